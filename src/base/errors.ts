@@ -1,0 +1,49 @@
+/**
+ * Errors say who is to blame, so that the layer that answers can choose a status, an alert or a
+ * log line without reading the text.
+ *
+ * - `downstream`: the peer that sent us the request broke a rule or went away.
+ * - `upstream`: the origin did.
+ * - `internal`: we did, or a limit of ours was reached.
+ */
+export type Blame = 'downstream' | 'upstream' | 'internal';
+
+/**
+ * Whether the same exchange may be tried again on another connection. `ifReused`: only when the
+ * connection had carried an exchange before, so that the peer may have closed it as we wrote
+ * (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
+ */
+export type Retry = 'never' | 'ifReused' | 'always';
+
+export interface SluiceErrorOptions {
+  readonly blame: Blame;
+  readonly retry?: Retry;
+  readonly cause?: unknown;
+}
+
+export class SluiceError extends Error {
+  override readonly name: string = 'SluiceError';
+  /** Stable, kebab-case, documented in docs/reference/errors.md. */
+  readonly code: string;
+  readonly blame: Blame;
+  readonly retry: Retry;
+
+  constructor(code: string, message: string, options: SluiceErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.blame = options.blame;
+    this.retry = options.retry ?? 'never';
+  }
+}
+
+/** A mistake in a flag or a configuration file: the command prints it as one line and exits 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  /** What to do about it, in the imperative. */
+  readonly remedy: string;
+
+  constructor(message: string, remedy: string) {
+    super(message);
+    this.remedy = remedy;
+  }
+}

@@ -1,0 +1,37 @@
+/** The validated, frozen options of one sluice. Command line and configuration file both end here. */
+
+/** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
+export type Endpoint =
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string };
+
+export interface OriginOptions {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  /** Path prefix of the origin URL, without trailing slash; '' for none. */
+  readonly pathPrefix: string;
+  /** False only by an explicit, alarming option: the origin's certificate is not verified. */
+  readonly verify: boolean;
+  /** PEM file of roots instead of the system's, or ''. */
+  readonly caFile: string;
+}
+
+export interface SluiceOptions {
+  readonly origin: OriginOptions;
+  readonly http: readonly Endpoint[];
+  readonly https: readonly Endpoint[];
+  /** PEM texts. Null when there is no https listener. */
+  readonly certificate: { readonly certificatePem: string; readonly keyPem: string } | null;
+  readonly workers: number;
+  /** Octets of RAM for the cache, over all workers. */
+  readonly cacheSizeBytes: number;
+  readonly cacheDirectory: string;
+  readonly earlyData: boolean;
+  /** `off`, `-` for standard output, or a file's path. */
+  readonly accessLog: string;
+  readonly accessLogFormat: 'combined' | 'json';
+  readonly admin: Endpoint | null;
+  /** Milliseconds that running exchanges get on SIGTERM. */
+  readonly drainTimeoutMs: number;
+}
