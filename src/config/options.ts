@@ -1,9 +1,7 @@
 /** The validated, frozen options of one sluice. Command line and configuration file both end here. */
 
 /** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
-export type Endpoint =
-  | { readonly host: string; readonly port: number }
-  | { readonly path: string };
+export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
 
 export interface OriginOptions {
   readonly scheme: 'http' | 'https';
