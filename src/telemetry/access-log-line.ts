@@ -1,0 +1,157 @@
+/**
+ * One line of the access log from one exchange, in either format. What a peer sent is escaped, so
+ * that no request can forge a line, a field, or a terminal's control sequence.
+ */
+import type { ExchangeSummary } from './exchange-summary.ts';
+
+export type AccessLogFormat = 'combined' | 'json';
+
+export interface AccessLogField {
+  /** Key in JSON lines, and in the `key=value` part of combined ones. */
+  readonly name: string;
+  readonly doc: string;
+  /** Where a combined line has it: at its classic place, after it as `key=value`, or not at all. */
+  readonly combined: 'classic' | 'added' | 'no';
+  /** Null: not known, or does not apply. */
+  readonly value: (summary: ExchangeSummary) => string | number | boolean | null;
+}
+
+type Value = AccessLogField['value'];
+
+function field(
+  name: string,
+  combined: AccessLogField['combined'],
+  doc: string,
+  value: Value,
+): AccessLogField {
+  return { name, doc, combined, value };
+}
+
+const text = (value: string) => (value === '' ? null : value);
+const milliseconds = (value: number) => (value < 0 ? null : Math.round(value * 1000) / 1000);
+
+/** Every field of the log, in the order of the JSON keys. */
+export const accessLogFields: readonly AccessLogField[] = [
+  field('time', 'classic', "when the request's first byte came, UTC with milliseconds", (s) =>
+    new Date(s.startedAtMs).toISOString(),
+  ),
+  field('remote', 'classic', "the client's address, or `unix`", (s) => text(s.remoteAddress)),
+  field('remote_port', 'no', "the client's port", (s) => s.remotePort),
+  field('local_port', 'no', 'the port that the client connected to', (s) => s.localPort),
+  field('method', 'classic', 'request method', (s) => text(s.method)),
+  field('scheme', 'no', '`http` or `https`', (s) => text(s.scheme)),
+  field('authority', 'added', 'host and port that were asked for', (s) => text(s.authority)),
+  field('path', 'classic', 'path and query', (s) => text(s.path)),
+  field('version', 'classic', 'HTTP version: `1.0`, `1.1`, `2`', (s) => text(s.version)),
+  field('status', 'classic', 'status code sent; 0 when no response was', (s) => s.status),
+  field('bytes', 'classic', 'octets of response content sent', (s) => s.responseBytes),
+  field('request_bytes', 'no', 'octets of request content received', (s) => s.requestBytes),
+  field('duration_ms', 'added', "milliseconds from the request's first byte to the end", (s) =>
+    milliseconds(s.durationMs),
+  ),
+  field('ttfb_ms', 'added', "milliseconds from there to the response's first byte", (s) =>
+    milliseconds(s.firstByteMs),
+  ),
+  field(
+    'cache',
+    'added',
+    '`hit`, `stale`, `revalidated`, `collapsed`, `miss`, `bypass`, `none`',
+    (s) => s.cache,
+  ),
+  field(
+    'early_data',
+    'added',
+    '0; 1: the request began in early data; `answered-early`: and so did its response',
+    (s) => (s.earlyData === 'no' ? 0 : s.earlyData === 'early' ? 1 : s.earlyData),
+  ),
+  field('tls', 'added', 'TLS version', (s) => text(s.tls?.version ?? '')),
+  field('cipher', 'added', 'TLS cipher suite', (s) => text(s.tls?.cipher ?? '')),
+  field('group', 'added', 'key exchange group', (s) => text(s.tls?.group ?? '')),
+  field('resumed', 'added', 'the TLS session was resumed', (s) => s.tls?.resumed ?? null),
+  field('handshake_ms', 'added', "milliseconds that the connection's handshake took", (s) =>
+    milliseconds(s.tls?.handshakeMs ?? -1),
+  ),
+  field('origin_status', 'added', 'status code from the origin', (s) => s.originStatus || null),
+  field('origin_ms', 'added', "milliseconds to the origin's response head", (s) =>
+    milliseconds(s.originMs),
+  ),
+  field('error', 'added', 'code of the error that ended the exchange', (s) => text(s.errorCode)),
+  field('request_id', 'added', 'names the exchange across logs', (s) => text(s.requestId)),
+  field('referer', 'classic', 'Referer field', (s) => text(s.referer)),
+  field('user_agent', 'classic', 'User-Agent field', (s) => text(s.userAgent)),
+];
+
+const addedFields = accessLogFields.filter((field) => field.combined === 'added');
+
+/** The line, with its line feed. */
+export function accessLogLine(format: AccessLogFormat, summary: ExchangeSummary): string {
+  return format === 'json' ? jsonLine(summary) : combinedLine(summary);
+}
+
+function jsonLine(summary: ExchangeSummary): string {
+  let line = '{';
+  for (const { name, value } of accessLogFields) {
+    line += `${line === '{' ? '' : ','}"${name}":${jsonValue(value(summary))}`;
+  }
+  return `${line}}\n`;
+}
+
+function jsonValue(value: ReturnType<Value>): string {
+  const json = JSON.stringify(value);
+  // Field values are byte strings: DEL and the C1 controls would reach a terminal as they are.
+  return typeof value === 'string' && /[\x7f-\x9f]/.test(json)
+    ? json.replace(/[\x7f-\x9f]/g, (c) => `\\u00${hex(c)}`)
+    : json;
+}
+
+function combinedLine(s: ExchangeSummary): string {
+  const target = s.path === '' ? s.authority : s.path;
+  const request =
+    s.method === '' ? '-' : `${quoted(s.method)} ${quoted(target)} HTTP/${s.version || '?'}`;
+  let line =
+    `${s.remoteAddress || '-'} - - [${combinedTime(s.startedAtMs)}] "${request}" ${s.status} ` +
+    `${s.responseBytes} "${quoted(s.referer) || '-'}" "${quoted(s.userAgent) || '-'}"`;
+  for (const { name, value } of addedFields) {
+    const shown = value(s);
+    if (shown === null) continue;
+    line += ` ${name}=${typeof shown === 'string' ? bare(shown) : Number(shown)}`;
+  }
+  return `${line}\n`;
+}
+
+const hex = (c: string) => c.charCodeAt(0).toString(16).padStart(2, '0');
+
+function quoted(value: string): string {
+  return /[^\x20-\x7e]|["\\]/.test(value)
+    ? value.replace(/[^\x20-\x7e]|["\\]/g, (c) => `\\x${hex(c)}`)
+    : value;
+}
+
+/** As {@link quoted}, and a space would end the value. */
+function bare(value: string): string {
+  return quoted(value).replaceAll(' ', '\\x20');
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun'].concat([
+  'Jul',
+  'Aug',
+  'Sep',
+  'Oct',
+  'Nov',
+  'Dec',
+]);
+
+let timeSecond = -1;
+let timeText = '';
+
+/** `10/Oct/2000:13:55:36 +0000`, made once a second. */
+function combinedTime(wallMs: number): string {
+  const second = Math.floor(wallMs / 1000);
+  if (second !== timeSecond) {
+    const iso = new Date(second * 1000).toISOString();
+    const month = MONTHS[Number(iso.slice(5, 7)) - 1]!;
+    timeText = `${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`;
+    timeSecond = second;
+  }
+  return timeText;
+}

@@ -1,0 +1,311 @@
+/**
+ * Every metric there is: the single source of the shared-memory layout, of `/metrics`, of `/stats`
+ * and of docs/reference/metrics.md.
+ */
+import { cacheOutcomes } from './exchange-summary.ts';
+
+/**
+ * Values that a label may take. Names that are not known in advance are added while running, up to
+ * `addedMax`; after that they count as `other`, so that a peer cannot make series without end.
+ */
+export interface LabelDefinition {
+  readonly name: string;
+  readonly values: readonly string[];
+  /** How many further values a worker may add. 0: the list is complete but for `other`. */
+  readonly addedMax: number;
+}
+
+export interface MetricDefinition {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly LabelDefinition[];
+  /** How the workers' values become one. Counters and histograms are always summed. */
+  readonly merge: 'sum' | 'max';
+}
+
+function label(name: string, values: readonly string[], addedMax = 0): LabelDefinition {
+  return { name, values, addedMax };
+}
+
+function metric(
+  type: MetricDefinition['type'],
+  name: string,
+  help: string,
+  labels: readonly LabelDefinition[] = [],
+  merge: MetricDefinition['merge'] = 'sum',
+): MetricDefinition {
+  return { name, type, help, labels, merge };
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE'];
+
+/** `none` first, then every status code that HTTP allows (RFC 9110 §15). */
+const STATUSES = ['none', ...Array.from({ length: 500 }, (_, i) => String(100 + i))];
+
+/** As OpenSSL 3.5 names them; `none` for handshakes without (EC)DHE, and failed ones. */
+const GROUPS = [
+  'none',
+  'x25519',
+  'secp256r1',
+  'secp384r1',
+  'secp521r1',
+  'x448',
+  'X25519MLKEM768',
+  'SecP256r1MLKEM768',
+  'SecP384r1MLKEM1024',
+  'MLKEM512',
+  'MLKEM768',
+  'MLKEM1024',
+  'ffdhe2048',
+  'ffdhe3072',
+  'ffdhe4096',
+  'ffdhe6144',
+  'ffdhe8192',
+  'brainpoolP256r1tls13',
+  'brainpoolP384r1tls13',
+  'brainpoolP512r1tls13',
+];
+
+const CIPHERS = [
+  'none',
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'TLS_AES_128_CCM_SHA256',
+  'TLS_AES_128_CCM_8_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384',
+  'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256',
+  'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256',
+  'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
+  'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256',
+];
+
+/** RFC 9209 §2.3. */
+const ORIGIN_ERRORS = [
+  'dns_timeout',
+  'dns_error',
+  'destination_not_found',
+  'destination_unavailable',
+  'destination_ip_prohibited',
+  'destination_ip_unroutable',
+  'connection_refused',
+  'connection_terminated',
+  'connection_timeout',
+  'connection_read_timeout',
+  'connection_write_timeout',
+  'connection_limit_reached',
+  'tls_protocol_error',
+  'tls_certificate_error',
+  'tls_alert_received',
+  'http_request_error',
+  'http_request_denied',
+  'http_response_incomplete',
+  'http_response_header_section_size',
+  'http_response_header_size',
+  'http_response_body_size',
+  'http_response_trailer_section_size',
+  'http_response_trailer_size',
+  'http_response_transfer_coding',
+  'http_response_content_coding',
+  'http_response_timeout',
+  'http_upgrade_failed',
+  'http_protocol_error',
+  'proxy_internal_response',
+  'proxy_internal_error',
+  'proxy_configuration_error',
+  'proxy_loop_detected',
+];
+
+const cache = label('cache', cacheOutcomes);
+const listener = label('listener', ['http', 'https']);
+const version = label('version', ['TLSv1.3', 'TLSv1.2', 'none']);
+const resumed = label('resumed', ['0', '1']);
+
+export const metricTable = {
+  requests: metric(
+    'counter',
+    'sluice_requests_total',
+    'Requests finished, by method, final status (none: no response was sent) and cache outcome.',
+    [label('method', METHODS), label('status', STATUSES), cache],
+  ),
+  requestVersions: metric(
+    'counter',
+    'sluice_requests_by_version_total',
+    'Requests finished, by HTTP version and scheme.',
+    [label('version', ['1.0', '1.1', '2']), label('scheme', ['http', 'https'])],
+  ),
+  requestDuration: metric(
+    'histogram',
+    'sluice_request_duration_seconds',
+    "Time from a request's first byte to its response's last, by cache outcome.",
+    [cache],
+  ),
+  firstByte: metric(
+    'histogram',
+    'sluice_time_to_first_byte_seconds',
+    "Time from a request's first byte to its response's first, by cache outcome.",
+    [cache],
+  ),
+  requestContentBytes: metric(
+    'counter',
+    'sluice_request_content_bytes_total',
+    'Octets of request content received.',
+  ),
+  responseContentBytes: metric(
+    'counter',
+    'sluice_response_content_bytes_total',
+    'Octets of response content sent.',
+  ),
+  requestErrors: metric(
+    'counter',
+    'sluice_request_errors_total',
+    'Exchanges that ended with an error, by error code.',
+    [label('code', [], 63)],
+  ),
+  connectionsOpen: metric(
+    'gauge',
+    'sluice_connections_open',
+    'Downstream connections open now, by listener kind.',
+    [listener],
+  ),
+  connectionsAccepted: metric(
+    'counter',
+    'sluice_connections_accepted_total',
+    'Downstream connections accepted, by listener kind.',
+    [listener],
+  ),
+  connectionsRefused: metric(
+    'counter',
+    'sluice_connections_refused_total',
+    'Downstream connections closed at accept because a limit was reached, by listener kind.',
+    [listener],
+  ),
+  handshakes: metric(
+    'counter',
+    'sluice_tls_handshakes_total',
+    'TLS handshakes ended, by version, group, cipher suite, resumption and outcome.',
+    [
+      version,
+      label('group', GROUPS, 19),
+      label('cipher', CIPHERS, 19),
+      resumed,
+      label('outcome', ['complete', 'failed']),
+    ],
+  ),
+  handshakeDuration: metric(
+    'histogram',
+    'sluice_tls_handshake_duration_seconds',
+    'Time from the first byte to the end of complete handshakes, by version and resumption.',
+    [version, resumed],
+  ),
+  handshakeFailures: metric(
+    'counter',
+    'sluice_tls_handshake_failures_total',
+    'TLS handshakes that failed, by error code.',
+    [label('code', [], 63)],
+  ),
+  helloRetryRequests: metric(
+    'counter',
+    'sluice_tls_hello_retry_requests_total',
+    'TLS 1.3 handshakes in which a HelloRetryRequest was sent.',
+  ),
+  handshakeBytes: metric(
+    'counter',
+    'sluice_tls_handshake_bytes_total',
+    'Octets of TLS handshakes, every flight included, by direction.',
+    [label('direction', ['received', 'sent'])],
+  ),
+  earlyDataOffered: metric(
+    'counter',
+    'sluice_early_data_offered_total',
+    'TLS handshakes in which the client offered early data.',
+  ),
+  earlyDataAccepted: metric(
+    'counter',
+    'sluice_early_data_accepted_total',
+    'TLS handshakes in which early data was accepted.',
+  ),
+  earlyDataRejected: metric(
+    'counter',
+    'sluice_early_data_rejected_total',
+    'TLS handshakes in which early data was offered and not accepted, by reason.',
+    [label('reason', [], 31)],
+  ),
+  earlyDataBytes: metric(
+    'counter',
+    'sluice_early_data_bytes_total',
+    'Octets of early data accepted.',
+  ),
+  earlyRequests: metric(
+    'counter',
+    'sluice_early_requests_total',
+    'Requests that began in early data, by whether the response began before the handshake ended.',
+    [label('answered', ['early', 'after-handshake'])],
+  ),
+  originConnectionsOpen: metric(
+    'gauge',
+    'sluice_origin_connections_open',
+    'Connections to the origin open now.',
+  ),
+  originConnectionsOpened: metric(
+    'counter',
+    'sluice_origin_connections_opened_total',
+    'Connections to the origin opened.',
+  ),
+  originConnectionsReused: metric(
+    'counter',
+    'sluice_origin_connections_reused_total',
+    'Exchanges that used an idle connection to the origin again.',
+  ),
+  originErrors: metric(
+    'counter',
+    'sluice_origin_errors_total',
+    'Exchanges that the origin failed, by error type (RFC 9209).',
+    [label('type', ORIGIN_ERRORS)],
+  ),
+  originDuration: metric(
+    'histogram',
+    'sluice_origin_response_seconds',
+    "Time from a request to the origin to its response's head.",
+  ),
+  cacheBytes: metric('gauge', 'sluice_cache_bytes', 'Octets held by the cache.'),
+  cacheEntries: metric('gauge', 'sluice_cache_entries', 'Stored responses held by the cache.'),
+  cacheEvictions: metric(
+    'counter',
+    'sluice_cache_evictions_total',
+    'Stored responses dropped to make room.',
+  ),
+  eventLoopDelay: metric(
+    'gauge',
+    'sluice_event_loop_delay_seconds',
+    'How late the event loop ran in the last sampling interval, the worst worker.',
+    [label('statistic', ['p50', 'p99', 'max'])],
+    'max',
+  ),
+  residentBytes: metric(
+    'gauge',
+    'sluice_resident_memory_bytes',
+    'Resident memory of all processes.',
+  ),
+  nativeBytes: metric(
+    'gauge',
+    'sluice_native_memory_bytes',
+    'Native memory mapped by our own allocator.',
+  ),
+  accessLogDropped: metric(
+    'counter',
+    'sluice_access_log_dropped_total',
+    'Access log lines dropped because the log could not be written fast enough.',
+  ),
+  workersRunning: metric('gauge', 'sluice_workers_running', 'Workers that are serving.'),
+  workerRestarts: metric(
+    'counter',
+    'sluice_worker_restarts_total',
+    'Workers that died and were replaced, by how they died.',
+    [label('cause', ['exit', 'signal'])],
+  ),
+} as const satisfies Record<string, MetricDefinition>;
+
+export type MetricKey = keyof typeof metricTable;

@@ -1,0 +1,282 @@
+/**
+ * One process's metrics, written into its region of the shared memory. The region has one writer at
+ * a time, so increments are plain additions; whoever reads may see a sum a moment old, never a torn
+ * one (aligned 64-bit stores). A process that dies leaves its counts, and its successor goes on.
+ */
+import { assert } from '../base/assert.ts';
+import type { ExchangeSummary } from './exchange-summary.ts';
+import {
+  HISTOGRAM_SLOTS,
+  histogramBucket,
+  type LabelLayout,
+  type MetricLayout,
+  metricLayouts,
+  metricsRegionBytes,
+  NAME_BYTES,
+  regionSlotCount,
+} from './metric-layout.ts';
+
+/** The facts of a handshake that are counted. `HandshakeRecord` of tls/contract.ts has them. */
+export interface HandshakeFacts {
+  readonly outcome: 'complete' | 'failed';
+  readonly version: string;
+  readonly cipher: string;
+  readonly group: string;
+  readonly resumed: boolean;
+  readonly earlyData: 'not-offered' | 'accepted' | 'rejected';
+  readonly earlyDataReason: string;
+  readonly earlyDataBytes: number;
+  readonly helloRetryRequest: boolean;
+  readonly durationMs: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly errorCode: string;
+}
+
+export type ListenerKind = 'http' | 'https';
+
+/** The text of added name number `index` of a label, or '' where there is none yet. */
+export function readAddedName(region: Uint8Array, label: LabelLayout, index: number): string {
+  const offset = label.namesOffset + index * NAME_BYTES;
+  const length = Math.min(region[offset]!, NAME_BYTES - 1);
+  return Buffer.from(region.subarray(offset + 1, offset + 1 + length)).toString('utf8');
+}
+
+/** From a label's value to its index, adding values that are new while there is room. */
+class LabelIndex {
+  readonly #region: Uint8Array;
+  readonly #layout: LabelLayout;
+  readonly #byValue = new Map<string, number>();
+  #added = 0;
+
+  constructor(region: Uint8Array, layout: LabelLayout) {
+    this.#region = region;
+    this.#layout = layout;
+    for (const value of layout.definition.values) this.#byValue.set(value, this.#byValue.size);
+    while (this.#added < layout.definition.addedMax) {
+      const name = readAddedName(region, layout, this.#added);
+      if (name === '') break;
+      this.#byValue.set(name, layout.definition.values.length + this.#added);
+      this.#added++;
+    }
+  }
+
+  /** Slots from the metric's first to those of this value. */
+  offsetOf(value: string): number {
+    return (this.#byValue.get(value) ?? this.#add(value)) * this.#layout.stride;
+  }
+
+  #add(value: string): number {
+    const { definition, namesOffset, size } = this.#layout;
+    const text = Buffer.from(value, 'utf8').subarray(0, NAME_BYTES - 1);
+    if (this.#added === definition.addedMax || text.length === 0) return size - 1;
+    const offset = namesOffset + this.#added * NAME_BYTES;
+    this.#region.set(text, offset + 1);
+    this.#region[offset] = text.length;
+    const index = definition.values.length + this.#added;
+    this.#added++;
+    this.#byValue.set(value, index);
+    return index;
+  }
+}
+
+const at = metricLayouts;
+
+export class Metrics {
+  readonly #slots: Float64Array;
+  readonly #method: LabelIndex;
+  readonly #requestCache: LabelIndex;
+  readonly #httpVersion: LabelIndex;
+  readonly #requestError: LabelIndex;
+  readonly #tlsVersion: LabelIndex;
+  readonly #group: LabelIndex;
+  readonly #cipher: LabelIndex;
+  readonly #handshakeError: LabelIndex;
+  readonly #earlyDataReason: LabelIndex;
+  readonly #originError: LabelIndex;
+
+  /**
+   * Takes a region over, with what its last writer counted. Gauges describe a process that lives:
+   * they begin at zero.
+   */
+  constructor(region: Uint8Array) {
+    assert(region.length === metricsRegionBytes, 'a metrics region has a fixed length');
+    this.#slots = new Float64Array(region.buffer, region.byteOffset, regionSlotCount);
+    const index = (layout: MetricLayout, position: number) =>
+      new LabelIndex(region, layout.labels[position]!);
+    this.#method = index(at.requests, 0);
+    this.#requestCache = index(at.requests, 2);
+    this.#httpVersion = index(at.requestVersions, 0);
+    this.#requestError = index(at.requestErrors, 0);
+    this.#tlsVersion = index(at.handshakes, 0);
+    this.#group = index(at.handshakes, 1);
+    this.#cipher = index(at.handshakes, 2);
+    this.#handshakeError = index(at.handshakeFailures, 0);
+    this.#earlyDataReason = index(at.earlyDataRejected, 0);
+    this.#originError = index(at.originErrors, 0);
+    for (const layout of Object.values<MetricLayout>(at)) {
+      if (layout.definition.type !== 'gauge') continue;
+      this.#slots.fill(0, layout.firstSlot, layout.firstSlot + layout.slotCount);
+    }
+  }
+
+  /** Memory of its own, for tests and tools: nobody else sees the counts. */
+  static unshared(): Metrics {
+    return new Metrics(new Uint8Array(metricsRegionBytes));
+  }
+
+  // ------------------------------------------------------------------ requests
+
+  /** Counts a finished exchange. Called once for each, from `finish`. */
+  exchangeFinished(summary: ExchangeSummary): void {
+    const cacheIndex = this.#requestCache.offsetOf(summary.cache);
+    const status = summary.status >= 100 && summary.status <= 599 ? summary.status - 99 : 0;
+    this.#add(
+      at.requests.firstSlot +
+        this.#method.offsetOf(summary.method) +
+        status * at.requests.labels[1]!.stride +
+        cacheIndex,
+      1,
+    );
+    const scheme = summary.scheme === 'https' ? at.requestVersions.labels[1]!.stride : 0;
+    this.#add(
+      at.requestVersions.firstSlot + this.#httpVersion.offsetOf(summary.version) + scheme,
+      1,
+    );
+    this.#observe(at.requestDuration.firstSlot + cacheIndex * HISTOGRAM_SLOTS, summary.durationMs);
+    if (summary.firstByteMs >= 0) {
+      this.#observe(at.firstByte.firstSlot + cacheIndex * HISTOGRAM_SLOTS, summary.firstByteMs);
+    }
+    this.#add(at.requestContentBytes.firstSlot, summary.requestBytes);
+    this.#add(at.responseContentBytes.firstSlot, summary.responseBytes);
+    if (summary.earlyData !== 'no') {
+      this.#add(at.earlyRequests.firstSlot + (summary.earlyData === 'answered-early' ? 0 : 1), 1);
+    }
+    if (summary.originMs >= 0) this.#observe(at.originDuration.firstSlot, summary.originMs);
+    if (summary.errorCode !== '') {
+      this.#add(at.requestErrors.firstSlot + this.#requestError.offsetOf(summary.errorCode), 1);
+    }
+  }
+
+  // ------------------------------------------------------------------ connections
+
+  connectionAccepted(kind: ListenerKind): void {
+    const offset = kind === 'http' ? 0 : 1;
+    this.#add(at.connectionsAccepted.firstSlot + offset, 1);
+    this.#add(at.connectionsOpen.firstSlot + offset, 1);
+  }
+
+  connectionClosed(kind: ListenerKind): void {
+    this.#add(at.connectionsOpen.firstSlot + (kind === 'http' ? 0 : 1), -1);
+  }
+
+  /** Closed at accept because a limit was reached; neither accepted nor open. */
+  connectionRefused(kind: ListenerKind): void {
+    this.#add(at.connectionsRefused.firstSlot + (kind === 'http' ? 0 : 1), 1);
+  }
+
+  handshakeEnded(facts: HandshakeFacts): void {
+    const version = facts.version === '' ? 'none' : facts.version;
+    const resumed = facts.resumed ? 1 : 0;
+    const { labels } = at.handshakes;
+    this.#add(
+      at.handshakes.firstSlot +
+        this.#tlsVersion.offsetOf(version) +
+        this.#group.offsetOf(facts.group === '' ? 'none' : facts.group) +
+        this.#cipher.offsetOf(facts.cipher === '' ? 'none' : facts.cipher) +
+        resumed * labels[3]!.stride +
+        (facts.outcome === 'complete' ? 0 : 1) * labels[4]!.stride,
+      1,
+    );
+    if (facts.outcome === 'complete') {
+      const layout = at.handshakeDuration;
+      const versions = this.#tlsVersion.offsetOf(version) / labels[0]!.stride;
+      this.#observe(
+        layout.firstSlot + versions * layout.labels[0]!.stride + resumed * layout.labels[1]!.stride,
+        facts.durationMs,
+      );
+    } else {
+      this.#add(at.handshakeFailures.firstSlot + this.#handshakeError.offsetOf(facts.errorCode), 1);
+    }
+    if (facts.helloRetryRequest) this.#add(at.helloRetryRequests.firstSlot, 1);
+    this.#add(at.handshakeBytes.firstSlot, facts.bytesReceived);
+    this.#add(at.handshakeBytes.firstSlot + 1, facts.bytesSent);
+    this.#earlyData(facts);
+  }
+
+  #earlyData(facts: HandshakeFacts): void {
+    if (facts.earlyData === 'not-offered') return;
+    this.#add(at.earlyDataOffered.firstSlot, 1);
+    if (facts.earlyData === 'accepted') {
+      this.#add(at.earlyDataAccepted.firstSlot, 1);
+      this.#add(at.earlyDataBytes.firstSlot, facts.earlyDataBytes);
+      return;
+    }
+    const reason = this.#earlyDataReason.offsetOf(facts.earlyDataReason);
+    this.#add(at.earlyDataRejected.firstSlot + reason, 1);
+  }
+
+  // ------------------------------------------------------------------ origin and cache
+
+  originConnectionOpened(): void {
+    this.#add(at.originConnectionsOpened.firstSlot, 1);
+    this.#add(at.originConnectionsOpen.firstSlot, 1);
+  }
+
+  originConnectionClosed(): void {
+    this.#add(at.originConnectionsOpen.firstSlot, -1);
+  }
+
+  originConnectionReused(): void {
+    this.#add(at.originConnectionsReused.firstSlot, 1);
+  }
+
+  /** `type` is the error type of RFC 9209 §2.3. */
+  originFailed(type: string): void {
+    this.#add(at.originErrors.firstSlot + this.#originError.offsetOf(type), 1);
+  }
+
+  cacheHolds(bytes: number, entries: number): void {
+    this.#slots[at.cacheBytes.firstSlot] = bytes;
+    this.#slots[at.cacheEntries.firstSlot] = entries;
+  }
+
+  cacheEvicted(count: number): void {
+    this.#add(at.cacheEvictions.firstSlot, count);
+  }
+
+  // ------------------------------------------------------------------ the process
+
+  eventLoopDelayed(p50Ms: number, p99Ms: number, maxMs: number): void {
+    const slot = at.eventLoopDelay.firstSlot;
+    this.#slots[slot] = p50Ms / 1000;
+    this.#slots[slot + 1] = p99Ms / 1000;
+    this.#slots[slot + 2] = maxMs / 1000;
+  }
+
+  memoryHeld(residentBytes: number, nativeBytes: number): void {
+    this.#slots[at.residentBytes.firstSlot] = residentBytes;
+    this.#slots[at.nativeBytes.firstSlot] = nativeBytes;
+  }
+
+  accessLogDropped(lines: number): void {
+    this.#add(at.accessLogDropped.firstSlot, lines);
+  }
+
+  workersRunning(count: number): void {
+    this.#slots[at.workersRunning.firstSlot] = count;
+  }
+
+  workerRestarted(cause: 'exit' | 'signal'): void {
+    this.#add(at.workerRestarts.firstSlot + (cause === 'exit' ? 0 : 1), 1);
+  }
+
+  #add(slot: number, amount: number): void {
+    this.#slots[slot]! += amount;
+  }
+
+  #observe(firstSlot: number, milliseconds: number): void {
+    this.#slots[firstSlot + histogramBucket(milliseconds)]! += 1;
+    this.#slots[firstSlot + HISTOGRAM_SLOTS - 1]! += milliseconds / 1000;
+  }
+}
