@@ -19,7 +19,7 @@ export const HISTOGRAM_SLOTS = histogramBounds.length + 2;
 export function histogramBucket(milliseconds: number): number {
   const microseconds = Math.min(Math.max(Math.ceil(milliseconds * 1000), 1), 0xffff_ffff);
   const bucket = 32 - Math.clz32((microseconds - 1) >>> 6);
-  return bucket < histogramBounds.length ? bucket : histogramBounds.length;
+  return Math.min(bucket, histogramBounds.length);
 }
 
 /** Octets for one added name: a length octet and up to 63 octets of text. */
