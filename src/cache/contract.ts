@@ -1,20 +1,42 @@
 /**
- * The store's contract: what the proxy needs of a cache, whatever keeps the bytes (RAM here, disk
- * behind the same words). Rules (RFC 9111) are in their own modules and know nothing of stores.
+ * The store's contract: what the proxy needs of a cache, whatever keeps the bytes (RAM, or RAM over
+ * disk behind the same words). Rules (RFC 9111) are in their own modules and know nothing of stores.
  */
+import type { PreparedResponse } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
+import type { Freshness } from './freshness.ts';
 
-/** One stored response (RFC 9111 §3). Times are wall-clock milliseconds. */
+/** The place of a 206's content in the representation (RFC 9110 §14.4); octets, inclusive. */
+export interface PartialContent {
+  readonly first: number;
+  readonly last: number;
+  /** Octets of the whole representation, or -1 when the origin does not know. */
+  readonly completeLength: number;
+}
+
+/**
+ * One stored response (RFC 9111 §3). Times are wall-clock milliseconds. Immutable: an update makes
+ * another. Made by `receiveResponse` (stored-response.ts), which derives what can be derived once.
+ */
 export interface StoredResponse {
   readonly status: number;
+  /** What a later response is made of: without Age and without what may not be stored. */
   readonly fields: FieldSection;
-  /** Field values of the request that Vary names (RFC 9111 §4.1): pairs of name and value. */
+  /** Field values of the request that Vary names (RFC 9111 §4.1): pairs of name and normal form. */
   readonly varyFields: readonly (readonly [name: string, value: string | undefined])[];
   /** When the request was sent and its response received (RFC 9111 §4.2.3). */
   readonly requestTimeMs: number;
   readonly responseTimeMs: number;
+  /** The corrected initial age (RFC 9111 §4.2.3). */
+  readonly initialAgeMs: number;
+  /** When a soft purge made it stale; 0 for never. */
+  readonly markedStaleMs: number;
   /** Octets of content, or -1 while the fill is still going on and the length is not known. */
   readonly contentLength: number;
+  /** Null for a complete response. */
+  readonly partial: PartialContent | null;
+  /** Derived from the above when the response is received or loaded. */
+  readonly freshness: Freshness;
 }
 
 /** Reads a stored response's content; may be a fill in progress. */
@@ -25,10 +47,11 @@ export interface ContentReader {
    */
   readonly whole: Uint8Array | undefined;
   /**
-   * Reads from `offset`; calls `onBytes` (valid until its return) until it returns false (pause) or
-   * the content ends, then `onEnd(null)`; `onEnd(error)` when the fill or the disk failed.
+   * Reads from `offset` to the end or to `end` (exclusive); calls `onBytes` (valid until its
+   * return) until it returns false (pause) or the content ends, then `onEnd(null)`; `onEnd(error)`
+   * when the fill or the disk failed. Calls may begin before `read` returns.
    */
-  read(offset: number, receiver: ContentReceiver): ContentReading;
+  read(offset: number, receiver: ContentReceiver, end?: number): ContentReading;
   /** Releases the content; the reader must not be used afterwards. */
   close(): void;
 }
@@ -45,8 +68,18 @@ export interface ContentReading {
 
 /** Takes a response while it arrives from the origin. */
 export interface ContentWriter {
+  /**
+   * The response as others may read it while it arrives: collapsed requests stream from here. Every
+   * reader gets all of the content, however late it opened, or an error.
+   */
+  readonly hit: StoreHit;
+  /** The store gave up keeping this response (no room left): worth knowing, not an error. */
+  readonly isDropped: boolean;
   write(bytes: Uint8Array): void;
-  /** The content is complete: the stored response can be served from now on. */
+  /**
+   * The content is complete: the stored response can be served from now on. When the length does
+   * not agree with what the response said, it is dropped as by `abort`.
+   */
   commit(trailers: FieldSection | null): void;
   /** Drops it; readers of the fill in progress get an error. */
   abort(): void;
@@ -54,21 +87,52 @@ export interface ContentWriter {
 
 export interface StoreHit {
   readonly response: StoredResponse;
+  /**
+   * The response ready to be sent when all of it is in memory; else null. One object per stored
+   * response, which counts as a use: set `ageSeconds` and send it before anything else happens.
+   */
+  prepared(): PreparedHit | null;
   open(): ContentReader;
 }
 
+/** A prepared response whose Age the sender of a hit sets just before sending. */
+export interface PreparedHit extends PreparedResponse {
+  ageSeconds: number;
+}
+
+/** What to remove. Prefixes and keys are of cache keys; tags of Surrogate-Key and Cache-Tag. */
+export type PurgeSelector =
+  | { readonly kind: 'key'; readonly key: string }
+  | { readonly kind: 'prefix'; readonly prefix: string }
+  | { readonly kind: 'host'; readonly host: string }
+  | { readonly kind: 'tag'; readonly tag: string }
+  | { readonly kind: 'all' };
+
 export interface Store extends Disposable {
   /**
-   * The stored responses under a key, most recent first; the caller selects by Vary. At once from
-   * memory when possible: the callback may be called before `lookup` returns.
+   * What memory alone knows of a key, at once and without allocating: the stored responses, most
+   * recent first, or undefined when only `lookup` can tell. An empty list is a certain miss.
+   */
+  peek(key: string): readonly StoreHit[] | undefined;
+  /**
+   * The stored responses under a key, most recent first; the caller selects by Vary. The callback
+   * may be called before `lookup` returns. It never fails: a fault of the disk is a miss.
    */
   lookup(key: string, callback: (hits: readonly StoreHit[]) => void): void;
   /** Begins to store; undefined when it cannot be (too large, no room, closed). */
   create(key: string, response: StoredResponse): ContentWriter | undefined;
-  /** Replaces fields and times of a stored response after a 304 (RFC 9111 §4.3.4). */
-  update(key: string, previous: StoredResponse, fresh: StoredResponse): void;
+  /**
+   * Replaces fields and times of a stored response (RFC 9111 §4.3.4): `previous` as a hit had it.
+   * Returns the new hit, or undefined when the stored response has gone meanwhile.
+   */
+  update(key: string, previous: StoredResponse, fresh: StoredResponse): StoreHit | undefined;
   /** Removes every stored response under a key. */
   invalidate(key: string): void;
+  /**
+   * Removes all that a selector names, or makes it stale as of `nowMs` when `soft`. Returns how
+   * many stored responses that were, as far as known at once; -1 when it is done lazily.
+   */
+  purge(selector: PurgeSelector, soft: boolean, nowMs: number): number;
   /** Octets and entries held, for metrics. */
   readonly bytesUsed: number;
   readonly entryCount: number;

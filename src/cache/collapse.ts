@@ -1,0 +1,145 @@
+/**
+ * Collapsing (RFC 9211 §2.6): one fetch per key, while other requests for it wait and then stream
+ * from the fill in progress. As soon as the response turns out to be of no use to others, all of
+ * them are let go at once, so that uncacheable content is never served one request at a time.
+ *
+ * No clock and no timer here: the caller passes the time and calls `expire`.
+ */
+import type { StoreHit } from './contract.ts';
+
+export interface CollapseLimits {
+  /** Requests that may wait for one fetch; the next one fetches on its own. */
+  readonly waitersMax: number;
+  /** How long a request waits for the response's head before it fetches on its own. */
+  readonly waitMs: number;
+}
+
+export const defaultCollapseLimits: CollapseLimits = { waitersMax: 10_000, waitMs: 5_000 };
+
+/** A request that waits. Exactly one of the two is called, once, unless it leaves before. */
+export interface Waiter {
+  /** The fetch's response: to be selected by Vary and judged like any stored one. */
+  onResponse(hit: StoreHit): void;
+  /** Nothing to share: the request must be forwarded on its own. */
+  onRelease(reason: ReleaseReason): void;
+}
+
+export type ReleaseReason = 'uncacheable' | 'failed' | 'timeout';
+
+export type Joined =
+  /** This request is the one that fetches: it must call `release` or `end` in the end. */
+  | { readonly role: 'leader'; readonly flight: Flight }
+  /** It waits; `leave` when its client goes away. */
+  | { readonly role: 'waiter'; readonly flight: Flight }
+  /** The response is already arriving. */
+  | { readonly role: 'reader'; readonly hit: StoreHit }
+  /** Too many wait already. */
+  | { readonly role: 'alone' };
+
+const ALONE: Joined = { role: 'alone' };
+
+/** Fetches under way, by key. */
+export class CollapseTable {
+  readonly #flights = new Map<string, Flight>();
+  readonly #limits: CollapseLimits;
+  #waiterCount = 0;
+
+  constructor(limits: CollapseLimits = defaultCollapseLimits) {
+    this.#limits = limits;
+  }
+
+  /** Requests that wait now, over all keys: for metrics. */
+  get waiterCount(): number {
+    return this.#waiterCount;
+  }
+
+  get flightCount(): number {
+    return this.#flights.size;
+  }
+
+  join(key: string, waiter: Waiter, nowMs: number): Joined {
+    const flight = this.#flights.get(key);
+    if (flight === undefined) {
+      const started = new Flight(key, this);
+      this.#flights.set(key, started);
+      return { role: 'leader', flight: started };
+    }
+    if (flight.hit !== null) return { role: 'reader', hit: flight.hit };
+    if (flight.waiters.size >= this.#limits.waitersMax) return ALONE;
+    flight.waiters.set(waiter, nowMs + this.#limits.waitMs);
+    this.#waiterCount++;
+    return { role: 'waiter', flight };
+  }
+
+  /** Lets go those who have waited too long. Call it a few times a second. */
+  expire(nowMs: number): void {
+    if (this.#waiterCount === 0) return;
+    for (const flight of this.#flights.values()) {
+      for (const [waiter, deadlineMs] of flight.waiters) {
+        // Waiters are in the order of their deadlines.
+        if (deadlineMs > nowMs) break;
+        flight.leave(waiter);
+        waiter.onRelease('timeout');
+      }
+    }
+  }
+
+  /** For flights only. */
+  forget(flight: Flight): void {
+    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+  }
+
+  /** For flights only. */
+  noteGone(count: number): void {
+    this.#waiterCount -= count;
+  }
+}
+
+/** One fetch and those who wait for it. */
+export class Flight {
+  readonly key: string;
+  /** For the table only: waiters and their deadlines, in order. */
+  readonly waiters = new Map<Waiter, number>();
+  /** Set from the head of a storable response until `end`. */
+  hit: StoreHit | null = null;
+  readonly #table: CollapseTable;
+  #ended = false;
+
+  constructor(key: string, table: CollapseTable) {
+    this.key = key;
+    this.#table = table;
+  }
+
+  /** The response may be shared: those who wait get it, and those who come until `end`. */
+  share(hit: StoreHit): void {
+    if (this.#ended) return;
+    this.hit = hit;
+    for (const waiter of this.#takeWaiters()) waiter.onResponse(hit);
+  }
+
+  /** The response is of no use to others, or there is none: the key is free at once. */
+  release(reason: ReleaseReason): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.hit = null;
+    this.#table.forget(this);
+    for (const waiter of this.#takeWaiters()) waiter.onRelease(reason);
+  }
+
+  /** The fill has ended, well or badly: from here the store answers. */
+  end(): void {
+    this.release('failed');
+  }
+
+  /** The waiter's own request is gone. */
+  leave(waiter: Waiter): void {
+    if (this.waiters.delete(waiter)) this.#table.noteGone(1);
+  }
+
+  #takeWaiters(): Waiter[] {
+    const waiters = [...this.waiters.keys()];
+    this.waiters.clear();
+    this.#table.noteGone(waiters.length);
+    return waiters;
+  }
+}

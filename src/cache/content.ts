@@ -1,0 +1,258 @@
+/**
+ * Content in memory, while it arrives and afterwards: a list of blocks that only grows, with any
+ * number of readers, each at its own offset.
+ */
+import type { ContentReader, ContentReading, ContentReceiver } from './contract.ts';
+
+/** Size of a block when the length is not known in advance. */
+export const BLOCK_BYTES = 65_536;
+
+/** Content up to this length is kept as one block, so that it can be sent in one call. */
+export const WHOLE_BYTES_MAX = 1_048_576;
+
+type State = 'filling' | 'complete' | 'failed';
+
+/** The content of one response. Blocks are never moved once a reader may have seen them. */
+export class MemoryContent {
+  #blocks: Buffer[] = [];
+  /** Octets in all but the last block, by block: for finding an offset. */
+  #starts: number[] = [];
+  #length = 0;
+  /** Octets of the last block that are used. */
+  #lastUsed = 0;
+  #capacity = 0;
+  #state: State = 'filling';
+  #error: Error | null = null;
+  readonly #readings = new Set<MemoryReading>();
+
+  /** `expected` is the announced length, or -1: known small content goes in one exact block. */
+  constructor(expected: number) {
+    if (expected > 0 && expected <= WHOLE_BYTES_MAX) this.#addBlock(expected);
+  }
+
+  /** Complete content that is already in one piece. The bytes are the content's from here on. */
+  static of(bytes: Buffer): MemoryContent {
+    const content = new MemoryContent(-1);
+    if (bytes.length > 0) {
+      content.#blocks.push(bytes);
+      content.#starts.push(0);
+    }
+    content.#capacity = bytes.length;
+    content.#length = bytes.length;
+    content.#lastUsed = bytes.length;
+    content.#state = 'complete';
+    return content;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Octets of memory that the blocks take. */
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get error(): Error | null {
+    return this.#error;
+  }
+
+  get readerCount(): number {
+    return this.#readings.size;
+  }
+
+  /** All of it when it is complete and in one block. */
+  get whole(): Uint8Array | undefined {
+    if (this.#state !== 'complete' || this.#blocks.length > 1) return undefined;
+    const block = this.#blocks[0];
+    if (block === undefined) return EMPTY;
+    return block.length === this.#length ? block : block.subarray(0, this.#length);
+  }
+
+  /** How much memory appending `length` octets would add. */
+  growthFor(length: number): number {
+    const room = this.#capacity - this.#length;
+    if (length <= room) return 0;
+    return Math.ceil((length - room) / BLOCK_BYTES) * BLOCK_BYTES;
+  }
+
+  append(bytes: Uint8Array): void {
+    let offset = 0;
+    while (offset < bytes.length) {
+      let block = this.#blocks.at(-1);
+      if (block === undefined || this.#lastUsed === block.length)
+        block = this.#addBlock(BLOCK_BYTES);
+      const count = Math.min(block.length - this.#lastUsed, bytes.length - offset);
+      block.set(
+        offset === 0 && count === bytes.length ? bytes : bytes.subarray(offset, offset + count),
+        this.#lastUsed,
+      );
+      this.#lastUsed += count;
+      this.#length += count;
+      offset += count;
+    }
+    for (const reading of this.#readings) reading.pump();
+  }
+
+  complete(): void {
+    this.#state = 'complete';
+    this.#trim();
+    for (const reading of this.#readings) reading.pump();
+  }
+
+  fail(error: Error): void {
+    this.#state = 'failed';
+    this.#error = error;
+    for (const reading of this.#readings) reading.pump();
+    this.#blocks = [];
+    this.#starts = [];
+    this.#capacity = 0;
+  }
+
+  /** Calls back with the block at `offset`, cut at `end`; the number of octets that were there. */
+  blockAt(offset: number, end: number): Uint8Array {
+    let low = 0;
+    let high = this.#starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.#starts[middle]! <= offset) low = middle;
+      else high = middle - 1;
+    }
+    const start = this.#starts[low]!;
+    return this.#blocks[low]!.subarray(offset - start, Math.min(end, this.#length) - start);
+  }
+
+  read(offset: number, end: number, receiver: ContentReceiver): ContentReading {
+    const reading = new MemoryReading(this, offset, end, receiver);
+    this.#readings.add(reading);
+    reading.pump();
+    return reading;
+  }
+
+  /** For readings only. */
+  forget(reading: MemoryReading): void {
+    this.#readings.delete(reading);
+  }
+
+  #addBlock(length: number): Buffer {
+    const block = Buffer.allocUnsafeSlow(length);
+    this.#blocks.push(block);
+    this.#starts.push(this.#capacity);
+    this.#capacity += length;
+    this.#lastUsed = 0;
+    return block;
+  }
+
+  /** Gives back what the last block has left over, and joins small content into one block. */
+  #trim(): void {
+    const excess = this.#capacity - this.#length;
+    const joins = this.#blocks.length > 1 && this.#length <= WHOLE_BYTES_MAX;
+    if (excess === 0 && !joins) return;
+    if (joins || this.#blocks.length === 1) {
+      const whole = Buffer.allocUnsafeSlow(this.#length);
+      for (let i = 0; i < this.#blocks.length; i++) {
+        const used = Math.min(this.#blocks[i]!.length, this.#length - this.#starts[i]!);
+        whole.set(this.#blocks[i]!.subarray(0, used), this.#starts[i]!);
+      }
+      this.#blocks = this.#length === 0 ? [] : [whole];
+      this.#starts = this.#length === 0 ? [] : [0];
+    } else {
+      const last = this.#blocks.length - 1;
+      const exact = Buffer.allocUnsafeSlow(this.#lastUsed);
+      exact.set(this.#blocks[last]!.subarray(0, this.#lastUsed));
+      this.#blocks[last] = exact;
+    }
+    this.#capacity = this.#length;
+    this.#lastUsed = this.#blocks.at(-1)?.length ?? 0;
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** One reader's way through content. Bytes it hands out are never written again. */
+class MemoryReading implements ContentReading {
+  readonly #content: MemoryContent;
+  readonly #receiver: ContentReceiver;
+  readonly #end: number;
+  #offset: number;
+  #paused = false;
+  #pumping = false;
+  #ended = false;
+
+  constructor(content: MemoryContent, offset: number, end: number, receiver: ContentReceiver) {
+    this.#content = content;
+    this.#offset = offset;
+    this.#end = end;
+    this.#receiver = receiver;
+  }
+
+  pump(): void {
+    // A receiver may resume, cancel or write from inside its callback.
+    if (this.#pumping) return;
+    this.#pumping = true;
+    this.#deliver();
+    this.#pumping = false;
+  }
+
+  #deliver(): void {
+    const content = this.#content;
+    while (!this.#ended) {
+      if (content.state === 'failed') {
+        this.#finish(content.error);
+        return;
+      }
+      const end = Math.min(this.#end, content.length);
+      if (this.#offset >= this.#end || (this.#offset >= end && content.state === 'complete')) {
+        this.#finish(null);
+        return;
+      }
+      if (this.#paused || this.#offset >= end) return;
+      const bytes = content.blockAt(this.#offset, end);
+      this.#offset += bytes.length;
+      if (!this.#receiver.onBytes(bytes)) this.#paused = true;
+    }
+  }
+
+  #finish(error: Error | null): void {
+    this.#ended = true;
+    this.#content.forget(this);
+    this.#receiver.onEnd(error);
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.pump();
+  }
+
+  cancel(): void {
+    this.#ended = true;
+    this.#content.forget(this);
+  }
+}
+
+export class MemoryContentReader implements ContentReader {
+  readonly #content: MemoryContent;
+
+  constructor(content: MemoryContent) {
+    this.#content = content;
+  }
+
+  get whole(): Uint8Array | undefined {
+    return this.#content.whole;
+  }
+
+  read(
+    offset: number,
+    receiver: ContentReceiver,
+    end: number = Number.POSITIVE_INFINITY,
+  ): ContentReading {
+    return this.#content.read(offset, end, receiver);
+  }
+
+  /** Content lives as long as someone refers to it; a reading is ended by its own `cancel`. */
+  close(): void {}
+}

@@ -1,0 +1,43 @@
+/** What a purge selects. Tags are the members of Surrogate-Key and Cache-Tag. */
+import type { FieldSection } from '../http/field-section.ts';
+import type { PurgeSelector } from './contract.ts';
+
+/** Tags of one response that are indexed: more is a mistake of the origin's. */
+export const TAGS_MAX = 256;
+
+/** Surrogate-Key separates by spaces, Cache-Tag by commas; case matters in neither. */
+export function tagsOf(fields: FieldSection): string[] {
+  const tags = new Set<string>();
+  for (let i = 0; i < fields.length; i++) {
+    const name = fields.names[i];
+    if (name !== 'surrogate-key' && name !== 'cache-tag') continue;
+    const separator = name === 'surrogate-key' ? /[ \t]+/ : /[ \t]*,[ \t]*/;
+    for (const tag of fields.values[i]!.split(separator)) {
+      if (tag !== '' && tags.size < TAGS_MAX) tags.add(tag.toLowerCase());
+    }
+  }
+  return [...tags];
+}
+
+export function isSelected(selector: PurgeSelector, key: string, fields: FieldSection): boolean {
+  switch (selector.kind) {
+    case 'key':
+      return key === selector.key;
+    case 'prefix':
+      return key.startsWith(selector.prefix);
+    case 'host':
+      return hostOfKey(key) === selector.host.toLowerCase();
+    case 'tag':
+      return tagsOf(fields).includes(selector.tag.toLowerCase());
+    case 'all':
+      return true;
+  }
+}
+
+/** The authority in a cache key, without port. */
+export function hostOfKey(key: string): string {
+  const start = key.indexOf('://') + 3;
+  const end = key.indexOf('/', start);
+  const authority = key.slice(start, end === -1 ? key.length : end);
+  return authority.replace(/:\d+$/, '');
+}

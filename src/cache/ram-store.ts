@@ -1,0 +1,331 @@
+/**
+ * The RAM store: stored responses ready to be sent, evicted by S3-FIFO within a bound of octets that
+ * counts content, fields and overhead, and what fills in progress hold.
+ */
+import { MemoryContent, MemoryContentReader } from './content.ts';
+import type {
+  ContentReader,
+  ContentWriter,
+  PreparedHit,
+  PurgeSelector,
+  Store,
+  StoredResponse,
+  StoreHit,
+} from './contract.ts';
+import { responseBytes } from './memory-estimate.ts';
+import type { CachePolicy } from './policy.ts';
+import { defaultCachePolicy } from './policy.ts';
+import { PreparedStoredResponse } from './prepared.ts';
+import { isSelected } from './purge.ts';
+import { type Evictable, hashOf, Link, noteUse, S3Fifo } from './s3-fifo.ts';
+import { markedStale, withContent } from './stored-response.ts';
+import { sameVaryFields } from './vary.ts';
+
+export interface RamStoreOptions {
+  /** Octets for everything: content, fields, overhead, fills in progress. */
+  readonly capacityBytes: number;
+  /** Longest content stored. Default: an eighth of the capacity, so that one cannot push out all. */
+  readonly contentBytesMax?: number;
+  /** Variants under one key: beyond it the oldest goes. */
+  readonly variantsMax?: number;
+  readonly policy?: CachePolicy;
+}
+
+/** Enough for content codings times languages; an origin that varies by more is not cacheable. */
+const VARIANTS_MAX = 64;
+
+/** Names remembered per octet of capacity: about as many as objects of 4 KiB fit. */
+const GHOST_BYTES_PER_NAME = 4_096;
+
+const NO_HITS: readonly StoreHit[] = Object.freeze([]);
+
+export class RamStore implements Store {
+  readonly #slots = new Map<string, Slot>();
+  readonly #queue: S3Fifo<RamEntry>;
+  readonly #capacity: number;
+  readonly #contentMax: number;
+  readonly #variantsMax: number;
+  readonly #policy: CachePolicy;
+  readonly #fills = new Set<RamFill>();
+  /** Octets held by fills in progress. */
+  #fillBytes = 0;
+  #closed = false;
+
+  constructor(options: RamStoreOptions) {
+    this.#capacity = options.capacityBytes;
+    this.#contentMax = options.contentBytesMax ?? Math.floor(options.capacityBytes / 8);
+    this.#variantsMax = options.variantsMax ?? VARIANTS_MAX;
+    this.#policy = options.policy ?? defaultCachePolicy;
+    const names = Math.ceil(options.capacityBytes / GHOST_BYTES_PER_NAME);
+    this.#queue = new S3Fifo(options.capacityBytes, names, (entry) => this.#unlist(entry));
+  }
+
+  get bytesUsed(): number {
+    return this.#queue.bytesUsed + this.#fillBytes;
+  }
+
+  get entryCount(): number {
+    return this.#queue.length;
+  }
+
+  peek(key: string): readonly StoreHit[] {
+    return this.#slots.get(key)?.hits ?? NO_HITS;
+  }
+
+  lookup(key: string, callback: (hits: readonly StoreHit[]) => void): void {
+    callback(this.peek(key));
+  }
+
+  create(key: string, response: StoredResponse): ContentWriter | undefined {
+    if (this.#closed || response.contentLength > this.#contentMax) return undefined;
+    const fixedBytes = responseBytes(key, response);
+    const reserved = fixedBytes + Math.max(0, response.contentLength);
+    if (!this.#reserve(reserved)) return undefined;
+    const fill = new RamFill(this, key, response, reserved);
+    this.#fills.add(fill);
+    return fill;
+  }
+
+  update(key: string, previous: StoredResponse, fresh: StoredResponse): StoreHit | undefined {
+    const slot = this.#slots.get(key);
+    const index = slot?.hits.findIndex((hit) => hit.response === previous) ?? -1;
+    if (slot === undefined || index === -1) return undefined;
+    const old = slot.hits[index]!;
+    const response = withContent(fresh, previous.contentLength, previous.partial);
+    const entry = new RamEntry(slot, response, old.content, responseBytes(key, response));
+    entry.bytes += old.content.capacity;
+    const { uses } = old.link;
+    this.#queue.remove(old);
+    this.#unlist(old);
+    if (!this.#queue.makeRoom(entry.bytes, this.#fillBytes)) return undefined;
+    this.#list(key, entry);
+    entry.link.uses = uses;
+    return entry;
+  }
+
+  invalidate(key: string): void {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return;
+    for (const entry of [...slot.hits]) this.#drop(entry);
+  }
+
+  purge(selector: PurgeSelector, soft: boolean, nowMs: number): number {
+    if (selector.kind === 'key') {
+      const slot = this.#slots.get(selector.key);
+      return slot === undefined ? 0 : this.#purgeSlot(slot, selector, soft, nowMs);
+    }
+    let count = 0;
+    for (const slot of [...this.#slots.values()]) {
+      count += this.#purgeSlot(slot, selector, soft, nowMs);
+    }
+    return count;
+  }
+
+  #purgeSlot(slot: Slot, selector: PurgeSelector, soft: boolean, nowMs: number): number {
+    let count = 0;
+    for (const entry of [...slot.hits]) {
+      if (!isSelected(selector, slot.key, entry.response.fields)) continue;
+      count++;
+      if (soft) {
+        this.update(slot.key, entry.response, markedStale(entry.response, nowMs, this.#policy));
+      } else {
+        this.#drop(entry);
+      }
+    }
+    return count;
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    for (const fill of [...this.#fills]) fill.abort();
+    for (const slot of [...this.#slots.values()]) {
+      for (const entry of [...slot.hits]) this.#drop(entry);
+    }
+  }
+
+  // ------------------------------------------------------------------ for fills
+
+  /** For fills: makes room for more octets; false when the fill must give up being stored. */
+  grow(fill: RamFill, bytes: number): boolean {
+    if (fill.content.length > this.#contentMax) return false;
+    if (!this.#reserve(bytes)) return false;
+    return true;
+  }
+
+  /** For fills: gives back what a fill held. */
+  release(fill: RamFill, bytes: number): void {
+    this.#fills.delete(fill);
+    this.#fillBytes -= bytes;
+  }
+
+  /** For fills: the content is complete. */
+  adopt(key: string, response: StoredResponse, content: MemoryContent): void {
+    if (this.#closed) return;
+    let slot = this.#slots.get(key);
+    if (slot !== undefined) this.#dropSame(slot, response);
+    slot = this.#slots.get(key) ?? new Slot(key);
+    const entry = new RamEntry(slot, response, content, responseBytes(key, response));
+    entry.bytes += content.capacity;
+    if (!this.#queue.makeRoom(entry.bytes, this.#fillBytes)) return;
+    this.#list(key, entry);
+  }
+
+  /** The new response takes the place of the one for the same variant (RFC 9111 §4). */
+  #dropSame(slot: Slot, response: StoredResponse): void {
+    for (const entry of [...slot.hits]) {
+      const same = sameVaryFields(entry.response.varyFields, response.varyFields);
+      const complete = response.partial === null;
+      // A part takes the place of a part only, a complete response that of both.
+      if (same && (complete || entry.response.partial !== null)) this.#drop(entry);
+    }
+    while (slot.hits.length >= this.#variantsMax) this.#drop(slot.hits.at(-1)!);
+  }
+
+  #reserve(bytes: number): boolean {
+    if (!this.#queue.makeRoom(bytes, this.#fillBytes)) return false;
+    this.#fillBytes += bytes;
+    return true;
+  }
+
+  #list(key: string, entry: RamEntry): void {
+    const { slot } = entry;
+    // Making room may have emptied the slot, and so taken it out of the map.
+    this.#slots.set(key, slot);
+    slot.hits.unshift(entry);
+    this.#queue.add(entry);
+  }
+
+  #drop(entry: RamEntry): void {
+    this.#queue.remove(entry);
+    this.#unlist(entry);
+  }
+
+  #unlist(entry: RamEntry): void {
+    const { slot } = entry;
+    const index = slot.hits.indexOf(entry);
+    if (index !== -1) slot.hits.splice(index, 1);
+    if (slot.hits.length === 0 && this.#slots.get(slot.key) === slot) this.#slots.delete(slot.key);
+  }
+}
+
+/** What is stored under one key. */
+class Slot {
+  readonly key: string;
+  readonly hits: RamEntry[] = [];
+
+  constructor(key: string) {
+    this.key = key;
+  }
+}
+
+/** One stored response. */
+class RamEntry implements StoreHit, Evictable {
+  readonly slot: Slot;
+  readonly response: StoredResponse;
+  readonly content: MemoryContent;
+  bytes: number;
+  readonly nameHash: number;
+  readonly link = new Link();
+  #prepared: PreparedStoredResponse | null = null;
+
+  constructor(slot: Slot, response: StoredResponse, content: MemoryContent, bytes: number) {
+    this.slot = slot;
+    this.response = response;
+    this.content = content;
+    this.bytes = bytes;
+    this.nameHash = hashOf(slot.key);
+  }
+
+  prepared(): PreparedHit | null {
+    noteUse(this);
+    if (this.#prepared !== null) return this.#prepared;
+    const { whole } = this.content;
+    if (whole === undefined) return null;
+    this.#prepared = new PreparedStoredResponse(this.response, whole);
+    return this.#prepared;
+  }
+
+  open(): ContentReader {
+    noteUse(this);
+    return new MemoryContentReader(this.content);
+  }
+}
+
+/** A response that is arriving. */
+class RamFill implements ContentWriter, StoreHit {
+  readonly #store: RamStore;
+  readonly #key: string;
+  readonly content: MemoryContent;
+  response: StoredResponse;
+  /** Octets accounted for in the store. */
+  #reserved: number;
+  #accounted: number;
+  isDropped = false;
+  #ended = false;
+
+  constructor(store: RamStore, key: string, response: StoredResponse, reserved: number) {
+    this.#store = store;
+    this.#key = key;
+    this.response = response;
+    this.#reserved = reserved;
+    this.#accounted = Math.max(0, response.contentLength);
+    this.content = new MemoryContent(response.contentLength);
+  }
+
+  get hit(): StoreHit {
+    return this;
+  }
+
+  prepared(): PreparedHit | null {
+    return null;
+  }
+
+  open(): ContentReader {
+    return new MemoryContentReader(this.content);
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#ended || this.isDropped || bytes.length === 0) return;
+    const needed = this.content.capacity + this.content.growthFor(bytes.length);
+    if (needed > this.#accounted) {
+      const more = needed - this.#accounted;
+      if (!this.#store.grow(this, more)) {
+        this.#giveUp(new Error('the response grew too large to be stored'));
+        return;
+      }
+      this.#accounted += more;
+      this.#reserved += more;
+    }
+    this.content.append(bytes);
+  }
+
+  commit(): void {
+    if (this.#ended) return;
+    const { length } = this.content;
+    const announced = this.response.contentLength;
+    const { partial } = this.response;
+    const expected = partial === null ? announced : partial.last - partial.first + 1;
+    if (this.isDropped || (expected !== -1 && length !== expected)) {
+      this.abort();
+      return;
+    }
+    this.#ended = true;
+    this.response = withContent(this.response, length);
+    this.content.complete();
+    this.#store.release(this, this.#reserved);
+    this.#store.adopt(this.#key, this.response, this.content);
+  }
+
+  abort(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (!this.isDropped) this.#giveUp(new Error('the response was broken off'));
+  }
+
+  #giveUp(error: Error): void {
+    this.isDropped = true;
+    this.#store.release(this, this.#reserved);
+    this.#reserved = 0;
+    this.content.fail(error);
+  }
+}

@@ -1,0 +1,120 @@
+/** Makes stored responses: from what an origin sent, and from other stored ones. */
+import { formatHttpDate } from '../http/dates.ts';
+import { FieldSection } from '../http/field-section.ts';
+import { copyEndToEndFields } from '../http/hop-by-hop.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import { parseContentRange } from './content-range.ts';
+import type { PartialContent, StoredResponse } from './contract.ts';
+import { type FreshnessFacts, freshnessOf, initialAgeMs } from './freshness.ts';
+import type { CachePolicy } from './policy.ts';
+import { effectiveControl } from './targeted-control.ts';
+import { varyFieldsOf, varyNames } from './vary.ts';
+
+/**
+ * Not stored beyond the connection-specific ones (RFC 9111 §3.1): fields of the hop's
+ * authentication, and Age, whose place `initialAgeMs` takes.
+ */
+const NOT_STORED = new Set([
+  'age',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+]);
+
+/** What an origin answered, as it would be stored. Whether it may be is `decideStoring`'s. */
+export function receiveResponse(
+  request: RequestHead,
+  response: ResponseHead,
+  requestTimeMs: number,
+  responseTimeMs: number,
+  policy: CachePolicy,
+): StoredResponse {
+  const fields = storableFields(response.fields, responseTimeMs, policy);
+  const facts = {
+    status: response.status,
+    fields,
+    requestTimeMs,
+    responseTimeMs,
+    initialAgeMs: initialAgeMs(response.fields, requestTimeMs, responseTimeMs),
+    markedStaleMs: 0,
+  };
+  const varyFields = varyFieldsOf(varyNames(fields) ?? [], request.fields);
+  const partial = response.status === 206 ? parseContentRange(fields) : null;
+  return assemble(facts, varyFields, response.contentLength, partial, policy);
+}
+
+/** A stored response as it was written down, with what follows from the policy of now. */
+export function loadResponse(
+  facts: FreshnessFacts,
+  varyFields: StoredResponse['varyFields'],
+  contentLength: number,
+  partial: PartialContent | null,
+  policy: CachePolicy,
+): StoredResponse {
+  return assemble(facts, varyFields, contentLength, partial, policy);
+}
+
+/** The same with a soft purge's mark: stale as of `nowMs`, yet usable for validation. */
+export function markedStale(
+  response: StoredResponse,
+  nowMs: number,
+  policy: CachePolicy,
+): StoredResponse {
+  const { varyFields, contentLength, partial } = response;
+  const facts = { ...response, markedStaleMs: nowMs };
+  return assemble(facts, varyFields, contentLength, partial, policy);
+}
+
+/** The same with its length known, or another place in the representation. */
+export function withContent(
+  response: StoredResponse,
+  contentLength: number,
+  partial: PartialContent | null = response.partial,
+): StoredResponse {
+  if (response.contentLength === contentLength && response.partial === partial) return response;
+  return { ...response, contentLength, partial };
+}
+
+function assemble(
+  facts: FreshnessFacts,
+  varyFields: StoredResponse['varyFields'],
+  contentLength: number,
+  partial: PartialContent | null,
+  policy: CachePolicy,
+): StoredResponse {
+  return {
+    status: facts.status,
+    fields: facts.fields,
+    varyFields,
+    requestTimeMs: facts.requestTimeMs,
+    responseTimeMs: facts.responseTimeMs,
+    initialAgeMs: facts.initialAgeMs,
+    markedStaleMs: facts.markedStaleMs,
+    contentLength,
+    partial,
+    freshness: freshnessOf(facts, policy),
+  };
+}
+
+/** RFC 9111 §3.1, and the fields that a qualified no-cache or private names (§5.2.2.4, §5.2.2.7). */
+export function storableFields(
+  received: FieldSection,
+  responseTimeMs: number,
+  policy: CachePolicy,
+): FieldSection {
+  const endToEnd = new FieldSection();
+  copyEndToEndFields(received, endToEnd);
+  const { directives } = effectiveControl(received, policy.targetedFields);
+  const fields = new FieldSection();
+  for (let i = 0; i < endToEnd.length; i++) {
+    const name = endToEnd.names[i]!;
+    if (NOT_STORED.has(name)) continue;
+    // Serving them needs a validation first; leaving them out is the simplest way to obey.
+    if (directives.noCacheFields.includes(name)) continue;
+    if (directives.privateFields.includes(name)) continue;
+    fields.append(name, endToEnd.values[i]!);
+  }
+  // RFC 9110 §6.6.1: who stores a response without Date adds the time of its receipt.
+  if (!fields.has('date')) fields.append('date', formatHttpDate(responseTimeMs));
+  return fields;
+}

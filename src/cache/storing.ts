@@ -1,0 +1,126 @@
+/** Whether a response may be stored (RFC 9111 §3), by a shared cache. */
+import type { RequestHead } from '../http/message.ts';
+import { ABSENT, type RequestDirectives } from './cache-control.ts';
+import type { StoredResponse } from './contract.ts';
+import { isHeuristicallyCacheable } from './freshness.ts';
+import { targetKey } from './key.ts';
+import type { CachePolicy } from './policy.ts';
+import { hasStrongValidator, hasValidator } from './validators.ts';
+import { varyNames } from './vary.ts';
+
+/** `store`, or why not. Each is a token for Cache-Status `detail` and for metrics. */
+export type StoringDecision =
+  | 'store'
+  | 'method'
+  | 'status'
+  | 'status-not-understood'
+  | 'request-no-store'
+  | 'no-store'
+  | 'private'
+  | 'authorization'
+  | 'vary-any'
+  | 'set-cookie'
+  | 'no-lifetime'
+  | 'partial-not-combinable';
+
+/**
+ * Final statuses whose caching rules we implement: all that RFC 9110 §15 defines, but 206 and 304,
+ * which are handled on their own, and 416, which is about one Range.
+ */
+const UNDERSTOOD = new Set([
+  200, 201, 202, 203, 204, 205, 206, 300, 301, 302, 303, 305, 307, 308, 400, 401, 402, 403, 404,
+  405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 417, 421, 422, 426, 428, 429, 431, 451,
+  500, 501, 502, 503, 504, 505, 511,
+]);
+
+/**
+ * `response` is as `receiveResponse` made it: with its freshness, without fields that are not kept.
+ */
+export function decideStoring(
+  request: RequestHead,
+  requestDirectives: RequestDirectives,
+  response: StoredResponse,
+  policy: CachePolicy,
+): StoringDecision {
+  const { directives } = response.freshness;
+  if (!isMethodStorable(request, response)) return 'method';
+  // RFC 9111 §5.2.1.5.
+  if (requestDirectives.noStore && policy.honourRequestDirectives) return 'request-no-store';
+  if (response.status < 200 || response.status === 304 || response.status === 416) return 'status';
+  if (directives.mustUnderstand) {
+    // RFC 9111 §5.2.2.3: whoever understands the status ignores the no-store beside it.
+    if (!UNDERSTOOD.has(response.status)) return 'status-not-understood';
+  } else if (directives.noStore) {
+    return 'no-store';
+  }
+  if (directives.private) return 'private';
+  // RFC 9111 §3.5.
+  const shared = directives.public || directives.mustRevalidate || directives.sMaxage !== ABSENT;
+  if (request.fields.has('authorization') && !shared) return 'authorization';
+  if (varyNames(response.fields) === null) return 'vary-any';
+  if (!isSetCookieStorable(response, policy)) return 'set-cookie';
+  if (!isPartialStorable(request, response, policy)) return 'partial-not-combinable';
+  return isWorthStoring(response) ? 'store' : 'no-lifetime';
+}
+
+function isMethodStorable(request: RequestHead, response: StoredResponse): boolean {
+  if (request.method === 'GET') return true;
+  if (request.method !== 'POST') return false;
+  // RFC 9110 §9.3.3: with explicit freshness and a Content-Location that is the target itself, a
+  // later GET may be answered with it.
+  const { source } = response.freshness;
+  if (source !== 's-maxage' && source !== 'max-age' && source !== 'expires') return false;
+  const location = response.fields.first('content-location');
+  if (location === undefined || response.status < 200 || response.status > 299) return false;
+  const target = targetKey(request.scheme, request.authority, request.path);
+  const resolved = URL.parse(location, target);
+  return resolved !== null && resolved.href === URL.parse(target)?.href;
+}
+
+function isSetCookieStorable(response: StoredResponse, policy: CachePolicy): boolean {
+  if (!response.fields.has('set-cookie') && !response.fields.has('set-cookie2')) return true;
+  const { directives, source } = response.freshness;
+  const shared = directives.public || directives.sMaxage !== ABSENT;
+  switch (policy.setCookie) {
+    case 'never':
+      return false;
+    case 'public':
+      return shared;
+    case 'explicit':
+      return shared || source === 'max-age';
+    case 'always':
+      return true;
+  }
+}
+
+/**
+ * RFC 9111 §3.3 and §3.4: a part is of use when its place is known; it may be combined with others
+ * only under a strong validator, and without one it can be served for a while as it is.
+ */
+function isPartialStorable(
+  request: RequestHead,
+  response: StoredResponse,
+  policy: CachePolicy,
+): boolean {
+  if (response.status !== 206) return true;
+  if (!policy.storePartial || response.partial === null) return false;
+  if (!request.fields.has('range')) return false;
+  const length = response.partial.last - response.partial.first + 1;
+  // A part whose content is not as long as it says cannot be placed.
+  if (response.contentLength !== -1 && response.contentLength !== length) return false;
+  return response.freshness.source !== 'heuristic' || hasStrongValidator(response.fields);
+}
+
+/** RFC 9111 §3, the last list: and of some use later, fresh or for validation. */
+function isWorthStoring(response: StoredResponse): boolean {
+  const { freshness, fields } = response;
+  const { directives, source } = freshness;
+  const permitted =
+    source !== 'none' || directives.public || isHeuristicallyCacheable(response.status);
+  if (!permitted) return false;
+  if (hasValidator(fields)) return true;
+  if (directives.noCache) return false;
+  const usableMs =
+    freshness.lifetimeMs + Math.max(freshness.staleWhileRevalidateMs, freshness.staleIfErrorMs);
+  return usableMs > response.initialAgeMs;
+}
