@@ -1,0 +1,104 @@
+/**
+ * The C library's `errno`, and what its values mean for a socket. Numbers are Linux's, equal on
+ * x86-64 and arm64 (asm-generic/errno.h).
+ */
+import { type Blame, type Retry, SluiceError } from '../base/errors.ts';
+import { libc } from './libc-table.ts';
+import { viewOf } from './load.ts';
+
+export const Errno = {
+  ENOENT: 2,
+  EINTR: 4,
+  EAGAIN: 11,
+  ENOMEM: 12,
+  EACCES: 13,
+  ENFILE: 23,
+  EMFILE: 24,
+  EPIPE: 32,
+  EADDRINUSE: 98,
+  EADDRNOTAVAIL: 99,
+  ENETDOWN: 100,
+  ENETUNREACH: 101,
+  ECONNABORTED: 103,
+  ECONNRESET: 104,
+  ENOBUFS: 105,
+  ETIMEDOUT: 110,
+  ECONNREFUSED: 111,
+  EHOSTDOWN: 112,
+  EHOSTUNREACH: 113,
+  EINPROGRESS: 115,
+} as const;
+
+const view = new Int32Array(viewOf(libc.checked.__errno_location(), 4));
+
+/**
+ * The error of the native call that has just returned -1. Read it in the next statement: anything
+ * that V8 does in between may make system calls of its own.
+ */
+export function lastErrno(): number {
+  return view[0]!;
+}
+
+const names = new Map<number, string>(Object.entries(Errno).map(([name, value]) => [value, name]));
+
+/** `ECONNRESET`, or `errno 71` for one that we have no name for. */
+export function errnoName(errno: number): string {
+  return names.get(errno) ?? `errno ${errno}`;
+}
+
+interface Meaning {
+  readonly code: string;
+  readonly text: string;
+  /** Whether the failure of an open connection may be retried; one of a connect always may. */
+  readonly retry: Retry;
+}
+
+const RESET: Meaning = {
+  code: 'connection-reset',
+  text: 'the peer reset the connection',
+  retry: 'ifReused',
+};
+const REFUSED: Meaning = {
+  code: 'connection-refused',
+  text: 'nobody accepts connections at the address',
+  retry: 'always',
+};
+const TIMED_OUT: Meaning = {
+  code: 'connection-timed-out',
+  text: 'the peer stopped acknowledging what was sent',
+  retry: 'ifReused',
+};
+const UNREACHABLE: Meaning = {
+  code: 'address-unreachable',
+  text: 'no route leads to the address',
+  retry: 'ifReused',
+};
+const FAILED: Meaning = {
+  code: 'connection-failed',
+  text: 'the connection failed',
+  retry: 'never',
+};
+
+const meanings = new Map<number, Meaning>([
+  [Errno.ECONNRESET, RESET],
+  [Errno.EPIPE, RESET],
+  [Errno.ECONNABORTED, RESET],
+  [Errno.ECONNREFUSED, REFUSED],
+  // A UNIX socket that is not there, or whose queue of connections is full (connect(2)).
+  [Errno.ENOENT, REFUSED],
+  [Errno.EAGAIN, REFUSED],
+  [Errno.ETIMEDOUT, TIMED_OUT],
+  [Errno.EHOSTUNREACH, UNREACHABLE],
+  [Errno.ENETUNREACH, UNREACHABLE],
+  [Errno.EHOSTDOWN, UNREACHABLE],
+  [Errno.ENETDOWN, UNREACHABLE],
+]);
+
+/** The failure of a connection in our words. `connecting`: nothing had been sent on it yet. */
+export function connectionError(errno: number, blame: Blame, connecting: boolean): SluiceError {
+  const meaning = meanings.get(errno) ?? FAILED;
+  return new SluiceError(meaning.code, `${meaning.text} (${errnoName(errno)})`, {
+    blame,
+    retry: connecting ? 'always' : meaning.retry,
+  });
+}

@@ -1,0 +1,310 @@
+/**
+ * Stream sockets in our words. Descriptors are plain numbers here; whoever opens one closes it.
+ * Functions of the hot path return what the kernel would: a count, or a negative errno.
+ */
+import { lstatSync, unlinkSync } from 'node:fs';
+import { assert } from '../base/assert.ts';
+import { SluiceError } from '../base/errors.ts';
+import { counted } from './counters.ts';
+import { Errno, errnoName, lastErrno } from './errno.ts';
+import { libc } from './libc-table.ts';
+import { transientAddressOf } from './load.ts';
+import { addressOf, NativeBuffer } from './memory.ts';
+import {
+  AF_INET6,
+  AF_UNIX,
+  encodeSocketAddress,
+  SOCKADDR_BYTES_MAX,
+  SocketAddress,
+  type SocketEndpoint,
+} from './socket-address.ts';
+
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0x800;
+const SOCK_CLOEXEC = 0x8_0000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_ERROR = 4;
+const SO_LINGER = 13;
+const SO_REUSEPORT = 15;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const TCP_FASTOPEN = 23;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const MSG_PEEK = 2;
+const MSG_NOSIGNAL = 0x4000;
+const SHUT_WR = 1;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const O_NONBLOCK = 0x800;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
+const { recv, send, accept4 } = libc.direct;
+
+const OPTION_OFFSET = SOCKADDR_BYTES_MAX;
+const LENGTH_OFFSET = OPTION_OFFSET + 16;
+const scratch = NativeBuffer.allocate(4096);
+const scratchAddress = addressOf(scratch);
+const optionAddress = scratchAddress + BigInt(OPTION_OFFSET);
+const lengthAddress = scratchAddress + BigInt(LENGTH_OFFSET);
+
+// ------------------------------------------------------------------ the hot path
+
+/** Receives at most `length` octets to the start of `buffer`. 0 is the end of input. */
+export function receive(fd: number, buffer: NativeBuffer, length: number): number {
+  const count = recv(fd, addressOf(buffer), length, 0);
+  return count >= 0 ? count : -lastErrno();
+}
+
+/** Whether input waits: 1 when it does, 0 at its end, or the negative errno `receive` would give. */
+export function peek(fd: number, buffer: NativeBuffer): number {
+  const count = recv(fd, addressOf(buffer), 1, MSG_PEEK);
+  return count >= 0 ? count : -lastErrno();
+}
+
+/** Sends the first `length` octets of a buffer. Never raises SIGPIPE. */
+export function sendNative(fd: number, buffer: NativeBuffer, length: number): number {
+  const count = send(fd, addressOf(buffer), length, MSG_NOSIGNAL);
+  return count >= 0 ? count : -lastErrno();
+}
+
+/** Sends `length` octets of a buffer from `offset` on. */
+export function sendNativeFrom(
+  fd: number,
+  buffer: NativeBuffer,
+  offset: number,
+  length: number,
+): number {
+  const count = send(fd, addressOf(buffer) + BigInt(offset), length, MSG_NOSIGNAL);
+  return count >= 0 ? count : -lastErrno();
+}
+
+/** Sends bytes of JavaScript memory. */
+export function sendBytes(fd: number, bytes: Uint8Array): number {
+  const count = send(fd, transientAddressOf(bytes), bytes.length, MSG_NOSIGNAL);
+  return count >= 0 ? count : -lastErrno();
+}
+
+/**
+ * Takes one waiting connection, non-blocking and closed on exec. `acceptedAddress` tells whose it
+ * is until the next call.
+ */
+export function accept(fd: number): number {
+  scratch.bytes.writeUInt32LE(SOCKADDR_BYTES_MAX, LENGTH_OFFSET);
+  const accepted = accept4(fd, scratchAddress, lengthAddress, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (accepted < 0) return -lastErrno();
+  counted('fd', 1);
+  return accepted;
+}
+
+/** The peer of the connection that `accept` has just returned. */
+export function acceptedAddress(): SocketAddress {
+  return new SocketAddress(scratch.bytes);
+}
+
+// ------------------------------------------------------------------ opening and closing
+
+/** Closes a descriptor once. */
+export function closeDescriptor(fd: number): void {
+  const status = libc.direct.close(fd);
+  // EINTR leaves the descriptor closed on Linux (close(2)); EBADF means that we closed it twice.
+  assert(status === 0 || lastErrno() === Errno.EINTR, `descriptor ${fd} was open`);
+  counted('fd', -1);
+}
+
+/**
+ * Begins to connect. Returns the descriptor and errno: 0 when connected at once, EINPROGRESS while
+ * the answer is awaited, anything else for a failure that the caller reports and closes.
+ */
+export function connectStream(endpoint: SocketEndpoint): { fd: number; errno: number } {
+  const { family, length } = encodeSocketAddress(endpoint, scratch.bytes);
+  const fd = openStream(family);
+  if (fd < 0) return { fd: -1, errno: -fd };
+  if (family !== AF_UNIX) setIntegerOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  const status = libc.checked.connect(fd, scratchAddress, length);
+  return { fd, errno: status === 0 ? 0 : lastErrno() };
+}
+
+/** Ends our sending side: a FIN follows what has been sent. Returns 0 or a negative errno. */
+export function shutdownSending(fd: number): number {
+  return libc.direct.shutdown(fd, SHUT_WR) === 0 ? 0 : -lastErrno();
+}
+
+/** Makes the next close of a TCP socket send a reset and drop what is unsent (socket(7)). */
+export function resetOnClose(fd: number): void {
+  scratch.bytes.writeInt32LE(1, OPTION_OFFSET);
+  scratch.bytes.writeInt32LE(0, OPTION_OFFSET + 4);
+  libc.checked.setsockopt(fd, SOL_SOCKET, SO_LINGER, optionAddress, 8);
+}
+
+/** Takes the socket's pending error: its errno, or 0. */
+export function takeSocketError(fd: number): number {
+  return integerOption(fd, SOL_SOCKET, SO_ERROR);
+}
+
+/** Our own end of a socket. */
+export function localAddress(fd: number): SocketAddress {
+  scratch.bytes.writeUInt32LE(SOCKADDR_BYTES_MAX, LENGTH_OFFSET);
+  libc.checked.getsockname(fd, scratchAddress, lengthAddress);
+  return new SocketAddress(scratch.bytes);
+}
+
+/** Whether small sends leave at once (Nagle's algorithm is off). */
+export function hasNoDelay(fd: number): boolean {
+  return integerOption(fd, IPPROTO_TCP, TCP_NODELAY) !== 0;
+}
+
+// ------------------------------------------------------------------ listening
+
+export interface ListeningOptions {
+  /** Lets several sockets share the port; the kernel spreads connections over them. */
+  readonly reusePort?: boolean;
+  /** Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn. */
+  readonly backlog?: number;
+  /** Pending TCP Fast Open requests (RFC 7413); 0 turns it off. */
+  readonly fastOpenQueue?: number;
+  /** Whether `::` takes IPv6 peers only instead of IPv4 ones too. */
+  readonly ipv6Only?: boolean;
+}
+
+/** As many as Linux allows by default since 5.4; ATS and nginx leave it lower. */
+export const LISTEN_BACKLOG_DEFAULT = 4_096;
+
+/**
+ * Opens a listening socket, non-blocking and closed on exec (unless passed on through stdio). A
+ * socket file that nobody listens on any more is replaced.
+ *
+ * Throws SluiceError `address-in-use`, `address-forbidden`, `address-unavailable`,
+ * `address-invalid` or `listen-failed`.
+ */
+export function openListeningSocket(
+  endpoint: SocketEndpoint,
+  options: ListeningOptions = {},
+): number {
+  const address = Buffer.alloc(SOCKADDR_BYTES_MAX);
+  const { family, length } = encodeSocketAddress(endpoint, address);
+  if ('path' in endpoint) removeStaleSocketFile(endpoint.path);
+  const fd = openStream(family);
+  if (fd < 0) throw listenError(endpoint, -fd);
+  setListeningOptions(fd, family, options);
+  const errno = bindAndListen(fd, address.subarray(0, length), options);
+  if (errno !== 0) {
+    closeDescriptor(fd);
+    throw listenError(endpoint, errno);
+  }
+  return fd;
+}
+
+/**
+ * Opens one listening socket per worker on the same endpoint, or for a UNIX path one that all share
+ * (the same number `count` times). The port must be free: without this check a second sluice would
+ * quietly share the port of the first, since both set SO_REUSEPORT.
+ */
+export function openListeningSockets(
+  endpoint: SocketEndpoint,
+  count: number,
+  options: ListeningOptions = {},
+): { readonly fds: readonly number[]; readonly port: number } {
+  if ('path' in endpoint) {
+    const fd = openListeningSocket(endpoint, options);
+    return { fds: new Array<number>(count).fill(fd), port: 0 };
+  }
+  closeDescriptor(openListeningSocket(endpoint, { ...options, reusePort: false }));
+  const fds: number[] = [];
+  let { port } = endpoint;
+  try {
+    while (fds.length < count) {
+      const fd = openListeningSocket(
+        { host: endpoint.host, port },
+        { ...options, reusePort: true },
+      );
+      fds.push(fd);
+      port = localAddress(fd).port;
+    }
+  } catch (error) {
+    for (const fd of fds) closeDescriptor(fd);
+    throw error;
+  }
+  return { fds, port };
+}
+
+/** Takes over a listening socket inherited from the parent process. */
+export function adoptDescriptor(fd: number): void {
+  const flags = libc.checked.fcntl(fd, F_GETFL, 0);
+  if (flags < 0) {
+    throw new SluiceError('listen-failed', `descriptor ${fd} was not inherited`, {
+      blame: 'internal',
+    });
+  }
+  libc.checked.fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+  libc.checked.fcntl(fd, F_SETFD, FD_CLOEXEC);
+  counted('fd', 1);
+}
+
+function openStream(family: number): number {
+  const fd = libc.checked.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -lastErrno();
+  counted('fd', 1);
+  return fd;
+}
+
+function setListeningOptions(fd: number, family: number, options: ListeningOptions): void {
+  if (family === AF_UNIX) return;
+  setIntegerOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (options.reusePort === true) setIntegerOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+  if (family === AF_INET6) {
+    setIntegerOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, options.ipv6Only === true ? 1 : 0);
+  }
+  // Accepted sockets inherit it, which saves a system call per connection.
+  setIntegerOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  const queue = options.fastOpenQueue ?? 0;
+  if (queue > 0) setIntegerOption(fd, IPPROTO_TCP, TCP_FASTOPEN, queue);
+}
+
+function bindAndListen(fd: number, address: Buffer, options: ListeningOptions): number {
+  scratch.bytes.set(address);
+  if (libc.checked.bind(fd, scratchAddress, address.length) !== 0) return lastErrno();
+  const backlog = options.backlog ?? LISTEN_BACKLOG_DEFAULT;
+  return libc.checked.listen(fd, backlog) === 0 ? 0 : lastErrno();
+}
+
+/** A process that dies leaves its socket file behind, and bind would fail for ever after. */
+function removeStaleSocketFile(path: string): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  // Connecting to a plain file is refused too: only ever remove a socket.
+  if (stats === undefined || !stats.isSocket()) return;
+  const { fd, errno } = connectStream({ path });
+  if (fd >= 0) closeDescriptor(fd);
+  if (errno === Errno.ECONNREFUSED) unlinkSync(path);
+}
+
+function listenError(endpoint: SocketEndpoint, errno: number): SluiceError {
+  const place = 'path' in endpoint ? endpoint.path : `${endpoint.host} port ${endpoint.port}`;
+  const refused = (code: string, text: string) =>
+    new SluiceError(code, `${place}: ${text} (${errnoName(errno)})`, { blame: 'internal' });
+  switch (errno) {
+    case Errno.EADDRINUSE:
+      return refused('address-in-use', 'already in use by another process');
+    case Errno.EACCES:
+      return refused('address-forbidden', 'this user may not listen there');
+    case Errno.EADDRNOTAVAIL:
+      return refused('address-unavailable', 'not an address of this machine');
+    default:
+      return refused('listen-failed', 'cannot listen there');
+  }
+}
+
+function setIntegerOption(fd: number, level: number, option: number, value: number): void {
+  scratch.bytes.writeInt32LE(value, OPTION_OFFSET);
+  const status = libc.checked.setsockopt(fd, level, option, optionAddress, 4);
+  // Without these a socket still works, less well; a kernel may lack one (TCP_FASTOPEN).
+  assert(status === 0 || option === TCP_FASTOPEN, `setsockopt ${level}/${option} is known`);
+}
+
+function integerOption(fd: number, level: number, option: number): number {
+  scratch.bytes.writeUInt32LE(4, LENGTH_OFFSET);
+  const status = libc.checked.getsockopt(fd, level, option, optionAddress, lengthAddress);
+  return status === 0 ? scratch.bytes.readInt32LE(OPTION_OFFSET) : lastErrno();
+}

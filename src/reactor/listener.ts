@@ -1,0 +1,158 @@
+/** Takes connections from a listening socket, a bounded number per turn. */
+import type { Blame } from '../base/errors.ts';
+import { EPOLLIN } from '../native/epoll.ts';
+import { Errno } from '../native/errno.ts';
+import {
+  accept,
+  acceptedAddress,
+  adoptDescriptor,
+  closeDescriptor,
+  localAddress,
+} from '../native/sockets.ts';
+import type { SocketHandler, StreamSocket } from './contract.ts';
+import type { Dispatcher, Watched } from './dispatcher.ts';
+import { ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN_MAX } from './limits.ts';
+import { ReactorSocket } from './socket.ts';
+import type { Timer } from './timer-wheel.ts';
+
+/**
+ * Decides about a connection: its handler, or null to close it at once. Called from the dispatcher;
+ * the handler's own calls begin afterwards.
+ */
+export type OnAccept = (socket: StreamSocket) => SocketHandler | null;
+
+/** What a listener has done since it was opened. */
+export interface ListenerCounts {
+  readonly accepted: number;
+  /** `onAccept` returned null. */
+  readonly refused: number;
+  /** Connections that were gone, or broken, before we took them. */
+  readonly failed: number;
+  /** Times that accepting waited because the process or machine was out of descriptors or memory. */
+  readonly pauses: number;
+}
+
+export interface ListenerInput {
+  readonly dispatcher: Dispatcher;
+  readonly fd: number;
+  /** Whether the descriptor came from the parent process. */
+  readonly inherited: boolean;
+  readonly blame: Blame;
+  readonly onAccept: OnAccept;
+}
+
+const OUT_OF_RESOURCES: readonly number[] = [
+  Errno.EMFILE,
+  Errno.ENFILE,
+  Errno.ENOBUFS,
+  Errno.ENOMEM,
+];
+
+export class Listener implements Watched {
+  readonly generation: number;
+  /** 0 for a UNIX socket. */
+  readonly port: number;
+  /** `0.0.0.0`, `::` …, or `unix`. */
+  readonly address: string;
+  readonly #slot: number;
+  readonly #input: ListenerInput;
+  readonly #pauseTimer: Timer;
+  #closed = false;
+  #accepted = 0;
+  #refused = 0;
+  #failed = 0;
+  #pauses = 0;
+
+  constructor(input: ListenerInput) {
+    const { dispatcher, fd } = input;
+    if (input.inherited) adoptDescriptor(fd);
+    const local = localAddress(fd);
+    this.port = local.port;
+    this.address = local.text;
+    this.#input = input;
+    this.#pauseTimer = dispatcher.wheel.timer(() => this.#resume());
+    const { slot, generation } = dispatcher.takeSlot();
+    this.#slot = slot;
+    this.generation = generation;
+    dispatcher.fillSlot(slot, this);
+    // Level-triggered: what a turn leaves in the backlog is reported again.
+    dispatcher.epoll.add(fd, EPOLLIN, slot, generation);
+  }
+
+  get counts(): ListenerCounts {
+    return {
+      accepted: this.#accepted,
+      refused: this.#refused,
+      failed: this.#failed,
+      pauses: this.#pauses,
+    };
+  }
+
+  /** Accepts no more. Accepted sockets live on; so does the socket itself in other processes. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#pauseTimer.cancel();
+    const { dispatcher, fd } = this.#input;
+    // Another process may hold the same socket, which then stays registered after our close.
+    dispatcher.epoll.remove(fd);
+    closeDescriptor(fd);
+    dispatcher.releaseSlot(this.#slot);
+  }
+
+  destroy(): void {
+    this.close();
+  }
+
+  onTurn(): void {}
+
+  onEvents(): void {
+    for (let count = 0; count < ACCEPTS_PER_TURN_MAX && !this.#closed; count++) {
+      const fd = accept(this.#input.fd);
+      if (fd >= 0) this.#take(fd);
+      else if (fd === -Errno.EAGAIN) return;
+      else if (OUT_OF_RESOURCES.includes(-fd)) {
+        this.#pause();
+        return;
+      } else {
+        // Errors of the waiting connection are reported here (accept(2)): on to the next.
+        this.#failed++;
+      }
+    }
+  }
+
+  #take(fd: number): void {
+    this.#accepted++;
+    const remote = acceptedAddress();
+    const socket = new ReactorSocket({
+      dispatcher: this.#input.dispatcher,
+      fd,
+      blame: this.#input.blame,
+      connecting: false,
+      remoteAddress: remote,
+      remotePort: remote.port,
+      localPort: this.port,
+    });
+    const handler = this.#input.onAccept(socket);
+    if (handler !== null) {
+      socket.attach(handler);
+      return;
+    }
+    this.#refused++;
+    socket.destroy();
+  }
+
+  /**
+   * Out of descriptors. The connections wait in the kernel's queue until some of ours have closed;
+   * without a pause the level-triggered event would spin.
+   */
+  #pause(): void {
+    this.#pauses++;
+    this.#input.dispatcher.epoll.modify(this.#input.fd, 0, this.#slot, this.generation);
+    this.#pauseTimer.arm(ACCEPT_PAUSE_MS);
+  }
+
+  #resume(): void {
+    this.#input.dispatcher.epoll.modify(this.#input.fd, EPOLLIN, this.#slot, this.generation);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The reactor of one worker: sockets, listeners and timers on one epoll instance inside Node's own
+ * event loop. It knows bytes, not protocols.
+ */
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { Blame } from '../base/errors.ts';
+import { Errno } from '../native/errno.ts';
+import type { SocketEndpoint } from '../native/socket-address.ts';
+import { connectStream, type ListeningOptions, openListeningSocket } from '../native/sockets.ts';
+import type { SocketHandler, StreamSocket } from './contract.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { Listener, type OnAccept } from './listener.ts';
+import { ReactorSocket } from './socket.ts';
+import type { Timer } from './timer-wheel.ts';
+
+/** A descriptor inherited from the parent, or where to open one. */
+export type ListenOptions = (
+  | { readonly fd: number }
+  | ({ readonly endpoint: SocketEndpoint } & ListeningOptions)
+) & {
+  /** Who is to blame when an accepted connection breaks; `downstream` unless said otherwise. */
+  readonly blame?: Blame;
+};
+
+/** Where to connect: an IP address, not a name. */
+export type ConnectOptions = SocketEndpoint & {
+  /** Who is to blame when it fails; `upstream` unless said otherwise. */
+  readonly blame?: Blame;
+};
+
+export class Reactor {
+  readonly #dispatcher: Dispatcher;
+  #closing: Promise<void> | null = null;
+
+  constructor(clock: Clock = systemClock) {
+    this.#dispatcher = new Dispatcher(clock);
+  }
+
+  /**
+   * Accepts connections. Throws SluiceError `address-in-use`, `address-forbidden`,
+   * `address-unavailable`, `address-invalid` or `listen-failed`.
+   */
+  listen(options: ListenOptions, onAccept: OnAccept): Listener {
+    const inherited = 'fd' in options;
+    const fd = inherited ? options.fd : openListeningSocket(options.endpoint, options);
+    return new Listener({
+      dispatcher: this.#dispatcher,
+      fd,
+      inherited,
+      blame: options.blame ?? 'downstream',
+      onAccept,
+    });
+  }
+
+  /**
+   * Begins to connect; `onConnect` or `onClose` of the handler follows in a later turn. There is no
+   * time-out here: the owner arms a timer and destroys the socket. Output may be written at once.
+   * Throws SluiceError `address-invalid`.
+   */
+  connect(options: ConnectOptions, handler: SocketHandler): StreamSocket {
+    const { fd, errno } = connectStream(options);
+    const isPath = 'path' in options;
+    const socket = new ReactorSocket({
+      dispatcher: this.#dispatcher,
+      fd,
+      blame: options.blame ?? 'upstream',
+      connecting: true,
+      remoteAddress: isPath ? 'unix' : options.host,
+      remotePort: isPath ? 0 : options.port,
+      localPort: isPath ? 0 : -1,
+    });
+    // Connected at once (UNIX sockets): epoll reports it as writable all the same.
+    if (errno === 0 || errno === Errno.EINPROGRESS) socket.attach(handler);
+    else socket.attachFailed(handler, errno);
+    return socket;
+  }
+
+  /** A timer that is not armed yet; it calls back once each time it has been armed. */
+  timer(callback: () => void): Timer {
+    return this.#dispatcher.wheel.timer(callback);
+  }
+
+  /** Runs `body` after the current batch of events, or soon when called from outside of one. */
+  defer(body: () => void): void {
+    this.#dispatcher.defer(body);
+  }
+
+  /** Listeners and sockets open now. */
+  get openCount(): number {
+    return this.#dispatcher.watchedCount;
+  }
+
+  /**
+   * Closes listeners and timers, destroys sockets (whose handlers still hear `onClose(null)`), and
+   * frees the native memory. Resolves when libuv has let go of it.
+   */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => this.#dispatcher.close(resolve));
+    return this.#closing;
+  }
+}
