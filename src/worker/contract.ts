@@ -3,25 +3,46 @@ import type { Endpoint, SluiceOptions } from '../config/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
-/** A listening socket, bound and listening already. The worker owns the descriptor. */
+/** What crosses from the supervisor to a worker, in the same process or another. */
+export interface WorkerSetup {
+  readonly options: SluiceOptions;
+  /** 0 to `options.workers` - 1; a replacement has its predecessor's. */
+  readonly workerIndex: number;
+  readonly listeners: readonly InheritedListener[];
+  /** Descriptor and length of the metrics' shared memory, and where the worker's region begins. */
+  readonly metricsFd: number;
+  readonly metricsBytes: number;
+  readonly metricsOffset: number;
+  /**
+   * 80 random octets, the same for all workers of one start, so that each resumes what another
+   * began: 16 for the key's name, 32 for encryption, 32 for authentication.
+   */
+  readonly ticketKeys: Buffer;
+}
+
+/** From the supervisor to a worker process. */
+export type WorkerCommand =
+  | { readonly type: 'start'; readonly setup: WorkerSetup }
+  | { readonly type: 'drain'; readonly timeoutMs: number }
+  | { readonly type: 'reopen-log' };
+
+/** From a worker process to the supervisor. `remedy` is there when the user made the mistake. */
+export type WorkerReport =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null };
+
+/** A listening socket, bound, listening and non-blocking. The worker owns the descriptor. */
 export interface InheritedListener {
   readonly fd: number;
   readonly kind: 'http' | 'https';
   readonly endpoint: Endpoint;
 }
 
-export interface WorkerInput {
-  readonly options: SluiceOptions;
-  /** 0 to `options.workers` - 1; a replacement has its predecessor's. */
-  readonly workerIndex: number;
-  readonly listeners: readonly InheritedListener[];
+/** What a worker is started with: its setup, with the means to count and to log. */
+export interface WorkerInput
+  extends Pick<WorkerSetup, 'options' | 'workerIndex' | 'listeners' | 'ticketKeys'> {
   readonly metrics: Metrics;
   readonly accessLog: AccessLogSink;
-  /**
-   * 80 random octets, the same for all workers of one start, so that each resumes what another
-   * began: 16 for the key's name, 32 for encryption, 32 for authentication.
-   */
-  readonly ticketKeys: Buffer;
 }
 
 export interface RunningWorker {

@@ -1,0 +1,116 @@
+#!/usr/bin/env node
+/**
+ * Starts sluice with the Node that it is made for. Plain JavaScript, for whatever Node runs it
+ * first (20 or later): when that is another one, the pinned one takes over, in this process if the
+ * Node can replace itself, else as a child whose signals and exit code are passed through.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const launcher = join(root, 'bin', 'sluice.js');
+const words = process.argv.slice(2);
+
+/** node:ffi works without asking; its warning tells users nothing that they could act on. */
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
+
+const EXIT_UNSUPPORTED = 1;
+
+/** Signals that a supervisor of ours may get. SIGKILL and SIGSTOP cannot be passed on. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
+
+await launch();
+
+async function launch() {
+  const packageName = `node-${process.platform}-${process.arch}`;
+  const pinned = pinnedVersions()[packageName];
+  if (pinned === undefined) {
+    return refuse(
+      `runs on Linux (x64, arm64) only, and this is ${process.platform} ${process.arch}`,
+    );
+  }
+  if (process.versions.node === pinned) return serve();
+  const binary = pinnedBinary(packageName);
+  if (binary === null) {
+    return refuse(
+      `needs Node ${pinned}, which is not installed (this is ${process.version}); ` +
+        'run npm ci (or npm install) without --omit=optional',
+    );
+  }
+  if (typeof process.execve === 'function') replaceProcess(binary);
+  else runChild(binary);
+}
+
+/** The exact versions of the runtime packages, as package.json pins them. */
+function pinnedVersions() {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).optionalDependencies;
+}
+
+function pinnedBinary(packageName) {
+  try {
+    const require = createRequire(import.meta.url);
+    const manifest = require.resolve(`${packageName}/package.json`);
+    const binary = join(dirname(manifest), 'bin', 'node');
+    return existsSync(binary) ? binary : null;
+  } catch {
+    return null;
+  }
+}
+
+function refuse(why) {
+  process.stderr.write(`sluice: ${why}\n`);
+  process.exitCode = EXIT_UNSUPPORTED;
+}
+
+/** This Node is the right one. */
+async function serve() {
+  silenceExperimentalWarnings();
+  const source = join(root, 'src', 'cli', 'main.ts');
+  // Node strips types from a checkout, but not from an installed package, which has dist/.
+  const isInstalled = root.split('/').includes('node_modules');
+  const main =
+    !isInstalled && existsSync(source)
+      ? await import('../src/cli/main.ts')
+      : await import('../dist/cli/main.js');
+  await main.main(words);
+}
+
+/** What NODE_FLAGS does, for a process that is already running. */
+function silenceExperimentalWarnings() {
+  const emitWarning = process.emitWarning;
+  process.emitWarning = (warning, ...rest) => {
+    const type = typeof rest[0] === 'object' ? rest[0]?.type : rest[0];
+    if (type !== 'ExperimentalWarning') emitWarning.call(process, warning, ...rest);
+  };
+}
+
+/** execve(2): same process, same descriptors, nothing to pass through. */
+function replaceProcess(binary) {
+  silenceExperimentalWarnings();
+  process.execve(binary, [binary, ...NODE_FLAGS, launcher, ...words], process.env);
+}
+
+function runChild(binary) {
+  // The channel carries nothing: the child sees it close when we are killed, and ends too.
+  const child = spawn(binary, [...NODE_FLAGS, launcher, ...words], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    refuse(`cannot run ${binary} (${error.code}); this system's C library may not be glibc`);
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) {
+      process.exitCode = code ?? EXIT_UNSUPPORTED;
+      return;
+    }
+    // Die of the same signal, as the shell would have seen without us.
+    process.removeAllListeners(signal);
+    process.exitCode = 128 + constants.signals[signal];
+    process.kill(process.pid, signal);
+  });
+}

@@ -1,0 +1,103 @@
+/** `sluice demo`: the same as `run` with an origin of its own, and what to try. */
+import { spawn } from 'node:child_process';
+import type { CommandLine } from '../config/command-line.ts';
+import type { Endpoint } from '../config/options.ts';
+import { closeDescriptor, localAddress, openListeningSocket } from '../native/sockets.ts';
+import { endpointText } from '../supervisor/listeners.ts';
+import { entryPoint } from './entry-point.ts';
+import { addresses } from './run.ts';
+import { report, type Service, startService } from './service.ts';
+
+const LOOPBACK = '127.0.0.1';
+
+/** Resolves with the exit code. */
+export async function demo(commandLine: CommandLine, version: string): Promise<number> {
+  const origin = startDemoOrigin();
+  const service = await startService(commandLine, version, {
+    scheme: 'http',
+    host: LOOPBACK,
+    port: origin.port,
+    pathPrefix: '',
+    verify: true,
+    caFile: '',
+  });
+  process.stdout.write(greeting(version, service));
+  const code = await service.ended;
+  origin.end();
+  return code;
+}
+
+/**
+ * The origin is a process of its own, so that it takes no time from the worker. Its socket is opened
+ * here: it accepts connections, and its port is known, before the process runs.
+ */
+function startDemoOrigin(): { readonly port: number; end(): void } {
+  const fd = openListeningSocket({ host: LOOPBACK, port: 0 });
+  const { port } = localAddress(fd);
+  const child = spawn(process.execPath, [entryPoint('cli/demo-origin')], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc', fd],
+  });
+  closeDescriptor(fd);
+  child.unref();
+  child.channel?.unref();
+  let isEnding = false;
+  child.on('exit', (code, signal) => {
+    if (!isEnding) report(`the demo's origin died (${signal ?? `exit code ${code}`})`);
+  });
+  return {
+    port,
+    end() {
+      isEnding = true;
+      child.disconnect();
+    },
+  };
+}
+
+function greeting(version: string, service: Service): string {
+  const { supervisor } = service;
+  const https = supervisor.listeners.find((listener) => listener.kind === 'https');
+  const http = supervisor.listeners.find((listener) => listener.kind === 'http');
+  const secure = https === undefined ? null : tcpText(https.endpoint);
+  const plain = http === undefined ? null : tcpText(http.endpoint);
+  const admin = supervisor.adminEndpoint === null ? null : tcpText(supervisor.adminEndpoint);
+  const base = secure === null ? plain && `http://${plain}` : `https://${secure}`;
+  const steps = [
+    base && cachedStep(base),
+    secure && earlyDataStep(secure),
+    admin && metricsStep(admin),
+  ].filter((step) => step !== null);
+  return `sluice ${version} demo: a caching TLS edge in front of an origin of its own. Ctrl-C ends it.
+
+${addresses(service)}
+Try:
+
+${steps.map((step, i) => `${i + 1}. ${step}`).join('\n')}`;
+}
+
+function tcpText(endpoint: Endpoint): string | null {
+  return 'path' in endpoint ? null : endpointText(endpoint);
+}
+
+function cachedStep(base: string): string {
+  return `A page, twice: the second time it comes from the cache (see Cache-Status and Age).
+
+   curl -ski ${base}/cached ${base}/cached
+`;
+}
+
+function earlyDataStep(authority: string): string {
+  return `A 0-RTT request: the first connection takes a ticket, the second sends its request with it.
+
+   cd "$(mktemp -d)" && printf 'GET /cached HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' > request && \\
+   openssl s_client -connect ${authority} -ign_eof -sess_out ticket < request > /dev/null 2>&1; \\
+   openssl s_client -connect ${authority} -ign_eof -sess_in ticket -early_data request < /dev/null 2> /dev/null | \\
+   grep -iE '^(HTTP/|Cache-Status|Early data|Reused)'
+`;
+}
+
+function metricsStep(authority: string): string {
+  return `The metrics of what you just did.
+
+   curl -s http://${authority}/metrics | grep -E '^sluice_(requests|tls_handshakes|early_data_accepted)_total'
+`;
+}

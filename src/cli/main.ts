@@ -1,0 +1,57 @@
+/** The `sluice` command: reads its words, does as they say, and ends with an exit code. */
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../base/errors.ts';
+import { parseCommandLine } from '../config/command-line.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** Runs one command line to its end; never returns before that and never throws. */
+export async function main(words: readonly string[]): Promise<void> {
+  // Whoever reads our output may go away; serving goes on.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+  try {
+    process.exitCode = await perform(words);
+  } catch (error) {
+    process.exitCode = fail(error);
+  }
+  process.exit();
+}
+
+async function perform(words: readonly string[]): Promise<number> {
+  const commandLine = parseCommandLine(words, process.cwd());
+  switch (commandLine.command) {
+    case 'help': {
+      const { helpText } = await import('../config/reference.ts');
+      process.stdout.write(helpText());
+      return 0;
+    }
+    case 'version':
+      process.stdout.write(`${packageVersion()}\n`);
+      return 0;
+    case 'run': {
+      const { run } = await import('./run.ts');
+      return run(commandLine, packageVersion());
+    }
+    case 'demo': {
+      const { demo } = await import('./demo.ts');
+      return demo(commandLine, packageVersion());
+    }
+  }
+}
+
+/** A mistake of the user's is one line; anything else is ours, with all that helps to find it. */
+function fail(error: unknown): number {
+  if (error instanceof UsageError) {
+    process.stderr.write(`sluice: ${error.message}; ${error.remedy}\n`);
+    return EXIT_USAGE;
+  }
+  process.stderr.write(`sluice: ${(error as Error)?.stack ?? String(error)}\n`);
+  return EXIT_FAILED;
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,105 @@
+/** What `run` and `demo` have in common: from a command line to a serving supervisor, to its end. */
+import type { CommandLine } from '../config/command-line.ts';
+import { overridden } from '../config/given.ts';
+import type { OriginOptions, SluiceOptions } from '../config/options.ts';
+import { resolveOptions } from '../config/resolve.ts';
+import { stateDirectory } from '../config/self-signed-store.ts';
+import { Supervisor, type WorkerSource } from '../supervisor/supervisor.ts';
+import { entryPoint } from './entry-point.ts';
+
+export interface Service {
+  readonly options: SluiceOptions;
+  readonly supervisor: Supervisor;
+  /** Resolves with the exit code when a signal has ended it. */
+  readonly ended: Promise<number>;
+}
+
+const ownWorkers: WorkerSource = {
+  entryPoint: entryPoint('worker/main'),
+  load: async () => (await import('../worker/worker.ts')).startWorker,
+};
+
+/** One line for the operator, on standard error, so that a log on standard output stays clean. */
+export function report(message: string): void {
+  process.stderr.write(`sluice: ${message}\n`);
+}
+
+/** Throws UsageError for anything that the user can mend. Resolves when requests are served. */
+export async function startService(
+  commandLine: CommandLine,
+  version: string,
+  demoOrigin: OriginOptions | null,
+  workers: WorkerSource = ownWorkers,
+): Promise<Service> {
+  const { given, configFile, command } = commandLine;
+  const surroundings = {
+    command: command === 'demo' ? 'demo' : 'run',
+    nowMs: Date.now(),
+    stateDirectory: stateDirectory(process.env),
+    demoOrigin,
+    warn: (message: string) => report(`warning: ${message}`),
+  } as const;
+  const fromFile =
+    configFile === ''
+      ? new Map()
+      : (await import('../config/config-file.ts')).readConfigFile(configFile, process.cwd());
+  const options = await resolveOptions(overridden(fromFile, given), surroundings);
+  const supervisor = new Supervisor({
+    options,
+    version,
+    workers,
+    report,
+  });
+  const ended = endOnSignal(supervisor);
+  await supervisor.start();
+  return { options, supervisor, ended };
+}
+
+/**
+ * A terminal, npm and a launcher may each pass on the same Ctrl-C: what comes this soon after the
+ * first is the same wish, not a second one.
+ */
+const SAME_SIGNAL_MS = 300;
+
+/** Exit code of a process that a signal ended, as shells have it. */
+const SIGNAL_EXIT_BASE = 128;
+const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+function endOnSignal(supervisor: Supervisor): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let firstAtMs = -1;
+  const end = () => {
+    firstAtMs = performance.now();
+    supervisor.stop().then(
+      () => resolve(0),
+      (error: Error) => {
+        report(`cannot end in order: ${error.stack}`);
+        supervisor.kill();
+        resolve(1);
+      },
+    );
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (firstAtMs === -1) {
+        end();
+      } else if (performance.now() - firstAtMs > SAME_SIGNAL_MS) {
+        supervisor.kill();
+        resolve(SIGNAL_EXIT_BASE + SIGNAL_NUMBERS[signal]);
+      }
+    });
+  }
+  for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
+    process.on(signal, () => report(`${signal} ignored: restart to change options`));
+  }
+  process.on('SIGUSR1', () => supervisor.reopenLogs());
+  endWithLauncher(end);
+  return promise;
+}
+
+/** The launcher holds the other end of our IPC channel: when it is killed, we end as well. */
+function endWithLauncher(end: () => void): void {
+  if (process.send === undefined) return;
+  process.once('disconnect', end);
+  process.channel?.unref();
+}

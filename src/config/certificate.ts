@@ -1,0 +1,75 @@
+/** Reads a certificate and its key, and proves that they belong together before anything listens. */
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type GivenValue, refuse } from './option-values.ts';
+
+export interface CertificatePair {
+  readonly certificatePem: string;
+  readonly keyPem: string;
+}
+
+/**
+ * Throws UsageError when a file cannot be read, is not PEM, or the two do not match. `warn` hears of
+ * a certificate that clients will refuse, which is no reason not to start.
+ */
+export function readCertificatePair(
+  certificate: { readonly given: GivenValue; readonly path: string },
+  key: { readonly given: GivenValue; readonly path: string },
+  warn: (message: string) => void,
+  nowMs: number,
+): CertificatePair {
+  const certificatePem = readPem(certificate.given, certificate.path);
+  const keyPem = readPem(key.given, key.path);
+  const leaf = parseCertificate(certificate.given, certificatePem);
+  if (!leaf.checkPrivateKey(parseKey(key.given, keyPem))) {
+    refuse(
+      key.given,
+      `not the key of the certificate in ${certificate.given.text}`,
+      'name the key that the certificate was made with',
+    );
+  }
+  if (leaf.validToDate.getTime() < nowMs) {
+    warn(`${certificate.given.place}: the certificate expired on ${leaf.validTo}`);
+  } else if (leaf.validFromDate.getTime() > nowMs) {
+    warn(`${certificate.given.place}: the certificate is not valid before ${leaf.validFrom}`);
+  }
+  return { certificatePem, keyPem };
+}
+
+/** The text of a PEM file. Throws UsageError. */
+export function readPem(given: GivenValue, path: string): string {
+  let text = '';
+  try {
+    text = readFileSync(path, 'latin1');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`;
+    refuse(given, why, 'name a PEM file that this user may read');
+  }
+  if (!text.includes('-----BEGIN ')) refuse(given, 'not a PEM file', 'convert it to PEM');
+  return text;
+}
+
+function parseCertificate(given: GivenValue, pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    refuse(given, 'holds no certificate', 'name a PEM file that begins with the certificate');
+  }
+}
+
+function parseKey(given: GivenValue, pem: string): KeyObject {
+  if (/-----BEGIN ENCRYPTED |Proc-Type: 4,ENCRYPTED/.test(pem)) {
+    refuse(given, 'the key has a passphrase', 'remove it with openssl pkey -in FILE -out NEWFILE');
+  }
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    refuse(given, 'holds no private key', 'name a PEM file with the private key');
+  }
+}
+
+/** SHA-256 of the certificate, as `AB:CD:…`, for people to compare. */
+export function certificateFingerprint(certificatePem: string): string {
+  return new X509Certificate(certificatePem).fingerprint256;
+}

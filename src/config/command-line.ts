@@ -1,0 +1,88 @@
+/** From the words of a command line to values as written; what they mean is resolve.ts's matter. */
+import { UsageError } from '../base/errors.ts';
+import type { GivenOptions } from './given.ts';
+import { commandLineOnly, type OptionName, optionNamed, optionTable } from './option-table.ts';
+import { nearestWord } from './suggestion.ts';
+
+export type Command = 'run' | 'demo';
+
+export interface CommandLine {
+  readonly command: Command | 'help' | 'version';
+  readonly given: GivenOptions;
+  /** The file named by --config, or ''. */
+  readonly configFile: string;
+}
+
+const COMMANDS = ['run', 'demo'] as const;
+const SHORT_FLAGS: Record<string, string> = { '-h': '--help', '-V': '--version' };
+
+const flagNames = [...optionTable, ...commandLineOnly].map((option) => option.name);
+
+/**
+ * Reads `sluice [run|demo] [--flag value | --flag=value]…`. Throws UsageError for a flag or command
+ * that does not exist, for one without a value, and for one given twice that may not be.
+ */
+export function parseCommandLine(words: readonly string[], directory: string): CommandLine {
+  let command: Command = 'run';
+  let configFile = '';
+  const given: GivenOptions = new Map();
+  let index = 0;
+  if (words[0] !== undefined && !words[0].startsWith('-')) {
+    command = parseCommand(words[0]);
+    index = 1;
+  }
+  while (index < words.length) {
+    const word = SHORT_FLAGS[words[index]!] ?? words[index]!;
+    index++;
+    const { name, inlineValue } = splitFlag(word);
+    if (name === 'help' || name === 'version') return { command: name, given, configFile };
+    const text = inlineValue ?? words[index++];
+    if (text === undefined) throw missingValue(name);
+    if (name === 'config') configFile = text;
+    else addValue(given, name, text, directory);
+  }
+  return { command, given, configFile };
+}
+
+function parseCommand(word: string): Command {
+  const command = COMMANDS.find((known) => known === word);
+  if (command !== undefined) return command;
+  const near = nearestWord(word, COMMANDS);
+  throw new UsageError(
+    `unknown command ${JSON.stringify(word)}`,
+    near === undefined ? 'see sluice --help' : `did you mean ${near}?`,
+  );
+}
+
+function splitFlag(word: string): { name: FlagName; inlineValue: string | undefined } {
+  if (!word.startsWith('--')) {
+    throw new UsageError(`unexpected argument ${JSON.stringify(word)}`, 'see sluice --help');
+  }
+  const equals = word.indexOf('=');
+  const name = word.slice(2, equals === -1 ? undefined : equals);
+  const known = flagNames.find((candidate) => candidate === name);
+  if (known === undefined) {
+    const near = nearestWord(name, flagNames);
+    throw new UsageError(
+      `unknown flag --${name}`,
+      near === undefined ? 'see sluice --help' : `did you mean --${near}?`,
+    );
+  }
+  return { name: known, inlineValue: equals === -1 ? undefined : word.slice(equals + 1) };
+}
+
+type FlagName = OptionName | (typeof commandLineOnly)[number]['name'];
+
+function missingValue(name: string): UsageError {
+  const option = optionNamed(name);
+  const wanted = option === undefined ? 'FILE' : option.placeholder;
+  return new UsageError(`--${name}: no value`, `write --${name} ${wanted}`);
+}
+
+function addValue(given: GivenOptions, name: OptionName, text: string, directory: string): void {
+  const values = given.get(name) ?? [];
+  if (values.length > 0 && !optionNamed(name)!.repeatable) {
+    throw new UsageError(`--${name}: given twice`, 'give it once');
+  }
+  given.set(name, [...values, { text, place: `--${name}`, directory }]);
+}

@@ -1,0 +1,232 @@
+/**
+ * Every option there is: the single source of parsing, of `sluice --help`, of the configuration
+ * file's keys and of docs/reference/command-line.md.
+ */
+
+/** How an option's text is read; see option-values.ts. */
+export type OptionType =
+  | 'url'
+  | 'endpoint'
+  | 'endpoint-or-off'
+  | 'path'
+  | 'count'
+  | 'size'
+  | 'duration'
+  | 'switch'
+  | 'log-target'
+  | 'log-format';
+
+export interface OptionDefinition {
+  /** The flag without `--`, and the key in a configuration file. */
+  readonly name: string;
+  readonly type: OptionType;
+  /** What stands for the value in help: `[HOST:]PORT`. */
+  readonly placeholder: string;
+  /** One sentence for help. */
+  readonly summary: string;
+  /** What the reference page adds: consequences, limits, reasons. */
+  readonly details: string;
+  /** The default in words that are also valid input where one exists. */
+  readonly defaultText: string;
+  /** The default of `sluice demo` where it differs. */
+  readonly demoDefaultText?: string;
+  /** May be given more than once. */
+  readonly repeatable: boolean;
+  readonly example: string;
+}
+
+const definitions = [
+  {
+    name: 'origin',
+    type: 'url',
+    placeholder: 'URL',
+    summary: 'The origin that requests are forwarded to.',
+    details:
+      'An `http:` or `https:` URL; a path is put before the path of every request. The ' +
+      "certificate of an `https:` origin is verified against the system's roots and the URL's " +
+      'host name. `sluice demo` brings its own origin and takes no other.',
+    defaultText: 'none: it must be given',
+    demoDefaultText: 'the built-in one',
+    repeatable: false,
+    example: 'http://127.0.0.1:3000',
+  },
+  {
+    name: 'http',
+    type: 'endpoint',
+    placeholder: '[HOST:]PORT',
+    summary: 'Listen for plaintext HTTP.',
+    details:
+      'HOST is an IP address or `localhost`, 127.0.0.1 when left out; 0.0.0.0 and [::] are all ' +
+      'addresses. `unix:PATH` listens on a UNIX socket, port 0 on any free port, which is ' +
+      'printed. When only one of --http and --https is given, the other is off.',
+    defaultText: '127.0.0.1:8080',
+    repeatable: true,
+    example: '[::1]:8080',
+  },
+  {
+    name: 'https',
+    type: 'endpoint',
+    placeholder: '[HOST:]PORT',
+    summary: 'Listen for HTTP over TLS 1.3 and 1.2.',
+    details: 'As --http. Without --cert a self-signed certificate is used.',
+    defaultText: '127.0.0.1:8443',
+    repeatable: true,
+    example: '0.0.0.0:443',
+  },
+  {
+    name: 'cert',
+    type: 'path',
+    placeholder: 'FILE',
+    summary: "The server's certificate, then its chain, as PEM.",
+    details:
+      'Needs --key. Left out: a self-signed P-256 certificate for localhost, made once and kept ' +
+      'in `$XDG_STATE_HOME/sluice` (`~/.local/state/sluice`), readable by its owner only, and ' +
+      'made anew when it expires.',
+    defaultText: 'self-signed',
+    repeatable: false,
+    example: '/etc/sluice/example.org.pem',
+  },
+  {
+    name: 'key',
+    type: 'path',
+    placeholder: 'FILE',
+    summary: "The certificate's private key, as PEM without a passphrase.",
+    details: 'Needs --cert, and must match it.',
+    defaultText: 'self-signed',
+    repeatable: false,
+    example: '/etc/sluice/example.org.key',
+  },
+  {
+    name: 'origin-ca',
+    type: 'path',
+    placeholder: 'FILE',
+    summary: "PEM file of the roots that vouch for the origin's certificate.",
+    details: "Used instead of the system's roots. Only for an `https:` origin.",
+    defaultText: "the system's roots",
+    repeatable: false,
+    example: '/etc/sluice/internal-ca.pem',
+  },
+  {
+    name: 'danger-skip-origin-verification',
+    type: 'switch',
+    placeholder: 'on|off',
+    summary: 'Accept any certificate from an https origin.',
+    details:
+      'Whoever sits between sluice and the origin can then read and change everything. For a ' +
+      'test on one machine; prefer --origin-ca.',
+    defaultText: 'off',
+    repeatable: false,
+    example: 'on',
+  },
+  {
+    name: 'workers',
+    type: 'count',
+    placeholder: 'N',
+    summary: 'Worker processes, 1 to 256.',
+    details:
+      'One per core that sluice may run on by default. With 1 there is no child process: the one ' +
+      'that was started serves.',
+    defaultText: 'one per core',
+    repeatable: false,
+    example: '1',
+  },
+  {
+    name: 'cache-size',
+    type: 'size',
+    placeholder: 'BYTES',
+    summary: 'Memory for cached responses, over all workers.',
+    details: 'A number of octets, or with a unit: KiB, MiB, GiB, KB, MB, GB. 0 stores nothing.',
+    defaultText: '256MiB',
+    repeatable: false,
+    example: '64MiB',
+  },
+  {
+    name: 'cache-dir',
+    type: 'path',
+    placeholder: 'DIR',
+    summary: 'Directory for cached responses on disk.',
+    details:
+      'Accepted so that a set-up can name it already; this version caches in memory only and says ' +
+      'so when it starts.',
+    defaultText: 'none',
+    repeatable: false,
+    example: '/var/cache/sluice',
+  },
+  {
+    name: 'early-data',
+    type: 'switch',
+    placeholder: 'on|off',
+    summary: 'Accept TLS 1.3 early data (0-RTT).',
+    details:
+      'Off: early data is skipped, and clients that offer it lose nothing but the round trip.',
+    defaultText: 'on',
+    repeatable: false,
+    example: 'off',
+  },
+  {
+    name: 'access-log',
+    type: 'log-target',
+    placeholder: 'off|-|FILE',
+    summary: 'Where a line per request goes; - is standard output.',
+    details:
+      'The file is appended to; SIGUSR1 opens it anew after it was moved away. Lines that cannot ' +
+      'be written fast enough are dropped and counted, never waited for. Fields: access-log.md.',
+    defaultText: 'off',
+    repeatable: false,
+    example: '/var/log/sluice/access.log',
+  },
+  {
+    name: 'log-format',
+    type: 'log-format',
+    placeholder: 'combined|json',
+    summary: 'Form of the access log.',
+    details:
+      '`combined` is the well-known format with fields added at its end; `json` is one object per line.',
+    defaultText: 'combined',
+    repeatable: false,
+    example: 'json',
+  },
+  {
+    name: 'admin',
+    type: 'endpoint-or-off',
+    placeholder: '[HOST:]PORT|off',
+    summary: 'Serve /metrics, /stats and /healthz.',
+    details: 'Plaintext HTTP, on a loopback address or a UNIX socket (`unix:PATH`) only.',
+    defaultText: 'off',
+    demoDefaultText: '127.0.0.1:8081',
+    repeatable: false,
+    example: '8081',
+  },
+  {
+    name: 'drain-timeout',
+    type: 'duration',
+    placeholder: 'TIME',
+    summary: 'How long running requests may take to finish on SIGTERM.',
+    details:
+      'A number with a unit: ms, s, m. What is left after it is broken off. The default stays ' +
+      'below the 10 s after which container managers kill.',
+    defaultText: '8s',
+    repeatable: false,
+    example: '30s',
+  },
+] as const satisfies readonly OptionDefinition[];
+
+export type OptionName = (typeof definitions)[number]['name'];
+
+export const optionTable: readonly (OptionDefinition & { readonly name: OptionName })[] =
+  definitions;
+
+export function optionNamed(name: string): (OptionDefinition & { name: OptionName }) | undefined {
+  return optionTable.find((option) => option.name === name);
+}
+
+/** Options of the command line alone, which no configuration file may hold. */
+export const commandLineOnly = [
+  {
+    name: 'config',
+    placeholder: 'FILE',
+    summary: 'Read options from a YAML or JSON file; flags override it.',
+  },
+  { name: 'help', placeholder: '', summary: 'Print this help.' },
+  { name: 'version', placeholder: '', summary: 'Print the version.' },
+] as const;

@@ -1,0 +1,171 @@
+/** Reads the text of one option's value. Pure; every refusal says what was expected. */
+import { isIPv4, isIPv6 } from 'node:net';
+import { resolve } from 'node:path';
+import { UsageError } from '../base/errors.ts';
+import type { OptionDefinition } from './option-table.ts';
+import type { Endpoint, OriginOptions } from './options.ts';
+
+/** A value as written, and where. */
+export interface GivenValue {
+  readonly text: string;
+  /** `--http`, or `sluice.yaml:3:7: http`. */
+  readonly place: string;
+  /** What relative file names are relative to: the current directory, or the file's. */
+  readonly directory: string;
+}
+
+const LOOPBACK = '127.0.0.1';
+
+/** Throws what is wrong with a value, in the one shape that all option errors have. */
+export function refuse(given: GivenValue, problem: string, remedy: string): never {
+  throw new UsageError(`${given.place} ${JSON.stringify(given.text)}: ${problem}`, remedy);
+}
+
+function writeAs(option: OptionDefinition, given: GivenValue): string {
+  return given.place.startsWith('--')
+    ? `write --${option.name} ${option.placeholder}, as in --${option.name} ${option.example}`
+    : `write ${option.name}: ${option.placeholder}, as in ${option.name}: ${option.example}`;
+}
+
+export function parseEndpoint(option: OptionDefinition, given: GivenValue): Endpoint {
+  const { text } = given;
+  if (text.startsWith('unix:')) {
+    const path = text.slice('unix:'.length);
+    // The address of a UNIX socket has room for 107 octets (unix(7)).
+    if (path === '' || Buffer.byteLength(path) > 107) {
+      refuse(given, 'a socket path has 1 to 107 octets', writeAs(option, given));
+    }
+    return { path };
+  }
+  const match = /^(?:\[([^\]]*)\]:|([^:]*):)?(\d{1,5})$/.exec(text);
+  if (match === null) refuse(given, 'not an address', writeAs(option, given));
+  const port = Number(match[3]);
+  if (port > 65_535) refuse(given, 'a port is at most 65535', writeAs(option, given));
+  return { host: listeningHost(option, given, match[1], match[2]), port };
+}
+
+function listeningHost(
+  option: OptionDefinition,
+  given: GivenValue,
+  bracketed: string | undefined,
+  plain: string | undefined,
+): string {
+  if (bracketed !== undefined) {
+    if (!isIPv6(bracketed)) refuse(given, 'not an IPv6 address', writeAs(option, given));
+    return bracketed;
+  }
+  if (plain === undefined || plain === 'localhost') return LOOPBACK;
+  if (isIPv4(plain)) return plain;
+  if (plain === '' || plain === '*') {
+    refuse(given, 'no host', 'write 0.0.0.0 or [::] for all addresses');
+  }
+  refuse(given, 'not an IP address', 'write the IP address to listen on, or localhost');
+}
+
+/** True for addresses that only this machine reaches. */
+export function isLoopback(endpoint: Endpoint): boolean {
+  return 'path' in endpoint || endpoint.host === '::1' || endpoint.host.startsWith('127.');
+}
+
+export function parseOrigin(option: OptionDefinition, given: GivenValue): OriginOptions {
+  const url = URL.parse(given.text);
+  if (url === null || !/^https?:\/\//i.test(given.text)) {
+    refuse(given, 'not an http or https URL', writeAs(option, given));
+  }
+  if (url.username !== '' || url.password !== '') {
+    refuse(given, 'a user name or password is not supported', 'leave it out of the URL');
+  }
+  if (url.search !== '' || url.hash !== '') {
+    refuse(given, 'a query or fragment makes no sense here', 'leave it out of the URL');
+  }
+  const scheme = url.protocol === 'https:' ? 'https' : 'http';
+  return {
+    scheme,
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port),
+    pathPrefix: url.pathname.replace(/\/+$/, ''),
+    verify: true,
+    caFile: '',
+  };
+}
+
+const WORKERS_MAX = 256;
+
+export function parseCount(option: OptionDefinition, given: GivenValue): number {
+  const count = /^\d{1,4}$/.test(given.text) ? Number(given.text) : 0;
+  if (count < 1 || count > WORKERS_MAX) {
+    refuse(given, `not a number from 1 to ${WORKERS_MAX}`, writeAs(option, given));
+  }
+  return count;
+}
+
+const SIZE_UNITS: Record<string, number> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+};
+
+/** Octets. */
+export function parseSize(option: OptionDefinition, given: GivenValue): number {
+  const match = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(given.text);
+  const unit = match === null ? undefined : SIZE_UNITS[match[2]!.toLowerCase()];
+  if (match === null || unit === undefined) {
+    refuse(given, 'not a size in octets, KiB, MiB or GiB', writeAs(option, given));
+  }
+  const octets = Math.round(Number(match[1]) * unit);
+  if (!Number.isSafeInteger(octets)) refuse(given, 'too large', writeAs(option, given));
+  return octets;
+}
+
+const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 };
+const DURATION_MS_MAX = 3_600_000;
+
+/** Milliseconds. */
+export function parseDuration(option: OptionDefinition, given: GivenValue): number {
+  const match = /^(\d+(?:\.\d+)?) ?([a-z]+)$/i.exec(given.text);
+  const unit = match === null ? undefined : DURATION_UNITS[match[2]!.toLowerCase()];
+  if (match === null || unit === undefined) {
+    refuse(given, 'not a time in ms, s or m', writeAs(option, given));
+  }
+  const duration = Math.round(Number(match[1]) * unit);
+  if (duration > DURATION_MS_MAX) refuse(given, 'more than an hour', writeAs(option, given));
+  return duration;
+}
+
+export function parseSwitch(option: OptionDefinition, given: GivenValue): boolean {
+  switch (given.text) {
+    case 'on':
+    case 'true':
+      return true;
+    case 'off':
+    case 'false':
+      return false;
+    default:
+      refuse(given, 'neither on nor off', writeAs(option, given));
+  }
+}
+
+export function parseLogFormat(option: OptionDefinition, given: GivenValue): 'combined' | 'json' {
+  if (given.text === 'combined' || given.text === 'json') return given.text;
+  refuse(given, 'neither combined nor json', writeAs(option, given));
+}
+
+/** The absolute name of a file or directory. */
+export function parsePath(option: OptionDefinition, given: GivenValue): string {
+  if (given.text === '' || given.text.includes('\0')) {
+    refuse(given, 'not a file name', writeAs(option, given));
+  }
+  return resolve(given.directory, given.text);
+}
+
+/** `off`, `-` or an absolute file name. */
+export function parseLogTarget(option: OptionDefinition, given: GivenValue): string {
+  return given.text === 'off' || given.text === '-' ? given.text : parsePath(option, given);
+}

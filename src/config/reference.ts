@@ -1,0 +1,98 @@
+/** The option table as text: `sluice --help` and docs/reference/command-line.md. */
+import { commandLineOnly, optionTable } from './option-table.ts';
+
+const COLUMN = 34;
+
+export function helpText(): string {
+  const flags = [
+    ...optionTable.map(({ name, placeholder, summary, defaultText, demoDefaultText }) => {
+      const forDemo = demoDefaultText === undefined ? '' : `; demo: ${demoDefaultText}`;
+      return flagHelp(name, placeholder, `${summary} (${defaultText}${forDemo})`);
+    }),
+    ...commandLineOnly.map(({ name, placeholder, summary }) =>
+      flagHelp(name, placeholder, summary),
+    ),
+  ];
+  return `sluice: a caching HTTP proxy and TLS edge
+
+Usage:
+  sluice [run] --origin URL [flags]   serve an origin
+  sluice demo [flags]                 serve a built-in one, and print what to try
+
+Flags (defaults in parentheses):
+${flags.join('\n')}
+
+Signals: SIGTERM and SIGINT drain and end; a second one ends at once. SIGUSR1 opens the log anew.
+Exit codes: 0 ended in order, 1 failed while running, 2 a mistake in a flag or file.
+`;
+}
+
+function flagHelp(name: string, placeholder: string, text: string): string {
+  const flag = `  --${name} ${placeholder}`.trimEnd();
+  const gap = flag.length < COLUMN ? flag.padEnd(COLUMN) : `${flag}\n${' '.repeat(COLUMN)}`;
+  return `${gap}${text}`;
+}
+
+export function commandLineReference(): string {
+  const rows = optionTable.map((option) => {
+    const repeat = option.repeatable ? ' May be given more than once.' : '';
+    const demo =
+      option.demoDefaultText === undefined ? '' : ` (\`sluice demo\`: ${option.demoDefaultText})`;
+    return `### \`--${option.name} ${option.placeholder}\`
+
+${option.summary} ${option.details}${repeat}
+
+- Default: ${option.defaultText}${demo}
+- Example: \`--${option.name} ${option.example}\`
+- In a file: \`${option.name}: ${fileExample(option.example)}\`
+`;
+  });
+  const others = commandLineOnly.map(
+    ({ name, placeholder, summary }) =>
+      `### \`${`--${name} ${placeholder}`.trim()}\`\n\n${summary}\n`,
+  );
+  return `# Command line
+
+<!-- Written by \`npm run docs\` from src/config/option-table.ts. -->
+
+\`\`\`
+sluice [run] --origin URL [flags]
+sluice demo [flags]
+\`\`\`
+
+\`run\` serves an origin; \`demo\` brings its own origin and prints what to try. A flag is written
+\`--flag value\` or \`--flag=value\`.
+
+| | |
+| --- | --- |
+| SIGTERM, SIGINT | stop accepting, finish what runs for at most \`--drain-timeout\`, exit 0; a second signal ends at once |
+| SIGUSR1 | open the access log anew, after it was moved away |
+| SIGHUP, SIGUSR2 | noted and ignored |
+| exit code 0 | ended in order |
+| exit code 1 | failed while running |
+| exit code 2 | a mistake in a flag or file: one line on standard error says which, and the remedy |
+
+## Flags
+
+${rows.join('\n')}
+${others.join('\n')}
+## Configuration file
+
+\`--config FILE\` reads the same options from YAML or JSON, each under its flag's name; a flag that
+may be given more than once takes a list. Flags override the file. File names in it are relative to
+the file's directory. An unknown key or a bad value is an error with line and column.
+
+\`\`\`yaml
+origin: http://127.0.0.1:3000
+http: 8080
+https: [8443, "[::1]:8443"]
+cache-size: 64MiB
+access-log: /var/log/sluice/access.log
+\`\`\`
+`;
+}
+
+/** YAML takes a leading bracket for a list. */
+function fileExample(example: string): string {
+  return example.startsWith('[') ? `"${example}"` : example;
+}

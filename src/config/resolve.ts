@@ -1,0 +1,191 @@
+/** From values as written to validated, frozen options. */
+import { closeSync, openSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { UsageError } from '../base/errors.ts';
+import { readCertificatePair, readPem } from './certificate.ts';
+import type { Command } from './command-line.ts';
+import type { GivenOptions } from './given.ts';
+import { type OptionDefinition, type OptionName, optionNamed } from './option-table.ts';
+import {
+  type GivenValue,
+  isLoopback,
+  parseCount,
+  parseDuration,
+  parseEndpoint,
+  parseLogFormat,
+  parseLogTarget,
+  parseOrigin,
+  parsePath,
+  parseSize,
+  parseSwitch,
+  refuse,
+} from './option-values.ts';
+import type { Endpoint, OriginOptions, SluiceOptions } from './options.ts';
+import { selfSignedCertificate } from './self-signed-store.ts';
+
+export interface Surroundings {
+  readonly command: Command;
+  readonly nowMs: number;
+  /** Where a self-signed certificate is kept. */
+  readonly stateDirectory: string;
+  /** The demo's origin; null for `run`, which must name one. */
+  readonly demoOrigin: OriginOptions | null;
+  warn(message: string): void;
+}
+
+/** Throws UsageError for the first option that is wrong, by the order of the table. */
+export async function resolveOptions(
+  given: GivenOptions,
+  surroundings: Surroundings,
+): Promise<SluiceOptions> {
+  const values = new OptionValues(given, surroundings.command);
+  const origin = resolveOrigin(values, surroundings);
+  const { http, https } = resolveListeners(values);
+  const workers = values.one('workers', parseCount) ?? availableParallelism();
+  if (values.given('cache-dir') !== undefined) {
+    values.one('cache-dir', parsePath);
+    surroundings.warn('--cache-dir: this version has no disk cache; responses stay in memory');
+  }
+  const options: SluiceOptions = {
+    origin,
+    http,
+    https,
+    workers,
+    cacheSizeBytes: values.required('cache-size', parseSize),
+    cacheDirectory: values.one('cache-dir', parsePath) ?? '',
+    earlyData: values.required('early-data', parseSwitch),
+    accessLog: resolveAccessLog(values),
+    accessLogFormat: values.required('log-format', parseLogFormat),
+    admin: resolveAdmin(values),
+    drainTimeoutMs: values.required('drain-timeout', parseDuration),
+    certificate: await resolveCertificate(values, https.length > 0, surroundings),
+  };
+  return Object.freeze(options);
+}
+
+/** What was given, then what is the default, read by the option's parser. */
+class OptionValues {
+  readonly #given: GivenOptions;
+  readonly #command: Command;
+
+  constructor(given: GivenOptions, command: Command) {
+    this.#given = given;
+    this.#command = command;
+  }
+
+  given(name: OptionName): readonly GivenValue[] | undefined {
+    return this.#given.get(name);
+  }
+
+  /** The value given, or undefined. */
+  one<T>(name: OptionName, parse: Parser<T>): T | undefined {
+    const value = this.#given.get(name)?.at(-1);
+    return value === undefined ? undefined : parse(optionNamed(name)!, value);
+  }
+
+  /** The value given, or the default, whose text is valid input. */
+  required<T>(name: OptionName, parse: Parser<T>): T {
+    const option = optionNamed(name)!;
+    return this.one(name, parse) ?? parse(option, this.#default(option));
+  }
+
+  /** Every value given. */
+  every<T>(name: OptionName, parse: Parser<T>): T[] {
+    const option = optionNamed(name)!;
+    return (this.#given.get(name) ?? []).map((value) => parse(option, value));
+  }
+
+  #default(option: OptionDefinition): GivenValue {
+    const isDemo = this.#command === 'demo';
+    const text = (isDemo ? option.demoDefaultText : undefined) ?? option.defaultText;
+    return { text, place: `--${option.name}`, directory: '/' };
+  }
+}
+
+type Parser<T> = (option: OptionDefinition, given: GivenValue) => T;
+
+function resolveOrigin(values: OptionValues, surroundings: Surroundings): OriginOptions {
+  const given = values.given('origin')?.at(-1);
+  if (surroundings.demoOrigin !== null) {
+    if (given === undefined) return surroundings.demoOrigin;
+    refuse(given, 'the demo has its own origin', 'leave demo out to serve this one');
+  }
+  const origin = values.one('origin', parseOrigin);
+  if (origin === undefined) {
+    const { placeholder, example } = optionNamed('origin')!;
+    throw new UsageError(
+      '--origin: it is missing',
+      `write --origin ${placeholder}, as in --origin ${example}, or try sluice demo`,
+    );
+  }
+  const ca = values.given('origin-ca')?.at(-1);
+  const caFile = values.one('origin-ca', parsePath) ?? '';
+  if (ca !== undefined) readPem(ca, caFile);
+  const skipsVerification = values.required('danger-skip-origin-verification', parseSwitch);
+  if (skipsVerification) {
+    surroundings.warn("--danger-skip-origin-verification: the origin's identity is not checked");
+  }
+  return { ...origin, caFile, verify: !skipsVerification };
+}
+
+function resolveListeners(values: OptionValues): { http: Endpoint[]; https: Endpoint[] } {
+  const http = values.every('http', parseEndpoint);
+  const https = values.every('https', parseEndpoint);
+  if (http.length > 0 || https.length > 0) return { http, https };
+  return {
+    http: [values.required('http', parseEndpoint)],
+    https: [values.required('https', parseEndpoint)],
+  };
+}
+
+function resolveAdmin(values: OptionValues): Endpoint | null {
+  const given = values.given('admin')?.at(-1);
+  const admin = values.required('admin', (option, value) =>
+    value.text === 'off' ? null : parseEndpoint(option, value),
+  );
+  if (admin === null || given === undefined || isLoopback(admin)) return admin;
+  refuse(
+    given,
+    'not a loopback address',
+    'the admin endpoint is for this machine only: write 127.0.0.1:PORT',
+  );
+}
+
+const ACCESS_LOG_MODE = 0o640;
+
+/** Opens the file once, so that a mistake is found now and not by every worker. */
+function resolveAccessLog(values: OptionValues): string {
+  const target = values.required('access-log', parseLogTarget);
+  const given = values.given('access-log')?.at(-1);
+  if (given === undefined || target === 'off' || target === '-') return target;
+  try {
+    closeSync(openSync(target, 'a', ACCESS_LOG_MODE));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    refuse(given, `cannot be written (${code})`, 'name a file that this user may write');
+  }
+  return target;
+}
+
+async function resolveCertificate(
+  values: OptionValues,
+  isNeeded: boolean,
+  surroundings: Surroundings,
+): Promise<SluiceOptions['certificate']> {
+  const certificate = values.given('cert')?.at(-1);
+  const key = values.given('key')?.at(-1);
+  if (certificate !== undefined && key !== undefined) {
+    if (!isNeeded) surroundings.warn('--cert: not used, because there is no --https');
+    return readCertificatePair(
+      { given: certificate, path: parsePath(optionNamed('cert')!, certificate) },
+      { given: key, path: parsePath(optionNamed('key')!, key) },
+      surroundings.warn,
+      surroundings.nowMs,
+    );
+  }
+  if (certificate !== undefined) refuse(certificate, 'has no --key', 'add --key FILE');
+  if (key !== undefined) refuse(key, 'has no --cert', 'add --cert FILE');
+  if (!isNeeded) return null;
+  const { stateDirectory, warn, nowMs } = surroundings;
+  return selfSignedCertificate(stateDirectory, warn, nowMs);
+}

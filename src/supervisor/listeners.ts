@@ -1,0 +1,101 @@
+/** Opens the listening sockets, which belong to the supervisor so that they outlive workers. */
+import { rmSync } from 'node:fs';
+import { SluiceError, UsageError } from '../base/errors.ts';
+import type { Endpoint } from '../config/options.ts';
+import { closeDescriptor, openListeningSockets } from '../native/sockets.ts';
+import type { InheritedListener } from '../worker/contract.ts';
+
+/** One endpoint, with a socket for each worker; of a UNIX socket all have the same one. */
+export interface OpenListener {
+  readonly kind: 'http' | 'https';
+  /** As bound: a port 0 has become the one that the kernel chose. */
+  readonly endpoint: Endpoint;
+  readonly fds: readonly number[];
+}
+
+/**
+ * Opens every endpoint for `workers` workers. Throws UsageError that names the flag when one cannot
+ * be had; then none stays open.
+ */
+export function openListeners(
+  endpoints: { readonly http: readonly Endpoint[]; readonly https: readonly Endpoint[] },
+  workers: number,
+): OpenListener[] {
+  const open: OpenListener[] = [];
+  try {
+    for (const kind of ['http', 'https'] as const) {
+      for (const endpoint of endpoints[kind]) open.push(openListener(kind, endpoint, workers));
+    }
+  } catch (error) {
+    closeListeners(open);
+    throw error;
+  }
+  return open;
+}
+
+function openListener(kind: 'http' | 'https', endpoint: Endpoint, workers: number): OpenListener {
+  try {
+    const { fds, port } = openListeningSockets(endpoint, workers);
+    return { kind, endpoint: 'path' in endpoint ? endpoint : { ...endpoint, port }, fds };
+  } catch (error) {
+    if (error instanceof SluiceError) throw listenError(kind, endpoint, error.code);
+    throw error;
+  }
+}
+
+/** What to do about an address that cannot be listened on, by the flag that asked for it. */
+export function listenError(flag: string, endpoint: Endpoint, code: string): UsageError {
+  const place = `--${flag} ${endpointText(endpoint)}`;
+  const isPath = 'path' in endpoint;
+  switch (code) {
+    case 'address-in-use':
+      return new UsageError(
+        `${place}: ${isPath ? 'a file is in the way' : 'the port is taken'}`,
+        isPath
+          ? `remove the file, or choose another with --${flag} unix:PATH`
+          : `stop the program that listens there, or choose another with --${flag} [HOST:]PORT`,
+      );
+    case 'address-forbidden':
+      return new UsageError(
+        `${place}: this user may not listen there`,
+        isPath
+          ? 'choose a directory that this user may write'
+          : `choose a port from 1024 up with --${flag} [HOST:]PORT, or grant CAP_NET_BIND_SERVICE`,
+      );
+    case 'address-unavailable':
+      return new UsageError(
+        `${place}: not an address of this machine`,
+        `choose one with --${flag} [HOST:]PORT`,
+      );
+    default:
+      return new UsageError(
+        `${place}: cannot listen there (${code})`,
+        `choose another with --${flag} [HOST:]PORT`,
+      );
+  }
+}
+
+export function closeListeners(listeners: readonly OpenListener[]): void {
+  for (const { fds } of listeners) for (const fd of new Set(fds)) closeDescriptor(fd);
+}
+
+/** A UNIX socket that nobody listens on any more is only in the way. */
+export function removeSocketFiles(listeners: readonly OpenListener[]): void {
+  for (const { endpoint } of listeners)
+    if ('path' in endpoint) rmSync(endpoint.path, { force: true });
+}
+
+/** The sockets of one worker. */
+export function listenersOf(
+  listeners: readonly OpenListener[],
+  workerIndex: number,
+): InheritedListener[] {
+  return listeners.map(({ kind, endpoint, fds }) => ({ kind, endpoint, fd: fds[workerIndex]! }));
+}
+
+/** `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/sluice.sock`. */
+export function endpointText(endpoint: Endpoint): string {
+  if ('path' in endpoint) return `unix:${endpoint.path}`;
+  const { host, port } = endpoint;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,203 @@
+/**
+ * The parent: owns listening sockets, shared memory and the workers' lives. With one worker it is
+ * that worker, too.
+ */
+import { randomBytes } from 'node:crypto';
+import type { SluiceOptions } from '../config/options.ts';
+import { SharedMemory } from '../native/shared-memory.ts';
+import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
+import { Metrics } from '../telemetry/metrics.ts';
+import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
+import type { StartWorker, WorkerSetup } from '../worker/contract.ts';
+import type { AdminServer } from './admin.ts';
+import {
+  closeListeners,
+  listenersOf,
+  type OpenListener,
+  openListeners,
+  removeSocketFiles,
+} from './listeners.ts';
+import { defaultRestartPolicy } from './restart-policy.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+export interface SupervisorInput {
+  readonly options: SluiceOptions;
+  readonly version: string;
+  readonly workers: WorkerSource;
+  /** One line for the operator. */
+  report(message: string): void;
+}
+
+export interface WorkerSource {
+  /** The file that a worker process runs. */
+  readonly entryPoint: string;
+  /** Loads what serves in this process when there is one worker. */
+  load(): Promise<StartWorker>;
+}
+
+/** Octets of the ticket keys; see WorkerSetup. */
+const TICKET_KEYS_BYTES = 80;
+
+export interface SupervisorStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly state: 'running' | 'draining';
+  readonly uptimeSeconds: number;
+  readonly workers: readonly WorkerProcess['status'][];
+}
+
+export class Supervisor {
+  readonly #input: SupervisorInput;
+  readonly #memory: SharedMemory;
+  readonly #metrics: Metrics;
+  readonly #startedAtMs = Date.now();
+  #listeners: OpenListener[] = [];
+  #processes: WorkerProcess[] = [];
+  #local: AssembledWorker | null = null;
+  #admin: AdminServer | null = null;
+  #running = 0;
+  #stopping: Promise<void> | null = null;
+
+  constructor(input: SupervisorInput) {
+    this.#input = input;
+    // One region for each worker, and the supervisor's own at the end.
+    const regionCount = input.options.workers + 1;
+    this.#memory = SharedMemory.create('sluice-metrics', regionCount * metricsRegionBytes);
+    this.#metrics = new Metrics(this.#region(regionCount - 1));
+  }
+
+  /**
+   * Opens everything and resolves when all workers accept connections. Throws UsageError for an
+   * address that cannot be had; then nothing stays open.
+   */
+  async start(): Promise<void> {
+    const { options } = this.#input;
+    this.#listeners = openListeners(options, options.workers);
+    try {
+      await Promise.all([this.#startAdmin(), this.#startWorkers()]);
+    } catch (error) {
+      for (const worker of this.#processes) worker.kill();
+      this.#admin?.close();
+      throw error;
+    }
+  }
+
+  get listeners(): readonly OpenListener[] {
+    return this.#listeners;
+  }
+
+  /** Where the admin endpoint listens, or null. */
+  get adminEndpoint() {
+    return this.#admin?.endpoint ?? null;
+  }
+
+  /** Metrics of all processes, one region each. */
+  get regions(): Uint8Array[] {
+    return Array.from({ length: this.#input.options.workers + 1 }, (_, i) => this.#region(i));
+  }
+
+  get status(): SupervisorStatus {
+    const own = {
+      index: 0,
+      pid: process.pid,
+      state: this.#stopping === null ? 'running' : 'draining',
+      restarts: 0,
+      startedAt: new Date(this.#startedAtMs).toISOString(),
+    } as const;
+    return {
+      version: this.#input.version,
+      pid: process.pid,
+      state: this.#stopping === null ? 'running' : 'draining',
+      uptimeSeconds: Math.round((Date.now() - this.#startedAtMs) / 1000),
+      workers: this.#local === null ? this.#processes.map((one) => one.status) : [own],
+    };
+  }
+
+  /** Ends in order: no new connections, what runs may finish for `drainTimeoutMs`. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain(this.#input.options.drainTimeoutMs);
+    return this.#stopping;
+  }
+
+  /** Ends the worker processes at once. */
+  kill(): void {
+    for (const worker of this.#processes) worker.kill();
+  }
+
+  /** After a log file was moved away: every worker opens it by its name again. */
+  reopenLogs(): void {
+    this.#local?.reopenLog();
+    for (const worker of this.#processes) worker.reopenLog();
+  }
+
+  async #startAdmin(): Promise<void> {
+    const { admin } = this.#input.options;
+    if (admin === null) return;
+    const { startAdminServer } = await import('./admin.ts');
+    this.#admin = await startAdminServer(admin, {
+      status: () => this.status,
+      regions: () => {
+        // Workers sample themselves; with one worker that is this process.
+        if (this.#local === null) this.#metrics.memoryHeld(process.memoryUsage.rss(), 0);
+        return this.regions;
+      },
+    });
+  }
+
+  async #startWorkers(): Promise<void> {
+    const { options } = this.#input;
+    const ticketKeys = randomBytes(TICKET_KEYS_BYTES);
+    const setups = Array.from(
+      { length: options.workers },
+      (_, workerIndex): WorkerSetup => ({
+        options,
+        workerIndex,
+        listeners: listenersOf(this.#listeners, workerIndex),
+        metricsFd: this.#memory.fd,
+        metricsBytes: this.#memory.length,
+        metricsOffset: workerIndex * metricsRegionBytes,
+        ticketKeys,
+      }),
+    );
+    if (options.workers === 1) {
+      const startWorker = await this.#input.workers.load();
+      this.#local = await assembleWorker(setups[0]!, this.#memory, startWorker);
+      this.#countRunning(true);
+      return;
+    }
+    this.#processes = setups.map((setup) => this.#workerProcess(setup));
+    await Promise.all(this.#processes.map((worker) => worker.start()));
+  }
+
+  #workerProcess(setup: WorkerSetup): WorkerProcess {
+    return new WorkerProcess({
+      entryPoint: this.#input.workers.entryPoint,
+      setup,
+      policy: defaultRestartPolicy,
+      onRunning: (isRunning) => this.#countRunning(isRunning),
+      onDeath: (cause) => this.#metrics.workerRestarted(cause),
+      report: this.#input.report,
+    });
+  }
+
+  #countRunning(isRunning: boolean): void {
+    this.#running += isRunning ? 1 : -1;
+    this.#metrics.workersRunning(this.#running);
+  }
+
+  async #drain(timeoutMs: number): Promise<void> {
+    // Each worker has its own copy, which it closes when it has emptied the queue.
+    if (this.#local === null) closeListeners(this.#listeners);
+    await Promise.all([
+      this.#local?.drain(timeoutMs),
+      ...this.#processes.map((worker) => worker.stop(timeoutMs)),
+    ]);
+    this.#admin?.close();
+    removeSocketFiles(this.#listeners);
+  }
+
+  #region(index: number): Uint8Array {
+    const offset = index * metricsRegionBytes;
+    return this.#memory.bytes.subarray(offset, offset + metricsRegionBytes);
+  }
+}

@@ -1,0 +1,160 @@
+/** One worker's place: the process that fills it now, and its replacement when that one dies. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { UsageError } from '../base/errors.ts';
+import type { WorkerCommand, WorkerReport, WorkerSetup } from '../worker/contract.ts';
+import { type RestartPolicy, restartDelayMs } from './restart-policy.ts';
+
+export interface WorkerProcessInput {
+  /** The file that calls `bootstrapWorker`. */
+  readonly entryPoint: string;
+  /** With this process's descriptors; they are renumbered for the child. */
+  readonly setup: WorkerSetup;
+  readonly policy: RestartPolicy;
+  onRunning(isRunning: boolean): void;
+  onDeath(cause: 'exit' | 'signal'): void;
+  report(message: string): void;
+}
+
+/** The first descriptor after standard input, output, error and the IPC channel. */
+const FIRST_INHERITED_FD = 4;
+
+/** Grace after the drain time-out, before a worker that does not end is killed. */
+const KILL_GRACE_MS = 1_000;
+
+export class WorkerProcess {
+  readonly #input: WorkerProcessInput;
+  #child: ChildProcess | null = null;
+  #startedAtMs = 0;
+  #isRunning = false;
+  #isStopping = false;
+  #quickDeaths = 0;
+  #restarts = 0;
+  #restartTimer: NodeJS.Timeout | null = null;
+  #firstStart: PromiseWithResolvers<void> | null = Promise.withResolvers<void>();
+  readonly #stopped = Promise.withResolvers<void>();
+
+  constructor(input: WorkerProcessInput) {
+    this.#input = input;
+  }
+
+  /** For `/stats`. */
+  get status() {
+    return {
+      index: this.#input.setup.workerIndex,
+      pid: this.#child?.pid ?? null,
+      state: this.#isStopping ? 'draining' : this.#isRunning ? 'running' : 'starting',
+      restarts: this.#restarts,
+      startedAt: new Date(this.#startedAtMs).toISOString(),
+    } as const;
+  }
+
+  /** Resolves when the first process accepts connections; rejects when it ends before that. */
+  start(): Promise<void> {
+    const { promise } = this.#firstStart!;
+    this.#spawn();
+    return promise;
+  }
+
+  reopenLog(): void {
+    this.#send({ type: 'reopen-log' });
+  }
+
+  /** Drains and ends the process. Resolves when it has ended, at the latest after the grace. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#isStopping = true;
+    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+    if (this.#child === null) return;
+    this.#send({ type: 'drain', timeoutMs });
+    const killTimer = setTimeout(() => this.kill(), timeoutMs + KILL_GRACE_MS);
+    await this.#stopped.promise;
+    clearTimeout(killTimer);
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    this.#isStopping = true;
+    this.#child?.kill('SIGKILL');
+  }
+
+  #spawn(): void {
+    const { setup, entryPoint } = this.#input;
+    const fds = [...setup.listeners.map((listener) => listener.fd), setup.metricsFd];
+    const child = spawn(
+      process.execPath,
+      [...process.execArgv, '--disable-warning=ExperimentalWarning', entryPoint],
+      { stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds], serialization: 'advanced' },
+    );
+    this.#child = child;
+    this.#startedAtMs = Date.now();
+    child.on('message', (message: WorkerReport) => this.#onReport(message));
+    child.on('error', (error) =>
+      this.#input.report(`worker ${setup.workerIndex}: ${error.message}`),
+    );
+    child.on('exit', (code, signal) => this.#onExit(code, signal));
+    this.#send({
+      type: 'start',
+      setup: {
+        ...setup,
+        listeners: setup.listeners.map((one, i) => ({ ...one, fd: FIRST_INHERITED_FD + i })),
+        metricsFd: FIRST_INHERITED_FD + fds.length - 1,
+      },
+    });
+  }
+
+  #send(command: WorkerCommand): void {
+    // A child that has just died cannot be written to; its exit is reported by itself.
+    if (this.#child?.connected === true) this.#child.send(command, () => {});
+  }
+
+  #onReport(message: WorkerReport): void {
+    if (message.type === 'ready') {
+      this.#isRunning = true;
+      this.#input.onRunning(true);
+      this.#firstStart?.resolve();
+      this.#firstStart = null;
+      return;
+    }
+    const { workerIndex } = this.#input.setup;
+    if (this.#firstStart === null) {
+      this.#input.report(`worker ${workerIndex} cannot start: ${message.message}`);
+    } else {
+      this.#isStopping = true;
+      this.#firstStart.reject(
+        message.remedy === null
+          ? new Error(`worker ${workerIndex} cannot start: ${message.message}`)
+          : new UsageError(message.message, message.remedy),
+      );
+      this.#firstStart = null;
+    }
+  }
+
+  #onExit(code: number | null, signal: NodeJS.Signals | null): void {
+    const { setup, policy, report } = this.#input;
+    const how = signal ?? `exit code ${code}`;
+    const pid = this.#child?.pid;
+    this.#child = null;
+    if (this.#isRunning) this.#input.onRunning(false);
+    this.#isRunning = false;
+    if (this.#firstStart !== null) {
+      this.#isStopping = true;
+      this.#firstStart.reject(new Error(`worker ${setup.workerIndex} ended at its start (${how})`));
+    }
+    if (this.#isStopping) {
+      this.#stopped.resolve();
+      return;
+    }
+    const lifeMs = Date.now() - this.#startedAtMs;
+    this.#quickDeaths = lifeMs >= policy.soundLifeMs ? 1 : this.#quickDeaths + 1;
+    this.#restarts++;
+    this.#input.onDeath(signal === null ? 'exit' : 'signal');
+    const delayMs = restartDelayMs(this.#quickDeaths, policy);
+    const next = delayMs === 0 ? 'replaced at once' : `replaced in ${delayMs} ms`;
+    const row = this.#quickDeaths > 1 ? `, death ${this.#quickDeaths} in a row` : '';
+    report(
+      `worker ${setup.workerIndex} (pid ${pid}) died: ${how} after ` +
+        `${(lifeMs / 1000).toFixed(1)} s${row}; ${next}`,
+    );
+    if (delayMs === 0) this.#spawn();
+    else this.#restartTimer = setTimeout(() => this.#spawn(), delayMs);
+  }
+}

@@ -1,0 +1,47 @@
+/** Puts one worker together from its setup: metrics, access log, sampler, and the worker itself. */
+import { nativeBytesLive } from '../native/memory.ts';
+import type { SharedMemory } from '../native/shared-memory.ts';
+import { openAccessLog } from '../telemetry/access-log.ts';
+import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
+import { Metrics } from '../telemetry/metrics.ts';
+import { startProcessSampler } from '../telemetry/process-sampler.ts';
+import type { StartWorker, WorkerSetup } from './contract.ts';
+
+export interface AssembledWorker {
+  /** Resolves when every exchange has ended or was broken off, and the log is written. */
+  drain(timeoutMs: number): Promise<void>;
+  reopenLog(): void;
+}
+
+export async function assembleWorker(
+  setup: WorkerSetup,
+  memory: SharedMemory,
+  startWorker: StartWorker,
+): Promise<AssembledWorker> {
+  const { options, workerIndex, listeners, ticketKeys, metricsOffset } = setup;
+  const region = memory.bytes.subarray(metricsOffset, metricsOffset + metricsRegionBytes);
+  const metrics = new Metrics(region);
+  const accessLog = openAccessLog({
+    target: options.accessLog,
+    format: options.accessLogFormat,
+    onDropped: (lines) => metrics.accessLogDropped(lines),
+    onFault: (error) => process.stderr.write(`sluice: access log: ${error.message}\n`),
+  });
+  const stopSampling = startProcessSampler(metrics, nativeBytesLive);
+  const worker = await startWorker({
+    options,
+    workerIndex,
+    listeners,
+    ticketKeys,
+    metrics,
+    accessLog,
+  });
+  return {
+    async drain(timeoutMs) {
+      await worker.drain(timeoutMs);
+      stopSampling();
+      await accessLog.close();
+    },
+    reopenLog: () => accessLog.reopen(),
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * The life of a worker process: it is told what to serve with which inherited descriptors, serves,
+ * drains on command or when the supervisor is gone, and ends.
+ */
+import { UsageError } from '../base/errors.ts';
+import { SharedMemory } from '../native/shared-memory.ts';
+import { adoptDescriptor } from '../native/sockets.ts';
+import { type AssembledWorker, assembleWorker } from './assembly.ts';
+import type { StartWorker, WorkerCommand, WorkerReport, WorkerSetup } from './contract.ts';
+
+export function bootstrapWorker(startWorker: StartWorker): void {
+  let worker: AssembledWorker | null = null;
+  let drainTimeoutMs = 0;
+  let isDraining = false;
+
+  const drain = async (timeoutMs: number) => {
+    if (isDraining) return;
+    isDraining = true;
+    await worker?.drain(timeoutMs);
+    process.exit(0);
+  };
+
+  process.on('message', (command: WorkerCommand) => {
+    switch (command.type) {
+      case 'start':
+        drainTimeoutMs = command.setup.options.drainTimeoutMs;
+        void start(command.setup, startWorker).then((started) => {
+          worker = started;
+        });
+        break;
+      case 'drain':
+        void drain(command.timeoutMs);
+        break;
+      case 'reopen-log':
+        worker?.reopenLog();
+        break;
+    }
+  });
+  // The supervisor was killed: what runs may finish, but nobody would ever stop us.
+  process.on('disconnect', () => void drain(drainTimeoutMs));
+  // A terminal sends these to every process; the supervisor decides what they mean.
+  process.on('SIGINT', () => {});
+  process.on('SIGHUP', () => {});
+  process.on('SIGTERM', () => void drain(drainTimeoutMs));
+  process.on('SIGUSR1', () => worker?.reopenLog());
+}
+
+async function start(setup: WorkerSetup, startWorker: StartWorker): Promise<AssembledWorker> {
+  try {
+    for (const fd of new Set(setup.listeners.map((listener) => listener.fd))) adoptDescriptor(fd);
+    const memory = SharedMemory.open(setup.metricsFd, setup.metricsBytes);
+    const worker = await assembleWorker(setup, memory, startWorker);
+    report({ type: 'ready' });
+    return worker;
+  } catch (error) {
+    const remedy = error instanceof UsageError ? error.remedy : null;
+    const message = error instanceof UsageError ? error.message : String((error as Error).stack);
+    report({ type: 'failed', message, remedy });
+    throw error;
+  }
+}
+
+function report(message: WorkerReport): void {
+  // The channel is closed when the supervisor is gone; `disconnect` sees to that.
+  process.send?.(message, () => {});
+}

@@ -1,0 +1,5 @@
+/** Entry point of a worker process. */
+import { bootstrapWorker } from './bootstrap.ts';
+import { startWorker } from './worker.ts';
+
+bootstrapWorker(startWorker);

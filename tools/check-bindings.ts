@@ -1,0 +1,244 @@
+/**
+ * Compares every native binding with its C prototype: OpenSSL's and libuv's headers, which ship with
+ * the pinned Node, and for libc the manual pages' prototypes below, themselves compared with
+ * /usr/include where that exists. A wrong signature corrupts memory silently, so it must fail here.
+ *
+ *     node tools/check-bindings.ts
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { boundSignatures, type Signature } from '../src/native/load.ts';
+import { type CType, type MachineType, type Prototype, PrototypeTable } from './c-prototypes.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '..');
+
+/** From the manual pages, section 2 and 3, of the functions that libc-table.ts binds. */
+export const LIBC_PROTOTYPES = `
+int *__errno_location(void);
+void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
+int munmap(void *addr, size_t length);
+int memfd_create(const char *name, unsigned int flags);
+int ftruncate(int fd, off_t length);
+int close(int fd);
+int fcntl(int fd, int op, ...);
+int socket(int domain, int type, int protocol);
+int bind(int sockfd, const struct sockaddr *addr, socklen_t addrlen);
+int listen(int sockfd, int backlog);
+int accept4(int sockfd, struct sockaddr *addr, socklen_t *addrlen, int flags);
+int connect(int sockfd, const struct sockaddr *addr, socklen_t addrlen);
+int shutdown(int sockfd, int how);
+int getsockname(int sockfd, struct sockaddr *addr, socklen_t *addrlen);
+int getsockopt(int sockfd, int level, int optname, void *optval, socklen_t *optlen);
+int setsockopt(int sockfd, int level, int optname, const void *optval, socklen_t optlen);
+ssize_t recv(int sockfd, void *buf, size_t len, int flags);
+ssize_t send(int sockfd, const void *buf, size_t len, int flags);
+int inet_pton(int af, const char *src, void *dst);
+const char *inet_ntop(int af, const void *src, char *dst, socklen_t size);
+int epoll_create1(int flags);
+int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
+int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout);
+`;
+
+/** A declared type that differs from C's and is right all the same. */
+export interface Allowance {
+  readonly where: 'argument' | 'return';
+  /** Machine type of the C declaration, or its exact text. */
+  readonly c: MachineType | string;
+  readonly bound: MachineType;
+  readonly reason: string;
+}
+
+export const ALLOWANCES: readonly Allowance[] = [
+  {
+    where: 'argument',
+    c: 'size_t',
+    bound: 'u32',
+    reason:
+      'We pass no length over 2 GiB, and a write to a 32-bit register clears the upper half on ' +
+      'x86-64 and arm64; a BigInt per call would cost more than the call.',
+  },
+  {
+    where: 'return',
+    c: 'size_t',
+    bound: 'u32',
+    reason: 'The result is at most the length that was passed, so its upper half is 0.',
+  },
+  {
+    where: 'return',
+    c: 'ssize_t',
+    bound: 'i32',
+    reason: 'At most the length that was passed, or -1: the lower half is the same number.',
+  },
+  {
+    where: 'return',
+    c: 'long',
+    bound: 'i32',
+    reason: 'For flags, counts and X509_V_ codes, which fit; the lower half is the same number.',
+  },
+  {
+    where: 'return',
+    c: 'unsigned long',
+    bound: 'u32',
+    reason: "OpenSSL's packed error codes and option words that fit in 32 bits.",
+  },
+  {
+    where: 'argument',
+    c: 'u32',
+    bound: 'i32',
+    reason: 'The same 32 bits of the register; used for enumerations and small flags.',
+  },
+  {
+    where: 'argument',
+    c: 'i32',
+    bound: 'u32',
+    reason: 'The same 32 bits of the register; used for flags and lengths, which are not negative.',
+  },
+];
+
+function isAllowed(where: Allowance['where'], type: CType, bound: MachineType): boolean {
+  // A result nobody looks at may be left in its register.
+  if (where === 'return' && bound === 'void') return true;
+  return ALLOWANCES.some(
+    (allowance) =>
+      allowance.where === where &&
+      allowance.bound === bound &&
+      (allowance.c === type.machine || allowance.c === type.text),
+  );
+}
+
+/** What is wrong with a binding against one prototype; empty when nothing is. */
+export function differences(signature: Signature, prototype: Prototype): string[] {
+  const found: string[] = [];
+  const compare = (where: Allowance['where'], what: string, type: CType, bound: MachineType) => {
+    if (type.machine === bound || isAllowed(where, type, bound)) return;
+    found.push(`${what} is bound as ${bound}, C says ${type.text} (${type.machine})`);
+  };
+  compare('return', 'the result', prototype.returns, signature.return);
+  const { parameters, variadic } = prototype;
+  const count = signature.arguments.length;
+  if (count < parameters.length || (count > parameters.length && !variadic)) {
+    found.push(`${count} arguments are bound, C says ${parameters.length}`);
+  }
+  signature.arguments.forEach((bound, index) => {
+    const type = parameters[index];
+    if (type !== undefined) compare('argument', `argument ${index + 1}`, type, bound);
+  });
+  return found;
+}
+
+/** Faults of all given bindings, one line each. */
+export function checkSignatures(
+  signatures: Iterable<readonly [string, Signature]>,
+  prototypes: PrototypeTable,
+): string[] {
+  const faults: string[] = [];
+  for (const [name, signature] of signatures) {
+    const candidates = prototypes.of(name);
+    if (candidates.length === 0) faults.push(`${name}: no prototype found`);
+    // Branches of `#if` differ at most by version: one of them is the compiled one.
+    const results = candidates.map((prototype) => differences(signature, prototype));
+    if (results.some((result) => result.length === 0)) continue;
+    for (const difference of results[0] ?? []) faults.push(`${name}: ${difference}`);
+  }
+  return faults;
+}
+
+/** Headers shipped beside the running Node binary. */
+export function shippedHeaders(): string[] {
+  const include = path.resolve(path.dirname(process.execPath), '../include/node');
+  const platform = process.arch === 'arm64' ? 'linux-aarch64' : 'linux-x86_64';
+  const folders = [
+    path.join(include, 'openssl'),
+    path.join(include, 'openssl/archs', platform, 'asm/include/openssl'),
+    path.join(include, 'uv'),
+  ];
+  const files = folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.h'))
+      .map((name) => path.join(folder, name)),
+  );
+  return [path.join(include, 'uv.h'), ...files].map((file) => readFileSync(file, 'latin1'));
+}
+
+/** Prototypes of everything we may bind. */
+export function knownPrototypes(): PrototypeTable {
+  return new PrototypeTable([...shippedHeaders(), LIBC_PROTOTYPES]);
+}
+
+const SYSTEM_HEADERS = [
+  'errno.h',
+  'sys/mman.h',
+  'bits/mman-shared.h',
+  'unistd.h',
+  'fcntl.h',
+  'sys/socket.h',
+  'arpa/inet.h',
+  'sys/epoll.h',
+  'sys/eventfd.h',
+];
+
+/**
+ * The same functions as declared by this machine's C library; null where its headers are not
+ * installed.
+ */
+export function systemPrototypes(): PrototypeTable | null {
+  const triple = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+  const roots = ['/usr/include', path.join('/usr/include', triple)];
+  const files = roots
+    .flatMap((root) => SYSTEM_HEADERS.map((name) => path.join(root, name)))
+    .filter((file) => existsSync(file));
+  if (files.length === 0) return null;
+  return new PrototypeTable(files.map((file) => readFileSync(file, 'latin1')));
+}
+
+/** Where the transcribed prototypes and the system's headers disagree. */
+export function checkTranscription(system: PrototypeTable): string[] {
+  const transcribed = new PrototypeTable([LIBC_PROTOTYPES]);
+  const faults: string[] = [];
+  for (const name of libcNames()) {
+    const [ours] = transcribed.of(name);
+    const theirs = system.of(name);
+    if (ours === undefined) faults.push(`${name}: not transcribed`);
+    else if (theirs.length === 0) faults.push(`${name}: not found in the system's headers`);
+    else if (!theirs.some((prototype) => shape(prototype) === shape(ours))) {
+      faults.push(`${name}: transcribed as ${shape(ours)}, declared as ${shape(theirs[0]!)}`);
+    }
+  }
+  return faults;
+}
+
+/** Names of the transcribed functions. */
+export function libcNames(): string[] {
+  return [...LIBC_PROTOTYPES.matchAll(/(\w+)\(/g)].map((match) => match[1]!);
+}
+
+function shape(prototype: Prototype): string {
+  const parameters = prototype.parameters.map((type) => type.machine);
+  if (prototype.variadic) parameters.push('...' as MachineType);
+  return `${prototype.returns.machine} (${parameters.join(', ')})`;
+}
+
+/** Loads every module of native/ that binds something, so that `boundSignatures` is complete. */
+export async function loadEveryTable(): Promise<number> {
+  const folder = path.join(ROOT, 'src/native');
+  let count = 0;
+  for (const name of readdirSync(folder)) {
+    if (!name.endsWith('.ts') || name.endsWith('.test.ts') || name === 'load.ts') continue;
+    const file = path.join(folder, name);
+    if (!/\bbind\(\{/.test(readFileSync(file, 'utf8'))) continue;
+    await import(file);
+    count++;
+  }
+  return count;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  await loadEveryTable();
+  const faults = checkSignatures(boundSignatures(), knownPrototypes());
+  const system = systemPrototypes();
+  if (system === null) console.log('libc headers are not installed: manual pages only');
+  else faults.push(...checkTranscription(system));
+  for (const fault of faults) console.error(fault);
+  console.log(`${boundSignatures().size} bindings, ${faults.length} faults`);
+  if (faults.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,71 @@
+/** The reference pages that come from tables in the source, by file name. */
+import { commandLineReference } from '../src/config/reference.ts';
+import { accessLogFields } from '../src/telemetry/access-log-line.ts';
+import { type MetricDefinition, metricTable } from '../src/telemetry/metric-table.ts';
+
+export function referencePages(): ReadonlyMap<string, string> {
+  return new Map([
+    ['docs/reference/command-line.md', commandLineReference()],
+    ['docs/reference/metrics.md', metricsReference()],
+    ['docs/reference/access-log.md', accessLogReference()],
+  ]);
+}
+
+function metricsReference(): string {
+  const rows = Object.values<MetricDefinition>(metricTable).map(
+    ({ name, type, help, labels, merge }) => {
+      const shown = labels.map((label) => `\`${label.name}\``).join(', ') || '–';
+      const worst = merge === 'max' ? ' Workers: the largest.' : '';
+      return `| \`${name}\` | ${type} | ${shown} | ${help}${worst} |`;
+    },
+  );
+  return `# Metrics
+
+<!-- Written by \`npm run docs\` from src/telemetry/metric-table.ts. -->
+
+\`--admin\` serves them: \`/metrics\` as Prometheus text (version 0.0.4), \`/stats\` as JSON together
+with the workers' states, \`/healthz\` answers 200 while at least one worker serves and 503 otherwise.
+
+Values are sums over all workers, and a worker's counts survive its death. Times are in seconds,
+sizes in octets. Histograms have the bounds 64 µs, 128 µs, … doubled to 67 s. Series that are zero
+are left out, except those of metrics without labels. A label that names what a peer chose (a group,
+an error code) has room for a fixed number of names; more count as \`other\`.
+
+| name | type | labels | meaning |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+function accessLogReference(): string {
+  const places = { classic: 'in its classic place', added: 'after the classic ones', no: 'no' };
+  const rows = accessLogFields.map(
+    ({ name, doc, combined }) => `| \`${name}\` | ${doc} | ${places[combined]} |`,
+  );
+  return `# Access log
+
+<!-- Written by \`npm run docs\` from src/telemetry/access-log-line.ts. -->
+
+\`--access-log FILE\` (or \`-\`) writes a line per request when it has ended, \`--log-format\` chooses
+its form.
+
+\`combined\` is the format of that name, with fields added at the end as \`key=value\`; those that do
+not apply are left out:
+
+\`\`\`
+127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] "GET /cached HTTP/1.1" 200 1024 "-" "curl/8.5.0" authority=localhost:8443 duration_ms=0.31 ttfb_ms=0.3 cache=hit early_data=0 tls=TLSv1.3 cipher=TLS_AES_128_GCM_SHA256 group=X25519MLKEM768 resumed=0 handshake_ms=1.9
+\`\`\`
+
+\`json\` is one object per line with every field below; those that do not apply are \`null\`.
+
+What a peer sent is escaped: in \`combined\`, quotes, backslashes and octets outside printable ASCII
+become \`\\xHH\`; in \`json\`, as JSON does. No request can forge a line or a field.
+
+Lines are gathered for at most 250 ms and written by a thread of their own. When the log cannot keep
+up, lines are dropped and counted in \`sluice_access_log_dropped_total\`; traffic never waits.
+
+| field | meaning | in \`combined\` |
+| --- | --- | --- |
+${rows.join('\n')}
+`;
+}

@@ -1,0 +1,7 @@
+/** Writes the reference pages that come from tables in the source. `npm run docs` */
+import { writeFileSync } from 'node:fs';
+import { referencePages } from './reference-pages.ts';
+
+for (const [file, text] of referencePages()) {
+  writeFileSync(new URL(`../${file}`, import.meta.url), text);
+}
