@@ -145,11 +145,9 @@ export class RamStore implements Store {
 
   // ------------------------------------------------------------------ for fills
 
-  /** For fills: makes room for more octets; false when the fill must give up being stored. */
-  grow(fill: RamFill, bytes: number): boolean {
-    if (fill.content.length > this.#contentMax) return false;
-    if (!this.#reserve(bytes)) return false;
-    return true;
+  /** For fills: makes room for content of `length`; false when it must not be stored. */
+  grow(length: number, moreBytes: number): boolean {
+    return length <= this.#contentMax && (moreBytes <= 0 || this.#reserve(moreBytes));
   }
 
   /** For fills: gives back what a fill held. */
@@ -286,16 +284,15 @@ class RamFill implements ContentWriter, StoreHit {
 
   write(bytes: Uint8Array): void {
     if (this.#ended || this.isDropped || bytes.length === 0) return;
-    const needed = this.content.capacity + this.content.growthFor(bytes.length);
-    if (needed > this.#accounted) {
-      const more = needed - this.#accounted;
-      if (!this.#store.grow(this, more)) {
-        this.#giveUp(new Error('the response grew too large to be stored'));
-        return;
-      }
-      this.#accounted += more;
-      this.#reserved += more;
+    const { content } = this;
+    const needed = content.capacity + content.growthFor(bytes.length);
+    const more = Math.max(0, needed - this.#accounted);
+    if (!this.#store.grow(content.length + bytes.length, more)) {
+      this.#giveUp(new Error('the response grew too large to be stored'));
+      return;
     }
+    this.#accounted += more;
+    this.#reserved += more;
     this.content.append(bytes);
   }
 

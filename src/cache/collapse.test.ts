@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { storedOf } from '../../test/cache/messages.ts';
+import { CollapseTable, type Flight, type Joined, type Waiter } from './collapse.ts';
+import type { StoreHit } from './contract.ts';
+
+const hit: StoreHit = {
+  response: storedOf([]),
+  prepared: () => null,
+  open: () => {
+    throw new Error('not read here');
+  },
+};
+
+/** A waiter that notes what it was told. */
+function waiterThatNotes(notes: string[], name: string): Waiter {
+  return {
+    onResponse: () => notes.push(`${name} response`),
+    onRelease: (reason) => notes.push(`${name} ${reason}`),
+  };
+}
+
+function flightOf(joined: Joined): Flight {
+  assert.ok('flight' in joined);
+  return joined.flight;
+}
+
+test('the first request fetches, others wait and share its response', () => {
+  const table = new CollapseTable();
+  const notes: string[] = [];
+  const leader = table.join('k', waiterThatNotes(notes, 'a'), 0);
+  assert.equal(leader.role, 'leader');
+  assert.equal(table.join('k', waiterThatNotes(notes, 'b'), 0).role, 'waiter');
+  assert.equal(table.join('other', waiterThatNotes(notes, 'c'), 0).role, 'leader');
+  assert.equal(table.waiterCount, 1);
+  flightOf(leader).share(hit);
+  assert.deepEqual(notes, ['b response']);
+  // Who comes while the content arrives reads along at once.
+  assert.equal(table.join('k', waiterThatNotes(notes, 'd'), 0).role, 'reader');
+  flightOf(leader).end();
+  assert.equal(table.join('k', waiterThatNotes(notes, 'e'), 0).role, 'leader');
+  assert.equal(table.waiterCount, 0);
+});
+
+test('an uncacheable response lets all go at once, and the next request fetches anew', () => {
+  const table = new CollapseTable();
+  const notes: string[] = [];
+  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0));
+  table.join('k', waiterThatNotes(notes, 'b'), 0);
+  table.join('k', waiterThatNotes(notes, 'c'), 0);
+  flight.release('uncacheable');
+  flight.end();
+  assert.deepEqual(notes, ['b uncacheable', 'c uncacheable']);
+  assert.equal(table.flightCount, 0);
+});
+
+test('a fetch that fails before its head releases those who wait', () => {
+  const table = new CollapseTable();
+  const notes: string[] = [];
+  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0));
+  table.join('k', waiterThatNotes(notes, 'b'), 0);
+  flight.end();
+  assert.deepEqual(notes, ['b failed']);
+});
+
+test('who waits too long goes alone; who leaves is told nothing', () => {
+  const table = new CollapseTable({ waitersMax: 10, waitMs: 100 });
+  const notes: string[] = [];
+  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0));
+  const gone = waiterThatNotes(notes, 'b');
+  table.join('k', gone, 0);
+  table.join('k', waiterThatNotes(notes, 'c'), 10);
+  table.join('k', waiterThatNotes(notes, 'd'), 50);
+  flight.leave(gone);
+  table.expire(110);
+  assert.deepEqual(notes, ['c timeout']);
+  flight.share(hit);
+  assert.deepEqual(notes, ['c timeout', 'd response']);
+  assert.equal(table.waiterCount, 0);
+});
+
+test('the number of those who wait for one key is bounded', () => {
+  const table = new CollapseTable({ waitersMax: 1, waitMs: 100 });
+  const notes: string[] = [];
+  const roles = ['a', 'b', 'c'].map(
+    (name) => table.join('k', waiterThatNotes(notes, name), 0).role,
+  );
+  assert.deepEqual(roles, ['leader', 'waiter', 'alone']);
+});
