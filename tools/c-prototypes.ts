@@ -65,7 +65,7 @@ const NOISE = [
   /\bOSSL_DEPRECATED\w*(\s*\([^)]*\))?/g,
   /\b__attribute__\s*\(\(.*?\)\)/g,
   /\b__(nonnull|attr_access|fortified_attr_access|attribute_malloc|asm__)\s*\(\(?[^)]*\)?\)+/g,
-  /\b(__owur|__wur|__THROW|__THROWNL|__NTH|__restrict|restrict|__inline|inline|__extension__)\b/g,
+  /\b(__attribute_\w+__|__owur|__wur|__THROW|__THROWNL|__NTH|__restrict|restrict|__inline|inline|__extension__)\b/g,
   /\b(UV_EXTERN|OSSL_CRYPTO_ALLOC|ossl_unused|ossl_inline|OPENSSL_EXPORT|extern|register)\b/g,
   /\b(const|volatile|struct|enum|union)\b/g,
 ];
@@ -103,6 +103,8 @@ export class PrototypeTable {
     const plain = /^typedef (.+?)(\b\w+)$/.exec(statement);
     if (plain === null) return;
     const [, text, name] = plain as unknown as [string, string, string];
+    // Headers define `uint64_t` and its like themselves for compilers without <stdint.h>.
+    if (this.#types.has(name)) return;
     if (/\benum\b/.test(text)) this.#types.set(name, 'u32');
     else {
       const { machine } = this.#typeOf(text) ?? {};
@@ -167,13 +169,13 @@ interface Macro {
   readonly body: string;
 }
 
-/** OpenSSL declares families of functions (`PEM_read_bio_X509`) through macros of this prefix. */
-const DECLARING = 'DECLARE_';
+/** OpenSSL declares families of functions (`PEM_read_bio_X509`) through macros of these names. */
+const DECLARING = /^DECLARE_|^PEM_\w+_fnsig$/;
 
 function collectMacros(text: string, macros: Map<string, Macro>): void {
   for (const match of text.matchAll(/^[ \t]*#[ \t]*define[ \t]+(\w+)\(([^)]*)\)(.*)$/gm)) {
     const [, name, parameters, body] = match as unknown as [string, string, string, string];
-    if (!name.startsWith(DECLARING)) continue;
+    if (!DECLARING.test(name)) continue;
     // Of `#if` branches one is often empty (OPENSSL_NO_STDIO): keep the one that says more.
     if ((macros.get(name)?.body.trim().length ?? 0) >= body.trim().length) continue;
     macros.set(name, { parameters: parameters.split(',').map((word) => word.trim()), body });
@@ -184,7 +186,7 @@ const EXPANSION_DEPTH_MAX = 8;
 
 function expand(text: string, macros: Map<string, Macro>, depth = 0): string {
   if (depth === EXPANSION_DEPTH_MAX) return text;
-  return text.replace(/\b(DECLARE_\w+)\s*\(([^()]*)\)/g, (whole, name: string, list: string) => {
+  return text.replace(/\b([A-Z]\w+)\s*\(([^()]*)\)/g, (whole, name: string, list: string) => {
     const macro = macros.get(name);
     if (macro === undefined) return whole;
     const values = list.split(',').map((word) => word.trim());

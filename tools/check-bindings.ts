@@ -167,6 +167,7 @@ export function knownPrototypes(): PrototypeTable {
 
 const SYSTEM_HEADERS = [
   'errno.h',
+  'bits/errno.h',
   'sys/mman.h',
   'bits/mman-shared.h',
   'unistd.h',

@@ -1,7 +1,8 @@
 /**
  * libc by its C names; see the modules beside this one for our words. Lengths that are `size_t` or
  * `ssize_t` in C are declared as 32 bits where we never pass more: a BigInt per call is dearer than
- * the call, and both calling conventions (x86-64 System V, AAPCS64) widen them for us.
+ * the call. tools/check-bindings.ts compares every signature with C's and lists why each such
+ * narrowing is right.
  */
 import { bind } from './load.ts';
 
