@@ -1,6 +1,7 @@
 /** The reference pages that come from tables in the source, by file name. */
 import { commandLineReference } from '../src/config/reference.ts';
-import { accessLogFields } from '../src/telemetry/access-log-line.ts';
+import { accessLogFields, accessLogLine } from '../src/telemetry/access-log-line.ts';
+import { type ExchangeSummary, emptySummary } from '../src/telemetry/exchange-summary.ts';
 import { type MetricDefinition, metricTable } from '../src/telemetry/metric-table.ts';
 
 export function referencePages(): ReadonlyMap<string, string> {
@@ -23,8 +24,9 @@ function metricsReference(): string {
 
 <!-- Written by \`npm run docs\` from src/telemetry/metric-table.ts. -->
 
-\`--admin\` serves them: \`/metrics\` as Prometheus text (version 0.0.4), \`/stats\` as JSON together
-with the workers' states, \`/healthz\` answers 200 while at least one worker serves and 503 otherwise.
+\`--admin\` serves them: \`/metrics\` as Prometheus text (version 0.0.4), \`/stats\` as JSON
+together with the workers' states, \`/healthz\` answers 200 while at least one worker serves and
+503 otherwise.
 
 Values are sums over all workers, and a worker's counts survive its death. Times are in seconds,
 sizes in octets. Histograms have the bounds 64 µs, 128 µs, … doubled to 67 s. Series that are zero
@@ -46,14 +48,14 @@ function accessLogReference(): string {
 
 <!-- Written by \`npm run docs\` from src/telemetry/access-log-line.ts. -->
 
-\`--access-log FILE\` (or \`-\`) writes a line per request when it has ended, \`--log-format\` chooses
-its form.
+\`--access-log FILE\` (or \`-\`) writes a line per request when it has ended; \`--log-format\`
+chooses its form.
 
-\`combined\` is the format of that name, with fields added at the end as \`key=value\`; those that do
-not apply are left out:
+\`combined\` is the format of that name, with fields added at the end as \`key=value\`; those that
+do not apply are left out:
 
 \`\`\`
-127.0.0.1 - - [22/Nov/2026:10:00:00 +0000] "GET /cached HTTP/1.1" 200 1024 "-" "curl/8.5.0" authority=localhost:8443 duration_ms=0.31 ttfb_ms=0.3 cache=hit early_data=0 tls=TLSv1.3 cipher=TLS_AES_128_GCM_SHA256 group=X25519MLKEM768 resumed=0 handshake_ms=1.9
+${accessLogLine('combined', exampleSummary()).trimEnd()}
 \`\`\`
 
 \`json\` is one object per line with every field below; those that do not apply are \`null\`.
@@ -68,4 +70,30 @@ up, lines are dropped and counted in \`sluice_access_log_dropped_total\`; traffi
 | --- | --- | --- |
 ${rows.join('\n')}
 `;
+}
+
+function exampleSummary(): ExchangeSummary {
+  return {
+    ...emptySummary(),
+    startedAtMs: Date.UTC(2026, 10, 22, 10),
+    remoteAddress: '127.0.0.1',
+    method: 'GET',
+    scheme: 'https',
+    authority: 'localhost:8443',
+    path: '/cached',
+    version: '1.1',
+    userAgent: 'curl/8.5.0',
+    status: 200,
+    responseBytes: 1024,
+    durationMs: 0.31,
+    firstByteMs: 0.3,
+    cache: 'hit',
+    tls: {
+      version: 'TLSv1.3',
+      cipher: 'TLS_AES_128_GCM_SHA256',
+      group: 'X25519MLKEM768',
+      resumed: false,
+      handshakeMs: 1.9,
+    },
+  };
 }

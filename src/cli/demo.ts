@@ -34,7 +34,7 @@ export async function demo(commandLine: CommandLine, version: string): Promise<n
 function startDemoOrigin(): { readonly port: number; end(): void } {
   const fd = openListeningSocket({ host: LOOPBACK, port: 0 });
   const { port } = localAddress(fd);
-  const child = spawn(process.execPath, [entryPoint('cli/demo-origin')], {
+  const child = spawn(process.execPath, [entryPoint(new URL('demo-origin.ts', import.meta.url))], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', fd],
   });
   closeDescriptor(fd);

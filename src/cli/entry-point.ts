@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 
-/** A file of ours to run as a process: `.ts` from source, `.js` when compiled. */
-export function entryPoint(name: string): string {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return fileURLToPath(new URL(`../${name}.${extension}`, import.meta.url));
+/** The name of a source file of ours that is to be run: `.ts` from source, `.js` when compiled. */
+export function entryPoint(source: URL): string {
+  const path = fileURLToPath(source);
+  return import.meta.url.endsWith('.ts') ? path : path.replace(/\.ts$/, '.js');
 }

@@ -15,7 +15,7 @@ export interface Service {
 }
 
 const ownWorkers: WorkerSource = {
-  entryPoint: entryPoint('worker/main'),
+  entryPoint: entryPoint(new URL('../worker/main.ts', import.meta.url)),
   load: async () => (await import('../worker/worker.ts')).startWorker,
 };
 

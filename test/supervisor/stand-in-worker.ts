@@ -1,0 +1,42 @@
+/**
+ * A worker on node:http in place of the real one, so that tests of the supervisor depend on the
+ * supervisor alone. It takes the same input through the same bootstrap.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { emptySummary } from '../../src/telemetry/exchange-summary.ts';
+import { bootstrapWorker } from '../../src/worker/bootstrap.ts';
+import type { StartWorker, WorkerInput } from '../../src/worker/contract.ts';
+
+export const startStandIn: StartWorker = async (input) => {
+  const servers = input.listeners.map(({ fd }) => {
+    const server = createServer((request, response) => answer(input, request, response));
+    server.listen({ fd });
+    return server;
+  });
+  return { drain: (timeoutMs) => drain(servers, timeoutMs) };
+};
+
+function answer(input: WorkerInput, request: IncomingMessage, response: ServerResponse): void {
+  const url = new URL(request.url ?? '/', 'http://stand-in');
+  if (url.pathname === '/die') process.exit(3);
+  response.setHeader('Connection', 'close');
+  setTimeout(
+    () => {
+      response.end(JSON.stringify({ pid: process.pid, workerIndex: input.workerIndex }));
+      const summary = { ...emptySummary(), method: 'GET', path: url.pathname, status: 200 };
+      input.metrics.exchangeFinished(summary);
+      input.accessLog.write(summary);
+    },
+    Number(url.searchParams.get('ms') ?? 0),
+  );
+}
+
+async function drain(servers: readonly Server[], timeoutMs: number): Promise<void> {
+  const timer = setTimeout(() => {
+    for (const server of servers) server.closeAllConnections();
+  }, timeoutMs);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  clearTimeout(timer);
+}
+
+if (process.argv[1] === import.meta.filename) bootstrapWorker(startStandIn);
