@@ -10,6 +10,9 @@ export const BLOCK_BYTES = 65_536;
 /** Content up to this length is kept as one block, so that it can be sent in one call. */
 export const WHOLE_BYTES_MAX = 1_048_576;
 
+/** What a detached fill holds for its slowest reader: a few seconds of a fast download. */
+export const DETACHED_WINDOW_BYTES = 4_194_304;
+
 type State = 'filling' | 'complete' | 'failed';
 
 /** The content of one response. Blocks are never moved once a reader may have seen them. */
@@ -20,7 +23,11 @@ export class MemoryContent {
   #length = 0;
   /** Octets of the last block that are used. */
   #lastUsed = 0;
-  #capacity = 0;
+  /** Where the last block ends, as an offset in the content. */
+  #end = 0;
+  /** Octets in blocks that have been given up because every reader has passed them. */
+  #released = 0;
+  #isDetached = false;
   #state: State = 'filling';
   #error: Error | null = null;
   readonly #readings = new Set<MemoryReading>();
@@ -37,7 +44,7 @@ export class MemoryContent {
       content.#blocks.push(bytes);
       content.#starts.push(0);
     }
-    content.#capacity = bytes.length;
+    content.#end = bytes.length;
     content.#length = bytes.length;
     content.#lastUsed = bytes.length;
     content.#state = 'complete';
@@ -50,7 +57,7 @@ export class MemoryContent {
 
   /** Octets of memory that the blocks take. */
   get capacity(): number {
-    return this.#capacity;
+    return this.#end - this.#released;
   }
 
   get state(): State {
@@ -75,7 +82,7 @@ export class MemoryContent {
 
   /** How much memory appending `length` octets would add. */
   growthFor(length: number): number {
-    const room = this.#capacity - this.#length;
+    const room = this.#end - this.#length;
     if (length <= room) return 0;
     return Math.ceil((length - room) / BLOCK_BYTES) * BLOCK_BYTES;
   }
@@ -96,11 +103,12 @@ export class MemoryContent {
       offset += count;
     }
     for (const reading of this.#readings) reading.pump();
+    if (this.#isDetached) this.#releaseRead();
   }
 
   complete(): void {
     this.#state = 'complete';
-    this.#trim();
+    if (!this.#isDetached) this.#trim();
     for (const reading of this.#readings) reading.pump();
   }
 
@@ -110,7 +118,34 @@ export class MemoryContent {
     for (const reading of this.#readings) reading.pump();
     this.#blocks = [];
     this.#starts = [];
-    this.#capacity = 0;
+    this.#end = this.#length;
+    this.#released = this.#length;
+  }
+
+  /**
+   * The content will not be kept: it goes on only for those who read it now, and only as much of it
+   * is held as the slowest of them lacks, up to DETACHED_WINDOW_BYTES.
+   */
+  detach(): void {
+    this.#isDetached = true;
+    this.#releaseRead();
+  }
+
+  #releaseRead(): void {
+    let slowest = this.#length;
+    for (const reading of this.#readings) {
+      if (this.#length - reading.offset > DETACHED_WINDOW_BYTES) {
+        reading.fail(new Error('the reader of a response too large to be stored fell behind'));
+      } else {
+        slowest = Math.min(slowest, reading.offset);
+      }
+    }
+    let count = 0;
+    while (count < this.#blocks.length - 1 && this.#starts[count + 1]! <= slowest) count++;
+    if (count === 0) return;
+    this.#released = this.#starts[count]!;
+    this.#blocks.splice(0, count);
+    this.#starts.splice(0, count);
   }
 
   /** Calls back with the block at `offset`, cut at `end`; the number of octets that were there. */
@@ -129,7 +164,8 @@ export class MemoryContent {
   read(offset: number, end: number, receiver: ContentReceiver): ContentReading {
     const reading = new MemoryReading(this, offset, end, receiver);
     this.#readings.add(reading);
-    reading.pump();
+    if (offset < this.#released) reading.fail(new Error('the content is no longer held'));
+    else reading.pump();
     return reading;
   }
 
@@ -141,15 +177,15 @@ export class MemoryContent {
   #addBlock(length: number): Buffer {
     const block = Buffer.allocUnsafeSlow(length);
     this.#blocks.push(block);
-    this.#starts.push(this.#capacity);
-    this.#capacity += length;
+    this.#starts.push(this.#end);
+    this.#end += length;
     this.#lastUsed = 0;
     return block;
   }
 
   /** Gives back what the last block has left over, and joins small content into one block. */
   #trim(): void {
-    const excess = this.#capacity - this.#length;
+    const excess = this.#end - this.#length;
     const joins = this.#blocks.length > 1 && this.#length <= WHOLE_BYTES_MAX;
     if (excess === 0 && !joins) return;
     if (joins || this.#blocks.length === 1) {
@@ -166,7 +202,7 @@ export class MemoryContent {
       exact.set(this.#blocks[last]!.subarray(0, this.#lastUsed));
       this.#blocks[last] = exact;
     }
-    this.#capacity = this.#length;
+    this.#end = this.#length;
     this.#lastUsed = this.#blocks.at(-1)?.length ?? 0;
   }
 }
@@ -188,6 +224,14 @@ class MemoryReading implements ContentReading {
     this.#offset = offset;
     this.#end = end;
     this.#receiver = receiver;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  fail(error: Error): void {
+    if (!this.#ended) this.#finish(error);
   }
 
   pump(): void {

@@ -67,7 +67,7 @@ test('content that ends before its announced length is not stored, and its reade
 });
 
 test('readers of a fill in progress get all of it, whenever they come', async () => {
-  using store = new RamStore({ capacityBytes: MIB });
+  using store = new RamStore({ capacityBytes: 4 * MIB });
   const writer = store.create('k', storedOf([], { contentLength: -1 }))!;
   const early = contentOf(writer.hit);
   writer.write(Buffer.from('one '));
@@ -112,6 +112,39 @@ test('content larger than the bound is given up, announced or not', () => {
   assert.equal(writer.isDropped, true);
   writer.commit(null);
   assert.deepEqual(store.peek('k'), []);
+  assert.equal(store.bytesUsed, 0);
+});
+
+test('who reads along gets all of a response that turns out too large to be kept', async () => {
+  using store = new RamStore({ capacityBytes: MIB, contentBytesMax: 100_000 });
+  const writer = store.create('k', storedOf([], { contentLength: -1 }))!;
+  const whole = contentOf(writer.hit);
+  for (let i = 0; i < 400; i++) {
+    writer.write(Buffer.alloc(10_000, i));
+    assert.ok(store.bytesUsed < 300_000, `${store.bytesUsed} octets`);
+  }
+  assert.equal(writer.isDropped, true);
+  await assert.rejects(contentOf(writer.hit), /no longer held/);
+  writer.commit(null);
+  const expected = Buffer.concat(Array.from({ length: 400 }, (_, i) => Buffer.alloc(10_000, i)));
+  assert.deepEqual(await whole, expected);
+  assert.deepEqual(store.peek('k'), []);
+  assert.equal(store.bytesUsed, 0);
+});
+
+test('a reader that falls far behind a response too large to be kept is cut off', () => {
+  using store = new RamStore({ capacityBytes: 16 * MIB, contentBytesMax: 100_000 });
+  const writer = store.create('k', storedOf([], { contentLength: -1 }))!;
+  let failure: Error | null = null;
+  writer.hit.open().read(0, {
+    onBytes: () => false,
+    onEnd: (error) => {
+      failure = error;
+    },
+  });
+  for (let i = 0; i < 60; i++) writer.write(Buffer.alloc(100_000));
+  assert.match(String(failure), /fell behind/);
+  writer.abort();
   assert.equal(store.bytesUsed, 0);
 });
 

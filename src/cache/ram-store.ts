@@ -145,9 +145,12 @@ export class RamStore implements Store {
 
   // ------------------------------------------------------------------ for fills
 
-  /** For fills: makes room for content of `length`; false when it must not be stored. */
+  /** For fills: accounts for more (or fewer) octets; false when `length` must not be stored. */
   grow(length: number, moreBytes: number): boolean {
-    return length <= this.#contentMax && (moreBytes <= 0 || this.#reserve(moreBytes));
+    if (length > this.#contentMax) return false;
+    if (moreBytes > 0) return this.#reserve(moreBytes);
+    this.#fillBytes += moreBytes;
+    return true;
   }
 
   /** For fills: gives back what a fill held. */
@@ -283,17 +286,35 @@ class RamFill implements ContentWriter, StoreHit {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#ended || this.isDropped || bytes.length === 0) return;
+    if (this.#ended || bytes.length === 0) return;
     const { content } = this;
-    const needed = content.capacity + content.growthFor(bytes.length);
-    const more = Math.max(0, needed - this.#accounted);
-    if (!this.#store.grow(content.length + bytes.length, more)) {
-      this.#giveUp(new Error('the response grew too large to be stored'));
+    if (this.isDropped && content.readerCount === 0) return;
+    const more = content.growthFor(bytes.length);
+    const length = this.isDropped ? 0 : content.length + bytes.length;
+    if (!this.#account(content.capacity + more, length)) {
+      if (this.isDropped || content.readerCount === 0) {
+        this.#giveUp(new Error('the response grew too large to be stored'));
+        return;
+      }
+      // Others are reading it: they get the rest, though it will not be kept.
+      this.isDropped = true;
+      content.detach();
+      this.write(bytes);
       return;
     }
+    content.append(bytes);
+    if (this.isDropped) this.#account(content.capacity, 0);
+  }
+
+  /** Accounts for `capacity` octets of content; false when they must not be held. */
+  #account(capacity: number, length: number): boolean {
+    const more = this.isDropped
+      ? capacity - this.#accounted
+      : Math.max(0, capacity - this.#accounted);
+    if (!this.#store.grow(length, more)) return false;
     this.#accounted += more;
     this.#reserved += more;
-    this.content.append(bytes);
+    return true;
   }
 
   commit(): void {
@@ -302,27 +323,28 @@ class RamFill implements ContentWriter, StoreHit {
     const announced = this.response.contentLength;
     const { partial } = this.response;
     const expected = partial === null ? announced : partial.last - partial.first + 1;
-    if (this.isDropped || (expected !== -1 && length !== expected)) {
+    if (expected !== -1 && length !== expected) {
       this.abort();
       return;
     }
     this.#ended = true;
-    this.response = withContent(this.response, length);
+    if (!this.isDropped) this.response = withContent(this.response, length);
     this.content.complete();
     this.#store.release(this, this.#reserved);
-    this.#store.adopt(this.#key, this.response, this.content);
+    if (!this.isDropped) this.#store.adopt(this.#key, this.response, this.content);
   }
 
   abort(): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (!this.isDropped) this.#giveUp(new Error('the response was broken off'));
+    this.#giveUp(new Error('the response was broken off'));
   }
 
   #giveUp(error: Error): void {
     this.isDropped = true;
     this.#store.release(this, this.#reserved);
     this.#reserved = 0;
+    this.#accounted = 0;
     this.content.fail(error);
   }
 }
