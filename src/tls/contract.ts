@@ -64,6 +64,8 @@ export interface TlsConnection extends Disposable {
   readonly hasOutput: boolean;
   /** Consumes `length` octets of ciphertext and makes the handler's calls. */
   receive(buffer: NativeBuffer, length: number): void;
+  /** The transport has ended (TCP FIN): truncation unless close_notify came first. */
+  receiveEnd(): void;
   /** Encrypts all of the octets into the engine's output. Callable from the handler's calls. */
   write(bytes: Uint8Array): void;
   /** As `write`, from native memory: the hot path. */

@@ -1,0 +1,331 @@
+/**
+ * A channel is a stream socket with or without TLS on it, seen from above as plaintext both ways.
+ * Both sides of the proxy use it: downstream for accepted connections, upstream toward origins.
+ *
+ * Output is corked: small writes of one dispatch are gathered in one shared buffer and leave in one
+ * `send` (and one TLS record). The buffer belongs to one channel at a time; whoever wants it next
+ * flushes the owner first, so order is kept and nothing waits longer than the batch.
+ */
+import { assert } from '../base/assert.ts';
+import type { SluiceError } from '../base/errors.ts';
+import { NativeBuffer } from '../native/memory.ts';
+import type { SocketHandler, StreamSocket } from '../reactor/contract.ts';
+import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
+
+/** What a channel tells its owner. */
+export interface ChannelHandler {
+  /** Plaintext, valid until the return; `early` marks TLS early data. */
+  onBytes(bytes: Uint8Array, early: boolean): void;
+  /** A connect (and its TLS handshake, when there is one) has succeeded: it can be written to. */
+  onOpen(): void;
+  /** A TLS handshake has ended, well or badly: exactly once per TLS channel. */
+  onHandshakeEnd(record: HandshakeRecord): void;
+  /** The peer sends no more; we still may. */
+  onEnd(): void;
+  /** Pending output has drained after `write` returned false. */
+  onWritable(): void;
+  /** The last call. Null when the close was orderly or our own. */
+  onClose(error: SluiceError | null): void;
+}
+
+/** Gathered output per send: above one TLS record's worth there is nothing left to save. */
+const CORK_BYTES = 65_536;
+/** Ciphertext moved from the engine to the socket at a time. */
+const CIPHERTEXT_BYTES = 131_072;
+/** Views of the receive buffer kept by length, so that a usual request costs no allocation. */
+const VIEWS_KEPT_MAX = 2_048;
+
+/** What channels of one worker share. */
+export class ChannelPool implements Disposable {
+  /** For channels only: who has written to the cork last, and how much is in it. */
+  readonly cork = NativeBuffer.allocate(CORK_BYTES);
+  readonly ciphertext = NativeBuffer.allocate(CIPHERTEXT_BYTES);
+  corkOwner: Channel | null = null;
+  corkLength = 0;
+  readonly #defer: (body: () => void) => void;
+  #flushScheduled = false;
+  readonly #views: (Uint8Array | undefined)[] = new Array(VIEWS_KEPT_MAX);
+  #viewsOf: NativeBuffer | null = null;
+
+  constructor(defer: (body: () => void) => void) {
+    this.#defer = defer;
+  }
+
+  /** Flushes what is corked at the end of the current dispatch at the latest. */
+  scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    this.#defer(this.#flushDeferred);
+  }
+
+  readonly #flushDeferred = (): void => {
+    this.#flushScheduled = false;
+    this.corkOwner?.flush();
+  };
+
+  /** The first `length` octets of a receive buffer. */
+  view(buffer: NativeBuffer, length: number): Uint8Array {
+    if (length >= VIEWS_KEPT_MAX) return buffer.bytes.subarray(0, length);
+    if (this.#viewsOf !== buffer) {
+      this.#views.fill(undefined);
+      this.#viewsOf = buffer;
+    }
+    let view = this.#views[length];
+    if (view === undefined) {
+      view = buffer.bytes.subarray(0, length);
+      this.#views[length] = view;
+    }
+    return view;
+  }
+
+  [Symbol.dispose](): void {
+    this.cork[Symbol.dispose]();
+    this.ciphertext[Symbol.dispose]();
+  }
+}
+
+export class Channel implements SocketHandler {
+  readonly #pool: ChannelPool;
+  readonly #handler: ChannelHandler;
+  #socket: StreamSocket | null = null;
+  #tls: TlsConnection | null = null;
+  #open = false;
+  #ending = false;
+  #closed = false;
+  /** Nothing of ours is on the wire yet and TLS cannot take it: kept until the handshake allows. */
+  #heldBack: Buffer[] = [];
+  #failure: SluiceError | null = null;
+  #inputEnded = false;
+
+  constructor(pool: ChannelPool, handler: ChannelHandler) {
+    this.#pool = pool;
+    this.#handler = handler;
+  }
+
+  /** What the TLS engine of this channel must be made with. */
+  tlsHandler(): TlsHandler {
+    return {
+      onPlaintext: (bytes, early) => this.#handler.onBytes(bytes, early),
+      onHandshakeEnd: (record) => this.#onHandshakeEnd(record),
+      onEnd: () => this.#onInputEnd(),
+      onError: (error) => {
+        this.#failure ??= error;
+      },
+    };
+  }
+
+  /** Binds the socket (and the TLS engine, made with this channel as its handler). */
+  attach(socket: StreamSocket, tls: TlsConnection | null): void {
+    assert(this.#socket === null, 'a channel is attached once');
+    this.#socket = socket;
+    this.#tls = tls;
+  }
+
+  get socket(): StreamSocket {
+    assert(this.#socket !== null, 'a channel is used after attach');
+    return this.#socket;
+  }
+
+  get tls(): TlsConnection | null {
+    return this.#tls;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Octets that the peer has not taken yet. */
+  get pendingBytes(): number {
+    return this.#socket?.pendingBytes ?? 0;
+  }
+
+  /** An accepted plaintext socket is open from the start; TLS ones open with their handshake. */
+  markOpen(): void {
+    this.#open = true;
+  }
+
+  // ------------------------------------------------------------------ output
+
+  /** Returns false when output should wait for `onWritable`. Bytes are consumed in any case. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#closed || this.#ending) return true;
+    const pool = this.#pool;
+    const length = bytes.length;
+    if (length > CORK_BYTES >> 1) {
+      this.flush();
+      return this.#writeThrough(bytes);
+    }
+    if (pool.corkOwner !== this) {
+      pool.corkOwner?.flush();
+      pool.corkOwner = this;
+      pool.scheduleFlush();
+    } else if (pool.corkLength + length > CORK_BYTES) {
+      this.flush();
+      pool.corkOwner = this;
+    }
+    pool.cork.bytes.set(bytes, pool.corkLength);
+    pool.corkLength += length;
+    return true;
+  }
+
+  /** Sends what is corked for this channel. */
+  flush(): void {
+    const pool = this.#pool;
+    if (pool.corkOwner !== this) return;
+    const length = pool.corkLength;
+    pool.corkOwner = null;
+    pool.corkLength = 0;
+    if (length === 0 || this.#closed) return;
+    const tls = this.#tls;
+    if (tls === null) {
+      this.socket.writeNative(pool.cork, length);
+    } else if (tls.isWritable) {
+      tls.writeNative(pool.cork, length);
+      this.#sendCiphertext(tls);
+    } else {
+      this.#heldBack.push(Buffer.from(pool.cork.bytes.subarray(0, length)));
+    }
+  }
+
+  #writeThrough(bytes: Uint8Array): boolean {
+    const tls = this.#tls;
+    if (tls === null) return this.socket.write(bytes);
+    if (!tls.isWritable) {
+      this.#heldBack.push(Buffer.from(bytes));
+      return false;
+    }
+    tls.write(bytes);
+    return this.#sendCiphertext(tls);
+  }
+
+  #sendCiphertext(tls: TlsConnection): boolean {
+    const { ciphertext } = this.#pool;
+    let writable = true;
+    while (tls.hasOutput) {
+      const length = tls.takeOutput(ciphertext);
+      if (length === 0) break;
+      writable = this.socket.writeNative(ciphertext, length);
+    }
+    return writable;
+  }
+
+  #releaseHeldBack(): void {
+    const tls = this.#tls;
+    if (this.#heldBack.length === 0 || tls === null || !tls.isWritable) return;
+    for (const bytes of this.#heldBack.splice(0)) tls.write(bytes);
+    this.#sendCiphertext(tls);
+    this.#handler.onWritable();
+  }
+
+  /** Ends our side in order once pending output has gone: close_notify, then FIN. */
+  end(): void {
+    if (this.#closed || this.#ending) return;
+    this.flush();
+    this.#ending = true;
+    const tls = this.#tls;
+    if (tls !== null) {
+      tls.shutdown();
+      this.#sendCiphertext(tls);
+    }
+    this.socket.shutdownWrite();
+  }
+
+  /** Closes both directions now; `onClose(null)` follows. */
+  destroy(): void {
+    this.#dropCork();
+    this.#socket?.destroy();
+  }
+
+  /** Closes with a reset, so that the peer can tell that something was cut off. */
+  reset(): void {
+    this.#dropCork();
+    this.#socket?.reset();
+  }
+
+  #dropCork(): void {
+    if (this.#pool.corkOwner !== this) return;
+    this.#pool.corkOwner = null;
+    this.#pool.corkLength = 0;
+  }
+
+  pauseReading(): void {
+    this.socket.pauseReading();
+  }
+
+  resumeReading(): void {
+    this.socket.resumeReading();
+  }
+
+  // ------------------------------------------------------------------ from the socket
+
+  onConnect(): void {
+    const tls = this.#tls;
+    if (tls === null) {
+      this.#open = true;
+      this.#handler.onOpen();
+    } else {
+      this.#sendCiphertext(tls);
+    }
+  }
+
+  onData(buffer: NativeBuffer, length: number): void {
+    const tls = this.#tls;
+    if (tls === null) {
+      this.#handler.onBytes(this.#pool.view(buffer, length), false);
+      this.flush();
+      return;
+    }
+    tls.receive(buffer, length);
+    if (this.#closed) return;
+    this.flush();
+    this.#releaseHeldBack();
+    if (tls.hasOutput) this.#sendCiphertext(tls);
+    if (this.#failure !== null) this.socket.destroy();
+  }
+
+  onEnd(): void {
+    const tls = this.#tls;
+    if (tls === null) {
+      this.#onInputEnd();
+      this.flush();
+      return;
+    }
+    tls.receiveEnd();
+    if (this.#failure === null) this.#onInputEnd();
+    this.flush();
+    if (tls.hasOutput && !this.#closed) this.#sendCiphertext(tls);
+    if (this.#failure !== null) this.socket.destroy();
+  }
+
+  onDrain(): void {
+    this.#handler.onWritable();
+    this.flush();
+  }
+
+  onClose(error: SluiceError | null): void {
+    this.#dropCork();
+    this.#closed = true;
+    const tls = this.#tls;
+    if (tls !== null) {
+      // Inside the engine a handshake may still be open: its record must exist before we go.
+      tls.abandon(error?.code ?? 'connection-closed');
+      tls[Symbol.dispose]();
+      this.#tls = null;
+    }
+    this.#handler.onClose(this.#failure ?? error);
+  }
+
+  #onHandshakeEnd(record: HandshakeRecord): void {
+    this.#handler.onHandshakeEnd(record);
+    if (record.outcome !== 'complete' || this.#open) return;
+    this.#open = true;
+    this.#handler.onOpen();
+  }
+
+  /** close_notify and FIN both end the input; the owner hears of the first. */
+  #onInputEnd(): void {
+    if (this.#inputEnded) return;
+    this.#inputEnded = true;
+    this.#handler.onEnd();
+  }
+}

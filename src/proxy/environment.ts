@@ -1,0 +1,34 @@
+/** What every exchange of one worker works with. */
+import type { Clock } from '../base/clock.ts';
+import type { SluiceError } from '../base/errors.ts';
+import type { CollapseTable } from '../cache/collapse.ts';
+import type { Store } from '../cache/contract.ts';
+import type { KeyRules } from '../cache/key.ts';
+import type { CachePolicy } from '../cache/policy.ts';
+import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
+import type { EarlyDataPolicy } from './early-data.ts';
+import type { PassMemory } from './pass-memory.ts';
+import type { OriginPool } from './upstream/pool.ts';
+
+/** Told of every exchange once, when it is over; alters nothing. */
+export interface ExchangeObserver {
+  onFinish(summary: ExchangeSummary): void;
+  /** An attempt at the origin failed; `error` maps to a type of RFC 9209. */
+  onOriginError(error: SluiceError): void;
+}
+
+export interface ProxyEnvironment {
+  readonly pool: OriginPool;
+  /** Put before every path toward the origin; '' for none. */
+  readonly pathPrefix: string;
+  readonly store: Store;
+  readonly cachePolicy: CachePolicy;
+  readonly keyRules: KeyRules;
+  readonly earlyDataPolicy: EarlyDataPolicy;
+  readonly collapse: CollapseTable;
+  readonly passMemory: PassMemory;
+  readonly clock: Clock;
+  readonly observer: ExchangeObserver;
+  /** IMF-fixdate of now, for responses without Date. */
+  readonly dateNow: () => string;
+}

@@ -1,0 +1,82 @@
+/** What an exchange notes about itself on its way, and hands to the observer when it is over. */
+import type { RequestFacts } from '../http/exchange.ts';
+import type { RequestHead } from '../http/message.ts';
+import { type CacheOutcome, emptySummary } from '../telemetry/exchange-summary.ts';
+import type { ProxyEnvironment } from './environment.ts';
+
+export class ExchangeRecord {
+  readonly #environment: ProxyEnvironment;
+  readonly #head: RequestHead;
+  readonly #facts: RequestFacts;
+  readonly #startedMs: number;
+  readonly #startedAtMs: number;
+  cache: CacheOutcome = 'none';
+  requestBytes = 0;
+  responseBytes = 0;
+  errorCode = '';
+  #status = 0;
+  #firstByteMs = -1;
+  #answeredEarly = false;
+  #askedMs = 0;
+  #originStatus = 0;
+  #originMs = -1;
+
+  /** `startedMs` is the monotonic time of the request's first byte. */
+  constructor(
+    environment: ProxyEnvironment,
+    head: RequestHead,
+    facts: RequestFacts,
+    startedMs: number,
+  ) {
+    this.#environment = environment;
+    this.#head = head;
+    this.#facts = facts;
+    this.#startedMs = startedMs;
+    this.#startedAtMs = environment.clock.wallMs();
+  }
+
+  originAsked(): void {
+    this.#askedMs = this.#environment.clock.monotonicMs();
+  }
+
+  originAnswered(status: number): void {
+    this.#originStatus = status;
+    this.#originMs = this.#environment.clock.monotonicMs() - this.#askedMs;
+  }
+
+  responseStarted(status: number): void {
+    this.#status = status;
+    this.#firstByteMs = this.#environment.clock.monotonicMs() - this.#startedMs;
+    this.#answeredEarly = this.#facts.early;
+  }
+
+  finish(errorCode: string): void {
+    const { clock, observer } = this.#environment;
+    const head = this.#head;
+    const facts = this.#facts;
+    const summary = emptySummary();
+    summary.startedAtMs = this.#startedAtMs;
+    summary.remoteAddress = facts.remoteAddress;
+    summary.remotePort = facts.remotePort;
+    summary.localPort = facts.localPort;
+    summary.method = head.method;
+    summary.scheme = head.scheme;
+    summary.authority = head.authority;
+    summary.path = head.path;
+    summary.version = head.version;
+    summary.userAgent = head.fields.first('user-agent') ?? '';
+    summary.referer = head.fields.first('referer') ?? '';
+    summary.status = this.#status;
+    summary.requestBytes = this.requestBytes;
+    summary.responseBytes = this.responseBytes;
+    summary.durationMs = clock.monotonicMs() - this.#startedMs;
+    summary.firstByteMs = this.#firstByteMs;
+    summary.cache = this.cache;
+    if (facts.beganEarly) summary.earlyData = this.#answeredEarly ? 'answered-early' : 'early';
+    summary.tls = facts.tls;
+    summary.originStatus = this.#originStatus;
+    summary.originMs = this.#originMs;
+    summary.errorCode = errorCode === '' ? this.errorCode : errorCode;
+    observer.onFinish(summary);
+  }
+}

@@ -1,0 +1,520 @@
+/**
+ * One request's life, as steps: begin → look up → serve | fetch → deliver → finish. Every step ends
+ * in another one or in `finish`, which runs exactly once, whatever happened.
+ *
+ * A fresh hit of usual size does not come here: proxy.ts answers it without an exchange.
+ */
+import { assert } from '../base/assert.ts';
+import { SluiceError } from '../base/errors.ts';
+import { type RequestDirectives, requestDirectives } from '../cache/cache-control.ts';
+import { cacheStatusMember, type ForwardReason } from '../cache/cache-status.ts';
+import type { Flight, ReleaseReason, Waiter } from '../cache/collapse.ts';
+import type { StoreHit } from '../cache/contract.ts';
+import { evaluatePreconditions, notModifiedFields } from '../cache/preconditions.ts';
+import { type Piece, planRange } from '../cache/range.ts';
+import { ageSeconds, decideReuse, ttlSeconds } from '../cache/reuse.ts';
+import { selectStored } from '../cache/select.ts';
+import type { StoringDecision } from '../cache/storing.ts';
+import { canValidate } from '../cache/validation.ts';
+import type { RequestFacts, RequestHandler, ResponseSender } from '../http/exchange.ts';
+import type { FieldSection } from '../http/field-section.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
+import { decideEarlyData } from './early-data.ts';
+import type { ProxyEnvironment } from './environment.ts';
+import { ExchangeRecord } from './exchange-record.ts';
+import { addOurMark, isLooping, PROXY_NAME, responseFieldsToClient } from './forwarding.ts';
+import { localResponse } from './local-response.ts';
+import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
+import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
+import { revalidateInBackground } from './revalidation.ts';
+import { StoredReply } from './stored-reply.ts';
+
+/** Methods that we know what to do with when we are the last hop (RFC 9110 §9.3.7). */
+const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
+  readonly #environment: ProxyEnvironment;
+  readonly #head: RequestHead;
+  readonly #sender: ResponseSender;
+  readonly #facts: RequestFacts;
+  readonly #key: string;
+  readonly #directives: RequestDirectives;
+  readonly #record: ExchangeRecord;
+  #request: OriginRequest | null = null;
+  #requestStarted = false;
+  /** The client's request is complete; its trailers wait for the origin if there are any. */
+  #requestEnd: { readonly trailers: FieldSection | null } | null = null;
+  #waitingOn: Flight | null = null;
+  #reply: StoredReply | null = null;
+  #headSent = false;
+  #responseEnded = false;
+  #tunnel = false;
+  #over = false;
+  #forward: ForwardReason = 'uri-miss';
+  #collapsed = false;
+  #mayCollapse = true;
+  #askedAgain = false;
+
+  constructor(
+    environment: ProxyEnvironment,
+    head: RequestHead,
+    sender: ResponseSender,
+    facts: RequestFacts,
+    key: string,
+    startedMs: number,
+  ) {
+    this.#environment = environment;
+    this.#head = head;
+    this.#sender = sender;
+    this.#facts = facts;
+    this.#key = key;
+    this.#directives = requestDirectives(head.fields);
+    this.#record = new ExchangeRecord(environment, head, facts, startedMs);
+  }
+
+  // ------------------------------------------------------------------ begin
+
+  begin(): void {
+    const { method, fields } = this.#head;
+    // Until the origin can take it, content stays with the client.
+    if (this.#head.contentLength !== 0) this.#sender.pause();
+    if (method === 'CONNECT') this.#answer(405, [['allow', ALLOW]]);
+    else if (method === 'TRACE') this.#answer(405, [['allow', ALLOW]]);
+    else if (isLooping(fields)) this.#fail(loopError());
+    else if (method === 'OPTIONS' && fields.first('max-forwards')?.trim() === '0') {
+      this.#answer(204, [['allow', ALLOW]]);
+    } else this.#lookUp();
+  }
+
+  // ------------------------------------------------------------------ look up
+
+  #lookUp(): void {
+    const { method, upgrade } = this.#head;
+    if (upgrade !== '' || method === 'OPTIONS') {
+      this.#record.cache = 'bypass';
+      this.#fetch('bypass', null);
+    } else if (method !== 'GET' && method !== 'HEAD') {
+      this.#record.cache = 'bypass';
+      this.#fetch('method', null);
+    } else {
+      this.#environment.store.lookup(this.#key, (hits) => {
+        if (!this.#over) this.#decide(hits);
+      });
+    }
+  }
+
+  #decide(hits: readonly StoreHit[]): void {
+    const { cachePolicy, clock } = this.#environment;
+    const { fields } = this.#head;
+    const nowMs = clock.wallMs();
+    const selected = selectStored(hits, fields, cachePolicy);
+    if (selected === undefined) {
+      this.#miss(hits.length === 0 ? 'uri-miss' : 'vary-miss', { selected, hits });
+      return;
+    }
+    const decision = decideReuse(this.#directives, selected.response, nowMs, cachePolicy);
+    if (decision.use === 'validate') {
+      this.#miss(decision.forward, { selected, hits });
+      return;
+    }
+    const stale = decision.use === 'stale';
+    if (!this.#serve(selected, stale ? 'stale' : 'hit')) {
+      this.#miss(selected.response.partial === null ? 'request' : 'partial', null);
+      return;
+    }
+    if (stale && decision.revalidate) {
+      revalidateInBackground(this.#environment, this.#head, this.#key, { selected, hits });
+    }
+  }
+
+  /** Nothing stored can be used as it is. `stored` is what a conditional request can be about. */
+  #miss(forward: ForwardReason, stored: Validation | null): void {
+    if (this.#directives.onlyIfCached && this.#environment.cachePolicy.honourRequestDirectives) {
+      // RFC 9111 §5.2.1.7.
+      this.#forward = forward;
+      this.#answer(504, []);
+      return;
+    }
+    this.#fetch(forward, this.#validationOf(stored));
+  }
+
+  #validationOf(stored: Validation | null): Validation | null {
+    if (stored === null || stored.hits.length === 0 || this.#head.method !== 'GET') return null;
+    const { selected, hits } = stored;
+    const about = selected ?? hits[0]!;
+    if (!canValidate(this.#head.fields, about.response)) return null;
+    // With a Range of its own the client wants a part; the origin knows best how to give it.
+    return this.#head.fields.has('range') ? null : { selected, hits };
+  }
+
+  // ------------------------------------------------------------------ serve from the cache
+
+  /** Answers from a stored response; false when only the origin can answer this request. */
+  #serve(hit: StoreHit, outcome: CacheOutcome): boolean {
+    const { response } = hit;
+    const { fields } = this.#head;
+    const nowMs = this.#environment.clock.wallMs();
+    const precondition = evaluatePreconditions(fields, response, nowMs);
+    if (precondition === 'forward') return false;
+    this.#record.cache = outcome;
+    if (precondition === 'not-modified') {
+      this.#sendStoredHead(304, notModifiedFields(response.fields), 0, hit, outcome);
+      this.#endResponse(null);
+      return true;
+    }
+    const boundary = crypto.randomUUID();
+    const plan = planRange(fields, response, nowMs, boundary);
+    if (plan.kind === 'forward') return false;
+    if (plan.kind === 'whole') {
+      const pieces = [{ start: 0, end: Number.POSITIVE_INFINITY }];
+      this.#sendStoredHead(response.status, response.fields, response.contentLength, hit, outcome);
+      this.#sendPieces(hit, pieces);
+    } else {
+      this.#sendStoredHead(plan.status, plan.fields, plan.contentLength, hit, outcome);
+      this.#sendPieces(hit, plan.pieces);
+    }
+    return true;
+  }
+
+  #sendStoredHead(
+    status: number,
+    stored: FieldSection,
+    contentLength: number,
+    hit: StoreHit,
+    outcome: CacheOutcome,
+  ): void {
+    const nowMs = this.#environment.clock.wallMs();
+    const fields = stored.clone();
+    fields.set('age', String(ageSeconds(hit.response, nowMs)));
+    addOurMark(fields, this.#cacheStatus(outcome, ttlSeconds(hit.response, nowMs)));
+    this.#discardRequestContent();
+    this.#sendHead({ status, fields, contentLength });
+  }
+
+  #sendPieces(hit: StoreHit, pieces: readonly Piece[]): void {
+    if (this.#head.method === 'HEAD') {
+      this.#endResponse(null);
+      return;
+    }
+    this.#reply = new StoredReply(hit, pieces, this.#sender, (sentBytes, error) => {
+      this.#record.responseBytes += sentBytes;
+      if (error === null) this.#endResponse(null);
+      else this.#breakOff(incompleteError(error));
+    });
+    this.#reply.pump();
+  }
+
+  // ------------------------------------------------------------------ fetch from the origin
+
+  #fetch(forward: ForwardReason, validation: Validation | null): void {
+    this.#forward = forward;
+    if (this.#record.cache === 'none') this.#record.cache = 'miss';
+    const { early } = this.#facts;
+    const decision = decideEarlyData(this.#head, early, this.#environment.earlyDataPolicy);
+    if (decision === 'refuse') {
+      this.#answer(425, []);
+    } else if (decision === 'hold') {
+      this.#facts.whenHandshakeEnds((complete) => {
+        if (complete && !this.#over) this.#fetchOrWait(validation);
+      });
+    } else {
+      this.#fetchOrWait(validation);
+    }
+  }
+
+  #fetchOrWait(validation: Validation | null): void {
+    const { collapse, clock, passMemory } = this.#environment;
+    const head = this.#head;
+    const nowMs = clock.wallMs();
+    const shareable =
+      this.#mayCollapse &&
+      head.method === 'GET' &&
+      head.contentLength === 0 &&
+      head.upgrade === '' &&
+      !head.fields.has('range') &&
+      !this.#directives.noCache &&
+      !this.#directives.noStore &&
+      !passMemory.has(this.#key, nowMs);
+    if (!shareable) {
+      this.#send(validation, null);
+      return;
+    }
+    const joined = collapse.join(this.#key, this, nowMs);
+    switch (joined.role) {
+      case 'leader':
+        this.#send(validation, joined.flight);
+        break;
+      case 'waiter':
+        this.#waitingOn = joined.flight;
+        break;
+      case 'reader':
+        this.onResponse(joined.hit);
+        break;
+      case 'alone':
+        this.#send(validation, null);
+        break;
+    }
+  }
+
+  #send(validation: Validation | null, flight: Flight | null): void {
+    const { method, upgrade } = this.#head;
+    this.#record.originAsked();
+    this.#request = new OriginRequest({
+      environment: this.#environment,
+      head: this.#head,
+      directives: this.#directives,
+      key: this.#key,
+      remoteAddress: this.#facts.remoteAddress,
+      early: this.#facts.early,
+      mayStore: (method === 'GET' || method === 'POST') && upgrade === '',
+      validation,
+      flight,
+      owner: this,
+    });
+    this.#request.start();
+  }
+
+  // ------------------------------------------------------------------ while others fetch
+
+  onResponse(hit: StoreHit): void {
+    this.#waitingOn = null;
+    if (this.#over) return;
+    this.#collapsed = true;
+    const { cachePolicy } = this.#environment;
+    const selected = selectStored([hit], this.#head.fields, cachePolicy);
+    if (selected === undefined || !this.#serve(selected, 'collapsed')) this.#goAlone();
+  }
+
+  onRelease(_reason: ReleaseReason): void {
+    this.#waitingOn = null;
+    if (!this.#over) this.#goAlone();
+  }
+
+  #goAlone(): void {
+    this.#collapsed = false;
+    this.#mayCollapse = false;
+    this.#record.cache = 'miss';
+    this.#fetch(this.#forward, null);
+  }
+
+  // ------------------------------------------------------------------ the request's content
+
+  onRequestStarted(): void {
+    this.#requestStarted = true;
+    if (this.#head.contentLength !== 0 || this.#tunnel) this.#sender.resume();
+    if (this.#requestEnd !== null) this.#request?.sendEnd(this.#requestEnd.trailers);
+  }
+
+  onContent(bytes: Uint8Array): void {
+    this.#record.requestBytes += bytes.length;
+    if (this.#over || this.#request === null || this.#responseEnded) return;
+    assert(this.#requestStarted, 'content comes after resume');
+    if (!this.#request.sendContent(bytes)) this.#sender.pause();
+  }
+
+  onEnd(trailers: FieldSection | null): void {
+    this.#requestEnd = { trailers };
+    if (this.#requestStarted && !this.#over) this.#request?.sendEnd(trailers);
+  }
+
+  onRequestWritable(): void {
+    if (!this.#over) this.#sender.resume();
+  }
+
+  #discardRequestContent(): void {
+    if (this.#head.contentLength !== 0 && this.#requestEnd === null) this.#sender.discardContent();
+  }
+
+  // ------------------------------------------------------------------ the origin's response
+
+  onInformational(status: number, fields: FieldSection): void {
+    // RFC 9110 §15.2: 100 answers an expectation; without one the client must not be confused.
+    if (this.#over || (status === 100 && !this.#head.expectContinue)) return;
+    this.#sender.sendInformational(status, fields);
+  }
+
+  onOriginResponse(response: ResponseHead, storing: StoringDecision | 'not-asked'): void {
+    this.#record.originAnswered(response.status);
+    const status = this.#cacheStatus(this.#record.cache, null, storing);
+    const { dateNow } = this.#environment;
+    const fields = responseFieldsToClient(response.fields, dateNow(), status);
+    this.#sendHead({ status: response.status, fields, contentLength: response.contentLength });
+  }
+
+  onFillContent(bytes: Uint8Array): boolean {
+    if (this.#over) return true;
+    this.#record.responseBytes += bytes.length;
+    return this.#sender.sendContent(bytes);
+  }
+
+  onFillEnd(trailers: FieldSection | null): void {
+    if (!this.#over) this.#endResponse(trailers);
+  }
+
+  onFillError(error: SluiceError): void {
+    if (!this.#over) this.#breakOff(error);
+  }
+
+  onFillDetached(hit: StoreHit): void {
+    this.#request = null;
+    const start = this.#record.responseBytes;
+    this.#record.responseBytes = 0;
+    this.#reply = new StoredReply(
+      hit,
+      [{ start, end: Number.POSITIVE_INFINITY }],
+      this.#sender,
+      (sentBytes, error) => {
+        this.#record.responseBytes = start + sentBytes;
+        if (error === null) this.#endResponse(null);
+        else this.#breakOff(incompleteError(error));
+      },
+    );
+  }
+
+  onStored(hit: StoreHit, how: 'revalidated' | 'stale', originStatus: number): void {
+    if (this.#over) return;
+    this.#request = null;
+    if (originStatus !== 0) this.#record.originAnswered(originStatus);
+    if (!this.#serve(hit, how)) this.#fetch('request', null);
+  }
+
+  onAskAgain(how: 'after-handshake' | 'without-conditions'): void {
+    if (this.#over) return;
+    this.#request = null;
+    this.#requestStarted = false;
+    this.#mayCollapse = false;
+    if (this.#askedAgain) {
+      this.#fail(new SluiceError('too-early', 'the origin refused twice', { blame: 'upstream' }));
+      return;
+    }
+    this.#askedAgain = true;
+    if (how === 'without-conditions') {
+      this.#fetch(this.#forward, null);
+      return;
+    }
+    this.#facts.whenHandshakeEnds((complete) => {
+      if (complete && !this.#over) this.#fetch(this.#forward, null);
+    });
+  }
+
+  onFailure(error: SluiceError): void {
+    if (!this.#over) this.#fail(error);
+  }
+
+  // ------------------------------------------------------------------ tunnels
+
+  onUpgrade(response: ResponseHead): void {
+    this.#tunnel = true;
+    this.#record.originAnswered(response.status);
+    this.#record.responseStarted(response.status);
+    this.#headSent = true;
+    this.#sender.upgrade(response.status, response.fields);
+    this.#sender.resume();
+  }
+
+  onTunnelBytes(bytes: Uint8Array): boolean {
+    return this.onFillContent(bytes);
+  }
+
+  onTunnelEnd(): void {
+    if (!this.#over) this.#endResponse(null);
+  }
+
+  // ------------------------------------------------------------------ deliver
+
+  onWritable(): void {
+    if (this.#over) return;
+    if (this.#reply !== null) this.#reply.pump();
+    else this.#request?.ready();
+  }
+
+  #sendHead(head: ResponseHead): void {
+    this.#headSent = true;
+    this.#record.responseStarted(head.status);
+    this.#sender.sendHead(head);
+  }
+
+  #endResponse(trailers: FieldSection | null): void {
+    this.#responseEnded = true;
+    this.#sender.sendEnd(trailers);
+    this.#finish('');
+  }
+
+  /** A response of our own. */
+  #answer(status: number, extra: readonly (readonly [string, string])[]): void {
+    const response = localResponse(status, this.#environment.dateNow(), extra);
+    addOurMark(response.fields, this.#cacheStatus(this.#record.cache, null));
+    this.#discardRequestContent();
+    this.#sendHead({ ...response, contentLength: response.content.length });
+    if (this.#head.method !== 'HEAD' && response.content.length > 0) {
+      this.#record.responseBytes += response.content.length;
+      this.#sender.sendContent(response.content);
+    }
+    this.#endResponse(null);
+  }
+
+  /** The exchange failed: tell the client if its response has not begun, else break it off. */
+  #fail(error: SluiceError): void {
+    if (this.#headSent) {
+      this.#breakOff(error);
+      return;
+    }
+    this.#record.errorCode = error.code;
+    const { status } = proxyStatusOf(error);
+    this.#answer(status, [['proxy-status', proxyStatusField(PROXY_NAME, error)]]);
+  }
+
+  #breakOff(error: SluiceError): void {
+    this.#sender.abort(error);
+    this.#finish(error.code);
+  }
+
+  #cacheStatus(
+    outcome: CacheOutcome,
+    ttl: number | null,
+    storing: StoringDecision | 'not-asked' = 'not-asked',
+  ): string {
+    const hit = outcome === 'hit' || outcome === 'stale';
+    const refused = storing !== 'store' && storing !== 'not-asked';
+    return cacheStatusMember(PROXY_NAME, {
+      hit,
+      forward: hit ? null : this.#forward,
+      forwardStatus: outcome === 'revalidated' ? 304 : 0,
+      stored: storing === 'store' || outcome === 'revalidated',
+      collapsed: this.#collapsed,
+      ttlSeconds: ttl,
+      key: '',
+      detail: refused ? storing : '',
+    });
+  }
+
+  // ------------------------------------------------------------------ finish
+
+  onAbort(error: SluiceError): void {
+    if (this.#over) return;
+    this.#waitingOn?.leave(this);
+    this.#reply?.cancel();
+    this.#request?.abandon();
+    this.#finish(error.code);
+  }
+
+  #finish(errorCode: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#record.finish(errorCode);
+  }
+}
+
+function loopError(): SluiceError {
+  return new SluiceError('loop-detected', 'the request has passed through here too often', {
+    blame: 'downstream',
+  });
+}
+
+function incompleteError(cause: Error): SluiceError {
+  return new SluiceError('response-incomplete', `the response broke off: ${cause.message}`, {
+    blame: 'upstream',
+    cause,
+  });
+}

@@ -1,0 +1,110 @@
+/**
+ * A response on its way from the origin into the store. It lives on its own: the client that caused
+ * it may be slow or leave, and others may be reading what has arrived.
+ */
+import type { SluiceError } from '../base/errors.ts';
+import type { Flight } from '../cache/collapse.ts';
+import type { ContentWriter, StoreHit } from '../cache/contract.ts';
+import type { FieldSection } from '../http/field-section.ts';
+import type { ResponseHead } from '../http/message.ts';
+import type { Fetch, FetchHandler } from './fetch.ts';
+
+/** The client that caused the fill takes the content as it passes by. */
+export interface FillConsumer {
+  /** Returns false when it cannot take more for now. */
+  onFillContent(bytes: Uint8Array): boolean;
+  onFillEnd(trailers: FieldSection | null): void;
+  onFillError(error: SluiceError): void;
+  /** From here on read from the store: the fill does not wait for a slow client. */
+  onFillDetached(hit: StoreHit): void;
+}
+
+export interface FillObserver {
+  onOriginError(error: SluiceError): void;
+}
+
+export interface FillInput {
+  readonly fetch: Fetch;
+  readonly writer: ContentWriter;
+  readonly head: ResponseHead;
+  /** Null for a revalidation in the background. */
+  readonly consumer: FillConsumer | null;
+  /** Those who wait for this key; null when nobody may. */
+  readonly flight: Flight | null;
+  readonly observer: FillObserver;
+}
+
+export class Fill implements FetchHandler {
+  readonly #fetch: Fetch;
+  readonly #writer: ContentWriter;
+  readonly #flight: Flight | null;
+  readonly #observer: FillObserver;
+  /** The length is known, so that what the store must hold is known to fit. */
+  readonly #isBounded: boolean;
+  #consumer: FillConsumer | null;
+
+  constructor(input: FillInput) {
+    this.#fetch = input.fetch;
+    this.#writer = input.writer;
+    this.#flight = input.flight;
+    this.#observer = input.observer;
+    this.#isBounded = input.head.contentLength >= 0;
+    this.#consumer = input.consumer;
+    input.fetch.handOver(this);
+    input.flight?.share(input.writer.hit);
+  }
+
+  /** The consumer's client can take more. */
+  consumerReady(): void {
+    this.#fetch.resume();
+  }
+
+  /** The consumer's client has gone. What is known to fit is fetched to its end all the same. */
+  consumerGone(): void {
+    this.#consumer = null;
+    if (this.#isBounded && !this.#writer.isDropped) {
+      this.#fetch.resume();
+      return;
+    }
+    this.#fetch.cancel();
+    this.#writer.abort();
+    this.#flight?.end();
+  }
+
+  // ------------------------------------------------------------------ from the fetch
+
+  onRequestStarted(): void {}
+
+  onInformational(): void {}
+
+  onHead(): void {}
+
+  onUpgrade(): void {}
+
+  onWritable(): void {}
+
+  onContent(bytes: Uint8Array): void {
+    this.#writer.write(bytes);
+    const consumer = this.#consumer;
+    if (consumer === null || consumer.onFillContent(bytes)) return;
+    if (this.#isBounded && !this.#writer.isDropped) {
+      this.#consumer = null;
+      consumer.onFillDetached(this.#writer.hit);
+    } else {
+      this.#fetch.pause();
+    }
+  }
+
+  onEnd(trailers: FieldSection | null): void {
+    this.#writer.commit(trailers);
+    this.#flight?.end();
+    this.#consumer?.onFillEnd(trailers);
+  }
+
+  onError(error: SluiceError): void {
+    this.#observer.onOriginError(error);
+    this.#writer.abort();
+    this.#flight?.end();
+    this.#consumer?.onFillError(error);
+  }
+}

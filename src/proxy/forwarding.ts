@@ -1,0 +1,95 @@
+/**
+ * What a proxy adds to and removes from the messages it forwards: connection-specific fields
+ * (RFC 9110 §7.6.1), Via (§7.6.3), Forwarded (RFC 7239) and its older X-Forwarded-* kin.
+ */
+import { FieldSection } from '../http/field-section.ts';
+import { copyEndToEndFields } from '../http/hop-by-hop.ts';
+import type { HttpVersion, RequestHead } from '../http/message.ts';
+
+/** The pseudonym in Via, Cache-Status and Proxy-Status. */
+export const PROXY_NAME = 'sluice';
+
+const VIA_REQUEST: Record<HttpVersion, string> = {
+  '1.0': `1.0 ${PROXY_NAME}`,
+  '1.1': `1.1 ${PROXY_NAME}`,
+  '2': `2.0 ${PROXY_NAME}`,
+};
+
+/** Via values of our own longer than this many mean that a message goes in circles. */
+const VIA_OWN_MAX = 8;
+
+/** Whether the request has passed through us so often that it must be in a loop (RFC 9110 §7.6.3). */
+export function isLooping(fields: FieldSection): boolean {
+  const via = fields.combined('via');
+  if (via === undefined) return false;
+  let own = 0;
+  for (const hop of via.split(',')) if (hop.trim().endsWith(` ${PROXY_NAME}`)) own++;
+  return own >= VIA_OWN_MAX;
+}
+
+export interface ForwardingFacts {
+  readonly remoteAddress: string;
+  /** The handshake is still open as the request is sent on (RFC 8470 §5.1). */
+  readonly early: boolean;
+}
+
+/** The fields of the request as the origin receives it, Host included. */
+export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts): FieldSection {
+  const fields = new FieldSection();
+  // RFC 9110 §7.2: Host comes first.
+  fields.append('host', head.authority);
+  const endToEnd = new FieldSection();
+  copyEndToEndFields(head.fields, endToEnd);
+  for (let i = 0; i < endToEnd.length; i++) {
+    if (endToEnd.names[i] !== 'host') fields.append(endToEnd.names[i]!, endToEnd.values[i]!);
+  }
+  if (head.upgrade !== '') {
+    fields.append('connection', 'upgrade');
+    fields.append('upgrade', head.upgrade);
+  }
+  appendListMember(fields, 'via', VIA_REQUEST[head.version]);
+  const address = facts.remoteAddress;
+  if (address !== 'unix') appendListMember(fields, 'x-forwarded-for', address);
+  fields.set('x-forwarded-proto', head.scheme);
+  fields.set('x-forwarded-host', head.authority);
+  appendListMember(fields, 'forwarded', forwardedElement(head, address));
+  if (facts.early) {
+    fields.set('early-data', '1');
+  } else if (fields.has('early-data')) {
+    // RFC 8470 §5.1: an intermediary that received the field keeps it; several or odd values count
+    // as one "1".
+    fields.set('early-data', '1');
+  }
+  return fields;
+}
+
+function appendListMember(fields: FieldSection, name: string, member: string): void {
+  const present = fields.combined(name);
+  fields.set(name, present === undefined || present === '' ? member : `${present}, ${member}`);
+}
+
+/** RFC 7239 §4: IPv6 addresses and hosts with a port are quoted. */
+function forwardedElement(head: RequestHead, address: string): string {
+  const node = address === 'unix' ? 'unknown' : address.includes(':') ? `"[${address}]"` : address;
+  return `for=${node};host="${head.authority}";proto=${head.scheme}`;
+}
+
+/** The fields of an origin's response as the client receives it, before framing. */
+export function responseFieldsToClient(
+  received: FieldSection,
+  dateIfAbsent: string,
+  cacheStatus: string,
+): FieldSection {
+  const fields = new FieldSection();
+  copyEndToEndFields(received, fields);
+  // RFC 9110 §6.6.1: a recipient with a clock that receives a response without Date adds one.
+  if (!fields.has('date')) fields.append('date', dateIfAbsent);
+  addOurMark(fields, cacheStatus);
+  return fields;
+}
+
+/** Via and our member of Cache-Status (RFC 9211 §2), on every response that passes through us. */
+export function addOurMark(fields: FieldSection, cacheStatus: string): void {
+  appendListMember(fields, 'via', `1.1 ${PROXY_NAME}`);
+  appendListMember(fields, 'cache-status', cacheStatus);
+}

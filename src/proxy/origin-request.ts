@@ -1,0 +1,287 @@
+/**
+ * A request to the origin and what its response means for the cache: freshen, store, invalidate, or
+ * nothing. Clients' exchanges and background revalidations both own one.
+ */
+import type { SluiceError } from '../base/errors.ts';
+import type { RequestDirectives } from '../cache/cache-control.ts';
+import type { Flight } from '../cache/collapse.ts';
+import type { StoredResponse, StoreHit } from '../cache/contract.ts';
+import { invalidatedKeys } from '../cache/invalidation.ts';
+import { isOriginError, mayServeOnError } from '../cache/reuse.ts';
+import { receiveResponse } from '../cache/stored-response.ts';
+import { decideStoring, type StoringDecision } from '../cache/storing.ts';
+import { addValidation, freshen, freshenedBy, headOutcome } from '../cache/validation.ts';
+import type { FieldSection } from '../http/field-section.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { ProxyEnvironment } from './environment.ts';
+import { Fetch, type FetchHandler } from './fetch.ts';
+import { Fill, type FillConsumer } from './fill.ts';
+import { requestFieldsToOrigin } from './forwarding.ts';
+
+/** What becomes of the response. One of the final calls is made, unless the request is cancelled. */
+export interface OriginRequestOwner extends FillConsumer {
+  onRequestStarted(): void;
+  /** More request content can be sent. */
+  onRequestWritable(): void;
+  onInformational(status: number, fields: FieldSection): void;
+  /** The response is to be delivered; its content follows through the FillConsumer's calls. */
+  onOriginResponse(head: ResponseHead, storing: StoringDecision | 'not-asked'): void;
+  onUpgrade(head: ResponseHead): void;
+  /** A tunnel's bytes. */
+  onTunnelBytes(bytes: Uint8Array): boolean;
+  onTunnelEnd(): void;
+  /** The stored response answers instead: confirmed by a 304, or stale because of an error. */
+  onStored(hit: StoreHit, how: 'revalidated' | 'stale', originStatus: number): void;
+  /**
+   * The request must be sent again: after the handshake, because the origin answered 425 to what we
+   * marked as early (RFC 8470 §5.2); or without conditions, because its 304 confirmed something that
+   * is not stored here (RFC 9111 §4.3.4).
+   */
+  onAskAgain(how: 'after-handshake' | 'without-conditions'): void;
+  onFailure(error: SluiceError): void;
+}
+
+/** What a conditional request to the origin is about. */
+export interface Validation {
+  readonly selected: StoreHit | undefined;
+  readonly hits: readonly StoreHit[];
+}
+
+export interface OriginRequestInput {
+  readonly environment: ProxyEnvironment;
+  readonly head: RequestHead;
+  readonly directives: RequestDirectives;
+  readonly key: string;
+  readonly remoteAddress: string;
+  /** Mark it with `Early-Data: 1`: the handshake is still open. */
+  readonly early: boolean;
+  /** Whether the response may be stored, by the method and the request. */
+  readonly mayStore: boolean;
+  readonly validation: Validation | null;
+  readonly flight: Flight | null;
+  readonly owner: OriginRequestOwner;
+}
+
+type Mode = 'waiting' | 'direct' | 'filling' | 'dropping' | 'tunnel' | 'over';
+
+export class OriginRequest implements FetchHandler {
+  readonly #input: OriginRequestInput;
+  readonly #fetch: Fetch;
+  readonly #requestTimeMs: number;
+  #mode: Mode = 'waiting';
+  #fill: Fill | null = null;
+  #afterDrop: (() => void) | null = null;
+
+  constructor(input: OriginRequestInput) {
+    const { environment, head, remoteAddress, early, validation } = input;
+    this.#input = input;
+    this.#requestTimeMs = environment.clock.wallMs();
+    const fields = requestFieldsToOrigin(head, { remoteAddress, early });
+    if (validation !== null) {
+      addValidation(fields, validation.selected?.response, validation.hits);
+    }
+    const path = environment.pathPrefix === '' ? head.path : environment.pathPrefix + head.path;
+    const toOrigin = { ...head, path, fields };
+    this.#fetch = new Fetch(environment.pool, toOrigin, this);
+  }
+
+  start(): void {
+    this.#fetch.start();
+  }
+
+  sendContent(bytes: Uint8Array): boolean {
+    return this.#fetch.sendContent(bytes);
+  }
+
+  sendEnd(trailers: FieldSection | null): void {
+    this.#fetch.sendEnd(trailers);
+  }
+
+  /** The client can take more of the response. */
+  ready(): void {
+    if (this.#fill !== null) this.#fill.consumerReady();
+    else this.#fetch.resume();
+  }
+
+  /** The client has gone. A fill goes on when it is worth it. */
+  abandon(): void {
+    if (this.#mode === 'over') return;
+    if (this.#fill !== null) {
+      this.#fill.consumerGone();
+      return;
+    }
+    this.#mode = 'over';
+    this.#fetch.cancel();
+    this.#input.flight?.release('failed');
+  }
+
+  // ------------------------------------------------------------------ from the fetch
+
+  onRequestStarted(): void {
+    this.#input.owner.onRequestStarted();
+  }
+
+  onWritable(): void {
+    this.#input.owner.onRequestWritable();
+  }
+
+  onInformational(status: number, fields: FieldSection): void {
+    this.#input.owner.onInformational(status, fields);
+  }
+
+  onHead(response: ResponseHead): void {
+    const { head, environment, owner, early, validation } = this.#input;
+    this.#invalidate(response);
+    if (response.status === 425 && early && !head.fields.has('early-data')) {
+      this.#input.flight?.release('uncacheable');
+      this.#drop(() => owner.onAskAgain('after-handshake'));
+      return;
+    }
+    if (validation !== null && response.status === 304) {
+      this.#confirm(response, validation);
+      return;
+    }
+    if (validation?.selected !== undefined && isOriginError(response.status)) {
+      const { selected } = validation;
+      const nowMs = environment.clock.wallMs();
+      const { directives } = this.#input;
+      if (mayServeOnError(directives, selected.response, nowMs, environment.cachePolicy)) {
+        this.#input.flight?.release('failed');
+        this.#drop(() => owner.onStored(selected, 'stale', response.status));
+        return;
+      }
+    }
+    this.#deliver(response);
+  }
+
+  onContent(bytes: Uint8Array): void {
+    if (this.#mode === 'direct') {
+      if (!this.#input.owner.onFillContent(bytes)) this.#fetch.pause();
+    } else if (this.#mode === 'tunnel') {
+      if (!this.#input.owner.onTunnelBytes(bytes)) this.#fetch.pause();
+    }
+  }
+
+  onEnd(trailers: FieldSection | null): void {
+    const mode = this.#mode;
+    this.#mode = 'over';
+    if (mode === 'direct') this.#input.owner.onFillEnd(trailers);
+    else if (mode === 'tunnel') this.#input.owner.onTunnelEnd();
+    else if (mode === 'dropping') this.#afterDrop?.();
+  }
+
+  onUpgrade(head: ResponseHead): void {
+    this.#mode = 'tunnel';
+    this.#input.flight?.release('uncacheable');
+    this.#input.owner.onUpgrade(head);
+  }
+
+  onError(error: SluiceError): void {
+    const mode = this.#mode;
+    this.#mode = 'over';
+    this.#input.environment.observer.onOriginError(error);
+    if (mode === 'dropping') {
+      this.#afterDrop?.();
+    } else if (mode === 'direct' || mode === 'tunnel') {
+      this.#input.owner.onFillError(error);
+    } else {
+      this.#failBeforeHead(error);
+    }
+  }
+
+  // ------------------------------------------------------------------ decisions
+
+  /** RFC 5861 §4: a stored response stands in for an origin that cannot be reached. */
+  #failBeforeHead(error: SluiceError): void {
+    const { environment, directives, validation, flight, owner } = this.#input;
+    flight?.release('failed');
+    const selected = validation?.selected;
+    const nowMs = environment.clock.wallMs();
+    if (
+      selected !== undefined &&
+      mayServeOnError(directives, selected.response, nowMs, environment.cachePolicy)
+    ) {
+      owner.onStored(selected, 'stale', 0);
+    } else {
+      owner.onFailure(error);
+    }
+  }
+
+  /** Reads the rest of a response that nobody gets, so that its connection can be used again. */
+  #drop(then: () => void): void {
+    this.#mode = 'dropping';
+    this.#afterDrop = then;
+  }
+
+  #invalidate(response: ResponseHead): void {
+    const { environment, head } = this.#input;
+    const { store, keyRules } = environment;
+    for (const key of invalidatedKeys(head, response.status, response.fields, keyRules)) {
+      store.invalidate(key);
+    }
+  }
+
+  #confirm(response: ResponseHead, validation: Validation): void {
+    const { environment, head, key, flight, owner } = this.#input;
+    const { store, clock, cachePolicy } = environment;
+    const confirmed = freshenedBy(response.fields, validation.selected, validation.hits);
+    if (confirmed === undefined) {
+      // The origin confirms something that we do not have: ask again, for the whole response.
+      flight?.release('failed');
+      this.#drop(() => owner.onAskAgain('without-conditions'));
+      return;
+    }
+    const nowMs = clock.wallMs();
+    const previous = confirmed.response;
+    const fresh = freshen(previous, head, response, this.#requestTimeMs, nowMs, cachePolicy);
+    const hit = store.update(key, previous, fresh) ?? withResponse(confirmed, fresh);
+    flight?.share(hit);
+    flight?.end();
+    this.#drop(() => owner.onStored(hit, 'revalidated', 304));
+  }
+
+  #deliver(response: ResponseHead): void {
+    const { environment, head, key, mayStore, directives, flight, owner } = this.#input;
+    const { store, clock, cachePolicy, passMemory } = environment;
+    if (head.method === 'HEAD') this.#updateByHead(response);
+    let storing: StoringDecision | 'not-asked' = 'not-asked';
+    if (mayStore) {
+      const nowMs = clock.wallMs();
+      const stored = receiveResponse(head, response, this.#requestTimeMs, nowMs, cachePolicy);
+      storing = decideStoring(head, directives, stored, cachePolicy);
+      const writer = storing === 'store' ? store.create(key, stored) : undefined;
+      if (writer !== undefined) {
+        this.#mode = 'filling';
+        passMemory.forget(key);
+        owner.onOriginResponse(response, storing);
+        const { observer } = environment;
+        const input = { fetch: this.#fetch, writer, head: response, consumer: owner, flight };
+        this.#fill = new Fill({ ...input, observer });
+        return;
+      }
+      if (storing !== 'store' && head.method === 'GET') passMemory.remember(key, nowMs);
+    }
+    flight?.release('uncacheable');
+    this.#mode = 'direct';
+    owner.onOriginResponse(response, storing);
+  }
+
+  /** RFC 9111 §4.3.5. */
+  #updateByHead(response: ResponseHead): void {
+    const { environment, head, key } = this.#input;
+    const { store, clock, cachePolicy } = environment;
+    for (const hit of store.peek(key) ?? []) {
+      const outcome = headOutcome(hit.response, response);
+      if (outcome === 'nothing') continue;
+      const nowMs = clock.wallMs();
+      const fresh = freshen(hit.response, head, response, this.#requestTimeMs, nowMs, cachePolicy);
+      if (outcome === 'update') store.update(key, hit.response, fresh);
+      else store.invalidate(key);
+    }
+  }
+}
+
+/** A hit whose stored response was evicted while it was being confirmed: it can still be served. */
+function withResponse(hit: StoreHit, response: StoredResponse): StoreHit {
+  return { response, prepared: () => null, open: () => hit.open() };
+}

@@ -1,0 +1,56 @@
+/**
+ * From an error to the response that tells of it: the status code and the error type of
+ * Proxy-Status (RFC 9209 §2.3).
+ */
+import type { SluiceError } from '../base/errors.ts';
+
+export interface ProxyStatus {
+  readonly status: number;
+  /** RFC 9209 §2.3 error type. */
+  readonly type: string;
+}
+
+const BY_CODE: Record<string, ProxyStatus> = {
+  'dns-error': { status: 502, type: 'dns_error' },
+  'dns-timeout': { status: 504, type: 'dns_timeout' },
+  'connection-refused': { status: 502, type: 'connection_refused' },
+  'connection-reset': { status: 502, type: 'connection_terminated' },
+  'connection-closed': { status: 502, type: 'connection_terminated' },
+  'connect-timeout': { status: 504, type: 'connection_timeout' },
+  'read-timeout': { status: 504, type: 'http_response_timeout' },
+  'write-timeout': { status: 504, type: 'connection_write_timeout' },
+  'host-unreachable': { status: 502, type: 'destination_ip_unroutable' },
+  'network-unreachable': { status: 502, type: 'destination_ip_unroutable' },
+  'no-connection-available': { status: 503, type: 'connection_limit_reached' },
+  'origin-unavailable': { status: 503, type: 'destination_unavailable' },
+  'response-incomplete': { status: 502, type: 'http_response_incomplete' },
+  'response-timeout': { status: 504, type: 'http_response_timeout' },
+  'upgrade-failed': { status: 502, type: 'http_upgrade_failed' },
+  'loop-detected': { status: 508, type: 'proxy_loop_detected' },
+  'tls-timeout': { status: 504, type: 'tls_protocol_error' },
+};
+
+/** RFC 9209 type and status for an error that ended an exchange before its response began. */
+export function proxyStatusOf(error: SluiceError): ProxyStatus {
+  const known = BY_CODE[error.code];
+  if (known !== undefined) return known;
+  if (error.code.startsWith('tls-certificate')) {
+    return { status: 502, type: 'tls_certificate_error' };
+  }
+  if (error.code.startsWith('tls-alert')) return { status: 502, type: 'tls_alert_received' };
+  if (error.code.startsWith('tls-')) return { status: 502, type: 'tls_protocol_error' };
+  switch (error.blame) {
+    case 'upstream':
+      return { status: 502, type: 'http_protocol_error' };
+    case 'downstream':
+      return { status: 400, type: 'http_request_error' };
+    case 'internal':
+      return { status: 500, type: 'proxy_internal_error' };
+  }
+}
+
+/** The Proxy-Status field value: an sf-item with the error type (RFC 9209 §2). */
+export function proxyStatusField(name: string, error: SluiceError): string {
+  const details = error.message.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&');
+  return `${name}; error=${proxyStatusOf(error).type}; details="${details}"`;
+}

@@ -1,0 +1,72 @@
+/** Asks the origin about a stale stored response while a client is served with it (RFC 5861 §3). */
+import { NO_REQUEST_DIRECTIVES } from '../cache/cache-control.ts';
+import type { Waiter } from '../cache/collapse.ts';
+import type { RequestHead } from '../http/message.ts';
+import type { ProxyEnvironment } from './environment.ts';
+import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
+
+/** Nobody waits for the outcome: the store has it. */
+class Background implements OriginRequestOwner {
+  #again: ((validation: null) => void) | null;
+
+  constructor(again: (validation: null) => void) {
+    this.#again = again;
+  }
+
+  onRequestStarted(): void {}
+  onRequestWritable(): void {}
+  onInformational(): void {}
+  onOriginResponse(): void {}
+  onUpgrade(): void {}
+  onTunnelEnd(): void {}
+  onStored(): void {}
+  onFailure(): void {}
+  onFillEnd(): void {}
+  onFillError(): void {}
+  onFillDetached(): void {}
+
+  onTunnelBytes(): boolean {
+    return true;
+  }
+
+  onFillContent(): boolean {
+    return true;
+  }
+
+  onAskAgain(): void {
+    const again = this.#again;
+    this.#again = null;
+    again?.(null);
+  }
+}
+
+const NOBODY: Waiter = { onResponse() {}, onRelease() {} };
+
+/** Starts one revalidation per key at a time; further calls meanwhile do nothing. */
+export function revalidateInBackground(
+  environment: ProxyEnvironment,
+  head: RequestHead,
+  key: string,
+  validation: Validation,
+): void {
+  const joined = environment.collapse.join(key, NOBODY, environment.clock.wallMs());
+  if (joined.role === 'waiter') joined.flight.leave(NOBODY);
+  if (joined.role !== 'leader') return;
+  const send = (about: Validation | null): void => {
+    const request = new OriginRequest({
+      environment,
+      // The client's method may be HEAD; what is stored is GET's.
+      head: { ...head, method: 'GET', contentLength: 0, expectContinue: false },
+      directives: NO_REQUEST_DIRECTIVES,
+      key,
+      remoteAddress: '127.0.0.1',
+      early: false,
+      mayStore: true,
+      validation: about,
+      flight: about === null ? null : joined.flight,
+      owner: new Background(send),
+    });
+    request.start();
+  };
+  send(validation);
+}

@@ -1,0 +1,237 @@
+/**
+ * One connection to an origin: connects, shakes hands when the scheme is https, then carries one
+ * HTTP/1.1 exchange after another.
+ */
+import { assert } from '../../base/assert.ts';
+import { SluiceError } from '../../base/errors.ts';
+import type { RequestSender, ResponseHandler } from '../../http/exchange.ts';
+import type { FieldSection } from '../../http/field-section.ts';
+import type { RequestHead, ResponseHead } from '../../http/message.ts';
+import { Http1ClientConnection } from '../../http1/client-connection.ts';
+import type { Reactor } from '../../reactor/reactor.ts';
+import type { Timer } from '../../reactor/timer-wheel.ts';
+import type { HandshakeRecord, TlsConnection, TlsHandler } from '../../tls/contract.ts';
+import { Channel, type ChannelHandler, type ChannelPool } from '../channel.ts';
+import type { UpstreamLimits } from './limits.ts';
+
+/** Makes the TLS engine of a connection toward the origin. */
+export type TlsConnector = (handler: TlsHandler) => TlsConnection;
+
+export interface OriginConnectionOwner {
+  /** The connection is ready for its first exchange. */
+  onReady(connection: OriginConnection): void;
+  /** The exchange is over and the connection can carry another. */
+  onIdle(connection: OriginConnection): void;
+  /** Gone; `error` says why when it never became ready. */
+  onGone(connection: OriginConnection, error: SluiceError | null): void;
+  onHandshake(record: HandshakeRecord): void;
+}
+
+export interface OriginConnectionInput {
+  readonly reactor: Reactor;
+  readonly channels: ChannelPool;
+  readonly owner: OriginConnectionOwner;
+  readonly limits: UpstreamLimits;
+  readonly addresses: readonly string[];
+  readonly port: number;
+  readonly tls: TlsConnector | null;
+}
+
+export class OriginConnection implements ChannelHandler {
+  readonly #input: OriginConnectionInput;
+  readonly #timer: Timer;
+  #channel: Channel;
+  #http: Http1ClientConnection;
+  #addressIndex = 0;
+  #state: 'connecting' | 'idle' | 'busy' | 'closed' = 'connecting';
+  #exchangeCount = 0;
+  #reported = false;
+  #timedOut = false;
+
+  constructor(input: OriginConnectionInput) {
+    this.#input = input;
+    this.#timer = input.reactor.timer(() => this.#onTimeout());
+    this.#timer.arm(input.limits.connectTimeoutMs);
+    this.#channel = new Channel(input.channels, this);
+    this.#http = this.#makeHttp();
+    this.#connect();
+  }
+
+  get isIdle(): boolean {
+    return this.#state === 'idle';
+  }
+
+  /** Whether it has carried an exchange before, so that the origin may just be closing it. */
+  get wasUsed(): boolean {
+    return this.#exchangeCount > 0;
+  }
+
+  #makeHttp(): Http1ClientConnection {
+    return new Http1ClientConnection({
+      output: {
+        write: (bytes) => this.#channel.write(bytes),
+        end: () => this.#channel.end(),
+        reset: () => this.#channel.reset(),
+        pauseReading: () => this.#channel.pauseReading(),
+        resumeReading: () => this.#channel.resumeReading(),
+      },
+    });
+  }
+
+  #connect(): void {
+    const { reactor, addresses, port, tls } = this.#input;
+    const host = addresses[this.#addressIndex];
+    assert(host !== undefined, 'there is an address to connect to');
+    const engine = tls === null ? null : tls(this.#channel.tlsHandler());
+    const socket = reactor.connect({ host, port }, this.#channel);
+    this.#channel.attach(socket, engine);
+  }
+
+  /** Sends a request. The connection must be idle. */
+  start(head: RequestHead, handler: ResponseHandler): RequestSender {
+    assert(this.#state === 'idle', 'an exchange starts on an idle connection');
+    this.#state = 'busy';
+    this.#timer.arm(this.#input.limits.readTimeoutMs);
+    const sender = this.#http.start(head, new Watched(handler, this));
+    this.#exchangeCount++;
+    return sender;
+  }
+
+  /** The exchange has ended in whatever way; called by its watcher. */
+  exchangeEnded(): void {
+    if (this.#state !== 'busy') return;
+    if (!this.#http.isReusable) {
+      this.#channel.end();
+      this.#timer.arm(this.#input.limits.idleTimeoutMs);
+      return;
+    }
+    this.#state = 'idle';
+    this.#timer.arm(this.#input.limits.idleTimeoutMs);
+    this.#input.owner.onIdle(this);
+  }
+
+  /** A tunnel lives as long as its ends do. */
+  becomeTunnel(): void {
+    this.#timer.cancel();
+  }
+
+  /** Closes without further calls to an exchange. */
+  close(): void {
+    this.#channel.destroy();
+  }
+
+  #onTimeout(): void {
+    if (this.#state === 'closed') return;
+    this.#timedOut = true;
+    this.#channel.destroy();
+  }
+
+  // ------------------------------------------------------------------ from the channel
+
+  onOpen(): void {
+    this.#state = 'idle';
+    this.#timer.cancel();
+    this.#input.owner.onReady(this);
+  }
+
+  onBytes(bytes: Uint8Array): void {
+    if (this.#state === 'busy') this.#timer.arm(this.#input.limits.readTimeoutMs);
+    this.#http.receive(bytes);
+    // Bytes that nobody asked for would be taken for the next response (response splitting).
+    if (this.#state === 'idle' && !this.#http.isReusable) this.#channel.destroy();
+  }
+
+  onHandshakeEnd(record: HandshakeRecord): void {
+    this.#input.owner.onHandshake(record);
+  }
+
+  onEnd(): void {
+    if (this.#state === 'busy') this.#http.onEndOfInput();
+    else this.#channel.destroy();
+  }
+
+  onWritable(): void {
+    this.#http.onWritable();
+  }
+
+  onClose(error: SluiceError | null): void {
+    const state = this.#state;
+    if (state === 'connecting' && !this.#timedOut && this.#tryNextAddress(error)) return;
+    this.#state = 'closed';
+    this.#timer.cancel();
+    const failure = this.#timedOut ? timeoutError(state) : error;
+    if (state === 'busy') this.#http.onConnectionLost(failure ?? closedError());
+    if (this.#reported) return;
+    this.#reported = true;
+    this.#input.owner.onGone(this, failure ?? (state === 'connecting' ? closedError() : null));
+  }
+
+  #tryNextAddress(error: SluiceError | null): boolean {
+    if (error === null || error.code.startsWith('tls-')) return false;
+    if (++this.#addressIndex >= this.#input.addresses.length) return false;
+    this.#channel = new Channel(this.#input.channels, this);
+    this.#http = this.#makeHttp();
+    this.#connect();
+    return true;
+  }
+}
+
+function closedError(): SluiceError {
+  return new SluiceError('connection-closed', 'the origin closed the connection', {
+    blame: 'upstream',
+    retry: 'ifReused',
+  });
+}
+
+function timeoutError(state: string): SluiceError {
+  return state === 'connecting'
+    ? new SluiceError('connect-timeout', 'the origin did not accept the connection in time', {
+        blame: 'upstream',
+        retry: 'always',
+      })
+    : new SluiceError('read-timeout', 'the origin sent nothing for too long', {
+        blame: 'upstream',
+      });
+}
+
+/** Passes a response on and tells the connection when the exchange is over. */
+class Watched implements ResponseHandler {
+  readonly #handler: ResponseHandler;
+  readonly #connection: OriginConnection;
+
+  constructor(handler: ResponseHandler, connection: OriginConnection) {
+    this.#handler = handler;
+    this.#connection = connection;
+  }
+
+  onInformational(status: number, fields: FieldSection): void {
+    this.#handler.onInformational(status, fields);
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#handler.onHead(head);
+  }
+
+  onContent(bytes: Uint8Array): void {
+    this.#handler.onContent(bytes);
+  }
+
+  onEnd(trailers: FieldSection | null): void {
+    this.#handler.onEnd(trailers);
+    this.#connection.exchangeEnded();
+  }
+
+  onUpgrade(head: ResponseHead): void {
+    this.#connection.becomeTunnel();
+    this.#handler.onUpgrade(head);
+  }
+
+  onWritable(): void {
+    this.#handler.onWritable();
+  }
+
+  onError(error: SluiceError): void {
+    this.#handler.onError(error);
+    this.#connection.exchangeEnded();
+  }
+}

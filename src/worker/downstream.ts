@@ -1,0 +1,233 @@
+/**
+ * One accepted connection: its channel, its protocol core, and the deadlines that keep a silent or
+ * slow peer from holding it for ever.
+ */
+import type { SluiceError } from '../base/errors.ts';
+import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
+import { Http1ServerConnection } from '../http1/server-connection.ts';
+import { Channel, type ChannelHandler, type ChannelPool } from '../proxy/channel.ts';
+import type { StreamSocket } from '../reactor/contract.ts';
+import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
+import type { DownstreamLimits } from './limits.ts';
+
+/** What downstream connections of one worker share. */
+export interface DownstreamShared {
+  readonly channels: ChannelPool;
+  readonly sink: RequestSink;
+  readonly limits: DownstreamLimits;
+  readonly monotonicMs: () => number;
+  readonly observer: DownstreamObserver;
+}
+
+/** What is counted and logged of connections. Called after the fact; never alters anything. */
+export interface DownstreamObserver {
+  onHandshake(record: HandshakeRecord, connection: Downstream): void;
+  /** A message that broke the protocol's rules was refused. */
+  onRefused(error: SluiceError, connection: Downstream): void;
+  onClosed(connection: Downstream): void;
+}
+
+/** Makes the TLS engine of an accepted connection; null for a plaintext listener. */
+export type TlsAcceptor = (handler: TlsHandler) => TlsConnection;
+
+export class Downstream implements ChannelHandler, RequestFacts {
+  readonly kind: 'http' | 'https';
+  readonly #shared: DownstreamShared;
+  readonly #channel: Channel;
+  readonly #socket: StreamSocket;
+  readonly #http: Http1ServerConnection;
+  readonly #openedMs: number;
+  #record: HandshakeRecord | null = null;
+  #handshakeWaiters: ((complete: boolean) => void)[] = [];
+  #tls: OpenTlsFacts | null = null;
+  /** What the connection was doing, and since when, as the sweep last saw it. */
+  #phase: Phase = 'handshake';
+  #phaseSinceMs: number;
+  /** Rises with every octet that moves, in either direction. */
+  #progress = 0;
+  #progressSeen = 0;
+  #pendingSeen = 0;
+
+  constructor(shared: DownstreamShared, socket: StreamSocket, accept: TlsAcceptor | null) {
+    this.kind = accept === null ? 'http' : 'https';
+    this.#shared = shared;
+    this.#socket = socket;
+    this.#openedMs = shared.monotonicMs();
+    this.#phaseSinceMs = this.#openedMs;
+    const channel = new Channel(shared.channels, this);
+    this.#channel = channel;
+    channel.attach(socket, accept === null ? null : accept(channel.tlsHandler()));
+    if (accept === null) channel.markOpen();
+    this.#http = new Http1ServerConnection({
+      sink: shared.sink,
+      facts: this,
+      scheme: this.kind,
+      output: channel,
+      onRefused: (error) => shared.observer.onRefused(error, this),
+    });
+  }
+
+  /** The socket's handler. */
+  get channel(): Channel {
+    return this.#channel;
+  }
+
+  // ------------------------------------------------------------------ facts about requests
+
+  get early(): boolean {
+    return this.kind === 'https' && this.#record === null;
+  }
+
+  get beganEarly(): boolean {
+    return this.early;
+  }
+
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.#socket.remotePort;
+  }
+
+  get localPort(): number {
+    return this.#socket.localPort;
+  }
+
+  get tls(): TlsFacts | null {
+    if (this.kind === 'http') return null;
+    this.#tls ??= new OpenTlsFacts(this.#record);
+    return this.#tls;
+  }
+
+  whenHandshakeEnds(callback: (complete: boolean) => void): void {
+    if (this.kind === 'http') callback(true);
+    else if (this.#record === null) this.#handshakeWaiters.push(callback);
+    else callback(this.#record.outcome === 'complete');
+  }
+
+  // ------------------------------------------------------------------ from the channel
+
+  onOpen(): void {
+    for (const waiter of this.#handshakeWaiters.splice(0)) waiter(true);
+  }
+
+  onHandshakeEnd(record: HandshakeRecord): void {
+    this.#record = record;
+    this.#tls = null;
+    this.#shared.observer.onHandshake(record, this);
+    if (record.outcome === 'complete') return;
+    for (const waiter of this.#handshakeWaiters.splice(0)) waiter(false);
+  }
+
+  onBytes(bytes: Uint8Array, early: boolean): void {
+    this.#progress += bytes.length;
+    this.#http.receive(bytes, early);
+  }
+
+  onEnd(): void {
+    this.#http.onEndOfInput();
+  }
+
+  onWritable(): void {
+    this.#progress++;
+    this.#http.onWritable();
+  }
+
+  onClose(error: SluiceError | null): void {
+    for (const waiter of this.#handshakeWaiters.splice(0)) waiter(false);
+    this.#http.onConnectionLost(error);
+    this.#shared.observer.onClosed(this);
+  }
+
+  // ------------------------------------------------------------------ deadlines and drain
+
+  /** Closes the connection when what it is doing takes too long. Called once per sweep. */
+  sweep(nowMs: number): void {
+    const phase = this.#currentPhase();
+    if (phase !== this.#phase) {
+      this.#phase = phase;
+      this.#phaseSinceMs = nowMs;
+    } else if (this.#hasMoved() && phase !== 'head' && phase !== 'handshake') {
+      // Heads and handshakes have their time in all, however their octets trickle in.
+      this.#phaseSinceMs = nowMs;
+    }
+    const sinceMs = phase === 'handshake' ? this.#openedMs : this.#phaseSinceMs;
+    if (nowMs - sinceMs < this.#limitOf(phase)) return;
+    if (phase === 'idle') this.#channel.end();
+    else if (phase === 'handshake') this.#channel.destroy();
+    else this.#channel.reset();
+  }
+
+  /** Whether an octet has moved in either direction since the last sweep. */
+  #hasMoved(): boolean {
+    const { pendingBytes } = this.#channel;
+    const moved = this.#progress !== this.#progressSeen || pendingBytes !== this.#pendingSeen;
+    this.#progressSeen = this.#progress;
+    this.#pendingSeen = pendingBytes;
+    return moved;
+  }
+
+  /** Finishes the request under way, if any, and closes. */
+  drain(): void {
+    this.#http.closeAfterResponse();
+    if (this.#http.isIdle && (this.kind === 'http' || this.#record !== null)) this.#channel.end();
+  }
+
+  /** The drain's time is up. */
+  breakOff(): void {
+    this.#channel.reset();
+  }
+
+  #currentPhase(): Phase {
+    if (this.early) return 'handshake';
+    if (this.#channel.pendingBytes > 0) return 'sending';
+    if (this.#http.isIdle) return 'idle';
+    if (this.#http.isReadingHead) return 'head';
+    return this.#http.isReadingContent ? 'content' : 'answering';
+  }
+
+  #limitOf(phase: Phase): number {
+    const { limits } = this.#shared;
+    switch (phase) {
+      case 'handshake':
+        return limits.handshakeTimeoutMs;
+      case 'sending':
+        return limits.sendTimeoutMs;
+      case 'idle':
+        return limits.idleTimeoutMs;
+      case 'head':
+        return limits.headTimeoutMs;
+      case 'content':
+        return limits.contentTimeoutMs;
+      case 'answering':
+        // The origin's own time-outs end this.
+        return Number.POSITIVE_INFINITY;
+    }
+  }
+}
+
+type Phase = 'handshake' | 'sending' | 'idle' | 'head' | 'content' | 'answering';
+
+/** The handshake's facts as a request's log line wants them; open while there is no record. */
+class OpenTlsFacts implements TlsFacts {
+  readonly version: string;
+  readonly cipher: string;
+  readonly group: string;
+  readonly resumed: boolean;
+  readonly earlyData: string;
+  readonly serverName: string;
+  readonly alpn: string;
+  readonly handshakeMs: number;
+
+  constructor(record: HandshakeRecord | null) {
+    this.version = record?.version ?? '';
+    this.cipher = record?.cipher ?? '';
+    this.group = record?.group ?? '';
+    this.resumed = record?.resumed ?? false;
+    this.earlyData = record?.earlyData ?? 'accepted';
+    this.serverName = record?.serverName ?? '';
+    this.alpn = record?.alpn ?? '';
+    this.handshakeMs = record?.durationMs ?? -1;
+  }
+}

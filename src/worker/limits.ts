@@ -1,0 +1,33 @@
+/** Limits on downstream connections, per worker. All times in milliseconds. */
+export interface DownstreamLimits {
+  /** Connections open at once; further ones are closed at accept and counted. */
+  readonly connectionsMax: number;
+  /** From accept to the end of the TLS handshake, early data followed by silence included. */
+  readonly handshakeTimeoutMs: number;
+  /** From a request's first byte to the end of its head (slow-header attacks). */
+  readonly headTimeoutMs: number;
+  /** Without a byte of request content while some is expected and we are ready to take it. */
+  readonly contentTimeoutMs: number;
+  /** Between requests on a kept-alive connection. */
+  readonly idleTimeoutMs: number;
+  /** Without the client taking any of a response that waits to be sent. */
+  readonly sendTimeoutMs: number;
+  /** How often connections are looked at; every time-out above is late by at most this. */
+  readonly sweepIntervalMs: number;
+}
+
+/**
+ * connectionsMax: ATS's 30,000 in all, per worker here. handshakeTimeoutMs: as HAProxy advises for
+ * `timeout http-request`; ATS allows 30 s. headTimeoutMs: Apache's RequestReadTimeout allows 20 s
+ * first; nginx 60 s. contentTimeoutMs, idleTimeoutMs, sendTimeoutMs: nginx's 60, 75 and 60 s, idle a
+ * little less so that we close before a load balancer's usual 60 s reuse window does harm.
+ */
+export const defaultDownstreamLimits: DownstreamLimits = {
+  connectionsMax: 30_000,
+  handshakeTimeoutMs: 10_000,
+  headTimeoutMs: 15_000,
+  contentTimeoutMs: 60_000,
+  idleTimeoutMs: 65_000,
+  sendTimeoutMs: 60_000,
+  sweepIntervalMs: 1_000,
+};

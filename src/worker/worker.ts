@@ -1,0 +1,175 @@
+/** Puts one worker together: reactor, TLS, cache, proxy, listeners; and drains it in the end. */
+import { setTimeout } from 'node:timers/promises';
+import { systemClock } from '../base/clock.ts';
+import { CollapseTable } from '../cache/collapse.ts';
+import { defaultKeyRules } from '../cache/key.ts';
+import { defaultCachePolicy } from '../cache/policy.ts';
+import { RamStore } from '../cache/ram-store.ts';
+import type { SluiceOptions } from '../config/options.ts';
+import { formatHttpDate } from '../http/dates.ts';
+import { ChannelPool } from '../proxy/channel.ts';
+import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
+import { PassMemory } from '../proxy/pass-memory.ts';
+import { Proxy } from '../proxy/proxy.ts';
+import type { TlsConnector } from '../proxy/upstream/connection.ts';
+import { defaultUpstreamLimits } from '../proxy/upstream/limits.ts';
+import { OriginPool } from '../proxy/upstream/pool.ts';
+import { Resolver } from '../proxy/upstream/resolver.ts';
+import type { SocketHandler, StreamSocket } from '../reactor/contract.ts';
+import type { Listener } from '../reactor/listener.ts';
+import { Reactor } from '../reactor/reactor.ts';
+import { createClientContext } from '../tls/client-context.ts';
+import { createServerContext } from '../tls/server-context.ts';
+import type { InheritedListener, RunningWorker, WorkerInput } from './contract.ts';
+import { Downstream, type DownstreamShared, type TlsAcceptor } from './downstream.ts';
+import { defaultDownstreamLimits } from './limits.ts';
+import { exchangeObserver, poolObserver } from './observers.ts';
+
+/** How often a drain looks whether everything has ended. */
+const DRAIN_POLL_MS = 20;
+
+/** Resolves at once: the sockets were bound and listening before the worker began. */
+export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
+  return new Worker(input);
+}
+
+class Worker implements RunningWorker {
+  readonly #input: WorkerInput;
+  readonly #reactor = new Reactor();
+  readonly #channels: ChannelPool;
+  readonly #store: RamStore;
+  readonly #collapse = new CollapseTable();
+  readonly #pool: OriginPool;
+  readonly #shared: DownstreamShared;
+  readonly #connections = new Set<Downstream>();
+  readonly #listeners: Listener[] = [];
+  readonly #disposables: Disposable[] = [];
+  readonly #sweeper: NodeJS.Timeout;
+
+  constructor(input: WorkerInput) {
+    const { options, metrics, accessLog } = input;
+    const { monotonicMs } = systemClock;
+    this.#input = input;
+    this.#channels = new ChannelPool((body) => this.#reactor.defer(body));
+    const capacityBytes = Math.floor(options.cacheSizeBytes / options.workers);
+    this.#store = new RamStore({ capacityBytes, policy: defaultCachePolicy });
+    this.#pool = this.#makePool(options);
+    const sink = new Proxy({
+      pool: this.#pool,
+      pathPrefix: options.origin.pathPrefix,
+      store: this.#store,
+      cachePolicy: defaultCachePolicy,
+      keyRules: defaultKeyRules,
+      earlyDataPolicy: defaultEarlyDataPolicy,
+      collapse: this.#collapse,
+      passMemory: new PassMemory(),
+      clock: systemClock,
+      observer: exchangeObserver(metrics, accessLog),
+      dateNow: () => formatHttpDate(systemClock.wallMs()),
+    });
+    const limits = defaultDownstreamLimits;
+    const { channels, observer } = { channels: this.#channels, observer: this.#observer() };
+    this.#shared = { channels, sink, limits, monotonicMs, observer };
+    const accept = this.#tlsAcceptor(options);
+    for (const listener of input.listeners) this.#listen(listener, accept);
+    this.#sweeper = setInterval(() => this.#sweep(), limits.sweepIntervalMs);
+  }
+
+  #makePool(options: SluiceOptions): OriginPool {
+    const { scheme, host, port, verify, caFile } = options.origin;
+    let tls: TlsConnector | null = null;
+    if (scheme === 'https') {
+      const context = createClientContext({ verify, caFile, alpn: ['http/1.1'] });
+      this.#disposables.push(context);
+      tls = (handler) => context.connect({ serverName: host }, handler);
+    }
+    const { monotonicMs } = systemClock;
+    return new OriginPool({
+      reactor: this.#reactor,
+      channels: this.#channels,
+      resolver: new Resolver(monotonicMs),
+      host,
+      port,
+      tls,
+      limits: defaultUpstreamLimits,
+      monotonicMs,
+      observer: poolObserver(this.#input.metrics),
+    });
+  }
+
+  #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {
+    if (options.certificate === null) return null;
+    const context = createServerContext({
+      ...options.certificate,
+      alpn: ['http/1.1'],
+      earlyData: { enabled: options.earlyData },
+      ticketKeys: [this.#input.ticketKeys],
+    });
+    this.#disposables.push(context);
+    return (handler) => context.accept(handler);
+  }
+
+  #observer(): DownstreamShared['observer'] {
+    const { metrics } = this.#input;
+    return {
+      onHandshake: (record) => metrics.handshakeEnded(record),
+      onRefused: () => {},
+      onClosed: (connection) => {
+        this.#connections.delete(connection);
+        metrics.connectionClosed(connection.kind);
+      },
+    };
+  }
+
+  // ------------------------------------------------------------------ connections
+
+  #listen(listener: InheritedListener, accept: TlsAcceptor | null): void {
+    const { fd, kind } = listener;
+    const acceptor = kind === 'https' ? accept : null;
+    const onAccept = (socket: StreamSocket) => this.#accept(socket, kind, acceptor);
+    this.#listeners.push(this.#reactor.listen({ fd }, onAccept));
+  }
+
+  #accept(
+    socket: StreamSocket,
+    kind: 'http' | 'https',
+    acceptor: TlsAcceptor | null,
+  ): SocketHandler | null {
+    const { metrics } = this.#input;
+    if (this.#connections.size >= this.#shared.limits.connectionsMax) {
+      metrics.connectionRefused(kind);
+      return null;
+    }
+    const connection = new Downstream(this.#shared, socket, acceptor);
+    this.#connections.add(connection);
+    metrics.connectionAccepted(kind);
+    return connection.channel;
+  }
+
+  #sweep(): void {
+    const nowMs = systemClock.monotonicMs();
+    for (const connection of this.#connections) connection.sweep(nowMs);
+    this.#collapse.expire(systemClock.wallMs());
+    this.#pool.expireQueue();
+    this.#input.metrics.cacheHolds(this.#store.bytesUsed, this.#store.entryCount);
+  }
+
+  // ------------------------------------------------------------------ drain
+
+  async drain(timeoutMs: number): Promise<void> {
+    // What waits in the listening sockets' queues is taken first: nobody else would serve it.
+    for (const listener of this.#listeners) listener.close();
+    this.#pool.drain();
+    for (const connection of this.#connections) connection.drain();
+    const deadlineMs = systemClock.monotonicMs() + timeoutMs;
+    while (this.#connections.size > 0 && systemClock.monotonicMs() < deadlineMs) {
+      await setTimeout(DRAIN_POLL_MS);
+    }
+    for (const connection of this.#connections) connection.breakOff();
+    clearInterval(this.#sweeper);
+    await this.#reactor.close();
+    this.#store[Symbol.dispose]();
+    this.#channels[Symbol.dispose]();
+    for (const disposable of this.#disposables) disposable[Symbol.dispose]();
+  }
+}
