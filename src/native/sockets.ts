@@ -2,7 +2,7 @@
  * Stream sockets in our words. Descriptors are plain numbers here; whoever opens one closes it.
  * Functions of the hot path return what the kernel would: a count, or a negative errno.
  */
-import { lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
 import { counted } from './counters.ts';
@@ -270,6 +270,11 @@ function bindAndListen(fd: number, address: Buffer, options: ListeningOptions): 
   return libc.checked.listen(fd, backlog) === 0 ? 0 : lastErrno();
 }
 
+/** Removes the file of a UNIX socket that we listened on. Whoever opened the socket does so. */
+export function removeSocketFile(path: string): void {
+  rmSync(path, { force: true });
+}
+
 /** A process that dies leaves its socket file behind, and bind would fail for ever after. */
 function removeStaleSocketFile(path: string): void {
   const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -277,7 +282,7 @@ function removeStaleSocketFile(path: string): void {
   if (stats === undefined || !stats.isSocket()) return;
   const { fd, errno } = connectStream({ path });
   if (fd >= 0) closeDescriptor(fd);
-  if (errno === Errno.ECONNREFUSED) unlinkSync(path);
+  if (errno === Errno.ECONNREFUSED) removeSocketFile(path);
 }
 
 function listenError(endpoint: SocketEndpoint, errno: number): SluiceError {

@@ -33,7 +33,7 @@ export interface StreamSocket {
   write(bytes: Uint8Array): boolean;
   pauseReading(): void;
   resumeReading(): void;
-  /** Half-closes once pending output has gone. */
+  /** Half-closes once pending output has gone. What is written afterwards is dropped. */
   shutdownWrite(): void;
   /** Closes now; pending output is dropped. `onClose(null)` follows in a later turn. */
   destroy(): void;

@@ -8,6 +8,7 @@ import {
   adoptDescriptor,
   closeDescriptor,
   localAddress,
+  removeSocketFile,
 } from '../native/sockets.ts';
 import type { SocketHandler, StreamSocket } from './contract.ts';
 import type { Dispatcher, Watched } from './dispatcher.ts';
@@ -37,6 +38,8 @@ export interface ListenerInput {
   readonly fd: number;
   /** Whether the descriptor came from the parent process. */
   readonly inherited: boolean;
+  /** The socket file that close removes, or ''. */
+  readonly socketFile: string;
   readonly blame: Blame;
   readonly onAccept: OnAccept;
 }
@@ -93,11 +96,12 @@ export class Listener implements Watched {
     if (this.#closed) return;
     this.#closed = true;
     this.#pauseTimer.cancel();
-    const { dispatcher, fd } = this.#input;
+    const { dispatcher, fd, socketFile } = this.#input;
     // Another process may hold the same socket, which then stays registered after our close.
     dispatcher.epoll.remove(fd);
     closeDescriptor(fd);
     dispatcher.releaseSlot(this.#slot);
+    if (socketFile !== '') removeSocketFile(socketFile);
   }
 
   destroy(): void {

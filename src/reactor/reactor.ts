@@ -47,6 +47,7 @@ export class Reactor {
       dispatcher: this.#dispatcher,
       fd,
       inherited,
+      socketFile: !inherited && 'path' in options.endpoint ? options.endpoint.path : '',
       blame: options.blame ?? 'downstream',
       onAccept,
     });

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { Recorder, sleep } from '../../test/reactor/recorder.ts';
+import { liveNativeCounts } from '../native/counters.ts';
+import { nativeBytesLive } from '../native/memory.ts';
+import { Reactor } from './reactor.ts';
+
+function run(...args: string[]): { status: number | null; stderr: string } {
+  const all = ['--disable-warning=ExperimentalWarning', ...args];
+  return spawnSync(process.execPath, all, { encoding: 'utf8', timeout: 10_000 });
+}
+
+const THROWING = path.resolve(import.meta.dirname, '../../test/reactor/throwing-child.ts');
+
+describe('a reactor', () => {
+  for (const place of ['onAccept', 'onConnect', 'onData', 'onEnd', 'onClose', 'timer', 'defer']) {
+    it(`ends the process with a stack when ${place} throws`, () => {
+      const { status, stderr } = run(THROWING, place);
+      assert.equal(status, 1);
+      assert.match(stderr, new RegExp(`Error: a mistake in ${place}\\n\\s+at fault .*child\\.ts`));
+    });
+  }
+
+  it('lets the process end by itself when nothing is open', () => {
+    const file = path.resolve(import.meta.dirname, 'reactor.ts');
+    const code = `
+      const { Reactor } = await import(${JSON.stringify(file)});
+      const reactor = new Reactor();
+      const timer = reactor.timer(() => {});
+      timer.arm(60_000);
+      timer.cancel();
+      reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, () => null).close();
+    `;
+    const { status, stderr } = run('--input-type=module', '--eval', code);
+    assert.equal(stderr, '');
+    assert.equal(status, 0);
+  });
+
+  it('goes on after an exception that the program handles', async () => {
+    const reactor = new Reactor();
+    const order: string[] = [];
+    const faults: unknown[] = [];
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.once('uncaughtException', (error) => faults.push(error));
+    reactor.defer(() => order.push('first'));
+    reactor.defer(() => {
+      throw new Error('a mistake');
+    });
+    reactor.defer(() => order.push('third'));
+    await sleep(20);
+    for (const listener of listeners) process.on('uncaughtException', listener);
+    assert.equal(faults.length, 1);
+    assert.deepEqual(order, ['first', 'third']);
+    await reactor.close();
+  });
+
+  it('runs what is deferred in order, and what is deferred meanwhile later', async () => {
+    const reactor = new Reactor();
+    const order: string[] = [];
+    reactor.defer(() => {
+      order.push('one');
+      reactor.defer(() => order.push('three'));
+    });
+    reactor.defer(() => order.push('two'));
+    assert.deepEqual(order, []);
+    await sleep(10);
+    assert.deepEqual(order, ['one', 'two', 'three']);
+    await reactor.close();
+  });
+
+  it('does not hold up the loop when something always defers more', async () => {
+    const reactor = new Reactor();
+    let going = true;
+    const again = () => {
+      if (going) reactor.defer(again);
+    };
+    again();
+    await sleep(10);
+    going = false;
+    await reactor.close();
+  });
+
+  it('fires its timers in time on the real clock', async () => {
+    const reactor = new Reactor();
+    const startMs = performance.now();
+    const elapsedMs = await new Promise<number>((resolve) => {
+      reactor.timer(() => resolve(performance.now() - startMs)).arm(60);
+    });
+    assert.ok(elapsedMs >= 60, `${elapsedMs} ms`);
+    assert.ok(elapsedMs < 160, `${elapsedMs} ms`);
+    await reactor.close();
+  });
+
+  it('tells every socket when it closes, and frees everything', async () => {
+    const before = { ...liveNativeCounts() };
+    const bytesBefore = nativeBytesLive();
+    const reactor = new Reactor();
+    const served: Recorder[] = [];
+    const listener = reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, (socket) => {
+      const recorder = new Recorder();
+      recorder.socket = socket;
+      socket.write(Buffer.alloc(16 << 20));
+      served.push(recorder);
+      return recorder;
+    });
+    const client = new Recorder();
+    client.socket = reactor.connect({ host: '127.0.0.1', port: listener.port }, client);
+    client.socket.pauseReading();
+    await client.saw('connect');
+    await sleep(5);
+    reactor.timer(() => assert.fail('timers are forgotten')).arm(1);
+    await reactor.close();
+    assert.deepEqual(client.events, ['connect', 'close']);
+    assert.deepEqual(served[0]!.events, ['close']);
+    assert.equal(nativeBytesLive(), bytesBefore);
+    for (const [kind, count] of Object.entries(liveNativeCounts())) {
+      assert.equal(count, before[kind] ?? 0, kind);
+    }
+  });
+
+  it('can be closed twice, and beside another one', async () => {
+    const [one, two] = [new Reactor(), new Reactor()];
+    await Promise.all([one.close(), one.close()]);
+    const fired = new Promise<void>((resolve) => two.defer(resolve));
+    await fired;
+    await two.close();
+  });
+});
