@@ -46,7 +46,7 @@ const ANSWERED: RequestHandler = {
   onWritable() {},
 };
 
-export class Proxy implements RequestSink {
+export class ReverseProxy implements RequestSink {
   readonly #environment: ProxyEnvironment;
   /** Filled anew for every hit: the observer must not keep it. */
   readonly #summary: ExchangeSummary = emptySummary();

@@ -10,7 +10,7 @@ import { formatHttpDate } from '../http/dates.ts';
 import { ChannelPool } from '../proxy/channel.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
 import { PassMemory } from '../proxy/pass-memory.ts';
-import { Proxy } from '../proxy/proxy.ts';
+import { ReverseProxy } from '../proxy/proxy.ts';
 import type { TlsConnector } from '../proxy/upstream/connection.ts';
 import { defaultUpstreamLimits } from '../proxy/upstream/limits.ts';
 import { OriginPool } from '../proxy/upstream/pool.ts';
@@ -54,7 +54,7 @@ class Worker implements RunningWorker {
     const capacityBytes = Math.floor(options.cacheSizeBytes / options.workers);
     this.#store = new RamStore({ capacityBytes, policy: defaultCachePolicy });
     this.#pool = this.#makePool(options);
-    const sink = new Proxy({
+    const sink = new ReverseProxy({
       pool: this.#pool,
       pathPrefix: options.origin.pathPrefix,
       store: this.#store,
