@@ -28,13 +28,14 @@ export async function demo(commandLine: CommandLine, version: string): Promise<n
 }
 
 /**
- * The origin is a process of its own, so that it takes no time from the worker. Its socket is opened
- * here: it accepts connections, and its port is known, before the process runs.
+ * The origin is a process of its own, so that it takes no time from the worker. Its socket is
+ * opened here: it accepts connections, and its port is known, before the process runs.
  */
 function startDemoOrigin(): { readonly port: number; end(): void } {
   const fd = openListeningSocket({ host: LOOPBACK, port: 0 });
   const { port } = localAddress(fd);
-  const child = spawn(process.execPath, [entryPoint(new URL('demo-origin.ts', import.meta.url))], {
+  const program = entryPoint(new URL('./demo-origin.ts', import.meta.url));
+  const child = spawn(process.execPath, [program], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', fd],
   });
   closeDescriptor(fd);
@@ -66,7 +67,8 @@ function greeting(version: string, service: Service): string {
     secure && earlyDataStep(secure),
     admin && metricsStep(admin),
   ].filter((step) => step !== null);
-  return `sluice ${version} demo: a caching TLS edge in front of an origin of its own. Ctrl-C ends it.
+  const title = 'a caching TLS edge in front of an origin of its own. Ctrl-C ends it.';
+  return `sluice ${version} demo: ${title}
 
 ${addresses(service)}
 Try:
@@ -86,18 +88,21 @@ function cachedStep(base: string): string {
 }
 
 function earlyDataStep(authority: string): string {
-  return `A 0-RTT request: the first connection takes a ticket, the second sends its request with it.
+  const client = `openssl s_client -connect ${authority} -ign_eof`;
+  return `A 0-RTT request: one connection takes a ticket, the next sends its request along with it.
 
-   cd "$(mktemp -d)" && printf 'GET /cached HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' > request && \\
-   openssl s_client -connect ${authority} -ign_eof -sess_out ticket < request > /dev/null 2>&1; \\
-   openssl s_client -connect ${authority} -ign_eof -sess_in ticket -early_data request < /dev/null 2> /dev/null | \\
-   grep -iE '^(HTTP/|Cache-Status|Early data|Reused)'
+   cd "$(mktemp -d)"
+   printf 'GET /cached HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' > request
+   ${client} -sess_out ticket < request > /dev/null 2>&1
+   ${client} -sess_in ticket -early_data request < /dev/null 2> /dev/null |
+     grep -iE '^(HTTP/|Cache-Status|Early data|Reused)'
 `;
 }
 
 function metricsStep(authority: string): string {
+  const pattern = '^sluice_(requests|tls_handshakes|early_data_accepted)_total';
   return `The metrics of what you just did.
 
-   curl -s http://${authority}/metrics | grep -E '^sluice_(requests|tls_handshakes|early_data_accepted)_total'
+   curl -s http://${authority}/metrics | grep -E '${pattern}'
 `;
 }

@@ -9,8 +9,8 @@ export interface CertificatePair {
 }
 
 /**
- * Throws UsageError when a file cannot be read, is not PEM, or the two do not match. `warn` hears of
- * a certificate that clients will refuse, which is no reason not to start.
+ * Throws UsageError when a file cannot be read, is not PEM, or the two do not match. `warn` hears
+ * of a certificate that clients will refuse, which is no reason not to start.
  */
 export function readCertificatePair(
   certificate: { readonly given: GivenValue; readonly path: string },

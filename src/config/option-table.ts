@@ -146,8 +146,8 @@ const definitions = [
     placeholder: 'DIR',
     summary: 'Directory for cached responses on disk.',
     details:
-      'Accepted so that a set-up can name it already; this version caches in memory only and says ' +
-      'so when it starts.',
+      'Accepted so that a set-up can name it already; this version caches in memory only and ' +
+      'says so when it starts.',
     defaultText: 'none',
     repeatable: false,
     example: '/var/cache/sluice',

@@ -65,7 +65,8 @@ sluice demo [flags]
 
 | | |
 | --- | --- |
-| SIGTERM, SIGINT | stop accepting, finish what runs for at most \`--drain-timeout\`, exit 0; a second signal ends at once |
+| SIGTERM, SIGINT | stop accepting, finish what runs within \`--drain-timeout\`, exit 0 |
+| the same again | end at once |
 | SIGUSR1 | open the access log anew, after it was moved away |
 | SIGHUP, SIGUSR2 | noted and ignored |
 | exit code 0 | ended in order |

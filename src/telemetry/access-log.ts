@@ -37,8 +37,8 @@ export interface AccessLogLimits {
 
 /**
  * blockLength: about 300 lines, few enough system calls at 100,000 lines/s. flushIntervalMs: soon
- * enough for someone who watches. pendingLengthMax: half a second of lines at that rate; a disk that
- * stalls longer must not cost the traffic its memory.
+ * enough for someone who watches. pendingLengthMax: half a second of lines at that rate; a disk
+ * that stalls longer must not cost the traffic its memory.
  */
 export const defaultAccessLogLimits: AccessLogLimits = {
   blockLength: 64 * 1024,

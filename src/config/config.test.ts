@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { UsageError } from '../base/errors.ts';
+import { type Command, parseCommandLine } from './command-line.ts';
+import { parseConfig } from './config-file.ts';
+import { overridden } from './given.ts';
+import { optionTable } from './option-table.ts';
+import { resolveOptions } from './resolve.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
+test.after(() => rmSync(directory, { recursive: true }));
+
+function file(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function makePair(name: string): { cert: string; key: string } {
+  const cert = join(directory, `${name}.pem`);
+  const key = join(directory, `${name}.key`);
+  const words = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=a';
+  execFileSync('openssl', [...words.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  return { cert, key };
+}
+
+const warnings: string[] = [];
+
+function resolve(words: string, configuration = '', command: Command = 'run') {
+  const { given } = parseCommandLine(words.split(' ').filter(Boolean), directory);
+  const fromFile = parseConfig(configuration, 'sluice.yaml', directory);
+  return resolveOptions(overridden(fromFile, given), {
+    command,
+    nowMs: Date.now(),
+    stateDirectory: join(directory, 'state'),
+    demoOrigin: null,
+    warn: (message) => warnings.push(message),
+  });
+}
+
+const plain = '--origin http://o --http 80';
+
+test('sizes, times and addresses are read in all their forms', async () => {
+  const sizes = {
+    0: 0,
+    1000: 1000,
+    '64MiB': 64 * 2 ** 20,
+    '1.5KiB': 1536,
+    '2GB': 2e9,
+    '3kb': 3000,
+  };
+  for (const [text, octets] of Object.entries(sizes)) {
+    assert.equal((await resolve(`${plain} --cache-size ${text}`)).cacheSizeBytes, octets);
+  }
+  for (const [text, ms] of Object.entries({ '0s': 0, '250ms': 250, '1.5s': 1500, '2m': 120_000 })) {
+    assert.equal((await resolve(`${plain} --drain-timeout ${text}`)).drainTimeoutMs, ms);
+  }
+  const { http } = await resolve(
+    '--origin http://o --http 80 --http=[::1]:81 --http 0.0.0.0:82 --http localhost:83 ' +
+      '--http unix:/run/s.sock',
+  );
+  assert.deepEqual(http, [
+    { host: '127.0.0.1', port: 80 },
+    { host: '::1', port: 81 },
+    { host: '0.0.0.0', port: 82 },
+    { host: '127.0.0.1', port: 83 },
+    { path: '/run/s.sock' },
+  ]);
+});
+
+test('origin URLs are taken apart', async () => {
+  const parts = async (url: string) => {
+    const { origin } = await resolve(`--origin ${url} --http 80`);
+    return [origin.scheme, origin.host, origin.port, origin.pathPrefix];
+  };
+  assert.deepEqual(await parts('http://localhost:3000'), ['http', 'localhost', 3000, '']);
+  assert.deepEqual(await parts('https://example.org/api/'), ['https', 'example.org', 443, '/api']);
+  assert.deepEqual(await parts('http://[::1]'), ['http', '::1', 80, '']);
+});
+
+test('every example in the option table is valid', async () => {
+  const { cert, key } = makePair('example');
+  const files: Record<string, string> = { cert, key, 'origin-ca': cert, 'access-log': '-' };
+  const examples = optionTable.map(({ name, example }) => `--${name} ${files[name] ?? example}`);
+  const options = await resolve(examples.join(' '));
+  assert.equal(options.workers, 1);
+  assert.ok(options.certificate?.certificatePem.startsWith('-----BEGIN CERTIFICATE'));
+});
+
+test('defaults: one of --http and --https turns the other off', async () => {
+  const options = await resolve(plain);
+  assert.deepEqual(options.https, []);
+  assert.equal(options.certificate, null);
+  assert.equal(options.admin, null);
+  assert.equal(options.earlyData, true);
+  assert.ok(Object.isFrozen(options));
+});
+
+/** What is written, and the words that the complaint must hold: the place, then the remedy. */
+const mistakes: readonly [words: string, message: RegExp, remedy: RegExp][] = [
+  ['--originn http://o', /^unknown flag --originn$/, /did you mean --origin\?/],
+  ['--cache-szie 1', /^unknown flag --cache-szie$/, /did you mean --cache-size\?/],
+  ['--frobnicate', /^unknown flag --frobnicate$/, /see sluice --help/],
+  ['dmeo', /^unknown command "dmeo"$/, /did you mean demo\?/],
+  ['run http://o', /^unexpected argument "http:\/\/o"$/, /see sluice --help/],
+  ['--origin', /^--origin: no value$/, /write --origin URL/],
+  ['--http 80', /^--origin: it is missing$/, /write --origin URL/],
+  ['--origin ftp://o', /^--origin "ftp:\/\/o": not an http or https URL$/, /--origin http/],
+  ['--origin localhost:3000', /^--origin "localhost:3000": not an http/, /--origin http/],
+  ['--origin http://', /^--origin "http:\/\/": not an http/, /--origin http/],
+  ['--origin http://a:b@o', /^--origin .*: a user name or password/, /leave it out/],
+  ['--origin http://o?x', /^--origin .*: a query/, /leave it out/],
+  [`${plain} --workers 0`, /^--workers "0": not a number from 1 to 256$/, /--workers N/],
+  [`${plain} --workers 2.5`, /^--workers "2.5": not a number/, /--workers N/],
+  [`${plain} --cache-size 64M`, /^--cache-size "64M": not a size/, /--cache-size 64MiB/],
+  [`${plain} --cache-size -1`, /^--cache-size "-1": not a size/, /--cache-size 64MiB/],
+  [`${plain} --drain-timeout 5`, /^--drain-timeout "5": not a time/, /--drain-timeout 30s/],
+  [`${plain} --drain-timeout 2h`, /^--drain-timeout "2h": not a time/, /--drain-timeout 30s/],
+  [`${plain} --drain-timeout 61m`, /^--drain-timeout "61m": more than an hour/, /30s/],
+  [`${plain} --early-data yes`, /^--early-data "yes": neither on nor off$/, /on\|off/],
+  [`${plain} --log-format xml`, /^--log-format "xml": neither/, /combined\|json/],
+  [`${plain} --http 65536`, /^--http "65536": a port is at most 65535$/, /\[HOST:\]PORT/],
+  [`${plain} --http example.org:80`, /^--http .*: not an IP address$/, /IP address/],
+  [`${plain} --http *:80`, /^--http "\*:80": no host$/, /0\.0\.0\.0/],
+  [`${plain} --http [::g]:80`, /^--http .*: not an IPv6 address$/, /\[HOST:\]PORT/],
+  [`${plain} --http unix:`, /^--http "unix:": a socket path/, /\[HOST:\]PORT/],
+  [`${plain} --http x`, /^--http "x": not an address$/, /\[HOST:\]PORT/],
+  [`${plain} --admin 0.0.0.0:1`, /^--admin .*: not a loopback address$/, /127\.0\.0\.1:PORT/],
+  [`${plain} --workers 1 --workers 2`, /^--workers: given twice$/, /give it once/],
+  [`${plain} --cert a`, /^--cert "a": has no --key$/, /add --key FILE/],
+  [`${plain} --key a`, /^--key "a": has no --cert$/, /add --cert FILE/],
+  [`${plain} --cert no --key no`, /^--cert "no": no such file$/, /PEM file/],
+  [`${plain} --access-log /no/where`, /^--access-log .* \(ENOENT\)$/, /may write/],
+  [`${plain} --origin-ca no`, /^--origin-ca "no": no such file$/, /PEM file/],
+];
+
+for (const [words, message, remedy] of mistakes) {
+  test(`a mistake is named with its remedy: ${words}`, async () => {
+    await assert.rejects(
+      async () => resolve(words),
+      (error: unknown) => {
+        assert.ok(error instanceof UsageError, String(error));
+        assert.match(error.message, message);
+        assert.match(error.remedy, remedy);
+        return true;
+      },
+    );
+  });
+}
+
+test('certificate and key must be readable PEM, and belong together', async () => {
+  const [one, two] = [makePair('one'), makePair('two')];
+  const https = '--origin http://o --https 443';
+  const ok = await resolve(`${https} --cert ${one.cert} --key ${one.key}`);
+  assert.match(ok.certificate?.keyPem ?? '', /PRIVATE KEY/);
+  const refused = (words: string, pattern: RegExp) =>
+    assert.rejects(resolve(`${https} ${words}`), pattern);
+  await refused(`--cert ${one.cert} --key ${two.key}`, /^UsageError: --key .*: not the key of/);
+  const text = file('text.pem', 'hello');
+  await refused(`--cert ${text} --key ${one.key}`, /--cert .*: not a PEM file/);
+  await refused(`--cert ${one.key} --key ${one.key}`, /--cert .*: holds no certificate/);
+  await refused(`--cert ${one.cert} --key ${one.cert}`, /--key .*: holds no private key/);
+  const locked = join(directory, 'locked.key');
+  const words = ['pkey', '-in', one.key, '-aes128', '-passout', 'pass:x', '-out', locked];
+  execFileSync('openssl', words);
+  await refused(`--cert ${one.cert} --key ${locked}`, /--key .*: the key has a passphrase/);
+});
+
+test('a file holds the same options, and flags override it', async () => {
+  const options = await resolve(
+    '--workers 3',
+    'origin: http://o\nhttp: [80, "[::1]:81"]\nworkers: 2\nearly-data: off\ncache-size: 1MiB\n',
+  );
+  assert.equal(options.workers, 3);
+  assert.equal(options.earlyData, false);
+  assert.equal(options.cacheSizeBytes, 2 ** 20);
+  assert.equal(options.http.length, 2);
+  const json = await resolve('', '{"origin": "http://o", "http": 80, "early-data": true}');
+  assert.equal(json.earlyData, true);
+});
+
+const fileMistakes: readonly [text: string, message: string, remedy: RegExp][] = [
+  ['origin: http://o\norigins: x\n', 'sluice.yaml:2:1: unknown key "origins"', /mean origin\?/],
+  ['origin: http://o\nworkers: 0\n', 'sluice.yaml:2:10: workers "0": not a number', /workers: 1/],
+  ['origin: http://o\nhttp: [80, x]\n', 'sluice.yaml:2:12: http "x": not an address', /http: /],
+  ['origin: [a, b]\n', 'sluice.yaml:1:1: origin: a list, but it has one value', /VALUE/],
+  ['origin:\n', 'sluice.yaml:1:8: origin: no value', /origin: URL/],
+  ['origin: {a: b}\n', 'sluice.yaml:1:9: origin: no value', /origin: URL/],
+  ['- a\n', 'sluice.yaml:1:1: not a map of options', /NAME: VALUE/],
+  ['origin: "x\n', 'sluice.yaml:2:1: Missing closing "quote', /YAML or JSON/],
+  ['origin: a\norigin: b\n', 'sluice.yaml:2:1: Map keys must be unique', /YAML or JSON/],
+];
+
+for (const [text, message, remedy] of fileMistakes) {
+  test(`a mistake in a file is named with line and column: ${JSON.stringify(text)}`, async () => {
+    await assert.rejects(
+      async () => resolve('', text),
+      (error: unknown) => {
+        assert.ok(error instanceof UsageError, String(error));
+        assert.ok(error.message.startsWith(message), error.message);
+        assert.match(error.remedy, remedy);
+        return true;
+      },
+    );
+  });
+}
+
+test('the self-signed certificate is made once, for its owner only', async () => {
+  const https = '--origin http://o --https 443';
+  const first = await resolve(https);
+  const state = join(directory, 'state');
+  const kept = join(state, 'localhost.pem');
+  assert.equal(statSync(state).mode & 0o777, 0o700);
+  assert.equal(statSync(kept).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(state), ['localhost.pem']);
+  const second = await resolve(https);
+  assert.deepEqual(second.certificate, first.certificate);
+  chmodSync(kept, 0o644);
+  await resolve(https);
+  assert.equal(statSync(kept).mode & 0o777, 0o600, 'a loosened file is tightened');
+  writeFileSync(kept, 'damaged');
+  const third = await resolve(https);
+  assert.notDeepEqual(third.certificate, first.certificate);
+  assert.deepEqual((await resolve(https)).certificate, third.certificate);
+  const expiring = makePair('expiring');
+  const pems = [expiring.key, expiring.cert].map((path) => readFileSync(path, 'utf8'));
+  writeFileSync(kept, pems.join(''));
+  const fourth = await resolve(https);
+  assert.notEqual(fourth.certificate?.certificatePem, pems[1], 'one about to expire is renewed');
+});
+
+test('without a writable state directory the certificate lives in memory, with a warning', async () => {
+  const { given } = parseCommandLine(['--origin', 'http://o', '--https', '443'], directory);
+  const heard: string[] = [];
+  const { certificate } = await resolveOptions(given, {
+    command: 'run',
+    nowMs: Date.now(),
+    stateDirectory: '/proc/nowhere/sluice',
+    demoOrigin: null,
+    warn: (message) => heard.push(message),
+  });
+  assert.match(certificate?.keyPem ?? '', /PRIVATE KEY/);
+  assert.match(heard.join(), /kept in memory only: \/proc\/nowhere\/sluice/);
+});

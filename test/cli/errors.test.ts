@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import test from 'node:test';
+import { runSluice } from './sluice-process.ts';
+
+const taken = createServer();
+await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', () => resolve()));
+test.after(() => taken.close());
+const { port } = taken.address() as AddressInfo;
+
+/** One mistake of each kind through the whole command; the rest are in src/config/config.test.ts. */
+const mistakes: readonly [words: string, line: string][] = [
+  ['--orign http://o', 'unknown flag --orign; did you mean --origin?'],
+  ['strat', 'unknown command "strat"; see sluice --help'],
+  [
+    '--http 80',
+    '--origin: it is missing; write --origin URL, as in --origin http://127.0.0.1:3000, ' +
+      'or try sluice demo',
+  ],
+  [
+    '--origin nonsense',
+    '--origin "nonsense": not an http or https URL; write --origin URL, ' +
+      'as in --origin http://127.0.0.1:3000',
+  ],
+  [
+    `--origin http://o --http ${port}`,
+    `--http 127.0.0.1:${port}: the port is taken; stop the program that listens there, ` +
+      'or choose another with --http [HOST:]PORT',
+  ],
+  [
+    `--origin http://o --http 0 --admin ${port}`,
+    `--admin 127.0.0.1:${port}: the port is taken; stop the program that listens there, ` +
+      'or choose another with --admin [HOST:]PORT',
+  ],
+  [
+    `demo --http 0 --admin ${port}`,
+    `--admin 127.0.0.1:${port}: the port is taken; stop the program that listens there, ` +
+      'or choose another with --admin [HOST:]PORT',
+  ],
+  [
+    '--origin http://o --http 192.0.2.1:0',
+    '--http 192.0.2.1:0: not an address of this machine; choose one with --http [HOST:]PORT',
+  ],
+  [
+    'demo --origin http://o',
+    '--origin "http://o": the demo has its own origin; leave demo out to serve this one',
+  ],
+  [
+    '--config /nowhere.yaml',
+    '--config "/nowhere.yaml": cannot be read (ENOENT); ' +
+      'name a YAML or JSON file that this user may read',
+  ],
+  [
+    '--origin http://o --https 0 --cert /nowhere.pem --key /nowhere.key',
+    '--cert "/nowhere.pem": no such file; name a PEM file that this user may read',
+  ],
+];
+
+for (const [words, line] of mistakes) {
+  const shown = words.replaceAll(String(port), 'TAKEN');
+  test(`one line on standard error and exit code 2: sluice ${shown}`, async () => {
+    const { code, stdout, stderr } = await runSluice(words.split(' '));
+    assert.equal(stderr, `sluice: ${line}\n`);
+    assert.equal(stdout, '');
+    assert.equal(code, 2);
+  });
+}
+
+test('help and version go to standard output and end with 0', async () => {
+  for (const flag of ['--help', '-h', '--version', '-V']) {
+    const { code, stdout, stderr } = await runSluice([flag]);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.ok(stdout.length > 0);
+  }
+});

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { repository, watch } from './sluice-process.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
+test.after(() => rmSync(directory, { recursive: true }));
+
+/** Packs the repository and unpacks it where an installation would have it. */
+function install(): string {
+  const npm = ['pack', '--silent', '--pack-destination', directory];
+  execFileSync('npm', npm, { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] });
+  const [archive] = readdirSync(directory).filter((name) => name.endsWith('.tgz'));
+  const modules = join(directory, 'node_modules');
+  mkdirSync(join(modules, 'sluice'), { recursive: true });
+  execFileSync('tar', [
+    ...['-xzf', join(directory, archive!)],
+    ...['--strip-components=1', '-C', join(modules, 'sluice')],
+  ]);
+  // What npm would fetch from the registry.
+  for (const name of ['yaml', `node-${process.platform}-${process.arch}`]) {
+    symlinkSync(join(repository, 'node_modules', name), join(modules, name));
+  }
+  return join(modules, 'sluice');
+}
+
+test('the packed package runs from node_modules, compiled and without its tests', async () => {
+  const installed = install();
+  assert.ok(!existsSync(join(installed, 'src')));
+  const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
+  assert.deepEqual(
+    files.filter((file) => file.includes('.test.') || file.endsWith('.ts')),
+    [],
+  );
+  const script = join(installed, 'bin', 'sluice.js');
+  await using version = watch(spawn(process.execPath, [script, '--version']));
+  const { code, stdout, stderr } = await version.ended;
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  // Two workers, so that the compiled worker's entry point is found as well.
+  const words = ['--origin', 'http://127.0.0.1:9', '--http', '0', '--workers', '2'];
+  await using sluice = watch(spawn(process.execPath, [script, ...words]));
+  await sluice.until(/ {2}http {3}http:\/\/127\.0\.0\.1:\d+\/\n/, 'stderr');
+  process.kill(sluice.pid, 'SIGTERM');
+  assert.equal((await sluice.ended).code, 0);
+});
