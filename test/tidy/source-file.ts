@@ -24,12 +24,15 @@ function importsOf(text: string, code: string): string[] {
     /\bnew URL\(\s*['"](\.[^'"]+\.(?:ts|js|mjs))['"],\s*import\.meta\.url/g,
     /\bimport\.meta\.resolve\(\s*['"](\.[^'"]+)['"]/g,
   ];
-  return patterns.flatMap((pattern) =>
+  // A file of ours that is run as a process: cli/entry-point.ts.
+  const started = [...text.matchAll(/\bentryPoint\(\s*'([^']+)'/g)].map((m) => `../${m[1]}.ts`);
+  const imported = patterns.flatMap((pattern) =>
     [...text.matchAll(pattern)]
       // An import that is written inside a string is none.
       .filter((match) => code[match.index] === text[match.index])
       .map((match) => match[1]!),
   );
+  return [...imported, ...started];
 }
 
 /** Matches, at a position, whatever is not plain code. */

@@ -1,0 +1,45 @@
+/** Waiting in tests: always bounded, always with a word about what did not come. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export { sleep };
+
+/** Rejects when the promise has not settled in time. */
+export async function within<T>(promise: Promise<T>, what: string, timeoutMs = 10_000): Promise<T> {
+  const over = AbortSignal.timeout(timeoutMs);
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(new Error(`waited ${timeoutMs} ms for ${what}`));
+  over.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    over.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Asks again and again until the answer is neither false nor undefined. */
+export async function until<T>(
+  ask: () => T | undefined | false | Promise<T | undefined | false>,
+  what: string,
+  timeoutMs = 10_000,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    await sleep(10);
+  }
+}
+
+/** Runs `count` jobs, at most `width` at a time. */
+export async function inParallel(
+  count: number,
+  width: number,
+  job: (index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < count) await job(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(width, count) }, lane));
+}
