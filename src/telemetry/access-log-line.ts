@@ -97,11 +97,10 @@ function jsonLine(summary: ExchangeSummary): string {
 }
 
 function jsonValue(value: ReturnType<Value>): string {
-  const json = JSON.stringify(value);
+  if (typeof value !== 'string') return String(value);
+  if (!/[^\x20-\x7e]|["\\]/.test(value)) return `"${value}"`;
   // Field values are byte strings: DEL and the C1 controls would reach a terminal as they are.
-  return typeof value === 'string' && /[\x7f-\x9f]/.test(json)
-    ? json.replace(/[\x7f-\x9f]/g, (c) => `\\u00${hex(c)}`)
-    : json;
+  return JSON.stringify(value).replace(/[\x7f-\x9f]/g, (c) => `\\u00${hex(c)}`);
 }
 
 function combinedLine(s: ExchangeSummary): string {

@@ -27,7 +27,7 @@ export const NAME_BYTES = 64;
 
 export interface LabelLayout {
   readonly definition: LabelDefinition;
-  /** Known values, added ones, and `other` last. */
+  /** Known values, added ones, and `other` last unless the label is closed. */
   readonly size: number;
   readonly stride: number;
   /** Offset in octets of the table of added names; 0 when nothing may be added. */
@@ -65,7 +65,7 @@ function layOut(): { metrics: Layouts; slotCount: number; bytes: number } {
 }
 
 function sizeOf(label: LabelDefinition): number {
-  return label.values.length + label.addedMax + 1;
+  return label.values.length + label.addedMax + (label.isClosed ? 0 : 1);
 }
 
 function slotsOf(definition: MetricDefinition): number {

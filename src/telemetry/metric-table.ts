@@ -11,8 +11,10 @@ import { cacheOutcomes } from './exchange-summary.ts';
 export interface LabelDefinition {
   readonly name: string;
   readonly values: readonly string[];
-  /** How many further values a worker may add. 0: the list is complete but for `other`. */
+  /** How many further values a worker may add. */
   readonly addedMax: number;
+  /** No value but the listed ones can occur: there is no `other`. */
+  readonly isClosed: boolean;
 }
 
 export interface MetricDefinition {
@@ -25,7 +27,11 @@ export interface MetricDefinition {
 }
 
 function label(name: string, values: readonly string[], addedMax = 0): LabelDefinition {
-  return { name, values, addedMax };
+  return { name, values, addedMax, isClosed: false };
+}
+
+function closed(name: string, values: readonly string[]): LabelDefinition {
+  return { name, values, addedMax: 0, isClosed: true };
 }
 
 function metric(
@@ -118,23 +124,23 @@ const ORIGIN_ERRORS = [
   'proxy_loop_detected',
 ];
 
-const cache = label('cache', cacheOutcomes);
-const listener = label('listener', ['http', 'https']);
+const cache = closed('cache', cacheOutcomes);
+const listener = closed('listener', ['http', 'https']);
 const version = label('version', ['TLSv1.3', 'TLSv1.2', 'none']);
-const resumed = label('resumed', ['0', '1']);
+const resumed = closed('resumed', ['0', '1']);
 
 export const metricTable = {
   requests: metric(
     'counter',
     'sluice_requests_total',
     'Requests finished, by method, final status (none: no response was sent) and cache outcome.',
-    [label('method', METHODS), label('status', STATUSES), cache],
+    [label('method', METHODS), closed('status', STATUSES), cache],
   ),
   requestVersions: metric(
     'counter',
     'sluice_requests_by_version_total',
     'Requests finished, by HTTP version and scheme.',
-    [label('version', ['1.0', '1.1', '2']), label('scheme', ['http', 'https'])],
+    [label('version', ['1.0', '1.1', '2']), closed('scheme', ['http', 'https'])],
   ),
   requestDuration: metric(
     'histogram',
@@ -191,7 +197,7 @@ export const metricTable = {
       label('group', GROUPS, 19),
       label('cipher', CIPHERS, 19),
       resumed,
-      label('outcome', ['complete', 'failed']),
+      closed('outcome', ['complete', 'failed']),
     ],
   ),
   handshakeDuration: metric(
@@ -215,7 +221,7 @@ export const metricTable = {
     'counter',
     'sluice_tls_handshake_bytes_total',
     'Octets of TLS handshakes, every flight included, by direction.',
-    [label('direction', ['received', 'sent'])],
+    [closed('direction', ['received', 'sent'])],
   ),
   earlyDataOffered: metric(
     'counter',
@@ -242,7 +248,7 @@ export const metricTable = {
     'counter',
     'sluice_early_requests_total',
     'Requests that began in early data, by whether the response began before the handshake ended.',
-    [label('answered', ['early', 'after-handshake'])],
+    [closed('answered', ['early', 'after-handshake'])],
   ),
   originConnectionsOpen: metric(
     'gauge',
@@ -281,7 +287,7 @@ export const metricTable = {
     'gauge',
     'sluice_event_loop_delay_seconds',
     'How late the event loop ran in the last sampling interval, the worst worker.',
-    [label('statistic', ['p50', 'p99', 'max'])],
+    [closed('statistic', ['p50', 'p99', 'max'])],
     'max',
   ),
   residentBytes: metric(
@@ -304,7 +310,7 @@ export const metricTable = {
     'counter',
     'sluice_worker_restarts_total',
     'Workers that died and were replaced, by how they died.',
-    [label('cause', ['exit', 'signal'])],
+    [closed('cause', ['exit', 'signal'])],
   ),
 } as const satisfies Record<string, MetricDefinition>;
 

@@ -39,25 +39,37 @@ function readMetric(layout: MetricLayout, regions: readonly Uint8Array[]): Metri
   if (definition.labels.length === 0) merged.set('', emptySeries(definition, []));
   for (const region of regions) {
     const slots = new Float64Array(region.buffer, region.byteOffset, regionSlotCount);
-    const cell = definition.type === 'histogram' ? HISTOGRAM_SLOTS : 1;
-    const end = layout.firstSlot + layout.slotCount;
-    for (let slot = layout.firstSlot; slot < end; slot += cell) {
-      if (!isTouched(slots, slot, cell)) continue;
-      const labels = layout.labels.map((label) =>
-        labelValue(region, label, slot - layout.firstSlot),
-      );
+    for (const slot of touchedSlots(slots, layout)) {
+      const offset = slot - layout.firstSlot;
+      const labels = layout.labels.map((label) => labelValue(region, label, offset));
       const key = labels.join('\0');
       let series = merged.get(key);
-      if (series === undefined) merged.set(key, (series = emptySeries(definition, labels)));
+      if (series === undefined) {
+        series = emptySeries(definition, labels);
+        merged.set(key, series);
+      }
       mergeInto(series, definition, slots, slot);
     }
   }
   return { definition, series: [...merged.values()] };
 }
 
-function isTouched(slots: Float64Array, slot: number, cell: number): boolean {
-  for (let i = slot; i < slot + cell; i++) if (slots[i] !== 0) return true;
-  return false;
+/** First slots of the series that are not zero: few of very many, so this loop is the cost. */
+function touchedSlots(slots: Float64Array, layout: MetricLayout): number[] {
+  const touched: number[] = [];
+  const cell = layout.definition.type === 'histogram' ? HISTOGRAM_SLOTS : 1;
+  const end = layout.firstSlot + layout.slotCount;
+  let slot = layout.firstSlot;
+  while (slot < end) {
+    if (slots[slot] === 0) {
+      slot++;
+      continue;
+    }
+    const first = slot - ((slot - layout.firstSlot) % cell);
+    touched.push(first);
+    slot = first + cell;
+  }
+  return touched;
 }
 
 function emptySeries(definition: MetricDefinition, labels: readonly string[]): Series {

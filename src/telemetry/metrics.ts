@@ -48,6 +48,9 @@ class LabelIndex {
   readonly #layout: LabelLayout;
   readonly #byValue = new Map<string, number>();
   #added = 0;
+  // Most requests and handshakes are like the one before.
+  #lastValue: string | undefined;
+  #lastOffset = 0;
 
   constructor(region: Uint8Array, layout: LabelLayout) {
     this.#region = region;
@@ -59,15 +62,21 @@ class LabelIndex {
       this.#byValue.set(name, layout.definition.values.length + this.#added);
       this.#added++;
     }
+    this.#lastValue = layout.definition.values[0];
   }
 
   /** Slots from the metric's first to those of this value. */
   offsetOf(value: string): number {
-    return (this.#byValue.get(value) ?? this.#add(value)) * this.#layout.stride;
+    if (value === this.#lastValue) return this.#lastOffset;
+    const offset = (this.#byValue.get(value) ?? this.#add(value)) * this.#layout.stride;
+    this.#lastValue = value;
+    this.#lastOffset = offset;
+    return offset;
   }
 
   #add(value: string): number {
     const { definition, namesOffset, size } = this.#layout;
+    assert(!definition.isClosed, `label ${definition.name} has no value ${value}`);
     const text = Buffer.from(value, 'utf8').subarray(0, NAME_BYTES - 1);
     if (this.#added === definition.addedMax || text.length === 0) return size - 1;
     const offset = namesOffset + this.#added * NAME_BYTES;

@@ -4,7 +4,6 @@
  */
 import { UsageError } from '../base/errors.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
-import { adoptDescriptor } from '../native/sockets.ts';
 import { type AssembledWorker, assembleWorker } from './assembly.ts';
 import type { StartWorker, WorkerCommand, WorkerReport, WorkerSetup } from './contract.ts';
 
@@ -47,7 +46,6 @@ export function bootstrapWorker(startWorker: StartWorker): void {
 
 async function start(setup: WorkerSetup, startWorker: StartWorker): Promise<AssembledWorker> {
   try {
-    for (const fd of new Set(setup.listeners.map((listener) => listener.fd))) adoptDescriptor(fd);
     const memory = SharedMemory.open(setup.metricsFd, setup.metricsBytes);
     const worker = await assembleWorker(setup, memory, startWorker);
     report({ type: 'ready' });

@@ -31,7 +31,7 @@ export type WorkerReport =
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null };
 
-/** A listening socket, bound, listening and non-blocking. The worker owns the descriptor. */
+/** A listening socket, bound and listening. The worker adopts the descriptor, and closes it. */
 export interface InheritedListener {
   readonly fd: number;
   readonly kind: 'http' | 'https';
