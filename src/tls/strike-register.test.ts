@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import {
+  FRESHNESS_WINDOW_MS,
+  GENERATION_MS,
+  StrikeRegister,
+  strikeRegisterBytes,
+} from './strike-register.ts';
+
+const NOW_MS = 1_800_000_000_000;
+
+function register(slots = 4096): StrikeRegister {
+  return new StrikeRegister(
+    new Int32Array(new SharedArrayBuffer(strikeRegisterBytes(slots))),
+    slots,
+  );
+}
+
+test('a ClientHello is accepted once, and again by nobody', () => {
+  const strikes = register();
+  const key = randomBytes(32);
+  assert.equal(strikes.strike(key, NOW_MS), 'first');
+  for (let i = 0; i < 100; i++) assert.equal(strikes.strike(key, NOW_MS + i), 'replayed');
+});
+
+test('different ClientHellos do not disturb one another', () => {
+  const strikes = register();
+  for (let i = 0; i < 1000; i++) assert.equal(strikes.strike(randomBytes(32), NOW_MS), 'first');
+});
+
+test('a key is remembered for the whole freshness window, whenever in a generation it came', () => {
+  const moments = fc.record({
+    at: fc.integer({ min: 0, max: 3 * GENERATION_MS }),
+    later: fc.integer({ min: 0, max: FRESHNESS_WINDOW_MS }),
+    between: fc.array(fc.integer({ min: 0, max: FRESHNESS_WINDOW_MS }), { maxLength: 8 }),
+  });
+  fc.assert(
+    fc.property(moments, ({ at, later, between }) => {
+      const strikes = register();
+      const key = randomBytes(32);
+      const start = NOW_MS + at;
+      assert.equal(strikes.strike(key, start), 'first');
+      for (const offset of between.sort((a, b) => a - b)) {
+        if (offset <= later) strikes.strike(randomBytes(32), start + offset);
+      }
+      assert.equal(strikes.strike(key, start + later), 'replayed');
+    }),
+  );
+});
+
+test('memory is bounded: keys older than two generations are gone', () => {
+  const strikes = register();
+  const key = randomBytes(32);
+  assert.equal(strikes.strike(key, NOW_MS), 'first');
+  assert.equal(strikes.strike(key, NOW_MS + 2 * GENERATION_MS), 'first');
+});
+
+test('a full register refuses instead of forgetting', () => {
+  const strikes = register(64);
+  const keys = Array.from({ length: 500 }, () => randomBytes(32));
+  const outcomes = keys.map((key) => strikes.strike(key, NOW_MS));
+  assert.equal(outcomes.filter((outcome) => outcome === 'first').length, 64);
+  assert.ok(outcomes.includes('unavailable'));
+  keys.forEach((key, i) => {
+    if (outcomes[i] === 'first') assert.equal(strikes.strike(key, NOW_MS), 'replayed');
+  });
+});
+
+test('a clock that goes back does not open the window', () => {
+  const strikes = register();
+  const key = randomBytes(32);
+  assert.equal(strikes.strike(key, NOW_MS), 'first');
+  assert.equal(strikes.strike(key, NOW_MS - 10 * GENERATION_MS), 'replayed');
+});
+
+test('several workers at once never accept a ClientHello twice, a new generation included', async () => {
+  const slots = 65_536;
+  const shared = new SharedArrayBuffer(strikeRegisterBytes(slots));
+  const keys = Array.from({ length: 5000 }, () => randomBytes(32));
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const counts = await Promise.all(
+    [0, 1, 2, 3].map(
+      (index) =>
+        new Promise<number>((resolve, reject) => {
+          const worker = new Worker(new URL('./strike-register.race.ts', import.meta.url), {
+            workerData: { shared, slots, keys, gate, index, nowMs: NOW_MS },
+          });
+          worker.once('message', resolve);
+          worker.once('error', reject);
+        }),
+    ),
+  );
+  // At the start of a generation a few are refused; none may be accepted by two.
+  const first = counts.reduce((sum, count) => sum + count, 0);
+  assert.ok(first <= keys.length, `${first} accepted`);
+  assert.ok(first > keys.length / 2, `only ${first} accepted`);
+});
