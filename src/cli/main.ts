@@ -6,13 +6,18 @@ import { parseCommandLine } from '../config/command-line.ts';
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-/** Runs one command line to its end; never returns before that and never throws. */
-export async function main(words: readonly string[]): Promise<void> {
+/** Runs one command line to its end, which is the process's. */
+export function main(words: readonly string[]): Promise<void> {
+  return conclude(() => perform(words));
+}
+
+/** Ends the process with the exit code that comes out, or with that of the error. */
+export async function conclude(perform: () => Promise<number>): Promise<void> {
   // Whoever reads our output may go away; serving goes on.
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
   try {
-    process.exitCode = await perform(words);
+    process.exitCode = await perform();
   } catch (error) {
     process.exitCode = fail(error);
   }

@@ -44,21 +44,27 @@ export function bootstrapWorker(startWorker: StartWorker): void {
   process.on('SIGUSR1', () => worker?.reopenLog());
 }
 
-async function start(setup: WorkerSetup, startWorker: StartWorker): Promise<AssembledWorker> {
+async function start(
+  setup: WorkerSetup,
+  startWorker: StartWorker,
+): Promise<AssembledWorker | null> {
   try {
     const memory = SharedMemory.open(setup.metricsFd, setup.metricsBytes);
     const worker = await assembleWorker(setup, memory, startWorker);
-    report({ type: 'ready' });
+    report({ type: 'ready' }, () => {});
     return worker;
   } catch (error) {
     const remedy = error instanceof UsageError ? error.remedy : null;
     const message = error instanceof UsageError ? error.message : String((error as Error).stack);
-    report({ type: 'failed', message, remedy });
-    throw error;
+    // The supervisor says it, once for all workers.
+    report({ type: 'failed', message, remedy }, () => process.exit(EXIT_FAILED));
+    return null;
   }
 }
 
-function report(message: WorkerReport): void {
+const EXIT_FAILED = 1;
+
+function report(message: WorkerReport, done: () => void): void {
   // The channel is closed when the supervisor is gone; `disconnect` sees to that.
-  process.send?.(message, () => {});
+  process.send?.(message, done);
 }

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -9,10 +17,16 @@ import { repository, watch } from './sluice-process.ts';
 const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
 test.after(() => rmSync(directory, { recursive: true }));
 
-/** Packs the repository and unpacks it where an installation would have it. */
+/** Packs a copy of the repository and unpacks it where an installation would have it. */
 function install(): string {
+  const checkout = join(directory, 'checkout');
+  mkdirSync(checkout);
+  for (const name of ['bin', 'src', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
+    cpSync(join(repository, name), join(checkout, name), { recursive: true });
+  }
+  symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
   const npm = ['pack', '--silent', '--pack-destination', directory];
-  execFileSync('npm', npm, { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] });
+  execFileSync('npm', npm, { cwd: checkout, stdio: ['ignore', 'pipe', 'inherit'] });
   const [archive] = readdirSync(directory).filter((name) => name.endsWith('.tgz'));
   const modules = join(directory, 'node_modules');
   mkdirSync(join(modules, 'sluice'), { recursive: true });

@@ -3,11 +3,13 @@
  * supervisor alone. It takes the same input through the same bootstrap.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { UsageError } from '../../src/base/errors.ts';
 import { emptySummary } from '../../src/telemetry/exchange-summary.ts';
 import { bootstrapWorker } from '../../src/worker/bootstrap.ts';
 import type { StartWorker, WorkerInput } from '../../src/worker/contract.ts';
 
 export const startStandIn: StartWorker = async (input) => {
+  if (process.env.STAND_IN_FAILS === '1') throw new UsageError('--cert: no good', 'mend it');
   const servers = input.listeners.map(({ fd }) => {
     const server = createServer((request, response) => answer(input, request, response));
     server.listen({ fd });

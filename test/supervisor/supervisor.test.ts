@@ -149,6 +149,25 @@ for (const workers of ['1', '2']) {
   });
 }
 
+for (const workers of ['1', '2']) {
+  test(`what a worker cannot start with is told once, exit code 2 (${workers} workers)`, async () => {
+    const words = ['--origin', 'http://127.0.0.1:9', '--http', '0', '--workers', workers];
+    const environment = { STAND_IN_FAILS: '1' };
+    await using sluice = startProgram(program, words, { environment });
+    const { code, stdout, stderr } = await sluice.ended;
+    assert.deepEqual([code, stdout, stderr], [2, '', 'sluice: --cert: no good; mend it\n']);
+  });
+}
+
+test('SIGHUP and SIGUSR2 are noted, and traffic goes on', async () => {
+  await using serving = await serve('--workers', '2');
+  for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
+    process.kill(serving.sluice.pid, signal);
+    await serving.sluice.until(new RegExp(`sluice: ${signal} ignored`), 'stderr');
+  }
+  assert.equal((await ask(serving.port, '/')).status, 200);
+});
+
 test('one worker serves from the process that was started', async () => {
   await using serving = await serve('--workers', '1');
   assert.equal(JSON.parse((await ask(serving.port, '/')).body).pid, serving.sluice.pid);
