@@ -1,0 +1,253 @@
+/** One `SSL_CTX`: what connections of one kind have in common. */
+import { assert } from '../base/assert.ts';
+import { Callback } from './callbacks.ts';
+import { counted } from './counters.ts';
+import { addressOf, NativeBuffer } from './memory.ts';
+import { opensslErrorText, takeOpensslErrors } from './openssl-errors.ts';
+import { libcrypto, libssl } from './openssl-table.ts';
+import { type TicketKeys, ticketKeyCallback } from './ticket-keys.ts';
+import { addressOfCertificate, addressOfKey, type Certificate, type PrivateKey } from './x509.ts';
+
+const { checked } = libssl;
+
+// Names and values of ssl.h.
+const SSL_CTRL_MODE = 33;
+const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
+const SSL_CTRL_CHAIN_CERT = 89;
+const SSL_CTRL_SET_GROUPS_LIST = 92;
+const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
+const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
+const SSL_SESS_CACHE_OFF = 0n;
+const SSL_SESS_CACHE_CLIENT_NO_STORE = 0x0001n | 0x0300n;
+const SSL_VERIFY_PEER = 1;
+const SSL_TLSEXT_ERR_OK = 0;
+const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
+const OPENSSL_NPN_NEGOTIATED = 1;
+
+export const SslOption = {
+  NO_COMPRESSION: 1n << 17n,
+  CIPHER_SERVER_PREFERENCE: 1n << 22n,
+  PRIORITIZE_CHACHA: 1n << 21n,
+  NO_ANTI_REPLAY: 1n << 24n,
+  NO_RENEGOTIATION: 1n << 30n,
+} as const;
+
+export const SslMode = {
+  ACCEPT_MOVING_WRITE_BUFFER: 2n,
+  RELEASE_BUFFERS: 16n,
+} as const;
+
+export const TlsVersion = { 'TLSv1.2': 0x0303n, 'TLSv1.3': 0x0304n } as const;
+export type TlsVersion = keyof typeof TlsVersion;
+
+/** **For native/ only**: the `SSL_CTX *`; 0n once it has been freed. */
+export let addressOfContext: (context: SslContext) => bigint;
+/** **For native/ only**: a connection holds its context, and lets it go. */
+export let holdContext: (context: SslContext, delta: 1 | -1) => void;
+
+export class SslContext implements Disposable {
+  readonly role: 'server' | 'client';
+  #address: bigint;
+  /** Memory and callbacks that OpenSSL refers to for as long as the context lives. */
+  readonly #owned: Disposable[] = [];
+  #connectionCount = 0;
+  #closing = false;
+
+  static {
+    addressOfContext = (context) => context.#address;
+    holdContext = (context, delta) => {
+      context.#connectionCount += delta;
+      context.#freeWhenUnused();
+    };
+  }
+
+  constructor(role: 'server' | 'client') {
+    this.role = role;
+    const method = role === 'server' ? checked.TLS_server_method() : checked.TLS_client_method();
+    this.#address = checked.SSL_CTX_new(method);
+    if (this.#address === 0n) throw new Error(`SSL_CTX_new: ${opensslErrorText()}`);
+    counted('ssl-ctx', 1);
+    // Tickets are stateless, and sessions toward origins are kept by their owner.
+    const cacheMode = role === 'server' ? SSL_SESS_CACHE_OFF : SSL_SESS_CACHE_CLIENT_NO_STORE;
+    checked.SSL_CTX_ctrl(this.#address, SSL_CTRL_SET_SESS_CACHE_MODE, cacheMode, 0n);
+  }
+
+  setOptions(options: bigint): void {
+    checked.SSL_CTX_set_options(this.#address, options);
+  }
+
+  setMode(mode: bigint): void {
+    checked.SSL_CTX_ctrl(this.#address, SSL_CTRL_MODE, mode, 0n);
+  }
+
+  setVersions(min: TlsVersion, max: TlsVersion): void {
+    const { SSL_CTX_ctrl } = checked;
+    const lower = SSL_CTX_ctrl(this.#address, SSL_CTRL_SET_MIN_PROTO_VERSION, TlsVersion[min], 0n);
+    const upper = SSL_CTX_ctrl(this.#address, SSL_CTRL_SET_MAX_PROTO_VERSION, TlsVersion[max], 0n);
+    assert(lower === 1 && upper === 1, 'TLS 1.2 and 1.3 are built in');
+  }
+
+  /** Groups in OpenSSL's list syntax, as `X25519MLKEM768:X25519` or `DEFAULT`. Throws an Error. */
+  setGroups(list: string): void {
+    const status = withCString(list, (address) =>
+      checked.SSL_CTX_ctrl(this.#address, SSL_CTRL_SET_GROUPS_LIST, 0n, address),
+    );
+    if (status !== 1) throw new Error(opensslErrorText());
+  }
+
+  /** Cipher suites of TLS 1.2 in OpenSSL's list syntax. Throws an Error. */
+  setCipherList(list: string): void {
+    const status = withCString(list, (address) =>
+      checked.SSL_CTX_set_cipher_list(this.#address, address),
+    );
+    if (status !== 1) throw new Error(opensslErrorText());
+  }
+
+  /** Cipher suites of TLS 1.3 by their IANA names. Throws an Error. */
+  setCipherSuites(list: string): void {
+    const status = withCString(list, (address) =>
+      checked.SSL_CTX_set_ciphersuites(this.#address, address),
+    );
+    if (status !== 1) throw new Error(opensslErrorText());
+  }
+
+  /**
+   * How much early data a ticket allows (RFC 8446 §4.2.10) and how much is taken, or skipped when
+   * it is not accepted.
+   */
+  setEarlyData(offeredBytesMax: number, receivedBytesMax: number): void {
+    checked.SSL_CTX_set_max_early_data(this.#address, offeredBytesMax);
+    checked.SSL_CTX_set_recv_max_early_data(this.#address, receivedBytesMax);
+  }
+
+  /** Sessions are tied to this name: a ticket of another service is not taken for one of ours. */
+  setSessionIdContext(name: string): void {
+    withCString(name, (address) =>
+      checked.SSL_CTX_set_session_id_context(this.#address, address, Buffer.byteLength(name)),
+    );
+  }
+
+  setTickets(countPerHandshake: number, lifetimeSeconds: number): void {
+    checked.SSL_CTX_set_num_tickets(this.#address, countPerHandshake);
+    checked.SSL_CTX_set_timeout(this.#address, BigInt(lifetimeSeconds));
+  }
+
+  /** The context frees `keys` with itself. */
+  setTicketKeys(keys: TicketKeys): void {
+    const callback = ticketKeyCallback(keys);
+    this.#owned.push(callback, keys);
+    checked.SSL_CTX_set_tlsext_ticket_key_evp_cb(this.#address, callback.pointer);
+  }
+
+  /** Leaf first. Takes references of its own: the caller disposes what it passed. */
+  useCertificate(chain: readonly Certificate[], key: PrivateKey): void {
+    const { SSL_CTX_use_certificate, SSL_CTX_use_PrivateKey, SSL_CTX_ctrl } = checked;
+    const [leaf, ...issuers] = chain;
+    assert(leaf !== undefined, 'a chain has a leaf');
+    const context = this.#address;
+    let ok = SSL_CTX_use_certificate(context, addressOfCertificate(leaf)) === 1;
+    ok &&= SSL_CTX_use_PrivateKey(context, addressOfKey(key)) === 1;
+    for (const issuer of issuers) {
+      const address = addressOfCertificate(issuer);
+      ok &&= SSL_CTX_ctrl(context, SSL_CTRL_CHAIN_CERT, 1n, address) === 1;
+    }
+    if (!ok) throw new Error(opensslErrorText());
+  }
+
+  /** Server: the first of `protocols` that the client offers; none in common ends the handshake. */
+  selectAlpn(protocols: readonly string[]): void {
+    const list = encodeAlpn(protocols);
+    const offered = addressOf(list);
+    const { SSL_select_next_proto } = checked;
+    const select = new Callback(
+      {
+        arguments: ['pointer', 'pointer', 'pointer', 'pointer', 'u32', 'pointer'],
+        return: 'i32',
+      },
+      (_ssl: bigint, out: bigint, outLength: bigint, peer: bigint, peerLength: number) => {
+        const result = SSL_select_next_proto(
+          out,
+          outLength,
+          offered,
+          list.length,
+          peer,
+          peerLength,
+        );
+        // RFC 7301 §3.2: no_application_protocol when nothing is in common.
+        return result === OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+      },
+      SSL_TLSEXT_ERR_ALERT_FATAL,
+    );
+    this.#owned.push(select, list);
+    checked.SSL_CTX_set_alpn_select_cb(this.#address, select.pointer, 0n);
+  }
+
+  /** Client: the protocols to offer, most wanted first. */
+  offerAlpn(protocols: readonly string[]): void {
+    using list = encodeAlpn(protocols);
+    // Unlike its kin this function returns 0 for success.
+    const status = checked.SSL_CTX_set_alpn_protos(this.#address, addressOf(list), list.length);
+    assert(status === 0, 'the protocol list is well-formed');
+  }
+
+  verifyPeer(): void {
+    checked.SSL_CTX_set_verify(this.#address, SSL_VERIFY_PEER, 0n);
+  }
+
+  /** Trusts every certificate of a PEM file. Returns whether there was one. */
+  addRootsFromFile(path: string): boolean {
+    const status = withCString(path, (address) =>
+      checked.SSL_CTX_load_verify_file(this.#address, address),
+    );
+    takeOpensslErrors();
+    return status === 1;
+  }
+
+  /** Trusts the certificates of a directory with OpenSSL's hashed names, read on demand. */
+  addRootsFromDirectory(path: string): void {
+    withCString(path, (address) => checked.SSL_CTX_load_verify_dir(this.#address, address));
+    takeOpensslErrors();
+  }
+
+  addRoot(certificate: Certificate): void {
+    const store = checked.SSL_CTX_get_cert_store(this.#address);
+    libcrypto.checked.X509_STORE_add_cert(store, addressOfCertificate(certificate));
+    takeOpensslErrors();
+  }
+
+  /** Frees the context once its last connection has been disposed. */
+  [Symbol.dispose](): void {
+    this.#closing = true;
+    this.#freeWhenUnused();
+  }
+
+  #freeWhenUnused(): void {
+    if (!this.#closing || this.#connectionCount > 0 || this.#address === 0n) return;
+    checked.SSL_CTX_free(this.#address);
+    this.#address = 0n;
+    for (const owned of this.#owned) owned[Symbol.dispose]();
+    counted('ssl-ctx', -1);
+  }
+}
+
+/** RFC 7301 §3.1: each name behind its length. */
+function encodeAlpn(protocols: readonly string[]): NativeBuffer {
+  const parts = protocols.map((name) => Buffer.from(`\0${name}`, 'latin1'));
+  for (const part of parts) {
+    assert(part.length > 1 && part.length <= 256, 'a protocol name has 1 to 255 octets');
+    part[0] = part.length - 1;
+  }
+  const encoded = Buffer.concat(parts);
+  const list = NativeBuffer.allocate(encoded.length);
+  list.bytes.set(encoded);
+  return list;
+}
+
+/** Lends a NUL-terminated copy of `text` to one call. */
+export function withCString<T>(text: string, use: (address: bigint) => T): T {
+  assert(!text.includes('\0'), 'a C string holds no NUL');
+  // A fresh mapping is zeroed, which also ends the string.
+  using copy = NativeBuffer.allocate(Buffer.byteLength(text) + 1);
+  copy.bytes.write(text);
+  return use(addressOf(copy));
+}

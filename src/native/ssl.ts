@@ -1,0 +1,335 @@
+/** One `SSL` over memory BIOs: a TLS connection's state machine without I/O. */
+import { assert } from '../base/assert.ts';
+import { counted } from './counters.ts';
+import { stringAt, transientAddressOf } from './load.ts';
+import { addressOf, NativeBuffer } from './memory.ts';
+import { type OpensslError, takeOpensslErrors } from './openssl-errors.ts';
+import { libcMemory, libcrypto, libssl } from './openssl-table.ts';
+import { addressOfContext, holdContext, type SslContext, withCString } from './ssl-context.ts';
+import { SslSession } from './ssl-session.ts';
+
+const ssl = libssl.checked;
+const { SSL_read, SSL_write, SSL_get_error, SSL_write_early_data, SSL_new, SSL_free } =
+  libssl.direct;
+const { ERR_clear_error, BIO_ctrl, BIO_ctrl_pending, BIO_read, BIO_new, BUF_MEM_new } =
+  libcrypto.direct;
+const { memcpy } = libcMemory.direct;
+const memoryMethod = libcrypto.checked.BIO_s_mem();
+
+// Names and values of ssl.h and bio.h.
+const SSL_ERROR_WANT_READ = 2;
+const SSL_ERROR_ZERO_RETURN = 6;
+const SSL_READ_EARLY_DATA_SUCCESS = 1;
+const SSL_READ_EARLY_DATA_FINISH = 2;
+const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
+const SSL_CTRL_GET_SIGNATURE_NAME = 140;
+const SSL_CTRL_GET_PEER_SIGNATURE_NAME = 141;
+const TLSEXT_NAMETYPE_HOST_NAME = 0n;
+const TLSEXT_NAMETYPE_HOST_NAME_I32 = 0;
+const BIO_CTRL_INFO = 3;
+const BIO_C_SET_BUF_MEM = 114;
+const BIO_NOCLOSE = 0n;
+const BIO_CLOSE = 1n;
+const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 4;
+
+/** What the reading methods return when it is not a count of octets, which is positive. */
+export const SslStatus = {
+  /** All input is consumed, and more is needed. */
+  wantsInput: 0,
+  /** The peer has sent close_notify. */
+  ended: -1,
+  /** See `errors`; an alert may wait in the output. */
+  failed: -2,
+  /** There is, or will be, no (more) early data: go on with `handshake`. */
+  earlyDataEnded: -3,
+  /** The handshake is complete. */
+  complete: -4,
+} as const;
+
+/** As OpenSSL has it (SSL_get_early_data_status). */
+export const EarlyDataStatus = { notSent: 0, rejected: 1, accepted: 2 } as const;
+
+/**
+ * An output buffer that has grown beyond this is given back once it is empty, so that an idle
+ * connection does not keep what one large response took.
+ */
+const OUTPUT_KEPT_BYTES_MAX = 8_192;
+
+/** Copying is cheaper than asking V8 for an address below this many octets. */
+const SCRATCH_BYTES = 16_384;
+const scratch = NativeBuffer.allocate(SCRATCH_BYTES);
+const scratchAddress = addressOf(scratch);
+
+/** Where calls leave a size or a pointer. */
+const results = NativeBuffer.allocate(64);
+const resultAddress = addressOf(results);
+const secondResultAddress = resultAddress + 8n;
+const resultWords = new Uint32Array(results.bytes.buffer);
+const resultPointers = new BigUint64Array(results.bytes.buffer);
+
+/**
+ * A `BUF_MEM` (buffer.h: length, data, max, flags) through which a memory BIO reads ciphertext in
+ * place: it copies the struct when it is set, so that one serves every connection.
+ */
+const inputView = NativeBuffer.allocate(32);
+const inputViewAddress = addressOf(inputView);
+const inputViewWords = new Uint32Array(inputView.bytes.buffer);
+const inputViewPointers = new BigUint64Array(inputView.bytes.buffer);
+const LENGTH_WORD = 0;
+const DATA_POINTER = 1;
+const MAX_WORD = 4;
+
+const PEEK_BYTES_MAX = 256;
+
+export class Ssl implements Disposable {
+  #ssl: bigint;
+  readonly #input: bigint;
+  readonly #output: bigint;
+  readonly #context: SslContext;
+  /** The most octets that the output has held since its buffer was made. */
+  #outputPeakBytes = 0;
+  /** Causes of the last `failed`, oldest first. */
+  errors: readonly OpensslError[] = [];
+
+  constructor(context: SslContext) {
+    this.#context = context;
+    this.#ssl = SSL_new(addressOfContext(context));
+    assert(this.#ssl !== 0n, 'the context is open and memory is left');
+    this.#input = BIO_new(memoryMethod);
+    this.#output = BIO_new(memoryMethod);
+    assert(this.#input !== 0n && this.#output !== 0n, 'memory is left');
+    ssl.SSL_set_bio(this.#ssl, this.#input, this.#output);
+    if (context.role === 'server') ssl.SSL_set_accept_state(this.#ssl);
+    else ssl.SSL_set_connect_state(this.#ssl);
+    holdContext(context, 1);
+    counted('ssl', 1);
+  }
+
+  /**
+   * Makes `length` octets at `offset` the input, which are read in place: they must stay as they
+   * are until `inputBytes` is 0 or the next call of this method, which drops what was not read.
+   */
+  feed(buffer: NativeBuffer, offset: number, length: number): void {
+    assert(offset >= 0 && offset + length <= buffer.length, 'the octets are inside the buffer');
+    inputViewWords[LENGTH_WORD] = length;
+    inputViewWords[MAX_WORD] = length;
+    const address = addressOf(buffer);
+    inputViewPointers[DATA_POINTER] = offset === 0 ? address : address + BigInt(offset);
+    BIO_ctrl(this.#input, BIO_C_SET_BUF_MEM, BIO_NOCLOSE, inputViewAddress);
+  }
+
+  /** Octets fed and not yet read. */
+  get inputBytes(): number {
+    return BIO_ctrl_pending(this.#input);
+  }
+
+  /** Octets of output not yet taken. */
+  get outputBytes(): number {
+    return BIO_ctrl_pending(this.#output);
+  }
+
+  /** Advances the handshake as far as the input goes: `complete`, `wantsInput` or `failed`. */
+  handshake(): number {
+    ERR_clear_error();
+    const result = ssl.SSL_do_handshake(this.#ssl);
+    return result === 1 ? SslStatus.complete : this.#status(result);
+  }
+
+  /** Server: as `handshake`, and reads early data; a count, `earlyDataEnded` or a status. */
+  readEarlyData(target: NativeBuffer): number {
+    ERR_clear_error();
+    const address = addressOf(target);
+    const result = ssl.SSL_read_early_data(this.#ssl, address, target.length, resultAddress);
+    if (result === SSL_READ_EARLY_DATA_SUCCESS) return resultWords[0]!;
+    if (result === SSL_READ_EARLY_DATA_FINISH) return SslStatus.earlyDataEnded;
+    return this.#status(result);
+  }
+
+  /** Decrypts one record: a count of octets, `wantsInput`, `ended` or `failed`. */
+  read(target: NativeBuffer): number {
+    ERR_clear_error();
+    const count = SSL_read(this.#ssl, addressOf(target), target.length);
+    return count > 0 ? count : this.#status(count);
+  }
+
+  /** Encrypts octets of JavaScript's memory. Returns whether it could. */
+  write(bytes: Uint8Array, early: boolean): boolean {
+    const { length } = bytes;
+    if (length > SCRATCH_BYTES) return this.#write(transientAddressOf(bytes), length, early);
+    scratch.bytes.set(bytes);
+    return this.#write(scratchAddress, length, early);
+  }
+
+  /** Encrypts octets of native memory. Returns whether it could. */
+  writeNative(buffer: NativeBuffer, length: number, early: boolean): boolean {
+    assert(length <= buffer.length, 'the octets are inside the buffer');
+    return this.#write(addressOf(buffer), length, early);
+  }
+
+  #write(address: bigint, length: number, early: boolean): boolean {
+    if (length === 0) return true;
+    ERR_clear_error();
+    const done = early
+      ? SSL_write_early_data(this.#ssl, address, length, resultAddress) === 1
+      : SSL_write(this.#ssl, address, length) === length;
+    if (!done) this.errors = takeOpensslErrors();
+    return done;
+  }
+
+  /** Moves output to `target`; returns how many octets. */
+  takeOutput(target: NativeBuffer): number {
+    const pending = BIO_ctrl_pending(this.#output);
+    if (pending === 0) return 0;
+    if (pending > this.#outputPeakBytes) this.#outputPeakBytes = pending;
+    const count = BIO_read(this.#output, addressOf(target), target.length);
+    assert(count > 0, 'a memory BIO that holds octets gives some');
+    if (count === pending && this.#outputPeakBytes > OUTPUT_KEPT_BYTES_MAX) this.#renewOutput();
+    return count;
+  }
+
+  #renewOutput(): void {
+    BIO_ctrl(this.#output, BIO_C_SET_BUF_MEM, BIO_CLOSE, BUF_MEM_new());
+    this.#outputPeakBytes = 0;
+  }
+
+  /**
+   * Looks at waiting output without taking it: up to 256 octets from `offset`, or counted from the
+   * end when negative. Valid until the next call.
+   */
+  peekOutput(offset: number, length: number): Uint8Array {
+    const pending = BIO_ctrl(this.#output, BIO_CTRL_INFO, 0n, resultAddress);
+    const start = offset < 0 ? Math.max(0, pending + offset) : offset;
+    const count = Math.max(0, Math.min(length, pending - start, PEEK_BYTES_MAX));
+    if (count > 0) memcpy(scratchAddress, resultPointers[0]! + BigInt(start), count);
+    return scratch.bytes.subarray(0, count);
+  }
+
+  /** Sends close_notify. Only once the handshake is complete. */
+  shutdown(): void {
+    ERR_clear_error();
+    ssl.SSL_shutdown(this.#ssl);
+    ERR_clear_error();
+  }
+
+  /** Renews our sending key, and asks the peer to renew its own (RFC 8446 §4.6.3). */
+  updateKeys(): void {
+    const SSL_KEY_UPDATE_REQUESTED = 1;
+    assert(ssl.SSL_key_update(this.#ssl, SSL_KEY_UPDATE_REQUESTED) === 1, 'TLS 1.3 is open');
+    // The message itself goes out with the handshake function.
+    ssl.SSL_do_handshake(this.#ssl);
+  }
+
+  #status(result: number): number {
+    const error = SSL_get_error(this.#ssl, result);
+    if (error === SSL_ERROR_WANT_READ) return SslStatus.wantsInput;
+    if (error === SSL_ERROR_ZERO_RETURN) return SslStatus.ended;
+    this.errors = takeOpensslErrors();
+    return SslStatus.failed;
+  }
+
+  // What follows is for the client before its handshake starts.
+
+  /** Asks for this name (RFC 6066 §3). */
+  setServerName(name: string): void {
+    const { SSL_ctrl } = ssl;
+    withCString(name, (address) =>
+      SSL_ctrl(this.#ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_HOST_NAME, address),
+    );
+  }
+
+  /** The certificate must bear this DNS name (RFC 9525) or, when `isAddress`, this IP address. */
+  expectName(name: string, isAddress: boolean): void {
+    const parameters = ssl.SSL_get0_param(this.#ssl);
+    const { X509_VERIFY_PARAM_set1_host, X509_VERIFY_PARAM_set1_ip_asc } = libcrypto.checked;
+    libcrypto.checked.X509_VERIFY_PARAM_set_hostflags(
+      parameters,
+      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+    );
+    const status = withCString(name, (address) =>
+      isAddress
+        ? X509_VERIFY_PARAM_set1_ip_asc(parameters, address)
+        : X509_VERIFY_PARAM_set1_host(parameters, address, Buffer.byteLength(name)),
+    );
+    assert(status === 1, 'the caller has checked the name');
+  }
+
+  useSession(session: SslSession): void {
+    session.offerOn(this.#ssl);
+  }
+
+  /** The session as it stands, for a later connection; null while it could not be resumed. */
+  session(): SslSession | null {
+    return SslSession.of(this.#ssl);
+  }
+
+  // What follows are facts of the handshake. None may be asked from inside a callback of OpenSSL.
+
+  /** `TLSv1.3`. Before the versions are agreed it is the highest that we would take. */
+  get version(): string {
+    return stringAt(ssl.SSL_get_version(this.#ssl));
+  }
+
+  get cipher(): string {
+    const cipher = ssl.SSL_get_current_cipher(this.#ssl);
+    return cipher === 0n ? '' : stringAt(ssl.SSL_CIPHER_standard_name(cipher));
+  }
+
+  get group(): string {
+    // OpenSSL 3.5 dereferences the session here, and there is none between a HelloRetryRequest and
+    // the second ClientHello.
+    if (ssl.SSL_get_session(this.#ssl) === 0n) return '';
+    return stringAt(ssl.SSL_get0_group_name(this.#ssl));
+  }
+
+  /** The scheme with which the server signed: we on a server, the peer on a client. */
+  get signature(): string {
+    const command =
+      this.#context.role === 'server'
+        ? SSL_CTRL_GET_SIGNATURE_NAME
+        : SSL_CTRL_GET_PEER_SIGNATURE_NAME;
+    if (ssl.SSL_ctrl(this.#ssl, command, 0n, resultAddress) !== 1) return '';
+    return stringAt(resultPointers[0]!);
+  }
+
+  get isResumed(): boolean {
+    return ssl.SSL_session_reused(this.#ssl) === 1;
+  }
+
+  get earlyDataStatus(): number {
+    return ssl.SSL_get_early_data_status(this.#ssl);
+  }
+
+  get serverName(): string {
+    return stringAt(ssl.SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME_I32));
+  }
+
+  get alpn(): string {
+    ssl.SSL_get0_alpn_selected(this.#ssl, resultAddress, secondResultAddress);
+    const length = Math.min(resultWords[2]!, 255);
+    if (length === 0) return '';
+    memcpy(scratchAddress, resultPointers[0]!, length);
+    return scratch.bytes.toString('latin1', 0, length);
+  }
+
+  get stateName(): string {
+    return stringAt(ssl.SSL_state_string_long(this.#ssl));
+  }
+
+  /** `X509_V_…` (x509_vfy.h); 0 when the chain was verified. */
+  get verifyResult(): number {
+    return ssl.SSL_get_verify_result(this.#ssl);
+  }
+
+  get verifyResultText(): string {
+    return stringAt(libcrypto.checked.X509_verify_cert_error_string(BigInt(this.verifyResult)));
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#ssl === 0n) return;
+    // The BIOs belong to the SSL and go with it.
+    SSL_free(this.#ssl);
+    this.#ssl = 0n;
+    counted('ssl', -1);
+    holdContext(this.#context, -1);
+  }
+}

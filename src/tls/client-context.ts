@@ -1,0 +1,140 @@
+/** TLS toward origins: verified by default against the system's roots. */
+import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { rootCertificates } from 'node:tls';
+import type { Clock } from '../base/clock.ts';
+import { SluiceError, UsageError } from '../base/errors.ts';
+import { Ssl } from '../native/ssl.ts';
+import { SslContext, SslMode, SslOption, type TlsVersion } from '../native/ssl-context.ts';
+import type { SslSession } from '../native/ssl-session.ts';
+import { Certificate } from '../native/x509.ts';
+import { TlsEngine } from './connection.ts';
+import type { TlsHandler } from './contract.ts';
+
+/** Forward secret suites; CBC stays for old origins, behind the AEAD ones. */
+const CIPHERS_TLS12 = 'ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!PSK:!SRP';
+
+/** Where distributions keep the roots, as one file. */
+const ROOT_FILES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+  '/etc/ssl/ca-bundle.pem',
+];
+
+export interface ClientContextOptions {
+  /** PEM file of the only roots to trust, instead of the system's; '' for the system's. */
+  readonly caFile?: string;
+  /** Protocols to offer, most wanted first. Empty: no ALPN. */
+  readonly alpn?: readonly string[];
+  /** False only by an explicit, alarming option: anybody can stand in for the origin. */
+  readonly verify?: boolean;
+  /** `SSL_CERT_FILE` and `SSL_CERT_DIR` as the operator has set them, or ''. */
+  readonly environmentCaFile?: string;
+  readonly environmentCaDirectory?: string;
+  readonly groups?: string;
+  readonly minVersion?: TlsVersion;
+  readonly maxVersion?: TlsVersion;
+}
+
+export interface ConnectOptions {
+  /** The name to ask for (SNI), or '' for none. An IP address is never sent (RFC 6066 §3). */
+  readonly serverName: string;
+  /** DNS name or IP address that the certificate must bear; `serverName` by default. */
+  readonly verifyName?: string;
+  /** A session of an earlier connection to the same origin. */
+  readonly session?: SslSession;
+}
+
+export interface ClientContext extends Disposable {
+  /** Which roots are trusted, for the log: a path, `bundled` or `none`. */
+  readonly roots: string;
+  /** A connection whose ClientHello waits in its output. */
+  connect(options: ConnectOptions, handler: TlsHandler, clock: Clock): TlsEngine;
+}
+
+/** Throws UsageError for a root file that cannot be used. */
+export function createClientContext(options: ClientContextOptions = {}): ClientContext {
+  const verify = options.verify ?? true;
+  const context = new SslContext('client');
+  try {
+    context.setOptions(SslOption.NO_COMPRESSION | SslOption.NO_RENEGOTIATION);
+    context.setMode(SslMode.ACCEPT_MOVING_WRITE_BUFFER | SslMode.RELEASE_BUFFERS);
+    context.setVersions(options.minVersion ?? 'TLSv1.2', options.maxVersion ?? 'TLSv1.3');
+    context.setCipherList(CIPHERS_TLS12);
+    if (options.groups !== undefined) context.setGroups(options.groups);
+    if (options.alpn !== undefined && options.alpn.length > 0) context.offerAlpn(options.alpn);
+    const roots = verify ? trustRoots(context, options) : 'none';
+    if (verify) context.verifyPeer();
+    return {
+      roots,
+      connect: (target, handler, clock) => connect(context, verify, target, handler, clock),
+      [Symbol.dispose]: () => context[Symbol.dispose](),
+    };
+  } catch (error) {
+    context[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function connect(
+  context: SslContext,
+  verify: boolean,
+  target: ConnectOptions,
+  handler: TlsHandler,
+  clock: Clock,
+): TlsEngine {
+  const verifyName = target.verifyName ?? target.serverName;
+  if (verify && !isVerifiable(verifyName)) {
+    throw new SluiceError('tls-name-invalid', `'${verifyName}' is no name of a server`, {
+      blame: 'internal',
+    });
+  }
+  const ssl = new Ssl(context);
+  if (verify) ssl.expectName(verifyName, isIP(verifyName) !== 0);
+  if (target.serverName !== '' && isIP(target.serverName) === 0) {
+    ssl.setServerName(target.serverName);
+  }
+  if (target.session !== undefined) ssl.useSession(target.session);
+  const engine = new TlsEngine({ ssl, role: 'client', handler, clock, earlyData: false });
+  engine.start();
+  return engine;
+}
+
+/** A DNS name in its ASCII form (RFC 1035 §2.3.4) or an IP address. */
+function isVerifiable(name: string): boolean {
+  return isIP(name) !== 0 || (name.length <= 253 && /^[\w-]+(\.[\w-]+)*\.?$/.test(name));
+}
+
+function trustRoots(context: SslContext, options: ClientContextOptions): string {
+  if (options.caFile !== undefined && options.caFile !== '') {
+    if (context.addRootsFromFile(options.caFile)) return options.caFile;
+    throw new UsageError(
+      `no certificate can be read from '${options.caFile}'`,
+      'give a PEM file with the certificates to trust',
+    );
+  }
+  return trustEnvironment(context, options) || trustSystem(context) || trustBundled(context);
+}
+
+function trustEnvironment(context: SslContext, options: ClientContextOptions): string {
+  const file = options.environmentCaFile ?? '';
+  const directory = options.environmentCaDirectory ?? '';
+  if (directory !== '' && existsSync(directory)) context.addRootsFromDirectory(directory);
+  if (file !== '' && context.addRootsFromFile(file)) return file;
+  return directory !== '' && existsSync(directory) ? directory : '';
+}
+
+function trustSystem(context: SslContext): string {
+  return ROOT_FILES.find((path) => existsSync(path) && context.addRootsFromFile(path)) ?? '';
+}
+
+/** Mozilla's roots as Node carries them: for containers that have none. */
+function trustBundled(context: SslContext): string {
+  for (const certificate of Certificate.readAll(rootCertificates.join('\n'))) {
+    context.addRoot(certificate);
+    certificate[Symbol.dispose]();
+  }
+  return 'bundled';
+}

@@ -1,0 +1,324 @@
+/** One TLS connection without I/O, for both roles: the engine behind contract.ts. */
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { SluiceError } from '../base/errors.ts';
+import { NativeBuffer } from '../native/memory.ts';
+import { type Ssl, SslStatus } from '../native/ssl.ts';
+import type { SslSession } from '../native/ssl-session.ts';
+import {
+  ALERT_RECORD_BYTES,
+  isSealedAlert,
+  plaintextAlert,
+  SEALED_ALERT_RECORD_BYTES,
+} from './alerts.ts';
+import type { TlsConnection, TlsHandler } from './contract.ts';
+import { alertReceived, explainFailure, type Failure } from './failures.ts';
+import { takeHandshakeRecord } from './handshake-record.ts';
+import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
+
+const Phase = {
+  /** Server with early data on: OpenSSL is driven by SSL_read_early_data. */
+  early: 0,
+  handshake: 1,
+  open: 2,
+  /** The peer has sent close_notify; we may still write. */
+  receiveEnded: 3,
+  /** Failed, abandoned or disposed. */
+  closed: 4,
+} as const;
+type Phase = (typeof Phase)[keyof typeof Phase];
+
+/** A record holds at most 2^14 octets of plaintext (RFC 8446 §5.1), and is read in one piece. */
+export const PLAINTEXT_BYTES_MAX = 16_384;
+
+/**
+ * Plaintext of the connections that are inside `receive`, one per depth: a handler may make
+ * another connection receive, which must not overwrite what the first one shows.
+ */
+const plaintextPool: NativeBuffer[] = [];
+let depth = 0;
+
+export interface ConnectionOptions {
+  readonly ssl: Ssl;
+  readonly role: 'server' | 'client';
+  readonly handler: TlsHandler;
+  readonly clock: Clock;
+  /** Server: whether early data may be accepted. */
+  readonly earlyData: boolean;
+}
+
+export class TlsEngine implements TlsConnection {
+  readonly #ssl: Ssl;
+  readonly #handler: TlsHandler;
+  readonly #clock: Clock;
+  readonly #role: 'server' | 'client';
+  readonly #earlyData: boolean;
+  #phase: Phase;
+  #disposed = false;
+  #receiving = false;
+  #handshakeComplete = false;
+  #earlyWritable = false;
+  #shutdownWanted = false;
+  #shutdownSent = false;
+  #bytesReceived = 0;
+  #bytesSent = 0;
+  #earlyDataBytes = 0;
+  #startedAtMs = 0;
+  #startedAtMonotonicMs = 0;
+  #helloRetryRequest = false;
+  /** The beginning of the server's first flight; null once it has been looked at. */
+  #serverHelloPrefix: Buffer | null = Buffer.alloc(SERVER_HELLO_PREFIX_BYTES);
+
+  constructor(options: ConnectionOptions) {
+    this.#ssl = options.ssl;
+    this.#handler = options.handler;
+    this.#clock = options.clock;
+    this.#role = options.role;
+    this.#earlyData = options.earlyData;
+    this.#phase = options.role === 'server' && options.earlyData ? Phase.early : Phase.handshake;
+  }
+
+  get isComplete(): boolean {
+    return this.#handshakeComplete;
+  }
+
+  get isWritable(): boolean {
+    if (this.#shutdownWanted) return false;
+    if (this.#phase === Phase.open || this.#phase === Phase.receiveEnded) return true;
+    return this.#earlyWritable && this.#phase !== Phase.closed;
+  }
+
+  get hasOutput(): boolean {
+    return !this.#disposed && this.#ssl.outputBytes > 0;
+  }
+
+  /** Client: makes the ClientHello. */
+  start(): void {
+    assert(this.#role === 'client' && this.#startedAtMs === 0, 'a client starts once');
+    this.#noteStart();
+    this.#advanceHandshake();
+  }
+
+  receive(buffer: NativeBuffer, length: number): void {
+    assert(!this.#receiving, 'receive is not called from a handler of the same connection');
+    if (this.#phase >= Phase.receiveEnded || length === 0) return;
+    const plaintext = (plaintextPool[depth] ??= NativeBuffer.allocate(PLAINTEXT_BYTES_MAX));
+    this.#ssl.feed(buffer, 0, length);
+    this.#receiving = true;
+    depth++;
+    try {
+      if (this.#phase !== Phase.open) this.#receiveHandshake(buffer, length, plaintext);
+      else this.#readRecords(plaintext);
+    } finally {
+      depth--;
+      this.#receiving = false;
+      if (this.#disposed) this.#ssl[Symbol.dispose]();
+    }
+  }
+
+  #readRecords(plaintext: NativeBuffer): void {
+    const ssl = this.#ssl;
+    do {
+      const status = ssl.read(plaintext);
+      if (status > 0) this.#handler.onPlaintext(plaintext.bytes.subarray(0, status), false);
+      else if (status !== SslStatus.wantsInput) this.#readStopped(status);
+      // When the input is used up another read would only find that out, at many times the cost.
+    } while (this.#phase === Phase.open && ssl.inputBytes > 0);
+  }
+
+  #readStopped(status: number): void {
+    if (status === SslStatus.ended) {
+      this.#phase = Phase.receiveEnded;
+      this.#handler.onEnd();
+    } else {
+      this.#fail(this.#explain());
+    }
+  }
+
+  #receiveHandshake(buffer: NativeBuffer, length: number, plaintext: NativeBuffer): void {
+    if (this.#startedAtMs === 0) this.#noteStart();
+    if (this.#role === 'client' && this.#serverHelloPrefix !== null) {
+      this.#watchServerHello(buffer.bytes.subarray(0, length));
+    }
+    this.#bytesReceived += length;
+    if (this.#phase === Phase.early) this.#readEarlyData(plaintext);
+    if (this.#phase === Phase.handshake) this.#advanceHandshake();
+    if (this.#phase === Phase.open && this.#ssl.inputBytes > 0) this.#readRecords(plaintext);
+  }
+
+  #readEarlyData(plaintext: NativeBuffer): void {
+    while (this.#phase === Phase.early) {
+      const status = this.#ssl.readEarlyData(plaintext);
+      this.#watchOutput();
+      if (status > 0) {
+        // Our Finished has been made before the first early data was read, so that an answer can
+        // be sealed with keys of the application (RFC 8446 §2, 0.5-RTT data).
+        this.#earlyWritable = true;
+        this.#earlyDataBytes += status;
+        this.#handler.onPlaintext(plaintext.bytes.subarray(0, status), true);
+      } else if (status === SslStatus.earlyDataEnded) {
+        this.#phase = Phase.handshake;
+      } else if (status === SslStatus.wantsInput) {
+        return;
+      } else {
+        this.#handshakeStopped(status);
+      }
+    }
+  }
+
+  #advanceHandshake(): void {
+    const status = this.#ssl.handshake();
+    this.#watchOutput();
+    if (status === SslStatus.complete) this.#completeHandshake();
+    else if (status !== SslStatus.wantsInput) this.#handshakeStopped(status);
+  }
+
+  #completeHandshake(): void {
+    this.#phase = Phase.open;
+    this.#handshakeComplete = true;
+    this.#handler.onHandshakeEnd(this.#record(null));
+    if (this.#shutdownWanted && this.#phase === Phase.open) this.#sendShutdown();
+  }
+
+  #handshakeStopped(status: number): void {
+    const closed = status === SslStatus.ended;
+    this.#fail(closed ? alertReceived('close_notify', this.#peer) : this.#explain());
+  }
+
+  receiveEnd(): void {
+    if (this.#phase >= Phase.receiveEnded) return;
+    // RFC 8446 §6.1: without close_notify what came so far may have been cut short.
+    const error = this.#handshakeComplete
+      ? new SluiceError('tls-truncated', 'the peer went away without close_notify', {
+          blame: this.#peer,
+        })
+      : new SluiceError('tls-handshake-cut', 'the peer went away during the handshake', {
+          blame: this.#peer,
+        });
+    this.#fail({ error, alert: '', alertSentBy: '' });
+  }
+
+  write(bytes: Uint8Array): void {
+    assert(this.isWritable, 'isWritable is looked at before write');
+    if (!this.#ssl.write(bytes, !this.#handshakeComplete)) this.#fail(this.#explain());
+  }
+
+  writeNative(buffer: NativeBuffer, length: number): void {
+    assert(this.isWritable, 'isWritable is looked at before writeNative');
+    const early = !this.#handshakeComplete;
+    if (!this.#ssl.writeNative(buffer, length, early)) this.#fail(this.#explain());
+  }
+
+  takeOutput(target: NativeBuffer): number {
+    if (this.#disposed) return 0;
+    const count = this.#ssl.takeOutput(target);
+    this.#bytesSent += count;
+    return count;
+  }
+
+  shutdown(): void {
+    if (this.#shutdownWanted || this.#phase === Phase.closed) return;
+    this.#shutdownWanted = true;
+    // OpenSSL can only close after the handshake; until then the wish is kept.
+    if (this.#handshakeComplete) this.#sendShutdown();
+  }
+
+  #sendShutdown(): void {
+    if (this.#shutdownSent) return;
+    this.#shutdownSent = true;
+    this.#ssl.shutdown();
+  }
+
+  abandon(errorCode: string): void {
+    if (this.#handshakeComplete || this.#phase === Phase.closed) return;
+    if (this.#startedAtMs === 0) this.#noteStart();
+    const error = new SluiceError(errorCode, 'the handshake was abandoned', {
+      blame: this.#peer,
+    });
+    this.#phase = Phase.closed;
+    this.#handler.onHandshakeEnd(this.#record({ error, alert: '', alertSentBy: '' }));
+  }
+
+  /** Renews the sending key and asks the peer to do so too (RFC 8446 §4.6.3). TLS 1.3 only. */
+  updateKeys(): void {
+    assert(this.#phase === Phase.open, 'the connection is open');
+    this.#ssl.updateKeys();
+  }
+
+  /** Client: what a later connection may resume; null when the server gave nothing. */
+  takeSession(): SslSession | null {
+    return this.#disposed ? null : this.#ssl.session();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    if (this.#startedAtMs !== 0) this.abandon('tls-handshake-abandoned');
+    this.#disposed = true;
+    this.#phase = Phase.closed;
+    // A handler may dispose the connection that calls it: then `receive` frees it at its end.
+    if (!this.#receiving) this.#ssl[Symbol.dispose]();
+  }
+
+  get #peer(): 'downstream' | 'upstream' {
+    return this.#role === 'server' ? 'downstream' : 'upstream';
+  }
+
+  #noteStart(): void {
+    this.#startedAtMs = this.#clock.wallMs();
+    this.#startedAtMonotonicMs = this.#clock.monotonicMs();
+  }
+
+  #watchOutput(): void {
+    if (this.#serverHelloPrefix === null || this.#role === 'client') return;
+    // A server's first output is its ServerHello, its HelloRetryRequest or an alert, in one piece.
+    if (this.#ssl.outputBytes === 0) return;
+    const prefix = this.#ssl.peekOutput(0, SERVER_HELLO_PREFIX_BYTES);
+    this.#helloRetryRequest = isHelloRetryRequest(prefix);
+    this.#serverHelloPrefix = null;
+  }
+
+  /** A client gets the server's first flight in any number of pieces. */
+  #watchServerHello(piece: Uint8Array): void {
+    const prefix = this.#serverHelloPrefix;
+    if (prefix === null) return;
+    const filled = Math.min(this.#bytesReceived, prefix.length);
+    prefix.set(piece.subarray(0, prefix.length - filled), filled);
+    if (filled + piece.length < prefix.length) return;
+    this.#helloRetryRequest = isHelloRetryRequest(prefix);
+    this.#serverHelloPrefix = null;
+  }
+
+  #explain(): Failure {
+    const ssl = this.#ssl;
+    return explainFailure({
+      peer: this.#peer,
+      errors: ssl.errors,
+      plaintextAlert: plaintextAlert(ssl.peekOutput(-ALERT_RECORD_BYTES, ALERT_RECORD_BYTES)),
+      sealedAlert: isSealedAlert(
+        ssl.peekOutput(-SEALED_ALERT_RECORD_BYTES, SEALED_ALERT_RECORD_BYTES),
+      ),
+      verifyResult: ssl.verifyResult,
+      verifyResultText: ssl.verifyResultText,
+    });
+  }
+
+  #fail(failure: Failure): void {
+    const duringHandshake = !this.#handshakeComplete;
+    this.#phase = Phase.closed;
+    if (duringHandshake) this.#handler.onHandshakeEnd(this.#record(failure));
+    if (!this.#disposed) this.#handler.onError(failure.error);
+  }
+
+  #record(failure: Failure | null) {
+    return takeHandshakeRecord(this.#ssl, {
+      failure,
+      earlyDataAllowed: this.#earlyData,
+      earlyDataBytes: this.#earlyDataBytes,
+      helloRetryRequest: this.#helloRetryRequest,
+      startedAtMs: this.#startedAtMs,
+      durationMs: this.#clock.monotonicMs() - this.#startedAtMonotonicMs,
+      bytesReceived: this.#bytesReceived - this.#ssl.inputBytes,
+      bytesSent: this.#bytesSent + this.#ssl.outputBytes,
+    });
+  }
+}

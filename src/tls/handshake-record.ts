@@ -1,0 +1,68 @@
+/** The immutable facts of one handshake, asked from OpenSSL after it has ended. */
+import { EarlyDataStatus, type Ssl } from '../native/ssl.ts';
+import type { EarlyDataOutcome, HandshakeRecord } from './contract.ts';
+import type { Failure } from './failures.ts';
+
+/** What the engine itself knows. */
+export interface EngineFacts {
+  /** Null when the handshake is complete. */
+  readonly failure: Failure | null;
+  readonly earlyDataAllowed: boolean;
+  readonly earlyDataBytes: number;
+  readonly helloRetryRequest: boolean;
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
+/** Must be called from outside of OpenSSL's callbacks, where every getter is safe (ssl.ts). */
+export function takeHandshakeRecord(ssl: Ssl, facts: EngineFacts): HandshakeRecord {
+  const { failure } = facts;
+  const { cipher, isResumed: resumed } = ssl;
+  // Without a cipher suite nothing has been agreed, and OpenSSL would name the highest version.
+  const version = cipher === '' ? '' : ssl.version;
+  const earlyData = earlyDataOutcome(ssl);
+  return Object.freeze({
+    outcome: failure === null ? 'complete' : 'failed',
+    version,
+    cipher,
+    // A resumed TLS 1.2 session is not keyed by a group again (RFC 5246 §7.3).
+    group: resumed && version === 'TLSv1.2' ? '' : ssl.group,
+    signature: resumed ? '' : ssl.signature,
+    resumed,
+    earlyData,
+    earlyDataReason: earlyData === 'rejected' ? rejectionReason(facts, resumed) : '',
+    earlyDataBytes: facts.earlyDataBytes,
+    helloRetryRequest: facts.helloRetryRequest,
+    serverName: ssl.serverName,
+    alpn: ssl.alpn,
+    startedAtMs: facts.startedAtMs,
+    durationMs: facts.durationMs,
+    bytesReceived: facts.bytesReceived,
+    bytesSent: facts.bytesSent,
+    alert: failure?.alert ?? '',
+    alertSentBy: failure?.alertSentBy ?? '',
+    errorCode: failure?.error.code ?? '',
+    lastState: ssl.stateName,
+  });
+}
+
+function earlyDataOutcome(ssl: Ssl): EarlyDataOutcome {
+  switch (ssl.earlyDataStatus) {
+    case EarlyDataStatus.accepted:
+      return 'accepted';
+    case EarlyDataStatus.rejected:
+      return 'rejected';
+    default:
+      return 'not-offered';
+  }
+}
+
+function rejectionReason(facts: EngineFacts, resumed: boolean): string {
+  // RFC 8446 §4.2.10: what a server must check before it accepts.
+  if (facts.helloRetryRequest) return 'hello retry request';
+  if (!facts.earlyDataAllowed) return 'policy off';
+  if (!resumed) return 'ticket not accepted';
+  return 'ticket not usable for early data';
+}
