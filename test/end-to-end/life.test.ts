@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import test from 'node:test';
+import { startOrigin } from '../support/origins.ts';
+import { run } from '../support/programs.ts';
+import { RawConnection } from '../support/raw-connection.ts';
+import { environment, sluiceCommand, startSluice } from '../support/sluice.ts';
+import { sleep, until } from '../support/waiting.ts';
+
+const GET = 'GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n';
+
+const origin = await startOrigin((request, response) => {
+  response.setHeader('Cache-Control', 'no-store');
+  const delayMs = Number(/^\/after\/(\d+)/.exec(request.url!)?.[1] ?? 0);
+  setTimeout(() => response.end('ok'), delayMs);
+});
+test.after(() => origin[Symbol.asyncDispose]());
+
+for (const workers of [1, 2]) {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const name = `${signal} lets running requests finish, then ends with 0 (${workers} workers)`;
+    test(name, async () => {
+      await using sluice = await startSluice({ origin: origin.url, workers });
+      using busy = await RawConnection.open(sluice.httpPort);
+      using idle = await RawConnection.openTls(sluice.httpsPort);
+      const asked = origin.asked('/after/500').length;
+      busy.send('GET /after/500 HTTP/1.1\r\nHost: a.example\r\n\r\n');
+      await until(() => origin.asked('/after/500').length > asked, 'the origin to be asked');
+      sluice.signal(signal);
+      assert.equal((await busy.response()).content, 'ok');
+      assert.equal(await sluice.end(), 0);
+      await idle.closed();
+    });
+  }
+}
+
+test('a worker that is killed is replaced, and no new connection is refused', async () => {
+  await using sluice = await startSluice({ origin: origin.url, workers: 2 });
+  const [victim] = await sluice.workerPids();
+  process.kill(victim!, 'SIGKILL');
+  for (let i = 0; i < 50; i++) {
+    using connection = await RawConnection.open(sluice.httpPort);
+    assert.equal((await connection.request(GET)).status, 200);
+  }
+  await until(async () => (await sluice.sum('sluice_workers_running')) === 2, 'the replacement');
+  assert.equal(await sluice.sum('sluice_worker_restarts_total'), 1);
+  assert.ok(!(await sluice.workerPids()).includes(victim!));
+  assert.match(sluice.output, /worker 0 \(pid \d+\) died: SIGKILL/);
+});
+
+test('every worker gets connections', async () => {
+  await using sluice = await startSluice({ origin: origin.url, workers: 2 });
+  const connections = await Promise.all(
+    Array.from({ length: 40 }, () => RawConnection.open(sluice.httpPort)),
+  );
+  await Promise.all(connections.map((connection) => connection.request(GET)));
+  // An idle origin connection belongs to one worker, so both have opened some.
+  const pids = await sluice.workerPids();
+  for (const pid of pids) assert.ok(pid > 0);
+  assert.equal(await sluice.sum('sluice_connections_open', { listener: 'http' }), 40);
+  for (const connection of connections) connection[Symbol.dispose]();
+});
+
+test('metrics come as Prometheus text', async () => {
+  await using sluice = await startSluice({ origin: origin.url });
+  using connection = await RawConnection.open(sluice.httpPort);
+  await connection.request(GET);
+  await sleep(50);
+  const response = await fetch(`http://127.0.0.1:${sluice.adminPort}/metrics`);
+  assert.match(response.headers.get('content-type')!, /^text\/plain; version=0\.0\.4/);
+  const text = await response.text();
+  assert.match(text, /^sluice_requests_total\{method="GET",status="200",cache="\w+"\} 1$/m);
+  assert.match(text, /^# TYPE sluice_request_duration_seconds histogram$/m);
+});
+
+/** Runs sluice with words that cannot work; resolves with its exit code and standard error. */
+async function mistake(...words: string[]) {
+  const { path, words: command } = sluiceCommand();
+  const { code, stderr, text } = await run(path, [...command, ...words], { env: environment() });
+  return { code, stderr, stdout: text };
+}
+
+test('a mistake is one line that names the flag and the remedy, and exit code 2', async (t) => {
+  const taken = createServer();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  taken.listen(0, '127.0.0.1', resolve);
+  await promise;
+  const { port } = taken.address() as { port: number };
+  const cases: readonly (readonly [string, string[], RegExp])[] = [
+    ['no origin', ['--http', '0'], /--origin/],
+    ['an origin that is no URL', ['--origin', 'localhost:80'], /--origin/],
+    ['a port that is taken', ['--origin', origin.url, '--http', `${port}`], /--http .*taken/],
+    ['a port that is none', ['--origin', origin.url, '--http', '70000'], /--http/],
+    ['a flag with a slip', ['--origin', origin.url, '--worker', '1'], /--worker\b.*--workers/],
+    ['a switch that is neither', ['--origin', origin.url, '--early-data', 'yes'], /--early-data/],
+    [
+      'a certificate that is not there',
+      ['--origin', origin.url, '--cert', '/nonexistent', '--key', '/nonexistent'],
+      /--cert/,
+    ],
+    ['a size that is none', ['--origin', origin.url, '--cache-size', '64 bananas'], /--cache-size/],
+  ];
+  for (const [name, words, expected] of cases) {
+    await t.test(name, async () => {
+      const { code, stderr, stdout } = await mistake(...words);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, expected);
+      assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
+      assert.equal(stdout, '');
+    });
+  }
+  taken.close();
+});

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
+import { startSecureOrigin } from '../support/origins.ts';
+import { RawConnection } from '../support/raw-connection.ts';
+import { startSluice } from '../support/sluice.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+
+const GET = 'GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n';
+
+const certificate = makeSelfSignedCertificate({ names: ['localhost'], nowMs: Date.now() });
+const caFile = join(temporaryDirectory(), 'ca.pem');
+writeFileSync(caFile, certificate.certificatePem);
+
+const origin = await startSecureOrigin(certificate, (_request, response) => {
+  response.setHeader('Cache-Control', 'no-store');
+  response.end('ok');
+});
+test.after(() => origin[Symbol.asyncDispose]());
+
+const byName = `https://localhost:${origin.port}`;
+
+async function ask(originUrl: string, ...flags: string[]) {
+  await using sluice = await startSluice({ origin: originUrl, flags });
+  using connection = await RawConnection.open(sluice.httpPort);
+  const response = await connection.request(GET);
+  return { status: response.status, proxyStatus: response.fields.get('proxy-status') };
+}
+
+test('an https origin whose certificate nobody vouches for is not talked to', async () => {
+  const before = origin.seen.length;
+  const { status, proxyStatus } = await ask(byName);
+  assert.equal(status, 502);
+  assert.match(proxyStatus!, /^sluice; error=tls_certificate_error\b/);
+  assert.equal(origin.seen.length, before, 'no request was sent');
+});
+
+test('--origin-ca names who vouches for it', async () => {
+  assert.equal((await ask(byName, '--origin-ca', caFile)).status, 200);
+});
+
+test('a certificate for another name is refused', async () => {
+  await using elsewhere = await startSecureOrigin(
+    makeSelfSignedCertificate({ names: ['elsewhere.example'], nowMs: Date.now() }),
+    (_request, response) => response.end('ok'),
+  );
+  const url = `https://localhost:${elsewhere.port}`;
+  const { status, proxyStatus } = await ask(url, '--origin-ca', caFile);
+  assert.equal(status, 502);
+  assert.match(proxyStatus!, /^sluice; error=tls_certificate_error\b/);
+});
+
+test('--danger-skip-origin-verification talks to anyone', async () => {
+  assert.equal((await ask(byName, '--danger-skip-origin-verification', 'on')).status, 200);
+});
