@@ -124,6 +124,9 @@ const ORIGIN_ERRORS = [
   'proxy_loop_detected',
 ];
 
+/** The kinds that native/counters.ts counts; others are added when they are first seen. */
+const NATIVE_KINDS = ['fd', 'ssl', 'ssl-session', 'ssl-ctx', 'mapping', 'callback'];
+
 const cache = closed('cache', cacheOutcomes);
 const listener = closed('listener', ['http', 'https']);
 const version = label('version', ['TLSv1.3', 'TLSv1.2', 'none']);
@@ -299,6 +302,12 @@ export const metricTable = {
     'gauge',
     'sluice_native_memory_bytes',
     'Native memory mapped by our own allocator.',
+  ),
+  nativeObjects: metric(
+    'gauge',
+    'sluice_native_objects',
+    'Native objects alive, by kind: descriptors, TLS connections, mappings and so on.',
+    [label('kind', NATIVE_KINDS, 15)],
   ),
   accessLogDropped: metric(
     'counter',

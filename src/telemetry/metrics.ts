@@ -103,6 +103,7 @@ export class Metrics {
   readonly #handshakeError: LabelIndex;
   readonly #earlyDataReason: LabelIndex;
   readonly #originError: LabelIndex;
+  readonly #nativeKind: LabelIndex;
 
   /**
    * Takes a region over, with what its last writer counted. Gauges describe a process that lives:
@@ -123,6 +124,7 @@ export class Metrics {
     this.#handshakeError = index(at.handshakeFailures, 0);
     this.#earlyDataReason = index(at.earlyDataRejected, 0);
     this.#originError = index(at.originErrors, 0);
+    this.#nativeKind = index(at.nativeObjects, 0);
     for (const layout of Object.values<MetricLayout>(at)) {
       if (layout.definition.type !== 'gauge') continue;
       this.#slots.fill(0, layout.firstSlot, layout.firstSlot + layout.slotCount);
@@ -266,6 +268,11 @@ export class Metrics {
   memoryHeld(residentBytes: number, nativeBytes: number): void {
     this.#slots[at.residentBytes.firstSlot] = residentBytes;
     this.#slots[at.nativeBytes.firstSlot] = nativeBytes;
+  }
+
+  /** How many native objects of a kind are alive. */
+  nativeObjectsHeld(kind: string, count: number): void {
+    this.#slots[at.nativeObjects.firstSlot + this.#nativeKind.offsetOf(kind)] = count;
   }
 
   accessLogDropped(lines: number): void {

@@ -7,10 +7,22 @@ const SAMPLE_INTERVAL_MS = 1000;
 /** How finely the delay is measured; each measurement is one cheap timer. */
 const RESOLUTION_MS = 20;
 
-/** Starts sampling; it does not keep the process alive. `nativeBytes` is asked at each sample. */
-export function startProcessSampler(metrics: Metrics, nativeBytes: () => number): () => void {
+/** What native/ knows of itself; asked at each sample. */
+export interface NativeFacts {
+  bytesLive(): number;
+  /** How many things are alive, by kind. */
+  countsLive(): Record<string, number>;
+}
+
+/** Starts sampling; it does not keep the process alive. */
+export function startProcessSampler(metrics: Metrics, native: NativeFacts): () => void {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
+  const sampleMemory = () => {
+    metrics.memoryHeld(process.memoryUsage.rss(), native.bytesLive());
+    const counts = native.countsLive();
+    for (const kind in counts) metrics.nativeObjectsHeld(kind, counts[kind]!);
+  };
   const sample = () => {
     // The histogram holds intervals, of which the resolution itself is no delay.
     const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
@@ -22,9 +34,9 @@ export function startProcessSampler(metrics: Metrics, nativeBytes: () => number)
       );
     }
     delay.reset();
-    metrics.memoryHeld(process.memoryUsage.rss(), nativeBytes());
+    sampleMemory();
   };
-  metrics.memoryHeld(process.memoryUsage.rss(), nativeBytes());
+  sampleMemory();
   const timer = setInterval(sample, SAMPLE_INTERVAL_MS).unref();
   return () => {
     clearInterval(timer);

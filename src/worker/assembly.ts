@@ -1,4 +1,5 @@
 /** Puts one worker together from its setup: metrics, access log, sampler, and the worker itself. */
+import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
 import type { SharedMemory } from '../native/shared-memory.ts';
 import { openAccessLog } from '../telemetry/access-log.ts';
@@ -27,7 +28,10 @@ export async function assembleWorker(
     onDropped: (lines) => metrics.accessLogDropped(lines),
     onFault: (error) => process.stderr.write(`sluice: access log: ${error.message}\n`),
   });
-  const stopSampling = startProcessSampler(metrics, nativeBytesLive);
+  const stopSampling = startProcessSampler(metrics, {
+    bytesLive: nativeBytesLive,
+    countsLive: liveNativeCounts,
+  });
   const worker = await startWorker({
     options,
     workerIndex,
