@@ -100,6 +100,8 @@ export interface PreparedResponse {
   readonly content: Uint8Array;
   /** Whole seconds for the Age field (RFC 9111 §5.1), or -1 for none. */
   readonly ageSeconds: number;
+  /** The field section as HTTP/2 sends it, kept here by the HTTP/2 core on first use. */
+  http2Head?: Uint8Array | undefined;
 }
 
 /** Sends one request to an origin. */

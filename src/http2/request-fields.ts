@@ -1,0 +1,205 @@
+/** From a decoded field section to a request's head (RFC 9113 §8.1.1, §8.2, §8.3.1, §8.5). */
+import { FieldSection } from '../http/field-section.ts';
+import type { RequestHead } from '../http/message.ts';
+import { BAD_VALUE, FieldKind } from './field-kind.ts';
+import type { DecodedFields } from './hpack-decoder.ts';
+import { PRIORITY_DEFAULT, type Priority, parsePriority } from './priority.ts';
+
+/** Reads one request after the other; the results of the last are in its fields. */
+export class RequestReader {
+  /** What makes the request malformed. */
+  failure = '';
+  priority: Priority = PRIORITY_DEFAULT;
+
+  // The pseudo-header fields; '' stands for absent, since none of them may be empty.
+  #method = '';
+  #scheme = '';
+  #authority = '';
+  #path = '';
+  #protocol = '';
+  #host = '';
+  #contentLength = -1;
+  #expectContinue = false;
+  #hasRegularField = false;
+  /** Where the cookie line is in the section, or -1. */
+  #cookieIndex = -1;
+
+  /**
+   * `connectionScheme` is given to requests without `:scheme` (CONNECT). `allowsProtocol`: we have
+   * announced ENABLE_CONNECT_PROTOCOL. Null when the request is malformed: `failure` says why.
+   */
+  read(
+    decoded: DecodedFields,
+    endStream: boolean,
+    connectionScheme: string,
+    allowsProtocol: boolean,
+  ): RequestHead | null {
+    this.#reset();
+    const fields = new FieldSection();
+    const { kinds, names, values, count } = decoded;
+    for (let i = 0; i < count; i++) {
+      const kind = kinds[i]!;
+      if (kind === FieldKind.REGULAR) {
+        this.#hasRegularField = true;
+        fields.append(names[i]!, values[i]!);
+      } else if (!this.#special(kind, names[i]!, values[i]!, fields)) return null;
+    }
+    if (!this.#checkTarget(connectionScheme, allowsProtocol)) return null;
+    if (endStream) {
+      if (this.#contentLength > 0) return this.#fail('content-length of a request without content');
+      this.#contentLength = 0;
+    }
+    return {
+      method: this.#method,
+      version: '2',
+      scheme: this.#scheme,
+      authority: this.#authority,
+      path: this.#path,
+      fields,
+      contentLength: this.#contentLength,
+      expectContinue: this.#expectContinue,
+      upgrade: this.#protocol,
+    };
+  }
+
+  #reset(): void {
+    this.priority = PRIORITY_DEFAULT;
+    this.#method = '';
+    this.#scheme = '';
+    this.#authority = '';
+    this.#path = '';
+    this.#protocol = '';
+    this.#host = '';
+    this.#contentLength = -1;
+    this.#expectContinue = false;
+    this.#hasRegularField = false;
+    this.#cookieIndex = -1;
+  }
+
+  #special(kind: number, name: string, value: string, fields: FieldSection): boolean {
+    if (kind >= BAD_VALUE) {
+      this.#fail(`a wrong value of ${name}`);
+      return false;
+    }
+    if (kind <= FieldKind.UNKNOWN_PSEUDO) return this.#pseudo(kind, name, value);
+    this.#hasRegularField = true;
+    switch (kind) {
+      case FieldKind.CONTENT_LENGTH:
+        if (this.#contentLength >= 0) return this.#reject('content-length twice');
+        this.#contentLength = Number(value);
+        break;
+      case FieldKind.HOST:
+        // Host is what :authority is (RFC 9113 §8.3.1), and not kept beside it.
+        if (this.#host !== '') return this.#reject('host twice');
+        this.#host = value;
+        return true;
+      case FieldKind.COOKIE:
+        return this.#cookie(name, value, fields);
+      case FieldKind.EXPECT:
+        this.#expectContinue = value.toLowerCase() === '100-continue';
+        break;
+      case FieldKind.PRIORITY:
+        this.priority = parsePriority(value);
+        break;
+      case FieldKind.TE:
+        break;
+      default:
+        return this.#reject(
+          kind === FieldKind.CONNECTION ? `connection-specific ${name}` : 'a wrong field name',
+        );
+    }
+    fields.append(name, value);
+    return true;
+  }
+
+  /** RFC 9113 §8.3: before all others, each once, and only those of a request. */
+  #pseudo(kind: number, name: string, value: string): boolean {
+    if (this.#hasRegularField) return this.#reject(`${name} after other fields`);
+    switch (kind) {
+      case FieldKind.METHOD:
+        if (this.#method !== '') return this.#reject(':method twice');
+        this.#method = value;
+        return true;
+      case FieldKind.SCHEME:
+        if (this.#scheme !== '') return this.#reject(':scheme twice');
+        this.#scheme = value;
+        return true;
+      case FieldKind.AUTHORITY:
+        if (this.#authority !== '') return this.#reject(':authority twice');
+        this.#authority = value;
+        return true;
+      case FieldKind.PATH:
+        if (this.#path !== '') return this.#reject(':path twice');
+        this.#path = value;
+        return true;
+      case FieldKind.PROTOCOL:
+        if (this.#protocol !== '') return this.#reject(':protocol twice');
+        this.#protocol = value;
+        return true;
+      default:
+        return this.#reject(`${name} in a request`);
+    }
+  }
+
+  /** RFC 9113 §8.2.3: crumbs are one field to everybody else. */
+  #cookie(name: string, value: string, fields: FieldSection): boolean {
+    if (this.#cookieIndex === -1) {
+      this.#cookieIndex = fields.length;
+      fields.append(name, value);
+    } else fields.values[this.#cookieIndex] += `; ${value}`;
+    return true;
+  }
+
+  #checkTarget(connectionScheme: string, allowsProtocol: boolean): boolean {
+    if (this.#method === '') return this.#reject('no :method');
+    if (this.#authority === '') this.#authority = this.#host;
+    else if (this.#host !== '' && this.#host !== this.#authority) {
+      return this.#reject(':authority and host differ');
+    }
+    if (this.#authority === '') return this.#reject('no :authority');
+    if (this.#protocol !== '') {
+      // RFC 8441 §4.
+      if (!allowsProtocol || this.#method !== 'CONNECT') return this.#reject(':protocol');
+    } else if (this.#method === 'CONNECT') {
+      // RFC 9113 §8.5: the authority is all there is.
+      if (this.#scheme !== '' || this.#path !== '') {
+        return this.#reject('CONNECT with :scheme or :path');
+      }
+      this.#scheme = connectionScheme;
+      return true;
+    }
+    if (this.#scheme === '') return this.#reject('no :scheme');
+    if (this.#path === '') return this.#reject('no :path');
+    if (this.#path === '*' && this.#method !== 'OPTIONS') return this.#reject(':path *');
+    return true;
+  }
+
+  #reject(reason: string): false {
+    this.failure = reason;
+    return false;
+  }
+
+  #fail(reason: string): null {
+    this.failure = reason;
+    return null;
+  }
+}
+
+/**
+ * A trailer section (RFC 9113 §8.1), or null when it is malformed: pseudo-header fields, and all
+ * that no section may hold.
+ */
+export function readTrailers(decoded: DecodedFields): FieldSection | null {
+  const trailers = new FieldSection();
+  for (let i = 0; i < decoded.count; i++) {
+    const kind = decoded.kinds[i]!;
+    if (!isTrailerKind(kind)) return null;
+    trailers.append(decoded.names[i]!, decoded.values[i]!);
+  }
+  return trailers;
+}
+
+function isTrailerKind(kind: number): boolean {
+  if (kind === FieldKind.REGULAR) return true;
+  return kind > FieldKind.CONNECTION && kind < FieldKind.BAD_NAME;
+}

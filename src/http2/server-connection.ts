@@ -1,0 +1,255 @@
+/** HTTP/2 toward clients: requests in, responses out. */
+import type { SluiceError } from '../base/errors.ts';
+import type { RequestFacts, RequestSink } from '../http/exchange.ts';
+import { Connection, type Endpoint } from './connection.ts';
+import type { Http2Output } from './frame-writer.ts';
+import { readLatin1 } from './latin1.ts';
+import { defaultHttp2Limits, type Http2Abuse, type Http2Limits } from './limits.ts';
+import { type Priority, parsePriority } from './priority.ts';
+import { CONNECTION_PREFACE, ErrorCode, SettingId } from './protocol.ts';
+import { RequestReader, readTrailers } from './request-fields.ts';
+import { ServerExchange } from './server-exchange.ts';
+import type { Stream } from './stream.ts';
+import { StreamState } from './stream-state.ts';
+
+export interface Http2ServerOptions {
+  readonly sink: RequestSink;
+  readonly output: Http2Output;
+  /**
+   * What the connection knows about a request; `early`: its first octet was early data. The object
+   * may be the same for all requests of which `early` is false.
+   */
+  readonly factsFor: (early: boolean) => RequestFacts;
+  /** The connection's own scheme, for requests without one (CONNECT). */
+  readonly scheme: 'http' | 'https';
+  /**
+   * Whether this connection may be used for the authority (RFC 9113 §9.1.1), as asked with the
+   * scheme; others get 421. Absent: for all.
+   */
+  readonly isCovered?: (authority: string, scheme: string) => boolean;
+  readonly limits?: Http2Limits;
+  readonly monotonicMs: () => number;
+  /** The peer did something too often or too large, and the connection ended: for counters. */
+  readonly onAbuse?: (kind: Http2Abuse) => void;
+  /** The peer broke a rule, and a stream or the connection ended for it. */
+  readonly onRefused?: (error: SluiceError) => void;
+}
+
+const ignore = (): void => {};
+const NO_BYTES = new Uint8Array(0);
+
+export class Http2ServerConnection implements Endpoint {
+  readonly connection: Connection;
+  readonly #options: Http2ServerOptions;
+  readonly #reader = new RequestReader();
+  /** The authority and scheme found covered last: nearly always the next request's, too. */
+  #coveredAuthority = '';
+  #coveredScheme = '';
+  /** PRIORITY_UPDATE frames that came before their stream's HEADERS (RFC 9218 §7.1). */
+  #earlyPriorities: Map<number, Priority> | null = null;
+
+  constructor(options: Http2ServerOptions) {
+    const limits = options.limits ?? defaultHttp2Limits;
+    this.#options = options;
+    this.connection = new Connection(this, {
+      role: 'server',
+      output: options.output,
+      limits,
+      monotonicMs: options.monotonicMs,
+      settings: serverSettings(limits),
+      preface: NO_BYTES,
+      expectedPreface: CONNECTION_PREFACE,
+      onAbuse: options.onAbuse ?? ignore,
+      onRefused: options.onRefused ?? ignore,
+    });
+  }
+
+  /** Sends our settings now, rather than with the answer to the first bytes received. */
+  start(): void {
+    this.connection.start();
+  }
+
+  /** Bytes from the client; `early`: they are early data. Never throws for what they hold. */
+  receive(bytes: Uint8Array, early: boolean): void {
+    this.connection.receive(bytes, early);
+  }
+
+  /** Call after `output.requestFlush`, before the turn ends. */
+  flush(): void {
+    this.connection.flush();
+  }
+
+  onWritable(): void {
+    this.connection.onWritable();
+  }
+
+  onEndOfInput(): void {
+    this.connection.onEndOfInput();
+  }
+
+  onConnectionLost(error: SluiceError): void {
+    this.connection.onConnectionLost(error);
+  }
+
+  /**
+   * Closes in order: GOAWAY, requests on their way arrive, a second GOAWAY names the last, the
+   * output ends when all are answered. A second call does not wait for requests on their way.
+   */
+  shutdown(): void {
+    this.connection.shutdown();
+  }
+
+  /** Milliseconds that some stream's content has waited for the client; 0 when none does. */
+  oldestStalledMs(nowMs: number): number {
+    return this.connection.oldestStalledMs(nowMs);
+  }
+
+  get openStreams(): number {
+    return this.connection.streams.size;
+  }
+
+  /** No request is open, and none has begun to arrive. */
+  get isIdle(): boolean {
+    return this.connection.streams.size === 0 && !this.connection.isInsideFrame;
+  }
+
+  /** A frame or a field block has begun and not ended: the time-out for slow heads applies. */
+  get isInsideFrame(): boolean {
+    return this.connection.isInsideFrame;
+  }
+
+  /** The client has not acknowledged our settings yet (RFC 9113 §6.5.3). */
+  get awaitsSettingsAck(): boolean {
+    return !this.connection.hasSettingsAck;
+  }
+
+  /** Some request's content is expected and its handler is ready to take it. */
+  get awaitsContent(): boolean {
+    for (const stream of this.connection.streams.list()) {
+      if (!stream.isRemoteEnded && !stream.isPaused) return true;
+    }
+    return false;
+  }
+
+  get isClosed(): boolean {
+    return this.connection.isClosed;
+  }
+
+  // ------------------------------------------------------------------ from the connection
+
+  onOpen(streamId: number, endStream: boolean, early: boolean): void {
+    const { connection } = this;
+    const priority = this.#takeEarlyPriority(streamId);
+    if (connection.decoder.isTooLarge) {
+      if (connection.spend('stream-errors')) this.#answerAlone(streamId, 431, endStream);
+      return;
+    }
+    const reader = this.#reader;
+    const { fields } = connection.decoder;
+    const head = reader.read(fields, endStream, this.#options.scheme, true);
+    if (head === null) {
+      connection.streamError(streamId, ErrorCode.PROTOCOL_ERROR, `malformed: ${reader.failure}`);
+      return;
+    }
+    if (!this.#isCovered(head.authority, head.scheme)) {
+      this.#answerAlone(streamId, 421, endStream);
+      return;
+    }
+    const stream = connection.openStream(streamId, priority ?? reader.priority);
+    stream.expectedBytes = head.contentLength;
+    const exchange = new ServerExchange(connection, stream, head.method === 'HEAD');
+    stream.user = exchange;
+    stream.isRemoteEnded = endStream;
+    exchange.begin(this.#options.sink.onRequest(head, exchange, this.#options.factsFor(early)));
+    if (endStream) exchange.onRemoteEnd(null);
+  }
+
+  /** Trailers: they end the stream, or the request is malformed (RFC 9113 §8.1). */
+  onFieldSection(stream: Stream, endStream: boolean): void {
+    const { connection } = this;
+    const trailers = readTrailers(connection.decoder.fields);
+    stream.expectedBytes =
+      stream.expectedBytes === -1 ? stream.receivedBytes : stream.expectedBytes;
+    if (
+      trailers === null ||
+      !endStream ||
+      connection.decoder.isTooLarge ||
+      stream.expectedBytes !== stream.receivedBytes
+    ) {
+      connection.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, 'malformed trailers');
+      return;
+    }
+    connection.remoteEnd(stream, trailers);
+  }
+
+  onStreamClosed(): void {}
+
+  onGoaway(): void {}
+
+  onSettings(): void {}
+
+  onPong(): void {}
+
+  onPriorityUpdate(streamId: number, value: Uint8Array): void {
+    const priority = parsePriority(readLatin1(value, 0, value.length));
+    const { connection } = this;
+    const stream = connection.streams.get(streamId);
+    if (stream !== undefined) {
+      connection.sender.schedule.reprioritize(stream, priority);
+    } else if (streamId > connection.lastStreamId) {
+      this.#earlyPriorities ??= new Map();
+      if (this.#earlyPriorities.size < connection.limits.earlyPrioritiesMax) {
+        this.#earlyPriorities.set(streamId, priority);
+      }
+    }
+  }
+
+  // ------------------------------------------------------------------ inside
+
+  #takeEarlyPriority(streamId: number): Priority | undefined {
+    const priorities = this.#earlyPriorities;
+    if (priorities === null) return undefined;
+    const priority = priorities.get(streamId);
+    // Identifiers rise: what is kept for lower ones can never be used.
+    for (const id of priorities.keys()) if (id <= streamId) priorities.delete(id);
+    if (priorities.size === 0) this.#earlyPriorities = null;
+    return priority;
+  }
+
+  #isCovered(authority: string, scheme: string): boolean {
+    const { isCovered } = this.#options;
+    if (isCovered === undefined) return true;
+    if (authority === this.#coveredAuthority && scheme === this.#coveredScheme) return true;
+    if (!isCovered(authority, scheme)) return false;
+    this.#coveredAuthority = authority;
+    this.#coveredScheme = scheme;
+    return true;
+  }
+
+  /** A response of the connection's own, without content; nothing more of the request is taken. */
+  #answerAlone(streamId: number, status: number, endStream: boolean): void {
+    const { connection } = this;
+    const { encoder } = connection;
+    encoder.begin();
+    encoder.field(':status', String(status));
+    encoder.field('content-length', '0');
+    connection.writer.headers(streamId, encoder.block.bytes, encoder.block.length, true);
+    if (endStream) connection.streams.recordClosed(streamId, StreamState.CLOSED_BY_END);
+    else connection.refuseStream(streamId, ErrorCode.NO_ERROR);
+  }
+}
+
+function serverSettings(limits: Http2Limits): number[] {
+  return [
+    SettingId.MAX_CONCURRENT_STREAMS,
+    limits.streamsConcurrentMax,
+    SettingId.INITIAL_WINDOW_SIZE,
+    limits.streamWindowBytes,
+    SettingId.MAX_HEADER_LIST_SIZE,
+    limits.fieldSectionBytesMax,
+    SettingId.ENABLE_CONNECT_PROTOCOL,
+    1,
+    SettingId.NO_RFC7540_PRIORITIES,
+    1,
+  ];
+}

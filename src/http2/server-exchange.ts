@@ -1,0 +1,190 @@
+/** One request and its response: what the answerer sends goes to the stream from here. */
+import type { SluiceError } from '../base/errors.ts';
+import type { PreparedResponse, RequestHandler, ResponseSender } from '../http/exchange.ts';
+import type { FieldSection } from '../http/field-section.ts';
+import type { ResponseHead } from '../http/message.ts';
+import type { Connection } from './connection.ts';
+import { ErrorCode, FRAME_SIZE_MIN } from './protocol.ts';
+import { ageLine, encodeAge, mayAnnounceLength, storedHead } from './stored-head.ts';
+import type { Stream, StreamUser } from './stream.ts';
+
+export class ServerExchange implements ResponseSender, StreamUser {
+  readonly #connection: Connection;
+  readonly #stream: Stream;
+  readonly #isHead: boolean;
+  #handler: RequestHandler | null = null;
+  #hasSentHead = false;
+  /** END_STREAM is sent or will be: whatever else is sent is dropped. */
+  #hasEnded = false;
+  /** The stream broke before the handler was known: it is told at once. */
+  #resetBefore: SluiceError | null = null;
+
+  constructor(connection: Connection, stream: Stream, isHead: boolean) {
+    this.#connection = connection;
+    this.#stream = stream;
+    this.#isHead = isHead;
+  }
+
+  /** The answer may have been sent before the sink has returned its handler. */
+  begin(handler: RequestHandler): void {
+    this.#handler = handler;
+    if (this.#resetBefore !== null) handler.onAbort(this.#resetBefore);
+  }
+
+  // ------------------------------------------------------------------ from the stream
+
+  onContent(bytes: Uint8Array): void {
+    this.#handler?.onContent(bytes);
+  }
+
+  onRemoteEnd(trailers: FieldSection | null): void {
+    this.#handler?.onEnd(trailers);
+  }
+
+  onReset(error: SluiceError): void {
+    if (this.#handler === null) this.#resetBefore = error;
+    else this.#handler.onAbort(error);
+  }
+
+  onWritable(): void {
+    this.#handler?.onWritable();
+  }
+
+  // ------------------------------------------------------------------ from the answerer
+
+  sendInformational(status: number, fields: FieldSection): void {
+    if (this.#isOver() || this.#hasSentHead) return;
+    // RFC 9113 §8.6: 101 has no meaning here.
+    if (status < 100 || status >= 200 || status === 101) return;
+    this.#sendFields(status, fields, -1, false);
+    this.#connection.afterSending();
+  }
+
+  sendHead(head: ResponseHead): void {
+    if (this.#isOver() || this.#hasSentHead) return;
+    this.#hasSentHead = true;
+    const hasNoContent = this.#isHead || head.status === 204 || head.status === 304;
+    const announced = mayAnnounceLength(head.status) ? head.contentLength : -1;
+    this.#sendFields(head.status, head.fields, announced, hasNoContent);
+    if (hasNoContent) this.#endNow();
+    this.#connection.afterSending();
+  }
+
+  sendContent(bytes: Uint8Array): boolean {
+    if (this.#isOver() || bytes.length === 0) return true;
+    const mayGoOn = this.#connection.sender.send(this.#stream, bytes, false);
+    this.#connection.afterSending();
+    return mayGoOn;
+  }
+
+  sendEnd(trailers: FieldSection | null): void {
+    if (this.#isOver()) return;
+    this.#hasEnded = true;
+    this.#connection.sender.end(this.#stream, trailers);
+    this.#stopUnwantedContent();
+    this.#connection.afterSending();
+  }
+
+  sendStored(stored: PreparedResponse): void {
+    if (this.#isOver() || this.#hasSentHead) return;
+    this.#hasSentHead = true;
+    const connection = this.#connection;
+    const stream = this.#stream;
+    const block = storedHead(stored);
+    const ageLength = encodeAge(stored.ageSeconds);
+    const content = this.#isHead || !mayAnnounceLength(stored.status) ? NO_BYTES : stored.content;
+    const fits = block.length + ageLength <= FRAME_SIZE_MIN && !connection.encoder.hasPendingUpdate;
+    if (fits && connection.sender.canSendNow(stream, content.length)) {
+      connection.writer.storedResponse(stream.id, block, ageLine, ageLength, content);
+      connection.sender.onSent(stream, content.length);
+      this.#endNow();
+    } else this.#sendStoredSlowly(block, ageLength, content);
+    connection.afterSending();
+  }
+
+  upgrade(status: number, fields: FieldSection): void {
+    if (this.#isOver() || this.#hasSentHead) return;
+    this.#hasSentHead = true;
+    this.#stream.expectedBytes = -1;
+    // Where HTTP/1.1 has 101, HTTP/2 has 200 (RFC 8441 §5).
+    this.#sendFields(status === 101 ? 200 : status, fields, -1, false);
+    this.#connection.afterSending();
+  }
+
+  abort(error: SluiceError): void {
+    if (this.#stream.isClosed) return;
+    this.#hasEnded = true;
+    const isInternal = error.blame !== 'downstream';
+    const errorCode = isInternal ? ErrorCode.INTERNAL_ERROR : ErrorCode.CANCEL;
+    this.#connection.resetStream(this.#stream, errorCode);
+  }
+
+  pause(): void {
+    this.#connection.receiver.pause(this.#stream);
+  }
+
+  resume(): void {
+    this.#connection.receiver.resume(this.#stream);
+    this.#connection.afterSending();
+  }
+
+  discardContent(): void {
+    this.#connection.receiver.discard(this.#stream);
+    this.#stopUnwantedContent();
+    this.#connection.afterSending();
+  }
+
+  // ------------------------------------------------------------------ inside
+
+  #isOver(): boolean {
+    return this.#hasEnded || this.#stream.isClosed;
+  }
+
+  #endNow(): void {
+    this.#hasEnded = true;
+    this.#stream.isLocalEnded = true;
+    this.#connection.onLocalEnd(this.#stream);
+    this.#stopUnwantedContent();
+  }
+
+  /** RFC 9113 §8.1: after a complete response the client may be asked to send no more. */
+  #stopUnwantedContent(): void {
+    const stream = this.#stream;
+    if (!stream.isLocalEnded || stream.isRemoteEnded || !stream.isDiscarding) return;
+    this.#connection.resetStream(stream, ErrorCode.NO_ERROR);
+  }
+
+  #sendFields(
+    status: number,
+    fields: FieldSection,
+    contentLength: number,
+    endStream: boolean,
+  ): void {
+    const { encoder, writer } = this.#connection;
+    encoder.begin();
+    encoder.field(':status', String(status));
+    encoder.section(fields, 'content-length');
+    if (contentLength >= 0) encoder.field('content-length', String(contentLength));
+    writer.headers(this.#stream.id, encoder.block.bytes, encoder.block.length, endStream);
+  }
+
+  /** Fields or content beyond one frame, or beyond what may be sent at once. */
+  #sendStoredSlowly(block: Uint8Array, ageLength: number, content: Uint8Array): void {
+    const connection = this.#connection;
+    const stream = this.#stream;
+    const target = connection.encoder.block;
+    connection.encoder.begin();
+    target.append(block, block.length);
+    target.append(ageLine, ageLength);
+    connection.writer.headers(stream.id, target.bytes, target.length, content.length === 0);
+    if (content.length === 0) {
+      this.#endNow();
+      return;
+    }
+    this.#hasEnded = true;
+    connection.sender.send(stream, content, true);
+    connection.sender.end(stream, null);
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);

@@ -1,0 +1,56 @@
+/**
+ * The field block of a stored response, encoded once and kept with it. It is made of the static
+ * table and of literals that are not indexed, so that it is right on every connection, whatever its
+ * dynamic tables hold (RFC 7541 §6.1, §6.2.2). Only Age is added per answer.
+ */
+import type { PreparedResponse } from '../http/exchange.ts';
+import { FieldBlock, isUnsent } from './hpack-encoder.ts';
+import { staticNameIndex } from './static-table.ts';
+
+const block = new FieldBlock();
+const AGE_INDEX = staticNameIndex('age');
+
+/** Whether a response of this status may have a Content-Length field (RFC 9110 §8.6). */
+export function mayAnnounceLength(status: number): boolean {
+  return status >= 200 && status !== 204 && status !== 304;
+}
+
+/** The block without Age, encoded on first use. */
+export function storedHead(stored: PreparedResponse): Uint8Array {
+  return stored.http2Head ?? (stored.http2Head = encodeStoredHead(stored));
+}
+
+function encodeStoredHead(stored: PreparedResponse): Uint8Array {
+  const { names, values } = stored.fields;
+  block.length = 0;
+  block.literal(':status', String(stored.status));
+  if (mayAnnounceLength(stored.status)) {
+    block.literal('content-length', String(stored.content.length));
+  }
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i]!;
+    if (name === 'age' || name === 'content-length' || isUnsent(name, values[i]!)) continue;
+    block.literal(name, values[i]!);
+  }
+  return block.bytes.slice(0, block.length);
+}
+
+/** An Age field line: at most 2 octets of index, 1 of length, 16 digits. */
+export const ageLine = new Uint8Array(20);
+let ageLineSeconds = -1;
+let ageLineLength = 0;
+
+/** Writes the field line into {@link ageLine} and returns its length; 0 for no Age. */
+export function encodeAge(seconds: number): number {
+  if (seconds < 0) return 0;
+  if (seconds === ageLineSeconds) return ageLineLength;
+  const digits = String(seconds);
+  // Literal without indexing, indexed name: a prefix of four ones, then the rest of the index.
+  ageLine[0] = 0x0f;
+  ageLine[1] = AGE_INDEX - 15;
+  ageLine[2] = digits.length;
+  for (let i = 0; i < digits.length; i++) ageLine[3 + i] = digits.charCodeAt(i);
+  ageLineSeconds = seconds;
+  ageLineLength = 3 + digits.length;
+  return ageLineLength;
+}
