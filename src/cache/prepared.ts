@@ -11,6 +11,9 @@ export class PreparedStoredResponse implements PreparedHit {
   readonly fields: FieldSection;
   readonly content: Uint8Array;
   ageSeconds = 0;
+  // Set here so that every instance has one shape.
+  http1Head: Uint8Array | undefined = undefined;
+  http2Head: Uint8Array | undefined = undefined;
 
   constructor(response: StoredResponse, content: Uint8Array) {
     this.status = response.status;

@@ -89,18 +89,16 @@ export interface TlsFacts {
   readonly handshakeMs: number;
 }
 
-/**
- * A stored response made ready to be sent. `http1Head` holds the status line and every field but
- * Age, Date-independent, without the final CRLF; encodings for other versions are made on first use
- * and kept in `http2Head`.
- */
+/** A stored response made ready to be sent; each core keeps its encoding of the head beside it. */
 export interface PreparedResponse {
   readonly status: number;
   readonly fields: FieldSection;
   readonly content: Uint8Array;
   /** Whole seconds for the Age field (RFC 9111 §5.1), or -1 for none. */
   readonly ageSeconds: number;
-  /** The field section as HTTP/2 sends it, kept here by the HTTP/2 core on first use. */
+  /** Status line and fields but Age and Connection, without the empty line: by the HTTP/1 core. */
+  http1Head?: Uint8Array | undefined;
+  /** The field section as HTTP/2 sends it, without age: by the HTTP/2 core. */
   http2Head?: Uint8Array | undefined;
 }
 

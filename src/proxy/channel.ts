@@ -30,6 +30,8 @@ export interface ChannelHandler {
 
 /** Gathered output per send: above one TLS record's worth there is nothing left to save. */
 const CORK_BYTES = 65_536;
+/** Output that waits for the peer above which writers are told to wait. */
+const CONGESTED_BYTES = 262_144;
 /** Ciphertext moved from the engine to the socket at a time. */
 const CIPHERTEXT_BYTES = 131_072;
 /** Views of the receive buffer kept by length, so that a usual request costs no allocation. */
@@ -155,17 +157,44 @@ export class Channel implements SocketHandler {
       this.flush();
       return this.#writeThrough(bytes);
     }
-    if (pool.corkOwner !== this) {
-      pool.corkOwner?.flush();
-      pool.corkOwner = this;
-      pool.scheduleFlush();
-    } else if (pool.corkLength + length > CORK_BYTES) {
-      this.flush();
-      pool.corkOwner = this;
-    }
+    if (pool.corkOwner !== this || pool.corkLength + length > CORK_BYTES) this.#takeCork();
     pool.cork.bytes.set(bytes, pool.corkLength);
     pool.corkLength += length;
-    return true;
+    return !this.isCongested;
+  }
+
+  /**
+   * Room for `length` octets in `buffer`, to be written there and sent by `commit`: the offset, or -1
+   * when there is none and `write` must be used.
+   */
+  reserve(length: number): number {
+    if (this.#closed || this.#ending || length > CORK_BYTES >> 1) return -1;
+    const pool = this.#pool;
+    if (pool.corkOwner !== this || pool.corkLength + length > CORK_BYTES) this.#takeCork();
+    return pool.corkLength;
+  }
+
+  /** What `reserve` gave room in. */
+  get buffer(): Buffer {
+    return this.#pool.cork.bytes;
+  }
+
+  /** Everything up to `end` is output now. */
+  commit(end: number): boolean {
+    this.#pool.corkLength = end;
+    return !this.isCongested;
+  }
+
+  /** Whether so much waits to be sent that no more should be written. */
+  get isCongested(): boolean {
+    return this.pendingBytes > CONGESTED_BYTES;
+  }
+
+  #takeCork(): void {
+    const pool = this.#pool;
+    pool.corkOwner?.flush();
+    pool.corkOwner = this;
+    pool.scheduleFlush();
   }
 
   /** Sends what is corked for this channel. */

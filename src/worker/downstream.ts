@@ -40,6 +40,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
   #record: HandshakeRecord | null = null;
   #handshakeWaiters: ((complete: boolean) => void)[] = [];
   #tls: OpenTlsFacts | null = null;
+  #earlyFacts: EarlyRequestFacts | null = null;
   /** What the connection was doing, and since when, as the sweep last saw it. */
   #phase: Phase = 'handshake';
   #phaseSinceMs: number;
@@ -60,7 +61,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
     if (accept === null) channel.markOpen();
     this.#http = new Http1ServerConnection({
       sink: shared.sink,
-      facts: this,
+      factsFor: (early) => (early ? this.#factsOfEarly() : this),
       scheme: this.kind,
       output: channel,
       onRefused: (error) => shared.observer.onRefused(error, this),
@@ -74,12 +75,18 @@ export class Downstream implements ChannelHandler, RequestFacts {
 
   // ------------------------------------------------------------------ facts about requests
 
-  get early(): boolean {
+  /** Of a request that began after the handshake; see `#factsOfEarly` for the others. */
+  readonly early = false;
+  readonly beganEarly = false;
+
+  /** The handshake is still open. */
+  get isOpening(): boolean {
     return this.kind === 'https' && this.#record === null;
   }
 
-  get beganEarly(): boolean {
-    return this.early;
+  #factsOfEarly(): RequestFacts {
+    this.#earlyFacts ??= new EarlyRequestFacts(this);
+    return this.#earlyFacts;
   }
 
   get remoteAddress(): string {
@@ -180,7 +187,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
   }
 
   #currentPhase(): Phase {
-    if (this.early) return 'handshake';
+    if (this.isOpening) return 'handshake';
     if (this.#channel.pendingBytes > 0) return 'sending';
     if (this.#http.isIdle) return 'idle';
     if (this.#http.isReadingHead) return 'head';
@@ -229,5 +236,39 @@ class OpenTlsFacts implements TlsFacts {
     this.serverName = record?.serverName ?? '';
     this.alpn = record?.alpn ?? '';
     this.handshakeMs = record?.durationMs ?? -1;
+  }
+}
+
+/** Facts of a request whose first octet was early data: early until the handshake ends. */
+class EarlyRequestFacts implements RequestFacts {
+  readonly beganEarly = true;
+  readonly #connection: Downstream;
+
+  constructor(connection: Downstream) {
+    this.#connection = connection;
+  }
+
+  get early(): boolean {
+    return this.#connection.isOpening;
+  }
+
+  whenHandshakeEnds(callback: (complete: boolean) => void): void {
+    this.#connection.whenHandshakeEnds(callback);
+  }
+
+  get remoteAddress(): string {
+    return this.#connection.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.#connection.remotePort;
+  }
+
+  get localPort(): number {
+    return this.#connection.localPort;
+  }
+
+  get tls(): TlsFacts | null {
+    return this.#connection.tls;
   }
 }

@@ -81,7 +81,7 @@ class Worker implements RunningWorker {
     if (scheme === 'https') {
       const context = createClientContext({ verify, caFile, alpn: ['http/1.1'] });
       this.#disposables.push(context);
-      tls = (handler) => context.connect({ serverName: host }, handler);
+      tls = (handler) => context.connect({ serverName: host }, handler, systemClock);
     }
     const { monotonicMs } = systemClock;
     return new OriginPool({
@@ -106,7 +106,7 @@ class Worker implements RunningWorker {
       ticketKeys: [this.#input.ticketKeys],
     });
     this.#disposables.push(context);
-    return (handler) => context.accept(handler);
+    return (handler) => context.accept(handler, systemClock);
   }
 
   #observer(): DownstreamShared['observer'] {

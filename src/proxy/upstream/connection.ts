@@ -67,15 +67,7 @@ export class OriginConnection implements ChannelHandler {
   }
 
   #makeHttp(): Http1ClientConnection {
-    return new Http1ClientConnection({
-      output: {
-        write: (bytes) => this.#channel.write(bytes),
-        end: () => this.#channel.end(),
-        reset: () => this.#channel.reset(),
-        pauseReading: () => this.#channel.pauseReading(),
-        resumeReading: () => this.#channel.resumeReading(),
-      },
-    });
+    return new Http1ClientConnection({ output: this.#channel });
   }
 
   #connect(): void {
