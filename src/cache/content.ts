@@ -148,7 +148,7 @@ export class MemoryContent {
     this.#starts.splice(0, count);
   }
 
-  /** Calls back with the block at `offset`, cut at `end`; the number of octets that were there. */
+  /** What one block holds from `offset` on, cut at `end`. */
   blockAt(offset: number, end: number): Uint8Array {
     let low = 0;
     let high = this.#starts.length - 1;
@@ -159,6 +159,24 @@ export class MemoryContent {
     }
     const start = this.#starts[low]!;
     return this.#blocks[low]!.subarray(offset - start, Math.min(end, this.#length) - start);
+  }
+
+  /** The first octet that is still held. */
+  get heldFrom(): number {
+    return this.#released;
+  }
+
+  /** Gives up blocks that end at or before an offset: they are kept elsewhere now. */
+  releaseBefore(offset: number): void {
+    let count = 0;
+    while (count < this.#blocks.length) {
+      const end = count + 1 < this.#starts.length ? this.#starts[count + 1]! : this.#end;
+      if (end > offset) break;
+      this.#released = end;
+      count++;
+    }
+    this.#blocks.splice(0, count);
+    this.#starts.splice(0, count);
   }
 
   read(offset: number, end: number, receiver: ContentReceiver): ContentReading {

@@ -159,16 +159,31 @@ export class RamStore implements Store {
     this.#fillBytes -= bytes;
   }
 
-  /** For fills: the content is complete. */
-  adopt(key: string, response: StoredResponse, content: MemoryContent): void {
-    if (this.#closed) return;
-    let slot = this.#slots.get(key);
-    if (slot !== undefined) this.#dropSame(slot, response);
-    slot = this.#slots.get(key) ?? new Slot(key);
+  /** For the tier below: accounts for octets it holds (or gives back, when negative). */
+  reserve(bytes: number): boolean {
+    if (bytes > 0) return this.#reserve(bytes);
+    this.#fillBytes += bytes;
+    return true;
+  }
+
+  /** Stores complete content; the hit, or undefined when there is no room. */
+  adopt(key: string, response: StoredResponse, content: MemoryContent): StoreHit | undefined {
+    if (this.#closed) return undefined;
+    // The older one goes even if there is no room for this one: it is no longer right.
+    this.forgetVariant(key, response);
+    if (content.length > this.#contentMax) return undefined;
+    const slot = this.#slots.get(key) ?? new Slot(key);
     const entry = new RamEntry(slot, response, content, responseBytes(key, response));
     entry.bytes += content.capacity;
-    if (!this.#queue.makeRoom(entry.bytes, this.#fillBytes)) return;
+    if (!this.#queue.makeRoom(entry.bytes, this.#fillBytes)) return undefined;
     this.#list(key, entry);
+    return entry;
+  }
+
+  /** For the tier below: a newer response of the same variant has been stored there. */
+  forgetVariant(key: string, response: StoredResponse): void {
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) this.#dropSame(slot, response);
   }
 
   /** The new response takes the place of the one for the same variant (RFC 9111 §4). */

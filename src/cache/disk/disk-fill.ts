@@ -1,0 +1,437 @@
+/**
+ * A response on its way to the disk store. Short content is gathered in memory and appended to the
+ * shared segment at the end; longer content gets a segment of its own and is written as it arrives,
+ * so that memory holds only what the disk has not taken yet. Readers follow from the first octet.
+ */
+import { MemoryContent } from '../content.ts';
+import type {
+  ContentReader,
+  ContentReading,
+  ContentReceiver,
+  ContentWriter,
+  PreparedHit,
+  StoredResponse,
+  StoreHit,
+} from '../contract.ts';
+import { withContent } from '../stored-response.ts';
+import { type ContentPlace, RUN_FRAGMENTS, readRun } from './content-reading.ts';
+import { FRAGMENT_BYTES, framedLength, framedOffset, frameFragment } from './record.ts';
+import type { SegmentFiles } from './segment-files.ts';
+import type { SegmentSpace } from './segment-space.ts';
+import type { SegmentWriter } from './segment-writer.ts';
+
+/** Content up to this length shares a segment with others. */
+export const SHARED_BYTES_MAX = 1_048_576;
+
+const RUN_BYTES = RUN_FRAGMENTS * FRAGMENT_BYTES;
+
+/** Room on disk is reserved in steps of this many octets when the length is not announced. */
+const RESERVE_STEP_BYTES = 16_777_216;
+
+/** Octets of one response that may wait for the disk. */
+const WAITING_BYTES_MAX = 16_777_216;
+
+/** What a fill needs of the store. */
+export interface FillHost {
+  readonly files: SegmentFiles;
+  readonly space: SegmentSpace;
+  readonly writer: SegmentWriter;
+  /** Longest content stored. */
+  readonly contentBytesMax: number;
+  /** Accounts for memory; false when there is none. */
+  reserveMemory(bytes: number): boolean;
+  /** The content has arrived; the last of it is still being written to a segment of its own. */
+  settle(fill: DiskFill): void;
+  /** The content is complete, in memory as a whole or in a segment of its own. */
+  finish(fill: DiskFill): void;
+  /** It is over without being stored. */
+  forget(fill: DiskFill): void;
+  onSlowDisk(): void;
+}
+
+export class DiskFill implements ContentWriter, StoreHit {
+  readonly key: string;
+  readonly head: Buffer;
+  readonly seed: number;
+  readonly purgeSequence: number;
+  response: StoredResponse;
+  readonly content: MemoryContent;
+  readonly #host: FillHost;
+  readonly #readings = new Set<FillReading>();
+  #accounted = 0;
+  /** The segment of its own, or 0 while the content is only in memory. */
+  segment = 0;
+  #fd = -1;
+  #reserved = 0;
+  /** Octets of content that are in the file. */
+  #flushed = 0;
+  #isWriting = false;
+  #state: 'filling' | 'ended' | 'stored' | 'failed' = 'filling';
+  #error: Error | null = null;
+
+  constructor(
+    host: FillHost,
+    key: string,
+    response: StoredResponse,
+    head: Buffer,
+    seed: number,
+    purgeSequence: number,
+  ) {
+    this.#host = host;
+    this.key = key;
+    this.response = response;
+    this.head = head;
+    this.seed = seed;
+    this.purgeSequence = purgeSequence;
+    const announced = response.contentLength;
+    this.content = new MemoryContent(announced <= SHARED_BYTES_MAX ? announced : -1);
+    if (!this.#account()) this.#state = 'failed';
+  }
+
+  get hit(): StoreHit {
+    return this;
+  }
+
+  get isDropped(): boolean {
+    return this.#state === 'failed';
+  }
+
+  get error(): Error | null {
+    return this.#error;
+  }
+
+  /** Octets that have arrived. */
+  get length(): number {
+    return this.content.length;
+  }
+
+  get flushed(): number {
+    return this.#flushed;
+  }
+
+  get isComplete(): boolean {
+    return this.#state === 'ended' || this.#state === 'stored';
+  }
+
+  /** Where the content is in its own segment, as far as it has been written. */
+  get place(): ContentPlace {
+    const { segment, seed } = this;
+    return { segment, offset: this.head.length, length: this.#flushed, seed };
+  }
+
+  prepared(): PreparedHit | null {
+    return null;
+  }
+
+  open(): ContentReader {
+    return {
+      whole: undefined,
+      read: (offset, receiver, end = Number.POSITIVE_INFINITY) => {
+        const reading = new FillReading(this, this.#host.files, offset, end, receiver);
+        this.#readings.add(reading);
+        reading.resume();
+        return reading;
+      },
+      close: () => {},
+    };
+  }
+
+  /** For readings only. */
+  forgetReading(reading: FillReading): void {
+    this.#readings.delete(reading);
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#state !== 'filling' || bytes.length === 0) return;
+    const length = this.content.length + bytes.length;
+    if (length > this.#host.contentBytesMax) {
+      this.#fail(new Error('the response grew too large to be stored'));
+      return;
+    }
+    if (length - this.#flushed > WAITING_BYTES_MAX + SHARED_BYTES_MAX) {
+      this.#host.onSlowDisk();
+      this.#fail(new Error('the disk is slower than the response'));
+      return;
+    }
+    const growth = this.content.growthFor(bytes.length);
+    if (growth > 0 && !this.#host.reserveMemory(growth)) {
+      this.#fail(new Error('no memory left to store the response'));
+      return;
+    }
+    this.#accounted += Math.max(0, growth);
+    this.content.append(bytes);
+    for (const reading of this.#readings) reading.pump();
+    if (this.segment === 0 && length > SHARED_BYTES_MAX) this.#openSegment();
+    this.#flush();
+  }
+
+  commit(): void {
+    if (this.#state !== 'filling') return;
+    const { partial, contentLength } = this.response;
+    const expected = partial === null ? contentLength : partial.last - partial.first + 1;
+    if (expected !== -1 && this.content.length !== expected) {
+      this.abort();
+      return;
+    }
+    this.#state = 'ended';
+    this.response = withContent(this.response, this.content.length);
+    if (this.segment === 0) {
+      this.content.complete();
+      this.#account();
+      this.#pumpAll();
+      this.#state = 'stored';
+      this.#host.finish(this);
+      this.#release();
+      return;
+    }
+    this.#host.settle(this);
+    this.#pumpAll();
+    this.#flush();
+  }
+
+  abort(): void {
+    if (this.#state === 'filling') this.#fail(new Error('the response was broken off'));
+  }
+
+  /** For the store: the fill must not be kept after all. */
+  fail(error: Error): void {
+    if (this.#state !== 'failed' && this.#state !== 'stored') this.#fail(error);
+  }
+
+  // ------------------------------------------------------------------ the segment of its own
+
+  #openSegment(): void {
+    const { space, files } = this.#host;
+    const announced = this.response.contentLength;
+    const bytes = announced === -1 ? RESERVE_STEP_BYTES : framedLength(announced);
+    const reserved = this.head.length + bytes;
+    const id = space.allocate(reserved);
+    if (id === undefined) {
+      this.#fail(new Error('no room on disk for the response'));
+      return;
+    }
+    this.segment = id;
+    this.#reserved = reserved;
+    files.create(id, (error, fd) => {
+      if (error !== null) {
+        this.#writeFailed(error);
+      } else if (this.#state === 'failed') {
+        files.closeWriter(fd);
+      } else {
+        this.#fd = fd;
+        this.#flush();
+      }
+    });
+  }
+
+  #flush(): void {
+    if (this.#fd === -1 || this.#isWriting || this.#state === 'failed') return;
+    const rest = this.content.length - this.#flushed;
+    if (rest === 0 && this.#state === 'ended') {
+      this.#writeHead();
+      return;
+    }
+    // Only the last fragment of a content may be short.
+    const length = this.#state === 'ended' ? rest : Math.floor(rest / RUN_BYTES) * RUN_BYTES;
+    if (length === 0) return;
+    this.#writeRun(Math.min(length, RUN_BYTES));
+  }
+
+  #writeRun(length: number): void {
+    const start = this.#flushed;
+    const framed = Buffer.allocUnsafe(framedLength(length));
+    const payload = Buffer.allocUnsafe(FRAGMENT_BYTES);
+    let at = 0;
+    for (let offset = start; offset < start + length; offset += FRAGMENT_BYTES) {
+      const size = Math.min(FRAGMENT_BYTES, start + length - offset);
+      this.#copyContent(payload, offset, size);
+      const index = offset / FRAGMENT_BYTES;
+      at = frameFragment(framed, at, payload.subarray(0, size), this.seed, index);
+    }
+    const position = this.head.length + framedOffset(start);
+    if (!this.#reserveDisk(position + framed.length)) {
+      this.#fail(new Error('no room on disk for the response'));
+      return;
+    }
+    this.#isWriting = true;
+    this.#host.files.write(this.#fd, framed, position, (error) => {
+      this.#isWriting = false;
+      if (error !== null) {
+        this.#writeFailed(error);
+        return;
+      }
+      if (this.#state === 'failed') {
+        this.#closeFile();
+        return;
+      }
+      this.#flushed = start + length;
+      this.content.releaseBefore(this.#flushed);
+      this.#account();
+      this.#flush();
+    });
+  }
+
+  #copyContent(target: Buffer, offset: number, length: number): void {
+    let copied = 0;
+    while (copied < length) {
+      const bytes = this.content.blockAt(offset + copied, offset + length);
+      target.set(bytes, copied);
+      copied += bytes.length;
+    }
+  }
+
+  #reserveDisk(end: number): boolean {
+    if (end <= this.#reserved) return true;
+    const more = Math.max(RESERVE_STEP_BYTES, end - this.#reserved);
+    if (!this.#host.space.extend(this.segment, more)) return false;
+    this.#reserved += more;
+    return true;
+  }
+
+  /** The head last: a segment without it holds nothing that could be taken for a response. */
+  #writeHead(): void {
+    this.#isWriting = true;
+    this.#host.files.write(this.#fd, this.head, 0, (error) => {
+      this.#isWriting = false;
+      if (error !== null) {
+        this.#writeFailed(error);
+        return;
+      }
+      this.#closeFile();
+      if (this.#state === 'failed') return;
+      this.#state = 'stored';
+      this.#host.space.seal(this.segment, this.head.length + framedLength(this.content.length));
+      this.#host.finish(this);
+      this.#release();
+    });
+  }
+
+  #writeFailed(error: Error): void {
+    this.#host.writer.noteFailure(error);
+    this.fail(error);
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
+    if (this.#fd !== -1) this.#host.files.closeWriter(this.#fd);
+    this.#fd = -1;
+  }
+
+  #fail(error: Error): void {
+    this.#state = 'failed';
+    this.#error = error;
+    for (const reading of this.#readings) reading.pump();
+    this.content.fail(error);
+    this.#release();
+    if (!this.#isWriting) this.#closeFile();
+    if (this.segment !== 0) this.#host.space.drop(this.segment);
+    this.#host.forget(this);
+  }
+
+  // ------------------------------------------------------------------ memory
+
+  #account(): boolean {
+    const change = this.content.capacity - this.#accounted;
+    if (!this.#host.reserveMemory(change)) return false;
+    this.#accounted += change;
+    return true;
+  }
+
+  #release(): void {
+    this.#host.reserveMemory(-this.#accounted);
+    this.#accounted = 0;
+  }
+
+  #pumpAll(): void {
+    for (const reading of this.#readings) reading.pump();
+  }
+}
+
+/** Follows a fill: from its segment where it has been written, else from memory. */
+class FillReading implements ContentReading {
+  readonly #fill: DiskFill;
+  readonly #files: SegmentFiles;
+  readonly #receiver: ContentReceiver;
+  readonly #end: number;
+  #offset: number;
+  #paused = true;
+  #busy = false;
+  #ended = false;
+
+  constructor(
+    fill: DiskFill,
+    files: SegmentFiles,
+    offset: number,
+    end: number,
+    receiver: ContentReceiver,
+  ) {
+    this.#fill = fill;
+    this.#files = files;
+    this.#offset = offset;
+    this.#end = end;
+    this.#receiver = receiver;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.pump();
+  }
+
+  cancel(): void {
+    this.#ended = true;
+    this.#fill.forgetReading(this);
+  }
+
+  pump(): void {
+    const fill = this.#fill;
+    while (!this.#ended && !this.#busy) {
+      if (fill.error !== null) {
+        this.#finish(fill.error);
+        return;
+      }
+      const end = Math.min(this.#end, fill.length);
+      if (this.#offset >= this.#end || (this.#offset >= end && fill.isComplete)) {
+        this.#finish(null);
+        return;
+      }
+      if (this.#paused || this.#offset >= end) return;
+      if (this.#offset < fill.content.heldFrom) this.#readFlushed(end);
+      else this.#deliver(fill.content.blockAt(this.#offset, end));
+    }
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    this.#offset += bytes.length;
+    // A callback may come back here: it finds the offset moved on.
+    if (!this.#receiver.onBytes(bytes)) this.#paused = true;
+  }
+
+  #readFlushed(end: number): void {
+    this.#busy = true;
+    let synchronous = true;
+    readRun(this.#files, this.#fill.place, this.#offset, (payloads) => {
+      this.#busy = false;
+      if (this.#ended) return;
+      if (payloads === null) {
+        this.#finish(new Error('stored content is missing or damaged'));
+        return;
+      }
+      let skip = this.#offset % FRAGMENT_BYTES;
+      // What a pause leaves over is read again: simpler than keeping it, and rare.
+      for (const payload of payloads) {
+        if (this.#ended || this.#paused) break;
+        const bytes = payload.subarray(skip, Math.min(payload.length, skip + end - this.#offset));
+        skip = 0;
+        if (bytes.length > 0) this.#deliver(bytes);
+      }
+      if (!synchronous) this.pump();
+    });
+    synchronous = false;
+  }
+
+  #finish(error: Error | null): void {
+    this.#ended = true;
+    this.#fill.forgetReading(this);
+    this.#receiver.onEnd(error);
+  }
+}

@@ -1,0 +1,34 @@
+/** A stored response whose content is on disk. */
+import type { ContentReader, PreparedHit, StoredResponse, StoreHit } from '../contract.ts';
+import { DiskContentReader } from './content-reading.ts';
+import type { IndexEntry } from './index-entry.ts';
+import type { SegmentFiles } from './segment-files.ts';
+
+export class DiskHit implements StoreHit {
+  readonly response: StoredResponse;
+  readonly entry: IndexEntry;
+  readonly #files: SegmentFiles;
+  readonly #onDamage: (entry: IndexEntry) => void;
+
+  constructor(
+    response: StoredResponse,
+    entry: IndexEntry,
+    files: SegmentFiles,
+    onDamage: (entry: IndexEntry) => void,
+  ) {
+    this.response = response;
+    this.entry = entry;
+    this.#files = files;
+    this.#onDamage = onDamage;
+  }
+
+  prepared(): PreparedHit | null {
+    return null;
+  }
+
+  open(): ContentReader {
+    const { contentSegment, contentOffset, contentLength, seed } = this.entry;
+    const place = { segment: contentSegment, offset: contentOffset, length: contentLength, seed };
+    return new DiskContentReader(this.#files, place, () => this.#onDamage(this.entry));
+  }
+}

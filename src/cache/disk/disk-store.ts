@@ -1,0 +1,535 @@
+/**
+ * The two-tier store: RAM for what is hot, segment files for the rest, one index for all workers of
+ * the machine. Whatever is wrong on disk is a miss and a fault that the operator hears of.
+ */
+import { randomInt } from 'node:crypto';
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { MemoryContent } from '../content.ts';
+import type { ContentWriter, PurgeSelector, Store, StoredResponse, StoreHit } from '../contract.ts';
+import { type CachePolicy, defaultCachePolicy } from '../policy.ts';
+import { isSelected } from '../purge.ts';
+import { RamStore } from '../ram-store.ts';
+import { loadResponse, withContent } from '../stored-response.ts';
+import { DiskFill, type FillHost, SHARED_BYTES_MAX } from './disk-fill.ts';
+import { DiskHit } from './disk-hit.ts';
+import { DiskIndex } from './disk-index.ts';
+import type { FaultListener } from './faults.ts';
+import type { IndexEntry } from './index-entry.ts';
+import { type Purge, PurgeLog } from './purge-log.ts';
+import {
+  decodeHead,
+  encodeHead,
+  frameContent,
+  framedLength,
+  keyHash,
+  objectName,
+  unframeContent,
+} from './record.ts';
+import { SegmentFiles } from './segment-files.ts';
+import { SegmentSpace } from './segment-space.ts';
+import { SegmentWriter } from './segment-writer.ts';
+
+export interface DiskStoreOptions {
+  readonly directory: string;
+  /** Octets on disk for all workers together, the index included; at least 16 MiB. */
+  readonly capacityBytes: number;
+  /** Octets of RAM for this worker. */
+  readonly memoryBytes: number;
+  /** Default: a 64th of the capacity, between 1 MiB and 64 MiB. */
+  readonly segmentBytes?: number;
+  /** Longest content stored. Default: a quarter of the capacity. */
+  readonly contentBytesMax?: number;
+  readonly policy?: CachePolicy;
+  readonly onFault?: FaultListener;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+const MIB = 1_048_576;
+
+export const CAPACITY_BYTES_MIN = 16 * MIB;
+
+/** Content up to this length is read together with its head, and kept in RAM from there on. */
+const TOGETHER_BYTES_MAX = 262_144;
+
+/** How soon workers see each other's purges and replacements. */
+export const COHERENCE_MS = 50;
+
+const NOBODY: readonly StoreHit[] = Object.freeze([]);
+
+export class DiskStore implements Store {
+  readonly memory: RamStore;
+  readonly files: SegmentFiles;
+  readonly space: SegmentSpace;
+  readonly index: DiskIndex;
+  readonly #writer: SegmentWriter;
+  readonly #purges: PurgeLog;
+  readonly #policy: CachePolicy;
+  readonly #now: () => number;
+  readonly #onFault: FaultListener;
+  readonly #host: FillHost;
+  readonly #fills = new Set<DiskFill>();
+  /** Complete responses by key whose index entry is not committed yet. */
+  readonly #unlisted = new Map<string, StoreHit[]>();
+  readonly #timer: NodeJS.Timeout;
+  #closed = false;
+
+  constructor(options: DiskStoreOptions) {
+    const { directory, capacityBytes } = options;
+    const segmentBytes =
+      options.segmentBytes ?? Math.min(64 * MIB, Math.max(MIB, Math.floor(capacityBytes / 64)));
+    this.#policy = options.policy ?? defaultCachePolicy;
+    this.#now = options.now ?? Date.now;
+    this.#onFault = options.onFault ?? (() => {});
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.memory = new RamStore({ capacityBytes: options.memoryBytes, policy: this.#policy });
+    this.files = new SegmentFiles(join(directory, 'segments'));
+    this.index = new DiskIndex(join(directory, 'index'));
+    this.space = new SegmentSpace(this.index, this.files, directory, {
+      capacityBytes,
+      // A segment must be able to take any response that shares one.
+      segmentBytes: Math.max(segmentBytes, 2 * MIB),
+      onFault: this.#onFault,
+      readmit: (segment, names, done) => this.#readmit(segment, names, done),
+    });
+    this.space.recover((segment) => sizeOf(this.files.path(segment.id)));
+    this.#writer = new SegmentWriter(this.files, this.space, this.#onFault, this.#now);
+    this.#purges = new PurgeLog(this.index);
+    this.#host = this.#fillHost(options.contentBytesMax ?? Math.floor(capacityBytes / 4));
+    this.#timer = setInterval(() => this.#followOthers(), COHERENCE_MS);
+    this.#timer.unref();
+  }
+
+  #fillHost(contentBytesMax: number): FillHost {
+    return {
+      files: this.files,
+      space: this.space,
+      writer: this.#writer,
+      contentBytesMax,
+      reserveMemory: (bytes) => this.memory.reserve(bytes),
+      settle: (fill) => {
+        this.memory.forgetVariant(fill.key, fill.response);
+        this.#noteUnlisted(fill.key, fill);
+      },
+      finish: (fill) => this.#finish(fill),
+      forget: (fill) => {
+        this.#fills.delete(fill);
+        this.#noteListed(fill.key, fill);
+      },
+      onSlowDisk: () =>
+        this.#onFault({
+          code: 'cache-disk-slow',
+          message: 'the disk is slower than a response that was to be stored',
+        }),
+    };
+  }
+
+  get bytesUsed(): number {
+    return this.#closed ? 0 : this.index.bytesUsed;
+  }
+
+  get entryCount(): number {
+    return this.#closed ? 0 : this.index.entryCount;
+  }
+
+  // ------------------------------------------------------------------ lookup
+
+  peek(key: string): readonly StoreHit[] | undefined {
+    const hits = this.memory.peek(key);
+    return hits.length > 0 ? hits : undefined;
+  }
+
+  lookup(key: string, callback: (hits: readonly StoreHit[]) => void): void {
+    const known = this.#knownHits(key);
+    if (this.#closed) {
+      callback(known);
+      return;
+    }
+    const entries = this.index.entriesOf(keyHash(key));
+    const names = known.map((hit) => objectName(key, hit.response));
+    const missing = entries.filter((entry) => !names.some((name) => name.equals(entry.name)));
+    if (missing.length === 0) {
+      callback(known);
+      return;
+    }
+    let left = missing.length;
+    const found: StoreHit[] = [...known];
+    for (const entry of missing) {
+      this.#load(key, entry, (hit) => {
+        if (hit !== null) found.push(hit);
+        if (--left > 0) return;
+        if (found.length > 1) found.sort(byReceipt);
+        callback(found);
+      });
+    }
+  }
+
+  #knownHits(key: string): readonly StoreHit[] {
+    const hits = this.memory.peek(key);
+    const unlisted = this.#unlisted.get(key);
+    if (unlisted === undefined) return hits.length === 0 ? NOBODY : [...hits];
+    const more = unlisted.filter((hit) => !hits.some((other) => other.response === hit.response));
+    return [...more, ...hits];
+  }
+
+  /** Reads what an entry points to; null when it is not there, not whole, or purged. */
+  #load(key: string, entry: IndexEntry, callback: (hit: StoreHit | null) => void): void {
+    const together =
+      entry.contentSegment === entry.headSegment &&
+      entry.contentOffset === entry.headOffset + entry.headLength &&
+      entry.contentLength <= TOGETHER_BYTES_MAX;
+    const length = entry.headLength + (together ? framedLength(entry.contentLength) : 0);
+    this.files.read(entry.headSegment, entry.headOffset, length, (bytes) => {
+      if (this.#closed) {
+        callback(null);
+        return;
+      }
+      const hit = bytes === null ? null : this.#decode(key, entry, bytes, together);
+      if (hit === null) this.#drop(entry, bytes === null ? 'missing' : 'damaged');
+      if (hit === null || hit === 'purged') callback(null);
+      else if (together || entry.contentLength > TOGETHER_BYTES_MAX) callback(hit);
+      else this.#loadContent(key, entry, hit, callback);
+    });
+  }
+
+  /** Short content whose head was renewed lies apart from it. */
+  #loadContent(
+    key: string,
+    entry: IndexEntry,
+    hit: StoreHit,
+    callback: (hit: StoreHit | null) => void,
+  ): void {
+    const { contentSegment, contentOffset, contentLength, seed } = entry;
+    this.files.read(contentSegment, contentOffset, framedLength(contentLength), (bytes) => {
+      const content = bytes === null ? undefined : unframeContent(bytes, contentLength, seed);
+      if (content === undefined || this.#closed) {
+        this.#drop(entry, bytes === null ? 'missing' : 'damaged');
+        callback(null);
+        return;
+      }
+      callback(this.memory.adopt(key, hit.response, MemoryContent.of(content)) ?? hit);
+    });
+  }
+
+  #decode(
+    key: string,
+    entry: IndexEntry,
+    bytes: Buffer,
+    together: boolean,
+  ): StoreHit | 'purged' | null {
+    const head = decodeHead(bytes);
+    if (head === undefined || head.seed !== entry.seed) return null;
+    // Two keys with one hash: 2^64 attempts away, but then it is not ours.
+    if (head.key !== key) return 'purged';
+    const judgement = this.#purges.judge(entry.purgeSequence, key, head.facts.fields);
+    if (judgement.kind === 'purged') {
+      void this.index.removeIfSame(entry);
+      return 'purged';
+    }
+    const markedStaleMs = judgement.kind === 'stale' ? judgement.sinceMs : entry.markedStaleMs;
+    const facts = { ...head.facts, markedStaleMs };
+    const { contentLength } = entry;
+    const response = loadResponse(
+      facts,
+      head.varyFields,
+      contentLength,
+      head.partial,
+      this.#policy,
+    );
+    this.space.noteUse(entry.contentSegment, entry.name);
+    if (!together) return this.#diskHit(response, entry);
+    const content = unframeContent(bytes.subarray(entry.headLength), contentLength, entry.seed);
+    if (content === undefined) return null;
+    const adopted = this.memory.adopt(key, response, MemoryContent.of(content));
+    return adopted ?? this.#diskHit(response, entry);
+  }
+
+  #diskHit(response: StoredResponse, entry: IndexEntry): DiskHit {
+    return new DiskHit(response, entry, this.files, (damaged) => this.#drop(damaged, 'damaged'));
+  }
+
+  /** Forgets an entry whose record cannot be used; tells unless it was evicted meanwhile. */
+  #drop(entry: IndexEntry, what: 'missing' | 'damaged'): void {
+    if (this.#closed) return;
+    this.index.refresh();
+    const evicted =
+      this.index.segment(entry.headSegment) === undefined ||
+      this.index.segment(entry.contentSegment) === undefined;
+    if (!evicted) {
+      const message = `a record in segment ${entry.contentSegment} is ${what}; it counts as a miss`;
+      this.#onFault({ code: 'cache-content-damaged', message });
+    }
+    void this.index.removeIfSame(entry);
+  }
+
+  // ------------------------------------------------------------------ storing
+
+  create(key: string, response: StoredResponse): ContentWriter | undefined {
+    if (this.#closed || response.contentLength > this.#host.contentBytesMax) return undefined;
+    if (this.#writer.isPaused) return this.memory.create(key, response);
+    const seed = randomInt(2 ** 32);
+    const head = encodeHead(key, response, seed);
+    const fill = new DiskFill(this.#host, key, response, head, seed, this.#purges.sequence);
+    if (fill.isDropped) return undefined;
+    this.#fills.add(fill);
+    return fill;
+  }
+
+  /** A fill has all of its content: from here on it can be found. */
+  #finish(fill: DiskFill): void {
+    this.#fills.delete(fill);
+    if (this.#closed) return;
+    const { key, response } = fill;
+    const judgement = this.#purges.judge(fill.purgeSequence, key, response.fields);
+    if (judgement.kind === 'purged') {
+      this.#noteListed(key, fill);
+      if (fill.segment !== 0) this.space.drop(fill.segment);
+      return;
+    }
+    if (fill.segment === 0) {
+      const adopted = this.memory.adopt(key, response, fill.content);
+      this.#persist(key, response, fill.content.whole!, fill, adopted ?? fill);
+      return;
+    }
+    const place = { segment: fill.segment, offset: 0 };
+    this.#list(this.#entryOf(fill.key, response, fill, place), key, fill);
+  }
+
+  #entryOf(
+    key: string,
+    response: StoredResponse,
+    written: { readonly head: Buffer; readonly seed: number; readonly purgeSequence: number },
+    place: { readonly segment: number; readonly offset: number },
+  ): IndexEntry {
+    return {
+      name: objectName(key, response),
+      headSegment: place.segment,
+      headOffset: place.offset,
+      headLength: written.head.length,
+      contentSegment: place.segment,
+      contentOffset: place.offset + written.head.length,
+      contentLength: response.contentLength,
+      seed: written.seed,
+      purgeSequence: written.purgeSequence,
+      markedStaleMs: response.markedStaleMs,
+    };
+  }
+
+  /** Appends head and content to the shared segment, then lists them. */
+  #persist(
+    key: string,
+    response: StoredResponse,
+    content: Uint8Array,
+    written: { readonly head: Buffer; readonly seed: number; readonly purgeSequence: number },
+    hit: StoreHit,
+  ): void {
+    const record = Buffer.concat([written.head, frameContent(content, written.seed)]);
+    const place = this.#writer.append(record, (error) => {
+      if (error === null && place !== undefined && !this.#closed) {
+        this.#list(this.#entryOf(key, response, written, place), key, hit);
+      } else {
+        this.#noteListed(key, hit);
+      }
+    });
+    if (place !== undefined) this.#noteUnlisted(key, hit);
+  }
+
+  #list(entry: IndexEntry, key: string, hit: StoreHit): void {
+    const listed = this.index.put(entry);
+    if (hit.response.partial === null) this.#removePart(key, hit.response);
+    listed.then(
+      () => this.#noteListed(key, hit),
+      (error: Error) => {
+        this.#noteListed(key, hit);
+        this.#onFault({ code: 'cache-index-failed', message: error.message });
+      },
+    );
+  }
+
+  /** A complete response takes the place of a stored part of the same variant. */
+  #removePart(key: string, response: StoredResponse): void {
+    const part = { first: 0, last: 0, completeLength: -1 };
+    const name = objectName(key, { ...response, partial: part });
+    if (this.index.entry(name) !== undefined) void this.index.remove(name);
+  }
+
+  #noteUnlisted(key: string, hit: StoreHit): void {
+    const hits = this.#unlisted.get(key);
+    if (hits === undefined) this.#unlisted.set(key, [hit]);
+    else hits.unshift(hit);
+  }
+
+  #noteListed(key: string, hit: StoreHit): void {
+    const hits = this.#unlisted.get(key);
+    if (hits === undefined) return;
+    const left = hits.filter((other) => other !== hit);
+    if (left.length === 0) this.#unlisted.delete(key);
+    else this.#unlisted.set(key, left);
+  }
+
+  update(key: string, previous: StoredResponse, fresh: StoredResponse): StoreHit | undefined {
+    if (this.#closed) return undefined;
+    const response = withContent(fresh, previous.contentLength, previous.partial);
+    const inMemory = this.memory.update(key, previous, response);
+    const name = objectName(key, previous);
+    const entry = this.index.entry(name);
+    if (entry === undefined) return inMemory;
+    const purgeSequence = this.#purges.sequence;
+    const head = encodeHead(key, response, entry.seed);
+    const freshName = objectName(key, response);
+    const updated: IndexEntry = {
+      ...entry,
+      name: freshName,
+      headLength: head.length,
+      purgeSequence,
+      markedStaleMs: 0,
+    };
+    const place = this.#writer.append(head, (error) => {
+      if (error !== null || place === undefined || this.#closed) return;
+      // Replaced or evicted meanwhile: the old content must not come back under the new head.
+      const present = this.index.entry(name);
+      if (present === undefined || present.contentOffset !== entry.contentOffset) return;
+      if (present.contentSegment !== entry.contentSegment) return;
+      if (!freshName.equals(name)) void this.index.remove(name);
+      const listed = { ...updated, headSegment: place.segment, headOffset: place.offset };
+      void this.index.put(listed);
+    });
+    return inMemory ?? this.#diskHit(response, updated);
+  }
+
+  // ------------------------------------------------------------------ removing
+
+  invalidate(key: string): void {
+    this.memory.invalidate(key);
+    const writing = this.#unlisted.delete(key);
+    if (this.#closed) return;
+    const entries = this.index.entriesOf(keyHash(key));
+    const filling = [...this.#fills].some((fill) => fill.key === key);
+    // Most unsafe requests are for what was never stored: they must cost nothing.
+    if (entries.length === 0 && !filling && !writing) return;
+    const selector: PurgeSelector = { kind: 'key', key };
+    this.#purges.append(selector, false, this.#now(), (purge) => this.#applyPurge(purge));
+    for (const entry of entries) void this.index.remove(entry.name);
+  }
+
+  purge(selector: PurgeSelector, soft: boolean, nowMs: number): number {
+    const counted =
+      selector.kind === 'key' ? this.index.entriesOf(keyHash(selector.key)).length : -1;
+    this.memory.purge(selector, soft, nowMs);
+    this.#purges.append(selector, soft, nowMs, (purge) => this.#applyPurge(purge));
+    return counted;
+  }
+
+  /** What this process holds in memory follows every purge, its own included. */
+  #applyPurge({ selector, soft, nowMs }: Purge): void {
+    this.memory.purge(selector, soft, nowMs);
+    if (soft) return;
+    for (const [key, hits] of this.#unlisted) {
+      const left = hits.filter((hit) => !isSelected(selector, key, hit.response.fields));
+      if (left.length === 0) this.#unlisted.delete(key);
+      else this.#unlisted.set(key, left);
+    }
+  }
+
+  #followOthers(): void {
+    if (!this.#closed) this.#purges.refresh((purge) => this.#applyPurge(purge));
+  }
+
+  // ------------------------------------------------------------------ eviction
+
+  /** Writes the responses of a segment that were used anew, before it goes. */
+  #readmit(segment: number, names: readonly string[], done: () => void): void {
+    let left = Math.floor(this.space.segmentBytes / 4);
+    const next = (i: number): void => {
+      const name = names[i];
+      if (name === undefined || this.#closed || left <= 0) {
+        done();
+        return;
+      }
+      const entry = this.index.entry(Buffer.from(name, 'hex'));
+      const movable =
+        entry !== undefined &&
+        entry.contentSegment === segment &&
+        entry.contentLength <= SHARED_BYTES_MAX;
+      if (!movable) {
+        next(i + 1);
+        return;
+      }
+      left -= entry.contentLength;
+      this.#move(entry, () => setImmediate(() => next(i + 1)));
+    };
+    next(0);
+  }
+
+  /** Copies head and content, octet for octet, to the active segment. */
+  #move(entry: IndexEntry, done: () => void): void {
+    this.files.read(entry.headSegment, entry.headOffset, entry.headLength, (headBytes) => {
+      if (headBytes === null) {
+        done();
+        return;
+      }
+      const head = Buffer.from(headBytes);
+      const length = framedLength(entry.contentLength);
+      this.files.read(entry.contentSegment, entry.contentOffset, length, (content) => {
+        if (content === null || this.#closed) {
+          done();
+          return;
+        }
+        const place = this.#writer.append(Buffer.concat([head, content]), (error) => {
+          if (error === null && place !== undefined && !this.#closed) {
+            void this.index.put({
+              ...entry,
+              headSegment: place.segment,
+              headOffset: place.offset,
+              contentSegment: place.segment,
+              contentOffset: place.offset + head.length,
+            });
+          }
+          done();
+        });
+        if (place === undefined) done();
+      });
+    });
+  }
+
+  // ------------------------------------------------------------------ end
+
+  /** Resolves when everything is written and the index is closed. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    clearInterval(this.#timer);
+    for (const fill of [...this.#fills]) fill.abort();
+    await this.flushed();
+    this.#closed = true;
+    this.#writer.close();
+    this.space.close();
+    this.files.close();
+    this.memory[Symbol.dispose]();
+    await this.index.close();
+  }
+
+  /** Resolves when what has been stored so far can be found by other processes. */
+  async flushed(): Promise<void> {
+    while (this.#unlisted.size > 0 || this.#writer.waitingBytes > 0) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    await this.index.flushed();
+  }
+
+  [Symbol.dispose](): void {
+    void this.close();
+  }
+}
+
+function byReceipt(a: StoreHit, b: StoreHit): number {
+  return b.response.responseTimeMs - a.response.responseTimeMs;
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
+}

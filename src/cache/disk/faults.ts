@@ -1,0 +1,27 @@
+/** What an operator must hear of from the disk store. The requests concerned were misses. */
+
+export type StoreFaultCode =
+  /** The file system has no room left, though the cache's own bound was not reached. */
+  | 'cache-disk-full'
+  /** Writing failed for another reason. */
+  | 'cache-write-failed'
+  /** A record's checksum was wrong, or the record was not there. */
+  | 'cache-content-damaged'
+  /** The disk takes less than arrives; responses were not stored. */
+  | 'cache-disk-slow'
+  /** The index failed. */
+  | 'cache-index-failed';
+
+export interface StoreFault {
+  readonly code: StoreFaultCode;
+  readonly message: string;
+}
+
+export type FaultListener = (fault: StoreFault) => void;
+
+export function writeFault(error: Error): StoreFault {
+  const code = (error as NodeJS.ErrnoException).code;
+  const full = code === 'ENOSPC' || code === 'EDQUOT';
+  const message = full ? 'no space left on the device of the cache directory' : error.message;
+  return { code: full ? 'cache-disk-full' : 'cache-write-failed', message };
+}

@@ -1,0 +1,149 @@
+/**
+ * Purges as all workers see them: written down once in the index with a number, and judged when a
+ * stored response is read. A response is purged when a purge that names it is younger than the
+ * moment its fetch began. So a purge of a million responses costs one write.
+ */
+
+import type { FieldSection } from '../../http/field-section.ts';
+import type { PurgeSelector } from '../contract.ts';
+import { hostOfKey, tagsOf } from '../purge.ts';
+import type { DiskIndex } from './disk-index.ts';
+
+/**
+ * Purges kept. When a selector's turn to be forgotten comes, everything stored before it goes: it is
+ * a purge of all in its place that keeps the promise.
+ */
+export const PURGES_KEPT_MAX = 65_536;
+
+export interface Purge {
+  readonly sequence: number;
+  readonly selector: PurgeSelector;
+  readonly soft: boolean;
+  readonly nowMs: number;
+}
+
+/** What purges mean for a stored response. */
+export type Judgement =
+  | { readonly kind: 'kept' }
+  | { readonly kind: 'purged' }
+  | { readonly kind: 'stale'; readonly sinceMs: number };
+
+const KEPT: Judgement = { kind: 'kept' };
+const PURGED: Judgement = { kind: 'purged' };
+
+/** The last hard and the last soft purge of one selector. */
+interface Marks {
+  hard: number;
+  soft: number;
+  softMs: number;
+}
+
+export class PurgeLog {
+  readonly #index: DiskIndex;
+  readonly #exact = new Map<string, Marks>();
+  readonly #prefixes = new Map<string, Marks>();
+  #known: number;
+
+  constructor(index: DiskIndex) {
+    this.#index = index;
+    this.#known = 0;
+    this.refresh(() => {});
+  }
+
+  /** The number of the last purge known to this process. */
+  get sequence(): number {
+    return this.#known;
+  }
+
+  /** Writes a purge down for all processes, and takes it in with what others wrote before it. */
+  append(
+    selector: PurgeSelector,
+    soft: boolean,
+    nowMs: number,
+    onPurge: (purge: Purge) => void,
+  ): void {
+    this.#index.appendPurge(JSON.stringify({ selector, soft, nowMs }), PURGES_KEPT_MAX);
+    this.refresh(onPurge);
+  }
+
+  /** Takes in what other processes purged; calls back for each, oldest first. */
+  refresh(onPurge: (purge: Purge) => void): void {
+    this.#index.refresh();
+    if (this.#index.purgeSequence === this.#known) return;
+    const purges = this.#index.purgesFrom(this.#known + 1);
+    const first = purges[0]?.[0] ?? this.#known + 1;
+    if (first > this.#known + 1) {
+      // Some have been forgotten already: what they named is unknown, so it is everything.
+      const purge: Purge = { sequence: first - 1, selector: ALL, soft: false, nowMs: 0 };
+      this.#apply(purge);
+      onPurge(purge);
+    }
+    for (const [sequence, text] of purges) {
+      const purge = { sequence, ...(JSON.parse(text) as Omit<Purge, 'sequence'>) };
+      this.#apply(purge);
+      onPurge(purge);
+      this.#known = sequence;
+    }
+  }
+
+  #apply(purge: Purge): void {
+    const { selector, soft, sequence, nowMs } = purge;
+    const marks = selector.kind === 'prefix' ? this.#prefixes : this.#exact;
+    const name = nameOf(selector);
+    const mark = marks.get(name) ?? { hard: 0, soft: 0, softMs: 0 };
+    if (soft) {
+      mark.soft = sequence;
+      mark.softMs = nowMs;
+    } else {
+      mark.hard = sequence;
+    }
+    // The youngest last, so that the oldest is first to be forgotten.
+    marks.delete(name);
+    marks.set(name, mark);
+    if (marks.size <= PURGES_KEPT_MAX) return;
+    const [[oldest, old]] = marks as unknown as [[string, Marks]];
+    marks.delete(oldest);
+    const all = this.#exact.get(nameOf(ALL)) ?? { hard: 0, soft: 0, softMs: 0 };
+    all.hard = Math.max(all.hard, old.hard, old.soft);
+    this.#exact.set(nameOf(ALL), all);
+  }
+
+  /** Judges a response whose fetch began when `sequence` was the last purge known. */
+  judge(sequence: number, key: string, fields: FieldSection): Judgement {
+    if (sequence >= this.#known) return KEPT;
+    let sinceMs = 0;
+    const isPurgedBy = (mark: Marks | undefined): boolean => {
+      if (mark === undefined) return false;
+      if (mark.soft > sequence)
+        sinceMs = sinceMs === 0 ? mark.softMs : Math.min(sinceMs, mark.softMs);
+      return mark.hard > sequence;
+    };
+    if (isPurgedBy(this.#exact.get(nameOf(ALL)))) return PURGED;
+    if (isPurgedBy(this.#exact.get(nameOf({ kind: 'key', key })))) return PURGED;
+    if (isPurgedBy(this.#exact.get(nameOf({ kind: 'host', host: hostOfKey(key) })))) return PURGED;
+    for (const tag of tagsOf(fields)) {
+      if (isPurgedBy(this.#exact.get(nameOf({ kind: 'tag', tag })))) return PURGED;
+    }
+    for (const [prefix, mark] of this.#prefixes) {
+      if (key.startsWith(prefix) && isPurgedBy(mark)) return PURGED;
+    }
+    return sinceMs === 0 ? KEPT : { kind: 'stale', sinceMs };
+  }
+}
+
+const ALL: PurgeSelector = { kind: 'all' };
+
+function nameOf(selector: PurgeSelector): string {
+  switch (selector.kind) {
+    case 'key':
+      return `k${selector.key}`;
+    case 'prefix':
+      return selector.prefix;
+    case 'host':
+      return `h${selector.host.toLowerCase()}`;
+    case 'tag':
+      return `t${selector.tag.toLowerCase()}`;
+    case 'all':
+      return 'a';
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * What is written to segment files. A record is a head (a checked header and the response's control
+ * data) and, after it or elsewhere, content in fragments of 64 KiB, each followed by a checksum.
+ *
+ * A checksum starts from a seed that belongs to one content and from the fragment's number: octets
+ * that are whole but in the wrong place fail like damaged ones.
+ */
+import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { internFieldName } from '../../http/field-names.ts';
+import { FieldSection } from '../../http/field-section.ts';
+import type { PartialContent, StoredResponse } from '../contract.ts';
+import type { FreshnessFacts } from '../freshness.ts';
+import { variantKey } from '../vary.ts';
+
+export const FRAGMENT_BYTES = 65_536;
+export const CHECKSUM_BYTES = 4;
+export const FRAMED_FRAGMENT_BYTES = FRAGMENT_BYTES + CHECKSUM_BYTES;
+
+/** Magic, length of what follows, its checksum, and the seed of the content's checksums. */
+const HEADER_BYTES = 16;
+/** `SLC1`; another format gets another number, and old records are then misses. */
+const MAGIC = 0x31434c53;
+
+export const KEY_HASH_BYTES = 16;
+export const VARIANT_HASH_BYTES = 8;
+
+/** The name of one stored response in the index: of its key, then of its variant. */
+export const NAME_BYTES = KEY_HASH_BYTES + VARIANT_HASH_BYTES;
+
+export function keyHash(key: string): Buffer {
+  return hash('sha256', Buffer.from(key, 'latin1'), 'buffer').subarray(0, KEY_HASH_BYTES);
+}
+
+/** A part and a complete response of one variant live side by side. */
+export function objectName(key: string, response: StoredResponse): Buffer {
+  const name = Buffer.allocUnsafe(NAME_BYTES);
+  keyHash(key).copy(name);
+  const variant = `${response.partial === null ? '' : 'part\r'}${variantKey(response.varyFields)}`;
+  if (variant === '') name.fill(0, KEY_HASH_BYTES);
+  else hash('sha256', Buffer.from(variant, 'latin1'), 'buffer').copy(name, KEY_HASH_BYTES, 0, 8);
+  return name;
+}
+
+// ------------------------------------------------------------------ head
+
+/** What a head tells, beside what the index knows. */
+export interface HeadFacts {
+  readonly key: string;
+  readonly facts: Omit<FreshnessFacts, 'markedStaleMs'>;
+  readonly varyFields: StoredResponse['varyFields'];
+  readonly partial: PartialContent | null;
+  readonly seed: number;
+}
+
+type Written = [
+  key: string,
+  status: number,
+  names: string[],
+  values: string[],
+  vary: (string | null)[],
+  times: [requestTimeMs: number, responseTimeMs: number, initialAgeMs: number],
+  partial: [first: number, last: number, completeLength: number] | null,
+];
+
+export function encodeHead(key: string, response: StoredResponse, seed: number): Buffer {
+  const { fields, partial } = response;
+  const written: Written = [
+    key,
+    response.status,
+    fields.names,
+    fields.values,
+    response.varyFields.flatMap(([name, value]) => [name, value ?? null]),
+    [response.requestTimeMs, response.responseTimeMs, response.initialAgeMs],
+    partial === null ? null : [partial.first, partial.last, partial.completeLength],
+  ];
+  const text = JSON.stringify(written);
+  const head = Buffer.allocUnsafe(HEADER_BYTES + text.length);
+  // Field values are byte strings, so one character is one octet.
+  head.write(text, HEADER_BYTES, 'latin1');
+  head.writeUInt32LE(MAGIC, 0);
+  head.writeUInt32LE(text.length, 4);
+  head.writeUInt32LE(crc32(head.subarray(HEADER_BYTES), seed), 8);
+  head.writeUInt32LE(seed, 12);
+  return head;
+}
+
+/** Undefined when the octets are not a whole and undamaged head. */
+export function decodeHead(bytes: Buffer): HeadFacts | undefined {
+  if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined;
+  const length = bytes.readUInt32LE(4);
+  if (length > bytes.length - HEADER_BYTES) return undefined;
+  const seed = bytes.readUInt32LE(12);
+  const body = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length);
+  if (crc32(body, seed) !== bytes.readUInt32LE(8)) return undefined;
+  const written = JSON.parse(body.toString('latin1')) as Written;
+  const [key, status, names, values, vary, times, partial] = written;
+  const fields = new FieldSection();
+  for (let i = 0; i < names.length; i++) fields.append(internFieldName(names[i]!), values[i]!);
+  const varyFields: [string, string | undefined][] = [];
+  for (let i = 0; i < vary.length; i += 2) varyFields.push([vary[i]!, vary[i + 1] ?? undefined]);
+  const [requestTimeMs, responseTimeMs, initialAgeMs] = times;
+  return {
+    key,
+    facts: { status, fields, requestTimeMs, responseTimeMs, initialAgeMs },
+    varyFields,
+    partial:
+      partial === null ? null : { first: partial[0], last: partial[1], completeLength: partial[2] },
+    seed,
+  };
+}
+
+// ------------------------------------------------------------------ content
+
+/** Octets in the file for content of a length. */
+export function framedLength(contentLength: number): number {
+  return contentLength + Math.ceil(contentLength / FRAGMENT_BYTES) * CHECKSUM_BYTES;
+}
+
+/** Where in the framed content the fragment begins that has an offset of the content. */
+export function framedOffset(contentOffset: number): number {
+  return Math.floor(contentOffset / FRAGMENT_BYTES) * FRAMED_FRAGMENT_BYTES;
+}
+
+/** Writes one fragment with its checksum at `at` of `target`; returns where the next begins. */
+export function frameFragment(
+  target: Buffer,
+  at: number,
+  payload: Uint8Array,
+  seed: number,
+  index: number,
+): number {
+  target.set(payload, at);
+  const end = at + payload.length;
+  target.writeUInt32LE(checksum(payload, seed, index), end);
+  return end + CHECKSUM_BYTES;
+}
+
+/** All of a content, framed. */
+export function frameContent(content: Uint8Array, seed: number): Buffer {
+  const framed = Buffer.allocUnsafe(framedLength(content.length));
+  let at = 0;
+  for (let i = 0; i * FRAGMENT_BYTES < content.length; i++) {
+    const payload = content.subarray(i * FRAGMENT_BYTES, (i + 1) * FRAGMENT_BYTES);
+    at = frameFragment(framed, at, payload, seed, i);
+  }
+  return framed;
+}
+
+/** Whether the checksum after a fragment's `length` octets is right. */
+export function isFragmentWhole(
+  framed: Buffer,
+  at: number,
+  length: number,
+  seed: number,
+  index: number,
+): boolean {
+  if (at + length + CHECKSUM_BYTES > framed.length) return false;
+  const payload = framed.subarray(at, at + length);
+  return checksum(payload, seed, index) === framed.readUInt32LE(at + length);
+}
+
+/** Checks all fragments of a small content and copies it out; undefined when one is damaged. */
+export function unframeContent(framed: Buffer, length: number, seed: number): Buffer | undefined {
+  const content = Buffer.allocUnsafeSlow(length);
+  for (let i = 0; i * FRAGMENT_BYTES < length; i++) {
+    const at = i * FRAMED_FRAGMENT_BYTES;
+    const size = Math.min(FRAGMENT_BYTES, length - i * FRAGMENT_BYTES);
+    if (!isFragmentWhole(framed, at, size, seed, i)) return undefined;
+    framed.copy(content, i * FRAGMENT_BYTES, at, at + size);
+  }
+  return content;
+}
+
+function checksum(payload: Uint8Array, seed: number, index: number): number {
+  return crc32(payload, (seed + index) >>> 0);
+}

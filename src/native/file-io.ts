@@ -1,0 +1,44 @@
+/**
+ * Reading a file only as far as it is in the page cache: `preadv2` with RWF_NOWAIT fails with EAGAIN
+ * where it would wait for a device, so the event loop never does. The caller then reads the same
+ * through a thread.
+ */
+import { lastErrno } from './errno.ts';
+import { bind } from './load.ts';
+import { addressOf, NativeBuffer } from './memory.ts';
+
+const io = bind({
+  preadv2: { arguments: ['i32', 'pointer', 'i32', 'i64', 'i32'], return: 'i32' },
+});
+
+const { preadv2 } = io.direct;
+
+const RWF_NOWAIT = 8;
+const EOPNOTSUPP = 95;
+
+/** struct iovec: base and length, 8 octets each. */
+const vector = NativeBuffer.allocate(16);
+const vectorAddress = addressOf(vector);
+
+let supported = true;
+
+/**
+ * Reads `length` octets at `offset` to the start of `target`, if the kernel has them in memory.
+ * Returns how many were read (fewer at the end of the file or of what is in memory), or -1 when a
+ * device would have to be waited for, or the file system does not know the flag.
+ */
+export function readResident(
+  fd: number,
+  target: NativeBuffer,
+  length: number,
+  offset: number,
+): number {
+  if (!supported) return -1;
+  vector.bytes.writeBigUInt64LE(addressOf(target), 0);
+  vector.bytes.writeBigUInt64LE(BigInt(Math.min(length, target.length)), 8);
+  const count = preadv2(fd, vectorAddress, 1, BigInt(offset), RWF_NOWAIT);
+  if (count >= 0) return count;
+  const errno = lastErrno();
+  if (errno === EOPNOTSUPP) supported = false;
+  return -1;
+}

@@ -1,0 +1,376 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { PurgeSelector, StoreHit } from '../../src/cache/contract.ts';
+import { DiskStore, type DiskStoreOptions } from '../../src/cache/disk/disk-store.ts';
+import type { StoreFault } from '../../src/cache/disk/faults.ts';
+import { corruptFile } from '../support/damage.ts';
+import { type Lines, NOW, requestOf, storedOf } from './messages.ts';
+import { contentOf } from './rule-driven-cache.ts';
+
+const MIB = 1_048_576;
+
+interface Opened {
+  readonly store: DiskStore;
+  readonly faults: StoreFault[];
+}
+
+/** A directory of its own for each test, gone afterwards. */
+function directoryFor(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'disk-store-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+function openAt(directory: string, options: Partial<DiskStoreOptions> = {}): Opened {
+  const faults: StoreFault[] = [];
+  const store = new DiskStore({
+    directory,
+    capacityBytes: 64 * MIB,
+    memoryBytes: 8 * MIB,
+    onFault: (fault) => faults.push(fault),
+    ...options,
+  });
+  return { store, faults };
+}
+
+function put(store: DiskStore, key: string, content: Uint8Array | string, lines: Lines = []): void {
+  const writer = store.create(key, storedOf(lines, { contentLength: -1 }));
+  const bytes = Buffer.from(content);
+  for (let at = 0; at < bytes.length; at += 50_000) writer?.write(bytes.subarray(at, at + 50_000));
+  writer?.commit(null);
+}
+
+function lookup(store: DiskStore, key: string): Promise<readonly StoreHit[]> {
+  return new Promise((resolve) => store.lookup(key, resolve));
+}
+
+async function textOf(store: DiskStore, key: string): Promise<string | undefined> {
+  const [hit] = await lookup(store, key);
+  return hit === undefined ? undefined : (await contentOf(hit)).toString('latin1');
+}
+
+function pattern(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let i = 0; i < length; i++) bytes[i] = (i * 31 + (i >> 8)) & 0xff;
+  return bytes;
+}
+
+const LENGTHS = [0, 1, 1000, 65_536, 65_537, 262_144, 300_000, MIB, MIB + 1, 5 * MIB + 12_345];
+
+for (const length of LENGTHS) {
+  test(`content of ${length} octets outlives a restart, whole and from any offset`, async (t) => {
+    const directory = directoryFor(t);
+    const content = pattern(length);
+    const first = openAt(directory);
+    put(first.store, 'k', content, [
+      ['etag', '"a"'],
+      ['x-note', '\xfc'],
+    ]);
+    await first.store.close();
+    const { store, faults } = openAt(directory);
+    t.after(() => store.close());
+    const [hit] = await lookup(store, 'k');
+    assert.equal(hit!.response.fields.first('x-note'), '\xfc');
+    assert.equal(hit!.response.contentLength, length);
+    assert.ok((await contentOf(hit!)).equals(content));
+    const from = Math.floor(length / 3);
+    const part = await readPart(hit!, from, from + 100);
+    assert.ok(part.equals(content.subarray(from, from + 100)));
+    assert.deepEqual(faults, []);
+  });
+}
+
+function readPart(hit: StoreHit, offset: number, end: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  return new Promise((resolve, reject) => {
+    // Pauses after every piece, as a slow client would.
+    const reading = hit.open().read(
+      offset,
+      {
+        onBytes(bytes) {
+          parts.push(Buffer.from(bytes));
+          setImmediate(() => reading.resume());
+          return false;
+        },
+        onEnd: (error) => (error === null ? resolve(Buffer.concat(parts)) : reject(error)),
+      },
+      end,
+    );
+  });
+}
+
+test('a slow reader gets all of a large stored content', async (t) => {
+  const directory = directoryFor(t);
+  const content = pattern(3 * MIB + 7);
+  const { store } = openAt(directory);
+  t.after(() => store.close());
+  put(store, 'k', content);
+  await store.flushed();
+  const [hit] = await lookup(store, 'k');
+  assert.ok((await readPart(hit!, 0, content.length)).equals(content));
+});
+
+test('what was just stored is found at once, before it is on disk', async (t) => {
+  const { store } = openAt(directoryFor(t));
+  t.after(() => store.close());
+  put(store, 'k', 'hello');
+  assert.equal(await textOf(store, 'k'), 'hello');
+  assert.equal(store.peek('k')!.length, 1);
+  assert.equal(store.peek('other'), undefined);
+});
+
+test('readers of a large fill in progress get all of it, early and late ones', async (t) => {
+  const { store } = openAt(directoryFor(t));
+  t.after(() => store.close());
+  const content = pattern(4 * MIB);
+  const writer = store.create('k', storedOf([], { contentLength: content.length }))!;
+  const early = contentOf(writer.hit);
+  const readers = [early];
+  for (let at = 0; at < content.length; at += 100_000) {
+    writer.write(content.subarray(at, at + 100_000));
+    if (at % 1_000_000 === 0) readers.push(contentOf(writer.hit));
+    await new Promise(setImmediate);
+  }
+  // Memory holds only what the disk has not taken.
+  for (let i = 0; i < 400 && store.memory.bytesUsed > MIB; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.ok(store.memory.bytesUsed <= MIB, `${store.memory.bytesUsed} octets`);
+  writer.commit(null);
+  readers.push(contentOf(writer.hit));
+  for (const reader of readers) assert.ok((await reader).equals(content));
+  await store.flushed();
+  assert.equal(store.memory.bytesUsed, 0);
+});
+
+test('a fill that is broken off leaves nothing, and its readers hear of it', async (t) => {
+  const { store } = openAt(directoryFor(t));
+  t.after(() => store.close());
+  const writer = store.create('k', storedOf([], { contentLength: 3 * MIB }))!;
+  const reader = contentOf(writer.hit);
+  writer.write(pattern(2 * MIB));
+  writer.abort();
+  await assert.rejects(reader, /broken off/);
+  assert.deepEqual(await lookup(store, 'k'), []);
+  assert.equal(store.memory.bytesUsed, 0);
+});
+
+test('variants, an update and a part outlive a restart', async (t) => {
+  const directory = directoryFor(t);
+  const first = openAt(directory).store;
+  for (const language of ['en', 'de']) {
+    const request = requestOf([['foo', language]]);
+    const writer = first.create('k', storedOf([['vary', 'foo']], { request, contentLength: 2 }))!;
+    writer.write(Buffer.from(language));
+    writer.commit(null);
+  }
+  const part = storedOf([['content-range', 'bytes 2-3/9']], { status: 206, contentLength: 2 });
+  const writer = first.create('p', part)!;
+  writer.write(Buffer.from('cd'));
+  writer.commit(null);
+  await first.flushed();
+  const hits = await lookup(first, 'k');
+  const english = hits.find((hit) => hit.response.varyFields[0]![1] === 'en')!;
+  const request = requestOf([['foo', 'en']]);
+  first.update(
+    'k',
+    english.response,
+    storedOf(
+      [
+        ['vary', 'foo'],
+        ['x', '2'],
+      ],
+      { request },
+    ),
+  );
+  await first.close();
+  const { store } = openAt(directory);
+  t.after(() => store.close());
+  const found = await lookup(store, 'k');
+  assert.equal(found.length, 2);
+  const again = found.find((hit) => hit.response.varyFields[0]![1] === 'en')!;
+  assert.equal(again.response.fields.first('x'), '2');
+  assert.equal((await contentOf(again)).toString(), 'en');
+  const [stored] = await lookup(store, 'p');
+  assert.deepEqual(stored!.response.partial, { first: 2, last: 3, completeLength: 9 });
+});
+
+test('workers share what they store and what they purge', async (t) => {
+  const directory = directoryFor(t);
+  const [a, b] = [openAt(directory).store, openAt(directory).store];
+  t.after(() => Promise.all([a.close(), b.close()]));
+  put(a, 'http://h/1', 'one');
+  put(b, 'http://h/2', 'two');
+  await Promise.all([a.flushed(), b.flushed()]);
+  assert.equal(await textOf(b, 'http://h/1'), 'one');
+  assert.equal(await textOf(a, 'http://h/2'), 'two');
+  a.invalidate('http://h/1');
+  assert.deepEqual(await lookup(a, 'http://h/1'), []);
+  a.purge({ kind: 'host', host: 'h' }, false, NOW);
+  assert.deepEqual(await lookup(a, 'http://h/2'), []);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  assert.deepEqual(await lookup(b, 'http://h/1'), []);
+  assert.deepEqual(await lookup(b, 'http://h/2'), []);
+  put(b, 'http://h/2', 'anew');
+  await b.flushed();
+  assert.equal(await textOf(a, 'http://h/2'), 'anew');
+});
+
+const SELECTORS: readonly [PurgeSelector, left: string[]][] = [
+  [{ kind: 'key', key: 'http://a.example/x/1' }, ['2', '3', '4']],
+  [{ kind: 'prefix', prefix: 'http://a.example/x/' }, ['3', '4']],
+  [{ kind: 'host', host: 'a.example' }, ['4']],
+  [{ kind: 'tag', tag: 'news' }, ['2', '4']],
+  [{ kind: 'all' }, []],
+];
+
+for (const [selector, left] of SELECTORS) {
+  for (const soft of [false, true]) {
+    test(`a ${soft ? 'soft' : 'hard'} purge by ${selector.kind} holds after a restart`, async (t) => {
+      const directory = directoryFor(t);
+      const first = openAt(directory).store;
+      const keys = ['http://a.example/x/1', 'http://a.example/x/2', 'http://a.example/3'];
+      keys.push('http://b.example/4');
+      const tags = ['Sport News', '', 'news', 'newspaper'];
+      for (const [i, key] of keys.entries()) {
+        const lines: Lines = [
+          ['surrogate-key', tags[i]!],
+          ['cache-control', 'max-age=60'],
+        ];
+        put(first, key, String(i + 1), lines);
+      }
+      await first.flushed();
+      first.purge(selector, soft, NOW);
+      const seen = await untouched(first, keys);
+      await first.close();
+      const { store } = openAt(directory);
+      t.after(() => store.close());
+      assert.deepEqual(seen, left);
+      assert.deepEqual(await untouched(store, keys), left);
+      assert.equal((await lookup(store, keys[0]!)).length, soft ? 1 : 0);
+    });
+  }
+}
+
+async function untouched(store: DiskStore, keys: readonly string[]): Promise<string[]> {
+  const texts: string[] = [];
+  for (const key of keys) {
+    const [hit] = await lookup(store, key);
+    if (hit === undefined || hit.response.freshness.lifetimeMs === 0) continue;
+    texts.push((await contentOf(hit)).toString());
+  }
+  return texts;
+}
+
+test('a purge beats a fill that had begun before it', async (t) => {
+  const { store } = openAt(directoryFor(t));
+  t.after(() => store.close());
+  for (const length of [10, 2 * MIB]) {
+    const writer = store.create('http://h/x', storedOf([], { contentLength: length }))!;
+    writer.write(pattern(length));
+    store.purge({ kind: 'all' }, false, NOW);
+    writer.commit(null);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await store.flushed();
+    assert.deepEqual(await lookup(store, 'http://h/x'), []);
+  }
+});
+
+function segmentFiles(directory: string): string[] {
+  const names = readdirSync(join(directory, 'segments'), { recursive: true, encoding: 'utf8' });
+  return names
+    .filter((name) => name.endsWith('.segment'))
+    .map((name) => join(directory, 'segments', name));
+}
+
+function diskUsage(directory: string): number {
+  const index = statSync(join(directory, 'index', 'data.mdb')).size;
+  return segmentFiles(directory).reduce((sum, path) => sum + statSync(path).size, index);
+}
+
+test('the bound on disk is honoured, the oldest go first, and what is used stays', async (t) => {
+  const directory = directoryFor(t);
+  const capacityBytes = 24 * MIB;
+  const { store, faults } = openAt(directory, { capacityBytes, memoryBytes: MIB });
+  t.after(() => store.close());
+  const content = pattern(60_000);
+  put(store, 'hot', content);
+  for (let i = 0; i < 900; i++) {
+    put(store, `k${i}`, content);
+    if (i % 10 !== 0) continue;
+    await store.flushed();
+    // Out of memory, so that it is read from disk.
+    store.memory.invalidate('hot');
+    const [hit] = await lookup(store, 'hot');
+    assert.ok(hit !== undefined, `lost after ${i}`);
+    assert.ok(diskUsage(directory) <= capacityBytes, `${diskUsage(directory)} octets after ${i}`);
+    assert.ok(store.bytesUsed <= capacityBytes);
+  }
+  assert.ok(store.space.evictedSegments > 5);
+  assert.deepEqual(await lookup(store, 'k0'), []);
+  assert.equal((await lookup(store, 'k899')).length, 1);
+  assert.deepEqual(faults, []);
+});
+
+test('large contents are evicted like small ones', async (t) => {
+  const directory = directoryFor(t);
+  const capacityBytes = 32 * MIB;
+  const { store } = openAt(directory, { capacityBytes, memoryBytes: 4 * MIB });
+  t.after(() => store.close());
+  const content = pattern(3 * MIB);
+  let stored = 0;
+  for (let i = 0; i < 30; i++) {
+    const writer = store.create(`k${i}`, storedOf([], { contentLength: content.length }))!;
+    writer.write(content);
+    writer.commit(null);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 2));
+    if (!writer.isDropped) stored++;
+    assert.ok(diskUsage(directory) <= capacityBytes, `${diskUsage(directory)} octets after ${i}`);
+  }
+  assert.ok(stored >= 28, `${stored} of 30 were stored`);
+  await store.flushed();
+  assert.ok((await contentOf((await lookup(store, 'k29'))[0]!)).equals(content));
+});
+
+test('damage is reported and the response is fetched anew afterwards', async (t) => {
+  for (const damage of ['flip', 'truncate', 'remove'] as const) {
+    for (const length of [700, 300_000, 3 * MIB]) {
+      const directory = directoryFor(t);
+      const content = pattern(length);
+      const first = openAt(directory).store;
+      put(first, 'k', content);
+      await first.close();
+      corruptFile(segmentFiles(directory)[0]!, damage, 0.7);
+      const { store, faults } = openAt(directory);
+      const [hit] = await lookup(store, 'k');
+      if (hit !== undefined) await assert.rejects(contentOf(hit), /missing or damaged/);
+      assert.equal(faults[0]?.code, 'cache-content-damaged', `${damage} ${length}`);
+      await store.flushed();
+      assert.deepEqual(await lookup(store, 'k'), []);
+      put(store, 'k', content);
+      assert.ok((await contentOf((await lookup(store, 'k'))[0]!)).equals(content));
+      await store.close();
+    }
+  }
+});
+
+test('a full device is reported; responses are still served, and kept in memory', async (t) => {
+  const directory = directoryFor(t);
+  const { store, faults } = openAt(directory);
+  t.after(() => store.close());
+  // The first segments' files are the device that is always full.
+  for (let id = 1; id < 40; id++) symlinkSync('/dev/full', store.files.path(id));
+  const small = pattern(100);
+  put(store, 'k', small);
+  await store.flushed();
+  for (let i = 0; i < 50 && faults.length === 0; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.equal(faults[0]?.code, 'cache-disk-full');
+  assert.ok((await contentOf((await lookup(store, 'k'))[0]!)).equals(small));
+  put(store, 'later', small);
+  assert.ok((await contentOf((await lookup(store, 'later'))[0]!)).equals(small));
+});
