@@ -6,9 +6,10 @@
 import type { Blame, SluiceError } from '../base/errors.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import { AbuseBudgets } from './abuse.ts';
-import { ContentReceiver, lengthFault } from './content-receiver.ts';
+import { ContentReceiver, hasLengthFault } from './content-receiver.ts';
 import { ContentSender } from './content-sender.ts';
-import { FieldBlockAssembly } from './field-block-assembly.ts';
+import { ControlFrames, PingPurpose } from './control-frames.ts';
+import { BlockResult, FieldBlockReader } from './field-block-reader.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter, type Http2Output } from './frame-writer.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
@@ -19,6 +20,7 @@ import {
   type Http2Abuse,
   type Http2Limits,
 } from './limits.ts';
+import { uint31, uint32 } from './octets.ts';
 import type { Priority } from './priority.ts';
 import {
   ErrorCode,
@@ -39,11 +41,9 @@ export interface Endpoint {
   onOpen(streamId: number, endStream: boolean, early: boolean): void;
   /** A field section on an open stream: a response's, or trailers. */
   onFieldSection(stream: Stream, endStream: boolean): void;
-  onStreamClosed(stream: Stream): void;
-  onGoaway(lastStreamId: number, errorCode: number): void;
   onPriorityUpdate(streamId: number, value: Uint8Array): void;
-  /** The peer's settings have come, or changed. */
-  onSettings(): void;
+  /** A stream closed, the peer's settings or its GOAWAY came: more or fewer streams may open. */
+  onCapacityChange(): void;
   onPong(): void;
 }
 
@@ -63,10 +63,6 @@ export interface ConnectionOptions {
   readonly onRefused: (error: SluiceError) => void;
 }
 
-/** What a PING of ours was sent for: its first octet. */
-const PingPurpose = { ROUND_TRIP: 1, SHUTDOWN: 2, KEEPALIVE: 3 } as const;
-const pingPayload = new Uint8Array(8);
-
 /** Shared by all connections: a block is copied into frames before another is begun. */
 const sharedBlock = new FieldBlock();
 
@@ -84,10 +80,10 @@ export class Connection {
   lastStreamId = 0;
   /** Nothing more is sent or received. */
   isClosed = false;
-  hasPeerSettings = false;
-  hasSettingsAck = false;
   /** We have begun to close in order: GOAWAY with the highest identifier possible was sent. */
   isDraining = false;
+  /** The peer takes no new streams, and will make none. */
+  hasPeerGoaway = false;
   /** Streams above this one are not taken any more: our final GOAWAY. */
   goawayLimit = STREAM_ID_MAX;
 
@@ -95,7 +91,8 @@ export class Connection {
   readonly #endpoint: Endpoint;
   readonly #reader: FrameReader;
   readonly #budgets: AbuseBudgets;
-  readonly #assembly: FieldBlockAssembly;
+  readonly #blocks: FieldBlockReader;
+  readonly #control: ControlFrames;
   #prefaceLength = 0;
   #isStarted = false;
   #isReceiving = false;
@@ -103,7 +100,6 @@ export class Connection {
   #isReadingPaused = false;
   #blockedControlFrames = 0;
   #creditedDataFrames = 0;
-  #hasPeerEnded = false;
 
   constructor(endpoint: Endpoint, options: ConnectionOptions) {
     const { limits, monotonicMs } = options;
@@ -118,7 +114,8 @@ export class Connection {
     this.sender = new ContentSender(this, this.writer, this.encoder, limits, monotonicMs);
     this.#reader = new FrameReader(this, FRAME_SIZE_MIN);
     this.#budgets = new AbuseBudgets(limits.budgets, monotonicMs);
-    this.#assembly = new FieldBlockAssembly(limits);
+    this.#blocks = new FieldBlockReader(limits);
+    this.#control = new ControlFrames(this, endpoint, options.role === 'server');
   }
 
   // ------------------------------------------------------------------ from the driver
@@ -174,7 +171,7 @@ export class Connection {
   /** The peer sends no more; streams that wait for nothing from it may finish. */
   onEndOfInput(): void {
     if (this.isClosed) return;
-    this.#hasPeerEnded = true;
+    this.hasPeerGoaway = true;
     const error = http2Error(
       ErrorCode.CANCEL,
       'the connection ended inside a message',
@@ -207,14 +204,35 @@ export class Connection {
     }
     this.isDraining = true;
     this.writer.goaway(STREAM_ID_MAX, ErrorCode.NO_ERROR, '');
-    this.#sendPing(PingPurpose.SHUTDOWN);
+    this.#control.sendPing(PingPurpose.SHUTDOWN);
     this.afterSending();
+  }
+
+  /** The peer has seen our first GOAWAY: every request that it sent before has arrived. */
+  onShutdownAck(): void {
+    if (this.isDraining && this.goawayLimit === STREAM_ID_MAX) this.#sendFinalGoaway();
+  }
+
+  /** RFC 9113 §6.8: the peer takes no streams of ours above the last one it names. */
+  onPeerGoaway(lastStreamId: number, errorCode: number): void {
+    // It will close when what it has asked for, or was asked for, is done; so do we.
+    this.hasPeerGoaway = true;
+    if (this.#options.role === 'client') {
+      const message = `the origin closes the connection: ${errorCodeName(errorCode)}`;
+      for (const stream of this.streams.list()) {
+        if (stream.id <= lastStreamId) continue;
+        const error = http2Error(ErrorCode.REFUSED_STREAM, message, 'upstream', 'always');
+        this.#closeStream(stream, StreamState.CLOSED_BY_PEER_RESET, error);
+      }
+    }
+    this.#endpoint.onCapacityChange();
+    this.#endWhenDone();
   }
 
   /** Asks the peer for a sign of life: `Endpoint.onPong`. */
   ping(): void {
     if (this.isClosed) return;
-    this.#sendPing(PingPurpose.KEEPALIVE);
+    this.#control.sendPing(PingPurpose.KEEPALIVE);
     this.afterSending();
   }
 
@@ -232,9 +250,18 @@ export class Connection {
     return oldestMs;
   }
 
+  /** The peer's first settings have come. */
+  get hasPeerSettings(): boolean {
+    return this.#control.hasPeerSettings;
+  }
+
+  get hasSettingsAck(): boolean {
+    return this.#control.hasSettingsAck;
+  }
+
   /** The peer has begun a frame or a field block and not ended it. */
   get isInsideFrame(): boolean {
-    return this.#reader.isInsideFrame || this.#assembly.streamId !== 0;
+    return this.#reader.isInsideFrame || this.#blocks.openStreamId !== 0;
   }
 
   // ------------------------------------------------------------------ for the endpoint
@@ -323,8 +350,16 @@ export class Connection {
     return false;
   }
 
+  /** Frames made in answer to a peer that does not read them (CVE-2019-9512 and others). */
+  countControlFrame(): boolean {
+    if (!this.writer.isBlocked) return true;
+    this.#blockedControlFrames++;
+    if (this.#blockedControlFrames <= this.limits.blockedControlFramesMax) return true;
+    return this.abuse('unread-control-frames');
+  }
+
   measureRoundTrip(): void {
-    this.#sendPing(PingPurpose.ROUND_TRIP);
+    this.#control.sendPing(PingPurpose.ROUND_TRIP);
   }
 
   // ------------------------------------------------------------------ frames
@@ -338,15 +373,20 @@ export class Connection {
     end: number,
     early: boolean,
   ): boolean {
-    if (this.#assembly.streamId !== 0 && type !== FrameType.CONTINUATION) {
+    if (this.#blocks.openStreamId !== 0 && type !== FrameType.CONTINUATION) {
       return this.fail(ErrorCode.PROTOCOL_ERROR, 'another frame inside a field block');
     }
-    if (!this.hasPeerSettings && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) {
+    const isSettings = type === FrameType.SETTINGS && (flags & Flag.ACK) === 0;
+    if (!isSettings && !this.#control.hasPeerSettings) {
       return this.fail(ErrorCode.PROTOCOL_ERROR, 'the first frame is not SETTINGS');
     }
     switch (type) {
       case FrameType.HEADERS:
-        return this.#onHeaders(flags, streamId, bytes, start, end, early);
+        if (streamId === 0) return this.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS on stream 0');
+        return this.#onBlockResult(
+          this.#blocks.onHeaders(flags, streamId, bytes, start, end, early),
+          streamId,
+        );
       case FrameType.DATA:
         return this.#onData(flags, streamId, bytes, start, end);
       case FrameType.WINDOW_UPDATE:
@@ -354,22 +394,12 @@ export class Connection {
       case FrameType.RST_STREAM:
         return this.#onRstStream(streamId, bytes, start, end);
       case FrameType.CONTINUATION:
-        return this.#onContinuation(flags, streamId, bytes, start, end);
-      case FrameType.SETTINGS:
-        return this.#onSettings(flags, streamId, bytes, start, end);
-      case FrameType.PING:
-        return this.#onPing(flags, streamId, bytes, start, end);
-      case FrameType.GOAWAY:
-        return this.#onGoaway(streamId, bytes, start, end);
-      case FrameType.PRIORITY:
-        return this.#onPriority(streamId, bytes, start, end);
-      case FrameType.PRIORITY_UPDATE:
-        return this.#onPriorityUpdate(streamId, bytes, start, end);
-      case FrameType.PUSH_PROMISE:
-        return this.fail(ErrorCode.PROTOCOL_ERROR, 'PUSH_PROMISE, and pushes are not enabled');
+        return this.#onBlockResult(
+          this.#blocks.onContinuation(flags, streamId, bytes, start, end),
+          streamId,
+        );
       default:
-        // Frames of unknown types are discarded (RFC 9113 §5.5), though not without end.
-        return end > start || this.spend('empty-frames');
+        return this.#control.onFrame(type, flags, streamId, bytes, start, end);
     }
   }
 
@@ -377,66 +407,25 @@ export class Connection {
     this.fail(ErrorCode.FRAME_SIZE_ERROR, `a frame of ${length} octets`);
   }
 
-  /** RFC 9113 §6.2. */
-  #onHeaders(
-    flags: number,
-    streamId: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    early: boolean,
-  ): boolean {
-    if (streamId === 0) return this.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS on stream 0');
-    let padding = 0;
-    if ((flags & Flag.PADDED) !== 0) {
-      if (start === end) return this.#shortFrame('HEADERS');
-      padding = bytes[start++]!;
+  /** What came of a HEADERS or CONTINUATION frame. */
+  #onBlockResult(result: number, streamId: number): boolean {
+    switch (result) {
+      case BlockResult.COMPLETE:
+        return this.#onFieldBlock(streamId);
+      case BlockResult.INCOMPLETE:
+        return true;
+      case BlockResult.WRONG_LENGTH:
+        return this.#wrongLength('HEADERS');
+      case BlockResult.TOO_MUCH_PADDING:
+        return this.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS with too much padding');
+      case BlockResult.OUT_OF_ORDER:
+        return this.fail(ErrorCode.PROTOCOL_ERROR, 'CONTINUATION without its HEADERS');
+      default:
+        return this.abuse('continuation');
     }
-    let dependsOnItself = false;
-    if ((flags & Flag.PRIORITY) !== 0) {
-      if (end - start < 5) return this.#shortFrame('HEADERS');
-      dependsOnItself = streamDependency(bytes, start) === streamId;
-      start += 5;
-    }
-    end -= padding;
-    if (start > end) return this.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS with too much padding');
-    const endStream = (flags & Flag.END_STREAM) !== 0;
-    if ((flags & Flag.END_HEADERS) !== 0) {
-      return this.#onFieldBlock(streamId, endStream, early, dependsOnItself, bytes, start, end);
-    }
-    this.#assembly.begin(streamId, endStream, early, dependsOnItself);
-    return this.#assembly.add(bytes, start, end, false) || this.abuse('continuation');
   }
 
-  /** RFC 9113 §6.10. */
-  #onContinuation(
-    flags: number,
-    streamId: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): boolean {
-    const assembly = this.#assembly;
-    if (assembly.streamId === 0 || assembly.streamId !== streamId) {
-      return this.fail(ErrorCode.PROTOCOL_ERROR, 'CONTINUATION without its HEADERS');
-    }
-    if (!assembly.add(bytes, start, end, true)) return this.abuse('continuation');
-    if ((flags & Flag.END_HEADERS) === 0) return true;
-    const { endStream, early, dependsOnItself, length } = assembly;
-    const block = assembly.bytes;
-    assembly.end();
-    return this.#onFieldBlock(streamId, endStream, early, dependsOnItself, block, 0, length);
-  }
-
-  #onFieldBlock(
-    streamId: number,
-    endStream: boolean,
-    early: boolean,
-    dependsOnItself: boolean,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): boolean {
+  #onFieldBlock(streamId: number): boolean {
     const stream = this.streams.get(streamId);
     const state = stream === undefined ? this.#stateWithoutStream(streamId) : stream.state;
     const reception = receptionOf(state, FrameType.HEADERS);
@@ -445,9 +434,11 @@ export class Connection {
     }
     // Decoded in any case: the peer's and our dynamic tables must stay in step (RFC 9113 §4.3).
     const { decoder } = this;
-    if (!decoder.decode(bytes, start, end)) {
+    const blocks = this.#blocks;
+    if (!decoder.decode(blocks.bytes, blocks.start, blocks.end)) {
       return this.fail(ErrorCode.COMPRESSION_ERROR, decoder.failure);
     }
+    blocks.release();
     if (decoder.fields.size > this.limits.fieldSectionBytesMax * FIELD_SECTION_ABUSE_FACTOR) {
       return this.abuse('field-section-size');
     }
@@ -456,20 +447,15 @@ export class Connection {
     } else if (reception === Reception.IGNORE) {
       return this.spend('stream-errors');
     } else if (stream === undefined) {
-      return this.#onNewStream(streamId, endStream, early, dependsOnItself);
-    } else if (dependsOnItself) {
+      return this.#onNewStream(streamId);
+    } else if (blocks.dependsOnItself) {
       this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'a stream that depends on itself');
-    } else this.#endpoint.onFieldSection(stream, endStream);
+    } else this.#endpoint.onFieldSection(stream, blocks.endStream);
     return !this.isClosed;
   }
 
   /** RFC 9113 §5.1.1 and §5.1.2. */
-  #onNewStream(
-    streamId: number,
-    endStream: boolean,
-    early: boolean,
-    dependsOnItself: boolean,
-  ): boolean {
+  #onNewStream(streamId: number): boolean {
     if (this.#options.role === 'client' || (streamId & 1) === 0) {
       return this.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS on a stream that the peer cannot open');
     }
@@ -481,8 +467,9 @@ export class Connection {
     if (this.streams.size >= this.limits.streamsConcurrentMax) {
       this.refuseStream(streamId, ErrorCode.REFUSED_STREAM);
       // A peer that has not seen our settings yet cannot know better.
-      return !this.hasSettingsAck || this.spend('stream-errors');
+      return !this.#control.hasSettingsAck || this.spend('stream-errors');
     }
+    const { dependsOnItself, endStream, early } = this.#blocks;
     if (dependsOnItself) {
       this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'a stream that depends on itself');
     } else this.#endpoint.onOpen(streamId, endStream, early);
@@ -498,7 +485,7 @@ export class Connection {
     }
     let padding = 0;
     if ((flags & Flag.PADDED) !== 0) {
-      if (length === 0) return this.#shortFrame('DATA');
+      if (length === 0) return this.#wrongLength('DATA');
       padding = bytes[start]! + 1;
       if (padding > length) {
         return this.fail(ErrorCode.PROTOCOL_ERROR, 'DATA with too much padding');
@@ -520,15 +507,15 @@ export class Connection {
       this.streamError(streamId, ErrorCode.FLOW_CONTROL_ERROR, 'DATA beyond the stream window');
       return !this.isClosed;
     }
+    stream.receivedBytes += end - start;
+    // Before anything is handed on: what is too much must not reach the next recipient.
+    if (hasLengthFault(stream, endStream)) {
+      this.receiver.release(length);
+      this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'content of a length not announced');
+      return !this.isClosed;
+    }
     this.receiver.content(stream, bytes, start, end, padding);
-    if (stream.isClosed) return !this.isClosed;
-    if (lengthFault(stream, endStream)) {
-      this.streamError(
-        streamId,
-        ErrorCode.PROTOCOL_ERROR,
-        'content of another length than announced',
-      );
-    } else if (endStream) this.remoteEnd(stream, null);
+    if (endStream && !stream.isClosed) this.remoteEnd(stream, null);
     return !this.isClosed;
   }
 
@@ -544,7 +531,7 @@ export class Connection {
 
   /** RFC 9113 §6.9. */
   #onWindowUpdate(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start !== 4) return this.#shortFrame('WINDOW_UPDATE');
+    if (end - start !== 4) return this.#wrongLength('WINDOW_UPDATE');
     const { dataFrames } = this.writer;
     this.#budgets.credit('window-update', (dataFrames - this.#creditedDataFrames) * 2);
     this.#creditedDataFrames = dataFrames;
@@ -572,7 +559,7 @@ export class Connection {
 
   /** RFC 9113 §6.4. */
   #onRstStream(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start !== 4) return this.#shortFrame('RST_STREAM');
+    if (end - start !== 4) return this.#wrongLength('RST_STREAM');
     const stream = this.streams.get(streamId);
     if (stream === undefined) {
       const state = this.#stateWithoutStream(streamId);
@@ -580,7 +567,17 @@ export class Connection {
       if (reception === Reception.IGNORE) return this.spend('rapid-reset');
       return this.#failReception(reception, 'RST_STREAM', state);
     }
-    const errorCode = uint32(bytes, start);
+    this.#onPeerReset(stream, uint32(bytes, start));
+    return this.#options.role === 'client' || this.spend('rapid-reset');
+  }
+
+  #onPeerReset(stream: Stream, errorCode: number): void {
+    if (stream.isRemoteEnded && this.#options.role === 'client') {
+      // RFC 9113 §8.1: the response is complete and must be used; the request was not needed whole.
+      this.sender.drop(stream);
+      this.#closeStream(stream, StreamState.CLOSED_BY_END, null);
+      return;
+    }
     const error = http2Error(
       errorCode,
       `the peer reset the stream: ${errorCodeName(errorCode)}`,
@@ -588,108 +585,6 @@ export class Connection {
       errorCode === ErrorCode.REFUSED_STREAM ? 'always' : 'never',
     );
     this.#closeStream(stream, StreamState.CLOSED_BY_PEER_RESET, error);
-    return this.#options.role === 'client' || this.spend('rapid-reset');
-  }
-
-  /** RFC 9113 §6.5. */
-  #onSettings(
-    flags: number,
-    streamId: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): boolean {
-    if (streamId !== 0) return this.fail(ErrorCode.PROTOCOL_ERROR, 'SETTINGS on a stream');
-    if ((flags & Flag.ACK) !== 0) {
-      if (start !== end) return this.#shortFrame('SETTINGS');
-      if (this.hasSettingsAck) return this.spend('settings');
-      this.hasSettingsAck = true;
-      return true;
-    }
-    if (!this.spend('settings')) return false;
-    const { peer } = this;
-    const windowBefore = peer.initialWindowBytes;
-    if (!peer.apply(bytes, start, end)) return this.fail(peer.failureCode, peer.failure);
-    this.hasPeerSettings = true;
-    this.encoder.setPeerLimit(peer.headerTableBytes);
-    const change = peer.initialWindowBytes - windowBefore;
-    if (change !== 0) {
-      // RFC 9113 §6.9.2: the change applies to every open stream, and may make a window negative.
-      for (const stream of this.streams.list()) {
-        if (this.sender.growStreamWindow(stream, change)) continue;
-        return this.fail(ErrorCode.FLOW_CONTROL_ERROR, 'a stream window overflows');
-      }
-    }
-    this.writer.settingsAck();
-    this.#endpoint.onSettings();
-    return this.#countControlFrame();
-  }
-
-  /** RFC 9113 §6.7. */
-  #onPing(flags: number, streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (streamId !== 0) return this.fail(ErrorCode.PROTOCOL_ERROR, 'PING on a stream');
-    if (end - start !== 8) return this.#shortFrame('PING');
-    if ((flags & Flag.ACK) === 0) {
-      if (!this.spend('ping')) return false;
-      this.writer.ping(bytes, start, true);
-      return this.#countControlFrame();
-    }
-    switch (bytes[start]) {
-      case PingPurpose.ROUND_TRIP:
-        this.receiver.onRoundTrip();
-        return true;
-      case PingPurpose.SHUTDOWN:
-        if (this.isDraining && this.goawayLimit === STREAM_ID_MAX) this.#sendFinalGoaway();
-        return !this.isClosed;
-      case PingPurpose.KEEPALIVE:
-        this.#endpoint.onPong();
-        return true;
-      default:
-        return this.spend('ping');
-    }
-  }
-
-  /** RFC 9113 §6.8. */
-  #onGoaway(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (streamId !== 0) return this.fail(ErrorCode.PROTOCOL_ERROR, 'GOAWAY on a stream');
-    if (end - start < 8) return this.#shortFrame('GOAWAY');
-    this.#endpoint.onGoaway(uint31(bytes, start), uint32(bytes, start + 4));
-    // The peer will close when what it has asked for is done; so do we.
-    this.#hasPeerEnded = true;
-    this.#endWhenDone();
-    return !this.isClosed && this.spend('settings');
-  }
-
-  /** RFC 9113 §6.3: deprecated, checked and ignored. */
-  #onPriority(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (streamId === 0) return this.fail(ErrorCode.PROTOCOL_ERROR, 'PRIORITY on stream 0');
-    if (!this.spend('priority')) return false;
-    const isOpen = this.streams.get(streamId) !== undefined;
-    if (end - start !== 5) {
-      if (!isOpen) return this.#shortFrame('PRIORITY');
-      this.streamError(streamId, ErrorCode.FRAME_SIZE_ERROR, 'PRIORITY of a wrong length');
-    } else if (streamDependency(bytes, start) === streamId) {
-      // RST_STREAM may not be sent on an idle stream, so that only the connection is left.
-      if (!isOpen) return this.fail(ErrorCode.PROTOCOL_ERROR, 'a stream that depends on itself');
-      this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'a stream that depends on itself');
-    }
-    return !this.isClosed;
-  }
-
-  /** RFC 9218 §7.1. */
-  #onPriorityUpdate(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.#options.role === 'client' || streamId !== 0) {
-      return this.fail(ErrorCode.PROTOCOL_ERROR, 'PRIORITY_UPDATE where it may not be');
-    }
-    if (end - start < 4) return this.#shortFrame('PRIORITY_UPDATE');
-    const prioritized = uint31(bytes, start);
-    // Nothing is ever pushed, so that an even identifier names no stream.
-    if (prioritized === 0 || (prioritized & 1) === 0) {
-      return this.fail(ErrorCode.PROTOCOL_ERROR, 'PRIORITY_UPDATE of a wrong stream');
-    }
-    if (!this.spend('priority')) return false;
-    this.#endpoint.onPriorityUpdate(prioritized, bytes.subarray(start + 4, end));
-    return true;
   }
 
   // ------------------------------------------------------------------ inside
@@ -725,26 +620,13 @@ export class Connection {
     );
   }
 
-  #shortFrame(frame: string): false {
+  #wrongLength(frame: string): false {
     return this.fail(ErrorCode.FRAME_SIZE_ERROR, `${frame} of a wrong length`);
   }
 
   #sendReset(streamId: number, errorCode: number): void {
     this.writer.rstStream(streamId, errorCode);
-    this.#countControlFrame();
-  }
-
-  #sendPing(purpose: number): void {
-    pingPayload[0] = purpose;
-    this.writer.ping(pingPayload, 0, false);
-  }
-
-  /** Frames made in answer to a peer that does not read them (CVE-2019-9512 and others). */
-  #countControlFrame(): boolean {
-    if (!this.writer.isBlocked) return true;
-    this.#blockedControlFrames++;
-    if (this.#blockedControlFrames <= this.limits.blockedControlFramesMax) return true;
-    return this.abuse('unread-control-frames');
+    this.countControlFrame();
   }
 
   #sendFinalGoaway(): void {
@@ -771,15 +653,15 @@ export class Connection {
       this.receiver.dropHeld(stream);
     }
     if (error !== null) stream.user?.onReset(error);
-    this.#endpoint.onStreamClosed(stream);
-    if (this.isDraining || this.#hasPeerEnded) this.#endWhenDone();
+    this.#endpoint.onCapacityChange();
+    if (this.isDraining || this.hasPeerGoaway) this.#endWhenDone();
   }
 
   /** Closes the transport when nothing is left to do on a connection that takes nothing new. */
   #endWhenDone(): void {
     if (this.isClosed || this.streams.size > 0) return;
     const isFinal = this.goawayLimit !== STREAM_ID_MAX || this.#options.role === 'client';
-    if (!this.#hasPeerEnded && !(this.isDraining && isFinal)) return;
+    if (!this.hasPeerGoaway && !(this.isDraining && isFinal)) return;
     this.writer.flush();
     this.isClosed = true;
     this.#reader.stop();
@@ -797,24 +679,4 @@ export class Connection {
   #peerBlame(): Blame {
     return this.#options.role === 'server' ? 'downstream' : 'upstream';
   }
-}
-
-function uint32(bytes: Uint8Array, start: number): number {
-  return (
-    ((bytes[start]! << 24) |
-      (bytes[start + 1]! << 16) |
-      (bytes[start + 2]! << 8) |
-      bytes[start + 3]!) >>>
-    0
-  );
-}
-
-/** Without the reserved bit. */
-function uint31(bytes: Uint8Array, start: number): number {
-  return uint32(bytes, start) & STREAM_ID_MAX;
-}
-
-/** The first field of the deprecated priority signals (RFC 9113 §6.2, §6.3). */
-function streamDependency(bytes: Uint8Array, start: number): number {
-  return uint31(bytes, start);
 }

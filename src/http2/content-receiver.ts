@@ -66,10 +66,9 @@ export class ContentReceiver {
     if (this.#unannouncedBytes * 2 >= this.#connectionTarget) this.#announceConnection();
   }
 
-  /** Content of a stream that admitted it; `padding` octets came with it. */
+  /** Content that has been accounted for; `padding` octets came with it. */
   content(stream: Stream, bytes: Uint8Array, start: number, end: number, padding: number): void {
     const length = end - start;
-    stream.receivedBytes += length;
     if (padding > 0) this.#used(stream, padding);
     if (length === 0) return;
     if (stream.isDiscarding) this.#used(stream, length);
@@ -181,7 +180,7 @@ export class ContentReceiver {
 }
 
 /** Whether content agrees with the Content-Length field (RFC 9113 §8.1.1). */
-export function lengthFault(stream: Stream, isEnd: boolean): boolean {
+export function hasLengthFault(stream: Stream, isEnd: boolean): boolean {
   const { expectedBytes, receivedBytes } = stream;
   if (expectedBytes < 0) return false;
   return receivedBytes > expectedBytes || (isEnd && receivedBytes < expectedBytes);

@@ -184,22 +184,3 @@ export class RequestReader {
     return null;
   }
 }
-
-/**
- * A trailer section (RFC 9113 §8.1), or null when it is malformed: pseudo-header fields, and all
- * that no section may hold.
- */
-export function readTrailers(decoded: DecodedFields): FieldSection | null {
-  const trailers = new FieldSection();
-  for (let i = 0; i < decoded.count; i++) {
-    const kind = decoded.kinds[i]!;
-    if (!isTrailerKind(kind)) return null;
-    trailers.append(decoded.names[i]!, decoded.values[i]!);
-  }
-  return trailers;
-}
-
-function isTrailerKind(kind: number): boolean {
-  if (kind === FieldKind.REGULAR) return true;
-  return kind > FieldKind.CONNECTION && kind < FieldKind.BAD_NAME;
-}

@@ -2,12 +2,14 @@
 import type { SluiceError } from '../base/errors.ts';
 import type { RequestFacts, RequestSink } from '../http/exchange.ts';
 import { Connection, type Endpoint } from './connection.ts';
+import { hasLengthFault } from './content-receiver.ts';
 import type { Http2Output } from './frame-writer.ts';
 import { readLatin1 } from './latin1.ts';
 import { defaultHttp2Limits, type Http2Abuse, type Http2Limits } from './limits.ts';
 import { type Priority, parsePriority } from './priority.ts';
 import { CONNECTION_PREFACE, ErrorCode, SettingId } from './protocol.ts';
-import { RequestReader, readTrailers } from './request-fields.ts';
+import { RequestReader } from './request-fields.ts';
+import { readTrailers } from './response-fields.ts';
 import { ServerExchange } from './server-exchange.ts';
 import type { Stream } from './stream.ts';
 import { StreamState } from './stream-state.ts';
@@ -168,25 +170,15 @@ export class Http2ServerConnection implements Endpoint {
   onFieldSection(stream: Stream, endStream: boolean): void {
     const { connection } = this;
     const trailers = readTrailers(connection.decoder.fields);
-    stream.expectedBytes =
-      stream.expectedBytes === -1 ? stream.receivedBytes : stream.expectedBytes;
-    if (
-      trailers === null ||
-      !endStream ||
-      connection.decoder.isTooLarge ||
-      stream.expectedBytes !== stream.receivedBytes
-    ) {
+    const isTooLarge = connection.decoder.isTooLarge;
+    if (trailers === null || !endStream || isTooLarge || hasLengthFault(stream, true)) {
       connection.streamError(stream.id, ErrorCode.PROTOCOL_ERROR, 'malformed trailers');
       return;
     }
     connection.remoteEnd(stream, trailers);
   }
 
-  onStreamClosed(): void {}
-
-  onGoaway(): void {}
-
-  onSettings(): void {}
+  onCapacityChange(): void {}
 
   onPong(): void {}
 
