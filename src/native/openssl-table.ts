@@ -64,10 +64,10 @@ export const libssl = bind({
   SSL_get_verify_result: { arguments: ['pointer'], return: 'i32' },
   SSL_get0_param: { arguments: ['pointer'], return: 'pointer' },
   SSL_get_session: { arguments: ['pointer'], return: 'pointer' },
-  SSL_get1_session: { arguments: ['pointer'], return: 'pointer' },
   SSL_set_session: { arguments: ['pointer', 'pointer'], return: 'i32' },
   SSL_SESSION_is_resumable: { arguments: ['pointer'], return: 'i32' },
   SSL_SESSION_get_max_early_data: { arguments: ['pointer'], return: 'u32' },
+  SSL_SESSION_dup: { arguments: ['pointer'], return: 'pointer' },
   SSL_SESSION_free: { arguments: ['pointer'], return: 'void' },
 });
 
@@ -80,6 +80,10 @@ export const libcrypto = bind({
   BIO_ctrl: { arguments: ['pointer', 'i32', 'i64', 'pointer'], return: 'i32' },
   BIO_ctrl_pending: { arguments: ['pointer'], return: 'u32' },
   BUF_MEM_new: { arguments: [], return: 'pointer' },
+  OPENSSL_sk_new_null: { arguments: [], return: 'pointer' },
+  OPENSSL_sk_num: { arguments: ['pointer'], return: 'i32' },
+  OPENSSL_sk_value: { arguments: ['pointer', 'i32'], return: 'pointer' },
+  OPENSSL_sk_free: { arguments: ['pointer'], return: 'void' },
 
   ERR_clear_error: { arguments: [], return: 'void' },
   ERR_get_error: { arguments: [], return: 'u64' },

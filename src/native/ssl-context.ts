@@ -2,6 +2,7 @@
 import { assert } from '../base/assert.ts';
 import { Callback } from './callbacks.ts';
 import { counted } from './counters.ts';
+import { stringAt } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { opensslErrorText, takeOpensslErrors } from './openssl-errors.ts';
 import { libcrypto, libssl } from './openssl-table.ts';
@@ -17,6 +18,7 @@ const SSL_CTRL_CHAIN_CERT = 89;
 const SSL_CTRL_SET_GROUPS_LIST = 92;
 const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
 const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
+const SSL_CTRL_GET0_IMPLEMENTED_GROUPS = 139;
 const SSL_SESS_CACHE_OFF = 0n;
 const SSL_SESS_CACHE_CLIENT_NO_STORE = 0x0001n | 0x0300n;
 const SSL_VERIFY_PEER = 1;
@@ -93,6 +95,22 @@ export class SslContext implements Disposable {
       checked.SSL_CTX_ctrl(this.#address, SSL_CTRL_SET_GROUPS_LIST, 0n, address),
     );
     if (status !== 1) throw new Error(opensslErrorText());
+  }
+
+  /**
+   * Every group that this library can negotiate in the versions of the context, by the name that
+   * `Ssl.group` gives.
+   */
+  implementedGroups(): string[] {
+    const { OPENSSL_sk_new_null, OPENSSL_sk_num, OPENSSL_sk_value, OPENSSL_sk_free } =
+      libcrypto.checked;
+    const stack = OPENSSL_sk_new_null();
+    checked.SSL_CTX_ctrl(this.#address, SSL_CTRL_GET0_IMPLEMENTED_GROUPS, 0n, stack);
+    const names = Array.from({ length: OPENSSL_sk_num(stack) }, (_, index) =>
+      stringAt(OPENSSL_sk_value(stack, index)),
+    );
+    OPENSSL_sk_free(stack);
+    return names;
   }
 
   /** Cipher suites of TLS 1.2 in OpenSSL's list syntax. Throws an Error. */

@@ -14,16 +14,19 @@ export class SslSession implements Disposable {
 
   /** **For native/ only**: the current session of an `SSL *`, or null when it is not resumable. */
   static of(ssl: bigint): SslSession | null {
-    const address = checked.SSL_get1_session(ssl);
-    if (address === 0n) return null;
-    if (checked.SSL_SESSION_is_resumable(address) === 1) return new SslSession(address);
-    checked.SSL_SESSION_free(address);
-    return null;
+    const current = checked.SSL_get_session(ssl);
+    if (current === 0n || checked.SSL_SESSION_is_resumable(current) !== 1) return null;
+    // A copy: OpenSSL marks a session as unusable when its connection is freed without
+    // close_notify, which TLS 1.3 does not ask for.
+    return new SslSession(checked.SSL_SESSION_dup(current));
   }
 
   /** **For native/ only**: offers this session on an `SSL *` that has not started yet. */
   offerOn(ssl: bigint): void {
-    checked.SSL_set_session(ssl, this.#address);
+    // A copy again, so that one session can be offered by several connections.
+    const copy = checked.SSL_SESSION_dup(this.#address);
+    checked.SSL_set_session(ssl, copy);
+    checked.SSL_SESSION_free(copy);
   }
 
   /** How much early data the server allows with it; 0 for none. */

@@ -86,7 +86,7 @@ export class PrivateKey implements Disposable {
     });
     if (address !== 0n) return new PrivateKey(address);
     if (pem.includes('ENCRYPTED')) throw new Error('the key is protected by a passphrase');
-    throw new Error(fault === '' ? 'it holds no private key' : fault);
+    throw new Error(pem.includes('PRIVATE KEY-----') ? fault : 'it holds no private key');
   }
 
   [Symbol.dispose](): void {

@@ -45,6 +45,11 @@ export interface ConnectOptions {
   readonly verifyName?: string;
   /** A session of an earlier connection to the same origin. */
   readonly session?: SslSession;
+  /**
+   * Sent with the first flight if the session allows as many octets. It may be replayed, and the
+   * record's `earlyData` says whether the server took it: if not, it has to be sent again.
+   */
+  readonly earlyData?: Uint8Array;
 }
 
 export interface ClientContext extends Disposable {
@@ -98,7 +103,9 @@ function connect(
   }
   if (target.session !== undefined) ssl.useSession(target.session);
   const engine = new TlsEngine({ ssl, role: 'client', handler, clock, earlyData: false });
-  engine.start();
+  const { session, earlyData } = target;
+  const isAllowed = (session?.earlyDataBytesMax ?? 0) >= (earlyData?.length ?? 0);
+  engine.start(isAllowed ? earlyData : undefined);
   return engine;
 }
 

@@ -92,10 +92,15 @@ export class TlsEngine implements TlsConnection {
     return !this.#disposed && this.#ssl.outputBytes > 0;
   }
 
-  /** Client: makes the ClientHello. */
-  start(): void {
+  /** Client: makes the ClientHello, and early data if there is any. */
+  start(earlyData?: Uint8Array): void {
     assert(this.#role === 'client' && this.#startedAtMs === 0, 'a client starts once');
     this.#noteStart();
+    if (earlyData !== undefined && earlyData.length > 0) {
+      const isSent = this.#ssl.write(earlyData, true);
+      assert(isSent, 'the session allows this much early data');
+      this.#earlyDataBytes = earlyData.length;
+    }
     this.#advanceHandshake();
   }
 

@@ -31,7 +31,7 @@ const ownCodes: Readonly<Record<number, Reason>> = {
   /* SSL_R_NO_SHARED_CIPHER */
   193: { code: 'tls-no-shared-cipher', alert: 'handshake_failure' },
   /* SSL_R_NO_SUITABLE_KEY_SHARE, NO_SHARED_GROUPS, NO_SUITABLE_GROUPS */
-  101: { code: 'tls-no-shared-group', alert: 'handshake_failure' },
+  101: { code: 'tls-no-shared-group', alert: '' },
   410: { code: 'tls-no-shared-group', alert: 'handshake_failure' },
   295: { code: 'tls-no-shared-group', alert: 'handshake_failure' },
   /* SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, NO_SHARED_SIGNATURE_ALGORITHMS */
@@ -54,24 +54,29 @@ const ownCodes: Readonly<Record<number, Reason>> = {
   373: { code: 'tls-inappropriate-fallback', alert: 'inappropriate_fallback' },
 };
 
-/** Reasons that share the code `tls-protocol-violation`, by the alert that answers them. */
+/**
+ * Reasons that share the code `tls-protocol-violation`, by the alert that answers them. Those that
+ * OpenSSL answers with one alert here and with another there are under '': no name is better than
+ * one that may be wrong.
+ */
 const violations: Readonly<Record<string, readonly number[]>> = {
   unexpected_message: [100, 133, 145, 154, 182, 205, 244, 245, 262, 293, 298, 409, 443, 178, 132],
   decode_error: [
-    103, 110, 111, 115, 131, 135, 137, 148, 151, 153, 159, 160, 163, 187, 213, 227, 240, 271, 278,
-    282, 294, 329, 336, 390,
+    111, 115, 131, 135, 137, 148, 151, 153, 159, 160, 163, 187, 213, 227, 240, 278, 282, 294, 329,
+    336,
   ],
   illegal_parameter: [
-    102, 108, 114, 116, 122, 120, 152, 162, 183, 186, 197, 214, 215, 218, 220, 233, 246, 248, 257,
-    260, 261, 263, 292, 300, 306, 341, 342, 343, 344, 378, 383, 404, 999,
+    102, 108, 114, 116, 120, 152, 162, 183, 186, 197, 214, 215, 218, 220, 233, 246, 248, 257, 260,
+    261, 263, 292, 300, 306, 342, 343, 344, 378, 383, 404, 999,
   ],
-  handshake_failure: [104, 221, 308, 337, 340, 370, 394],
+  handshake_failure: [221, 340, 394],
   missing_extension: [209, 310, 112, 420],
   unsupported_extension: [217],
-  record_overflow: [140, 146, 150, 198],
+  record_overflow: [140, 150, 198],
   insufficient_security: [241],
   unrecognized_name: [319, 320],
   certificate_required: [199],
+  '': [103, 104, 110, 122, 146, 271, 308, 337, 341, 370, 390],
 };
 
 const reasons = new Map<number, Reason>();

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { nativeBytesLive } from '../../src/native/memory.ts';
+import type { ConnectOptions } from '../../src/tls/client-context.ts';
+import {
+  accept,
+  clientContext,
+  connect,
+  liveHandles,
+  obtainSession,
+  Pair,
+  type Side,
+  serverContext,
+} from './wire.ts';
+
+const isLong = process.env.SLUICE_LONG === '1';
+const earlyData = Buffer.from('GET / HTTP/1.1\r\n\r\n');
+
+after(() => assert.deepEqual(liveHandles(), {}, 'every native handle was freed'));
+
+/** Two contexts, and what a client with a session needs to send early data. */
+function withContexts(
+  groups: string,
+  play: (server: typeof serverSide, client: typeof clientSide, options: ConnectOptions) => void,
+): void {
+  using server = serverContext({ groups });
+  using client = clientContext({ groups });
+  using session = obtainSession(server, client);
+  play(server, client, { serverName: 'localhost', session, earlyData });
+}
+declare const serverSide: ReturnType<typeof serverContext>;
+declare const clientSide: ReturnType<typeof clientContext>;
+
+/** Whatever happened, a side has ended its handshake at most once and said why it failed. */
+function assertSane(side: Side, words: string): void {
+  assert.ok(side.records.length <= 1, `${words}: ${side.records.length} records`);
+  for (const record of side.records) {
+    assert.equal(record.errorCode === '', record.outcome === 'complete', words);
+  }
+  assert.ok(side.errors.length <= 1, `${words}: ${side.errors.length} errors`);
+  const handshakeAt = side.events.indexOf('handshake');
+  assert.ok(
+    side.events.every((event, index) => !event.startsWith('late') || index > handshakeAt),
+    `${words}: plaintext that is not early before the handshake has ended`,
+  );
+}
+
+describe('a connection cut at every octet', () => {
+  for (const isResumed of [false, true]) {
+    test(`of both flights, ${isResumed ? 'early data under way' : 'full handshake'}`, () => {
+      withContexts('X25519', (server, client, target) => {
+        const options = isResumed ? target : { serverName: 'localhost' };
+        cutFirstFlight(() => [accept(server), connect(client, options)]);
+        cutLastFlight(() => new Pair(server, client, options));
+      });
+    });
+  }
+
+  function cutFirstFlight(sides: () => [Side, Side]): void {
+    for (let cut = 0, length = 1; cut < length; cut++) {
+      const [server, client] = sides();
+      const flight = client.takeFlight();
+      length = flight.length;
+      server.receive(flight.subarray(0, cut));
+      server.connection.receiveEnd();
+      assert.equal(server.record.errorCode, 'tls-handshake-cut', `cut at ${cut}`);
+      assert.equal(server.record.bytesReceived, cut);
+      assertSane(server, `cut at ${cut}`);
+      server.connection[Symbol.dispose]();
+      client.connection[Symbol.dispose]();
+    }
+  }
+
+  function cutLastFlight(begin: () => Pair): void {
+    for (let cut = 0, length = 1; cut < length; cut++) {
+      using pair = begin();
+      pair.toServer();
+      const answer = pair.server.takeFlight();
+      pair.client.receive(answer.subarray(0, Math.floor(answer.length / 2)));
+      pair.client.receive(answer.subarray(Math.floor(answer.length / 2)));
+      const flight = pair.client.takeFlight();
+      length = flight.length;
+      pair.server.receive(flight.subarray(0, cut));
+      pair.server.connection.receiveEnd();
+      assert.equal(pair.server.record.outcome, 'failed', `cut at ${cut}`);
+      assertSane(pair.server, `cut at ${cut}`);
+    }
+  }
+});
+
+/** Flips bits at every position of one flight and compares what both sides say about it. */
+describe('a flipped octet', () => {
+  const masks = isLong ? [0x01, 0x80, 0xff, 0x55] : [0x55];
+  for (const isResumed of [false, true]) {
+    for (const flight of [0, 1, 2] as const) {
+      const words = `flight ${flight}, ${isResumed ? 'early data' : 'full handshake'}`;
+      test(`at every position of ${words}: no crash, one record, alerts by one name`, () => {
+        withContexts('X25519', (server, client, target) => {
+          const options = isResumed ? target : { serverName: 'localhost' };
+          for (const mask of masks) {
+            for (let at = 0, length = 1; at < length; at++) {
+              using pair = new Pair(server, client, options);
+              length = playFlipped(pair, flight, at, mask);
+              const place = `${words}, octet ${at} of ${length}, mask ${mask}`;
+              assertSane(pair.server, place);
+              assertSane(pair.client, place);
+              assertSameAlert(pair.server, pair.client, place);
+              assertSameAlert(pair.client, pair.server, place);
+            }
+          }
+        });
+      });
+    }
+  }
+
+  /** Returns the length of the flight in which an octet was flipped. */
+  function playFlipped(pair: Pair, flight: 0 | 1 | 2, at: number, mask: number): number {
+    let length = 0;
+    for (let index = 0; index < 8; index++) {
+      const [from, to] = index % 2 === 0 ? [pair.client, pair.server] : [pair.server, pair.client];
+      const octets = from.takeFlight();
+      if (index === flight) {
+        length = octets.length;
+        octets[at]! ^= mask;
+      }
+      to.receive(octets);
+    }
+    pair.server.connection.receiveEnd();
+    pair.client.connection.receiveEnd();
+    return length;
+  }
+
+  /** What one side says that it sent is what the other received. */
+  function assertSameAlert(sender: Side, receiver: Side, place: string): void {
+    const sent = sender.records[0];
+    const received = receiver.records[0];
+    if (sent === undefined || received === undefined) return;
+    if (sent.alertSentBy !== 'us' || received.alertSentBy !== 'peer') return;
+    // A sealed alert whose cause leaves two names open is not named.
+    if (sent.alert === '') return;
+    assert.equal(sent.alert, received.alert, `${place} (${sent.errorCode})`);
+  }
+});
+
+describe('octets that are no TLS', () => {
+  const cases: readonly [string, Buffer, string][] = [
+    ['a plain HTTP request', Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'tls-not-tls'],
+    ['a request to a forward proxy', Buffer.from('CONNECT a:443 HTTP/1.1\r\n'), 'tls-not-tls'],
+    ['zeros', Buffer.alloc(600), 'tls-not-tls'],
+    ['noise', Buffer.alloc(600, 0xa7), 'tls-not-tls'],
+    ['SSH', Buffer.from('SSH-2.0-OpenSSH_9.2\r\n'), 'tls-not-tls'],
+  ];
+  for (const [name, octets, code] of cases) {
+    test(`${name}: ${code}`, () => {
+      for (const enabled of [true, false]) {
+        using server = serverContext({ earlyData: { enabled } });
+        const side = accept(server);
+        side.receive(octets);
+        assert.equal(side.record.outcome, 'failed');
+        assert.equal(side.record.errorCode, code);
+        assert.equal(side.errors[0]?.blame, 'downstream');
+        side.connection[Symbol.dispose]();
+      }
+    });
+  }
+});
+
+test(`${isLong ? 100_000 : 3_000} connections, some broken off, leave nothing behind`, () => {
+  using server = serverContext({ groups: 'X25519' });
+  using client = clientContext({ groups: 'X25519' });
+  using session = obtainSession(server, client);
+  const before = { handles: liveHandles(), bytes: nativeBytesLive() };
+  const count = isLong ? 100_000 : 3_000;
+  for (let index = 0; index < count; index++) {
+    using pair = new Pair(server, client, index % 3 === 0 ? { session, earlyData } : {});
+    for (let flight = 0; flight < index % 5; flight++) {
+      if (flight % 2 === 0) pair.toServer();
+      else pair.toClient();
+    }
+  }
+  assert.deepEqual(liveHandles(), before.handles);
+  assert.equal(nativeBytesLive(), before.bytes);
+});
