@@ -110,7 +110,7 @@ test('Early-Data: 1 goes with early requests and with no later one', { skip }, a
   assert.equal(marks(`${path}/2`).length, 1);
 });
 
-for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'FROBNICATE']) {
+for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'PROPPATCH']) {
   test(`${method} in early data waits for the handshake's end (RFC 8470 §5.2)`, {
     skip,
   }, async () => {

@@ -58,7 +58,7 @@ const noCurl = unlessInstalled('curl');
 for (const base of [sluice.httpUrl, sluice.httpsUrl]) {
   const scheme = base.slice(0, base.indexOf(':'));
   test(`curl reaches the origin with every method over ${scheme}`, { skip: noCurl }, async () => {
-    for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'FROBNICATE']) {
+    for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'PROPFIND']) {
       const data = method === 'GET' ? [] : ['--data', 'four'];
       const { status, content } = await curl(`${base}/any`, '--request', method, ...data);
       assert.equal(status, 200);

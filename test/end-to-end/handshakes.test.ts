@@ -85,7 +85,8 @@ for (const earlyData of ['on', 'off'] as const) {
           });
           assert.equal(again.resumed, true, `resumption ${i}`);
           assert.match(again.http, /^HTTP\/1\.1 200 /);
-          session = keep;
+          // RFC 5077 §3.3: a TLS 1.2 server may leave the client with the ticket it has.
+          if (version === '-tls1_3' || hasSession(keep)) session = keep;
         }
       });
       assert.equal(labels.filter((one) => one.resumed === '1').length, 5);

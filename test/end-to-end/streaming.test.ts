@@ -216,14 +216,27 @@ test('both directions flow at once: what is sent comes back before more is sent'
   assert.equal(response.content, 'firstsecondthird');
 });
 
-test('when the client goes away in the middle of a response, the origin hears of it', async () => {
+test('when the client breaks off in the middle of a response, the origin hears of it', async () => {
   const connection = await RawConnection.open(sluice.httpPort);
   connection.send('GET /held HTTP/1.1\r\nHost: a.example\r\n\r\n');
   await until(() => connection.unread.includes('begun'), 'the response to begin');
   const closed = Promise.withResolvers<void>();
   open.get('/held')!.response.on('close', () => closed.resolve());
-  connection.socket.destroy();
+  // A FIN alone would not do: who has only ended its requests still wants its answer.
+  connection.socket.resetAndDestroy();
   await within(closed.promise, 'the origin to hear of it');
+});
+
+test('a client that closed and left is noticed as the response goes on', async () => {
+  const connection = await RawConnection.openTls(sluice.httpsPort);
+  connection.send('GET /held HTTP/1.1\r\nHost: a.example\r\n\r\n');
+  await until(() => connection.unread.includes('begun'), 'the response to begin');
+  const { response } = open.get('/held')!;
+  connection.socket.destroy();
+  const writing = setInterval(() => response.write('more'), 10);
+  const closed = Promise.withResolvers<void>();
+  response.on('close', () => closed.resolve());
+  await within(closed.promise, 'the origin to hear of it').finally(() => clearInterval(writing));
 });
 
 for (const [framing, head] of [
