@@ -4,6 +4,7 @@ import { counted } from './counters.ts';
 import { Errno, errnoName, lastErrno } from './errno.ts';
 import { libc } from './libc-table.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
+import { closeDescriptor } from './sockets.ts';
 
 export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
@@ -89,8 +90,7 @@ export class Epoll implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    libc.checked.close(this.fd);
-    counted('fd', -1);
+    closeDescriptor(this.fd);
     this.#memory[Symbol.dispose]();
     this.#control[Symbol.dispose]();
   }

@@ -9,6 +9,7 @@ import { errnoName, lastErrno } from './errno.ts';
 import { libc } from './libc-table.ts';
 import { transientAddressOf } from './load.ts';
 import { NativeBuffer } from './memory.ts';
+import { closeDescriptor } from './sockets.ts';
 
 const MFD_CLOEXEC = 1;
 
@@ -78,7 +79,6 @@ export class SharedMemory implements Disposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#mapping[Symbol.dispose]();
-    libc.checked.close(this.fd);
-    counted('fd', -1);
+    closeDescriptor(this.fd);
   }
 }

@@ -50,6 +50,9 @@ const scratchAddress = addressOf(scratch);
 const optionAddress = scratchAddress + BigInt(OPTION_OFFSET);
 const lengthAddress = scratchAddress + BigInt(LENGTH_OFFSET);
 
+/** Listening sockets that this process has opened, as opposed to inherited. */
+const ownListening = new Set<number>();
+
 // ------------------------------------------------------------------ the hot path
 
 /** Receives at most `length` octets to the start of `buffer`. 0 is the end of input. */
@@ -111,6 +114,7 @@ export function closeDescriptor(fd: number): void {
   const status = libc.direct.close(fd);
   // EINTR leaves the descriptor closed on Linux (close(2)); EBADF means that we closed it twice.
   assert(status === 0 || lastErrno() === Errno.EINTR, `descriptor ${fd} was open`);
+  ownListening.delete(fd);
   counted('fd', -1);
 }
 
@@ -194,6 +198,7 @@ export function openListeningSocket(
     closeDescriptor(fd);
     throw listenError(endpoint, errno);
   }
+  ownListening.add(fd);
   return fd;
 }
 
@@ -230,8 +235,9 @@ export function openListeningSockets(
   return { fds, port };
 }
 
-/** Takes over a listening socket inherited from the parent process. */
+/** Takes over a listening socket inherited from the parent process (or opened above). */
 export function adoptDescriptor(fd: number): void {
+  if (ownListening.has(fd)) return;
   const flags = libc.checked.fcntl(fd, F_GETFL, 0);
   if (flags < 0) {
     throw new SluiceError('listen-failed', `descriptor ${fd} was not inherited`, {

@@ -136,6 +136,24 @@ describe('a listener', () => {
     assert.equal(late.error?.code, 'connection-refused');
   });
 
+  it('once closed costs nothing while another process holds the same socket', async () => {
+    const { fds, port } = openListeningSockets({ host: '127.0.0.1', port: 0 }, 1);
+    const fd = fds[0]!;
+    const holder = spawn('sleep', ['30'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+    await once(holder, 'spawn');
+    reactor.listen({ fd }, () => assert.fail('nothing is accepted any more')).close();
+    const waiting = new Recorder();
+    waiting.socket = reactor.connect({ host: '127.0.0.1', port }, waiting);
+    await waiting.saw('connect');
+    const before = performance.eventLoopUtilization();
+    await sleep(50);
+    const { utilization } = performance.eventLoopUtilization(before);
+    holder.kill('SIGKILL');
+    assert.ok(utilization < 0.5, `the loop was busy for ${utilization} of the time`);
+    waiting.socket.destroy();
+    await waiting.closed();
+  });
+
   it('survives 2,000 connections at once', async () => {
     const { listener, served } = echoOn({ host: '127.0.0.1', port: 0 });
     const clients = Array.from({ length: 2_000 }, () => {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { eventually, nodeServer, Recorder, sleep } from '../../test/reactor/recorder.ts';
 import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
+import { closeDescriptor, localAddress, openListeningSocket } from '../native/sockets.ts';
 import type { StreamSocket } from './contract.ts';
 import {
   OUTPUT_HIGH_WATER_BYTES,
@@ -421,20 +422,25 @@ describe('re-entrancy', () => {
   });
 
   it('a slot that is taken again does not hear of its last user', async () => {
+    // Its queue is full, so that a connect to it stays unanswered.
+    const full = openListeningSocket(LOOPBACK, { backlog: 0 });
+    const { port: fullPort } = localAddress(full);
+    for (let count = 0; count < 4; count++) connectTo(fullPort);
+    const newcomers: Recorder[] = [];
     const { port, served } = serve((server) => {
       server.whenData = () => {
         for (const other of served) if (other !== server) other.socket.destroy();
-        // Takes a freed slot (and descriptor) while its stale events are still in the batch.
-        for (let count = 0; count < 10; count++) newcomers.push(connectTo(port));
+        // Takes the freed slots (and descriptors) while their stale events are still in the batch.
+        for (let count = 0; count < 9; count++) newcomers.push(connectTo(fullPort));
       };
     });
-    const newcomers: Recorder[] = [];
     const clients = Array.from({ length: 10 }, () => connectTo(port));
     await eventually(() => served.length === 10, 'all are accepted');
     for (const client of clients) client.socket.write(Buffer.from('x'));
-    await eventually(() => served.length >= 20, 'the newcomers are accepted');
-    await sleep(10);
-    for (const newcomer of newcomers) assert.deepEqual(newcomer.events, ['connect']);
+    await eventually(() => newcomers.length > 0, 'one is heard');
+    await sleep(20);
+    for (const newcomer of newcomers) assert.deepEqual(newcomer.events, []);
+    closeDescriptor(full);
   });
 
   it('a write inside onDrain may fill the queue again', async () => {
