@@ -95,9 +95,13 @@ export interface StoreHit {
   open(): ContentReader;
 }
 
-/** A prepared response whose Age the sender of a hit sets just before sending. */
+/**
+ * A prepared response whose age and fields the server of a hit keeps up to date. `ageSeconds` is -1
+ * as long as nobody has; whoever changes `fields` drops the encoded heads.
+ */
 export interface PreparedHit extends PreparedResponse {
   ageSeconds: number;
+  fields: FieldSection;
 }
 
 /** What to remove. Prefixes and keys are of cache keys; tags of Surrogate-Key and Cache-Tag. */

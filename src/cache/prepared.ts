@@ -8,9 +8,9 @@ import type { PreparedHit, StoredResponse } from './contract.ts';
  */
 export class PreparedStoredResponse implements PreparedHit {
   readonly status: number;
-  readonly fields: FieldSection;
+  fields: FieldSection;
   readonly content: Uint8Array;
-  ageSeconds = 0;
+  ageSeconds = -1;
   // Set here so that every instance has one shape.
   http1Head: Uint8Array | undefined = undefined;
   http2Head: Uint8Array | undefined = undefined;

@@ -29,6 +29,7 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
   #reading: Reading = 'idle';
   #handler: ResponseHandler | null = null;
   #method = '';
+  #upgradeAsked = false;
   #chunked: ChunkedDecoder | null = null;
   #remaining = 0;
   #persistent = true;
@@ -64,6 +65,7 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
     assert(this.isReusable, 'an exchange starts on a reusable connection');
     this.#handler = handler;
     this.#method = head.method;
+    this.#upgradeAsked = head.upgrade !== '';
     this.#reading = 'head';
     this.#toSend = head.contentLength;
     this.#received = false;
@@ -148,6 +150,7 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
   #step(bytes: Uint8Array, at: number): number {
     switch (this.#reading) {
       case 'head': {
+        if (!this.#received) refuseOtherProtocols(bytes, at);
         this.#received = true;
         const end = this.#reader.find(bytes, at);
         if (end === INCOMPLETE) return bytes.length;
@@ -175,6 +178,8 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
     const { head, framing } = response;
     const { status } = head;
     if (status === 101) {
+      // RFC 9110 §15.2.2: only what was asked for can be switched to.
+      if (!this.#upgradeAsked) refuseResponse(502, 'unasked-upgrade', '101 without Upgrade');
       this.#becomeTunnel(head);
       return;
     }
@@ -288,6 +293,18 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
     return new SluiceError('response-incomplete', 'the origin broke the response off', {
       blame: 'upstream',
     });
+  }
+}
+
+const HTTP = Buffer.from('HTTP/1.', 'latin1');
+
+/** A peer that speaks first in another protocol may never send a line end to be judged by. */
+function refuseOtherProtocols(bytes: Uint8Array, at: number): void {
+  const count = Math.min(HTTP.length, bytes.length - at);
+  for (let i = 0; i < count; i++) {
+    if (bytes[at + i] !== HTTP[i]) {
+      refuseResponse(502, 'bad-status-line', 'the origin does not answer in HTTP/1');
+    }
   }
 }
 

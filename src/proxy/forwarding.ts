@@ -37,7 +37,7 @@ export interface ForwardingFacts {
 export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts): FieldSection {
   const fields = new FieldSection();
   // RFC 9110 §7.2: Host comes first.
-  fields.append('host', head.authority);
+  if (head.authority !== '') fields.append('host', head.authority);
   const endToEnd = new FieldSection();
   copyEndToEndFields(head.fields, endToEnd);
   for (let i = 0; i < endToEnd.length; i++) {
@@ -47,6 +47,7 @@ export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts)
     fields.append('connection', 'upgrade');
     fields.append('upgrade', head.upgrade);
   }
+  countDown(head, fields);
   appendListMember(fields, 'via', VIA_REQUEST[head.version]);
   const address = facts.remoteAddress;
   if (address !== 'unix') appendListMember(fields, 'x-forwarded-for', address);
@@ -61,6 +62,15 @@ export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts)
     fields.set('early-data', '1');
   }
   return fields;
+}
+
+/** RFC 9110 §7.6.2: for TRACE and OPTIONS; at 0 the exchange answers and nothing is forwarded. */
+function countDown(head: RequestHead, fields: FieldSection): void {
+  if (head.method !== 'OPTIONS' && head.method !== 'TRACE') return;
+  const value = fields.first('max-forwards');
+  if (value !== undefined && /^\d{1,9}$/.test(value)) {
+    fields.set('max-forwards', String(Math.max(0, Number(value) - 1)));
+  }
 }
 
 function appendListMember(fields: FieldSection, name: string, member: string): void {

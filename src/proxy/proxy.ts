@@ -3,9 +3,11 @@
  * asks for nothing special, is answered here in one call; everything else becomes an exchange.
  */
 
-import type { StoreHit } from '../cache/contract.ts';
-import { isFresh } from '../cache/freshness.ts';
+import { hitStatusMember } from '../cache/cache-status.ts';
+import type { PreparedHit, StoredResponse, StoreHit } from '../cache/contract.ts';
+import { currentAgeMs, isFresh } from '../cache/freshness.ts';
 import { cacheKey } from '../cache/key.ts';
+import { ttlSeconds } from '../cache/reuse.ts';
 import { selectStored } from '../cache/select.ts';
 import type {
   RequestFacts,
@@ -18,6 +20,7 @@ import type { RequestHead } from '../http/message.ts';
 import { type ExchangeSummary, emptySummary } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { Exchange } from './exchange.ts';
+import { addOurMark, PROXY_NAME } from './forwarding.ts';
 
 /**
  * Octets of content sent in one call. What the kernel does not take at once is copied and waits, so
@@ -87,7 +90,8 @@ export class ReverseProxy implements RequestSink {
     if (freshness.directives.noCache || !isFresh(freshness, nowMs)) return false;
     const prepared = hit.prepared();
     if (prepared === null) return false;
-    prepared.ageSeconds = Math.floor((nowMs - freshness.bornMs) / 1000);
+    const age = Math.floor(currentAgeMs(freshness, nowMs) / 1000);
+    if (prepared.ageSeconds !== age) refresh(prepared, hit.response, age, nowMs);
     const summary = this.#summary;
     summary.startedAtMs = nowMs;
     summary.status = status;
@@ -117,6 +121,16 @@ export class ReverseProxy implements RequestSink {
     summary.tls = facts.tls;
     observer.onFinish(summary);
   }
+}
+
+/** Once a second for an object that is asked for: the rest of the hits in it cost nothing more. */
+function refresh(prepared: PreparedHit, stored: StoredResponse, age: number, nowMs: number): void {
+  const fields = stored.fields.clone();
+  addOurMark(fields, hitStatusMember(PROXY_NAME, ttlSeconds(stored, nowMs)));
+  prepared.ageSeconds = age;
+  prepared.fields = fields;
+  prepared.http1Head = undefined;
+  prepared.http2Head = undefined;
 }
 
 function asksOfCache(fields: FieldSection): boolean {

@@ -228,10 +228,11 @@ class OpenTlsFacts implements TlsFacts {
   readonly handshakeMs: number;
 
   constructor(record: HandshakeRecord | null) {
-    this.version = record?.version ?? '';
+    // Only early data is read while there is no record: TLS 1.3, resumed, accepted (RFC 8446 §4.2.10).
+    this.version = record?.version ?? 'TLSv1.3';
     this.cipher = record?.cipher ?? '';
     this.group = record?.group ?? '';
-    this.resumed = record?.resumed ?? false;
+    this.resumed = record?.resumed ?? true;
     this.earlyData = record?.earlyData ?? 'accepted';
     this.serverName = record?.serverName ?? '';
     this.alpn = record?.alpn ?? '';
