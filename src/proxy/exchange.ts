@@ -52,6 +52,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #tunnel = false;
   #over = false;
   #forward: ForwardReason = 'uri-miss';
+  /** The stale stored response that may stand in for an error. */
+  #fallback: StoreHit | undefined;
   #collapsed = false;
   #mayCollapse = true;
   #askedAgain = false;
@@ -136,6 +138,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       this.#answer(504, []);
       return;
     }
+    this.#fallback = stored?.selected;
     this.#fetch(forward, this.#validationOf(stored));
   }
 
@@ -269,6 +272,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       early: this.#facts.early,
       mayStore: (method === 'GET' || method === 'POST') && upgrade === '',
       validation,
+      fallback: this.#fallback,
       flight,
       owner: this,
     });

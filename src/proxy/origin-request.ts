@@ -58,6 +58,8 @@ export interface OriginRequestInput {
   /** Whether the response may be stored, by the method and the request. */
   readonly mayStore: boolean;
   readonly validation: Validation | null;
+  /** What the request selects, although stale: it may stand in for an error (RFC 5861 §4). */
+  readonly fallback: StoreHit | undefined;
   readonly flight: Flight | null;
   readonly owner: OriginRequestOwner;
 }
@@ -130,7 +132,7 @@ export class OriginRequest implements FetchHandler {
   }
 
   onHead(response: ResponseHead): void {
-    const { head, environment, owner, early, validation } = this.#input;
+    const { head, owner, early, validation } = this.#input;
     this.#invalidate(response);
     if (response.status === 425 && early && !head.fields.has('early-data')) {
       this.#input.flight?.release('uncacheable');
@@ -141,15 +143,11 @@ export class OriginRequest implements FetchHandler {
       this.#confirm(response, validation);
       return;
     }
-    if (validation?.selected !== undefined && isOriginError(response.status)) {
-      const { selected } = validation;
-      const nowMs = environment.clock.wallMs();
-      const { directives } = this.#input;
-      if (mayServeOnError(directives, selected.response, nowMs, environment.cachePolicy)) {
-        this.#input.flight?.release('failed');
-        this.#drop(() => owner.onStored(selected, 'stale', response.status));
-        return;
-      }
+    const fallback = isOriginError(response.status) ? this.#fallback() : undefined;
+    if (fallback !== undefined) {
+      this.#input.flight?.release('failed');
+      this.#drop(() => owner.onStored(fallback, 'stale', response.status));
+      return;
     }
     this.#deliver(response);
   }
@@ -191,20 +189,20 @@ export class OriginRequest implements FetchHandler {
 
   // ------------------------------------------------------------------ decisions
 
-  /** RFC 5861 §4: a stored response stands in for an origin that cannot be reached. */
   #failBeforeHead(error: SluiceError): void {
-    const { environment, directives, validation, flight, owner } = this.#input;
+    const { flight, owner } = this.#input;
     flight?.release('failed');
-    const selected = validation?.selected;
+    const fallback = this.#fallback();
+    if (fallback === undefined) owner.onFailure(error);
+    else owner.onStored(fallback, 'stale', 0);
+  }
+
+  #fallback(): StoreHit | undefined {
+    const { environment, directives, fallback } = this.#input;
+    if (fallback === undefined) return undefined;
     const nowMs = environment.clock.wallMs();
-    if (
-      selected !== undefined &&
-      mayServeOnError(directives, selected.response, nowMs, environment.cachePolicy)
-    ) {
-      owner.onStored(selected, 'stale', 0);
-    } else {
-      owner.onFailure(error);
-    }
+    const allowed = mayServeOnError(directives, fallback.response, nowMs, environment.cachePolicy);
+    return allowed ? fallback : undefined;
   }
 
   /** Reads the rest of a response that nobody gets, so that its connection can be used again. */

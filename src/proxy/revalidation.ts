@@ -63,6 +63,7 @@ export function revalidateInBackground(
       early: false,
       mayStore: true,
       validation: about,
+      fallback: undefined,
       flight: about === null ? null : joined.flight,
       owner: new Background(send),
     });
