@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  controlFrames,
+  flowControl,
+  framing,
+  hpack,
+  messages,
+  streams,
+  type Vector,
+} from '../vectors/http2/conformance.ts';
+import { echo, prepared, type RecordedRequest, ServerUnderTest } from './server-under-test.ts';
+import { get, settings, windowUpdate } from './wire.ts';
+
+function answer(request: RecordedRequest): void {
+  if (request.head.contentLength !== 0) echo(request);
+  else request.sender.sendStored(prepared('hello'));
+}
+
+function run(vector: Vector, chunkBytes: number): ServerUnderTest {
+  const limits = { streamsConcurrentMax: 3 };
+  const server = new ServerUnderTest({ onRequest: answer, limits }).greet();
+  const bytes = Buffer.concat(vector.send);
+  for (let i = 0; i < bytes.length; i += chunkBytes) {
+    server.connection.receive(bytes.subarray(i, i + chunkBytes), false);
+  }
+  return server;
+}
+
+/** DATA of one stream in one line: how it is cut may depend on how input was cut. */
+function merged(told: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const line of told) {
+    const last = /^DATA (\d+) (\d+)$/.exec(lines.at(-1) ?? '');
+    const next = /^DATA (\d+) (\d+)( END_STREAM)?$/.exec(line);
+    if (last !== null && next !== null && last[1] === next[1]) {
+      const length = Number(last[2]) + Number(next[2]);
+      lines[lines.length - 1] = `DATA ${next[1]} ${length}${next[3] ?? ''}`;
+    } else lines.push(line);
+  }
+  return lines;
+}
+
+/** A connection error may come before answers to the same bytes have left; those do not matter. */
+function expected(vector: Vector, told: readonly string[]): readonly string[] {
+  if (vector.ended === undefined || !vector.expect.at(-1)?.startsWith('GOAWAY')) return told;
+  return told.filter((line) => vector.expect.includes(line));
+}
+
+for (const [topic, vectors] of Object.entries({
+  framing,
+  streams,
+  controlFrames,
+  flowControl,
+  messages,
+  hpack,
+})) {
+  describe(`HTTP/2 conformance: ${topic}`, () => {
+    for (const vector of vectors) {
+      test(`${vector.section}: ${vector.name}`, () => {
+        for (const chunkBytes of [1_000_000, 7, 1]) {
+          const server = run(vector, chunkBytes);
+          const told = merged(server.told());
+          assert.deepEqual(expected(vector, told), vector.expect, `pieces of ${chunkBytes}`);
+          assert.equal(server.ended, vector.ended === true);
+        }
+      });
+    }
+  });
+}
+
+describe('HTTP/2 connection preface (RFC 9113 §3.4)', () => {
+  test('the server sends its settings first', () => {
+    const server = new ServerUnderTest();
+    server.connection.start();
+    assert.deepEqual(server.told(), ['SETTINGS', 'WINDOW_UPDATE 0 983041']);
+  });
+
+  test('another preface, HTTP/1 for instance, ends the connection', () => {
+    const server = new ServerUnderTest();
+    server.receive(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
+    assert.equal(server.told().at(-1), 'GOAWAY 0 PROTOCOL_ERROR');
+    assert.ok(server.ended);
+  });
+
+  test('a first frame other than SETTINGS ends the connection', () => {
+    const server = new ServerUnderTest();
+    server.receive(
+      Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+      Buffer.from('0000080600000000003132333435363738', 'hex'),
+    );
+    assert.equal(server.told().at(-1), 'GOAWAY 0 PROTOCOL_ERROR');
+  });
+});
+
+test('RFC 9113 §6.9.2: a window made negative is respected until it is positive again', () => {
+  const server = new ServerUnderTest({ onRequest: answer }).greet([4, 3]);
+  assert.deepEqual(server.receive(get(1)).told(), ['HEADERS 1 200', 'DATA 1 3']);
+  assert.deepEqual(server.receive(settings([4, 0])).told(), ['SETTINGS ACK']);
+  assert.deepEqual(server.receive(windowUpdate(1, 3)).told(), []);
+  assert.deepEqual(server.receive(windowUpdate(1, 2)).told(), ['DATA 1 2 END_STREAM']);
+});
