@@ -5,6 +5,7 @@
 import { X509Certificate } from 'node:crypto';
 import {
   chmodSync,
+  existsSync,
   linkSync,
   mkdirSync,
   readFileSync,
@@ -14,8 +15,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import type { CertificatePair } from './certificate.ts';
+
+/** The ways to say this machine in a URL. */
+const NAMES = ['localhost', '127.0.0.1', '::1'];
 
 const FILE_NAME = 'localhost.pem';
 const DIRECTORY_MODE = 0o700;
@@ -44,7 +48,7 @@ export async function selfSignedCertificate(
   const file = join(directory, FILE_NAME);
   const kept = readKept(file, nowMs);
   if (kept !== null) return kept;
-  const made = await make();
+  const made = await make(nowMs);
   try {
     return keep(directory, file, made, nowMs);
   } catch (error) {
@@ -54,9 +58,10 @@ export async function selfSignedCertificate(
   }
 }
 
-async function make(): Promise<CertificatePair> {
+async function make(nowMs: number): Promise<CertificatePair> {
   const { makeSelfSignedCertificate } = await import('../tls/self-signed.ts');
-  return makeSelfSignedCertificate();
+  const { certificatePem, keyPem } = makeSelfSignedCertificate({ names: NAMES, nowMs });
+  return { certificatePem, keyPem };
 }
 
 function readKept(file: string, nowMs: number): CertificatePair | null {
@@ -82,7 +87,7 @@ function keep(
   made: CertificatePair,
   nowMs: number,
 ): CertificatePair {
-  mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+  makeDirectory(directory);
   const temporary = `${file}.${process.pid}`;
   writeFileSync(temporary, made.keyPem + made.certificatePem, { mode: FILE_MODE, flag: 'wx' });
   try {
@@ -101,6 +106,13 @@ function keep(
     }
   }
   return made;
+}
+
+/** With its parents. Node's own `recursive` never returns where mkdir(2) says ENOENT, as in /proc. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  if (!existsSync(dirname(directory))) makeDirectory(dirname(directory));
+  mkdirSync(directory, { mode: DIRECTORY_MODE });
 }
 
 function block(text: string, name: string): string {
