@@ -12,7 +12,7 @@ import { type CType, type MachineType, type Prototype, PrototypeTable } from './
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 
-/** From the manual pages, section 2 and 3, of the functions that libc-table.ts binds. */
+/** From the manual pages, section 2 and 3, of the functions of libc that native/ binds. */
 export const LIBC_PROTOTYPES = `
 int *__errno_location(void);
 void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
@@ -37,6 +37,9 @@ const char *inet_ntop(int af, const void *src, char *dst, socklen_t size);
 int epoll_create1(int flags);
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
 int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout);
+ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags);
+void *memcpy(void *dest, const void *src, size_t n);
+int memcmp(const void *s1, const void *s2, size_t n);
 `;
 
 /** A declared type that differs from C's and is right all the same. */
@@ -175,7 +178,8 @@ const SYSTEM_HEADERS = [
   'sys/socket.h',
   'arpa/inet.h',
   'sys/epoll.h',
-  'sys/eventfd.h',
+  'sys/uio.h',
+  'string.h',
 ];
 
 /**

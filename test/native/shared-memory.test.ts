@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import path from 'node:path';
@@ -14,12 +14,12 @@ describe('shared memory', () => {
   it('is exact under concurrent increments by several processes', async () => {
     using memory = SharedMemory.create('sluice-test', 64);
     const [processes, each] = [3, 200_000];
-    const children = Array.from({ length: processes }, () =>
-      spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CHILD, String(each)], {
-        stdio: ['ignore', 'inherit', 'inherit', memory.fd],
-      }),
-    );
-    for (const child of children) assert.deepEqual(await once(child, 'exit'), [0, null]);
+    const exits = Array.from({ length: processes }, () => {
+      const args = ['--disable-warning=ExperimentalWarning', CHILD, String(each)];
+      const stdio: StdioOptions = ['ignore', 'inherit', 'inherit', memory.fd];
+      return once(spawn(process.execPath, args, { stdio }), 'exit');
+    });
+    for (const exit of await Promise.all(exits)) assert.deepEqual(exit, [0, null]);
     assert.deepEqual([...memory.int32(0, 2)], [0, processes * each]);
     assert.equal(memory.bigInt64(8, 1)[0], BigInt(processes * each));
     assert.equal(memory.float64(16, 1)[0], 0.5);
