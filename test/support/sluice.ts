@@ -138,12 +138,7 @@ export async function startSluice(settings: SluiceSettings): Promise<RunningSlui
   return new RunningSluice(child, () => output);
 }
 
-/** Runs the command to its end, for what it says about mistakes. */
-export function sluiceCommand(): { readonly path: string; readonly words: readonly string[] } {
-  return { path: node, words: [program] };
-}
-
-export function environment(): NodeJS.ProcessEnv {
+function environment(): NodeJS.ProcessEnv {
   return { ...process.env, XDG_STATE_HOME: stateHome };
 }
 
