@@ -66,8 +66,9 @@ export class TlsEngine implements TlsConnection {
   #startedAtMs = 0;
   #startedAtMonotonicMs = 0;
   #helloRetryRequest = false;
-  /** The beginning of the server's first flight; null once it has been looked at. */
-  #serverHelloPrefix: Buffer | null = Buffer.alloc(SERVER_HELLO_PREFIX_BYTES);
+  #isServerHelloSeen = false;
+  /** Client: the beginning of the server's first flight, while it is incomplete. */
+  #serverHelloPrefix: Buffer | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#ssl = options.ssl;
@@ -86,6 +87,10 @@ export class TlsEngine implements TlsConnection {
     if (this.#shutdownWanted) return false;
     if (this.#phase === Phase.open || this.#phase === Phase.receiveEnded) return true;
     return this.#earlyWritable && this.#phase !== Phase.closed;
+  }
+
+  get selectedProtocol(): string {
+    return this.#disposed ? '' : this.#ssl.alpn;
   }
 
   get hasOutput(): boolean {
@@ -142,7 +147,7 @@ export class TlsEngine implements TlsConnection {
 
   #receiveHandshake(buffer: NativeBuffer, length: number, plaintext: NativeBuffer): void {
     if (this.#startedAtMs === 0) this.#noteStart();
-    if (this.#role === 'client' && this.#serverHelloPrefix !== null) {
+    if (this.#role === 'client' && !this.#isServerHelloSeen) {
       this.#watchServerHello(buffer.bytes.subarray(0, length));
     }
     this.#bytesReceived += length;
@@ -273,24 +278,31 @@ export class TlsEngine implements TlsConnection {
     this.#startedAtMonotonicMs = this.#clock.monotonicMs();
   }
 
+  /** Whether there is a cipher suite that is not only that of the session a client offers. */
+  get #isAgreed(): boolean {
+    return this.#isServerHelloSeen && this.#ssl.cipher !== '';
+  }
+
   #watchOutput(): void {
-    if (this.#serverHelloPrefix === null || this.#role === 'client') return;
+    if (this.#isServerHelloSeen || this.#role === 'client') return;
     // A server's first output is its ServerHello, its HelloRetryRequest or an alert, in one piece.
     if (this.#ssl.outputBytes === 0) return;
-    const prefix = this.#ssl.peekOutput(0, SERVER_HELLO_PREFIX_BYTES);
-    this.#helloRetryRequest = isHelloRetryRequest(prefix);
-    this.#serverHelloPrefix = null;
+    this.#noteServerHello(this.#ssl.peekOutput(0, SERVER_HELLO_PREFIX_BYTES));
   }
 
   /** A client gets the server's first flight in any number of pieces. */
   #watchServerHello(piece: Uint8Array): void {
-    const prefix = this.#serverHelloPrefix;
-    if (prefix === null) return;
-    const filled = Math.min(this.#bytesReceived, prefix.length);
+    const prefix = (this.#serverHelloPrefix ??= Buffer.alloc(SERVER_HELLO_PREFIX_BYTES));
+    const filled = this.#bytesReceived;
     prefix.set(piece.subarray(0, prefix.length - filled), filled);
     if (filled + piece.length < prefix.length) return;
-    this.#helloRetryRequest = isHelloRetryRequest(prefix);
+    this.#noteServerHello(prefix);
     this.#serverHelloPrefix = null;
+  }
+
+  #noteServerHello(prefix: Uint8Array): void {
+    this.#helloRetryRequest = isHelloRetryRequest(prefix);
+    this.#isServerHelloSeen = true;
   }
 
   #explain(): Failure {
@@ -298,6 +310,7 @@ export class TlsEngine implements TlsConnection {
     return explainFailure({
       peer: this.#peer,
       errors: ssl.errors,
+      isAgreed: this.#isAgreed,
       plaintextAlert: plaintextAlert(ssl.peekOutput(-ALERT_RECORD_BYTES, ALERT_RECORD_BYTES)),
       sealedAlert: isSealedAlert(
         ssl.peekOutput(-SEALED_ALERT_RECORD_BYTES, SEALED_ALERT_RECORD_BYTES),
@@ -317,6 +330,7 @@ export class TlsEngine implements TlsConnection {
   #record(failure: Failure | null) {
     return takeHandshakeRecord(this.#ssl, {
       failure,
+      isAgreed: this.#isAgreed,
       earlyDataAllowed: this.#earlyData,
       earlyDataBytes: this.#earlyDataBytes,
       helloRetryRequest: this.#helloRetryRequest,

@@ -60,6 +60,8 @@ export interface TlsConnection extends Disposable {
   readonly isComplete: boolean;
   /** Whether `write` may be called: the handshake is complete, or early data can be answered. */
   readonly isWritable: boolean;
+  /** The ALPN protocol agreed on, known as soon as early data can arrive; '' for none. */
+  readonly selectedProtocol: string;
   /** Ciphertext waiting in the engine. Take it after every `receive`, `write`, `start`, `shutdown`. */
   readonly hasOutput: boolean;
   /** Consumes `length` octets of ciphertext and makes the handler's calls. */

@@ -4,11 +4,11 @@
  */
 import type { SluiceError } from '../base/errors.ts';
 import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
-import { Http1ServerConnection } from '../http1/server-connection.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../proxy/channel.ts';
 import type { StreamSocket } from '../reactor/contract.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
 import type { DownstreamLimits } from './limits.ts';
+import { http1Protocol, http2Protocol, type ServerProtocol } from './protocol.ts';
 
 /** What downstream connections of one worker share. */
 export interface DownstreamShared {
@@ -35,7 +35,8 @@ export class Downstream implements ChannelHandler, RequestFacts {
   readonly #shared: DownstreamShared;
   readonly #channel: Channel;
   readonly #socket: StreamSocket;
-  readonly #http: Http1ServerConnection;
+  /** Known once ALPN is: with the first octet of early data, or with the handshake's end. */
+  #protocol: ServerProtocol | null = null;
   readonly #openedMs: number;
   #record: HandshakeRecord | null = null;
   #handshakeWaiters: ((complete: boolean) => void)[] = [];
@@ -48,6 +49,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
   #progress = 0;
   #progressSeen = 0;
   #pendingSeen = 0;
+  #draining = false;
 
   constructor(shared: DownstreamShared, socket: StreamSocket, accept: TlsAcceptor | null) {
     this.kind = accept === null ? 'http' : 'https';
@@ -59,13 +61,28 @@ export class Downstream implements ChannelHandler, RequestFacts {
     this.#channel = channel;
     channel.attach(socket, accept === null ? null : accept(channel.tlsHandler()));
     if (accept === null) channel.markOpen();
-    this.#http = new Http1ServerConnection({
-      sink: shared.sink,
-      factsFor: (early) => (early ? this.#factsOfEarly() : this),
+    if (accept === null) this.#protocol = http1Protocol(this.#protocolInput());
+  }
+
+  #protocolInput() {
+    return {
+      sink: this.#shared.sink,
+      output: this.#channel,
       scheme: this.kind,
-      output: channel,
-      onRefused: (error) => shared.observer.onRefused(error, this),
-    });
+      factsFor: (early: boolean) => (early ? this.#factsOfEarly() : this),
+      monotonicMs: this.#shared.monotonicMs,
+      onRefused: (error: SluiceError) => this.#shared.observer.onRefused(error, this),
+    };
+  }
+
+  /** The protocol that ALPN has settled; HTTP/1.1 without it (RFC 9113 §3.2). */
+  get #settled(): ServerProtocol {
+    if (this.#protocol === null) {
+      const isHttp2 = this.#channel.tls?.selectedProtocol === 'h2';
+      const input = this.#protocolInput();
+      this.#protocol = isHttp2 ? http2Protocol(input) : http1Protocol(input);
+    }
+    return this.#protocol;
   }
 
   /** The socket's handler. */
@@ -116,7 +133,9 @@ export class Downstream implements ChannelHandler, RequestFacts {
   // ------------------------------------------------------------------ from the channel
 
   onOpen(): void {
+    this.#settled.start();
     for (const waiter of this.#handshakeWaiters.splice(0)) waiter(true);
+    if (this.#draining) this.drain();
   }
 
   onHandshakeEnd(record: HandshakeRecord): void {
@@ -129,21 +148,22 @@ export class Downstream implements ChannelHandler, RequestFacts {
 
   onBytes(bytes: Uint8Array, early: boolean): void {
     this.#progress += bytes.length;
-    this.#http.receive(bytes, early);
+    this.#settled.receive(bytes, early);
   }
 
   onEnd(): void {
-    this.#http.onEndOfInput();
+    if (this.#protocol === null) this.#channel.end();
+    else this.#protocol.onEndOfInput();
   }
 
   onWritable(): void {
     this.#progress++;
-    this.#http.onWritable();
+    this.#protocol?.onWritable();
   }
 
   onClose(error: SluiceError | null): void {
     for (const waiter of this.#handshakeWaiters.splice(0)) waiter(false);
-    this.#http.onConnectionLost(error);
+    this.#protocol?.onConnectionLost(error);
     this.#shared.observer.onClosed(this);
   }
 
@@ -161,7 +181,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
     }
     const sinceMs = phase === 'handshake' ? this.#openedMs : this.#phaseSinceMs;
     if (nowMs - sinceMs < this.#limitOf(phase)) return;
-    if (phase === 'idle') this.#channel.end();
+    if (phase === 'idle') this.drain();
     else if (phase === 'handshake') this.#channel.destroy();
     else this.#channel.reset();
   }
@@ -175,10 +195,10 @@ export class Downstream implements ChannelHandler, RequestFacts {
     return moved;
   }
 
-  /** Finishes the request under way, if any, and closes. */
+  /** Finishes the requests under way, if any, and closes. */
   drain(): void {
-    this.#http.closeAfterResponse();
-    if (this.#http.isIdle && (this.kind === 'http' || this.#record !== null)) this.#channel.end();
+    this.#draining = true;
+    this.#protocol?.drain();
   }
 
   /** The drain's time is up. */
@@ -189,9 +209,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
   #currentPhase(): Phase {
     if (this.isOpening) return 'handshake';
     if (this.#channel.pendingBytes > 0) return 'sending';
-    if (this.#http.isIdle) return 'idle';
-    if (this.#http.isReadingHead) return 'head';
-    return this.#http.isReadingContent ? 'content' : 'answering';
+    return this.#protocol?.phase ?? 'idle';
   }
 
   #limitOf(phase: Phase): number {
@@ -200,6 +218,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
       case 'handshake':
         return limits.handshakeTimeoutMs;
       case 'sending':
+      case 'stalled':
         return limits.sendTimeoutMs;
       case 'idle':
         return limits.idleTimeoutMs;
@@ -214,7 +233,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
   }
 }
 
-type Phase = 'handshake' | 'sending' | 'idle' | 'head' | 'content' | 'answering';
+type Phase = 'handshake' | 'sending' | ServerProtocol['phase'];
 
 /** The handshake's facts as a request's log line wants them; open while there is no record. */
 class OpenTlsFacts implements TlsFacts {

@@ -101,7 +101,7 @@ class Worker implements RunningWorker {
     if (options.certificate === null) return null;
     const context = createServerContext({
       ...options.certificate,
-      alpn: ['http/1.1'],
+      alpn: ['h2', 'http/1.1'],
       earlyData: { enabled: options.earlyData },
       ticketKeys: [this.#input.ticketKeys],
     });
