@@ -68,8 +68,13 @@ const TIMED_OUT: Meaning = {
   text: 'the peer stopped acknowledging what was sent',
   retry: 'ifReused',
 };
-const UNREACHABLE: Meaning = {
-  code: 'address-unreachable',
+const HOST_UNREACHABLE: Meaning = {
+  code: 'host-unreachable',
+  text: 'the host does not answer',
+  retry: 'ifReused',
+};
+const NETWORK_UNREACHABLE: Meaning = {
+  code: 'network-unreachable',
   text: 'no route leads to the address',
   retry: 'ifReused',
 };
@@ -88,15 +93,23 @@ const meanings = new Map<number, Meaning>([
   [Errno.ENOENT, REFUSED],
   [Errno.EAGAIN, REFUSED],
   [Errno.ETIMEDOUT, TIMED_OUT],
-  [Errno.EHOSTUNREACH, UNREACHABLE],
-  [Errno.ENETUNREACH, UNREACHABLE],
-  [Errno.EHOSTDOWN, UNREACHABLE],
-  [Errno.ENETDOWN, UNREACHABLE],
+  [Errno.EHOSTUNREACH, HOST_UNREACHABLE],
+  [Errno.ENETUNREACH, NETWORK_UNREACHABLE],
+  [Errno.EHOSTDOWN, HOST_UNREACHABLE],
+  [Errno.ENETDOWN, NETWORK_UNREACHABLE],
 ]);
+
+/** The kernel gave up connecting: the same to an owner as its own, usually shorter, time-out. */
+const CONNECT_TIMEOUT: Meaning = {
+  code: 'connect-timeout',
+  text: 'the address did not answer in time',
+  retry: 'always',
+};
 
 /** The failure of a connection in our words. `connecting`: nothing had been sent on it yet. */
 export function connectionError(errno: number, blame: Blame, connecting: boolean): SluiceError {
-  const meaning = meanings.get(errno) ?? FAILED;
+  const timedOut = connecting && errno === Errno.ETIMEDOUT;
+  const meaning = timedOut ? CONNECT_TIMEOUT : (meanings.get(errno) ?? FAILED);
   return new SluiceError(meaning.code, `${meaning.text} (${errnoName(errno)})`, {
     blame,
     retry: connecting ? 'always' : meaning.retry,

@@ -96,7 +96,9 @@ describe('an errno', () => {
       [Errno.ECONNRESET, false, 'connection-reset', 'ifReused'],
       [Errno.EPIPE, false, 'connection-reset', 'ifReused'],
       [Errno.ETIMEDOUT, false, 'connection-timed-out', 'ifReused'],
-      [Errno.EHOSTUNREACH, true, 'address-unreachable', 'always'],
+      [Errno.ETIMEDOUT, true, 'connect-timeout', 'always'],
+      [Errno.EHOSTUNREACH, true, 'host-unreachable', 'always'],
+      [Errno.ENETUNREACH, true, 'network-unreachable', 'always'],
       [71, false, 'connection-failed', 'never'],
     ] as const;
     for (const [errno, connecting, code, retry] of cases) {

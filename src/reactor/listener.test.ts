@@ -136,6 +136,21 @@ describe('a listener', () => {
     assert.equal(late.error?.code, 'connection-refused');
   });
 
+  it('can take all that waits before it closes', async () => {
+    const { listener, served } = echoOn({ host: '127.0.0.1', port: 0 });
+    const clients = Array.from({ length: 150 }, () => {
+      const client = new Recorder();
+      client.socket = reactor.connect({ host: '127.0.0.1', port: listener.port }, client);
+      client.socket.write(Buffer.from('just in time'));
+      return client;
+    });
+    listener.acceptWaiting();
+    listener.close();
+    assert.equal(served.length, 150);
+    for (const client of clients) await client.until(() => client.content === 'just in time');
+    for (const client of clients) client.socket.destroy();
+  });
+
   it('once closed costs nothing while another process holds the same socket', async () => {
     const { fds, port } = openListeningSockets({ host: '127.0.0.1', port: 0 }, 1);
     const fd = fds[0]!;

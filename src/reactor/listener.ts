@@ -7,6 +7,7 @@ import {
   acceptedAddress,
   adoptDescriptor,
   closeDescriptor,
+  LISTEN_BACKLOG_DEFAULT,
   localAddress,
   removeSocketFile,
 } from '../native/sockets.ts';
@@ -110,8 +111,20 @@ export class Listener implements Watched {
 
   onTurn(): void {}
 
+  /**
+   * Takes every connection that waits now. For an owner that is about to close the last holder of
+   * the socket: the kernel resets what nobody has accepted.
+   */
+  acceptWaiting(): void {
+    this.#acceptMany(LISTEN_BACKLOG_DEFAULT);
+  }
+
   onEvents(): void {
-    for (let count = 0; count < ACCEPTS_PER_TURN_MAX && !this.#closed; count++) {
+    this.#acceptMany(ACCEPTS_PER_TURN_MAX);
+  }
+
+  #acceptMany(countMax: number): void {
+    for (let count = 0; count < countMax && !this.#closed; count++) {
       const fd = accept(this.#input.fd);
       if (fd >= 0) this.#take(fd);
       else if (fd === -Errno.EAGAIN) return;
