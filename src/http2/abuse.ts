@@ -15,20 +15,24 @@ export class AbuseBudgets {
   readonly #budgets: Readonly<Record<AbuseKind, Budget>>;
   readonly #monotonicMs: () => number;
   readonly #spent: number[] = ORDER.map(() => 0);
-  readonly #sinceMs: number[] = ORDER.map(() => Number.NEGATIVE_INFINITY);
+  readonly #sinceMs: number[] = ORDER.map(() => 0);
 
   constructor(budgets: Readonly<Record<AbuseKind, Budget>>, monotonicMs: () => number) {
     this.#budgets = budgets;
     this.#monotonicMs = monotonicMs;
   }
 
-  /** Takes one token. False when none is left: the peer has gone too far. */
+  /**
+   * Takes one token. False when none is left: the peer has gone too far. What time has given back
+   * is counted only when a bucket is empty, so that after a pause it may give its burst twice.
+   */
   spend(kind: AbuseKind): boolean {
     const slot = ORDER.indexOf(kind);
     const spent = this.#spent[slot]! + 1;
     this.#spent[slot] = spent;
-    const { burst } = this.#budgets[kind];
-    return spent <= burst || this.#refill(slot, burst, this.#budgets[kind].perSecond);
+    if (spent === 1) this.#sinceMs[slot] = this.#monotonicMs();
+    const { burst, perSecond } = this.#budgets[kind];
+    return spent <= burst || this.#refill(slot, burst, perSecond);
   }
 
   /** Gives tokens back for what the peer did in answer to us. */
@@ -37,14 +41,11 @@ export class AbuseBudgets {
     this.#spent[slot] = Math.max(0, this.#spent[slot]! - tokens);
   }
 
-  /** The first call of a bucket finds it as if it had just been filled by `burst`. */
   #refill(slot: number, burst: number, perSecond: number): boolean {
     const nowMs = this.#monotonicMs();
-    const sinceMs = this.#sinceMs[slot]!;
+    const refilled = ((nowMs - this.#sinceMs[slot]!) * perSecond) / 1_000;
     this.#sinceMs[slot] = nowMs;
-    if (sinceMs === Number.NEGATIVE_INFINITY) return this.#spent[slot]! <= burst + 1;
-    const refilled = ((nowMs - sinceMs) * perSecond) / 1_000;
-    this.#spent[slot] = Math.max(0, this.#spent[slot]! - refilled);
+    this.#spent[slot] = Math.max(1, this.#spent[slot]! - refilled);
     return this.#spent[slot]! <= burst;
   }
 }
