@@ -74,6 +74,7 @@ const NOISE = [
 export class PrototypeTable {
   readonly #types = new Map<string, MachineType>(Object.entries(BASE_TYPES));
   readonly #prototypes = new Map<string, Prototype[]>();
+  readonly #pointerTypes: string[] = [];
 
   /** Reads all headers: their macros and types first, since they refer to each other's. */
   constructor(headers: readonly string[]) {
@@ -83,6 +84,7 @@ export class PrototypeTable {
     const statements = logical.flatMap((text) => statementsOf(text, macros));
     for (const statement of statements) this.#readTypedef(statement);
     for (const statement of statements) this.#readPrototype(statement);
+    for (const statement of this.#pointerTypes) this.#readPointerType(statement);
   }
 
   get size(): number {
@@ -98,6 +100,7 @@ export class PrototypeTable {
     const pointer = /\(\s*\*\s*(\w+)\s*\)\s*\(/.exec(statement);
     if (pointer !== null) {
       this.#types.set(pointer[1]!, 'pointer');
+      this.#pointerTypes.push(statement.slice('typedef '.length));
       return;
     }
     const plain = /^typedef (.+?)(\b\w+)$/.exec(statement);
@@ -123,6 +126,14 @@ export class PrototypeTable {
       const returns = this.#typeOf(plain[1]!);
       if (returns !== null) this.#add(plain[2]!, returns, plain[3]!);
     }
+  }
+
+  /** `int (*name)(…)` as the prototype of what such a pointer points to. */
+  #readPointerType(declaration: string): void {
+    const match = /^(.*?)\(\s*\*\s*(\w+)\s*\)\s*\((.*)\)$/.exec(stripNoise(declaration));
+    if (match === null) return;
+    const returns = this.#typeOf(match[1]!);
+    if (returns !== null) this.#add(match[2]!, returns, match[3]!);
   }
 
   #add(name: string, returns: CType, parameterText: string): void {

@@ -165,7 +165,7 @@ export function shippedHeaders(): string[] {
 
 /** Prototypes of everything we may bind. */
 export function knownPrototypes(): PrototypeTable {
-  return new PrototypeTable([...shippedHeaders(), LIBC_PROTOTYPES]);
+  return new PrototypeTable([...shippedHeaders(), LIBC_PROTOTYPES, UNNAMED_CALLBACK_TYPES]);
 }
 
 const SYSTEM_HEADERS = [
@@ -223,15 +223,59 @@ function shape(prototype: Prototype): string {
   return `${prototype.returns.machine} (${parameters.join(', ')})`;
 }
 
+/**
+ * The callbacks that each module of native/ registers, in the order of its text: the name of the C
+ * pointer type. OpenSSL gives the last one no name of its own.
+ */
+export const CALLBACK_TYPES: Readonly<Record<string, readonly string[]>> = {
+  'uv-poll.ts': ['uv_poll_cb', 'uv_close_cb'],
+  'ssl-context.ts': ['SSL_CTX_alpn_select_cb_func'],
+  'ticket-keys.ts': ['ticket_key_evp_cb'],
+};
+
+/** From SSL_CTX_set_tlsext_ticket_key_evp_cb(3). */
+const UNNAMED_CALLBACK_TYPES = `
+typedef int (*ticket_key_evp_cb)(SSL *s, unsigned char key_name[16],
+    unsigned char iv[EVP_MAX_IV_LENGTH], EVP_CIPHER_CTX *ctx, EVP_MAC_CTX *hctx, int enc);
+`;
+
+/** Signatures of the callbacks in one module's text, in its order. */
+export function callbackSignatures(text: string): Signature[] {
+  return [...text.matchAll(/new Callback\(\s*(\{[^}]*\})/g)].map((match) => {
+    const types = [...match[1]!.matchAll(/'(\w+)'/g)].map((word) => word[1] as MachineType);
+    return { arguments: types.slice(0, -1), return: types.at(-1)! };
+  });
+}
+
+/** Faults of the callbacks of all modules of native/. */
+export function checkCallbacks(prototypes: PrototypeTable): string[] {
+  const faults: string[] = [];
+  for (const [name, text] of nativeModules()) {
+    const found = callbackSignatures(text);
+    const types = CALLBACK_TYPES[name] ?? [];
+    if (found.length !== types.length) {
+      faults.push(`${name}: ${found.length} callbacks, CALLBACK_TYPES names ${types.length}`);
+      continue;
+    }
+    const named = types.map((type, index) => [type, found[index]!] as const);
+    for (const fault of checkSignatures(named, prototypes)) faults.push(`${name}: ${fault}`);
+  }
+  return faults;
+}
+
+function nativeModules(): (readonly [name: string, text: string])[] {
+  const folder = path.join(ROOT, 'src/native');
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && name !== 'load.ts')
+    .map((name) => [name, readFileSync(path.join(folder, name), 'utf8')]);
+}
+
 /** Loads every module of native/ that binds something, so that `boundSignatures` is complete. */
 export async function loadEveryTable(): Promise<number> {
-  const folder = path.join(ROOT, 'src/native');
   let count = 0;
-  for (const name of readdirSync(folder)) {
-    if (!name.endsWith('.ts') || name.endsWith('.test.ts') || name === 'load.ts') continue;
-    const file = path.join(folder, name);
-    if (!/\bbind\(\{/.test(readFileSync(file, 'utf8'))) continue;
-    await import(file);
+  for (const [name, text] of nativeModules()) {
+    if (!/\bbind\(\{/.test(text)) continue;
+    await import(path.join(ROOT, 'src/native', name));
     count++;
   }
   return count;
@@ -239,7 +283,8 @@ export async function loadEveryTable(): Promise<number> {
 
 if (process.argv[1] === import.meta.filename) {
   await loadEveryTable();
-  const faults = checkSignatures(boundSignatures(), knownPrototypes());
+  const prototypes = knownPrototypes();
+  const faults = [...checkSignatures(boundSignatures(), prototypes), ...checkCallbacks(prototypes)];
   const system = systemPrototypes();
   if (system === null) console.log('libc headers are not installed: manual pages only');
   else faults.push(...checkTranscription(system));

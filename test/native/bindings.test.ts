@@ -4,6 +4,8 @@ import { boundSignatures, type Signature } from '../../src/native/load.ts';
 import { PrototypeTable } from '../../tools/c-prototypes.ts';
 import {
   ALLOWANCES,
+  callbackSignatures,
+  checkCallbacks,
   checkSignatures,
   checkTranscription,
   knownPrototypes,
@@ -26,6 +28,19 @@ describe('native bindings', () => {
   it('have the signatures that the C headers declare', () => {
     assert.ok(boundSignatures().size >= libcNames().length);
     assert.deepEqual(checkSignatures(boundSignatures(), prototypes), []);
+  });
+
+  it('of callbacks are those of the C pointer types', () => {
+    assert.deepEqual(checkCallbacks(prototypes), []);
+    assert.match(
+      faultsOf('uv_poll_cb', { arguments: ['pointer'], return: 'void' }).join(),
+      /1 arg/,
+    );
+  });
+
+  it('of callbacks are found in the text of a module', () => {
+    const text = `new Callback(\n { arguments: ['pointer', 'i32'], return: 'void' }, () => 0)`;
+    assert.deepEqual(callbackSignatures(text), [{ arguments: ['pointer', 'i32'], return: 'void' }]);
   });
 
   it('of libc agree with the headers of this machine', (t) => {
