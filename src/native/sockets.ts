@@ -61,7 +61,7 @@ export function receive(fd: number, buffer: NativeBuffer, length: number): numbe
   return count >= 0 ? count : -lastErrno();
 }
 
-/** Whether input waits: 1 when it does, 0 at its end, or the negative errno `receive` would give. */
+/** Whether input waits: 1 when it does, 0 at its end, or the errno that `receive` would give. */
 export function peek(fd: number, buffer: NativeBuffer): number {
   const count = recv(fd, addressOf(buffer), 1, MSG_PEEK);
   return count >= 0 ? count : -lastErrno();

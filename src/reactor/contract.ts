@@ -24,7 +24,7 @@ export interface StreamSocket {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
-  /** Sends the first `length` octets of native memory; what the kernel refuses is copied and kept. */
+  /** Sends the first `length` octets; what the kernel refuses is copied and kept. */
   writeNative(buffer: NativeBuffer, length: number): boolean;
   /**
    * Sends bytes of JavaScript memory; what the kernel refuses is copied and kept, so the caller may

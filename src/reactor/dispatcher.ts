@@ -101,8 +101,8 @@ export class Dispatcher {
   }
 
   /**
-   * Destroys what is still watched, whose handlers hear of it, and lets go of everything. `closed` is
-   * called when libuv has let go too.
+   * Destroys what is still watched, whose handlers hear of it, and lets go of everything. `closed`
+   * is called when libuv has let go too.
    */
   close(closed: () => void): void {
     for (const watched of this.#slots) watched?.destroy();

@@ -30,7 +30,7 @@ export interface ListenerCounts {
   readonly refused: number;
   /** Connections that were gone, or broken, before we took them. */
   readonly failed: number;
-  /** Times that accepting waited because the process or machine was out of descriptors or memory. */
+  /** Times that accepting waited because process or machine was out of descriptors or memory. */
   readonly pauses: number;
 }
 

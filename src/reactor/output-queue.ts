@@ -55,7 +55,7 @@ export class OutputQueue {
     }
   }
 
-  /** Sends until empty or the kernel refuses. 0, or the negative errno that broke the connection. */
+  /** Sends until empty or the kernel refuses. 0, or the negative errno that broke the socket. */
   send(fd: number): number {
     while (this.#chunks.length > 0) {
       const chunk = this.#chunks[0]!;

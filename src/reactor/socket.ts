@@ -307,7 +307,7 @@ export class ReactorSocket implements StreamSocket, Watched {
       }
       const count = receive(this.#fd, receiveBuffer, RECEIVE_BYTES);
       if (count > 0) {
-        // A stream that gives less than was asked for is drained (epoll(7)), unless its end is near.
+        // A stream that gives less than was asked for is drained (epoll(7)), unless its end nears.
         const drained = count < RECEIVE_BYTES && !this.#hangup;
         if (drained) this.#readable = false;
         this.#handler!.onData(receiveBuffer, count);
