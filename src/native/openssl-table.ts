@@ -86,6 +86,8 @@ export const libcrypto = bind({
   OPENSSL_sk_free: { arguments: ['pointer'], return: 'void' },
 
   ERR_clear_error: { arguments: [], return: 'void' },
+  // An `unsigned long` in C: of what it holds the low 32 bits tell an error from none.
+  ERR_peek_error: { arguments: [], return: 'u32' },
   ERR_get_error: { arguments: [], return: 'u64' },
   ERR_reason_error_string: { arguments: ['u64'], return: 'pointer' },
 

@@ -11,8 +11,15 @@ import { SslSession } from './ssl-session.ts';
 const ssl = libssl.checked;
 const { SSL_read, SSL_write, SSL_get_error, SSL_write_early_data, SSL_new, SSL_free } =
   libssl.direct;
-const { ERR_clear_error, BIO_ctrl, BIO_ctrl_pending, BIO_read, BIO_new, BUF_MEM_new } =
-  libcrypto.direct;
+const {
+  ERR_clear_error,
+  ERR_peek_error,
+  BIO_ctrl,
+  BIO_ctrl_pending,
+  BIO_read,
+  BIO_new,
+  BUF_MEM_new,
+} = libcrypto.direct;
 const { memcpy } = libcMemory.direct;
 const memoryMethod = libcrypto.checked.BIO_s_mem();
 
@@ -81,6 +88,14 @@ const MAX_WORD = 4;
 
 const PEEK_BYTES_MAX = 256;
 
+/**
+ * SSL_get_error takes any error in the queue for one of the call before it, also one that Node's own
+ * use of OpenSSL has left. Looking is a tenth of the price of clearing.
+ */
+function clearErrors(): void {
+  if (ERR_peek_error() !== 0) ERR_clear_error();
+}
+
 export class Ssl implements Disposable {
   #ssl: bigint;
   readonly #input: bigint;
@@ -130,14 +145,14 @@ export class Ssl implements Disposable {
 
   /** Advances the handshake as far as the input goes: `complete`, `wantsInput` or `failed`. */
   handshake(): number {
-    ERR_clear_error();
+    clearErrors();
     const result = ssl.SSL_do_handshake(this.#ssl);
     return result === 1 ? SslStatus.complete : this.#status(result);
   }
 
   /** Server: as `handshake`, and reads early data; a count, `earlyDataEnded` or a status. */
   readEarlyData(target: NativeBuffer): number {
-    ERR_clear_error();
+    clearErrors();
     const address = addressOf(target);
     const result = ssl.SSL_read_early_data(this.#ssl, address, target.length, resultAddress);
     if (result === SSL_READ_EARLY_DATA_SUCCESS) return resultWords[0]!;
@@ -147,7 +162,7 @@ export class Ssl implements Disposable {
 
   /** Decrypts one record: a count of octets, `wantsInput`, `ended` or `failed`. */
   read(target: NativeBuffer): number {
-    ERR_clear_error();
+    clearErrors();
     const count = SSL_read(this.#ssl, addressOf(target), target.length);
     return count > 0 ? count : this.#status(count);
   }
@@ -168,7 +183,7 @@ export class Ssl implements Disposable {
 
   #write(address: bigint, length: number, early: boolean): boolean {
     if (length === 0) return true;
-    ERR_clear_error();
+    clearErrors();
     const done = early
       ? SSL_write_early_data(this.#ssl, address, length, resultAddress) === 1
       : SSL_write(this.#ssl, address, length) === length;
@@ -206,9 +221,9 @@ export class Ssl implements Disposable {
 
   /** Sends close_notify. Only once the handshake is complete. */
   shutdown(): void {
-    ERR_clear_error();
+    clearErrors();
     ssl.SSL_shutdown(this.#ssl);
-    ERR_clear_error();
+    clearErrors();
   }
 
   /** Renews our sending key, and asks the peer to renew its own (RFC 8446 §4.6.3). */

@@ -20,8 +20,8 @@ const ownCodes: Readonly<Record<number, Reason>> = {
   /* SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST */
   155: { code: 'tls-not-tls', alert: '' },
   156: { code: 'tls-not-tls', alert: '' },
-  /* SSL_R_WRONG_VERSION_NUMBER: the first octets are no TLS record */
-  267: { code: 'tls-not-tls', alert: 'protocol_version' },
+  /* SSL_R_WRONG_VERSION_NUMBER: the first octets are no TLS record; see explainFailure */
+  267: { code: 'tls-not-tls', alert: '' },
   /* SSL_R_UNSUPPORTED_PROTOCOL, UNKNOWN_PROTOCOL, NO_PROTOCOLS_AVAILABLE, VERSION_TOO_LOW */
   258: { code: 'tls-version-unsupported', alert: 'protocol_version' },
   252: { code: 'tls-version-unsupported', alert: 'protocol_version' },
@@ -60,14 +60,16 @@ const ownCodes: Readonly<Record<number, Reason>> = {
  * one that may be wrong.
  */
 const violations: Readonly<Record<string, readonly number[]>> = {
-  unexpected_message: [100, 133, 145, 154, 182, 205, 244, 245, 262, 293, 298, 409, 443, 178, 132],
+  unexpected_message: [
+    100, 133, 145, 154, 182, 205, 244, 245, 260, 262, 293, 298, 409, 443, 178, 132,
+  ],
   decode_error: [
     111, 115, 131, 135, 137, 148, 151, 153, 159, 160, 163, 187, 213, 227, 240, 278, 282, 294, 329,
     336,
   ],
   illegal_parameter: [
-    102, 108, 114, 116, 120, 152, 162, 183, 186, 197, 214, 215, 218, 220, 233, 246, 248, 257, 260,
-    261, 263, 292, 300, 306, 342, 343, 344, 378, 383, 404, 999,
+    102, 108, 114, 116, 120, 152, 162, 183, 186, 197, 214, 215, 218, 220, 233, 246, 248, 257, 261,
+    263, 292, 300, 306, 342, 343, 344, 378, 383, 404, 999,
   ],
   handshake_failure: [221, 340, 394],
   missing_extension: [209, 310, 112, 420],
@@ -122,6 +124,8 @@ export interface FailureScene {
   /** Whom a fault of the peer is blamed on. */
   readonly peer: Blame;
   readonly errors: readonly OpensslError[];
+  /** Whether a cipher suite has been agreed. */
+  readonly isAgreed: boolean;
   /** The alert in the clear at the end of the output, or -1. */
   readonly plaintextAlert: number;
   /** Whether a sealed alert seems to be at the end of the output. */
@@ -141,8 +145,11 @@ export function explainFailure(scene: FailureScene): Failure {
     return alertReceived(alertName(received.reason - ALERT_REASON_OFFSET), scene.peer);
   }
   const known = knownReason(scene);
+  let code = known?.reason.code ?? 'tls-failed';
+  // Once both sides have agreed on something, a broken record header is no other protocol.
+  if (code === 'tls-not-tls' && scene.isAgreed) code = 'tls-protocol-violation';
   const text = known?.text ?? errors[0]?.text ?? 'the connection broke';
-  const error = new SluiceError(known?.reason.code ?? 'tls-failed', text, { blame: scene.peer });
+  const error = new SluiceError(code, text, { blame: scene.peer });
   if (scene.plaintextAlert >= 0) {
     return { error, alert: alertName(scene.plaintextAlert), alertSentBy: 'us' };
   }

@@ -7,6 +7,8 @@ import type { Failure } from './failures.ts';
 export interface EngineFacts {
   /** Null when the handshake is complete. */
   readonly failure: Failure | null;
+  /** Whether a cipher suite has been agreed; until then OpenSSL names what might have been. */
+  readonly isAgreed: boolean;
   readonly earlyDataAllowed: boolean;
   readonly earlyDataBytes: number;
   readonly helloRetryRequest: boolean;
@@ -18,17 +20,16 @@ export interface EngineFacts {
 
 /** Must be called from outside of OpenSSL's callbacks, where every getter is safe (ssl.ts). */
 export function takeHandshakeRecord(ssl: Ssl, facts: EngineFacts): HandshakeRecord {
-  const { failure } = facts;
-  const { cipher, isResumed: resumed } = ssl;
-  // Without a cipher suite nothing has been agreed, and OpenSSL would name the highest version.
-  const version = cipher === '' ? '' : ssl.version;
+  const { failure, isAgreed } = facts;
+  const resumed = isAgreed && ssl.isResumed;
+  const version = isAgreed ? ssl.version : '';
   const earlyData = earlyDataOutcome(ssl);
   return Object.freeze({
     outcome: failure === null ? 'complete' : 'failed',
     version,
-    cipher,
+    cipher: isAgreed ? ssl.cipher : '',
     // A resumed TLS 1.2 session is not keyed by a group again (RFC 5246 §7.3).
-    group: resumed && version === 'TLSv1.2' ? '' : ssl.group,
+    group: !isAgreed || (resumed && version === 'TLSv1.2') ? '' : ssl.group,
     signature: resumed ? '' : ssl.signature,
     resumed,
     earlyData,
