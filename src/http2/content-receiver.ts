@@ -119,8 +119,9 @@ export class ContentReceiver {
   /** The answer to `measureRoundTrip`. */
   onRoundTrip(): void {
     this.#isMeasuring = false;
-    // Two thirds of the window in one round trip: the window is what holds the peer up.
-    if (this.#measuredBytes * 3 < this.#streamTarget * 2) return;
+    // The measure begins when half of the window is used. A peer that the window holds up sends the
+    // other half before it hears of more; one that sends less than a third has window enough.
+    if (this.#measuredBytes * 3 < this.#streamTarget) return;
     const { streamWindowBytesMax, connectionWindowBytesMax } = this.#limits;
     this.#streamTarget = Math.min(this.#streamTarget * 2, streamWindowBytesMax);
     this.#connectionTarget = Math.min(

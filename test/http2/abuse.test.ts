@@ -25,7 +25,11 @@ import {
 const { budgets } = defaultHttp2Limits;
 
 /** Calls until the connection ends; returns how often. */
-function untilEnded(server: ServerUnderTest, attack: (round: number) => void, max = 100_000): number {
+function untilEnded(
+  server: ServerUnderTest,
+  attack: (round: number) => void,
+  max = 100_000,
+): number {
   for (let round = 1; round <= max; round++) {
     attack(round);
     if (server.ended) return round;

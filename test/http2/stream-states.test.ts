@@ -52,7 +52,7 @@ const frames: Record<string, Buffer> = {
   'DATA with END_STREAM': data(5, 'abc', END_STREAM),
   HEADERS: headers(5, END_HEADERS, GET_FIELDS),
   'HEADERS with END_STREAM': get(5),
-  'trailers': headers(5, END_HEADERS | END_STREAM, [['x-trailer', '1']]),
+  trailers: headers(5, END_HEADERS | END_STREAM, [['x-trailer', '1']]),
   PRIORITY: frame(TYPE.PRIORITY, 0, 5, Buffer.concat([u32(3), Buffer.from([1])])),
   RST_STREAM: reset(5),
   'SETTINGS on the stream': frame(TYPE.SETTINGS, 0, 5),
