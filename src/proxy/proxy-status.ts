@@ -16,6 +16,8 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'connection-refused': { status: 502, type: 'connection_refused' },
   'connection-reset': { status: 502, type: 'connection_terminated' },
   'connection-closed': { status: 502, type: 'connection_terminated' },
+  'connection-timed-out': { status: 504, type: 'connection_timeout' },
+  'connection-failed': { status: 502, type: 'destination_unavailable' },
   'connect-timeout': { status: 504, type: 'connection_timeout' },
   'read-timeout': { status: 504, type: 'http_response_timeout' },
   'write-timeout': { status: 504, type: 'connection_write_timeout' },

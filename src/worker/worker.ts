@@ -28,6 +28,19 @@ import { exchangeObserver, poolObserver } from './observers.ts';
 /** How often a drain looks whether everything has ended. */
 const DRAIN_POLL_MS = 20;
 
+let dateSecond = -1;
+let dateText = '';
+
+/** IMF-fixdate of now, made once a second. */
+function dateNow(): string {
+  const second = Math.floor(systemClock.wallMs() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = formatHttpDate(second * 1000);
+  }
+  return dateText;
+}
+
 /** Resolves at once: the sockets were bound and listening before the worker began. */
 export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
   return new Worker(input);
@@ -65,7 +78,7 @@ class Worker implements RunningWorker {
       passMemory: new PassMemory(),
       clock: systemClock,
       observer: exchangeObserver(metrics, accessLog),
-      dateNow: () => formatHttpDate(systemClock.wallMs()),
+      dateNow,
     });
     const limits = defaultDownstreamLimits;
     const { channels, observer } = { channels: this.#channels, observer: this.#observer() };
@@ -158,7 +171,10 @@ class Worker implements RunningWorker {
 
   async drain(timeoutMs: number): Promise<void> {
     // What waits in the listening sockets' queues is taken first: nobody else would serve it.
-    for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#listeners) {
+      listener.acceptWaiting();
+      listener.close();
+    }
     this.#pool.drain();
     for (const connection of this.#connections) connection.drain();
     const deadlineMs = systemClock.monotonicMs() + timeoutMs;
