@@ -32,7 +32,8 @@ const STORE_FILES = /^src\/cache\/disk\//;
 
 const FILE_LINES_MAX = 800;
 export const FILE_LINES_REPORTED = 500;
-const COLUMNS_MAX = 100;
+/** Biome keeps code to 100; what it cannot break, comments and literals, may go a word beyond. */
+const COLUMNS_MAX = 110;
 
 const folderOf = (path: string) => /^src\/([^/]+)\//.exec(path)?.[1];
 export const isTest = (path: string) => path.startsWith('test/') || path.endsWith('.test.ts');
@@ -132,6 +133,8 @@ export const noPromises: Rule = (file) => {
 
 export const fileSize: Rule = (file) => {
   const lines = file.text.split('\n').length - 1;
+  // Tables of vectors are read case by case, not as a whole.
+  if (file.path.startsWith('test/vectors/')) return [];
   return lines > FILE_LINES_MAX ? [`${file.path}: ${lines} lines; the limit is 800`] : [];
 };
 
