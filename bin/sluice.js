@@ -95,11 +95,13 @@ function replaceProcess(binary) {
 }
 
 function runChild(binary) {
+  // Handlers run in a later turn, when the child is there; without one, a signal that comes at once
+  // would end us and not the child.
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   // The channel carries nothing: the child sees it close when we are killed, and ends too.
   const child = spawn(binary, [...NODE_FLAGS, launcher, ...words], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
-  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     refuse(`cannot run ${binary} (${error.code}); this system's C library may not be glibc`);
   });

@@ -127,6 +127,7 @@ const definitions = [
       'One per core that sluice may run on by default. With 1 there is no child process: the one ' +
       'that was started serves.',
     defaultText: 'one per core',
+    demoDefaultText: '1',
     repeatable: false,
     example: '1',
   },

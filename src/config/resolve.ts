@@ -41,7 +41,8 @@ export async function resolveOptions(
   const values = new OptionValues(given, surroundings.command);
   const origin = resolveOrigin(values, surroundings);
   const { http, https } = resolveListeners(values);
-  const workers = values.one('workers', parseCount) ?? availableParallelism();
+  const isDemo = surroundings.command === 'demo';
+  const workers = values.one('workers', parseCount) ?? (isDemo ? 1 : availableParallelism());
   if (values.given('cache-dir') !== undefined) {
     values.one('cache-dir', parsePath);
     surroundings.warn('--cache-dir: this version has no disk cache; responses stay in memory');
