@@ -45,33 +45,41 @@ export function alertName(description: number): string {
 }
 
 const CONTENT_TYPE_ALERT = 21;
+const CONTENT_TYPE_APPLICATION_DATA = 23;
 const RECORD_HEADER_BYTES = 5;
 const ALERT_BYTES = 2;
+
+/**
+ * A sealed alert by content type and length of its record: in TLS 1.3 a type and a tag of 16 octets
+ * follow it and the record says application data (RFC 8446 §5.2); in TLS 1.2 GCM adds 8 octets of
+ * nonce and the tag (RFC 5288 §3), ChaCha20 the tag (RFC 7905 §2).
+ */
+const SEALED_ALERTS: readonly (readonly [type: number, length: number])[] = [
+  [CONTENT_TYPE_APPLICATION_DATA, ALERT_BYTES + 1 + 16],
+  [CONTENT_TYPE_ALERT, ALERT_BYTES + 8 + 16],
+  [CONTENT_TYPE_ALERT, ALERT_BYTES + 16],
+];
+
 /** How many octets at the end of the output to pass to the two functions below. */
-export const ALERT_RECORD_BYTES = RECORD_HEADER_BYTES + ALERT_BYTES;
-/** In TLS 1.3 an alert is followed by its content type and a tag of 16 octets. */
-const SEALED_ALERT_BYTES = ALERT_BYTES + 1 + 16;
-export const SEALED_ALERT_RECORD_BYTES = RECORD_HEADER_BYTES + SEALED_ALERT_BYTES;
-const CONTENT_TYPE_APPLICATION_DATA = 23;
+export const ALERT_TAIL_BYTES = RECORD_HEADER_BYTES + ALERT_BYTES + 8 + 16;
 
 /** The alert at the end of the output when it is in the clear, or -1 (RFC 8446 §5.1, §6). */
 export function plaintextAlert(tail: Uint8Array): number {
-  const isAlert =
-    tail.length === ALERT_RECORD_BYTES &&
-    tail[0] === CONTENT_TYPE_ALERT &&
-    tail[1] === 3 &&
-    tail[3] === 0 &&
-    tail[4] === ALERT_BYTES;
-  return isAlert ? tail[6]! : -1;
+  return endsWithRecord(tail, CONTENT_TYPE_ALERT, ALERT_BYTES) ? tail.at(-1)! : -1;
 }
 
-/** Whether the output ends with a TLS 1.3 record of an alert's size. */
+/** Whether the output ends with a record that has the size of a sealed alert. */
 export function isSealedAlert(tail: Uint8Array): boolean {
+  return SEALED_ALERTS.some(([type, length]) => endsWithRecord(tail, type, length));
+}
+
+function endsWithRecord(tail: Uint8Array, type: number, length: number): boolean {
+  const start = tail.length - RECORD_HEADER_BYTES - length;
   return (
-    tail.length === SEALED_ALERT_RECORD_BYTES &&
-    tail[0] === CONTENT_TYPE_APPLICATION_DATA &&
-    tail[1] === 3 &&
-    tail[3] === 0 &&
-    tail[4] === SEALED_ALERT_BYTES
+    start >= 0 &&
+    tail[start] === type &&
+    tail[start + 1] === 3 &&
+    tail[start + 3] === 0 &&
+    tail[start + 4] === length
   );
 }

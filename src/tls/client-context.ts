@@ -30,9 +30,8 @@ export interface ClientContextOptions {
   readonly alpn?: readonly string[];
   /** False only by an explicit, alarming option: anybody can stand in for the origin. */
   readonly verify?: boolean;
-  /** `SSL_CERT_FILE` and `SSL_CERT_DIR` as the operator has set them, or ''. */
-  readonly environmentCaFile?: string;
-  readonly environmentCaDirectory?: string;
+  /** Where SSL_CERT_FILE and SSL_CERT_DIR may stand, as other programs read them. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly groups?: string;
   readonly minVersion?: TlsVersion;
   readonly maxVersion?: TlsVersion;
@@ -126,11 +125,12 @@ function trustRoots(context: SslContext, options: ClientContextOptions): string 
 }
 
 function trustEnvironment(context: SslContext, options: ClientContextOptions): string {
-  const file = options.environmentCaFile ?? '';
-  const directory = options.environmentCaDirectory ?? '';
-  if (directory !== '' && existsSync(directory)) context.addRootsFromDirectory(directory);
+  const { SSL_CERT_FILE: file = '', SSL_CERT_DIR: directory = '' } =
+    options.environment ?? process.env;
+  const hasDirectory = directory !== '' && existsSync(directory);
+  if (hasDirectory) context.addRootsFromDirectory(directory);
   if (file !== '' && context.addRootsFromFile(file)) return file;
-  return directory !== '' && existsSync(directory) ? directory : '';
+  return hasDirectory ? directory : '';
 }
 
 function trustSystem(context: SslContext): string {

@@ -5,12 +5,7 @@ import { SluiceError } from '../base/errors.ts';
 import { NativeBuffer } from '../native/memory.ts';
 import { type Ssl, SslStatus } from '../native/ssl.ts';
 import type { SslSession } from '../native/ssl-session.ts';
-import {
-  ALERT_RECORD_BYTES,
-  isSealedAlert,
-  plaintextAlert,
-  SEALED_ALERT_RECORD_BYTES,
-} from './alerts.ts';
+import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
 import { takeHandshakeRecord } from './handshake-record.ts';
@@ -31,11 +26,25 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 /** A record holds at most 2^14 octets of plaintext (RFC 8446 §5.1), and is read in one piece. */
 export const PLAINTEXT_BYTES_MAX = 16_384;
 
+/** Views kept by length, so that a request of usual size costs no allocation. */
+const VIEWS_KEPT_MAX = 2_048;
+
+/** Where decrypted octets appear. */
+class Plaintext {
+  readonly buffer = NativeBuffer.allocate(PLAINTEXT_BYTES_MAX);
+  readonly #views: (Uint8Array | undefined)[] = new Array(VIEWS_KEPT_MAX);
+
+  view(length: number): Uint8Array {
+    if (length >= VIEWS_KEPT_MAX) return this.buffer.bytes.subarray(0, length);
+    return (this.#views[length] ??= this.buffer.bytes.subarray(0, length));
+  }
+}
+
 /**
  * Plaintext of the connections that are inside `receive`, one per depth: a handler may make
  * another connection receive, which must not overwrite what the first one shows.
  */
-const plaintextPool: NativeBuffer[] = [];
+const plaintextPool: Plaintext[] = [];
 let depth = 0;
 
 export interface ConnectionOptions {
@@ -112,7 +121,7 @@ export class TlsEngine implements TlsConnection {
   receive(buffer: NativeBuffer, length: number): void {
     assert(!this.#receiving, 'receive is not called from a handler of the same connection');
     if (this.#phase >= Phase.receiveEnded || length === 0) return;
-    const plaintext = (plaintextPool[depth] ??= NativeBuffer.allocate(PLAINTEXT_BYTES_MAX));
+    const plaintext = (plaintextPool[depth] ??= new Plaintext());
     this.#ssl.feed(buffer, 0, length);
     this.#receiving = true;
     depth++;
@@ -126,11 +135,11 @@ export class TlsEngine implements TlsConnection {
     }
   }
 
-  #readRecords(plaintext: NativeBuffer): void {
+  #readRecords(plaintext: Plaintext): void {
     const ssl = this.#ssl;
     do {
-      const status = ssl.read(plaintext);
-      if (status > 0) this.#handler.onPlaintext(plaintext.bytes.subarray(0, status), false);
+      const status = ssl.read(plaintext.buffer);
+      if (status > 0) this.#handler.onPlaintext(plaintext.view(status), false);
       else if (status !== SslStatus.wantsInput) this.#readStopped(status);
       // When the input is used up another read would only find that out, at many times the cost.
     } while (this.#phase === Phase.open && ssl.inputBytes > 0);
@@ -145,7 +154,7 @@ export class TlsEngine implements TlsConnection {
     }
   }
 
-  #receiveHandshake(buffer: NativeBuffer, length: number, plaintext: NativeBuffer): void {
+  #receiveHandshake(buffer: NativeBuffer, length: number, plaintext: Plaintext): void {
     if (this.#startedAtMs === 0) this.#noteStart();
     if (this.#role === 'client' && !this.#isServerHelloSeen) {
       this.#watchServerHello(buffer.bytes.subarray(0, length));
@@ -156,16 +165,16 @@ export class TlsEngine implements TlsConnection {
     if (this.#phase === Phase.open && this.#ssl.inputBytes > 0) this.#readRecords(plaintext);
   }
 
-  #readEarlyData(plaintext: NativeBuffer): void {
+  #readEarlyData(plaintext: Plaintext): void {
     while (this.#phase === Phase.early) {
-      const status = this.#ssl.readEarlyData(plaintext);
+      const status = this.#ssl.readEarlyData(plaintext.buffer);
       this.#watchOutput();
       if (status > 0) {
         // Our Finished has been made before the first early data was read, so that an answer can
         // be sealed with keys of the application (RFC 8446 §2, 0.5-RTT data).
         this.#earlyWritable = true;
         this.#earlyDataBytes += status;
-        this.#handler.onPlaintext(plaintext.bytes.subarray(0, status), true);
+        this.#handler.onPlaintext(plaintext.view(status), true);
       } else if (status === SslStatus.earlyDataEnded) {
         this.#phase = Phase.handshake;
       } else if (status === SslStatus.wantsInput) {
@@ -307,14 +316,13 @@ export class TlsEngine implements TlsConnection {
 
   #explain(): Failure {
     const ssl = this.#ssl;
+    const tail = ssl.peekOutput(-ALERT_TAIL_BYTES, ALERT_TAIL_BYTES);
     return explainFailure({
       peer: this.#peer,
       errors: ssl.errors,
       isAgreed: this.#isAgreed,
-      plaintextAlert: plaintextAlert(ssl.peekOutput(-ALERT_RECORD_BYTES, ALERT_RECORD_BYTES)),
-      sealedAlert: isSealedAlert(
-        ssl.peekOutput(-SEALED_ALERT_RECORD_BYTES, SEALED_ALERT_RECORD_BYTES),
-      ),
+      plaintextAlert: plaintextAlert(tail),
+      sealedAlert: isSealedAlert(tail),
       verifyResult: ssl.verifyResult,
       verifyResultText: ssl.verifyResultText,
     });

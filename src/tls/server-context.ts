@@ -7,6 +7,7 @@ import { TicketKeys } from '../native/ticket-keys.ts';
 import { Certificate, PrivateKey } from '../native/x509.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
+import { implementedGroups } from './groups.ts';
 
 /** As much as OpenSSL, nginx and browsers use; a first request fits. */
 export const EARLY_DATA_BYTES_DEFAULT = 16_384;
@@ -118,7 +119,7 @@ function setGroups(context: SslContext, groups: string): void {
   } catch (cause) {
     throw new UsageError(
       `key exchange groups '${groups}' are not understood: ${(cause as Error).message}`,
-      'give names that OpenSSL knows, separated by colons, as X25519MLKEM768:X25519:P-256',
+      `give some of ${implementedGroups('TLSv1.3').join(', ')}, separated by colons`,
     );
   }
 }

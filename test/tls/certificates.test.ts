@@ -156,12 +156,12 @@ describe("an origin's certificate", () => {
 
 describe('the roots', () => {
   test("are the system's by default, or Node's where the system has none", () => {
-    using client = createClientContext();
+    using client = createClientContext({ environment: {} });
     assert.match(client.roots, /^(\/.+|bundled)$/);
   });
 
   test('may come from the environment', () => {
-    using client = createClientContext({ environmentCaFile: caFile });
+    using client = createClientContext({ environment: { SSL_CERT_FILE: caFile } });
     assert.equal(client.roots, caFile);
     using server = serverContext();
     using pair = new Pair(server, client).settle();
