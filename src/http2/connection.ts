@@ -29,6 +29,7 @@ import {
   FRAME_SIZE_MIN,
   FrameType,
   STREAM_ID_MAX,
+  WINDOW_SIZE_INITIAL,
 } from './protocol.ts';
 import { http2Error } from './protocol-error.ts';
 import { PeerSettings } from './settings.ts';
@@ -267,13 +268,13 @@ export class Connection {
   // ------------------------------------------------------------------ for the endpoint
 
   openStream(streamId: number, priority: Priority): Stream {
+    const { streamWindowBytes } = this.limits;
     const { initialWindowBytes } = this.peer;
-    const stream = new Stream(
-      streamId,
-      initialWindowBytes,
-      this.limits.streamWindowBytes,
-      priority,
-    );
+    const stream = new Stream(streamId, initialWindowBytes, streamWindowBytes, priority);
+    // Until the peer has acknowledged our settings it may go by the initial window (§6.9.2).
+    if (!this.hasSettingsAck) {
+      stream.excessAllowed = Math.max(0, WINDOW_SIZE_INITIAL - streamWindowBytes);
+    }
     this.streams.add(stream);
     return stream;
   }
@@ -502,7 +503,7 @@ export class Connection {
     const endStream = (flags & Flag.END_STREAM) !== 0;
     if (start === end && !endStream && !this.spend('empty-frames')) return false;
     stream.receiveWindow -= length;
-    if (stream.receiveWindow < 0) {
+    if (stream.receiveWindow + stream.excessAllowed < 0) {
       this.receiver.release(length);
       this.streamError(streamId, ErrorCode.FLOW_CONTROL_ERROR, 'DATA beyond the stream window');
       return !this.isClosed;

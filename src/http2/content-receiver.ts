@@ -63,7 +63,11 @@ export class ContentReceiver {
   /** Octets of no stream that will ever use them: padding, and content of closed streams. */
   release(length: number): void {
     this.#unannouncedBytes += length;
-    if (this.#unannouncedBytes * 2 >= this.#connectionTarget) this.#announceConnection();
+    // Half of the first window, however far the target has grown since: a peer may still be held to
+    // the first.
+    if (this.#unannouncedBytes * 2 >= this.#limits.connectionWindowBytes) {
+      this.#announceConnection();
+    }
   }
 
   /** Content that has been accounted for; `padding` octets came with it. */
@@ -159,7 +163,7 @@ export class ContentReceiver {
     this.release(length);
     if (stream.isClosed || stream.isRemoteEnded) return;
     stream.unannouncedBytes += length;
-    if (stream.unannouncedBytes * 2 < this.#streamTarget) return;
+    if (stream.unannouncedBytes * 2 < this.#limits.streamWindowBytes) return;
     const increment = this.#streamTarget - stream.receiveWindow - stream.heldBytes;
     if (increment <= 0) return;
     stream.unannouncedBytes = 0;

@@ -44,6 +44,8 @@ export class Stream {
 
   // Receiving.
   receiveWindow: number;
+  /** Octets by which the peer may exceed it, not having known it when it began. */
+  excessAllowed = 0;
   /** Octets used of which the peer has not been told by WINDOW_UPDATE. */
   unannouncedBytes = 0;
   isPaused = false;
