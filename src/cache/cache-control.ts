@@ -98,7 +98,23 @@ export function parseRequestDirectives(value: string): RequestDirectives {
   return result;
 }
 
+/** Values parsed lately: origins send few different ones, and stored responses share the result. */
+const parsedResponses = new Map<string, ResponseDirectives>();
+const PARSED_KEPT_MAX = 1_024;
+const PARSED_LENGTH_MAX = 256;
+
 export function parseResponseDirectives(value: string): ResponseDirectives {
+  if (value.length > PARSED_LENGTH_MAX) return readResponseDirectives(value);
+  let directives = parsedResponses.get(value);
+  if (directives === undefined) {
+    directives = Object.freeze(readResponseDirectives(value));
+    if (parsedResponses.size >= PARSED_KEPT_MAX) parsedResponses.clear();
+    parsedResponses.set(value, directives);
+  }
+  return directives;
+}
+
+function readResponseDirectives(value: string): ResponseDirectives {
   const result = emptyResponse();
   forEachDirective(value, (name, argument) => setResponseDirective(result, name, argument));
   return result;

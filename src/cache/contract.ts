@@ -1,6 +1,6 @@
 /**
- * The store's contract: what the proxy needs of a cache, whatever keeps the bytes (RAM, or RAM over
- * disk behind the same words). Rules (RFC 9111) are in their own modules and know nothing of stores.
+ * The store's contract: what the proxy needs of a cache, whatever keeps the bytes (RAM, or RAM
+ * over disk behind the same words). Rules (RFC 9111) have their own modules and know no store.
  */
 import type { PreparedResponse } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
@@ -22,7 +22,7 @@ export interface StoredResponse {
   readonly status: number;
   /** What a later response is made of: without Age and without what may not be stored. */
   readonly fields: FieldSection;
-  /** Field values of the request that Vary names (RFC 9111 §4.1): pairs of name and normal form. */
+  /** What the request had in the fields that Vary names (RFC 9111 §4.1): name and normal form. */
   readonly varyFields: readonly (readonly [name: string, value: string | undefined])[];
   /** When the request was sent and its response received (RFC 9111 §4.2.3). */
   readonly requestTimeMs: number;
@@ -75,7 +75,13 @@ export interface ContentWriter {
   readonly hit: StoreHit;
   /** The store gave up keeping this response (no room left): worth knowing, not an error. */
   readonly isDropped: boolean;
-  write(bytes: Uint8Array): void;
+  /**
+   * Returns false when the store is behind: whoever can should pause the origin and call
+   * `whenDrained`. Who goes on regardless risks that the response is dropped.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Calls back once, when more should be written; at once when nothing waits. */
+  whenDrained(callback: () => void): void;
   /**
    * The content is complete: the stored response can be served from now on. When the length does
    * not agree with what the response said, it is dropped as by `abort`.

@@ -67,7 +67,8 @@ const CASES: readonly Case[] = [
 ];
 
 for (const [stored, request, expected, status = 200] of CASES) {
-  test(`${JSON.stringify(stored)} (${status}) asked with ${JSON.stringify(request)}: ${expected}`, () => {
+  const [has, asks] = [JSON.stringify(stored), JSON.stringify(request)];
+  test(`${has} (${status}) asked with ${asks}: ${expected}`, () => {
     const response = storedOf(stored, { status });
     const outcome = evaluatePreconditions(FieldSection.of(...request), response, NOW);
     assert.equal(outcome, expected);

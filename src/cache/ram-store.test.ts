@@ -49,7 +49,7 @@ test('variants are kept side by side, up to a bound', () => {
   assert.deepEqual(textOf(store, 'k'), ['fr', 'de']);
 });
 
-test('content that ends before its announced length is not stored, and its readers hear of it', () => {
+test('content that ends too early is not stored, and its readers hear of it', () => {
   using store = new RamStore({ capacityBytes: MIB });
   const writer = store.create('k', storedOf([], { contentLength: 10 }))!;
   let failure: Error | null = null;

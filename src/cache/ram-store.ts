@@ -1,6 +1,6 @@
 /**
- * The RAM store: stored responses ready to be sent, evicted by S3-FIFO within a bound of octets that
- * counts content, fields and overhead, and what fills in progress hold.
+ * The RAM store: stored responses ready to be sent, evicted by S3-FIFO within a bound of octets
+ * that counts content, fields and overhead, and what fills in progress hold.
  */
 import { MemoryContent, MemoryContentReader } from './content.ts';
 import type {
@@ -24,7 +24,7 @@ import { sameVaryFields } from './vary.ts';
 export interface RamStoreOptions {
   /** Octets for everything: content, fields, overhead, fills in progress. */
   readonly capacityBytes: number;
-  /** Longest content stored. Default: an eighth of the capacity, so that one cannot push out all. */
+  /** Longest content stored. Default: an eighth of the capacity, lest one push out all. */
   readonly contentBytesMax?: number;
   /** Variants under one key: beyond it the oldest goes. */
   readonly variantsMax?: number;
@@ -300,8 +300,17 @@ class RamFill implements ContentWriter, StoreHit {
     return new MemoryContentReader(this.content);
   }
 
-  write(bytes: Uint8Array): void {
-    if (this.#ended || bytes.length === 0) return;
+  write(bytes: Uint8Array): boolean {
+    if (!this.#ended && bytes.length > 0) this.#write(bytes);
+    // Memory is never behind.
+    return true;
+  }
+
+  whenDrained(callback: () => void): void {
+    callback();
+  }
+
+  #write(bytes: Uint8Array): void {
     const { content } = this;
     if (this.isDropped && content.readerCount === 0) return;
     const more = content.growthFor(bytes.length);
@@ -314,7 +323,7 @@ class RamFill implements ContentWriter, StoreHit {
       // Others are reading it: they get the rest, though it will not be kept.
       this.isDropped = true;
       content.detach();
-      this.write(bytes);
+      this.#write(bytes);
       return;
     }
     content.append(bytes);

@@ -92,7 +92,7 @@ test('Age and ttl are whole seconds; ttl goes negative', () => {
   assert.equal(ttlSeconds(stored, NOW + 57_000), -2);
 });
 
-test('a soft purge makes a response stale at once, yet usable while it is revalidated', async () => {
+test('a soft purge makes a response stale, yet usable while it is revalidated', async () => {
   const { markedStale } = await import('./stored-response.ts');
   const policy = policyOf();
   const stored = storedOf([['cache-control', 'max-age=60, stale-while-revalidate=30']]);

@@ -1,6 +1,6 @@
 /**
- * Reading a file only as far as it is in the page cache: `preadv2` with RWF_NOWAIT fails with EAGAIN
- * where it would wait for a device, so the event loop never does. The caller then reads the same
+ * Reading a file only as far as it is in the page cache: `preadv2` with RWF_NOWAIT fails with
+ * EAGAIN where it would wait for a device, so the event loop never does. The caller then reads the same
  * through a thread.
  */
 import { lastErrno } from './errno.ts';

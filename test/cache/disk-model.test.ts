@@ -134,7 +134,7 @@ function cutYoungest(directory: string): void {
 
 const WRITER = fileURLToPath(new URL('disk-writer-process.ts', import.meta.url));
 
-test('kill -9 at any moment of several writers: what is left is whole, and room is found again', async () => {
+test('kill -9 of several writers at any moment: what is left is whole', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'disk-kill-'));
   try {
     for (let round = 0; round < 4; round++) {

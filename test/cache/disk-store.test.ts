@@ -146,6 +146,24 @@ test('readers of a large fill in progress get all of it, early and late ones', a
   assert.equal(store.memory.bytesUsed, 0);
 });
 
+test('an origin that pauses when told to loses nothing, however fast it is', async (t) => {
+  const { store } = openAt(directoryFor(t), { capacityBytes: 256 * MIB });
+  t.after(() => store.close());
+  const content = pattern(48 * MIB);
+  const writer = store.create('k', storedOf([], { contentLength: content.length }))!;
+  let pauses = 0;
+  for (let at = 0; at < content.length; at += 65_536) {
+    if (writer.write(content.subarray(at, at + 65_536))) continue;
+    pauses++;
+    await new Promise<void>((resolve) => writer.whenDrained(resolve));
+    assert.ok(store.memory.bytesUsed < 6 * MIB, `${store.memory.bytesUsed} octets`);
+  }
+  writer.commit(null);
+  await store.flushed();
+  assert.ok(pauses > 3);
+  assert.ok((await contentOf((await lookup(store, 'k'))[0]!)).equals(content));
+});
+
 test('a fill that is broken off leaves nothing, and its readers hear of it', async (t) => {
   const { store } = openAt(directoryFor(t));
   t.after(() => store.close());
@@ -229,7 +247,7 @@ const SELECTORS: readonly [PurgeSelector, left: string[]][] = [
 
 for (const [selector, left] of SELECTORS) {
   for (const soft of [false, true]) {
-    test(`a ${soft ? 'soft' : 'hard'} purge by ${selector.kind} holds after a restart`, async (t) => {
+    test(`a ${soft ? 'soft' : 'hard'} purge by ${selector.kind} outlives a restart`, async (t) => {
       const directory = directoryFor(t);
       const first = openAt(directory).store;
       const keys = ['http://a.example/x/1', 'http://a.example/x/2', 'http://a.example/3'];

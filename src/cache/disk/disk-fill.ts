@@ -28,8 +28,15 @@ const RUN_BYTES = RUN_FRAGMENTS * FRAGMENT_BYTES;
 /** Room on disk is reserved in steps of this many octets when the length is not announced. */
 const RESERVE_STEP_BYTES = 16_777_216;
 
-/** Octets of one response that may wait for the disk. */
+/** Octets of one response that may wait for the disk before the origin should pause. */
+const WAITING_BYTES_HIGH = 4_194_304;
+/** Below this many the origin may go on. */
+const WAITING_BYTES_LOW = 1_048_576;
+/** Octets that may wait when the origin does not pause. */
 const WAITING_BYTES_MAX = 16_777_216;
+
+/** Octets written at a time when much waits. */
+const WRITE_BYTES_MAX = 4 * RUN_BYTES;
 
 /** What a fill needs of the store. */
 export interface FillHost {
@@ -58,6 +65,7 @@ export class DiskFill implements ContentWriter, StoreHit {
   readonly content: MemoryContent;
   readonly #host: FillHost;
   readonly #readings = new Set<FillReading>();
+  #drained: (() => void)[] = [];
   #accounted = 0;
   /** The segment of its own, or 0 while the content is only in memory. */
   segment = 0;
@@ -141,8 +149,26 @@ export class DiskFill implements ContentWriter, StoreHit {
     this.#readings.delete(reading);
   }
 
-  write(bytes: Uint8Array): void {
-    if (this.#state !== 'filling' || bytes.length === 0) return;
+  write(bytes: Uint8Array): boolean {
+    if (this.#state === 'filling' && bytes.length > 0) this.#write(bytes);
+    return !this.#isBehind(WAITING_BYTES_HIGH);
+  }
+
+  whenDrained(callback: () => void): void {
+    if (this.#isBehind(WAITING_BYTES_LOW)) this.#drained.push(callback);
+    else callback();
+  }
+
+  #isBehind(bytes: number): boolean {
+    return this.#state === 'filling' && this.content.length - this.#flushed > bytes;
+  }
+
+  #tellDrained(): void {
+    if (this.#drained.length === 0 || this.#isBehind(WAITING_BYTES_LOW)) return;
+    for (const callback of this.#drained.splice(0)) callback();
+  }
+
+  #write(bytes: Uint8Array): void {
     const length = this.content.length + bytes.length;
     if (length > this.#host.contentBytesMax) {
       this.#fail(new Error('the response grew too large to be stored'));
@@ -234,7 +260,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     // Only the last fragment of a content may be short.
     const length = this.#state === 'ended' ? rest : Math.floor(rest / RUN_BYTES) * RUN_BYTES;
     if (length === 0) return;
-    this.#writeRun(Math.min(length, RUN_BYTES));
+    this.#writeRun(Math.min(length, WRITE_BYTES_MAX));
   }
 
   #writeRun(length: number): void {
@@ -268,6 +294,7 @@ export class DiskFill implements ContentWriter, StoreHit {
       this.content.releaseBefore(this.#flushed);
       this.#account();
       this.#flush();
+      this.#tellDrained();
     });
   }
 
@@ -326,6 +353,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     if (!this.#isWriting) this.#closeFile();
     if (this.segment !== 0) this.#host.space.drop(this.segment);
     this.#host.forget(this);
+    this.#tellDrained();
   }
 
   // ------------------------------------------------------------------ memory

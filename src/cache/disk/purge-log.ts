@@ -10,8 +10,8 @@ import { hostOfKey, tagsOf } from '../purge.ts';
 import type { DiskIndex } from './disk-index.ts';
 
 /**
- * Purges kept. When a selector's turn to be forgotten comes, everything stored before it goes: it is
- * a purge of all in its place that keeps the promise.
+ * Purges kept. When a selector's turn to be forgotten comes, everything stored before it goes: a
+ * purge of all takes its place and keeps the promise.
  */
 export const PURGES_KEPT_MAX = 65_536;
 
