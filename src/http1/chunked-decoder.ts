@@ -1,10 +1,11 @@
 /**
- * The chunked coding (RFC 9112 §7.1), strictly: hexadecimal digits, extensions without controls, CRLF
- * everywhere. Works in place: chunk data is handed on as views of what was given.
+ * The chunked coding (RFC 9112 §7.1), strictly: hexadecimal digits, well-formed extensions, CRLF
+ * everywhere. Works in place: chunk data is handed on as views of what was given. Extensions are
+ * read and dropped (RFC 9112 §7.1.1): content is forwarded in chunks of our own making.
  */
 import { fieldNameInfo } from '../http/field-names.ts';
 import { FieldSection } from '../http/field-section.ts';
-import { CR, LF, TEXT } from './characters.ts';
+import { CR, isBlank, LF, TEXT, TOKEN } from './characters.ts';
 import { parseFields } from './fields.ts';
 import { HeadReader, INCOMPLETE } from './head-reader.ts';
 import type { Http1Limits } from './limits.ts';
@@ -19,17 +20,35 @@ export interface ChunkReceiver {
 
 const State = {
   Size: 0,
-  Extension: 1,
-  SizeEnd: 2,
-  Data: 3,
-  DataCr: 4,
-  DataLf: 5,
-  Trailers: 6,
+  /** chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS value ] ) */
+  ExtensionNameStart: 1,
+  ExtensionName: 2,
+  AfterName: 3,
+  ValueStart: 4,
+  TokenValue: 5,
+  QuotedValue: 6,
+  QuotedPair: 7,
+  AfterValue: 8,
+  SizeEnd: 9,
+  Data: 10,
+  DataCr: 11,
+  DataLf: 12,
+  Trailers: 13,
+  Done: 14,
 } as const;
 type State = (typeof State)[keyof typeof State];
 
-/** 2^53 / 16: a size that still has room for one more digit. */
+/** (2^53 - 1) / 16: a size that still has room for one more digit. */
 const SIZE_BEFORE_DIGIT_MAX = 2 ** 49 - 1;
+/** Zeros without end are no size either: 2^53 - 1 has 14 digits. */
+const SIZE_DIGITS_MAX = 16;
+
+const NO_PREFIX = new Uint8Array(0);
+
+const SEMICOLON = 0x3b;
+const EQUALS = 0x3d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 export class ChunkedDecoder {
   readonly #limits: Http1Limits;
@@ -44,15 +63,22 @@ export class ChunkedDecoder {
   constructor(limits: Http1Limits, refuse: Refuse) {
     this.#limits = limits;
     this.#refuse = refuse;
-    this.#trailers = new HeadReader(
-      {
-        ...limits,
-        headBytesMax: limits.trailerBytesMax,
-        startLineBytesMax: limits.trailerBytesMax,
-        emptyLinesMax: 0,
-      },
+    this.#trailers = new HeadReader({
+      kind: 'trailers',
+      bytesMax: limits.trailerBytesMax,
+      startLineBytesMax: 0,
+      fieldLinesMax: limits.trailerLinesMax,
+      emptyLinesMax: 0,
+      startLinePrefix: NO_PREFIX,
       refuse,
-    );
+    });
+  }
+
+  /** Makes it ready for the content of another message. */
+  reset(): void {
+    this.#trailers.reset();
+    this.#extensionBytes = 0;
+    this.#startSize();
   }
 
   /** Decodes from `offset`; returns how far it came: less than all when paused or at the end. */
@@ -60,11 +86,6 @@ export class ChunkedDecoder {
     let at = offset;
     while (at < bytes.length && !receiver.isPaused) {
       switch (this.#state) {
-        case State.Size:
-        case State.Extension:
-        case State.SizeEnd:
-          at = this.#sizeLine(bytes, at);
-          break;
         case State.Data: {
           const count = Math.min(this.#size, bytes.length - at);
           this.#size -= count;
@@ -74,7 +95,7 @@ export class ChunkedDecoder {
           break;
         }
         case State.DataCr:
-          if (bytes[at] !== CR) this.#refuseChunk('chunk data is longer than its size');
+          if (bytes[at] !== CR) this.#refuseChunk('chunk data is not as long as its size');
           this.#state = State.DataLf;
           at++;
           break;
@@ -84,10 +105,16 @@ export class ChunkedDecoder {
           at++;
           break;
         case State.Trailers: {
-          const end = this.#trailerSection(bytes, at, receiver);
-          if (end !== INCOMPLETE) return end;
-          return bytes.length;
+          const end = this.#trailers.find(bytes, at);
+          if (end === INCOMPLETE) return bytes.length;
+          this.#state = State.Done;
+          receiver.onContentEnd(this.#trailerSection());
+          return end;
         }
+        case State.Done:
+          return at;
+        default:
+          at = this.#sizeLine(bytes, at);
       }
     }
     return at;
@@ -108,18 +135,14 @@ export class ChunkedDecoder {
       if (++this.#lineBytes > this.#limits.chunkLineBytesMax) {
         this.#refuseChunk('a chunk-size line is too long');
       }
-      if (this.#state === State.SizeEnd) {
+      if (this.#state === State.Size) {
+        this.#sizeOctet(c);
+      } else if (this.#state === State.SizeEnd) {
         if (c !== LF) this.#refuseChunk('a CR without LF in a chunk-size line');
         this.#state = this.#size === 0 ? State.Trailers : State.Data;
         return at;
-      }
-      if (c === CR) {
-        if (this.#digits === 0) this.#refuseChunk('a chunk without a size');
-        this.#state = State.SizeEnd;
-      } else if (this.#state === State.Extension) {
-        this.#extension(c);
       } else {
-        this.#sizeOctet(c);
+        this.#extensionOctet(c);
       }
     }
     return at;
@@ -130,40 +153,36 @@ export class ChunkedDecoder {
     if (digit >= 0) {
       if (this.#size > SIZE_BEFORE_DIGIT_MAX) this.#refuseChunk('a chunk-size is too large');
       this.#size = this.#size * 16 + digit;
-      // Zeros without end are no size either.
-      if (++this.#digits > 16) this.#refuseChunk('a chunk-size has too many digits');
+      if (++this.#digits > SIZE_DIGITS_MAX) this.#refuseChunk('a chunk-size has too many digits');
       return;
     }
-    // RFC 9112 §7.1.1 allows whitespace around ";" only as "bad whitespace": not here.
-    if (c !== 0x3b || this.#digits === 0) this.#refuseChunk('not a chunk-size');
-    this.#state = State.Extension;
+    if (this.#digits === 0) this.#refuseChunk('not a chunk-size');
+    if (c === CR) this.#state = State.SizeEnd;
+    // RFC 9112 §7.1.1 has recipients accept "bad whitespace" before ";", too. Some take what stands
+    // before it for the end of the size and some do not, and nobody sends it: refused.
+    else if (c === SEMICOLON) this.#state = State.ExtensionNameStart;
+    else this.#refuseChunk('not a chunk-size');
   }
 
-  #extension(c: number): void {
-    if (TEXT[c] !== 1) this.#refuseChunk('a control in a chunk extension');
+  #extensionOctet(c: number): void {
     if (++this.#extensionBytes > this.#limits.chunkExtensionBytesMax) {
       this.#refuseChunk('too many chunk extensions');
     }
+    const next = nextExtensionState(this.#state, c);
+    if (next === State.Size) this.#refuseChunk('not a chunk extension');
+    this.#state = next;
   }
 
-  #trailerSection(bytes: Uint8Array, offset: number, receiver: ChunkReceiver): number {
+  /** Fields that must not be in trailers are dropped (RFC 9110 §6.5.1). */
+  #trailerSection(): FieldSection | null {
     const reader = this.#trailers;
-    // The section may be empty: then its end is a CRLF at once, which is no line of a head.
-    if (!reader.hasBegun && bytes[offset] === CR && bytes.length - offset >= 2) {
-      if (bytes[offset + 1] !== LF) this.#refuseChunk('a CR without LF after the last chunk');
-      receiver.onContentEnd(null);
-      return offset + 2;
+    if (reader.lineCount === 0) return null;
+    const { section } = parseFields(reader, reader.text(), this.#refuse);
+    const allowed = new FieldSection();
+    for (const [name, value] of section) {
+      if (fieldNameInfo(name)?.forbiddenInTrailers !== true) allowed.append(name, value);
     }
-    if (reader.hasBegun && reader.isLoneCr) {
-      if (bytes[offset] !== LF) this.#refuseChunk('a CR without LF after the last chunk');
-      receiver.onContentEnd(null);
-      return offset + 1;
-    }
-    const end = reader.find(bytes, offset);
-    if (end === INCOMPLETE) return INCOMPLETE;
-    const { section } = parseFields(reader, 0, this.#refuse);
-    receiver.onContentEnd(allowedTrailers(section));
-    return end;
+    return allowed.length === 0 ? null : allowed;
   }
 
   #refuseChunk(message: string): never {
@@ -171,13 +190,42 @@ export class ChunkedDecoder {
   }
 }
 
-/** Fields that must not be in trailers are dropped (RFC 9110 §6.5.1). */
-function allowedTrailers(section: FieldSection): FieldSection | null {
-  const allowed = new FieldSection();
-  for (const [name, value] of section) {
-    if (fieldNameInfo(name)?.forbiddenInTrailers !== true) allowed.append(name, value);
+/** State.Size stands for an octet that has no place there. */
+function nextExtensionState(state: State, c: number): State {
+  const isToken = TOKEN[c] !== 0;
+  switch (state) {
+    case State.ExtensionNameStart:
+      if (isToken) return State.ExtensionName;
+      return isBlank(c) ? state : State.Size;
+    case State.ExtensionName:
+      if (isToken) return state;
+      if (c === EQUALS) return State.ValueStart;
+      return isBlank(c) ? State.AfterName : endOfExtension(c);
+    case State.AfterName:
+      if (c === EQUALS) return State.ValueStart;
+      // Whitespace belongs to what follows it; before the line end it is an error.
+      if (c === SEMICOLON) return State.ExtensionNameStart;
+      return isBlank(c) ? state : State.Size;
+    case State.ValueStart:
+      if (isToken) return State.TokenValue;
+      if (c === QUOTE) return State.QuotedValue;
+      return isBlank(c) ? state : State.Size;
+    case State.TokenValue:
+      return isToken ? state : isBlank(c) ? State.AfterValue : endOfExtension(c);
+    case State.QuotedValue:
+      if (c === QUOTE) return State.AfterValue;
+      if (c === BACKSLASH) return State.QuotedPair;
+      return TEXT[c] === 1 ? state : State.Size;
+    case State.QuotedPair:
+      return TEXT[c] === 1 ? State.QuotedValue : State.Size;
+    default:
+      return isBlank(c) ? State.AfterValue : endOfExtension(c);
   }
-  return allowed.length === 0 ? null : allowed;
+}
+
+function endOfExtension(c: number): State {
+  if (c === CR) return State.SizeEnd;
+  return c === SEMICOLON ? State.ExtensionNameStart : State.Size;
 }
 
 function hexDigit(c: number): number {

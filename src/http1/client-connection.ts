@@ -7,54 +7,73 @@ import { SluiceError } from '../base/errors.ts';
 import type { RequestSender, ResponseHandler } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import { Backlog } from './backlog.ts';
 import { ChunkedDecoder, type ChunkReceiver } from './chunked-decoder.ts';
+import { ClientExchange } from './client-exchange.ts';
 import { HeadReader, INCOMPLETE } from './head-reader.ts';
 import { defaultHttp1Limits, type Http1Limits } from './limits.ts';
 import { MessageError, refuseResponse } from './message-error.ts';
 import type { Http1Output } from './output.ts';
 import { parseResponse, type ReceivedResponse } from './response-head.ts';
-import { fieldLines, writeChunk, writeLastChunk, writeText } from './serialize.ts';
+import { fieldLines, writeText } from './serialize.ts';
 
 export interface Http1ClientInput {
   readonly output: Http1Output;
   readonly limits?: Http1Limits;
 }
 
-type Reading = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel' | 'closed';
+/**
+ * What arrives next. `ended`: the response has been read and its handler not yet told; `idle`:
+ * nothing is asked for.
+ */
+type Reading = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel' | 'ended' | 'closed';
 
-export class Http1ClientConnection implements RequestSender, ChunkReceiver {
-  readonly #output: Http1Output;
+export class Http1ClientConnection implements ChunkReceiver {
+  readonly output: Http1Output;
   readonly #limits: Http1Limits;
   readonly #reader: HeadReader;
+  readonly #backlog = new Backlog();
   #reading: Reading = 'idle';
+  #exchange: ClientExchange | null = null;
   #handler: ResponseHandler | null = null;
   #method = '';
   #upgradeAsked = false;
-  #chunked: ChunkedDecoder | null = null;
+  #decoder: ChunkedDecoder | null = null;
   #remaining = 0;
+  #trailers: FieldSection | null = null;
   #persistent = true;
   #informational = 0;
-  /** What of the request's content is still to be sent: octets, or -1 until `sendEnd`. */
-  #toSend = 0;
-  #received = false;
+  /** Some of the response has come: the origin is at work, and the request must not be repeated. */
+  #hasReceived = false;
   #paused = false;
-  #backlog: Uint8Array | null = null;
+  #processing = false;
   #inputEnded = false;
 
   constructor(input: Http1ClientInput) {
-    this.#output = input.output;
+    this.output = input.output;
     this.#limits = input.limits ?? defaultHttp1Limits;
-    this.#reader = new HeadReader(this.#limits, refuseResponse);
+    const { headBytesMax, startLineBytesMax, fieldLinesMax } = this.#limits;
+    this.#reader = new HeadReader({
+      kind: 'head',
+      bytesMax: headBytesMax,
+      startLineBytesMax,
+      fieldLinesMax,
+      emptyLinesMax: 0,
+      startLinePrefix: STATUS_LINE_START,
+      refuse: refuseResponse,
+    });
   }
 
-  /** Whether another exchange may follow: nothing half sent, half read, or unasked for. */
+  /**
+   * Whether another exchange may follow: nothing half sent, half read, or unasked for. Octets that
+   * nobody asked for would be taken for the next response (RFC 9112 §9.2).
+   */
   get isReusable(): boolean {
     return (
       this.#reading === 'idle' &&
       this.#persistent &&
-      this.#toSend === 0 &&
-      this.#backlog === null &&
-      !this.#inputEnded
+      !this.#inputEnded &&
+      (this.#exchange === null || this.#exchange.isRequestSent)
     );
   }
 
@@ -63,95 +82,100 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
   /** Sends a request's head; `head.fields` are as the origin shall see them, Host included. */
   start(head: RequestHead, handler: ResponseHandler): RequestSender {
     assert(this.isReusable, 'an exchange starts on a reusable connection');
+    this.#exchange?.detach();
+    const exchange = new ClientExchange(this, head.contentLength);
+    this.#exchange = exchange;
     this.#handler = handler;
     this.#method = head.method;
     this.#upgradeAsked = head.upgrade !== '';
     this.#reading = 'head';
-    this.#toSend = head.contentLength;
-    this.#received = false;
+    this.#hasReceived = false;
     this.#informational = 0;
-    this.#paused = false;
     const target = head.path === '' ? head.authority : head.path;
-    let text = `${head.method} ${target} HTTP/1.1\r\n${fieldLines(head.fields, head.upgrade !== '')}`;
+    assert(!/[\0-\x20]/.test(target), 'a request target has no whitespace');
+    let text = `${head.method} ${target} HTTP/1.1\r\n${fieldLines(head.fields, this.#upgradeAsked)}`;
     if (head.contentLength > 0) text += `content-length: ${head.contentLength}\r\n`;
     else if (head.contentLength < 0) text += 'transfer-encoding: chunked\r\n';
     else if (MAY_HAVE_CONTENT.has(head.method)) text += 'content-length: 0\r\n';
-    writeText(this.#output, `${text}\r\n`);
-    return this;
+    writeText(this.output, `${text}\r\n`);
+    return exchange;
   }
 
-  sendContent(bytes: Uint8Array): boolean {
-    if (this.#reading === 'closed') return true;
-    if (this.#reading === 'tunnel') return this.#output.write(bytes);
-    if (this.#toSend < 0) return writeChunk(this.#output, bytes);
-    assert(bytes.length <= this.#toSend, 'no more content than announced');
-    this.#toSend -= bytes.length;
-    return this.#output.write(bytes);
-  }
+  // ------------------------------------------------------------------ from the exchange
 
-  sendEnd(trailers: FieldSection | null): void {
-    if (this.#reading === 'closed') return;
-    if (this.#reading === 'tunnel') {
-      this.#output.end();
-      return;
-    }
-    if (this.#toSend < 0) writeLastChunk(this.#output, trailers);
-    assert(this.#toSend <= 0, 'the content is as long as announced');
-    this.#toSend = 0;
-  }
-
-  cancel(): void {
+  /** Nobody wants the response any more: what is under way makes the connection useless. */
+  cancel(exchange: ClientExchange): void {
+    if (exchange !== this.#exchange) return;
+    if (this.#reading === 'idle' && exchange.isRequestSent) return;
     this.#handler = null;
     this.#reading = 'closed';
-    this.#output.reset();
+    this.#backlog.clear();
+    this.output.reset();
   }
 
-  pause(): void {
-    if (this.#paused) return;
+  pause(exchange: ClientExchange): void {
+    if (exchange !== this.#exchange || this.#paused || this.#reading === 'idle') return;
     this.#paused = true;
-    this.#output.pauseReading();
+    this.output.pauseReading();
   }
 
-  resume(): void {
-    if (!this.#paused) return;
+  resume(exchange: ClientExchange): void {
+    if (exchange !== this.#exchange || !this.#paused) return;
     this.#paused = false;
-    const bytes = this.#backlog;
-    this.#backlog = null;
-    if (bytes !== null) this.receive(bytes);
-    if (!this.#paused && this.#reading !== 'closed') this.#output.resumeReading();
-    if (this.#inputEnded && this.#backlog === null) this.#afterInputEnd();
+    // What is being processed goes on by itself.
+    if (this.#processing) {
+      this.output.resumeReading();
+      return;
+    }
+    const backlog = this.#backlog;
+    while (backlog.length > 0 && !this.#isBlocked) backlog.consume(this.#process(backlog.next()));
+    if (this.#reading === 'ended' && !this.#paused) this.#finish(backlog.length > 0);
+    if (this.#paused || this.#reading === 'closed') return;
+    this.output.resumeReading();
+    if (this.#inputEnded && backlog.length === 0) this.#afterInputEnd();
   }
 
   // ------------------------------------------------------------------ the response
 
+  /** Octets from the origin, valid until the return. */
   receive(bytes: Uint8Array): void {
-    if (this.#backlog !== null) {
-      this.#backlog = joined(this.#backlog, bytes);
+    if (this.#processing || this.#backlog.length > 0) {
+      this.#backlog.append(bytes, false);
       return;
     }
+    const used = this.#process(bytes);
+    if (used === bytes.length || this.#reading === 'closed') return;
+    if (this.#paused) this.#backlog.append(bytes.subarray(used), false);
+    // Nobody has asked for these: they must never be read as a response.
+    else this.#persistent = false;
+  }
+
+  /** Returns how many octets were used: all, or up to where it became blocked. */
+  #process(bytes: Uint8Array): number {
+    this.#processing = true;
     let at = 0;
     try {
       while (at < bytes.length && !this.#isBlocked) at = this.#step(bytes, at);
+      if (this.#reading === 'ended' && !this.#paused) this.#finish(at < bytes.length);
     } catch (error) {
       if (!(error instanceof MessageError)) throw error;
+      at = bytes.length;
       this.#fail(error);
-      return;
+    } finally {
+      this.#processing = false;
     }
-    if (at < bytes.length && this.#reading !== 'closed') {
-      // Paused; or, when idle, octets that nobody asked for: never to be read as a response.
-      this.#backlog = bytes.slice(at);
-    }
+    return at;
   }
 
   get #isBlocked(): boolean {
-    return this.#reading === 'idle' || this.#reading === 'closed' || this.#paused;
+    const reading = this.#reading;
+    return reading === 'idle' || reading === 'ended' || reading === 'closed' || this.#paused;
   }
 
   #step(bytes: Uint8Array, at: number): number {
     switch (this.#reading) {
       case 'head': {
-        if (!this.#received) refuseOtherProtocols(bytes, at);
-        this.#received = true;
+        this.#hasReceived = true;
         const end = this.#reader.find(bytes, at);
         if (end === INCOMPLETE) return bytes.length;
         const response = parseResponse(this.#reader, this.#method);
@@ -163,11 +187,11 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
         const count = Math.min(this.#remaining, bytes.length - at);
         this.#remaining -= count;
         this.#handler?.onContent(bytes.subarray(at, at + count));
-        if (this.#remaining === 0 && this.#reading === 'length') this.#finish(null);
+        if (this.#remaining === 0 && this.#reading === 'length') this.onContentEnd(null);
         return at + count;
       }
       case 'chunked':
-        return this.#chunked!.decode(bytes, at, this);
+        return this.#decoder!.decode(bytes, at, this);
       default:
         this.#handler?.onContent(at === 0 ? bytes : bytes.subarray(at));
         return bytes.length;
@@ -195,17 +219,22 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
       return;
     }
     if (!response.persistent) this.#persistent = false;
-    this.#remaining = Math.max(0, head.contentLength);
-    this.#chunked = framing === 'chunked' ? new ChunkedDecoder(this.#limits, refuseResponse) : null;
-    this.#reading = framing === 'none' ? 'head' : framing;
+    if (framing === 'chunked') this.#startChunked();
+    this.#remaining = framing === 'length' ? head.contentLength : 0;
+    this.#trailers = null;
+    this.#reading = framing === 'none' ? 'ended' : framing;
     this.#handler?.onHead(head);
-    if (framing === 'none' && this.#reading === 'head') this.#finish(null);
+  }
+
+  #startChunked(): void {
+    this.#decoder ??= new ChunkedDecoder(this.#limits, refuseResponse);
+    this.#decoder.reset();
   }
 
   #becomeTunnel(head: ResponseHead): void {
     this.#reading = 'tunnel';
     this.#persistent = false;
-    this.#toSend = 0;
+    this.#exchange?.becomeTunnel();
     this.#handler?.onUpgrade(head);
   }
 
@@ -220,25 +249,35 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
   }
 
   onContentEnd(trailers: FieldSection | null): void {
-    if (this.#reading === 'chunked') this.#finish(trailers);
+    // The handler has cancelled it.
+    if (this.#reading === 'closed') return;
+    this.#trailers = trailers;
+    this.#reading = 'ended';
   }
 
   // ------------------------------------------------------------------ ends
 
-  #finish(trailers: FieldSection | null): void {
+  /**
+   * The response is complete. `hasMore`: octets follow it that nobody asked for; it must be known
+   * before the handler is told, who may start the next exchange at once.
+   */
+  #finish(hasMore: boolean): void {
     const handler = this.#handler;
     this.#handler = null;
     this.#reading = 'idle';
-    // A response before the end of the request: what is left to send cannot be told from the next.
-    if (this.#toSend !== 0) this.#persistent = false;
-    handler?.onEnd(trailers);
+    // A response before the end of the request: an origin that does not read it to its end would
+    // take the rest for another request.
+    if (hasMore || !this.#exchange!.isRequestSent) this.#persistent = false;
+    handler?.onEnd(this.#trailers);
   }
 
   #fail(error: SluiceError): void {
     const handler = this.#handler;
     this.#handler = null;
     this.#reading = 'closed';
-    this.#output.reset();
+    this.#exchange?.detach();
+    this.#backlog.clear();
+    this.output.reset();
     handler?.onError(error);
   }
 
@@ -249,18 +288,18 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
   /** The origin sends no more. */
   onEndOfInput(): void {
     this.#inputEnded = true;
-    if (this.#backlog === null) this.#afterInputEnd();
+    if (this.#backlog.length === 0 && this.#reading !== 'ended') this.#afterInputEnd();
   }
 
   #afterInputEnd(): void {
     switch (this.#reading) {
       case 'close':
-        this.#finish(null);
+        this.onContentEnd(null);
+        if (!this.#paused) this.#finish(false);
         break;
-      case 'tunnel': {
+      case 'tunnel':
         this.#handler?.onEnd(null);
         break;
-      }
       case 'head':
       case 'length':
       case 'chunked':
@@ -273,18 +312,22 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
 
   /** The connection is gone. */
   onConnectionLost(error: SluiceError): void {
-    if (this.#reading === 'idle' || this.#reading === 'closed') {
-      this.#reading = 'closed';
-      return;
-    }
+    const { length } = this.#backlog;
     const handler = this.#handler;
+    const wasOpen = this.#reading !== 'idle' && this.#reading !== 'closed';
+    const isComplete = this.#reading === 'ended' && length === 0;
     this.#handler = null;
     this.#reading = 'closed';
-    handler?.onError(this.#received ? error : withRetry(error));
+    this.#exchange?.detach();
+    this.#backlog.clear();
+    if (!wasOpen) return;
+    // A paused handler may have the whole response without having been told of its end.
+    if (isComplete) handler?.onEnd(this.#trailers);
+    else handler?.onError(this.#hasReceived ? error : withRetry(error));
   }
 
   #brokenOff(): SluiceError {
-    if (!this.#received) {
+    if (!this.#hasReceived) {
       return new SluiceError('connection-closed', 'the origin closed the connection', {
         blame: 'upstream',
         retry: 'ifReused',
@@ -296,17 +339,7 @@ export class Http1ClientConnection implements RequestSender, ChunkReceiver {
   }
 }
 
-const HTTP = Buffer.from('HTTP/1.', 'latin1');
-
-/** A peer that speaks first in another protocol may never send a line end to be judged by. */
-function refuseOtherProtocols(bytes: Uint8Array, at: number): void {
-  const count = Math.min(HTTP.length, bytes.length - at);
-  for (let i = 0; i < count; i++) {
-    if (bytes[at + i] !== HTTP[i]) {
-      refuseResponse(502, 'bad-status-line', 'the origin does not answer in HTTP/1');
-    }
-  }
-}
+const STATUS_LINE_START = Uint8Array.from('HTTP/1.', (c) => c.charCodeAt(0));
 
 /** Methods whose empty content is announced (RFC 9110 §8.6). */
 const MAY_HAVE_CONTENT = new Set(['POST', 'PUT', 'PATCH']);
@@ -319,11 +352,4 @@ function withRetry(error: SluiceError): SluiceError {
     retry: 'ifReused',
     cause: error,
   });
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

@@ -1,16 +1,15 @@
 /** Field lines (RFC 9112 §5), and what of them frames the message (RFC 9112 §6). */
-import { internFieldName } from '../http/field-names.ts';
 import { FieldSection } from '../http/field-section.ts';
-import { COLON, HTAB, SP, TOKEN } from './characters.ts';
-import type { HeadReader } from './head-reader.ts';
+import { type HeadReader, LINE_WORDS } from './head-reader.ts';
 import type { Refuse } from './message-error.ts';
+import { DECISIVE_COUNT, FieldId, knownNames, UNKNOWN_NAME } from './name-table.ts';
 
 /** Content-Length is unknown until the message says so. */
 export const NO_LENGTH = -1;
 
 /** A field section with the facts about connection and framing found on the way. */
 export class ParsedFields {
-  readonly section = new FieldSection();
+  section = new FieldSection();
   contentLength = NO_LENGTH;
   /** Values of Transfer-Encoding, in order, joined. */
   transferEncoding: string | null = null;
@@ -21,86 +20,77 @@ export class ParsedFields {
   hostCount = 0;
   host = '';
   expect = '';
+
+  clear(): void {
+    this.section = new FieldSection();
+    this.contentLength = NO_LENGTH;
+    this.transferEncoding = null;
+    this.close = false;
+    this.keepAlive = false;
+    this.connectionUpgrade = false;
+    this.upgrade = '';
+    this.hostCount = 0;
+    this.host = '';
+    this.expect = '';
+  }
 }
 
-/** Parses the lines from `first` to the last of a head that was found whole. */
-export function parseFields(reader: HeadReader, first: number, refuse: Refuse): ParsedFields {
-  const fields = new ParsedFields();
-  const { text, lineStarts, lineEnds, lineCount } = reader;
-  for (let line = first; line < lineCount; line++) {
-    parseLine(fields, text, lineStarts[line]!, lineEnds[line]!, refuse);
+/** One for all: what is kept of a message is copied from it, but for the section itself. */
+const fields = new ParsedFields();
+
+/**
+ * Makes the fields of a section that was read whole. `text` is the reader's. The result is valid
+ * until the next call; its `section` is the caller's.
+ */
+export function parseFields(reader: HeadReader, text: string, refuse: Refuse): ParsedFields {
+  fields.clear();
+  const { lines, lineCount } = reader;
+  const { names, values } = fields.section;
+  const end = lineCount * LINE_WORDS;
+  for (let word = 0; word < end; word += LINE_WORDS) {
+    const id = lines[word + 1]!;
+    const value = text.slice(lines[word + 2]!, lines[word + 3]!);
+    names.push(id === UNKNOWN_NAME ? unknownName(text, lines[word]!) : knownNames[id]!);
+    values.push(value);
+    if (id >= 0 && id < DECISIVE_COUNT) note(id, value, refuse);
   }
   return fields;
 }
 
-function parseLine(
-  fields: ParsedFields,
-  text: string,
-  start: number,
-  end: number,
-  refuse: Refuse,
-): void {
-  let colon = start;
-  let lower = true;
-  for (; colon < end; colon++) {
-    const c = text.charCodeAt(colon);
-    if (TOKEN[c] !== 1) break;
-    if (c <= 0x5a && c >= 0x41) lower = false;
-  }
-  if (colon === end || text.charCodeAt(colon) !== COLON || colon === start) {
-    refuseName(text, start, colon, end, refuse);
-  }
-  let valueStart = colon + 1;
-  let valueEnd = end;
-  while (valueStart < valueEnd && isBlank(text.charCodeAt(valueStart))) valueStart++;
-  while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
-  const written = text.slice(start, colon);
-  const name = internFieldName(lower ? written : written.toLowerCase());
-  const value = text.slice(valueStart, valueEnd);
-  fields.section.append(name, value);
-  // The names that matter here have 2 to 17 letters; most others differ in the first.
-  switch (name) {
-    case 'host':
+function unknownName(text: string, start: number): string {
+  return text.slice(start, text.indexOf(':', start)).toLowerCase();
+}
+
+function note(id: number, value: string, refuse: Refuse): void {
+  switch (id) {
+    case FieldId.HOST:
       fields.hostCount++;
       fields.host = value;
       break;
-    case 'content-length':
-      noteContentLength(fields, value, refuse);
+    case FieldId.CONTENT_LENGTH:
+      noteContentLength(value, refuse);
       break;
-    case 'transfer-encoding':
-      fields.transferEncoding =
-        fields.transferEncoding === null ? value : `${fields.transferEncoding}, ${value}`;
+    case FieldId.TRANSFER_ENCODING:
+      fields.transferEncoding = joined(fields.transferEncoding, value);
       break;
-    case 'connection':
-      noteConnection(fields, value);
+    case FieldId.CONNECTION:
+      noteConnection(value);
       break;
-    case 'upgrade':
-      fields.upgrade = fields.upgrade === '' ? value : `${fields.upgrade}, ${value}`;
+    case FieldId.UPGRADE:
+      fields.upgrade = joined(fields.upgrade === '' ? null : fields.upgrade, value);
       break;
-    case 'expect':
-      fields.expect = fields.expect === '' ? value : `${fields.expect}, ${value}`;
+    case FieldId.EXPECT:
+      fields.expect = joined(fields.expect === '' ? null : fields.expect, value);
       break;
   }
 }
 
-function isBlank(c: number): boolean {
-  return c === SP || c === HTAB;
-}
-
-function refuseName(text: string, start: number, at: number, end: number, refuse: Refuse): never {
-  if (at === start && at < end && isBlank(text.charCodeAt(at))) {
-    // RFC 9112 §5.2, §2.2.
-    return refuse(400, 'obs-fold', 'a field line is folded or begins with whitespace');
-  }
-  if (at < end && isBlank(text.charCodeAt(at))) {
-    // RFC 9112 §5.1.
-    return refuse(400, 'space-before-colon', 'whitespace in or after a field name');
-  }
-  return refuse(400, 'bad-field-name', 'a field line without a valid name');
+function joined(before: string | null, value: string): string {
+  return before === null ? value : `${before}, ${value}`;
 }
 
 /** RFC 9112 §6.3: whatever is not one plain number is refused, equal duplicates included. */
-function noteContentLength(fields: ParsedFields, value: string, refuse: Refuse): void {
+function noteContentLength(value: string, refuse: Refuse): void {
   if (fields.contentLength !== NO_LENGTH) {
     refuse(400, 'duplicate-content-length', 'more than one Content-Length');
   }
@@ -110,7 +100,11 @@ function noteContentLength(fields: ParsedFields, value: string, refuse: Refuse):
   fields.contentLength = Number(value);
 }
 
-function noteConnection(fields: ParsedFields, value: string): void {
+function noteConnection(value: string): void {
+  if (value === 'keep-alive') {
+    fields.keepAlive = true;
+    return;
+  }
   for (const option of value.split(',')) {
     switch (option.trim().toLowerCase()) {
       case 'close':
@@ -130,10 +124,10 @@ function noteConnection(fields: ParsedFields, value: string): void {
  * Whether the content is chunked (RFC 9112 §6.1). Only `chunked` alone is understood; Content-Length
  * beside it, another coding, or HTTP/1.0 are refused rather than repaired.
  */
-export function isChunked(fields: ParsedFields, version: string, refuse: Refuse): boolean {
-  const coding = fields.transferEncoding;
+export function isChunked(parsed: ParsedFields, version: string, refuse: Refuse): boolean {
+  const coding = parsed.transferEncoding;
   if (coding === null) return false;
-  if (fields.contentLength !== NO_LENGTH) {
+  if (parsed.contentLength !== NO_LENGTH) {
     refuse(400, 'length-and-coding', 'both Content-Length and Transfer-Encoding');
   }
   if (version === '1.0') refuse(400, 'coding-in-1.0', 'Transfer-Encoding in HTTP/1.0');

@@ -1,166 +1,286 @@
 /**
- * Finds the end of a head (start line and field section) and the lines in it, over any number of
- * chunks. Line ends are CRLF and nothing else; controls are refused wherever they stand: whatever
- * two parsers could read differently ends here (RFC 9112 §2.2, §11.2).
+ * Reads a head (start line and field section) or a trailer section, over any number of chunks, and
+ * finds its lines, names and values in one pass. Line ends are CRLF and nothing else; controls are
+ * refused wherever they stand: whatever two parsers could read differently ends here (RFC 9112
+ * §2.2, §11.2). Every refusal is made at the first octet that deserves it, so that it is the same
+ * however the octets were cut into chunks.
  */
-import { CR, LF, TEXT } from './characters.ts';
-import type { Http1Limits } from './limits.ts';
+import { assert } from '../base/assert.ts';
+import { readLatin1 } from '../base/bytes.ts';
+import { COLON, CR, isBlank, LF, TEXT, TOKEN } from './characters.ts';
 import type { Refuse } from './message-error.ts';
+import { findName } from './name-table.ts';
 
-/** Lines of one head: a start line, the fields, and the empty one. */
-const LINES_MAX = 512;
+export interface HeadReaderInput {
+  /** A head begins with a start line; trailers do not. */
+  readonly kind: 'head' | 'trailers';
+  readonly bytesMax: number;
+  readonly startLineBytesMax: number;
+  readonly fieldLinesMax: number;
+  /** Empty lines passed over before a start line. */
+  readonly emptyLinesMax: number;
+  /**
+   * What a start line must begin with: a peer of another protocol may never send the line end that
+   * it would otherwise be judged by.
+   */
+  readonly startLinePrefix: Uint8Array;
+  readonly refuse: Refuse;
+}
 
-/** Result of `find`: the head goes on after what was given. */
+/** Result of `find`: all octets were taken and the section goes on after them. */
 export const INCOMPLETE = -1;
 
+/** Numbers kept per field line: the name's start, its number in the table, value start and end. */
+export const LINE_WORDS = 4;
+const LINES_MAX = 256;
+
+/** Lines of the section being read: shared, as nearly every section is read in one call. */
+const sharedLines = new Int32Array(LINES_MAX * LINE_WORDS);
+
+const Phase = { START_LINE: 0, NAME: 1, VALUE: 2 } as const;
+type Phase = (typeof Phase)[keyof typeof Phase];
+
 export class HeadReader {
-  /** Where each line starts and ends (exclusive of CRLF), relative to the text's start. */
-  readonly lineStarts = new Int32Array(LINES_MAX);
-  readonly lineEnds = new Int32Array(LINES_MAX);
+  /** The octets that the offsets below are about; `base` is the section's first. */
+  bytes: Uint8Array = NOTHING;
+  base = 0;
+  /** Field lines, `LINE_WORDS` numbers each; offsets are relative to `base`. */
+  lines = sharedLines;
   lineCount = 0;
-  /** The head's octets as a byte string, valid after `find` returned an end. */
-  text = '';
-  readonly #limits: Http1Limits;
-  readonly #refuse: Refuse;
-  /** Octets of a head that began in an earlier chunk. */
+  /** Octets of the start line, exclusive of its line end. */
+  startLineLength = 0;
+  readonly #input: HeadReaderInput;
+  readonly #firstPhase: Phase;
   #kept: Buffer | null = null;
   #keptLength = 0;
-  /** Scan state, relative to the head's first octet. */
+  #emptyLines = 0;
+  #emptyLineCr = false;
+  /** Where the scan goes on; offsets relative to `base`. */
+  #phase: Phase;
   #scanned = 0;
   #lineStart = 0;
 
-  constructor(limits: Http1Limits, refuse: Refuse) {
-    this.#limits = limits;
-    this.#refuse = refuse;
+  constructor(input: HeadReaderInput) {
+    assert(input.fieldLinesMax <= LINES_MAX, `at most ${LINES_MAX} field lines can be read`);
+    this.#input = input;
+    this.#firstPhase = input.kind === 'head' ? Phase.START_LINE : Phase.NAME;
+    this.#phase = this.#firstPhase;
   }
 
-  /** Whether part of a head has arrived. */
+  /** Whether part of a section has arrived; empty lines before it do not count. */
   get hasBegun(): boolean {
     return this.#keptLength > 0;
   }
 
-  /** Nothing but a CR has arrived. */
-  get isLoneCr(): boolean {
-    return this.#keptLength === 1 && this.#kept![0] === CR;
-  }
-
-  /** Forgets everything; for the next head. */
+  /** Forgets everything; for the next section. */
   reset(): void {
+    this.bytes = NOTHING;
+    this.lines = sharedLines;
+    this.lineCount = 0;
+    this.#kept = null;
     this.#keptLength = 0;
+    this.#emptyLines = 0;
+    this.#emptyLineCr = false;
+    this.#phase = this.#firstPhase;
     this.#scanned = 0;
     this.#lineStart = 0;
-    this.lineCount = 0;
   }
 
   /**
-   * Reads on in `bytes` from `offset`. Returns the offset after the head, with `text` and the lines
-   * set, or INCOMPLETE when all octets were taken and the head goes on.
+   * Reads on in `bytes` from `offset`. Returns the offset after the section, with `bytes`, `base`
+   * and `lines` set until `reset` or the return from the caller, or INCOMPLETE.
    */
   find(bytes: Uint8Array, offset: number): number {
     if (this.#keptLength === 0) {
+      if (this.#firstPhase === Phase.START_LINE) offset = this.#skipEmptyLines(bytes, offset);
+      if (offset === bytes.length) return INCOMPLETE;
       const end = this.#scan(bytes, offset, bytes.length);
-      if (end !== INCOMPLETE) {
-        this.text = latin1(bytes, offset, end);
-        return end;
-      }
-      this.#keep(bytes, offset, bytes.length);
-      return INCOMPLETE;
+      if (end === INCOMPLETE) this.#keep(bytes, offset);
+      return end;
     }
     const before = this.#keptLength;
-    this.#keep(bytes, offset, bytes.length);
-    const kept = this.#kept!;
-    const end = this.#scan(kept, 0, this.#keptLength);
-    if (end === INCOMPLETE) return INCOMPLETE;
-    this.text = latin1(kept, 0, end);
-    return offset + end - before;
+    this.#keep(bytes, offset);
+    const end = this.#scan(this.#kept!, 0, this.#keptLength);
+    return end === INCOMPLETE ? INCOMPLETE : offset + end - before;
   }
 
-  /** Scans from where it stopped; `base` is the head's first octet in `bytes`. */
+  /** The section as a byte string, line ends included, to be sliced by `lines`. */
+  text(): string {
+    const last = this.lineCount - 1;
+    const length = last < 0 ? this.startLineLength : this.lines[last * LINE_WORDS + 3]!;
+    return readLatin1(this.bytes, this.base, this.base + length);
+  }
+
+  /** RFC 9112 §2.2: a few empty lines before the start line are passed over. */
+  #skipEmptyLines(bytes: Uint8Array, offset: number): number {
+    let at = offset;
+    for (; at < bytes.length; at++) {
+      const c = bytes[at]!;
+      if (this.#emptyLineCr) {
+        if (c !== LF) this.#refuseBareCr();
+        this.#emptyLineCr = false;
+      } else if (c !== CR) {
+        break;
+      } else if (++this.#emptyLines > this.#input.emptyLinesMax) {
+        this.#input.refuse(400, 'empty-lines', 'empty lines before the start line');
+      } else {
+        this.#emptyLineCr = true;
+      }
+    }
+    return at;
+  }
+
+  /** Scans from where it stopped; returns the offset after the section, or INCOMPLETE. */
   #scan(bytes: Uint8Array, base: number, limit: number): number {
-    const { headBytesMax } = this.#limits;
-    let lineStart = this.#lineStart + base;
-    let i = this.#scanned + base;
-    const stop = Math.min(limit, base + headBytesMax + 1);
+    const { bytesMax } = this.#input;
+    const stop = Math.min(limit, base + bytesMax);
+    const { lines } = this;
+    const wordsMax = LINE_WORDS * this.#input.fieldLinesMax;
+    let word = LINE_WORDS * this.lineCount;
+    let phase = this.#phase;
+    let lineStart = base + this.#lineStart;
+    let i = base + this.#scanned;
+    if (phase === Phase.START_LINE) {
+      i = this.#scanStartLine(bytes, base, i, stop);
+      if (i !== INCOMPLETE) {
+        phase = Phase.NAME;
+        lineStart = i;
+      } else {
+        return this.#stopInStartLine(stop - base);
+      }
+    }
     while (i < stop) {
-      const c = bytes[i]!;
-      if (TEXT[c] === 1) {
-        i++;
-        continue;
+      if (phase === Phase.NAME) {
+        while (i < stop && TOKEN[bytes[i]!] !== 0) i++;
+        if (i === stop) break;
+        if (bytes[i] !== COLON || i === lineStart) {
+          if (bytes[i] !== CR || i !== lineStart) this.#refuseName(bytes[i]!, i === lineStart);
+          if (i + 1 === stop) break;
+          if (bytes[i + 1] !== LF) this.#refuseBareCr();
+          this.bytes = bytes;
+          this.base = base;
+          this.lineCount = word / LINE_WORDS;
+          return i + 2;
+        }
+        if (word === wordsMax) this.#refuseCount();
+        lines[word] = lineStart - base;
+        lines[word + 1] = findName(bytes, lineStart, i);
+        lines[word + 2] = ++i - base;
+        phase = Phase.VALUE;
       }
-      if (c !== CR) this.#refuseOctet(c);
-      if (i + 1 >= limit) break;
-      if (bytes[i + 1] !== LF) this.#refuse(400, 'bare-cr', 'a CR without LF in the head');
-      if (this.#addLine(lineStart - base, i - base)) {
-        this.#scanned = 0;
-        this.#lineStart = 0;
-        return i + 2;
-      }
+      while (i < stop && TEXT[bytes[i]!] === 1) i++;
+      if (i === stop) break;
+      if (bytes[i] !== CR) this.#refuseOctet(bytes[i]!);
+      if (i + 1 === stop) break;
+      if (bytes[i + 1] !== LF) this.#refuseBareCr();
+      let start = base + lines[word + 2]!;
+      let end = i;
+      // RFC 9112 §5.1: whitespace around the value is no part of it.
+      while (start < end && isBlank(bytes[start]!)) start++;
+      while (end > start && isBlank(bytes[end - 1]!)) end--;
+      lines[word + 2] = start - base;
+      lines[word + 3] = end - base;
+      word += LINE_WORDS;
       i += 2;
       lineStart = i;
+      phase = Phase.NAME;
     }
-    this.#scanned = i - base;
+    this.lineCount = word / LINE_WORDS;
+    this.#phase = phase;
     this.#lineStart = lineStart - base;
-    if (i - base > headBytesMax) this.#tooLong();
-    this.#checkStartLine(i - base);
+    this.#scanned = i - base;
+    if (stop - base === bytesMax) this.#refuseLength();
+    return this.#suspend();
+  }
+
+  /** Returns the offset after the start line, or INCOMPLETE. */
+  #scanStartLine(bytes: Uint8Array, base: number, from: number, stop: number): number {
+    const { startLineBytesMax, startLinePrefix } = this.#input;
+    const lineStop = Math.min(stop, base + startLineBytesMax + 1);
+    let i = from;
+    for (; i < lineStop && i - base < startLinePrefix.length; i++) {
+      if (bytes[i] !== startLinePrefix[i - base]) this.#refuseStart();
+    }
+    while (i < lineStop && TEXT[bytes[i]!] === 1) i++;
+    if (i - base > startLineBytesMax) this.#refuseStartLine();
+    this.#scanned = i - base;
+    if (i === lineStop) return INCOMPLETE;
+    if (bytes[i] !== CR) this.#refuseOctet(bytes[i]!);
+    if (i + 1 === stop) return INCOMPLETE;
+    if (bytes[i + 1] !== LF) this.#refuseBareCr();
+    this.startLineLength = i - base;
+    return i + 2;
+  }
+
+  #stopInStartLine(length: number): number {
+    if (length === this.#input.bytesMax) this.#refuseStartLine();
+    return this.#suspend();
+  }
+
+  /** The scan goes on in another call: other sections will have used the shared lines by then. */
+  #suspend(): number {
+    if (this.lines === sharedLines && this.#phase !== this.#firstPhase) {
+      this.lines = sharedLines.slice(0, LINE_WORDS * (this.#input.fieldLinesMax + 1));
+    }
     return INCOMPLETE;
   }
 
-  /** Returns true when the line is the empty one that ends the head. */
-  #addLine(start: number, end: number): boolean {
-    const { emptyLinesMax, fieldLinesMax, startLineBytesMax } = this.#limits;
-    if (end === start) {
-      // RFC 9112 §2.2: a few empty lines before the start line are passed over.
-      if (this.lineCount > 0) return true;
-      if (end >= 2 * emptyLinesMax) this.#refuse(400, 'empty-lines', 'too many empty lines');
-      return false;
-    }
-    if (this.lineCount === 0 && end - start > startLineBytesMax) this.#startLineTooLong();
-    if (this.lineCount > fieldLinesMax) {
-      this.#refuse(431, 'too-many-fields', 'too many field lines');
-    }
-    this.lineStarts[this.lineCount] = start;
-    this.lineEnds[this.lineCount] = end;
-    this.lineCount++;
-    return false;
+  #refuseCount(): never {
+    return this.#input.refuse(431, 'too-many-fields', 'too many field lines');
   }
 
-  #checkStartLine(length: number): void {
-    if (this.lineCount > 0) return;
-    if (length - this.#lineStart > this.#limits.startLineBytesMax) this.#startLineTooLong();
-  }
-
-  #startLineTooLong(): never {
-    return this.#refuse(414, 'start-line-too-long', 'the start line is too long');
-  }
-
-  #tooLong(): never {
-    if (this.lineCount === 0) this.#startLineTooLong();
-    return this.#refuse(431, 'head-too-long', 'the field section is too long');
-  }
-
-  #refuseOctet(octet: number): never {
-    if (octet === LF) return this.#refuse(400, 'bare-lf', 'an LF without CR in the head');
-    const name = octet.toString(16).padStart(2, '0');
-    return this.#refuse(400, 'bad-octet', `the octet 0x${name} is not allowed in a head`);
-  }
-
-  #keep(bytes: Uint8Array, start: number, end: number): void {
-    const length = end - start;
+  #keep(bytes: Uint8Array, offset: number): void {
+    const length = bytes.length - offset;
     const needed = this.#keptLength + length;
     if (this.#kept === null || this.#kept.length < needed) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(4096, 2 ** Math.ceil(Math.log2(needed))));
+      const grown = Buffer.allocUnsafeSlow(Math.max(KEPT_BYTES_MIN, 2 * needed));
       if (this.#kept !== null) grown.set(this.#kept.subarray(0, this.#keptLength));
       this.#kept = grown;
     }
-    this.#kept.set(bytes.subarray(start, end), this.#keptLength);
+    this.#kept.set(offset === 0 ? bytes : bytes.subarray(offset), this.#keptLength);
     this.#keptLength = needed;
+  }
+
+  #refuseName(octet: number, first: boolean): never {
+    const { refuse } = this.#input;
+    // RFC 9112 §5.2, §2.2: folded, or whitespace before the first field.
+    if (first && isBlank(octet)) {
+      return refuse(400, 'obs-fold', 'a field line is folded or begins with whitespace');
+    }
+    // RFC 9112 §5.1.
+    if (isBlank(octet)) {
+      return refuse(400, 'space-before-colon', 'whitespace in or after a field name');
+    }
+    if (octet === LF || octet === CR || TEXT[octet] === 0) return this.#refuseOctet(octet);
+    return refuse(400, 'bad-field-name', 'a field line without a valid name');
+  }
+
+  #refuseOctet(octet: number): never {
+    const { refuse } = this.#input;
+    if (octet === LF) return refuse(400, 'bare-lf', 'a line that ends with LF alone');
+    if (octet === CR) return refuse(400, 'bad-field-name', 'a field line without a colon');
+    const name = octet.toString(16).padStart(2, '0');
+    return refuse(400, 'bad-octet', `the octet 0x${name} is not allowed here`);
+  }
+
+  #refuseBareCr(): never {
+    return this.#input.refuse(400, 'bare-cr', 'a CR without LF');
+  }
+
+  #refuseStart(): never {
+    return this.#input.refuse(400, 'bad-status-line', 'not the start of an HTTP/1 message');
+  }
+
+  #refuseStartLine(): never {
+    return this.#input.refuse(414, 'start-line-too-long', 'the start line is too long');
+  }
+
+  #refuseLength(): never {
+    const { kind, refuse } = this.#input;
+    return refuse(431, `${kind}-too-long`, `the ${kind} section is too long`);
   }
 }
 
-/** One character per octet. `bytes` is a Buffer wherever it comes from our own sockets. */
-export function latin1(bytes: Uint8Array, start: number, end: number): string {
-  const buffer = Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer.toString('latin1', start, end);
-}
+const NOTHING = new Uint8Array(0);
+/** A head that comes in pieces is usually shorter than this in all. */
+const KEPT_BYTES_MIN = 2_048;

@@ -1,24 +1,32 @@
 /** Limits on HTTP/1 messages. Octets unless said otherwise. */
 export interface Http1Limits {
-  /** Request line or status line. Longer request targets get 414. RFC 9112 §3 asks for 8,000. */
+  /** Request line (414) or status line. RFC 9112 §3 asks for 8,000; nginx: 8 KiB; ATS: 64 KiB. */
   readonly startLineBytesMax: number;
-  /** Start line and field section together (431). nginx: 4 × 8 KiB; Node: 16 KiB. */
+  /** Start line and field section together (431). nginx: 4 × 8 KiB; Node: 16 KiB; ATS: 128 KiB. */
   readonly headBytesMax: number;
-  /** Field lines (431). HAProxy: 101; Apache: 100. */
+  /** Field lines (431); at most 256. HAProxy: 101; Apache: 100. */
   readonly fieldLinesMax: number;
-  /** Empty lines before a request line (RFC 9112 §2.2 asks to ignore at least one). */
+  /** Empty lines before a request line (RFC 9112 §2.2: at least one); before responses, none. */
   readonly emptyLinesMax: number;
   /** A chunk-size line with its extensions. Nobody needs extensions; CVE-2023-39326 abused them. */
   readonly chunkLineBytesMax: number;
   /** Extensions in all of one message. */
   readonly chunkExtensionBytesMax: number;
-  /** The trailer section. */
+  /** The trailer section (431). */
   readonly trailerBytesMax: number;
-  /** Interim responses per exchange. */
+  /** Field lines in the trailer section (431); at most 256. gRPC sends three. */
+  readonly trailerLinesMax: number;
+  /** Interim responses per exchange: a status line costs the origin 20 octets, and us a call. */
   readonly informationalMax: number;
-  /** Request content read and dropped after its response has ended, before the connection closes. */
+  /**
+   * Request content read and dropped after its response has ended, so that the client reads the
+   * response instead of a reset (RFC 9112 §9.6); and once more after our side has closed.
+   */
   readonly drainBytesMax: number;
-  /** Pipelined octets kept while a response is under way; beyond it reading pauses. */
+  /**
+   * Octets kept that cannot be processed yet (pipelined requests, content of a paused one); beyond
+   * it reading pauses. What one read had brought is kept on top of it.
+   */
   readonly backlogBytesMax: number;
 }
 
@@ -30,6 +38,7 @@ export const defaultHttp1Limits: Http1Limits = {
   chunkLineBytesMax: 256,
   chunkExtensionBytesMax: 16_384,
   trailerBytesMax: 16_384,
+  trailerLinesMax: 64,
   informationalMax: 64,
   drainBytesMax: 262_144,
   backlogBytesMax: 65_536,

@@ -13,33 +13,32 @@ export interface ReceivedResponse {
   readonly persistent: boolean;
 }
 
-const STATUS_LINE = /^HTTP\/1\.(\d) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+/** The space before an absent reason phrase is often forgotten, and nothing depends on it. */
+const STATUS_LINE = /^HTTP\/1\.(\d) ([1-5]\d\d)(?: |$)/;
 
 export function parseResponse(reader: HeadReader, method: string): ReceivedResponse {
-  const line = reader.text.slice(reader.lineStarts[0]!, reader.lineEnds[0]!);
-  const match = STATUS_LINE.exec(line);
-  if (match === null) refuse(502, 'bad-status-line', 'the origin sent no valid status line');
-  const [, minor, code] = match as unknown as [string, string, string];
-  const version = minor === '0' ? '1.0' : '1.1';
-  const status = Number(code);
-  const fields = parseFields(reader, 1, refuse);
+  const text = reader.text();
+  const match = STATUS_LINE.exec(text.slice(0, reader.startLineLength));
+  if (match === null) return refuse(502, 'bad-status-line', 'no valid status line');
+  const version = match[1] === '0' ? '1.0' : '1.1';
+  const status = Number(match[2]);
+  const fields = parseFields(reader, text, refuse);
   const chunked = isChunked(fields, version, refuse);
   const framing = framingOf(method, status, chunked, fields.contentLength);
   const persistent = version === '1.1' ? !fields.close : fields.keepAlive && !fields.close;
-  const contentLength = framing === 'chunked' || framing === 'close' ? -1 : fields.contentLength;
-  const head: ResponseHead = {
-    status,
-    fields: fields.section,
-    // For HEAD and 304 the length is the one that GET would have had, when it is known.
-    contentLength:
-      framing === 'none' && contentLength === NO_LENGTH ? noContent(method) : contentLength,
-  };
+  const contentLength = announcedLength(status, chunked, fields.contentLength);
+  const head: ResponseHead = { status, fields: fields.section, contentLength };
   return { head, framing, persistent: persistent && framing !== 'close' };
 }
 
-/** A HEAD response without Content-Length says nothing about the length; others have none. */
-function noContent(method: string): number {
-  return method === 'HEAD' ? -1 : 0;
+/**
+ * For HEAD the length is the one that GET would have had, when it is known; likewise for 304. 1xx
+ * and 204 have none, whatever they say (RFC 9110 §8.6).
+ */
+function announcedLength(status: number, chunked: boolean, length: number): number {
+  if (status < 200 || status === 204) return 0;
+  if (chunked || (length === NO_LENGTH && status !== 304)) return -1;
+  return Math.max(0, length);
 }
 
 /** RFC 9112 §6.3, in its order. */

@@ -6,6 +6,7 @@
 import { SluiceError } from '../base/errors.ts';
 import type { RequestFacts, RequestHandler, RequestSink } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
+import { Backlog } from './backlog.ts';
 import { ChunkedDecoder, type ChunkReceiver } from './chunked-decoder.ts';
 import { HeadReader, INCOMPLETE } from './head-reader.ts';
 import { defaultHttp1Limits, type Http1Limits } from './limits.ts';
@@ -26,7 +27,10 @@ export interface Http1ServerInput {
   readonly limits?: Http1Limits;
 }
 
-/** What arrives next. */
+/**
+ * What arrives next. `nothing`: the request is complete and its response is not. `drain`: our side
+ * has closed, and what still comes is dropped.
+ */
 type Reading = 'head' | 'content' | 'nothing' | 'tunnel' | 'drain' | 'closed';
 
 export class Http1ServerConnection implements ChunkReceiver {
@@ -34,74 +38,94 @@ export class Http1ServerConnection implements ChunkReceiver {
   readonly #input: Http1ServerInput;
   readonly #limits: Http1Limits;
   readonly #reader: HeadReader;
+  readonly #backlog = new Backlog();
   #reading: Reading = 'head';
   #handler: RequestHandler | null = null;
   #response: ServerResponse | null = null;
-  #chunked: ChunkedDecoder | null = null;
+  /** Made for the first chunked request, then used again. */
+  #decoder: ChunkedDecoder | null = null;
+  #chunked = false;
   /** Octets of Content-Length still to come. */
   #remaining = 0;
   #headIsEarly = false;
+  /** 100 (Continue) is expected and was not sent: the content may never come (RFC 9110 §10.1.1). */
+  #awaitsContinue = false;
   #paused = false;
   #discarding = false;
   #drained = 0;
   #closing = false;
   #processing = false;
-  /** Octets that arrived while they could not be processed. */
-  #backlog: Uint8Array | null = null;
-  #backlogEarly = false;
   #readingPaused = false;
   #inputEnded = false;
+  #tunnelInputEnded = false;
+  #tunnelOutputEnded = false;
 
   constructor(input: Http1ServerInput) {
     this.#input = input;
     this.output = input.output;
     this.#limits = input.limits ?? defaultHttp1Limits;
-    this.#reader = new HeadReader(this.#limits, refuseRequest);
+    const { headBytesMax, startLineBytesMax, fieldLinesMax, emptyLinesMax } = this.#limits;
+    this.#reader = new HeadReader({
+      kind: 'head',
+      bytesMax: headBytesMax,
+      startLineBytesMax,
+      fieldLinesMax,
+      emptyLinesMax,
+      startLinePrefix: ANY_METHOD,
+      refuse: refuseRequest,
+    });
   }
 
   // ------------------------------------------------------------------ state, for deadlines
 
   /** Between requests, with nothing of the next one here. */
   get isIdle(): boolean {
-    return this.#reading === 'head' && !this.#reader.hasBegun && this.#backlog === null;
+    return this.#reading === 'head' && !this.#reader.hasBegun && this.#backlog.length === 0;
   }
 
   get isReadingHead(): boolean {
     return this.#reading === 'head' && this.#reader.hasBegun;
   }
 
-  /** Request content is expected and we would take it. */
+  /** Octets are expected and we would take them; or only the client's close is awaited. */
   get isReadingContent(): boolean {
     if (this.#reading === 'drain') return true;
+    if (this.#reading === 'tunnel') return this.#tunnelOutputEnded;
     return this.#reading === 'content' && !this.#paused;
   }
 
-  /** From the next response on the connection closes (graceful drain). */
+  /** From the next response head on the connection closes (graceful drain). */
   closeAfterResponse(): void {
     this.#closing = true;
   }
 
-  /** Whether the response under way must say that the connection closes. */
-  get isClosing(): boolean {
-    return this.#closing;
+  /**
+   * A deadline of the driver's has passed. A request that is not complete, and has no response yet,
+   * is answered 408 (RFC 9110 §15.5.9); otherwise the connection is broken off.
+   */
+  timeOut(): void {
+    const isWaiting = this.isReadingHead || this.#reading === 'content';
+    if (isWaiting) this.#refuse(refusal(408, 'request-timeout', 'the request took too long'));
+    else this.#breakOff();
   }
 
   // ------------------------------------------------------------------ input
 
-  /** `early` marks octets of TLS early data. */
+  /**
+   * Octets from the client, valid until the return; `early` marks TLS early data. What cannot be
+   * processed yet is copied, and beyond a limit reading is paused.
+   */
   receive(bytes: Uint8Array, early: boolean): void {
-    if (this.#backlog !== null) {
+    if (this.#processing || this.#backlog.length > 0) {
       this.#append(bytes, early);
       return;
     }
-    this.#process(bytes, early);
+    const used = this.#process(bytes, early);
+    if (used < bytes.length) this.#append(used === 0 ? bytes : bytes.subarray(used), early);
   }
 
-  #process(bytes: Uint8Array, early: boolean): void {
-    if (this.#processing) {
-      this.#append(bytes, early);
-      return;
-    }
+  /** Returns how many octets were used: all, or up to where it became blocked. */
+  #process(bytes: Uint8Array, early: boolean): number {
     this.#processing = true;
     let at = 0;
     try {
@@ -113,15 +137,11 @@ export class Http1ServerConnection implements ChunkReceiver {
     } finally {
       this.#processing = false;
     }
-    if (at < bytes.length) {
-      this.#append(at === 0 ? bytes : bytes.subarray(at), early);
-    } else if (this.#inputEnded) {
-      this.#afterInputEnd();
-    }
+    return at;
   }
 
   get #isBlocked(): boolean {
-    return this.#reading === 'nothing' || (this.#paused && this.#reading !== 'head');
+    return this.#reading === 'nothing' || this.#paused;
   }
 
   #step(bytes: Uint8Array, at: number, early: boolean): number {
@@ -154,24 +174,32 @@ export class Http1ServerConnection implements ChunkReceiver {
   #begin(request: ReceivedRequest): void {
     const { head, chunked } = request;
     if (!request.persistent) this.#closing = true;
-    this.#paused = false;
     this.#discarding = false;
     this.#drained = 0;
-    this.#chunked = chunked ? new ChunkedDecoder(this.#limits, refuseRequest) : null;
+    this.#awaitsContinue = head.expectContinue;
+    this.#chunked = chunked;
+    if (chunked) this.#startChunked();
     this.#remaining = Math.max(0, head.contentLength);
-    const hasContent = chunked || this.#remaining > 0;
+    const hasContent = head.contentLength !== 0;
     this.#reading = hasContent ? 'content' : 'nothing';
     const response = new ServerResponse(this, head);
     this.#response = response;
     const facts = this.#input.factsFor(this.#headIsEarly);
     const handler = this.#input.sink.onRequest(head, response, facts);
+    // It may have been answered, or broken off, before the call returned.
     if (this.#response !== response) return;
     this.#handler = handler;
-    if (!hasContent) handler.onEnd(null);
+    if (!hasContent && this.#reading === 'nothing') handler.onEnd(null);
+  }
+
+  #startChunked(): void {
+    this.#decoder ??= new ChunkedDecoder(this.#limits, refuseRequest);
+    this.#decoder.reset();
   }
 
   #readContent(bytes: Uint8Array, at: number): number {
-    if (this.#chunked !== null) return this.#chunked.decode(bytes, at, this);
+    this.#awaitsContinue = false;
+    if (this.#chunked) return this.#decoder!.decode(bytes, at, this);
     const count = Math.min(this.#remaining, bytes.length - at);
     this.#remaining -= count;
     this.onContent(bytes.subarray(at, at + count));
@@ -194,10 +222,24 @@ export class Http1ServerConnection implements ChunkReceiver {
     if (this.#reading !== 'content') return;
     this.#reading = 'nothing';
     this.#handler?.onEnd(trailers);
-    if (this.#response === null) this.#next();
+    if (this.#response === null && this.#reading === 'nothing') this.#next();
   }
 
   // ------------------------------------------------------------------ from the response
+
+  noteContinueSent(): void {
+    this.#awaitsContinue = false;
+  }
+
+  /**
+   * Whether the response whose head is about to be sent is the connection's last. A client that
+   * gets a final status where it expected 100 may send the content or leave it out, and only the
+   * close tells the two apart (RFC 9110 §10.1.1).
+   */
+  mustClose(): boolean {
+    if (this.#awaitsContinue && this.#reading === 'content') this.#closing = true;
+    return this.#closing;
+  }
 
   pause(): void {
     this.#paused = true;
@@ -206,7 +248,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#drainBacklog();
+    this.#goOn();
   }
 
   discardContent(): void {
@@ -216,36 +258,37 @@ export class Http1ServerConnection implements ChunkReceiver {
 
   becomeTunnel(): void {
     this.#reading = 'tunnel';
+    this.#closing = true;
+    this.#goOn();
   }
 
-  /** The response is complete. `mayPersist` is false when only the close ends it. */
-  responseEnded(mayPersist: boolean): void {
-    const hadTunnel = this.#reading === 'tunnel';
+  tunnelOutputEnded(): void {
+    this.#tunnelOutputEnded = true;
+    this.output.end();
+    if (this.#tunnelInputEnded) this.#endTunnel();
+  }
+
+  /** The response is complete. */
+  responseEnded(): void {
     this.#response = null;
     this.#handler = null;
-    if (hadTunnel) {
-      this.#reading = 'drain';
-      this.output.end();
-      return;
-    }
-    if (!mayPersist) this.#closing = true;
+    this.#paused = false;
     if (this.#reading === 'content') {
-      // The client still sends what nobody wants: read a little of it, so that the response is not
-      // lost to a reset (RFC 9112 §9.6), then close.
+      // The client still sends what nobody wants: a little of it is read, so that the response is
+      // not lost to a reset, and so that a small rest does not cost the connection.
       this.#discarding = true;
       if (this.#closing || this.#remaining > this.#limits.drainBytesMax) this.#close();
-      else this.resume();
-      return;
+      else this.#goOn();
+    } else if (this.#reading === 'nothing') {
+      this.#next();
     }
-    this.#next();
   }
 
   /** The response was broken off: the client must be able to tell. */
   responseAborted(): void {
     this.#response = null;
     this.#handler = null;
-    this.#reading = 'closed';
-    this.output.reset();
+    this.#breakOff();
   }
 
   #next(): void {
@@ -254,13 +297,15 @@ export class Http1ServerConnection implements ChunkReceiver {
       return;
     }
     this.#reading = 'head';
-    if (!this.#processing) this.#drainBacklog();
+    this.#goOn();
   }
 
-  /** Half-closes, then drops what still comes for a while. */
+  /** Half-closes, then drops what still comes, up to a limit (RFC 9112 §9.6). */
   #close(): void {
     this.#reading = 'drain';
-    this.#backlog = null;
+    this.#paused = false;
+    this.#drained = 0;
+    this.#backlog.clear();
     this.output.end();
     this.#allowReading();
   }
@@ -268,33 +313,39 @@ export class Http1ServerConnection implements ChunkReceiver {
   #drain(count: number): void {
     this.#drained += count;
     if (this.#drained <= this.#limits.drainBytesMax) return;
+    if (this.#reading === 'content') this.#close();
+    else this.#breakOff();
+  }
+
+  #breakOff(): void {
     this.#reading = 'closed';
+    this.#backlog.clear();
+    this.#lose(closedError());
     this.output.reset();
   }
 
   // ------------------------------------------------------------------ backlog
 
   #append(bytes: Uint8Array, early: boolean): void {
-    if (this.#reading === 'closed') return;
-    const before = this.#backlog;
-    const length = (before?.length ?? 0) + bytes.length;
-    const joined = new Uint8Array(length);
-    if (before !== null) joined.set(before);
-    else this.#backlogEarly = early;
-    joined.set(bytes, length - bytes.length);
-    this.#backlog = joined;
-    if (length <= this.#limits.backlogBytesMax || this.#readingPaused) return;
+    if (this.#reading === 'closed' || this.#reading === 'drain') return;
+    this.#backlog.append(bytes, early);
+    if (this.#backlog.length <= this.#limits.backlogBytesMax || this.#readingPaused) return;
     this.#readingPaused = true;
     this.output.pauseReading();
   }
 
-  #drainBacklog(): void {
+  /** Something that blocked has ended. */
+  #goOn(): void {
+    // What is being processed goes on by itself.
     if (this.#processing) return;
-    const bytes = this.#backlog;
-    this.#backlog = null;
-    if (bytes !== null) this.#process(bytes, this.#backlogEarly);
-    else if (this.#inputEnded) this.#afterInputEnd();
-    if (this.#backlog === null) this.#allowReading();
+    const backlog = this.#backlog;
+    while (backlog.length > 0 && !this.#isBlocked) {
+      const { isEarly } = backlog;
+      backlog.consume(this.#process(backlog.next(), isEarly));
+    }
+    if (backlog.length > 0) return;
+    this.#allowReading();
+    if (this.#inputEnded && !this.#isBlocked) this.#afterInputEnd();
   }
 
   #allowReading(): void {
@@ -308,7 +359,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   /** The client sends no more; it may still want its response. */
   onEndOfInput(): void {
     this.#inputEnded = true;
-    if (this.#backlog === null) this.#afterInputEnd();
+    if (this.#backlog.length === 0) this.#afterInputEnd();
   }
 
   #afterInputEnd(): void {
@@ -318,26 +369,33 @@ export class Http1ServerConnection implements ChunkReceiver {
         else this.#close();
         break;
       case 'content':
-        this.#lose(incomplete());
-        this.#reading = 'closed';
-        this.output.reset();
+        this.#refuse(incomplete());
         break;
       case 'nothing':
         this.#closing = true;
         break;
       case 'tunnel':
-        this.#inputEnded = false;
+        if (this.#tunnelInputEnded) break;
+        this.#tunnelInputEnded = true;
         this.#handler?.onEnd(null);
+        if (this.#tunnelOutputEnded) this.#endTunnel();
         break;
       default:
         break;
     }
   }
 
+  #endTunnel(): void {
+    this.#reading = 'closed';
+    this.#response?.detach();
+    this.#response = null;
+    this.#handler = null;
+  }
+
   /** The connection is gone. */
   onConnectionLost(error: SluiceError | null): void {
     this.#reading = 'closed';
-    this.#backlog = null;
+    this.#backlog.clear();
     this.#lose(error ?? closedError());
   }
 
@@ -348,6 +406,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   #lose(error: SluiceError): void {
     const handler = this.#handler;
     this.#handler = null;
+    this.#response?.detach();
     this.#response = null;
     handler?.onAbort(error);
   }
@@ -355,18 +414,17 @@ export class Http1ServerConnection implements ChunkReceiver {
   /** Answers a message that breaks the rules, and closes: what follows cannot be trusted. */
   #refuse(error: MessageError): void {
     this.#input.onRefused(error);
-    this.#reader.reset();
-    const started = this.#response?.hasStarted ?? false;
-    if (this.#response === null || !started) {
-      this.#lose(error);
-      this.#answerRefusal(error);
-      this.#closing = true;
-      this.#close();
-    } else {
-      this.#lose(error);
-      this.#reading = 'closed';
+    const hasStarted = this.#response?.hasStarted ?? false;
+    const isAnswered = this.#reading === 'content' && this.#response === null;
+    this.#reading = 'closed';
+    this.#lose(error);
+    if (hasStarted) {
       this.output.reset();
+      return;
     }
+    // A request that has had its response must not get a second one.
+    if (!isAnswered) this.#answerRefusal(error);
+    this.#close();
   }
 
   #answerRefusal(error: MessageError): void {
@@ -379,12 +437,18 @@ export class Http1ServerConnection implements ChunkReceiver {
   }
 }
 
+const ANY_METHOD = new Uint8Array(0);
+
+function refusal(status: number, code: string, message: string): MessageError {
+  return new MessageError(status, code, message, 'downstream');
+}
+
 function incomplete(): MessageError {
-  return new MessageError(400, 'request-incomplete', 'the request broke off', 'downstream');
+  return refusal(400, 'request-incomplete', 'the request broke off');
 }
 
 function closedError(): SluiceError {
-  return new SluiceError('connection-closed', 'the client closed the connection', {
+  return new SluiceError('connection-closed', 'the connection was closed', {
     blame: 'downstream',
   });
 }

@@ -1,5 +1,6 @@
 /** One response on an HTTP/1 connection, as the answerer of the request sees it. */
 import { assert } from '../base/assert.ts';
+import { writeLatin1 } from '../base/bytes.ts';
 import type { SluiceError } from '../base/errors.ts';
 import type { PreparedResponse, ResponseSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
@@ -10,7 +11,7 @@ import type { Http1ServerConnection } from './server-connection.ts';
 /** Room for what is added per answer to a stored head: Age, Connection, the empty line. */
 const ADDED_BYTES_MAX = 64;
 
-type Framing = 'none' | 'length' | 'chunked' | 'close' | 'tunnel';
+type Framing = 'none' | 'length' | 'chunked' | 'close' | 'tunnel' | 'half-closed';
 
 export class ServerResponse implements ResponseSender {
   readonly #connection: Http1ServerConnection;
@@ -29,43 +30,56 @@ export class ServerResponse implements ResponseSender {
     return this.#state !== 'waiting';
   }
 
+  /** The connection has no more use for it: whatever is still called does nothing. */
+  detach(): void {
+    this.#state = 'ended';
+  }
+
   sendInformational(status: number, fields: FieldSection): void {
+    assert(status >= 100 && status < 200 && status !== 101, 'an interim status');
     if (this.#state !== 'waiting' || this.#request.version === '1.0') return;
+    if (status === 100) this.#connection.noteContinueSent();
     writeText(this.#connection.output, `${statusLine(status)}${fieldLines(fields)}\r\n`);
   }
 
   sendHead(head: ResponseHead): void {
+    if (this.#state === 'ended') return;
     assert(this.#state === 'waiting', 'a response has one head');
     this.#state = 'started';
     const { status, contentLength } = head;
+    assert(status >= 200, 'a final status');
     this.#framing = this.#framingOf(status, contentLength);
     this.#remaining = this.#framing === 'length' ? contentLength : 0;
     if (this.#framing === 'close') this.#connection.closeAfterResponse();
     let text = statusLine(status) + fieldLines(head.fields);
     if (this.#framing === 'chunked') text += 'transfer-encoding: chunked\r\n';
-    else if (hasLength(status) && contentLength >= 0)
+    else if (mayHaveContent(status) && contentLength >= 0) {
       text += `content-length: ${contentLength}\r\n`;
+    }
     writeText(this.#connection.output, `${text}${this.#connectionLine()}\r\n`);
   }
 
   #framingOf(status: number, contentLength: number): Framing {
-    if (this.#request.method === 'HEAD' || status === 204 || status === 304) return 'none';
-    if (contentLength >= 0) return contentLength === 0 ? 'none' : 'length';
+    if (this.#request.method === 'HEAD' || !mayHaveContent(status)) return 'none';
+    if (contentLength >= 0) return 'length';
     return this.#request.version === '1.0' ? 'close' : 'chunked';
   }
 
   #connectionLine(): string {
-    if (this.#connection.isClosing) return 'connection: close\r\n';
+    if (this.#connection.mustClose()) return 'connection: close\r\n';
     return this.#request.version === '1.0' ? 'connection: keep-alive\r\n' : '';
   }
 
   sendContent(bytes: Uint8Array): boolean {
+    if (this.#state === 'ended') return true;
+    assert(this.#state === 'started', 'a head comes before content');
     const { output } = this.#connection;
     switch (this.#framing) {
       case 'none':
+      case 'half-closed':
         return true;
       case 'chunked':
-        return this.#state === 'ended' || writeChunk(output, bytes);
+        return writeChunk(output, bytes);
       case 'length':
         // Octets beyond the announced length would be read as the next response.
         assert(bytes.length <= this.#remaining, 'no more content than announced');
@@ -78,48 +92,59 @@ export class ServerResponse implements ResponseSender {
 
   sendEnd(trailers: FieldSection | null): void {
     if (this.#state === 'ended') return;
+    assert(this.#state === 'started', 'a head comes before the end');
+    if (this.#framing === 'tunnel') {
+      // The other direction may go on: a tunnel is closed one half at a time.
+      this.#framing = 'half-closed';
+      this.#connection.tunnelOutputEnded();
+    }
+    if (this.#framing === 'half-closed') return;
     this.#state = 'ended';
     if (this.#framing === 'chunked') writeLastChunk(this.#connection.output, trailers);
-    if (this.#framing === 'length' && this.#remaining > 0) {
-      this.#connection.responseAborted();
-      return;
-    }
-    this.#connection.responseEnded(this.#framing !== 'close');
+    // Less than announced: only a broken connection tells the client.
+    if (this.#remaining > 0) this.#connection.responseAborted();
+    else this.#connection.responseEnded();
   }
 
   sendStored(stored: PreparedResponse): void {
+    if (this.#state === 'ended') return;
     assert(this.#state === 'waiting', 'a response has one head');
     this.#state = 'ended';
-    stored.http1Head ??= encodeStoredHead(stored);
-    const head = stored.http1Head;
-    const content = this.#request.method === 'HEAD' ? EMPTY : stored.content;
+    const head = stored.http1Head ?? (stored.http1Head = encodeStoredHead(stored));
+    const hasContent = this.#request.method !== 'HEAD' && mayHaveContent(stored.status);
+    const content = hasContent ? stored.content : NO_CONTENT;
     const { output } = this.#connection;
-    const room = head.length + ADDED_BYTES_MAX + content.length;
-    const at = output.reserve(room);
+    const added = this.#addedLines(stored.ageSeconds);
+    const at = output.reserve(head.length + ADDED_BYTES_MAX + content.length);
     if (at === -1) {
-      output.write(Buffer.concat([head, Buffer.from(this.#addedLines(stored), 'latin1')]));
+      output.write(Buffer.concat([head, Buffer.from(added, 'latin1')]));
       output.write(content);
     } else {
       const { buffer } = output;
       buffer.set(head, at);
-      let end = at + head.length;
-      end += buffer.write(this.#addedLines(stored), end, 'latin1');
+      const end = writeLatin1(added, buffer, at + head.length);
       buffer.set(content, end);
       output.commit(end + content.length);
     }
-    this.#connection.responseEnded(true);
+    this.#connection.responseEnded();
   }
 
-  #addedLines(stored: PreparedResponse): string {
-    const age = stored.ageSeconds < 0 ? '' : `age: ${stored.ageSeconds}\r\n`;
-    return `${age}${this.#connectionLine()}\r\n`;
+  #addedLines(ageSeconds: number): string {
+    return ageSeconds < 0
+      ? `${this.#connectionLine()}\r\n`
+      : `age: ${ageSeconds}\r\n${this.#connectionLine()}\r\n`;
   }
 
   upgrade(status: number, fields: FieldSection): void {
+    if (this.#state === 'ended') return;
     assert(this.#state === 'waiting', 'a response has one head');
+    const { method, upgrade } = this.#request;
+    const isAskedFor = method === 'CONNECT' ? status >= 200 && status < 300 : status === 101;
+    assert(isAskedFor && (upgrade !== '' || method === 'CONNECT'), 'an upgrade answers a wish');
     this.#state = 'started';
     this.#framing = 'tunnel';
-    writeText(this.#connection.output, `${statusLine(status)}${fieldLines(fields, true)}\r\n`);
+    const lines = fieldLines(fields, true);
+    writeText(this.#connection.output, `${statusLine(status)}${lines}\r\n`);
     this.#connection.becomeTunnel();
   }
 
@@ -142,15 +167,16 @@ export class ServerResponse implements ResponseSender {
   }
 }
 
-const EMPTY = new Uint8Array(0);
+const NO_CONTENT = new Uint8Array(0);
 
-function hasLength(status: number): boolean {
-  return status !== 204;
+/** RFC 9110 §6.4.1, §8.6: these have no content and announce no length. */
+function mayHaveContent(status: number): boolean {
+  return status !== 204 && status !== 304;
 }
 
 /** Everything but Age, Connection and the empty line: the same for every answer. */
 function encodeStoredHead(stored: PreparedResponse): Uint8Array {
   const { status, fields, content } = stored;
-  const length = hasLength(status) && status !== 304 ? `content-length: ${content.length}\r\n` : '';
+  const length = mayHaveContent(status) ? `content-length: ${content.length}\r\n` : '';
   return Buffer.from(`${statusLine(status)}${fieldLines(fields)}${length}`, 'latin1');
 }
