@@ -80,6 +80,8 @@ export const libcrypto = bind({
   BIO_ctrl: { arguments: ['pointer', 'i32', 'i64', 'pointer'], return: 'i32' },
   BIO_ctrl_pending: { arguments: ['pointer'], return: 'u32' },
   BUF_MEM_new: { arguments: [], return: 'pointer' },
+  BUF_MEM_free: { arguments: ['pointer'], return: 'void' },
+  BUF_MEM_grow: { arguments: ['pointer', 'u32'], return: 'u32' },
   OPENSSL_sk_new_null: { arguments: [], return: 'pointer' },
   OPENSSL_sk_num: { arguments: ['pointer'], return: 'i32' },
   OPENSSL_sk_value: { arguments: ['pointer', 'i32'], return: 'pointer' },

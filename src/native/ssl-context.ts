@@ -261,11 +261,21 @@ function encodeAlpn(protocols: readonly string[]): NativeBuffer {
   return list;
 }
 
-/** Lends a NUL-terminated copy of `text` to one call. */
+/** Names of hosts and paths fit, which saves a mapping per connection. */
+const STRING_BYTES = 4_096;
+const strings = NativeBuffer.allocate(STRING_BYTES);
+
+/** Lends a NUL-terminated copy of `text` to one call, which must not lend another. */
 export function withCString<T>(text: string, use: (address: bigint) => T): T {
   assert(!text.includes('\0'), 'a C string holds no NUL');
+  const length = Buffer.byteLength(text);
+  if (length < STRING_BYTES) {
+    strings.bytes.write(text);
+    strings.bytes[length] = 0;
+    return use(addressOf(strings));
+  }
   // A fresh mapping is zeroed, which also ends the string.
-  using copy = NativeBuffer.allocate(Buffer.byteLength(text) + 1);
+  using copy = NativeBuffer.allocate(length + 1);
   copy.bytes.write(text);
   return use(addressOf(copy));
 }

@@ -1,5 +1,6 @@
 /** One `SSL` over memory BIOs: a TLS connection's state machine without I/O. */
 import { assert } from '../base/assert.ts';
+import { KEPT_BYTES_MAX, lendLargeBuffer, takeLargeBuffer } from './bio-buffers.ts';
 import { counted } from './counters.ts';
 import { stringAt, transientAddressOf } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
@@ -9,17 +10,11 @@ import { addressOfContext, holdContext, type SslContext, withCString } from './s
 import { SslSession } from './ssl-session.ts';
 
 const ssl = libssl.checked;
-const { SSL_read, SSL_write, SSL_get_error, SSL_write_early_data, SSL_new, SSL_free } =
+const { SSL_read, SSL_write, SSL_get_error, SSL_write_early_data } = libssl.direct;
+const { SSL_new, SSL_free, SSL_set_bio, SSL_set_accept_state, SSL_set_connect_state } =
   libssl.direct;
-const {
-  ERR_clear_error,
-  ERR_peek_error,
-  BIO_ctrl,
-  BIO_ctrl_pending,
-  BIO_read,
-  BIO_new,
-  BUF_MEM_new,
-} = libcrypto.direct;
+const { ERR_clear_error, ERR_peek_error, BIO_ctrl, BIO_ctrl_pending, BIO_read, BIO_new } =
+  libcrypto.direct;
 const { memcpy } = libcMemory.direct;
 const memoryMethod = libcrypto.checked.BIO_s_mem();
 
@@ -36,7 +31,6 @@ const TLSEXT_NAMETYPE_HOST_NAME_I32 = 0;
 const BIO_CTRL_INFO = 3;
 const BIO_C_SET_BUF_MEM = 114;
 const BIO_NOCLOSE = 0n;
-const BIO_CLOSE = 1n;
 const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 4;
 
 /** What the reading methods return when it is not a count of octets, which is positive. */
@@ -55,12 +49,6 @@ export const SslStatus = {
 
 /** As OpenSSL has it (SSL_get_early_data_status). */
 export const EarlyDataStatus = { notSent: 0, rejected: 1, accepted: 2 } as const;
-
-/**
- * An output buffer that has grown beyond this is given back once it is empty, so that an idle
- * connection does not keep what one large response took.
- */
-const OUTPUT_KEPT_BYTES_MAX = 8_192;
 
 /** Copying is cheaper than asking V8 for an address below this many octets. */
 const SCRATCH_BYTES = 16_384;
@@ -113,9 +101,9 @@ export class Ssl implements Disposable {
     this.#input = BIO_new(memoryMethod);
     this.#output = BIO_new(memoryMethod);
     assert(this.#input !== 0n && this.#output !== 0n, 'memory is left');
-    ssl.SSL_set_bio(this.#ssl, this.#input, this.#output);
-    if (context.role === 'server') ssl.SSL_set_accept_state(this.#ssl);
-    else ssl.SSL_set_connect_state(this.#ssl);
+    SSL_set_bio(this.#ssl, this.#input, this.#output);
+    if (context.role === 'server') SSL_set_accept_state(this.#ssl);
+    else SSL_set_connect_state(this.#ssl);
     holdContext(context, 1);
     counted('ssl', 1);
   }
@@ -183,6 +171,9 @@ export class Ssl implements Disposable {
 
   #write(address: bigint, length: number, early: boolean): boolean {
     if (length === 0) return true;
+    if (length > KEPT_BYTES_MAX && BIO_ctrl_pending(this.#output) === 0) {
+      lendLargeBuffer(this.#output);
+    }
     clearErrors();
     const done = early
       ? SSL_write_early_data(this.#ssl, address, length, resultAddress) === 1
@@ -198,13 +189,11 @@ export class Ssl implements Disposable {
     if (pending > this.#outputPeakBytes) this.#outputPeakBytes = pending;
     const count = BIO_read(this.#output, addressOf(target), target.length);
     assert(count > 0, 'a memory BIO that holds octets gives some');
-    if (count === pending && this.#outputPeakBytes > OUTPUT_KEPT_BYTES_MAX) this.#renewOutput();
+    if (count === pending && this.#outputPeakBytes > KEPT_BYTES_MAX) {
+      takeLargeBuffer(this.#output, this.#outputPeakBytes);
+      this.#outputPeakBytes = 0;
+    }
     return count;
-  }
-
-  #renewOutput(): void {
-    BIO_ctrl(this.#output, BIO_C_SET_BUF_MEM, BIO_CLOSE, BUF_MEM_new());
-    this.#outputPeakBytes = 0;
   }
 
   /**
