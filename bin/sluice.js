@@ -6,9 +6,9 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
+import * as nodeModule from 'node:module';
+import { constants, homedir } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -52,7 +52,7 @@ function pinnedVersions() {
 
 function pinnedBinary(packageName) {
   try {
-    const require = createRequire(import.meta.url);
+    const require = nodeModule.createRequire(import.meta.url);
     const manifest = require.resolve(`${packageName}/package.json`);
     const binary = join(dirname(manifest), 'bin', 'node');
     return existsSync(binary) ? binary : null;
@@ -69,6 +69,7 @@ function refuse(why) {
 /** This Node is the right one. */
 async function serve() {
   silenceExperimentalWarnings();
+  keepCompiledCode();
   const source = join(root, 'src', 'cli', 'main.ts');
   // Node strips types from a checkout, but not from an installed package, which has dist/.
   const isInstalled = root.split('/').includes('node_modules');
@@ -77,6 +78,18 @@ async function serve() {
       ? await import('../src/cli/main.ts')
       : await import('../dist/cli/main.js');
   await main.main(words);
+}
+
+/**
+ * Compiled modules are kept in the user's own cache directory, which halves the time to start, and
+ * to replace a worker. Not in the shared temporary directory: others could put code there. Children
+ * find it in the environment.
+ */
+function keepCompiledCode() {
+  const base = process.env.XDG_CACHE_HOME ?? '';
+  const cache = isAbsolute(base) ? base : join(homedir(), '.cache');
+  process.env.NODE_COMPILE_CACHE ??= join(cache, 'sluice', 'compiled');
+  nodeModule.enableCompileCache(process.env.NODE_COMPILE_CACHE);
 }
 
 /** What NODE_FLAGS does, for a process that is already running. */

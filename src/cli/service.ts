@@ -1,4 +1,5 @@
 /** What `run` and `demo` have in common: from a command line to a serving supervisor, to its end. */
+import { flushCompileCache } from 'node:module';
 import type { CommandLine } from '../config/command-line.ts';
 import { overridden } from '../config/given.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
@@ -52,6 +53,7 @@ export async function startService(
   });
   const ended = endOnSignal(supervisor);
   await supervisor.start();
+  flushCompileCache();
   return { options, supervisor, ended };
 }
 

@@ -77,6 +77,16 @@ sluice demo [flags]
 
 ${rows.join('\n')}
 ${others.join('\n')}
+## Files it keeps
+
+| | |
+| --- | --- |
+| \`$XDG_STATE_HOME/sluice/localhost.pem\` (\`~/.local/state\`) | the self-signed certificate and its key |
+| \`$XDG_CACHE_HOME/sluice/compiled\` (\`~/.cache\`) | compiled code, so that it starts fast |
+
+Both may be removed at any time. Neither is needed: where the directory cannot be written, the
+certificate lives in memory until the end, and each start compiles anew.
+
 ## Configuration file
 
 \`--config FILE\` reads the same options from YAML or JSON, each under its flag's name; a flag that

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { eventually, launcher, type SluiceProcess, watch } from './sluice-process.ts';
+import { eventually, launcher, runSluice, type SluiceProcess, watch } from './sluice-process.ts';
 
 // The runtime that the launcher finds here is a shell script, which shows what reaches it. The two
 // ways to start it are chosen by whether the running Node can replace its own process.
@@ -139,4 +147,10 @@ test('the right Node runs sluice in its own process, and says nothing of experim
   const { code, stdout, stderr } = await launch(launcher, [], ['--version']).ended;
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+test("compiled code is kept in the user's own cache directory", async () => {
+  const XDG_CACHE_HOME = join(directory, 'cache');
+  assert.equal((await runSluice(['--version'], { environment: { XDG_CACHE_HOME } })).code, 0);
+  assert.notEqual(readdirSync(join(XDG_CACHE_HOME, 'sluice', 'compiled')).length, 0);
 });
