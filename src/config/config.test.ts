@@ -108,6 +108,17 @@ test('defaults: one of --http and --https turns the other off', async () => {
   assert.ok(Object.isFrozen(options));
 });
 
+test('off turns off what the demo has on', async () => {
+  const demoOrigin = (await resolve(plain)).origin;
+  const admin = async (words: string) => {
+    const { given } = parseCommandLine(['demo', '--http', '80', ...words.split(' ')], directory);
+    const surroundings = { nowMs: 0, stateDirectory: '', demoOrigin, warn: () => {} };
+    return (await resolveOptions(given, { command: 'demo', ...surroundings })).admin;
+  };
+  assert.equal(await admin('--admin off'), null);
+  assert.deepEqual(await admin('--workers 2'), { host: '127.0.0.1', port: 8081 });
+});
+
 /** What is written, and the words that the complaint must hold: the place, then the remedy. */
 const mistakes: readonly [words: string, message: RegExp, remedy: RegExp][] = [
   ['--originn http://o', /^unknown flag --originn$/, /did you mean --origin\?/],

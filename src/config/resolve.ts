@@ -87,7 +87,7 @@ class OptionValues {
   /** The value given, or the default, whose text is valid input. */
   required<T>(name: OptionName, parse: Parser<T>): T {
     const option = optionNamed(name)!;
-    return this.one(name, parse) ?? parse(option, this.#default(option));
+    return parse(option, this.#given.get(name)?.at(-1) ?? this.#default(option));
   }
 
   /** Every value given. */
