@@ -260,7 +260,7 @@ export class Connection {
     return this.#control.hasSettingsAck;
   }
 
-  /** The peer has begun a frame or a field block and not ended it. */
+  /** The peer has begun a frame other than DATA, or a field block, and not ended it. */
   get isInsideFrame(): boolean {
     return this.#reader.isInsideFrame || this.#blocks.openStreamId !== 0;
   }

@@ -3,7 +3,7 @@
  * lies whole in a piece is handed on where it lies; only a frame that is cut is copied.
  */
 import { PARTIAL_FRAME_BYTES_KEPT } from './limits.ts';
-import { FRAME_HEADER_BYTES } from './protocol.ts';
+import { FRAME_HEADER_BYTES, FrameType } from './protocol.ts';
 
 export interface FrameReceiver {
   /**
@@ -39,9 +39,10 @@ export class FrameReader {
     this.#frameBytesMax = frameBytesMax;
   }
 
-  /** The peer has begun a frame and not ended it. */
+  /** The peer has begun a frame, other than DATA, and not ended it. */
   get isInsideFrame(): boolean {
-    return this.#partialLength > 0;
+    const isData = this.#partialLength > 3 && this.#partial[3] === FrameType.DATA;
+    return this.#partialLength > 0 && !isData;
   }
 
   receive(bytes: Uint8Array, start: number, early: boolean): void {

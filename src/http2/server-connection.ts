@@ -115,7 +115,10 @@ export class Http2ServerConnection implements Endpoint {
     return this.connection.streams.size === 0 && !this.connection.isInsideFrame;
   }
 
-  /** A frame or a field block has begun and not ended: the time-out for slow heads applies. */
+  /**
+   * A frame other than DATA, or a field block, has begun and not ended: the time-out for slow heads
+   * applies.
+   */
   get isInsideFrame(): boolean {
     return this.connection.isInsideFrame;
   }

@@ -510,6 +510,8 @@ test('state for time-outs: idle, inside a frame, waiting for content', () => {
   assert.ok(connection.isIdle);
   server.receive(post(1));
   assert.ok(connection.awaitsContent);
+  server.receive(data(1, 'slowly').subarray(0, 12));
+  assert.ok(connection.awaitsContent && !connection.isInsideFrame, 'slow content is no slow head');
   server.requests[0]!.sender.pause();
   assert.ok(!connection.awaitsContent);
 });
