@@ -11,6 +11,15 @@ import { type SourceFile, sourceFile } from './tidy/source-file.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const entryPoints = ['bin/sluice.js'];
 
+/** Paths that are finished and tested before what uses them; each leaves this list when it is. */
+const awaitingUse: Record<string, string> = {
+  'src/cache/disk/': 'the disk tier is opened when --cache-dir is given',
+  'src/native/file-io.ts': 'the disk tier reads and writes with it',
+  'src/http2/client': 'HTTP/2 toward origins',
+  'src/tls/strike-register.ts': 'workers share it to accept no early data twice',
+  'src/tls/groups.ts': 'the list of groups for metrics',
+};
+
 function paths(pattern: RegExp): string[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
     (path) => pattern.test(path) && !/^(?:node_modules|dist|\.git)\//.test(path),
@@ -31,7 +40,16 @@ for (const [name, rule] of Object.entries(rules)) {
 }
 
 test('every file of src/ is reached from the program', () => {
-  assertNone(deadFiles(files, entryPoints));
+  const dead = deadFiles(files, entryPoints);
+  const isAwaited = (complaint: string, path: string) => complaint.startsWith(path);
+  const awaited = Object.keys(awaitingUse);
+  assertNone(dead.filter((one) => !awaited.some((path) => isAwaited(one, path))));
+  for (const path of awaited) {
+    assert.ok(
+      dead.some((one) => isAwaited(one, path)),
+      `${path} is in use: take it from the list of those that wait`,
+    );
+  }
 });
 
 test('every link in the documents leads somewhere', () => {

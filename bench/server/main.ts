@@ -199,34 +199,44 @@ async function measure(
 }
 
 function print(all: readonly Measurement[]): void {
-  const shown = (n: number) => Math.round(n).toLocaleString('en');
-  console.log(
-    '\n| scenario | server | requests/s | ratio | per CPU second | ratio | busy | p50 | p99 |',
-  );
+  const columns = ['scenario', 'server', 'requests/s', 'ratio', 'per CPU second', 'ratio', 'busy'];
+  console.log(`\n| ${[...columns, 'p50', 'p99'].join(' | ')} |`);
   console.log('| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
   for (const { name } of scenarios) {
-    const of = (subject: string, pick: (m: Measurement) => number | null) =>
-      median(all.filter((m) => m.scenario === name && m.subject === subject).map(pick));
-    const rateOf = (subject: string) => of(subject, (m) => m.rate);
-    const efficiencyOf = (subject: string) => of(subject, (m) => m.perProcessorSecond);
+    const own = all.filter((m) => m.scenario === name && m.subject === 'sluice');
     for (const subject of subjects) {
-      const busy = of(subject.name, (m) => m.busy);
-      const errors = all
-        .filter((m) => m.scenario === name && m.subject === subject.name)
-        .reduce((sum, m) => sum + m.errors, 0);
-      const ratio = (pick: (subject: string) => number) =>
-        subject.name === 'sluice' || !subjects.includes(sluice)
-          ? ''
-          : (pick('sluice') / pick(subject.name)).toFixed(2);
-      const notes = `${busy < BUSY_SHARE_MIN ? ' (not the limit)' : ''}${errors > 0 ? ` (${errors} errors)` : ''}`;
-      console.log(
-        `| ${name} | ${subject.name} | ${shown(rateOf(subject.name))}${notes} | ${ratio(rateOf)} ` +
-          `| ${shown(efficiencyOf(subject.name))} | ${ratio(efficiencyOf)} | ${Math.round(busy * 100)} % ` +
-          `| ${milliseconds(of(subject.name, (m) => m.p50Ms))} | ${milliseconds(of(subject.name, (m) => m.p99Ms))} |`,
-      );
+      const theirs = all.filter((m) => m.scenario === name && m.subject === subject.name);
+      console.log(`| ${name} | ${subject.name} | ${cells(own, theirs).join(' | ')} |`);
     }
   }
   console.log('\nA ratio is sluice’s figure over that server’s, medians of this run.');
+}
+
+/** What the table says of one server in one scenario. */
+function cells(own: readonly Measurement[], theirs: readonly Measurement[]): string[] {
+  const of = (pick: (m: Measurement) => number | null, all = theirs) => median(all.map(pick));
+  const shown = (pick: (m: Measurement) => number) => Math.round(of(pick)).toLocaleString('en');
+  const ratio = (pick: (m: Measurement) => number) =>
+    own.length === 0 || own[0]!.subject === theirs[0]!.subject
+      ? ''
+      : (of(pick, own) / of(pick)).toFixed(2);
+  const busy = of((m) => m.busy);
+  const errors = theirs.reduce((sum, m) => sum + m.errors, 0);
+  const notes = [
+    busy < BUSY_SHARE_MIN ? ' (not the limit)' : '',
+    errors > 0 ? ` (${errors} errors)` : '',
+  ];
+  const rate = (m: Measurement) => m.rate;
+  const efficiency = (m: Measurement) => m.perProcessorSecond;
+  return [
+    shown(rate) + notes.join(''),
+    ratio(rate),
+    shown(efficiency),
+    ratio(efficiency),
+    `${Math.round(busy * 100)} %`,
+    milliseconds(of((m) => m.p50Ms)),
+    milliseconds(of((m) => m.p99Ms)),
+  ];
 }
 
 function milliseconds(value: number): string {

@@ -94,6 +94,34 @@ test('the answer is there before the client’s Finished is sent on', { skip }, 
   }
 });
 
+test('behind 50 ms each way, early data saves about a round trip', { skip }, async () => {
+  const delayMs = 50;
+  /** Milliseconds from TCP's connect, which is not delayed, to the answer. */
+  const timeOf = async (early: boolean) => {
+    const earlyRecords = early ? 1 : 0;
+    await using relay = await startFlightRelay({ target: sluice.httpsPort, earlyRecords, delayMs });
+    const connected = Promise.withResolvers<number>();
+    relay.server.on('connection', () => connected.resolve(performance.now()));
+    const path = `/saved/${++paths}`;
+    const ticket = await session();
+    const request = message('GET', path);
+    const client = new RunningClient(relay.port, {
+      session: ticket,
+      ...(early ? { early: request } : { request }),
+    });
+    try {
+      await until(() => client.output.includes(`GET ${path} 0`), 'the answer');
+      return performance.now() - (await connected.promise);
+    } finally {
+      await client.end();
+    }
+  };
+  const late = await timeOf(false);
+  const soon = await timeOf(true);
+  // That the answer does not wait for Finished is shown above, by order; this is what it is worth.
+  assert.ok(late - soon > delayMs, `${Math.round(soon)} ms against ${Math.round(late)} ms`);
+});
+
 test('Early-Data: 1 goes with early requests and with no later one', { skip }, async () => {
   const path = `/marks/${++paths}`;
   const client = await sClient(sluice.httpsPort, {

@@ -50,6 +50,16 @@ test('10,000 connections come and go: everything is freed, the loop never stalls
   assert.ok(seconds < DELAY_SECONDS_MAX, `the event loop stood still for ${seconds} s`);
 });
 
+test('clients that leave before the origin is reached leave no connection behind', async () => {
+  await inParallel(300, 30, async () => {
+    const connection = await RawConnection.open(sluice.httpPort);
+    connection.send(GET);
+    await new Promise((resolve) => setImmediate(resolve));
+    connection.socket.resetAndDestroy();
+  });
+  await assertAllClosed(sluice, before);
+});
+
 /** A small generator, so that a failure can be repeated (mulberry32). */
 function random(seed: number): () => number {
   let state = seed;
