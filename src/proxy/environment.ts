@@ -19,6 +19,8 @@ export interface ExchangeObserver {
 
 export interface ProxyEnvironment {
   readonly pool: OriginPool;
+  /** Host and, unless it is the scheme's default, port of the origin. */
+  readonly originAuthority: string;
   /** Put before every path toward the origin; '' for none. */
   readonly pathPrefix: string;
   readonly store: Store;

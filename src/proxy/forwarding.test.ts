@@ -23,7 +23,11 @@ function request(...lines: [string, string][]): RequestHead {
   };
 }
 
-const facts = { remoteAddress: '192.0.2.7', early: false };
+const facts = {
+  remoteAddress: '192.0.2.7',
+  early: false,
+  originAuthority: 'origin.internal:8080',
+};
 
 test('the origin is told whom the request was for, who asked and by which protocol', () => {
   const fields = requestFieldsToOrigin(request(['host', 'EXAMPLE.com']), facts);
@@ -37,9 +41,14 @@ test('the origin is told whom the request was for, who asked and by which protoc
 });
 
 test('an IPv6 address is quoted in Forwarded (RFC 7239 §6)', () => {
-  const fields = requestFieldsToOrigin(request(), { remoteAddress: '2001:db8::1', early: false });
+  const fields = requestFieldsToOrigin(request(), { ...facts, remoteAddress: '2001:db8::1' });
   assert.match(fields.first('forwarded') ?? '', /^for="\[2001:db8::1\]";/);
   assert.equal(fields.first('x-forwarded-for'), '2001:db8::1');
+});
+
+test('a request of HTTP/1.0 without Host is for the origin by its own name', () => {
+  const head = { ...request(), version: '1.0', authority: '' } as const;
+  assert.deepEqual(requestFieldsToOrigin(head, facts).all('host'), ['origin.internal:8080']);
 });
 
 test('what earlier proxies said is kept in front, but a claimed protocol is replaced', () => {

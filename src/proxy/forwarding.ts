@@ -31,13 +31,16 @@ export interface ForwardingFacts {
   readonly remoteAddress: string;
   /** The handshake is still open as the request is sent on (RFC 8470 §5.1). */
   readonly early: boolean;
+  /** The origin's own authority, for HTTP/1.0 requests that name none (RFC 9112 §3.2). */
+  readonly originAuthority: string;
 }
 
 /** The fields of the request as the origin receives it, Host included. */
 export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts): FieldSection {
   const fields = new FieldSection();
   // RFC 9110 §7.2: Host comes first.
-  if (head.authority !== '') fields.append('host', head.authority);
+  const authority = head.authority === '' ? facts.originAuthority : head.authority;
+  fields.append('host', authority);
   const endToEnd = new FieldSection();
   copyEndToEndFields(head.fields, endToEnd);
   for (let i = 0; i < endToEnd.length; i++) {
@@ -52,8 +55,8 @@ export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts)
   const address = facts.remoteAddress;
   if (address !== 'unix') appendListMember(fields, 'x-forwarded-for', address);
   fields.set('x-forwarded-proto', head.scheme);
-  fields.set('x-forwarded-host', head.authority);
-  appendListMember(fields, 'forwarded', forwardedElement(head, address));
+  fields.set('x-forwarded-host', authority);
+  appendListMember(fields, 'forwarded', forwardedElement(head.scheme, authority, address));
   if (facts.early) {
     fields.set('early-data', '1');
   } else if (fields.has('early-data')) {
@@ -79,9 +82,9 @@ function appendListMember(fields: FieldSection, name: string, member: string): v
 }
 
 /** RFC 7239 §4: IPv6 addresses and hosts with a port are quoted. */
-function forwardedElement(head: RequestHead, address: string): string {
+function forwardedElement(scheme: string, authority: string, address: string): string {
   const node = address === 'unix' ? 'unknown' : address.includes(':') ? `"[${address}]"` : address;
-  return `for=${node};host="${head.authority}";proto=${head.scheme}`;
+  return `for=${node};host="${authority}";proto=${scheme}`;
 }
 
 /** The fields of an origin's response as the client receives it, before framing. */

@@ -78,7 +78,11 @@ export class OriginRequest implements FetchHandler {
     const { environment, head, remoteAddress, early, validation } = input;
     this.#input = input;
     this.#requestTimeMs = environment.clock.wallMs();
-    const fields = requestFieldsToOrigin(head, { remoteAddress, early });
+    const fields = requestFieldsToOrigin(head, {
+      remoteAddress,
+      early,
+      originAuthority: environment.originAuthority,
+    });
     if (validation !== null) {
       addValidation(fields, validation.selected?.response, validation.hits);
     }

@@ -28,6 +28,11 @@ import { exchangeObserver, poolObserver } from './observers.ts';
 /** How often a drain looks whether everything has ended. */
 const DRAIN_POLL_MS = 20;
 
+function authorityOf({ scheme, host, port }: SluiceOptions['origin']): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`;
+}
+
 let dateSecond = -1;
 let dateText = '';
 
@@ -69,6 +74,7 @@ class Worker implements RunningWorker {
     this.#pool = this.#makePool(options);
     const sink = new ReverseProxy({
       pool: this.#pool,
+      originAuthority: authorityOf(options.origin),
       pathPrefix: options.origin.pathPrefix,
       store: this.#store,
       cachePolicy: defaultCachePolicy,

@@ -80,10 +80,13 @@ export class OriginPool implements OriginConnectionOwner {
     this.#queue = this.#queue.filter((queued) => queued.waiter !== waiter);
   }
 
-  /** Fails those that have waited too long. Called now and then by the worker. */
+  /**
+   * Fails those that have waited too long for room. A connection on its way has a time-out of its
+   * own, which says more about the origin. Called now and then by the worker.
+   */
   expireQueue(): void {
     const deadlineMs = this.#input.monotonicMs() - this.#input.limits.queueTimeoutMs;
-    while (this.#queue.length > 0 && this.#queue[0]!.sinceMs < deadlineMs) {
+    while (this.#queue.length > this.#connecting && this.#queue[0]!.sinceMs < deadlineMs) {
       this.#queue.shift()!.waiter.onConnectionFailure(noConnection('the origin is overloaded'));
     }
   }
