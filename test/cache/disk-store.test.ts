@@ -216,6 +216,25 @@ test('variants, an update and a part outlive a restart', async (t) => {
   assert.deepEqual(stored!.response.partial, { first: 2, last: 3, completeLength: 9 });
 });
 
+test('an update is seen at once, in memory or not, and after it is written', async (t) => {
+  const { store } = openAt(directoryFor(t), { memoryBytes: MIB });
+  t.after(() => store.close());
+  // Too large for the RAM tier, and small.
+  for (const length of [200_000, 100]) {
+    put(store, 'k', pattern(length), [['x', '1']]);
+    await store.flushed();
+    const [hit] = await lookup(store, 'k');
+    const updated = store.update('k', hit!.response, storedOf([['x', '2']]))!;
+    assert.ok((await contentOf(updated)).equals(pattern(length)));
+    for (const _ of ['at once', 'when written']) {
+      const hits = await lookup(store, 'k');
+      assert.equal(hits.length, 1);
+      assert.equal(hits[0]!.response.fields.first('x'), '2');
+      await store.flushed();
+    }
+  }
+});
+
 test('workers share what they store and what they purge', async (t) => {
   const directory = directoryFor(t);
   const [a, b] = [openAt(directory).store, openAt(directory).store];

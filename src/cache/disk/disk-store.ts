@@ -385,17 +385,28 @@ export class DiskStore implements Store {
       purgeSequence,
       markedStaleMs: 0,
     };
+    const hit = inMemory ?? this.#diskHit(response, updated);
     const place = this.#writer.append(head, (error) => {
-      if (error !== null || place === undefined || this.#closed) return;
-      // Replaced or evicted meanwhile: the old content must not come back under the new head.
-      const present = this.index.entry(name);
-      if (present === undefined || present.contentOffset !== entry.contentOffset) return;
-      if (present.contentSegment !== entry.contentSegment) return;
+      if (error !== null || place === undefined || this.#closed || !this.#isStill(entry)) {
+        this.#noteListed(key, hit);
+        return;
+      }
       if (!freshName.equals(name)) void this.index.remove(name);
       const listed = { ...updated, headSegment: place.segment, headOffset: place.offset };
-      void this.index.put(listed);
+      this.#list(listed, key, hit);
     });
-    return inMemory ?? this.#diskHit(response, updated);
+    if (place !== undefined) this.#noteUnlisted(key, hit);
+    return hit;
+  }
+
+  /** Replaced or evicted meanwhile: old content must not come back under a new head. */
+  #isStill(entry: IndexEntry): boolean {
+    const present = this.index.entry(entry.name);
+    return (
+      present !== undefined &&
+      present.contentSegment === entry.contentSegment &&
+      present.contentOffset === entry.contentOffset
+    );
   }
 
   // ------------------------------------------------------------------ removing
