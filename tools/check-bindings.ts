@@ -40,6 +40,7 @@ int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)
 ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags);
 void *memcpy(void *dest, const void *src, size_t n);
 int memcmp(const void *s1, const void *s2, size_t n);
+int strcasecmp(const char *s1, const char *s2);
 `;
 
 /** A declared type that differs from C's and is right all the same. */
@@ -180,6 +181,7 @@ const SYSTEM_HEADERS = [
   'sys/epoll.h',
   'sys/uio.h',
   'string.h',
+  'strings.h',
 ];
 
 /**
@@ -229,7 +231,7 @@ function shape(prototype: Prototype): string {
  */
 export const CALLBACK_TYPES: Readonly<Record<string, readonly string[]>> = {
   'uv-poll.ts': ['uv_poll_cb', 'uv_close_cb'],
-  'ssl-context.ts': ['SSL_CTX_alpn_select_cb_func'],
+  'ssl-context.ts': ['SSL_allow_early_data_cb_fn', 'SSL_CTX_alpn_select_cb_func'],
   'ticket-keys.ts': ['ticket_key_evp_cb'],
 };
 

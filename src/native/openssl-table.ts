@@ -29,6 +29,10 @@ export const libssl = bind({
   SSL_CTX_set_timeout: { arguments: ['pointer', 'i64'], return: 'i64' },
   SSL_CTX_set_session_id_context: { arguments: ['pointer', 'pointer', 'u32'], return: 'i32' },
   SSL_CTX_set_tlsext_ticket_key_evp_cb: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  SSL_CTX_set_allow_early_data_cb: {
+    arguments: ['pointer', 'pointer', 'pointer'],
+    return: 'void',
+  },
   SSL_CTX_set_verify: { arguments: ['pointer', 'i32', 'pointer'], return: 'void' },
   SSL_CTX_get_cert_store: { arguments: ['pointer'], return: 'pointer' },
   SSL_CTX_load_verify_file: { arguments: ['pointer', 'pointer'], return: 'i32' },
@@ -65,6 +69,9 @@ export const libssl = bind({
   SSL_get0_param: { arguments: ['pointer'], return: 'pointer' },
   SSL_get_session: { arguments: ['pointer'], return: 'pointer' },
   SSL_set_session: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  SSL_SESSION_get0_hostname: { arguments: ['pointer'], return: 'pointer' },
+  SSL_SESSION_set1_hostname: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  SSL_SESSION_get0_alpn_selected: { arguments: ['pointer', 'pointer', 'pointer'], return: 'void' },
   SSL_SESSION_is_resumable: { arguments: ['pointer'], return: 'i32' },
   SSL_SESSION_get_max_early_data: { arguments: ['pointer'], return: 'u32' },
   SSL_SESSION_dup: { arguments: ['pointer'], return: 'pointer' },
@@ -127,5 +134,6 @@ export const libcrypto = bind({
 /** Copying to and from the addresses that OpenSSL hands us. */
 export const libcMemory = bind({
   memcpy: { arguments: ['pointer', 'pointer', 'u32'], return: 'pointer' },
+  strcasecmp: { arguments: ['pointer', 'pointer'], return: 'i32' },
   memcmp: { arguments: ['pointer', 'pointer', 'u32'], return: 'i32' },
 });

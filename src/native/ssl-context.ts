@@ -5,7 +5,7 @@ import { counted } from './counters.ts';
 import { stringAt } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { opensslErrorText, takeOpensslErrors } from './openssl-errors.ts';
-import { libcrypto, libssl } from './openssl-table.ts';
+import { libcMemory, libcrypto, libssl } from './openssl-table.ts';
 import { type TicketKeys, ticketKeyCallback } from './ticket-keys.ts';
 import { addressOfCertificate, addressOfKey, type Certificate, type PrivateKey } from './x509.ts';
 
@@ -138,6 +138,20 @@ export class SslContext implements Disposable {
     checked.SSL_CTX_set_recv_max_early_data(this.#address, receivedBytesMax);
   }
 
+  /**
+   * Early data is accepted only under the server name of the ticket: in TLS 1.3 OpenSSL itself
+   * resumes a session under any name, which leaves the new name's policy out.
+   */
+  requireTicketNameForEarlyData(): void {
+    const callback = new Callback(
+      { arguments: ['pointer', 'pointer'], return: 'i32' },
+      (ssl: bigint) => (isNameOfSession(ssl) ? 1 : 0),
+      0,
+    );
+    this.#owned.push(callback);
+    checked.SSL_CTX_set_allow_early_data_cb(this.#address, callback.pointer, 0n);
+  }
+
   /** Sessions are tied to this name: a ticket of another service is not taken for one of ours. */
   setSessionIdContext(name: string): void {
     withCString(name, (address) =>
@@ -246,6 +260,21 @@ export class SslContext implements Disposable {
     for (const owned of this.#owned) owned[Symbol.dispose]();
     counted('ssl-ctx', -1);
   }
+}
+
+const { SSL_get_session, SSL_get_servername, SSL_SESSION_get0_hostname } = libssl.direct;
+const { strcasecmp } = libcMemory.direct;
+const TLSEXT_NAMETYPE_HOST_NAME = 0;
+
+/** Whether an `SSL *` that resumes asks for the name that its session was made under. */
+export function isNameOfSession(ssl: bigint): boolean {
+  const session = SSL_get_session(ssl);
+  if (session === 0n) return false;
+  const asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_HOST_NAME);
+  const stored = SSL_SESSION_get0_hostname(session);
+  if (asked === 0n || stored === 0n) return asked === stored;
+  // Names of hosts do not distinguish case (RFC 4343).
+  return strcasecmp(asked, stored) === 0;
 }
 
 /** RFC 7301 §3.1: each name behind its length. */

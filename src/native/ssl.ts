@@ -6,11 +6,23 @@ import { stringAt, transientAddressOf } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { type OpensslError, takeOpensslErrors } from './openssl-errors.ts';
 import { libcMemory, libcrypto, libssl } from './openssl-table.ts';
-import { addressOfContext, holdContext, type SslContext, withCString } from './ssl-context.ts';
+import {
+  addressOfContext,
+  holdContext,
+  isNameOfSession,
+  type SslContext,
+  withCString,
+} from './ssl-context.ts';
 import { SslSession } from './ssl-session.ts';
 
 const ssl = libssl.checked;
 const { SSL_read, SSL_write, SSL_get_error, SSL_write_early_data } = libssl.direct;
+const {
+  SSL_get_session,
+  SSL_get_servername,
+  SSL_SESSION_get0_hostname,
+  SSL_SESSION_set1_hostname,
+} = libssl.direct;
 const { SSL_new, SSL_free, SSL_set_bio, SSL_set_accept_state, SSL_set_connect_state } =
   libssl.direct;
 const { ERR_clear_error, ERR_peek_error, BIO_ctrl, BIO_ctrl_pending, BIO_read, BIO_new } =
@@ -26,8 +38,7 @@ const SSL_READ_EARLY_DATA_FINISH = 2;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 const SSL_CTRL_GET_SIGNATURE_NAME = 140;
 const SSL_CTRL_GET_PEER_SIGNATURE_NAME = 141;
-const TLSEXT_NAMETYPE_HOST_NAME = 0n;
-const TLSEXT_NAMETYPE_HOST_NAME_I32 = 0;
+const TLSEXT_NAMETYPE_HOST_NAME = 0;
 const BIO_CTRL_INFO = 3;
 const BIO_C_SET_BUF_MEM = 114;
 const BIO_NOCLOSE = 0n;
@@ -82,6 +93,14 @@ const PEEK_BYTES_MAX = 256;
  */
 function clearErrors(): void {
   if (ERR_peek_error() !== 0) ERR_clear_error();
+}
+
+/** Reads what SSL_get0_alpn_selected and its kin have left: a pointer and a length. */
+function protocolFromResults(): string {
+  const length = Math.min(resultWords[2]!, 255);
+  if (length === 0) return '';
+  memcpy(scratchAddress, resultPointers[0]!, length);
+  return scratch.bytes.toString('latin1', 0, length);
 }
 
 export class Ssl implements Disposable {
@@ -236,9 +255,7 @@ export class Ssl implements Disposable {
   /** Asks for this name (RFC 6066 §3). */
   setServerName(name: string): void {
     const { SSL_ctrl } = ssl;
-    withCString(name, (address) =>
-      SSL_ctrl(this.#ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_HOST_NAME, address),
-    );
+    withCString(name, (address) => SSL_ctrl(this.#ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, 0n, address));
   }
 
   /** The certificate must bear this DNS name (RFC 9525) or, when `isAddress`, this IP address. */
@@ -281,7 +298,7 @@ export class Ssl implements Disposable {
   get group(): string {
     // OpenSSL 3.5 dereferences the session here, and there is none between a HelloRetryRequest and
     // the second ClientHello.
-    if (ssl.SSL_get_session(this.#ssl) === 0n) return '';
+    if (!this.hasSession) return '';
     return stringAt(ssl.SSL_get0_group_name(this.#ssl));
   }
 
@@ -299,20 +316,47 @@ export class Ssl implements Disposable {
     return ssl.SSL_session_reused(this.#ssl) === 1;
   }
 
+  /** Whether there is a session yet: not before the ClientHello, nor after a HelloRetryRequest. */
+  get hasSession(): boolean {
+    return SSL_get_session(this.#ssl) !== 0n;
+  }
+
+  /** Whether the server name asked for is the one that the session resumed was made under. */
+  get isNameOfSession(): boolean {
+    return isNameOfSession(this.#ssl);
+  }
+
+  /**
+   * Notes the server name asked for in the session, and so in the tickets that are made next. In
+   * TLS 1.3 OpenSSL does it only for contexts that choose by name.
+   */
+  stampSession(): void {
+    const session = SSL_get_session(this.#ssl);
+    const name = SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME);
+    // A resumed session of TLS 1.2 lends out its own copy, which the call would free first.
+    if (name === SSL_SESSION_get0_hostname(session)) return;
+    SSL_SESSION_set1_hostname(session, name);
+  }
+
+  /** The protocol that was chosen when the session was made. */
+  get alpnOfSession(): string {
+    const session = SSL_get_session(this.#ssl);
+    if (session === 0n) return '';
+    ssl.SSL_SESSION_get0_alpn_selected(session, resultAddress, secondResultAddress);
+    return protocolFromResults();
+  }
+
   get earlyDataStatus(): number {
     return ssl.SSL_get_early_data_status(this.#ssl);
   }
 
   get serverName(): string {
-    return stringAt(ssl.SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME_I32));
+    return stringAt(SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME));
   }
 
   get alpn(): string {
     ssl.SSL_get0_alpn_selected(this.#ssl, resultAddress, secondResultAddress);
-    const length = Math.min(resultWords[2]!, 255);
-    if (length === 0) return '';
-    memcpy(scratchAddress, resultPointers[0]!, length);
-    return scratch.bytes.toString('latin1', 0, length);
+    return protocolFromResults();
   }
 
   get stateName(): string {

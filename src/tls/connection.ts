@@ -8,7 +8,7 @@ import type { SslSession } from '../native/ssl-session.ts';
 import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
-import { takeHandshakeRecord } from './handshake-record.ts';
+import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
 
 const Phase = {
@@ -75,6 +75,8 @@ export class TlsEngine implements TlsConnection {
   #startedAtMs = 0;
   #startedAtMonotonicMs = 0;
   #helloRetryRequest = false;
+  #earlyDataReason = '';
+  #isSessionStamped = false;
   #isServerHelloSeen = false;
   /** Client: the beginning of the server's first flight, while it is incomplete. */
   #serverHelloPrefix: Buffer | null = null;
@@ -168,7 +170,7 @@ export class TlsEngine implements TlsConnection {
   #readEarlyData(plaintext: Plaintext): void {
     while (this.#phase === Phase.early) {
       const status = this.#ssl.readEarlyData(plaintext.buffer);
-      this.#watchOutput();
+      this.#noteServerHello();
       if (status > 0) {
         // Our Finished has been made before the first early data was read, so that an answer can
         // be sealed with keys of the application (RFC 8446 §2, 0.5-RTT data).
@@ -187,7 +189,7 @@ export class TlsEngine implements TlsConnection {
 
   #advanceHandshake(): void {
     const status = this.#ssl.handshake();
-    this.#watchOutput();
+    if (this.#role === 'server') this.#noteServerHello();
     if (status === SslStatus.complete) this.#completeHandshake();
     else if (status !== SslStatus.wantsInput) this.#handshakeStopped(status);
   }
@@ -292,11 +294,20 @@ export class TlsEngine implements TlsConnection {
     return this.#isServerHelloSeen && this.#ssl.cipher !== '';
   }
 
-  #watchOutput(): void {
-    if (this.#isServerHelloSeen || this.#role === 'client') return;
+  /** Server: looks at what OpenSSL has just decided, before it waits for the client's answer. */
+  #noteServerHello(): void {
+    const ssl = this.#ssl;
     // A server's first output is its ServerHello, its HelloRetryRequest or an alert, in one piece.
-    if (this.#ssl.outputBytes === 0) return;
-    this.#noteServerHello(this.#ssl.peekOutput(0, SERVER_HELLO_PREFIX_BYTES));
+    if (!this.#isServerHelloSeen && ssl.outputBytes > 0) {
+      this.#readServerHello(ssl.peekOutput(0, SERVER_HELLO_PREFIX_BYTES));
+    }
+    if (this.#isSessionStamped || this.#handshakeComplete || !ssl.hasSession) return;
+    this.#isSessionStamped = true;
+    this.#earlyDataReason = earlyDataRejection(ssl, {
+      isAllowed: this.#earlyData,
+      helloRetryRequest: this.#helloRetryRequest,
+    });
+    ssl.stampSession();
   }
 
   /** A client gets the server's first flight in any number of pieces. */
@@ -305,11 +316,11 @@ export class TlsEngine implements TlsConnection {
     const filled = this.#bytesReceived;
     prefix.set(piece.subarray(0, prefix.length - filled), filled);
     if (filled + piece.length < prefix.length) return;
-    this.#noteServerHello(prefix);
+    this.#readServerHello(prefix);
     this.#serverHelloPrefix = null;
   }
 
-  #noteServerHello(prefix: Uint8Array): void {
+  #readServerHello(prefix: Uint8Array): void {
     this.#helloRetryRequest = isHelloRetryRequest(prefix);
     this.#isServerHelloSeen = true;
   }
@@ -339,7 +350,7 @@ export class TlsEngine implements TlsConnection {
     return takeHandshakeRecord(this.#ssl, {
       failure,
       isAgreed: this.#isAgreed,
-      earlyDataAllowed: this.#earlyData,
+      earlyDataReason: this.#earlyDataReason,
       earlyDataBytes: this.#earlyDataBytes,
       helloRetryRequest: this.#helloRetryRequest,
       startedAtMs: this.#startedAtMs,

@@ -9,7 +9,8 @@ export interface EngineFacts {
   readonly failure: Failure | null;
   /** Whether a cipher suite has been agreed; until then OpenSSL names what might have been. */
   readonly isAgreed: boolean;
-  readonly earlyDataAllowed: boolean;
+  /** Why early data was refused, noted while the session was still the ticket's. */
+  readonly earlyDataReason: string;
   readonly earlyDataBytes: number;
   readonly helloRetryRequest: boolean;
   readonly startedAtMs: number;
@@ -33,7 +34,7 @@ export function takeHandshakeRecord(ssl: Ssl, facts: EngineFacts): HandshakeReco
     signature: resumed ? '' : ssl.signature,
     resumed,
     earlyData,
-    earlyDataReason: earlyData === 'rejected' ? rejectionReason(facts, resumed) : '',
+    earlyDataReason: earlyData === 'rejected' ? facts.earlyDataReason : '',
     earlyDataBytes: facts.earlyDataBytes,
     helloRetryRequest: facts.helloRetryRequest,
     serverName: ssl.serverName,
@@ -60,10 +61,21 @@ function earlyDataOutcome(ssl: Ssl): EarlyDataOutcome {
   }
 }
 
-function rejectionReason(facts: EngineFacts, resumed: boolean): string {
+/**
+ * Why a server has refused early data, in words. To be asked between its ServerHello and its
+ * tickets, which replace the session that was resumed.
+ */
+export function earlyDataRejection(
+  ssl: Ssl,
+  facts: { readonly isAllowed: boolean; readonly helloRetryRequest: boolean },
+): string {
+  if (ssl.earlyDataStatus !== EarlyDataStatus.rejected) return '';
   // RFC 8446 §4.2.10: what a server must check before it accepts.
   if (facts.helloRetryRequest) return 'hello retry request';
-  if (!facts.earlyDataAllowed) return 'policy off';
-  if (!resumed) return 'ticket not accepted';
-  return 'ticket not usable for early data';
+  if (!facts.isAllowed) return 'policy off';
+  if (!ssl.isResumed) return 'ticket not accepted';
+  if (!ssl.isNameOfSession) return 'server name changed';
+  if (ssl.alpn !== ssl.alpnOfSession) return 'ALPN changed';
+  // What is left is the age that the client claims, which must be that of the ticket by 10 s.
+  return 'ticket age implausible';
 }

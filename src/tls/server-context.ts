@@ -105,6 +105,7 @@ function configure(context: SslContext, options: ServerContextOptions): void {
     // Never below: early data under an old ticket is skipped, not answered with an alert.
     Math.max(bytesMax, SKIPPED_EARLY_DATA_BYTES_MIN),
   );
+  context.requireTicketNameForEarlyData();
   context.setTickets(
     options.ticketsPerHandshake ?? TICKETS_PER_HANDSHAKE_DEFAULT,
     options.ticketLifetimeSeconds ?? TICKET_LIFETIME_SECONDS_DEFAULT,

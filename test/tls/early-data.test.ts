@@ -152,7 +152,49 @@ describe('early data that is not accepted', () => {
   });
 
   test('since the protocol chosen by ALPN is another', () => {
-    rejected({ alpn: [] }, 'ticket not usable for early data');
+    rejected({ alpn: [] }, 'ALPN changed');
+  });
+
+  test('since the server name is another than that of the ticket', () => {
+    using server = serverContext();
+    using client = clientContext();
+    using session = obtainSession(server, client);
+    const serverName = 'other.example';
+    using pair = new Pair(server, client, { session, earlyData, serverName }).settle();
+    assert.equal(pair.server.record.resumed, true);
+    assert.equal(pair.server.record.earlyDataReason, 'server name changed');
+    assert.deepEqual(pair.server.events, ['handshake']);
+    // The ticket that the resumed connection brought is under the name it was made for.
+    using renewed = pair.takeSession();
+    using again = new Pair(server, client, { session: renewed, earlyData, serverName }).settle();
+    assert.equal(again.server.record.earlyData, 'accepted');
+    using back = new Pair(server, client, { session: renewed, earlyData }).settle();
+    assert.equal(back.server.record.earlyDataReason, 'server name changed');
+  });
+
+  test('but the case of the name does not matter', () => {
+    using server = serverContext();
+    using client = clientContext();
+    using session = obtainSession(server, client);
+    const serverName = 'LOCALHOST';
+    using pair = new Pair(server, client, { session, earlyData, serverName }).settle();
+    assert.equal(pair.server.record.earlyData, 'accepted');
+  });
+
+  test('since the name is missing or was missing', () => {
+    using server = serverContext();
+    using client = clientContext();
+    using named = obtainSession(server, client);
+    using unnamed = new Pair(server, client, { serverName: '' }).settle();
+    using nameless = unnamed.takeSession();
+    for (const [session, serverName, expected] of [
+      [named, '', 'rejected'],
+      [nameless, 'localhost', 'rejected'],
+      [nameless, '', 'accepted'],
+    ] as const) {
+      using pair = new Pair(server, client, { session, earlyData, serverName }).settle();
+      assert.equal(pair.server.record.earlyData, expected);
+    }
   });
 
   test('since a HelloRetryRequest came between', () => {
