@@ -156,7 +156,7 @@ export class Http2ClientConnection implements Endpoint {
       this.#malformed(stream, 'the field section is too large');
       return;
     }
-    if (exchange.hasHead) {
+    if (stream.hasHead) {
       const trailers = readTrailers(connection.decoder.fields);
       if (trailers === null || !endStream || hasLengthFault(stream, true)) {
         this.#malformed(stream, 'malformed trailers');

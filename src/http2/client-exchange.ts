@@ -16,7 +16,7 @@ export class ClientExchange implements RequestSender, StreamUser {
   /** Null once the exchange was given up or has failed. */
   #handler: ResponseHandler | null;
   #hasEnded: boolean;
-  hasHead = false;
+  #hasResponse = false;
 
   constructor(
     connection: Connection,
@@ -26,6 +26,7 @@ export class ClientExchange implements RequestSender, StreamUser {
   ) {
     this.#connection = connection;
     this.#stream = stream;
+    stream.hasHead = false;
     this.#isHead = request.method === 'HEAD';
     this.#isConnect = request.method === 'CONNECT';
     this.#hasEnded = !request.hasContent;
@@ -43,7 +44,7 @@ export class ClientExchange implements RequestSender, StreamUser {
       this.#handler?.onInformational(status, head.fields);
       return true;
     }
-    this.hasHead = true;
+    this.#stream.hasHead = true;
     if (this.#isConnect && status < 300) {
       this.#handler?.onUpgrade({ ...head, contentLength: -1 });
       return true;
@@ -61,13 +62,15 @@ export class ClientExchange implements RequestSender, StreamUser {
   }
 
   onRemoteEnd(trailers: FieldSection | null): void {
+    this.#hasResponse = true;
     this.#handler?.onEnd(trailers);
   }
 
   onReset(error: SluiceError): void {
     const handler = this.#handler;
     this.#handler = null;
-    handler?.onError(error);
+    // The rest of a request whose response is complete is of no interest to anybody.
+    if (!this.#hasResponse) handler?.onError(error);
   }
 
   onWritable(): void {

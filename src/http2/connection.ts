@@ -510,9 +510,10 @@ export class Connection {
     }
     stream.receivedBytes += end - start;
     // Before anything is handed on: what is too much must not reach the next recipient.
-    if (hasLengthFault(stream, endStream)) {
+    if (!stream.hasHead || hasLengthFault(stream, endStream)) {
+      const message = stream.hasHead ? 'content of a length not announced' : 'DATA before HEADERS';
       this.receiver.release(length);
-      this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'content of a length not announced');
+      this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, message);
       return !this.isClosed;
     }
     this.receiver.content(stream, bytes, start, end, padding);
@@ -650,10 +651,12 @@ export class Connection {
     stream.isClosed = true;
     this.streams.close(stream, state);
     if (state !== StreamState.CLOSED_BY_END) {
+      const { user } = stream;
+      stream.user = null;
       this.sender.drop(stream);
       this.receiver.dropHeld(stream);
+      if (error !== null) user?.onReset(error);
     }
-    if (error !== null) stream.user?.onReset(error);
     this.#endpoint.onCapacityChange();
     if (this.isDraining || this.hasPeerGoaway) this.#endWhenDone();
   }

@@ -56,6 +56,8 @@ export class Stream {
   heldBytes = 0;
   isEndHeld = false;
   heldTrailers: FieldSection | null = null;
+  /** False for a response whose final field section has not come: DATA would have no place. */
+  hasHead = true;
   /** Octets announced by Content-Length, or -1; and received. */
   expectedBytes = -1;
   receivedBytes = 0;

@@ -221,6 +221,8 @@ describe('a response from an origin', () => {
   });
 
   for (const [name, frames] of Object.entries({
+    'content before the head': [data(1, 'x')],
+    'content after an interim response': [response(1, 0, '103'), data(1, 'x')],
     'no status': [headers(1, END_HEADERS, [['a', 'b']])],
     'a request pseudo-header field': [response(1, 0, '200', [':path', '/'])],
     'a status of two digits': [response(1, 0, '20')],

@@ -1,4 +1,5 @@
 /** A server connection whose output and events are recorded. */
+import assert from 'node:assert/strict';
 import type { SluiceError } from '../../src/base/errors.ts';
 import type {
   PreparedResponse,
@@ -34,21 +35,29 @@ export class RecordedRequest implements RequestHandler {
     return Buffer.concat(this.content).toString('latin1');
   }
 
+  // Every test checks the order of the contract: content, end; abort at any time, last.
+
   onContent(bytes: Uint8Array): void {
+    assert.equal(this.trailers, undefined, 'content after the end');
+    assert.equal(this.aborted, undefined, 'content after the abort');
     this.content.push(Buffer.from(bytes));
     this.onPart(bytes);
   }
 
   onEnd(trailers: FieldSection | null): void {
+    assert.equal(this.trailers, undefined, 'a second end');
+    assert.equal(this.aborted, undefined, 'an end after the abort');
     this.trailers = trailers;
     this.onAll();
   }
 
   onAbort(error: SluiceError): void {
+    assert.equal(this.aborted, undefined, 'a second abort');
     this.aborted = error;
   }
 
   onWritable(): void {
+    assert.equal(this.aborted, undefined, 'a call after the abort');
     this.writableCount++;
     this.onDrained();
   }
