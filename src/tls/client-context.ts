@@ -8,11 +8,9 @@ import { Ssl } from '../native/ssl.ts';
 import { SslContext, SslMode, SslOption, type TlsVersion } from '../native/ssl-context.ts';
 import type { SslSession } from '../native/ssl-session.ts';
 import { Certificate } from '../native/x509.ts';
+import { CIPHER_SUITES_TLS13, CLIENT_CIPHERS_TLS12 } from './cipher-suites.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsHandler } from './contract.ts';
-
-/** Forward secret suites; CBC stays for old origins, behind the AEAD ones. */
-const CIPHERS_TLS12 = 'ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL:!PSK:!SRP';
 
 /** Where distributions keep the roots, as one file. */
 const ROOT_FILES = [
@@ -66,7 +64,8 @@ export function createClientContext(options: ClientContextOptions = {}): ClientC
     context.setOptions(SslOption.NO_COMPRESSION | SslOption.NO_RENEGOTIATION);
     context.setMode(SslMode.ACCEPT_MOVING_WRITE_BUFFER | SslMode.RELEASE_BUFFERS);
     context.setVersions(options.minVersion ?? 'TLSv1.2', options.maxVersion ?? 'TLSv1.3');
-    context.setCipherList(CIPHERS_TLS12);
+    context.setCipherList(CLIENT_CIPHERS_TLS12);
+    context.setCipherSuites(CIPHER_SUITES_TLS13);
     if (options.groups !== undefined) context.setGroups(options.groups);
     if (options.alpn !== undefined && options.alpn.length > 0) context.offerAlpn(options.alpn);
     const roots = verify ? trustRoots(context, options) : 'none';

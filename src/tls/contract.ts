@@ -17,7 +17,10 @@ export interface HandshakeRecord {
   readonly signature: string;
   readonly resumed: boolean;
   readonly earlyData: EarlyDataOutcome;
-  /** Words for a rejection: `policy off`, `replayed`, `ticket expired`, `hello retry request` … */
+  /**
+   * Words for a rejection: `policy off`, `hello retry request`, `ticket not accepted`, `server name
+   * changed`, `ALPN changed`, `ticket age implausible`; '' otherwise.
+   */
   readonly earlyDataReason: string;
   readonly earlyDataBytes: number;
   readonly helloRetryRequest: boolean;

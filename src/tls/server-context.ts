@@ -5,6 +5,7 @@ import { Ssl } from '../native/ssl.ts';
 import { SslContext, SslMode, SslOption, type TlsVersion } from '../native/ssl-context.ts';
 import { TicketKeys } from '../native/ticket-keys.ts';
 import { Certificate, PrivateKey } from '../native/x509.ts';
+import { CIPHER_SUITES_TLS13, SERVER_CIPHERS_TLS12 } from './cipher-suites.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import { implementedGroups } from './groups.ts';
@@ -19,14 +20,6 @@ export const TICKETS_PER_HANDSHAKE_DEFAULT = 2;
 export const TICKET_LIFETIME_SECONDS_DEFAULT = 86_400;
 /** OpenSSL's own: X25519MLKEM768 and X25519 first, then the NIST curves, X448 and ffdhe. */
 export const GROUPS_DEFAULT = 'DEFAULT';
-/** Forward secret AEAD suites only (RFC 9325 §4.2). */
-const CIPHERS_TLS12 =
-  'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:' +
-  'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:' +
-  'ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305';
-/** AES-128 first: as safe here as AES-256, and a third faster per octet. */
-const CIPHER_SUITES_TLS13 =
-  'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
 const SESSION_ID_CONTEXT = 'sluice';
 
 export interface ServerContextOptions {
@@ -96,7 +89,7 @@ function configure(context: SslContext, options: ServerContextOptions): void {
   );
   context.setMode(SslMode.ACCEPT_MOVING_WRITE_BUFFER | SslMode.RELEASE_BUFFERS);
   context.setVersions(options.minVersion ?? 'TLSv1.2', options.maxVersion ?? 'TLSv1.3');
-  context.setCipherList(CIPHERS_TLS12);
+  context.setCipherList(SERVER_CIPHERS_TLS12);
   context.setCipherSuites(CIPHER_SUITES_TLS13);
   setGroups(context, options.groups ?? GROUPS_DEFAULT);
   const bytesMax = options.earlyData.bytesMax ?? EARLY_DATA_BYTES_DEFAULT;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import type { ServerContextOptions } from '../../src/tls/server-context.ts';
 import {
   accept,
@@ -199,6 +200,20 @@ describe('early data that is not accepted', () => {
 
   test('since a HelloRetryRequest came between', () => {
     rejected({ groups: 'P-384' }, 'hello retry request');
+  });
+
+  const isLong = process.env.SLUICE_LONG === '1';
+  const slow = { skip: isLong ? false : 'takes 12 s: set SLUICE_LONG=1' };
+  test('since the flight comes 12 s after it was made', slow, async () => {
+    using server = serverContext();
+    using client = clientContext();
+    using session = obtainSession(server, client);
+    using pair = new Pair(server, client, { session, earlyData });
+    // RFC 8446 §8.3: the age that the ClientHello claims is no longer that of the ticket.
+    await setTimeout(12_000);
+    pair.settle();
+    assert.equal(pair.server.record.earlyDataReason, 'ticket age implausible');
+    assert.equal(pair.server.record.resumed, true);
   });
 
   test('full of 16 KiB, and switched off', () => {
