@@ -13,7 +13,7 @@ import type { Http1Output } from '../../../src/http1/output.ts';
 import { Http1ServerConnection } from '../../../src/http1/server-connection.ts';
 import { printable, type Vector } from '../vector-file.ts';
 
-/** Events in order; content that comes in pieces counts as one. */
+/** Events in order; content that comes in pieces counts as one, and equal events are counted. */
 export class Recording {
   readonly #events: string[] = [];
   #kind = '';
@@ -36,7 +36,13 @@ export class Recording {
 
   get events(): readonly string[] {
     this.#flush();
-    return this.#events;
+    const events: string[] = [];
+    for (let i = 0, count = 1; i < this.#events.length; i += count) {
+      count = 1;
+      while (this.#events[i + count] === this.#events[i]) count++;
+      events.push(count === 1 ? this.#events[i]! : `${count} × ${this.#events[i]}`);
+    }
+    return events;
   }
 
   #flush(): void {
