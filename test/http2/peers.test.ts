@@ -11,8 +11,10 @@ import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
 import { Http2ClientConnection } from '../../src/http2/client-connection.ts';
 import type { Http2Output } from '../../src/http2/frame-writer.ts';
+import { encodeHuffman, huffmanLength } from '../../src/http2/huffman.ts';
 import { Http2ServerConnection } from '../../src/http2/server-connection.ts';
 import { facts, prepared, RecordedRequest } from './server-under-test.ts';
+import * as wire from './wire.ts';
 
 const gone = new SluiceError('connection-lost', 'the socket closed', { blame: 'downstream' });
 
@@ -263,6 +265,33 @@ describe("our client and Node's server", () => {
     assert.deepEqual(response.seen, ['upgrade 200']);
     assert.equal(Buffer.concat(response.parts).toString(), 'through the tunnel');
   });
+});
+
+test('nghttp2 decodes our Huffman code of every octet that a field value may hold', async () => {
+  const octets = Array.from({ length: 0xe0 }, (_, i) => String.fromCharCode(0x20 + i))
+    .filter((character) => character !== '\x7f')
+    .join('');
+  const value = `a${octets}a`;
+  const code = Buffer.alloc(huffmanLength(value));
+  encodeHuffman(value, code, 0);
+  const length = code.length - 127;
+  const line = [0x00, 1, 0x78, 0xff, (length & 0x7f) | 0x80, length >> 7];
+  const block = Buffer.concat([wire.block(...wire.GET_FIELDS), Buffer.from(line), code]);
+  const origin = http2.createServer();
+  origin.listen(0, '127.0.0.1');
+  await once(origin, 'listening');
+  const socket = net.connect((origin.address() as AddressInfo).port, '127.0.0.1');
+  socket.write(
+    Buffer.concat([wire.PREFACE, wire.settings(), wire.frame(wire.TYPE.HEADERS, 5, 1, block)]),
+  );
+  const [stream, headers] = (await once(origin, 'stream')) as [
+    http2.ServerHttp2Stream,
+    http2.IncomingHttpHeaders,
+  ];
+  assert.equal(headers.x, value);
+  stream.close();
+  socket.destroy();
+  origin.close();
 });
 
 /** The tool's output, or null when it is not installed. */
