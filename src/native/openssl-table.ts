@@ -39,6 +39,7 @@ export const libssl = bind({
   SSL_CTX_load_verify_dir: { arguments: ['pointer', 'pointer'], return: 'i32' },
 
   SSL_new: { arguments: ['pointer'], return: 'pointer' },
+  SSL_get_client_random: { arguments: ['pointer', 'pointer', 'u32'], return: 'u32' },
   SSL_free: { arguments: ['pointer'], return: 'void' },
   SSL_ctrl: { arguments: ['pointer', 'i32', 'i64', 'pointer'], return: 'i32' },
   SSL_set_accept_state: { arguments: ['pointer'], return: 'void' },

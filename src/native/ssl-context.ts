@@ -42,6 +42,9 @@ export const SslMode = {
 export const TlsVersion = { 'TLSv1.2': 0x0303n, 'TLSv1.3': 0x0304n } as const;
 export type TlsVersion = keyof typeof TlsVersion;
 
+/** RFC 8446 §4.1.2. */
+const CLIENT_RANDOM_BYTES = 32;
+
 /** **For native/ only**: the `SSL_CTX *`; 0n once it has been freed. */
 export let addressOfContext: (context: SslContext) => bigint;
 /** **For native/ only**: a connection holds its context, and lets it go. */
@@ -139,16 +142,24 @@ export class SslContext implements Disposable {
   }
 
   /**
-   * Early data is accepted only under the server name of the ticket: in TLS 1.3 OpenSSL itself
-   * resumes a session under any name, which leaves the new name's policy out.
+   * The last word on early data, asked once OpenSSL itself would accept it: it must be under the
+   * server name of the ticket (in TLS 1.3 OpenSSL resumes a session under any name, which leaves the
+   * new name's policy out), and `admit` must say yes to ClientHello.random. The 32 octets are valid
+   * until its return.
    */
-  requireTicketNameForEarlyData(): void {
+  judgeEarlyData(admit: (clientRandom: Uint8Array) => boolean): void {
+    const random = NativeBuffer.allocate(CLIENT_RANDOM_BYTES);
+    const randomAddress = addressOf(random);
     const callback = new Callback(
       { arguments: ['pointer', 'pointer'], return: 'i32' },
-      (ssl: bigint) => (isNameOfSession(ssl) ? 1 : 0),
+      (ssl: bigint) => {
+        if (!isNameOfSession(ssl)) return 0;
+        checked.SSL_get_client_random(ssl, randomAddress, CLIENT_RANDOM_BYTES);
+        return admit(random.bytes) ? 1 : 0;
+      },
       0,
     );
-    this.#owned.push(callback);
+    this.#owned.push(callback, random);
     checked.SSL_CTX_set_allow_early_data_cb(this.#address, callback.pointer, 0n);
   }
 

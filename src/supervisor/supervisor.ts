@@ -7,6 +7,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
+import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
 import type { StartWorker, WorkerSetup } from '../worker/contract.ts';
 import type { AdminServer } from './admin.ts';
@@ -49,6 +50,7 @@ export interface SupervisorStatus {
 export class Supervisor {
   readonly #input: SupervisorInput;
   readonly #memory: SharedMemory;
+  readonly #strikesOffset: number;
   readonly #metrics: Metrics;
   readonly #startedAtMs = Date.now();
   #listeners: OpenListener[] = [];
@@ -62,7 +64,10 @@ export class Supervisor {
     this.#input = input;
     // One region for each worker, and the supervisor's own at the end.
     const regionCount = input.options.workers + 1;
-    this.#memory = SharedMemory.create('sluice-metrics', regionCount * metricsRegionBytes);
+    // Metrics first, then the strike register: both must survive any worker.
+    this.#strikesOffset = regionCount * metricsRegionBytes;
+    const length = this.#strikesOffset + strikeRegisterBytes();
+    this.#memory = SharedMemory.create('sluice-shared', length);
     this.#metrics = new Metrics(this.#region(regionCount - 1));
   }
 
@@ -156,6 +161,7 @@ export class Supervisor {
         metricsFd: this.#memory.fd,
         metricsBytes: this.#memory.length,
         metricsOffset: workerIndex * metricsRegionBytes,
+        strikesOffset: this.#strikesOffset,
         ticketKeys,
       }),
     );

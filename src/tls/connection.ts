@@ -7,6 +7,7 @@ import { type Ssl, SslStatus } from '../native/ssl.ts';
 import type { SslSession } from '../native/ssl-session.ts';
 import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
+import type { EarlyDataGate } from './early-data-gate.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
@@ -54,6 +55,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   /** Server: whether early data may be accepted. */
   readonly earlyData: boolean;
+  /** Server: what refuses a ClientHello that has been accepted before. */
+  readonly gate?: EarlyDataGate | null;
 }
 
 export class TlsEngine implements TlsConnection {
@@ -62,6 +65,7 @@ export class TlsEngine implements TlsConnection {
   readonly #clock: Clock;
   readonly #role: 'server' | 'client';
   readonly #earlyData: boolean;
+  readonly #gate: EarlyDataGate | null;
   #phase: Phase;
   #disposed = false;
   #receiving = false;
@@ -87,6 +91,7 @@ export class TlsEngine implements TlsConnection {
     this.#clock = options.clock;
     this.#role = options.role;
     this.#earlyData = options.earlyData;
+    this.#gate = options.gate ?? null;
     this.#phase = options.role === 'server' && options.earlyData ? Phase.early : Phase.handshake;
   }
 
@@ -306,6 +311,7 @@ export class TlsEngine implements TlsConnection {
     this.#earlyDataReason = earlyDataRejection(ssl, {
       isAllowed: this.#earlyData,
       helloRetryRequest: this.#helloRetryRequest,
+      refusal: this.#gate?.takeRefusal() ?? '',
     });
     ssl.stampSession();
   }

@@ -67,7 +67,12 @@ function earlyDataOutcome(ssl: Ssl): EarlyDataOutcome {
  */
 export function earlyDataRejection(
   ssl: Ssl,
-  facts: { readonly isAllowed: boolean; readonly helloRetryRequest: boolean },
+  facts: {
+    readonly isAllowed: boolean;
+    readonly helloRetryRequest: boolean;
+    /** Why the gate said no; '' when it did not. */
+    readonly refusal: string;
+  },
 ): string {
   if (ssl.earlyDataStatus !== EarlyDataStatus.rejected) return '';
   // RFC 8446 §4.2.10: what a server must check before it accepts.
@@ -76,6 +81,7 @@ export function earlyDataRejection(
   if (!ssl.isResumed) return 'ticket not accepted';
   if (!ssl.isNameOfSession) return 'server name changed';
   if (ssl.alpn !== ssl.alpnOfSession) return 'ALPN changed';
+  if (facts.refusal !== '') return facts.refusal;
   // What is left is the age that the client claims, which must be that of the ticket by 10 s.
   return 'ticket age implausible';
 }

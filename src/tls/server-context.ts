@@ -8,6 +8,7 @@ import { Certificate, PrivateKey } from '../native/x509.ts';
 import { CIPHER_SUITES_TLS13, SERVER_CIPHERS_TLS12 } from './cipher-suites.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
+import type { EarlyDataGate } from './early-data-gate.ts';
 import { implementedGroups } from './groups.ts';
 
 /** As much as OpenSSL, nginx and browsers use; a first request fits. */
@@ -32,6 +33,11 @@ export interface ServerContextOptions {
     readonly enabled: boolean;
     /** Octets per connection; 16,384 by default. */
     readonly bytesMax?: number;
+    /**
+     * Accepts no ClientHello's early data twice. Without one, replays are accepted: only where
+     * nothing can be replayed, as in tests.
+     */
+    readonly gate?: EarlyDataGate;
   };
   /** 80 octets each, newest first: 16 name, 32 AES, 32 HMAC. */
   readonly ticketKeys: readonly Uint8Array[];
@@ -63,11 +69,11 @@ export function createServerContext(options: ServerContextOptions): ServerContex
     configure(context, options);
     const keys = new TicketKeys(options.ticketKeys);
     context.setTicketKeys(keys);
-    const earlyData = options.earlyData.enabled;
+    const { enabled: earlyData, gate = null } = options.earlyData;
     return {
       warnings,
       accept: (handler, clock) =>
-        new TlsEngine({ ssl: new Ssl(context), role: 'server', handler, clock, earlyData }),
+        new TlsEngine({ ssl: new Ssl(context), role: 'server', handler, clock, earlyData, gate }),
       replaceTicketKeys: (replacement) => keys.replace(replacement),
       [Symbol.dispose]: () => context[Symbol.dispose](),
     };
@@ -98,7 +104,8 @@ function configure(context: SslContext, options: ServerContextOptions): void {
     // Never below: early data under an old ticket is skipped, not answered with an alert.
     Math.max(bytesMax, SKIPPED_EARLY_DATA_BYTES_MIN),
   );
-  context.requireTicketNameForEarlyData();
+  const { gate } = options.earlyData;
+  context.judgeEarlyData(gate?.admit ?? (() => true));
   context.setTickets(
     options.ticketsPerHandshake ?? TICKETS_PER_HANDSHAKE_DEFAULT,
     options.ticketLifetimeSeconds ?? TICKET_LIFETIME_SECONDS_DEFAULT,

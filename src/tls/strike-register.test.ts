@@ -85,7 +85,7 @@ test('several workers at once never accept a ClientHello twice, a new generation
     [0, 1, 2, 3].map(
       (index) =>
         new Promise<number>((resolve, reject) => {
-          const worker = new Worker(new URL('./strike-register.race.ts', import.meta.url), {
+          const worker = new Worker(new URL('../../test/tls/strike-race.ts', import.meta.url), {
             workerData: { shared, slots, keys, gate, index, nowMs: NOW_MS },
           });
           worker.once('message', resolve);

@@ -6,6 +6,7 @@ import { openAccessLog } from '../telemetry/access-log.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { startProcessSampler } from '../telemetry/process-sampler.ts';
+import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import type { StartWorker, WorkerSetup } from './contract.ts';
 
 export interface AssembledWorker {
@@ -19,9 +20,10 @@ export async function assembleWorker(
   memory: SharedMemory,
   startWorker: StartWorker,
 ): Promise<AssembledWorker> {
-  const { options, workerIndex, listeners, ticketKeys, metricsOffset } = setup;
+  const { options, workerIndex, listeners, ticketKeys, metricsOffset, strikesOffset } = setup;
   const region = memory.bytes.subarray(metricsOffset, metricsOffset + metricsRegionBytes);
   const metrics = new Metrics(region);
+  const strikes = memory.int32(strikesOffset, strikeRegisterBytes() / 4);
   const accessLog = openAccessLog({
     target: options.accessLog,
     format: options.accessLogFormat,
@@ -37,6 +39,7 @@ export async function assembleWorker(
     workerIndex,
     listeners,
     ticketKeys,
+    strikes,
     metrics,
     accessLog,
   });

@@ -13,6 +13,8 @@ export interface WorkerSetup {
   readonly metricsFd: number;
   readonly metricsBytes: number;
   readonly metricsOffset: number;
+  /** Where in the same memory the strike register of all workers begins (tls/strike-register.ts). */
+  readonly strikesOffset: number;
   /**
    * 80 random octets, the same for all workers of one start, so that each resumes what another
    * began: 16 for the key's name, 32 for encryption, 32 for authentication.
@@ -43,6 +45,8 @@ export interface WorkerInput
   extends Pick<WorkerSetup, 'options' | 'workerIndex' | 'listeners' | 'ticketKeys'> {
   readonly metrics: Metrics;
   readonly accessLog: AccessLogSink;
+  /** The strike register's shared memory. */
+  readonly strikes: Int32Array;
 }
 
 export interface RunningWorker {

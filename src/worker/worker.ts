@@ -19,7 +19,9 @@ import type { SocketHandler, StreamSocket } from '../reactor/contract.ts';
 import type { Listener } from '../reactor/listener.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { createClientContext } from '../tls/client-context.ts';
+import { EarlyDataGate } from '../tls/early-data-gate.ts';
 import { createServerContext } from '../tls/server-context.ts';
+import { StrikeRegister } from '../tls/strike-register.ts';
 import type { InheritedListener, RunningWorker, WorkerInput } from './contract.ts';
 import { Downstream, type DownstreamShared, type TlsAcceptor } from './downstream.ts';
 import { defaultDownstreamLimits } from './limits.ts';
@@ -118,10 +120,11 @@ class Worker implements RunningWorker {
 
   #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {
     if (options.certificate === null) return null;
+    const gate = new EarlyDataGate(new StrikeRegister(this.#input.strikes), systemClock.wallMs);
     const context = createServerContext({
       ...options.certificate,
       alpn: ['h2', 'http/1.1'],
-      earlyData: { enabled: options.earlyData },
+      earlyData: { enabled: options.earlyData, gate },
       ticketKeys: [this.#input.ticketKeys],
     });
     this.#disposables.push(context);
