@@ -59,7 +59,15 @@ function timeOf(
   return date.getUTCMonth() === month && day > 0 ? date.getTime() : undefined;
 }
 
+/** The last second formatted: every response of one second carries the same Date. */
+let lastSecond = Number.NaN;
+let lastDate = '';
+
 /** The preferred format, IMF-fixdate; whole seconds, rounded down. */
 export function formatHttpDate(timeMs: number): string {
-  return new Date(timeMs).toUTCString();
+  const second = Math.floor(timeMs / 1000);
+  if (second === lastSecond) return lastDate;
+  lastDate = new Date(second * 1000).toUTCString();
+  lastSecond = second;
+  return lastDate;
 }
