@@ -136,6 +136,11 @@ export class Channel implements SocketHandler {
     return this.#closed;
   }
 
+  /** Our side has ended and all of it has gone: only the peer's end is missing. */
+  get isLingering(): boolean {
+    return this.#ending && this.pendingBytes === 0;
+  }
+
   /** Octets that the peer has not taken yet. */
   get pendingBytes(): number {
     return this.#socket?.pendingBytes ?? 0;

@@ -182,7 +182,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
     const sinceMs = phase === 'handshake' ? this.#openedMs : this.#phaseSinceMs;
     if (nowMs - sinceMs < this.#limitOf(phase)) return;
     if (phase === 'idle') this.drain();
-    else if (phase === 'handshake') this.#channel.destroy();
+    else if (phase === 'handshake' || phase === 'lingering') this.#channel.destroy();
     else this.#channel.reset();
   }
 
@@ -208,6 +208,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
 
   #currentPhase(): Phase {
     if (this.isOpening) return 'handshake';
+    if (this.#channel.isLingering) return 'lingering';
     if (this.#channel.pendingBytes > 0) return 'sending';
     return this.#protocol?.phase ?? 'idle';
   }
@@ -220,6 +221,8 @@ export class Downstream implements ChannelHandler, RequestFacts {
       case 'sending':
       case 'stalled':
         return limits.sendTimeoutMs;
+      case 'lingering':
+        return limits.lingerTimeoutMs;
       case 'idle':
         return limits.idleTimeoutMs;
       case 'head':
@@ -233,7 +236,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
   }
 }
 
-type Phase = 'handshake' | 'sending' | ServerProtocol['phase'];
+type Phase = 'handshake' | 'sending' | 'lingering' | ServerProtocol['phase'];
 
 /** The handshake's facts as a request's log line wants them; open while there is no record. */
 class OpenTlsFacts implements TlsFacts {

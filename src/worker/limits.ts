@@ -12,6 +12,11 @@ export interface DownstreamLimits {
   readonly idleTimeoutMs: number;
   /** Without the client taking any of a response that waits to be sent. */
   readonly sendTimeoutMs: number;
+  /**
+   * After our end of the connection, for the client to end its own: octets that arrive after a close
+   * would make the kernel send a reset, and the client lose its response (RFC 9112 §9.6).
+   */
+  readonly lingerTimeoutMs: number;
   /** How often connections are looked at; every time-out above is late by at most this. */
   readonly sweepIntervalMs: number;
 }
@@ -21,6 +26,7 @@ export interface DownstreamLimits {
  * `timeout http-request`; ATS allows 30 s. headTimeoutMs: Apache's RequestReadTimeout allows 20 s
  * first; nginx 60 s. contentTimeoutMs, idleTimeoutMs, sendTimeoutMs: nginx's 60, 75 and 60 s, idle a
  * little less so that we close before a load balancer's usual 60 s reuse window does harm.
+ * lingerTimeoutMs: nginx's lingering_timeout is 5 s; whoever takes longer has gone.
  */
 export const defaultDownstreamLimits: DownstreamLimits = {
   connectionsMax: 30_000,
@@ -29,5 +35,6 @@ export const defaultDownstreamLimits: DownstreamLimits = {
   contentTimeoutMs: 60_000,
   idleTimeoutMs: 65_000,
   sendTimeoutMs: 60_000,
+  lingerTimeoutMs: 2_000,
   sweepIntervalMs: 1_000,
 };

@@ -122,7 +122,9 @@ export class OriginConnection implements ChannelHandler {
 
   onOpen(): void {
     this.#state = 'idle';
+    // Whoever waited for it may have left: then it is kept like any unused connection.
     this.#timer.cancel();
+    this.#timer.arm(this.#input.limits.idleTimeoutMs);
     this.#input.owner.onReady(this);
   }
 
