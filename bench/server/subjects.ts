@@ -39,7 +39,7 @@ export const sluice: Subject = {
     const words = [join(root, 'bin/sluice.js'), '--origin', `http://127.0.0.1:${originPort}`];
     words.push('--http', `${httpPort}`, '--https', `${httpsPort}`, '--workers', '1');
     words.push('--cert', certificateFile, '--key', keyFile);
-    const started = start(join(root, 'node_modules/.bin/node'), words, cores.subject);
+    const started = start(process.execPath, words, cores.subject);
     return ready(started, httpPort, httpsPort);
   },
 };

@@ -7,7 +7,7 @@ import { temporaryDirectory } from './temporary.ts';
 import { until, within } from './waiting.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const node = join(root, 'node_modules/.bin/node');
+const node = process.execPath;
 const program = join(root, 'bin/sluice.js');
 
 /** Every sluice of a test process shares one state directory, so one self-signed certificate. */
