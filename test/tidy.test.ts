@@ -16,7 +16,6 @@ const awaitingUse: Record<string, string> = {
   'src/cache/disk/': 'the disk tier is opened when --cache-dir is given',
   'src/native/file-io.ts': 'the disk tier reads and writes with it',
   'src/http2/client': 'HTTP/2 toward origins',
-  'src/tls/strike-register.ts': 'workers share it to accept no early data twice',
   'src/tls/groups.ts': 'the list of groups for metrics',
 };
 

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
 } from 'node:fs';
@@ -21,7 +22,14 @@ test.after(() => rmSync(directory, { recursive: true }));
 function install(): string {
   const checkout = join(directory, 'checkout');
   mkdirSync(checkout);
-  for (const name of ['bin', 'src', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
+  for (const name of [
+    'bin',
+    'src',
+    'tools',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+  ]) {
     cpSync(join(repository, name), join(checkout, name), { recursive: true });
   }
   symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
@@ -35,7 +43,10 @@ function install(): string {
     ...['--strip-components=1', '-C', join(modules, 'sluice')],
   ]);
   // What npm would fetch from the registry.
-  for (const name of ['yaml', `node-${process.platform}-${process.arch}`]) {
+  const { dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  for (const name of [...Object.keys(dependencies), `node-${process.platform}-${process.arch}`]) {
     symlinkSync(join(repository, 'node_modules', name), join(modules, name));
   }
   return join(modules, 'sluice');
