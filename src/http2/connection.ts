@@ -99,6 +99,7 @@ export class Connection {
   #isReceiving = false;
   #isFlushRequested = false;
   #isReadingPaused = false;
+  #hasSentFinalGoaway = false;
   #blockedControlFrames = 0;
   #creditedDataFrames = 0;
 
@@ -193,10 +194,11 @@ export class Connection {
 
   /**
    * Closes in order (RFC 9113 §6.8): announces it, lets requests that are on their way arrive, then
-   * says which was the last. Called again, it does not wait for the peer's answer.
+   * says which was the last. Called again, it does not wait for the peer's answer; after that,
+   * calls do nothing.
    */
   shutdown(): void {
-    if (this.isClosed) return;
+    if (this.isClosed || this.#hasSentFinalGoaway) return;
     this.start();
     if (this.isDraining || this.#options.role === 'client') {
       this.isDraining = true;
@@ -249,6 +251,29 @@ export class Connection {
       oldestMs = Math.max(oldestMs, nowMs - stream.stalledSinceMs);
     }
     return oldestMs;
+  }
+
+  /**
+   * Ends the streams whose content has waited so many milliseconds for the peer to take some of it
+   * (slow windows). The others, and the connection, go on: a client may well leave one response
+   * unread for long while it uses the rest.
+   */
+  expireStalled(nowMs: number, limitMs: number): void {
+    if (this.isClosed || this.streams.size === 0) return;
+    for (const stream of this.streams.list()) {
+      if (stream.stalledSinceMs < 0 || nowMs - stream.stalledSinceMs < limitMs) continue;
+      const message = 'the peer took nothing of a stream for too long';
+      const error = http2Error(ErrorCode.CANCEL, message, this.#peerBlame());
+      this.#options.onRefused(error);
+      this.#sendReset(stream.id, ErrorCode.CANCEL);
+      this.#closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
+    }
+    this.afterSending();
+  }
+
+  /** RFC 9113 §6.5.3: the peer has not acknowledged our settings in a reasonable time. */
+  failForSettings(): void {
+    this.fail(ErrorCode.SETTINGS_TIMEOUT, 'SETTINGS were not acknowledged in time');
   }
 
   /** The peer's first settings have come. */
@@ -632,6 +657,7 @@ export class Connection {
   }
 
   #sendFinalGoaway(): void {
+    this.#hasSentFinalGoaway = true;
     const isServer = this.#options.role === 'server';
     if (isServer) this.goawayLimit = this.lastStreamId;
     this.writer.goaway(isServer ? this.lastStreamId : 0, ErrorCode.NO_ERROR, '');

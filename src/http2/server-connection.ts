@@ -106,6 +106,16 @@ export class Http2ServerConnection implements Endpoint {
     return this.connection.oldestStalledMs(nowMs);
   }
 
+  /** Ends streams whose content has waited so long for the client. Call now and then. */
+  expireStalled(nowMs: number, limitMs: number): void {
+    this.connection.expireStalled(nowMs, limitMs);
+  }
+
+  /** Ends the connection: `awaitsSettingsAck` has been true for too long. */
+  failForSettings(): void {
+    this.connection.failForSettings();
+  }
+
   get openStreams(): number {
     return this.connection.streams.size;
   }

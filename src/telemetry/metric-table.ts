@@ -88,6 +88,20 @@ const CIPHERS = [
   'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256',
 ];
 
+/** As http2/limits.ts names them. */
+const HTTP2_ABUSES = [
+  'rapid-reset',
+  'stream-errors',
+  'settings',
+  'ping',
+  'priority',
+  'empty-frames',
+  'window-update',
+  'continuation',
+  'field-section-size',
+  'unread-control-frames',
+];
+
 /** RFC 9209 §2.3. */
 const ORIGIN_ERRORS = [
   'dns_timeout',
@@ -190,6 +204,18 @@ export const metricTable = {
     'sluice_connections_refused_total',
     'Downstream connections closed at accept because a limit was reached, by listener kind.',
     [listener],
+  ),
+  messagesRefused: metric(
+    'counter',
+    'sluice_messages_refused_total',
+    "Requests, HTTP/2 streams and connections refused because they broke HTTP's rules, by error code.",
+    [label('code', [], 63)],
+  ),
+  http2Abuse: metric(
+    'counter',
+    'sluice_http2_abuse_total',
+    'HTTP/2 connections ended because the client did something too often, by what it was.',
+    [label('kind', HTTP2_ABUSES)],
   ),
   handshakes: metric(
     'counter',

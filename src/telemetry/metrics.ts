@@ -97,6 +97,8 @@ export class Metrics {
   readonly #requestCache: LabelIndex;
   readonly #httpVersion: LabelIndex;
   readonly #requestError: LabelIndex;
+  readonly #refused: LabelIndex;
+  readonly #http2Abuse: LabelIndex;
   readonly #tlsVersion: LabelIndex;
   readonly #group: LabelIndex;
   readonly #cipher: LabelIndex;
@@ -118,6 +120,8 @@ export class Metrics {
     this.#requestCache = index(at.requests, 2);
     this.#httpVersion = index(at.requestVersions, 0);
     this.#requestError = index(at.requestErrors, 0);
+    this.#refused = index(at.messagesRefused, 0);
+    this.#http2Abuse = index(at.http2Abuse, 0);
     this.#tlsVersion = index(at.handshakes, 0);
     this.#group = index(at.handshakes, 1);
     this.#cipher = index(at.handshakes, 2);
@@ -184,6 +188,16 @@ export class Metrics {
   /** Closed at accept because a limit was reached; neither accepted nor open. */
   connectionRefused(kind: ListenerKind): void {
     this.#add(at.connectionsRefused.firstSlot + (kind === 'http' ? 0 : 1), 1);
+  }
+
+  /** A message that broke a rule of HTTP was refused; `code` is that of the error. */
+  messageRefused(code: string): void {
+    this.#add(at.messagesRefused.firstSlot + this.#refused.offsetOf(code), 1);
+  }
+
+  /** An HTTP/2 client did something too often, or too much of it. */
+  http2Abused(kind: string): void {
+    this.#add(at.http2Abuse.firstSlot + this.#http2Abuse.offsetOf(kind), 1);
   }
 
   handshakeEnded(facts: HandshakeFacts): void {

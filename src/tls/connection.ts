@@ -109,6 +109,10 @@ export class TlsEngine implements TlsConnection {
     return this.#disposed ? '' : this.#ssl.alpn;
   }
 
+  get serverName(): string {
+    return this.#disposed ? '' : this.#ssl.serverName;
+  }
+
   get hasOutput(): boolean {
     return !this.#disposed && this.#ssl.outputBytes > 0;
   }

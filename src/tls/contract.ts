@@ -65,6 +65,8 @@ export interface TlsConnection extends Disposable {
   readonly isWritable: boolean;
   /** The ALPN protocol agreed on, known as soon as early data can arrive; '' for none. */
   readonly selectedProtocol: string;
+  /** The host name that the client asked for (SNI), known as `selectedProtocol` is; '' for none. */
+  readonly serverName: string;
   /** Ciphertext waiting in the engine. Take it after every `receive`, `write`, `start`, `shutdown`. */
   readonly hasOutput: boolean;
   /** Consumes `length` octets of ciphertext and makes the handler's calls. */

@@ -4,6 +4,7 @@
  */
 import type { SluiceError } from '../base/errors.ts';
 import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
+import type { Http2Abuse } from '../http2/limits.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../proxy/channel.ts';
 import type { StreamSocket } from '../reactor/contract.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
@@ -17,11 +18,15 @@ export interface DownstreamShared {
   readonly limits: DownstreamLimits;
   readonly monotonicMs: () => number;
   readonly observer: DownstreamObserver;
+  /** Whether a connection made for the server name (SNI, or '') may be used for the authority. */
+  readonly isCovered: (serverName: string, authority: string) => boolean;
 }
 
 /** What is counted and logged of connections. Called after the fact; never alters anything. */
 export interface DownstreamObserver {
   onHandshake(record: HandshakeRecord, connection: Downstream): void;
+  /** HTTP/2: a client did something too often, and its connection ended for it. */
+  onAbuse(kind: Http2Abuse): void;
   /** A message that broke the protocol's rules was refused. */
   onRefused(error: SluiceError, connection: Downstream): void;
   onClosed(connection: Downstream): void;
@@ -72,6 +77,8 @@ export class Downstream implements ChannelHandler, RequestFacts {
       factsFor: (early: boolean) => (early ? this.#factsOfEarly() : this),
       monotonicMs: this.#shared.monotonicMs,
       onRefused: (error: SluiceError) => this.#shared.observer.onRefused(error, this),
+      onAbuse: (kind: Http2Abuse) => this.#shared.observer.onAbuse(kind),
+      isCovered: (authority: string, scheme: string) => this.#isCovered(authority, scheme),
     };
   }
 
@@ -88,6 +95,12 @@ export class Downstream implements ChannelHandler, RequestFacts {
   /** The socket's handler. */
   get channel(): Channel {
     return this.#channel;
+  }
+
+  #isCovered(authority: string, scheme: string): boolean {
+    // What came under one scheme must not be answered for the other (RFC 9110 §7.4).
+    if (scheme !== this.kind) return false;
+    return this.#shared.isCovered(this.#channel.tls?.serverName ?? '', authority);
   }
 
   // ------------------------------------------------------------------ facts about requests
@@ -171,6 +184,8 @@ export class Downstream implements ChannelHandler, RequestFacts {
 
   /** Closes the connection when what it is doing takes too long. Called once per sweep. */
   sweep(nowMs: number): void {
+    this.#protocol?.sweep(nowMs, this.#shared.limits);
+    if (this.#draining) this.#protocol?.drain();
     const phase = this.#currentPhase();
     if (phase !== this.#phase) {
       this.#phase = phase;
@@ -219,7 +234,6 @@ export class Downstream implements ChannelHandler, RequestFacts {
       case 'handshake':
         return limits.handshakeTimeoutMs;
       case 'sending':
-      case 'stalled':
         return limits.sendTimeoutMs;
       case 'lingering':
         return limits.lingerTimeoutMs;

@@ -10,7 +10,12 @@ export interface DownstreamLimits {
   readonly contentTimeoutMs: number;
   /** Between requests on a kept-alive connection. */
   readonly idleTimeoutMs: number;
-  /** Without the client taking any of a response that waits to be sent. */
+  /** HTTP/2: until the client has acknowledged our settings (RFC 9113 §6.5.3). */
+  readonly settingsTimeoutMs: number;
+  /**
+   * Without the client taking any of a response that waits to be sent. HTTP/2: of one stream's, which
+   * is then reset alone.
+   */
   readonly sendTimeoutMs: number;
   /**
    * After our end of the connection, for the client to end its own: octets that arrive after a close
@@ -26,6 +31,7 @@ export interface DownstreamLimits {
  * `timeout http-request`; ATS allows 30 s. headTimeoutMs: Apache's RequestReadTimeout allows 20 s
  * first; nginx 60 s. contentTimeoutMs, idleTimeoutMs, sendTimeoutMs: nginx's 60, 75 and 60 s, idle a
  * little less so that we close before a load balancer's usual 60 s reuse window does harm.
+ * settingsTimeoutMs: as headTimeoutMs; nghttp2 has 10 s.
  * lingerTimeoutMs: nginx's lingering_timeout is 5 s; whoever takes longer has gone.
  */
 export const defaultDownstreamLimits: DownstreamLimits = {
@@ -34,6 +40,7 @@ export const defaultDownstreamLimits: DownstreamLimits = {
   headTimeoutMs: 15_000,
   contentTimeoutMs: 60_000,
   idleTimeoutMs: 65_000,
+  settingsTimeoutMs: 15_000,
   sendTimeoutMs: 60_000,
   lingerTimeoutMs: 2_000,
   sweepIntervalMs: 1_000,

@@ -2,8 +2,10 @@
 import { SluiceError } from '../base/errors.ts';
 import type { RequestFacts, RequestSink } from '../http/exchange.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
+import type { Http2Abuse } from '../http2/limits.ts';
 import { Http2ServerConnection } from '../http2/server-connection.ts';
 import type { Channel } from '../proxy/channel.ts';
+import type { DownstreamLimits } from './limits.ts';
 
 export interface ServerProtocol {
   /** The connection is open: HTTP/2 sends its settings without waiting for the client's. */
@@ -12,13 +14,15 @@ export interface ServerProtocol {
   onWritable(): void;
   onEndOfInput(): void;
   onConnectionLost(error: SluiceError | null): void;
-  /** Finishes what is under way and closes. */
+  /** Finishes what is under way and closes. Called again, it waits less patiently. */
   drain(): void;
+  /** Ends what the protocol itself sees to have taken too long. Called once per sweep. */
+  sweep(nowMs: number, limits: DownstreamLimits): void;
   /**
-   * What it waits for: a request (`idle`), the rest of a head, a request's content, the client to
-   * take content that its flow-control windows hold back, or us (`answering`).
+   * What it waits for: a request (`idle`), the rest of a head, a request's content, or us
+   * (`answering`).
    */
-  readonly phase: 'idle' | 'head' | 'content' | 'stalled' | 'answering';
+  readonly phase: 'idle' | 'head' | 'content' | 'answering';
 }
 
 export interface ProtocolInput {
@@ -28,6 +32,10 @@ export interface ProtocolInput {
   readonly factsFor: (early: boolean) => RequestFacts;
   readonly monotonicMs: () => number;
   readonly onRefused: (error: SluiceError) => void;
+  /** HTTP/2: the client did something too often, and the connection ended for it. */
+  readonly onAbuse: (kind: Http2Abuse) => void;
+  /** HTTP/2: whether the connection may be used for the authority (RFC 9113 §9.1.1). */
+  readonly isCovered: (authority: string, scheme: string) => boolean;
 }
 
 export function http1Protocol(input: ProtocolInput): ServerProtocol {
@@ -66,6 +74,8 @@ class Http1Protocol implements ServerProtocol {
     if (this.#core.isIdle) this.#output.end();
   }
 
+  sweep(): void {}
+
   get phase(): ServerProtocol['phase'] {
     if (this.#core.isIdle) return 'idle';
     if (this.#core.isReadingHead) return 'head';
@@ -79,11 +89,11 @@ export function http2Protocol(input: ProtocolInput): ServerProtocol {
 
 class Http2Protocol implements ServerProtocol {
   readonly #core: Http2ServerConnection;
-  readonly #monotonicMs: () => number;
+  readonly #startedMs: number;
 
   constructor(input: ProtocolInput) {
     this.#core = new Http2ServerConnection(input);
-    this.#monotonicMs = input.monotonicMs;
+    this.#startedMs = input.monotonicMs();
   }
 
   start(): void {
@@ -110,10 +120,15 @@ class Http2Protocol implements ServerProtocol {
     this.#core.shutdown();
   }
 
+  sweep(nowMs: number, limits: DownstreamLimits): void {
+    this.#core.expireStalled(nowMs, limits.sendTimeoutMs);
+    if (!this.#core.awaitsSettingsAck) return;
+    if (nowMs - this.#startedMs >= limits.settingsTimeoutMs) this.#core.failForSettings();
+  }
+
   get phase(): ServerProtocol['phase'] {
     if (this.#core.isIdle) return 'idle';
     if (this.#core.isInsideFrame) return 'head';
-    if (this.#core.oldestStalledMs(this.#monotonicMs()) > 0) return 'stalled';
     return this.#core.awaitsContent ? 'content' : 'answering';
   }
 }

@@ -23,6 +23,7 @@ import { EarlyDataGate } from '../tls/early-data-gate.ts';
 import { createServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
 import type { InheritedListener, RunningWorker, WorkerInput } from './contract.ts';
+import { coverageOf } from './coverage.ts';
 import { Downstream, type DownstreamShared, type TlsAcceptor } from './downstream.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { exchangeObserver, poolObserver } from './observers.ts';
@@ -90,7 +91,8 @@ class Worker implements RunningWorker {
     });
     const limits = defaultDownstreamLimits;
     const { channels, observer } = { channels: this.#channels, observer: this.#observer() };
-    this.#shared = { channels, sink, limits, monotonicMs, observer };
+    const isCovered = coverageOf(options.certificate?.certificatePem ?? null);
+    this.#shared = { channels, sink, limits, monotonicMs, observer, isCovered };
     const accept = this.#tlsAcceptor(options);
     for (const listener of input.listeners) this.#listen(listener, accept);
     this.#sweeper = setInterval(() => this.#sweep(), limits.sweepIntervalMs);
@@ -135,7 +137,8 @@ class Worker implements RunningWorker {
     const { metrics } = this.#input;
     return {
       onHandshake: (record) => metrics.handshakeEnded(record),
-      onRefused: () => {},
+      onAbuse: (kind) => metrics.http2Abused(kind),
+      onRefused: (error) => metrics.messageRefused(error.code),
       onClosed: (connection) => {
         this.#connections.delete(connection);
         metrics.connectionClosed(connection.kind);
