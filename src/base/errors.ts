@@ -23,7 +23,7 @@ export interface SluiceErrorOptions {
 
 export class SluiceError extends Error {
   override readonly name: string = 'SluiceError';
-  /** Stable, kebab-case, documented in docs/reference/errors.md. */
+  /** Stable, in lower case with hyphens; docs/reference/errors.md lists all (a test compares). */
   readonly code: string;
   readonly blame: Blame;
   readonly retry: Retry;
