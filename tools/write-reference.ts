@@ -2,6 +2,6 @@
 import { writeFileSync } from 'node:fs';
 import { referencePages } from './reference-pages.ts';
 
-for (const [file, text] of referencePages()) {
+for (const [file, text] of await referencePages()) {
   writeFileSync(new URL(`../${file}`, import.meta.url), text);
 }

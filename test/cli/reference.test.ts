@@ -5,14 +5,16 @@ import { optionTable } from '../../src/config/option-table.ts';
 import { helpText } from '../../src/config/reference.ts';
 import { referencePages } from '../../tools/reference-pages.ts';
 
-for (const [file, text] of referencePages()) {
+const pages = await referencePages();
+
+for (const [file, text] of pages) {
   test(`${file} says what the program does (npm run docs writes it)`, () => {
     assert.equal(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'), text);
   });
 }
 
 test('help and the reference name the same options with the same defaults', () => {
-  const page = referencePages().get('docs/reference/command-line.md') ?? '';
+  const page = pages.get('docs/reference/command-line.md') ?? '';
   const help = helpText();
   for (const { name, placeholder, defaultText } of optionTable) {
     assert.ok(help.includes(`  --${name} ${placeholder}`), `--${name} is in the help`);

@@ -1,0 +1,335 @@
+/**
+ * docs/reference/limits.md: every named limit with its default, unit and reason, read from the source
+ * where it is declared, so that the page cannot say anything else.
+ */
+import { readFileSync } from 'node:fs';
+
+/** A table of limits: an interface whose members are documented, and the object of defaults. */
+interface LimitTable {
+  readonly heading: string;
+  readonly intro: string;
+  readonly file: string;
+  readonly interfaceName: string;
+  readonly defaultsName: string;
+}
+
+/** Constants of several files under one heading; `names` empty: all that a file declares. */
+interface ConstantGroup {
+  readonly heading: string;
+  readonly intro: string;
+  readonly constants: readonly (readonly [file: string, ...names: string[]])[];
+}
+
+const tables: readonly (LimitTable | ConstantGroup)[] = [
+  {
+    heading: 'Connections from clients',
+    intro: 'Per worker.',
+    file: 'worker/limits.ts',
+    interfaceName: 'DownstreamLimits',
+    defaultsName: 'defaultDownstreamLimits',
+  },
+  {
+    heading: 'HTTP/1.1 messages',
+    intro: 'Of clients and of origins alike.',
+    file: 'http1/limits.ts',
+    interfaceName: 'Http1Limits',
+    defaultsName: 'defaultHttp1Limits',
+  },
+  {
+    heading: 'HTTP/2 connections',
+    intro: 'Per connection.',
+    file: 'http2/limits.ts',
+    interfaceName: 'Http2Limits',
+    defaultsName: 'defaultHttp2Limits',
+  },
+  {
+    heading: 'Requests',
+    intro: '',
+    constants: [
+      ['http/authority.ts', 'AUTHORITY_BYTES_MAX'],
+      ['http/ranges.ts', 'RANGES_MAX'],
+      ['cache/range.ts', 'PARTS_MAX'],
+      ['proxy/forwarding.ts', 'VIA_OWN_MAX'],
+    ],
+  },
+  {
+    heading: 'Connections to the origin',
+    intro: 'Per worker.',
+    file: 'proxy/upstream/limits.ts',
+    interfaceName: 'UpstreamLimits',
+    defaultsName: 'defaultUpstreamLimits',
+  },
+  {
+    heading: 'Attempts and names',
+    intro: '',
+    constants: [
+      ['proxy/fetch.ts', 'ATTEMPTS_MAX'],
+      ['proxy/upstream/resolver.ts', 'ADDRESSES_FRESH_MS', 'ADDRESSES_STALE_MS'],
+    ],
+  },
+  {
+    heading: 'TLS and early data',
+    intro: '',
+    constants: [
+      [
+        'tls/server-context.ts',
+        ...['EARLY_DATA_BYTES_DEFAULT', 'SKIPPED_EARLY_DATA_BYTES_MIN'],
+        ...['TICKETS_PER_HANDSHAKE_DEFAULT', 'TICKET_LIFETIME_SECONDS_DEFAULT'],
+      ],
+      [
+        'tls/strike-register.ts',
+        ...['FRESHNESS_WINDOW_MS', 'GENERATION_MS', 'STRIKE_SLOTS', 'PROBES_MAX'],
+      ],
+    ],
+  },
+  {
+    heading: 'Collapsing',
+    intro: 'Per worker: requests that wait for another one’s fetch.',
+    file: 'cache/collapse.ts',
+    interfaceName: 'CollapseLimits',
+    defaultsName: 'defaultCollapseLimits',
+  },
+  {
+    heading: 'The cache',
+    intro:
+      'Its size is `--cache-size`. A response longer than an eighth of a worker’s share is not kept.',
+    constants: [
+      ['proxy/proxy.ts', 'CONTENT_AT_ONCE_MAX'],
+      ['proxy/pass-memory.ts', 'PASS_MS', 'PASS_KEYS_MAX'],
+      ['cache/ram-store.ts', 'VARIANTS_MAX'],
+      ['cache/content.ts', 'WHOLE_BYTES_MAX', 'DETACHED_WINDOW_BYTES'],
+      ['cache/vary.ts', 'VARY_NAMES_MAX'],
+      ['cache/validation.ts', 'ENTITY_TAGS_MAX'],
+      ['cache/purge.ts', 'TAGS_MAX'],
+    ],
+  },
+  {
+    heading: 'The disk tier',
+    intro: '',
+    constants: [
+      [
+        'cache/disk/disk-fill.ts',
+        ...['SHARED_BYTES_MAX', 'WAITING_BYTES_HIGH', 'WAITING_BYTES_LOW', 'WAITING_BYTES_MAX'],
+      ],
+      ['cache/disk/disk-store.ts', 'TOGETHER_BYTES_MAX', 'COHERENCE_MS'],
+      ['cache/disk/segment-writer.ts', 'PAUSE_AFTER_ERROR_MS'],
+      ['cache/disk/purge-log.ts', 'PURGES_KEPT_MAX'],
+    ],
+  },
+  {
+    heading: 'Work and memory per turn',
+    intro: 'What one peer can take from the others, per worker.',
+    constants: [
+      ['reactor/limits.ts'],
+      ['proxy/channel.ts', 'CORK_BYTES', 'CONGESTED_BYTES', 'CIPHERTEXT_BYTES'],
+    ],
+  },
+  {
+    heading: 'Workers',
+    intro: '',
+    file: 'supervisor/restart-policy.ts',
+    interfaceName: 'RestartPolicy',
+    defaultsName: 'defaultRestartPolicy',
+  },
+  {
+    heading: 'Access log',
+    intro: 'Per worker.',
+    file: 'telemetry/access-log.ts',
+    interfaceName: 'AccessLogLimits',
+    defaultsName: 'defaultAccessLogLimits',
+  },
+];
+
+interface Limit {
+  readonly name: string;
+  readonly value: unknown;
+  readonly text: string;
+}
+
+export async function limitsPage(): Promise<string> {
+  const sections: string[] = [];
+  for (const table of tables) {
+    const limits =
+      'constants' in table ? table.constants.flatMap(constantsOf) : await limitsOf(table);
+    sections.push(section(table.heading, table.intro, limits));
+  }
+  return `# Limits
+
+<!-- Written by \`npm run docs\` from the tables in src/; see tools/limits-page.ts. -->
+
+Everything that grows or waits has a limit with a name. Those that are flags are in
+[command-line.md](command-line.md); the others have the values below, which this version does not
+let you change. What happens at a limit is said beside it, with the [error code](errors.md) or status
+that clients see. Octets are 8 bits, ms are milliseconds; a name without a unit is a count.
+
+${sections.join('\n')}`;
+}
+
+function section(heading: string, intro: string, limits: readonly Limit[]): string {
+  const rows = limits.map(({ name, value, text }) => {
+    const [shown, unit] = shownValue(name, value, text);
+    return `| \`${name}\` | ${shown} | ${unit} | ${text} |`;
+  });
+  return `## ${heading}
+
+${intro === '' ? '' : `${intro}\n\n`}| name | default | unit | what it bounds, and why so |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+// -------------------------------------------------------------------- tables of limits
+
+async function limitsOf(table: LimitTable): Promise<Limit[]> {
+  const source = sourceOf(table.file);
+  const module = await import(`../src/${table.file}`);
+  const defaults = module[table.defaultsName] as Record<string, unknown>;
+  const names = Object.keys(defaults);
+  const meanings = membersOf(source, table.interfaceName);
+  const comment = commentBefore(source, `export const ${table.defaultsName}`);
+  const reasons = reasonsOf(comment, [...names, ...budgetNames(defaults.budgets)]);
+  return names.flatMap((name): Limit[] => {
+    const text = [meanings.get(name), reasons.get(name)].filter(Boolean).join(' ');
+    if (name === 'budgets') return budgets(defaults.budgets, reasons);
+    if (text === '') throw new Error(`${table.file}: ${name} has no words`);
+    return [{ name, value: defaults[name], text: sentence(text) }];
+  });
+}
+
+function budgetNames(value: unknown): string[] {
+  return value === undefined ? [] : Object.keys(value as object);
+}
+
+function budgets(value: unknown, reasons: ReadonlyMap<string, string>): Limit[] {
+  const table = value as Record<string, { burst: number; perSecond: number }>;
+  return Object.entries(table).map(([kind, budget]) => ({
+    name: kind,
+    value: budget,
+    text: reasons.get(kind) ?? 'Frames of this kind.',
+  }));
+}
+
+/** Documented members of an interface: what each bounds. A comment counts for those that follow. */
+function membersOf(source: string, interfaceName: string): Map<string, string> {
+  const start = source.indexOf(`interface ${interfaceName} {`);
+  const body = source.slice(start, source.indexOf('\n}', start));
+  const members = new Map<string, string>();
+  let text = '';
+  for (const match of body.matchAll(/\/\*\*(.*?)\*\/|readonly (\w+)\??:/gs)) {
+    if (match[2] === undefined) text = plainText(match[1]!);
+    else members.set(match[2], text);
+  }
+  return members;
+}
+
+/** What a comment calls several limits. */
+const together: Readonly<Record<string, readonly string[]>> = {
+  Windows: [
+    ...['streamWindowBytes', 'connectionWindowBytes'],
+    ...['streamWindowBytesMax', 'connectionWindowBytesMax'],
+  ],
+};
+
+/**
+ * The reasons in the comment of a table of defaults, which has the form `name: reason. name and
+ * name: reason.`, with a note in parentheses after a name, or such a note in place of a reason.
+ */
+function reasonsOf(comment: readonly string[], names: readonly string[]): Map<string, string> {
+  const one = `(?:${[...names, ...Object.keys(together)].join('|')})`;
+  const list = `${one}(?:(?:, | and )${one})*`;
+  const head = new RegExp(`(?<![\\w-])(${list})(?:: | (\\([^)]*\\))[:.] ?)`, 'g');
+  const reasons = new Map<string, string>();
+  for (const paragraph of comment) {
+    const heads = [...paragraph.matchAll(head)];
+    heads.forEach((match, index) => {
+      const text = paragraph.slice(match.index + match[0].length, heads[index + 1]?.index).trim();
+      const reason = [sentence(text), match[2]].filter(Boolean).join(' ');
+      for (const name of match[1]!.split(/, | and /)) {
+        for (const each of together[name] ?? [name]) reasons.set(each, reason);
+      }
+    });
+  }
+  return reasons;
+}
+
+/** Names of programs keep their small letter. */
+function sentence(text: string): string {
+  const isProgram = /^(?:nginx|nghttp2|libuv)\b/.test(text);
+  return isProgram ? text : text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+// -------------------------------------------------------------------- constants
+
+function constantsOf([file, ...names]: readonly [string, ...string[]]): Limit[] {
+  const source = sourceOf(file);
+  const declared = [...source.matchAll(/^(?:export )?const ([A-Z][A-Z_]+) = ([^;]+);/gm)];
+  const values = new Map<string, number>();
+  for (const [, name, expression] of declared) values.set(name!, numberOf(expression!, values));
+  const shown = names.length > 0 ? names : declared.map((match) => match[1]!);
+  return shown.map((name) => {
+    const value = values.get(name);
+    const text = commentBefore(source, `const ${name} =`).join(' ');
+    if (value === undefined || Number.isNaN(value) || text === '') {
+      throw new Error(`${file}: ${name} is no documented constant`);
+    }
+    return { name, value, text };
+  });
+}
+
+/** Sums, products and powers of numbers and of constants declared before. NaN for all else. */
+function numberOf(expression: string, known: ReadonlyMap<string, number>): number {
+  const operand = (text: string) =>
+    /^[\d_.]+$/.test(text) ? Number(text.replaceAll('_', '')) : (known.get(text) ?? Number.NaN);
+  const power = (text: string) =>
+    text
+      .split(' ** ')
+      .map(operand)
+      .reduce((a, b) => a ** b);
+  const product = (text: string) =>
+    text
+      .split(' * ')
+      .map(power)
+      .reduce((a, b) => a * b);
+  return expression
+    .split(' + ')
+    .map(product)
+    .reduce((a, b) => a + b);
+}
+
+// -------------------------------------------------------------------- text
+
+function sourceOf(file: string): string {
+  return readFileSync(new URL(`../src/${file}`, import.meta.url), 'utf8');
+}
+
+/** Paragraphs of the comment that ends right before a declaration; none when there is none. */
+function commentBefore(source: string, declaration: string): string[] {
+  const before = source.slice(0, source.indexOf(declaration)).replace(/export $/, '');
+  const match = /\/\*\*((?:(?!\*\/).)*)\*\/\s*$/s.exec(before);
+  return match === null ? [] : match[1]!.split(/\n \*\n/).map(plainText);
+}
+
+/** A comment as one line that a table can hold. */
+function plainText(comment: string): string {
+  const text = comment
+    .replace(/^\s*\* ?/gm, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+  return text.replace(/\{@link (\w+)\}/g, '`$1`').replaceAll('|', '\\|');
+}
+
+function shownValue(name: string, value: unknown, text: string): [shown: string, unit: string] {
+  if (typeof value === 'object' && value !== null && 'burst' in value) {
+    const { burst, perSecond } = value as { burst: number; perSecond: number };
+    return [`${burst} + ${perSecond}/s`, 'frames'];
+  }
+  const shown = (value as number).toLocaleString('en-US');
+  const words = name
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .toUpperCase()
+    .split('_');
+  if (words.includes('BYTES') || text.startsWith('Octets')) return [shown, 'octets'];
+  if (words.includes('MS')) return [shown, 'ms'];
+  if (words.includes('SECONDS')) return [shown, 's'];
+  return [shown, words.includes('LENGTH') ? 'characters' : ''];
+}
