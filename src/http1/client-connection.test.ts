@@ -382,3 +382,18 @@ test('a cancelled exchange hears nothing more, and its connection is broken', ()
     sender.resume();
   }
 });
+
+test("the end of a tunnel's input is told once, however often it is paused afterwards", () => {
+  const { connection, receive } = testClient();
+  const answer = new Answer();
+  const exchange = connection.start(head({ upgrade: 'websocket' }), answer);
+  receive('HTTP/1.1 101 Switching Protocols\r\n\r\n');
+  answer.onPiece = () => exchange.pause();
+  receive('last');
+  connection.onEndOfInput();
+  for (let i = 0; i < 3; i++) {
+    exchange.resume();
+    exchange.pause();
+  }
+  assert.deepEqual(answer.events, ['upgrade 101', 'last', 'end']);
+});

@@ -48,6 +48,7 @@ export class Http1ClientConnection implements ChunkReceiver {
   #paused = false;
   #processing = false;
   #inputEnded = false;
+  #tunnelInputEnded = false;
 
   constructor(input: Http1ClientInput) {
     this.output = input.output;
@@ -298,6 +299,8 @@ export class Http1ClientConnection implements ChunkReceiver {
         if (!this.#paused) this.#finish(false);
         break;
       case 'tunnel':
+        if (this.#tunnelInputEnded) break;
+        this.#tunnelInputEnded = true;
         this.#handler?.onEnd(null);
         break;
       case 'head':

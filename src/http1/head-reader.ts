@@ -219,7 +219,9 @@ export class HeadReader {
 
   /** The scan goes on in another call: other sections will have used the shared lines by then. */
   #suspend(): number {
-    if (this.lines === sharedLines && this.#phase !== this.#firstPhase) {
+    // Trailers have no start line: their first phase may already have lines behind it.
+    const hasLines = this.lineCount > 0 || this.#phase !== this.#firstPhase;
+    if (this.lines === sharedLines && hasLines) {
       this.lines = sharedLines.slice(0, LINE_WORDS * (this.#input.fieldLinesMax + 1));
     }
     return INCOMPLETE;

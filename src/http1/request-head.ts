@@ -125,7 +125,7 @@ function absoluteForm(target: string, scheme: string, method: string): Place {
 }
 
 /** The last valid Host and its lower-case form: on a connection it is nearly always the same. */
-let lastHost = '';
+let lastHost: string | null = null;
 let lastHostLower = '';
 
 /** RFC 9112 §3.2: exactly one valid Host in HTTP/1.1; HTTP/1.0 may do without. */
