@@ -333,6 +333,47 @@ test('backpressure of the output is passed on both ways', () => {
   assert.equal(exchanges[0]!.writable, 1);
 });
 
+test('pipelined requests of a client that does not read wait until it does', () => {
+  const content = Buffer.alloc(1_000, 'x');
+  let answered = 0;
+  const { sink } = keeping(({ sender }) => {
+    answered++;
+    sender.sendStored(stored({ content }));
+  });
+  const output = new Pipe(5_000);
+  const { receive, connection } = testServer(sink, output);
+  const count = Math.ceil((2 * defaultHttp1Limits.backlogBytesMax) / GET.length);
+  for (let i = 0; i < count; i += 100) receive(GET.repeat(Math.min(100, count - i)));
+  assert.ok(output.waitingBytes < 5_000 + 2 * content.length, `${output.waitingBytes} octets`);
+  assert.equal(output.isReading, false);
+  while (answered < count) {
+    const before = answered;
+    output.take();
+    connection.onWritable();
+    assert.ok(answered > before, 'it goes on where it stopped');
+    assert.ok(output.waitingBytes < 5_000 + 2 * content.length, `${output.waitingBytes} octets`);
+  }
+  assert.equal(output.isReading, true);
+  output.take();
+  connection.onWritable();
+  assert.ok(connection.isIdle);
+});
+
+test('the client that does not read may also have ended its side', () => {
+  const { sink, exchanges } = keeping(({ sender }) => sender.sendStored(stored()));
+  const output = new Pipe(1);
+  const { receive, connection } = testServer(sink, output);
+  receive(GET.repeat(3));
+  connection.onEndOfInput();
+  for (let i = 1; i <= 3; i++) {
+    assert.equal(exchanges.length, i);
+    assert.equal(output.isEnded, false);
+    output.take();
+    connection.onWritable();
+  }
+  assert.equal(output.isEnded, true);
+});
+
 test('content may be discarded instead of delivered', () => {
   const { sink, exchanges } = keeping(({ sender }) => {
     sender.pause();
@@ -461,6 +502,19 @@ test('a tunnel can be opened before the sink has returned', () => {
   assert.equal(exchanges[0]!.content, 'raw');
   assert.equal(exchanges[0]!.ends, 0);
   assert.equal(output.take(), 'HTTP/1.1 200 OK\r\n\r\n');
+});
+
+test('what was meant for a tunnel is not read as a request when the tunnel is refused', () => {
+  const { sink, exchanges } = keeping();
+  const { receive, output } = testServer(sink);
+  receive(`CONNECT b:443 HTTP/1.1\r\nHost: b:443\r\n\r\n${GET}`);
+  const { sender } = exchanges[0]!;
+  sender.sendHead({ status: 403, fields: new FieldSection(), contentLength: 0 });
+  sender.sendEnd(null);
+  assert.match(output.take(), /^HTTP\/1\.1 403 .*\r\nconnection: close\r\n/s);
+  assert.ok(output.isEnded);
+  receive(GET);
+  assert.equal(exchanges.length, 1);
 });
 
 test('an upgrade that nobody asked for is our own mistake', () => {

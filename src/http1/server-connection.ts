@@ -51,6 +51,8 @@ export class Http1ServerConnection implements ChunkReceiver {
   /** 100 (Continue) is expected and was not sent: the content may never come (RFC 9110 §10.1.1). */
   #awaitsContinue = false;
   #paused = false;
+  /** The client does not take what it has asked for: it gets no more until it does. */
+  #congested = false;
   #discarding = false;
   #drained = 0;
   #closing = false;
@@ -141,6 +143,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   }
 
   get #isBlocked(): boolean {
+    if (this.#reading === 'head') return this.#congested;
     return this.#reading === 'nothing' || this.#paused;
   }
 
@@ -173,7 +176,9 @@ export class Http1ServerConnection implements ChunkReceiver {
 
   #begin(request: ReceivedRequest): void {
     const { head, chunked } = request;
-    if (!request.persistent) this.#closing = true;
+    // After CONNECT a client may send what is for the tunnel without waiting for the answer: if there
+    // is no tunnel it must not be read as a request (RFC 9110 §9.3.6).
+    if (!request.persistent || head.method === 'CONNECT') this.#closing = true;
     this.#discarding = false;
     this.#drained = 0;
     this.#awaitsContinue = head.expectContinue;
@@ -229,6 +234,15 @@ export class Http1ServerConnection implements ChunkReceiver {
 
   noteContinueSent(): void {
     this.#awaitsContinue = false;
+  }
+
+  /**
+   * Takes the result of writing to the output, and returns it. Pipelined requests for stored
+   * responses would otherwise put any amount of output into memory with a few octets each.
+   */
+  noteWritten(isWritable: boolean): boolean {
+    if (!isWritable) this.#congested = true;
+    return isWritable;
   }
 
   /**
@@ -400,7 +414,10 @@ export class Http1ServerConnection implements ChunkReceiver {
   }
 
   onWritable(): void {
+    const wasCongested = this.#congested;
+    this.#congested = false;
     this.#handler?.onWritable();
+    if (wasCongested && this.#reading === 'head') this.#goOn();
   }
 
   #lose(error: SluiceError): void {

@@ -56,7 +56,8 @@ export class ServerResponse implements ResponseSender {
     else if (mayHaveContent(status) && contentLength >= 0) {
       text += `content-length: ${contentLength}\r\n`;
     }
-    writeText(this.#connection.output, `${text}${this.#connectionLine()}\r\n`);
+    const { output } = this.#connection;
+    this.#connection.noteWritten(writeText(output, `${text}${this.#connectionLine()}\r\n`));
   }
 
   #framingOf(status: number, contentLength: number): Framing {
@@ -79,14 +80,14 @@ export class ServerResponse implements ResponseSender {
       case 'half-closed':
         return true;
       case 'chunked':
-        return writeChunk(output, bytes);
+        return this.#connection.noteWritten(writeChunk(output, bytes));
       case 'length':
         // Octets beyond the announced length would be read as the next response.
         assert(bytes.length <= this.#remaining, 'no more content than announced');
         this.#remaining -= bytes.length;
-        return output.write(bytes);
+        return this.#connection.noteWritten(output.write(bytes));
       default:
-        return output.write(bytes);
+        return this.#connection.noteWritten(output.write(bytes));
     }
   }
 
@@ -100,7 +101,9 @@ export class ServerResponse implements ResponseSender {
     }
     if (this.#framing === 'half-closed') return;
     this.#state = 'ended';
-    if (this.#framing === 'chunked') writeLastChunk(this.#connection.output, trailers);
+    if (this.#framing === 'chunked') {
+      this.#connection.noteWritten(writeLastChunk(this.#connection.output, trailers));
+    }
     // Less than announced: only a broken connection tells the client.
     if (this.#remaining > 0) this.#connection.responseAborted();
     else this.#connection.responseEnded();
@@ -118,13 +121,13 @@ export class ServerResponse implements ResponseSender {
     const at = output.reserve(head.length + ADDED_BYTES_MAX + content.length);
     if (at === -1) {
       output.write(Buffer.concat([head, Buffer.from(added, 'latin1')]));
-      output.write(content);
+      this.#connection.noteWritten(output.write(content));
     } else {
       const { buffer } = output;
       buffer.set(head, at);
       const end = writeLatin1(added, buffer, at + head.length);
       buffer.set(content, end);
-      output.commit(end + content.length);
+      this.#connection.noteWritten(output.commit(end + content.length));
     }
     this.#connection.responseEnded();
   }
