@@ -254,21 +254,29 @@ export class Connection {
   }
 
   /**
-   * Ends the streams whose content has waited so many milliseconds for the peer to take some of it
-   * (slow windows). The others, and the connection, go on: a client may well leave one response
-   * unread for long while it uses the rest.
+   * Ends streams that the peer keeps waiting: those of which it has taken nothing for `sendMs` (slow
+   * windows), and requests of whose content nothing came for `contentMs` while it was expected and
+   * no answer had begun. The others, and the connection, go on: a client may well leave one response
+   * unread for long while it uses the rest. Call now and then; the second time-out is late by as much
+   * as the calls are apart.
    */
-  expireStalled(nowMs: number, limitMs: number): void {
+  expireStreams(nowMs: number, sendMs: number, contentMs: number): void {
     if (this.isClosed || this.streams.size === 0) return;
     for (const stream of this.streams.list()) {
-      if (stream.stalledSinceMs < 0 || nowMs - stream.stalledSinceMs < limitMs) continue;
-      const message = 'the peer took nothing of a stream for too long';
-      const error = http2Error(ErrorCode.CANCEL, message, this.#peerBlame());
-      this.#options.onRefused(error);
-      this.#sendReset(stream.id, ErrorCode.CANCEL);
-      this.#closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
+      const isStalled = stream.stalledSinceMs >= 0 && nowMs - stream.stalledSinceMs >= sendMs;
+      if (isStalled) this.#expire(stream, 'the peer took nothing of a stream for too long');
+      else if (stream.silentMs(nowMs) >= contentMs) {
+        this.#expire(stream, 'the peer sent nothing of its content for too long');
+      }
     }
     this.afterSending();
+  }
+
+  #expire(stream: Stream, message: string): void {
+    const error = http2Error(ErrorCode.CANCEL, message, this.#peerBlame());
+    this.#options.onRefused(error);
+    this.#sendReset(stream.id, ErrorCode.CANCEL);
+    this.#closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
   }
 
   /** RFC 9113 §6.5.3: the peer has not acknowledged our settings in a reasonable time. */

@@ -106,9 +106,12 @@ export class Http2ServerConnection implements Endpoint {
     return this.connection.oldestStalledMs(nowMs);
   }
 
-  /** Ends streams whose content has waited so long for the client. Call now and then. */
-  expireStalled(nowMs: number, limitMs: number): void {
-    this.connection.expireStalled(nowMs, limitMs);
+  /**
+   * Ends streams whose response has waited `sendMs` for the client, or of whose request's content
+   * nothing came for `contentMs`. Call now and then.
+   */
+  expireStreams(nowMs: number, sendMs: number, contentMs: number): void {
+    this.connection.expireStreams(nowMs, sendMs, contentMs);
   }
 
   /** Ends the connection: `awaitsSettingsAck` has been true for too long. */
@@ -136,14 +139,6 @@ export class Http2ServerConnection implements Endpoint {
   /** The client has not acknowledged our settings yet (RFC 9113 §6.5.3). */
   get awaitsSettingsAck(): boolean {
     return !this.connection.hasSettingsAck;
-  }
-
-  /** Some request's content is expected and its handler is ready to take it. */
-  get awaitsContent(): boolean {
-    for (const stream of this.connection.streams.list()) {
-      if (!stream.isRemoteEnded && !stream.isPaused) return true;
-    }
-    return false;
   }
 
   get isClosed(): boolean {

@@ -63,6 +63,7 @@ export class ServerExchange implements ResponseSender, StreamUser {
   sendHead(head: ResponseHead): void {
     if (this.#isOver() || this.#hasSentHead) return;
     this.#hasSentHead = true;
+    this.#stream.isAnswered = true;
     const hasNoContent = this.#isHead || head.status === 204 || head.status === 304;
     const announced = mayAnnounceLength(head.status) ? head.contentLength : -1;
     this.#sendFields(head.status, head.fields, announced, hasNoContent);
@@ -90,6 +91,7 @@ export class ServerExchange implements ResponseSender, StreamUser {
     this.#hasSentHead = true;
     const connection = this.#connection;
     const stream = this.#stream;
+    stream.isAnswered = true;
     const block = storedHead(stored);
     const ageLength = encodeAge(stored.ageSeconds);
     const content = this.#isHead || !mayAnnounceLength(stored.status) ? NO_BYTES : stored.content;
@@ -105,6 +107,7 @@ export class ServerExchange implements ResponseSender, StreamUser {
   upgrade(status: number, fields: FieldSection): void {
     if (this.#isOver() || this.#hasSentHead) return;
     this.#hasSentHead = true;
+    this.#stream.isAnswered = true;
     this.#stream.expectedBytes = -1;
     // Where HTTP/1.1 has 101, HTTP/2 has 200 (RFC 8441 §5).
     this.#sendFields(status === 101 ? 200 : status, fields, -1, false);

@@ -61,12 +61,30 @@ export class Stream {
   /** Octets announced by Content-Length, or -1; and received. */
   expectedBytes = -1;
   receivedBytes = 0;
+  /** A response has begun: whether more of the request comes is then between client and answerer. */
+  isAnswered = false;
+  /** When the last look at `silentMs` saw octets arrive, and how many there were. */
+  #seenMs = -1;
+  #seenBytes = -1;
 
   constructor(id: number, sendWindow: number, receiveWindow: number, priority: Priority) {
     this.id = id;
     this.sendWindow = sendWindow;
     this.receiveWindow = receiveWindow;
     this.priority = priority;
+  }
+
+  /**
+   * For how long, as far as the calls of this have seen, none of a request's content has come that
+   * is expected: 0 when none is.
+   */
+  silentMs(nowMs: number): number {
+    const isExpected = !this.isRemoteEnded && !this.isPaused && !this.isAnswered;
+    if (!isExpected || this.#seenBytes !== this.receivedBytes) {
+      this.#seenBytes = isExpected ? this.receivedBytes : -1;
+      this.#seenMs = nowMs;
+    }
+    return nowMs - this.#seenMs;
   }
 
   get state(): number {

@@ -29,6 +29,7 @@ import { OriginRequest, type OriginRequestOwner, type Validation } from './origi
 import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
 import { revalidateInBackground } from './revalidation.ts';
 import { StoredReply } from './stored-reply.ts';
+import { handshakeFault, isWebSocketConnect, openingHandshake, tunnelFields } from './websocket.ts';
 
 /** Methods that we know what to do with when we are the last hop (RFC 9110 §9.3.7). */
 const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
@@ -41,6 +42,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   readonly #key: string;
   readonly #directives: RequestDirectives;
   readonly #record: ExchangeRecord;
+  /** An extended CONNECT that is translated: `#head` is then what the origin is asked. */
+  readonly #isTranslated: boolean;
+  /** The client may send content, or a tunnel's bytes. */
+  readonly #expectsContent: boolean;
   #request: OriginRequest | null = null;
   #requestStarted = false;
   /** The client's request is complete; its trailers wait for the origin if there are any. */
@@ -49,7 +54,6 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #reply: StoredReply | null = null;
   #headSent = false;
   #responseEnded = false;
-  #tunnel = false;
   #over = false;
   #forward: ForwardReason = 'uri-miss';
   /** The stale stored response that may stand in for an error. */
@@ -67,7 +71,9 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     startedMs: number,
   ) {
     this.#environment = environment;
-    this.#head = head;
+    this.#isTranslated = isWebSocketConnect(head);
+    this.#expectsContent = head.contentLength !== 0;
+    this.#head = this.#isTranslated ? openingHandshake(head) : head;
     this.#sender = sender;
     this.#facts = facts;
     this.#key = key;
@@ -80,8 +86,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   begin(): void {
     const { method, fields } = this.#head;
     // Until the origin can take it, content stays with the client.
-    if (this.#head.contentLength !== 0) this.#sender.pause();
-    if (method === 'CONNECT') this.#answer(405, [['allow', ALLOW]]);
+    if (this.#expectsContent) this.#sender.pause();
+    // RFC 8441 §4 names no status for protocols that we do not know; RFC 9110 §15.6.2 fits.
+    if (method === 'CONNECT' && this.#head.upgrade !== '') this.#answer(501, []);
+    else if (method === 'CONNECT') this.#answer(405, [['allow', ALLOW]]);
     else if (method === 'TRACE') this.#answer(405, [['allow', ALLOW]]);
     else if (isLooping(fields)) this.#fail(loopError());
     else if (method === 'OPTIONS' && fields.first('max-forwards')?.trim() === '0') {
@@ -306,7 +314,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   onRequestStarted(): void {
     this.#requestStarted = true;
-    if (this.#head.contentLength !== 0 || this.#tunnel) this.#sender.resume();
+    if (this.#head.contentLength !== 0) this.#sender.resume();
     if (this.#requestEnd !== null) this.#request?.sendEnd(this.#requestEnd.trailers);
   }
 
@@ -327,7 +335,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   #discardRequestContent(): void {
-    if (this.#head.contentLength !== 0 && this.#requestEnd === null) this.#sender.discardContent();
+    if (this.#expectsContent && this.#requestEnd === null) this.#sender.discardContent();
   }
 
   // ------------------------------------------------------------------ the origin's response
@@ -340,6 +348,12 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   onOriginResponse(response: ResponseHead, storing: StoringDecision | 'not-asked'): void {
     this.#record.originAnswered(response.status);
+    const fault = this.#isTranslated ? handshakeFault(this.#head, response) : null;
+    if (fault !== null) {
+      this.#request?.abandon();
+      this.#fail(fault);
+      return;
+    }
     const status = this.#cacheStatus(this.#record.cache, null, storing);
     const { dateNow } = this.#environment;
     const fields = responseFieldsToClient(response.fields, dateNow(), status);
@@ -409,11 +423,17 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   // ------------------------------------------------------------------ tunnels
 
   onUpgrade(response: ResponseHead): void {
-    this.#tunnel = true;
     this.#record.originAnswered(response.status);
-    this.#record.responseStarted(response.status);
+    const fault = this.#isTranslated ? handshakeFault(this.#head, response) : null;
+    if (fault !== null) {
+      this.#request?.abandon();
+      this.#fail(fault);
+      return;
+    }
+    this.#record.responseStarted(this.#isTranslated ? 200 : response.status);
     this.#headSent = true;
-    this.#sender.upgrade(response.status, response.fields);
+    const fields = this.#isTranslated ? tunnelFields(response) : response.fields;
+    this.#sender.upgrade(response.status, fields);
     this.#sender.resume();
   }
 

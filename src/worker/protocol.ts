@@ -121,7 +121,7 @@ class Http2Protocol implements ServerProtocol {
   }
 
   sweep(nowMs: number, limits: DownstreamLimits): void {
-    this.#core.expireStalled(nowMs, limits.sendTimeoutMs);
+    this.#core.expireStreams(nowMs, limits.sendTimeoutMs, limits.contentTimeoutMs);
     if (!this.#core.awaitsSettingsAck) return;
     if (nowMs - this.#startedMs >= limits.settingsTimeoutMs) this.#core.failForSettings();
   }
@@ -129,7 +129,7 @@ class Http2Protocol implements ServerProtocol {
   get phase(): ServerProtocol['phase'] {
     if (this.#core.isIdle) return 'idle';
     if (this.#core.isInsideFrame) return 'head';
-    return this.#core.awaitsContent ? 'content' : 'answering';
+    return 'answering';
   }
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { FieldSection } from '../../src/http/field-section.ts';
 import { type RecordedRequest, ServerUnderTest } from './server-under-test.ts';
-import { get, ping, windowUpdate } from './wire.ts';
+import { data, get, ping, post, windowUpdate } from './wire.ts';
 
 const INITIAL_WINDOW_SIZE = 4;
 const LIMIT_MS = 1_000;
@@ -19,12 +19,12 @@ test('a stream that takes nothing for too long is reset; the others go on', () =
   server.receive(get(1), get(3), windowUpdate(3, 1_500));
   server.told();
   server.nowMs = LIMIT_MS - 1;
-  server.connection.expireStalled(server.nowMs, LIMIT_MS);
+  server.connection.expireStreams(server.nowMs, LIMIT_MS, LIMIT_MS);
   assert.deepEqual(server.told(), []);
   server.receive(windowUpdate(3, 1_500));
   server.told();
   server.nowMs = LIMIT_MS;
-  server.connection.expireStalled(server.nowMs, LIMIT_MS);
+  server.connection.expireStreams(server.nowMs, LIMIT_MS, LIMIT_MS);
   assert.deepEqual(server.told(), ['RST_STREAM 1 CANCEL']);
   assert.equal(server.requests[0]!.aborted?.blame, 'downstream');
   server.receive(windowUpdate(3, 2_000));
@@ -38,10 +38,10 @@ test('a window of one octet at a time does not count as progress', () => {
   server.receive(get(1));
   for (server.nowMs = 0; server.nowMs < LIMIT_MS; server.nowMs += 10) {
     server.receive(windowUpdate(1, 1));
-    server.connection.expireStalled(server.nowMs, LIMIT_MS);
+    server.connection.expireStreams(server.nowMs, LIMIT_MS, LIMIT_MS);
   }
   server.told();
-  server.connection.expireStalled(server.nowMs, LIMIT_MS);
+  server.connection.expireStreams(server.nowMs, LIMIT_MS, LIMIT_MS);
   assert.deepEqual(server.told(), ['RST_STREAM 1 CANCEL']);
 });
 
@@ -68,4 +68,28 @@ test('a close that is asked for again and again is announced twice', () => {
   server.receive(ping());
   answer(server.requests[0]!);
   assert.equal(server.ended, true);
+});
+
+test('a request whose content stops coming is reset; one that is being answered is not', () => {
+  const server = new ServerUnderTest();
+  server.greet();
+  server.receive(post(1), post(3), post(5));
+  server.requests[1]!.sender.upgrade(200, new FieldSection());
+  server.requests[2]!.sender.pause();
+  const expire = () => server.connection.expireStreams(server.nowMs, LIMIT_MS, LIMIT_MS);
+  expire();
+  server.nowMs = LIMIT_MS - 1;
+  server.receive(data(1, 'x'));
+  expire();
+  server.nowMs += LIMIT_MS - 1;
+  server.told();
+  expire();
+  assert.deepEqual(server.told(), []);
+  server.nowMs += 1;
+  expire();
+  assert.deepEqual(server.told(), ['RST_STREAM 1 CANCEL']);
+  assert.equal(server.requests[0]!.aborted?.code, 'http2-cancel');
+  server.nowMs += 99 * LIMIT_MS;
+  expire();
+  assert.deepEqual(server.told(), []);
 });
