@@ -253,6 +253,17 @@ test('a stored response that does not fit into the output buffer is sent all the
 
 // -------------------------------------------------------------------- pipelining and backpressure
 
+test('heads that arrive in pieces on two connections at once are not mixed up', () => {
+  const { sink, exchanges } = keeping();
+  const [one, two] = [testServer(sink), testServer(sink)];
+  one.receive('GET /1 HTTP/1.1\r\nHost: one\r\nX-First: 1\r\nX-Se');
+  two.receive('GET /2 HTTP/1.1\r\nX-Longer-Name: 2\r\nHost: two\r\n');
+  one.receive('cond: 1\r\n\r\n');
+  two.receive('\r\n');
+  assert.deepEqual([...exchanges[0]!.head.fields].join(';'), 'host,one;x-first,1;x-second,1');
+  assert.deepEqual([...exchanges[1]!.head.fields].join(';'), 'x-longer-name,2;host,two');
+});
+
 test('the second of two pipelined requests waits for the first one to be answered', () => {
   const { sink, exchanges } = keeping();
   const { receive, output, connection } = testServer(sink);

@@ -132,6 +132,8 @@ function recordServer(vector: Vector, feed: Feed): readonly string[] {
   feed((bytes) => connection.receive(bytes, false));
   if (vector.options.has('eof')) connection.onEndOfInput();
   if (connection.isIdle) recording.add('idle');
+  const statuses = output.written.match(/(?<=HTTP\/1\.1 )\d{3}/g) ?? [];
+  if (statuses.length > 0) recording.add(`sent ${statuses.join(' ')}`);
   return recording.events;
 }
 
