@@ -50,6 +50,8 @@ export class RamStore implements Store {
   /** Octets held by fills in progress. */
   #fillBytes = 0;
   #closed = false;
+  /** Stored responses dropped to make room, for metrics. */
+  evictionCount = 0;
 
   constructor(options: RamStoreOptions) {
     this.#capacity = options.capacityBytes;
@@ -57,7 +59,10 @@ export class RamStore implements Store {
     this.#variantsMax = options.variantsMax ?? VARIANTS_MAX;
     this.#policy = options.policy ?? defaultCachePolicy;
     const names = Math.ceil(options.capacityBytes / GHOST_BYTES_PER_NAME);
-    this.#queue = new S3Fifo(options.capacityBytes, names, (entry) => this.#unlist(entry));
+    this.#queue = new S3Fifo(options.capacityBytes, names, (entry) => {
+      this.evictionCount++;
+      this.#unlist(entry);
+    });
   }
 
   get bytesUsed(): number {

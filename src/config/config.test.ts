@@ -92,11 +92,36 @@ test('origin URLs are taken apart', async () => {
 
 test('every example in the option table is valid', async () => {
   const { cert, key } = makePair('example');
-  const files: Record<string, string> = { cert, key, 'origin-ca': cert, 'access-log': '-' };
+  const own = { cert, key, 'origin-ca': cert, 'cache-dir': join(directory, 'example-cache') };
+  const files: Record<string, string> = { ...own, 'access-log': '-' };
   const examples = optionTable.map(({ name, example }) => `--${name} ${files[name] ?? example}`);
   const options = await resolve(examples.join(' '));
   assert.equal(options.workers, 1);
   assert.ok(options.certificate?.certificatePem.startsWith('-----BEGIN CERTIFICATE'));
+});
+
+test('a cache on disk takes a part of its size as memory, and has a least size', async () => {
+  const dir = join(directory, 'a', 'cache');
+  const memory = async (words: string) => {
+    const options = await resolve(`${plain} --workers 2 --cache-dir ${dir} ${words}`);
+    return [options.cacheSizeBytes / 2 ** 20, options.cacheMemoryBytes / 2 ** 20];
+  };
+  assert.deepEqual(await memory(''), [256, 64]);
+  assert.deepEqual(await memory('--cache-size 4GiB'), [4096, 256]);
+  assert.deepEqual(await memory('--cache-size 4GiB --cache-memory 1GiB'), [4096, 1024]);
+  // More workers than the default has room for: only what was given is refused.
+  const many = await resolve(`${plain} --workers 256 --cache-dir ${dir}`);
+  assert.equal(many.cacheSizeBytes, 2 ** 31);
+  assert.equal(statSync(dir).mode & 0o777, 0o700);
+  const refused = (words: string, pattern: RegExp) =>
+    assert.rejects(resolve(`${plain} --workers 4 ${words}`), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.match(`${error.message}; ${error.remedy}`, pattern);
+      return true;
+    });
+  await refused(`--cache-dir ${dir} --cache-size 20MiB`, /too small .*; write at least 32MiB/);
+  await refused('--cache-memory 1MiB', /no --cache-dir; write --cache-size/);
+  await refused(`--cache-dir ${file('plain-file', '')}/below`, /cannot be used \(ENOTDIR\)/);
 });
 
 test('defaults: one of --http and --https turns the other off', async () => {

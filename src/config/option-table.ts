@@ -135,8 +135,11 @@ const definitions = [
     name: 'cache-size',
     type: 'size',
     placeholder: 'BYTES',
-    summary: 'Memory for cached responses, over all workers.',
-    details: 'A number of octets, or with a unit: KiB, MiB, GiB, KB, MB, GB. 0 stores nothing.',
+    summary: 'Room for cached responses: memory, or disk with --cache-dir.',
+    details:
+      'Over all workers. A number of octets, or with a unit: KiB, MiB, GiB, KB, MB, GB. 0 stores ' +
+      'nothing. On disk the bound counts everything in the directory, and is at least 16 MiB, and ' +
+      '8 MiB for each worker.',
     defaultText: '256MiB',
     repeatable: false,
     example: '64MiB',
@@ -145,13 +148,26 @@ const definitions = [
     name: 'cache-dir',
     type: 'path',
     placeholder: 'DIR',
-    summary: 'Directory for cached responses on disk.',
+    summary: 'Keep cached responses in this directory, over restarts.',
     details:
-      'Accepted so that a set-up can name it already; this version caches in memory only and ' +
-      'says so when it starts.',
+      'All workers share it, and hits in it. It is made when it is not there, readable by its ' +
+      'owner only. What is used most stays in memory as well; see --cache-memory. Removing the ' +
+      'directory while sluice does not run empties the cache.',
     defaultText: 'none',
     repeatable: false,
     example: '/var/cache/sluice',
+  },
+  {
+    name: 'cache-memory',
+    type: 'size',
+    placeholder: 'BYTES',
+    summary: 'Memory for cached responses when --cache-dir keeps them on disk.',
+    details:
+      'Over all workers; each keeps its own share of what it serves most. Written as --cache-size. ' +
+      'Without --cache-dir the memory is --cache-size.',
+    defaultText: 'a quarter of --cache-size, at most 256MiB',
+    repeatable: false,
+    example: '32MiB',
   },
   {
     name: 'early-data',

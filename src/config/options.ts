@@ -22,8 +22,11 @@ export interface SluiceOptions {
   /** PEM texts. Null when there is no https listener. */
   readonly certificate: { readonly certificatePem: string; readonly keyPem: string } | null;
   readonly workers: number;
-  /** Octets of RAM for the cache, over all workers. */
+  /** Octets for the cache, over all workers: of disk with a directory, else of RAM. */
   readonly cacheSizeBytes: number;
+  /** Octets of RAM for the cache, over all workers; `cacheSizeBytes` without a directory. */
+  readonly cacheMemoryBytes: number;
+  /** An absolute path, or '' for a cache in RAM alone. */
   readonly cacheDirectory: string;
   readonly earlyData: boolean;
   /** `off`, `-` for standard output, or a file's path. */

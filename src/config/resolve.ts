@@ -1,7 +1,8 @@
 /** From values as written to validated, frozen options. */
-import { closeSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.ts';
+import { diskCapacityMin } from '../cache/disk/limits.ts';
 import { readCertificatePair, readPem } from './certificate.ts';
 import type { Command } from './command-line.ts';
 import type { GivenOptions } from './given.ts';
@@ -43,17 +44,12 @@ export async function resolveOptions(
   const { http, https } = resolveListeners(values);
   const isDemo = surroundings.command === 'demo';
   const workers = values.one('workers', parseCount) ?? (isDemo ? 1 : availableParallelism());
-  if (values.given('cache-dir') !== undefined) {
-    values.one('cache-dir', parsePath);
-    surroundings.warn('--cache-dir: this version has no disk cache; responses stay in memory');
-  }
   const options: SluiceOptions = {
     origin,
     http,
     https,
     workers,
-    cacheSizeBytes: values.required('cache-size', parseSize),
-    cacheDirectory: values.one('cache-dir', parsePath) ?? '',
+    ...resolveCache(values, workers),
     earlyData: values.required('early-data', parseSwitch),
     accessLog: resolveAccessLog(values),
     accessLogFormat: values.required('log-format', parseLogFormat),
@@ -150,6 +146,47 @@ function resolveAdmin(values: OptionValues): Endpoint | null {
     'not a loopback address',
     'the admin endpoint is for this machine only: write 127.0.0.1:PORT',
   );
+}
+
+/** Memory of a cache on disk when none is given, at most. */
+const CACHE_MEMORY_BYTES_MAX = 256 * 2 ** 20;
+
+type CacheOptions = Pick<SluiceOptions, 'cacheSizeBytes' | 'cacheMemoryBytes' | 'cacheDirectory'>;
+
+function resolveCache(values: OptionValues, workers: number): CacheOptions {
+  let cacheSizeBytes = values.required('cache-size', parseSize);
+  const directory = values.given('cache-dir')?.at(-1);
+  const memory = values.given('cache-memory')?.at(-1);
+  const memoryBytes = values.one('cache-memory', parseSize);
+  if (directory === undefined) {
+    if (memory !== undefined) {
+      refuse(memory, 'there is no --cache-dir', 'write --cache-size for a cache in memory');
+    }
+    return { cacheSizeBytes, cacheMemoryBytes: cacheSizeBytes, cacheDirectory: '' };
+  }
+  const cacheDirectory = values.one('cache-dir', parsePath)!;
+  const sizeMin = diskCapacityMin(workers);
+  const size = values.given('cache-size')?.at(-1);
+  if (size === undefined) {
+    cacheSizeBytes = Math.max(cacheSizeBytes, sizeMin);
+  } else if (cacheSizeBytes > 0 && cacheSizeBytes < sizeMin) {
+    const problem = `too small for a cache on disk with ${workers} workers`;
+    refuse(size, problem, `write at least ${sizeMin / 2 ** 20}MiB, or 0 to store nothing`);
+  }
+  makeCacheDirectory(directory, cacheDirectory);
+  const quarter = Math.min(Math.floor(cacheSizeBytes / 4), CACHE_MEMORY_BYTES_MAX);
+  return { cacheSizeBytes, cacheMemoryBytes: memoryBytes ?? quarter, cacheDirectory };
+}
+
+/** Now, so that a mistake is found once and not by every worker. */
+function makeCacheDirectory(given: GivenValue, path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    refuse(given, `cannot be used (${code})`, 'name a directory that this user may write');
+  }
 }
 
 const ACCESS_LOG_MODE = 0o640;

@@ -42,6 +42,9 @@ export class Fill implements FetchHandler {
   /** The length is known, so that what the store must hold is known to fit. */
   readonly #isBounded: boolean;
   #consumer: FillConsumer | null;
+  /** What the fetch waits for while it is paused. */
+  #storeIsBehind = false;
+  #clientIsBehind = false;
 
   constructor(input: FillInput) {
     this.#fetch = input.fetch;
@@ -56,6 +59,12 @@ export class Fill implements FetchHandler {
 
   /** The consumer's client can take more. */
   consumerReady(): void {
+    this.#clientIsBehind = false;
+    this.#resume();
+  }
+
+  #resume(): void {
+    if (this.#storeIsBehind || this.#clientIsBehind || this.#fetch.isOver) return;
     this.#fetch.resume();
   }
 
@@ -63,7 +72,8 @@ export class Fill implements FetchHandler {
   consumerGone(): void {
     this.#consumer = null;
     if (this.#isBounded && !this.#writer.isDropped) {
-      this.#fetch.resume();
+      this.#clientIsBehind = false;
+      this.#resume();
       return;
     }
     this.#fetch.cancel();
@@ -84,15 +94,27 @@ export class Fill implements FetchHandler {
   onWritable(): void {}
 
   onContent(bytes: Uint8Array): void {
-    this.#writer.write(bytes);
+    if (!this.#writer.write(bytes)) this.#waitForStore();
     const consumer = this.#consumer;
     if (consumer === null || consumer.onFillContent(bytes)) return;
     if (this.#isBounded && !this.#writer.isDropped) {
       this.#consumer = null;
       consumer.onFillDetached(this.#writer.hit);
     } else {
+      this.#clientIsBehind = true;
       this.#fetch.pause();
     }
+  }
+
+  /** Without this a fast origin would outrun the disk, and the response would not be stored. */
+  #waitForStore(): void {
+    if (this.#storeIsBehind) return;
+    this.#storeIsBehind = true;
+    this.#fetch.pause();
+    this.#writer.whenDrained(() => {
+      this.#storeIsBehind = false;
+      this.#resume();
+    });
   }
 
   onEnd(trailers: FieldSection | null): void {

@@ -272,14 +272,16 @@ export class OriginRequest implements FetchHandler {
   #updateByHead(response: ResponseHead): void {
     const { environment, head, key } = this.#input;
     const { store, clock, cachePolicy } = environment;
-    for (const hit of store.peek(key) ?? []) {
-      const outcome = headOutcome(hit.response, response);
-      if (outcome === 'nothing') continue;
-      const nowMs = clock.wallMs();
-      const fresh = freshen(hit.response, head, response, this.#requestTimeMs, nowMs, cachePolicy);
-      if (outcome === 'update') store.update(key, hit.response, fresh);
-      else store.invalidate(key);
-    }
+    const nowMs = clock.wallMs();
+    store.lookup(key, (hits) => {
+      for (const { response: stored } of [...hits]) {
+        const outcome = headOutcome(stored, response);
+        if (outcome === 'nothing') continue;
+        const fresh = freshen(stored, head, response, this.#requestTimeMs, nowMs, cachePolicy);
+        if (outcome === 'update') store.update(key, stored, fresh);
+        else store.invalidate(key);
+      }
+    });
   }
 }
 

@@ -44,6 +44,15 @@ function metric(
   return { name, type, help, labels, merge };
 }
 
+/** StoreFaultCode of cache/disk/faults.ts. */
+const CACHE_FAULTS = [
+  'cache-disk-full',
+  'cache-write-failed',
+  'cache-content-damaged',
+  'cache-disk-slow',
+  'cache-index-failed',
+];
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE'];
 
 /** `none` first, then every status code that HTTP allows (RFC 9110 §15). */
@@ -305,12 +314,37 @@ export const metricTable = {
     'sluice_origin_response_seconds',
     "Time from a request to the origin to its response's head.",
   ),
-  cacheBytes: metric('gauge', 'sluice_cache_bytes', 'Octets held by the cache.'),
-  cacheEntries: metric('gauge', 'sluice_cache_entries', 'Stored responses held by the cache.'),
+  cacheBytes: metric('gauge', 'sluice_cache_bytes', 'Octets of memory held by the cache.'),
+  cacheEntries: metric(
+    'gauge',
+    'sluice_cache_entries',
+    'Stored responses held in memory by the cache.',
+  ),
+  cacheDiskBytes: metric(
+    'gauge',
+    'sluice_cache_disk_bytes',
+    'Octets on disk held by the cache, which all workers share.',
+    [],
+    'max',
+  ),
+  cacheDiskEntries: metric(
+    'gauge',
+    'sluice_cache_disk_entries',
+    'Stored responses held on disk by the cache, which all workers share.',
+    [],
+    'max',
+  ),
   cacheEvictions: metric(
     'counter',
     'sluice_cache_evictions_total',
-    'Stored responses dropped to make room.',
+    'Stored responses dropped to make room, by where.',
+    [closed('tier', ['memory', 'disk'])],
+  ),
+  cacheFaults: metric(
+    'counter',
+    'sluice_cache_faults_total',
+    'Faults of the cache on disk, by error code. Each was at worst a miss.',
+    [label('code', CACHE_FAULTS)],
   ),
   eventLoopDelay: metric(
     'gauge',

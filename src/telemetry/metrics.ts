@@ -105,6 +105,7 @@ export class Metrics {
   readonly #handshakeError: LabelIndex;
   readonly #earlyDataReason: LabelIndex;
   readonly #originError: LabelIndex;
+  readonly #cacheFault: LabelIndex;
   readonly #nativeKind: LabelIndex;
 
   /**
@@ -128,6 +129,7 @@ export class Metrics {
     this.#handshakeError = index(at.handshakeFailures, 0);
     this.#earlyDataReason = index(at.earlyDataRejected, 0);
     this.#originError = index(at.originErrors, 0);
+    this.#cacheFault = index(at.cacheFaults, 0);
     this.#nativeKind = index(at.nativeObjects, 0);
     for (const layout of Object.values<MetricLayout>(at)) {
       if (layout.definition.type !== 'gauge') continue;
@@ -266,8 +268,19 @@ export class Metrics {
     this.#slots[at.cacheEntries.firstSlot] = entries;
   }
 
-  cacheEvicted(count: number): void {
-    this.#add(at.cacheEvictions.firstSlot, count);
+  /** As one worker sees it; all see the same disk. */
+  cacheDiskHolds(bytes: number, entries: number): void {
+    this.#slots[at.cacheDiskBytes.firstSlot] = bytes;
+    this.#slots[at.cacheDiskEntries.firstSlot] = entries;
+  }
+
+  cacheEvicted(tier: 'memory' | 'disk', count: number): void {
+    this.#add(at.cacheEvictions.firstSlot + (tier === 'memory' ? 0 : 1), count);
+  }
+
+  /** `code` is a StoreFaultCode of cache/disk/faults.ts. */
+  cacheFailed(code: string): void {
+    this.#add(at.cacheFaults.firstSlot + this.#cacheFault.offsetOf(code), 1);
   }
 
   // ------------------------------------------------------------------ the process

@@ -4,7 +4,6 @@ import { systemClock } from '../base/clock.ts';
 import { CollapseTable } from '../cache/collapse.ts';
 import { defaultKeyRules } from '../cache/key.ts';
 import { defaultCachePolicy } from '../cache/policy.ts';
-import { RamStore } from '../cache/ram-store.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { formatHttpDate } from '../http/dates.ts';
 import { ChannelPool } from '../proxy/channel.ts';
@@ -22,6 +21,7 @@ import { createClientContext } from '../tls/client-context.ts';
 import { EarlyDataGate } from '../tls/early-data-gate.ts';
 import { createServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
+import { openCache, type WorkerCache } from './cache.ts';
 import type { InheritedListener, RunningWorker, WorkerInput } from './contract.ts';
 import { coverageOf } from './coverage.ts';
 import { Downstream, type DownstreamShared, type TlsAcceptor } from './downstream.ts';
@@ -49,16 +49,16 @@ function dateNow(): string {
   return dateText;
 }
 
-/** Resolves at once: the sockets were bound and listening before the worker began. */
+/** Resolves when the cache is open: the sockets were bound and listening before the worker began. */
 export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
-  return new Worker(input);
+  return new Worker(input, await openCache(input.options, input.metrics));
 }
 
 class Worker implements RunningWorker {
   readonly #input: WorkerInput;
   readonly #reactor = new Reactor();
   readonly #channels: ChannelPool;
-  readonly #store: RamStore;
+  readonly #cache: WorkerCache;
   readonly #collapse = new CollapseTable();
   readonly #pool: OriginPool;
   readonly #shared: DownstreamShared;
@@ -67,19 +67,18 @@ class Worker implements RunningWorker {
   readonly #disposables: Disposable[] = [];
   readonly #sweeper: NodeJS.Timeout;
 
-  constructor(input: WorkerInput) {
+  constructor(input: WorkerInput, cache: WorkerCache) {
     const { options, metrics, accessLog } = input;
     const { monotonicMs } = systemClock;
     this.#input = input;
     this.#channels = new ChannelPool((body) => this.#reactor.defer(body));
-    const capacityBytes = Math.floor(options.cacheSizeBytes / options.workers);
-    this.#store = new RamStore({ capacityBytes, policy: defaultCachePolicy });
+    this.#cache = cache;
     this.#pool = this.#makePool(options);
     const sink = new ReverseProxy({
       pool: this.#pool,
       originAuthority: authorityOf(options.origin),
       pathPrefix: options.origin.pathPrefix,
-      store: this.#store,
+      store: cache.store,
       cachePolicy: defaultCachePolicy,
       keyRules: defaultKeyRules,
       earlyDataPolicy: defaultEarlyDataPolicy,
@@ -176,7 +175,7 @@ class Worker implements RunningWorker {
     for (const connection of this.#connections) connection.sweep(nowMs);
     this.#collapse.expire(systemClock.wallMs());
     this.#pool.expireQueue();
-    this.#input.metrics.cacheHolds(this.#store.bytesUsed, this.#store.entryCount);
+    this.#cache.count();
   }
 
   // ------------------------------------------------------------------ drain
@@ -196,7 +195,7 @@ class Worker implements RunningWorker {
     for (const connection of this.#connections) connection.breakOff();
     clearInterval(this.#sweeper);
     await this.#reactor.close();
-    this.#store[Symbol.dispose]();
+    await this.#cache.close();
     this.#channels[Symbol.dispose]();
     for (const disposable of this.#disposables) disposable[Symbol.dispose]();
   }

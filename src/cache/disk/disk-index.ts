@@ -9,6 +9,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { decodeEntry, encodeEntry, type IndexEntry } from './index-entry.ts';
+import { assertIndexFile } from './index-file.ts';
 import { KEY_HASH_BYTES, NAME_BYTES } from './record.ts';
 
 /** Address space for the index: 64 GiB maps some 300 million entries and costs nothing unused. */
@@ -43,6 +44,8 @@ export class DiskIndex {
 
   constructor(directory: string) {
     mkdirSync(directory, { recursive: true });
+    this.#file = join(directory, 'data.mdb');
+    assertIndexFile(this.#file);
     this.#environment = open<Buffer, Buffer>({
       path: directory,
       keyEncoding: 'binary',
@@ -57,7 +60,6 @@ export class DiskIndex {
     this.#segments = this.#environment.openDB({ name: 'segments', ...binary });
     this.#meta = this.#environment.openDB<number, string>({ name: 'meta', encoding: 'json' });
     this.#log = this.#environment.openDB<string, number>({ name: 'purges', encoding: 'string' });
-    this.#file = join(directory, 'data.mdb');
     this.#transaction(() => {
       if ((this.#meta.get('version') ?? VERSION) !== VERSION) this.#clear();
       this.#meta.putSync('version', VERSION);

@@ -11,11 +11,13 @@ import { type CachePolicy, defaultCachePolicy } from '../policy.ts';
 import { isSelected } from '../purge.ts';
 import { RamStore } from '../ram-store.ts';
 import { loadResponse, withContent } from '../stored-response.ts';
+import { sameVaryFields } from '../vary.ts';
 import { DiskFill, type FillHost, SHARED_BYTES_MAX } from './disk-fill.ts';
 import { DiskHit } from './disk-hit.ts';
 import { DiskIndex } from './disk-index.ts';
 import type { FaultListener } from './faults.ts';
 import type { IndexEntry } from './index-entry.ts';
+import { SEGMENT_BYTES_MIN, segmentBytesFor } from './limits.ts';
 import { type Purge, PurgeLog } from './purge-log.ts';
 import {
   decodeHead,
@@ -36,7 +38,7 @@ export interface DiskStoreOptions {
   readonly capacityBytes: number;
   /** Octets of RAM for this worker. */
   readonly memoryBytes: number;
-  /** Default: a 64th of the capacity, between 1 MiB and 64 MiB. */
+  /** Default: as `segmentBytesFor` one worker has it. */
   readonly segmentBytes?: number;
   /** Longest content stored. Default: a quarter of the capacity. */
   readonly contentBytesMax?: number;
@@ -46,12 +48,11 @@ export interface DiskStoreOptions {
   readonly now?: () => number;
 }
 
-const MIB = 1_048_576;
-
-export const CAPACITY_BYTES_MIN = 16 * MIB;
-
 /** Content up to this length is read together with its head, and kept in RAM from there on. */
 const TOGETHER_BYTES_MAX = 262_144;
+
+/** How long the end waits for a disk that has stopped answering. */
+const FLUSH_MS_MAX = 5_000;
 
 /** How soon workers see each other's purges and replacements. */
 export const COHERENCE_MS = 50;
@@ -72,13 +73,13 @@ export class DiskStore implements Store {
   readonly #fills = new Set<DiskFill>();
   /** Complete responses by key whose index entry is not committed yet. */
   readonly #unlisted = new Map<string, StoreHit[]>();
+  /** Where the head of a response in memory lies, as this worker knows it. */
+  readonly #places = new WeakMap<StoredResponse, string>();
   readonly #timer: NodeJS.Timeout;
   #closed = false;
 
   constructor(options: DiskStoreOptions) {
     const { directory, capacityBytes } = options;
-    const segmentBytes =
-      options.segmentBytes ?? Math.min(64 * MIB, Math.max(MIB, Math.floor(capacityBytes / 64)));
     this.#policy = options.policy ?? defaultCachePolicy;
     this.#now = options.now ?? Date.now;
     this.#onFault = options.onFault ?? (() => {});
@@ -89,7 +90,10 @@ export class DiskStore implements Store {
     this.space = new SegmentSpace(this.index, this.files, directory, {
       capacityBytes,
       // A segment must be able to take any response that shares one.
-      segmentBytes: Math.max(segmentBytes, 2 * MIB),
+      segmentBytes: Math.max(
+        options.segmentBytes ?? segmentBytesFor(capacityBytes, 1),
+        SEGMENT_BYTES_MIN,
+      ),
       onFault: this.#onFault,
       readmit: (segment, names, done) => this.#readmit(segment, names, done),
     });
@@ -147,22 +151,49 @@ export class DiskStore implements Store {
       return;
     }
     const entries = this.index.entriesOf(keyHash(key));
-    const names = known.map((hit) => objectName(key, hit.response));
-    const missing = entries.filter((entry) => !names.some((name) => name.equals(entry.name)));
+    const missing = entries.filter((entry) => !known.some((hit) => this.#isOf(entry, key, hit)));
     if (missing.length === 0) {
       callback(known);
       return;
     }
     let left = missing.length;
-    const found: StoreHit[] = [...known];
+    const found: StoreHit[] = [];
     for (const entry of missing) {
       this.#load(key, entry, (hit) => {
         if (hit !== null) found.push(hit);
-        if (--left > 0) return;
-        if (found.length > 1) found.sort(byReceipt);
-        callback(found);
+        if (--left === 0) callback(this.#merged(known, found));
       });
     }
+  }
+
+  /** Whether an entry is of this hit, and not of a newer one that another worker has stored. */
+  #isOf(entry: IndexEntry, key: string, { response }: StoreHit): boolean {
+    const place = this.#places.get(response);
+    if (place !== undefined && place !== placeOf(entry)) return false;
+    return objectName(key, response).equals(entry.name);
+  }
+
+  /** Keeps what was read in memory, unless memory has a newer one. */
+  #adopt(
+    key: string,
+    response: StoredResponse,
+    content: MemoryContent,
+    entry: IndexEntry,
+  ): StoreHit | undefined {
+    this.#places.set(response, placeOf(entry));
+    const newer = this.memory
+      .peek(key)
+      .some((hit) => isSameVariant(hit.response, response) && byReceipt(hit, { response }) < 0);
+    return newer ? undefined : this.memory.adopt(key, response, content);
+  }
+
+  /** Hits from memory and from the index: of one variant the more recent. */
+  #merged(known: readonly StoreHit[], found: readonly StoreHit[]): readonly StoreHit[] {
+    const older = (hit: StoreHit) =>
+      found.some(
+        (other) => isSameVariant(other.response, hit.response) && byReceipt(other, hit) <= 0,
+      );
+    return [...known.filter((hit) => !older(hit)), ...found].sort(byReceipt);
   }
 
   #knownHits(key: string): readonly StoreHit[] {
@@ -208,7 +239,7 @@ export class DiskStore implements Store {
         callback(null);
         return;
       }
-      callback(this.memory.adopt(key, hit.response, MemoryContent.of(content)) ?? hit);
+      callback(this.#adopt(key, hit.response, MemoryContent.of(content), entry) ?? hit);
     });
   }
 
@@ -241,7 +272,7 @@ export class DiskStore implements Store {
     if (!together) return this.#diskHit(response, entry);
     const content = unframeContent(bytes.subarray(entry.headLength), contentLength, entry.seed);
     if (content === undefined) return null;
-    const adopted = this.memory.adopt(key, response, MemoryContent.of(content));
+    const adopted = this.#adopt(key, response, MemoryContent.of(content), entry);
     return adopted ?? this.#diskHit(response, entry);
   }
 
@@ -339,7 +370,10 @@ export class DiskStore implements Store {
     const listed = this.index.put(entry);
     if (hit.response.partial === null) this.#removePart(key, hit.response);
     listed.then(
-      () => this.#noteListed(key, hit),
+      () => {
+        this.#places.set(hit.response, placeOf(entry));
+        this.#noteListed(key, hit);
+      },
       (error: Error) => {
         this.#noteListed(key, hit);
         this.#onFault({ code: 'cache-index-failed', message: error.message });
@@ -522,7 +556,9 @@ export class DiskStore implements Store {
 
   /** Resolves when what has been stored so far can be found by other processes. */
   async flushed(): Promise<void> {
+    const deadlineMs = this.#now() + FLUSH_MS_MAX;
     while (this.#unlisted.size > 0 || this.#writer.waitingBytes > 0) {
+      if (this.#now() > deadlineMs) break;
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     await this.index.flushed();
@@ -533,8 +569,21 @@ export class DiskStore implements Store {
   }
 }
 
-function byReceipt(a: StoreHit, b: StoreHit): number {
+type Received = Pick<StoreHit, 'response'>;
+
+/** The more recent first. */
+function byReceipt(a: Received, b: Received): number {
   return b.response.responseTimeMs - a.response.responseTimeMs;
+}
+
+function isSameVariant(a: StoredResponse, b: StoredResponse): boolean {
+  return (
+    sameVaryFields(a.varyFields, b.varyFields) && (a.partial === null) === (b.partial === null)
+  );
+}
+
+function placeOf({ headSegment, headOffset }: IndexEntry): string {
+  return `${headSegment}:${headOffset}`;
 }
 
 function sizeOf(path: string): number {

@@ -1,0 +1,93 @@
+/** A worker's cache as the options want it: in memory, or in memory over disk. */
+import { UsageError } from '../base/errors.ts';
+import type { Store } from '../cache/contract.ts';
+import { segmentBytesFor } from '../cache/disk/limits.ts';
+import { defaultCachePolicy } from '../cache/policy.ts';
+import { RamStore } from '../cache/ram-store.ts';
+import type { SluiceOptions } from '../config/options.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { CacheFaults } from './cache-faults.ts';
+
+export interface WorkerCache {
+  readonly store: Store;
+  /** Tells the metrics what is held and what was evicted. Called once per sweep. */
+  count(): void;
+  /** Resolves when everything that can be written is written. */
+  close(): Promise<void>;
+}
+
+/** Throws UsageError when the directory cannot be used. */
+export async function openCache(options: SluiceOptions, metrics: Metrics): Promise<WorkerCache> {
+  const memoryBytes = Math.floor(options.cacheMemoryBytes / options.workers);
+  if (options.cacheDirectory === '' || options.cacheSizeBytes === 0) {
+    return memoryCache(memoryBytes, metrics);
+  }
+  return diskCache(options, memoryBytes, metrics);
+}
+
+function memoryCache(capacityBytes: number, metrics: Metrics): WorkerCache {
+  const store = new RamStore({ capacityBytes, policy: defaultCachePolicy });
+  const countMemory = memoryCounter(store, metrics);
+  return {
+    store,
+    count: countMemory,
+    async close() {
+      store[Symbol.dispose]();
+    },
+  };
+}
+
+async function diskCache(
+  options: SluiceOptions,
+  memoryBytes: number,
+  metrics: Metrics,
+): Promise<WorkerCache> {
+  // The index is a native library: whoever caches in memory need not load it.
+  const { DiskStore } = await import('../cache/disk/disk-store.ts');
+  const { cacheDirectory, cacheSizeBytes, workers } = options;
+  const faults = new CacheFaults(Date.now, metrics, (line) => process.stderr.write(line));
+  const open = () =>
+    new DiskStore({
+      directory: cacheDirectory,
+      capacityBytes: cacheSizeBytes,
+      memoryBytes,
+      segmentBytes: segmentBytesFor(cacheSizeBytes, workers),
+      policy: defaultCachePolicy,
+      onFault: (fault) => faults.note(fault),
+    });
+  const store = openOrExplain(open, cacheDirectory);
+  const countMemory = memoryCounter(store.memory, metrics);
+  let evictedBefore = 0;
+  return {
+    store,
+    count() {
+      countMemory();
+      metrics.cacheDiskHolds(store.bytesUsed, store.entryCount);
+      const { evictedResponses } = store.space;
+      metrics.cacheEvicted('disk', evictedResponses - evictedBefore);
+      evictedBefore = evictedResponses;
+      faults.tellRest();
+    },
+    close: () => store.close(),
+  };
+}
+
+function openOrExplain<T>(open: () => T, directory: string): T {
+  try {
+    return open();
+  } catch (error) {
+    throw new UsageError(
+      `--cache-dir ${JSON.stringify(directory)}: ${(error as Error).message}`,
+      'see that this user may write there, or remove the directory to begin anew',
+    );
+  }
+}
+
+function memoryCounter(memory: RamStore, metrics: Metrics): () => void {
+  let evictedBefore = 0;
+  return () => {
+    metrics.cacheHolds(memory.bytesUsed, memory.entryCount);
+    metrics.cacheEvicted('memory', memory.evictionCount - evictedBefore);
+    evictedBefore = memory.evictionCount;
+  };
+}

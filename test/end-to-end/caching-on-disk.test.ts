@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { join } from 'node:path';
+import test from 'node:test';
+import { corruptFile } from '../support/damage.ts';
+import { startOrigin } from '../support/origins.ts';
+import { type RunningSluice, startSluice } from '../support/sluice.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { inParallel, sleep, until } from '../support/waiting.ts';
+
+const MIB = 2 ** 20;
+
+/** `/NAME/SIZE`: octets that follow from the target alone, fresh for an hour. */
+const origin = await startOrigin((request, response) => {
+  const content = contentOf(request.url!);
+  response.setHeader('Cache-Control', 'max-age=3600');
+  response.setHeader('Content-Length', content.length);
+  if (request.url!.includes('tagged')) response.setHeader('Surrogate-Key', 'all-of-them');
+  response.end(content);
+});
+test.after(() => origin[Symbol.asyncDispose]());
+
+function contentOf(target: string): Buffer {
+  const size = Number(/\/(\d+)$/.exec(target)?.[1] ?? 0);
+  const word = createHash('sha256').update(target).digest();
+  return Buffer.alloc(size, word);
+}
+
+function start(directory: string, workers = 1, flags: string[] = []): Promise<RunningSluice> {
+  const words = ['--cache-dir', directory, '--cache-size', '128MiB', ...flags];
+  return startSluice({ origin: origin.url, workers, flags: words });
+}
+
+interface Got {
+  readonly isHit: boolean;
+  readonly content: Buffer;
+}
+
+/**
+ * On a connection of its own, so that any worker may answer; for one host, whatever the port. Reads
+ * after `pauseMs`.
+ */
+function get(sluice: RunningSluice, target: string, pauseMs = 0): Promise<Got> {
+  const { promise, resolve, reject } = Promise.withResolvers<Got>();
+  const { httpPort: port } = sluice;
+  const options = { port, path: target, headers: { host: 'a.example' }, agent: false } as const;
+  const request = http.get(options, async (response) => {
+    try {
+      assert.equal(response.statusCode, 200);
+      const cacheStatus = String(response.headers['cache-status']);
+      await sleep(pauseMs);
+      const content = Buffer.concat(await response.toArray());
+      resolve({ isHit: cacheStatus.startsWith('sluice; hit'), content });
+    } catch (error) {
+      reject(error);
+    }
+  });
+  request.on('error', reject);
+  return promise;
+}
+
+/** Asserts the octets and says whether it was a hit. */
+async function getRight(sluice: RunningSluice, target: string): Promise<boolean> {
+  const { isHit, content } = await get(sluice, target);
+  assert.ok(content.equals(contentOf(target)), `${target}: wrong octets`);
+  return isHit;
+}
+
+const targets = ['/empty/0', '/small/10', '/page/40000', '/image/700000', '/film/9000000'];
+
+test('what was stored is a hit after a restart, whatever its size', async () => {
+  const directory = temporaryDirectory();
+  {
+    await using sluice = await start(directory);
+    for (const target of targets) assert.equal(await getRight(sluice, target), false, target);
+    for (const target of targets) assert.equal(await getRight(sluice, target), true, target);
+    assert.equal(await sluice.stop(), 0);
+  }
+  const asked = origin.seen.length;
+  await using sluice = await start(directory);
+  for (const target of targets) assert.equal(await getRight(sluice, target), true, target);
+  // The second time from memory, where it fits.
+  for (const target of targets) assert.equal(await getRight(sluice, target), true, target);
+  assert.equal(origin.seen.length, asked);
+  await until(async () => (await sluice.sum('sluice_cache_disk_entries')) === 5, 'the count');
+  assert.ok((await sluice.sum('sluice_cache_disk_bytes')) > 9 * MIB);
+});
+
+test('what one worker has stored is a hit for the others', async () => {
+  await using sluice = await start(temporaryDirectory(), 3);
+  for (const target of ['/shared/5000', '/shared/3000000']) {
+    const before = origin.asked(target).length;
+    await getRight(sluice, target);
+    await sleep(300);
+    for (let i = 0; i < 24; i++) assert.equal(await getRight(sluice, target), true, target);
+    assert.equal(origin.asked(target).length, before + 1);
+  }
+});
+
+test('a response larger than memory goes to a slow client and to disk', async () => {
+  await using sluice = await start(temporaryDirectory(), 1, ['--cache-memory', '8MiB']);
+  const target = '/large/30000000';
+  const [slow, fast] = await Promise.all([
+    get(sluice, target, 400),
+    sleep(50).then(() => get(sluice, target)),
+  ]);
+  assert.ok(slow.content.equals(contentOf(target)), 'the slow client');
+  assert.ok(fast.content.equals(contentOf(target)), 'the one who joined');
+  await until(async () => (await get(sluice, target)).isHit, 'a hit');
+  assert.equal(origin.asked(target).length, 1);
+});
+
+test('workers and all of sluice killed at any moment: never a wrong octet', async () => {
+  const directory = temporaryDirectory();
+  let hits = 0;
+  for (let round = 0; round < 3; round++) {
+    await using sluice = await start(directory, 2);
+    const pids = await sluice.workerPids();
+    let isEnding = false;
+    const readers = inParallel(400, 8, async (i) => {
+      if (isEnding) return;
+      const size = [100, 20_000, 300_000, 2_500_000][i % 4];
+      const target = `/killed/${(i * 7 + round) % 60}/${size}`;
+      try {
+        const { isHit, content } = await get(sluice, target);
+        assert.ok(content.equals(contentOf(target)), `${target}: wrong octets`);
+        if (isHit) hits++;
+      } catch (error) {
+        // Whose worker was killed has an error, never wrong octets.
+        if (error instanceof assert.AssertionError) throw error;
+      }
+    });
+    await sleep(100 + 170 * round);
+    process.kill(pids[round % 2]!, 'SIGKILL');
+    await sleep(150);
+    isEnding = true;
+    for (const pid of await sluice.workerPids().catch(() => [])) {
+      if (pid > 0) process.kill(pid, 'SIGKILL');
+    }
+    sluice.signal('SIGKILL');
+    await readers;
+    await sluice.end();
+  }
+  await using sluice = await start(directory, 2);
+  for (let i = 0; i < 60; i++) {
+    for (const size of [100, 20_000, 300_000]) {
+      if (await getRight(sluice, `/killed/${i}/${size}`)) hits++;
+    }
+  }
+  assert.ok(hits > 20, `${hits} hits`);
+});
+
+test('a flipped bit in a segment is a miss, a line for the operator and a count', async () => {
+  const directory = temporaryDirectory();
+  const names = Array.from({ length: 20 }, (_, i) => `/flipped/${i}/100000`);
+  {
+    await using sluice = await start(directory);
+    for (const target of names) await getRight(sluice, target);
+    await sluice.stop();
+  }
+  for (const segment of segmentsIn(directory)) {
+    for (let i = 1; i < 10; i++) corruptFile(segment, 'flip', i / 10);
+  }
+  await using sluice = await start(directory);
+  let misses = 0;
+  for (const target of names) if (!(await getRight(sluice, target))) misses++;
+  assert.ok(misses > 0 && misses < 20, `${misses} misses`);
+  for (const target of names) assert.equal(await getRight(sluice, target), true);
+  assert.match(sluice.output, /^sluice: cache: cache-content-damaged: a record in segment \d+/m);
+  const lines = sluice.output.match(/cache-content-damaged/g)!;
+  assert.equal(lines.length, 1, 'one line for all of them');
+  const counted = await sluice.sum('sluice_cache_faults_total', { code: 'cache-content-damaged' });
+  assert.equal(counted, misses);
+});
+
+function segmentsIn(directory: string): string[] {
+  const folder = join(directory, 'segments');
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => path.endsWith('.segment') && statSync(path).size > 0);
+}
+
+test('a damaged index is refused in one line that says what to do', async () => {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, 'index'));
+  writeFileSync(join(directory, 'index', 'data.mdb'), Buffer.alloc(65_536, 'not an index'));
+  await assert.rejects(
+    start(directory),
+    /sluice: --cache-dir ".*": its index is damaged.*; see that .* or remove/,
+  );
+});
