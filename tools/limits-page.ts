@@ -2,7 +2,8 @@
  * docs/reference/limits.md: every named limit with its default, unit and reason, read from the source
  * where it is declared, so that the page cannot say anything else.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { defaultHttp2Limits } from '../src/http2/limits.ts';
 
 /** A table of limits: an interface whose members are documented, and the object of defaults. */
 interface LimitTable {
@@ -58,6 +59,13 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     file: 'proxy/upstream/limits.ts',
     interfaceName: 'UpstreamLimits',
     defaultsName: 'defaultUpstreamLimits',
+  },
+  {
+    heading: 'Connections to the origin over HTTP/2',
+    intro: 'Per connection, beside those above. Where nothing else is said, as toward clients.',
+    file: 'proxy/upstream/http2-limits.ts',
+    interfaceName: 'UpstreamHttp2Limits',
+    defaultsName: 'defaultUpstreamHttp2Limits',
   },
   {
     heading: 'Attempts and names',
@@ -149,6 +157,7 @@ interface Limit {
 export async function limitsPage(): Promise<string> {
   const sections: string[] = [];
   for (const table of tables) {
+    if ('file' in table && !existsSync(new URL(`../src/${table.file}`, import.meta.url))) continue;
     const limits =
       'constants' in table ? table.constants.flatMap(constantsOf) : await limitsOf(table);
     sections.push(section(table.heading, table.intro, limits));
@@ -191,6 +200,9 @@ async function limitsOf(table: LimitTable): Promise<Limit[]> {
   return names.flatMap((name): Limit[] => {
     const text = [meanings.get(name), reasons.get(name)].filter(Boolean).join(' ');
     if (name === 'budgets') return budgets(defaults.budgets, reasons);
+    if (name === 'protocol') return otherHttp2Limits(defaults.protocol, reasons);
+    // A table within a table has a section of its own.
+    if (typeof defaults[name] === 'object') return [];
     if (text === '') throw new Error(`${table.file}: ${name} has no words`);
     return [{ name, value: defaults[name], text: sentence(text) }];
   });
@@ -207,6 +219,18 @@ function budgets(value: unknown, reasons: ReadonlyMap<string, string>): Limit[] 
     value: budget,
     text: reasons.get(kind) ?? 'Frames of this kind.',
   }));
+}
+
+/** Limits of HTTP/2 that are not those of connections with clients. */
+function otherHttp2Limits(value: unknown, reasons: ReadonlyMap<string, string>): Limit[] {
+  const meanings = membersOf(sourceOf('http2/limits.ts'), 'Http2Limits');
+  const usual = defaultHttp2Limits as unknown as Record<string, unknown>;
+  return Object.entries(value as Record<string, unknown>)
+    .filter(([name, limit]) => limit !== usual[name])
+    .map(([name, limit]) => {
+      const text = [meanings.get(name), reasons.get(name)].filter(Boolean).join(' ');
+      return { name, value: limit, text };
+    });
 }
 
 /** Documented members of an interface: what each bounds. A comment counts for those that follow. */
