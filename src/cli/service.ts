@@ -5,6 +5,7 @@ import { overridden } from '../config/given.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
 import { resolveOptions } from '../config/resolve.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
+import { shareCache } from '../supervisor/shared-cache.ts';
 import { Supervisor, type WorkerSource } from '../supervisor/supervisor.ts';
 import { entryPoint } from './entry-point.ts';
 
@@ -44,7 +45,9 @@ export async function startService(
     configFile === ''
       ? new Map()
       : (await import('../config/config-file.ts')).readConfigFile(configFile, process.cwd());
-  const options = await resolveOptions(overridden(fromFile, given), surroundings);
+  const resolved = await resolveOptions(overridden(fromFile, given), surroundings);
+  const cache = shareCache(resolved, surroundings.warn);
+  const { options } = cache;
   const supervisor = new Supervisor({
     options,
     version,

@@ -198,6 +198,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
     if (nowMs - sinceMs < this.#limitOf(phase)) return;
     if (phase === 'idle') this.drain();
     else if (phase === 'handshake' || phase === 'lingering') this.#channel.destroy();
+    else if (phase === 'head' || phase === 'content') this.#protocol?.timeOut();
     else this.#channel.reset();
   }
 

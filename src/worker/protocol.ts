@@ -18,6 +18,8 @@ export interface ServerProtocol {
   drain(): void;
   /** Ends what the protocol itself sees to have taken too long. Called once per sweep. */
   sweep(nowMs: number, limits: DownstreamLimits): void;
+  /** A head or a request's content takes too long: 408 where that can be said, then the end. */
+  timeOut(): void;
   /**
    * What it waits for: a request (`idle`), the rest of a head, a request's content, or us
    * (`answering`).
@@ -76,6 +78,10 @@ class Http1Protocol implements ServerProtocol {
 
   sweep(): void {}
 
+  timeOut(): void {
+    this.#core.timeOut();
+  }
+
   get phase(): ServerProtocol['phase'] {
     if (this.#core.isIdle) return 'idle';
     if (this.#core.isReadingHead) return 'head';
@@ -89,10 +95,12 @@ export function http2Protocol(input: ProtocolInput): ServerProtocol {
 
 class Http2Protocol implements ServerProtocol {
   readonly #core: Http2ServerConnection;
+  readonly #output: Channel;
   readonly #startedMs: number;
 
   constructor(input: ProtocolInput) {
     this.#core = new Http2ServerConnection(input);
+    this.#output = input.output;
     this.#startedMs = input.monotonicMs();
   }
 
@@ -124,6 +132,11 @@ class Http2Protocol implements ServerProtocol {
     this.#core.expireStreams(nowMs, limits.sendTimeoutMs, limits.contentTimeoutMs);
     if (!this.#core.awaitsSettingsAck) return;
     if (nowMs - this.#startedMs >= limits.settingsTimeoutMs) this.#core.failForSettings();
+  }
+
+  /** A frame that never ends: nothing on the connection can go on. */
+  timeOut(): void {
+    this.#output.reset();
   }
 
   get phase(): ServerProtocol['phase'] {

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { SluiceOptions } from '../config/options.ts';
+import { shareCache } from './shared-cache.ts';
+
+const MIB = 1_048_576;
+const fileSystem = mkdtempSync(join(tmpdir(), 'sluice-shared-'));
+after(() => rmSync(fileSystem, { recursive: true }));
+
+const noWarning = (message: string) => assert.fail(message);
+
+function options(more: Partial<SluiceOptions>): SluiceOptions {
+  const base = { workers: 4, cacheDirectory: '', cacheSizeBytes: 256 * MIB, cacheMemoryBytes: 0 };
+  return { ...base, ...more } as SluiceOptions;
+}
+
+test('several workers get a directory of their own to share, within --cache-size', () => {
+  const shared = shareCache(options({}), noWarning, fileSystem);
+  const { cacheDirectory, cacheSizeBytes, cacheMemoryBytes } = shared.options;
+  assert.ok(existsSync(cacheDirectory));
+  assert.equal(cacheSizeBytes + cacheMemoryBytes, 256 * MIB);
+  shared.remove();
+  assert.deepEqual(readdirSync(fileSystem), []);
+});
+
+test('one worker, a directory of the operator, or no cache at all: nothing changes', () => {
+  for (const more of [{ workers: 1 }, { cacheDirectory: '/srv/cache' }, { cacheSizeBytes: 0 }]) {
+    const given = options(more);
+    assert.equal(shareCache(given, noWarning, fileSystem).options, given);
+  }
+});
+
+test('without room to share, workers cache apart and the operator is told', () => {
+  const warnings: string[] = [];
+  const small = options({ cacheSizeBytes: 8 * MIB });
+  assert.equal(shareCache(small, (line) => warnings.push(line), fileSystem).options, small);
+  const missing = options({});
+  assert.equal(shareCache(missing, (line) => warnings.push(line), '/nowhere').options, missing);
+  assert.equal(warnings.length, 2);
+});
+
+test('what a killed supervisor left behind is removed, what a living one uses is not', () => {
+  const dead = join(fileSystem, 'sluice-cache-999999999-abc');
+  const living = join(fileSystem, `sluice-cache-${process.ppid}-abc`);
+  mkdirSync(dead);
+  mkdirSync(living);
+  const shared = shareCache(options({}), noWarning, fileSystem);
+  assert.ok(!existsSync(dead));
+  assert.ok(existsSync(living));
+  shared.remove();
+});

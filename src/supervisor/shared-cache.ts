@@ -1,0 +1,82 @@
+/**
+ * Several workers without --cache-dir share what they cache all the same: on a file system in memory,
+ * in a directory that lives as long as this process. Otherwise a response that one worker has stored
+ * would be a miss for a connection that the kernel gives to another.
+ */
+import { existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { diskCapacityMin } from '../cache/disk/limits.ts';
+import type { SluiceOptions } from '../config/options.ts';
+
+/** A file system in memory on every Linux; containers may make it small. */
+const MEMORY_FILE_SYSTEM = '/dev/shm';
+const PREFIX = 'sluice-cache-';
+
+/** Of --cache-size, the part that is shared; the rest holds what each worker serves most. */
+const SHARED_PART = 0.75;
+/** The file system is others', too: not more than this part of what is free. */
+const FREE_PART_MAX = 0.5;
+
+export interface SharedCache {
+  readonly options: SluiceOptions;
+  /** Removes what was made for it; nothing when workers cache apart. */
+  remove(): void;
+}
+
+/** Options with a directory for the shared cache, or as they are when there is no use or room. */
+export function shareCache(
+  options: SluiceOptions,
+  warn: (message: string) => void,
+  fileSystem: string = MEMORY_FILE_SYSTEM,
+): SharedCache {
+  const apart: SharedCache = { options, remove() {} };
+  const { workers, cacheDirectory, cacheSizeBytes } = options;
+  if (workers === 1 || cacheDirectory !== '' || cacheSizeBytes === 0) return apart;
+  const sharedBytes = Math.floor(cacheSizeBytes * SHARED_PART);
+  if (sharedBytes < diskCapacityMin(workers)) {
+    warn(`--cache-size is too small to be shared by ${workers} workers: each caches for itself`);
+    return apart;
+  }
+  if (!hasRoom(fileSystem, sharedBytes)) {
+    warn(`${fileSystem} has no room for a shared cache: each worker caches for itself`);
+    return apart;
+  }
+  removeLeftOver(fileSystem);
+  const directory = mkdtempSync(join(fileSystem, `${PREFIX}${process.pid}-`));
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  process.once('exit', remove);
+  return {
+    options: {
+      ...options,
+      cacheDirectory: directory,
+      cacheSizeBytes: sharedBytes,
+      cacheMemoryBytes: cacheSizeBytes - sharedBytes,
+    },
+    remove: () => {
+      process.removeListener('exit', remove);
+      remove();
+    },
+  };
+}
+
+function hasRoom(fileSystem: string, bytes: number): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(fileSystem);
+    return bavail * bsize * FREE_PART_MAX >= bytes;
+  } catch {
+    return false;
+  }
+}
+
+/** A supervisor that was killed leaves its directory behind; the next one takes it away. */
+function removeLeftOver(fileSystem: string): void {
+  for (const name of readdirSync(fileSystem)) {
+    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmSync(join(fileSystem, name), { recursive: true, force: true });
+    } catch {
+      // Another user's: theirs to remove.
+    }
+  }
+}
