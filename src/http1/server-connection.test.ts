@@ -506,6 +506,20 @@ test("the client's half may be closed first", () => {
   assert.ok(output.isEnded);
 });
 
+test("the end of the client's half is told once, however often it is paused afterwards", () => {
+  const { sink, exchanges } = keeping();
+  const { receive, connection } = testServer(sink);
+  receive(UPGRADE);
+  const exchange = exchanges[0]!;
+  exchange.sender.upgrade(101, new FieldSection());
+  connection.onEndOfInput();
+  for (let i = 0; i < 3; i++) {
+    exchange.sender.pause();
+    exchange.sender.resume();
+  }
+  assert.equal(exchange.ends, 2);
+});
+
 test('a tunnel can be opened before the sink has returned', () => {
   const { sink, exchanges } = keeping(({ sender }) => sender.upgrade(200, new FieldSection()));
   const { receive, output } = testServer(sink);
