@@ -2,9 +2,10 @@
  * A channel is a stream socket with or without TLS on it, seen from above as plaintext both ways.
  * Both sides of the proxy use it: downstream for accepted connections, upstream toward origins.
  *
- * Output is corked: small writes of one dispatch are gathered in one shared buffer and leave in one
- * `send` (and one TLS record). The buffer belongs to one channel at a time; whoever wants it next
- * flushes the owner first, so order is kept and nothing waits longer than the batch.
+ * Output is corked: small writes of one dispatch are gathered and leave in one `send` (and one TLS
+ * record). The corks of several channels leave together, at the end of a batch of events at the
+ * latest: a peer that sleeps on another core is woken once for all of them, and waking one costs as
+ * much as a send.
  */
 import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
@@ -28,8 +29,10 @@ export interface ChannelHandler {
   onClose(error: SluiceError | null): void;
 }
 
-/** Gathered output per send: above one TLS record's worth there is nothing left to save. */
+/** Gathered output per send: above a few TLS records' worth there is nothing left to save. */
 const CORK_BYTES = 65_536;
+/** Channels whose output waits at once. More save little, and keep the first one's peer waiting. */
+const CORKS = 32;
 /** Output that waits for the peer above which writers are told to wait. */
 const CONGESTED_BYTES = 262_144;
 /** Ciphertext moved from the engine to the socket at a time. */
@@ -39,11 +42,10 @@ const VIEWS_KEPT_MAX = 2_048;
 
 /** What channels of one worker share. */
 export class ChannelPool implements Disposable {
-  /** For channels only: who has written to the cork last, and how much is in it. */
-  readonly cork = NativeBuffer.allocate(CORK_BYTES);
   readonly ciphertext = NativeBuffer.allocate(CIPHERTEXT_BYTES);
-  corkOwner: Channel | null = null;
-  corkLength = 0;
+  readonly #corks: NativeBuffer[] = [];
+  /** Who has taken a cork since the last flush of all, in order. */
+  readonly #corked: Channel[] = [];
   readonly #defer: (body: () => void) => void;
   #flushScheduled = false;
   readonly #views: (Uint8Array | undefined)[] = new Array(VIEWS_KEPT_MAX);
@@ -51,19 +53,35 @@ export class ChannelPool implements Disposable {
 
   constructor(defer: (body: () => void) => void) {
     this.#defer = defer;
+    for (let i = 0; i < CORKS; i++) this.#corks.push(NativeBuffer.allocate(CORK_BYTES));
   }
 
-  /** Flushes what is corked at the end of the current dispatch at the latest. */
-  scheduleFlush(): void {
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    this.#defer(this.#flushDeferred);
+  /** For channels: a buffer for output, which is flushed when the current dispatch ends. */
+  takeCork(channel: Channel): NativeBuffer {
+    if (this.#corked.length === CORKS) this.#flushAll();
+    this.#corked.push(channel);
+    if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      this.#defer(this.#flushDeferred);
+    }
+    return this.#corks.pop()!;
+  }
+
+  /** For channels: the cork has been emptied. */
+  giveCork(cork: NativeBuffer): void {
+    this.#corks.push(cork);
   }
 
   readonly #flushDeferred = (): void => {
     this.#flushScheduled = false;
-    this.corkOwner?.flush();
+    this.#flushAll();
   };
+
+  #flushAll(): void {
+    const corked = this.#corked;
+    for (let i = 0; i < corked.length; i++) corked[i]!.flush();
+    corked.length = 0;
+  }
 
   /** The first `length` octets of a receive buffer. */
   view(buffer: NativeBuffer, length: number): Uint8Array {
@@ -81,7 +99,7 @@ export class ChannelPool implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.cork[Symbol.dispose]();
+    for (const cork of this.#corks) cork[Symbol.dispose]();
     this.ciphertext[Symbol.dispose]();
   }
 }
@@ -91,6 +109,9 @@ export class Channel implements SocketHandler {
   readonly #handler: ChannelHandler;
   #socket: StreamSocket | null = null;
   #tls: TlsConnection | null = null;
+  /** Output that has not left yet. */
+  #cork: NativeBuffer | null = null;
+  #corkLength = 0;
   #open = false;
   #ending = false;
   #closed = false;
@@ -156,15 +177,14 @@ export class Channel implements SocketHandler {
   /** Returns false when output should wait for `onWritable`. Bytes are consumed in any case. */
   write(bytes: Uint8Array): boolean {
     if (this.#closed || this.#ending) return true;
-    const pool = this.#pool;
-    const length = bytes.length;
+    const { length } = bytes;
     if (length > CORK_BYTES >> 1) {
       this.flush();
       return this.#writeThrough(bytes);
     }
-    if (pool.corkOwner !== this || pool.corkLength + length > CORK_BYTES) this.#takeCork();
-    pool.cork.bytes.set(bytes, pool.corkLength);
-    pool.corkLength += length;
+    const cork = this.#corkFor(length);
+    cork.bytes.set(bytes, this.#corkLength);
+    this.#corkLength += length;
     return !this.isCongested;
   }
 
@@ -174,19 +194,18 @@ export class Channel implements SocketHandler {
    */
   reserve(length: number): number {
     if (this.#closed || this.#ending || length > CORK_BYTES >> 1) return -1;
-    const pool = this.#pool;
-    if (pool.corkOwner !== this || pool.corkLength + length > CORK_BYTES) this.#takeCork();
-    return pool.corkLength;
+    this.#corkFor(length);
+    return this.#corkLength;
   }
 
   /** What `reserve` gave room in. */
   get buffer(): Buffer {
-    return this.#pool.cork.bytes;
+    return this.#cork!.bytes;
   }
 
   /** Everything up to `end` is output now. */
   commit(end: number): boolean {
-    this.#pool.corkLength = end;
+    this.#corkLength = end;
     return !this.isCongested;
   }
 
@@ -195,35 +214,38 @@ export class Channel implements SocketHandler {
     return this.pendingBytes > CONGESTED_BYTES;
   }
 
-  #takeCork(): void {
-    const pool = this.#pool;
-    pool.corkOwner?.flush();
-    pool.corkOwner = this;
-    pool.scheduleFlush();
+  /** A cork with room for `length` octets more. */
+  #corkFor(length: number): NativeBuffer {
+    if (this.#cork !== null && this.#corkLength + length > CORK_BYTES) this.flush();
+    this.#cork ??= this.#pool.takeCork(this);
+    return this.#cork;
   }
 
-  /** Sends what is corked for this channel. */
+  /** Sends what is corked. */
   flush(): void {
-    const pool = this.#pool;
-    if (pool.corkOwner !== this) return;
-    const length = pool.corkLength;
-    pool.corkOwner = null;
-    pool.corkLength = 0;
-    if (length === 0 || this.#closed) return;
+    const cork = this.#cork;
+    if (cork === null) return;
+    const length = this.#corkLength;
+    if (length > 0 && !this.#closed) this.#send(cork, length);
+    this.#dropCork();
+  }
+
+  #send(cork: NativeBuffer, length: number): void {
     const tls = this.#tls;
     if (tls === null) {
-      this.socket.writeNative(pool.cork, length);
-    } else if (tls.isWritable) {
-      tls.writeNative(pool.cork, length);
-      this.#sendCiphertext(tls);
-    } else {
-      this.#heldBack.push(Buffer.from(pool.cork.bytes.subarray(0, length)));
+      this.socket.writeNative(cork, length);
+      return;
     }
+    this.#releaseHeldBack(tls);
+    if (tls.isWritable) tls.writeNative(cork, length);
+    else this.#heldBack.push(Buffer.from(cork.bytes.subarray(0, length)));
+    this.#sendCiphertext(tls);
   }
 
   #writeThrough(bytes: Uint8Array): boolean {
     const tls = this.#tls;
     if (tls === null) return this.socket.write(bytes);
+    this.#releaseHeldBack(tls);
     if (!tls.isWritable) {
       this.#heldBack.push(Buffer.from(bytes));
       return false;
@@ -243,12 +265,11 @@ export class Channel implements SocketHandler {
     return writable;
   }
 
-  #releaseHeldBack(): void {
-    const tls = this.#tls;
-    if (this.#heldBack.length === 0 || tls === null || !tls.isWritable) return;
+  /** Returns whether there was something. */
+  #releaseHeldBack(tls: TlsConnection): boolean {
+    if (this.#heldBack.length === 0 || !tls.isWritable) return false;
     for (const bytes of this.#heldBack.splice(0)) tls.write(bytes);
-    this.#sendCiphertext(tls);
-    this.#handler.onWritable();
+    return true;
   }
 
   /** Ends our side in order once pending output has gone: close_notify, then FIN. */
@@ -277,9 +298,10 @@ export class Channel implements SocketHandler {
   }
 
   #dropCork(): void {
-    if (this.#pool.corkOwner !== this) return;
-    this.#pool.corkOwner = null;
-    this.#pool.corkLength = 0;
+    if (this.#cork === null) return;
+    this.#pool.giveCork(this.#cork);
+    this.#cork = null;
+    this.#corkLength = 0;
   }
 
   pauseReading(): void {
@@ -306,27 +328,28 @@ export class Channel implements SocketHandler {
     const tls = this.#tls;
     if (tls === null) {
       this.#handler.onBytes(this.#pool.view(buffer, length), false);
-      this.flush();
       return;
     }
     tls.receive(buffer, length);
     if (this.#closed) return;
+    if (this.#releaseHeldBack(tls)) this.#handler.onWritable();
+    // What is corked takes the engine's own output (tickets after a handshake) along.
+    if (this.#corkLength === 0 && tls.hasOutput) this.#sendCiphertext(tls);
+    if (this.#failure === null) return;
     this.flush();
-    this.#releaseHeldBack();
-    if (tls.hasOutput) this.#sendCiphertext(tls);
-    if (this.#failure !== null) this.socket.destroy();
+    this.socket.destroy();
   }
 
   onEnd(): void {
+    // The engine takes no output any more once it has been told.
+    this.flush();
     const tls = this.#tls;
     if (tls === null) {
       this.#onInputEnd();
-      this.flush();
       return;
     }
     tls.receiveEnd();
     if (this.#failure === null) this.#onInputEnd();
-    this.flush();
     if (tls.hasOutput && !this.#closed) this.#sendCiphertext(tls);
     if (this.#failure !== null) this.socket.destroy();
   }
