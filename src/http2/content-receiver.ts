@@ -136,7 +136,8 @@ export class ContentReceiver {
 
   #hold(stream: Stream, bytes: Uint8Array, start: number, end: number): void {
     stream.held ??= [];
-    stream.held.push(bytes.slice(start, end));
+    // A copy. Buffer's own `slice` would not make one, and the bytes are the reactor's.
+    stream.held.push(new Uint8Array(bytes.subarray(start, end)));
     stream.heldBytes += end - start;
     this.#heldBytes += end - start;
   }
