@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import test from 'node:test';
+import { commandLineOnly, optionTable } from '../../src/config/option-table.ts';
+import { accessLogFields } from '../../src/telemetry/access-log-line.ts';
+import { cacheOutcomes } from '../../src/telemetry/exchange-summary.ts';
+import { type MetricDefinition, metricTable } from '../../src/telemetry/metric-table.ts';
+import { tableRows } from './pages.ts';
+
+const root = new URL('../../', import.meta.url);
+
+/** Decisions record what was true when they were made. */
+const documents = [
+  ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
+  ...readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md') && !file.startsWith('adr/'))
+    .map((file) => `docs/${file}`),
+].map((file) => ({ file, text: readFileSync(new URL(file, root), 'utf8') }));
+
+const metrics = new Map(
+  Object.values<MetricDefinition>(metricTable).map((metric) => [metric.name, metric]),
+);
+const flags = new Set([...optionTable, ...commandLineOnly].map(({ name }) => name as string));
+
+/** Flags of other programs that the documents write in code style, and the word for any flag. */
+const FOREIGN_FLAGS = new Set(['--ssl-sessions', '--omit', '--flag']);
+
+function metricOf(name: string): MetricDefinition | undefined {
+  return metrics.get(name) ?? metrics.get(name.replace(/_(?:bucket|sum|count)$/, ''));
+}
+
+test('every metric in the documents exists, with the labels that it is shown with', () => {
+  let found = 0;
+  for (const { file, text } of documents) {
+    for (const [shown, name, labels] of text.matchAll(
+      /\b(sluice_[a-z0-9_]+)\b(?!\()(?:\{([^}]*)\})?/g,
+    )) {
+      const metric = metricOf(name!);
+      assert.ok(metric !== undefined, `${file}: there is no metric ${name}`);
+      for (const [, label] of (labels ?? '').matchAll(/(\w+)=/g)) {
+        const known = metric.labels.some((one) => one.name === label);
+        assert.ok(known, `${file}: ${shown}: no label ${label}`);
+      }
+      found++;
+    }
+  }
+  assert.ok(found > 80, `${found} metrics looked at`);
+});
+
+test('every flag in the documents exists', () => {
+  let found = 0;
+  for (const { file, text } of documents) {
+    const commands = [...text.matchAll(/(?:npx )?\bsluice (?:run |demo )?(?=--)(.*)/g)].map(String);
+    const inCode = [...text.matchAll(/`(--[a-z][a-z-]*)[^`\n]*`/g)].map((match) => match[1]!);
+    const inCommands = commands.flatMap((command) => command.match(/(?<=\s)--[a-z][a-z-]*/g) ?? []);
+    for (const flag of [...inCode, ...inCommands]) {
+      if (FOREIGN_FLAGS.has(flag)) continue;
+      assert.ok(flags.has(flag.slice(2)), `${file}: there is no flag ${flag}`);
+      found++;
+    }
+  }
+  assert.ok(found > 60, `${found} flags looked at`);
+});
+
+test('every log field that other servers’ fields lead to exists', () => {
+  const page = documents.find(({ file }) => file.endsWith('coming-from-other-servers.md'))!.text;
+  const section = page.slice(page.indexOf('\nLog fields.'), page.indexOf('\nEarly data.'));
+  const rows = tableRows(section);
+  const names = accessLogFields.map(({ name }) => name);
+  assert.ok(rows.length > 15);
+  for (const { cells } of rows) {
+    const field = /^`(\w+)`/.exec(cells[1]!)?.[1] ?? '';
+    assert.ok(names.includes(field), `there is no log field ${cells[1]}`);
+  }
+  for (const outcome of cacheOutcomes) {
+    if (outcome !== 'none') assert.ok(page.includes(`\`${outcome}\``), `${outcome} is on the page`);
+  }
+});
+
+test('the reasons for refused early data are in the program’s words', () => {
+  const { text } = documents.find(({ file }) => file.endsWith('explanation/early-data.md'))!;
+  const list = /in words: ([^.]*)\./.exec(text)?.[1] ?? '';
+  const listed = [...list.matchAll(/`([^`]+)`/g)].map((match) => match[1]!);
+  const source = ['handshake-record.ts', 'early-data-gate.ts']
+    .map((file) => readFileSync(new URL(`src/tls/${file}`, root), 'utf8'))
+    .join('');
+  const returned = source.slice(source.indexOf('export function earlyDataRejection'));
+  const said = [
+    ...returned.matchAll(/return '([^']+)';/g),
+    ...source.matchAll(/(?:replayed|unavailable): '([^']+)'/g),
+  ].map((match) => match[1]!);
+  assert.ok(said.length >= 8, said.join());
+  assert.deepEqual(listed.toSorted(), said.toSorted());
+});
