@@ -35,6 +35,8 @@ const CORK_BYTES = 65_536;
 const CORKS = 32;
 /** Output that waits for the peer above which writers are told to wait. */
 const CONGESTED_BYTES = 262_144;
+/** Content is encrypted and sent in pieces of so many octets: they stay in the core's cache. */
+const SEALED_AT_ONCE_BYTES = 65_536;
 /** Ciphertext moved from the engine to the socket at a time. */
 const CIPHERTEXT_BYTES = 131_072;
 /** Views of the receive buffer kept by length, so that a usual request costs no allocation. */
@@ -250,8 +252,12 @@ export class Channel implements SocketHandler {
       this.#heldBack.push(Buffer.from(bytes));
       return false;
     }
-    tls.write(bytes);
-    return this.#sendCiphertext(tls);
+    let writable = true;
+    for (let at = 0; at < bytes.length; at += SEALED_AT_ONCE_BYTES) {
+      tls.write(bytes.subarray(at, at + SEALED_AT_ONCE_BYTES));
+      writable = this.#sendCiphertext(tls);
+    }
+    return writable;
   }
 
   #sendCiphertext(tls: TlsConnection): boolean {
