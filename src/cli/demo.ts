@@ -15,6 +15,7 @@ export async function demo(commandLine: CommandLine, version: string): Promise<n
   const origin = startDemoOrigin();
   const service = await startService(commandLine, version, {
     scheme: 'http',
+    http2: 'never',
     host: LOOPBACK,
     port: origin.port,
     pathPrefix: '',

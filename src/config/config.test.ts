@@ -153,7 +153,7 @@ const mistakes: readonly [words: string, message: RegExp, remedy: RegExp][] = [
   ['run http://o', /^unexpected argument "http:\/\/o"$/, /see sluice --help/],
   ['--origin', /^--origin: no value$/, /write --origin URL/],
   ['--http 80', /^--origin: it is missing$/, /write --origin URL/],
-  ['--origin ftp://o', /^--origin "ftp:\/\/o": not an http or https URL$/, /--origin http/],
+  ['--origin ftp://o', /^--origin "ftp:\/\/o": not an http, https or h2c URL$/, /--origin http/],
   ['--origin localhost:3000', /^--origin "localhost:3000": not an http/, /--origin http/],
   ['--origin http://', /^--origin "http:\/\/": not an http/, /--origin http/],
   ['--origin http://a:b@o', /^--origin .*: a user name or password/, /leave it out/],

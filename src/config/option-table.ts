@@ -42,9 +42,11 @@ const definitions = [
     placeholder: 'URL',
     summary: 'The origin that requests are forwarded to.',
     details:
-      'An `http:` or `https:` URL; a path is put before the path of every request. The ' +
+      'An `http:`, `https:` or `h2c:` URL; a path is put before the path of every request. The ' +
       "certificate of an `https:` origin is verified against the system's roots and the URL's " +
-      'host name. `sluice demo` brings its own origin and takes no other.',
+      'host name; HTTP/2 is spoken when the origin agrees to it in the handshake (ALPN). `h2c:` is ' +
+      'HTTP/2 without TLS, for origins that are known to speak it, such as gRPC servers. ' +
+      'WebSockets always use HTTP/1.1. `sluice demo` brings its own origin and takes no other.',
     defaultText: 'none: it must be given',
     demoDefaultText: 'the built-in one',
     repeatable: false,

@@ -68,9 +68,10 @@ export function isLoopback(endpoint: Endpoint): boolean {
 }
 
 export function parseOrigin(option: OptionDefinition, given: GivenValue): OriginOptions {
-  const url = URL.parse(given.text);
-  if (url === null || !/^https?:\/\//i.test(given.text)) {
-    refuse(given, 'not an http or https URL', writeAs(option, given));
+  const isH2c = /^h2c:\/\//i.test(given.text);
+  const url = URL.parse(isH2c ? given.text.replace(/^h2c/i, 'http') : given.text);
+  if (url === null || !(isH2c || /^https?:\/\//i.test(given.text))) {
+    refuse(given, 'not an http, https or h2c URL', writeAs(option, given));
   }
   if (url.username !== '' || url.password !== '') {
     refuse(given, 'a user name or password is not supported', 'leave it out of the URL');
@@ -81,6 +82,7 @@ export function parseOrigin(option: OptionDefinition, given: GivenValue): Origin
   const scheme = url.protocol === 'https:' ? 'https' : 'http';
   return {
     scheme,
+    http2: isH2c ? 'prior-knowledge' : scheme === 'https' ? 'alpn' : 'never',
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port),
     pathPrefix: url.pathname.replace(/\/+$/, ''),

@@ -5,6 +5,8 @@ export type Endpoint = { readonly host: string; readonly port: number } | { read
 
 export interface OriginOptions {
   readonly scheme: 'http' | 'https';
+  /** HTTP/2 if TLS agrees on it (https), without asking (h2c), or not at all (http). */
+  readonly http2: 'alpn' | 'prior-knowledge' | 'never';
   readonly host: string;
   readonly port: number;
   /** Path prefix of the origin URL, without trailing slash; '' for none. */

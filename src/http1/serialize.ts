@@ -14,7 +14,7 @@ export function fieldLines(fields: FieldSection, keepConnection = false): string
   let text = '';
   for (let i = 0; i < names.length; i++) {
     const name = names[i]!;
-    if (name === 'content-length' || name === 'transfer-encoding') continue;
+    if (name === 'content-length' || name === 'transfer-encoding' || name === 'te') continue;
     if (!keepConnection && (name === 'connection' || name === 'keep-alive')) continue;
     const value = values[i]!;
     // A field must not smuggle a line of its own: whoever made it is at fault, not the peer.

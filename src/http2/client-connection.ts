@@ -17,6 +17,8 @@ export interface Http2ClientOptions {
   readonly output: Http2Output;
   readonly limits?: Http2Limits;
   readonly monotonicMs: () => number;
+  /** Exchanges that may run at once until the origin's settings say how many. */
+  readonly streamsExpected?: number;
   readonly onAbuse?: (kind: Http2Abuse) => void;
   /** The origin broke a rule, and a stream or the connection ended for it. */
   readonly onRefused?: (error: SluiceError) => void;
@@ -26,8 +28,8 @@ export interface Http2ClientOptions {
   readonly onPong?: () => void;
 }
 
-/** RFC 9113 §6.5.2 advises servers to allow this many at least; used until the settings come. */
-const STREAMS_BEFORE_SETTINGS_MAX = 100;
+/** RFC 9113 §6.5.2 advises servers to allow this many at least. */
+const STREAMS_EXPECTED = 100;
 
 const ignore = (): void => {};
 const NO_BYTES = new Uint8Array(0);
@@ -36,8 +38,10 @@ export class Http2ClientConnection implements Endpoint {
   readonly connection: Connection;
   readonly #onAvailable: () => void;
   readonly #onPong: () => void;
+  readonly #streamsExpected: number;
 
   constructor(options: Http2ClientOptions) {
+    this.#streamsExpected = options.streamsExpected ?? STREAMS_EXPECTED;
     const limits = options.limits ?? defaultHttp2Limits;
     this.#onAvailable = options.onAvailable ?? ignore;
     this.#onPong = options.onPong ?? ignore;
@@ -126,7 +130,7 @@ export class Http2ClientConnection implements Endpoint {
     const { connection } = this;
     const allowed = connection.hasPeerSettings
       ? connection.peer.streamsConcurrentMax
-      : STREAMS_BEFORE_SETTINGS_MAX;
+      : this.#streamsExpected;
     return Math.min(allowed, connection.limits.streamsConcurrentMax);
   }
 

@@ -3,7 +3,7 @@
  * states, flow control, limits, and the ways a connection ends. What a field section means is the
  * endpoint's business: server-connection.ts, client-connection.ts.
  */
-import type { Blame, SluiceError } from '../base/errors.ts';
+import type { Blame, Retry, SluiceError } from '../base/errors.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import { AbuseBudgets } from './abuse.ts';
 import { ContentReceiver, hasLengthFault } from './content-receiver.ts';
@@ -176,7 +176,9 @@ export class Connection {
     this.hasPeerGoaway = true;
     const error = http2Error(
       ErrorCode.CANCEL,
-      'the connection ended inside a message',
+      this.hasPeerSettings
+        ? 'the connection ended inside a message'
+        : 'the connection ended before its first frame: the peer may not speak HTTP/2',
       this.#peerBlame(),
       'ifReused',
     );
@@ -617,7 +619,7 @@ export class Connection {
       errorCode,
       `the peer reset the stream: ${errorCodeName(errorCode)}`,
       this.#peerBlame(),
-      errorCode === ErrorCode.REFUSED_STREAM ? 'always' : 'never',
+      retryAfterReset(errorCode),
     );
     this.#closeStream(stream, StreamState.CLOSED_BY_PEER_RESET, error);
   }
@@ -717,4 +719,13 @@ export class Connection {
   #peerBlame(): Blame {
     return this.#options.role === 'server' ? 'downstream' : 'upstream';
   }
+}
+
+/**
+ * RFC 9113 §8.7: a refused stream was not processed. ENHANCE_YOUR_CALM on a stream speaks of what its
+ * connection asks for in all (Node resets so when it holds too much); on another there may be room.
+ */
+function retryAfterReset(errorCode: number): Retry {
+  if (errorCode === ErrorCode.REFUSED_STREAM) return 'always';
+  return errorCode === ErrorCode.ENHANCE_YOUR_CALM ? 'ifReused' : 'never';
 }

@@ -318,6 +318,11 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     if (this.#requestEnd !== null) this.#request?.sendEnd(this.#requestEnd.trailers);
   }
 
+  onRequestRestart(): void {
+    this.#requestStarted = false;
+    if (this.#expectsContent) this.#sender.pause();
+  }
+
   onContent(bytes: Uint8Array): void {
     this.#record.requestBytes += bytes.length;
     if (this.#over || this.#request === null || this.#responseEnded) return;

@@ -1,7 +1,8 @@
 /**
  * One request on its way to the origin: waits for a connection, sends, and tries once more on
  * another connection when the first was a reused one that broke before it answered (RFC 9110 §9.2.2,
- * RFC 9112 §9.3.1). It does not know who asked: a client, a fill of the cache, a revalidation.
+ * RFC 9112 §9.3.1), or when the origin refused the request unprocessed (RFC 9113 §8.7). It does not
+ * know who asked: a client, a fill of the cache, a revalidation.
  */
 import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
@@ -18,6 +19,8 @@ const ATTEMPTS_MAX = 2;
 export interface FetchHandler extends ResponseHandler {
   /** The request's head has gone out: its content may follow now. */
   onRequestStarted(): void;
+  /** It will go out once more: no content until then. */
+  onRequestRestart(): void;
 }
 
 export class Fetch implements ConnectionWaiter, ResponseHandler {
@@ -31,6 +34,8 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
   #answered = false;
   #over = false;
   #paused = false;
+  /** The origin has said HTTP_1_1_REQUIRED (RFC 9113 §7). */
+  #needsHttp1 = false;
 
   /** `head` is as the origin shall receive it. */
   constructor(pool: OriginPool, head: RequestHead, handler: FetchHandler) {
@@ -50,7 +55,9 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
 
   start(): void {
     this.#attempts++;
-    this.#pool.acquire(this, this.#attempts > 1);
+    const fresh = this.#attempts > 1;
+    if (this.#needsHttp1 || this.#head.upgrade !== '') this.#pool.acquireHttp1(this, fresh);
+    else this.#pool.acquire(this, fresh);
   }
 
   /** Gives the response to another handler from here on. */
@@ -132,14 +139,20 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
   onError(error: SluiceError): void {
     if (this.#over) return;
     this.#sender = null;
-    if (this.#mayRetry(error)) this.start();
-    else this.#fail(error);
+    if (error.code === 'http2-http-1-1-required') this.#needsHttp1 = true;
+    if (!this.#mayRetry(error)) {
+      this.#fail(error);
+      return;
+    }
+    this.#handler.onRequestRestart();
+    this.start();
   }
 
   #mayRetry(error: SluiceError): boolean {
     if (this.#answered || this.#contentSent || this.#attempts >= ATTEMPTS_MAX) return false;
+    // Nothing was done with it, whatever its method (RFC 9113 §8.7).
+    if (error.retry === 'always' || this.#needsHttp1) return true;
     if (this.#head.contentLength !== 0) return false;
-    if (error.retry === 'always') return true;
     return error.retry === 'ifReused' && this.#reused && isIdempotentMethod(this.#head.method);
   }
 

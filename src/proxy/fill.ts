@@ -85,6 +85,8 @@ export class Fill implements FetchHandler {
 
   onRequestStarted(): void {}
 
+  onRequestRestart(): void {}
+
   onInformational(): void {}
 
   onHead(): void {}

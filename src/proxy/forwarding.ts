@@ -51,6 +51,9 @@ export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts)
     fields.append('upgrade', head.upgrade);
   }
   countDown(head, fields);
+  // RFC 9110 §10.1.4: we forward trailers, so that a client's wish for them goes on. HTTP/1.1 would
+  // have to name it in Connection; there it is left out.
+  if (wantsTrailers(head.fields)) fields.append('te', 'trailers');
   appendListMember(fields, 'via', VIA_REQUEST[head.version]);
   const address = facts.remoteAddress;
   if (address !== 'unix') appendListMember(fields, 'x-forwarded-for', address);
@@ -74,6 +77,11 @@ function countDown(head: RequestHead, fields: FieldSection): void {
   if (value !== undefined && /^\d{1,9}$/.test(value)) {
     fields.set('max-forwards', String(Math.max(0, Number(value) - 1)));
   }
+}
+
+function wantsTrailers(fields: FieldSection): boolean {
+  const codings = fields.combined('te')?.split(',') ?? [];
+  return codings.some((coding) => coding.trim().toLowerCase() === 'trailers');
 }
 
 function appendListMember(fields: FieldSection, name: string, member: string): void {

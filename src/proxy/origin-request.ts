@@ -21,6 +21,8 @@ import { requestFieldsToOrigin } from './forwarding.ts';
 /** What becomes of the response. One of the final calls is made, unless the request is cancelled. */
 export interface OriginRequestOwner extends FillConsumer {
   onRequestStarted(): void;
+  /** It is sent once more: no content until `onRequestStarted` comes again. */
+  onRequestRestart(): void;
   /** More request content can be sent. */
   onRequestWritable(): void;
   onInformational(status: number, fields: FieldSection): void;
@@ -125,6 +127,10 @@ export class OriginRequest implements FetchHandler {
 
   onRequestStarted(): void {
     this.#input.owner.onRequestStarted();
+  }
+
+  onRequestRestart(): void {
+    this.#input.owner.onRequestRestart();
   }
 
   onWritable(): void {

@@ -14,6 +14,7 @@ class Background implements OriginRequestOwner {
   }
 
   onRequestStarted(): void {}
+  onRequestRestart(): void {}
   onRequestWritable(): void {}
   onInformational(): void {}
   onOriginResponse(): void {}

@@ -98,13 +98,13 @@ class Worker implements RunningWorker {
   }
 
   #makePool(options: SluiceOptions): OriginPool {
-    const { scheme, host, port, verify, caFile } = options.origin;
-    let tls: TlsConnector | null = null;
-    if (scheme === 'https') {
-      const context = createClientContext({ verify, caFile, alpn: ['http/1.1'] });
+    const { scheme, http2, host, port, verify, caFile } = options.origin;
+    const connector = (...alpn: string[]): TlsConnector | null => {
+      if (scheme === 'http') return null;
+      const context = createClientContext({ verify, caFile, alpn });
       this.#disposables.push(context);
-      tls = (handler) => context.connect({ serverName: host }, handler, systemClock);
-    }
+      return (handler) => context.connect({ serverName: host }, handler, systemClock);
+    };
     const { monotonicMs } = systemClock;
     return new OriginPool({
       reactor: this.#reactor,
@@ -112,7 +112,9 @@ class Worker implements RunningWorker {
       resolver: new Resolver(monotonicMs),
       host,
       port,
-      tls,
+      tls: connector('h2', 'http/1.1'),
+      tlsForHttp1: connector('http/1.1'),
+      http2,
       limits: defaultUpstreamLimits,
       monotonicMs,
       observer: poolObserver(this.#input.metrics),

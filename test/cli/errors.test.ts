@@ -20,7 +20,7 @@ const mistakes: readonly [words: string, line: string][] = [
   ],
   [
     '--origin nonsense',
-    '--origin "nonsense": not an http or https URL; write --origin URL, ' +
+    '--origin "nonsense": not an http, https or h2c URL; write --origin URL, ' +
       'as in --origin http://127.0.0.1:3000',
   ],
   [

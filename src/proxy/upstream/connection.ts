@@ -1,6 +1,6 @@
 /**
  * One connection to an origin: connects, shakes hands when the scheme is https, then carries one
- * HTTP/1.1 exchange after another.
+ * HTTP/1.1 exchange after another, or, when HTTP/2 was agreed on, many at once.
  */
 import { assert } from '../../base/assert.ts';
 import { SluiceError } from '../../base/errors.ts';
@@ -12,14 +12,20 @@ import type { Reactor } from '../../reactor/reactor.ts';
 import type { Timer } from '../../reactor/timer-wheel.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../../tls/contract.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../channel.ts';
+import { Http2Session } from './http2-session.ts';
 import type { UpstreamLimits } from './limits.ts';
 
 /** Makes the TLS engine of a connection toward the origin. */
 export type TlsConnector = (handler: TlsHandler) => TlsConnection;
 
+/** Whether an origin is spoken to in HTTP/2: if TLS agrees on it, without asking (h2c), or never. */
+export type OriginHttp2 = 'alpn' | 'prior-knowledge' | 'never';
+
 export interface OriginConnectionOwner {
   /** The connection is ready for its first exchange. */
   onReady(connection: OriginConnection): void;
+  /** HTTP/2: more exchanges may be started than before, perhaps. */
+  onAvailable(connection: OriginConnection): void;
   /** The exchange is over and the connection can carry another. */
   onIdle(connection: OriginConnection): void;
   /** Gone; `error` says why when it never became ready. */
@@ -35,6 +41,10 @@ export interface OriginConnectionInput {
   readonly addresses: readonly string[];
   readonly port: number;
   readonly tls: TlsConnector | null;
+  readonly http2: OriginHttp2;
+  /** HTTP/2: how many exchanges the origin is known, or expected, to allow at once. */
+  readonly exchangesExpected: number;
+  readonly monotonicMs: () => number;
 }
 
 export class OriginConnection implements ChannelHandler {
@@ -42,9 +52,9 @@ export class OriginConnection implements ChannelHandler {
   readonly #timer: Timer;
   #channel: Channel;
   #http: Http1ClientConnection;
+  #http2: Http2Session | null = null;
   #addressIndex = 0;
-  #state: 'connecting' | 'idle' | 'busy' | 'closed' = 'connecting';
-  #exchangeCount = 0;
+  #state: 'connecting' | 'idle' | 'busy' | 'shared' | 'closed' = 'connecting';
   #reported = false;
   #timedOut = false;
 
@@ -57,13 +67,9 @@ export class OriginConnection implements ChannelHandler {
     this.#connect();
   }
 
-  get isIdle(): boolean {
-    return this.#state === 'idle';
-  }
-
-  /** Whether it has carried an exchange before, so that the origin may just be closing it. */
-  get wasUsed(): boolean {
-    return this.#exchangeCount > 0;
+  /** HTTP/2, which carries many exchanges at once; null for HTTP/1.1. Known when ready. */
+  get http2(): Http2Session | null {
+    return this.#http2;
   }
 
   #makeHttp(): Http1ClientConnection {
@@ -79,14 +85,13 @@ export class OriginConnection implements ChannelHandler {
     this.#channel.attach(socket, engine);
   }
 
-  /** Sends a request. The connection must be idle. */
+  /** Sends a request. The connection must be idle, or have room for another exchange. */
   start(head: RequestHead, handler: ResponseHandler): RequestSender {
+    if (this.#http2 !== null) return this.#http2.start(head, handler);
     assert(this.#state === 'idle', 'an exchange starts on an idle connection');
     this.#state = 'busy';
     this.#timer.arm(this.#input.limits.readTimeoutMs);
-    const sender = this.#http.start(head, new Watched(handler, this));
-    this.#exchangeCount++;
-    return sender;
+    return this.#http.start(head, new Watched(handler, this));
   }
 
   /** The exchange has ended in whatever way; called by its watcher. */
@@ -121,6 +126,10 @@ export class OriginConnection implements ChannelHandler {
   // ------------------------------------------------------------------ from the channel
 
   onOpen(): void {
+    if (this.#isHttp2) {
+      this.#startHttp2();
+      return;
+    }
     this.#state = 'idle';
     // Whoever waited for it may have left: then it is kept like any unused connection.
     this.#timer.cancel();
@@ -128,7 +137,34 @@ export class OriginConnection implements ChannelHandler {
     this.#input.owner.onReady(this);
   }
 
+  get #isHttp2(): boolean {
+    const { http2 } = this.#input;
+    if (http2 === 'alpn') return this.#channel.tls?.selectedProtocol === 'h2';
+    return http2 === 'prior-knowledge';
+  }
+
+  #startHttp2(): void {
+    const { reactor, limits, tls, monotonicMs, owner } = this.#input;
+    this.#state = 'shared';
+    this.#timer.cancel();
+    this.#http2 = new Http2Session({
+      reactor,
+      channel: this.#channel,
+      limits: limits.http2,
+      readTimeoutMs: limits.readTimeoutMs,
+      scheme: tls === null ? 'http' : 'https',
+      exchangesExpected: this.#input.exchangesExpected,
+      monotonicMs,
+      onAvailable: () => owner.onAvailable(this),
+    });
+    owner.onReady(this);
+  }
+
   onBytes(bytes: Uint8Array): void {
+    if (this.#http2 !== null) {
+      this.#http2.receive(bytes);
+      return;
+    }
     if (this.#state === 'busy') this.#timer.arm(this.#input.limits.readTimeoutMs);
     this.#http.receive(bytes);
     // Bytes that nobody asked for would be taken for the next response (response splitting).
@@ -140,12 +176,14 @@ export class OriginConnection implements ChannelHandler {
   }
 
   onEnd(): void {
-    if (this.#state === 'busy') this.#http.onEndOfInput();
+    if (this.#http2 !== null) this.#http2.onEndOfInput();
+    else if (this.#state === 'busy') this.#http.onEndOfInput();
     else this.#channel.destroy();
   }
 
   onWritable(): void {
-    this.#http.onWritable();
+    if (this.#http2 === null) this.#http.onWritable();
+    else this.#http2.onWritable();
   }
 
   onClose(error: SluiceError | null): void {
@@ -154,7 +192,8 @@ export class OriginConnection implements ChannelHandler {
     this.#state = 'closed';
     this.#timer.cancel();
     const failure = this.#timedOut ? timeoutError(state) : error;
-    if (state === 'busy') this.#http.onConnectionLost(failure ?? closedError());
+    if (this.#http2 !== null) this.#http2.onConnectionLost(failure ?? closedError());
+    else if (state === 'busy') this.#http.onConnectionLost(failure ?? closedError());
     if (this.#reported) return;
     this.#reported = true;
     this.#input.owner.onGone(this, failure ?? (state === 'connecting' ? closedError() : null));

@@ -1,3 +1,5 @@
+import { defaultUpstreamHttp2Limits, type UpstreamHttp2Limits } from './http2-limits.ts';
+
 /** Limits toward one origin, per worker. */
 export interface UpstreamLimits {
   /** Connections open at once; more requests wait in the queue. */
@@ -14,6 +16,7 @@ export interface UpstreamLimits {
   readonly idleTimeoutMs: number;
   /** Unused connections kept. */
   readonly idleMax: number;
+  readonly http2: UpstreamHttp2Limits;
 }
 
 /**
@@ -31,4 +34,5 @@ export const defaultUpstreamLimits: UpstreamLimits = {
   readTimeoutMs: 60_000,
   idleTimeoutMs: 4_000,
   idleMax: 256,
+  http2: defaultUpstreamHttp2Limits,
 };

@@ -1,12 +1,18 @@
 /**
  * Connections to one origin: kept alive, reused last-in first-out (the youngest is the least likely
- * to be closing), bounded in number, with a bounded queue for those who must wait.
+ * to be closing), bounded in number, with a bounded queue for those who must wait. A connection that
+ * speaks HTTP/2 is given to many at once, and another is opened when it has no room.
  */
 import { SluiceError } from '../../base/errors.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
 import type { HandshakeRecord } from '../../tls/contract.ts';
 import type { ChannelPool } from '../channel.ts';
-import { OriginConnection, type OriginConnectionOwner, type TlsConnector } from './connection.ts';
+import {
+  OriginConnection,
+  type OriginConnectionOwner,
+  type OriginHttp2,
+  type TlsConnector,
+} from './connection.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { Resolver } from './resolver.ts';
 
@@ -30,7 +36,11 @@ export interface OriginPoolInput {
   readonly resolver: Resolver;
   readonly host: string;
   readonly port: number;
+  /** Offers HTTP/2 by ALPN when `http2` is `alpn`. */
   readonly tls: TlsConnector | null;
+  readonly http2: OriginHttp2;
+  /** As `tls`, for connections that must speak HTTP/1.1; needed unless `http2` is `never`. */
+  readonly tlsForHttp1?: TlsConnector | null;
   readonly limits: UpstreamLimits;
   readonly monotonicMs: () => number;
   readonly observer: PoolObserver;
@@ -39,12 +49,23 @@ export interface OriginPoolInput {
 interface Queued {
   readonly waiter: ConnectionWaiter;
   readonly sinceMs: number;
+  /** No connection that has carried an exchange will do. */
+  readonly fresh: boolean;
 }
 
 export class OriginPool implements OriginConnectionOwner {
   readonly #input: OriginPoolInput;
   readonly #idle: OriginConnection[] = [];
   readonly #open = new Set<OriginConnection>();
+  /** Those of the open ones that speak HTTP/2. */
+  readonly #shared: OriginConnection[] = [];
+  /** For what only HTTP/1.1 can do, where the origin speaks HTTP/2 as well; made when needed. */
+  #http1Only: OriginPool | null = null;
+  /**
+   * How many exchanges a new connection is expected to carry: 1 for HTTP/1.1. Until the first
+   * handshake tells, one connection is opened and everybody waits for it.
+   */
+  #exchangesExpected: number;
   /** Waiters for whom a connection is on its way, and those for whom there is no room yet. */
   #queue: Queued[] = [];
   #connecting = 0;
@@ -52,14 +73,37 @@ export class OriginPool implements OriginConnectionOwner {
 
   constructor(input: OriginPoolInput) {
     this.#input = input;
+    const { http2, limits } = input;
+    if (http2 === 'never') this.#exchangesExpected = 1;
+    else if (http2 === 'alpn') this.#exchangesExpected = Number.POSITIVE_INFINITY;
+    else this.#exchangesExpected = limits.http2.exchangesExpected;
   }
 
   get openCount(): number {
     return this.#open.size;
   }
 
+  /**
+   * Gives a connection that speaks HTTP/1.1: to switch protocols (RFC 9110 §7.8), or because the
+   * origin wants it so (RFC 9113 §7, HTTP_1_1_REQUIRED).
+   */
+  acquireHttp1(waiter: ConnectionWaiter, fresh: boolean): void {
+    const { http2, tlsForHttp1 = null } = this.#input;
+    if (http2 === 'never') {
+      this.acquire(waiter, fresh);
+      return;
+    }
+    this.#http1Only ??= new OriginPool({ ...this.#input, tls: tlsForHttp1, http2: 'never' });
+    this.#http1Only.acquire(waiter, fresh);
+  }
+
   /** Gives a connection to the waiter, at once when one is idle. `fresh` never reuses one. */
   acquire(waiter: ConnectionWaiter, fresh: boolean): void {
+    const shared = fresh ? undefined : this.#shared.find(hasRoom);
+    if (shared !== undefined) {
+      this.#give(waiter, shared);
+      return;
+    }
     const idle = fresh ? undefined : this.#idle.pop();
     if (idle !== undefined) {
       this.#input.observer.onConnectionReused();
@@ -71,12 +115,13 @@ export class OriginPool implements OriginConnectionOwner {
       waiter.onConnectionFailure(noConnection('too many requests wait for the origin'));
       return;
     }
-    this.#queue.push({ waiter, sinceMs: monotonicMs() });
+    this.#queue.push({ waiter, sinceMs: monotonicMs(), fresh });
     this.#openMore();
   }
 
   /** Withdraws a request for a connection; its waiter hears nothing more. */
   withdraw(waiter: ConnectionWaiter): void {
+    this.#http1Only?.withdraw(waiter);
     this.#queue = this.#queue.filter((queued) => queued.waiter !== waiter);
   }
 
@@ -85,6 +130,7 @@ export class OriginPool implements OriginConnectionOwner {
    * own, which says more about the origin. Called now and then by the worker.
    */
   expireQueue(): void {
+    this.#http1Only?.expireQueue();
     const deadlineMs = this.#input.monotonicMs() - this.#input.limits.queueTimeoutMs;
     while (this.#queue.length > this.#connecting && this.#queue[0]!.sinceMs < deadlineMs) {
       this.#queue.shift()!.waiter.onConnectionFailure(noConnection('the origin is overloaded'));
@@ -94,33 +140,54 @@ export class OriginPool implements OriginConnectionOwner {
   /** Closes idle connections now and the others as they become idle. */
   drain(): void {
     this.#draining = true;
+    this.#http1Only?.drain();
+    for (const connection of this.#shared) connection.http2!.closeWhenIdle();
     for (const connection of this.#idle.splice(0)) connection.close();
   }
 
   #openMore(): void {
     const { limits, resolver, host } = this.#input;
     while (
-      this.#connecting < this.#queue.length &&
+      this.#connecting < this.#connectionsWanted &&
       this.#open.size + this.#connecting < limits.connectionsMax
     ) {
       this.#connecting++;
       resolver.resolve(host, (error, addresses) => {
         this.#connecting--;
-        if (error !== null) this.#failFirst(error);
+        if (error !== null) this.#failSome(error);
         else this.#openOne(addresses);
       });
     }
   }
 
   #openOne(addresses: readonly string[]): void {
-    const { reactor, channels, limits, port, tls, observer } = this.#input;
+    const { observer, limits } = this.#input;
     observer.onConnectionOpened();
     this.#connecting++;
-    new OriginConnection({ owner: this, reactor, channels, limits, addresses, port, tls });
+    const exchangesExpected = Number.isFinite(this.#exchangesExpected)
+      ? this.#exchangesExpected
+      : limits.http2.exchangesExpected;
+    new OriginConnection({ ...this.#input, exchangesExpected, owner: this, addresses });
   }
 
-  #failFirst(error: SluiceError): void {
-    this.#queue.shift()?.waiter.onConnectionFailure(error);
+  /** Connections on their way that the queue is worth. */
+  get #connectionsWanted(): number {
+    const { length } = this.#queue;
+    return length === 0 ? 0 : Math.max(1, Math.ceil(length / this.#exchangesExpected));
+  }
+
+  /** A connection did not come about: those who waited for it alone have waited in vain. */
+  #failSome(error: SluiceError): void {
+    const isLast = this.#connecting === 0 && this.#open.size === 0;
+    const count = isLast ? this.#queue.length : 1;
+    const failed = this.#exchangesExpected === 1 ? 1 : count;
+    for (const { waiter } of this.#queue.splice(0, failed)) waiter.onConnectionFailure(error);
+  }
+
+  #give(waiter: ConnectionWaiter, connection: OriginConnection): void {
+    const { wasUsed } = connection.http2!;
+    if (wasUsed) this.#input.observer.onConnectionReused();
+    waiter.onConnection(connection, wasUsed);
   }
 
   // ------------------------------------------------------------------ from connections
@@ -128,7 +195,28 @@ export class OriginPool implements OriginConnectionOwner {
   onReady(connection: OriginConnection): void {
     this.#connecting--;
     this.#open.add(connection);
-    this.#offer(connection, false);
+    const { http2 } = connection;
+    if (http2 === null) {
+      this.#exchangesExpected = 1;
+      this.#offer(connection, false);
+    } else {
+      this.#shared.push(connection);
+      this.onAvailable(connection);
+      if (this.#draining) http2.closeWhenIdle();
+    }
+    this.#openMore();
+  }
+
+  onAvailable(connection: OriginConnection): void {
+    this.#exchangesExpected = Math.max(1, connection.http2!.exchangesMax);
+    if (this.#queue.length === 0) return;
+    while (hasRoom(connection)) {
+      const { wasUsed } = connection.http2!;
+      const index = this.#queue.findIndex(({ fresh }) => !fresh || !wasUsed);
+      if (index === -1) break;
+      this.#give(this.#queue.splice(index, 1)[0]!.waiter, connection);
+    }
+    this.#openMore();
   }
 
   onIdle(connection: OriginConnection): void {
@@ -152,12 +240,14 @@ export class OriginPool implements OriginConnectionOwner {
   onGone(connection: OriginConnection, error: SluiceError | null): void {
     const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
+    const sharedIndex = this.#shared.indexOf(connection);
+    if (sharedIndex !== -1) this.#shared.splice(sharedIndex, 1);
     if (this.#open.delete(connection)) {
       this.#input.observer.onConnectionClosed();
     } else {
       this.#connecting--;
       this.#input.observer.onConnectionClosed();
-      if (error !== null) this.#failFirst(error);
+      if (error !== null) this.#failSome(error);
     }
     this.#openMore();
   }
@@ -165,6 +255,10 @@ export class OriginPool implements OriginConnectionOwner {
   onHandshake(record: HandshakeRecord): void {
     this.#input.observer.onHandshake(record);
   }
+}
+
+function hasRoom(connection: OriginConnection): boolean {
+  return connection.http2!.available > 0;
 }
 
 function noConnection(message: string): SluiceError {
