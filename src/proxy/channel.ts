@@ -36,7 +36,7 @@ const CORKS = 32;
 /** Output that waits for the peer above which writers are told to wait. */
 const CONGESTED_BYTES = 262_144;
 /** Content is encrypted and sent in pieces of so many octets: they stay in the core's cache. */
-const SEALED_AT_ONCE_BYTES = 65_536;
+const SEALED_AT_ONCE_BYTES = 32_768;
 /** Ciphertext moved from the engine to the socket at a time. */
 const CIPHERTEXT_BYTES = 131_072;
 /** Views of the receive buffer kept by length, so that a usual request costs no allocation. */
