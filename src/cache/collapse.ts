@@ -38,6 +38,9 @@ export type Joined =
 
 const ALONE: Joined = { role: 'alone' };
 
+/** Most fetches end before anybody waits for them: a map is made for the first who does. */
+const NOBODY = new Map<Waiter, number>();
+
 /** Fetches under way, by key. */
 export class CollapseTable {
   readonly #flights = new Map<string, Flight>();
@@ -66,6 +69,7 @@ export class CollapseTable {
     }
     if (flight.hit !== null) return { role: 'reader', hit: flight.hit };
     if (flight.waiters.size >= this.#limits.waitersMax) return ALONE;
+    if (flight.waiters === NOBODY) flight.waiters = new Map();
     flight.waiters.set(waiter, nowMs + this.#limits.waitMs);
     this.#waiterCount++;
     return { role: 'waiter', flight };
@@ -99,7 +103,7 @@ export class CollapseTable {
 export class Flight {
   readonly key: string;
   /** For the table only: waiters and their deadlines, in order. */
-  readonly waiters = new Map<Waiter, number>();
+  waiters = NOBODY;
   /** Set from the head of a storable response until `end`. */
   hit: StoreHit | null = null;
   readonly #table: CollapseTable;
@@ -136,7 +140,8 @@ export class Flight {
     if (this.waiters.delete(waiter)) this.#table.noteGone(1);
   }
 
-  #takeWaiters(): Waiter[] {
+  #takeWaiters(): readonly Waiter[] {
+    if (this.waiters.size === 0) return [];
     const waiters = [...this.waiters.keys()];
     this.waiters.clear();
     this.#table.noteGone(waiters.length);

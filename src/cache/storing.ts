@@ -1,10 +1,11 @@
 /** Whether a response may be stored (RFC 9111 §3), by a shared cache. */
-import type { RequestHead } from '../http/message.ts';
-import { ABSENT, type RequestDirectives } from './cache-control.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import { ABSENT, type RequestDirectives, type ResponseDirectives } from './cache-control.ts';
 import type { StoredResponse } from './contract.ts';
 import { isHeuristicallyCacheable } from './freshness.ts';
 import { targetKey } from './key.ts';
 import type { CachePolicy } from './policy.ts';
+import { effectiveControl } from './targeted-control.ts';
 import { hasStrongValidator, hasValidator } from './validators.ts';
 import { varyNames } from './vary.ts';
 
@@ -34,6 +35,22 @@ const UNDERSTOOD = new Set([
 ]);
 
 /**
+ * Why the response to a GET is not stored, when its status and Cache-Control alone say so; null when
+ * `decideStoring` must be asked. It spares content that is never stored the making of a
+ * StoredResponse.
+ */
+export function refuseAtOnce(
+  request: RequestHead,
+  requestDirectives: RequestDirectives,
+  response: ResponseHead,
+  policy: CachePolicy,
+): Exclude<StoringDecision, 'store'> | null {
+  if (request.method !== 'GET') return null;
+  const { directives } = effectiveControl(response.fields, policy.targetedFields);
+  return refuseByControl(requestDirectives, response.status, directives, policy);
+}
+
+/**
  * `response` is as `receiveResponse` made it: with its freshness, without fields that are not kept.
  */
 export function decideStoring(
@@ -44,16 +61,8 @@ export function decideStoring(
 ): StoringDecision {
   const { directives } = response.freshness;
   if (!isMethodStorable(request, response)) return 'method';
-  // RFC 9111 §5.2.1.5.
-  if (requestDirectives.noStore && policy.honourRequestDirectives) return 'request-no-store';
-  if (response.status < 200 || response.status === 304 || response.status === 416) return 'status';
-  if (directives.mustUnderstand) {
-    // RFC 9111 §5.2.2.3: whoever understands the status ignores the no-store beside it.
-    if (!UNDERSTOOD.has(response.status)) return 'status-not-understood';
-  } else if (directives.noStore) {
-    return 'no-store';
-  }
-  if (directives.private) return 'private';
+  const refused = refuseByControl(requestDirectives, response.status, directives, policy);
+  if (refused !== null) return refused;
   // RFC 9111 §3.5.
   const shared = directives.public || directives.mustRevalidate || directives.sMaxage !== ABSENT;
   if (request.fields.has('authorization') && !shared) return 'authorization';
@@ -61,6 +70,24 @@ export function decideStoring(
   if (!isSetCookieStorable(response, policy)) return 'set-cookie';
   if (!isPartialStorable(request, response, policy)) return 'partial-not-combinable';
   return isWorthStoring(response) ? 'store' : 'no-lifetime';
+}
+
+function refuseByControl(
+  requestDirectives: RequestDirectives,
+  status: number,
+  directives: ResponseDirectives,
+  policy: CachePolicy,
+): Exclude<StoringDecision, 'store'> | null {
+  // RFC 9111 §5.2.1.5.
+  if (requestDirectives.noStore && policy.honourRequestDirectives) return 'request-no-store';
+  if (status < 200 || status === 304 || status === 416) return 'status';
+  if (directives.mustUnderstand) {
+    // RFC 9111 §5.2.2.3: whoever understands the status ignores the no-store beside it.
+    if (!UNDERSTOOD.has(status)) return 'status-not-understood';
+  } else if (directives.noStore) {
+    return 'no-store';
+  }
+  return directives.private ? 'private' : null;
 }
 
 function isMethodStorable(request: RequestHead, response: StoredResponse): boolean {

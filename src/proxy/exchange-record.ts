@@ -1,8 +1,15 @@
 /** What an exchange notes about itself on its way, and hands to the observer when it is over. */
 import type { RequestFacts } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
-import { type CacheOutcome, emptySummary } from '../telemetry/exchange-summary.ts';
+import {
+  type CacheOutcome,
+  type ExchangeSummary,
+  emptySummary,
+} from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
+
+/** Filled anew for every exchange: the observer must not keep it. */
+const summary: ExchangeSummary = emptySummary();
 
 export class ExchangeRecord {
   readonly #environment: ProxyEnvironment;
@@ -54,7 +61,6 @@ export class ExchangeRecord {
     const { clock, observer } = this.#environment;
     const head = this.#head;
     const facts = this.#facts;
-    const summary = emptySummary();
     summary.startedAtMs = this.#startedAtMs;
     summary.remoteAddress = facts.remoteAddress;
     summary.remotePort = facts.remotePort;
@@ -72,7 +78,8 @@ export class ExchangeRecord {
     summary.durationMs = clock.monotonicMs() - this.#startedMs;
     summary.firstByteMs = this.#firstByteMs;
     summary.cache = this.cache;
-    if (facts.beganEarly) summary.earlyData = this.#answeredEarly ? 'answered-early' : 'early';
+    if (!facts.beganEarly) summary.earlyData = 'no';
+    else summary.earlyData = this.#answeredEarly ? 'answered-early' : 'early';
     summary.tls = facts.tls;
     summary.originStatus = this.#originStatus;
     summary.originMs = this.#originMs;

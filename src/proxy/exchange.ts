@@ -504,8 +504,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     ttl: number | null,
     storing: StoringDecision | 'not-asked' = 'not-asked',
   ): string {
+    if (outcome === 'miss' && ttl === null && !this.#collapsed) {
+      return missStatus(this.#forward, storing);
+    }
     const hit = outcome === 'hit' || outcome === 'stale';
-    const refused = storing !== 'store' && storing !== 'not-asked';
     return cacheStatusMember(PROXY_NAME, {
       hit,
       forward: hit ? null : this.#forward,
@@ -514,7 +516,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       collapsed: this.#collapsed,
       ttlSeconds: ttl,
       key: '',
-      detail: refused ? storing : '',
+      detail: detailOf(storing),
     });
   }
 
@@ -533,6 +535,27 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     this.#over = true;
     this.#record.finish(errorCode);
   }
+}
+
+function detailOf(storing: StoringDecision | 'not-asked'): string {
+  return storing === 'store' || storing === 'not-asked' ? '' : storing;
+}
+
+/** Members of Cache-Status made so far, by reason and decision: there are few of each. */
+const missStatuses = new Map<ForwardReason, Map<StoringDecision | 'not-asked', string>>();
+
+/** Our member of Cache-Status for a response that the origin gave to this request alone. */
+function missStatus(forward: ForwardReason, storing: StoringDecision | 'not-asked'): string {
+  let byDecision = missStatuses.get(forward);
+  if (byDecision === undefined) missStatuses.set(forward, (byDecision = new Map()));
+  let member = byDecision.get(storing);
+  if (member === undefined) {
+    const facts = { hit: false, forward, forwardStatus: 0, collapsed: false, key: '' };
+    const decided = { stored: storing === 'store', detail: detailOf(storing) };
+    member = cacheStatusMember(PROXY_NAME, { ...facts, ...decided, ttlSeconds: null });
+    byDecision.set(storing, member);
+  }
+  return member;
 }
 
 function loopError(): SluiceError {

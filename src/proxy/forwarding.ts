@@ -41,11 +41,9 @@ export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts)
   // RFC 9110 §7.2: Host comes first.
   const authority = head.authority === '' ? facts.originAuthority : head.authority;
   fields.append('host', authority);
-  const endToEnd = new FieldSection();
-  copyEndToEndFields(head.fields, endToEnd);
-  for (let i = 0; i < endToEnd.length; i++) {
-    if (endToEnd.names[i] !== 'host') fields.append(endToEnd.names[i]!, endToEnd.values[i]!);
-  }
+  copyEndToEndFields(head.fields, fields);
+  // As the client sent it, it follows ours.
+  fields.set('host', authority);
   if (head.upgrade !== '') {
     fields.append('connection', 'upgrade');
     fields.append('upgrade', head.upgrade);
@@ -60,13 +58,9 @@ export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts)
   fields.set('x-forwarded-proto', head.scheme);
   fields.set('x-forwarded-host', authority);
   appendListMember(fields, 'forwarded', forwardedElement(head.scheme, authority, address));
-  if (facts.early) {
-    fields.set('early-data', '1');
-  } else if (fields.has('early-data')) {
-    // RFC 8470 §5.1: an intermediary that received the field keeps it; several or odd values count
-    // as one "1".
-    fields.set('early-data', '1');
-  }
+  // RFC 8470 §5.1: an intermediary that received the field keeps it; several or odd values count as
+  // one "1".
+  if (facts.early || fields.has('early-data')) fields.set('early-data', '1');
   return fields;
 }
 

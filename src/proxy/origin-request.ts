@@ -5,11 +5,11 @@
 import type { SluiceError } from '../base/errors.ts';
 import type { RequestDirectives } from '../cache/cache-control.ts';
 import type { Flight } from '../cache/collapse.ts';
-import type { StoredResponse, StoreHit } from '../cache/contract.ts';
+import type { ContentWriter, StoredResponse, StoreHit } from '../cache/contract.ts';
 import { invalidatedKeys } from '../cache/invalidation.ts';
 import { isOriginError, mayServeOnError } from '../cache/reuse.ts';
 import { receiveResponse } from '../cache/stored-response.ts';
-import { decideStoring, type StoringDecision } from '../cache/storing.ts';
+import { decideStoring, refuseAtOnce, type StoringDecision } from '../cache/storing.ts';
 import { addValidation, freshen, freshenedBy, headOutcome } from '../cache/validation.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
@@ -80,17 +80,13 @@ export class OriginRequest implements FetchHandler {
     const { environment, head, remoteAddress, early, validation } = input;
     this.#input = input;
     this.#requestTimeMs = environment.clock.wallMs();
-    const fields = requestFieldsToOrigin(head, {
-      remoteAddress,
-      early,
-      originAuthority: environment.originAuthority,
-    });
+    const { originAuthority } = environment;
+    const fields = requestFieldsToOrigin(head, { remoteAddress, early, originAuthority });
     if (validation !== null) {
       addValidation(fields, validation.selected?.response, validation.hits);
     }
     const path = environment.pathPrefix === '' ? head.path : environment.pathPrefix + head.path;
-    const toOrigin = { ...head, path, fields };
-    this.#fetch = new Fetch(environment.pool, toOrigin, this);
+    this.#fetch = new Fetch(environment.pool, headToOrigin(head, path, fields), this);
   }
 
   start(): void {
@@ -255,9 +251,15 @@ export class OriginRequest implements FetchHandler {
     let storing: StoringDecision | 'not-asked' = 'not-asked';
     if (mayStore) {
       const nowMs = clock.wallMs();
-      const stored = receiveResponse(head, response, this.#requestTimeMs, nowMs, cachePolicy);
-      storing = decideStoring(head, directives, stored, cachePolicy);
-      const writer = storing === 'store' ? store.create(key, stored) : undefined;
+      let writer: ContentWriter | undefined;
+      const refused = refuseAtOnce(head, directives, response, cachePolicy);
+      if (refused !== null) {
+        storing = refused;
+      } else {
+        const stored = receiveResponse(head, response, this.#requestTimeMs, nowMs, cachePolicy);
+        storing = decideStoring(head, directives, stored, cachePolicy);
+        if (storing === 'store') writer = store.create(key, stored);
+      }
       if (writer !== undefined) {
         this.#mode = 'filling';
         passMemory.forget(key);
@@ -289,6 +291,21 @@ export class OriginRequest implements FetchHandler {
       }
     });
   }
+}
+
+/** Written out: to copy all properties of an object costs several times as much. */
+function headToOrigin(head: RequestHead, path: string, fields: FieldSection): RequestHead {
+  return {
+    method: head.method,
+    version: head.version,
+    scheme: head.scheme,
+    authority: head.authority,
+    path,
+    fields,
+    contentLength: head.contentLength,
+    expectContinue: head.expectContinue,
+    upgrade: head.upgrade,
+  };
 }
 
 /** A hit whose stored response was evicted while it was being confirmed: it can still be served. */

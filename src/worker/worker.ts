@@ -21,6 +21,7 @@ import { createClientContext } from '../tls/client-context.ts';
 import { EarlyDataGate } from '../tls/early-data-gate.ts';
 import { createServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
+import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
 import type { InheritedListener, RunningWorker, WorkerInput } from './contract.ts';
 import { coverageOf } from './coverage.ts';
@@ -84,7 +85,7 @@ class Worker implements RunningWorker {
       earlyDataPolicy: defaultEarlyDataPolicy,
       collapse: this.#collapse,
       passMemory: new PassMemory(),
-      clock: systemClock,
+      clock: new BatchClock((body) => this.#reactor.defer(body)),
       observer: exchangeObserver(metrics, accessLog),
       dateNow,
     });
