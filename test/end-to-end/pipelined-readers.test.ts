@@ -28,7 +28,7 @@ const open = {
 };
 
 for (const scheme of ['http', 'https'] as const) {
-  test(`${scheme}: pipelined hits wait in requests, not in memory, for a client that does not read`, async () => {
+  test(`${scheme}: hits pipelined by a client that does not read wait as requests`, async () => {
     {
       using connection = await open[scheme]();
       assert.equal((await connection.request(GET)).status, 200);

@@ -1,3 +1,4 @@
+// Runs alone: it measures how long the event loop is held up.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
