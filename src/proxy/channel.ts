@@ -58,6 +58,11 @@ export class ChannelPool implements Disposable {
     for (let i = 0; i < CORKS; i++) this.#corks.push(NativeBuffer.allocate(CORK_BYTES));
   }
 
+  /** Calls `body` when the current dispatch ends, or soon when there is none. */
+  atEndOfTurn(body: () => void): void {
+    this.#defer(body);
+  }
+
   /** For channels: a buffer for output, which is flushed when the current dispatch ends. */
   takeCork(channel: Channel): NativeBuffer {
     if (this.#corked.length === CORKS) this.#flushAll();

@@ -73,6 +73,7 @@ export class Downstream implements ChannelHandler, RequestFacts {
     return {
       sink: this.#shared.sink,
       output: this.#channel,
+      channels: this.#shared.channels,
       scheme: this.kind,
       factsFor: (early: boolean) => (early ? this.#factsOfEarly() : this),
       monotonicMs: this.#shared.monotonicMs,

@@ -4,7 +4,8 @@ import type { RequestFacts, RequestSink } from '../http/exchange.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
 import type { Http2Abuse } from '../http2/limits.ts';
 import { Http2ServerConnection } from '../http2/server-connection.ts';
-import type { Channel } from '../proxy/channel.ts';
+import type { Channel, ChannelPool } from '../proxy/channel.ts';
+import { http2Output } from '../proxy/http2-output.ts';
 import type { DownstreamLimits } from './limits.ts';
 
 export interface ServerProtocol {
@@ -30,6 +31,7 @@ export interface ServerProtocol {
 export interface ProtocolInput {
   readonly sink: RequestSink;
   readonly output: Channel;
+  readonly channels: ChannelPool;
   readonly scheme: 'http' | 'https';
   readonly factsFor: (early: boolean) => RequestFacts;
   readonly monotonicMs: () => number;
@@ -99,7 +101,8 @@ class Http2Protocol implements ServerProtocol {
   readonly #startedMs: number;
 
   constructor(input: ProtocolInput) {
-    this.#core = new Http2ServerConnection(input);
+    const output = http2Output(input.output, input.channels, () => this.#core.flush());
+    this.#core = new Http2ServerConnection({ ...input, output });
     this.#output = input.output;
     this.#startedMs = input.monotonicMs();
   }

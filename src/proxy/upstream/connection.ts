@@ -144,12 +144,13 @@ export class OriginConnection implements ChannelHandler {
   }
 
   #startHttp2(): void {
-    const { reactor, limits, tls, monotonicMs, owner } = this.#input;
+    const { reactor, channels, limits, tls, monotonicMs, owner } = this.#input;
     this.#state = 'shared';
     this.#timer.cancel();
     this.#http2 = new Http2Session({
       reactor,
       channel: this.#channel,
+      channels,
       limits: limits.http2,
       readTimeoutMs: limits.readTimeoutMs,
       scheme: tls === null ? 'http' : 'https',

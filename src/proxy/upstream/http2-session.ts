@@ -8,13 +8,15 @@ import type { RequestHead } from '../../http/message.ts';
 import { Http2ClientConnection } from '../../http2/client-connection.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
 import type { Timer } from '../../reactor/timer-wheel.ts';
-import type { Channel } from '../channel.ts';
+import type { Channel, ChannelPool } from '../channel.ts';
+import { http2Output } from '../http2-output.ts';
 import { Http2Exchange } from './http2-exchange.ts';
 import type { UpstreamHttp2Limits } from './http2-limits.ts';
 
 export interface Http2SessionInput {
   readonly reactor: Reactor;
   readonly channel: Channel;
+  readonly channels: ChannelPool;
   readonly limits: UpstreamHttp2Limits;
   /** Milliseconds without an octet of an exchange for which the origin is waited. */
   readonly readTimeoutMs: number;
@@ -47,7 +49,7 @@ export class Http2Session {
     this.#input = input;
     this.monotonicMs = input.monotonicMs;
     this.#core = new Http2ClientConnection({
-      output: input.channel,
+      output: http2Output(input.channel, input.channels, () => this.#core.flush()),
       limits: input.limits.protocol,
       monotonicMs: input.monotonicMs,
       streamsExpected: input.exchangesExpected,

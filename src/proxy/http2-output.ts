@@ -1,0 +1,22 @@
+/**
+ * A channel as the output of an HTTP/2 core: the frames of one dispatch leave together, so that a
+ * response without content is one frame, which ends its stream, and not two.
+ */
+import type { Http2Output } from '../http2/frame-writer.ts';
+import type { Channel, ChannelPool } from './channel.ts';
+
+/** `flush` is the core's. */
+export function http2Output(
+  channel: Channel,
+  channels: ChannelPool,
+  flush: () => void,
+): Http2Output {
+  return {
+    write: (bytes) => channel.write(bytes),
+    end: () => channel.end(),
+    reset: () => channel.reset(),
+    pauseReading: () => channel.pauseReading(),
+    resumeReading: () => channel.resumeReading(),
+    requestFlush: () => channels.atEndOfTurn(flush),
+  };
+}
