@@ -5,7 +5,10 @@
  *
  * No clock and no timer here: the caller passes the time and calls `expire`.
  */
-import type { StoreHit } from './contract.ts';
+
+import { FieldSection } from '../http/field-section.ts';
+import type { PurgeSelector, StoreHit } from './contract.ts';
+import { isSelected } from './purge.ts';
 
 export interface CollapseLimits {
   /** Requests that may wait for one fetch; the next one fetches on its own. */
@@ -36,6 +39,8 @@ export type Joined =
   /** Too many wait already. */
   | { readonly role: 'alone' };
 
+const NO_FIELDS = new FieldSection();
+
 const ALONE: Joined = { role: 'alone' };
 
 /** Most fetches end before anybody waits for them: a map is made for the first who does. */
@@ -58,6 +63,10 @@ export class CollapseTable {
 
   get flightCount(): number {
     return this.#flights.size;
+  }
+
+  has(key: string): boolean {
+    return this.#flights.has(key);
   }
 
   join(key: string, waiter: Waiter, nowMs: number): Joined {
@@ -85,6 +94,17 @@ export class CollapseTable {
         flight.leave(waiter);
         waiter.onRelease('timeout');
       }
+    }
+  }
+
+  /**
+   * After a purge: who asks from now on must not get what was asked for before it. Who reads already
+   * reads on. Tags are known once the response has begun.
+   */
+  releaseSelected(selector: PurgeSelector): void {
+    for (const flight of [...this.#flights.values()]) {
+      const fields = flight.hit?.response.fields ?? NO_FIELDS;
+      if (isSelected(selector, flight.key, fields)) flight.release('failed');
     }
   }
 

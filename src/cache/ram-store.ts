@@ -109,12 +109,17 @@ export class RamStore implements Store {
   }
 
   invalidate(key: string): void {
+    for (const fill of this.#fills) if (fill.key === key) fill.isOutdated = true;
     const slot = this.#slots.get(key);
     if (slot === undefined) return;
     for (const entry of [...slot.hits]) this.#drop(entry);
   }
 
   purge(selector: PurgeSelector, soft: boolean, nowMs: number): number {
+    for (const fill of this.#fills) {
+      // Soft or hard: what was asked for before a purge must not be fresh after it.
+      if (isSelected(selector, fill.key, fill.response.fields)) fill.isOutdated = true;
+    }
     if (selector.kind === 'key') {
       const slot = this.#slots.get(selector.key);
       return slot === undefined ? 0 : this.#purgeSlot(slot, selector, soft, nowMs);
@@ -275,9 +280,11 @@ class RamEntry implements StoreHit, Evictable {
 /** A response that is arriving. */
 class RamFill implements ContentWriter, StoreHit {
   readonly #store: RamStore;
-  readonly #key: string;
+  readonly key: string;
   readonly content: MemoryContent;
   response: StoredResponse;
+  /** Purged or invalidated while it arrives: its readers get the rest, and it is not stored. */
+  isOutdated = false;
   /** Octets accounted for in the store. */
   #reserved: number;
   #accounted: number;
@@ -286,7 +293,7 @@ class RamFill implements ContentWriter, StoreHit {
 
   constructor(store: RamStore, key: string, response: StoredResponse, reserved: number) {
     this.#store = store;
-    this.#key = key;
+    this.key = key;
     this.response = response;
     this.#reserved = reserved;
     this.#accounted = Math.max(0, response.contentLength);
@@ -360,7 +367,8 @@ class RamFill implements ContentWriter, StoreHit {
     if (!this.isDropped) this.response = withContent(this.response, length);
     this.content.complete();
     this.#store.release(this, this.#reserved);
-    if (!this.isDropped) this.#store.adopt(this.#key, this.response, this.content);
+    if (this.isDropped || this.isOutdated) return;
+    this.#store.adopt(this.key, this.response, this.content);
   }
 
   abort(): void {

@@ -22,7 +22,26 @@ export type StoringDecision =
   | 'vary-any'
   | 'set-cookie'
   | 'no-lifetime'
-  | 'partial-not-combinable';
+  | 'partial-not-combinable'
+  /** Decided by the store, not by the rules: too long, or no room. */
+  | 'no-room';
+
+/** For people who ask why a response was not stored. */
+export const storingWords: Record<Exclude<StoringDecision, 'store'>, string> = {
+  method: 'the request method is not one whose responses are stored',
+  status: 'a response with this status is never stored',
+  'status-not-understood': 'must-understand, and the status is not one that sluice knows',
+  'request-no-store': 'the request has Cache-Control: no-store',
+  'no-store': 'the response has Cache-Control: no-store',
+  private: 'the response has Cache-Control: private',
+  authorization:
+    'the request has Authorization, and the response none of public, s-maxage, must-revalidate',
+  'vary-any': 'the response has Vary: *, or varies by too many fields',
+  'set-cookie': 'the response has Set-Cookie, and Cache-Control states no lifetime',
+  'no-lifetime': 'the response has neither a lifetime left nor a validator',
+  'partial-not-combinable': 'the response is a part whose place in the whole is not known',
+  'no-room': 'the response is too long for the cache, or there was no room',
+};
 
 /**
  * Final statuses whose caching rules we implement: all that RFC 9110 §15 defines, but 206 and 304,

@@ -25,6 +25,10 @@ export async function conclude(perform: () => Promise<number>): Promise<void> {
 }
 
 async function perform(words: readonly string[]): Promise<number> {
+  if (words[0] === 'cache' && !words.includes('--help')) {
+    const { cacheCommand } = await import('./cache.ts');
+    return cacheCommand(words.slice(1));
+  }
   const commandLine = parseCommandLine(words, process.cwd());
   switch (commandLine.command) {
     case 'help': {

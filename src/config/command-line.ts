@@ -14,6 +14,8 @@ export interface CommandLine {
 }
 
 const COMMANDS = ['run', 'demo'] as const;
+/** Commands with words of their own (cli/), for whom a typing mistake is looked for here. */
+const OTHER_COMMANDS = ['cache'];
 const SHORT_FLAGS: Record<string, string> = { '-h': '--help', '-V': '--version' };
 
 const flagNames = [...optionTable, ...commandLineOnly].map((option) => option.name);
@@ -47,7 +49,7 @@ export function parseCommandLine(words: readonly string[], directory: string): C
 function parseCommand(word: string): Command {
   const command = COMMANDS.find((known) => known === word);
   if (command !== undefined) return command;
-  const near = nearestWord(word, COMMANDS);
+  const near = nearestWord(word, [...COMMANDS, ...OTHER_COMMANDS]);
   throw new UsageError(
     `unknown command ${JSON.stringify(word)}`,
     near === undefined ? 'see sluice --help' : `did you mean ${near}?`,

@@ -13,6 +13,7 @@ export type OptionType =
   | 'size'
   | 'duration'
   | 'switch'
+  | 'addresses'
   | 'log-target'
   | 'log-format';
 
@@ -141,7 +142,9 @@ const definitions = [
     details:
       'Over all workers. A number of octets, or with a unit: KiB, MiB, GiB, KB, MB, GB. 0 stores ' +
       'nothing. On disk the bound counts everything in the directory, and is at least 16 MiB, and ' +
-      '8 MiB for each worker.',
+      '8 MiB for each worker. Several workers without --cache-dir share three quarters of it through ' +
+      'a directory in /dev/shm, which is removed at the end; where that has no room, each worker ' +
+      'caches for itself.',
     defaultText: '256MiB',
     repeatable: false,
     example: '64MiB',
@@ -170,6 +173,22 @@ const definitions = [
     defaultText: 'a quarter of --cache-size, at most 256MiB',
     repeatable: false,
     example: '32MiB',
+  },
+  {
+    name: 'purge-from',
+    type: 'addresses',
+    placeholder: 'ADDRESS[/BITS]|off',
+    summary: 'Who may send PURGE requests to the ports above.',
+    details:
+      'PURGE removes what is cached for its target, with `Soft-Purge: 1` marks it stale; 200 or 404 ' +
+      'says whether there was something, as `{"purged": COUNT}`. Others get 403, and no PURGE is ' +
+      'ever forwarded. `localhost` is this machine: 127.0.0.0/8, ::1 and UNIX sockets. A request ' +
+      'that another proxy passed on (Via, Forwarded, X-Forwarded-For, X-Real-IP) is refused, ' +
+      'because the address is not that of whoever sent it. Behind a proxy on this machine that adds ' +
+      'none of these fields, everybody looks like this machine: switch it off.',
+    defaultText: 'localhost',
+    repeatable: true,
+    example: '10.0.0.0/8',
   },
   {
     name: 'early-data',
@@ -209,8 +228,11 @@ const definitions = [
     name: 'admin',
     type: 'endpoint-or-off',
     placeholder: '[HOST:]PORT|off',
-    summary: 'Serve /metrics, /stats and /healthz.',
-    details: 'Plaintext HTTP, on a loopback address or a UNIX socket (`unix:PATH`) only.',
+    summary: 'Serve /metrics, /stats, /healthz and /cache.',
+    details:
+      'Plaintext HTTP, on a loopback address or a UNIX socket (`unix:PATH`) only. Any user of this ' +
+      'machine that reaches it may purge the cache; a socket in a directory of its own keeps ' +
+      'others out.',
     defaultText: 'off',
     demoDefaultText: '127.0.0.1:8081',
     repeatable: false,

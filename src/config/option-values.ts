@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import type { OptionDefinition } from './option-table.ts';
-import type { Endpoint, OriginOptions } from './options.ts';
+import type { AddressRange, Endpoint, OriginOptions } from './options.ts';
 
 /** A value as written, and where. */
 export interface GivenValue {
@@ -152,6 +152,24 @@ export function parseSwitch(option: OptionDefinition, given: GivenValue): boolea
     default:
       refuse(given, 'neither on nor off', writeAs(option, given));
   }
+}
+
+/** One range of `--purge-from`; `localhost` is several. */
+export function parseAddressRanges(option: OptionDefinition, given: GivenValue): AddressRange[] {
+  if (given.text === 'localhost') {
+    return [
+      { address: '127.0.0.0', bits: 8 },
+      { address: '::1', bits: 128 },
+    ];
+  }
+  const match = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(given.text);
+  const address = match?.[1] ?? '';
+  const bitsMax = isIPv4(address) ? 32 : isIPv6(address) ? 128 : -1;
+  const bits = match?.[2] === undefined ? bitsMax : Number(match[2]);
+  if (bitsMax === -1 || bits > bitsMax) {
+    refuse(given, 'not an IP address or a range of them', writeAs(option, given));
+  }
+  return [{ address, bits }];
 }
 
 export function parseLogFormat(option: OptionDefinition, given: GivenValue): 'combined' | 'json' {

@@ -3,6 +3,12 @@
 /** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
 export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
 
+/** An IP address and how many of its leading bits count. */
+export interface AddressRange {
+  readonly address: string;
+  readonly bits: number;
+}
+
 export interface OriginOptions {
   readonly scheme: 'http' | 'https';
   /** HTTP/2 if TLS agrees on it (https), without asking (h2c), or not at all (http). */
@@ -30,6 +36,8 @@ export interface SluiceOptions {
   readonly cacheMemoryBytes: number;
   /** An absolute path, or '' for a cache in RAM alone. */
   readonly cacheDirectory: string;
+  /** Who may send PURGE to a data port; empty for nobody. */
+  readonly purgeFrom: readonly AddressRange[];
   readonly earlyData: boolean;
   /** `off`, `-` for standard output, or a file's path. */
   readonly accessLog: string;

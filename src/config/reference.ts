@@ -18,6 +18,13 @@ export function helpText(): string {
 Usage:
   sluice [run] --origin URL [flags]   serve an origin
   sluice demo [flags]                 serve a built-in one, and print what to try
+  sluice cache status                 count what the cache holds
+  sluice cache lookup URL             say what is stored for a URL, or why nothing is
+  sluice cache purge WHAT [--soft]    --url URL, --prefix URL, --host NAME, --tag TAG or --all
+  sluice cache verify DIR             read a --cache-dir and tell what is damaged
+
+The cache commands ask the sluice whose --admin address they are given (127.0.0.1:8081), and print
+JSON with --json.
 
 Flags (defaults in parentheses):
 ${flags.join('\n')}
@@ -72,6 +79,33 @@ sluice demo [flags]
 | exit code 0 | ended in order |
 | exit code 1 | failed while running |
 | exit code 2 | a mistake in a flag or file: one line on standard error says which, and the remedy |
+
+## The cache
+
+\`\`\`
+sluice cache status [--admin ADDRESS] [--json]
+sluice cache lookup URL [--admin ADDRESS] [--json]
+sluice cache purge --url URL|--prefix URL|--host NAME|--tag TAG|--all [--soft] [--admin ADDRESS] [--json]
+sluice cache verify DIR [--json]
+\`\`\`
+
+All but \`verify\` ask a running sluice at its \`--admin\` address, 127.0.0.1:8081 when left out.
+
+- \`lookup\` tells every stored variant of a URL, with its freshness and where it is, or why the last
+  response was not stored. Exit code 1 when nothing is stored.
+- \`purge\` takes effect in all workers before it returns; responses that are on their way from the
+  origin are not stored. A tag is a member of \`Surrogate-Key\` or \`Cache-Tag\`. A host is without
+  port, and means all ports and both schemes. With \`--soft\`, what is stored becomes stale: the origin
+  is asked about it, and need not send it again.
+- \`verify\` reads every record of a \`--cache-dir\` and checks it. Exit code 1 when one is damaged;
+  when served, it would be a miss.
+
+Over HTTP: \`GET /cache\`, \`GET /cache/lookup?url=URL\`, and \`POST /cache/purge\` of
+\`application/json\` with one of \`url\`, \`prefix\`, \`host\`, \`tag\`, \`all\` and \`soft\` beside it.
+
+\`\`\`
+curl http://127.0.0.1:8081/cache/purge --json '{"tag": "article-17", "soft": true}'
+\`\`\`
 
 ## Flags
 

@@ -10,6 +10,7 @@ import { type OptionDefinition, type OptionName, optionNamed } from './option-ta
 import {
   type GivenValue,
   isLoopback,
+  parseAddressRanges,
   parseCount,
   parseDuration,
   parseEndpoint,
@@ -21,7 +22,7 @@ import {
   parseSwitch,
   refuse,
 } from './option-values.ts';
-import type { Endpoint, OriginOptions, SluiceOptions } from './options.ts';
+import type { AddressRange, Endpoint, OriginOptions, SluiceOptions } from './options.ts';
 import { selfSignedCertificate } from './self-signed-store.ts';
 
 export interface Surroundings {
@@ -50,6 +51,7 @@ export async function resolveOptions(
     https,
     workers,
     ...resolveCache(values, workers),
+    purgeFrom: resolvePurgeFrom(values),
     earlyData: values.required('early-data', parseSwitch),
     accessLog: resolveAccessLog(values),
     accessLogFormat: values.required('log-format', parseLogFormat),
@@ -133,6 +135,15 @@ function resolveListeners(values: OptionValues): { http: Endpoint[]; https: Endp
     http: [values.required('http', parseEndpoint)],
     https: [values.required('https', parseEndpoint)],
   };
+}
+
+function resolvePurgeFrom(values: OptionValues): AddressRange[] {
+  const given = values.given('purge-from');
+  if (given === undefined) return values.required('purge-from', parseAddressRanges);
+  const off = given.find((value) => value.text === 'off');
+  if (off === undefined) return values.every('purge-from', parseAddressRanges).flat();
+  if (given.length === 1) return [];
+  refuse(off, 'given beside addresses', 'leave either out');
 }
 
 function resolveAdmin(values: OptionValues): Endpoint | null {

@@ -8,6 +8,7 @@ import type { CachePolicy } from '../cache/policy.ts';
 import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
 import type { EarlyDataPolicy } from './early-data.ts';
 import type { PassMemory } from './pass-memory.ts';
+import type { PurgeGate } from './purge-request.ts';
 import type { OriginPool } from './upstream/pool.ts';
 
 /** Told of every exchange once, when it is over; alters nothing. */
@@ -29,6 +30,7 @@ export interface ProxyEnvironment {
   readonly earlyDataPolicy: EarlyDataPolicy;
   readonly collapse: CollapseTable;
   readonly passMemory: PassMemory;
+  readonly purges: PurgeGate;
   readonly clock: Clock;
   readonly observer: ExchangeObserver;
   /** IMF-fixdate of now, for responses without Date. */

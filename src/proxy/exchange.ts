@@ -24,9 +24,10 @@ import { decideEarlyData } from './early-data.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { addOurMark, isLooping, PROXY_NAME, responseFieldsToClient } from './forwarding.ts';
-import { localResponse } from './local-response.ts';
+import { type LocalResponse, localJson, localResponse } from './local-response.ts';
 import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
 import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
+import { isSoftPurge, mayPurge, selectorsOf } from './purge-request.ts';
 import { revalidateInBackground } from './revalidation.ts';
 import { StoredReply } from './stored-reply.ts';
 import { handshakeFault, isWebSocketConnect, openingHandshake, tunnelFields } from './websocket.ts';
@@ -94,7 +95,27 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     else if (isLooping(fields)) this.#fail(loopError());
     else if (method === 'OPTIONS' && fields.first('max-forwards')?.trim() === '0') {
       this.#answer(204, [['allow', ALLOW]]);
-    } else this.#lookUp();
+    } else if (method === 'PURGE') this.#purge();
+    else this.#lookUp();
+  }
+
+  /** Never forwarded: whoever may not purge here must not reach an origin that lets anybody. */
+  #purge(): void {
+    const { purges, keyRules } = this.#environment;
+    if (!mayPurge(this.#head, this.#facts.remoteAddress, purges)) {
+      this.#answer(403, []);
+      return;
+    }
+    const selectors = selectorsOf(this.#head, keyRules);
+    // Early data may be a replay (RFC 8470 §2).
+    this.#facts.whenHandshakeEnds((complete) => {
+      if (!complete || this.#over) return;
+      purges.purge(selectors, isSoftPurge(this.#head.fields), (count) => {
+        if (this.#over) return;
+        const status = count === null ? 503 : count === 0 ? 404 : 200;
+        this.#answerWith(localJson(status, this.#environment.dateNow(), { purged: count }));
+      });
+    });
   }
 
   // ------------------------------------------------------------------ look up
@@ -472,7 +493,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   /** A response of our own. */
   #answer(status: number, extra: readonly (readonly [string, string])[]): void {
-    const response = localResponse(status, this.#environment.dateNow(), extra);
+    this.#answerWith(localResponse(status, this.#environment.dateNow(), extra));
+  }
+
+  #answerWith(response: LocalResponse): void {
     addOurMark(response.fields, this.#cacheStatus(this.#record.cache, null));
     this.#discardRequestContent();
     this.#sendHead({ ...response, contentLength: response.content.length });

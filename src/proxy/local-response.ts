@@ -16,12 +16,26 @@ export function localResponse(
   date: string,
   extra: readonly (readonly [name: string, value: string])[] = [],
 ): LocalResponse {
-  const content = encoder.encode(`${status} ${reasonPhrase(status)}\n`);
+  const text = `${status} ${reasonPhrase(status)}\n`;
+  return localContent(status, date, 'text/plain; charset=utf-8', text, extra);
+}
+
+export function localJson(status: number, date: string, value: unknown): LocalResponse {
+  return localContent(status, date, 'application/json', `${JSON.stringify(value)}\n`, []);
+}
+
+function localContent(
+  status: number,
+  date: string,
+  type: string,
+  text: string,
+  extra: readonly (readonly [name: string, value: string])[],
+): LocalResponse {
   const fields = FieldSection.of(
     ['date', date],
-    ['content-type', 'text/plain; charset=utf-8'],
+    ['content-type', type],
     ['cache-control', 'no-store'],
     ...extra,
   );
-  return { status, fields, content };
+  return { status, fields, content: encoder.encode(text) };
 }

@@ -269,7 +269,10 @@ export class OriginRequest implements FetchHandler {
         this.#fill = new Fill({ ...input, observer });
         return;
       }
-      if (storing !== 'store' && head.method === 'GET') passMemory.remember(key, nowMs);
+      // A response that says how long it is may be too long for the store.
+      if (storing === 'store') storing = 'no-room';
+      const passed = { decision: storing, status: response.status, atMs: nowMs };
+      if (head.method === 'GET') passMemory.remember(key, passed);
     }
     flight?.release('uncacheable');
     this.#mode = 'direct';

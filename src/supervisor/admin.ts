@@ -1,20 +1,29 @@
 /**
- * The admin endpoint: metrics, statistics and health for this machine. Read-only, on loopback or a
+ * The admin endpoint: metrics, statistics, health and the cache, for this machine. On loopback or a
  * UNIX socket, and only for requests that name such a host: a web page that points its own name at
- * 127.0.0.1 gets nothing.
+ * 127.0.0.1 gets nothing. What writes is guarded further; see admin-cache.ts.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Endpoint } from '../config/options.ts';
+import type { Endpoint, SluiceOptions } from '../config/options.ts';
 import { prometheusContentType, prometheusText, statsObject } from '../telemetry/exposition.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
+import { answerCache } from './admin-cache.ts';
+import type { CacheControl } from './cache-control.ts';
 import { listenError } from './listeners.ts';
 import type { SupervisorStatus } from './supervisor.ts';
 
 export interface AdminSources {
   status(): SupervisorStatus;
   regions(): Uint8Array[];
+  readonly cache: CacheControl;
+  readonly cacheOptions: CacheOptions;
 }
+
+export type CacheOptions = Pick<
+  SluiceOptions,
+  'cacheDirectory' | 'cacheSizeBytes' | 'cacheMemoryBytes'
+>;
 
 export interface AdminServer {
   /** As bound. */
@@ -68,6 +77,11 @@ function answer(request: IncomingMessage, response: ServerResponse, sources: Adm
   const host = request.headers.host;
   if (host !== undefined && host !== '' && !LOCAL_HOST.test(host)) {
     send(response, 403, 'text/plain', 'The admin endpoint answers to localhost only.\n');
+  } else if (/^\/cache(?:[/?]|$)/.test(request.url ?? '')) {
+    void answerCache(request, sources).then(({ status, allow, body }) => {
+      if (allow !== undefined) response.setHeader('Allow', allow);
+      send(response, status, 'application/json', `${JSON.stringify(body)}\n`);
+    });
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
     send(response, 405, 'text/plain', 'Only GET and HEAD.\n');
@@ -88,7 +102,7 @@ function answerPath(path: string, response: ServerResponse, sources: AdminSource
     const isServing = state === 'running' && workers.some((one) => one.state === 'running');
     send(response, isServing ? 200 : 503, 'text/plain', isServing ? 'ok\n' : `${state}\n`);
   } else {
-    send(response, 404, 'text/plain', 'There is /metrics, /stats and /healthz.\n');
+    send(response, 404, 'text/plain', 'There is /metrics, /stats, /healthz and /cache.\n');
   }
 }
 

@@ -9,8 +9,9 @@ import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
-import type { StartWorker, WorkerSetup } from '../worker/contract.ts';
+import type { PurgeEverywhere, StartWorker, WorkerSetup } from '../worker/contract.ts';
 import type { AdminServer } from './admin.ts';
+import { CacheControl } from './cache-control.ts';
 import {
   closeListeners,
   listenersOf,
@@ -53,6 +54,7 @@ export class Supervisor {
   readonly #strikesOffset: number;
   readonly #metrics: Metrics;
   readonly #startedAtMs = Date.now();
+  readonly #cache: CacheControl;
   #listeners: OpenListener[] = [];
   #processes: WorkerProcess[] = [];
   #local: AssembledWorker | null = null;
@@ -69,6 +71,11 @@ export class Supervisor {
     const length = this.#strikesOffset + strikeRegisterBytes();
     this.#memory = SharedMemory.create('sluice-shared', length);
     this.#metrics = new Metrics(this.#region(regionCount - 1));
+    this.#cache = new CacheControl({
+      workers: () => this.#cacheAskers(),
+      isShared: input.options.cacheDirectory !== '',
+      report: input.report,
+    });
   }
 
   /**
@@ -141,6 +148,8 @@ export class Supervisor {
     const { startAdminServer } = await import('./admin.ts');
     this.#admin = await startAdminServer(admin, {
       status: () => this.status,
+      cache: this.#cache,
+      cacheOptions: this.#input.options,
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
         if (this.#local === null) this.#metrics.memoryHeld(process.memoryUsage.rss(), 0);
@@ -148,6 +157,18 @@ export class Supervisor {
       },
     });
   }
+
+  #cacheAskers() {
+    const local = this.#local;
+    return local === null
+      ? this.#processes.map((worker) => worker.askCache.bind(worker))
+      : [local.askCache.bind(local)];
+  }
+
+  /** For PURGE requests to a data port. */
+  readonly #purgeEverywhere: PurgeEverywhere = (wish, done) => {
+    this.#cache.purge(wish, 'a PURGE request').then(done, () => done(null));
+  };
 
   async #startWorkers(): Promise<void> {
     const { options } = this.#input;
@@ -167,7 +188,12 @@ export class Supervisor {
     );
     if (options.workers === 1) {
       const startWorker = await this.#input.workers.load();
-      this.#local = await assembleWorker(setups[0]!, this.#memory, startWorker);
+      this.#local = await assembleWorker(
+        setups[0]!,
+        this.#memory,
+        startWorker,
+        this.#purgeEverywhere,
+      );
       this.#countRunning(true);
       return;
     }
@@ -182,6 +208,7 @@ export class Supervisor {
       policy: defaultRestartPolicy,
       onRunning: (isRunning) => this.#countRunning(isRunning),
       onDeath: (cause) => this.#metrics.workerRestarted(cause),
+      purgeEverywhere: this.#purgeEverywhere,
       report: this.#input.report,
     });
   }

@@ -1,7 +1,14 @@
 /** One worker's place: the process that fills it now, and its replacement when that one dies. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { UsageError } from '../base/errors.ts';
-import type { WorkerCommand, WorkerReport, WorkerSetup } from '../worker/contract.ts';
+import type {
+  CacheAnswer,
+  CacheQuestion,
+  PurgeEverywhere,
+  WorkerCommand,
+  WorkerReport,
+  WorkerSetup,
+} from '../worker/contract.ts';
 import { type RestartPolicy, restartDelayMs } from './restart-policy.ts';
 
 export interface WorkerProcessInput {
@@ -12,17 +19,25 @@ export interface WorkerProcessInput {
   readonly policy: RestartPolicy;
   onRunning(isRunning: boolean): void;
   onDeath(cause: 'exit' | 'signal'): void;
+  /** A client of the worker wants a purge in all of them. */
+  readonly purgeEverywhere: PurgeEverywhere;
   report(message: string): void;
 }
 
 /** The first descriptor after standard input, output, error and the IPC channel. */
 const FIRST_INHERITED_FD = 4;
 
+/** How long a worker may take to answer about its cache: it may be busy, but not for so long. */
+const CACHE_ANSWER_TIMEOUT_MS = 5_000;
+
 /** Grace after the drain time-out, before a worker that does not end is killed. */
 const KILL_GRACE_MS = 1_000;
 
 export class WorkerProcess {
   readonly #input: WorkerProcessInput;
+  /** Questions to the cache that are not answered yet. */
+  readonly #questions = new Map<number, (answer: CacheAnswer | null | undefined) => void>();
+  #lastQuestion = 0;
   #child: ChildProcess | null = null;
   #startedAtMs = 0;
   #isRunning = false;
@@ -57,6 +72,23 @@ export class WorkerProcess {
 
   reopenLog(): void {
     this.#send({ type: 'reopen-log' });
+  }
+
+  /**
+   * Null when the worker does not answer in time; undefined when there is none that serves, and so
+   * none that remembers anything.
+   */
+  async askCache(question: CacheQuestion): Promise<CacheAnswer | null | undefined> {
+    if (!this.#isRunning) return undefined;
+    const id = ++this.#lastQuestion;
+    const { promise, resolve } = Promise.withResolvers<CacheAnswer | null | undefined>();
+    this.#questions.set(id, resolve);
+    this.#send({ type: 'ask-cache', id, question });
+    const timer = setTimeout(() => resolve(null), CACHE_ANSWER_TIMEOUT_MS);
+    const answer = await promise;
+    clearTimeout(timer);
+    this.#questions.delete(id);
+    return answer;
   }
 
   /** Drains and ends the process. Resolves when it has ended, at the latest after the grace. */
@@ -114,6 +146,15 @@ export class WorkerProcess {
       this.#firstStart = null;
       return;
     }
+    if (message.type === 'cache-answer') {
+      this.#questions.get(message.id)?.(message.answer);
+      return;
+    }
+    if (message.type === 'purge') {
+      const { id, wish } = message;
+      this.#input.purgeEverywhere(wish, (count) => this.#send({ type: 'purged', id, count }));
+      return;
+    }
     const { workerIndex } = this.#input.setup;
     if (this.#firstStart === null) {
       this.#input.report(`worker ${workerIndex} cannot start: ${message.message}`);
@@ -135,6 +176,7 @@ export class WorkerProcess {
     this.#child = null;
     if (this.#isRunning) this.#input.onRunning(false);
     this.#isRunning = false;
+    for (const answer of this.#questions.values()) answer(undefined);
     if (this.#firstStart !== null) {
       this.#isStopping = true;
       this.#firstStart.reject(new Error(`worker ${setup.workerIndex} ended at its start (${how})`));

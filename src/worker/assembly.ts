@@ -7,18 +7,26 @@ import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { startProcessSampler } from '../telemetry/process-sampler.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
-import type { StartWorker, WorkerSetup } from './contract.ts';
+import type {
+  CacheAnswer,
+  CacheQuestion,
+  PurgeEverywhere,
+  StartWorker,
+  WorkerSetup,
+} from './contract.ts';
 
 export interface AssembledWorker {
   /** Resolves when every exchange has ended or was broken off, and the log is written. */
   drain(timeoutMs: number): Promise<void>;
   reopenLog(): void;
+  askCache(question: CacheQuestion): Promise<CacheAnswer>;
 }
 
 export async function assembleWorker(
   setup: WorkerSetup,
   memory: SharedMemory,
   startWorker: StartWorker,
+  purgeEverywhere: PurgeEverywhere,
 ): Promise<AssembledWorker> {
   const { options, workerIndex, listeners, ticketKeys, metricsOffset, strikesOffset } = setup;
   const region = memory.bytes.subarray(metricsOffset, metricsOffset + metricsRegionBytes);
@@ -42,6 +50,7 @@ export async function assembleWorker(
     strikes,
     metrics,
     accessLog,
+    purgeEverywhere,
   });
   return {
     async drain(timeoutMs) {
@@ -50,5 +59,6 @@ export async function assembleWorker(
       await accessLog.close();
     },
     reopenLog: () => accessLog.reopen(),
+    askCache: (question) => worker.askCache(question),
   };
 }

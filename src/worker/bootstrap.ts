@@ -6,12 +6,19 @@ import { flushCompileCache } from 'node:module';
 import { UsageError } from '../base/errors.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { type AssembledWorker, assembleWorker } from './assembly.ts';
-import type { StartWorker, WorkerCommand, WorkerReport, WorkerSetup } from './contract.ts';
+import type {
+  PurgeEverywhere,
+  StartWorker,
+  WorkerCommand,
+  WorkerReport,
+  WorkerSetup,
+} from './contract.ts';
 
 export function bootstrapWorker(startWorker: StartWorker): void {
   let worker: AssembledWorker | null = null;
   let drainTimeoutMs = 0;
   let isDraining = false;
+  const purges = purgesUnderWay();
 
   const drain = async (timeoutMs: number) => {
     if (isDraining) return;
@@ -24,7 +31,7 @@ export function bootstrapWorker(startWorker: StartWorker): void {
     switch (command.type) {
       case 'start':
         drainTimeoutMs = command.setup.options.drainTimeoutMs;
-        void start(command.setup, startWorker).then((started) => {
+        void start(command.setup, startWorker, purges.begin).then((started) => {
           worker = started;
         });
         break;
@@ -33,6 +40,14 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         break;
       case 'reopen-log':
         worker?.reopenLog();
+        break;
+      case 'ask-cache':
+        void worker?.askCache(command.question).then((answer) => {
+          report({ type: 'cache-answer', id: command.id, answer }, () => {});
+        });
+        break;
+      case 'purged':
+        purges.end(command.id, command.count);
         break;
     }
   });
@@ -48,10 +63,11 @@ export function bootstrapWorker(startWorker: StartWorker): void {
 async function start(
   setup: WorkerSetup,
   startWorker: StartWorker,
+  purgeEverywhere: PurgeEverywhere,
 ): Promise<AssembledWorker | null> {
   try {
     const memory = SharedMemory.open(setup.metricsFd, setup.metricsBytes);
-    const worker = await assembleWorker(setup, memory, startWorker);
+    const worker = await assembleWorker(setup, memory, startWorker, purgeEverywhere);
     // Now, and not at the end: a replacement of this process is to start fast.
     flushCompileCache();
     report({ type: 'ready' }, () => {});
@@ -63,6 +79,23 @@ async function start(
     report({ type: 'failed', message, remedy }, () => process.exit(EXIT_FAILED));
     return null;
   }
+}
+
+/** Purges that clients of this worker wait for while the supervisor sees to all workers. */
+function purgesUnderWay() {
+  const waiting = new Map<number, (count: number | null) => void>();
+  let last = 0;
+  const begin: PurgeEverywhere = (wish, done) => {
+    const id = ++last;
+    waiting.set(id, done);
+    report({ type: 'purge', id, wish }, () => {});
+  };
+  const end = (id: number, count: number | null) => {
+    const done = waiting.get(id);
+    waiting.delete(id);
+    done?.(count);
+  };
+  return { begin, end };
 }
 
 const EXIT_FAILED = 1;

@@ -10,6 +10,8 @@ import { CacheFaults } from './cache-faults.ts';
 
 export interface WorkerCache {
   readonly store: Store;
+  /** Takes in at once what other workers have purged, where they share a directory. */
+  follow(): void;
   /** Tells the metrics what is held and what was evicted. Called once per sweep. */
   count(): void;
   /** Resolves when everything that can be written is written. */
@@ -30,6 +32,7 @@ function memoryCache(capacityBytes: number, metrics: Metrics): WorkerCache {
   const countMemory = memoryCounter(store, metrics);
   return {
     store,
+    follow() {},
     count: countMemory,
     async close() {
       store[Symbol.dispose]();
@@ -60,6 +63,7 @@ async function diskCache(
   let evictedBefore = 0;
   return {
     store,
+    follow: () => store.followOthers(),
     count() {
       countMemory();
       metrics.cacheDiskHolds(store.bytesUsed, store.entryCount);

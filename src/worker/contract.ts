@@ -1,4 +1,5 @@
 /** What the supervisor gives a worker, and what it can ask of it. */
+import type { PurgeSelector } from '../cache/contract.ts';
 import type { Endpoint, SluiceOptions } from '../config/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -22,16 +23,80 @@ export interface WorkerSetup {
   readonly ticketKeys: Buffer;
 }
 
+/** A purge, as a client of the admin endpoint or of a data port wants it. */
+export interface PurgeWish {
+  readonly selectors: readonly PurgeSelector[];
+  /** Mark stale instead of removing. */
+  readonly soft: boolean;
+}
+
+/** What the supervisor asks of a worker's cache. */
+export type CacheQuestion =
+  | ({ readonly kind: 'purge'; readonly nowMs: number } & PurgeWish)
+  /** Take in what another worker has purged in the directory that all share. */
+  | { readonly kind: 'follow' }
+  | { readonly kind: 'lookup'; readonly key: string };
+
+export type CacheAnswer =
+  /** Stored responses that went, or -1 when that is found out bit by bit. */
+  | { readonly kind: 'purged'; readonly count: number }
+  | { readonly kind: 'followed' }
+  | { readonly kind: 'found'; readonly lookup: CacheLookup };
+
+/** What one worker knows of a key. */
+export interface CacheLookup {
+  readonly variants: readonly StoredVariant[];
+  /** A fetch that others may wait for is under way. */
+  readonly isBeingFetched: boolean;
+  /** Why the last response that this worker saw was not stored; null when it was, or never seen. */
+  readonly refused: {
+    readonly decision: string;
+    readonly reason: string;
+    readonly status: number;
+    /** Milliseconds ago. */
+    readonly agoMs: number;
+  } | null;
+}
+
+/** One stored response. Times are whole seconds. */
+export interface StoredVariant {
+  readonly status: number;
+  readonly tier: 'memory' | 'disk';
+  readonly contentLength: number;
+  /** `bytes 0-99/1000` of a stored part; null for all of it. */
+  readonly part: string | null;
+  /** What the request had in the fields that Vary names; null for absent. */
+  readonly vary: Record<string, string | null>;
+  readonly isFresh: boolean;
+  readonly ageSeconds: number;
+  readonly lifetimeSeconds: number;
+  /** Negative when stale. */
+  readonly ttlSeconds: number;
+  /** Where the lifetime is from: max-age, expires, heuristic and so on. */
+  readonly lifetimeSource: string;
+  readonly isMarkedStale: boolean;
+  /** Of the stored fields, those that a cache acts by. */
+  readonly fields: Record<string, string>;
+  /** ISO 8601. */
+  readonly storedAt: string;
+}
+
 /** From the supervisor to a worker process. */
 export type WorkerCommand =
   | { readonly type: 'start'; readonly setup: WorkerSetup }
   | { readonly type: 'drain'; readonly timeoutMs: number }
-  | { readonly type: 'reopen-log' };
+  | { readonly type: 'reopen-log' }
+  | { readonly type: 'ask-cache'; readonly id: number; readonly question: CacheQuestion }
+  /** Answers a worker's `purge`; null when a worker could not be reached. */
+  | { readonly type: 'purged'; readonly id: number; readonly count: number | null };
 
 /** From a worker process to the supervisor. `remedy` is there when the user made the mistake. */
 export type WorkerReport =
   | { readonly type: 'ready' }
-  | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null };
+  | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null }
+  | { readonly type: 'cache-answer'; readonly id: number; readonly answer: CacheAnswer }
+  /** A client of a data port wants a purge in all workers. */
+  | { readonly type: 'purge'; readonly id: number; readonly wish: PurgeWish };
 
 /** A listening socket, bound and listening. The worker adopts the descriptor, and closes it. */
 export interface InheritedListener {
@@ -47,7 +112,11 @@ export interface WorkerInput
   readonly accessLog: AccessLogSink;
   /** The strike register's shared memory. */
   readonly strikes: Int32Array;
+  readonly purgeEverywhere: PurgeEverywhere;
 }
+
+/** Purges in all workers; `done` gets how many stored responses went, -1, or null, as above. */
+export type PurgeEverywhere = (wish: PurgeWish, done: (count: number | null) => void) => void;
 
 export interface RunningWorker {
   /**
@@ -55,6 +124,7 @@ export interface RunningWorker {
    * exchanges finish; breaks off what is left after `timeoutMs`. Resolves when nothing is open.
    */
   drain(timeoutMs: number): Promise<void>;
+  askCache(question: CacheQuestion): Promise<CacheAnswer>;
 }
 
 /** Resolves when the worker is accepting connections. */

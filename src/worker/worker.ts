@@ -1,4 +1,5 @@
 /** Puts one worker together: reactor, TLS, cache, proxy, listeners; and drains it in the end. */
+import { BlockList, isIPv6 } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../base/clock.ts';
 import { CollapseTable } from '../cache/collapse.ts';
@@ -10,6 +11,7 @@ import { ChannelPool } from '../proxy/channel.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
 import { PassMemory } from '../proxy/pass-memory.ts';
 import { ReverseProxy } from '../proxy/proxy.ts';
+import type { PurgeGate } from '../proxy/purge-request.ts';
 import type { TlsConnector } from '../proxy/upstream/connection.ts';
 import { defaultUpstreamLimits } from '../proxy/upstream/limits.ts';
 import { OriginPool } from '../proxy/upstream/pool.ts';
@@ -23,7 +25,14 @@ import { createServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
 import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
-import type { InheritedListener, RunningWorker, WorkerInput } from './contract.ts';
+import { answerCacheQuestion } from './cache-desk.ts';
+import type {
+  CacheAnswer,
+  CacheQuestion,
+  InheritedListener,
+  RunningWorker,
+  WorkerInput,
+} from './contract.ts';
 import { coverageOf } from './coverage.ts';
 import { Downstream, type DownstreamShared, type TlsAcceptor } from './downstream.ts';
 import { defaultDownstreamLimits } from './limits.ts';
@@ -61,6 +70,7 @@ class Worker implements RunningWorker {
   readonly #channels: ChannelPool;
   readonly #cache: WorkerCache;
   readonly #collapse = new CollapseTable();
+  readonly #passMemory = new PassMemory();
   readonly #pool: OriginPool;
   readonly #shared: DownstreamShared;
   readonly #connections = new Set<Downstream>();
@@ -84,7 +94,8 @@ class Worker implements RunningWorker {
       keyRules: defaultKeyRules,
       earlyDataPolicy: defaultEarlyDataPolicy,
       collapse: this.#collapse,
-      passMemory: new PassMemory(),
+      passMemory: this.#passMemory,
+      purges: this.#purgeGate(),
       clock: new BatchClock((body) => this.#reactor.defer(body)),
       observer: exchangeObserver(metrics, accessLog),
       dateNow,
@@ -120,6 +131,28 @@ class Worker implements RunningWorker {
       monotonicMs,
       observer: poolObserver(this.#input.metrics),
     });
+  }
+
+  #purgeGate(): PurgeGate {
+    const { options, purgeEverywhere } = this.#input;
+    const allowed = new BlockList();
+    for (const { address, bits } of options.purgeFrom) {
+      allowed.addSubnet(address, bits, isIPv6(address) ? 'ipv6' : 'ipv4');
+    }
+    return {
+      isAllowed(address) {
+        // Whoever reaches a UNIX socket is on this machine.
+        if (address === 'unix') return allowed.check('127.0.0.1');
+        return allowed.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+      },
+      purge: (selectors, soft, done) => purgeEverywhere({ selectors, soft }, done),
+    };
+  }
+
+  askCache(question: CacheQuestion): Promise<CacheAnswer> {
+    const cache = this.#cache;
+    const [collapse, passMemory] = [this.#collapse, this.#passMemory];
+    return answerCacheQuestion({ cache, collapse, passMemory, clock: systemClock }, question);
   }
 
   #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {

@@ -15,7 +15,10 @@ export const startStandIn: StartWorker = async (input) => {
     server.listen({ fd });
     return server;
   });
-  return { drain: (timeoutMs) => drain(servers, timeoutMs) };
+  return {
+    drain: (timeoutMs) => drain(servers, timeoutMs),
+    askCache: async () => ({ kind: 'followed' }),
+  };
 };
 
 function answer(input: WorkerInput, request: IncomingMessage, response: ServerResponse): void {

@@ -101,7 +101,7 @@ export class DiskStore implements Store {
     this.#writer = new SegmentWriter(this.files, this.space, this.#onFault, this.#now);
     this.#purges = new PurgeLog(this.index);
     this.#host = this.#fillHost(options.contentBytesMax ?? Math.floor(capacityBytes / 4));
-    this.#timer = setInterval(() => this.#followOthers(), COHERENCE_MS);
+    this.#timer = setInterval(() => this.followOthers(), COHERENCE_MS);
     this.#timer.unref();
   }
 
@@ -313,7 +313,8 @@ export class DiskStore implements Store {
     if (this.#closed) return;
     const { key, response } = fill;
     const judgement = this.#purges.judge(fill.purgeSequence, key, response.fields);
-    if (judgement.kind === 'purged') {
+    // Stale before it was complete is of no use either: the next request fetches it anew.
+    if (judgement.kind !== 'kept') {
       this.#noteListed(key, fill);
       if (fill.segment !== 0) this.space.drop(fill.segment);
       return;
@@ -459,11 +460,23 @@ export class DiskStore implements Store {
   }
 
   purge(selector: PurgeSelector, soft: boolean, nowMs: number): number {
-    const counted =
-      selector.kind === 'key' ? this.index.entriesOf(keyHash(selector.key)).length : -1;
+    if (this.#closed) return 0;
+    const counted = selector.kind === 'key' ? this.#takeKey(selector.key, soft) : -1;
     this.memory.purge(selector, soft, nowMs);
     this.#purges.append(selector, soft, nowMs, (purge) => this.#applyPurge(purge));
     return counted;
+  }
+
+  /** Counts what is stored under a key, and forgets where it is unless it only becomes stale. */
+  #takeKey(key: string, soft: boolean): number {
+    const names = new Set(
+      this.#knownHits(key).map((hit) => objectName(key, hit.response).toString('hex')),
+    );
+    for (const entry of this.index.entriesOf(keyHash(key))) {
+      names.add(entry.name.toString('hex'));
+      if (!soft) void this.index.remove(entry.name);
+    }
+    return names.size;
   }
 
   /** What this process holds in memory follows every purge, its own included. */
@@ -477,7 +490,8 @@ export class DiskStore implements Store {
     }
   }
 
-  #followOthers(): void {
+  /** Takes in what other workers have purged; done every COHERENCE_MS anyway. */
+  followOthers(): void {
     if (!this.#closed) this.#purges.refresh((purge) => this.#applyPurge(purge));
   }
 

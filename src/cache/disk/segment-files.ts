@@ -43,7 +43,7 @@ export class SegmentFiles {
   }
 
   path(id: number): string {
-    return join(this.#directory, hex(id % DIRECTORIES), `${id}.segment`);
+    return segmentPath(this.#directory, id);
   }
 
   /** Reads `length` octets, all or nothing. */
@@ -163,6 +163,10 @@ export class SegmentFiles {
     this.#resident?.[Symbol.dispose]();
     this.#resident = null;
   }
+}
+
+export function segmentPath(directory: string, id: number): string {
+  return join(directory, hex(id % DIRECTORIES), `${id}.segment`);
 }
 
 function hex(number: number): string {
