@@ -38,7 +38,13 @@ test('fields that Connection names go no further, in whatever case and line', ()
   );
 });
 
-test('Connection cannot take away a field that is meant for everyone', () => {
+test('well-known fields that Connection names go no further either', () => {
+  const names = ['accept-language', 'user-agent', 'etag', 'x-real-ip'];
+  const lines = names.map((name): [string, string] => [name, '1']);
+  assert.deepEqual(forwarded(['connection', names.join(', ')], ...lines), []);
+});
+
+test('Connection cannot take away a field that routing, access or caching rest on', () => {
   const names = [
     'host',
     'cookie',

@@ -5,19 +5,38 @@ import type { FieldSection } from './field-section.ts';
 const NONE: readonly string[] = [];
 
 /**
- * Appends to `target` every field of `source` that is meant for the next recipient, too.
- *
- * What Connection names goes no further, but for fields that are defined for all recipients: naming
- * those is forbidden (RFC 9110 §7.6.1), and doing so all the same has been used to make proxies drop
- * Authorization, Cookie, X-Forwarded-For or Early-Data, which the next recipient relies on.
+ * Fields that routing, access and caching rest on. They are meant for all recipients, so that naming
+ * them in Connection is forbidden (RFC 9110 §7.6.1); doing so all the same has been used to make
+ * proxies drop what the next recipient relies on. Everything else that Connection names stays here.
  */
+const NEVER_DROPPED = new Set([
+  'authorization',
+  'cache-control',
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+  'cookie',
+  'early-data',
+  'forwarded',
+  'host',
+  'location',
+  'set-cookie',
+  'vary',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+]);
+
+/** Appends to `target` every field of `source` that is meant for the next recipient, too. */
 export function copyEndToEndFields(source: FieldSection, target: FieldSection): void {
   const listed = connectionOptions(source);
   for (let i = 0; i < source.length; i++) {
     const name = source.names[i]!;
-    const known = fieldNameInfo(name);
-    const staysHere = known === undefined ? listed.includes(name) : known.hopByHop;
-    if (!staysHere) target.append(name, source.values[i]!);
+    if (fieldNameInfo(name)?.hopByHop) continue;
+    if (listed !== NONE && listed.includes(name) && !NEVER_DROPPED.has(name)) continue;
+    target.append(name, source.values[i]!);
   }
 }
 
