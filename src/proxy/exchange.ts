@@ -290,7 +290,9 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   #send(validation: Validation | null, flight: Flight | null): void {
-    const { method, upgrade } = this.#head;
+    const { method, upgrade, contentLength } = this.#head;
+    // Content is no part of the key: what it made the origin say must not answer those without it.
+    const isPlainGet = method === 'GET' && contentLength === 0;
     this.#record.originAsked();
     this.#request = new OriginRequest({
       environment: this.#environment,
@@ -299,7 +301,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       key: this.#key,
       remoteAddress: this.#facts.remoteAddress,
       early: this.#facts.early,
-      mayStore: (method === 'GET' || method === 'POST') && upgrade === '',
+      mayStore: (isPlainGet || method === 'POST') && upgrade === '',
       validation,
       fallback: this.#fallback,
       flight,
@@ -314,9 +316,18 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     this.#waitingOn = null;
     if (this.#over) return;
     this.#collapsed = true;
-    const { cachePolicy } = this.#environment;
-    const selected = selectStored([hit], this.#head.fields, cachePolicy);
-    if (selected === undefined || !this.#serve(selected, 'collapsed')) this.#goAlone();
+    if (!this.#isFor(hit) || !this.#serve(hit, 'collapsed')) this.#goAlone();
+  }
+
+  /**
+   * RFC 9111 §4: what may only be used after validation was validated for the request that fetched
+   * it, not for this one: it may be another user's.
+   */
+  #isFor(hit: StoreHit): boolean {
+    const { cachePolicy, clock } = this.#environment;
+    if (selectStored([hit], this.#head.fields, cachePolicy) === undefined) return false;
+    const nowMs = clock.wallMs();
+    return decideReuse(this.#directives, hit.response, nowMs, cachePolicy).use !== 'validate';
   }
 
   onRelease(_reason: ReleaseReason): void {

@@ -6,6 +6,7 @@ import type { SluiceError } from '../base/errors.ts';
 import type { RequestDirectives } from '../cache/cache-control.ts';
 import type { Flight } from '../cache/collapse.ts';
 import type { ContentWriter, StoredResponse, StoreHit } from '../cache/contract.ts';
+import { isFresh } from '../cache/freshness.ts';
 import { invalidatedKeys } from '../cache/invalidation.ts';
 import { isOriginError, mayServeOnError } from '../cache/reuse.ts';
 import { receiveResponse } from '../cache/stored-response.ts';
@@ -262,7 +263,11 @@ export class OriginRequest implements FetchHandler {
       }
       if (writer !== undefined) {
         this.#mode = 'filling';
-        passMemory.forget(key);
+        const { freshness } = writer.hit.response;
+        // Those who would wait for what must be validated would be let go again.
+        const isShareable = isFresh(freshness, nowMs) && !freshness.directives.noCache;
+        if (isShareable) passMemory.forget(key);
+        else if (head.method === 'GET') passMemory.remember(key, nowMs);
         owner.onOriginResponse(response, storing);
         const { observer } = environment;
         const input = { fetch: this.#fetch, writer, head: response, consumer: owner, flight };
