@@ -141,7 +141,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const nowMs = clock.wallMs();
     const selected = selectStored(hits, fields, cachePolicy);
     if (selected === undefined) {
-      this.#miss(hits.length === 0 ? 'uri-miss' : 'vary-miss', { selected, hits });
+      if (hits.length === 0) this.#miss('uri-miss', null);
+      else this.#miss('vary-miss', { selected, hits });
       return;
     }
     const decision = decideReuse(this.#directives, selected.response, nowMs, cachePolicy);

@@ -14,6 +14,7 @@ import { decideStoring, refuseAtOnce, type StoringDecision } from '../cache/stor
 import { addValidation, freshen, freshenedBy, headOutcome } from '../cache/validation.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import { isSafeMethod } from '../http/methods.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { Fetch, type FetchHandler } from './fetch.ts';
 import { Fill, type FillConsumer } from './fill.ts';
@@ -220,6 +221,7 @@ export class OriginRequest implements FetchHandler {
 
   #invalidate(response: ResponseHead): void {
     const { environment, head } = this.#input;
+    if (isSafeMethod(head.method)) return;
     const { store, keyRules } = environment;
     for (const key of invalidatedKeys(head, response.status, response.fields, keyRules)) {
       store.invalidate(key);
@@ -276,8 +278,7 @@ export class OriginRequest implements FetchHandler {
       }
       // A response that says how long it is may be too long for the store.
       if (storing === 'store') storing = 'no-room';
-      const passed = { decision: storing, status: response.status, atMs: nowMs };
-      if (head.method === 'GET') passMemory.remember(key, passed);
+      if (head.method === 'GET') passMemory.remember(key, storing, response.status, nowMs);
     }
     flight?.release('uncacheable');
     this.#mode = 'direct';

@@ -8,6 +8,8 @@ import type { StoringDecision } from '../cache/storing.ts';
 const PASS_MS = 10_000;
 /** About 2 MiB. */
 const PASS_KEYS_MAX = 8_192;
+/** A key that is asked for all the time is moved to the end of the queue this often. */
+const MOVE_MS = 1_000;
 
 /** Why the last response to a key was not stored. */
 export interface Passed {
@@ -17,8 +19,16 @@ export interface Passed {
   readonly atMs: number;
 }
 
+/** In the order of `movedMs`, which is what the oldest is found by. */
+interface Entry {
+  decision: Passed['decision'];
+  status: number;
+  atMs: number;
+  readonly movedMs: number;
+}
+
 export class PassMemory {
-  readonly #passed = new Map<string, Passed>();
+  readonly #passed = new Map<string, Entry>();
 
   has(key: string, nowMs: number): boolean {
     const passed = this.#passed.get(key);
@@ -30,13 +40,20 @@ export class PassMemory {
     return this.#passed.get(key);
   }
 
-  remember(key: string, passed: Passed): void {
-    this.#passed.delete(key);
+  remember(key: string, decision: Passed['decision'], status: number, atMs: number): void {
+    const known = this.#passed.get(key);
+    if (known !== undefined && atMs < known.movedMs + MOVE_MS) {
+      known.decision = decision;
+      known.status = status;
+      known.atMs = atMs;
+      return;
+    }
+    if (known !== undefined) this.#passed.delete(key);
     if (this.#passed.size >= PASS_KEYS_MAX) {
       const oldest = this.#passed.keys().next();
       if (!oldest.done) this.#passed.delete(oldest.value);
     }
-    this.#passed.set(key, passed);
+    this.#passed.set(key, { decision, status, atMs, movedMs: atMs });
   }
 
   forget(key: string): void {

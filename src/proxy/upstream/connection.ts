@@ -50,18 +50,22 @@ export interface OriginConnectionInput {
 export class OriginConnection implements ChannelHandler {
   readonly #input: OriginConnectionInput;
   readonly #timer: Timer;
+  /** Milliseconds of the current limit that are left when the timer fires. */
+  #leftMs = 0;
+  readonly #watched = new Watched(this);
   #channel: Channel;
   #http: Http1ClientConnection;
   #http2: Http2Session | null = null;
   #addressIndex = 0;
   #state: 'connecting' | 'idle' | 'busy' | 'shared' | 'closed' = 'connecting';
+  #isTunnel = false;
   #reported = false;
   #timedOut = false;
 
   constructor(input: OriginConnectionInput) {
     this.#input = input;
     this.#timer = input.reactor.timer(() => this.#onTimeout());
-    this.#timer.arm(input.limits.connectTimeoutMs);
+    this.#arm(input.limits.connectTimeoutMs);
     this.#channel = new Channel(input.channels, this);
     this.#http = this.#makeHttp();
     this.#connect();
@@ -90,8 +94,9 @@ export class OriginConnection implements ChannelHandler {
     if (this.#http2 !== null) return this.#http2.start(head, handler);
     assert(this.#state === 'idle', 'an exchange starts on an idle connection');
     this.#state = 'busy';
-    this.#timer.arm(this.#input.limits.readTimeoutMs);
-    return this.#http.start(head, new Watched(handler, this));
+    this.#arm(this.#input.limits.readTimeoutMs);
+    this.#watched.handler = handler;
+    return this.#http.start(head, this.#watched);
   }
 
   /** The exchange has ended in whatever way; called by its watcher. */
@@ -99,16 +104,17 @@ export class OriginConnection implements ChannelHandler {
     if (this.#state !== 'busy') return;
     if (!this.#http.isReusable) {
       this.#channel.end();
-      this.#timer.arm(this.#input.limits.idleTimeoutMs);
+      this.#arm(this.#input.limits.idleTimeoutMs);
       return;
     }
     this.#state = 'idle';
-    this.#timer.arm(this.#input.limits.idleTimeoutMs);
+    this.#arm(this.#input.limits.idleTimeoutMs);
     this.#input.owner.onIdle(this);
   }
 
   /** A tunnel lives as long as its ends do. */
   becomeTunnel(): void {
+    this.#isTunnel = true;
     this.#timer.cancel();
   }
 
@@ -117,8 +123,23 @@ export class OriginConnection implements ChannelHandler {
     this.#channel.destroy();
   }
 
+  /**
+   * A limit begins anew. The timer never runs for longer than an idle connection is kept: moving it
+   * to a later time costs next to nothing, moving it to an earlier one, at the end of each exchange,
+   * would not.
+   */
+  #arm(limitMs: number): void {
+    const delayMs = Math.min(limitMs, this.#input.limits.idleTimeoutMs);
+    this.#leftMs = limitMs - delayMs;
+    this.#timer.arm(delayMs);
+  }
+
   #onTimeout(): void {
     if (this.#state === 'closed') return;
+    if (this.#leftMs > 0) {
+      this.#arm(this.#leftMs);
+      return;
+    }
     this.#timedOut = true;
     this.#channel.destroy();
   }
@@ -133,7 +154,7 @@ export class OriginConnection implements ChannelHandler {
     this.#state = 'idle';
     // Whoever waited for it may have left: then it is kept like any unused connection.
     this.#timer.cancel();
-    this.#timer.arm(this.#input.limits.idleTimeoutMs);
+    this.#arm(this.#input.limits.idleTimeoutMs);
     this.#input.owner.onReady(this);
   }
 
@@ -166,7 +187,7 @@ export class OriginConnection implements ChannelHandler {
       this.#http2.receive(bytes);
       return;
     }
-    if (this.#state === 'busy') this.#timer.arm(this.#input.limits.readTimeoutMs);
+    if (this.#state === 'busy' && !this.#isTunnel) this.#arm(this.#input.limits.readTimeoutMs);
     this.#http.receive(bytes);
     // Bytes that nobody asked for would be taken for the next response (response splitting).
     if (this.#state === 'idle' && !this.#http.isReusable) this.#channel.destroy();
@@ -228,44 +249,48 @@ function timeoutError(state: string): SluiceError {
       });
 }
 
-/** Passes a response on and tells the connection when the exchange is over. */
+/** Passes responses on and tells the connection when an exchange is over. */
 class Watched implements ResponseHandler {
-  readonly #handler: ResponseHandler;
+  /** Of the exchange under way. */
+  handler: ResponseHandler | null = null;
   readonly #connection: OriginConnection;
 
-  constructor(handler: ResponseHandler, connection: OriginConnection) {
-    this.#handler = handler;
+  constructor(connection: OriginConnection) {
     this.#connection = connection;
   }
 
   onInformational(status: number, fields: FieldSection): void {
-    this.#handler.onInformational(status, fields);
+    this.handler?.onInformational(status, fields);
   }
 
   onHead(head: ResponseHead): void {
-    this.#handler.onHead(head);
+    this.handler?.onHead(head);
   }
 
   onContent(bytes: Uint8Array): void {
-    this.#handler.onContent(bytes);
+    this.handler?.onContent(bytes);
   }
 
   onEnd(trailers: FieldSection | null): void {
-    this.#handler.onEnd(trailers);
+    const handler = this.handler;
+    this.handler = null;
+    handler?.onEnd(trailers);
     this.#connection.exchangeEnded();
   }
 
   onUpgrade(head: ResponseHead): void {
     this.#connection.becomeTunnel();
-    this.#handler.onUpgrade(head);
+    this.handler?.onUpgrade(head);
   }
 
   onWritable(): void {
-    this.#handler.onWritable();
+    this.handler?.onWritable();
   }
 
   onError(error: SluiceError): void {
-    this.#handler.onError(error);
+    const handler = this.handler;
+    this.handler = null;
+    handler?.onError(error);
     this.#connection.exchangeEnded();
   }
 }
