@@ -269,7 +269,9 @@ export class OriginRequest implements FetchHandler {
         // Those who would wait for what must be validated would be let go again.
         const isShareable = isFresh(freshness, nowMs) && !freshness.directives.noCache;
         if (isShareable) passMemory.forget(key);
-        else if (head.method === 'GET') passMemory.remember(key, nowMs);
+        else if (head.method === 'GET') {
+          passMemory.remember(key, { decision: storing, status: response.status, atMs: nowMs });
+        }
         owner.onOriginResponse(response, storing);
         const { observer } = environment;
         const input = { fetch: this.#fetch, writer, head: response, consumer: owner, flight };

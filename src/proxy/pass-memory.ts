@@ -11,9 +11,9 @@ const PASS_KEYS_MAX = 8_192;
 /** A key that is asked for all the time is moved to the end of the queue this often. */
 const MOVE_MS = 1_000;
 
-/** Why the last response to a key was not stored. */
+/** Why requests for a key do not wait for one another: the last response was not stored, or stale. */
 export interface Passed {
-  readonly decision: Exclude<StoringDecision, 'store'>;
+  readonly decision: StoringDecision;
   readonly status: number;
   /** Wall-clock milliseconds. */
   readonly atMs: number;

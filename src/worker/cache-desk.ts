@@ -5,7 +5,7 @@ import type { StoredResponse, StoreHit } from '../cache/contract.ts';
 import { currentAgeMs, isFresh } from '../cache/freshness.ts';
 import { ttlSeconds } from '../cache/reuse.ts';
 import { storingWords } from '../cache/storing.ts';
-import type { PassMemory } from '../proxy/pass-memory.ts';
+import type { Passed, PassMemory } from '../proxy/pass-memory.ts';
 import type { WorkerCache } from './cache.ts';
 import type { CacheAnswer, CacheLookup, CacheQuestion, StoredVariant } from './contract.ts';
 
@@ -61,22 +61,20 @@ async function lookUp(input: CacheDeskInput, key: string): Promise<CacheLookup> 
   const hits = await new Promise<readonly StoreHit[]>((resolve) =>
     cache.store.lookup(key, resolve),
   );
-  const passed = passMemory.recall(key);
+  const refused = refusalOf(passMemory.recall(key), nowMs);
   return {
     variants: hits.map(({ response }) =>
       variantOf(response, inMemory.has(response) ? 'memory' : 'disk', nowMs),
     ),
     isBeingFetched: collapse.has(key),
-    refused:
-      passed === undefined
-        ? null
-        : {
-            decision: passed.decision,
-            reason: storingWords[passed.decision],
-            status: passed.status,
-            agoMs: nowMs - passed.atMs,
-          },
+    refused,
   };
+}
+
+function refusalOf(passed: Passed | undefined, nowMs: number): CacheLookup['refused'] {
+  if (passed === undefined || passed.decision === 'store') return null;
+  const { decision, status, atMs } = passed;
+  return { decision, reason: storingWords[decision], status, agoMs: nowMs - atMs };
 }
 
 function variantOf(
