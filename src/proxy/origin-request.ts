@@ -270,7 +270,7 @@ export class OriginRequest implements FetchHandler {
         const isShareable = isFresh(freshness, nowMs) && !freshness.directives.noCache;
         if (isShareable) passMemory.forget(key);
         else if (head.method === 'GET') {
-          passMemory.remember(key, { decision: storing, status: response.status, atMs: nowMs });
+          passMemory.remember(key, storing, response.status, nowMs);
         }
         owner.onOriginResponse(response, storing);
         const { observer } = environment;
