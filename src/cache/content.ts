@@ -12,6 +12,11 @@ export const WHOLE_BYTES_MAX = 1_048_576;
 
 /** What a detached fill holds for its slowest reader: a few seconds of a fast download. */
 export const DETACHED_WINDOW_BYTES = 4_194_304;
+/**
+ * Octets handed to a reader in one call. Who cannot pass them on keeps a copy: an HTTP/2 client with
+ * a hundred streams that never opens a window has us keep one for each.
+ */
+const PIECE_BYTES_MAX = 131_072;
 
 type State = 'filling' | 'complete' | 'failed';
 
@@ -273,7 +278,7 @@ class MemoryReading implements ContentReading {
         return;
       }
       if (this.#paused || this.#offset >= end) return;
-      const bytes = content.blockAt(this.#offset, end);
+      const bytes = content.blockAt(this.#offset, Math.min(end, this.#offset + PIECE_BYTES_MAX));
       this.#offset += bytes.length;
       if (!this.#receiver.onBytes(bytes)) this.#paused = true;
     }

@@ -26,6 +26,7 @@ export class Http2Stream {
   /** The peer has ended its side in order. */
   hasEnded = false;
   isClosed = false;
+  readonly #finished = Promise.withResolvers<void>();
 
   constructor(stream: ClientHttp2Stream) {
     this.stream = stream;
@@ -41,10 +42,12 @@ export class Http2Stream {
     });
     stream.on('end', () => {
       this.hasEnded = true;
+      this.#finished.resolve();
     });
     stream.on('error', () => {});
     stream.on('close', () => {
       this.isClosed = true;
+      this.#finished.resolve();
     });
   }
 
@@ -62,15 +65,9 @@ export class Http2Stream {
 
   /** Until the answer is complete; rejects when it is broken off. */
   async answer(timeoutMs?: number): Promise<Answer> {
-    await until(
-      () => {
-        if (this.isClosed && !this.hasEnded) throw new Error(`broken off: ${this.errorCode}`);
-        return this.hasEnded && this.fields !== null;
-      },
-      'an answer',
-      timeoutMs,
-    );
-    const fields = this.fields!;
+    await within(this.#finished.promise, 'an answer', timeoutMs);
+    const { fields } = this;
+    if (!this.hasEnded || fields === null) throw new Error(`broken off: ${this.errorCode}`);
     return {
       status: Number(fields[':status']),
       fields,
