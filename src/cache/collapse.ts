@@ -84,6 +84,14 @@ export class CollapseTable {
     return { role: 'waiter', flight };
   }
 
+  /**
+   * What is being fetched under the key may be out of date on arrival (RFC 9111 §4.4): those who
+   * wait ask again, and who comes later does not join.
+   */
+  invalidate(key: string): void {
+    this.#flights.get(key)?.release('uncacheable');
+  }
+
   /** Lets go those who have waited too long. Call it a few times a second. */
   expire(nowMs: number): void {
     if (this.#waiterCount === 0) return;
@@ -132,6 +140,11 @@ export class Flight {
   constructor(key: string, table: CollapseTable) {
     this.key = key;
     this.#table = table;
+  }
+
+  /** Nobody can join any more. Before its own fetch has ended: it was invalidated. */
+  get isOver(): boolean {
+    return this.#ended;
   }
 
   /** The response may be shared: those who wait get it, and those who come until `end`. */

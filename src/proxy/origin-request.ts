@@ -222,9 +222,10 @@ export class OriginRequest implements FetchHandler {
   #invalidate(response: ResponseHead): void {
     const { environment, head } = this.#input;
     if (isSafeMethod(head.method)) return;
-    const { store, keyRules } = environment;
+    const { store, keyRules, collapse } = environment;
     for (const key of invalidatedKeys(head, response.status, response.fields, keyRules)) {
       store.invalidate(key);
+      collapse.invalidate(key);
     }
   }
 
@@ -252,7 +253,9 @@ export class OriginRequest implements FetchHandler {
     const { store, clock, cachePolicy, passMemory } = environment;
     if (head.method === 'HEAD') this.#updateByHead(response);
     let storing: StoringDecision | 'not-asked' = 'not-asked';
-    if (mayStore) {
+    // RFC 9111 §4.4: an unsafe request has succeeded since this one was sent.
+    const isOutdated = flight?.isOver ?? false;
+    if (mayStore && !isOutdated) {
       const nowMs = clock.wallMs();
       let writer: ContentWriter | undefined;
       const refused = refuseAtOnce(head, directives, response, cachePolicy);

@@ -56,3 +56,21 @@ test('content of a GET does not change what others get (RFC 9110 §9.3.1)', asyn
   assert.equal(fat.content, 'for nobody evil');
   assert.equal((await connection.request(get('\r\n'))).content, 'for nobody');
 });
+
+test('what was asked for before a POST succeeded is not stored after it (RFC 9111 §4.4)', async () => {
+  const path = `/held-by-post?${new URLSearchParams({ cc: 'max-age=60' })}`;
+  using reader = await RawConnection.open(sluice.httpPort);
+  using writer = await RawConnection.open(sluice.httpPort);
+  reader.send(`GET ${path} HTTP/1.1\r\nHost: a\r\nCookie: before\r\n\r\n`);
+  await until(() => held.length === 1, 'the GET');
+  writer.send(`POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n`);
+  await until(() => held.length === 2, 'the POST');
+  held.pop()!();
+  await writer.response();
+  held.pop()!();
+  assert.equal((await reader.response()).content, 'for before');
+  writer.send(`GET ${path} HTTP/1.1\r\nHost: a\r\nCookie: after\r\n\r\n`);
+  await until(() => held.length === 1, 'the origin to be asked again');
+  held.pop()!();
+  assert.equal((await writer.response()).content, 'for after');
+});
