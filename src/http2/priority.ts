@@ -20,11 +20,12 @@ export function isIncremental(priority: Priority): boolean {
 
 /**
  * Reads a Priority field value: a Dictionary (RFC 8941 §3.2) of which `u` and `i` matter. What
- * cannot be understood has its default, as RFC 9218 §4 asks.
+ * is left out, or cannot be understood, stays as in `base`: the defaults for a request (RFC 9218 §4),
+ * the client's wishes for a response (§8).
  */
-export function parsePriority(value: string): Priority {
-  let urgency = URGENCY_DEFAULT;
-  let incremental = 0;
+export function parsePriority(value: string, base: Priority = PRIORITY_DEFAULT): Priority {
+  let urgency = urgencyOf(base);
+  let incremental = base & INCREMENTAL;
   for (const member of value.split(',')) {
     const text = member.trim();
     const parameters = text.indexOf(';');

@@ -4,6 +4,7 @@ import type { PreparedResponse, RequestHandler, ResponseSender } from '../http/e
 import type { FieldSection } from '../http/field-section.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { Connection } from './connection.ts';
+import { parsePriority } from './priority.ts';
 import { ErrorCode, FRAME_SIZE_MIN } from './protocol.ts';
 import { ageLine, encodeAge, mayAnnounceLength, storedHead } from './stored-head.ts';
 import type { Stream, StreamUser } from './stream.ts';
@@ -64,6 +65,7 @@ export class ServerExchange implements ResponseSender, StreamUser {
     if (this.#isOver() || this.#hasSentHead) return;
     this.#hasSentHead = true;
     this.#stream.isAnswered = true;
+    this.#mergePriority(head.fields);
     const hasNoContent = this.#isHead || head.status === 204 || head.status === 304;
     const announced = mayAnnounceLength(head.status) ? head.contentLength : -1;
     this.#sendFields(head.status, head.fields, announced, hasNoContent);
@@ -100,7 +102,10 @@ export class ServerExchange implements ResponseSender, StreamUser {
       connection.writer.storedResponse(stream.id, block, ageLine, ageLength, content);
       connection.sender.onSent(stream, content.length);
       this.#endNow();
-    } else this.#sendStoredSlowly(block, ageLength, content);
+    } else {
+      this.#mergePriority(stored.fields);
+      this.#sendStoredSlowly(block, ageLength, content);
+    }
     connection.afterSending();
   }
 
@@ -141,6 +146,15 @@ export class ServerExchange implements ResponseSender, StreamUser {
 
   #isOver(): boolean {
     return this.#hasEnded || this.#stream.isClosed;
+  }
+
+  /** RFC 9218 §8: the origin may know better than the client what matters. */
+  #mergePriority(fields: FieldSection): void {
+    const value = fields.combined('priority');
+    if (value === undefined) return;
+    const stream = this.#stream;
+    const priority = parsePriority(value, stream.priority);
+    this.#connection.sender.schedule.reprioritize(stream, priority);
   }
 
   #endNow(): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import test, { after } from 'node:test';
@@ -48,6 +48,8 @@ const serve: StreamHandler = (stream, fields) => {
   } else if (path.startsWith('/refused') && !refused.has(path)) {
     refused.add(path);
     stream.close(constants.NGHTTP2_REFUSED_STREAM);
+  } else if (path === '/only-http1') {
+    stream.close(constants.NGHTTP2_HTTP_1_1_REQUIRED);
   } else if (path.startsWith('/broken')) {
     stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   } else if (path.startsWith('/half')) {
@@ -277,6 +279,19 @@ test('a WebSocket goes to an HTTP/2 origin over HTTP/1.1', async () => {
   socket.stream.write('hello');
   await socket.until('hello');
   socket.stream.close();
+});
+
+test('an origin that wants HTTP/1.1 for a request gets it so', async () => {
+  const answered = (request: IncomingMessage, response: ServerResponse) => {
+    if (request.httpVersionMajor === 1) response.end(`HTTP/${request.httpVersion}`);
+  };
+  secure.server.on('request', answered);
+  using client = await open(overTls);
+  const before = secure.asked('/only-http1').length;
+  const { status, content } = await client.get('/only-http1');
+  assert.deepEqual([status, content], [200, 'HTTP/1.1']);
+  assert.equal(secure.asked('/only-http1').length, before + 1);
+  secure.server.off('request', answered);
 });
 
 test('SIGTERM closes connections to the origin in order, after what is under way', async () => {

@@ -448,6 +448,24 @@ describe('priorities (RFC 9218)', () => {
     assert.deepEqual(order(server), [1, 3, 1, 3, 1, 3]);
   });
 
+  test('a response’s Priority field overrides what it names, and only that', () => {
+    const server = new ServerUnderTest({
+      onRequest: (request) => {
+        const value = request.head.fields.first('x-origin-says') ?? '';
+        const fields = FieldSection.of(['priority', value]);
+        request.sender.sendStored({ ...prepared('x'.repeat(40_000)), fields });
+      },
+    }).greet([4, 1_000_000]);
+    server.receive(
+      windowUpdate(0, 1_000_000),
+      get(1, ['x-origin-says', 'u=6']),
+      get(3, ['priority', 'i'], ['x-origin-says', 'u=1']),
+      get(5, ['priority', 'i, u=1']),
+      get(7, ['priority', 'i, u=0'], ['x-origin-says', 'i=?0']),
+    );
+    assert.deepEqual(order(server), [7, 7, 7, 3, 5, 3, 5, 3, 5, 1, 1, 1]);
+  });
+
   test('PRIORITY_UPDATE counts before and after its request', () => {
     const update = (id: number, value: string): Buffer =>
       frame(TYPE.PRIORITY_UPDATE, 0, 0, Buffer.concat([u32(id), latin1(value)]));
