@@ -38,15 +38,16 @@ export class CacheControl {
    * in the log who wanted it.
    */
   async purge(wish: PurgeWish, by: string): Promise<number | null> {
-    const count = await this.#purge({ kind: 'purge', nowMs: Date.now(), ...wish });
+    const count = await this.#purge(wish);
     const what = wish.selectors.map(selectorText).join(', ');
     const how = wish.soft ? 'soft purge' : 'purge';
     this.#input.report(`cache: ${how} of ${what} by ${by}: ${countText(count)}`);
     return count;
   }
 
-  async #purge(question: CacheQuestion): Promise<number | null> {
+  async #purge(wish: PurgeWish): Promise<number | null> {
     const workers = this.#input.workers();
+    const question = { kind: 'purge', nowMs: Date.now(), ...wish } as const;
     if (!this.#input.isShared) {
       const answers = await Promise.all(workers.map((ask) => ask(question)));
       return answers.reduce(addCount, 0);
@@ -56,7 +57,8 @@ export class CacheControl {
       if (answer === undefined) continue;
       if (answer === null) return null;
       const others = workers.filter((_, i) => i !== index);
-      const followed = await Promise.all(others.map((other) => other({ kind: 'follow' })));
+      const follow = { kind: 'follow', selectors: wish.selectors } as const;
+      const followed = await Promise.all(others.map((other) => other(follow)));
       return followed.includes(null) ? null : addCount(0, answer);
     }
     // Nobody serves, but what is on disk would come back with the next worker.

@@ -48,6 +48,7 @@ export async function answerCacheQuestion(
     }
     case 'follow':
       cache.follow();
+      for (const selector of question.selectors) collapse.releaseSelected(selector);
       return { kind: 'followed' };
     case 'lookup':
       return { kind: 'found', lookup: await lookUp(input, question.key) };

@@ -34,7 +34,7 @@ export interface PurgeWish {
 export type CacheQuestion =
   | ({ readonly kind: 'purge'; readonly nowMs: number } & PurgeWish)
   /** Take in what another worker has purged in the directory that all share. */
-  | { readonly kind: 'follow' }
+  | { readonly kind: 'follow'; readonly selectors: readonly PurgeSelector[] }
   | { readonly kind: 'lookup'; readonly key: string };
 
 export type CacheAnswer =
