@@ -164,6 +164,9 @@ export class Channel implements SocketHandler {
     return this.#closed;
   }
 
+  /** Rises with every piece of output: whoever waits can tell that we are still sending. */
+  outputCount = 0;
+
   /** Our side has ended and all of it has gone: only the peer's end is missing. */
   get isLingering(): boolean {
     return this.#ending && this.pendingBytes === 0;
@@ -184,6 +187,7 @@ export class Channel implements SocketHandler {
   /** Returns false when output should wait for `onWritable`. Bytes are consumed in any case. */
   write(bytes: Uint8Array): boolean {
     if (this.#closed || this.#ending) return true;
+    this.outputCount++;
     const { length } = bytes;
     if (length > CORK_BYTES >> 1) {
       this.flush();

@@ -61,6 +61,7 @@ export class OriginConnection implements ChannelHandler {
   #isTunnel = false;
   #reported = false;
   #timedOut = false;
+  #outputSeen = 0;
 
   constructor(input: OriginConnectionInput) {
     this.#input = input;
@@ -96,6 +97,7 @@ export class OriginConnection implements ChannelHandler {
     this.#state = 'busy';
     this.#arm(this.#input.limits.readTimeoutMs);
     this.#watched.handler = handler;
+    this.#outputSeen = this.#channel.outputCount;
     return this.#http.start(head, this.#watched);
   }
 
@@ -138,6 +140,13 @@ export class OriginConnection implements ChannelHandler {
     if (this.#state === 'closed') return;
     if (this.#leftMs > 0) {
       this.#arm(this.#leftMs);
+      return;
+    }
+    // A long upload is no silence: the origin may answer only when all of it has come.
+    const { outputCount } = this.#channel;
+    if (this.#state === 'busy' && outputCount !== this.#outputSeen) {
+      this.#outputSeen = outputCount;
+      this.#arm(this.#input.limits.readTimeoutMs);
       return;
     }
     this.#timedOut = true;
