@@ -43,8 +43,11 @@ test('without room to share, workers cache apart and the operator is told', () =
 });
 
 test('what a killed supervisor left behind is removed, what a living one uses is not', () => {
-  const dead = join(fileSystem, 'sluice-cache-999999999-abc');
-  const living = join(fileSystem, `sluice-cache-${process.ppid}-abc`);
+  const made = shareCache(options({}), noWarning, fileSystem);
+  const own = made.options.cacheDirectory;
+  made.remove();
+  const dead = own.replace(`-${process.pid}-`, '-999999999-');
+  const living = own.replace(`-${process.pid}-`, `-${process.ppid}-`);
   mkdirSync(dead);
   mkdirSync(living);
   const shared = shareCache(options({}), noWarning, fileSystem);

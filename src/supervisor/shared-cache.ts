@@ -3,14 +3,23 @@
  * in a directory that lives as long as this process. Otherwise a response that one worker has stored
  * would be a miss for a connection that the kernel gives to another.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
 import type { SluiceOptions } from '../config/options.ts';
 
 /** A file system in memory on every Linux; containers may make it small. */
 const MEMORY_FILE_SYSTEM = '/dev/shm';
-const PREFIX = 'sluice-cache-';
+const PREFIX = `sluice-cache-${pidNamespace()}-`;
+
+/** Containers may share the file system but not their process numbers: each looks at its own. */
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
+  } catch {
+    return '0';
+  }
+}
 
 /** Of --cache-size, the part that is shared; the rest holds what each worker serves most. */
 const SHARED_PART = 0.75;
