@@ -334,7 +334,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   #breakOff(): void {
     this.#reading = 'closed';
     this.#backlog.clear();
-    this.#lose(closedError());
+    this.#lose(null);
     this.output.reset();
   }
 
@@ -410,7 +410,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   onConnectionLost(error: SluiceError | null): void {
     this.#reading = 'closed';
     this.#backlog.clear();
-    this.#lose(error ?? closedError());
+    this.#lose(error);
   }
 
   onWritable(): void {
@@ -420,12 +420,13 @@ export class Http1ServerConnection implements ChunkReceiver {
     if (wasCongested && this.#reading === 'head') this.#goOn();
   }
 
-  #lose(error: SluiceError): void {
+  /** An error is costly to make, and nobody hears of one when a connection ends between requests. */
+  #lose(error: SluiceError | null): void {
     const handler = this.#handler;
     this.#handler = null;
     this.#response?.detach();
     this.#response = null;
-    handler?.onAbort(error);
+    handler?.onAbort(error ?? closedError());
   }
 
   /** Answers a message that breaks the rules, and closes: what follows cannot be trusted. */
