@@ -270,6 +270,7 @@ test('early data is counted and logged', { skip }, async () => {
     () =>
       readFileSync(accessLog, 'latin1')
         .split('\n')
+        .slice(0, -1)
         .find((one) => one.includes(path)),
     'the log line',
   );

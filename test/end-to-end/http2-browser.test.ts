@@ -6,6 +6,7 @@ import { startOrigin } from '../support/origins.ts';
 import { findProgram, run } from '../support/programs.ts';
 import { startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { until } from '../support/waiting.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 const browser = NAMES.map(findProgram).find((path) => path !== null) ?? null;
@@ -68,8 +69,13 @@ test('Chromium loads a page with its parts over HTTP/2', { skip }, async () => {
   const { text, stderr } = await run(browser!, [...words, url], { timeoutMs: BROWSER_TIMEOUT_MS });
   const wanted = `h2 | posted 100000 | kept kept  | ${IMAGES}`;
   assert.ok(text.includes(wanted), `${text.slice(0, 2_000)}\n${stderr.slice(-2_000)}`);
-  const lines = readFileSync(accessLog, 'utf8').trim().split('\n');
-  const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  // The log is written behind the answers, and a part of a line may be there alone.
+  const records = await until(() => {
+    const lines = readFileSync(accessLog, 'utf8').split('\n').slice(0, -1);
+    const whole = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    const images = whole.filter((record) => String(record.path).startsWith('/image/'));
+    return images.length >= IMAGES && whole;
+  }, 'the log lines of all images');
   const images = records.filter((record) => String(record.path).startsWith('/image/'));
   assert.equal(images.length, IMAGES);
   for (const record of records) assert.equal(record.version, '2');

@@ -59,6 +59,7 @@ test('a client that offers h2 gets it, and the log says so', async () => {
     () =>
       readFileSync(accessLog, 'utf8')
         .split('\n')
+        .slice(0, -1)
         .find((one) => one.includes('"/plain"')),
     'the log line',
   );
