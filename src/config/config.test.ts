@@ -67,17 +67,20 @@ test('sizes, times and addresses are read in all their forms', async () => {
   for (const [text, ms] of Object.entries({ '0s': 0, '250ms': 250, '1.5s': 1500, '2m': 120_000 })) {
     assert.equal((await resolve(`${plain} --drain-timeout ${text}`)).drainTimeoutMs, ms);
   }
-  const { http } = await resolve(
+  const { listeners } = await resolve(
     '--origin http://o --http 80 --http=[::1]:81 --http 0.0.0.0:82 --http localhost:83 ' +
       '--http unix:/run/s.sock',
   );
-  assert.deepEqual(http, [
-    { host: '127.0.0.1', port: 80 },
-    { host: '::1', port: 81 },
-    { host: '0.0.0.0', port: 82 },
-    { host: '127.0.0.1', port: 83 },
-    { path: '/run/s.sock' },
-  ]);
+  assert.deepEqual(
+    listeners.map(({ endpoint }) => endpoint),
+    [
+      { host: '127.0.0.1', port: 80 },
+      { host: '::1', port: 81 },
+      { host: '0.0.0.0', port: 82 },
+      { host: '127.0.0.1', port: 83 },
+      { path: '/run/s.sock' },
+    ],
+  );
 });
 
 test('origin URLs are taken apart', async () => {
@@ -139,7 +142,7 @@ test('PURGE is for this machine, for the addresses given, or for nobody', async 
 
 test('defaults: one of --http and --https turns the other off', async () => {
   const options = await resolve(plain);
-  assert.deepEqual(options.https, []);
+  assert.ok(options.listeners.every(({ kind }) => kind === 'http'));
   assert.equal(options.certificate, null);
   assert.equal(options.admin, null);
   assert.equal(options.earlyData, true);
@@ -235,7 +238,7 @@ test('a file holds the same options, and flags override it', async () => {
   assert.equal(options.workers, 3);
   assert.equal(options.earlyData, false);
   assert.equal(options.cacheSizeBytes, 2 ** 20);
-  assert.equal(options.http.length, 2);
+  assert.equal(options.listeners.length, 2);
   const json = await resolve('', '{"origin": "http://o", "http": 80, "early-data": true}');
   assert.equal(json.earlyData, true);
 });

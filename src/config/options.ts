@@ -9,6 +9,32 @@ export interface AddressRange {
   readonly bits: number;
 }
 
+/** What is spoken on a listening socket. */
+export interface ListenerOptions {
+  readonly endpoint: Endpoint;
+  /** `sni-routing`: TLS is not ended here; the server name chooses where the octets go. */
+  readonly kind: 'http' | 'https' | 'sni-routing';
+  /** Connections that may wait with data in their SYN (TCP Fast Open); 0 for off. */
+  readonly fastOpenQueue: number;
+  /** HTTP/2 without TLS, by prior knowledge (RFC 9113 §3.3). Only for `http`. */
+  readonly http2Cleartext: boolean;
+  readonly proxyProtocol: AcceptedProxyProtocol;
+}
+
+/** Whether connections begin with a PROXY protocol header, and who may send one. */
+export interface AcceptedProxyProtocol {
+  /** `optional`: the senders named may leave it out. Whoever is not named never sends one. */
+  readonly accept: 'off' | 'optional' | 'required';
+  readonly from: readonly AddressRange[];
+}
+
+/** A listener of which only the flag is known. */
+export const plainListener = {
+  fastOpenQueue: 0,
+  http2Cleartext: false,
+  proxyProtocol: { accept: 'off', from: [] },
+} as const satisfies Partial<ListenerOptions>;
+
 export interface OriginOptions {
   readonly scheme: 'http' | 'https';
   /** HTTP/2 if TLS agrees on it (https), without asking (h2c), or not at all (http). */
@@ -25,8 +51,7 @@ export interface OriginOptions {
 
 export interface SluiceOptions {
   readonly origin: OriginOptions;
-  readonly http: readonly Endpoint[];
-  readonly https: readonly Endpoint[];
+  readonly listeners: readonly ListenerOptions[];
   /** PEM texts. Null when there is no https listener. */
   readonly certificate: { readonly certificatePem: string; readonly keyPem: string } | null;
   readonly workers: number;

@@ -22,7 +22,14 @@ import {
   parseSwitch,
   refuse,
 } from './option-values.ts';
-import type { AddressRange, Endpoint, OriginOptions, SluiceOptions } from './options.ts';
+import {
+  type AddressRange,
+  type Endpoint,
+  type ListenerOptions,
+  type OriginOptions,
+  plainListener,
+  type SluiceOptions,
+} from './options.ts';
 import { selfSignedCertificate } from './self-signed-store.ts';
 
 export interface Surroundings {
@@ -42,13 +49,13 @@ export async function resolveOptions(
 ): Promise<SluiceOptions> {
   const values = new OptionValues(given, surroundings.command);
   const origin = resolveOrigin(values, surroundings);
-  const { http, https } = resolveListeners(values);
+  const listeners = resolveListeners(values);
+  const isSecure = listeners.some(({ kind }) => kind === 'https');
   const isDemo = surroundings.command === 'demo';
   const workers = values.one('workers', parseCount) ?? (isDemo ? 1 : availableParallelism());
   const options: SluiceOptions = {
     origin,
-    http,
-    https,
+    listeners,
     workers,
     ...resolveCache(values, workers),
     purgeFrom: resolvePurgeFrom(values),
@@ -57,7 +64,7 @@ export async function resolveOptions(
     accessLogFormat: values.required('log-format', parseLogFormat),
     admin: resolveAdmin(values),
     drainTimeoutMs: values.required('drain-timeout', parseDuration),
-    certificate: await resolveCertificate(values, https.length > 0, surroundings),
+    certificate: await resolveCertificate(values, isSecure, surroundings),
   };
   return Object.freeze(options);
 }
@@ -127,15 +134,16 @@ function resolveOrigin(values: OptionValues, surroundings: Surroundings): Origin
   return { ...origin, caFile, verify: !skipsVerification };
 }
 
-function resolveListeners(values: OptionValues): { http: Endpoint[]; https: Endpoint[] } {
-  const http = values.every('http', parseEndpoint);
-  const https = values.every('https', parseEndpoint);
-  if (http.length > 0 || https.length > 0) return { http, https };
-  return {
-    http: [values.required('http', parseEndpoint)],
-    https: [values.required('https', parseEndpoint)],
-  };
+function resolveListeners(values: OptionValues): ListenerOptions[] {
+  const isGiven = KINDS.some((kind) => values.given(kind) !== undefined);
+  const endpointsOf = (kind: 'http' | 'https') =>
+    isGiven ? values.every(kind, parseEndpoint) : [values.required(kind, parseEndpoint)];
+  return KINDS.flatMap((kind) =>
+    endpointsOf(kind).map((endpoint) => ({ ...plainListener, kind, endpoint })),
+  );
 }
+
+const KINDS = ['http', 'https'] as const;
 
 function resolvePurgeFrom(values: OptionValues): AddressRange[] {
   const given = values.given('purge-from');

@@ -1,15 +1,15 @@
 /** Opens the listening sockets, which belong to the supervisor so that they outlive workers. */
 import { rmSync } from 'node:fs';
 import { SluiceError, UsageError } from '../base/errors.ts';
-import type { Endpoint } from '../config/options.ts';
+import type { Endpoint, ListenerOptions } from '../config/options.ts';
 import { closeDescriptor, openListeningSockets } from '../native/sockets.ts';
 import type { InheritedListener } from '../worker/contract.ts';
 
-/** One endpoint, with a socket for each worker; of a UNIX socket all have the same one. */
-export interface OpenListener {
-  readonly kind: 'http' | 'https';
-  /** As bound: a port 0 has become the one that the kernel chose. */
-  readonly endpoint: Endpoint;
+/**
+ * One endpoint, as bound (a port 0 has become the one that the kernel chose), with a socket for each
+ * worker; of a UNIX socket all have the same one.
+ */
+export interface OpenListener extends ListenerOptions {
   readonly fds: readonly number[];
 }
 
@@ -18,14 +18,12 @@ export interface OpenListener {
  * be had; then none stays open.
  */
 export function openListeners(
-  endpoints: { readonly http: readonly Endpoint[]; readonly https: readonly Endpoint[] },
+  listeners: readonly ListenerOptions[],
   workers: number,
 ): OpenListener[] {
   const open: OpenListener[] = [];
   try {
-    for (const kind of ['http', 'https'] as const) {
-      for (const endpoint of endpoints[kind]) open.push(openListener(kind, endpoint, workers));
-    }
+    for (const listener of listeners) open.push(openListener(listener, workers));
   } catch (error) {
     closeListeners(open);
     throw error;
@@ -33,12 +31,14 @@ export function openListeners(
   return open;
 }
 
-function openListener(kind: 'http' | 'https', endpoint: Endpoint, workers: number): OpenListener {
+function openListener(listener: ListenerOptions, workers: number): OpenListener {
+  const { kind, endpoint, fastOpenQueue } = listener;
   try {
-    const { fds, port } = openListeningSockets(endpoint, workers);
-    return { kind, endpoint: 'path' in endpoint ? endpoint : { ...endpoint, port }, fds };
+    const { fds, port } = openListeningSockets(endpoint, workers, { fastOpenQueue });
+    return { ...listener, endpoint: 'path' in endpoint ? endpoint : { ...endpoint, port }, fds };
   } catch (error) {
-    if (error instanceof SluiceError) throw listenError(kind, endpoint, error.code);
+    const flag = kind === 'http' ? 'http' : 'https';
+    if (error instanceof SluiceError) throw listenError(flag, endpoint, error.code);
     throw error;
   }
 }
@@ -90,7 +90,7 @@ export function listenersOf(
   listeners: readonly OpenListener[],
   workerIndex: number,
 ): InheritedListener[] {
-  return listeners.map(({ kind, endpoint, fds }) => ({ kind, endpoint, fd: fds[workerIndex]! }));
+  return listeners.map(({ fds, ...listener }) => ({ ...listener, fd: fds[workerIndex]! }));
 }
 
 /** `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/sluice.sock`. */

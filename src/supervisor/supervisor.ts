@@ -84,7 +84,7 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const { options } = this.#input;
-    this.#listeners = openListeners(options, options.workers);
+    this.#listeners = openListeners(options.listeners, options.workers);
     try {
       await Promise.all([this.#startAdmin(), this.#startWorkers()]);
     } catch (error) {

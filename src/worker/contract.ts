@@ -1,6 +1,6 @@
 /** What the supervisor gives a worker, and what it can ask of it. */
 import type { PurgeSelector } from '../cache/contract.ts';
-import type { Endpoint, SluiceOptions } from '../config/options.ts';
+import type { ListenerOptions, SluiceOptions } from '../config/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -99,10 +99,8 @@ export type WorkerReport =
   | { readonly type: 'purge'; readonly id: number; readonly wish: PurgeWish };
 
 /** A listening socket, bound and listening. The worker adopts the descriptor, and closes it. */
-export interface InheritedListener {
+export interface InheritedListener extends ListenerOptions {
   readonly fd: number;
-  readonly kind: 'http' | 'https';
-  readonly endpoint: Endpoint;
 }
 
 /** What a worker is started with: its setup, with the means to count and to log. */

@@ -184,7 +184,8 @@ class Worker implements RunningWorker {
   // ------------------------------------------------------------------ connections
 
   #listen(listener: InheritedListener, accept: TlsAcceptor | null): void {
-    const { fd, kind } = listener;
+    const { fd } = listener;
+    const kind = listener.kind === 'http' ? 'http' : 'https';
     const acceptor = kind === 'https' ? accept : null;
     const onAccept = (socket: StreamSocket) => this.#accept(socket, kind, acceptor);
     this.#listeners.push(this.#reactor.listen({ fd }, onAccept));
