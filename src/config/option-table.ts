@@ -13,6 +13,7 @@ export type OptionType =
   | 'size'
   | 'duration'
   | 'switch'
+  | 'feature'
   | 'addresses'
   | 'log-target'
   | 'log-format';
@@ -75,6 +76,33 @@ const definitions = [
     defaultText: '127.0.0.1:8443',
     repeatable: true,
     example: '0.0.0.0:443',
+  },
+  {
+    name: 'http2-cleartext',
+    type: 'switch',
+    placeholder: 'on|off',
+    summary: 'Accept HTTP/2 without TLS on the ports of --http.',
+    details:
+      'By prior knowledge (RFC 9113 §3.3), as gRPC clients inside a data centre and `curl ' +
+      '--http2-prior-knowledge` begin it. HTTP/1.1 goes on to be spoken beside it. The upgrade from ' +
+      'HTTP/1.1 (h2c), which RFC 9113 took away, is never offered.',
+    defaultText: 'off',
+    repeatable: false,
+    example: 'on',
+  },
+  {
+    name: 'proxy-protocol-from',
+    type: 'addresses',
+    placeholder: 'ADDRESS[/BITS]|off',
+    summary: 'Load balancers whose connections begin with a PROXY protocol header.',
+    details:
+      'Versions 1 and 2. The client that the header names is then the one that logs, access rules ' +
+      'and forwarding fields know. Every connection to the ports above must come from one of these ' +
+      'addresses and begin with a header; others are closed. `localhost` is this machine and its ' +
+      'UNIX sockets.',
+    defaultText: 'off',
+    repeatable: true,
+    example: '10.0.0.0/8',
   },
   {
     name: 'cert',
@@ -200,6 +228,18 @@ const definitions = [
     defaultText: 'on',
     repeatable: false,
     example: 'off',
+  },
+  {
+    name: 'feature',
+    type: 'feature',
+    placeholder: 'NAME=on|off',
+    summary: 'Switch something that watches or alters handshakes on or off.',
+    details:
+      'To leave out what is suspected of a fault without losing the rest. The last word on a name ' +
+      'counts. The names: [features](features.md).',
+    defaultText: 'as listed',
+    repeatable: true,
+    example: 'alpn-h2=off',
   },
   {
     name: 'access-log',

@@ -14,6 +14,7 @@ import {
   parseCount,
   parseDuration,
   parseEndpoint,
+  parseFeature,
   parseLogFormat,
   parseLogTarget,
   parseOrigin,
@@ -58,8 +59,9 @@ export async function resolveOptions(
     listeners,
     workers,
     ...resolveCache(values, workers),
-    purgeFrom: resolvePurgeFrom(values),
+    purgeFrom: resolveRanges(values, 'purge-from'),
     earlyData: values.required('early-data', parseSwitch),
+    features: Object.fromEntries(values.every('feature', parseFeature)),
     accessLog: resolveAccessLog(values),
     accessLogFormat: values.required('log-format', parseLogFormat),
     admin: resolveAdmin(values),
@@ -138,18 +140,32 @@ function resolveListeners(values: OptionValues): ListenerOptions[] {
   const isGiven = KINDS.some((kind) => values.given(kind) !== undefined);
   const endpointsOf = (kind: 'http' | 'https') =>
     isGiven ? values.every(kind, parseEndpoint) : [values.required(kind, parseEndpoint)];
+  const http2 = values.required('http2-cleartext', parseSwitch);
+  const from = resolveRanges(values, 'proxy-protocol-from');
+  const proxyProtocol =
+    from.length === 0 ? plainListener.proxyProtocol : ({ accept: 'required', from } as const);
   return KINDS.flatMap((kind) =>
-    endpointsOf(kind).map((endpoint) => ({ ...plainListener, kind, endpoint })),
+    endpointsOf(kind).map((endpoint) => {
+      const http2Cleartext = http2 && kind === 'http';
+      return { ...plainListener, kind, endpoint, http2Cleartext, proxyProtocol };
+    }),
   );
 }
 
 const KINDS = ['http', 'https'] as const;
 
-function resolvePurgeFrom(values: OptionValues): AddressRange[] {
-  const given = values.given('purge-from');
-  if (given === undefined) return values.required('purge-from', parseAddressRanges);
+function resolveRanges(
+  values: OptionValues,
+  name: 'purge-from' | 'proxy-protocol-from',
+): AddressRange[] {
+  const given = values.given(name);
+  if (given === undefined) {
+    return values.required(name, (option, value) =>
+      value.text === 'off' ? [] : parseAddressRanges(option, value),
+    );
+  }
   const off = given.find((value) => value.text === 'off');
-  if (off === undefined) return values.every('purge-from', parseAddressRanges).flat();
+  if (off === undefined) return values.every(name, parseAddressRanges).flat();
   if (given.length === 1) return [];
   refuse(off, 'given beside addresses', 'leave either out');
 }

@@ -8,6 +8,8 @@ import type { Http2Abuse } from '../http2/limits.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../proxy/channel.ts';
 import type { StreamSocket } from '../reactor/contract.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
+import type { WatchedConnection } from './front/connection-front.ts';
+import { PrefaceWatch } from './front/preface-watch.ts';
 import type { DownstreamLimits } from './limits.ts';
 import { http1Protocol, http2Protocol, type ServerProtocol } from './protocol.ts';
 
@@ -35,11 +37,30 @@ export interface DownstreamObserver {
 /** Makes the TLS engine of an accepted connection; null for a plaintext listener. */
 export type TlsAcceptor = (handler: TlsHandler) => TlsConnection;
 
-export class Downstream implements ChannelHandler, RequestFacts {
+/** Who is at the other end: `127.0.0.1`, `::1` or `unix`, and the port. */
+export interface PeerAddress {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
+export interface DownstreamInput {
+  readonly socket: StreamSocket;
+  /** Null for a plaintext listener. */
+  readonly accept: TlsAcceptor | null;
+  readonly peer: PeerAddress;
+  /** Whether HTTP/2 may begin without TLS. */
+  readonly http2Cleartext: boolean;
+}
+
+export class Downstream implements ChannelHandler, RequestFacts, WatchedConnection {
   readonly kind: 'http' | 'https';
   readonly #shared: DownstreamShared;
   readonly #channel: Channel;
+  /** Who connected: the socket's peer, or whom a PROXY header has named. */
+  readonly #peer: PeerAddress;
   readonly #socket: StreamSocket;
+  /** Looks for HTTP/2 without TLS, until the first octets have told. */
+  #preface: PrefaceWatch | null = null;
   /** Known once ALPN is: with the first octet of early data, or with the handshake's end. */
   #protocol: ServerProtocol | null = null;
   readonly #openedMs: number;
@@ -56,9 +77,11 @@ export class Downstream implements ChannelHandler, RequestFacts {
   #pendingSeen = 0;
   #draining = false;
 
-  constructor(shared: DownstreamShared, socket: StreamSocket, accept: TlsAcceptor | null) {
+  constructor(shared: DownstreamShared, input: DownstreamInput) {
+    const { socket, accept, peer, http2Cleartext } = input;
     this.kind = accept === null ? 'http' : 'https';
     this.#shared = shared;
+    this.#peer = peer;
     this.#socket = socket;
     this.#openedMs = shared.monotonicMs();
     this.#phaseSinceMs = this.#openedMs;
@@ -66,7 +89,9 @@ export class Downstream implements ChannelHandler, RequestFacts {
     this.#channel = channel;
     channel.attach(socket, accept === null ? null : accept(channel.tlsHandler()));
     if (accept === null) channel.markOpen();
-    if (accept === null) this.#protocol = http1Protocol(this.#protocolInput());
+    if (accept !== null) return;
+    if (http2Cleartext) this.#preface = new PrefaceWatch();
+    else this.#protocol = http1Protocol(this.#protocolInput());
   }
 
   #protocolInput() {
@@ -121,11 +146,11 @@ export class Downstream implements ChannelHandler, RequestFacts {
   }
 
   get remoteAddress(): string {
-    return this.#socket.remoteAddress;
+    return this.#peer.remoteAddress;
   }
 
   get remotePort(): number {
-    return this.#socket.remotePort;
+    return this.#peer.remotePort;
   }
 
   get localPort(): number {
@@ -162,7 +187,19 @@ export class Downstream implements ChannelHandler, RequestFacts {
 
   onBytes(bytes: Uint8Array, early: boolean): void {
     this.#progress += bytes.length;
-    this.#settled.receive(bytes, early);
+    if (this.#preface === null) this.#settled.receive(bytes, early);
+    else this.#lookForPreface(this.#preface, bytes);
+  }
+
+  /** HTTP/2 by prior knowledge begins with its preface (RFC 9113 §3.3, §3.4); nothing else does. */
+  #lookForPreface(watch: PrefaceWatch, bytes: Uint8Array): void {
+    const held = watch.take(bytes);
+    if (watch.found === null) return;
+    this.#preface = null;
+    const input = this.#protocolInput();
+    this.#protocol = watch.found === 'http2' ? http2Protocol(input) : http1Protocol(input);
+    this.#protocol.start();
+    this.#protocol.receive(held, false);
   }
 
   onEnd(): void {
@@ -215,6 +252,8 @@ export class Downstream implements ChannelHandler, RequestFacts {
   /** Finishes the requests under way, if any, and closes. */
   drain(): void {
     this.#draining = true;
+    // Whoever has not said what it speaks has asked for nothing.
+    if (this.#preface !== null) this.#channel.end();
     this.#protocol?.drain();
   }
 

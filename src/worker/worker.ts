@@ -1,6 +1,6 @@
 /** Puts one worker together: reactor, TLS, cache, proxy, listeners; and drains it in the end. */
-import { BlockList, isIPv6 } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { AddressSet } from '../base/address-range.ts';
 import { systemClock } from '../base/clock.ts';
 import { CollapseTable } from '../cache/collapse.ts';
 import { defaultKeyRules } from '../cache/key.ts';
@@ -16,12 +16,12 @@ import type { TlsConnector } from '../proxy/upstream/connection.ts';
 import { defaultUpstreamLimits } from '../proxy/upstream/limits.ts';
 import { OriginPool } from '../proxy/upstream/pool.ts';
 import { Resolver } from '../proxy/upstream/resolver.ts';
-import type { SocketHandler, StreamSocket } from '../reactor/contract.ts';
 import type { Listener } from '../reactor/listener.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { createClientContext } from '../tls/client-context.ts';
 import { EarlyDataGate } from '../tls/early-data-gate.ts';
 import { createServerContext } from '../tls/server-context.ts';
+import { isOn } from '../tls/features.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
 import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
@@ -34,7 +34,11 @@ import type {
   WorkerInput,
 } from './contract.ts';
 import { coverageOf } from './coverage.ts';
-import { Downstream, type DownstreamShared, type TlsAcceptor } from './downstream.ts';
+import type { DownstreamShared, TlsAcceptor } from './downstream.ts';
+import type { WatchedConnection } from './front/connection-front.ts';
+import { entranceOf } from './front/entrance.ts';
+import type { HandshakeObservers } from './handshake-observers.ts';
+import { observersOf } from './handshakes.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { exchangeObserver, poolObserver } from './observers.ts';
 
@@ -72,8 +76,9 @@ class Worker implements RunningWorker {
   readonly #collapse = new CollapseTable();
   readonly #passMemory = new PassMemory();
   readonly #pool: OriginPool;
+  readonly #handshakes: HandshakeObservers;
   readonly #shared: DownstreamShared;
-  readonly #connections = new Set<Downstream>();
+  readonly #connections = new Set<WatchedConnection>();
   readonly #listeners: Listener[] = [];
   readonly #disposables: Disposable[] = [];
   readonly #sweeper: NodeJS.Timeout;
@@ -84,6 +89,7 @@ class Worker implements RunningWorker {
     this.#input = input;
     this.#channels = new ChannelPool((body) => this.#reactor.defer(body));
     this.#cache = cache;
+    this.#handshakes = observersOf(options.features, metrics);
     this.#pool = this.#makePool(options);
     const sink = new ReverseProxy({
       pool: this.#pool,
@@ -135,16 +141,9 @@ class Worker implements RunningWorker {
 
   #purgeGate(): PurgeGate {
     const { options, purgeEverywhere } = this.#input;
-    const allowed = new BlockList();
-    for (const { address, bits } of options.purgeFrom) {
-      allowed.addSubnet(address, bits, isIPv6(address) ? 'ipv6' : 'ipv4');
-    }
+    const allowed = new AddressSet(options.purgeFrom);
     return {
-      isAllowed(address) {
-        // Whoever reaches a UNIX socket is on this machine.
-        if (address === 'unix') return allowed.check('127.0.0.1');
-        return allowed.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
-      },
+      isAllowed: (address) => allowed.has(address),
       purge: (selectors, soft, done) => purgeEverywhere({ selectors, soft }, done),
     };
   }
@@ -157,11 +156,13 @@ class Worker implements RunningWorker {
 
   #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {
     if (options.certificate === null) return null;
+    const { features } = options;
     const gate = new EarlyDataGate(new StrikeRegister(this.#input.strikes), systemClock.wallMs);
     const context = createServerContext({
       ...options.certificate,
-      alpn: ['h2', 'http/1.1'],
-      earlyData: { enabled: options.earlyData, gate },
+      alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
+      earlyData: { enabled: options.earlyData && isOn('early-data', features), gate },
+      tickets: isOn('session-tickets', features),
       ticketKeys: [this.#input.ticketKeys],
     });
     this.#disposables.push(context);
@@ -171,7 +172,7 @@ class Worker implements RunningWorker {
   #observer(): DownstreamShared['observer'] {
     const { metrics } = this.#input;
     return {
-      onHandshake: (record) => metrics.handshakeEnded(record),
+      onHandshake: (record, connection) => this.#handshakes.notify(record, connection),
       onAbuse: (kind) => metrics.http2Abused(kind),
       onRefused: (error) => metrics.messageRefused(error.code),
       onClosed: (connection) => {
@@ -185,26 +186,15 @@ class Worker implements RunningWorker {
 
   #listen(listener: InheritedListener, accept: TlsAcceptor | null): void {
     const { fd } = listener;
-    const kind = listener.kind === 'http' ? 'http' : 'https';
-    const acceptor = kind === 'https' ? accept : null;
-    const onAccept = (socket: StreamSocket) => this.#accept(socket, kind, acceptor);
-    this.#listeners.push(this.#reactor.listen({ fd }, onAccept));
-  }
-
-  #accept(
-    socket: StreamSocket,
-    kind: 'http' | 'https',
-    acceptor: TlsAcceptor | null,
-  ): SocketHandler | null {
     const { metrics } = this.#input;
-    if (this.#connections.size >= this.#shared.limits.connectionsMax) {
-      metrics.connectionRefused(kind);
-      return null;
-    }
-    const connection = new Downstream(this.#shared, socket, acceptor);
-    this.#connections.add(connection);
-    metrics.connectionAccepted(kind);
-    return connection.channel;
+    const entrance = entranceOf(listener, accept, {
+      shared: this.#shared,
+      add: (connection) => this.#connections.add(connection),
+      remove: (connection) => this.#connections.delete(connection),
+      isFull: () => this.#connections.size >= this.#shared.limits.connectionsMax,
+      metrics,
+    });
+    this.#listeners.push(this.#reactor.listen({ fd }, entrance));
   }
 
   #sweep(): void {
