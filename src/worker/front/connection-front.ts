@@ -127,9 +127,8 @@ export class ConnectionFront implements SocketHandler, WatchedConnection {
   }
 }
 
-function refused(code: string, message: string): SluiceError {
-  return new SluiceError(code, message, { blame: 'downstream' });
-}
+const refused = (code: string, message: string): SluiceError =>
+  new SluiceError(code, message, { blame: 'downstream' });
 
 /** Reads the PROXY header, which must be there, or may be; hears who connected if it says so. */
 export class ProxyHeaderStep implements FrontStep {
