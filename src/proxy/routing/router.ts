@@ -1,0 +1,197 @@
+/**
+ * Which route a request takes: the first in the order of the file whose every condition holds. The
+ * routes that can be for a host at all are found by the host's name, so that a thousand hosts cost
+ * no more than one.
+ */
+import { AddressSet } from '../../base/address-range.ts';
+import type { RequestHead } from '../../http/message.ts';
+import { decodeUnreserved, isUnder, type PathRule, pathRule, readPath } from './path.ts';
+import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
+import type { RouteMatch } from './route.ts';
+
+/** Authorities whose routes are kept at hand; beyond this they are looked up again. */
+const AUTHORITIES_KEPT_MAX = 1_024;
+
+export type RoutingFailure =
+  | 'no-route'
+  /** The path can be read in ways that lead to different routes. */
+  | 'ambiguous-path'
+  /** Longer than what patterns are matched with. */
+  | 'path-too-long';
+
+interface Candidate<T> {
+  readonly target: T;
+  readonly isUnconditional: boolean;
+  readonly prefix: PathRule | null;
+  readonly pattern: RegExp | null;
+  readonly methods: ReadonlySet<string> | null;
+  readonly fields: readonly FieldRule[];
+  readonly from: AddressSet | null;
+}
+
+interface FieldRule {
+  readonly name: string;
+  readonly value: string;
+  readonly kind: 'exact' | 'prefix';
+}
+
+/** The routes of one host, in order. */
+interface HostRoutes<T> {
+  readonly candidates: readonly Candidate<T>[];
+  /** Set when the first is for every request. */
+  readonly only: T | null;
+  readonly looksAtPaths: boolean;
+  readonly hasPatterns: boolean;
+}
+
+export class Router<T extends object> {
+  /** Set when one route takes every request. */
+  readonly #only: T | null;
+  readonly #exact = new Map<string, HostRoutes<T>>();
+  /** By the part after `*`, which begins with a dot. */
+  readonly #wildcards = new Map<string, HostRoutes<T>>();
+  readonly #others: HostRoutes<T>;
+  readonly #byAuthority = new Map<string, HostRoutes<T>>();
+
+  constructor(routes: readonly { readonly match: RouteMatch; readonly target: T }[]) {
+    const hosts = new Set(routes.flatMap(({ match }) => match.hosts.map(normalHost)));
+    const compiled = routes.map(({ match, target }) => {
+      return { hosts: match.hosts.map(normalHost), candidate: candidateOf(match, target) };
+    });
+    const routesFor = (isFor: (host: string) => boolean): HostRoutes<T> => {
+      const fits = compiled.filter((one) => one.hosts.length === 0 || one.hosts.some(isFor));
+      return hostRoutes(fits.map((one) => one.candidate));
+    };
+    for (const host of hosts) {
+      if (host.startsWith('*.')) {
+        const suffix = host.slice(1);
+        const isFor = (name: string) => name.startsWith('*.') && suffix.endsWith(name.slice(1));
+        this.#wildcards.set(suffix, routesFor(isFor));
+      } else {
+        this.#exact.set(
+          host,
+          routesFor((name) => covers(name, host)),
+        );
+      }
+    }
+    this.#others = routesFor(() => false);
+    this.#only = hosts.size === 0 ? this.#others.only : null;
+  }
+
+  find(head: RequestHead, remoteAddress: string): T | RoutingFailure {
+    if (this.#only !== null) return this.#only;
+    const { authority } = head;
+    const host = this.#byAuthority.get(authority) ?? this.#routesOf(authority);
+    if (host.only !== null) return host.only;
+    if (!host.looksAtPaths) return firstOf(host, head, remoteAddress, '', false) ?? 'no-route';
+    const readings = readPath(head.path);
+    if (host.hasPatterns && head.path.length > PATTERN_PATH_CHARACTERS_MAX) return 'path-too-long';
+    const found = firstOf(host, head, remoteAddress, readings.normal, false);
+    if (!readings.isPlain) {
+      const literal = firstOf(host, head, remoteAddress, readings.literal, false);
+      const lenient = firstOf(host, head, remoteAddress, readings.lenient, true);
+      if (literal !== found || lenient !== found) return 'ambiguous-path';
+    }
+    return found ?? 'no-route';
+  }
+
+  #routesOf(authority: string): HostRoutes<T> {
+    const host = normalHost(withoutPort(authority));
+    let routes = this.#exact.get(host);
+    for (let at = host.indexOf('.'); routes === undefined && at !== -1; ) {
+      if (at > 0) routes = this.#wildcards.get(host.slice(at));
+      at = host.indexOf('.', at + 1);
+    }
+    routes ??= this.#others;
+    if (this.#byAuthority.size >= AUTHORITIES_KEPT_MAX) this.#byAuthority.clear();
+    this.#byAuthority.set(authority, routes);
+    return routes;
+  }
+}
+
+function candidateOf<T>(match: RouteMatch, target: T): Candidate<T> {
+  const candidate = {
+    target,
+    prefix: match.pathPrefix === '' ? null : pathRule(match.pathPrefix),
+    pattern: match.pathPattern === '' ? null : compilePattern(match.pathPattern),
+    methods: methodSet(match.methods),
+    fields: Object.entries(match.fields).map(([name, value]) => fieldRule(name, value)),
+    from: match.from.length === 0 ? null : new AddressSet(match.from),
+  };
+  const { prefix, pattern, methods, fields, from } = candidate;
+  const isForPaths = prefix !== null || pattern !== null;
+  const isForOthers = methods !== null || fields.length > 0 || from !== null;
+  return { ...candidate, isUnconditional: !isForPaths && !isForOthers };
+}
+
+/** Null for every method. Whoever may GET may HEAD, and who may not must not. */
+export function methodSet(methods: readonly string[]): ReadonlySet<string> | null {
+  if (methods.length === 0) return null;
+  return new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods);
+}
+
+function fieldRule(name: string, value: string): FieldRule {
+  const isPrefix = value.endsWith('*');
+  return {
+    name: name.toLowerCase(),
+    value: isPrefix ? value.slice(0, -1) : value,
+    kind: isPrefix ? 'prefix' : 'exact',
+  };
+}
+
+function hostRoutes<T>(all: readonly Candidate<T>[]): HostRoutes<T> {
+  const end = all.findIndex((candidate) => candidate.isUnconditional);
+  const candidates = end === -1 ? all : all.slice(0, end + 1);
+  const hasPatterns = candidates.some(({ pattern }) => pattern !== null);
+  return {
+    candidates,
+    only: end === 0 ? candidates[0]!.target : null,
+    looksAtPaths: hasPatterns || candidates.some(({ prefix }) => prefix !== null),
+    hasPatterns,
+  };
+}
+
+/** `lenient`: the path is the lenient reading, to be compared with rules read the same way. */
+function firstOf<T>(
+  host: HostRoutes<T>,
+  head: RequestHead,
+  remoteAddress: string,
+  path: string,
+  lenient: boolean,
+): T | undefined {
+  for (const candidate of host.candidates) {
+    const { prefix, pattern, methods, from } = candidate;
+    if (prefix !== null) {
+      if (!isUnder(path, lenient ? prefix.lenient : prefix.normal, prefix.kind)) continue;
+    }
+    if (methods !== null && !methods.has(head.method)) continue;
+    if (pattern !== null && !pattern.test(path)) continue;
+    if (!haveFields(candidate.fields, head)) continue;
+    if (from !== null && !from.has(remoteAddress)) continue;
+    return candidate.target;
+  }
+  return undefined;
+}
+
+function haveFields(rules: readonly FieldRule[], head: RequestHead): boolean {
+  for (const { name, value, kind } of rules) {
+    const presented = head.fields.combined(name);
+    if (presented === undefined) return false;
+    if (kind === 'exact' ? presented !== value : !presented.startsWith(value)) return false;
+  }
+  return true;
+}
+
+/** Lower-case, without the root's dot; an IP literal keeps its brackets. */
+function normalHost(host: string): string {
+  const lower = decodeUnreserved(host).toLowerCase();
+  return lower.endsWith('.') ? lower.slice(0, -1) : lower;
+}
+
+function withoutPort(authority: string): string {
+  return authority.replace(/:\d*$/, '');
+}
+
+function covers(name: string, host: string): boolean {
+  return name.startsWith('*.') ? host.endsWith(name.slice(1)) && host !== name : name === host;
+}
