@@ -233,6 +233,7 @@ export const CALLBACK_TYPES: Readonly<Record<string, readonly string[]>> = {
   'uv-poll.ts': ['uv_poll_cb', 'uv_close_cb'],
   'ssl-context.ts': ['SSL_allow_early_data_cb_fn', 'SSL_CTX_alpn_select_cb_func'],
   'ticket-keys.ts': ['ticket_key_evp_cb'],
+  'client-hello.ts': ['SSL_client_hello_cb_fn'],
 };
 
 /** From SSL_CTX_set_tlsext_ticket_key_evp_cb(3). */

@@ -40,6 +40,16 @@ export const libssl = bind({
 
   SSL_new: { arguments: ['pointer'], return: 'pointer' },
   SSL_get_client_random: { arguments: ['pointer', 'pointer', 'u32'], return: 'u32' },
+  SSL_client_hello_get0_random: { arguments: ['pointer', 'pointer'], return: 'u32' },
+  SSL_client_hello_get0_ext: {
+    arguments: ['pointer', 'u32', 'pointer', 'pointer'],
+    return: 'i32',
+  },
+  SSL_set_SSL_CTX: { arguments: ['pointer', 'pointer'], return: 'pointer' },
+  SSL_set_verify: { arguments: ['pointer', 'i32', 'pointer'], return: 'void' },
+  SSL_set_session_id_context: { arguments: ['pointer', 'pointer', 'u32'], return: 'i32' },
+  SSL_set_max_early_data: { arguments: ['pointer', 'u32'], return: 'i32' },
+  SSL_set_recv_max_early_data: { arguments: ['pointer', 'u32'], return: 'i32' },
   SSL_free: { arguments: ['pointer'], return: 'void' },
   SSL_ctrl: { arguments: ['pointer', 'i32', 'i64', 'pointer'], return: 'i32' },
   SSL_set_accept_state: { arguments: ['pointer'], return: 'void' },

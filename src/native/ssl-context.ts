@@ -49,6 +49,8 @@ const CLIENT_RANDOM_BYTES = 32;
 export let addressOfContext: (context: SslContext) => bigint;
 /** **For native/ only**: a connection holds its context, and lets it go. */
 export let holdContext: (context: SslContext, delta: 1 | -1) => void;
+/** **For native/ only**: what is disposed with the context, after OpenSSL has freed it. */
+export let ownWithContext: (context: SslContext, owned: Disposable) => void;
 
 export class SslContext implements Disposable {
   readonly role: 'server' | 'client';
@@ -64,6 +66,7 @@ export class SslContext implements Disposable {
       context.#connectionCount += delta;
       context.#freeWhenUnused();
     };
+    ownWithContext = (context, owned) => context.#owned.push(owned);
   }
 
   constructor(role: 'server' | 'client') {

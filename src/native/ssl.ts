@@ -33,6 +33,7 @@ const memoryMethod = libcrypto.checked.BIO_s_mem();
 // Names and values of ssl.h and bio.h.
 const SSL_ERROR_WANT_READ = 2;
 const SSL_ERROR_ZERO_RETURN = 6;
+const SSL_ERROR_WANT_CLIENT_HELLO_CB = 11;
 const SSL_READ_EARLY_DATA_SUCCESS = 1;
 const SSL_READ_EARLY_DATA_FINISH = 2;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
@@ -56,6 +57,8 @@ export const SslStatus = {
   earlyDataEnded: -3,
   /** The handshake is complete. */
   complete: -4,
+  /** A step of ours wants time (client-hello.ts): call again, without further input. */
+  paused: -5,
 } as const;
 
 /** As OpenSSL has it (SSL_get_early_data_status). */
@@ -101,6 +104,14 @@ function protocolFromResults(): string {
   if (length === 0) return '';
   memcpy(scratchAddress, resultPointers[0]!, length);
   return scratch.bytes.toString('latin1', 0, length);
+}
+
+let handshaking: Ssl | null = null;
+
+/** **For native/ only**: whose handshake OpenSSL's callback that runs now is about. */
+export function handshakingSsl(): Ssl {
+  assert(handshaking !== null, 'a callback runs inside of a handshake');
+  return handshaking;
 }
 
 export class Ssl implements Disposable {
@@ -153,6 +164,7 @@ export class Ssl implements Disposable {
   /** Advances the handshake as far as the input goes: `complete`, `wantsInput` or `failed`. */
   handshake(): number {
     clearErrors();
+    handshaking = this;
     const result = ssl.SSL_do_handshake(this.#ssl);
     return result === 1 ? SslStatus.complete : this.#status(result);
   }
@@ -161,6 +173,7 @@ export class Ssl implements Disposable {
   readEarlyData(target: NativeBuffer): number {
     clearErrors();
     const address = addressOf(target);
+    handshaking = this;
     const result = ssl.SSL_read_early_data(this.#ssl, address, target.length, resultAddress);
     if (result === SSL_READ_EARLY_DATA_SUCCESS) return resultWords[0]!;
     if (result === SSL_READ_EARLY_DATA_FINISH) return SslStatus.earlyDataEnded;
@@ -246,6 +259,7 @@ export class Ssl implements Disposable {
     const error = SSL_get_error(this.#ssl, result);
     if (error === SSL_ERROR_WANT_READ) return SslStatus.wantsInput;
     if (error === SSL_ERROR_ZERO_RETURN) return SslStatus.ended;
+    if (error === SSL_ERROR_WANT_CLIENT_HELLO_CB) return SslStatus.paused;
     this.errors = takeOpensslErrors();
     return SslStatus.failed;
   }
