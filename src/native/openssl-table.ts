@@ -33,6 +33,8 @@ export const libssl = bind({
     arguments: ['pointer', 'pointer', 'pointer'],
     return: 'void',
   },
+  SSL_CTX_set_info_callback: { arguments: ['pointer', 'pointer'], return: 'void' },
+  SSL_CTX_set_client_hello_cb: { arguments: ['pointer', 'pointer', 'pointer'], return: 'void' },
   SSL_CTX_set_verify: { arguments: ['pointer', 'i32', 'pointer'], return: 'void' },
   SSL_CTX_get_cert_store: { arguments: ['pointer'], return: 'pointer' },
   SSL_CTX_load_verify_file: { arguments: ['pointer', 'pointer'], return: 'i32' },
