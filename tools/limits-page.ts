@@ -91,6 +91,14 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     ],
   },
   {
+    heading: 'Observers of handshakes',
+    intro:
+      'Per worker and observer. What is cut off is [called again](features.md#observers) by hand.',
+    file: 'worker/observer-limits.ts',
+    interfaceName: 'ObserverLimits',
+    defaultsName: 'defaultObserverLimits',
+  },
+  {
     heading: 'Collapsing',
     intro: 'Per worker: requests that wait for another one’s fetch.',
     file: 'cache/collapse.ts',

@@ -3,12 +3,14 @@ import { commandLineReference } from '../src/config/reference.ts';
 import { accessLogFields, accessLogLine } from '../src/telemetry/access-log-line.ts';
 import { type ExchangeSummary, emptySummary } from '../src/telemetry/exchange-summary.ts';
 import { type MetricDefinition, metricTable } from '../src/telemetry/metric-table.ts';
+import { featuresPage } from './features-page.ts';
 import { limitsPage } from './limits-page.ts';
 
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['docs/reference/command-line.md', commandLineReference()],
     ['docs/reference/metrics.md', metricsReference()],
+    ['docs/reference/features.md', featuresPage()],
     ['docs/reference/access-log.md', accessLogReference()],
     ['docs/reference/limits.md', await limitsPage()],
   ]);

@@ -52,6 +52,12 @@ function resolve(words: string, configuration = '', command: Command = 'run') {
 
 const plain = '--origin http://o --http 80';
 
+test('features are switched by name, and the last word on one counts', async () => {
+  const words = `${plain} --feature alpn-h2=off --feature early-data=off --feature alpn-h2=on`;
+  assert.deepEqual((await resolve(words)).features, { 'alpn-h2': true, 'early-data': false });
+  assert.deepEqual((await resolve(plain)).features, {});
+});
+
 test('sizes, times and addresses are read in all their forms', async () => {
   const sizes = {
     0: 0,
@@ -181,6 +187,14 @@ const mistakes: readonly [words: string, message: RegExp, remedy: RegExp][] = [
   [`${plain} --drain-timeout 5`, /^--drain-timeout "5": not a time/, /--drain-timeout 30s/],
   [`${plain} --drain-timeout 2h`, /^--drain-timeout "2h": not a time/, /--drain-timeout 30s/],
   [`${plain} --drain-timeout 61m`, /^--drain-timeout "61m": more than an hour/, /30s/],
+  [
+    `${plain} --feature alpn-h3=off`,
+    /^--feature "alpn-h3=off": no such feature$/,
+    /mean alpn-h2\?/,
+  ],
+  [`${plain} --feature nothing`, /no such feature/, /write one of .*early-data/],
+  [`${plain} --feature early-data`, /"early-data": neither on nor off/, /NAME=on\|off/],
+  [`${plain} --feature early-data=1`, /neither on nor off/, /NAME=on\|off/],
   [`${plain} --early-data yes`, /^--early-data "yes": neither on nor off$/, /on\|off/],
   [`${plain} --log-format xml`, /^--log-format "xml": neither/, /combined\|json/],
   [`${plain} --http 65536`, /^--http "65536": a port is at most 65535$/, /\[HOST:\]PORT/],

@@ -2,8 +2,10 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { UsageError } from '../base/errors.ts';
+import { type FeatureName, featureNamed, featureTable } from '../tls/features.ts';
 import type { OptionDefinition } from './option-table.ts';
 import type { AddressRange, Endpoint, OriginOptions } from './options.ts';
+import { nearestWord } from './suggestion.ts';
 
 /** A value as written, and where. */
 export interface GivenValue {
@@ -152,6 +154,26 @@ export function parseSwitch(option: OptionDefinition, given: GivenValue): boolea
     default:
       refuse(given, 'neither on nor off', writeAs(option, given));
   }
+}
+
+/** `NAME=on` or `NAME=off`. */
+export function parseFeature(
+  option: OptionDefinition,
+  given: GivenValue,
+): readonly [FeatureName, boolean] {
+  const equals = given.text.indexOf('=');
+  const name = given.text.slice(0, equals === -1 ? undefined : equals);
+  const feature = featureNamed(name);
+  if (feature === undefined) {
+    const names = featureTable.map((known) => known.name);
+    const near = nearestWord(name, names);
+    const remedy =
+      near === undefined ? `write one of ${names.join(', ')}` : `did you mean ${near}?`;
+    refuse(given, 'no such feature', remedy);
+  }
+  if (equals === -1) refuse(given, 'neither on nor off', writeAs(option, given));
+  const text = given.text.slice(equals + 1);
+  return [feature.name, parseSwitch(option, { ...given, text })];
 }
 
 /** One range of `--purge-from`; `localhost` is several. */

@@ -1,4 +1,5 @@
 /** The validated, frozen options of one sluice. Command line and configuration file both end here. */
+import type { FeatureSwitches } from '../tls/features.ts';
 
 /** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
 export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -64,6 +65,8 @@ export interface SluiceOptions {
   /** Who may send PURGE to a data port; empty for nobody. */
   readonly purgeFrom: readonly AddressRange[];
   readonly earlyData: boolean;
+  /** Features of handshakes that were switched on or off; see tls/features.ts. */
+  readonly features: FeatureSwitches;
   /** `off`, `-` for standard output, or a file's path. */
   readonly accessLog: string;
   readonly accessLogFormat: 'combined' | 'json';

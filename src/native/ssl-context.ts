@@ -2,6 +2,7 @@
 import { assert } from '../base/assert.ts';
 import { Callback } from './callbacks.ts';
 import { counted } from './counters.ts';
+import { type InfoObserver, InfoScene } from './info-observer.ts';
 import { stringAt } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { opensslErrorText, takeOpensslErrors } from './openssl-errors.ts';
@@ -27,6 +28,7 @@ const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 const OPENSSL_NPN_NEGOTIATED = 1;
 
 export const SslOption = {
+  NO_TICKET: 1n << 14n,
   NO_COMPRESSION: 1n << 17n,
   CIPHER_SERVER_PREFERENCE: 1n << 22n,
   PRIORITIZE_CHACHA: 1n << 21n,
@@ -226,6 +228,14 @@ export class SslContext implements Disposable {
     );
     this.#owned.push(select, list);
     checked.SSL_CTX_set_alpn_select_cb(this.#address, select.pointer, 0n);
+  }
+
+  /** Tells observers from inside of every handshake. Without observers nothing is called at all. */
+  watchFromInside(observers: readonly InfoObserver[]): void {
+    if (observers.length === 0) return;
+    const callback = InfoScene.callback(observers);
+    this.#owned.push(callback);
+    checked.SSL_CTX_set_info_callback(this.#address, callback.pointer);
   }
 
   /** Client: the protocols to offer, most wanted first. */

@@ -261,6 +261,24 @@ export const metricTable = {
     'Octets of TLS handshakes, every flight included, by direction.',
     [closed('direction', ['received', 'sent'])],
   ),
+  observerFaults: metric(
+    'counter',
+    'sluice_observer_faults_total',
+    'Faults of observers of handshakes, by observer and what it did: threw, or overran its time.',
+    [label('observer', [], 31), closed('fault', ['threw', 'overran'])],
+  ),
+  observersArmed: metric(
+    'gauge',
+    'sluice_observer_armed',
+    'Processes in which an observer of handshakes is called; one that was cut off there is not.',
+    [label('observer', [], 31)],
+  ),
+  observersCutOff: metric(
+    'gauge',
+    'sluice_observer_cut_off',
+    'Processes in which an observer of handshakes was cut off because of its faults.',
+    [label('observer', [], 31)],
+  ),
   earlyDataOffered: metric(
     'counter',
     'sluice_early_data_offered_total',

@@ -105,6 +105,9 @@ export class Metrics {
   readonly #handshakeError: LabelIndex;
   readonly #earlyDataReason: LabelIndex;
   readonly #originError: LabelIndex;
+  readonly #faultyObserver: LabelIndex;
+  readonly #armedObserver: LabelIndex;
+  readonly #cutOffObserver: LabelIndex;
   readonly #cacheFault: LabelIndex;
   readonly #nativeKind: LabelIndex;
 
@@ -129,6 +132,9 @@ export class Metrics {
     this.#handshakeError = index(at.handshakeFailures, 0);
     this.#earlyDataReason = index(at.earlyDataRejected, 0);
     this.#originError = index(at.originErrors, 0);
+    this.#faultyObserver = index(at.observerFaults, 0);
+    this.#armedObserver = index(at.observersArmed, 0);
+    this.#cutOffObserver = index(at.observersCutOff, 0);
     this.#cacheFault = index(at.cacheFaults, 0);
     this.#nativeKind = index(at.nativeObjects, 0);
     for (const layout of Object.values<MetricLayout>(at)) {
@@ -229,6 +235,21 @@ export class Metrics {
     this.#add(at.handshakeBytes.firstSlot, facts.bytesReceived);
     this.#add(at.handshakeBytes.firstSlot + 1, facts.bytesSent);
     this.#earlyData(facts);
+  }
+
+  /** An observer of handshakes threw, or took too long. */
+  observerFailed(name: string, fault: 'threw' | 'overran'): void {
+    const layout = at.observerFaults;
+    const faultOffset = (fault === 'threw' ? 0 : 1) * layout.labels[1]!.stride;
+    this.#add(layout.firstSlot + this.#faultyObserver.offsetOf(name) + faultOffset, 1);
+  }
+
+  /** Whether an observer of handshakes is called in this process, or was cut off. */
+  observerArmed(name: string, isArmed: boolean): void {
+    const armed = at.observersArmed.firstSlot + this.#armedObserver.offsetOf(name);
+    this.#slots[armed] = isArmed ? 1 : 0;
+    const cutOff = at.observersCutOff.firstSlot + this.#cutOffObserver.offsetOf(name);
+    this.#slots[cutOff] = isArmed ? 0 : 1;
   }
 
   #earlyData(facts: HandshakeFacts): void {

@@ -1,6 +1,7 @@
 /** TLS toward clients: what all connections of a listener have in common. */
 import type { Clock } from '../base/clock.ts';
 import { UsageError } from '../base/errors.ts';
+import type { InfoObserver } from '../native/info-observer.ts';
 import { Ssl } from '../native/ssl.ts';
 import { SslContext, SslMode, SslOption, type TlsVersion } from '../native/ssl-context.ts';
 import { TicketKeys } from '../native/ticket-keys.ts';
@@ -41,12 +42,16 @@ export interface ServerContextOptions {
   };
   /** 80 octets each, newest first: 16 name, 32 AES, 32 HMAC. */
   readonly ticketKeys: readonly Uint8Array[];
+  /** False: no tickets are issued, and none is taken. */
+  readonly tickets?: boolean;
   readonly ticketsPerHandshake?: number;
   readonly ticketLifetimeSeconds?: number;
   /** Key exchange groups by our preference, in OpenSSL's syntax. */
   readonly groups?: string;
   readonly minVersion?: TlsVersion;
   readonly maxVersion?: TlsVersion;
+  /** Called from inside OpenSSL, which nothing of ours needs; see native/info-observer.ts. */
+  readonly infoObservers?: readonly InfoObserver[];
 }
 
 export interface ServerContext extends Disposable {
@@ -106,12 +111,16 @@ function configure(context: SslContext, options: ServerContextOptions): void {
   );
   const { gate } = options.earlyData;
   context.judgeEarlyData(gate?.admit ?? (() => true));
+  const { tickets = true, ticketsPerHandshake = TICKETS_PER_HANDSHAKE_DEFAULT } = options;
+  // Without the option OpenSSL would still take tickets; with it alone it would issue stateful ones.
+  if (!tickets) context.setOptions(SslOption.NO_TICKET);
   context.setTickets(
-    options.ticketsPerHandshake ?? TICKETS_PER_HANDSHAKE_DEFAULT,
+    tickets ? ticketsPerHandshake : 0,
     options.ticketLifetimeSeconds ?? TICKET_LIFETIME_SECONDS_DEFAULT,
   );
   context.setSessionIdContext(SESSION_ID_CONTEXT);
   if (options.alpn.length > 0) context.selectAlpn(options.alpn);
+  context.watchFromInside(options.infoObservers ?? []);
 }
 
 function setGroups(context: SslContext, groups: string): void {

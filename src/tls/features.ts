@@ -1,0 +1,57 @@
+/**
+ * Everything that watches or alters handshakes, by name, so that each can be switched off on its
+ * own: by an operator, or by what looks for the cause of a crash.
+ */
+
+export interface FeatureDefinition {
+  /** In lower case with hyphens: a key of the configuration. */
+  readonly name: string;
+  /** `observer`: gets the record of an ended handshake. `handshake`: takes part in it. */
+  readonly kind: 'observer' | 'handshake';
+  /** One sentence: what it does, and so what is missing without it. */
+  readonly summary: string;
+  readonly isOnByDefault: boolean;
+}
+
+const definitions = [
+  {
+    name: 'handshake-metrics',
+    kind: 'observer',
+    summary: 'Counts ended handshakes and their facts in the metrics.',
+    isOnByDefault: true,
+  },
+  {
+    name: 'early-data',
+    kind: 'handshake',
+    summary: 'Accepts early data where the options allow it; off: it is skipped.',
+    isOnByDefault: true,
+  },
+  {
+    name: 'session-tickets',
+    kind: 'handshake',
+    summary: 'Issues session tickets and resumes by them; off: every handshake is a full one.',
+    isOnByDefault: true,
+  },
+  {
+    name: 'alpn-h2',
+    kind: 'handshake',
+    summary: 'Agrees on HTTP/2 with clients that offer it (ALPN); off: they get HTTP/1.1.',
+    isOnByDefault: true,
+  },
+] as const satisfies readonly FeatureDefinition[];
+
+export type FeatureName = (typeof definitions)[number]['name'];
+
+export const featureTable: readonly (FeatureDefinition & { readonly name: FeatureName })[] =
+  definitions;
+
+/** What was switched; the rest is as by default. Plain data, which crosses to workers. */
+export type FeatureSwitches = Readonly<Partial<Record<FeatureName, boolean>>>;
+
+export function featureNamed(name: string): (typeof featureTable)[number] | undefined {
+  return featureTable.find((feature) => feature.name === name);
+}
+
+export function isOn(name: FeatureName, switches: FeatureSwitches): boolean {
+  return switches[name] ?? featureNamed(name)!.isOnByDefault;
+}

@@ -1,0 +1,153 @@
+/**
+ * Who is told of ended handshakes: metrics, logs, fingerprints. Each gets the immutable record after
+ * the fact, outside of OpenSSL, behind a fuse of its own: one that throws or takes too long is cut
+ * off and named, and the handshake never notices.
+ */
+import type { HandshakeRecord } from '../tls/contract.ts';
+import type { FeatureName } from '../tls/features.ts';
+import { defaultObserverLimits, type ObserverLimits } from './observer-limits.ts';
+
+/** What is known of the connection beside the record. Valid during the call only. */
+export interface HandshakeScene {
+  /** An IP address, or `unix`. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+}
+
+export interface HandshakeObserver {
+  /** Also the name of the feature that switches it off. */
+  readonly name: FeatureName;
+  observe(record: HandshakeRecord, scene: HandshakeScene): void;
+}
+
+/** A fault is an exception, or a call that took too much processor time. */
+export type ObserverFault = 'threw' | 'overran';
+
+export interface ObserverState {
+  readonly name: string;
+  /** False when it was cut off. */
+  readonly isArmed: boolean;
+  readonly faults: number;
+  /** The last fault in words, or ''. */
+  readonly lastFault: string;
+}
+
+export interface HandshakeObserversInput {
+  readonly observers: readonly HandshakeObserver[];
+  readonly limits?: ObserverLimits;
+  readonly monotonicMs: () => number;
+  /** Processor time of this thread, so that being preempted is no fault. */
+  readonly processorMs: () => number;
+  onFault(name: string, fault: ObserverFault): void;
+  onArmed(name: string, isArmed: boolean): void;
+  /** One line for the operator. */
+  report(message: string): void;
+}
+
+export class HandshakeObservers {
+  readonly #input: HandshakeObserversInput;
+  readonly #fuses: readonly Fuse[];
+
+  constructor(input: HandshakeObserversInput) {
+    this.#input = input;
+    const limits = input.limits ?? defaultObserverLimits;
+    this.#fuses = input.observers.map((observer) => new Fuse(observer, limits));
+    for (const { name } of input.observers) input.onArmed(name, true);
+  }
+
+  /** Tells every armed observer, in order. Never throws. */
+  notify(record: HandshakeRecord, scene: HandshakeScene): void {
+    const { monotonicMs, processorMs } = this.#input;
+    let processorAtMs = processorMs();
+    for (let i = 0; i < this.#fuses.length; i++) {
+      const fuse = this.#fuses[i]!;
+      if (!fuse.isArmed) continue;
+      const startedMs = monotonicMs();
+      try {
+        fuse.observer.observe(record, scene);
+      } catch (error) {
+        this.#onFault(fuse, 'threw', error instanceof Error ? String(error) : 'it threw no error');
+        continue;
+      }
+      fuse.calls++;
+      if (monotonicMs() - startedMs <= fuse.limits.callMs) continue;
+      const usedMs = processorMs() - processorAtMs;
+      processorAtMs += usedMs;
+      if (usedMs <= fuse.limits.callMs) continue;
+      this.#onFault(fuse, 'overran', `a call took ${usedMs.toFixed(1)} ms of processor time`);
+    }
+  }
+
+  /** Calls an observer again that was cut off. False when there is none of that name. */
+  rearm(name: string): boolean {
+    const fuse = this.#fuses.find(({ observer }) => observer.name === name);
+    if (fuse === undefined) return false;
+    fuse.reset();
+    this.#input.onArmed(name, true);
+    return true;
+  }
+
+  get states(): ObserverState[] {
+    return this.#fuses.map(({ observer, isArmed, faults, lastFault }) => {
+      return { name: observer.name, isArmed, faults, lastFault };
+    });
+  }
+
+  #onFault(fuse: Fuse, fault: ObserverFault, words: string): void {
+    const { onFault, onArmed, monotonicMs, report } = this.#input;
+    const { name } = fuse.observer;
+    onFault(name, fault);
+    if (!fuse.blows(fault, words, monotonicMs())) return;
+    onArmed(name, false);
+    const { faultsMax, windowMs } = fuse.limits;
+    report(
+      `observer ${name} is cut off after ${faultsMax} faults within ${windowMs / 1000} s, ` +
+        `the last: ${words}; handshakes go on without it until it is re-armed`,
+    );
+  }
+}
+
+class Fuse {
+  readonly observer: HandshakeObserver;
+  readonly limits: ObserverLimits;
+  isArmed = true;
+  /** Of all time. */
+  faults = 0;
+  lastFault = '';
+  /** Since the window began. */
+  calls = 0;
+  #windowFaults = 0;
+  #windowThrows = 0;
+  #windowEndsMs = 0;
+
+  constructor(observer: HandshakeObserver, limits: ObserverLimits) {
+    this.observer = observer;
+    this.limits = limits;
+  }
+
+  /** Notes a fault; whether it was the one too many. */
+  blows(fault: ObserverFault, words: string, nowMs: number): boolean {
+    const { faultsMax, overrunOneIn, windowMs } = this.limits;
+    this.faults++;
+    this.lastFault = words;
+    if (nowMs >= this.#windowEndsMs) {
+      this.#windowFaults = 0;
+      this.#windowThrows = 0;
+      this.calls = 0;
+      this.#windowEndsMs = nowMs + windowMs;
+    }
+    this.#windowFaults++;
+    if (fault === 'threw') this.#windowThrows++;
+    const isOften = this.#windowFaults * overrunOneIn >= this.calls;
+    if (this.#windowThrows < faultsMax && !(this.#windowFaults >= faultsMax && isOften))
+      return false;
+    this.isArmed = false;
+    return true;
+  }
+
+  reset(): void {
+    this.isArmed = true;
+    this.#windowEndsMs = 0;
+  }
+}
