@@ -31,6 +31,8 @@ export interface StoredResponse {
   readonly initialAgeMs: number;
   /** When a soft purge made it stale; 0 for never. */
   readonly markedStaleMs: number;
+  /** Kept from eviction until then, if there is room for it; 0 for not at all. */
+  readonly pinnedUntilMs: number;
   /** Octets of content, or -1 while the fill is still going on and the length is not known. */
   readonly contentLength: number;
   /** Null for a complete response. */

@@ -14,6 +14,7 @@ export type LifetimeSource =
   | 's-maxage'
   | 'max-age'
   | 'expires'
+  | 'default'
   | 'heuristic'
   | 'negative'
   | 'none';
@@ -24,6 +25,8 @@ export interface Freshness {
   /** The wall-clock time at which the age was zero: the age is the time since then. */
   readonly bornMs: number;
   readonly directives: ResponseDirectives;
+  /** The targeted field that decided (RFC 9213), or '' when Cache-Control did. */
+  readonly targetedBy: string;
   /** How long after its end the response may be used while it is revalidated, or on errors. */
   readonly staleWhileRevalidateMs: number;
   readonly staleIfErrorMs: number;
@@ -32,7 +35,7 @@ export interface Freshness {
 /** Statuses that are heuristically cacheable (RFC 9110 §15.1). */
 const HEURISTIC = new Set([200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501]);
 
-/** Errors that `negativeLifetimeMs` is about. */
+/** Errors that `negativeLifetimeMs` is about when they are not named one by one. */
 const NEGATIVE = new Set([400, 403, 404, 405, 410, 414, 500, 501, 502, 503, 504]);
 
 export function isHeuristicallyCacheable(status: number): boolean {
@@ -51,17 +54,46 @@ export interface FreshnessFacts {
   readonly markedStaleMs: number;
 }
 
+/**
+ * What the policy of its route decided when the response was received. It is written down with the
+ * response, for the store that reads it again does not know the route.
+ */
+export type DecidedFreshness = Pick<
+  Freshness,
+  'lifetimeMs' | 'source' | 'targetedBy' | 'staleWhileRevalidateMs' | 'staleIfErrorMs'
+>;
+
+/** The freshness of a response that was written down. */
+export function freshnessAsDecided(facts: FreshnessFacts, decided: DecidedFreshness): Freshness {
+  const targets = decided.targetedBy === '' ? [] : [decided.targetedBy];
+  const bornMs = facts.responseTimeMs - facts.initialAgeMs;
+  return {
+    lifetimeMs: markedLifetimeMs(decided.lifetimeMs, bornMs, facts.markedStaleMs),
+    source: decided.source,
+    bornMs,
+    directives: effectiveControl(facts.fields, targets).directives,
+    targetedBy: decided.targetedBy,
+    staleWhileRevalidateMs: decided.staleWhileRevalidateMs,
+    staleIfErrorMs: decided.staleIfErrorMs,
+  };
+}
+
+/** A soft purge at `markedMs` (0 for none) ends the lifetime. */
+export function markedLifetimeMs(lifetimeMs: number, bornMs: number, markedMs: number): number {
+  return markedMs === 0 ? lifetimeMs : Math.min(lifetimeMs, Math.max(0, markedMs - bornMs));
+}
+
 export function freshnessOf(facts: FreshnessFacts, policy: CachePolicy): Freshness {
   const control = effectiveControl(facts.fields, policy.targetedFields);
   const { directives } = control;
   const { lifetimeMs, source } = lifetimeOf(facts, directives, control.targetedBy !== '', policy);
   const bornMs = facts.responseTimeMs - facts.initialAgeMs;
-  const marked = facts.markedStaleMs;
   return {
-    lifetimeMs: marked === 0 ? lifetimeMs : Math.min(lifetimeMs, Math.max(0, marked - bornMs)),
+    lifetimeMs: markedLifetimeMs(lifetimeMs, bornMs, facts.markedStaleMs),
     source,
     bornMs,
     directives,
+    targetedBy: control.targetedBy,
     staleWhileRevalidateMs: milliseconds(
       directives.staleWhileRevalidate,
       policy.staleWhileRevalidateMs,
@@ -77,16 +109,33 @@ interface Lifetime {
 
 const NO_LIFETIME: Lifetime = { lifetimeMs: 0, source: 'none' };
 
-/** RFC 9111 §4.2.1, for a shared cache. */
+/** RFC 9111 §4.2.1, for a shared cache, and what the operator wants instead. */
 function lifetimeOf(
   facts: FreshnessFacts,
   directives: ResponseDirectives,
   targeted: boolean,
   policy: CachePolicy,
 ): Lifetime {
-  if (policy.lifetimeOverrideMs !== null) {
-    return { lifetimeMs: policy.lifetimeOverrideMs, source: 'override' };
+  const stated = statedLifetime(facts, directives, targeted);
+  const isError = facts.status >= 400;
+  if (policy.lifetimeOverrideMs !== null && !isError) {
+    if (stated !== null || isHeuristicallyCacheable(facts.status)) {
+      return { lifetimeMs: policy.lifetimeOverrideMs, source: 'override' };
+    }
   }
+  if (stated === null) return unstatedLifetime(facts, directives, policy);
+  const { lifetimeMinMs, lifetimeMaxMs } = policy;
+  const raised = isError ? stated.lifetimeMs : Math.max(stated.lifetimeMs, lifetimeMinMs);
+  const lifetimeMs = lifetimeMaxMs === null ? raised : Math.min(raised, lifetimeMaxMs);
+  return lifetimeMs === stated.lifetimeMs ? stated : { lifetimeMs, source: stated.source };
+}
+
+/** What the origin says; null when it says nothing. */
+function statedLifetime(
+  facts: FreshnessFacts,
+  directives: ResponseDirectives,
+  targeted: boolean,
+): Lifetime | null {
   if (directives.sMaxage !== ABSENT) {
     return { lifetimeMs: directives.sMaxage * 1000, source: 's-maxage' };
   }
@@ -96,6 +145,21 @@ function lifetimeOf(
   // RFC 9213 §2.2: a targeted field takes the place of Expires, too.
   if (!targeted && facts.fields.has('expires')) {
     return { lifetimeMs: expiresLifetimeMs(facts), source: 'expires' };
+  }
+  return null;
+}
+
+function unstatedLifetime(
+  facts: FreshnessFacts,
+  directives: ResponseDirectives,
+  policy: CachePolicy,
+): Lifetime {
+  const { status } = facts;
+  const named = policy.negativeLifetimesMs[status];
+  const negativeMs = named ?? (NEGATIVE.has(status) ? policy.negativeLifetimeMs : 0);
+  if (status >= 400 && negativeMs > 0) return { lifetimeMs: negativeMs, source: 'negative' };
+  if (policy.lifetimeDefaultMs > 0 && status < 400 && isHeuristicallyCacheable(status)) {
+    return { lifetimeMs: policy.lifetimeDefaultMs, source: 'default' };
   }
   return heuristicLifetime(facts, directives, policy);
 }
@@ -116,8 +180,6 @@ function heuristicLifetime(
   policy: CachePolicy,
 ): Lifetime {
   const { fields, status, responseTimeMs } = facts;
-  const negative = policy.negativeLifetimeMs > 0 && NEGATIVE.has(status);
-  if (negative) return { lifetimeMs: policy.negativeLifetimeMs, source: 'negative' };
   if (!isHeuristicallyCacheable(status) && !directives.public) return NO_LIFETIME;
   // Not specified for responses (RFC 9111 §5.4), but whoever sends it does not want a guess.
   if (fields.combined('pragma')?.toLowerCase().includes('no-cache')) return NO_LIFETIME;

@@ -40,8 +40,17 @@ export const defaultKeyRules: KeyRules = {
 /** The key of the resource that a request is for. */
 export function cacheKey(head: RequestHead, rules: KeyRules = defaultKeyRules): string {
   const uri = targetKey(head.scheme, head.authority, head.path, rules);
-  if (rules === defaultKeyRules) return uri;
+  if (rules.fields.length === 0 && rules.cookies.length === 0) return uri;
   return uri + addedToKey(head.fields, rules);
+}
+
+/**
+ * The key of the target alone: without what rules or slices have added to it after a line feed, which
+ * no target can contain.
+ */
+export function targetOfKey(key: string): string {
+  const end = key.indexOf('\n');
+  return end === -1 ? key : key.slice(0, end);
 }
 
 /** The key of a target URI, without fields and cookies. */
@@ -51,7 +60,7 @@ export function targetKey(
   path: string,
   rules: KeyRules = defaultKeyRules,
 ): string {
-  const target = rules === defaultKeyRules ? path : pathByRules(path, rules);
+  const target = isPathAsSent(rules) ? path : pathByRules(path, rules);
   return `${scheme}://${normalAuthority(scheme, authority)}${target === '' ? '/' : target}`;
 }
 
@@ -61,6 +70,11 @@ export function normalAuthority(scheme: string, authority: string): string {
   const defaultPort = scheme === 'https' ? ':443' : ':80';
   if (lower.endsWith(defaultPort)) return lower.slice(0, -defaultPort.length);
   return lower.endsWith(':') ? lower.slice(0, -1) : lower;
+}
+
+/** Told by the rules' content: rules that came from another process are not the same object. */
+function isPathAsSent(rules: KeyRules): boolean {
+  return rules.query === 'all' && !rules.sortQuery && !rules.normalisePercentEncoding;
 }
 
 function isLowerCase(text: string): boolean {

@@ -11,10 +11,25 @@ export interface CachePolicy {
   /** Bounds of a heuristic lifetime. Default 0 to one day, as RFC 9111 §4.2.2 has in mind. */
   readonly heuristicLifetimeMinMs: number;
   readonly heuristicLifetimeMaxMs: number;
+  /**
+   * Lifetime of responses to which the origin gives none, instead of the heuristic; 0, the default,
+   * for the heuristic.
+   */
+  readonly lifetimeDefaultMs: number;
+  /** Bounds of the lifetime that the origin states; 0 and null, the defaults, for none. */
+  readonly lifetimeMinMs: number;
+  readonly lifetimeMaxMs: number | null;
+  /** Overrides what the origin says of lifetimes, but for errors; null, the default, to honour it. */
+  readonly lifetimeOverrideMs: number | null;
   /** Lifetime for errors (404, 410, 5xx) without one of their own; 0, the default, for none. */
   readonly negativeLifetimeMs: number;
-  /** Overrides what the origin says of lifetimes; null, the default, to honour it. */
-  readonly lifetimeOverrideMs: number | null;
+  /** The same for one status, such as `404`, in place of it. */
+  readonly negativeLifetimesMs: Readonly<Record<string, number>>;
+  /**
+   * How long a stored response is kept from eviction, within a share of the store (see
+   * PINNED_SHARE_MAX); 0, the default, for not at all. Purges and updates are not kept off.
+   */
+  readonly pinMs: number;
   /**
    * What to do with a response that sets a cookie. A cookie that identifies one user must not reach
    * another.
@@ -44,8 +59,13 @@ export const defaultCachePolicy: CachePolicy = {
   heuristicFraction: 0.1,
   heuristicLifetimeMinMs: 0,
   heuristicLifetimeMaxMs: 86_400_000,
-  negativeLifetimeMs: 0,
+  lifetimeDefaultMs: 0,
+  lifetimeMinMs: 0,
+  lifetimeMaxMs: null,
   lifetimeOverrideMs: null,
+  negativeLifetimeMs: 0,
+  negativeLifetimesMs: {},
+  pinMs: 0,
   setCookie: 'explicit',
   honourRequestDirectives: true,
   staleIfErrorMs: 0,

@@ -13,8 +13,6 @@ import type {
   StoreHit,
 } from './contract.ts';
 import { responseBytes } from './memory-estimate.ts';
-import type { CachePolicy } from './policy.ts';
-import { defaultCachePolicy } from './policy.ts';
 import { PreparedStoredResponse } from './prepared.ts';
 import { isSelected } from './purge.ts';
 import { type Evictable, hashOf, Link, noteUse, S3Fifo } from './s3-fifo.ts';
@@ -28,7 +26,6 @@ export interface RamStoreOptions {
   readonly contentBytesMax?: number;
   /** Variants under one key: beyond it the oldest goes. */
   readonly variantsMax?: number;
-  readonly policy?: CachePolicy;
 }
 
 /** Enough for content codings times languages; an origin that varies by more is not cacheable. */
@@ -45,7 +42,6 @@ export class RamStore implements Store {
   readonly #capacity: number;
   readonly #contentMax: number;
   readonly #variantsMax: number;
-  readonly #policy: CachePolicy;
   readonly #fills = new Set<RamFill>();
   /** Octets held by fills in progress. */
   #fillBytes = 0;
@@ -57,7 +53,6 @@ export class RamStore implements Store {
     this.#capacity = options.capacityBytes;
     this.#contentMax = options.contentBytesMax ?? Math.floor(options.capacityBytes / 8);
     this.#variantsMax = options.variantsMax ?? VARIANTS_MAX;
-    this.#policy = options.policy ?? defaultCachePolicy;
     const names = Math.ceil(options.capacityBytes / GHOST_BYTES_PER_NAME);
     this.#queue = new S3Fifo(options.capacityBytes, names, (entry) => {
       this.evictionCount++;
@@ -137,7 +132,7 @@ export class RamStore implements Store {
       if (!isSelected(selector, slot.key, entry.response.fields)) continue;
       count++;
       if (soft) {
-        this.update(slot.key, entry.response, markedStale(entry.response, nowMs, this.#policy));
+        this.update(slot.key, entry.response, markedStale(entry.response, nowMs));
       } else {
         this.#drop(entry);
       }

@@ -96,7 +96,7 @@ test('a soft purge makes a response stale, yet usable while it is revalidated', 
   const { markedStale } = await import('./stored-response.ts');
   const policy = policyOf();
   const stored = storedOf([['cache-control', 'max-age=60, stale-while-revalidate=30']]);
-  const marked = markedStale(stored, NOW + 10_000, policy);
+  const marked = markedStale(stored, NOW + 10_000);
   const at = (ms: number) => decideReuse(parseRequestDirectives(''), marked, NOW + ms, policy);
   assert.deepEqual(at(10_000), { use: 'stale', revalidate: true });
   assert.deepEqual(at(41_000), { use: 'validate', forward: 'stale' });

@@ -5,7 +5,14 @@ import { copyEndToEndFields } from '../http/hop-by-hop.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { parseContentRange } from './content-range.ts';
 import type { PartialContent, StoredResponse } from './contract.ts';
-import { type FreshnessFacts, freshnessOf, initialAgeMs } from './freshness.ts';
+import {
+  type DecidedFreshness,
+  type FreshnessFacts,
+  freshnessAsDecided,
+  freshnessOf,
+  initialAgeMs,
+  markedLifetimeMs,
+} from './freshness.ts';
 import type { CachePolicy } from './policy.ts';
 import { effectiveControl } from './targeted-control.ts';
 import { varyFieldsOf, varyNames } from './vary.ts';
@@ -37,32 +44,43 @@ export function receiveResponse(
     responseTimeMs,
     initialAgeMs: initialAgeMs(response.fields, requestTimeMs, responseTimeMs),
     markedStaleMs: 0,
+    pinnedUntilMs: policy.pinMs === 0 ? 0 : responseTimeMs + policy.pinMs,
   };
   const varyFields = varyFieldsOf(varyNames(fields) ?? [], request.fields);
   const partial = response.status === 206 ? parseContentRange(fields) : null;
-  return assemble(facts, varyFields, response.contentLength, partial, policy);
+  return renewedResponse(facts, varyFields, response.contentLength, partial, policy);
 }
 
-/** A stored response as it was written down, with what follows from the policy of now. */
-export function loadResponse(
-  facts: FreshnessFacts,
+/** What a stored response is made of, beside its content and what it was chosen by. */
+export type StoredFacts = FreshnessFacts & Pick<StoredResponse, 'pinnedUntilMs'>;
+
+/** A stored response with new fields and times, judged by the policy of now. */
+export function renewedResponse(
+  facts: StoredFacts,
   varyFields: StoredResponse['varyFields'],
   contentLength: number,
   partial: PartialContent | null,
   policy: CachePolicy,
 ): StoredResponse {
-  return assemble(facts, varyFields, contentLength, partial, policy);
+  return assemble(facts, varyFields, contentLength, partial, freshnessOf(facts, policy));
+}
+
+/** A stored response as it was written down. */
+export function loadResponse(
+  facts: StoredFacts,
+  varyFields: StoredResponse['varyFields'],
+  contentLength: number,
+  partial: PartialContent | null,
+  decided: DecidedFreshness,
+): StoredResponse {
+  return assemble(facts, varyFields, contentLength, partial, freshnessAsDecided(facts, decided));
 }
 
 /** The same with a soft purge's mark: stale as of `nowMs`, yet usable for validation. */
-export function markedStale(
-  response: StoredResponse,
-  nowMs: number,
-  policy: CachePolicy,
-): StoredResponse {
-  const { varyFields, contentLength, partial } = response;
-  const facts = { ...response, markedStaleMs: nowMs };
-  return assemble(facts, varyFields, contentLength, partial, policy);
+export function markedStale(response: StoredResponse, nowMs: number): StoredResponse {
+  const { freshness } = response;
+  const lifetimeMs = markedLifetimeMs(freshness.lifetimeMs, freshness.bornMs, nowMs);
+  return { ...response, markedStaleMs: nowMs, freshness: { ...freshness, lifetimeMs } };
 }
 
 /** The same with its length known, or another place in the representation. */
@@ -76,11 +94,11 @@ export function withContent(
 }
 
 function assemble(
-  facts: FreshnessFacts,
+  facts: StoredFacts,
   varyFields: StoredResponse['varyFields'],
   contentLength: number,
   partial: PartialContent | null,
-  policy: CachePolicy,
+  freshness: StoredResponse['freshness'],
 ): StoredResponse {
   return {
     status: facts.status,
@@ -90,9 +108,10 @@ function assemble(
     responseTimeMs: facts.responseTimeMs,
     initialAgeMs: facts.initialAgeMs,
     markedStaleMs: facts.markedStaleMs,
+    pinnedUntilMs: facts.pinnedUntilMs,
     contentLength,
     partial,
-    freshness: freshnessOf(facts, policy),
+    freshness,
   };
 }
 

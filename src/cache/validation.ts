@@ -9,7 +9,7 @@ import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { StoredResponse, StoreHit } from './contract.ts';
 import { initialAgeMs } from './freshness.ts';
 import type { CachePolicy } from './policy.ts';
-import { loadResponse, storableFields } from './stored-response.ts';
+import { renewedResponse, storableFields } from './stored-response.ts';
 import { entityTagOf } from './validators.ts';
 import { varyFieldsOf, varyNames } from './vary.ts';
 
@@ -136,8 +136,9 @@ export function freshen(
     responseTimeMs,
     initialAgeMs: initialAgeMs(response.fields, requestTimeMs, responseTimeMs),
     markedStaleMs: 0,
+    pinnedUntilMs: policy.pinMs === 0 ? 0 : responseTimeMs + policy.pinMs,
   };
-  return loadResponse(facts, varyFields, stored.contentLength, stored.partial, policy);
+  return renewedResponse(facts, varyFields, stored.contentLength, stored.partial, policy);
 }
 
 /** What a HEAD's response means for a stored response to GET (RFC 9111 §4.3.5). */

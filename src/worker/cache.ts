@@ -2,7 +2,6 @@
 import { UsageError } from '../base/errors.ts';
 import type { Store } from '../cache/contract.ts';
 import { segmentBytesFor } from '../cache/disk/limits.ts';
-import { defaultCachePolicy } from '../cache/policy.ts';
 import { RamStore } from '../cache/ram-store.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -28,7 +27,7 @@ export async function openCache(options: SluiceOptions, metrics: Metrics): Promi
 }
 
 function memoryCache(capacityBytes: number, metrics: Metrics): WorkerCache {
-  const store = new RamStore({ capacityBytes, policy: defaultCachePolicy });
+  const store = new RamStore({ capacityBytes });
   const countMemory = memoryCounter(store, metrics);
   return {
     store,
@@ -55,7 +54,6 @@ async function diskCache(
       capacityBytes: cacheSizeBytes,
       memoryBytes,
       segmentBytes: segmentBytesFor(cacheSizeBytes, workers),
-      policy: defaultCachePolicy,
       onFault: (fault) => faults.note(fault),
     });
   const store = openOrExplain(open, cacheDirectory);

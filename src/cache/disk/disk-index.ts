@@ -16,7 +16,7 @@ import { KEY_HASH_BYTES, NAME_BYTES } from './record.ts';
 const MAP_BYTES = 2 ** 36;
 
 /** Raised when a format changes: an index of another version is not used. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** A file of records. `active` while its owner, a process, appends to it. */
 export interface Segment {

@@ -7,7 +7,6 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { MemoryContent } from '../content.ts';
 import type { ContentWriter, PurgeSelector, Store, StoredResponse, StoreHit } from '../contract.ts';
-import { type CachePolicy, defaultCachePolicy } from '../policy.ts';
 import { isSelected } from '../purge.ts';
 import { RamStore } from '../ram-store.ts';
 import { loadResponse, withContent } from '../stored-response.ts';
@@ -42,7 +41,6 @@ export interface DiskStoreOptions {
   readonly segmentBytes?: number;
   /** Longest content stored. Default: a quarter of the capacity. */
   readonly contentBytesMax?: number;
-  readonly policy?: CachePolicy;
   readonly onFault?: FaultListener;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
@@ -66,7 +64,6 @@ export class DiskStore implements Store {
   readonly index: DiskIndex;
   readonly #writer: SegmentWriter;
   readonly #purges: PurgeLog;
-  readonly #policy: CachePolicy;
   readonly #now: () => number;
   readonly #onFault: FaultListener;
   readonly #host: FillHost;
@@ -80,11 +77,10 @@ export class DiskStore implements Store {
 
   constructor(options: DiskStoreOptions) {
     const { directory, capacityBytes } = options;
-    this.#policy = options.policy ?? defaultCachePolicy;
     this.#now = options.now ?? Date.now;
     this.#onFault = options.onFault ?? (() => {});
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.memory = new RamStore({ capacityBytes: options.memoryBytes, policy: this.#policy });
+    this.memory = new RamStore({ capacityBytes: options.memoryBytes });
     this.files = new SegmentFiles(join(directory, 'segments'));
     this.index = new DiskIndex(join(directory, 'index'));
     this.space = new SegmentSpace(this.index, this.files, directory, {
@@ -266,7 +262,7 @@ export class DiskStore implements Store {
       head.varyFields,
       contentLength,
       head.partial,
-      this.#policy,
+      head.decided,
     );
     this.space.noteUse(entry.contentSegment, entry.name);
     if (!together) return this.#diskHit(response, entry);

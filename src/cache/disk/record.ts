@@ -10,7 +10,8 @@ import { crc32 } from 'node:zlib';
 import { internFieldName } from '../../http/field-names.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { PartialContent, StoredResponse } from '../contract.ts';
-import type { FreshnessFacts } from '../freshness.ts';
+import type { DecidedFreshness, LifetimeSource } from '../freshness.ts';
+import type { StoredFacts } from '../stored-response.ts';
 import { variantKey } from '../vary.ts';
 
 export const FRAGMENT_BYTES = 65_536;
@@ -19,8 +20,8 @@ export const FRAMED_FRAGMENT_BYTES = FRAGMENT_BYTES + CHECKSUM_BYTES;
 
 /** Magic, length of what follows, its checksum, and the seed of the content's checksums. */
 const HEADER_BYTES = 16;
-/** `SLC1`; another format gets another number, and old records are then misses. */
-const MAGIC = 0x31434c53;
+/** `SLC2`; another format gets another number, and old records are then misses. */
+const MAGIC = 0x32434c53;
 
 export const KEY_HASH_BYTES = 16;
 export const VARIANT_HASH_BYTES = 8;
@@ -47,7 +48,8 @@ export function objectName(key: string, response: StoredResponse): Buffer {
 /** What a head tells, beside what the index knows. */
 export interface HeadFacts {
   readonly key: string;
-  readonly facts: Omit<FreshnessFacts, 'markedStaleMs'>;
+  readonly facts: Omit<StoredFacts, 'markedStaleMs'>;
+  readonly decided: DecidedFreshness;
   readonly varyFields: StoredResponse['varyFields'];
   readonly partial: PartialContent | null;
   readonly seed: number;
@@ -59,20 +61,44 @@ type Written = [
   names: string[],
   values: string[],
   vary: (string | null)[],
-  times: [requestTimeMs: number, responseTimeMs: number, initialAgeMs: number],
+  times: [
+    requestTimeMs: number,
+    responseTimeMs: number,
+    initialAgeMs: number,
+    pinnedUntilMs: number,
+  ],
   partial: [first: number, last: number, completeLength: number] | null,
+  decided: [
+    lifetimeMs: number,
+    source: LifetimeSource,
+    targetedBy: string,
+    staleWhileRevalidateMs: number,
+    staleIfErrorMs: number,
+  ],
 ];
 
 export function encodeHead(key: string, response: StoredResponse, seed: number): Buffer {
-  const { fields, partial } = response;
+  const { fields, partial, freshness } = response;
   const written: Written = [
     key,
     response.status,
     fields.names,
     fields.values,
     response.varyFields.flatMap(([name, value]) => [name, value ?? null]),
-    [response.requestTimeMs, response.responseTimeMs, response.initialAgeMs],
+    [
+      response.requestTimeMs,
+      response.responseTimeMs,
+      response.initialAgeMs,
+      response.pinnedUntilMs,
+    ],
     partial === null ? null : [partial.first, partial.last, partial.completeLength],
+    [
+      freshness.lifetimeMs,
+      freshness.source,
+      freshness.targetedBy,
+      freshness.staleWhileRevalidateMs,
+      freshness.staleIfErrorMs,
+    ],
   ];
   const text = JSON.stringify(written);
   const head = Buffer.allocUnsafe(HEADER_BYTES + text.length);
@@ -94,15 +120,17 @@ export function decodeHead(bytes: Buffer): HeadFacts | undefined {
   const body = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length);
   if (crc32(body, seed) !== bytes.readUInt32LE(8)) return undefined;
   const written = JSON.parse(body.toString('latin1')) as Written;
-  const [key, status, names, values, vary, times, partial] = written;
+  const [key, status, names, values, vary, times, partial, decided] = written;
   const fields = new FieldSection();
   for (let i = 0; i < names.length; i++) fields.append(internFieldName(names[i]!), values[i]!);
   const varyFields: [string, string | undefined][] = [];
   for (let i = 0; i < vary.length; i += 2) varyFields.push([vary[i]!, vary[i + 1] ?? undefined]);
-  const [requestTimeMs, responseTimeMs, initialAgeMs] = times;
+  const [requestTimeMs, responseTimeMs, initialAgeMs, pinnedUntilMs] = times;
+  const [lifetimeMs, source, targetedBy, staleWhileRevalidateMs, staleIfErrorMs] = decided;
   return {
     key,
-    facts: { status, fields, requestTimeMs, responseTimeMs, initialAgeMs },
+    facts: { status, fields, requestTimeMs, responseTimeMs, initialAgeMs, pinnedUntilMs },
+    decided: { lifetimeMs, source, targetedBy, staleWhileRevalidateMs, staleIfErrorMs },
     varyFields,
     partial:
       partial === null ? null : { first: partial[0], last: partial[1], completeLength: partial[2] },
