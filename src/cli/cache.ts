@@ -1,24 +1,21 @@
 /** `sluice cache`: asks a running sluice about its cache, purges, or checks a directory. */
-import { type IncomingMessage, request } from 'node:http';
 import { UsageError } from '../base/errors.ts';
-import { optionNamed } from '../config/option-table.ts';
-import { isLoopback, parseEndpoint } from '../config/option-values.ts';
-import type { Endpoint } from '../config/options.ts';
-import { nearestWord } from '../config/suggestion.ts';
+import {
+  type ActionWords,
+  onlyArgument,
+  parseActionWords,
+  printAnswer,
+  refuseArguments,
+} from './action-words.ts';
+import { askAdmin } from './admin-client.ts';
 
-/** Where `sluice demo` has its admin endpoint. */
-const ADMIN_DEFAULT = '127.0.0.1:8081';
-const ANSWER_TIMEOUT_MS = 15_000;
 const EXIT_OK = 0;
 /** Something was found wrong, or not found. */
 const EXIT_NO = 1;
 
-const ACTIONS = ['status', 'lookup', 'purge', 'verify'] as const;
-type Action = (typeof ACTIONS)[number];
-
 const PURGE_FLAGS = ['url', 'prefix', 'host', 'tag'] as const;
-/** Flags of each action; true for those with a value. */
-const FLAGS: Record<Action, Record<string, boolean>> = {
+/** True for flags with a value. */
+const FLAGS = {
   status: { admin: true, json: false },
   lookup: { admin: true, json: false },
   purge: {
@@ -34,15 +31,11 @@ const FLAGS: Record<Action, Record<string, boolean>> = {
   verify: { json: false },
 };
 
-interface CacheWords {
-  readonly action: Action;
-  readonly arguments: readonly string[];
-  readonly flags: ReadonlyMap<string, string>;
-}
+type CacheWords = ActionWords<keyof typeof FLAGS>;
 
 /** Resolves with the exit code. Throws UsageError. */
 export async function cacheCommand(words: readonly string[]): Promise<number> {
-  const parsed = parse(words);
+  const parsed = parseActionWords('cache', FLAGS, words);
   switch (parsed.action) {
     case 'status':
       return status(parsed);
@@ -53,101 +46,6 @@ export async function cacheCommand(words: readonly string[]): Promise<number> {
     case 'verify':
       return verify(parsed);
   }
-}
-
-function parse(words: readonly string[]): CacheWords {
-  const [first, ...rest] = words;
-  const action = ACTIONS.find((known) => known === first);
-  if (action === undefined) {
-    const near = first === undefined ? undefined : nearestWord(first, ACTIONS);
-    const problem = first === undefined ? 'nothing to do' : `unknown ${JSON.stringify(first)}`;
-    const remedy =
-      near === undefined ? `write one of ${ACTIONS.join(', ')}` : `did you mean ${near}?`;
-    throw new UsageError(`cache: ${problem}`, remedy);
-  }
-  const known = FLAGS[action];
-  const flags = new Map<string, string>();
-  const names: string[] = [];
-  for (let i = 0; i < rest.length; i++) {
-    const word = rest[i]!;
-    if (!word.startsWith('--')) {
-      names.push(word);
-      continue;
-    }
-    const equals = word.indexOf('=');
-    const name = word.slice(2, equals === -1 ? undefined : equals);
-    if (!Object.hasOwn(known, name)) {
-      const near = nearestWord(name, Object.keys(known));
-      const remedy = near === undefined ? 'see sluice --help' : `did you mean --${near}?`;
-      throw new UsageError(`cache ${action}: unknown flag --${name}`, remedy);
-    }
-    const value = !known[name] ? '' : equals === -1 ? rest[++i] : word.slice(equals + 1);
-    if (value === undefined) throw new UsageError(`--${name}: no value`, `write --${name} VALUE`);
-    flags.set(name, value);
-  }
-  return { action, arguments: names, flags };
-}
-
-function onlyArgument(words: CacheWords, placeholder: string): string {
-  const [value, ...more] = words.arguments;
-  if (value !== undefined && more.length === 0) return value;
-  const problem = value === undefined ? `no ${placeholder}` : 'too many words';
-  throw new UsageError(`cache ${words.action}: ${problem}`, `write ${words.action} ${placeholder}`);
-}
-
-function refuseArguments(words: CacheWords, remedy: string): void {
-  const [value] = words.arguments;
-  if (value === undefined) return;
-  throw new UsageError(`cache ${words.action}: unexpected ${JSON.stringify(value)}`, remedy);
-}
-
-// ------------------------------------------------------------------ the admin endpoint
-
-function adminOf({ flags }: CacheWords): Endpoint {
-  const text = flags.get('admin') ?? ADMIN_DEFAULT;
-  const given = { text, place: '--admin', directory: '/' };
-  const endpoint = parseEndpoint(optionNamed('admin')!, given);
-  if (isLoopback(endpoint)) return endpoint;
-  throw new UsageError(`--admin ${text}: not a loopback address`, 'write 127.0.0.1:PORT');
-}
-
-/** The JSON answer; throws UsageError when nobody answers or the request was refused. */
-async function ask(words: CacheWords, path: string, body?: unknown): Promise<unknown> {
-  const endpoint = adminOf(words);
-  const where = 'path' in endpoint ? { socketPath: endpoint.path } : endpoint;
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  const outgoing = request({
-    ...where,
-    path,
-    method: body === undefined ? 'GET' : 'POST',
-    headers: { host: 'localhost', 'content-type': 'application/json' },
-    timeout: ANSWER_TIMEOUT_MS,
-    agent: false,
-  });
-  outgoing.on('response', resolve).on('error', reject);
-  outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
-  outgoing.end(body === undefined ? '' : JSON.stringify(body));
-  let response: IncomingMessage;
-  let text: string;
-  try {
-    response = await promise;
-    text = Buffer.concat(await response.toArray()).toString('utf8');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const address = words.flags.get('admin') ?? ADMIN_DEFAULT;
-    const remedy = 'start sluice with --admin, and name the same address here with --admin';
-    throw new UsageError(`no admin endpoint at ${address} (${code ?? message})`, remedy);
-  }
-  const isJson = response.headers['content-type'] === 'application/json';
-  const answer: unknown = isJson ? JSON.parse(text) : { error: text.trim() };
-  if (response.statusCode === 200) return answer;
-  const { error } = answer as { error: string };
-  throw new UsageError(`cache ${words.action}: ${error}`, 'see sluice --help');
-}
-
-function print({ flags }: CacheWords, answer: unknown, text: string): void {
-  const isJson = flags.has('json');
-  process.stdout.write(isJson ? `${JSON.stringify(answer, null, 2)}\n` : text);
 }
 
 // ------------------------------------------------------------------ status
@@ -169,7 +67,7 @@ interface Counts {
 
 async function status(words: CacheWords): Promise<number> {
   refuseArguments(words, 'write cache status');
-  const counts = (await ask(words, '/cache')) as Counts;
+  const counts = (await askAdmin(words, '/cache')) as Counts;
   const { directory, memory, disk, requests } = counts;
   let text = tierText('memory', memory);
   if (disk !== null) {
@@ -179,7 +77,7 @@ async function status(words: CacheWords): Promise<number> {
   const answered = Object.values(requests).reduce((sum, count) => sum + count, 0);
   const outcomes = Object.entries(requests).map(([outcome, count]) => `${count} ${outcome}`);
   text += `requests   ${answered}${answered === 0 ? '' : `: ${outcomes.join(', ')}`}\n`;
-  print(words, counts, text);
+  printAnswer(words, counts, text);
   return EXIT_OK;
 }
 
@@ -219,12 +117,12 @@ interface Lookup {
 
 async function lookUp(words: CacheWords): Promise<number> {
   const url = onlyArgument(words, 'URL');
-  const found = (await ask(words, `/cache/lookup?url=${encodeURIComponent(url)}`)) as Lookup;
+  const found = (await askAdmin(words, `/cache/lookup?url=${encodeURIComponent(url)}`)) as Lookup;
   let text = `${found.key}\n${found.state}: ${found.why}\n`;
   for (const { worker, variants } of found.workers) {
     for (const variant of variants) text += variantText(worker, variant);
   }
-  print(words, found, text);
+  printAnswer(words, found, text);
   return found.state === 'fresh' || found.state === 'stale' ? EXIT_OK : EXIT_NO;
 }
 
@@ -258,11 +156,13 @@ async function purge(words: CacheWords): Promise<number> {
   }
   const wish = all ? { all: true } : { [named[0]!]: flags.get(named[0]!) };
   const soft = flags.has('soft');
-  const answer = (await ask(words, '/cache/purge', { ...wish, soft })) as { purged: number | null };
+  const answer = (await askAdmin(words, '/cache/purge', { ...wish, soft })) as {
+    purged: number | null;
+  };
   const verb = soft ? 'marked stale' : 'purged';
   const { purged } = answer;
   const text = purged === null ? `${verb}\n` : `${verb}: ${purged} stored responses\n`;
-  print(words, answer, text);
+  printAnswer(words, answer, text);
   return EXIT_OK;
 }
 
@@ -283,6 +183,6 @@ async function verify(words: CacheWords): Promise<number> {
   for (const { key, segment, what } of damaged) {
     text += `damaged: segment ${segment}: ${what}${key === '' ? '' : `: ${key}`}\n`;
   }
-  print(words, result, text);
+  printAnswer(words, result, text);
   return damaged.length === 0 ? EXIT_OK : EXIT_NO;
 }

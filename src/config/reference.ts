@@ -22,6 +22,8 @@ Usage:
   sluice cache lookup URL             say what is stored for a URL, or why nothing is
   sluice cache purge WHAT [--soft]    --url URL, --prefix URL, --host NAME, --tag TAG or --all
   sluice cache verify DIR             read a --cache-dir and tell what is damaged
+  sluice capsules list                name what was recorded of faults, newest first
+  sluice capsules show FILE           tell one of them in words
 
 The cache commands ask the sluice whose --admin address they are given (127.0.0.1:8081), and print
 JSON with --json.
@@ -106,6 +108,18 @@ Over HTTP: \`GET /cache\`, \`GET /cache/lookup?url=URL\`, and \`POST /cache/purg
 \`\`\`
 curl http://127.0.0.1:8081/cache/purge --json '{"tag": "article-17", "soft": true}'
 \`\`\`
+
+## Capsules
+
+\`\`\`
+sluice capsules list [--capsule-dir DIR] [--json]
+sluice capsules show FILE [--capsule-dir DIR] [--json]
+\`\`\`
+
+A capsule is what was recorded of a worker that died, or of a handshake that failed in a way not seen
+before; see [capsules](capsule.md). They are in \`capsules\` of the state directory, or where
+\`--capsule-dir\` says. With \`--json\`, \`show\` prints the capsule itself. Exit code 1 of \`list\` means
+that one of the files cannot be read.
 
 ## Flags
 

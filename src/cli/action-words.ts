@@ -1,0 +1,74 @@
+/** The words of a command that has actions: `sluice cache purge --all`, `sluice capsules list`. */
+import { UsageError } from '../base/errors.ts';
+import { nearestWord } from '../config/suggestion.ts';
+
+/** Flags of each action; true for those with a value. */
+export type ActionFlags<A extends string> = Readonly<Record<A, Readonly<Record<string, boolean>>>>;
+
+export interface ActionWords<A extends string = string> {
+  /** `cache`. */
+  readonly command: string;
+  readonly action: A;
+  readonly arguments: readonly string[];
+  readonly flags: ReadonlyMap<string, string>;
+}
+
+/** Throws UsageError that names the nearest word that there is. */
+export function parseActionWords<A extends string>(
+  command: string,
+  table: ActionFlags<A>,
+  words: readonly string[],
+): ActionWords<A> {
+  const [first, ...rest] = words;
+  const actions = Object.keys(table) as A[];
+  const action = actions.find((known) => known === first);
+  if (action === undefined) {
+    const near = first === undefined ? undefined : nearestWord(first, actions);
+    const problem = first === undefined ? 'nothing to do' : `unknown ${JSON.stringify(first)}`;
+    const remedy =
+      near === undefined ? `write one of ${actions.join(', ')}` : `did you mean ${near}?`;
+    throw new UsageError(`${command}: ${problem}`, remedy);
+  }
+  const known = table[action];
+  const flags = new Map<string, string>();
+  const names: string[] = [];
+  for (let i = 0; i < rest.length; i++) {
+    const word = rest[i]!;
+    if (!word.startsWith('--')) {
+      names.push(word);
+      continue;
+    }
+    const equals = word.indexOf('=');
+    const name = word.slice(2, equals === -1 ? undefined : equals);
+    if (!Object.hasOwn(known, name)) {
+      const near = nearestWord(name, Object.keys(known));
+      const remedy = near === undefined ? 'see sluice --help' : `did you mean --${near}?`;
+      throw new UsageError(`${command} ${action}: unknown flag --${name}`, remedy);
+    }
+    const value = !known[name] ? '' : equals === -1 ? rest[++i] : word.slice(equals + 1);
+    if (value === undefined) throw new UsageError(`--${name}: no value`, `write --${name} VALUE`);
+    flags.set(name, value);
+  }
+  return { command, action, arguments: names, flags };
+}
+
+export function onlyArgument(words: ActionWords, placeholder: string): string {
+  const { command, action } = words;
+  const [value, ...more] = words.arguments;
+  if (value !== undefined && more.length === 0) return value;
+  const problem = value === undefined ? `no ${placeholder}` : 'too many words';
+  throw new UsageError(`${command} ${action}: ${problem}`, `write ${action} ${placeholder}`);
+}
+
+export function refuseArguments(words: ActionWords, remedy: string): void {
+  const [value] = words.arguments;
+  if (value === undefined) return;
+  const { command, action } = words;
+  throw new UsageError(`${command} ${action}: unexpected ${JSON.stringify(value)}`, remedy);
+}
+
+/** The answer as JSON with --json, else as text for people. */
+export function printAnswer({ flags }: ActionWords, answer: unknown, text: string): void {
+  const isJson = flags.has('json');
+  process.stdout.write(isJson ? `${JSON.stringify(answer, null, 2)}\n` : text);
+}

@@ -1,0 +1,56 @@
+/** Asks the admin endpoint of a running sluice. */
+import { type IncomingMessage, request } from 'node:http';
+import { UsageError } from '../base/errors.ts';
+import { optionNamed } from '../config/option-table.ts';
+import { isLoopback, parseEndpoint } from '../config/option-values.ts';
+import type { Endpoint } from '../config/options.ts';
+import type { ActionWords } from './action-words.ts';
+
+/** Where `sluice demo` has its admin endpoint. */
+const ADMIN_DEFAULT = '127.0.0.1:8081';
+const ANSWER_TIMEOUT_MS = 15_000;
+
+function adminOf({ flags }: ActionWords): Endpoint {
+  const text = flags.get('admin') ?? ADMIN_DEFAULT;
+  const given = { text, place: '--admin', directory: '/' };
+  const endpoint = parseEndpoint(optionNamed('admin')!, given);
+  if (isLoopback(endpoint)) return endpoint;
+  throw new UsageError(`--admin ${text}: not a loopback address`, 'write 127.0.0.1:PORT');
+}
+
+/**
+ * The JSON answer to a GET of `path`, or to a POST of `body` when there is one. Throws UsageError
+ * when nobody answers or the request was refused.
+ */
+export async function askAdmin(words: ActionWords, path: string, body?: unknown): Promise<unknown> {
+  const endpoint = adminOf(words);
+  const where = 'path' in endpoint ? { socketPath: endpoint.path } : endpoint;
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const outgoing = request({
+    ...where,
+    path,
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { host: 'localhost', 'content-type': 'application/json' },
+    timeout: ANSWER_TIMEOUT_MS,
+    agent: false,
+  });
+  outgoing.on('response', resolve).on('error', reject);
+  outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
+  outgoing.end(body === undefined ? '' : JSON.stringify(body));
+  let response: IncomingMessage;
+  let text: string;
+  try {
+    response = await promise;
+    text = Buffer.concat(await response.toArray()).toString('utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const address = words.flags.get('admin') ?? ADMIN_DEFAULT;
+    const remedy = 'start sluice with --admin, and name the same address here with --admin';
+    throw new UsageError(`no admin endpoint at ${address} (${code ?? message})`, remedy);
+  }
+  const isJson = response.headers['content-type'] === 'application/json';
+  const answer: unknown = isJson ? JSON.parse(text) : { error: text.trim() };
+  if (response.statusCode === 200) return answer;
+  const { error } = answer as { error: string };
+  throw new UsageError(`${words.command} ${words.action}: ${error}`, 'see sluice --help');
+}
