@@ -9,7 +9,7 @@ import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
 import type { EarlyDataPolicy } from './early-data.ts';
 import type { PassMemory } from './pass-memory.ts';
 import type { PurgeGate } from './purge-request.ts';
-import type { OriginPool } from './upstream/pool.ts';
+import type { Origins } from './upstream/group.ts';
 
 /** Told of every exchange once, when it is over; alters nothing. */
 export interface ExchangeObserver {
@@ -19,11 +19,7 @@ export interface ExchangeObserver {
 }
 
 export interface ProxyEnvironment {
-  readonly pool: OriginPool;
-  /** Host and, unless it is the scheme's default, port of the origin. */
-  readonly originAuthority: string;
-  /** Put before every path toward the origin; '' for none. */
-  readonly pathPrefix: string;
+  readonly origins: Origins;
   readonly store: Store;
   readonly cachePolicy: CachePolicy;
   readonly keyRules: KeyRules;

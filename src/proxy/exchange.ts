@@ -30,6 +30,7 @@ import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
 import { isSoftPurge, mayPurge, selectorsOf } from './purge-request.ts';
 import { revalidateInBackground } from './revalidation.ts';
 import { StoredReply } from './stored-reply.ts';
+import type { OriginGroup } from './upstream/group.ts';
 import { handshakeFault, isWebSocketConnect, openingHandshake, tunnelFields } from './websocket.ts';
 
 /** Methods that we know what to do with when we are the last hop (RFC 9110 §9.3.7). */
@@ -37,6 +38,7 @@ const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
 export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   readonly #environment: ProxyEnvironment;
+  readonly #origin: OriginGroup;
   readonly #head: RequestHead;
   readonly #sender: ResponseSender;
   readonly #facts: RequestFacts;
@@ -72,6 +74,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     startedMs: number,
   ) {
     this.#environment = environment;
+    this.#origin = environment.origins.byDefault;
     this.#isTranslated = isWebSocketConnect(head);
     this.#expectsContent = head.contentLength !== 0;
     this.#head = this.#isTranslated ? openingHandshake(head) : head;
@@ -156,7 +159,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       return;
     }
     if (stale && decision.revalidate) {
-      revalidateInBackground(this.#environment, this.#head, this.#key, { selected, hits });
+      const about = { selected, hits };
+      revalidateInBackground(this.#environment, this.#origin, this.#head, this.#key, about);
     }
   }
 
@@ -297,6 +301,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     this.#record.originAsked();
     this.#request = new OriginRequest({
       environment: this.#environment,
+      origin: this.#origin,
       head: this.#head,
       directives: this.#directives,
       key: this.#key,

@@ -11,7 +11,8 @@ import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isIdempotentMethod } from '../http/methods.ts';
 import type { OriginConnection } from './upstream/connection.ts';
-import type { ConnectionWaiter, OriginPool } from './upstream/pool.ts';
+import type { OriginGroup } from './upstream/group.ts';
+import type { ConnectionWaiter } from './upstream/pool.ts';
 
 /** Attempts in all: one, and one more on a fresh connection. */
 const ATTEMPTS_MAX = 2;
@@ -24,7 +25,7 @@ export interface FetchHandler extends ResponseHandler {
 }
 
 export class Fetch implements ConnectionWaiter, ResponseHandler {
-  readonly #pool: OriginPool;
+  readonly #origin: OriginGroup;
   readonly #head: RequestHead;
   #handler: FetchHandler;
   #sender: RequestSender | null = null;
@@ -38,8 +39,8 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
   #needsHttp1 = false;
 
   /** `head` is as the origin shall receive it. */
-  constructor(pool: OriginPool, head: RequestHead, handler: FetchHandler) {
-    this.#pool = pool;
+  constructor(origin: OriginGroup, head: RequestHead, handler: FetchHandler) {
+    this.#origin = origin;
     this.#head = head;
     this.#handler = handler;
   }
@@ -56,8 +57,8 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
   start(): void {
     this.#attempts++;
     const fresh = this.#attempts > 1;
-    if (this.#needsHttp1 || this.#head.upgrade !== '') this.#pool.acquireHttp1(this, fresh);
-    else this.#pool.acquire(this, fresh);
+    if (this.#needsHttp1 || this.#head.upgrade !== '') this.#origin.acquireHttp1(this, fresh);
+    else this.#origin.acquire(this, fresh);
   }
 
   /** Gives the response to another handler from here on. */
@@ -90,7 +91,7 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#sender === null) this.#pool.withdraw(this);
+    if (this.#sender === null) this.#origin.withdraw(this);
     else this.#sender.cancel();
   }
 

@@ -19,6 +19,7 @@ import type { ProxyEnvironment } from './environment.ts';
 import { Fetch, type FetchHandler } from './fetch.ts';
 import { Fill, type FillConsumer } from './fill.ts';
 import { requestFieldsToOrigin } from './forwarding.ts';
+import type { OriginGroup } from './upstream/group.ts';
 
 /** What becomes of the response. One of the final calls is made, unless the request is cancelled. */
 export interface OriginRequestOwner extends FillConsumer {
@@ -53,6 +54,8 @@ export interface Validation {
 
 export interface OriginRequestInput {
   readonly environment: ProxyEnvironment;
+  /** Who is asked. */
+  readonly origin: OriginGroup;
   readonly head: RequestHead;
   readonly directives: RequestDirectives;
   readonly key: string;
@@ -79,16 +82,16 @@ export class OriginRequest implements FetchHandler {
   #afterDrop: (() => void) | null = null;
 
   constructor(input: OriginRequestInput) {
-    const { environment, head, remoteAddress, early, validation } = input;
+    const { environment, origin, head, remoteAddress, early, validation } = input;
     this.#input = input;
     this.#requestTimeMs = environment.clock.wallMs();
-    const { originAuthority } = environment;
+    const originAuthority = origin.authority;
     const fields = requestFieldsToOrigin(head, { remoteAddress, early, originAuthority });
     if (validation !== null) {
       addValidation(fields, validation.selected?.response, validation.hits);
     }
-    const path = environment.pathPrefix === '' ? head.path : environment.pathPrefix + head.path;
-    this.#fetch = new Fetch(environment.pool, headToOrigin(head, path, fields), this);
+    const path = origin.pathPrefix === '' ? head.path : origin.pathPrefix + head.path;
+    this.#fetch = new Fetch(origin, headToOrigin(head, path, fields), this);
   }
 
   start(): void {

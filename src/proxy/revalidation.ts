@@ -4,6 +4,7 @@ import type { Waiter } from '../cache/collapse.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
+import type { OriginGroup } from './upstream/group.ts';
 
 /** Nobody waits for the outcome: the store has it. */
 class Background implements OriginRequestOwner {
@@ -46,6 +47,7 @@ const NOBODY: Waiter = { onResponse() {}, onRelease() {} };
 /** Starts one revalidation per key at a time; further calls meanwhile do nothing. */
 export function revalidateInBackground(
   environment: ProxyEnvironment,
+  origin: OriginGroup,
   head: RequestHead,
   key: string,
   validation: Validation,
@@ -56,6 +58,7 @@ export function revalidateInBackground(
   const send = (about: Validation | null): void => {
     const request = new OriginRequest({
       environment,
+      origin,
       // The client's method may be HEAD; what is stored is GET's.
       head: { ...head, method: 'GET', contentLength: 0, expectContinue: false },
       directives: NO_REQUEST_DIRECTIVES,
