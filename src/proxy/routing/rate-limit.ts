@@ -1,0 +1,69 @@
+/** How often each client may ask, for one route. */
+import { createHash } from 'node:crypto';
+import { addressWords } from '../../base/address-range.ts';
+import type { RequestHead } from '../../http/message.ts';
+import type { RateTable } from './rate-table.ts';
+import type { RateLimit } from './route.ts';
+
+/** Clients whose tag is kept at hand: hashing one anew costs a few microseconds. */
+const TAGS_KEPT_MAX = 8_192;
+/** Longest value of a key field that is kept; longer ones are hashed each time. */
+const KEPT_CHARACTERS_MAX = 256;
+
+export class RateLimiter {
+  readonly #table: RateTable;
+  readonly #secret: Uint8Array;
+  readonly #name: string;
+  readonly #field: string | null;
+  readonly #intervalUs: number;
+  readonly #toleranceUs: number;
+  readonly #tags = new Map<string, bigint>();
+
+  /**
+   * `secret` is the same in all workers and unknown outside, so that nobody can choose values that
+   * share another client's place. `name` tells the limits of several routes apart.
+   */
+  constructor(table: RateTable, secret: Uint8Array, name: string, limit: RateLimit) {
+    this.#table = table;
+    this.#secret = secret;
+    this.#name = name;
+    this.#field = limit.key === 'address' ? null : limit.key.field.toLowerCase();
+    this.#intervalUs = 1_000_000 / limit.requestsPerSecond;
+    this.#toleranceUs = this.#intervalUs * limit.burst;
+  }
+
+  /** Seconds until the client may ask again, rounded up; 0 when it may now. */
+  take(head: RequestHead, remoteAddress: string, nowMs: number): number {
+    const client = this.#clientOf(head, remoteAddress);
+    const tag = this.#tags.get(client) ?? this.#tagOf(client);
+    const waitUs = this.#table.take(tag, this.#intervalUs, this.#toleranceUs, nowMs);
+    return Math.ceil(waitUs / 1_000_000);
+  }
+
+  /** Who does not send the field that clients are told apart by is told apart by address. */
+  #clientOf(head: RequestHead, remoteAddress: string): string {
+    if (this.#field !== null) {
+      const value = head.fields.combined(this.#field);
+      if (value !== undefined) return `field ${value}`;
+    }
+    return remoteAddress;
+  }
+
+  #tagOf(client: string): bigint {
+    const hash = createHash('sha256').update(this.#secret).update(`${this.#name}\n`);
+    const subject = client.startsWith('field ') ? client : networkOf(client);
+    const tag = hash.update(subject).digest().readBigInt64LE() | 1n;
+    if (client.length <= KEPT_CHARACTERS_MAX) {
+      if (this.#tags.size >= TAGS_KEPT_MAX) this.#tags.clear();
+      this.#tags.set(client, tag);
+    }
+    return tag;
+  }
+}
+
+/** Of IPv6 the /64: whoever has one address has all of its subnet (RFC 4291 §2.5.4). */
+function networkOf(address: string): string {
+  const words = addressWords(address);
+  if (words === null) return address;
+  return words.length === 1 ? `4:${words[0]}` : `6:${words[0]}:${words[1]}`;
+}
