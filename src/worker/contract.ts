@@ -123,6 +123,11 @@ export interface RunningWorker {
    */
   drain(timeoutMs: number): Promise<void>;
   askCache(question: CacheQuestion): Promise<CacheAnswer>;
+  /**
+   * Serves new connections by other options; open ones keep theirs. Throws UsageError for options
+   * that cannot be carried out; then everything stays as it was.
+   */
+  reconfigure(options: SluiceOptions): void;
 }
 
 /** Resolves when the worker is accepting connections. */

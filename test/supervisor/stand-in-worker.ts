@@ -17,6 +17,7 @@ export const startStandIn: StartWorker = async (input) => {
   });
   return {
     drain: (timeoutMs) => drain(servers, timeoutMs),
+    reconfigure() {},
     askCache: async () => ({ kind: 'followed' }),
   };
 };

@@ -1,0 +1,167 @@
+/**
+ * What one configuration makes of a worker: routes, origins, TLS, policies. A reload puts another in
+ * its place for new connections; those that are open keep the one they began with to their end.
+ */
+import { AddressSet } from '../base/address-range.ts';
+import { systemClock } from '../base/clock.ts';
+import type { CollapseTable } from '../cache/collapse.ts';
+import { defaultKeyRules } from '../cache/key.ts';
+import { defaultCachePolicy } from '../cache/policy.ts';
+import type { SluiceOptions } from '../config/options.ts';
+import { formatHttpDate } from '../http/dates.ts';
+import type { ChannelPool } from '../proxy/channel.ts';
+import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
+import type { PassMemory } from '../proxy/pass-memory.ts';
+import { ReverseProxy } from '../proxy/proxy.ts';
+import type { PurgeGate } from '../proxy/purge-request.ts';
+import type { Reactor } from '../reactor/reactor.ts';
+import { EarlyDataGate } from '../tls/early-data-gate.ts';
+import { isOn } from '../tls/features.ts';
+import { createServerContext } from '../tls/server-context.ts';
+import { StrikeRegister } from '../tls/strike-register.ts';
+import type { BatchClock } from './batch-clock.ts';
+import type { WorkerCache } from './cache.ts';
+import type { WorkerInput } from './contract.ts';
+import { coverageOf } from './coverage.ts';
+import type { DownstreamShared, TlsAcceptor } from './downstream.ts';
+import type { WatchedConnection } from './front/connection-front.ts';
+import type { HandshakeObservers } from './handshake-observers.ts';
+import { observersOf } from './handshakes.ts';
+import { defaultDownstreamLimits } from './limits.ts';
+import { exchangeObserver } from './observers.ts';
+import { openOrigins, type WorkerOrigins } from './origins.ts';
+
+/** What outlives any configuration: it belongs to the worker. */
+export interface ServiceBase {
+  readonly input: Omit<WorkerInput, 'options'>;
+  readonly reactor: Reactor;
+  readonly channels: ChannelPool;
+  readonly clock: BatchClock;
+  readonly cache: WorkerCache;
+  readonly collapse: CollapseTable;
+  readonly passMemory: PassMemory;
+}
+
+export class Service {
+  /** What its downstream connections share. */
+  readonly shared: DownstreamShared;
+  /** Null without TLS. */
+  readonly accept: TlsAcceptor | null;
+  readonly connections = new Set<WatchedConnection>();
+  readonly #base: ServiceBase;
+  readonly #origins: WorkerOrigins;
+  readonly #handshakes: HandshakeObservers;
+  readonly #disposables: Disposable[] = [];
+
+  /** Throws UsageError for options that cannot be carried out; then nothing of it stays. */
+  constructor(base: ServiceBase, options: SluiceOptions) {
+    this.#base = base;
+    this.#handshakes = observersOf(options.features, base.input.metrics);
+    try {
+      this.accept = this.#tlsAcceptor(options);
+      this.#origins = openOrigins(options, base);
+      this.#disposables.push(this.#origins);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+    this.shared = {
+      channels: base.channels,
+      sink: this.#makeProxy(options),
+      limits: defaultDownstreamLimits,
+      monotonicMs: systemClock.monotonicMs,
+      observer: this.#observer(),
+      isCovered: coverageOf(options.certificate?.certificatePem ?? null),
+    };
+  }
+
+  #makeProxy(options: SluiceOptions): ReverseProxy {
+    const { cache, collapse, passMemory, clock, input } = this.#base;
+    return new ReverseProxy({
+      origins: this.#origins,
+      store: cache.store,
+      cachePolicy: defaultCachePolicy,
+      keyRules: defaultKeyRules,
+      earlyDataPolicy: defaultEarlyDataPolicy,
+      collapse,
+      passMemory,
+      purges: this.#purgeGate(options),
+      clock,
+      observer: exchangeObserver(input.metrics, input.accessLog),
+      dateNow,
+    });
+  }
+
+  #purgeGate(options: SluiceOptions): PurgeGate {
+    const { purgeEverywhere } = this.#base.input;
+    const allowed = new AddressSet(options.purgeFrom);
+    return {
+      isAllowed: (address) => allowed.has(address),
+      purge: (selectors, soft, done) => purgeEverywhere({ selectors, soft }, done),
+    };
+  }
+
+  #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {
+    if (options.certificate === null) return null;
+    const { features } = options;
+    const { strikes, ticketKeys } = this.#base.input;
+    const gate = new EarlyDataGate(new StrikeRegister(strikes), systemClock.wallMs);
+    const context = createServerContext({
+      ...options.certificate,
+      alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
+      earlyData: { enabled: options.earlyData && isOn('early-data', features), gate },
+      tickets: isOn('session-tickets', features),
+      ticketKeys: [ticketKeys],
+    });
+    this.#disposables.push(context);
+    return (handler) => context.accept(handler, systemClock);
+  }
+
+  #observer(): DownstreamShared['observer'] {
+    const { metrics } = this.#base.input;
+    return {
+      onHandshake: (record, connection) => this.#handshakes.notify(record, connection),
+      onAbuse: (kind) => metrics.http2Abused(kind),
+      onRefused: (error) => metrics.messageRefused(error.code),
+      onClosed: (connection) => {
+        this.connections.delete(connection);
+        metrics.connectionClosed(connection.kind);
+      },
+    };
+  }
+
+  /** Once a second or so: deadlines. */
+  sweep(nowMs: number): void {
+    for (const connection of this.connections) connection.sweep(nowMs);
+    this.#origins.sweep();
+  }
+
+  /** Finishes what is under way on its connections, and closes them. */
+  drain(): void {
+    this.#origins.drain();
+    for (const connection of this.connections) connection.drain();
+  }
+
+  /** The drain's time is up. */
+  breakOff(): void {
+    for (const connection of this.connections) connection.breakOff();
+  }
+
+  /** Frees what its connections no longer need: none is open, and none will be. */
+  [Symbol.dispose](): void {
+    for (const disposable of this.#disposables.splice(0)) disposable[Symbol.dispose]();
+  }
+}
+
+let dateSecond = -1;
+let dateText = '';
+
+/** IMF-fixdate of now, made once a second. */
+function dateNow(): string {
+  const second = Math.floor(systemClock.wallMs() / 1000);
+  if (second !== dateSecond) {
+    dateSecond = second;
+    dateText = formatHttpDate(second * 1000);
+  }
+  return dateText;
+}
