@@ -149,11 +149,11 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     defaultsName: 'defaultRestartPolicy',
   },
   {
-    heading: 'Access log',
-    intro: 'Per worker.',
-    file: 'telemetry/access-log.ts',
-    interfaceName: 'AccessLogLimits',
-    defaultsName: 'defaultAccessLogLimits',
+    heading: 'Logs',
+    intro: 'Per worker and log.',
+    file: 'telemetry/line-log.ts',
+    interfaceName: 'LineLogLimits',
+    defaultsName: 'defaultLineLogLimits',
   },
 ];
 

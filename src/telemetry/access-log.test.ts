@@ -4,9 +4,10 @@ import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { type AccessLogOptions, defaultAccessLogLimits, openAccessLog } from './access-log.ts';
+import { type AccessLogOptions, openAccessLog } from './access-log.ts';
 import { accessLogLine } from './access-log-line.ts';
 import { type ExchangeSummary, emptySummary } from './exchange-summary.ts';
+import { defaultLineLogLimits } from './line-log.ts';
 
 function summary(facts: Partial<ExchangeSummary> = {}): ExchangeSummary {
   return {
@@ -105,7 +106,7 @@ test('closing the log writes every line that waits', () =>
   }));
 
 test('lines beyond the limit are dropped and counted, and memory stays bounded', () => {
-  const limits = { ...defaultAccessLogLimits, pendingLengthMax: 10_000 };
+  const limits = { ...defaultLineLogLimits, pendingLengthMax: 10_000 };
   return withLog({ limits }, async (file, dropped, options) => {
     const log = openAccessLog(options);
     // No turn of the event loop in between, so nothing can be written meanwhile.

@@ -1,10 +1,7 @@
-/**
- * Where access log lines go. Writing never holds traffic up: lines are gathered in memory, written
- * from a pool thread one block at a time, and dropped and counted when more wait than the limit.
- */
-import { close, fstatSync, open, openSync, write } from 'node:fs';
+/** The access log: a line per exchange, in either format. */
 import { type AccessLogFormat, accessLogLine } from './access-log-line.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
+import { LineLog, type LineLogOptions } from './line-log.ts';
 
 export interface AccessLogSink {
   /** False when nothing is logged: the summary's text fields need not be filled then. */
@@ -16,35 +13,10 @@ export interface AccessLogSink {
   close(): Promise<void>;
 }
 
-export interface AccessLogOptions {
-  /** `off`, `-` for standard output, or a file's path. */
-  readonly target: string;
+/** With `off` for a target, too. */
+export interface AccessLogOptions extends LineLogOptions {
   readonly format: AccessLogFormat;
-  readonly limits?: AccessLogLimits;
-  onDropped(lines: number): void;
-  /** The log cannot be written; at most once until it can be again. */
-  onFault(error: Error): void;
 }
-
-export interface AccessLogLimits {
-  /** A block is written when this many characters wait. */
-  readonly blockLength: number;
-  /** … or when the oldest line has waited this many milliseconds. */
-  readonly flushIntervalMs: number;
-  /** Further lines are dropped while this many characters wait. */
-  readonly pendingLengthMax: number;
-}
-
-/**
- * blockLength: about 300 lines, few enough system calls at 100,000 lines/s. flushIntervalMs: soon
- * enough for someone who watches. pendingLengthMax: half a second of lines at that rate; a disk
- * that stalls longer must not cost the traffic its memory.
- */
-export const defaultAccessLogLimits: AccessLogLimits = {
-  blockLength: 64 * 1024,
-  flushIntervalMs: 250,
-  pendingLengthMax: 16 * 1024 * 1024,
-};
 
 export const accessLogOff: AccessLogSink = {
   enabled: false,
@@ -55,133 +27,12 @@ export const accessLogOff: AccessLogSink = {
 
 /** Opens the log. Throws the error of `open(2)` when the file cannot be written. */
 export function openAccessLog(options: AccessLogOptions): AccessLogSink {
-  return options.target === 'off' ? accessLogOff : new AccessLogWriter(options);
-}
-
-const FILE_MODE = 0o640;
-const STANDARD_OUTPUT = 1;
-
-/** Writes of up to this many octets to a pipe are not mixed with other processes' (pipe(7)). */
-const PIPE_BUF = 4096;
-
-/** How soon a full pipe is tried again. */
-const RETRY_MS = 20;
-
-class AccessLogWriter implements AccessLogSink {
-  readonly enabled = true;
-  readonly #options: AccessLogOptions;
-  readonly #limits: AccessLogLimits;
-  #fd: number;
-  #isFile: boolean;
-  #pending = '';
-  #pendingLines = 0;
-  #isWriting = false;
-  #reopenWanted = false;
-  #hasFault = false;
-  #timer: NodeJS.Timeout | null = null;
-  #whenIdle: (() => void) | null = null;
-
-  constructor(options: AccessLogOptions) {
-    this.#options = options;
-    this.#limits = options.limits ?? defaultAccessLogLimits;
-    this.#fd = options.target === '-' ? STANDARD_OUTPUT : openSync(options.target, 'a', FILE_MODE);
-    this.#isFile = fstatSync(this.#fd).isFile();
-  }
-
-  write(summary: ExchangeSummary): void {
-    if (this.#pending.length >= this.#limits.pendingLengthMax) {
-      this.#options.onDropped(1);
-      return;
-    }
-    this.#pending += accessLogLine(this.#options.format, summary);
-    this.#pendingLines++;
-    if (this.#pending.length >= this.#limits.blockLength) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), this.#limits.flushIntervalMs).unref();
-  }
-
-  reopen(): void {
-    if (this.#options.target === '-') return;
-    this.#reopenWanted = true;
-    this.#flush();
-  }
-
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#whenIdle = () => {
-        if (this.#fd !== STANDARD_OUTPUT) close(this.#fd, () => resolve());
-        else resolve();
-      };
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    if (this.#isWriting) return;
-    if (this.#reopenWanted) {
-      this.#openAnew();
-    } else if (this.#pending !== '') {
-      this.#isWriting = true;
-      const block = Buffer.from(this.#pending, 'utf8');
-      const lines = this.#pendingLines;
-      this.#pending = '';
-      this.#pendingLines = 0;
-      this.#writeBlock(block, 0, lines);
-    } else {
-      this.#whenIdle?.();
-    }
-  }
-
-  #openAnew(): void {
-    this.#isWriting = true;
-    this.#reopenWanted = false;
-    open(this.#options.target, 'a', FILE_MODE, (error, fd) => {
-      this.#isWriting = false;
-      if (error === null) {
-        close(this.#fd, () => {});
-        this.#fd = fd;
-        this.#isFile = fstatSync(fd).isFile();
-      } else {
-        this.#options.onFault(error);
-      }
-      this.#flush();
-    });
-  }
-
-  #writeBlock(block: Buffer, offset: number, lines: number): void {
-    write(this.#fd, block, offset, this.#endOfWrite(block, offset) - offset, null, (error, n) => {
-      if (error?.code === 'EAGAIN') {
-        setTimeout(() => this.#writeBlock(block, offset, lines), RETRY_MS);
-      } else if (error !== null) {
-        this.#options.onDropped(lines);
-        if (!this.#hasFault) this.#options.onFault(error);
-        this.#hasFault = true;
-        this.#blockDone();
-      } else if (offset + n < block.length) {
-        this.#writeBlock(block, offset + n, lines);
-      } else {
-        this.#hasFault = false;
-        this.#blockDone();
-      }
-    });
-  }
-
-  #blockDone(): void {
-    this.#isWriting = false;
-    const isDue = this.#pending.length >= this.#limits.blockLength;
-    if (isDue || this.#reopenWanted || this.#whenIdle !== null) this.#flush();
-    else if (this.#pending !== '') {
-      this.#timer ??= setTimeout(() => this.#flush(), this.#limits.flushIntervalMs).unref();
-    }
-  }
-
-  /** A file takes all at once; a pipe that others write to as well takes whole lines in turn. */
-  #endOfWrite(block: Buffer, offset: number): number {
-    if (this.#isFile || block.length - offset <= PIPE_BUF) return block.length;
-    const lastWhole = block.subarray(offset, offset + PIPE_BUF).lastIndexOf(10);
-    if (lastWhole !== -1) return offset + lastWhole + 1;
-    const lineEnd = block.indexOf(10, offset);
-    return lineEnd === -1 ? block.length : lineEnd + 1;
-  }
+  if (options.target === 'off') return accessLogOff;
+  const log = new LineLog(options);
+  return {
+    enabled: true,
+    write: (summary) => log.write(accessLogLine(options.format, summary)),
+    reopen: () => log.reopen(),
+    close: () => log.close(),
+  };
 }

@@ -9,6 +9,7 @@ export interface ObserverLimits {
    * any call. A call that throws always counts.
    */
   readonly overrunOneIn: number;
+  /** How long a fault is held against an observer. */
   readonly windowMs: number;
 }
 
