@@ -166,7 +166,12 @@ export function shippedHeaders(): string[] {
 
 /** Prototypes of everything we may bind. */
 export function knownPrototypes(): PrototypeTable {
-  return new PrototypeTable([...shippedHeaders(), LIBC_PROTOTYPES, UNNAMED_CALLBACK_TYPES]);
+  return new PrototypeTable([
+    ...shippedHeaders(),
+    LIBC_PROTOTYPES,
+    STACK_PROTOTYPES,
+    UNNAMED_CALLBACK_TYPES,
+  ]);
 }
 
 const SYSTEM_HEADERS = [
@@ -242,6 +247,11 @@ const UNNAMED_CALLBACK_TYPES = `
 typedef int (*ticket_key_evp_cb)(SSL *s, unsigned char key_name[16],
     unsigned char iv[EVP_MAX_IV_LENGTH], EVP_CIPHER_CTX *ctx, EVP_MAC_CTX *hctx, int enc);
 typedef void (*ssl_info_cb)(const SSL *ssl, int type, int val);
+`;
+
+/** Of SSL_get_peer_cert_chain(3), whose header has the macro STACK_OF(X509) for an opaque struct. */
+const STACK_PROTOTYPES = `
+struct stack_st_X509 *SSL_get_peer_cert_chain(const SSL *ssl);
 `;
 
 /** Signatures of the callbacks in one module's text, in its order. */

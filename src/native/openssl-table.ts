@@ -47,6 +47,12 @@ export const libssl = bind({
     arguments: ['pointer', 'u32', 'pointer', 'pointer'],
     return: 'i32',
   },
+  SSL_CTX_callback_ctrl: { arguments: ['pointer', 'i32', 'pointer'], return: 'i32' },
+  SSL_CTX_set_keylog_callback: { arguments: ['pointer', 'pointer'], return: 'void' },
+  SSL_CTX_add_client_CA: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  SSL_get_certificate: { arguments: ['pointer'], return: 'pointer' },
+  SSL_get0_peer_certificate: { arguments: ['pointer'], return: 'pointer' },
+  SSL_get_peer_cert_chain: { arguments: ['pointer'], return: 'pointer' },
   SSL_set_SSL_CTX: { arguments: ['pointer', 'pointer'], return: 'pointer' },
   SSL_set_verify: { arguments: ['pointer', 'i32', 'pointer'], return: 'void' },
   SSL_set_session_id_context: { arguments: ['pointer', 'pointer', 'u32'], return: 'i32' },
@@ -107,6 +113,8 @@ export const libcrypto = bind({
   OPENSSL_sk_value: { arguments: ['pointer', 'i32'], return: 'pointer' },
   OPENSSL_sk_free: { arguments: ['pointer'], return: 'void' },
 
+  CRYPTO_malloc: { arguments: ['u32', 'pointer', 'i32'], return: 'pointer' },
+
   ERR_clear_error: { arguments: [], return: 'void' },
   // An `unsigned long` in C: of what it holds the low 32 bits tell an error from none.
   ERR_peek_error: { arguments: [], return: 'u32' },
@@ -118,6 +126,7 @@ export const libcrypto = bind({
     arguments: ['pointer', 'pointer', 'pointer', 'pointer'],
     return: 'pointer',
   },
+  i2d_X509_bio: { arguments: ['pointer', 'pointer'], return: 'i32' },
   X509_free: { arguments: ['pointer'], return: 'void' },
   X509_check_private_key: { arguments: ['pointer', 'pointer'], return: 'i32' },
   X509_get0_notBefore: { arguments: ['pointer'], return: 'pointer' },
@@ -128,6 +137,7 @@ export const libcrypto = bind({
   X509_VERIFY_PARAM_set1_ip_asc: { arguments: ['pointer', 'pointer'], return: 'i32' },
   X509_VERIFY_PARAM_set_hostflags: { arguments: ['pointer', 'u32'], return: 'void' },
   X509_verify_cert_error_string: { arguments: ['i64'], return: 'pointer' },
+  EVP_PKEY_get0_type_name: { arguments: ['pointer'], return: 'pointer' },
   EVP_PKEY_free: { arguments: ['pointer'], return: 'void' },
 
   EVP_CIPHER_fetch: { arguments: ['pointer', 'pointer', 'pointer'], return: 'pointer' },

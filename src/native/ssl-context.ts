@@ -23,6 +23,7 @@ const SSL_CTRL_GET0_IMPLEMENTED_GROUPS = 139;
 const SSL_SESS_CACHE_OFF = 0n;
 const SSL_SESS_CACHE_CLIENT_NO_STORE = 0x0001n | 0x0300n;
 const SSL_VERIFY_PEER = 1;
+const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
 const SSL_TLSEXT_ERR_OK = 0;
 const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 const OPENSSL_NPN_NEGOTIATED = 1;
@@ -43,6 +44,14 @@ export const SslMode = {
 
 export const TlsVersion = { 'TLSv1.2': 0x0303n, 'TLSv1.3': 0x0304n } as const;
 export type TlsVersion = keyof typeof TlsVersion;
+
+/** Whether a server asks clients for a certificate (RFC 8446 §4.3.2), and goes on without one. */
+export const CertificateDemand = {
+  off: 0,
+  optional: SSL_VERIFY_PEER,
+  required: SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+} as const;
+export type CertificateDemand = keyof typeof CertificateDemand;
 
 /** RFC 8446 §4.1.2. */
 const CLIENT_RANDOM_BYTES = 32;
@@ -244,6 +253,18 @@ export class SslContext implements Disposable {
     // Unlike its kin this function returns 0 for success.
     const status = checked.SSL_CTX_set_alpn_protos(this.#address, addressOf(list), list.length);
     assert(status === 0, 'the protocol list is well-formed');
+  }
+
+  /** Server: asks clients for a certificate. One that cannot be verified ends the handshake. */
+  askForCertificate(mode: CertificateDemand): void {
+    checked.SSL_CTX_set_verify(this.#address, CertificateDemand[mode], 0n);
+  }
+
+  /** Server: trusts the certificate, and names it to clients as one to choose theirs by. */
+  addClientAuthority(certificate: Certificate): void {
+    this.addRoot(certificate);
+    const status = checked.SSL_CTX_add_client_CA(this.#address, addressOfCertificate(certificate));
+    assert(status === 1, 'memory is left');
   }
 
   verifyPeer(): void {

@@ -8,12 +8,15 @@ import { type OpensslError, takeOpensslErrors } from './openssl-errors.ts';
 import { libcMemory, libcrypto, libssl } from './openssl-table.ts';
 import {
   addressOfContext,
+  CertificateDemand,
   holdContext,
   isNameOfSession,
   type SslContext,
+  TlsVersion,
   withCString,
 } from './ssl-context.ts';
 import { SslSession } from './ssl-session.ts';
+import { certificateDer } from './x509.ts';
 
 const ssl = libssl.checked;
 const { SSL_read, SSL_write, SSL_get_error, SSL_write_early_data } = libssl.direct;
@@ -37,6 +40,9 @@ const SSL_ERROR_WANT_CLIENT_HELLO_CB = 11;
 const SSL_READ_EARLY_DATA_SUCCESS = 1;
 const SSL_READ_EARLY_DATA_FINISH = 2;
 const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
+const SSL_CTRL_SET_GROUPS_LIST = 92;
+const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
+const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
 const SSL_CTRL_GET_SIGNATURE_NAME = 140;
 const SSL_CTRL_GET_PEER_SIGNATURE_NAME = 141;
 const TLSEXT_NAMETYPE_HOST_NAME = 0;
@@ -119,6 +125,10 @@ export class Ssl implements Disposable {
   readonly #input: bigint;
   readonly #output: bigint;
   readonly #context: SslContext;
+  /** The context that a ClientHello has chosen instead; null before. */
+  #chosen: SslContext | null = null;
+  /** For the owner's own use: what a step of the ClientHello has made of it. */
+  tag = -1;
   /** The most octets that the output has held since its buffer was made. */
   #outputPeakBytes = 0;
   /** Causes of the last `failed`, oldest first. */
@@ -264,6 +274,49 @@ export class Ssl implements Disposable {
     return SslStatus.failed;
   }
 
+  // What follows is for steps of a ClientHello (client-hello.ts), before anything is decided.
+
+  /**
+   * Goes on with another context's certificates, TLS 1.2 and 1.3 cipher suites, trusted and named
+   * client CAs, and callbacks for ALPN, stapling and the key log. Everything else was copied when
+   * the connection was made (SSL_new) and stays: tickets and their callback, and what the methods
+   * below set.
+   */
+  useContext(context: SslContext): void {
+    assert(this.#chosen === null, 'a context is chosen once');
+    const switched = ssl.SSL_set_SSL_CTX(this.#ssl, addressOfContext(context));
+    assert(switched !== 0n, 'the context is open and memory is left');
+    holdContext(context, 1);
+    this.#chosen = context;
+  }
+
+  setVersions(min: TlsVersion, max: TlsVersion): void {
+    const { SSL_ctrl } = ssl;
+    const lower = SSL_ctrl(this.#ssl, SSL_CTRL_SET_MIN_PROTO_VERSION, TlsVersion[min], 0n);
+    const upper = SSL_ctrl(this.#ssl, SSL_CTRL_SET_MAX_PROTO_VERSION, TlsVersion[max], 0n);
+    assert(lower === 1 && upper === 1, 'TLS 1.2 and 1.3 are built in');
+  }
+
+  /** As `SslContext.setGroups`; the list has been tried on a context. */
+  setGroups(list: string): void {
+    const { SSL_ctrl } = ssl;
+    const status = withCString(list, (address) =>
+      SSL_ctrl(this.#ssl, SSL_CTRL_SET_GROUPS_LIST, 0n, address),
+    );
+    assert(status === 1, 'the groups are those of a context');
+  }
+
+  /** As `SslContext.setEarlyData`. */
+  setEarlyData(offeredBytesMax: number, receivedBytesMax: number): void {
+    ssl.SSL_set_max_early_data(this.#ssl, offeredBytesMax);
+    ssl.SSL_set_recv_max_early_data(this.#ssl, receivedBytesMax);
+  }
+
+  /** As `SslContext.askForCertificate`. */
+  askForCertificate(mode: CertificateDemand): void {
+    ssl.SSL_set_verify(this.#ssl, CertificateDemand[mode], 0n);
+  }
+
   // What follows is for the client before its handshake starts.
 
   /** Asks for this name (RFC 6066 §3). */
@@ -386,12 +439,29 @@ export class Ssl implements Disposable {
     return stringAt(libcrypto.checked.X509_verify_cert_error_string(BigInt(this.verifyResult)));
   }
 
+  /**
+   * What the peer has proved to be, DER, leaf first; empty without a certificate. After a resumption
+   * the leaf alone, from the ticket.
+   */
+  peerCertificates(): Buffer[] {
+    const leaf = ssl.SSL_get0_peer_certificate(this.#ssl);
+    if (leaf === 0n) return [];
+    const { OPENSSL_sk_num, OPENSSL_sk_value } = libcrypto.checked;
+    const chain = ssl.SSL_get_peer_cert_chain(this.#ssl);
+    const count = chain === 0n ? 0 : OPENSSL_sk_num(chain);
+    const all = Array.from({ length: count }, (_, index) => OPENSSL_sk_value(chain, index));
+    // A server's view of the chain leaves the leaf out, a client's has it.
+    if (this.#context.role === 'server') all.unshift(leaf);
+    return all.map(certificateDer);
+  }
+
   [Symbol.dispose](): void {
     if (this.#ssl === 0n) return;
     // The BIOs belong to the SSL and go with it.
     SSL_free(this.#ssl);
     this.#ssl = 0n;
     counted('ssl', -1);
+    if (this.#chosen !== null) holdContext(this.#chosen, -1);
     holdContext(this.#context, -1);
   }
 }

@@ -1,5 +1,6 @@
 /** X.509 certificates and private keys, read from PEM. */
 import { counted } from './counters.ts';
+import { stringAt } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { takeOpensslErrors } from './openssl-errors.ts';
 import { libcrypto } from './openssl-table.ts';
@@ -66,6 +67,17 @@ export class Certificate implements Disposable {
   }
 }
 
+/** **For native/ only**: the octets of an `X509 *` in DER. */
+export function certificateDer(address: bigint): Buffer {
+  const { BIO_new, BIO_s_mem, BIO_ctrl_pending, BIO_read, BIO_free, i2d_X509_bio } = checked;
+  const bio = BIO_new(BIO_s_mem());
+  i2d_X509_bio(bio, address);
+  using octets = NativeBuffer.allocate(Math.max(1, BIO_ctrl_pending(bio)));
+  const length = BIO_read(bio, addressOf(octets), octets.length);
+  BIO_free(bio);
+  return Buffer.from(octets.bytes.subarray(0, Math.max(0, length)));
+}
+
 export class PrivateKey implements Disposable {
   #address: bigint;
 
@@ -76,6 +88,11 @@ export class PrivateKey implements Disposable {
   private constructor(address: bigint) {
     this.#address = address;
     counted('evp-pkey', 1);
+  }
+
+  /** `RSA`, `EC`, `ED25519` and so on. OpenSSL holds one certificate of each in a context. */
+  get type(): string {
+    return stringAt(checked.EVP_PKEY_get0_type_name(this.#address));
   }
 
   /** The first private key of a PEM text. Throws an Error with OpenSSL's words when there is none. */
