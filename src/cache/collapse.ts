@@ -8,6 +8,7 @@
 
 import { FieldSection } from '../http/field-section.ts';
 import type { PurgeSelector, StoreHit } from './contract.ts';
+import { targetOfKey } from './key.ts';
 import { isSelected } from './purge.ts';
 
 export interface CollapseLimits {
@@ -51,6 +52,8 @@ export class CollapseTable {
   readonly #flights = new Map<string, Flight>();
   readonly #limits: CollapseLimits;
   #waiterCount = 0;
+  /** Flights whose key is more than a target. */
+  #extendedCount = 0;
 
   constructor(limits: CollapseLimits = defaultCollapseLimits) {
     this.#limits = limits;
@@ -74,6 +77,7 @@ export class CollapseTable {
     if (flight === undefined) {
       const started = new Flight(key, this);
       this.#flights.set(key, started);
+      if (targetOfKey(key) !== key) this.#extendedCount++;
       return { role: 'leader', flight: started };
     }
     if (flight.hit !== null) return { role: 'reader', hit: flight.hit };
@@ -90,6 +94,10 @@ export class CollapseTable {
    */
   invalidate(key: string): void {
     this.#flights.get(key)?.release('uncacheable');
+    if (this.#extendedCount === 0) return;
+    for (const flight of [...this.#flights.values()]) {
+      if (targetOfKey(flight.key) === key) flight.release('uncacheable');
+    }
   }
 
   /** Lets go those who have waited too long. Call it a few times a second. */
@@ -118,7 +126,9 @@ export class CollapseTable {
 
   /** For flights only. */
   forget(flight: Flight): void {
-    if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
+    if (this.#flights.get(flight.key) !== flight) return;
+    this.#flights.delete(flight.key);
+    if (targetOfKey(flight.key) !== flight.key) this.#extendedCount--;
   }
 
   /** For flights only. */

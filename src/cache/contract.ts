@@ -77,6 +77,8 @@ export interface ContentWriter {
   readonly hit: StoreHit;
   /** The store gave up keeping this response (no room left): worth knowing, not an error. */
   readonly isDropped: boolean;
+  /** Others read it while it arrives. */
+  readonly hasReaders: boolean;
   /**
    * Returns false when the store is behind: whoever can should pause the origin and call
    * `whenDrained`. Who goes on regardless risks that the response is dropped.
@@ -112,7 +114,10 @@ export interface PreparedHit extends PreparedResponse {
   fields: FieldSection;
 }
 
-/** What to remove. Prefixes and keys are of cache keys; tags of Surrogate-Key and Cache-Tag. */
+/**
+ * What to remove. Prefixes and keys are of cache keys, a key without what rules and slices add to it
+ * being all of them; tags of Surrogate-Key and Cache-Tag.
+ */
 export type PurgeSelector =
   | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'prefix'; readonly prefix: string }
@@ -131,6 +136,11 @@ export interface Store extends Disposable {
    * may be called before `lookup` returns. It never fails: a fault of the disk is a miss.
    */
   lookup(key: string, callback: (hits: readonly StoreHit[]) => void): void;
+  /**
+   * Changes when what is stored under a key is removed: who asks the origin compares it before it
+   * stores the response, which may be from before the removal.
+   */
+  stampOf(key: string): number;
   /** Begins to store; undefined when it cannot be (too large, no room, closed). */
   create(key: string, response: StoredResponse): ContentWriter | undefined;
   /**
@@ -138,7 +148,7 @@ export interface Store extends Disposable {
    * Returns the new hit, or undefined when the stored response has gone meanwhile.
    */
   update(key: string, previous: StoredResponse, fresh: StoredResponse): StoreHit | undefined;
-  /** Removes every stored response under a key. */
+  /** Removes every stored response under a key and under what rules and slices make of it. */
   invalidate(key: string): void;
   /**
    * Removes all that a selector names, or makes it stale as of `nowMs` when `soft`. Returns how

@@ -1,6 +1,7 @@
 /** What a purge selects. Tags are the members of Surrogate-Key and Cache-Tag. */
 import type { FieldSection } from '../http/field-section.ts';
 import type { PurgeSelector } from './contract.ts';
+import { targetOfKey } from './key.ts';
 
 /** Tags of one response that are indexed: more is a mistake of the origin's. */
 export const TAGS_MAX = 256;
@@ -22,7 +23,7 @@ export function tagsOf(fields: FieldSection): string[] {
 export function isSelected(selector: PurgeSelector, key: string, fields: FieldSection): boolean {
   switch (selector.kind) {
     case 'key':
-      return key === selector.key;
+      return key === selector.key || targetOfKey(key) === selector.key;
     case 'prefix':
       return key.startsWith(selector.prefix);
     case 'host':

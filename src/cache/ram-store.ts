@@ -12,6 +12,8 @@ import type {
   StoredResponse,
   StoreHit,
 } from './contract.ts';
+import { Generations } from './generations.ts';
+import { targetOfKey } from './key.ts';
 import { responseBytes } from './memory-estimate.ts';
 import { PreparedStoredResponse } from './prepared.ts';
 import { isSelected } from './purge.ts';
@@ -26,6 +28,8 @@ export interface RamStoreOptions {
   readonly contentBytesMax?: number;
   /** Variants under one key: beyond it the oldest goes. */
   readonly variantsMax?: number;
+  /** Shared with a tier below; default: its own. */
+  readonly generations?: Generations;
 }
 
 /** Enough for content codings times languages; an origin that varies by more is not cacheable. */
@@ -38,6 +42,9 @@ const NO_HITS: readonly StoreHit[] = Object.freeze([]);
 
 export class RamStore implements Store {
   readonly #slots = new Map<string, Slot>();
+  /** Keys that are more than a target, by target. */
+  readonly #extended = new Map<string, Set<string>>();
+  readonly #generations: Generations;
   readonly #queue: S3Fifo<RamEntry>;
   readonly #capacity: number;
   readonly #contentMax: number;
@@ -53,6 +60,7 @@ export class RamStore implements Store {
     this.#capacity = options.capacityBytes;
     this.#contentMax = options.contentBytesMax ?? Math.floor(options.capacityBytes / 8);
     this.#variantsMax = options.variantsMax ?? VARIANTS_MAX;
+    this.#generations = options.generations ?? new Generations();
     const names = Math.ceil(options.capacityBytes / GHOST_BYTES_PER_NAME);
     this.#queue = new S3Fifo(options.capacityBytes, names, (entry) => {
       this.evictionCount++;
@@ -81,7 +89,7 @@ export class RamStore implements Store {
     const fixedBytes = responseBytes(key, response);
     const reserved = fixedBytes + Math.max(0, response.contentLength);
     if (!this.#reserve(reserved)) return undefined;
-    const fill = new RamFill(this, key, response, reserved);
+    const fill = new RamFill(this, key, response, reserved, this.#generations.ofTarget(key));
     this.#fills.add(fill);
     return fill;
   }
@@ -103,26 +111,43 @@ export class RamStore implements Store {
     return entry;
   }
 
+  stampOf(key: string): number {
+    return this.#generations.stampOf(key);
+  }
+
   invalidate(key: string): void {
-    for (const fill of this.#fills) if (fill.key === key) fill.isOutdated = true;
-    const slot = this.#slots.get(key);
-    if (slot === undefined) return;
-    for (const entry of [...slot.hits]) this.#drop(entry);
+    this.#generations.noteTarget(key);
+    this.drop(key);
+  }
+
+  /** For the tier below: forgets what is in memory, not because it is wrong. */
+  drop(key: string): void {
+    for (const slot of this.#slotsOf(key)) {
+      for (const entry of [...slot.hits]) this.#drop(entry);
+    }
+  }
+
+  /** The slots of a key, and of what it has become with rules and slices. */
+  #slotsOf(key: string): Slot[] {
+    const keys = [key, ...(this.#extended.get(key) ?? [])];
+    return keys.flatMap((each) => this.#slots.get(each) ?? []);
   }
 
   purge(selector: PurgeSelector, soft: boolean, nowMs: number): number {
+    if (selector.kind === 'key') this.#generations.noteTarget(selector.key);
+    else this.#generations.noteMany();
+    return this.follow(selector, soft, nowMs);
+  }
+
+  /** For the tier below: a purge that has been counted already. */
+  follow(selector: PurgeSelector, soft: boolean, nowMs: number): number {
     for (const fill of this.#fills) {
       // Soft or hard: what was asked for before a purge must not be fresh after it.
       if (isSelected(selector, fill.key, fill.response.fields)) fill.isOutdated = true;
     }
-    if (selector.kind === 'key') {
-      const slot = this.#slots.get(selector.key);
-      return slot === undefined ? 0 : this.#purgeSlot(slot, selector, soft, nowMs);
-    }
+    const slots = selector.kind === 'key' ? this.#slotsOf(selector.key) : [...this.#slots.values()];
     let count = 0;
-    for (const slot of [...this.#slots.values()]) {
-      count += this.#purgeSlot(slot, selector, soft, nowMs);
-    }
+    for (const slot of slots) count += this.#purgeSlot(slot, selector, soft, nowMs);
     return count;
   }
 
@@ -156,6 +181,11 @@ export class RamStore implements Store {
     if (moreBytes > 0) return this.#reserve(moreBytes);
     this.#fillBytes += moreBytes;
     return true;
+  }
+
+  /** For fills: whether the key's target has been removed since a fill began. */
+  isOutdated(fill: RamFill): boolean {
+    return fill.isOutdated || this.#generations.ofTarget(fill.key) !== fill.generation;
   }
 
   /** For fills: gives back what a fill held. */
@@ -212,6 +242,12 @@ export class RamStore implements Store {
     const { slot } = entry;
     // Making room may have emptied the slot, and so taken it out of the map.
     this.#slots.set(key, slot);
+    const target = targetOfKey(key);
+    if (target !== key) {
+      const keys = this.#extended.get(target);
+      if (keys === undefined) this.#extended.set(target, new Set([key]));
+      else keys.add(key);
+    }
     slot.hits.unshift(entry);
     this.#queue.add(entry);
   }
@@ -225,7 +261,12 @@ export class RamStore implements Store {
     const { slot } = entry;
     const index = slot.hits.indexOf(entry);
     if (index !== -1) slot.hits.splice(index, 1);
-    if (slot.hits.length === 0 && this.#slots.get(slot.key) === slot) this.#slots.delete(slot.key);
+    if (slot.hits.length > 0 || this.#slots.get(slot.key) !== slot) return;
+    this.#slots.delete(slot.key);
+    const target = targetOfKey(slot.key);
+    if (target === slot.key) return;
+    const keys = this.#extended.get(target);
+    if (keys?.delete(slot.key) && keys.size === 0) this.#extended.delete(target);
   }
 }
 
@@ -278,7 +319,8 @@ class RamFill implements ContentWriter, StoreHit {
   readonly key: string;
   readonly content: MemoryContent;
   response: StoredResponse;
-  /** Purged or invalidated while it arrives: its readers get the rest, and it is not stored. */
+  readonly generation: number;
+  /** Purged while it arrives: its readers get the rest, and it is not stored. */
   isOutdated = false;
   /** Octets accounted for in the store. */
   #reserved: number;
@@ -286,9 +328,16 @@ class RamFill implements ContentWriter, StoreHit {
   isDropped = false;
   #ended = false;
 
-  constructor(store: RamStore, key: string, response: StoredResponse, reserved: number) {
+  constructor(
+    store: RamStore,
+    key: string,
+    response: StoredResponse,
+    reserved: number,
+    generation: number,
+  ) {
     this.#store = store;
     this.key = key;
+    this.generation = generation;
     this.response = response;
     this.#reserved = reserved;
     this.#accounted = Math.max(0, response.contentLength);
@@ -297,6 +346,10 @@ class RamFill implements ContentWriter, StoreHit {
 
   get hit(): StoreHit {
     return this;
+  }
+
+  get hasReaders(): boolean {
+    return this.content.readerCount > 0;
   }
 
   prepared(): PreparedHit | null {
@@ -362,7 +415,7 @@ class RamFill implements ContentWriter, StoreHit {
     if (!this.isDropped) this.response = withContent(this.response, length);
     this.content.complete();
     this.#store.release(this, this.#reserved);
-    if (this.isDropped || this.isOutdated) return;
+    if (this.isDropped || this.#store.isOutdated(this)) return;
     this.#store.adopt(this.key, this.response, this.content);
   }
 

@@ -68,14 +68,23 @@ export class Fill implements FetchHandler {
     this.#fetch.resume();
   }
 
-  /** The consumer's client has gone. What is known to fit is fetched to its end all the same. */
+  /**
+   * The consumer's client has gone. What is known to fit is fetched to its end all the same, and
+   * what is not for as long as others read it.
+   */
   consumerGone(): void {
     this.#consumer = null;
-    if (this.#isBounded && !this.#writer.isDropped) {
-      this.#clientIsBehind = false;
-      this.#resume();
-      return;
-    }
+    this.#clientIsBehind = false;
+    if (!this.#isWanted()) this.#giveUp();
+    else this.#resume();
+  }
+
+  #isWanted(): boolean {
+    if (this.#consumer !== null || this.#writer.hasReaders) return true;
+    return this.#isBounded && !this.#writer.isDropped;
+  }
+
+  #giveUp(): void {
     this.#fetch.cancel();
     this.#writer.abort();
     this.#flight?.end();
@@ -98,7 +107,11 @@ export class Fill implements FetchHandler {
   onContent(bytes: Uint8Array): void {
     if (!this.#writer.write(bytes)) this.#waitForStore();
     const consumer = this.#consumer;
-    if (consumer === null || consumer.onFillContent(bytes)) return;
+    if (consumer === null) {
+      if (!this.#isWanted()) this.#giveUp();
+      return;
+    }
+    if (consumer.onFillContent(bytes)) return;
     if (this.#isBounded && !this.#writer.isDropped) {
       this.#consumer = null;
       consumer.onFillDetached(this.#writer.hit);

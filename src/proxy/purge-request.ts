@@ -37,9 +37,6 @@ export function selectorsOf(head: RequestHead, rules: KeyRules): PurgeSelector[]
   for (const scheme of ['http', 'https']) {
     const key = targetKey(scheme, head.authority, head.path, rules);
     selectors.push({ kind: 'key', key });
-    // What rules add to a key follows a line feed, which no target can contain.
-    const isExtended = rules.fields.length > 0 || rules.cookies.length > 0;
-    if (isExtended) selectors.push({ kind: 'prefix', prefix: `${key}\n` });
   }
   return selectors;
 }

@@ -61,6 +61,8 @@ export class DiskFill implements ContentWriter, StoreHit {
   readonly head: Buffer;
   readonly seed: number;
   readonly purgeSequence: number;
+  /** Of the key's target, when it began. */
+  readonly generation: number;
   response: StoredResponse;
   readonly content: MemoryContent;
   readonly #host: FillHost;
@@ -84,6 +86,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     head: Buffer,
     seed: number,
     purgeSequence: number,
+    generation: number,
   ) {
     this.#host = host;
     this.key = key;
@@ -91,6 +94,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     this.head = head;
     this.seed = seed;
     this.purgeSequence = purgeSequence;
+    this.generation = generation;
     const announced = response.contentLength;
     this.content = new MemoryContent(announced <= SHARED_BYTES_MAX ? announced : -1);
     if (!this.#account()) this.#state = 'failed';
@@ -98,6 +102,10 @@ export class DiskFill implements ContentWriter, StoreHit {
 
   get hit(): StoreHit {
     return this;
+  }
+
+  get hasReaders(): boolean {
+    return this.#readings.size > 0;
   }
 
   get isDropped(): boolean {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { decodeEntry, encodeEntry, type IndexEntry } from './index-entry.ts';
 import { assertIndexFile } from './index-file.ts';
-import { KEY_HASH_BYTES, NAME_BYTES } from './record.ts';
+import { KEY_HASH_BYTES, NAME_BYTES, TARGET_HASH_BYTES } from './record.ts';
 
 /** Address space for the index: 64 GiB maps some 300 million entries and costs nothing unused. */
 const MAP_BYTES = 2 ** 36;
@@ -90,10 +90,19 @@ export class DiskIndex {
 
   /** Every variant stored under a key. */
   entriesOf(hash: Buffer): IndexEntry[] {
+    return this.#entriesFrom(hash, KEY_HASH_BYTES);
+  }
+
+  /** The same under all keys that have a target in common. */
+  entriesOfTarget(hash: Buffer): IndexEntry[] {
+    return this.#entriesFrom(hash.subarray(0, TARGET_HASH_BYTES), TARGET_HASH_BYTES);
+  }
+
+  #entriesFrom(start: Buffer, length: number): IndexEntry[] {
     const end = Buffer.alloc(NAME_BYTES + 1, 0xff);
-    hash.copy(end, 0, 0, KEY_HASH_BYTES);
+    start.copy(end, 0, 0, length);
     const entries: IndexEntry[] = [];
-    for (const { key, value } of this.#objects.getRange({ start: hash, end })) {
+    for (const { key, value } of this.#objects.getRange({ start, end })) {
       const entry = decodeEntry(key, value);
       if (entry !== undefined) entries.push(entry);
     }

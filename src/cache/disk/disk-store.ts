@@ -7,6 +7,8 @@ import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { MemoryContent } from '../content.ts';
 import type { ContentWriter, PurgeSelector, Store, StoredResponse, StoreHit } from '../contract.ts';
+import type { Generations } from '../generations.ts';
+import { targetOfKey } from '../key.ts';
 import { isSelected } from '../purge.ts';
 import { RamStore } from '../ram-store.ts';
 import { loadResponse, withContent } from '../stored-response.ts';
@@ -30,6 +32,7 @@ import {
 import { SegmentFiles } from './segment-files.ts';
 import { SegmentSpace } from './segment-space.ts';
 import { SegmentWriter } from './segment-writer.ts';
+import { SharedState } from './shared-state.ts';
 
 export interface DiskStoreOptions {
   readonly directory: string;
@@ -64,6 +67,8 @@ export class DiskStore implements Store {
   readonly index: DiskIndex;
   readonly #writer: SegmentWriter;
   readonly #purges: PurgeLog;
+  readonly #shared: SharedState;
+  readonly #generations: Generations;
   readonly #now: () => number;
   readonly #onFault: FaultListener;
   readonly #host: FillHost;
@@ -80,7 +85,10 @@ export class DiskStore implements Store {
     this.#now = options.now ?? Date.now;
     this.#onFault = options.onFault ?? (() => {});
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.memory = new RamStore({ capacityBytes: options.memoryBytes });
+    this.#shared = SharedState.open(join(directory, 'shared'));
+    this.#generations = this.#shared.generations;
+    const memory = { capacityBytes: options.memoryBytes, generations: this.#generations };
+    this.memory = new RamStore(memory);
     this.files = new SegmentFiles(join(directory, 'segments'));
     this.index = new DiskIndex(join(directory, 'index'));
     this.space = new SegmentSpace(this.index, this.files, directory, {
@@ -292,12 +300,18 @@ export class DiskStore implements Store {
 
   // ------------------------------------------------------------------ storing
 
+  stampOf(key: string): number {
+    return this.#generations.stampOf(key);
+  }
+
   create(key: string, response: StoredResponse): ContentWriter | undefined {
     if (this.#closed || response.contentLength > this.#host.contentBytesMax) return undefined;
     if (this.#writer.isPaused) return this.memory.create(key, response);
     const seed = randomInt(2 ** 32);
     const head = encodeHead(key, response, seed);
-    const fill = new DiskFill(this.#host, key, response, head, seed, this.#purges.sequence);
+    const generation = this.#generations.ofTarget(key);
+    const { sequence } = this.#purges;
+    const fill = new DiskFill(this.#host, key, response, head, seed, sequence, generation);
     if (fill.isDropped) return undefined;
     this.#fills.add(fill);
     return fill;
@@ -310,7 +324,7 @@ export class DiskStore implements Store {
     const { key, response } = fill;
     const judgement = this.#purges.judge(fill.purgeSequence, key, response.fields);
     // Stale before it was complete is of no use either: the next request fetches it anew.
-    if (judgement.kind !== 'kept') {
+    if (judgement.kind !== 'kept' || this.#isOutdated(fill)) {
       this.#noteListed(key, fill);
       if (fill.segment !== 0) this.space.drop(fill.segment);
       return;
@@ -324,10 +338,15 @@ export class DiskStore implements Store {
     this.#list(this.#entryOf(fill.key, response, fill, place), key, fill);
   }
 
+  /** Invalidated since it began, by any worker. */
+  #isOutdated({ key, generation }: { readonly key: string; readonly generation: number }): boolean {
+    return this.#generations.ofTarget(key) !== generation;
+  }
+
   #entryOf(
     key: string,
     response: StoredResponse,
-    written: { readonly head: Buffer; readonly seed: number; readonly purgeSequence: number },
+    written: Written,
     place: { readonly segment: number; readonly offset: number },
   ): IndexEntry {
     return {
@@ -349,12 +368,16 @@ export class DiskStore implements Store {
     key: string,
     response: StoredResponse,
     content: Uint8Array,
-    written: { readonly head: Buffer; readonly seed: number; readonly purgeSequence: number },
+    written: Written & { readonly generation: number },
     hit: StoreHit,
   ): void {
     const record = Buffer.concat([written.head, frameContent(content, written.seed)]);
     const place = this.#writer.append(record, (error) => {
-      if (error === null && place !== undefined && !this.#closed) {
+      if (written.generation !== this.#generations.ofTarget(key)) {
+        // Another worker has invalidated what only this one could know of.
+        this.memory.forgetVariant(key, response);
+        this.#noteListed(key, hit);
+      } else if (error === null && place !== undefined && !this.#closed) {
         this.#list(this.#entryOf(key, response, written, place), key, hit);
       } else {
         this.#noteListed(key, hit);
@@ -444,15 +467,23 @@ export class DiskStore implements Store {
 
   invalidate(key: string): void {
     this.memory.invalidate(key);
-    const writing = this.#unlisted.delete(key);
+    const writing = this.#dropUnlisted((other) => targetOfKey(other) === key);
     if (this.#closed) return;
-    const entries = this.index.entriesOf(keyHash(key));
-    const filling = [...this.#fills].some((fill) => fill.key === key);
+    const entries = this.index.entriesOfTarget(keyHash(key));
+    const filling = [...this.#fills].some((fill) => targetOfKey(fill.key) === key);
     // Most unsafe requests are for what was never stored: they must cost nothing.
     if (entries.length === 0 && !filling && !writing) return;
     const selector: PurgeSelector = { kind: 'key', key };
     this.#purges.append(selector, false, this.#now(), (purge) => this.#applyPurge(purge));
     for (const entry of entries) void this.index.remove(entry.name);
+  }
+
+  #dropUnlisted(isMeant: (key: string) => boolean): boolean {
+    let dropped = false;
+    for (const key of [...this.#unlisted.keys()]) {
+      if (isMeant(key)) dropped = this.#unlisted.delete(key) || dropped;
+    }
+    return dropped;
   }
 
   purge(selector: PurgeSelector, soft: boolean, nowMs: number): number {
@@ -468,7 +499,7 @@ export class DiskStore implements Store {
     const names = new Set(
       this.#knownHits(key).map((hit) => objectName(key, hit.response).toString('hex')),
     );
-    for (const entry of this.index.entriesOf(keyHash(key))) {
+    for (const entry of this.index.entriesOfTarget(keyHash(key))) {
       names.add(entry.name.toString('hex'));
       if (!soft) void this.index.remove(entry.name);
     }
@@ -477,7 +508,7 @@ export class DiskStore implements Store {
 
   /** What this process holds in memory follows every purge, its own included. */
   #applyPurge({ selector, soft, nowMs }: Purge): void {
-    this.memory.purge(selector, soft, nowMs);
+    this.memory.follow(selector, soft, nowMs);
     if (soft) return;
     for (const [key, hits] of this.#unlisted) {
       const left = hits.filter((hit) => !isSelected(selector, key, hit.response.fields));
@@ -560,6 +591,7 @@ export class DiskStore implements Store {
     this.#writer.close();
     this.space.close();
     this.files.close();
+    this.#shared[Symbol.dispose]();
     this.memory[Symbol.dispose]();
     await this.index.close();
   }
@@ -577,6 +609,13 @@ export class DiskStore implements Store {
   [Symbol.dispose](): void {
     void this.close();
   }
+}
+
+/** What a fill has for whoever lists it. */
+interface Written {
+  readonly head: Buffer;
+  readonly seed: number;
+  readonly purgeSequence: number;
 }
 
 type Received = Pick<StoreHit, 'response'>;

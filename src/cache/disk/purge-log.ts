@@ -6,6 +6,7 @@
 
 import type { FieldSection } from '../../http/field-section.ts';
 import type { PurgeSelector } from '../contract.ts';
+import { targetOfKey } from '../key.ts';
 import { hostOfKey, tagsOf } from '../purge.ts';
 import type { DiskIndex } from './disk-index.ts';
 
@@ -119,7 +120,9 @@ export class PurgeLog {
       return mark.hard > sequence;
     };
     if (isPurgedBy(this.#exact.get(nameOf(ALL)))) return PURGED;
-    if (isPurgedBy(this.#exact.get(nameOf({ kind: 'key', key })))) return PURGED;
+    const target = targetOfKey(key);
+    if (isPurgedBy(this.#exact.get(nameOf({ kind: 'key', key: target })))) return PURGED;
+    if (target !== key && isPurgedBy(this.#exact.get(nameOf({ kind: 'key', key })))) return PURGED;
     if (isPurgedBy(this.#exact.get(nameOf({ kind: 'host', host: hostOfKey(key) })))) return PURGED;
     for (const tag of tagsOf(fields)) {
       if (isPurgedBy(this.#exact.get(nameOf({ kind: 'tag', tag })))) return PURGED;

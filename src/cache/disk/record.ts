@@ -11,6 +11,7 @@ import { internFieldName } from '../../http/field-names.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { PartialContent, StoredResponse } from '../contract.ts';
 import type { DecidedFreshness, LifetimeSource } from '../freshness.ts';
+import { targetOfKey } from '../key.ts';
 import type { StoredFacts } from '../stored-response.ts';
 import { variantKey } from '../vary.ts';
 
@@ -29,8 +30,19 @@ export const VARIANT_HASH_BYTES = 8;
 /** The name of one stored response in the index: of its key, then of its variant. */
 export const NAME_BYTES = KEY_HASH_BYTES + VARIANT_HASH_BYTES;
 
+/** Of a key's hash, the part that is its target's: what rules and slices add to it comes after. */
+export const TARGET_HASH_BYTES = 12;
+
 export function keyHash(key: string): Buffer {
-  return hash('sha256', Buffer.from(key, 'latin1'), 'buffer').subarray(0, KEY_HASH_BYTES);
+  const target = targetOfKey(key);
+  const bytes = sha256(target).subarray(0, KEY_HASH_BYTES);
+  if (target === key) bytes.fill(0, TARGET_HASH_BYTES);
+  else sha256(key).copy(bytes, TARGET_HASH_BYTES, 0, KEY_HASH_BYTES - TARGET_HASH_BYTES);
+  return bytes;
+}
+
+function sha256(text: string): Buffer {
+  return hash('sha256', Buffer.from(text, 'latin1'), 'buffer');
 }
 
 /** A part and a complete response of one variant live side by side. */
@@ -39,7 +51,7 @@ export function objectName(key: string, response: StoredResponse): Buffer {
   keyHash(key).copy(name);
   const variant = `${response.partial === null ? '' : 'part\r'}${variantKey(response.varyFields)}`;
   if (variant === '') name.fill(0, KEY_HASH_BYTES);
-  else hash('sha256', Buffer.from(variant, 'latin1'), 'buffer').copy(name, KEY_HASH_BYTES, 0, 8);
+  else sha256(variant).copy(name, KEY_HASH_BYTES, 0, VARIANT_HASH_BYTES);
   return name;
 }
 
