@@ -1,14 +1,15 @@
 /**
  * The admin endpoint: metrics, statistics, health and the cache, for this machine. On loopback or a
  * UNIX socket, and only for requests that name such a host: a web page that points its own name at
- * 127.0.0.1 gets nothing. What writes is guarded further; see admin-cache.ts.
+ * 127.0.0.1 gets nothing. What writes is guarded further; see admin-routes.ts.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Endpoint, SluiceOptions } from '../config/options.ts';
 import { prometheusContentType, prometheusText, statsObject } from '../telemetry/exposition.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
-import { answerCache } from './admin-cache.ts';
+import { cacheRoutes } from './admin-cache.ts';
+import { type AdminRoute, answerRoute } from './admin-routes.ts';
 import type { CacheControl } from './cache-control.ts';
 import { listenError } from './listeners.ts';
 import type { SupervisorStatus } from './supervisor.ts';
@@ -18,6 +19,10 @@ export interface AdminSources {
   regions(): Uint8Array[];
   readonly cache: CacheControl;
   readonly cacheOptions: CacheOptions;
+  /** What other parts of the supervisor offer. */
+  readonly routes: readonly AdminRoute[];
+  /** One line for the operator, for everything that was changed. */
+  report(message: string): void;
 }
 
 export type CacheOptions = Pick<
@@ -36,7 +41,10 @@ export async function startAdminServer(
   endpoint: Endpoint,
   sources: AdminSources,
 ): Promise<AdminServer> {
-  const server = createServer((request, response) => answer(request, response, sources));
+  const routes = [...cacheRoutes(sources), ...sources.routes];
+  const server = createServer((request, response) => {
+    void answer(request, response, routes, sources);
+  });
   server.requestTimeout = 5_000;
   await listen(server, endpoint);
   server.unref();
@@ -73,24 +81,35 @@ const errorCodes: Record<string, string> = {
 
 const LOCAL_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
-function answer(request: IncomingMessage, response: ServerResponse, sources: AdminSources): void {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  routes: readonly AdminRoute[],
+  sources: AdminSources,
+): Promise<void> {
   const host = request.headers.host;
   if (host !== undefined && host !== '' && !LOCAL_HOST.test(host)) {
     send(response, 403, 'text/plain', 'The admin endpoint answers to localhost only.\n');
-  } else if (/^\/cache(?:[/?]|$)/.test(request.url ?? '')) {
-    void answerCache(request, sources).then(({ status, allow, body }) => {
-      if (allow !== undefined) response.setHeader('Allow', allow);
-      send(response, status, 'application/json', `${JSON.stringify(body)}\n`);
-    });
+    return;
+  }
+  const routed = await answerRoute(routes, request, sources.report);
+  if (routed !== null) {
+    if (routed.allow !== undefined) response.setHeader('Allow', routed.allow);
+    send(response, routed.status, 'application/json', `${JSON.stringify(routed.body)}\n`);
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
     send(response, 405, 'text/plain', 'Only GET and HEAD.\n');
   } else {
-    answerPath(request.url?.split('?')[0] ?? '/', response, sources);
+    answerPath(request.url?.split('?')[0] ?? '/', response, routes, sources);
   }
 }
 
-function answerPath(path: string, response: ServerResponse, sources: AdminSources): void {
+function answerPath(
+  path: string,
+  response: ServerResponse,
+  routes: readonly AdminRoute[],
+  sources: AdminSources,
+): void {
   if (path === '/metrics') {
     send(response, 200, prometheusContentType, prometheusText(readMetrics(sources.regions())));
   } else if (path === '/stats') {
@@ -102,7 +121,9 @@ function answerPath(path: string, response: ServerResponse, sources: AdminSource
     const isServing = state === 'running' && workers.some((one) => one.state === 'running');
     send(response, isServing ? 200 : 503, 'text/plain', isServing ? 'ok\n' : `${state}\n`);
   } else {
-    send(response, 404, 'text/plain', 'There is /metrics, /stats, /healthz and /cache.\n');
+    const offered = ['/metrics', '/stats', '/healthz', ...routes.map((route) => route.path)];
+    const body = { error: `there is ${offered.join(', ')}` };
+    send(response, 404, 'application/json', `${JSON.stringify(body)}\n`);
   }
 }
 

@@ -150,6 +150,8 @@ export class Supervisor {
       status: () => this.status,
       cache: this.#cache,
       cacheOptions: this.#input.options,
+      routes: [],
+      report: this.#input.report,
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
         if (this.#local === null) this.#metrics.memoryHeld(process.memoryUsage.rss(), 0);
