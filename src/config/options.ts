@@ -1,4 +1,5 @@
 /** The validated, frozen options of one sluice. Command line and configuration file both end here. */
+import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
 
 /** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
@@ -52,6 +53,8 @@ export interface OriginOptions {
 
 export interface SluiceOptions {
   readonly origin: OriginOptions;
+  /** Each request takes the first that is for it. */
+  readonly routes: readonly RouteOptions[];
   readonly listeners: readonly ListenerOptions[];
   /** PEM texts. Null when there is no https listener. */
   readonly certificate: { readonly certificatePem: string; readonly keyPem: string } | null;

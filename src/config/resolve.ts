@@ -3,6 +3,7 @@ import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
+import { plainRoute } from '../proxy/routing/route.ts';
 import { readCertificatePair, readPem } from './certificate.ts';
 import type { Command } from './command-line.ts';
 import type { GivenOptions } from './given.ts';
@@ -56,6 +57,8 @@ export async function resolveOptions(
   const workers = values.one('workers', parseCount) ?? (isDemo ? 1 : availableParallelism());
   const options: SluiceOptions = {
     origin,
+    // One origin has one name, and every request goes there.
+    routes: [plainRoute('default')],
     listeners,
     workers,
     ...resolveCache(values, workers),

@@ -1,4 +1,4 @@
-/** What every exchange of one worker works with. */
+/** What every exchange of one route works with. */
 import type { Clock } from '../base/clock.ts';
 import type { SluiceError } from '../base/errors.ts';
 import type { CollapseTable } from '../cache/collapse.ts';
@@ -9,6 +9,7 @@ import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
 import type { EarlyDataPolicy } from './early-data.ts';
 import type { PassMemory } from './pass-memory.ts';
 import type { PurgeGate } from './purge-request.ts';
+import type { RouteRules } from './routing/rules.ts';
 import type { Origins } from './upstream/group.ts';
 
 /** Told of every exchange once, when it is over; alters nothing. */
@@ -23,6 +24,8 @@ export interface ProxyEnvironment {
   readonly store: Store;
   readonly cachePolicy: CachePolicy;
   readonly keyRules: KeyRules;
+  /** What else the request's route asks for. */
+  readonly route: RouteRules;
   readonly earlyDataPolicy: EarlyDataPolicy;
   readonly collapse: CollapseTable;
   readonly passMemory: PassMemory;

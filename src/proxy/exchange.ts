@@ -29,12 +29,16 @@ import { OriginRequest, type OriginRequestOwner, type Validation } from './origi
 import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
 import { isSoftPurge, mayPurge, selectorsOf } from './purge-request.ts';
 import { revalidateInBackground } from './revalidation.ts';
+import type { Entrance } from './routing/rules.ts';
 import { StoredReply } from './stored-reply.ts';
 import type { OriginGroup } from './upstream/group.ts';
 import { handshakeFault, isWebSocketConnect, openingHandshake, tunnelFields } from './websocket.ts';
 
 /** Methods that we know what to do with when we are the last hop (RFC 9110 §9.3.7). */
 const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
+
+/** Octets of an origin's error page that are read although ours goes out in its place. */
+const SWALLOWED_BYTES_MAX = 1_048_576;
 
 export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   readonly #environment: ProxyEnvironment;
@@ -64,6 +68,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #collapsed = false;
   #mayCollapse = true;
   #askedAgain = false;
+  #swallowedBytes = 0;
 
   constructor(
     environment: ProxyEnvironment,
@@ -102,6 +107,16 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     else this.#lookUp();
   }
 
+  /** Instead of `begin`: neither the cache nor an origin is asked. */
+  turnAway(entrance: Entrance): void {
+    if (entrance.kind === 'answered') {
+      this.#answerWith(entrance.response);
+      return;
+    }
+    const { error, retryAfterSeconds } = entrance;
+    this.#fail(error, retryAfterSeconds > 0 ? [['retry-after', String(retryAfterSeconds)]] : []);
+  }
+
   /** Never forwarded: whoever may not purge here must not reach an origin that lets anybody. */
   #purge(): void {
     const { purges, keyRules } = this.#environment;
@@ -125,7 +140,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   #lookUp(): void {
     const { method, upgrade } = this.#head;
-    if (upgrade !== '' || method === 'OPTIONS') {
+    if (upgrade !== '' || method === 'OPTIONS' || !this.#environment.route.caches) {
       this.#record.cache = 'bypass';
       this.#fetch('bypass', null);
     } else if (method !== 'GET' && method !== 'HEAD') {
@@ -195,6 +210,13 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const precondition = evaluatePreconditions(fields, response, nowMs);
     if (precondition === 'forward') return false;
     this.#record.cache = outcome;
+    const { errorPages } = this.#environment.route;
+    if (errorPages?.intercepts(response.status)) {
+      const page = errorPages.replace(response.status, response.fields);
+      page.fields.set('age', String(ageSeconds(response, nowMs)));
+      this.#answerWith(page);
+      return true;
+    }
     if (precondition === 'not-modified') {
       this.#sendStoredHead(304, notModifiedFields(response.fields), 0, hit, outcome);
       this.#endResponse(null);
@@ -261,11 +283,12 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   #fetchOrWait(validation: Validation | null): void {
-    const { collapse, clock, passMemory } = this.#environment;
+    const { collapse, clock, passMemory, route } = this.#environment;
     const head = this.#head;
     const nowMs = clock.wallMs();
     const shareable =
       this.#mayCollapse &&
+      route.caches &&
       head.method === 'GET' &&
       head.contentLength === 0 &&
       head.upgrade === '' &&
@@ -298,6 +321,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const { method, upgrade, contentLength } = this.#head;
     // Content is no part of the key: what it made the origin say must not answer those without it.
     const isPlainGet = method === 'GET' && contentLength === 0;
+    const mayStore = (isPlainGet || method === 'POST') && upgrade === '';
     this.#record.originAsked();
     this.#request = new OriginRequest({
       environment: this.#environment,
@@ -306,8 +330,9 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       directives: this.#directives,
       key: this.#key,
       remoteAddress: this.#facts.remoteAddress,
+      facts: this.#facts,
       early: this.#facts.early,
-      mayStore: (isPlainGet || method === 'POST') && upgrade === '',
+      mayStore: mayStore && this.#environment.route.caches,
       validation,
       fallback: this.#fallback,
       flight,
@@ -397,16 +422,28 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       this.#fail(fault);
       return;
     }
+    const { dateNow, route } = this.#environment;
+    if (route.errorPages?.intercepts(response.status)) {
+      // The origin's own content goes on into the store, or nowhere: see `#swallow`.
+      this.#answerWith(route.errorPages.replace(response.status, response.fields), storing);
+      return;
+    }
     const status = this.#cacheStatus(this.#record.cache, null, storing);
-    const { dateNow } = this.#environment;
     const fields = responseFieldsToClient(response.fields, dateNow(), status);
     this.#sendHead({ status: response.status, fields, contentLength: response.contentLength });
   }
 
   onFillContent(bytes: Uint8Array): boolean {
-    if (this.#over) return true;
+    if (this.#over) return this.#swallow(bytes);
     this.#record.responseBytes += bytes.length;
     return this.#sender.sendContent(bytes);
+  }
+
+  /** Content that nobody gets is read for its connection's sake, as long as that is cheap. */
+  #swallow(bytes: Uint8Array): true {
+    this.#swallowedBytes += bytes.length;
+    if (this.#swallowedBytes > SWALLOWED_BYTES_MAX) this.#request?.abandon();
+    return true;
   }
 
   onFillEnd(trailers: FieldSection | null): void {
@@ -499,6 +536,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #sendHead(head: ResponseHead): void {
     this.#headSent = true;
     this.#record.responseStarted(head.status);
+    const source = { head: this.#head, facts: this.#facts };
+    this.#environment.route.responseEdits?.apply(head.fields, source);
     this.#sender.sendHead(head);
   }
 
@@ -510,11 +549,13 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   /** A response of our own. */
   #answer(status: number, extra: readonly (readonly [string, string])[]): void {
-    this.#answerWith(localResponse(status, this.#environment.dateNow(), extra));
+    const { dateNow, route } = this.#environment;
+    const response = localResponse(status, dateNow(), extra);
+    this.#answerWith(route.errorPages === null ? response : route.errorPages.dress(response));
   }
 
-  #answerWith(response: LocalResponse): void {
-    addOurMark(response.fields, this.#cacheStatus(this.#record.cache, null));
+  #answerWith(response: LocalResponse, storing: StoringDecision | 'not-asked' = 'not-asked'): void {
+    addOurMark(response.fields, this.#cacheStatus(this.#record.cache, null, storing));
     this.#discardRequestContent();
     this.#sendHead({ ...response, contentLength: response.content.length });
     if (this.#head.method !== 'HEAD' && response.content.length > 0) {
@@ -525,14 +566,14 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   /** The exchange failed: tell the client if its response has not begun, else break it off. */
-  #fail(error: SluiceError): void {
+  #fail(error: SluiceError, extra: readonly (readonly [string, string])[] = []): void {
     if (this.#headSent) {
       this.#breakOff(error);
       return;
     }
     this.#record.errorCode = error.code;
     const { status } = proxyStatusOf(error);
-    this.#answer(status, [['proxy-status', proxyStatusField(PROXY_NAME, error)]]);
+    this.#answer(status, [['proxy-status', proxyStatusField(PROXY_NAME, error)], ...extra]);
   }
 
   #breakOff(error: SluiceError): void {

@@ -12,6 +12,7 @@ import { isOriginError, mayServeOnError } from '../cache/reuse.ts';
 import { receiveResponse } from '../cache/stored-response.ts';
 import { decideStoring, refuseAtOnce, type StoringDecision } from '../cache/storing.ts';
 import { addValidation, freshen, freshenedBy, headOutcome } from '../cache/validation.ts';
+import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isSafeMethod } from '../http/methods.ts';
@@ -60,6 +61,8 @@ export interface OriginRequestInput {
   readonly directives: RequestDirectives;
   readonly key: string;
   readonly remoteAddress: string;
+  /** Of the client's connection; null when nobody waits. */
+  readonly facts: RequestFacts | null;
   /** Mark it with `Early-Data: 1`: the handshake is still open. */
   readonly early: boolean;
   /** Whether the response may be stored, by the method and the request. */
@@ -90,8 +93,17 @@ export class OriginRequest implements FetchHandler {
     if (validation !== null) {
       addValidation(fields, validation.selected?.response, validation.hits);
     }
-    const path = origin.pathPrefix === '' ? head.path : origin.pathPrefix + head.path;
-    this.#fetch = new Fetch(origin, headToOrigin(head, path, fields), this);
+    const { rewrite, requestEdits } = environment.route;
+    let { path } = head;
+    let { authority } = head;
+    if (rewrite !== null) {
+      path = rewrite.target(path);
+      authority = rewrite.authority(authority, originAuthority);
+      fields.set('host', authority);
+    }
+    if (origin.pathPrefix !== '') path = origin.pathPrefix + path;
+    requestEdits?.apply(fields, { head, facts: input.facts });
+    this.#fetch = new Fetch(origin, headToOrigin(head, authority, path, fields), this);
   }
 
   start(): void {
@@ -311,12 +323,17 @@ export class OriginRequest implements FetchHandler {
 }
 
 /** Written out: to copy all properties of an object costs several times as much. */
-function headToOrigin(head: RequestHead, path: string, fields: FieldSection): RequestHead {
+function headToOrigin(
+  head: RequestHead,
+  authority: string,
+  path: string,
+  fields: FieldSection,
+): RequestHead {
   return {
     method: head.method,
     version: head.version,
     scheme: head.scheme,
-    authority: head.authority,
+    authority,
     path,
     fields,
     contentLength: head.contentLength,

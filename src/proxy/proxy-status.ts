@@ -29,6 +29,11 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'response-timeout': { status: 504, type: 'http_response_timeout' },
   'upgrade-failed': { status: 502, type: 'http_upgrade_failed' },
   'loop-detected': { status: 508, type: 'proxy_loop_detected' },
+  'access-denied': { status: 403, type: 'http_request_denied' },
+  'rate-limited': { status: 429, type: 'http_request_denied' },
+  'no-route': { status: 404, type: 'destination_not_found' },
+  'ambiguous-path': { status: 400, type: 'http_request_error' },
+  'path-too-long': { status: 414, type: 'http_request_error' },
   'tls-timeout': { status: 504, type: 'tls_protocol_error' },
 };
 

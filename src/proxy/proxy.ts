@@ -21,6 +21,9 @@ import { type ExchangeSummary, emptySummary } from '../telemetry/exchange-summar
 import type { ProxyEnvironment } from './environment.ts';
 import { Exchange } from './exchange.ts';
 import { addOurMark, PROXY_NAME } from './forwarding.ts';
+import type { Routes } from './routing/route-table.ts';
+import type { RoutingFailure } from './routing/router.ts';
+import { routingError } from './routing/rules.ts';
 
 /**
  * Octets of content sent in one call. What the kernel does not take at once is copied and waits, so
@@ -50,22 +53,38 @@ const ANSWERED: RequestHandler = {
 };
 
 export class ReverseProxy implements RequestSink {
-  readonly #environment: ProxyEnvironment;
+  readonly #routes: Routes;
   /** Filled anew for every hit: the observer must not keep it. */
   readonly #summary: ExchangeSummary = emptySummary();
 
-  constructor(environment: ProxyEnvironment) {
-    this.#environment = environment;
+  constructor(routes: Routes) {
+    this.#routes = routes;
   }
 
   onRequest(head: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
-    const environment = this.#environment;
-    const startedMs = environment.clock.monotonicMs();
-    const key = cacheKey(head, environment.keyRules);
-    if (head.contentLength === 0 && (head.method === 'GET' || head.method === 'HEAD')) {
+    const environment = this.#routes.find(head, facts);
+    if (typeof environment === 'string') return this.#refuse(environment, head, sender, facts);
+    const { route, clock } = environment;
+    const startedMs = clock.monotonicMs();
+    if (route.gate !== null) {
+      const entrance = route.gate.enter(head, facts, clock.wallMs(), environment.dateNow());
+      if (entrance !== null) {
+        const exchange = new Exchange(environment, head, sender, facts, '', startedMs);
+        exchange.turnAway(entrance);
+        return exchange;
+      }
+    }
+    let key = cacheKey(head, environment.keyRules);
+    if (route.keySuffix !== '') key += route.keySuffix;
+    const mayHit = head.contentLength === 0 && route.caches;
+    if (mayHit && (head.method === 'GET' || head.method === 'HEAD')) {
       const hits = environment.store.peek(key);
-      if (hits !== undefined && hits.length > 0 && this.#serveHit(hits, head, sender, facts)) {
-        this.#noteHit(head, facts, startedMs);
+      if (
+        hits !== undefined &&
+        hits.length > 0 &&
+        this.#serveHit(environment, hits, head, sender, facts)
+      ) {
+        this.#noteHit(environment, head, facts, startedMs);
         return ANSWERED;
       }
     }
@@ -74,13 +93,27 @@ export class ReverseProxy implements RequestSink {
     return exchange;
   }
 
+  #refuse(
+    failure: RoutingFailure,
+    head: RequestHead,
+    sender: ResponseSender,
+    facts: RequestFacts,
+  ): RequestHandler {
+    const { unrouted } = this.#routes;
+    const startedMs = unrouted.clock.monotonicMs();
+    const exchange = new Exchange(unrouted, head, sender, facts, '', startedMs);
+    exchange.turnAway({ kind: 'refused', error: routingError(failure), retryAfterSeconds: 0 });
+    return exchange;
+  }
+
   #serveHit(
+    environment: ProxyEnvironment,
     hits: readonly StoreHit[],
     head: RequestHead,
     sender: ResponseSender,
     facts: RequestFacts,
   ): boolean {
-    const { cachePolicy, clock } = this.#environment;
+    const { cachePolicy, clock, route } = environment;
     if (head.upgrade !== '' || asksOfCache(head.fields)) return false;
     const hit = selectStored(hits, head.fields, cachePolicy);
     if (hit === undefined) return false;
@@ -88,10 +121,14 @@ export class ReverseProxy implements RequestSink {
     const nowMs = clock.wallMs();
     if (partial !== null || contentLength > CONTENT_AT_ONCE_MAX) return false;
     if (freshness.directives.noCache || !isFresh(freshness, nowMs)) return false;
+    if (status >= 400 && route.errorPages?.intercepts(status)) return false;
     const prepared = hit.prepared();
     if (prepared === null) return false;
     const age = Math.floor(currentAgeMs(freshness, nowMs) / 1000);
-    if (prepared.ageSeconds !== age) refresh(prepared, hit.response, age, nowMs);
+    if (prepared.ageSeconds !== age) {
+      refresh(prepared, hit.response, age, nowMs);
+      route.responseEdits?.apply(prepared.fields, { head, facts: null });
+    }
     const summary = this.#summary;
     summary.startedAtMs = nowMs;
     summary.status = status;
@@ -101,8 +138,13 @@ export class ReverseProxy implements RequestSink {
     return true;
   }
 
-  #noteHit(head: RequestHead, facts: RequestFacts, startedMs: number): void {
-    const { clock, observer } = this.#environment;
+  #noteHit(
+    environment: ProxyEnvironment,
+    head: RequestHead,
+    facts: RequestFacts,
+    startedMs: number,
+  ): void {
+    const { clock, observer } = environment;
     const summary = this.#summary;
     const elapsedMs = clock.monotonicMs() - startedMs;
     summary.remoteAddress = facts.remoteAddress;

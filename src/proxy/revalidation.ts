@@ -64,6 +64,7 @@ export function revalidateInBackground(
       directives: NO_REQUEST_DIRECTIVES,
       key,
       remoteAddress: '127.0.0.1',
+      facts: null,
       early: false,
       mayStore: true,
       validation: about,

@@ -2,9 +2,10 @@
  * The parent: owns listening sockets, shared memory and the workers' lives. With one worker it is
  * that worker, too.
  */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
+import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
@@ -52,6 +53,7 @@ export class Supervisor {
   readonly #input: SupervisorInput;
   readonly #memory: SharedMemory;
   readonly #strikesOffset: number;
+  readonly #ratesOffset: number;
   readonly #metrics: Metrics;
   readonly #startedAtMs = Date.now();
   readonly #cache: CacheControl;
@@ -66,10 +68,11 @@ export class Supervisor {
     this.#input = input;
     // One region for each worker, and the supervisor's own at the end.
     const regionCount = input.options.workers + 1;
-    // Metrics first, then the strike register: both must survive any worker.
+    // Metrics, strike register and rate limits: all must survive any worker.
     this.#strikesOffset = regionCount * metricsRegionBytes;
-    const length = this.#strikesOffset + strikeRegisterBytes();
-    this.#memory = SharedMemory.create('sluice-shared', length);
+    this.#ratesOffset = this.#strikesOffset + strikeRegisterBytes();
+    this.#memory = SharedMemory.create('sluice-shared', this.#ratesOffset + rateRegionBytes());
+    randomFillSync(this.#memory.bytes, this.#ratesOffset, RATE_SECRET_BYTES);
     this.#metrics = new Metrics(this.#region(regionCount - 1));
     this.#cache = new CacheControl({
       workers: () => this.#cacheAskers(),
@@ -185,6 +188,7 @@ export class Supervisor {
         metricsBytes: this.#memory.length,
         metricsOffset: workerIndex * metricsRegionBytes,
         strikesOffset: this.#strikesOffset,
+        ratesOffset: this.#ratesOffset,
         ticketKeys,
       }),
     );

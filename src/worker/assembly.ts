@@ -2,6 +2,7 @@
 import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
 import type { SharedMemory } from '../native/shared-memory.ts';
+import { RATE_SECRET_BYTES, rateTableBytes } from '../proxy/routing/rate-table.ts';
 import { openAccessLog } from '../telemetry/access-log.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
@@ -36,6 +37,11 @@ export async function assembleWorker(
     target: options.accessLog,
     format: options.accessLogFormat,
     onDropped: (lines) => metrics.accessLogDropped(lines),
+  const tableOffset = setup.ratesOffset + RATE_SECRET_BYTES;
+  const rates = {
+    words: memory.bigInt64(tableOffset, rateTableBytes() / 8),
+    secret: memory.bytes.subarray(setup.ratesOffset, tableOffset),
+  };
     onFault: (error) => process.stderr.write(`sluice: access log: ${error.message}\n`),
   });
   const stopSampling = startProcessSampler(metrics, {
@@ -53,6 +59,7 @@ export async function assembleWorker(
     purgeEverywhere,
   });
   return {
+    rates,
     async drain(timeoutMs) {
       await worker.drain(timeoutMs);
       stopSampling();

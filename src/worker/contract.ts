@@ -19,6 +19,8 @@ export interface WorkerSetup {
   /**
    * 80 random octets, the same for all workers of one start, so that each resumes what another
    * began: 16 for the key's name, 32 for encryption, 32 for authentication.
+  /** Where the rate limits of all workers begin (proxy/routing/rate-table.ts). */
+  readonly ratesOffset: number;
    */
   readonly ticketKeys: Buffer;
 }
@@ -128,6 +130,8 @@ export interface RunningWorker {
    * that cannot be carried out; then everything stays as it was.
    */
   reconfigure(options: SluiceOptions): void;
+  /** The rate limits' shared memory, and what client names are hashed with in it. */
+  readonly rates: { readonly words: BigInt64Array; readonly secret: Uint8Array };
 }
 
 /** Resolves when the worker is accepting connections. */

@@ -5,8 +5,6 @@
 import { AddressSet } from '../base/address-range.ts';
 import { systemClock } from '../base/clock.ts';
 import type { CollapseTable } from '../cache/collapse.ts';
-import { defaultKeyRules } from '../cache/key.ts';
-import { defaultCachePolicy } from '../cache/policy.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { formatHttpDate } from '../http/dates.ts';
 import type { ChannelPool } from '../proxy/channel.ts';
@@ -30,6 +28,7 @@ import { observersOf } from './handshakes.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { exchangeObserver } from './observers.ts';
 import { openOrigins, type WorkerOrigins } from './origins.ts';
+import { openRoutes } from './routing.ts';
 
 /** What outlives any configuration: it belongs to the worker. */
 export interface ServiceBase {
@@ -77,11 +76,8 @@ export class Service {
 
   #makeProxy(options: SluiceOptions): ReverseProxy {
     const { cache, collapse, passMemory, clock, input } = this.#base;
-    return new ReverseProxy({
-      origins: this.#origins,
+    const common = {
       store: cache.store,
-      cachePolicy: defaultCachePolicy,
-      keyRules: defaultKeyRules,
       earlyDataPolicy: defaultEarlyDataPolicy,
       collapse,
       passMemory,
@@ -89,7 +85,8 @@ export class Service {
       clock,
       observer: exchangeObserver(input.metrics, input.accessLog),
       dateNow,
-    });
+    };
+    return new ReverseProxy(openRoutes(options.routes, this.#origins, common, input.rates));
   }
 
   #purgeGate(options: SluiceOptions): PurgeGate {

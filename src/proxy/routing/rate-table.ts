@@ -22,6 +22,14 @@ export function rateTableBytes(places: number = RATE_PLACES): number {
   return 8 * places * WORDS_PER_PLACE;
 }
 
+/** Octets before the table: what client names are hashed with, made by whoever makes the memory. */
+export const RATE_SECRET_BYTES = 16;
+
+/** Octets of the secret and the table. */
+export function rateRegionBytes(places: number = RATE_PLACES): number {
+  return RATE_SECRET_BYTES + rateTableBytes(places);
+}
+
 export class RateTable {
   readonly #words: BigInt64Array;
   readonly #sets: number;

@@ -3,10 +3,7 @@
  * compile to is in the modules beside this one.
  */
 import type { AddressRange } from '../../base/address-range.ts';
-import type { KeyRules } from '../../cache/key.ts';
-import { defaultKeyRules } from '../../cache/key.ts';
-import type { CachePolicy } from '../../cache/policy.ts';
-import { defaultCachePolicy } from '../../cache/policy.ts';
+import { type CacheRules, defaultCacheRules } from '../../cache/rules.ts';
 
 /** Which requests a route is for: all that is given must agree. */
 export interface RouteMatch {
@@ -101,12 +98,6 @@ export interface CompressionOptions {
   readonly types: readonly string[];
 }
 
-export interface RouteCacheOptions {
-  readonly enabled: boolean;
-  readonly policy: CachePolicy;
-  readonly key: KeyRules;
-}
-
 export interface RouteOptions {
   /** For logs; unique among the routes. */
   readonly name: string;
@@ -119,7 +110,7 @@ export interface RouteOptions {
   readonly rateLimit: RateLimit | null;
   readonly compression: CompressionOptions | null;
   readonly errorPages: ErrorPages | null;
-  readonly cache: RouteCacheOptions;
+  readonly cache: CacheRules;
 }
 
 export const matchEverything: RouteMatch = {
@@ -129,12 +120,6 @@ export const matchEverything: RouteMatch = {
   methods: [],
   fields: {},
   from: [],
-};
-
-export const defaultRouteCache: RouteCacheOptions = {
-  enabled: true,
-  policy: defaultCachePolicy,
-  key: defaultKeyRules,
 };
 
 /** A route for every request to one group of origins, with nothing else to it. */
@@ -150,6 +135,6 @@ export function plainRoute(origin: string): RouteOptions {
     rateLimit: null,
     compression: null,
     errorPages: null,
-    cache: defaultRouteCache,
+    cache: defaultCacheRules,
   };
 }

@@ -28,7 +28,7 @@ function routerOf(routes: Record<string, Partial<RouteMatch>>) {
     }),
   );
   return (head: RequestHead, address = '192.0.2.1'): string => {
-    const found = router.find(head, address);
+    const found = router.find(head, { remoteAddress: address });
     return typeof found === 'string' ? found : found.name;
   };
 }

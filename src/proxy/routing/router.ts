@@ -19,6 +19,11 @@ export type RoutingFailure =
   /** Longer than what patterns are matched with. */
   | 'path-too-long';
 
+/** What of `RequestFacts` routes can ask for. */
+export interface ClientFacts {
+  readonly remoteAddress: string;
+}
+
 interface Candidate<T> {
   readonly target: T;
   readonly isUnconditional: boolean;
@@ -78,11 +83,12 @@ export class Router<T extends object> {
     this.#only = hosts.size === 0 ? this.#others.only : null;
   }
 
-  find(head: RequestHead, remoteAddress: string): T | RoutingFailure {
+  find(head: RequestHead, facts: ClientFacts): T | RoutingFailure {
     if (this.#only !== null) return this.#only;
     const { authority } = head;
     const host = this.#byAuthority.get(authority) ?? this.#routesOf(authority);
     if (host.only !== null) return host.only;
+    const { remoteAddress } = facts;
     if (!host.looksAtPaths) return firstOf(host, head, remoteAddress, '', false) ?? 'no-route';
     const readings = readPath(head.path);
     if (host.hasPatterns && head.path.length > PATTERN_PATH_CHARACTERS_MAX) return 'path-too-long';

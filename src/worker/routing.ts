@@ -1,0 +1,74 @@
+/** Makes the routes of one worker from the options. */
+import { UsageError } from '../base/errors.ts';
+import { type CacheRules, defaultCacheRules } from '../cache/rules.ts';
+import type { ProxyEnvironment } from '../proxy/environment.ts';
+import { RateLimiter } from '../proxy/routing/rate-limit.ts';
+import { RateTable } from '../proxy/routing/rate-table.ts';
+import type { RouteOptions } from '../proxy/routing/route.ts';
+import { keySuffixes, type Routes, routeTable } from '../proxy/routing/route-table.ts';
+import { compileRules, NO_RULES, type RouteRules } from '../proxy/routing/rules.ts';
+import type { OriginGroup, Origins } from '../proxy/upstream/group.ts';
+
+/** What is the same for all routes. */
+export type CommonEnvironment = Omit<
+  ProxyEnvironment,
+  'origins' | 'cachePolicy' | 'keyRules' | 'route'
+>;
+
+/** The shared memory of rate limits; see rate-table.ts. */
+export interface RateMemory {
+  readonly words: BigInt64Array;
+  readonly secret: Uint8Array;
+}
+
+/** Throws UsageError for a route that cannot be carried out. */
+export function openRoutes(
+  routes: readonly RouteOptions[],
+  origins: Origins,
+  common: CommonEnvironment,
+  rates: RateMemory,
+): Routes {
+  const table = new RateTable(rates.words);
+  const suffixes = keySuffixes(routes);
+  const environments = routes.map((options, i) => {
+    const { name, rateLimit, cache } = options;
+    const limiter =
+      rateLimit === null ? null : new RateLimiter(table, rates.secret, name, rateLimit);
+    const route = named(options, () => compileRules(options, suffixes[i]!, limiter));
+    const group = groupOf(options, origins);
+    return environmentOf(common, { groups: origins.groups, byDefault: group }, cache, route);
+  });
+  const unrouted = environmentOf(common, origins, defaultCacheRules, NO_RULES);
+  return routeTable(routes, environments, unrouted);
+}
+
+/** One place, so that all environments have one shape. */
+function environmentOf(
+  common: CommonEnvironment,
+  origins: Origins,
+  cache: CacheRules,
+  route: RouteRules,
+): ProxyEnvironment {
+  return { ...common, origins, cachePolicy: cache.policy, keyRules: cache.key, route };
+}
+
+/** A route that answers by itself has one, too: it is never asked. */
+function groupOf({ name, action }: RouteOptions, origins: Origins): OriginGroup {
+  if (action.kind !== 'origin') return origins.byDefault;
+  const group = origins.groups.get(action.origin);
+  if (group !== undefined) return group;
+  const known = [...origins.groups.keys()].join(', ');
+  throw new UsageError(
+    `route ${name}: there is no origin ${action.origin}`,
+    `write one of ${known}`,
+  );
+}
+
+function named<T>({ name }: RouteOptions, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new UsageError(`route ${name}: ${error.message}`, 'write it another way');
+  }
+}
