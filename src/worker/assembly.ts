@@ -33,15 +33,15 @@ export async function assembleWorker(
   const region = memory.bytes.subarray(metricsOffset, metricsOffset + metricsRegionBytes);
   const metrics = new Metrics(region);
   const strikes = memory.int32(strikesOffset, strikeRegisterBytes() / 4);
-  const accessLog = openAccessLog({
-    target: options.accessLog,
-    format: options.accessLogFormat,
-    onDropped: (lines) => metrics.accessLogDropped(lines),
   const tableOffset = setup.ratesOffset + RATE_SECRET_BYTES;
   const rates = {
     words: memory.bigInt64(tableOffset, rateTableBytes() / 8),
     secret: memory.bytes.subarray(setup.ratesOffset, tableOffset),
   };
+  const accessLog = openAccessLog({
+    target: options.accessLog,
+    format: options.accessLogFormat,
+    onDropped: (lines) => metrics.accessLogDropped(lines),
     onFault: (error) => process.stderr.write(`sluice: access log: ${error.message}\n`),
   });
   const stopSampling = startProcessSampler(metrics, {
@@ -54,12 +54,12 @@ export async function assembleWorker(
     listeners,
     ticketKeys,
     strikes,
+    rates,
     metrics,
     accessLog,
     purgeEverywhere,
   });
   return {
-    rates,
     async drain(timeoutMs) {
       await worker.drain(timeoutMs);
       stopSampling();

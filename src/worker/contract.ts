@@ -16,11 +16,11 @@ export interface WorkerSetup {
   readonly metricsOffset: number;
   /** Where in the same memory the strike register of all workers begins (tls/strike-register.ts). */
   readonly strikesOffset: number;
+  /** Where the rate limits of all workers begin (proxy/routing/rate-table.ts). */
+  readonly ratesOffset: number;
   /**
    * 80 random octets, the same for all workers of one start, so that each resumes what another
    * began: 16 for the key's name, 32 for encryption, 32 for authentication.
-  /** Where the rate limits of all workers begin (proxy/routing/rate-table.ts). */
-  readonly ratesOffset: number;
    */
   readonly ticketKeys: Buffer;
 }
@@ -112,6 +112,8 @@ export interface WorkerInput
   readonly accessLog: AccessLogSink;
   /** The strike register's shared memory. */
   readonly strikes: Int32Array;
+  /** The rate limits' shared memory, and what client names are hashed with in it. */
+  readonly rates: { readonly words: BigInt64Array; readonly secret: Uint8Array };
   readonly purgeEverywhere: PurgeEverywhere;
 }
 
@@ -130,8 +132,6 @@ export interface RunningWorker {
    * that cannot be carried out; then everything stays as it was.
    */
   reconfigure(options: SluiceOptions): void;
-  /** The rate limits' shared memory, and what client names are hashed with in it. */
-  readonly rates: { readonly words: BigInt64Array; readonly secret: Uint8Array };
 }
 
 /** Resolves when the worker is accepting connections. */
