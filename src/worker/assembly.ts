@@ -35,7 +35,7 @@ export async function assembleWorker(
   const strikes = memory.int32(strikesOffset, strikeRegisterBytes() / 4);
   const tableOffset = setup.ratesOffset + RATE_SECRET_BYTES;
   const rates = {
-    words: memory.bigInt64(tableOffset, rateTableBytes() / 8),
+    words: memory.int32(tableOffset, rateTableBytes() / 4),
     secret: memory.bytes.subarray(setup.ratesOffset, tableOffset),
   };
   const accessLog = openAccessLog({

@@ -113,7 +113,7 @@ export interface WorkerInput
   /** The strike register's shared memory. */
   readonly strikes: Int32Array;
   /** The rate limits' shared memory, and what client names are hashed with in it. */
-  readonly rates: { readonly words: BigInt64Array; readonly secret: Uint8Array };
+  readonly rates: { readonly words: Int32Array; readonly secret: Uint8Array };
   readonly purgeEverywhere: PurgeEverywhere;
 }
 

@@ -17,7 +17,7 @@ export type CommonEnvironment = Omit<
 
 /** The shared memory of rate limits; see rate-table.ts. */
 export interface RateMemory {
-  readonly words: BigInt64Array;
+  readonly words: Int32Array;
   readonly secret: Uint8Array;
 }
 

@@ -8,8 +8,8 @@ import type { RateLimit } from './route.ts';
 
 const secret = new Uint8Array(16).fill(7);
 
-function memory(places: number): BigInt64Array {
-  return new BigInt64Array(new SharedArrayBuffer(rateTableBytes(places)));
+function memory(places: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(rateTableBytes(places)));
 }
 
 function requestWith(fields: Record<string, string> = {}): RequestHead {
@@ -20,7 +20,7 @@ function requestWith(fields: Record<string, string> = {}): RequestHead {
 
 function limiter(limit: Partial<RateLimit>, words = memory(64), name = 'route') {
   const all: RateLimit = { requestsPerSecond: 10, burst: 0, key: 'address', ...limit };
-  return new RateLimiter(new RateTable(words, words.length / 2), secret, name, all);
+  return new RateLimiter(new RateTable(words, words.length / 4), secret, name, all);
 }
 
 /** Requests out of `count`, all at `nowMs`, that were allowed. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { addressWords } from '../../base/address-range.ts';
 import type { RequestHead } from '../../http/message.ts';
-import type { RateTable } from './rate-table.ts';
+import type { ClientTag, RateTable } from './rate-table.ts';
 import type { RateLimit } from './route.ts';
 
 /** Clients whose tag is kept at hand: hashing one anew costs a few microseconds. */
@@ -15,9 +15,9 @@ export class RateLimiter {
   readonly #secret: Uint8Array;
   readonly #name: string;
   readonly #field: string | null;
-  readonly #intervalUs: number;
-  readonly #toleranceUs: number;
-  readonly #tags = new Map<string, bigint>();
+  readonly #intervalMs: number;
+  readonly #burst: number;
+  readonly #tags = new Map<string, ClientTag>();
 
   /**
    * `secret` is the same in all workers and unknown outside, so that nobody can choose values that
@@ -28,16 +28,15 @@ export class RateLimiter {
     this.#secret = secret;
     this.#name = name;
     this.#field = limit.key === 'address' ? null : limit.key.field.toLowerCase();
-    this.#intervalUs = 1_000_000 / limit.requestsPerSecond;
-    this.#toleranceUs = this.#intervalUs * limit.burst;
+    this.#intervalMs = 1_000 / limit.requestsPerSecond;
+    this.#burst = limit.burst;
   }
 
   /** Seconds until the client may ask again, rounded up; 0 when it may now. */
   take(head: RequestHead, remoteAddress: string, nowMs: number): number {
     const client = this.#clientOf(head, remoteAddress);
     const tag = this.#tags.get(client) ?? this.#tagOf(client);
-    const waitUs = this.#table.take(tag, this.#intervalUs, this.#toleranceUs, nowMs);
-    return Math.ceil(waitUs / 1_000_000);
+    return Math.ceil(this.#table.take(tag, this.#intervalMs, this.#burst, nowMs) / 1_000);
   }
 
   /** Who does not send the field that clients are told apart by is told apart by address. */
@@ -49,10 +48,11 @@ export class RateLimiter {
     return remoteAddress;
   }
 
-  #tagOf(client: string): bigint {
+  #tagOf(client: string): ClientTag {
     const hash = createHash('sha256').update(this.#secret).update(`${this.#name}\n`);
     const subject = client.startsWith('field ') ? client : networkOf(client);
-    const tag = hash.update(subject).digest().readBigInt64LE() | 1n;
+    const digest = hash.update(subject).digest();
+    const tag = { tag: digest.readInt32LE(0) || 1, place: digest.readUInt32LE(4) };
     if (client.length <= KEPT_CHARACTERS_MAX) {
       if (this.#tags.size >= TAGS_KEPT_MAX) this.#tags.clear();
       this.#tags.set(client, tag);
