@@ -80,8 +80,12 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     intro: '',
     constants: [
       [
+        'tls/host-options.ts',
+        ...['EARLY_DATA_BYTES_DEFAULT', 'EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT'],
+      ],
+      ['tls/server-host.ts', 'SKIPPED_EARLY_DATA_BYTES_MIN'],
+      [
         'tls/server-context.ts',
-        ...['EARLY_DATA_BYTES_DEFAULT', 'SKIPPED_EARLY_DATA_BYTES_MIN'],
         ...['TICKETS_PER_HANDSHAKE_DEFAULT', 'TICKET_LIFETIME_SECONDS_DEFAULT'],
       ],
       [

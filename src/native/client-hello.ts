@@ -11,7 +11,7 @@ import { viewOf } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { libcMemory, libssl } from './openssl-table.ts';
 import { handshakingSsl, type Ssl } from './ssl.ts';
-import { addressOfContext, ownWithContext, type SslContext } from './ssl-context.ts';
+import { addressOfContext, type SslContext } from './ssl-context.ts';
 
 /** `SSL_CLIENT_HELLO_…` of ssl.h. */
 export const HelloVerdict = {
@@ -120,6 +120,6 @@ export function onClientHello(context: SslContext, steps: readonly ClientHelloSt
     },
     HelloVerdict.refuse,
   );
-  ownWithContext(context, callback);
+  context.own(callback);
   libssl.checked.SSL_CTX_set_client_hello_cb(addressOfContext(context), callback.pointer, 0n);
 }

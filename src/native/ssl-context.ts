@@ -60,8 +60,6 @@ const CLIENT_RANDOM_BYTES = 32;
 export let addressOfContext: (context: SslContext) => bigint;
 /** **For native/ only**: a connection holds its context, and lets it go. */
 export let holdContext: (context: SslContext, delta: 1 | -1) => void;
-/** **For native/ only**: what is disposed with the context, after OpenSSL has freed it. */
-export let ownWithContext: (context: SslContext, owned: Disposable) => void;
 
 export class SslContext implements Disposable {
   readonly role: 'server' | 'client';
@@ -77,7 +75,6 @@ export class SslContext implements Disposable {
       context.#connectionCount += delta;
       context.#freeWhenUnused();
     };
-    ownWithContext = (context, owned) => context.#owned.push(owned);
   }
 
   constructor(role: 'server' | 'client') {
@@ -89,6 +86,11 @@ export class SslContext implements Disposable {
     // Tickets are stateless, and sessions toward origins are kept by their owner.
     const cacheMode = role === 'server' ? SSL_SESS_CACHE_OFF : SSL_SESS_CACHE_CLIENT_NO_STORE;
     checked.SSL_CTX_ctrl(this.#address, SSL_CTRL_SET_SESS_CACHE_MODE, cacheMode, 0n);
+  }
+
+  /** Disposes something with the context, once its last connection has been disposed. */
+  own(owned: Disposable): void {
+    this.#owned.push(owned);
   }
 
   setOptions(options: bigint): void {
@@ -161,7 +163,7 @@ export class SslContext implements Disposable {
    * new name's policy out), and `admit` must say yes to ClientHello.random. The 32 octets are valid
    * until its return.
    */
-  judgeEarlyData(admit: (clientRandom: Uint8Array) => boolean): void {
+  judgeEarlyData(admit: (clientRandom: Uint8Array, ticketBytesMax: number) => boolean): void {
     const random = NativeBuffer.allocate(CLIENT_RANDOM_BYTES);
     const randomAddress = addressOf(random);
     const callback = new Callback(
@@ -169,7 +171,8 @@ export class SslContext implements Disposable {
       (ssl: bigint) => {
         if (!isNameOfSession(ssl)) return 0;
         checked.SSL_get_client_random(ssl, randomAddress, CLIENT_RANDOM_BYTES);
-        return admit(random.bytes) ? 1 : 0;
+        const ticketBytesMax = checked.SSL_SESSION_get_max_early_data(SSL_get_session(ssl));
+        return admit(random.bytes, ticketBytesMax) ? 1 : 0;
       },
       0,
     );

@@ -1,5 +1,8 @@
 /** Alerts by the names of RFC 8446 §6 and the IANA registry of TLS alerts. */
 
+/** For the octets that are sent. */
+export const ALERT_ILLEGAL_PARAMETER = 47;
+
 const names: Readonly<Record<number, string>> = {
   0: 'close_notify',
   10: 'unexpected_message',

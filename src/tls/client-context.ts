@@ -100,7 +100,7 @@ function connect(
     ssl.setServerName(target.serverName);
   }
   if (target.session !== undefined) ssl.useSession(target.session);
-  const engine = new TlsEngine({ ssl, role: 'client', handler, clock, earlyData: false });
+  const engine = new TlsEngine({ ssl, role: 'client', handler, clock });
   const { session, earlyData } = target;
   const isAllowed = (session?.earlyDataBytesMax ?? 0) >= (earlyData?.length ?? 0);
   engine.start(isAllowed ? earlyData : undefined);

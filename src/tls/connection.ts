@@ -7,7 +7,7 @@ import { type Ssl, SslStatus } from '../native/ssl.ts';
 import type { SslSession } from '../native/ssl-session.ts';
 import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
-import type { EarlyDataGate } from './early-data-gate.ts';
+import type { EarlyDataJudge } from './early-data-judge.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
@@ -53,10 +53,8 @@ export interface ConnectionOptions {
   readonly role: 'server' | 'client';
   readonly handler: TlsHandler;
   readonly clock: Clock;
-  /** Server: whether early data may be accepted. */
-  readonly earlyData: boolean;
-  /** Server: what refuses a ClientHello that has been accepted before. */
-  readonly gate?: EarlyDataGate | null;
+  /** Server: who decides on early data. */
+  readonly judge?: EarlyDataJudge;
 }
 
 export class TlsEngine implements TlsConnection {
@@ -64,8 +62,7 @@ export class TlsEngine implements TlsConnection {
   readonly #handler: TlsHandler;
   readonly #clock: Clock;
   readonly #role: 'server' | 'client';
-  readonly #earlyData: boolean;
-  readonly #gate: EarlyDataGate | null;
+  readonly #judge: EarlyDataJudge | null;
   #phase: Phase;
   #disposed = false;
   #receiving = false;
@@ -76,6 +73,8 @@ export class TlsEngine implements TlsConnection {
   #bytesReceived = 0;
   #bytesSent = 0;
   #earlyDataBytes = 0;
+  /** Server: octets of early data set aside for this connection until its handshake ends. */
+  #reservedBytes = 0;
   #startedAtMs = 0;
   #startedAtMonotonicMs = 0;
   #helloRetryRequest = false;
@@ -90,9 +89,8 @@ export class TlsEngine implements TlsConnection {
     this.#handler = options.handler;
     this.#clock = options.clock;
     this.#role = options.role;
-    this.#earlyData = options.earlyData;
-    this.#gate = options.gate ?? null;
-    this.#phase = options.role === 'server' && options.earlyData ? Phase.early : Phase.handshake;
+    this.#judge = options.judge ?? null;
+    this.#phase = this.#judge?.isAllowedSomewhere ? Phase.early : Phase.handshake;
   }
 
   get isComplete(): boolean {
@@ -312,10 +310,11 @@ export class TlsEngine implements TlsConnection {
     }
     if (this.#isSessionStamped || this.#handshakeComplete || !ssl.hasSession) return;
     this.#isSessionStamped = true;
+    this.#reservedBytes = this.#judge?.takeReservation() ?? 0;
     this.#earlyDataReason = earlyDataRejection(ssl, {
-      isAllowed: this.#earlyData,
+      isAllowed: this.#judge?.isAllowed(ssl.tag) ?? false,
       helloRetryRequest: this.#helloRetryRequest,
-      refusal: this.#gate?.takeRefusal() ?? '',
+      refusal: this.#judge?.takeRefusal() ?? '',
     });
     ssl.stampSession();
   }
@@ -356,7 +355,10 @@ export class TlsEngine implements TlsConnection {
     if (!this.#disposed) this.#handler.onError(failure.error);
   }
 
+  /** Taken once, at the end of the handshake. */
   #record(failure: Failure | null) {
+    if (this.#reservedBytes > 0) this.#judge?.release(this.#ssl.tag, this.#reservedBytes);
+    this.#reservedBytes = 0;
     return takeHandshakeRecord(this.#ssl, {
       failure,
       isAgreed: this.#isAgreed,

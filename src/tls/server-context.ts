@@ -1,57 +1,64 @@
-/** TLS toward clients: what all connections of a listener have in common. */
+/** TLS toward clients: what all connections of a listener have in common, and its hosts. */
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { UsageError } from '../base/errors.ts';
+import { type ClientHelloStep, HelloVerdict, onClientHello } from '../native/client-hello.ts';
 import type { InfoObserver } from '../native/info-observer.ts';
 import { Ssl } from '../native/ssl.ts';
-import { SslContext, SslMode, SslOption, type TlsVersion } from '../native/ssl-context.ts';
+import { SslContext, SslMode, SslOption } from '../native/ssl-context.ts';
 import { TicketKeys } from '../native/ticket-keys.ts';
-import { Certificate, PrivateKey } from '../native/x509.ts';
-import { CIPHER_SUITES_TLS13, SERVER_CIPHERS_TLS12 } from './cipher-suites.ts';
+import { ALERT_ILLEGAL_PARAMETER } from './alerts.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataGate } from './early-data-gate.ts';
-import { implementedGroups } from './groups.ts';
+import { EarlyDataJudge } from './early-data-judge.ts';
+import { HostNames } from './host-names.ts';
+import {
+  type CertificatePair,
+  EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
+  type HostTlsOptions,
+  plainHost,
+} from './host-options.ts';
+import { configureHost, ServerHost } from './server-host.ts';
 
-/** As much as OpenSSL, nginx and browsers use; a first request fits. */
-export const EARLY_DATA_BYTES_DEFAULT = 16_384;
-/** Octets of early data that are skipped when it is not accepted: clients may hold old tickets. */
-const SKIPPED_EARLY_DATA_BYTES_MIN = 16_384;
 /** Two, so that a browser can open two connections at once with different tickets. */
 export const TICKETS_PER_HANDSHAKE_DEFAULT = 2;
 /** Seconds. RFC 8446 §4.6.1 allows up to 7 days; a day bounds what a stolen key opens. */
 export const TICKET_LIFETIME_SECONDS_DEFAULT = 86_400;
-/** OpenSSL's own: X25519MLKEM768 and X25519 first, then the NIST curves, X448 and ffdhe. */
-export const GROUPS_DEFAULT = 'DEFAULT';
-const SESSION_ID_CONTEXT = 'sluice';
 
-export interface ServerContextOptions {
-  /** Leaf first, then its issuers. */
-  readonly certificatePem: string;
-  readonly keyPem: string;
+/** What holds for every host of a server. */
+export interface SharedServerOptions {
   /** Protocols by our preference, as `['h2', 'http/1.1']`. Empty: ALPN is not answered. */
   readonly alpn: readonly string[];
-  readonly earlyData: {
-    readonly enabled: boolean;
-    /** Octets per connection; 16,384 by default. */
-    readonly bytesMax?: number;
-    /**
-     * Accepts no ClientHello's early data twice. Without one, replays are accepted: only where
-     * nothing can be replayed, as in tests.
-     */
-    readonly gate?: EarlyDataGate;
-  };
+  /**
+   * Accepts no ClientHello's early data twice. Without one, replays are accepted: only where
+   * nothing can be replayed, as in tests.
+   */
+  readonly gate?: EarlyDataGate | undefined;
+  /** Octets of early data that open handshakes of all hosts together may send. */
+  readonly earlyDataInFlightBytesMax?: number;
   /** 80 octets each, newest first: 16 name, 32 AES, 32 HMAC. */
   readonly ticketKeys: readonly Uint8Array[];
   /** False: no tickets are issued, and none is taken. */
   readonly tickets?: boolean;
   readonly ticketsPerHandshake?: number;
   readonly ticketLifetimeSeconds?: number;
-  /** Key exchange groups by our preference, in OpenSSL's syntax. */
-  readonly groups?: string;
-  readonly minVersion?: TlsVersion;
-  readonly maxVersion?: TlsVersion;
   /** Called from inside OpenSSL, which nothing of ours needs; see native/info-observer.ts. */
   readonly infoObservers?: readonly InfoObserver[];
+  /** What else looks at a ClientHello, after its host has been chosen. */
+  readonly helloSteps?: readonly ClientHelloStep[];
+}
+
+/** A server with one host and one certificate; what is left out is as by default. */
+export interface ServerContextOptions
+  extends Omit<SharedServerOptions, 'gate'>,
+    CertificatePair,
+    Partial<Pick<HostTlsOptions, 'groups' | 'minVersion' | 'maxVersion'>> {
+  readonly earlyData: {
+    readonly enabled: boolean;
+    /** Octets per connection. */
+    readonly bytesMax?: number;
+    readonly gate?: EarlyDataGate;
+  };
 }
 
 export interface ServerContext extends Disposable {
@@ -61,34 +68,70 @@ export interface ServerContext extends Disposable {
   accept(handler: TlsHandler, clock: Clock): TlsConnection;
   /** Newest first; tickets under the keys that are left out are no longer resumed. */
   replaceTicketKeys(keys: readonly Uint8Array[]): void;
+  /**
+   * Gives the host with this index other certificates, for connections whose ClientHello is yet to
+   * come. Throws UsageError for those that cannot be used, and then nothing has changed.
+   */
+  replaceCertificates(host: number, certificates: readonly CertificatePair[]): void;
+}
+
+/** As `createHostedContext`, for one host with one certificate. */
+export function createServerContext(options: ServerContextOptions): ServerContext {
+  const { certificatePem, keyPem, groups, minVersion, maxVersion, earlyData, ...shared } = options;
+  const { enabled, bytesMax = plainHost.earlyData.bytesMax, gate } = earlyData;
+  const host: HostTlsOptions = {
+    ...plainHost,
+    certificates: [{ certificatePem, keyPem }],
+    groups: groups ?? plainHost.groups,
+    minVersion: minVersion ?? plainHost.minVersion,
+    maxVersion: maxVersion ?? plainHost.maxVersion,
+    earlyData: { ...plainHost.earlyData, enabled, bytesMax },
+  };
+  return createHostedContext({ ...shared, gate }, [host]);
 }
 
 /**
- * Throws UsageError for a certificate, key or group list that cannot be used. Connections may
- * outlive their context's disposal.
+ * A server of these hosts; the first is for names that none of them has. Throws UsageError for a
+ * certificate, key or list that cannot be used. Connections may outlive their context's disposal.
+ *
+ * Every connection begins with a context that has no certificate, and goes on with its host's as
+ * soon as the ClientHello has named it, before anything else is decided.
  */
-export function createServerContext(options: ServerContextOptions): ServerContext {
-  const context = new SslContext('server');
+export function createHostedContext(
+  shared: SharedServerOptions,
+  options: readonly HostTlsOptions[],
+): ServerContext {
+  assert(options.length > 0, 'a server has a host');
+  const base = new SslContext('server');
   try {
-    const warnings = loadCertificate(context, options);
-    configure(context, options);
-    const keys = new TicketKeys(options.ticketKeys);
-    context.setTicketKeys(keys);
-    const { enabled: earlyData, gate = null } = options.earlyData;
+    const prepare = (context: SslContext) => configureAny(context, shared);
+    const hosts = options.map((option) => {
+      const host = new ServerHost(option, prepare);
+      // As long as a connection of the base lives its ClientHello may be yet to come.
+      base.own(host);
+      return host;
+    });
+    const keys = new TicketKeys(shared.ticketKeys);
+    base.setTicketKeys(keys);
+    const judge = configureBase(base, shared, hosts);
     return {
-      warnings,
+      get warnings() {
+        return hosts.flatMap((host) => host.warnings);
+      },
       accept: (handler, clock) =>
-        new TlsEngine({ ssl: new Ssl(context), role: 'server', handler, clock, earlyData, gate }),
+        new TlsEngine({ ssl: new Ssl(base), role: 'server', handler, clock, judge }),
       replaceTicketKeys: (replacement) => keys.replace(replacement),
-      [Symbol.dispose]: () => context[Symbol.dispose](),
+      replaceCertificates: (index, certificates) => hosts[index]!.replaceCertificates(certificates),
+      [Symbol.dispose]: () => base[Symbol.dispose](),
     };
   } catch (error) {
-    context[Symbol.dispose]();
+    base[Symbol.dispose]();
     throw error;
   }
 }
 
-function configure(context: SslContext, options: ServerContextOptions): void {
+/** What every context has, before and after the choice of a host. */
+function configureAny(context: SslContext, shared: SharedServerOptions): void {
   context.setOptions(
     SslOption.NO_COMPRESSION |
       SslOption.NO_RENEGOTIATION |
@@ -99,100 +142,52 @@ function configure(context: SslContext, options: ServerContextOptions): void {
       SslOption.PRIORITIZE_CHACHA,
   );
   context.setMode(SslMode.ACCEPT_MOVING_WRITE_BUFFER | SslMode.RELEASE_BUFFERS);
-  context.setVersions(options.minVersion ?? 'TLSv1.2', options.maxVersion ?? 'TLSv1.3');
-  context.setCipherList(SERVER_CIPHERS_TLS12);
-  context.setCipherSuites(CIPHER_SUITES_TLS13);
-  setGroups(context, options.groups ?? GROUPS_DEFAULT);
-  const bytesMax = options.earlyData.bytesMax ?? EARLY_DATA_BYTES_DEFAULT;
-  context.setEarlyData(
-    options.earlyData.enabled ? bytesMax : 0,
-    // Never below: early data under an old ticket is skipped, not answered with an alert.
-    Math.max(bytesMax, SKIPPED_EARLY_DATA_BYTES_MIN),
-  );
-  const { gate } = options.earlyData;
-  context.judgeEarlyData(gate?.admit ?? (() => true));
-  const { tickets = true, ticketsPerHandshake = TICKETS_PER_HANDSHAKE_DEFAULT } = options;
+  if (shared.alpn.length > 0) context.selectAlpn(shared.alpn);
+  context.watchFromInside(shared.infoObservers ?? []);
+}
+
+/** What connections take from the context that they begin with: it holds for all hosts. */
+function configureBase(
+  base: SslContext,
+  shared: SharedServerOptions,
+  hosts: readonly ServerHost[],
+): EarlyDataJudge {
+  configureAny(base, shared);
+  configureHost(base, hosts[0]!.options);
+  const { tickets = true, ticketsPerHandshake = TICKETS_PER_HANDSHAKE_DEFAULT } = shared;
   // Without the option OpenSSL would still take tickets; with it alone it would issue stateful ones.
-  if (!tickets) context.setOptions(SslOption.NO_TICKET);
-  context.setTickets(
+  if (!tickets) base.setOptions(SslOption.NO_TICKET);
+  base.setTickets(
     tickets ? ticketsPerHandshake : 0,
-    options.ticketLifetimeSeconds ?? TICKET_LIFETIME_SECONDS_DEFAULT,
+    shared.ticketLifetimeSeconds ?? TICKET_LIFETIME_SECONDS_DEFAULT,
   );
-  context.setSessionIdContext(SESSION_ID_CONTEXT);
-  if (options.alpn.length > 0) context.selectAlpn(options.alpn);
-  context.watchFromInside(options.infoObservers ?? []);
-}
-
-function setGroups(context: SslContext, groups: string): void {
-  try {
-    context.setGroups(groups);
-  } catch (cause) {
-    throw new UsageError(
-      `key exchange groups '${groups}' are not understood: ${(cause as Error).message}`,
-      `give some of ${implementedGroups('TLSv1.3').join(', ')}, separated by colons`,
-    );
-  }
-}
-
-function loadCertificate(context: SslContext, options: ServerContextOptions): string[] {
-  const chain = readChain(options.certificatePem);
-  try {
-    using key = readKey(options.keyPem);
-    const leaf = chain[0]!;
-    if (!leaf.matches(key)) {
-      throw new UsageError(
-        'the private key does not belong to the certificate',
-        'give the key that the certificate was made for, and the certificate of the server first',
-      );
-    }
-    useCertificate(context, chain, key);
-    return validityWarnings(leaf);
-  } finally {
-    for (const certificate of chain) certificate[Symbol.dispose]();
-  }
-}
-
-function useCertificate(context: SslContext, chain: readonly Certificate[], key: PrivateKey): void {
-  try {
-    context.useCertificate(chain, key);
-  } catch (cause) {
-    throw new UsageError(
-      `the certificate cannot be used: ${(cause as Error).message}`,
-      'use a certificate with an RSA key of at least 2048 bits, or ECDSA, or Ed25519',
-    );
-  }
-}
-
-function validityWarnings(leaf: Certificate): string[] {
-  if (leaf.validity === 'expired') return ['The certificate has expired: clients will refuse it.'];
-  if (leaf.validity === 'not-yet') return ['The certificate is not valid yet.'];
-  return [];
-}
-
-function readChain(pem: string): Certificate[] {
-  let chain: Certificate[];
-  try {
-    chain = Certificate.readAll(pem);
-  } catch (cause) {
-    throw new UsageError(
-      `the certificate file is damaged: ${(cause as Error).message}`,
-      'give a PEM file with the certificate first and its issuers after it',
-    );
-  }
-  if (chain.length > 0) return chain;
-  throw new UsageError(
-    'the certificate file holds no certificate',
-    'give a PEM file with a block that begins with -----BEGIN CERTIFICATE-----',
+  const judge = new EarlyDataJudge(
+    shared.gate ?? null,
+    hosts.map((host) => host.options.earlyData),
+    shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
   );
+  base.judgeEarlyData(judge.admit);
+  onClientHello(base, [chooseHost(hosts, judge), ...(shared.helloSteps ?? [])]);
+  return judge;
 }
 
-function readKey(pem: string): PrivateKey {
-  try {
-    return PrivateKey.read(pem);
-  } catch (cause) {
-    throw new UsageError(
-      `the key file cannot be read: ${(cause as Error).message}`,
-      'give a PEM file with an unencrypted private key',
-    );
+/** The step that finds a ClientHello's host, and makes its connection one of that host's. */
+function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataJudge): ClientHelloStep {
+  const base = hosts[0]!.options;
+  const names = new HostNames<number>();
+  for (const [index, host] of hosts.entries()) {
+    for (const name of host.options.names) names.add(name, index);
   }
+  return (hello) => {
+    const { connection } = hello;
+    const index = names.find(hello.serverName) ?? 0;
+    judge.turnTo(index);
+    if (connection.tag === index) return HelloVerdict.proceed;
+    // RFC 8446 §4.1.2: the second ClientHello is the first but for what the retry asked for. A name
+    // of another host would leave that host with groups and versions that it does not allow.
+    if (connection.tag !== -1) return hello.refuse(ALERT_ILLEGAL_PARAMETER);
+    connection.tag = index;
+    hosts[index]!.adopt(connection, base);
+    return HelloVerdict.proceed;
+  };
 }

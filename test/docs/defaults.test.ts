@@ -5,8 +5,8 @@ import { defaultCachePolicy } from '../../src/cache/policy.ts';
 import { optionTable } from '../../src/config/option-table.ts';
 import { defaultUpstreamLimits } from '../../src/proxy/upstream/limits.ts';
 import { defaultRestartPolicy } from '../../src/supervisor/restart-policy.ts';
+import { EARLY_DATA_BYTES_DEFAULT } from '../../src/tls/host-options.ts';
 import {
-  EARLY_DATA_BYTES_DEFAULT,
   TICKET_LIFETIME_SECONDS_DEFAULT,
   TICKETS_PER_HANDSHAKE_DEFAULT,
 } from '../../src/tls/server-context.ts';

@@ -255,7 +255,7 @@ describe('the limit of early data', () => {
     assert.equal(beyond.server.record.earlyData, 'not-offered');
   });
 
-  test('may be lowered: what an old ticket allowed is still taken, up to 16 KiB', () => {
+  test('may be lowered: what an old ticket allowed is skipped, up to 16 KiB', () => {
     using generous = serverContext();
     using client = clientContext();
     using session = obtainSession(generous, client);
@@ -263,7 +263,10 @@ describe('the limit of early data', () => {
     const most = Buffer.alloc(16_384, 'x');
     using pair = new Pair(server, client, { session, earlyData: most }).settle();
     assert.equal(pair.server.record.outcome, 'complete');
-    assert.equal(pair.server.record.earlyDataBytes, 16_384);
+    assert.equal(pair.server.record.resumed, true);
+    assert.equal(pair.server.record.earlyData, 'rejected');
+    assert.equal(pair.server.record.earlyDataReason, 'over the limit');
+    assert.equal(pair.server.received, '');
   });
 
   test('beyond it the handshake ends with unexpected_message', () => {

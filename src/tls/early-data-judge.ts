@@ -1,0 +1,92 @@
+/**
+ * Whether the early data of one ClientHello is accepted, once OpenSSL itself would accept it: at
+ * most once (early-data-gate.ts), no more than the host allows, and while there is room for it. A
+ * refusal costs the client one round trip and nothing else.
+ */
+import { assert } from '../base/assert.ts';
+import type { EarlyDataGate } from './early-data-gate.ts';
+import type { HostEarlyDataOptions } from './host-options.ts';
+
+export class EarlyDataJudge {
+  readonly #gate: EarlyDataGate | null;
+  readonly #hosts: readonly HostEarlyDataOptions[];
+  readonly #inFlightBytesMax: number;
+  readonly #inFlightBytesOf: number[];
+  #inFlightBytes = 0;
+  /** Whose ClientHello OpenSSL is working on: all of it runs inside one call. */
+  #host = 0;
+  #refusal = '';
+  #reservedBytes = 0;
+
+  constructor(
+    gate: EarlyDataGate | null,
+    hosts: readonly HostEarlyDataOptions[],
+    inFlightBytesMax: number,
+  ) {
+    this.#gate = gate;
+    this.#hosts = hosts;
+    this.#inFlightBytesMax = inFlightBytesMax;
+    this.#inFlightBytesOf = hosts.map(() => 0);
+  }
+
+  /** Octets that open handshakes may still send early, or have sent. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
+
+  /** Whether any host accepts early data. */
+  get isAllowedSomewhere(): boolean {
+    return this.#hosts.some((host) => host.enabled);
+  }
+
+  isAllowed(host: number): boolean {
+    return this.#hosts[host]?.enabled ?? false;
+  }
+
+  /** The ClientHello that is looked at now is for this host. */
+  turnTo(host: number): void {
+    this.#host = host;
+  }
+
+  /** `ticketBytesMax`: how much the ticket allows the client to send. Called by OpenSSL. */
+  readonly admit = (clientRandom: Uint8Array, ticketBytesMax: number): boolean => {
+    // First of all: a flight that is refused here is sent again in 1-RTT, and a replay of it must
+    // not be accepted later.
+    if (this.#gate !== null && !this.#gate.admit(clientRandom)) return false;
+    if (this.#reserve(this.#hosts[this.#host]!, ticketBytesMax)) return true;
+    this.#refusal = 'over the limit';
+    return false;
+  };
+
+  #reserve(host: HostEarlyDataOptions, bytes: number): boolean {
+    // The ticket is of a time when more was allowed: a client that used it all would be cut off.
+    if (bytes > host.bytesMax) return false;
+    if (this.#inFlightBytes + bytes > this.#inFlightBytesMax) return false;
+    const inFlightBytes = this.#inFlightBytesOf[this.#host]! + bytes;
+    if (inFlightBytes > host.inFlightBytesMax) return false;
+    this.#inFlightBytes += bytes;
+    this.#inFlightBytesOf[this.#host] = inFlightBytes;
+    this.#reservedBytes = bytes;
+    return true;
+  }
+
+  /** Why the ClientHello just looked at was not admitted; '' when it was or was not asked about. */
+  takeRefusal(): string {
+    const refusal = this.#refusal || (this.#gate?.takeRefusal() ?? '');
+    this.#refusal = '';
+    return refusal;
+  }
+
+  /** What was set aside for it; its connection gives it back with `release`. */
+  takeReservation(): number {
+    const bytes = this.#reservedBytes;
+    this.#reservedBytes = 0;
+    return bytes;
+  }
+
+  release(host: number, bytes: number): void {
+    assert(bytes <= this.#inFlightBytesOf[host]!, 'what is given back was reserved');
+    this.#inFlightBytesOf[host]! -= bytes;
+    this.#inFlightBytes -= bytes;
+  }
+}

@@ -1,0 +1,152 @@
+/** One host of a TLS server: a context of its own, and what a connection that chooses it is told. */
+import { createHash } from 'node:crypto';
+import { UsageError } from '../base/errors.ts';
+import type { Ssl } from '../native/ssl.ts';
+import { SslContext } from '../native/ssl-context.ts';
+import { loadCertificates, loadClientAuthorities } from './certificates.ts';
+import { implementedGroups } from './groups.ts';
+import type { CertificatePair, HostEarlyDataOptions, HostTlsOptions } from './host-options.ts';
+
+/** Octets of early data that are skipped when it is not accepted: clients may hold old tickets. */
+const SKIPPED_EARLY_DATA_BYTES_MIN = 16_384;
+
+/** OpenSSL keeps at most this many octets of a session id context (SSL_MAX_SID_CTX_LENGTH). */
+const SESSION_ID_CONTEXT_BYTES = 32;
+
+export class ServerHost implements Disposable {
+  readonly options: HostTlsOptions;
+  readonly #prepare: (context: SslContext) => void;
+  #context: SslContext;
+  #warnings: readonly string[];
+
+  /** `prepare` sets up what every context of the server has. Throws UsageError. */
+  constructor(options: HostTlsOptions, prepare: (context: SslContext) => void) {
+    this.options = options;
+    this.#prepare = prepare;
+    const { context, warnings } = this.#build(options.certificates);
+    this.#context = context;
+    this.#warnings = warnings;
+  }
+
+  /** Of the certificates, in whole sentences. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  /**
+   * New connections get these. Those that are open keep theirs. Throws UsageError for certificates
+   * that cannot be used, and then nothing has changed.
+   */
+  replaceCertificates(certificates: readonly CertificatePair[]): void {
+    const { context, warnings } = this.#build(certificates);
+    this.#context[Symbol.dispose]();
+    this.#context = context;
+    this.#warnings = warnings;
+  }
+
+  #build(certificates: readonly CertificatePair[]): { context: SslContext; warnings: string[] } {
+    const context = new SslContext('server');
+    try {
+      this.#prepare(context);
+      configureHost(context, this.options);
+      return { context, warnings: loadCertificates(context, certificates) };
+    } catch (error) {
+      context[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes a connection one of this host's. `base` is what its context was configured by, and so what
+   * need not be said again.
+   */
+  adopt(ssl: Ssl, base: HostTlsOptions): void {
+    const { options } = this;
+    ssl.useContext(this.#context);
+    if (options === base) return;
+    if (options.minVersion !== base.minVersion || options.maxVersion !== base.maxVersion) {
+      ssl.setVersions(options.minVersion, options.maxVersion);
+    }
+    if (options.groups !== base.groups) ssl.setGroups(options.groups);
+    const { mode } = options.clientCertificates;
+    if (mode !== base.clientCertificates.mode) ssl.askForCertificate(mode);
+    const { offered, received } = earlyDataSizes(options.earlyData);
+    const sizesOfBase = earlyDataSizes(base.earlyData);
+    if (offered !== sizesOfBase.offered || received !== sizesOfBase.received) {
+      ssl.setEarlyData(offered, received);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#context[Symbol.dispose]();
+  }
+}
+
+/** What of a host's options a context holds, certificates excepted. */
+export function configureHost(context: SslContext, options: HostTlsOptions): void {
+  const { minVersion, maxVersion, clientCertificates } = options;
+  if (minVersion > maxVersion) {
+    throw new UsageError(
+      `the lowest version, ${minVersion}, is above the highest, ${maxVersion}`,
+      'leave one of them out, or give both the same version',
+    );
+  }
+  context.setVersions(minVersion, maxVersion);
+  setLists(context, options);
+  const { offered, received } = earlyDataSizes(options.earlyData);
+  context.setEarlyData(offered, received);
+  context.askForCertificate(clientCertificates.mode);
+  if (clientCertificates.mode !== 'off') {
+    loadClientAuthorities(context, clientCertificates.authoritiesPem);
+  }
+  context.setSessionIdContext(sessionIdContext(options));
+}
+
+function setLists(context: SslContext, options: HostTlsOptions): void {
+  const { ciphers, cipherSuites, groups } = options;
+  attempt(
+    () => context.setCipherList(ciphers),
+    `the ciphers '${ciphers}' are not understood`,
+    'give names of OpenSSL, as ECDHE-ECDSA-AES128-GCM-SHA256, separated by colons',
+  );
+  attempt(
+    () => context.setCipherSuites(cipherSuites),
+    `the cipher suites '${cipherSuites}' are not understood`,
+    'give some of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384 and TLS_CHACHA20_POLY1305_SHA256',
+  );
+  try {
+    context.setGroups(groups);
+  } catch (cause) {
+    throw new UsageError(
+      `key exchange groups '${groups}' are not understood: ${(cause as Error).message}`,
+      `give some of ${implementedGroups('TLSv1.3').join(', ')}, separated by colons`,
+    );
+  }
+}
+
+function attempt(body: () => void, problem: string, remedy: string): void {
+  try {
+    body();
+  } catch (cause) {
+    throw new UsageError(`${problem}: ${(cause as Error).message}`, remedy);
+  }
+}
+
+function earlyDataSizes({ enabled, bytesMax }: HostEarlyDataOptions) {
+  return {
+    offered: enabled ? bytesMax : 0,
+    // Never below: early data under an old ticket is skipped, not answered with an alert.
+    received: Math.max(bytesMax, SKIPPED_EARLY_DATA_BYTES_MIN),
+  };
+}
+
+/**
+ * What a ticket is tied to: it is resumed only by the host that issued it, and only as long as that
+ * host asks the same of clients. Otherwise a client that was asked for nothing could resume where a
+ * certificate is required.
+ */
+function sessionIdContext({ names, clientCertificates }: HostTlsOptions): string {
+  const { mode, authoritiesPem } = clientCertificates;
+  const text = JSON.stringify([names[0] ?? '', mode, authoritiesPem]);
+  return createHash('sha256').update(text).digest('hex').slice(0, SESSION_ID_CONTEXT_BYTES);
+}
