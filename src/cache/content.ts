@@ -111,6 +111,18 @@ export class MemoryContent {
     if (this.#isDetached) this.#releaseRead();
   }
 
+  /** What has arrived, as a complete content of its own. */
+  copy(): MemoryContent {
+    const content = new MemoryContent(this.#length);
+    for (let at = 0; at < this.#length; ) {
+      const bytes = this.blockAt(at, this.#length);
+      content.append(bytes);
+      at += bytes.length;
+    }
+    content.complete();
+    return content;
+  }
+
   complete(): void {
     this.#state = 'complete';
     if (!this.#isDetached) this.#trim();

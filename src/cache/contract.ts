@@ -88,9 +88,14 @@ export interface ContentWriter {
   whenDrained(callback: () => void): void;
   /**
    * The content is complete: the stored response can be served from now on. When the length does
-   * not agree with what the response said, it is dropped as by `abort`.
+   * not agree with what the response said, it is as if `cut` had been called.
    */
   commit(trailers: FieldSection | null): void;
+  /**
+   * The content ended too early. What has arrived is stored as a part, if the rest can be asked for
+   * later (RFC 9111 §3.3); readers of the fill in progress get an error.
+   */
+  cut(): void;
   /** Drops it; readers of the fill in progress get an error. */
   abort(): void;
 }

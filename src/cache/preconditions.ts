@@ -2,8 +2,8 @@
 import { parseEntityTags, strongMatch, weakMatch } from '../http/conditionals.ts';
 import { parseHttpDate } from '../http/dates.ts';
 import { FieldSection } from '../http/field-section.ts';
-import type { StoredResponse } from './contract.ts';
 import { dateValueMs } from './freshness.ts';
+import type { Representation } from './range.ts';
 import { entityTagOf } from './validators.ts';
 
 export type PreconditionOutcome =
@@ -17,7 +17,7 @@ export type PreconditionOutcome =
 /** In the order of RFC 9110 §13.2.2. For GET and HEAD; `stored` is fresh or may be served stale. */
 export function evaluatePreconditions(
   request: FieldSection,
-  stored: StoredResponse,
+  stored: Representation,
   nowMs: number,
 ): PreconditionOutcome {
   if (!mayBePreconditioned(request)) return 'proceed';

@@ -244,3 +244,22 @@ test('a scan of things used once does not push out what is used', () => {
     20,
   );
 });
+
+test('what came of a response that breaks off is kept as a part, if the rest can be asked for', async () => {
+  using store = new RamStore({ capacityBytes: MIB });
+  for (const [key, etag, kept] of [
+    ['strong', '"a"', true],
+    ['weak', 'W/"a"', false],
+  ] as const) {
+    const writer = store.create(key, storedOf([['etag', etag]], { contentLength: 10 }))!;
+    const reader = contentOf(writer.hit);
+    writer.write(Buffer.from('0123'));
+    writer.cut();
+    await assert.rejects(reader, /broken off/);
+    const [hit] = store.peek(key);
+    assert.equal(hit !== undefined, kept);
+    if (hit === undefined) continue;
+    assert.deepEqual(hit.response.partial, { first: 0, last: 3, completeLength: 10 });
+    assert.equal((await contentOf(hit)).toString(), '0123');
+  }
+});

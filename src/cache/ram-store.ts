@@ -15,11 +15,11 @@ import type {
 import { Generations } from './generations.ts';
 import { targetOfKey } from './key.ts';
 import { responseBytes } from './memory-estimate.ts';
+import { replaces } from './parts.ts';
 import { PreparedStoredResponse } from './prepared.ts';
 import { isSelected } from './purge.ts';
 import { type Evictable, hashOf, Link, noteUse, S3Fifo } from './s3-fifo.ts';
-import { markedStale, withContent } from './stored-response.ts';
-import { sameVaryFields } from './vary.ts';
+import { announcedLength, markedStale, partOfCut, withContent } from './stored-response.ts';
 
 export interface RamStoreOptions {
   /** Octets for everything: content, fields, overhead, fills in progress. */
@@ -223,12 +223,7 @@ export class RamStore implements Store {
 
   /** The new response takes the place of the one for the same variant (RFC 9111 §4). */
   #dropSame(slot: Slot, response: StoredResponse): void {
-    for (const entry of [...slot.hits]) {
-      const same = sameVaryFields(entry.response.varyFields, response.varyFields);
-      const complete = response.partial === null;
-      // A part takes the place of a part only, a complete response that of both.
-      if (same && (complete || entry.response.partial !== null)) this.#drop(entry);
-    }
+    for (const entry of [...slot.hits]) if (replaces(response, entry.response)) this.#drop(entry);
     while (slot.hits.length >= this.#variantsMax) this.#drop(slot.hits.at(-1)!);
   }
 
@@ -404,19 +399,28 @@ class RamFill implements ContentWriter, StoreHit {
   commit(): void {
     if (this.#ended) return;
     const { length } = this.content;
-    const announced = this.response.contentLength;
-    const { partial } = this.response;
-    const expected = partial === null ? announced : partial.last - partial.first + 1;
-    if (expected !== -1 && length !== expected) {
-      this.abort();
-      return;
-    }
+    const expected = announcedLength(this.response);
+    if (expected !== -1 && length !== expected) this.cut();
+    else this.#keep(length);
+  }
+
+  #keep(length: number): void {
     this.#ended = true;
     if (!this.isDropped) this.response = withContent(this.response, length);
     this.content.complete();
     this.#store.release(this, this.#reserved);
     if (this.isDropped || this.#store.isOutdated(this)) return;
     this.#store.adopt(this.key, this.response, this.content);
+  }
+
+  cut(): void {
+    if (this.#ended) return;
+    const part = this.isDropped ? null : partOfCut(this.response, this.content.length);
+    // Its readers hear that it is incomplete; what has come is kept under another content.
+    const kept = part === null ? null : this.content.copy();
+    this.abort();
+    if (part === null || kept === null || this.#store.isOutdated(this)) return;
+    this.#store.adopt(this.key, part, kept);
   }
 
   abort(): void {

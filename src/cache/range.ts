@@ -10,6 +10,12 @@ import { contentRangeValue, unsatisfiedRangeValue } from './content-range.ts';
 import type { StoredResponse } from './contract.ts';
 import { entityTagOf, isLastModifiedStrong } from './validators.ts';
 
+/** What of a stored response decides how a request about ranges or with conditions is answered. */
+export type Representation = Pick<
+  StoredResponse,
+  'status' | 'fields' | 'partial' | 'contentLength' | 'responseTimeMs'
+>;
+
 /** A run of octets to send: of our own making, or of the stored content at its offsets. */
 export type Piece =
   | { readonly bytes: Uint8Array }
@@ -44,7 +50,7 @@ const PARTS_MAX = 16;
  */
 export function planRange(
   request: FieldSection,
-  stored: StoredResponse,
+  stored: Representation,
   nowMs: number,
   boundary: string,
 ): RangePlan {
@@ -70,7 +76,7 @@ export function planRange(
 }
 
 /** RFC 9110 §13.1.5: a false If-Range makes Range be ignored. */
-function isIfRangeTrue(request: FieldSection, stored: StoredResponse, nowMs: number): boolean {
+function isIfRangeTrue(request: FieldSection, stored: Representation, nowMs: number): boolean {
   const condition = request.first('if-range');
   if (condition === undefined) return true;
   if (condition.startsWith('"') || condition.startsWith('W/')) {
@@ -83,7 +89,7 @@ function isIfRangeTrue(request: FieldSection, stored: StoredResponse, nowMs: num
   return asked !== undefined && asked === parseHttpDate(lastModified, nowMs);
 }
 
-function unsatisfiable(stored: StoredResponse, completeLength: number): RangePlan {
+function unsatisfiable(stored: Representation, completeLength: number): RangePlan {
   const fields = partFields(stored);
   fields.remove('content-type');
   fields.remove('content-encoding');
@@ -92,7 +98,7 @@ function unsatisfiable(stored: StoredResponse, completeLength: number): RangePla
 }
 
 function singlePart(
-  stored: StoredResponse,
+  stored: Representation,
   range: ByteRange,
   offset: number,
   completeLength: number,
@@ -106,7 +112,7 @@ function singlePart(
 
 /** RFC 9110 §15.3.7.2 and §14.6: multipart/byteranges. */
 function multipleParts(
-  stored: StoredResponse,
+  stored: Representation,
   ranges: readonly ByteRange[],
   offset: number,
   completeLength: number,
@@ -140,7 +146,7 @@ function multipleParts(
 }
 
 /** The stored fields without those about the length and place of the stored content. */
-function partFields(stored: StoredResponse): FieldSection {
+function partFields(stored: Representation): FieldSection {
   const fields = new FieldSection();
   for (let i = 0; i < stored.fields.length; i++) {
     const name = stored.fields.names[i]!;

@@ -15,6 +15,7 @@ import {
 } from './freshness.ts';
 import type { CachePolicy } from './policy.ts';
 import { effectiveControl } from './targeted-control.ts';
+import { hasStrongValidator } from './validators.ts';
 import { varyFieldsOf, varyNames } from './vary.ts';
 
 /**
@@ -91,6 +92,26 @@ export function withContent(
 ): StoredResponse {
   if (response.contentLength === contentLength && response.partial === partial) return response;
   return { ...response, contentLength, partial };
+}
+
+/** Octets of content that the response announced, or -1. */
+export function announcedLength({ partial, contentLength }: StoredResponse): number {
+  return partial === null ? contentLength : partial.last - partial.first + 1;
+}
+
+/**
+ * A response whose content ended after `length` octets, as the part that has arrived (RFC 9111 §3.3);
+ * null when the rest could not be asked for: nothing came, or all, or it has no strong validator.
+ */
+export function partOfCut(response: StoredResponse, length: number): StoredResponse | null {
+  const { status, partial, fields, contentLength } = response;
+  if (length === 0 || length >= announcedLength(response)) return null;
+  if ((status !== 200 && partial === null) || !hasStrongValidator(fields)) return null;
+  const first = partial?.first ?? 0;
+  const completeLength = partial?.completeLength ?? contentLength;
+  if (completeLength === -1) return null;
+  const arrived = { first, last: first + length - 1, completeLength };
+  return { ...withContent(response, length, arrived), status: 206 };
 }
 
 function assemble(

@@ -140,7 +140,7 @@ export class Fill implements FetchHandler {
 
   onError(error: SluiceError): void {
     this.#observer.onOriginError(error);
-    this.#writer.abort();
+    this.#writer.cut();
     this.#flight?.end();
     this.#consumer?.onFillError(error);
   }

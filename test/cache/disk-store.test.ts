@@ -449,3 +449,65 @@ test('a key takes with it what rules and slices have made of it', async (t) => {
     assert.equal(await textOf(store, 'http://h/xy'), 'http://h/xy');
   }
 });
+
+test('parts are kept side by side, and outlive a restart; the whole takes their places', async (t) => {
+  const directory = directoryFor(t);
+  const first = openAt(directory).store;
+  const partAt = (from: number, etag: string) =>
+    storedOf(
+      [
+        ['content-range', `bytes ${from}-${from + 1}/9`],
+        ['etag', etag],
+      ],
+      { status: 206, contentLength: 2 },
+    );
+  for (const from of [0, 4, 2]) {
+    const writer = first.create('k', partAt(from, '"a"'))!;
+    writer.write(Buffer.from([from, from + 1]));
+    writer.commit(null);
+  }
+  await first.close();
+  const { store } = openAt(directory);
+  t.after(() => store.close());
+  const hits = await lookup(store, 'k');
+  assert.deepEqual(hits.map((hit) => hit.response.partial!.first).sort(), [0, 2, 4]);
+  for (const hit of hits) {
+    const { first: from } = hit.response.partial!;
+    assert.deepEqual([...(await contentOf(hit))], [from, from + 1]);
+  }
+  put(store, 'k', '012345678', [['etag', '"a"']]);
+  await store.flushed();
+  store.memory.drop('k');
+  assert.equal(await textOf(store, 'k'), '012345678');
+  assert.equal(store.entryCount, 1);
+});
+
+for (const length of [1000, 3 * MIB]) {
+  test(`of ${length} octets that break off, those that came are kept as a part`, async (t) => {
+    const directory = directoryFor(t);
+    const first = openAt(directory).store;
+    const content = pattern(length);
+    const cut = Math.floor(length * 0.7);
+    for (const [key, lines] of [
+      ['strong', [['etag', '"a"']]],
+      ['weak', [['etag', 'W/"a"']]],
+    ] as const) {
+      const writer = first.create(key, storedOf(lines, { contentLength: length }))!;
+      const reader = contentOf(writer.hit);
+      for (let at = 0; at < cut; at += 50_000) {
+        writer.write(content.subarray(at, Math.min(cut, at + 50_000)));
+      }
+      writer.cut();
+      await assert.rejects(reader, /broken off/);
+    }
+    await first.flushed();
+    await first.close();
+    const { store, faults } = openAt(directory);
+    t.after(() => store.close());
+    const [hit] = await lookup(store, 'strong');
+    assert.deepEqual(hit!.response.partial, { first: 0, last: cut - 1, completeLength: length });
+    assert.ok((await contentOf(hit!)).equals(content.subarray(0, cut)));
+    assert.deepEqual(await lookup(store, 'weak'), []);
+    assert.deepEqual(faults, []);
+  });
+}

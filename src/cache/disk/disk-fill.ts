@@ -13,9 +13,9 @@ import type {
   StoredResponse,
   StoreHit,
 } from '../contract.ts';
-import { withContent } from '../stored-response.ts';
+import { announcedLength, partOfCut, withContent } from '../stored-response.ts';
 import { type ContentPlace, RUN_FRAGMENTS, readRun } from './content-reading.ts';
-import { FRAGMENT_BYTES, framedLength, framedOffset, frameFragment } from './record.ts';
+import { encodeHead, FRAGMENT_BYTES, framedLength, framedOffset, frameFragment } from './record.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { SegmentSpace } from './segment-space.ts';
 import type { SegmentWriter } from './segment-writer.ts';
@@ -58,7 +58,7 @@ export interface FillHost {
 
 export class DiskFill implements ContentWriter, StoreHit {
   readonly key: string;
-  readonly head: Buffer;
+  head: Buffer;
   readonly seed: number;
   readonly purgeSequence: number;
   /** Of the key's target, when it began. */
@@ -201,14 +201,34 @@ export class DiskFill implements ContentWriter, StoreHit {
 
   commit(): void {
     if (this.#state !== 'filling') return;
-    const { partial, contentLength } = this.response;
-    const expected = partial === null ? contentLength : partial.last - partial.first + 1;
-    if (expected !== -1 && this.content.length !== expected) {
+    const expected = announcedLength(this.response);
+    if (expected !== -1 && this.content.length !== expected) this.cut();
+    else this.#keep(withContent(this.response, this.content.length));
+  }
+
+  cut(): void {
+    if (this.#state !== 'filling') return;
+    const part = partOfCut(this.response, this.content.length);
+    if (part === null || !this.#renewHead(part)) {
       this.abort();
       return;
     }
+    const error = new Error('the response was broken off');
+    for (const reading of [...this.#readings]) reading.fail(error);
+    this.#keep(part);
+  }
+
+  /** Writes the head anew in the room that it has; false when there is too little. */
+  #renewHead(response: StoredResponse): boolean {
+    const head = encodeHead(this.key, response, this.seed, this.head.length);
+    if (this.segment !== 0 && head.length !== this.head.length) return false;
+    this.head = head;
+    return true;
+  }
+
+  #keep(response: StoredResponse): void {
     this.#state = 'ended';
-    this.response = withContent(this.response, this.content.length);
+    this.response = response;
     if (this.segment === 0) {
       this.content.complete();
       this.#account();
@@ -411,6 +431,10 @@ class FillReading implements ContentReading {
   resume(): void {
     this.#paused = false;
     this.pump();
+  }
+
+  fail(error: Error): void {
+    if (!this.#ended) this.#finish(error);
   }
 
   cancel(): void {

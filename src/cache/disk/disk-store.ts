@@ -9,6 +9,7 @@ import { MemoryContent } from '../content.ts';
 import type { ContentWriter, PurgeSelector, Store, StoredResponse, StoreHit } from '../contract.ts';
 import type { Generations } from '../generations.ts';
 import { targetOfKey } from '../key.ts';
+import { PART_PLACES, placeOfPart } from '../parts.ts';
 import { isSelected } from '../purge.ts';
 import { RamStore } from '../ram-store.ts';
 import { loadResponse, withContent } from '../stored-response.ts';
@@ -51,6 +52,9 @@ export interface DiskStoreOptions {
 
 /** Content up to this length is read together with its head, and kept in RAM from there on. */
 const TOGETHER_BYTES_MAX = 262_144;
+
+/** Room in a head for saying that its content is a part: three numbers of up to 16 digits. */
+const CUT_SPARE_BYTES = 56;
 
 /** How long the end waits for a disk that has stopped answering. */
 const FLUSH_MS_MAX = 5_000;
@@ -187,7 +191,7 @@ export class DiskStore implements Store {
     this.#places.set(response, placeOf(entry));
     const newer = this.memory
       .peek(key)
-      .some((hit) => isSameVariant(hit.response, response) && byReceipt(hit, { response }) < 0);
+      .some((hit) => isSamePlace(hit.response, response) && byReceipt(hit, { response }) < 0);
     return newer ? undefined : this.memory.adopt(key, response, content);
   }
 
@@ -195,7 +199,7 @@ export class DiskStore implements Store {
   #merged(known: readonly StoreHit[], found: readonly StoreHit[]): readonly StoreHit[] {
     const older = (hit: StoreHit) =>
       found.some(
-        (other) => isSameVariant(other.response, hit.response) && byReceipt(other, hit) <= 0,
+        (other) => isSamePlace(other.response, hit.response) && byReceipt(other, hit) <= 0,
       );
     return [...known.filter((hit) => !older(hit)), ...found].sort(byReceipt);
   }
@@ -308,7 +312,9 @@ export class DiskStore implements Store {
     if (this.#closed || response.contentLength > this.#host.contentBytesMax) return undefined;
     if (this.#writer.isPaused) return this.memory.create(key, response);
     const seed = randomInt(2 ** 32);
-    const head = encodeHead(key, response, seed);
+    const plain = encodeHead(key, response, seed);
+    const isApart = response.contentLength > SHARED_BYTES_MAX;
+    const head = isApart ? encodeHead(key, response, seed, plain.length + CUT_SPARE_BYTES) : plain;
     const generation = this.#generations.ofTarget(key);
     const { sequence } = this.#purges;
     const fill = new DiskFill(this.#host, key, response, head, seed, sequence, generation);
@@ -387,8 +393,8 @@ export class DiskStore implements Store {
   }
 
   #list(entry: IndexEntry, key: string, hit: StoreHit): void {
+    if (hit.response.partial === null) this.#removeParts(key, hit.response);
     const listed = this.index.put(entry);
-    if (hit.response.partial === null) this.#removePart(key, hit.response);
     listed.then(
       () => {
         this.#places.set(hit.response, placeOf(entry));
@@ -401,11 +407,17 @@ export class DiskStore implements Store {
     );
   }
 
-  /** A complete response takes the place of a stored part of the same variant. */
-  #removePart(key: string, response: StoredResponse): void {
-    const part = { first: 0, last: 0, completeLength: -1 };
-    const name = objectName(key, { ...response, partial: part });
-    if (this.index.entry(name) !== undefined) void this.index.remove(name);
+  /** A complete response takes the place of the stored parts of the same variant. */
+  #removeParts(key: string, response: StoredResponse): void {
+    // Most keys have no other entry: names cost more than looking.
+    if (this.index.entriesOf(keyHash(key)).length === 0) return;
+    for (let first = 0; first < PART_PLACES; first++) {
+      const name = objectName(key, {
+        ...response,
+        partial: { first, last: first, completeLength: -1 },
+      });
+      if (this.index.entry(name) !== undefined) void this.index.remove(name);
+    }
   }
 
   #noteUnlisted(key: string, hit: StoreHit): void {
@@ -625,10 +637,11 @@ function byReceipt(a: Received, b: Received): number {
   return b.response.responseTimeMs - a.response.responseTimeMs;
 }
 
-function isSameVariant(a: StoredResponse, b: StoredResponse): boolean {
-  return (
-    sameVaryFields(a.varyFields, b.varyFields) && (a.partial === null) === (b.partial === null)
-  );
+/** Of one variant, and both complete or parts in one place. */
+function isSamePlace(a: StoredResponse, b: StoredResponse): boolean {
+  if (!sameVaryFields(a.varyFields, b.varyFields)) return false;
+  if (a.partial === null || b.partial === null) return a.partial === b.partial;
+  return placeOfPart(a.partial) === placeOfPart(b.partial);
 }
 
 function placeOf({ headSegment, headOffset }: IndexEntry): string {

@@ -12,6 +12,7 @@ import { FieldSection } from '../../http/field-section.ts';
 import type { PartialContent, StoredResponse } from '../contract.ts';
 import type { DecidedFreshness, LifetimeSource } from '../freshness.ts';
 import { targetOfKey } from '../key.ts';
+import { placeOfPart } from '../parts.ts';
 import type { StoredFacts } from '../stored-response.ts';
 import { variantKey } from '../vary.ts';
 
@@ -45,11 +46,12 @@ function sha256(text: string): Buffer {
   return hash('sha256', Buffer.from(text, 'latin1'), 'buffer');
 }
 
-/** A part and a complete response of one variant live side by side. */
+/** Parts and a complete response of one variant live side by side. */
 export function objectName(key: string, response: StoredResponse): Buffer {
   const name = Buffer.allocUnsafe(NAME_BYTES);
   keyHash(key).copy(name);
-  const variant = `${response.partial === null ? '' : 'part\r'}${variantKey(response.varyFields)}`;
+  const place = response.partial === null ? '' : `part ${placeOfPart(response.partial)}\r`;
+  const variant = place + variantKey(response.varyFields);
   if (variant === '') name.fill(0, KEY_HASH_BYTES);
   else sha256(variant).copy(name, KEY_HASH_BYTES, 0, VARIANT_HASH_BYTES);
   return name;
@@ -89,7 +91,13 @@ type Written = [
   ],
 ];
 
-export function encodeHead(key: string, response: StoredResponse, seed: number): Buffer {
+/** `length` octets at least: spaces take what is left, so that it can be written anew in its place. */
+export function encodeHead(
+  key: string,
+  response: StoredResponse,
+  seed: number,
+  length = 0,
+): Buffer {
   const { fields, partial, freshness } = response;
   const written: Written = [
     key,
@@ -112,7 +120,7 @@ export function encodeHead(key: string, response: StoredResponse, seed: number):
       freshness.staleIfErrorMs,
     ],
   ];
-  const text = JSON.stringify(written);
+  const text = JSON.stringify(written).padEnd(length - HEADER_BYTES);
   const head = Buffer.allocUnsafe(HEADER_BYTES + text.length);
   // Field values are byte strings, so one character is one octet.
   head.write(text, HEADER_BYTES, 'latin1');
