@@ -80,6 +80,8 @@ export class OriginRequest implements FetchHandler {
   readonly #input: OriginRequestInput;
   readonly #fetch: Fetch;
   readonly #requestTimeMs: number;
+  /** What has been removed from the store until the request was sent. */
+  readonly #stamp: number;
   #mode: Mode = 'waiting';
   #fill: Fill | null = null;
   #afterDrop: (() => void) | null = null;
@@ -88,6 +90,7 @@ export class OriginRequest implements FetchHandler {
     const { environment, origin, head, remoteAddress, early, validation } = input;
     this.#input = input;
     this.#requestTimeMs = environment.clock.wallMs();
+    this.#stamp = environment.store.stampOf(input.key);
     const originAuthority = origin.authority;
     const fields = requestFieldsToOrigin(head, { remoteAddress, early, originAuthority });
     if (validation !== null) {
@@ -268,8 +271,8 @@ export class OriginRequest implements FetchHandler {
     const { store, clock, cachePolicy, passMemory } = environment;
     if (head.method === 'HEAD') this.#updateByHead(response);
     let storing: StoringDecision | 'not-asked' = 'not-asked';
-    // RFC 9111 §4.4: an unsafe request has succeeded since this one was sent.
-    const isOutdated = flight?.isOver ?? false;
+    // RFC 9111 §4.4: an unsafe request has succeeded, or a purge, since this one was sent.
+    const isOutdated = (flight?.isOver ?? false) || store.stampOf(key) !== this.#stamp;
     if (mayStore && !isOutdated) {
       const nowMs = clock.wallMs();
       let writer: ContentWriter | undefined;
