@@ -95,6 +95,15 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     ],
   },
   {
+    heading: 'What is kept of handshakes',
+    intro: 'Per worker.',
+    constants: [
+      ['tls/client-hello.ts', 'CLIENT_HELLO_BYTES_MAX'],
+      ['worker/handshake-log.ts', 'FAILURE_LINES_PER_SECOND'],
+      ['worker/failure-table.ts', 'FAILURE_KINDS_MAX', 'FAILURE_VALUES_MAX'],
+    ],
+  },
+  {
     heading: 'Observers of handshakes',
     intro:
       'Per worker and observer. What is cut off is [called again](features.md#observers) by hand.',

@@ -4,6 +4,7 @@ import { accessLogFields, accessLogLine } from '../src/telemetry/access-log-line
 import { type ExchangeSummary, emptySummary } from '../src/telemetry/exchange-summary.ts';
 import { type MetricDefinition, metricTable } from '../src/telemetry/metric-table.ts';
 import { featuresPage } from './features-page.ts';
+import { handshakeLogPage } from './handshake-log-page.ts';
 import { limitsPage } from './limits-page.ts';
 
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
@@ -11,6 +12,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['docs/reference/command-line.md', commandLineReference()],
     ['docs/reference/metrics.md', metricsReference()],
     ['docs/reference/features.md', featuresPage()],
+    ['docs/reference/handshake-log.md', handshakeLogPage()],
     ['docs/reference/access-log.md', accessLogReference()],
     ['docs/reference/limits.md', await limitsPage()],
   ]);

@@ -29,6 +29,10 @@ async function perform(words: readonly string[]): Promise<number> {
     const { cacheCommand } = await import('./cache.ts');
     return cacheCommand(words.slice(1));
   }
+  if (words[0] === 'handshakes' && !words.includes('--help')) {
+    const { handshakesCommand } = await import('./handshakes.ts');
+    return handshakesCommand(words.slice(1));
+  }
   if (words[0] === 'capsules' && !words.includes('--help')) {
     const { capsulesCommand } = await import('./capsules.ts');
     return capsulesCommand(words.slice(1));

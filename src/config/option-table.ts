@@ -16,7 +16,8 @@ export type OptionType =
   | 'feature'
   | 'addresses'
   | 'log-target'
-  | 'log-format';
+  | 'log-format'
+  | 'log-scope';
 
 export interface OptionDefinition {
   /** The flag without `--`, and the key in a configuration file. */
@@ -263,6 +264,29 @@ const definitions = [
     defaultText: 'combined',
     repeatable: false,
     example: 'json',
+  },
+  {
+    name: 'handshake-log',
+    type: 'log-target',
+    placeholder: 'off|-|FILE',
+    summary: 'Where a line per failed TLS handshake goes; - is standard output.',
+    details:
+      'JSON: who, where the handshake stood, why it ended, after how long. As --access-log it never ' +
+      'holds traffic up; beyond 100 failures a second and worker, lines are left out and counted. ' +
+      'Fields: [handshake-log.md](handshake-log.md).',
+    defaultText: 'off',
+    repeatable: false,
+    example: '/var/log/sluice/handshakes.log',
+  },
+  {
+    name: 'handshake-log-scope',
+    type: 'log-scope',
+    placeholder: 'failed|all',
+    summary: 'Which handshakes have a line in --handshake-log.',
+    details: '`all` is one line per TLS connection.',
+    defaultText: 'failed',
+    repeatable: false,
+    example: 'all',
   },
   {
     name: 'admin',

@@ -199,6 +199,11 @@ export function parseLogFormat(option: OptionDefinition, given: GivenValue): 'co
   refuse(given, 'neither combined nor json', writeAs(option, given));
 }
 
+export function parseLogScope(option: OptionDefinition, given: GivenValue): 'failed' | 'all' {
+  if (given.text === 'failed' || given.text === 'all') return given.text;
+  refuse(given, 'neither failed nor all', writeAs(option, given));
+}
+
 /** The absolute name of a file or directory. */
 export function parsePath(option: OptionDefinition, given: GivenValue): string {
   if (given.text === '' || given.text.includes('\0')) {

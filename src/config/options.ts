@@ -73,6 +73,10 @@ export interface SluiceOptions {
   /** `off`, `-` for standard output, or a file's path. */
   readonly accessLog: string;
   readonly accessLogFormat: 'combined' | 'json';
+  /** As `accessLog`: where lines about handshakes go. */
+  readonly handshakeLog: string;
+  /** Which handshakes have a line. */
+  readonly handshakeLogScope: 'failed' | 'all';
   readonly admin: Endpoint | null;
   /** Milliseconds that running exchanges get on SIGTERM. */
   readonly drainTimeoutMs: number;

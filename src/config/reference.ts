@@ -22,10 +22,13 @@ Usage:
   sluice cache lookup URL             say what is stored for a URL, or why nothing is
   sluice cache purge WHAT [--soft]    --url URL, --prefix URL, --host NAME, --tag TAG or --all
   sluice cache verify DIR             read a --cache-dir and tell what is damaged
+  sluice handshakes failures          name the most frequent failures of TLS handshakes
+  sluice handshakes observers         name who observes them, and who was cut off
+  sluice handshakes rearm NAME        call an observer again that was cut off
   sluice capsules list                name what was recorded of faults, newest first
   sluice capsules show FILE           tell one of them in words
 
-The cache commands ask the sluice whose --admin address they are given (127.0.0.1:8081), and print
+The cache and handshakes commands ask the sluice whose --admin address they are given (127.0.0.1:8081), and print
 JSON with --json.
 
 Flags (defaults in parentheses):

@@ -17,6 +17,7 @@ import {
   parseEndpoint,
   parseFeature,
   parseLogFormat,
+  parseLogScope,
   parseLogTarget,
   parseOrigin,
   parsePath,
@@ -65,8 +66,10 @@ export async function resolveOptions(
     purgeFrom: resolveRanges(values, 'purge-from'),
     earlyData: values.required('early-data', parseSwitch),
     features: Object.fromEntries(values.every('feature', parseFeature)),
-    accessLog: resolveAccessLog(values),
+    accessLog: resolveLog(values, 'access-log'),
     accessLogFormat: values.required('log-format', parseLogFormat),
+    handshakeLog: resolveLog(values, 'handshake-log'),
+    handshakeLogScope: values.required('handshake-log-scope', parseLogScope),
     admin: resolveAdmin(values),
     drainTimeoutMs: values.required('drain-timeout', parseDuration),
     certificate: await resolveCertificate(values, isSecure, surroundings),
@@ -227,15 +230,15 @@ function makeCacheDirectory(given: GivenValue, path: string): void {
   }
 }
 
-const ACCESS_LOG_MODE = 0o640;
+const LOG_MODE = 0o640;
 
 /** Opens the file once, so that a mistake is found now and not by every worker. */
-function resolveAccessLog(values: OptionValues): string {
-  const target = values.required('access-log', parseLogTarget);
-  const given = values.given('access-log')?.at(-1);
+function resolveLog(values: OptionValues, name: 'access-log' | 'handshake-log'): string {
+  const target = values.required(name, parseLogTarget);
+  const given = values.given(name)?.at(-1);
   if (given === undefined || target === 'off' || target === '-') return target;
   try {
-    closeSync(openSync(target, 'a', ACCESS_LOG_MODE));
+    closeSync(openSync(target, 'a', LOG_MODE));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     refuse(given, `cannot be written (${code})`, 'name a file that this user may write');

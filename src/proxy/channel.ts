@@ -306,6 +306,12 @@ export class Channel implements SocketHandler {
     this.#socket?.destroy();
   }
 
+  /** Closes because the handshake has taken too long, which its record then says. */
+  timeOutHandshake(): void {
+    this.#tls?.abandon('tls-handshake-timeout');
+    this.destroy();
+  }
+
   /** Closes with a reset, so that the peer can tell that something was cut off. */
   reset(): void {
     this.#dropCork();

@@ -13,6 +13,7 @@ import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
 import type { PurgeEverywhere, StartWorker, WorkerSetup } from '../worker/contract.ts';
 import type { AdminServer } from './admin.ts';
 import { CacheControl } from './cache-control.ts';
+import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
 import {
   closeListeners,
   listenersOf,
@@ -153,7 +154,7 @@ export class Supervisor {
       status: () => this.status,
       cache: this.#cache,
       cacheOptions: this.#input.options,
-      routes: [],
+      routes: handshakeRoutes(() => this.#handshakeAskers()),
       report: this.#input.report,
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
@@ -168,6 +169,13 @@ export class Supervisor {
     return local === null
       ? this.#processes.map((worker) => worker.askCache.bind(worker))
       : [local.askCache.bind(local)];
+  }
+
+  #handshakeAskers(): AskHandshakes[] {
+    const local = this.#local;
+    return local === null
+      ? this.#processes.map((worker) => worker.askHandshakes.bind(worker))
+      : [async (question) => local.askHandshakes(question)];
   }
 
   /** For PURGE requests to a data port. */

@@ -4,6 +4,8 @@ import { UsageError } from '../base/errors.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
+  HandshakeAnswer,
+  HandshakeQuestion,
   PurgeEverywhere,
   WorkerCommand,
   WorkerReport,
@@ -27,16 +29,19 @@ export interface WorkerProcessInput {
 /** The first descriptor after standard input, output, error and the IPC channel. */
 const FIRST_INHERITED_FD = 4;
 
-/** How long a worker may take to answer about its cache: it may be busy, but not for so long. */
-const CACHE_ANSWER_TIMEOUT_MS = 5_000;
+/** What a worker answers to a question. */
+type Answer = CacheAnswer | HandshakeAnswer;
+
+/** How long a worker may take to answer: it may be busy, but not for so long. */
+const ANSWER_TIMEOUT_MS = 5_000;
 
 /** Grace after the drain time-out, before a worker that does not end is killed. */
 const KILL_GRACE_MS = 1_000;
 
 export class WorkerProcess {
   readonly #input: WorkerProcessInput;
-  /** Questions to the cache that are not answered yet. */
-  readonly #questions = new Map<number, (answer: CacheAnswer | null | undefined) => void>();
+  /** Questions that are not answered yet. */
+  readonly #questions = new Map<number, (answer: Answer | null | undefined) => void>();
   #lastQuestion = 0;
   #child: ChildProcess | null = null;
   #startedAtMs = 0;
@@ -79,12 +84,23 @@ export class WorkerProcess {
    * none that remembers anything.
    */
   async askCache(question: CacheQuestion): Promise<CacheAnswer | null | undefined> {
+    const answer = await this.#ask((id) => ({ type: 'ask-cache', id, question }));
+    return answer as CacheAnswer | null | undefined;
+  }
+
+  /** As `askCache`. */
+  async askHandshakes(question: HandshakeQuestion): Promise<HandshakeAnswer | null | undefined> {
+    const answer = await this.#ask((id) => ({ type: 'ask-handshakes', id, question }));
+    return answer as HandshakeAnswer | null | undefined;
+  }
+
+  async #ask(commandOf: (id: number) => WorkerCommand): Promise<Answer | null | undefined> {
     if (!this.#isRunning) return undefined;
     const id = ++this.#lastQuestion;
-    const { promise, resolve } = Promise.withResolvers<CacheAnswer | null | undefined>();
+    const { promise, resolve } = Promise.withResolvers<Answer | null | undefined>();
     this.#questions.set(id, resolve);
-    this.#send({ type: 'ask-cache', id, question });
-    const timer = setTimeout(() => resolve(null), CACHE_ANSWER_TIMEOUT_MS);
+    this.#send(commandOf(id));
+    const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
     const answer = await promise;
     clearTimeout(timer);
     this.#questions.delete(id);
@@ -146,7 +162,7 @@ export class WorkerProcess {
       this.#firstStart = null;
       return;
     }
-    if (message.type === 'cache-answer') {
+    if (message.type === 'cache-answer' || message.type === 'handshake-answer') {
       this.#questions.get(message.id)?.(message.answer);
       return;
     }

@@ -279,6 +279,13 @@ export const metricTable = {
     'Processes in which an observer of handshakes was cut off because of its faults.',
     [label('observer', [], 31)],
   ),
+  handshakeLogLines: metric(
+    'counter',
+    'sluice_handshake_log_lines_total',
+    'Lines for the log of handshakes: written, suppressed beyond so many a second, or dropped because ' +
+      'the log could not be written fast enough.',
+    [closed('fate', ['written', 'suppressed', 'dropped'])],
+  ),
   earlyDataOffered: metric(
     'counter',
     'sluice_early_data_offered_total',

@@ -237,6 +237,11 @@ export class Metrics {
     this.#earlyData(facts);
   }
 
+  handshakeLogged(fate: 'written' | 'suppressed' | 'dropped', lines: number): void {
+    const offset = fate === 'written' ? 0 : fate === 'suppressed' ? 1 : 2;
+    this.#add(at.handshakeLogLines.firstSlot + offset, lines);
+  }
+
   /** An observer of handshakes threw, or took too long. */
   observerFailed(name: string, fault: 'threw' | 'overran'): void {
     const layout = at.observerFaults;

@@ -6,6 +6,7 @@ import { NativeBuffer } from '../native/memory.ts';
 import { type Ssl, SslStatus } from '../native/ssl.ts';
 import type { SslSession } from '../native/ssl-session.ts';
 import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
+import { CLIENT_HELLO_BYTES_MAX, clientHelloLength } from './client-hello.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataJudge } from './early-data-judge.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
@@ -55,6 +56,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   /** Server: who decides on early data. */
   readonly judge?: EarlyDataJudge;
+  /** Server: whether `clientHello` is wanted. */
+  readonly keepsClientHello?: boolean;
 }
 
 export class TlsEngine implements TlsConnection {
@@ -73,6 +76,8 @@ export class TlsEngine implements TlsConnection {
   #bytesReceived = 0;
   #bytesSent = 0;
   #earlyDataBytes = 0;
+  #wantsClientHello: boolean;
+  #clientHello: Buffer | null = null;
   /** Server: octets of early data set aside for this connection until its handshake ends. */
   #reservedBytes = 0;
   #startedAtMs = 0;
@@ -90,6 +95,7 @@ export class TlsEngine implements TlsConnection {
     this.#clock = options.clock;
     this.#role = options.role;
     this.#judge = options.judge ?? null;
+    this.#wantsClientHello = options.keepsClientHello ?? false;
     this.#phase = this.#judge?.isAllowedSomewhere ? Phase.early : Phase.handshake;
   }
 
@@ -109,6 +115,10 @@ export class TlsEngine implements TlsConnection {
 
   get serverName(): string {
     return this.#disposed ? '' : this.#ssl.serverName;
+  }
+
+  get clientHello(): Uint8Array | null {
+    return this.#clientHello;
   }
 
   get hasOutput(): boolean {
@@ -165,6 +175,7 @@ export class TlsEngine implements TlsConnection {
 
   #receiveHandshake(buffer: NativeBuffer, length: number, plaintext: Plaintext): void {
     if (this.#startedAtMs === 0) this.#noteStart();
+    if (this.#wantsClientHello) this.#keepClientHello(buffer.bytes.subarray(0, length));
     if (this.#role === 'client' && !this.#isServerHelloSeen) {
       this.#watchServerHello(buffer.bytes.subarray(0, length));
     }
@@ -204,7 +215,7 @@ export class TlsEngine implements TlsConnection {
   #completeHandshake(): void {
     this.#phase = Phase.open;
     this.#handshakeComplete = true;
-    this.#handler.onHandshakeEnd(this.#record(null));
+    this.#endHandshake(null);
     if (this.#shutdownWanted && this.#phase === Phase.open) this.#sendShutdown();
   }
 
@@ -216,13 +227,12 @@ export class TlsEngine implements TlsConnection {
   receiveEnd(): void {
     if (this.#phase >= Phase.receiveEnded) return;
     // RFC 8446 §6.1: without close_notify what came so far may have been cut short.
+    const blame = this.#peer;
     const error = this.#handshakeComplete
-      ? new SluiceError('tls-truncated', 'the peer went away without close_notify', {
-          blame: this.#peer,
-        })
-      : new SluiceError('tls-handshake-cut', 'the peer went away during the handshake', {
-          blame: this.#peer,
-        });
+      ? new SluiceError('tls-truncated', 'the peer went away without close_notify', { blame })
+      : this.#startedAtMs === 0
+        ? this.#notBegun()
+        : new SluiceError('tls-handshake-cut', 'the peer went away during the handshake', { blame });
     this.#fail({ error, alert: '', alertSentBy: '' });
   }
 
@@ -259,12 +269,12 @@ export class TlsEngine implements TlsConnection {
 
   abandon(errorCode: string): void {
     if (this.#handshakeComplete || this.#phase === Phase.closed) return;
-    if (this.#startedAtMs === 0) this.#noteStart();
-    const error = new SluiceError(errorCode, 'the handshake was abandoned', {
-      blame: this.#peer,
-    });
+    const error =
+      this.#startedAtMs === 0 && errorCode !== 'tls-handshake-timeout'
+        ? this.#notBegun()
+        : new SluiceError(errorCode, 'the handshake was abandoned', { blame: this.#peer });
     this.#phase = Phase.closed;
-    this.#handler.onHandshakeEnd(this.#record({ error, alert: '', alertSentBy: '' }));
+    this.#endHandshake({ error, alert: '', alertSentBy: '' });
   }
 
   /** Renews the sending key and asks the peer to do so too (RFC 8446 §4.6.3). TLS 1.3 only. */
@@ -299,6 +309,16 @@ export class TlsEngine implements TlsConnection {
   /** Whether there is a cipher suite that is not only that of the session a client offers. */
   get #isAgreed(): boolean {
     return this.#isServerHelloSeen && this.#ssl.cipher !== '';
+  }
+
+  /** OpenSSL has no copy to give, and one is needed only when the handshake has failed. */
+  #keepClientHello(piece: Uint8Array): void {
+    const earlier = this.#clientHello;
+    const flight = earlier === null ? piece : Buffer.concat([earlier, piece]);
+    const length = clientHelloLength(flight);
+    this.#wantsClientHello = length === 0 && flight.length < CLIENT_HELLO_BYTES_MAX;
+    const end = length > 0 ? length : CLIENT_HELLO_BYTES_MAX;
+    this.#clientHello = length === -1 ? null : Buffer.from(flight.subarray(0, end));
   }
 
   /** Server: looks at what OpenSSL has just decided, before it waits for the client's answer. */
@@ -351,8 +371,23 @@ export class TlsEngine implements TlsConnection {
   #fail(failure: Failure): void {
     const duringHandshake = !this.#handshakeComplete;
     this.#phase = Phase.closed;
-    if (duringHandshake) this.#handler.onHandshakeEnd(this.#record(failure));
+    if (duringHandshake) this.#endHandshake(failure);
     if (!this.#disposed) this.#handler.onError(failure.error);
+  }
+
+  /** Taken once, at the end of the handshake. */
+  /** Whoever only looks whether a port is open does this. */
+  #notBegun(): SluiceError {
+    return new SluiceError('tls-handshake-not-begun', 'the peer went away before its first octet', {
+      blame: this.#peer,
+    });
+  }
+
+  #endHandshake(failure: Failure | null): void {
+    if (this.#startedAtMs === 0) this.#noteStart();
+    this.#handler.onHandshakeEnd(this.#record(failure));
+    this.#clientHello = null;
+    this.#wantsClientHello = false;
   }
 
   /** Taken once, at the end of the handshake. */

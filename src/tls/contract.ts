@@ -67,6 +67,13 @@ export interface TlsConnection extends Disposable {
   readonly selectedProtocol: string;
   /** The host name that the client asked for (SNI), known as `selectedProtocol` is; '' for none. */
   readonly serverName: string;
+  /**
+   * Server: the records of the first ClientHello as they came, as far as they came and 8 KiB at most,
+   * until `onHandshakeEnd` returns. Null afterwards, and when nobody has asked to keep it.
+   */
+  readonly clientHello: Uint8Array | null;
+  /** Server: which of its hosts the ClientHello has chosen; -1 before it has come. */
+  readonly host: number;
   /** Ciphertext waiting in the engine. Take it after every `receive`, `write`, `start`, `shutdown`. */
   readonly hasOutput: boolean;
   /** Consumes `length` octets of ciphertext and makes the handler's calls. */
@@ -79,6 +86,11 @@ export interface TlsConnection extends Disposable {
   writeNative(buffer: NativeBuffer, length: number): void;
   /** Moves ciphertext to the start of `target`; returns how many octets, 0 when none are left. */
   takeOutput(target: NativeBuffer): number;
+  /**
+   * The certificates by which the peer has proved who it is, DER, leaf first; empty without, and
+   * while they are not verified. After a resumption the leaf alone, from the ticket.
+   */
+  peerCertificates(): Buffer[];
   /** Sends close_notify. */
   shutdown(): void;
   /** Ends an unfinished handshake from outside (deadline, client gone): takes the record. */

@@ -21,6 +21,24 @@ const definitions = [
     isOnByDefault: true,
   },
   {
+    name: 'ja4',
+    kind: 'observer',
+    summary: 'Computes the JA4 fingerprint of clients for the log of handshakes and for failures.',
+    isOnByDefault: true,
+  },
+  {
+    name: 'handshake-failures',
+    kind: 'observer',
+    summary: 'Counts failed handshakes by kind and client, for `sluice handshakes failures`.',
+    isOnByDefault: true,
+  },
+  {
+    name: 'handshake-log',
+    kind: 'observer',
+    summary: 'Writes the log of handshakes, where there is one.',
+    isOnByDefault: true,
+  },
+  {
     name: 'early-data',
     kind: 'handshake',
     summary: 'Accepts early data where the options allow it; off: it is skipped.',

@@ -44,6 +44,8 @@ export interface SharedServerOptions {
   readonly ticketLifetimeSeconds?: number;
   /** Called from inside OpenSSL, which nothing of ours needs; see native/info-observer.ts. */
   readonly infoObservers?: readonly InfoObserver[];
+  /** Whether connections keep their ClientHello until their handshake has ended. */
+  readonly keepsClientHello?: boolean;
   /** What else looks at a ClientHello, after its host has been chosen. */
   readonly helloSteps?: readonly ClientHelloStep[];
 }
@@ -119,7 +121,14 @@ export function createHostedContext(
         return hosts.flatMap((host) => host.warnings);
       },
       accept: (handler, clock) =>
-        new TlsEngine({ ssl: new Ssl(base), role: 'server', handler, clock, judge }),
+        new TlsEngine({
+          ssl: new Ssl(base),
+          role: 'server',
+          handler,
+          clock,
+          judge,
+          keepsClientHello: shared.keepsClientHello ?? false,
+        }),
       replaceTicketKeys: (replacement) => keys.replace(replacement),
       replaceCertificates: (index, certificates) => hosts[index]!.replaceCertificates(certificates),
       [Symbol.dispose]: () => base[Symbol.dispose](),

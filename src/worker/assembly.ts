@@ -11,16 +11,20 @@ import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
+  HandshakeAnswer,
+  HandshakeQuestion,
   PurgeEverywhere,
   StartWorker,
   WorkerSetup,
 } from './contract.ts';
+import { openHandshakeJournal } from './handshake-journal.ts';
 
 export interface AssembledWorker {
   /** Resolves when every exchange has ended or was broken off, and the log is written. */
   drain(timeoutMs: number): Promise<void>;
   reopenLog(): void;
   askCache(question: CacheQuestion): Promise<CacheAnswer>;
+  askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
 }
 
 export async function assembleWorker(
@@ -44,6 +48,7 @@ export async function assembleWorker(
     onDropped: (lines) => metrics.accessLogDropped(lines),
     onFault: (error) => process.stderr.write(`sluice: access log: ${error.message}\n`),
   });
+  const handshakes = openHandshakeJournal(options, metrics);
   const stopSampling = startProcessSampler(metrics, {
     bytesLive: nativeBytesLive,
     countsLive: liveNativeCounts,
@@ -57,6 +62,7 @@ export async function assembleWorker(
     rates,
     metrics,
     accessLog,
+    handshakes,
     purgeEverywhere,
   });
   return {
@@ -64,8 +70,13 @@ export async function assembleWorker(
       await worker.drain(timeoutMs);
       stopSampling();
       await accessLog.close();
+      await handshakes.log?.close();
     },
-    reopenLog: () => accessLog.reopen(),
+    reopenLog() {
+      accessLog.reopen();
+      handshakes.log?.reopen();
+    },
     askCache: (question) => worker.askCache(question),
+    askHandshakes: (question) => worker.askHandshakes(question),
   };
 }

@@ -46,6 +46,13 @@ export function bootstrapWorker(startWorker: StartWorker): void {
           report({ type: 'cache-answer', id: command.id, answer }, () => {});
         });
         break;
+      case 'ask-handshakes': {
+        const answer = worker?.askHandshakes(command.question);
+        if (answer !== undefined) {
+          report({ type: 'handshake-answer', id: command.id, answer }, () => {});
+        }
+        break;
+      }
       case 'purged':
         purges.end(command.id, command.count);
         break;

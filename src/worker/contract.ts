@@ -3,6 +3,9 @@ import type { PurgeSelector } from '../cache/contract.ts';
 import type { ListenerOptions, SluiceOptions } from '../config/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { FailureKind } from './failure-table.ts';
+import type { HandshakeJournal } from './handshake-journal.ts';
+import type { ObserverState } from './handshake-observers.ts';
 
 /** What crosses from the supervisor to a worker, in the same process or another. */
 export interface WorkerSetup {
@@ -83,12 +86,25 @@ export interface StoredVariant {
   readonly storedAt: string;
 }
 
+/** What the supervisor asks of a worker about handshakes. */
+export type HandshakeQuestion =
+  | { readonly kind: 'failures' }
+  | { readonly kind: 'observers' }
+  /** Call an observer again that was cut off. */
+  | { readonly kind: 'rearm'; readonly observer: string };
+
+export interface HandshakeAnswer {
+  readonly failures: readonly FailureKind[];
+  readonly observers: readonly ObserverState[];
+}
+
 /** From the supervisor to a worker process. */
 export type WorkerCommand =
   | { readonly type: 'start'; readonly setup: WorkerSetup }
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | { readonly type: 'reopen-log' }
   | { readonly type: 'ask-cache'; readonly id: number; readonly question: CacheQuestion }
+  | { readonly type: 'ask-handshakes'; readonly id: number; readonly question: HandshakeQuestion }
   /** Answers a worker's `purge`; null when a worker could not be reached. */
   | { readonly type: 'purged'; readonly id: number; readonly count: number | null };
 
@@ -97,6 +113,7 @@ export type WorkerReport =
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null }
   | { readonly type: 'cache-answer'; readonly id: number; readonly answer: CacheAnswer }
+  | { readonly type: 'handshake-answer'; readonly id: number; readonly answer: HandshakeAnswer }
   /** A client of a data port wants a purge in all workers. */
   | { readonly type: 'purge'; readonly id: number; readonly wish: PurgeWish };
 
@@ -110,6 +127,7 @@ export interface WorkerInput
   extends Pick<WorkerSetup, 'options' | 'workerIndex' | 'listeners' | 'ticketKeys'> {
   readonly metrics: Metrics;
   readonly accessLog: AccessLogSink;
+  readonly handshakes: HandshakeJournal;
   /** The strike register's shared memory. */
   readonly strikes: Int32Array;
   /** The rate limits' shared memory, and what client names are hashed with in it. */
@@ -127,6 +145,7 @@ export interface RunningWorker {
    */
   drain(timeoutMs: number): Promise<void>;
   askCache(question: CacheQuestion): Promise<CacheAnswer>;
+  askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
   /**
    * Serves new connections by other options; open ones keep theirs. Throws UsageError for options
    * that cannot be carried out; then everything stays as it was.

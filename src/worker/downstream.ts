@@ -157,6 +157,11 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     return this.#socket.localPort;
   }
 
+  /** See TlsConnection. */
+  get clientHello(): Uint8Array | null {
+    return this.#channel.tls?.clientHello ?? null;
+  }
+
   get tls(): TlsFacts | null {
     if (this.kind === 'http') return null;
     this.#tls ??= new OpenTlsFacts(this.#record);
@@ -235,7 +240,8 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     const sinceMs = phase === 'handshake' ? this.#openedMs : this.#phaseSinceMs;
     if (nowMs - sinceMs < this.#limitOf(phase)) return;
     if (phase === 'idle') this.drain();
-    else if (phase === 'handshake' || phase === 'lingering') this.#channel.destroy();
+    else if (phase === 'handshake') this.#channel.timeOutHandshake();
+    else if (phase === 'lingering') this.#channel.destroy();
     else if (phase === 'head' || phase === 'content') this.#protocol?.timeOut();
     else this.#channel.reset();
   }

@@ -5,7 +5,12 @@ import { type HandshakeObserver, HandshakeObservers } from './handshake-observer
 import { defaultObserverLimits } from './observer-limits.ts';
 
 const record = { outcome: 'complete' } as HandshakeRecord;
-const scene = { remoteAddress: '192.0.2.1', remotePort: 1, localPort: 443 };
+const connection = {
+  remoteAddress: '192.0.2.1',
+  remotePort: 1,
+  localPort: 443,
+  clientHello: null,
+};
 const { faultsMax, windowMs } = defaultObserverLimits;
 
 /** Observers under a clock in hand: each call costs what it says. */
@@ -36,7 +41,7 @@ function under(...observers: HandshakeObserver[]) {
       processorMs += ms;
     },
     notify(times = 1) {
-      for (let i = 0; i < times; i++) set.notify(record, scene);
+      for (let i = 0; i < times; i++) set.notify(record, connection);
     },
   };
 }

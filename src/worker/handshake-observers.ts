@@ -7,12 +7,21 @@ import type { HandshakeRecord } from '../tls/contract.ts';
 import type { FeatureName } from '../tls/features.ts';
 import { defaultObserverLimits, type ObserverLimits } from './observer-limits.ts';
 
-/** What is known of the connection beside the record. Valid during the call only. */
-export interface HandshakeScene {
+/** Whose handshake it was. */
+export interface ObservedConnection {
   /** An IP address, or `unix`. */
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localPort: number;
+  /** The records of the ClientHello as they came, or null. */
+  readonly clientHello: Uint8Array | null;
+}
+
+/** What is known beside the record. Valid during the call only. */
+export interface HandshakeScene {
+  readonly connection: ObservedConnection;
+  /** JA4 of the client; '' when nobody wants it, or there was no ClientHello. */
+  fingerprint: string;
 }
 
 export interface HandshakeObserver {
@@ -57,8 +66,9 @@ export class HandshakeObservers {
   }
 
   /** Tells every armed observer, in order. Never throws. */
-  notify(record: HandshakeRecord, scene: HandshakeScene): void {
+  notify(record: HandshakeRecord, connection: ObservedConnection): void {
     const { monotonicMs, processorMs } = this.#input;
+    const scene: HandshakeScene = { connection, fingerprint: '' };
     let processorAtMs = processorMs();
     for (let i = 0; i < this.#fuses.length; i++) {
       const fuse = this.#fuses[i]!;

@@ -1,13 +1,38 @@
 /** Who observes the handshakes of a worker: what is switched on, in the order of the table. */
 import { systemClock } from '../base/clock.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { parseClientHello } from '../tls/client-hello.ts';
 import { type FeatureSwitches, isOn } from '../tls/features.ts';
+import { ja4Of } from '../tls/ja4.ts';
+import type { HandshakeJournal } from './handshake-journal.ts';
 import { type HandshakeObserver, HandshakeObservers } from './handshake-observers.ts';
 
-export function observersOf(features: FeatureSwitches, metrics: Metrics): HandshakeObservers {
+export function observersOf(
+  features: FeatureSwitches,
+  metrics: Metrics,
+  { failures, log }: HandshakeJournal,
+): HandshakeObservers {
   const observers: HandshakeObserver[] = [
     { name: 'handshake-metrics', observe: (record) => metrics.handshakeEnded(record) },
+    // Before those that show it.
+    {
+      name: 'ja4',
+      observe(record, scene) {
+        if (record.outcome === 'complete' && log?.isOfAll !== true) return;
+        const { clientHello } = scene.connection;
+        const hello = clientHello === null ? null : parseClientHello(clientHello);
+        if (hello !== null) scene.fingerprint = ja4Of(hello);
+      },
+    },
+    {
+      name: 'handshake-failures',
+      observe: (record, { connection, fingerprint }) =>
+        failures.add(record, connection.remoteAddress, fingerprint),
+    },
   ];
+  if (log !== null) {
+    observers.push({ name: 'handshake-log', observe: (record, scene) => log.write(record, scene) });
+  }
   return new HandshakeObservers({
     observers: observers.filter(({ name }) => isOn(name, features)),
     monotonicMs: systemClock.monotonicMs,

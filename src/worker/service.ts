@@ -47,15 +47,16 @@ export class Service {
   /** Null without TLS. */
   readonly accept: TlsAcceptor | null;
   readonly connections = new Set<WatchedConnection>();
+  readonly handshakes: HandshakeObservers;
   readonly #base: ServiceBase;
   readonly #origins: WorkerOrigins;
-  readonly #handshakes: HandshakeObservers;
   readonly #disposables: Disposable[] = [];
 
   /** Throws UsageError for options that cannot be carried out; then nothing of it stays. */
   constructor(base: ServiceBase, options: SluiceOptions) {
     this.#base = base;
-    this.#handshakes = observersOf(options.features, base.input.metrics);
+    const { metrics, handshakes } = base.input;
+    this.handshakes = observersOf(options.features, metrics, handshakes);
     try {
       this.accept = this.#tlsAcceptor(options);
       this.#origins = openOrigins(options, base);
@@ -109,6 +110,7 @@ export class Service {
       earlyData: { enabled: options.earlyData && isOn('early-data', features), gate },
       tickets: isOn('session-tickets', features),
       ticketKeys: [ticketKeys],
+      keepsClientHello: isOn('ja4', features),
     });
     this.#disposables.push(context);
     return (handler) => context.accept(handler, systemClock);
@@ -117,7 +119,7 @@ export class Service {
   #observer(): DownstreamShared['observer'] {
     const { metrics } = this.#base.input;
     return {
-      onHandshake: (record, connection) => this.#handshakes.notify(record, connection),
+      onHandshake: (record, connection) => this.handshakes.notify(record, connection),
       onAbuse: (kind) => metrics.http2Abused(kind),
       onRefused: (error) => metrics.messageRefused(error.code),
       onClosed: (connection) => {

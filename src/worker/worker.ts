@@ -10,8 +10,16 @@ import { Reactor } from '../reactor/reactor.ts';
 import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
 import { answerCacheQuestion } from './cache-desk.ts';
-import type { CacheAnswer, CacheQuestion, RunningWorker, WorkerInput } from './contract.ts';
+import type {
+  CacheAnswer,
+  CacheQuestion,
+  HandshakeAnswer,
+  HandshakeQuestion,
+  RunningWorker,
+  WorkerInput,
+} from './contract.ts';
 import { type Entrance, entranceOf } from './front/entrance.ts';
+import { answerHandshakeQuestion } from './handshake-desk.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { Service, type ServiceBase } from './service.ts';
 
@@ -92,6 +100,11 @@ class Worker implements RunningWorker {
   askCache(question: CacheQuestion): Promise<CacheAnswer> {
     const { cache, collapse, passMemory } = this.#base;
     return answerCacheQuestion({ cache, collapse, passMemory, clock: systemClock }, question);
+  }
+
+  askHandshakes(question: HandshakeQuestion): HandshakeAnswer {
+    const { failures } = this.#base.input.handshakes;
+    return answerHandshakeQuestion({ failures, observers: this.#service.handshakes }, question);
   }
 
   #sweep(): void {
