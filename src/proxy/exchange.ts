@@ -194,6 +194,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #validationOf(stored: Validation | null): Validation | null {
     if (stored === null || stored.hits.length === 0 || this.#head.method !== 'GET') return null;
     const { selected, hits } = stored;
+    // What is stored is in codings that this client does not take: another one must be made.
+    if (selected === undefined && this.#environment.route.compression !== null) return null;
     const about = selected ?? hits[0]!;
     if (!canValidate(this.#head.fields, about.response)) return null;
     // With a Range of its own the client wants a part; the origin knows best how to give it.

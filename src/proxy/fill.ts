@@ -7,7 +7,8 @@ import type { Flight } from '../cache/collapse.ts';
 import type { ContentWriter, StoreHit } from '../cache/contract.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { ResponseHead } from '../http/message.ts';
-import type { Fetch, FetchHandler } from './fetch.ts';
+import type { OriginFetch } from './encoded-fetch.ts';
+import type { FetchHandler } from './fetch.ts';
 
 /** The client that caused the fill takes the content as it passes by. */
 export interface FillConsumer {
@@ -24,7 +25,7 @@ export interface FillObserver {
 }
 
 export interface FillInput {
-  readonly fetch: Fetch;
+  readonly fetch: OriginFetch;
   readonly writer: ContentWriter;
   readonly head: ResponseHead;
   /** Null for a revalidation in the background. */
@@ -35,7 +36,7 @@ export interface FillInput {
 }
 
 export class Fill implements FetchHandler {
-  readonly #fetch: Fetch;
+  readonly #fetch: OriginFetch;
   readonly #writer: ContentWriter;
   readonly #flight: Flight | null;
   readonly #observer: FillObserver;

@@ -16,10 +16,12 @@ import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isSafeMethod } from '../http/methods.ts';
+import { EncodedFetch, type EncodedFetchInput, type OriginFetch } from './encoded-fetch.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { Fetch, type FetchHandler } from './fetch.ts';
 import { Fill, type FillConsumer } from './fill.ts';
 import { requestFieldsToOrigin } from './forwarding.ts';
+import type { Compression } from './routing/compression.ts';
 import type { OriginGroup } from './upstream/group.ts';
 
 /** What becomes of the response. One of the final calls is made, unless the request is cancelled. */
@@ -78,7 +80,7 @@ type Mode = 'waiting' | 'direct' | 'filling' | 'dropping' | 'tunnel' | 'over';
 
 export class OriginRequest implements FetchHandler {
   readonly #input: OriginRequestInput;
-  readonly #fetch: Fetch;
+  readonly #fetch: OriginFetch;
   readonly #requestTimeMs: number;
   /** What has been removed from the store until the request was sent. */
   readonly #stamp: number;
@@ -106,7 +108,18 @@ export class OriginRequest implements FetchHandler {
     }
     if (origin.pathPrefix !== '') path = origin.pathPrefix + path;
     requestEdits?.apply(fields, { head, facts: input.facts });
-    this.#fetch = new Fetch(origin, headToOrigin(head, authority, path, fields), this);
+    const asked = headToOrigin(head, authority, path, fields);
+    const { compression } = environment.route;
+    this.#fetch =
+      compression === null
+        ? new Fetch(origin, asked, this, input.facts)
+        : this.#encoded(compression, (handler) => new Fetch(origin, asked, handler, input.facts));
+  }
+
+  #encoded(compression: Compression, fetch: EncodedFetchInput['fetch']): OriginFetch {
+    const { head, validation } = this.#input;
+    const stored = validation?.selected?.response.fields;
+    return new EncodedFetch({ compression, head, stored, fetch }, this);
   }
 
   start(): void {

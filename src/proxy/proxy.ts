@@ -74,6 +74,7 @@ export class ReverseProxy implements RequestSink {
         return exchange;
       }
     }
+    route.compression?.prepare(head.fields);
     let key = cacheKey(head, environment.keyRules);
     if (route.keySuffix !== '') key += route.keySuffix;
     const mayHit = head.contentLength === 0 && route.caches;

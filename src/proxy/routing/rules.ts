@@ -5,6 +5,7 @@ import { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead } from '../../http/message.ts';
 import type { LocalResponse } from '../local-response.ts';
 import { AccessList } from './access.ts';
+import { Compression } from './compression.ts';
 import { ErrorPageSet } from './error-pages.ts';
 import { type CompiledEdits, compileEdits } from './field-edits.ts';
 import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
@@ -31,6 +32,7 @@ export interface RouteRules {
   readonly requestEdits: CompiledEdits | null;
   readonly responseEdits: CompiledEdits | null;
   readonly errorPages: ErrorPageSet | null;
+  readonly compression: Compression | null;
 }
 
 /** Of a route without anything to it. */
@@ -43,6 +45,7 @@ export const NO_RULES: RouteRules = {
   requestEdits: null,
   responseEdits: null,
   errorPages: null,
+  compression: null,
 };
 
 /** Throws SyntaxError, with words for the one who wrote the route. */
@@ -69,6 +72,7 @@ export function compileRules(
     requestEdits: compileEdits(options.requestFields, 'request'),
     responseEdits: compileEdits(options.responseFields, 'response'),
     errorPages: options.errorPages === null ? null : new ErrorPageSet(options.errorPages),
+    compression: options.compression === null ? null : new Compression(options.compression),
   };
 }
 

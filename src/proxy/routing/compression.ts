@@ -1,0 +1,198 @@
+/**
+ * Which responses are compressed, and how that is agreed with clients (RFC 9110 §12.5.3).
+ *
+ * What a client accepts is brought down to the one coding that it would get before the cache is
+ * asked: all clients that get Brotli then select the same stored response by Vary, and a hit on it
+ * is like any other.
+ */
+import { FieldSection } from '../../http/field-section.ts';
+import type { RequestHead, ResponseHead } from '../../http/message.ts';
+import type { CompressionOptions, ContentCoding } from './route.ts';
+
+/** Values of Accept-Encoding whose outcome is kept at hand. Browsers send a dozen. */
+const CHOICES_KEPT_MAX = 1_024;
+
+/** Identity, unless the client forbids it: then its wish goes on to the origin as it is. */
+type Choice = ContentCoding | 'identity' | 'as-sent';
+
+/** What becomes of a response. */
+export type CodingPlan =
+  /** It is not of a kind that is compressed. */
+  | 'leave'
+  /** It would be compressed for others. */
+  | 'vary'
+  | ContentCoding;
+
+/** About octets that are no longer those (RFC 9530, RFC 1864), or not to be had (RFC 9110 §14.3). */
+const OF_OCTETS = [
+  'accept-ranges',
+  'content-digest',
+  'content-length',
+  'content-md5',
+  'repr-digest',
+];
+
+export class Compression {
+  readonly #options: CompressionOptions;
+  readonly #choices = new Map<string, Choice>();
+
+  constructor(options: CompressionOptions) {
+    this.#options = options;
+  }
+
+  /** Changes what the request asks for to what it will get. */
+  prepare(fields: FieldSection): void {
+    const accepted = fields.combined('accept-encoding');
+    if (accepted !== undefined) this.#settleCoding(fields, accepted);
+    // The tag that the client has is one that we made weak: the origin knows it as it was.
+    const ifMatch = fields.combined('if-match');
+    if (ifMatch !== undefined) fields.set('if-match', ifMatch.replaceAll('W/"', '"'));
+  }
+
+  #settleCoding(fields: FieldSection, accepted: string): void {
+    const choice = this.#choiceFor(accepted);
+    if (choice === 'as-sent') return;
+    if (choice === 'identity') {
+      fields.remove('accept-encoding');
+      return;
+    }
+    if (fields.has('range')) {
+      // Parts are parts of what is sent (RFC 9110 §14): whoever has some of the compressed octets
+      // gets all of them again, and everybody else parts of the plain content.
+      if (!fields.has('if-range')) {
+        fields.remove('accept-encoding');
+        return;
+      }
+      fields.remove('range');
+      fields.remove('if-range');
+    }
+    fields.set('accept-encoding', choice);
+  }
+
+  #choiceFor(accepted: string): Choice {
+    let choice = this.#choices.get(accepted);
+    if (choice === undefined) {
+      choice = chooseCoding(accepted, this.#options.encodings);
+      if (this.#choices.size >= CHOICES_KEPT_MAX) this.#choices.clear();
+      this.#choices.set(accepted, choice);
+    }
+    return choice;
+  }
+
+  /** `request` as `prepare` left it. */
+  plan(request: RequestHead, response: ResponseHead): CodingPlan {
+    if (!this.#isEligible(request, response)) return 'leave';
+    const coding = this.#codingOf(request);
+    return coding ?? 'vary';
+  }
+
+  #codingOf(request: RequestHead): ContentCoding | undefined {
+    const wanted = request.fields.first('accept-encoding');
+    return this.#options.encodings.find((coding) => coding === wanted);
+  }
+
+  #isEligible(request: RequestHead, { status, fields, contentLength }: ResponseHead): boolean {
+    if (status < 200 || status === 204 || status === 205 || status === 206 || status === 304) {
+      return false;
+    }
+    if (fields.has('content-encoding') || fields.has('content-range')) return false;
+    if (contentLength >= 0 && contentLength < this.#options.minBytes) return false;
+    if (!this.#isOfType(fields.first('content-type'))) return false;
+    // RFC 9111 §5.2.1.6, §5.2.2.6.
+    return !forbidsTransform(request.fields) && !forbidsTransform(fields);
+  }
+
+  #isOfType(value: string | undefined): boolean {
+    if (value === undefined) return false;
+    const type = value.split(';', 1)[0]!.trim().toLowerCase();
+    return this.#options.types.some((pattern) => {
+      if (pattern.endsWith('/*')) return type.startsWith(pattern.slice(0, -1));
+      return pattern.startsWith('*') ? type.endsWith(pattern.slice(1)) : type === pattern;
+    });
+  }
+
+  /** The response's head as `plan` has it. */
+  apply(plan: CodingPlan, response: ResponseHead): ResponseHead {
+    if (plan === 'leave') return response;
+    const fields = new FieldSection();
+    for (const [name, value] of response.fields) {
+      if (plan === 'vary' || !OF_OCTETS.includes(name)) fields.append(name, value);
+    }
+    addVary(fields);
+    if (plan === 'vary') return { ...response, fields };
+    fields.append('content-encoding', plan);
+    weakenTag(fields);
+    return { ...response, fields, contentLength: -1 };
+  }
+
+  /**
+   * A 304 speaks of the origin's own representation: what is stored, here or at the client, may be
+   * what we have made of it, and has a weak tag. `stored` is what the validation was about.
+   */
+  applyToNotModified(
+    request: RequestHead,
+    response: ResponseHead,
+    stored: FieldSection | undefined,
+  ): ResponseHead {
+    if (this.#codingOf(request) === undefined) return response;
+    const tag = response.fields.first('etag');
+    if (tag === undefined || tag.startsWith('W/') || stored?.first('etag') === tag) return response;
+    const fields = response.fields.clone();
+    weakenTag(fields);
+    if (fields.has('vary') && stored !== undefined) addVary(fields);
+    return { ...response, fields };
+  }
+}
+
+/**
+ * The coding that a client likes best of those offered (RFC 9110 §12.5.3); among equals the first
+ * that is offered.
+ */
+export function chooseCoding(accepted: string, offered: readonly ContentCoding[]): Choice {
+  const weights = new Map<string, number>();
+  for (const member of accepted.toLowerCase().split(',')) {
+    const [name, ...parameters] = member.split(';').map((part) => part.trim());
+    if (name === undefined || name === '') continue;
+    const coding = name === 'x-gzip' ? 'gzip' : name;
+    if (!weights.has(coding)) weights.set(coding, weightIn(parameters));
+  }
+  const others = weights.get('*');
+  let best: ContentCoding | null = null;
+  let bestWeight = 0;
+  for (const coding of offered) {
+    const weight = weights.get(coding) ?? others ?? 0;
+    if (weight > bestWeight) {
+      best = coding;
+      bestWeight = weight;
+    }
+  }
+  // Without a weight of its own identity is acceptable, and wanted less than anything named.
+  const identity = weights.get('identity') ?? (others === 0 ? 0 : 0.0005);
+  if (best !== null && bestWeight >= identity) return best;
+  return identity > 0 ? 'identity' : 'as-sent';
+}
+
+function weightIn(parameters: readonly string[]): number {
+  for (const parameter of parameters) {
+    const match = /^q\s*=\s*([01](?:\.\d{0,3})?)$/.exec(parameter);
+    if (match !== null) return Math.min(1, Number(match[1]));
+  }
+  return 1;
+}
+
+function forbidsTransform(fields: FieldSection): boolean {
+  return fields.combined('cache-control')?.toLowerCase().includes('no-transform') ?? false;
+}
+
+function addVary(fields: FieldSection): void {
+  const value = fields.combined('vary');
+  const names = value?.split(',').map((name) => name.trim().toLowerCase()) ?? [];
+  if (names.includes('*') || names.includes('accept-encoding')) return;
+  fields.set('vary', names.length === 0 ? 'accept-encoding' : `${value}, accept-encoding`);
+}
+
+/** RFC 9110 §8.8.1: other octets, the same meaning. */
+function weakenTag(fields: FieldSection): void {
+  const tag = fields.first('etag');
+  if (tag !== undefined && !tag.startsWith('W/')) fields.set('etag', `W/${tag}`);
+}
