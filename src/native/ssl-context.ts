@@ -17,6 +17,7 @@ const SSL_CTRL_MODE = 33;
 const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
 const SSL_CTRL_CHAIN_CERT = 89;
 const SSL_CTRL_SET_GROUPS_LIST = 92;
+const SSL_CTRL_SET_SIGALGS_LIST = 98;
 const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
 const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
 const SSL_CTRL_GET0_IMPLEMENTED_GROUPS = 139;
@@ -130,6 +131,14 @@ export class SslContext implements Disposable {
     );
     OPENSSL_sk_free(stack);
     return names;
+  }
+
+  /** Signature schemes to accept, by IANA names, separated by colons. Throws an Error. */
+  setSignatureSchemes(list: string): void {
+    const status = withCString(list, (address) =>
+      checked.SSL_CTX_ctrl(this.#address, SSL_CTRL_SET_SIGALGS_LIST, 0n, address),
+    );
+    if (status !== 1) throw new Error(opensslErrorText());
   }
 
   /** Cipher suites of TLS 1.2 in OpenSSL's list syntax. Throws an Error. */

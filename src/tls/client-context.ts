@@ -8,9 +8,11 @@ import { Ssl } from '../native/ssl.ts';
 import { SslContext, SslMode, SslOption, type TlsVersion } from '../native/ssl-context.ts';
 import type { SslSession } from '../native/ssl-session.ts';
 import { Certificate } from '../native/x509.ts';
+import { loadCertificates } from './certificates.ts';
 import { CIPHER_SUITES_TLS13, CLIENT_CIPHERS_TLS12 } from './cipher-suites.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsHandler } from './contract.ts';
+import type { CertificatePair } from './host-options.ts';
 
 /** Where distributions keep the roots, as one file. */
 const ROOT_FILES = [
@@ -30,7 +32,11 @@ export interface ClientContextOptions {
   readonly verify?: boolean;
   /** Where SSL_CERT_FILE and SSL_CERT_DIR may stand, as other programs read them. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Shown to origins that ask for one. */
+  readonly certificate?: CertificatePair;
   readonly groups?: string;
+  /** Signature schemes that the origin may use, by IANA names, separated by colons. */
+  readonly signatureSchemes?: string;
   readonly minVersion?: TlsVersion;
   readonly maxVersion?: TlsVersion;
 }
@@ -66,7 +72,10 @@ export function createClientContext(options: ClientContextOptions = {}): ClientC
     context.setVersions(options.minVersion ?? 'TLSv1.2', options.maxVersion ?? 'TLSv1.3');
     context.setCipherList(CLIENT_CIPHERS_TLS12);
     context.setCipherSuites(CIPHER_SUITES_TLS13);
+    if (options.certificate !== undefined) loadCertificates(context, [options.certificate]);
     if (options.groups !== undefined) context.setGroups(options.groups);
+    const { signatureSchemes } = options;
+    if (signatureSchemes !== undefined) context.setSignatureSchemes(signatureSchemes);
     if (options.alpn !== undefined && options.alpn.length > 0) context.offerAlpn(options.alpn);
     const roots = verify ? trustRoots(context, options) : 'none';
     if (verify) context.verifyPeer();

@@ -121,6 +121,10 @@ export class TlsEngine implements TlsConnection {
     return this.#clientHello;
   }
 
+  get host(): number {
+    return this.#ssl.tag;
+  }
+
   get hasOutput(): boolean {
     return !this.#disposed && this.#ssl.outputBytes > 0;
   }
@@ -252,6 +256,12 @@ export class TlsEngine implements TlsConnection {
     const count = this.#ssl.takeOutput(target);
     this.#bytesSent += count;
     return count;
+  }
+
+  peerCertificates(): Buffer[] {
+    // While a certificate is not verified its owner has proved nothing; a ticket has.
+    const isProved = this.#handshakeComplete || this.#earlyWritable;
+    return isProved && !this.#disposed ? this.#ssl.peerCertificates() : [];
   }
 
   shutdown(): void {

@@ -37,6 +37,8 @@ const ownCodes: Readonly<Record<number, Reason>> = {
   /* SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, NO_SHARED_SIGNATURE_ALGORITHMS */
   118: { code: 'tls-no-shared-signature-scheme', alert: 'handshake_failure' },
   376: { code: 'tls-no-shared-signature-scheme', alert: 'handshake_failure' },
+  /* SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE (RFC 8446 §4.4.2.4) */
+  199: { code: 'tls-client-certificate-missing', alert: 'certificate_required' },
   /* SSL_R_NO_APPLICATION_PROTOCOL */
   235: { code: 'tls-no-application-protocol', alert: 'no_application_protocol' },
   /* SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC */
@@ -77,7 +79,6 @@ const violations: Readonly<Record<string, readonly number[]>> = {
   record_overflow: [140, 150, 198],
   insufficient_security: [241],
   unrecognized_name: [319, 320],
-  certificate_required: [199],
   '': [103, 104, 110, 122, 146, 271, 308, 337, 341, 370, 390],
 };
 

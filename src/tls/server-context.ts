@@ -106,7 +106,10 @@ export function createHostedContext(
   assert(options.length > 0, 'a server has a host');
   const base = new SslContext('server');
   try {
-    const prepare = (context: SslContext) => configureAny(context, shared);
+    // Filled below: OpenSSL looks for them in the context that was chosen, too, for the second
+    // ClientHello and after a pause.
+    const steps: ClientHelloStep[] = [];
+    const prepare = (context: SslContext) => configureAny(context, shared, steps);
     const hosts = options.map((option) => {
       const host = new ServerHost(option, prepare);
       // As long as a connection of the base lives its ClientHello may be yet to come.
@@ -115,7 +118,9 @@ export function createHostedContext(
     });
     const keys = new TicketKeys(shared.ticketKeys);
     base.setTicketKeys(keys);
+    prepare(base);
     const judge = configureBase(base, shared, hosts);
+    steps.push(chooseHost(hosts, judge), ...(shared.helloSteps ?? []));
     return {
       get warnings() {
         return hosts.flatMap((host) => host.warnings);
@@ -140,7 +145,11 @@ export function createHostedContext(
 }
 
 /** What every context has, before and after the choice of a host. */
-function configureAny(context: SslContext, shared: SharedServerOptions): void {
+function configureAny(
+  context: SslContext,
+  shared: SharedServerOptions,
+  steps: readonly ClientHelloStep[],
+): void {
   context.setOptions(
     SslOption.NO_COMPRESSION |
       SslOption.NO_RENEGOTIATION |
@@ -153,6 +162,7 @@ function configureAny(context: SslContext, shared: SharedServerOptions): void {
   context.setMode(SslMode.ACCEPT_MOVING_WRITE_BUFFER | SslMode.RELEASE_BUFFERS);
   if (shared.alpn.length > 0) context.selectAlpn(shared.alpn);
   context.watchFromInside(shared.infoObservers ?? []);
+  onClientHello(context, steps);
 }
 
 /** What connections take from the context that they begin with: it holds for all hosts. */
@@ -161,7 +171,6 @@ function configureBase(
   shared: SharedServerOptions,
   hosts: readonly ServerHost[],
 ): EarlyDataJudge {
-  configureAny(base, shared);
   configureHost(base, hosts[0]!.options);
   const { tickets = true, ticketsPerHandshake = TICKETS_PER_HANDSHAKE_DEFAULT } = shared;
   // Without the option OpenSSL would still take tickets; with it alone it would issue stateful ones.
@@ -176,7 +185,6 @@ function configureBase(
     shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
   );
   base.judgeEarlyData(judge.admit);
-  onClientHello(base, [chooseHost(hosts, judge), ...(shared.helloSteps ?? [])]);
   return judge;
 }
 
