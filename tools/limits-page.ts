@@ -54,6 +54,18 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     ],
   },
   {
+    heading: 'Routes',
+    intro: '',
+    constants: [
+      ['proxy/routing/pattern.ts', 'PATTERN_PATH_CHARACTERS_MAX', 'PATTERN_CHARACTERS_MAX'],
+      ['proxy/routing/rate-table.ts', 'RATE_PLACES'],
+      ['proxy/routing/error-pages.ts', 'ERROR_PAGE_BYTES_MAX'],
+      ['proxy/exchange.ts', 'SWALLOWED_BYTES_MAX'],
+      ['proxy/encoder.ts', 'FLUSH_AFTER_MS', 'ENCODERS_MAX', 'GZIP_LEVEL', 'BROTLI_QUALITY'],
+      ['proxy/encoder.ts', 'ZSTD_LEVEL', 'BROTLI_WINDOW_BITS'],
+    ],
+  },
+  {
     heading: 'Connections to the origin',
     intro: 'Per worker.',
     file: 'proxy/upstream/limits.ts',

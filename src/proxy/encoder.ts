@@ -5,9 +5,11 @@
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from 'node:zlib';
 import type { ContentCoding } from './routing/route.ts';
 
-/** Levels for content that is made as it is asked for: most of the gain at little of the time. */
+/** Level 0 to 9, for content that is made as it is asked for: most of the gain at little time. */
 const GZIP_LEVEL = 6;
+/** Of 0 to 11. Faster than gzip's default, and smaller. */
 const BROTLI_QUALITY = 4;
+/** Of 1 to 22. The library's default. */
 const ZSTD_LEVEL = 3;
 /** Brotli's window, 2^19 octets: its default takes several MiB for each response. */
 const BROTLI_WINDOW_BITS = 19;
