@@ -83,8 +83,11 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     heading: 'Attempts and names',
     intro: '',
     constants: [
-      ['proxy/fetch.ts', 'ATTEMPTS_MAX'],
-      ['proxy/upstream/resolver.ts', 'ADDRESSES_FRESH_MS', 'ADDRESSES_STALE_MS'],
+      ['proxy/upstream/held-content.ts', 'HELD_CONTENT_BYTES_MAX'],
+      [
+        'proxy/upstream/resolver.ts',
+        ...['SYSTEM_TTL_MS', 'FAILURE_TTL_MS', 'QUESTION_TIMEOUT_MS', 'QUESTION_TRIES'],
+      ],
     ],
   },
   {

@@ -1,8 +1,9 @@
 /**
- * One request on its way to the origin: waits for a connection, sends, and tries once more on
- * another connection when the first was a reused one that broke before it answered (RFC 9110 §9.2.2,
- * RFC 9112 §9.3.1), or when the origin refused the request unprocessed (RFC 9113 §8.7). It does not
- * know who asked: a client, a fill of the cache, a revalidation.
+ * One request on its way to a group of origins: waits for a connection, sends, and tries again where
+ * that is safe and allowed: on another connection when a reused one broke before it answered
+ * (RFC 9110 §9.2.2, RFC 9112 §9.3.1) or the origin refused the request unprocessed (RFC 9113 §8.7),
+ * on another origin when this one failed. It does not know who asked: a client, a fill of the cache,
+ * a revalidation.
  */
 import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
@@ -11,43 +12,52 @@ import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isIdempotentMethod } from '../http/methods.ts';
 import type { OriginConnection } from './upstream/connection.ts';
-import type { OriginGroup } from './upstream/group.ts';
-import type { ConnectionWaiter } from './upstream/pool.ts';
-
-/** Attempts in all: one, and one more on a fresh connection. */
-const ATTEMPTS_MAX = 2;
+import { type GroupRequest, type OriginGroup, Visit } from './upstream/group.ts';
+import { HeldContent } from './upstream/held-content.ts';
+import type { ClientFacts } from './upstream/pool.ts';
 
 export interface FetchHandler extends ResponseHandler {
   /** The request's head has gone out: its content may follow now. */
   onRequestStarted(): void;
-  /** It will go out once more: no content until then. */
+  /**
+   * It will go out once more: no content until `onRequestStarted` comes again, and then what follows
+   * what was sent before.
+   */
   onRequestRestart(): void;
 }
 
-export class Fetch implements ConnectionWaiter, ResponseHandler {
+export class Fetch implements GroupRequest, ResponseHandler {
+  readonly head: RequestHead;
+  readonly client: ClientFacts | null;
+  readonly visit = new Visit();
+  /** To switch protocols, or because the origin has said HTTP_1_1_REQUIRED (RFC 9113 §7). */
+  needsHttp1: boolean;
   readonly #origin: OriginGroup;
-  readonly #head: RequestHead;
   #handler: FetchHandler;
   #sender: RequestSender | null = null;
-  #attempts = 0;
+  #held: HeldContent | null;
+  /** A fresh connection to the same origin has been asked for: once is enough. */
+  #hasTriedAgain = false;
   #reused = false;
   #contentSent = false;
   #answered = false;
   #over = false;
   #paused = false;
-  /** The origin has said HTTP_1_1_REQUIRED (RFC 9113 §7). */
-  #needsHttp1 = false;
 
-  /** `head` is as the origin shall receive it. */
-  constructor(origin: OriginGroup, head: RequestHead, handler: FetchHandler) {
+  /** `head` is as the origin shall receive it; `client` is null for requests of our own. */
+  constructor(
+    origin: OriginGroup,
+    head: RequestHead,
+    handler: FetchHandler,
+    client: ClientFacts | null,
+  ) {
     this.#origin = origin;
-    this.#head = head;
+    this.head = head;
+    this.client = client;
+    this.needsHttp1 = head.upgrade !== '';
     this.#handler = handler;
-  }
-
-  /** Whether the last attempt used a connection that had been used before. */
-  get reusedConnection(): boolean {
-    return this.#reused;
+    const holds = head.contentLength !== 0 && isIdempotentMethod(head.method);
+    this.#held = holds ? new HeldContent() : null;
   }
 
   get isOver(): boolean {
@@ -55,10 +65,7 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
   }
 
   start(): void {
-    this.#attempts++;
-    const fresh = this.#attempts > 1;
-    if (this.#needsHttp1 || this.#head.upgrade !== '') this.#origin.acquireHttp1(this, fresh);
-    else this.#origin.acquire(this, fresh);
+    this.#origin.start(this);
   }
 
   /** Gives the response to another handler from here on. */
@@ -69,6 +76,7 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
   sendContent(bytes: Uint8Array): boolean {
     assert(this.#sender !== null, 'content follows onRequestStarted');
     this.#contentSent = true;
+    this.#held?.add(bytes);
     return this.#sender.sendContent(bytes);
   }
 
@@ -93,19 +101,25 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
     this.#over = true;
     if (this.#sender === null) this.#origin.withdraw(this);
     else this.#sender.cancel();
+    this.#origin.ended(this);
   }
 
-  // ------------------------------------------------------------------ from the pool
+  // ------------------------------------------------------------------ from the group
 
   onConnection(connection: OriginConnection, reused: boolean): void {
     this.#reused = reused;
-    this.#sender = connection.start(this.#head, this);
-    if (this.#paused) this.#sender.pause();
+    const sender = connection.start(this.head, this);
+    this.#sender = sender;
+    if (this.#paused) sender.pause();
+    this.#held?.replay(sender);
     this.#handler.onRequestStarted();
   }
 
+  /** Nothing has been sent: whatever the method, another origin may be asked. */
   onConnectionFailure(error: SluiceError): void {
-    this.#fail(error);
+    this.#origin.failed(this, error);
+    if (this.#origin.moveOn(this)) this.#origin.goOn(this);
+    else this.#fail(error);
   }
 
   // ------------------------------------------------------------------ from the connection
@@ -115,7 +129,18 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
   }
 
   onHead(head: ResponseHead): void {
+    this.#origin.answered(this, head.status);
+    const retried = this.#origin.retriedStatuses;
+    if (retried.length > 0 && retried.includes(head.status) && this.#isRepeatable) {
+      const sender = this.#sender!;
+      if (this.#origin.moveOn(this)) {
+        sender.cancel();
+        this.#restart(false);
+        return;
+      }
+    }
     this.#answered = true;
+    this.#held = null;
     this.#handler.onHead(head);
   }
 
@@ -125,11 +150,13 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
 
   onEnd(trailers: FieldSection | null): void {
     this.#over = true;
+    this.#origin.ended(this);
     this.#handler.onEnd(trailers);
   }
 
   onUpgrade(head: ResponseHead): void {
     this.#answered = true;
+    this.#origin.answered(this, head.status);
     this.#handler.onUpgrade(head);
   }
 
@@ -140,25 +167,61 @@ export class Fetch implements ConnectionWaiter, ResponseHandler {
   onError(error: SluiceError): void {
     if (this.#over) return;
     this.#sender = null;
-    if (error.code === 'http2-http-1-1-required') this.#needsHttp1 = true;
-    if (!this.#mayRetry(error)) {
-      this.#fail(error);
+    if (error.code === 'http2-http-1-1-required') this.needsHttp1 = true;
+    if (this.#mayTryAgain(error)) {
+      this.#hasTriedAgain = true;
+      this.#restart(true);
       return;
     }
-    this.#handler.onRequestRestart();
-    this.start();
+    this.#origin.failed(this, error);
+    const mayMove = !this.#answered && this.#isRepeatable && isPassing(error);
+    if (mayMove && this.#origin.moveOn(this)) this.#restart(false);
+    else this.#fail(error);
   }
 
-  #mayRetry(error: SluiceError): boolean {
-    if (this.#answered || this.#contentSent || this.#attempts >= ATTEMPTS_MAX) return false;
+  /** What another origin receives is all of the request, and does no harm if this one got it too. */
+  get #isRepeatable(): boolean {
+    if (!isIdempotentMethod(this.head.method)) return false;
+    return this.head.contentLength === 0 || (this.#held?.isWhole ?? false);
+  }
+
+  /** Whether the same origin is asked once more, because the connection is to blame and not it. */
+  #mayTryAgain(error: SluiceError): boolean {
+    if (this.#answered || this.#hasTriedAgain) return false;
     // Nothing was done with it, whatever its method (RFC 9113 §8.7).
-    if (error.retry === 'always' || this.#needsHttp1) return true;
-    if (this.#head.contentLength !== 0) return false;
-    return error.retry === 'ifReused' && this.#reused && isIdempotentMethod(this.#head.method);
+    if (error.retry === 'always' || error.code === 'http2-http-1-1-required') {
+      return !this.#contentSent || (this.#held?.isWhole ?? false);
+    }
+    return error.retry === 'ifReused' && this.#reused && this.#isRepeatable;
+  }
+
+  #restart(fresh: boolean): void {
+    this.#sender = null;
+    this.#handler.onRequestRestart();
+    if (fresh) this.#origin.again(this);
+    else this.#origin.goOn(this);
   }
 
   #fail(error: SluiceError): void {
     this.#over = true;
+    this.#origin.ended(this);
     this.#handler.onError(error);
   }
 }
+
+/** Faults that another origin need not have: not a response that breaks HTTP's rules. */
+function isPassing(error: SluiceError): boolean {
+  return error.blame === 'upstream' && (PASSING.has(error.code) || error.code.startsWith('tls-'));
+}
+
+const PASSING = new Set([
+  'connection-refused',
+  'connection-reset',
+  'connection-closed',
+  'connection-timed-out',
+  'connection-failed',
+  'host-unreachable',
+  'network-unreachable',
+  'read-timeout',
+  'response-incomplete',
+]);

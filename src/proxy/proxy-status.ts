@@ -20,13 +20,11 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'connection-failed': { status: 502, type: 'destination_unavailable' },
   'connect-timeout': { status: 504, type: 'connection_timeout' },
   'read-timeout': { status: 504, type: 'http_response_timeout' },
-  'write-timeout': { status: 504, type: 'connection_write_timeout' },
   'host-unreachable': { status: 502, type: 'destination_ip_unroutable' },
   'network-unreachable': { status: 502, type: 'destination_ip_unroutable' },
   'no-connection-available': { status: 503, type: 'connection_limit_reached' },
   'origin-unavailable': { status: 503, type: 'destination_unavailable' },
   'response-incomplete': { status: 502, type: 'http_response_incomplete' },
-  'response-timeout': { status: 504, type: 'http_response_timeout' },
   'upgrade-failed': { status: 502, type: 'http_upgrade_failed' },
   'loop-detected': { status: 508, type: 'proxy_loop_detected' },
   'access-denied': { status: 403, type: 'http_request_denied' },
@@ -34,7 +32,6 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'no-route': { status: 404, type: 'destination_not_found' },
   'ambiguous-path': { status: 400, type: 'http_request_error' },
   'path-too-long': { status: 414, type: 'http_request_error' },
-  'tls-timeout': { status: 504, type: 'tls_protocol_error' },
 };
 
 /** RFC 9209 type and status for an error that ended an exchange before its response began. */

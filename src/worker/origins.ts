@@ -2,15 +2,16 @@
 import { systemClock } from '../base/clock.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { ChannelPool } from '../proxy/channel.ts';
-import type { TlsConnector } from '../proxy/upstream/connection.ts';
-import { type OriginGroup, type Origins, PoolGroup } from '../proxy/upstream/group.ts';
-import { defaultUpstreamLimits } from '../proxy/upstream/limits.ts';
+import { OriginServer, type ServerCounters } from '../proxy/upstream/endpoint.ts';
+import { EndpointPool } from '../proxy/upstream/endpoint-pool.ts';
+import { type Origins, UpstreamGroup } from '../proxy/upstream/group.ts';
+import { defaultUpstreamLimits, type UpstreamLimits } from '../proxy/upstream/limits.ts';
 import {
   defaultGroupOptions,
   type OriginGroupOptions,
   type OriginServerOptions,
 } from '../proxy/upstream/options.ts';
-import { OriginPool } from '../proxy/upstream/pool.ts';
+import { OriginTls } from '../proxy/upstream/origin-tls.ts';
 import { Resolver } from '../proxy/upstream/resolver.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -21,6 +22,7 @@ import { poolObserver } from './observers.ts';
 const DEFAULT_GROUP = 'default';
 
 export interface WorkerOrigins extends Origins, Disposable {
+  readonly groups: ReadonlyMap<string, UpstreamGroup>;
   /** Called now and then. */
   sweep(): void;
   drain(): void;
@@ -36,10 +38,9 @@ export interface OriginsBase {
 /** Throws UsageError for a root file that cannot be used. */
 export function openOrigins(options: SluiceOptions, base: OriginsBase): WorkerOrigins {
   const disposables: Disposable[] = [];
-  const resolver = new Resolver(systemClock.monotonicMs);
-  const groups = new Map<string, OriginGroup>();
+  const groups = new Map<string, UpstreamGroup>();
   for (const group of groupOptions(options)) {
-    groups.set(group.name, makeGroup(group, base, resolver, disposables));
+    groups.set(group.name, makeGroup(group, base, disposables));
   }
   const [byDefault] = groups.values();
   return {
@@ -67,33 +68,94 @@ function groupOptions({ origin }: SluiceOptions): OriginGroupOptions[] {
 
 function makeGroup(
   options: OriginGroupOptions,
-  { reactor, channels, input }: OriginsBase,
-  resolver: Resolver,
+  base: OriginsBase,
   disposables: Disposable[],
-): OriginGroup {
-  const server = options.servers[0]!;
-  const { scheme, http2, host, port } = server;
-  const connector = (...alpn: string[]): TlsConnector | null => {
+): UpstreamGroup {
+  const { monotonicMs } = systemClock;
+  const names = serverNames(options.servers);
+  const servers = options.servers.map((server, index) => {
+    return new OriginServer(server, names[index]!, NOT_COUNTED);
+  });
+  const pools = new Map(
+    servers.map((server) => [server, poolMaker(options, server.options, base, disposables)]),
+  );
+  const resolver = new Resolver({
+    options: options.resolve,
+    monotonicMs,
+    onFailure: () => {},
+  });
+  return new UpstreamGroup({
+    options,
+    authority: authorityOf(options.servers[0]!),
+    servers,
+    watchName: resolver.watch,
+    makePool: (server, address) => pools.get(server)!(address),
+    monotonicMs,
+    observer: { onRetry() {}, onCircuitOpen() {} },
+  });
+}
+
+const NOT_COUNTED: ServerCounters = {
+  attemptStarted() {},
+  answered() {},
+  failed() {},
+  ejected() {},
+};
+
+/** Makes the pools of one server's addresses. */
+function poolMaker(
+  options: OriginGroupOptions,
+  { scheme, http2, host, port }: OriginServerOptions,
+  { reactor, channels, input }: OriginsBase,
+  disposables: Disposable[],
+): (address: string) => EndpointPool {
+  const { tls } = options;
+  const clock = systemClock;
+  const serverName = tls.serverName === '' ? host : tls.serverName;
+  const connector = (...alpn: string[]): OriginTls | null => {
     if (scheme === 'http') return null;
-    const { verify, caFile } = options.tls;
-    const context = createClientContext({ verify, caFile, alpn });
-    disposables.push(context);
-    return (handler) => context.connect({ serverName: host }, handler, systemClock);
+    const context = createClientContext({ verify: tls.verify, caFile: tls.caFile, alpn });
+    const made = new OriginTls({ context, serverName, clock });
+    disposables.push(made);
+    return made;
   };
-  const pool = new OriginPool({
+  const shared = {
     reactor,
     channels,
-    resolver,
-    host,
     port,
-    tls: connector('h2', 'http/1.1'),
-    tlsForHttp1: connector('http/1.1'),
+    tls: http2 === 'never' ? connector('http/1.1') : connector('h2', 'http/1.1'),
+    tlsForHttp1: http2 === 'never' ? null : connector('http/1.1'),
     http2,
-    limits: defaultUpstreamLimits,
-    monotonicMs: systemClock.monotonicMs,
+    prefaceFor: null,
+    limits: limitsOf(options),
+    monotonicMs: clock.monotonicMs,
     observer: poolObserver(input.metrics),
+  };
+  return (address) => new EndpointPool({ ...shared, address });
+}
+
+function limitsOf({ timeouts, connectionsMax, queuedMax }: OriginGroupOptions): UpstreamLimits {
+  return {
+    ...defaultUpstreamLimits,
+    connectionsMax,
+    queuedMax,
+    queueTimeoutMs: timeouts.queueMs,
+    connectTimeoutMs: timeouts.connectMs,
+    responseTimeoutMs: timeouts.responseMs,
+    readTimeoutMs: timeouts.idleMs,
+    idleTimeoutMs: timeouts.keepAliveMs,
+  };
+}
+
+/** `host:port`, and a number after it for the second and later ones of the same. */
+function serverNames(servers: readonly OriginServerOptions[]): string[] {
+  const counts = new Map<string, number>();
+  return servers.map(({ host, port }) => {
+    const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return count === 1 ? name : `${name}#${count}`;
   });
-  return new PoolGroup(options.name, authorityOf(server), options.pathPrefix, pool);
 }
 
 function authorityOf({ scheme, host, port }: OriginServerOptions): string {

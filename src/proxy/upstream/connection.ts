@@ -10,13 +10,11 @@ import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import { Http1ClientConnection } from '../../http1/client-connection.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
 import type { Timer } from '../../reactor/timer-wheel.ts';
-import type { HandshakeRecord, TlsConnection, TlsHandler } from '../../tls/contract.ts';
+import type { HandshakeRecord } from '../../tls/contract.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../channel.ts';
 import { Http2Session } from './http2-session.ts';
 import type { UpstreamLimits } from './limits.ts';
-
-/** Makes the TLS engine of a connection toward the origin. */
-export type TlsConnector = (handler: TlsHandler) => TlsConnection;
+import type { OriginTls } from './origin-tls.ts';
 
 /** Whether an origin is spoken to in HTTP/2: if TLS agrees on it, without asking (h2c), or never. */
 export type OriginHttp2 = 'alpn' | 'prior-knowledge' | 'never';
@@ -38,9 +36,12 @@ export interface OriginConnectionInput {
   readonly channels: ChannelPool;
   readonly owner: OriginConnectionOwner;
   readonly limits: UpstreamLimits;
-  readonly addresses: readonly string[];
+  /** IP address. */
+  readonly address: string;
   readonly port: number;
-  readonly tls: TlsConnector | null;
+  /** Octets that come before anything else, TLS included; empty for none. */
+  readonly preface: Uint8Array;
+  readonly tls: OriginTls | null;
   readonly http2: OriginHttp2;
   /** HTTP/2: how many exchanges the origin is known, or expected, to allow at once. */
   readonly exchangesExpected: number;
@@ -53,10 +54,9 @@ export class OriginConnection implements ChannelHandler {
   /** Milliseconds of the current limit that are left when the timer fires. */
   #leftMs = 0;
   readonly #watched = new Watched(this);
-  #channel: Channel;
-  #http: Http1ClientConnection;
+  readonly #channel: Channel;
+  readonly #http: Http1ClientConnection;
   #http2: Http2Session | null = null;
-  #addressIndex = 0;
   #state: 'connecting' | 'idle' | 'busy' | 'shared' | 'closed' = 'connecting';
   #isTunnel = false;
   #reported = false;
@@ -68,8 +68,14 @@ export class OriginConnection implements ChannelHandler {
     this.#timer = input.reactor.timer(() => this.#onTimeout());
     this.#arm(input.limits.connectTimeoutMs);
     this.#channel = new Channel(input.channels, this);
-    this.#http = this.#makeHttp();
-    this.#connect();
+    this.#http = new Http1ClientConnection({ output: this.#channel });
+    try {
+      this.#connect();
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error;
+      // A name or an address that nothing can be connected by. Its owner does not know us yet.
+      input.reactor.defer(() => this.onClose(error));
+    }
   }
 
   /** HTTP/2, which carries many exchanges at once; null for HTTP/1.1. Known when ready. */
@@ -77,16 +83,12 @@ export class OriginConnection implements ChannelHandler {
     return this.#http2;
   }
 
-  #makeHttp(): Http1ClientConnection {
-    return new Http1ClientConnection({ output: this.#channel });
-  }
-
   #connect(): void {
-    const { reactor, addresses, port, tls } = this.#input;
-    const host = addresses[this.#addressIndex];
-    assert(host !== undefined, 'there is an address to connect to');
-    const engine = tls === null ? null : tls(this.#channel.tlsHandler());
+    const { reactor, address: host, port, tls, preface } = this.#input;
+    const engine = tls === null ? null : tls.connect(this.#channel.tlsHandler());
     const socket = reactor.connect({ host, port }, this.#channel);
+    // In the clear, before TLS: the PROXY protocol's place.
+    if (preface.length > 0) socket.write(preface);
     this.#channel.attach(socket, engine);
   }
 
@@ -95,7 +97,7 @@ export class OriginConnection implements ChannelHandler {
     if (this.#http2 !== null) return this.#http2.start(head, handler);
     assert(this.#state === 'idle', 'an exchange starts on an idle connection');
     this.#state = 'busy';
-    this.#arm(this.#input.limits.readTimeoutMs);
+    this.#arm(this.#input.limits.responseTimeoutMs);
     this.#watched.handler = handler;
     this.#outputSeen = this.#channel.outputCount;
     return this.#http.start(head, this.#watched);
@@ -146,7 +148,7 @@ export class OriginConnection implements ChannelHandler {
     const { outputCount } = this.#channel;
     if (this.#state === 'busy' && outputCount !== this.#outputSeen) {
       this.#outputSeen = outputCount;
-      this.#arm(this.#input.limits.readTimeoutMs);
+      this.#arm(this.#input.limits.responseTimeoutMs);
       return;
     }
     this.#timedOut = true;
@@ -182,6 +184,7 @@ export class OriginConnection implements ChannelHandler {
       channel: this.#channel,
       channels,
       limits: limits.http2,
+      responseTimeoutMs: limits.responseTimeoutMs,
       readTimeoutMs: limits.readTimeoutMs,
       scheme: tls === null ? 'http' : 'https',
       exchangesExpected: this.#input.exchangesExpected,
@@ -219,7 +222,6 @@ export class OriginConnection implements ChannelHandler {
 
   onClose(error: SluiceError | null): void {
     const state = this.#state;
-    if (state === 'connecting' && !this.#timedOut && this.#tryNextAddress(error)) return;
     this.#state = 'closed';
     this.#timer.cancel();
     const failure = this.#timedOut ? timeoutError(state) : error;
@@ -228,15 +230,6 @@ export class OriginConnection implements ChannelHandler {
     if (this.#reported) return;
     this.#reported = true;
     this.#input.owner.onGone(this, failure ?? (state === 'connecting' ? closedError() : null));
-  }
-
-  #tryNextAddress(error: SluiceError | null): boolean {
-    if (error === null || error.code.startsWith('tls-')) return false;
-    if (++this.#addressIndex >= this.#input.addresses.length) return false;
-    this.#channel = new Channel(this.#input.channels, this);
-    this.#http = this.#makeHttp();
-    this.#connect();
-    return true;
   }
 }
 

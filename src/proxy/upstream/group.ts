@@ -1,5 +1,37 @@
-/** A group of origins that stand in for each other, as the exchanges see it. */
-import type { ConnectionWaiter, OriginPool } from './pool.ts';
+/**
+ * A group of origins that stand in for each other: chooses who is asked, keeps account of how they
+ * do, leaves alone those that fail, and allows retries as far as the budget goes. The exchanges know
+ * none of its members.
+ */
+import { SluiceError } from '../../base/errors.ts';
+import { nextByHash, nextByLoad, nextByTurn } from './balance.ts';
+import { CircuitBreaker } from './circuit-breaker.ts';
+import { Endpoint, type OriginServer, type ServerWish } from './endpoint.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+import { hashOf } from './hash-key.ts';
+import type { OriginGroupOptions } from './options.ts';
+import type { ConnectionWaiter } from './pool.ts';
+import type { NameWatch, WatchName } from './resolver.ts';
+
+/** One request's way through a group. What the group notes on it is for the group alone. */
+export interface GroupRequest extends ConnectionWaiter {
+  /** Only a connection that speaks HTTP/1.1 will do. */
+  readonly needsHttp1: boolean;
+  readonly visit: Visit;
+}
+
+/** A group's notes about a request. */
+export class Visit {
+  endpoint: Endpoint | null = null;
+  /** Endpoints that have failed it. */
+  failedAt: Endpoint[] | null = null;
+  attempts = 0;
+  attemptMs = 0;
+  isCounted = false;
+  isRetrying = false;
+  isTrial = false;
+  outcome: 'ok' | 'failed' | 'cancelled' = 'cancelled';
+}
 
 export interface OriginGroup {
   readonly name: string;
@@ -7,15 +39,26 @@ export interface OriginGroup {
   readonly authority: string;
   /** Put before every path; '' for none. */
   readonly pathPrefix: string;
-  /** Gives a connection to the waiter, perhaps at once. `fresh` never reuses one. */
-  acquire(waiter: ConnectionWaiter, fresh: boolean): void;
-  /** As `acquire`, one that speaks HTTP/1.1. */
-  acquireHttp1(waiter: ConnectionWaiter, fresh: boolean): void;
-  /** Withdraws a request for a connection; its waiter hears nothing more. */
-  withdraw(waiter: ConnectionWaiter): void;
-  /** Fails those that have waited too long. Called now and then by the worker. */
-  sweep(): void;
-  drain(): void;
+  /** Statuses after which another endpoint may be asked. */
+  readonly retriedStatuses: readonly number[];
+  /** Chooses an endpoint and gives a connection to the request, perhaps at once. */
+  start(request: GroupRequest): void;
+  /** Gives a connection that has carried nothing yet to the endpoint that was chosen. */
+  again(request: GroupRequest): void;
+  /**
+   * The endpoint has failed: chooses another one, for `goOn`. False when there is no other, or no
+   * more attempts are allowed.
+   */
+  moveOn(request: GroupRequest): boolean;
+  goOn(request: GroupRequest): void;
+  /** The head of a response has come. */
+  answered(request: GroupRequest, status: number): void;
+  /** An attempt has failed; `error` may not be the endpoint's fault. */
+  failed(request: GroupRequest, error: SluiceError): void;
+  /** The last call for a request that was started, whatever has become of it. */
+  ended(request: GroupRequest): void;
+  /** Withdraws a request that waits for a connection; it hears nothing more. `ended` follows. */
+  withdraw(request: GroupRequest): void;
 }
 
 /** All groups of one worker. */
@@ -25,36 +68,340 @@ export interface Origins {
   readonly byDefault: OriginGroup;
 }
 
-export class PoolGroup implements OriginGroup {
+export interface GroupObserver {
+  onRetry(): void;
+  onCircuitOpen(): void;
+}
+
+export interface UpstreamGroupInput {
+  readonly options: OriginGroupOptions;
+  readonly authority: string;
+  /** In the order of the options. */
+  readonly servers: readonly OriginServer[];
+  readonly watchName: WatchName;
+  makePool(server: OriginServer, address: string): EndpointPool;
+  readonly monotonicMs: () => number;
+  readonly observer: GroupObserver;
+}
+
+/** Milliseconds without an ejection after which the next one is a step shorter, in ejections. */
+const FORGIVEN_AFTER_EJECTIONS = 2;
+
+export class UpstreamGroup implements OriginGroup {
   readonly name: string;
   readonly authority: string;
   readonly pathPrefix: string;
-  readonly #pool: OriginPool;
+  readonly retriedStatuses: readonly number[];
+  readonly servers: readonly OriginServer[];
+  readonly #input: UpstreamGroupInput;
+  readonly #options: OriginGroupOptions;
+  readonly #breaker: CircuitBreaker;
+  readonly #watches: NameWatch[] = [];
+  #endpoints: Endpoint[] = [];
+  /** Addresses that are no longer the servers', and still busy. */
+  #leaving: Endpoint[] = [];
+  /** Those that may be asked: the primary ones that are up, or else the backups that are. */
+  #ready: Endpoint[] = [];
+  /** Requests that came before any address was known. */
+  #waiting: GroupRequest[] = [];
+  #liveCount = 0;
+  #retryingCount = 0;
+  #hasStarted = false;
 
-  constructor(name: string, authority: string, pathPrefix: string, pool: OriginPool) {
-    this.name = name;
+  constructor(input: UpstreamGroupInput) {
+    const { options, servers, authority, watchName } = input;
+    this.#input = input;
+    this.#options = options;
+    this.name = options.name;
     this.authority = authority;
-    this.pathPrefix = pathPrefix;
-    this.#pool = pool;
+    this.pathPrefix = options.pathPrefix;
+    this.retriedStatuses = options.retries.statuses;
+    this.servers = servers;
+    this.#breaker = new CircuitBreaker(options.circuitBreaker);
+    for (const server of servers) {
+      this.#watches.push(watchName(server.options.host, () => this.#onAddresses()));
+    }
+    this.#onAddresses();
+    this.#hasStarted = true;
   }
 
-  acquire(waiter: ConnectionWaiter, fresh: boolean): void {
-    this.#pool.acquire(waiter, fresh);
+  // ------------------------------------------------------------------ one request
+
+  start(request: GroupRequest): void {
+    const { requestsMax } = this.#options;
+    const { visit } = request;
+    if (requestsMax > 0 && this.#liveCount >= requestsMax) {
+      request.onConnectionFailure(tooMany(this.name));
+      return;
+    }
+    if (this.#breaker.isUsed) {
+      if (!this.#breaker.admits(this.#input.monotonicMs())) {
+        request.onConnectionFailure(unavailable(`the circuit of '${this.name}' is open`));
+        return;
+      }
+      visit.isTrial = this.#breaker.state === 'half-open';
+    }
+    visit.isCounted = true;
+    this.#liveCount++;
+    this.#begin(request);
   }
 
-  acquireHttp1(waiter: ConnectionWaiter, fresh: boolean): void {
-    this.#pool.acquireHttp1(waiter, fresh);
+  #begin(request: GroupRequest): void {
+    const endpoint = this.#choose(request);
+    if (endpoint !== null) {
+      this.#visit(request, endpoint);
+      this.goOn(request);
+    } else if (this.#endpoints.length === 0 && this.#isResolving) {
+      this.#waiting.push(request);
+    } else {
+      request.onConnectionFailure(this.#whyNone());
+    }
   }
 
-  withdraw(waiter: ConnectionWaiter): void {
-    this.#pool.withdraw(waiter);
+  #visit({ visit }: GroupRequest, endpoint: Endpoint): void {
+    visit.endpoint = endpoint;
+    endpoint.activeCount++;
   }
 
+  goOn(request: GroupRequest): void {
+    this.#connect(request, false);
+  }
+
+  again(request: GroupRequest): void {
+    this.#connect(request, true);
+  }
+
+  #connect(request: GroupRequest, fresh: boolean): void {
+    const { visit } = request;
+    const endpoint = visit.endpoint!;
+    visit.attempts++;
+    visit.attemptMs = this.#input.monotonicMs();
+    endpoint.server.counters.attemptStarted();
+    endpoint.pool.acquire(request, fresh, request.needsHttp1);
+  }
+
+  moveOn(request: GroupRequest): boolean {
+    const { visit } = request;
+    const { retries } = this.#options;
+    if (visit.endpoint === null || visit.attempts >= retries.attemptsMax) return false;
+    if (!visit.isRetrying) {
+      const budget = Math.max(retries.budgetMin, retries.budgetShare * this.#liveCount);
+      if (this.#retryingCount >= budget) return false;
+    }
+    (visit.failedAt ??= []).push(visit.endpoint);
+    const next = this.#choose(request);
+    if (next === null) return false;
+    if (!visit.isRetrying) this.#retryingCount++;
+    visit.isRetrying = true;
+    this.#input.observer.onRetry();
+    visit.endpoint.activeCount--;
+    this.#visit(request, next);
+    return true;
+  }
+
+  answered({ visit }: GroupRequest, status: number): void {
+    const endpoint = visit.endpoint!;
+    const elapsedMs = this.#input.monotonicMs() - visit.attemptMs;
+    endpoint.server.counters.answered(status, elapsedMs);
+    visit.outcome = status >= 500 ? 'failed' : 'ok';
+    if (status >= 500 && this.#options.passiveHealth.on5xx) this.#countFailure(endpoint);
+    else endpoint.succeeded(elapsedMs);
+  }
+
+  failed({ visit }: GroupRequest, error: SluiceError): void {
+    const { endpoint } = visit;
+    if (endpoint === null || error.blame !== 'upstream') return;
+    visit.outcome = 'failed';
+    endpoint.server.counters.failed();
+    this.#countFailure(endpoint);
+  }
+
+  ended({ visit }: GroupRequest): void {
+    if (!visit.isCounted) return;
+    visit.isCounted = false;
+    this.#liveCount--;
+    if (visit.isRetrying) this.#retryingCount--;
+    if (visit.endpoint !== null) visit.endpoint.activeCount--;
+    if (!this.#breaker.isUsed) return;
+    const { state } = this.#breaker;
+    this.#breaker.ended(visit.outcome, visit.isTrial, this.#input.monotonicMs());
+    if (state !== 'open' && this.#breaker.state === 'open') this.#input.observer.onCircuitOpen();
+  }
+
+  withdraw(request: GroupRequest): void {
+    const { endpoint } = request.visit;
+    if (endpoint !== null) endpoint.pool.withdraw(request);
+    else this.#waiting = this.#waiting.filter((waiting) => waiting !== request);
+  }
+
+  // ------------------------------------------------------------------ choice
+
+  #choose(request: GroupRequest): Endpoint | null {
+    const { failedAt } = request.visit;
+    const candidates = failedAt === null ? this.#ready : this.#others(failedAt);
+    if (candidates.length <= 1) return candidates[0] ?? null;
+    const { balance } = this.#options;
+    switch (balance.method) {
+      case 'round-robin':
+        return nextByTurn(candidates);
+      case 'least-connections':
+        return nextByLoad(candidates);
+      case 'consistent-hash': {
+        const key = hashOf(balance.key, request.head, request.client);
+        return nextByHash(candidates, key, balance.loadFactor);
+      }
+    }
+  }
+
+  #others(failedAt: readonly Endpoint[]): Endpoint[] {
+    const others = this.#endpoints.filter((one) => one.isUp && !failedAt.includes(one));
+    const primary = others.filter((one) => !one.server.options.backup);
+    return primary.length > 0 ? primary : others;
+  }
+
+  #refresh(): void {
+    const up = this.#endpoints.filter((one) => one.isUp);
+    const primary = up.filter((one) => !one.server.options.backup);
+    this.#ready = primary.length > 0 ? primary : up;
+  }
+
+  // ------------------------------------------------------------------ health
+
+  #countFailure(endpoint: Endpoint): void {
+    const { passiveHealth } = this.#options;
+    if (!endpoint.isOneTooMany(passiveHealth) || !this.#mayEject(endpoint)) return;
+    endpoint.eject(this.#input.monotonicMs(), passiveHealth);
+    this.#refresh();
+  }
+
+  /** Never so many that those left are overrun; but all that have a backup. */
+  #mayEject({ server }: Endpoint): boolean {
+    const { backup } = server.options;
+    const peers = this.#endpoints.filter((one) => one.server.options.backup === backup);
+    const ejected = peers.filter((one) => one.ejectedUntilMs > 0).length;
+    if (!backup && peers.length < this.#endpoints.length) return true;
+    const { ejectedShareMax } = this.#options.passiveHealth;
+    if (ejectedShareMax === 0 || (peers.length === 1 && ejectedShareMax < 1)) return false;
+    return ejected < Math.max(1, Math.floor(peers.length * ejectedShareMax));
+  }
+
+  /** The verdict of the active checks about `address:port`, by whoever makes them. */
+  setChecked(key: string, isWell: boolean): void {
+    const nowMs = this.#input.monotonicMs();
+    for (const endpoint of this.#endpoints) {
+      if (endpoint.key !== key || endpoint.isChecked === isWell) continue;
+      endpoint.isChecked = isWell;
+      if (isWell) endpoint.startSlowly(nowMs, this.#options.slowStartMs);
+      else endpoint.pool.closeIdle();
+    }
+    this.#refresh();
+  }
+
+  /** What an operator wants of a server; false when there is none of that name. */
+  setWish(serverName: string, wish: ServerWish): boolean {
+    const server = this.servers.find(({ name }) => name === serverName);
+    if (server === undefined) return false;
+    const nowMs = this.#input.monotonicMs();
+    const wasUp = server.wish === 'up';
+    server.wish = wish;
+    for (const endpoint of this.#endpoints) {
+      if (endpoint.server !== server) continue;
+      if (wish !== 'up') endpoint.pool.closeIdle();
+      else if (!wasUp) endpoint.startSlowly(nowMs, this.#options.slowStartMs);
+    }
+    this.#refresh();
+    return true;
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return this.#endpoints;
+  }
+
+  get circuit() {
+    return this.#breaker.state;
+  }
+
+  get liveCount(): number {
+    return this.#liveCount;
+  }
+
+  // ------------------------------------------------------------------ addresses
+
+  get #isResolving(): boolean {
+    return this.#watches.filter((watch) => watch.ask()).length > 0;
+  }
+
+  #whyNone(): SluiceError {
+    const failure = this.#watches.find((watch) => watch.error !== null)?.error;
+    if (this.#endpoints.length === 0 && failure != null) return failure;
+    return unavailable(`no server of '${this.name}' is up`);
+  }
+
+  /** The addresses of a server may have changed: those that stay keep all that is known of them. */
+  #onAddresses(): void {
+    const nowMs = this.#input.monotonicMs();
+    const previous = this.#endpoints;
+    const endpoints: Endpoint[] = [];
+    this.#watches.forEach((watch, index) => {
+      const server = this.servers[index]!;
+      for (const address of watch.addresses) {
+        const known = previous.find((one) => one.server === server && one.address === address);
+        if (known !== undefined) {
+          endpoints.push(known);
+          continue;
+        }
+        const added = new Endpoint(server, address, this.#input.makePool(server, address));
+        if (this.#hasStarted) added.startSlowly(nowMs, this.#options.slowStartMs);
+        endpoints.push(added);
+      }
+    });
+    this.#endpoints = endpoints;
+    for (const gone of previous) {
+      if (endpoints.includes(gone)) continue;
+      gone.pool.drain();
+      this.#leaving.push(gone);
+    }
+    this.#refresh();
+    if (endpoints.length > 0 || !this.#isResolving) this.#releaseWaiting();
+  }
+
+  #releaseWaiting(): void {
+    for (const request of this.#waiting.splice(0)) this.#begin(request);
+  }
+
+  // ------------------------------------------------------------------ time
+
+  /** Called about once a second. */
   sweep(): void {
-    this.#pool.expireQueue();
+    const nowMs = this.#input.monotonicMs();
+    const { passiveHealth, slowStartMs } = this.#options;
+    let isChanged = false;
+    for (const endpoint of this.#endpoints) {
+      endpoint.pool.expireQueue();
+      endpoint.ramp(nowMs, slowStartMs);
+      if (endpoint.ejectedUntilMs > 0 && nowMs >= endpoint.ejectedUntilMs) {
+        endpoint.readmit(nowMs);
+        endpoint.startSlowly(nowMs, slowStartMs);
+        isChanged = true;
+      }
+      endpoint.forgive(nowMs, passiveHealth.ejectionMs * FORGIVEN_AFTER_EJECTIONS);
+    }
+    if (isChanged) this.#refresh();
+    for (const endpoint of this.#leaving) endpoint.pool.expireQueue();
+    this.#leaving = this.#leaving.filter(({ activeCount }) => activeCount > 0);
   }
 
   drain(): void {
-    this.#pool.drain();
+    for (const watch of this.#watches) watch.close();
+    for (const endpoint of [...this.#endpoints, ...this.#leaving]) endpoint.pool.drain();
   }
+}
+
+function tooMany(name: string): SluiceError {
+  const message = `too many requests to '${name}' are under way`;
+  return new SluiceError('no-connection-available', message, { blame: 'internal' });
+}
+
+function unavailable(message: string): SluiceError {
+  return new SluiceError('origin-unavailable', message, { blame: 'internal' });
 }

@@ -12,6 +12,8 @@ export class Http2Exchange implements ResponseHandler, RequestSender {
   #hasSentAll: boolean;
   #isPaused = false;
   #isOver = false;
+  /** Something of the response has come. */
+  isAnswered = false;
   /** When an octet of the exchange last moved in either direction. */
   #movedMs: number;
 
@@ -45,11 +47,13 @@ export class Http2Exchange implements ResponseHandler, RequestSender {
   // ------------------------------------------------------------------ from the origin
 
   onInformational(status: number, fields: FieldSection): void {
+    this.isAnswered = true;
     this.#movedMs = this.#session.monotonicMs();
     this.#handler.onInformational(status, fields);
   }
 
   onHead(head: ResponseHead): void {
+    this.isAnswered = true;
     this.#movedMs = this.#session.monotonicMs();
     this.#handler.onHead(head);
   }

@@ -62,6 +62,7 @@ class SessionUnderTest {
       channel: channel as unknown as Channel,
       channels: { atEndOfTurn: (body: () => void) => body() } as unknown as ChannelPool,
       limits: defaultUpstreamHttp2Limits,
+      responseTimeoutMs: READ_TIMEOUT_MS,
       readTimeoutMs: READ_TIMEOUT_MS,
       scheme: 'https',
       exchangesExpected: 100,

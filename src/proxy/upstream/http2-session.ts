@@ -18,7 +18,8 @@ export interface Http2SessionInput {
   readonly channel: Channel;
   readonly channels: ChannelPool;
   readonly limits: UpstreamHttp2Limits;
-  /** Milliseconds without an octet of an exchange for which the origin is waited. */
+  /** Milliseconds for which an exchange's response is waited for, and then for its next octet. */
+  readonly responseTimeoutMs: number;
   readonly readTimeoutMs: number;
   /** The origin's own scheme: what clients used is in X-Forwarded-Proto. */
   readonly scheme: 'http' | 'https';
@@ -132,7 +133,7 @@ export class Http2Session {
   // ------------------------------------------------------------------ time
 
   #sweep(): void {
-    const { limits, readTimeoutMs, channel } = this.#input;
+    const { limits, responseTimeoutMs, readTimeoutMs, channel } = this.#input;
     const nowMs = this.monotonicMs();
     this.#timer.arm(limits.sweepIntervalMs);
     if (this.#core.isClosed) {
@@ -140,7 +141,9 @@ export class Http2Session {
       if (nowMs - this.#endedMs >= limits.lingerTimeoutMs) channel.destroy();
       return;
     }
-    for (const exchange of this.#exchanges) exchange.expire(nowMs, readTimeoutMs);
+    for (const exchange of this.#exchanges) {
+      exchange.expire(nowMs, exchange.isAnswered ? readTimeoutMs : responseTimeoutMs);
+    }
     if (this.#exchanges.size === 0) {
       if (nowMs - this.#idleSinceMs >= limits.idleTimeoutMs) this.#core.shutdown();
     } else if (this.#pingedMs !== NEVER) {

@@ -8,9 +8,11 @@ export interface UpstreamLimits {
   readonly queuedMax: number;
   /** Milliseconds a request waits for a connection before 503. */
   readonly queueTimeoutMs: number;
-  /** Milliseconds for TCP connect and TLS handshake together, over all addresses. */
+  /** Milliseconds for TCP connect and TLS handshake together, of one address. */
   readonly connectTimeoutMs: number;
-  /** Milliseconds without a byte from the origin while it owes us some (504). */
+  /** Milliseconds from the end of a request to the first octet of its response (504). */
+  readonly responseTimeoutMs: number;
+  /** Milliseconds without an octet from the origin while a response is under way (504). */
   readonly readTimeoutMs: number;
   /** Milliseconds that an unused connection is kept. */
   readonly idleTimeoutMs: number;
@@ -22,15 +24,16 @@ export interface UpstreamLimits {
 /**
  * connectionsMax: an origin of Node's or nginx's default size copes with a thousand. queuedMax and
  * queueTimeoutMs: a queue is for bursts; a longer wait only moves the time-out to the client.
- * connectTimeoutMs: three SYN retransmissions of Linux (1 s, 2 s, 4 s) fit. readTimeoutMs: nginx's
- * proxy_read_timeout. idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so that we close first and
- * rarely meet a connection that the origin is just closing.
+ * connectTimeoutMs: three SYN retransmissions of Linux (1 s, 2 s, 4 s) fit. responseTimeoutMs and
+ * readTimeoutMs: nginx's proxy_read_timeout. idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so
+ * that we close first and rarely meet a connection that the origin is just closing.
  */
 export const defaultUpstreamLimits: UpstreamLimits = {
   connectionsMax: 1024,
   queuedMax: 4096,
   queueTimeoutMs: 10_000,
   connectTimeoutMs: 10_000,
+  responseTimeoutMs: 60_000,
   readTimeoutMs: 60_000,
   idleTimeoutMs: 4_000,
   idleMax: 256,

@@ -1,23 +1,31 @@
 /**
- * Connections to one origin: kept alive, reused last-in first-out (the youngest is the least likely
- * to be closing), bounded in number, with a bounded queue for those who must wait. A connection that
- * speaks HTTP/2 is given to many at once, and another is opened when it has no room.
+ * Connections to one address of an origin: kept alive, reused last-in first-out (the youngest is the
+ * least likely to be closing), bounded in number, with a bounded queue for those who must wait. A
+ * connection that speaks HTTP/2 is given to many at once, and another is opened when it has no room.
  */
 import { SluiceError } from '../../base/errors.ts';
+import type { RequestHead } from '../../http/message.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
 import type { HandshakeRecord } from '../../tls/contract.ts';
 import type { ChannelPool } from '../channel.ts';
-import {
-  OriginConnection,
-  type OriginConnectionOwner,
-  type OriginHttp2,
-  type TlsConnector,
-} from './connection.ts';
+import { OriginConnection, type OriginConnectionOwner, type OriginHttp2 } from './connection.ts';
 import type { UpstreamLimits } from './limits.ts';
-import type { Resolver } from './resolver.ts';
+import type { OriginTls } from './origin-tls.ts';
+import type { Room } from './room.ts';
+
+/** Whose request it is. */
+export interface ClientFacts {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localPort: number;
+}
 
 /** Who asked for a connection. Exactly one of the two calls is made, perhaps at once. */
 export interface ConnectionWaiter {
+  /** As the origin shall receive it. */
+  readonly head: RequestHead;
+  /** Null for requests of our own. */
+  readonly client: ClientFacts | null;
   onConnection(connection: OriginConnection, reused: boolean): void;
   onConnectionFailure(error: SluiceError): void;
 }
@@ -33,14 +41,16 @@ export interface PoolObserver {
 export interface OriginPoolInput {
   readonly reactor: Reactor;
   readonly channels: ChannelPool;
-  readonly resolver: Resolver;
-  readonly host: string;
+  /** IP address. */
+  readonly address: string;
   readonly port: number;
+  /** What each connection begins with; empty for nothing. */
+  readonly preface: Uint8Array;
   /** Offers HTTP/2 by ALPN when `http2` is `alpn`. */
-  readonly tls: TlsConnector | null;
+  readonly tls: OriginTls | null;
   readonly http2: OriginHttp2;
-  /** As `tls`, for connections that must speak HTTP/1.1; needed unless `http2` is `never`. */
-  readonly tlsForHttp1?: TlsConnector | null;
+  /** Shared with the other pools of the address. */
+  readonly room: Room;
   readonly limits: UpstreamLimits;
   readonly monotonicMs: () => number;
   readonly observer: PoolObserver;
@@ -59,8 +69,6 @@ export class OriginPool implements OriginConnectionOwner {
   readonly #open = new Set<OriginConnection>();
   /** Those of the open ones that speak HTTP/2. */
   readonly #shared: OriginConnection[] = [];
-  /** For what only HTTP/1.1 can do, where the origin speaks HTTP/2 as well; made when needed. */
-  #http1Only: OriginPool | null = null;
   /**
    * How many exchanges a new connection is expected to carry: 1 for HTTP/1.1. Until the first
    * handshake tells, one connection is opened and everybody waits for it.
@@ -83,18 +91,13 @@ export class OriginPool implements OriginConnectionOwner {
     return this.#open.size;
   }
 
-  /**
-   * Gives a connection that speaks HTTP/1.1: to switch protocols (RFC 9110 §7.8), or because the
-   * origin wants it so (RFC 9113 §7, HTTP_1_1_REQUIRED).
-   */
-  acquireHttp1(waiter: ConnectionWaiter, fresh: boolean): void {
-    const { http2, tlsForHttp1 = null } = this.#input;
-    if (http2 === 'never') {
-      this.acquire(waiter, fresh);
-      return;
-    }
-    this.#http1Only ??= new OriginPool({ ...this.#input, tls: tlsForHttp1, http2: 'never' });
-    this.#http1Only.acquire(waiter, fresh);
+  get idleCount(): number {
+    return this.#idle.length;
+  }
+
+  /** Nothing is open, on its way or waited for. */
+  get isUnused(): boolean {
+    return this.#open.size + this.#connecting + this.#queue.length === 0;
   }
 
   /** Gives a connection to the waiter, at once when one is idle. `fresh` never reuses one. */
@@ -116,12 +119,11 @@ export class OriginPool implements OriginConnectionOwner {
       return;
     }
     this.#queue.push({ waiter, sinceMs: monotonicMs(), fresh });
-    this.#openMore();
+    this.openMore();
   }
 
   /** Withdraws a request for a connection; its waiter hears nothing more. */
   withdraw(waiter: ConnectionWaiter): void {
-    this.#http1Only?.withdraw(waiter);
     this.#queue = this.#queue.filter((queued) => queued.waiter !== waiter);
   }
 
@@ -130,7 +132,6 @@ export class OriginPool implements OriginConnectionOwner {
    * own, which says more about the origin. Called now and then by the worker.
    */
   expireQueue(): void {
-    this.#http1Only?.expireQueue();
     const deadlineMs = this.#input.monotonicMs() - this.#input.limits.queueTimeoutMs;
     while (this.#queue.length > this.#connecting && this.#queue[0]!.sinceMs < deadlineMs) {
       this.#queue.shift()!.waiter.onConnectionFailure(noConnection('the origin is overloaded'));
@@ -140,34 +141,31 @@ export class OriginPool implements OriginConnectionOwner {
   /** Closes idle connections now and the others as they become idle. */
   drain(): void {
     this.#draining = true;
-    this.#http1Only?.drain();
     for (const connection of this.#shared) connection.http2!.closeWhenIdle();
     for (const connection of this.#idle.splice(0)) connection.close();
   }
 
-  #openMore(): void {
-    const { limits, resolver, host } = this.#input;
-    while (
-      this.#connecting < this.#connectionsWanted &&
-      this.#open.size + this.#connecting < limits.connectionsMax
-    ) {
-      this.#connecting++;
-      resolver.resolve(host, (error, addresses) => {
-        this.#connecting--;
-        if (error !== null) this.#failSome(error);
-        else this.#openOne(addresses);
-      });
-    }
+  /** Closes a connection that nobody uses, so that another pool of the address can open one. */
+  closeIdle(): boolean {
+    const idle = this.#idle.shift();
+    idle?.close();
+    return idle !== undefined;
   }
 
-  #openOne(addresses: readonly string[]): void {
+  /** Opens what the queue is worth, as far as there is room. */
+  openMore(): void {
+    const { room } = this.#input;
+    while (this.#connecting < this.#connectionsWanted && room.take(this)) this.#openOne();
+  }
+
+  #openOne(): void {
     const { observer, limits } = this.#input;
     observer.onConnectionOpened();
     this.#connecting++;
     const exchangesExpected = Number.isFinite(this.#exchangesExpected)
       ? this.#exchangesExpected
       : limits.http2.exchangesExpected;
-    new OriginConnection({ ...this.#input, exchangesExpected, owner: this, addresses });
+    new OriginConnection({ ...this.#input, exchangesExpected, owner: this });
   }
 
   /** Connections on their way that the queue is worth. */
@@ -204,7 +202,7 @@ export class OriginPool implements OriginConnectionOwner {
       this.onAvailable(connection);
       if (this.#draining) http2.closeWhenIdle();
     }
-    this.#openMore();
+    this.openMore();
   }
 
   onAvailable(connection: OriginConnection): void {
@@ -216,7 +214,7 @@ export class OriginPool implements OriginConnectionOwner {
       if (index === -1) break;
       this.#give(this.#queue.splice(index, 1)[0]!.waiter, connection);
     }
-    this.#openMore();
+    this.openMore();
   }
 
   onIdle(connection: OriginConnection): void {
@@ -242,14 +240,13 @@ export class OriginPool implements OriginConnectionOwner {
     if (index !== -1) this.#idle.splice(index, 1);
     const sharedIndex = this.#shared.indexOf(connection);
     if (sharedIndex !== -1) this.#shared.splice(sharedIndex, 1);
-    if (this.#open.delete(connection)) {
-      this.#input.observer.onConnectionClosed();
-    } else {
+    this.#input.observer.onConnectionClosed();
+    if (!this.#open.delete(connection)) {
       this.#connecting--;
-      this.#input.observer.onConnectionClosed();
       if (error !== null) this.#failSome(error);
     }
-    this.#openMore();
+    this.openMore();
+    this.#input.room.give();
   }
 
   onHandshake(record: HandshakeRecord): void {
