@@ -29,11 +29,37 @@ export function parseActionWords<A extends string>(
       near === undefined ? `write one of ${actions.join(', ')}` : `did you mean ${near}?`;
     throw new UsageError(`${command}: ${problem}`, remedy);
   }
-  const known = table[action];
+  return { action, ...wordsOf(`${command} ${action}`, table[action], rest), command };
+}
+
+/** The words of a command without actions: `sluice reload --trial 10s`. */
+export function parseFlags(
+  command: string,
+  known: Readonly<Record<string, boolean>>,
+  words: readonly string[],
+): ActionWords {
+  const parsed = wordsOf(command, known, words);
+  const [unexpected] = parsed.arguments;
+  if (unexpected === undefined) return { command, action: '', ...parsed };
+  const problem = `${command}: unexpected ${JSON.stringify(unexpected)}`;
+  throw new UsageError(problem, `its flags are ${flagList(known)}`);
+}
+
+function flagList(known: Readonly<Record<string, boolean>>): string {
+  return Object.keys(known)
+    .map((name) => `--${name}`)
+    .join(', ');
+}
+
+function wordsOf(
+  place: string,
+  known: Readonly<Record<string, boolean>>,
+  words: readonly string[],
+): Pick<ActionWords, 'arguments' | 'flags'> {
   const flags = new Map<string, string>();
   const names: string[] = [];
-  for (let i = 0; i < rest.length; i++) {
-    const word = rest[i]!;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
     if (!word.startsWith('--')) {
       names.push(word);
       continue;
@@ -43,13 +69,13 @@ export function parseActionWords<A extends string>(
     if (!Object.hasOwn(known, name)) {
       const near = nearestWord(name, Object.keys(known));
       const remedy = near === undefined ? 'see sluice --help' : `did you mean --${near}?`;
-      throw new UsageError(`${command} ${action}: unknown flag --${name}`, remedy);
+      throw new UsageError(`${place}: unknown flag --${name}`, remedy);
     }
-    const value = !known[name] ? '' : equals === -1 ? rest[++i] : word.slice(equals + 1);
+    const value = !known[name] ? '' : equals === -1 ? words[++i] : word.slice(equals + 1);
     if (value === undefined) throw new UsageError(`--${name}: no value`, `write --${name} VALUE`);
     flags.set(name, value);
   }
-  return { command, action, arguments: names, flags };
+  return { arguments: names, flags };
 }
 
 export function onlyArgument(words: ActionWords, placeholder: string): string {

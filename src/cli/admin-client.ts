@@ -52,5 +52,6 @@ export async function askAdmin(words: ActionWords, path: string, body?: unknown)
   const answer: unknown = isJson ? JSON.parse(text) : { error: text.trim() };
   if (response.statusCode === 200) return answer;
   const { error } = answer as { error: string };
-  throw new UsageError(`${words.command} ${words.action}: ${error}`, 'see sluice --help');
+  const command = words.action === '' ? words.command : `${words.command} ${words.action}`;
+  throw new UsageError(`${command}: ${error}`, 'see sluice --help');
 }

@@ -37,6 +37,10 @@ async function perform(words: readonly string[]): Promise<number> {
     const { capsulesCommand } = await import('./capsules.ts');
     return capsulesCommand(words.slice(1));
   }
+  if (words[0] === 'reload' && !words.includes('--help')) {
+    const { reloadCommand } = await import('./reload.ts');
+    return reloadCommand(words.slice(1));
+  }
   const commandLine = parseCommandLine(words, process.cwd());
   switch (commandLine.command) {
     case 'help': {

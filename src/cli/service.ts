@@ -33,31 +33,53 @@ export async function startService(
   demoOrigin: OriginOptions | null,
   workers: WorkerSource = ownWorkers,
 ): Promise<Service> {
-  const { given, configFile, command } = commandLine;
-  const surroundings = {
-    command: command === 'demo' ? 'demo' : 'run',
-    nowMs: Date.now(),
-    stateDirectory: stateDirectory(process.env),
-    demoOrigin,
-    warn: (message: string) => report(`warning: ${message}`),
-  } as const;
-  const fromFile =
-    configFile === ''
-      ? new Map()
-      : (await import('../config/config-file.ts')).readConfigFile(configFile, process.cwd());
-  const resolved = await resolveOptions(overridden(fromFile, given), surroundings);
-  const cache = shareCache(resolved, surroundings.warn);
+  const resolved = await readOptions(commandLine, demoOrigin);
+  const cache = shareCache(resolved, warn);
   const { options } = cache;
   const supervisor = new Supervisor({
     options,
     version,
     workers,
     report,
+    loadOptions: async () =>
+      withCacheOf(await readOptions(commandLine, demoOrigin), resolved, options),
   });
   const ended = endOnSignal(supervisor);
   await supervisor.start();
   flushCompileCache();
   return { options, supervisor, ended };
+}
+
+const warn = (message: string) => report(`warning: ${message}`);
+
+/** From the words and the file that they name. Throws UsageError. */
+async function readOptions(
+  { given, configFile, command }: CommandLine,
+  demoOrigin: OriginOptions | null,
+): Promise<SluiceOptions> {
+  const fromFile =
+    configFile === ''
+      ? new Map()
+      : (await import('../config/config-file.ts')).readConfigFile(configFile, process.cwd());
+  return resolveOptions(overridden(fromFile, given), {
+    command: command === 'demo' ? 'demo' : 'run',
+    nowMs: Date.now(),
+    stateDirectory: stateDirectory(process.env),
+    demoOrigin,
+    warn,
+  });
+}
+
+/** Where the cache is was settled at the start; options that leave it alone leave it there. */
+function withCacheOf(
+  next: SluiceOptions,
+  first: SluiceOptions,
+  inForce: SluiceOptions,
+): SluiceOptions {
+  const keys = ['cacheDirectory', 'cacheSizeBytes', 'cacheMemoryBytes'] as const;
+  if (keys.some((key) => next[key] !== first[key])) return next;
+  const { cacheDirectory, cacheSizeBytes, cacheMemoryBytes } = inForce;
+  return { ...next, cacheDirectory, cacheSizeBytes, cacheMemoryBytes };
 }
 
 /**
@@ -94,9 +116,8 @@ function endOnSignal(supervisor: Supervisor): Promise<number> {
       }
     });
   }
-  for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
-    process.on(signal, () => report(`${signal} ignored: restart to change options`));
-  }
+  process.on('SIGHUP', () => supervisor.reload());
+  process.on('SIGUSR2', () => report('SIGUSR2 ignored: it means nothing to sluice'));
   process.on('SIGUSR1', () => supervisor.reopenLogs());
   endWithLauncher(end);
   return promise;

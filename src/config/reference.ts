@@ -25,16 +25,18 @@ Usage:
   sluice handshakes failures          name the most frequent failures of TLS handshakes
   sluice handshakes observers         name who observes them, and who was cut off
   sluice handshakes rearm NAME        call an observer again that was cut off
+  sluice reload [--trial TIME]        read the configuration again: try it, then put it in force
   sluice capsules list                name what was recorded of faults, newest first
   sluice capsules show FILE           tell one of them in words
 
-The cache and handshakes commands ask the sluice whose --admin address they are given (127.0.0.1:8081), and print
-JSON with --json.
+The commands that ask a running sluice take its --admin address (127.0.0.1:8081), and print JSON with
+--json.
 
 Flags (defaults in parentheses):
 ${flags.join('\n')}
 
 Signals: SIGTERM and SIGINT drain and end; a second one ends at once. SIGUSR1 opens the log anew.
+SIGHUP reloads the configuration.
 Exit codes: 0 ended in order, 1 failed while running, 2 a mistake in a flag or file.
 `;
 }
@@ -80,7 +82,8 @@ sluice demo [flags]
 | SIGTERM, SIGINT | stop accepting, finish what runs within \`--drain-timeout\`, exit 0 |
 | the same again | end at once |
 | SIGUSR1 | open the access log anew, after it was moved away |
-| SIGHUP, SIGUSR2 | noted and ignored |
+| SIGHUP | reads the command line's files again and puts what has changed in force; see \`sluice reload\` |
+| SIGUSR2 | noted and ignored |
 | exit code 0 | ended in order |
 | exit code 1 | failed while running |
 | exit code 2 | a mistake in a flag or file: one line on standard error says which, and the remedy |

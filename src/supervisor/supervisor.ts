@@ -8,11 +8,14 @@ import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
+import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
 import type { PurgeEverywhere, StartWorker, WorkerSetup } from '../worker/contract.ts';
 import type { AdminServer } from './admin.ts';
+import { reloadRoutes } from './admin-reload.ts';
 import { CacheControl } from './cache-control.ts';
+import { healthOf } from './canary.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
 import {
   closeListeners,
@@ -21,6 +24,7 @@ import {
   openListeners,
   removeSocketFiles,
 } from './listeners.ts';
+import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy } from './restart-policy.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -28,6 +32,8 @@ export interface SupervisorInput {
   readonly options: SluiceOptions;
   readonly version: string;
   readonly workers: WorkerSource;
+  /** Reads command line and file again. Throws UsageError for what is wrong in them. */
+  loadOptions(): Promise<SluiceOptions>;
   /** One line for the operator. */
   report(message: string): void;
 }
@@ -58,6 +64,9 @@ export class Supervisor {
   readonly #metrics: Metrics;
   readonly #startedAtMs = Date.now();
   readonly #cache: CacheControl;
+  readonly #reload: Reload;
+  /** Those in force: a reload puts others in their place. */
+  #options: SluiceOptions;
   #listeners: OpenListener[] = [];
   #processes: WorkerProcess[] = [];
   #local: AssembledWorker | null = null;
@@ -67,6 +76,7 @@ export class Supervisor {
 
   constructor(input: SupervisorInput) {
     this.#input = input;
+    this.#options = input.options;
     // One region for each worker, and the supervisor's own at the end.
     const regionCount = input.options.workers + 1;
     // Metrics, strike register and rate limits: all must survive any worker.
@@ -78,6 +88,13 @@ export class Supervisor {
     this.#cache = new CacheControl({
       workers: () => this.#cacheAskers(),
       isShared: input.options.cacheDirectory !== '',
+      report: input.report,
+    });
+    this.#reload = new Reload({
+      load: input.loadOptions,
+      current: () => this.#options,
+      workers: () => this.#reloadable(),
+      adopt: (options) => this.#adopt(options),
       report: input.report,
     });
   }
@@ -131,7 +148,7 @@ export class Supervisor {
 
   /** Ends in order: no new connections, what runs may finish for `drainTimeoutMs`. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#drain(this.#input.options.drainTimeoutMs);
+    this.#stopping ??= this.#drain(this.#options.drainTimeoutMs);
     return this.#stopping;
   }
 
@@ -154,7 +171,7 @@ export class Supervisor {
       status: () => this.status,
       cache: this.#cache,
       cacheOptions: this.#input.options,
-      routes: handshakeRoutes(() => this.#handshakeAskers()),
+      routes: [...handshakeRoutes(() => this.#handshakeAskers()), ...reloadRoutes(this.#reload)],
       report: this.#input.report,
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
@@ -162,6 +179,33 @@ export class Supervisor {
         return this.regions;
       },
     });
+  }
+
+  /** Reads the configuration again and puts it in force; SIGHUP. What comes of it is reported. */
+  reload(): void {
+    if (this.#reload.begin(TRIAL_MS_DEFAULT) !== null) return;
+    this.#input.report('reload: one is under way; SIGHUP ignored');
+  }
+
+  #reloadable(): ReloadableWorker[] {
+    const health = (index: number) => () => healthOf(readMetrics([this.#region(index)]));
+    const local = this.#local;
+    if (local !== null) {
+      const reconfigure = async (options: SluiceOptions) => local.reconfigure(options);
+      return [{ reconfigure, health: health(0), restarts: 0 }];
+    }
+    return this.#processes.map((worker, index) => ({
+      reconfigure: (options) => worker.reconfigure(options),
+      health: health(index),
+      get restarts() {
+        return worker.restarts;
+      },
+    }));
+  }
+
+  #adopt(options: SluiceOptions): void {
+    this.#options = options;
+    for (const worker of this.#processes) worker.adopt(options);
   }
 
   #cacheAskers() {

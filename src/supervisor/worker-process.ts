@@ -1,6 +1,7 @@
 /** One worker's place: the process that fills it now, and its replacement when that one dies. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { UsageError } from '../base/errors.ts';
+import type { SluiceOptions } from '../config/options.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -35,6 +36,9 @@ type Answer = CacheAnswer | HandshakeAnswer;
 /** How long a worker may take to answer: it may be busy, but not for so long. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
+/** How long a worker may take to build what other options need, certificates above all. */
+const RECONFIGURE_TIMEOUT_MS = 30_000;
+
 /** Grace after the drain time-out, before a worker that does not end is killed. */
 const KILL_GRACE_MS = 1_000;
 
@@ -42,7 +46,10 @@ export class WorkerProcess {
   readonly #input: WorkerProcessInput;
   /** Questions that are not answered yet. */
   readonly #questions = new Map<number, (answer: Answer | null | undefined) => void>();
+  /** Changes of options that are not answered yet. */
+  readonly #changes = new Map<number, { resolve(): void; reject(error: Error): void }>();
   #lastQuestion = 0;
+  #setup: WorkerSetup;
   #child: ChildProcess | null = null;
   #startedAtMs = 0;
   #isRunning = false;
@@ -55,6 +62,7 @@ export class WorkerProcess {
 
   constructor(input: WorkerProcessInput) {
     this.#input = input;
+    this.#setup = input.setup;
   }
 
   /** For `/stats`. */
@@ -107,6 +115,37 @@ export class WorkerProcess {
     return answer;
   }
 
+  /** Times that the process was replaced. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /**
+   * Has the worker serve new connections by other options. Rejects with UsageError when it cannot,
+   * with Error when it is not there or does not answer.
+   */
+  async reconfigure(options: SluiceOptions): Promise<void> {
+    if (!this.#isRunning) throw new Error(`worker ${this.#input.setup.workerIndex} does not run`);
+    const id = ++this.#lastQuestion;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#changes.set(id, { resolve, reject });
+    this.#send({ type: 'reconfigure', id, options });
+    const { workerIndex } = this.#input.setup;
+    const late = new Error(`worker ${workerIndex} does not answer`);
+    const timer = setTimeout(() => reject(late), RECONFIGURE_TIMEOUT_MS);
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#changes.delete(id);
+    }
+  }
+
+  /** What a replacement is started with from now on. */
+  adopt(options: SluiceOptions): void {
+    this.#setup = { ...this.#setup, options };
+  }
+
   /** Drains and ends the process. Resolves when it has ended, at the latest after the grace. */
   async stop(timeoutMs: number): Promise<void> {
     this.#isStopping = true;
@@ -125,7 +164,8 @@ export class WorkerProcess {
   }
 
   #spawn(): void {
-    const { setup, entryPoint } = this.#input;
+    const { entryPoint } = this.#input;
+    const setup = this.#setup;
     const fds = [...setup.listeners.map((listener) => listener.fd), setup.metricsFd];
     const child = spawn(
       process.execPath,
@@ -166,6 +206,13 @@ export class WorkerProcess {
       this.#questions.get(message.id)?.(message.answer);
       return;
     }
+    if (message.type === 'reconfigured') {
+      const { id, fault } = message;
+      const change = this.#changes.get(id);
+      if (fault === null) change?.resolve();
+      else change?.reject(new UsageError(fault.message, fault.remedy));
+      return;
+    }
     if (message.type === 'purge') {
       const { id, wish } = message;
       this.#input.purgeEverywhere(wish, (count) => this.#send({ type: 'purged', id, count }));
@@ -193,6 +240,8 @@ export class WorkerProcess {
     if (this.#isRunning) this.#input.onRunning(false);
     this.#isRunning = false;
     for (const answer of this.#questions.values()) answer(undefined);
+    const gone = new Error(`worker ${setup.workerIndex} died (${how})`);
+    for (const change of this.#changes.values()) change.reject(gone);
     if (this.#firstStart !== null) {
       this.#isStopping = true;
       this.#firstStart.reject(new Error(`worker ${setup.workerIndex} ended at its start (${how})`));

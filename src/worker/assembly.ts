@@ -1,4 +1,5 @@
 /** Puts one worker together from its setup: metrics, access log, sampler, and the worker itself. */
+import type { SluiceOptions } from '../config/options.ts';
 import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
 import type { SharedMemory } from '../native/shared-memory.ts';
@@ -25,6 +26,8 @@ export interface AssembledWorker {
   reopenLog(): void;
   askCache(question: CacheQuestion): Promise<CacheAnswer>;
   askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
+  /** See RunningWorker. */
+  reconfigure(options: SluiceOptions): void;
 }
 
 export async function assembleWorker(
@@ -78,5 +81,6 @@ export async function assembleWorker(
     },
     askCache: (question) => worker.askCache(question),
     askHandshakes: (question) => worker.askHandshakes(question),
+    reconfigure: (next) => worker.reconfigure(next),
   };
 }

@@ -3,7 +3,9 @@
  * drains on command or when the supervisor is gone, and ends.
  */
 import { flushCompileCache } from 'node:module';
+import { assert } from '../base/assert.ts';
 import { UsageError } from '../base/errors.ts';
+import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { type AssembledWorker, assembleWorker } from './assembly.ts';
 import type {
@@ -53,6 +55,9 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         }
         break;
       }
+      case 'reconfigure':
+        reconfigure(worker, command.id, command.options);
+        break;
       case 'purged':
         purges.end(command.id, command.count);
         break;
@@ -86,6 +91,19 @@ async function start(
     report({ type: 'failed', message, remedy }, () => process.exit(EXIT_FAILED));
     return null;
   }
+}
+
+function reconfigure(worker: AssembledWorker | null, id: number, options: SluiceOptions): void {
+  let fault: { message: string; remedy: string } | null = null;
+  try {
+    assert(worker !== null, 'only a worker that serves is reconfigured');
+    worker.reconfigure(options);
+  } catch (error) {
+    const remedy = error instanceof UsageError ? error.remedy : 'see the log of sluice';
+    const text = error instanceof UsageError ? error.message : String((error as Error).stack);
+    fault = { message: text, remedy };
+  }
+  report({ type: 'reconfigured', id, fault }, () => {});
 }
 
 /** Purges that clients of this worker wait for while the supervisor sees to all workers. */

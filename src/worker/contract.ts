@@ -105,6 +105,8 @@ export type WorkerCommand =
   | { readonly type: 'reopen-log' }
   | { readonly type: 'ask-cache'; readonly id: number; readonly question: CacheQuestion }
   | { readonly type: 'ask-handshakes'; readonly id: number; readonly question: HandshakeQuestion }
+  /** Serve new connections by other options. */
+  | { readonly type: 'reconfigure'; readonly id: number; readonly options: SluiceOptions }
   /** Answers a worker's `purge`; null when a worker could not be reached. */
   | { readonly type: 'purged'; readonly id: number; readonly count: number | null };
 
@@ -114,6 +116,12 @@ export type WorkerReport =
   | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null }
   | { readonly type: 'cache-answer'; readonly id: number; readonly answer: CacheAnswer }
   | { readonly type: 'handshake-answer'; readonly id: number; readonly answer: HandshakeAnswer }
+  /** Answers `reconfigure`; why it could not be done, or null. */
+  | {
+      readonly type: 'reconfigured';
+      readonly id: number;
+      readonly fault: { readonly message: string; readonly remedy: string } | null;
+    }
   /** A client of a data port wants a purge in all workers. */
   | { readonly type: 'purge'; readonly id: number; readonly wish: PurgeWish };
 

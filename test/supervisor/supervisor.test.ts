@@ -159,11 +159,12 @@ for (const workers of ['1', '2']) {
   });
 }
 
-test('SIGHUP and SIGUSR2 are noted, and traffic goes on', async () => {
+test('SIGHUP reloads, SIGUSR2 is noted, and traffic goes on', async () => {
   await using serving = await serve('--workers', '2');
-  for (const signal of ['SIGHUP', 'SIGUSR2'] as const) {
-    process.kill(serving.sluice.pid, signal);
-    await serving.sluice.until(new RegExp(`sluice: ${signal} ignored`), 'stderr');
+  const signals = { SIGHUP: /sluice: reload: unchanged/, SIGUSR2: /sluice: SIGUSR2 ignored/ };
+  for (const [signal, words] of Object.entries(signals)) {
+    process.kill(serving.sluice.pid, signal as NodeJS.Signals);
+    await serving.sluice.until(words, 'stderr');
   }
   assert.equal((await ask(serving.port, '/')).status, 200);
 });

@@ -14,8 +14,8 @@ const program = join(root, 'bin/sluice.js');
 const stateHome = temporaryDirectory();
 
 export interface SluiceSettings {
-  /** URL of the origin. */
-  readonly origin: string;
+  /** URL of the origin; left out when a file names it. */
+  readonly origin?: string;
   readonly workers?: number;
   readonly earlyData?: 'on' | 'off';
   /** Further flags, after the usual ones. */
@@ -116,7 +116,8 @@ export class RunningSluice implements AsyncDisposable {
 /** Starts sluice on free ports and resolves when it serves; rejects with its words when it ends. */
 export async function startSluice(settings: SluiceSettings): Promise<RunningSluice> {
   const { origin, workers = 1, earlyData = 'on', flags = [] } = settings;
-  const words = ['--origin', origin, '--http', '0', '--https', '0', '--admin', '0'];
+  const words = ['--http', '0', '--https', '0', '--admin', '0'];
+  if (origin !== undefined) words.push('--origin', origin);
   words.push('--workers', String(workers), '--early-data', earlyData, ...flags);
   const child = start(node, [program, ...words], { stdio: 'pipe', env: environment() });
   let output = '';

@@ -1,0 +1,102 @@
+/** `sluice reload`: has a running sluice read its configuration again, and follows how it goes. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UsageError } from '../base/errors.ts';
+import { optionNamed } from '../config/option-table.ts';
+import { parseDuration } from '../config/option-values.ts';
+import type { ReloadStatus } from '../supervisor/reload.ts';
+import { type ActionWords, parseFlags } from './action-words.ts';
+import { askAdmin } from './admin-client.ts';
+
+const FLAGS = { admin: true, trial: true, json: false };
+
+/** How often the progress is asked for. */
+const POLL_MS = 100;
+
+const EXIT_OK = 0;
+/** The new configuration did worse, and the old one is in force again. */
+const EXIT_ROLLED_BACK = 1;
+
+/** Resolves with the exit code. Throws UsageError, also for a configuration that was refused. */
+export async function reloadCommand(words: readonly string[]): Promise<number> {
+  const parsed = parseFlags('reload', FLAGS, words);
+  const trial = parsed.flags.get('trial');
+  const body = trial === undefined ? {} : { trialMs: trialOf(trial) };
+  await askAdmin(parsed, '/reload', body);
+  const status = await follow(parsed);
+  if (parsed.flags.has('json')) process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
+  switch (status.outcome) {
+    case 'refused':
+      throw new UsageError(`reload: refused: ${status.reason}`, status.remedy);
+    case 'rolled-back':
+      process.stderr.write(`sluice: reload: rolled back: ${status.reason}; ${status.remedy}\n`);
+      return EXIT_ROLLED_BACK;
+    default:
+      return EXIT_OK;
+  }
+}
+
+function trialOf(text: string): number {
+  const given = { text, place: '--trial', directory: '/' };
+  return parseDuration(optionNamed('drain-timeout')!, given);
+}
+
+async function follow(words: ActionWords): Promise<ReloadStatus> {
+  const isQuiet = words.flags.has('json');
+  const progress = new Progress(isQuiet ? () => {} : (text) => process.stdout.write(text));
+  for (;;) {
+    const { reload } = (await askAdmin(words, '/reload')) as { reload: ReloadStatus };
+    progress.show(reload);
+    if (reload.phase === 'over') return reload;
+    await sleep(POLL_MS);
+  }
+}
+
+/** What has not been said yet, in lines; seconds of the trial in place on a terminal. */
+class Progress {
+  readonly #write: (text: string) => void;
+  readonly #isTerminal = process.stdout.isTTY === true;
+  #toldChanges = false;
+  #toldTrial = false;
+  #inPlace = false;
+
+  constructor(write: (text: string) => void) {
+    this.#write = write;
+  }
+
+  show(status: ReloadStatus): void {
+    if (!this.#toldChanges && status.phase !== 'reading') {
+      this.#toldChanges = true;
+      this.#line(changesText(status));
+    }
+    if (status.phase === 'trying') this.#trial(status);
+    if (status.phase === 'over') this.#outcome(status);
+  }
+
+  #trial({ triedSeconds, trialSeconds, workers }: ReloadStatus): void {
+    const text = `trying on worker 0 of ${workers}`;
+    if (this.#isTerminal) {
+      this.#inPlace = true;
+      this.#write(`\r${text}: ${triedSeconds.toFixed(0)} s of ${trialSeconds} s`);
+    } else if (!this.#toldTrial) {
+      this.#toldTrial = true;
+      this.#line(`${text} for ${trialSeconds} s`);
+    }
+  }
+
+  #outcome({ outcome, workers }: ReloadStatus): void {
+    if (outcome === 'done') this.#line(`in force on all ${workers} workers`);
+    else if (outcome === 'unchanged') this.#line('in force already');
+    else this.#line('the configuration before is in force');
+  }
+
+  #line(text: string): void {
+    this.#write(this.#inPlace ? `\n${text}\n` : `${text}\n`);
+    this.#inPlace = false;
+  }
+}
+
+function changesText({ changes }: ReloadStatus): string {
+  if (changes.length === 0) return 'nothing has changed';
+  const lines = changes.map(({ key, before, after }) => `  ${key}: ${before} → ${after}`);
+  return [`${changes.length} changed:`, ...lines].join('\n');
+}

@@ -1,0 +1,75 @@
+/** What differs between two sets of options, key by key, without telling secrets. */
+import type { SluiceOptions } from '../config/options.ts';
+
+export interface OptionChange {
+  /** As `listeners[0].endpoint.port`. */
+  readonly key: string;
+  /** JSON; of long texts and of keys only that they are there. */
+  readonly before: string;
+  readonly after: string;
+}
+
+/** Longer texts are certificates, keys and pages: nobody reads them in a list of changes. */
+const SHOWN_LENGTH_MAX = 120;
+
+/**
+ * What a running sluice cannot change: sockets, processes and files that its parts share. An upgrade
+ * does, without downtime.
+ */
+const FIXED_KEYS: readonly (keyof SluiceOptions)[] = [
+  'listeners',
+  'workers',
+  'cacheSizeBytes',
+  'cacheMemoryBytes',
+  'cacheDirectory',
+  'accessLog',
+  'accessLogFormat',
+  'admin',
+];
+
+export function optionChanges(before: SluiceOptions, after: SluiceOptions): OptionChange[] {
+  const changes: OptionChange[] = [];
+  compare('', before, after, changes);
+  return changes;
+}
+
+/** Those of the changes that need a restart or an upgrade. */
+export function fixedChanges(changes: readonly OptionChange[]): OptionChange[] {
+  return changes.filter(({ key }) => {
+    const root = /^\w+/.exec(key)?.[0];
+    return FIXED_KEYS.some((fixed) => fixed === root);
+  });
+}
+
+function compare(key: string, before: unknown, after: unknown, changes: OptionChange[]): void {
+  if (Object.is(before, after)) return;
+  if (isContainer(before) && isContainer(after) && Array.isArray(before) === Array.isArray(after)) {
+    const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+    for (const name of names) {
+      const inner = Array.isArray(before)
+        ? `${key}[${name}]`
+        : key === ''
+          ? name
+          : `${key}.${name}`;
+      compare(inner, before[name], after[name], changes);
+    }
+    return;
+  }
+  changes.push({ key, before: shown(before), after: shown(after) });
+}
+
+function isContainer(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'none';
+  const text = JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'string' && isUntold(inner) ? `(${inner.length} characters)` : inner,
+  );
+  return text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`;
+}
+
+function isUntold(text: string): boolean {
+  return text.length > SHOWN_LENGTH_MAX || text.includes('PRIVATE KEY') || /:\/\/[^/]*@/.test(text);
+}

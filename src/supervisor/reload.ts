@@ -1,0 +1,210 @@
+/**
+ * Puts a new configuration in force while traffic flows: read and validated whole, tried on one
+ * worker whose failures and speed are compared with what is usual, then given to the others; or
+ * taken back, with the reason. Open connections keep the configuration that they began with.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UsageError } from '../base/errors.ts';
+import type { SluiceOptions } from '../config/options.ts';
+import { canaryFault, type Health, healthBetween } from './canary.ts';
+import { fixedChanges, type OptionChange, optionChanges } from './option-changes.ts';
+
+/** One worker, for as long as a reload takes. */
+export interface ReloadableWorker {
+  /** Rejects with UsageError when the options cannot be carried out, with Error when it is gone. */
+  reconfigure(options: SluiceOptions): Promise<void>;
+  health(): Health;
+  /** Rises when the worker dies. */
+  readonly restarts: number;
+}
+
+export interface ReloadInput {
+  /** Reads command line and file again. Throws UsageError, whose message may have many lines. */
+  load(): Promise<SluiceOptions>;
+  /** Those in force. */
+  current(): SluiceOptions;
+  workers(): readonly ReloadableWorker[];
+  /** They are in force from here, also for workers that are started later. */
+  adopt(options: SluiceOptions): void;
+  report(message: string): void;
+}
+
+export type ReloadOutcome = 'done' | 'unchanged' | 'refused' | 'rolled-back';
+
+export interface ReloadStatus {
+  /** Counts the reloads of this process. */
+  readonly number: number;
+  readonly phase: 'reading' | 'trying' | 'rolling-out' | 'over';
+  readonly outcome: ReloadOutcome | null;
+  /** Why it was refused or rolled back; '' otherwise. */
+  readonly reason: string;
+  readonly remedy: string;
+  readonly changes: readonly OptionChange[];
+  /** Seconds that the first worker tries, and those that have passed. */
+  readonly trialSeconds: number;
+  readonly triedSeconds: number;
+  readonly workersDone: number;
+  readonly workers: number;
+}
+
+/** Long enough for a busy site to show a fault, short enough to wait for. */
+export const TRIAL_MS_DEFAULT = 5_000;
+/** How often the trying worker is looked at. */
+const LOOK_MS = 250;
+
+export class Reload {
+  readonly #input: ReloadInput;
+  #status: ReloadStatus | null = null;
+  #running: Promise<ReloadStatus> | null = null;
+
+  constructor(input: ReloadInput) {
+    this.#input = input;
+  }
+
+  /** The one under way, or the last; null before the first. */
+  get status(): ReloadStatus | null {
+    return this.#status;
+  }
+
+  /** Resolves when it is over, however it ended. Null when another one is under way. */
+  begin(trialMs: number): Promise<ReloadStatus> | null {
+    if (this.#running !== null) return null;
+    this.#status = {
+      number: (this.#status?.number ?? 0) + 1,
+      phase: 'reading',
+      outcome: null,
+      reason: '',
+      remedy: '',
+      changes: [],
+      trialSeconds: trialMs / 1000,
+      triedSeconds: 0,
+      workersDone: 0,
+      workers: this.#input.workers().length,
+    };
+    this.#running = this.#run(trialMs).finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #run(trialMs: number): Promise<ReloadStatus> {
+    const { load, current, adopt } = this.#input;
+    try {
+      const options = await load();
+      const changes = optionChanges(current(), options);
+      this.#note({ changes });
+      if (changes.length === 0) return this.#end('unchanged', '', '');
+      const fixed = fixedChanges(changes).map(({ key }) => key);
+      if (fixed.length > 0) {
+        const reason = `${fixed.join(', ')} cannot change while sluice runs`;
+        return this.#end('refused', reason, 'write sluice upgrade, or restart sluice');
+      }
+      return await this.#putInForce(options, trialMs, () => adopt(options));
+    } catch (error) {
+      const remedy = error instanceof UsageError ? error.remedy : 'see the log of sluice';
+      return this.#end('refused', (error as Error).message, remedy);
+    }
+  }
+
+  async #putInForce(
+    options: SluiceOptions,
+    trialMs: number,
+    adopt: () => void,
+  ): Promise<ReloadStatus> {
+    const workers = this.#input.workers();
+    const done: ReloadableWorker[] = [];
+    for (const [index, worker] of workers.entries()) {
+      const fault =
+        (await this.#give(worker, options, () => done.push(worker))) ??
+        (index === 0 ? await this.#try(worker, workers.slice(1), trialMs) : null);
+      if (fault !== null) {
+        await this.#takeBack(done);
+        return this.#end('rolled-back', fault.reason, fault.remedy);
+      }
+      this.#note({ phase: 'rolling-out', workersDone: index + 1 });
+    }
+    adopt();
+    return this.#end('done', '', '');
+  }
+
+  async #give(
+    worker: ReloadableWorker,
+    options: SluiceOptions,
+    given: () => void,
+  ): Promise<Fault | null> {
+    try {
+      await worker.reconfigure(options);
+      given();
+      return null;
+    } catch (error) {
+      const remedy = error instanceof UsageError ? error.remedy : 'see the log of sluice';
+      return { reason: (error as Error).message, remedy };
+    }
+  }
+
+  /** Watches the worker for the time of the trial; what is wrong with it, or null. */
+  async #try(
+    worker: ReloadableWorker,
+    others: readonly ReloadableWorker[],
+    trialMs: number,
+  ): Promise<Fault | null> {
+    this.#note({ phase: 'trying' });
+    const before = worker.health();
+    // With others, what they do in the same time is usual; alone, what it did until now.
+    const othersBefore = others.map((other) => other.health());
+    const { restarts } = worker;
+    for (let triedMs = 0; triedMs < trialMs; triedMs += LOOK_MS) {
+      await sleep(Math.min(LOOK_MS, trialMs - triedMs));
+      this.#note({ triedSeconds: Math.min(trialMs, triedMs + LOOK_MS) / 1000 });
+      if (worker.restarts > restarts) return faultOf('the worker that tried it died');
+      const usual =
+        others.length === 0
+          ? before
+          : others.map((other, i) => healthBetween(othersBefore[i]!, other.health())).reduce(add);
+      const reason = canaryFault(healthBetween(before, worker.health()), usual);
+      if (reason !== null) return faultOf(reason);
+    }
+    return null;
+  }
+
+  async #takeBack(workers: readonly ReloadableWorker[]): Promise<void> {
+    const { current, report } = this.#input;
+    for (const worker of workers) {
+      // One that has died is replaced with the options in force anyway.
+      await worker.reconfigure(current()).catch((error: Error) => {
+        report(`reload: a worker could not go back: ${error.message}`);
+      });
+    }
+  }
+
+  #note(parts: Partial<ReloadStatus>): void {
+    this.#status = { ...this.#status!, ...parts };
+  }
+
+  #end(outcome: ReloadOutcome, reason: string, remedy: string): ReloadStatus {
+    this.#note({ phase: 'over', outcome, reason, remedy });
+    const { changes } = this.#status!;
+    const what = changes.length === 0 ? '' : `, ${changes.length} changed`;
+    this.#input.report(`reload: ${outcome}${what}${reason === '' ? '' : `: ${reason}`}`);
+    return this.#status!;
+  }
+}
+
+interface Fault {
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+function faultOf(reason: string): Fault {
+  return { reason, remedy: 'see what changed, and try it on a machine without traffic' };
+}
+
+function add(a: Health, b: Health): Health {
+  return {
+    handshakes: a.handshakes + b.handshakes,
+    handshakeFailures: a.handshakeFailures + b.handshakeFailures,
+    requests: a.requests + b.requests,
+    requestFailures: a.requestFailures + b.requestFailures,
+    durations: a.durations.map((count, i) => count + (b.durations[i] ?? 0)),
+  };
+}
