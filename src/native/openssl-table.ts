@@ -81,6 +81,7 @@ export const libssl = bind({
     arguments: ['pointer', 'pointer', 'pointer', 'u32', 'pointer', 'u32'],
     return: 'i32',
   },
+  SSL_get_state: { arguments: ['pointer'], return: 'u32' },
   SSL_state_string_long: { arguments: ['pointer'], return: 'pointer' },
   SSL_session_reused: { arguments: ['pointer'], return: 'i32' },
   SSL_get_early_data_status: { arguments: ['pointer'], return: 'i32' },

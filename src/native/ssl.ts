@@ -26,6 +26,7 @@ const {
   SSL_SESSION_get0_hostname,
   SSL_SESSION_set1_hostname,
 } = libssl.direct;
+const { SSL_get_state } = libssl.direct;
 const { SSL_new, SSL_free, SSL_set_bio, SSL_set_accept_state, SSL_set_connect_state } =
   libssl.direct;
 const { ERR_clear_error, ERR_peek_error, BIO_ctrl, BIO_ctrl_pending, BIO_read, BIO_new } =
@@ -424,6 +425,11 @@ export class Ssl implements Disposable {
   get alpn(): string {
     ssl.SSL_get0_alpn_selected(this.#ssl, resultAddress, secondResultAddress);
     return protocolFromResults();
+  }
+
+  /** `OSSL_HANDSHAKE_STATE` (ssl.h): cheap, and safe at any moment. */
+  get state(): number {
+    return SSL_get_state(this.#ssl);
   }
 
   get stateName(): string {

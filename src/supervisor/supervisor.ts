@@ -9,6 +9,7 @@ import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
+import { flightRegionBytes } from '../tls/flight-layout.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
 import type { PurgeEverywhere, StartWorker, WorkerSetup } from '../worker/contract.ts';
@@ -60,6 +61,7 @@ export class Supervisor {
   readonly #input: SupervisorInput;
   readonly #memory: SharedMemory;
   readonly #strikesOffset: number;
+  readonly #flightsOffset: number;
   readonly #ratesOffset: number;
   readonly #metrics: Metrics;
   readonly #startedAtMs = Date.now();
@@ -82,7 +84,10 @@ export class Supervisor {
     // Metrics, strike register and rate limits: all must survive any worker.
     this.#strikesOffset = regionCount * metricsRegionBytes;
     this.#ratesOffset = this.#strikesOffset + strikeRegisterBytes();
-    this.#memory = SharedMemory.create('sluice-shared', this.#ratesOffset + rateRegionBytes());
+    // Whole pages: what a worker has not touched takes no memory.
+    this.#flightsOffset = Math.ceil((this.#ratesOffset + rateRegionBytes()) / 4096) * 4096;
+    const flightsBytes = input.options.workers * flightRegionBytes;
+    this.#memory = SharedMemory.create('sluice-shared', this.#flightsOffset + flightsBytes);
     randomFillSync(this.#memory.bytes, this.#ratesOffset, RATE_SECRET_BYTES);
     this.#metrics = new Metrics(this.#region(regionCount - 1));
     this.#cache = new CacheControl({
@@ -240,6 +245,8 @@ export class Supervisor {
         metricsBytes: this.#memory.length,
         metricsOffset: workerIndex * metricsRegionBytes,
         strikesOffset: this.#strikesOffset,
+        flightsOffset: this.#flightsOffset + workerIndex * flightRegionBytes,
+        flightIdentity: '{}',
         ratesOffset: this.#ratesOffset,
         ticketKeys,
       }),

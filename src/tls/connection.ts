@@ -10,6 +10,8 @@ import { CLIENT_HELLO_BYTES_MAX, clientHelloLength } from './client-hello.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataJudge } from './early-data-judge.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
+import { FlightCall } from './flight-layout.ts';
+import { beginFlight, endFlight, type Flight, type FlightWatch } from './flight-recorder.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
 
@@ -58,6 +60,8 @@ export interface ConnectionOptions {
   readonly judge?: EarlyDataJudge;
   /** Server: whether `clientHello` is wanted. */
   readonly keepsClientHello?: boolean;
+  /** Who records what it does; null for nobody. */
+  readonly watch?: FlightWatch | null;
 }
 
 export class TlsEngine implements TlsConnection {
@@ -66,6 +70,9 @@ export class TlsEngine implements TlsConnection {
   readonly #clock: Clock;
   readonly #role: 'server' | 'client';
   readonly #judge: EarlyDataJudge | null;
+  readonly #watch: FlightWatch | null;
+  /** From the first octet on. */
+  #flight: Flight | null = null;
   #phase: Phase;
   #disposed = false;
   #receiving = false;
@@ -76,10 +83,10 @@ export class TlsEngine implements TlsConnection {
   #bytesReceived = 0;
   #bytesSent = 0;
   #earlyDataBytes = 0;
-  #wantsClientHello: boolean;
-  #clientHello: Buffer | null = null;
   /** Server: octets of early data set aside for this connection until its handshake ends. */
   #reservedBytes = 0;
+  #wantsClientHello: boolean;
+  #clientHello: Buffer | null = null;
   #startedAtMs = 0;
   #startedAtMonotonicMs = 0;
   #helloRetryRequest = false;
@@ -95,6 +102,7 @@ export class TlsEngine implements TlsConnection {
     this.#clock = options.clock;
     this.#role = options.role;
     this.#judge = options.judge ?? null;
+    this.#watch = options.watch ?? null;
     this.#wantsClientHello = options.keepsClientHello ?? false;
     this.#phase = this.#judge?.isAllowedSomewhere ? Phase.early : Phase.handshake;
   }
@@ -161,7 +169,9 @@ export class TlsEngine implements TlsConnection {
   #readRecords(plaintext: Plaintext): void {
     const ssl = this.#ssl;
     do {
+      this.#flight?.mark(FlightCall.read);
       const status = ssl.read(plaintext.buffer);
+      this.#flight?.unmark();
       if (status > 0) this.#handler.onPlaintext(plaintext.view(status), false);
       else if (status !== SslStatus.wantsInput) this.#readStopped(status);
       // When the input is used up another read would only find that out, at many times the cost.
@@ -184,6 +194,7 @@ export class TlsEngine implements TlsConnection {
       this.#watchServerHello(buffer.bytes.subarray(0, length));
     }
     this.#bytesReceived += length;
+    this.#flight?.received(buffer.bytes, length);
     if (this.#phase === Phase.early) this.#readEarlyData(plaintext);
     if (this.#phase === Phase.handshake) this.#advanceHandshake();
     if (this.#phase === Phase.open && this.#ssl.inputBytes > 0) this.#readRecords(plaintext);
@@ -191,13 +202,16 @@ export class TlsEngine implements TlsConnection {
 
   #readEarlyData(plaintext: Plaintext): void {
     while (this.#phase === Phase.early) {
+      this.#flight?.enter(FlightCall.readEarlyData);
       const status = this.#ssl.readEarlyData(plaintext.buffer);
+      this.#flight?.leave(FlightCall.readEarlyData, this.#ssl.state);
       this.#noteServerHello();
       if (status > 0) {
         // Our Finished has been made before the first early data was read, so that an answer can
         // be sealed with keys of the application (RFC 8446 §2, 0.5-RTT data).
         this.#earlyWritable = true;
         this.#earlyDataBytes += status;
+        this.#flight?.earlyData(status);
         this.#handler.onPlaintext(plaintext.view(status), true);
       } else if (status === SslStatus.earlyDataEnded) {
         this.#phase = Phase.handshake;
@@ -210,7 +224,9 @@ export class TlsEngine implements TlsConnection {
   }
 
   #advanceHandshake(): void {
+    this.#flight?.enter(FlightCall.handshake);
     const status = this.#ssl.handshake();
+    this.#flight?.leave(FlightCall.handshake, this.#ssl.state);
     if (this.#role === 'server') this.#noteServerHello();
     if (status === SslStatus.complete) this.#completeHandshake();
     else if (status !== SslStatus.wantsInput) this.#handshakeStopped(status);
@@ -236,25 +252,35 @@ export class TlsEngine implements TlsConnection {
       ? new SluiceError('tls-truncated', 'the peer went away without close_notify', { blame })
       : this.#startedAtMs === 0
         ? this.#notBegun()
-        : new SluiceError('tls-handshake-cut', 'the peer went away during the handshake', { blame });
+        : new SluiceError('tls-handshake-cut', 'the peer went away during the handshake', {
+            blame,
+          });
     this.#fail({ error, alert: '', alertSentBy: '' });
   }
 
   write(bytes: Uint8Array): void {
     assert(this.isWritable, 'isWritable is looked at before write');
-    if (!this.#ssl.write(bytes, !this.#handshakeComplete)) this.#fail(this.#explain());
+    const early = !this.#handshakeComplete;
+    this.#flight?.mark(early ? FlightCall.writeEarlyData : FlightCall.write);
+    const isWritten = this.#ssl.write(bytes, early);
+    this.#flight?.unmark();
+    if (!isWritten) this.#fail(this.#explain());
   }
 
   writeNative(buffer: NativeBuffer, length: number): void {
     assert(this.isWritable, 'isWritable is looked at before writeNative');
     const early = !this.#handshakeComplete;
-    if (!this.#ssl.writeNative(buffer, length, early)) this.#fail(this.#explain());
+    this.#flight?.mark(early ? FlightCall.writeEarlyData : FlightCall.write);
+    const isWritten = this.#ssl.writeNative(buffer, length, early);
+    this.#flight?.unmark();
+    if (!isWritten) this.#fail(this.#explain());
   }
 
   takeOutput(target: NativeBuffer): number {
     if (this.#disposed) return 0;
     const count = this.#ssl.takeOutput(target);
     this.#bytesSent += count;
+    if (count > 0) this.#flight?.sent(count);
     return count;
   }
 
@@ -274,7 +300,9 @@ export class TlsEngine implements TlsConnection {
   #sendShutdown(): void {
     if (this.#shutdownSent) return;
     this.#shutdownSent = true;
+    this.#flight?.mark(FlightCall.shutdown);
     this.#ssl.shutdown();
+    this.#flight?.unmark();
   }
 
   abandon(errorCode: string): void {
@@ -314,6 +342,7 @@ export class TlsEngine implements TlsConnection {
   #noteStart(): void {
     this.#startedAtMs = this.#clock.wallMs();
     this.#startedAtMonotonicMs = this.#clock.monotonicMs();
+    if (this.#watch !== null) this.#flight = beginFlight(this.#watch, this.#role);
   }
 
   /** Whether there is a cipher suite that is not only that of the session a client offers. */
@@ -385,7 +414,6 @@ export class TlsEngine implements TlsConnection {
     if (!this.#disposed) this.#handler.onError(failure.error);
   }
 
-  /** Taken once, at the end of the handshake. */
   /** Whoever only looks whether a port is open does this. */
   #notBegun(): SluiceError {
     return new SluiceError('tls-handshake-not-begun', 'the peer went away before its first octet', {
@@ -404,7 +432,7 @@ export class TlsEngine implements TlsConnection {
   #record(failure: Failure | null) {
     if (this.#reservedBytes > 0) this.#judge?.release(this.#ssl.tag, this.#reservedBytes);
     this.#reservedBytes = 0;
-    return takeHandshakeRecord(this.#ssl, {
+    const record = takeHandshakeRecord(this.#ssl, {
       failure,
       isAgreed: this.#isAgreed,
       earlyDataReason: this.#earlyDataReason,
@@ -415,5 +443,7 @@ export class TlsEngine implements TlsConnection {
       bytesReceived: this.#bytesReceived - this.#ssl.inputBytes,
       bytesSent: this.#bytesSent + this.#ssl.outputBytes,
     });
+    if (this.#flight !== null) endFlight(this.#flight, record);
+    return record;
   }
 }

@@ -11,6 +11,7 @@ import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataGate } from './early-data-gate.ts';
 import { EarlyDataJudge } from './early-data-judge.ts';
+import type { FlightWatch } from './flight-recorder.ts';
 import { HostNames } from './host-names.ts';
 import {
   type CertificatePair,
@@ -67,7 +68,7 @@ export interface ServerContext extends Disposable {
   /** What an operator should know, as an expired certificate; whole sentences. */
   readonly warnings: readonly string[];
   /** A connection that waits for a ClientHello. */
-  accept(handler: TlsHandler, clock: Clock): TlsConnection;
+  accept(handler: TlsHandler, clock: Clock, watch?: FlightWatch | null): TlsConnection;
   /** Newest first; tickets under the keys that are left out are no longer resumed. */
   replaceTicketKeys(keys: readonly Uint8Array[]): void;
   /**
@@ -125,7 +126,7 @@ export function createHostedContext(
       get warnings() {
         return hosts.flatMap((host) => host.warnings);
       },
-      accept: (handler, clock) =>
+      accept: (handler, clock, watch = null) =>
         new TlsEngine({
           ssl: new Ssl(base),
           role: 'server',
@@ -133,6 +134,7 @@ export function createHostedContext(
           clock,
           judge,
           keepsClientHello: shared.keepsClientHello ?? false,
+          watch,
         }),
       replaceTicketKeys: (replacement) => keys.replace(replacement),
       replaceCertificates: (index, certificates) => hosts[index]!.replaceCertificates(certificates),

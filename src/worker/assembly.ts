@@ -8,6 +8,7 @@ import { openAccessLog } from '../telemetry/access-log.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { startProcessSampler } from '../telemetry/process-sampler.ts';
+import { flightRegionBytes } from '../tls/flight-layout.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import type {
   CacheAnswer,
@@ -18,6 +19,7 @@ import type {
   StartWorker,
   WorkerSetup,
 } from './contract.ts';
+import { openFlights } from './flights.ts';
 import { openHandshakeJournal } from './handshake-journal.ts';
 
 export interface AssembledWorker {
@@ -30,11 +32,16 @@ export interface AssembledWorker {
   reconfigure(options: SluiceOptions): void;
 }
 
+function flightRegionOf({ flightsOffset }: WorkerSetup, { bytes }: SharedMemory): Uint8Array {
+  return bytes.subarray(flightsOffset, flightsOffset + flightRegionBytes);
+}
+
 export async function assembleWorker(
   setup: WorkerSetup,
   memory: SharedMemory,
   startWorker: StartWorker,
   purgeEverywhere: PurgeEverywhere,
+  flightRegion: Uint8Array = flightRegionOf(setup, memory),
 ): Promise<AssembledWorker> {
   const { options, workerIndex, listeners, ticketKeys, metricsOffset, strikesOffset } = setup;
   const region = memory.bytes.subarray(metricsOffset, metricsOffset + metricsRegionBytes);
@@ -56,6 +63,7 @@ export async function assembleWorker(
     bytesLive: nativeBytesLive,
     countsLive: liveNativeCounts,
   });
+  const flights = openFlights(flightRegion, setup.flightIdentity);
   const worker = await startWorker({
     options,
     workerIndex,
@@ -65,6 +73,7 @@ export async function assembleWorker(
     rates,
     metrics,
     accessLog,
+    recorder: flights.recorder,
     handshakes,
     purgeEverywhere,
   });
@@ -72,6 +81,7 @@ export async function assembleWorker(
     async drain(timeoutMs) {
       await worker.drain(timeoutMs);
       stopSampling();
+      flights[Symbol.dispose]();
       await accessLog.close();
       await handshakes.log?.close();
     },

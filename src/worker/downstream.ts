@@ -34,8 +34,8 @@ export interface DownstreamObserver {
   onClosed(connection: Downstream): void;
 }
 
-/** Makes the TLS engine of an accepted connection; null for a plaintext listener. */
-export type TlsAcceptor = (handler: TlsHandler) => TlsConnection;
+/** Makes the TLS engine of an accepted connection from the address `peer`. */
+export type TlsAcceptor = (handler: TlsHandler, peer: string) => TlsConnection;
 
 /** Who is at the other end: `127.0.0.1`, `::1` or `unix`, and the port. */
 export interface PeerAddress {
@@ -87,7 +87,10 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     this.#phaseSinceMs = this.#openedMs;
     const channel = new Channel(shared.channels, this);
     this.#channel = channel;
-    channel.attach(socket, accept === null ? null : accept(channel.tlsHandler()));
+    channel.attach(
+      socket,
+      accept === null ? null : accept(channel.tlsHandler(), peer.remoteAddress),
+    );
     if (accept === null) channel.markOpen();
     if (accept !== null) return;
     if (http2Cleartext) this.#preface = new PrefaceWatch();

@@ -113,7 +113,8 @@ export class Service {
       keepsClientHello: isOn('ja4', features),
     });
     this.#disposables.push(context);
-    return (handler) => context.accept(handler, systemClock);
+    const { recorder } = this.#base.input;
+    return (handler, peer) => context.accept(handler, systemClock, { recorder, peer });
   }
 
   #observer(): DownstreamShared['observer'] {

@@ -1,0 +1,355 @@
+/**
+ * The flight recorder: what each connection of a worker does in its handshake, in memory that
+ * outlives the worker. It is told of octets before the engine gets them and of calls before they are
+ * made, so that a worker that dies inside one leaves behind which it was.
+ *
+ * Nothing secret gets in: of sealed records there is the header, of early data the length. Nothing
+ * here throws, allocates per event or waits; layout and meaning are in flight-layout.ts.
+ */
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import type { HandshakeRecord } from './contract.ts';
+import {
+  EVENT_HEADER_WORDS,
+  eventCheck,
+  FLIGHT_HEADER_WORDS,
+  FLIGHT_IDENTITY_BYTES,
+  FLIGHT_LAYOUT,
+  FLIGHT_MAGIC,
+  FLIGHT_RESERVED_WORDS,
+  FLIGHT_SLOT_WORDS,
+  FLIGHT_SLOTS,
+  type FlightCall,
+  FlightEvent,
+  FlightHeader,
+  FlightPart,
+  FlightText,
+  flightRegionBytes,
+  identityCheck,
+  SLOT_HEADER_WORDS,
+  SlotFlag,
+  SlotHeader,
+  SlotOutcome,
+  slotWord,
+} from './flight-layout.ts';
+import { RecordFraming } from './record-framing.ts';
+
+/** Longer texts are cut: the longest host name has 253 octets. */
+const TEXT_BYTES_MAX = 255;
+
+export class FlightRecorder {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly doubles: Float64Array;
+  readonly clock: Clock;
+  readonly #free = new SlotQueue();
+  /** The next slot to be taken from its owner when none is free. */
+  #nextTaken = 0;
+  #identityRoom: Uint8Array;
+
+  /** `region` is `flightRegionBytes` long, and what it holds of a predecessor is wiped. */
+  constructor(region: Uint8Array, pid: number, clock: Clock) {
+    assert(region.length >= flightRegionBytes, 'the recorder fits its memory');
+    assert(region.byteOffset % 8 === 0, 'the region begins at a multiple of 8');
+    const { buffer, byteOffset } = region;
+    this.words = new Int32Array(buffer, byteOffset, flightRegionBytes / 4);
+    this.bytes = new Uint8Array(buffer, byteOffset, flightRegionBytes);
+    this.doubles = new Float64Array(buffer, byteOffset, flightRegionBytes / 8);
+    this.clock = clock;
+    this.#identityRoom = this.bytes.subarray(
+      FLIGHT_HEADER_WORDS * 4,
+      FLIGHT_HEADER_WORDS * 4 + FLIGHT_IDENTITY_BYTES,
+    );
+    const { words } = this;
+    words.fill(0, 0, FLIGHT_HEADER_WORDS);
+    for (let index = 0; index < FLIGHT_SLOTS; index++) {
+      words.fill(0, slotWord(index), slotWord(index) + SLOT_HEADER_WORDS);
+    }
+    words[FlightHeader.layout] = FLIGHT_LAYOUT;
+    words[FlightHeader.slots] = FLIGHT_SLOTS;
+    words[FlightHeader.slotWords] = FLIGHT_SLOT_WORDS;
+    words[FlightHeader.pid] = pid;
+    this.doubles[FlightHeader.startedAt / 2] = clock.wallMs();
+    words[FlightHeader.magic] = FLIGHT_MAGIC;
+  }
+
+  /** What a reader must know of this process. False when it is too long, and nothing was noted. */
+  identify(text: string): boolean {
+    const encoded = Buffer.from(text);
+    if (encoded.length > FLIGHT_IDENTITY_BYTES) return false;
+    this.words[FlightHeader.identityBytes] = 0;
+    this.#identityRoom.set(encoded);
+    this.words[FlightHeader.identityCheck] = identityCheck(encoded);
+    this.words[FlightHeader.identityBytes] = encoded.length;
+    return true;
+  }
+
+  /** The event loop turns. */
+  beat(): void {
+    this.words[FlightHeader.heartbeat] = (this.words[FlightHeader.heartbeat]! + 1) | 0;
+  }
+
+  /** A connection has begun. */
+  begin(role: 'server' | 'client'): Flight {
+    const number = (this.words[FlightHeader.lastConnection]! + 1) | 0 || 1;
+    this.words[FlightHeader.lastConnection] = number;
+    return new Flight(this, number, role === 'client' ? SlotFlag.client : 0);
+  }
+
+  /** A slot for a connection: the one that ended longest ago, or in turn one that is in use. */
+  claim(): number {
+    const free = this.#free.shift();
+    if (free !== -1) return free;
+    const taken = this.#nextTaken;
+    this.#nextTaken = (taken + 1) % FLIGHT_SLOTS;
+    return taken;
+  }
+
+  retire(slot: number): void {
+    this.#free.push(slot);
+  }
+}
+
+/** Where a connection is recorded, and whose it is. */
+export interface FlightWatch {
+  readonly recorder: FlightRecorder;
+  /** An IP address, `unix`, or '' when it is not to be known. */
+  readonly peer: string;
+}
+
+export function beginFlight(watch: FlightWatch, role: 'server' | 'client'): Flight {
+  const flight = watch.recorder.begin(role);
+  flight.note(FlightText.peer, watch.peer);
+  return flight;
+}
+
+export function endFlight(flight: Flight, record: HandshakeRecord): void {
+  flight.note(FlightText.serverName, record.serverName);
+  flight.note(FlightText.errorCode, record.errorCode);
+  flight.note(FlightText.alert, record.alert);
+  flight.end(record.outcome);
+}
+
+/** Slots that nobody writes any more, the oldest first; to begin with, all. */
+class SlotQueue {
+  readonly #slots = Int32Array.from({ length: FLIGHT_SLOTS }, (_, index) => index);
+  #first = 0;
+  #count = FLIGHT_SLOTS;
+
+  /** -1 when there is none. */
+  shift(): number {
+    if (this.#count === 0) return -1;
+    const slot = this.#slots[this.#first]!;
+    this.#first = (this.#first + 1) % FLIGHT_SLOTS;
+    this.#count--;
+    return slot;
+  }
+
+  push(slot: number): void {
+    if (this.#count === FLIGHT_SLOTS) return;
+    this.#slots[(this.#first + this.#count) % FLIGHT_SLOTS] = slot;
+    this.#count++;
+  }
+}
+
+/** Shared by all: runs of one read, used up before the next. */
+const framingRuns = new Int32Array(2 * 64);
+
+/** One connection's place in the recorder. */
+export class Flight {
+  readonly #recorder: FlightRecorder;
+  readonly #words: Int32Array;
+  readonly #number: number;
+  readonly #flags: number;
+  readonly #framing = new RecordFraming();
+  readonly #startedAtMs: number;
+  #slot = 0;
+  /** Where the slot begins, and where the next event goes; in words. */
+  #base = 0;
+  #next = 0;
+  #isEnded = false;
+  #state = 0;
+
+  constructor(recorder: FlightRecorder, number: number, flags: number) {
+    this.#recorder = recorder;
+    this.#words = recorder.words;
+    this.#number = number;
+    this.#flags = flags;
+    this.#startedAtMs = recorder.clock.monotonicMs();
+    this.#claim(flags, recorder.clock.wallMs());
+  }
+
+  /** Octets that the engine is about to get. */
+  received(source: Uint8Array, length: number): void {
+    const count = this.#framing.split(source, length, framingRuns);
+    this.#writeReceived(source, length, count);
+  }
+
+  earlyData(length: number): void {
+    this.#writeCount(FlightEvent.earlyData, length);
+  }
+
+  sent(length: number): void {
+    if (!this.#isEnded) this.#writeCount(FlightEvent.sent, length);
+  }
+
+  /** A native call of the handshake is about to be made. */
+  enter(call: FlightCall): void {
+    this.#write(FlightEvent.entered, call);
+    this.mark(call);
+  }
+
+  /** It has returned, and `state` is OpenSSL's now. */
+  leave(call: FlightCall, state: number): void {
+    this.unmark();
+    this.#write(FlightEvent.left, call);
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#write(FlightEvent.state, state & 0xff);
+  }
+
+  /** As `enter`, for calls too frequent to be events. */
+  mark(call: FlightCall): void {
+    const words = this.#words;
+    words[FlightHeader.insideConnection] = this.#number;
+    words[FlightHeader.insideCall] = call;
+  }
+
+  unmark(): void {
+    this.#words[FlightHeader.insideCall] = 0;
+  }
+
+  /** An observer is about to run; `index` is its place in the identity's list. */
+  enterObserver(index: number): void {
+    if (!this.#isEnded) this.#write(FlightEvent.observerEntered, index);
+    this.#words[FlightHeader.insideConnection] = this.#number;
+    this.#words[FlightHeader.insideObserver] = index + 1;
+  }
+
+  leaveObserver(index: number): void {
+    this.#words[FlightHeader.insideObserver] = 0;
+    if (!this.#isEnded) this.#write(FlightEvent.observerLeft, index);
+  }
+
+  note(kind: (typeof FlightText)[keyof typeof FlightText], text: string): void {
+    if (text === '' || this.#isEnded) return;
+    const encoded = Buffer.from(text.slice(0, TEXT_BYTES_MAX)).subarray(0, TEXT_BYTES_MAX);
+    const at = this.#room(Math.ceil(encoded.length / 4), 0);
+    if (at === -1) return;
+    const start = (at + EVENT_HEADER_WORDS) * 4;
+    this.#words[at + EVENT_HEADER_WORDS + Math.ceil(encoded.length / 4) - 1] = 0;
+    this.#recorder.bytes.set(encoded, start);
+    this.#publish(at, FlightEvent.text, kind, encoded.length);
+  }
+
+  /** The handshake has ended; the slot goes to whoever needs one, oldest first. */
+  end(outcome: 'complete' | 'failed'): void {
+    if (this.#isEnded) return;
+    const code = SlotOutcome[outcome];
+    this.#write(FlightEvent.ended, code);
+    this.#words[this.#base + SlotHeader.outcome] = code;
+    this.#isEnded = true;
+    if (this.#isOurs) this.#recorder.retire(this.#slot);
+  }
+
+  // ------------------------------------------------------------------ writing
+
+  get #isOurs(): boolean {
+    return this.#words[this.#base + SlotHeader.connection] === this.#number;
+  }
+
+  #claim(flags: number, startedAtMs: number): void {
+    const words = this.#words;
+    const slot = this.#recorder.claim();
+    const base = slotWord(slot);
+    words[base + SlotHeader.connection] = 0;
+    words[base + SlotHeader.used] = 0;
+    words[base + SlotHeader.flags] = flags;
+    words[base + SlotHeader.outcome] = SlotOutcome.open;
+    this.#recorder.doubles[(base + SlotHeader.startedAt) / 2] = startedAtMs;
+    words[base + SlotHeader.connection] = this.#number;
+    this.#slot = slot;
+    this.#base = base;
+    this.#next = base + SLOT_HEADER_WORDS;
+  }
+
+  /** Where an event with so many words of payload goes; -1 when it does not fit any more. */
+  #room(payloadWords: number, reserved: number): number {
+    // Others have needed the slot: what we had noted is lost, and we go on in another one.
+    if (!this.#isOurs) {
+      const { clock } = this.#recorder;
+      const agoMs = clock.monotonicMs() - this.#startedAtMs;
+      this.#claim(this.#flags | SlotFlag.late | SlotFlag.cut, clock.wallMs() - agoMs);
+    }
+    const end = this.#next + EVENT_HEADER_WORDS + payloadWords;
+    if (end <= this.#base + FLIGHT_SLOT_WORDS - reserved) return this.#next;
+    this.#words[this.#base + SlotHeader.flags]! |= SlotFlag.cut;
+    return -1;
+  }
+
+  #publish(at: number, type: number, argument: number, payloadBytes: number): void {
+    const words = this.#words;
+    const end = at + EVENT_HEADER_WORDS + ((payloadBytes + 3) >> 2);
+    const elapsedMs = this.#recorder.clock.monotonicMs() - this.#startedAtMs;
+    words[at] = type | (argument << 8) | (payloadBytes << 16);
+    words[at + 1] = (elapsedMs * 1000) | 0;
+    words[at + 2] = eventCheck(words, at, end, this.#number);
+    this.#next = end;
+    words[this.#base + SlotHeader.used] = end - this.#base - SLOT_HEADER_WORDS;
+  }
+
+  #write(type: number, argument: number): void {
+    const at = this.#room(0, 0);
+    if (at !== -1) this.#publish(at, type, argument, 0);
+  }
+
+  #writeCount(type: number, count: number): void {
+    const at = this.#room(1, 0);
+    if (at === -1) return;
+    this.#words[at + EVENT_HEADER_WORDS] = count;
+    this.#publish(at, type, 0, 4);
+  }
+
+  #writeReceived(source: Uint8Array, length: number, runs: number): void {
+    const at = this.#room(2, FLIGHT_RESERVED_WORDS);
+    if (at === -1) {
+      this.#writeCount(FlightEvent.received, length);
+      return;
+    }
+    const words = this.#words;
+    const last = this.#base + FLIGHT_SLOT_WORDS - FLIGHT_RESERVED_WORDS;
+    words[at + EVENT_HEADER_WORDS] = length;
+    let next = at + EVENT_HEADER_WORDS + 1;
+    let offset = 0;
+    for (let run = 0; run < runs; run++) {
+      const what = framingRuns[2 * run]!;
+      const count = framingRuns[2 * run + 1]!;
+      if (next >= last) break;
+      if (what !== FlightPart.bytes) {
+        words[next++] = (count << 2) | what;
+      } else {
+        const kept = Math.min(count, (last - next - 1) * 4);
+        next = this.#copy(source, offset, kept, next);
+        if (kept < count) break;
+      }
+      offset += count;
+    }
+    // Parts that are not there are read as octets left out for want of room.
+    if (next >= last) this.#words[this.#base + SlotHeader.flags]! |= SlotFlag.cut;
+    this.#publish(at, FlightEvent.received, 0, (next - at - EVENT_HEADER_WORDS) * 4);
+  }
+
+  #copy(source: Uint8Array, offset: number, count: number, at: number): number {
+    const words = this.#words;
+    words[at] = (count << 2) | FlightPart.bytes;
+    if (count === 0) return at + 1;
+    const end = at + 1 + ((count + 3) >> 2);
+    words[end - 1] = 0;
+    const whole = offset === 0 && count === source.length;
+    this.#recorder.bytes.set(
+      whole ? source : source.subarray(offset, offset + count),
+      (at + 1) * 4,
+    );
+    return end;
+  }
+}
