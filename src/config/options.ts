@@ -1,5 +1,6 @@
 /** The validated, frozen options of one sluice. Command line and configuration file both end here. */
 import type { RouteOptions } from '../proxy/routing/route.ts';
+import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
 
 /** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
@@ -52,7 +53,10 @@ export interface OriginOptions {
 }
 
 export interface SluiceOptions {
+  /** Of --origin: what is shown to whoever starts it. */
   readonly origin: OriginOptions;
+  /** Groups that routes name; the first one is also for requests without a route. */
+  readonly origins: readonly OriginGroupOptions[];
   /** Each request takes the first that is for it. */
   readonly routes: readonly RouteOptions[];
   readonly listeners: readonly ListenerOptions[];

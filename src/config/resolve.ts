@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
 import { plainRoute } from '../proxy/routing/route.ts';
+import { plainGroup } from '../proxy/upstream/options.ts';
 import { readCertificatePair, readPem } from './certificate.ts';
 import type { Command } from './command-line.ts';
 import type { GivenOptions } from './given.ts';
@@ -59,6 +60,7 @@ export async function resolveOptions(
   const options: SluiceOptions = {
     origin,
     // One origin has one name, and every request goes there.
+    origins: [plainGroup('default', origin)],
     routes: [plainRoute('default')],
     listeners,
     workers,

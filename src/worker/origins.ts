@@ -6,20 +6,13 @@ import { OriginServer, type ServerCounters } from '../proxy/upstream/endpoint.ts
 import { EndpointPool } from '../proxy/upstream/endpoint-pool.ts';
 import { type Origins, UpstreamGroup } from '../proxy/upstream/group.ts';
 import { defaultUpstreamLimits, type UpstreamLimits } from '../proxy/upstream/limits.ts';
-import {
-  defaultGroupOptions,
-  type OriginGroupOptions,
-  type OriginServerOptions,
-} from '../proxy/upstream/options.ts';
+import type { OriginGroupOptions, OriginServerOptions } from '../proxy/upstream/options.ts';
 import { OriginTls } from '../proxy/upstream/origin-tls.ts';
 import { Resolver } from '../proxy/upstream/resolver.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createClientContext } from '../tls/client-context.ts';
 import { poolObserver } from './observers.ts';
-
-/** Name of the group that --origin makes. */
-const DEFAULT_GROUP = 'default';
 
 export interface WorkerOrigins extends Origins, Disposable {
   readonly groups: ReadonlyMap<string, UpstreamGroup>;
@@ -39,7 +32,7 @@ export interface OriginsBase {
 export function openOrigins(options: SluiceOptions, base: OriginsBase): WorkerOrigins {
   const disposables: Disposable[] = [];
   const groups = new Map<string, UpstreamGroup>();
-  for (const group of groupOptions(options)) {
+  for (const group of options.origins) {
     groups.set(group.name, makeGroup(group, base, disposables));
   }
   const [byDefault] = groups.values();
@@ -59,14 +52,8 @@ export function openOrigins(options: SluiceOptions, base: OriginsBase): WorkerOr
   };
 }
 
-function groupOptions({ origin }: SluiceOptions): OriginGroupOptions[] {
-  const { scheme, http2, host, port, pathPrefix, verify, caFile } = origin;
-  const server = { scheme, http2, host, port, weight: 1, backup: false };
-  const tls = { ...defaultGroupOptions.tls, verify, caFile };
-  return [{ ...defaultGroupOptions, name: DEFAULT_GROUP, servers: [server], pathPrefix, tls }];
-}
-
-function makeGroup(
+/** What it makes for TLS is added to `disposables`. */
+export function makeGroup(
   options: OriginGroupOptions,
   base: OriginsBase,
   disposables: Disposable[],

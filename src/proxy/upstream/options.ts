@@ -178,3 +178,20 @@ export const defaultGroupOptions = {
   tls: { verify: true, caFile: '', serverName: '', earlyData: false },
   proxyProtocol: 'off',
 } as const satisfies Partial<OriginGroupOptions>;
+
+/** One server, of which only the URL is known and how far its certificate is trusted. */
+export function plainGroup(
+  name: string,
+  origin: Pick<OriginServerOptions, 'scheme' | 'http2' | 'host' | 'port'> &
+    Pick<OriginTlsOptions, 'verify' | 'caFile'> &
+    Pick<OriginGroupOptions, 'pathPrefix'>,
+): OriginGroupOptions {
+  const { scheme, http2, host, port, pathPrefix, verify, caFile } = origin;
+  return {
+    ...defaultGroupOptions,
+    name,
+    pathPrefix,
+    servers: [{ scheme, http2, host, port, weight: 1, backup: false }],
+    tls: { ...defaultGroupOptions.tls, verify, caFile },
+  };
+}
