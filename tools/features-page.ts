@@ -8,9 +8,8 @@ Each alters what is agreed with a client.`,
   observer: `## Observers
 
 Each is given the record of a handshake after it has ended, and alters nothing. One that throws, or
-takes more than a millisecond of processor time, is noted in
-[\`sluice_observer_faults_total\`](metrics.md); after [some faults](limits.md#observers-of-handshakes)
-it is cut off, named in the log and in \`sluice_observer_cut_off\`, and handshakes go on without it.
+takes [too much processor time](limits.md#observers-of-handshakes), is noted in
+[\`sluice_observer_faults_total\`](metrics.md); after some faults it is cut off, named in the log and in \`sluice_observer_cut_off\`, and handshakes go on without it.
 \`sluice handshakes rearm NAME\` calls it again.`,
 } as const;
 

@@ -82,6 +82,25 @@ const GROUPS = [
   'brainpoolP512r1tls13',
 ];
 
+/** By the names of RFC 8446 §4.2.3. */
+const SIGNATURE_SCHEMES = [
+  'none',
+  'ecdsa_secp256r1_sha256',
+  'ecdsa_secp384r1_sha384',
+  'ecdsa_secp521r1_sha512',
+  'ed25519',
+  'ed448',
+  'rsa_pss_rsae_sha256',
+  'rsa_pss_rsae_sha384',
+  'rsa_pss_rsae_sha512',
+  'rsa_pss_pss_sha256',
+  'rsa_pss_pss_sha384',
+  'rsa_pss_pss_sha512',
+  'rsa_pkcs1_sha256',
+  'rsa_pkcs1_sha384',
+  'rsa_pkcs1_sha512',
+];
+
 const CIPHERS = [
   'none',
   'TLS_AES_128_GCM_SHA256',
@@ -154,6 +173,8 @@ const cache = closed('cache', cacheOutcomes);
 const listener = closed('listener', ['http', 'https']);
 const version = label('version', ['TLSv1.3', 'TLSv1.2', 'none']);
 const resumed = closed('resumed', ['0', '1']);
+/** With room for the 25 that TLS 1.2 alone has. */
+const group = label('group', GROUPS, 31);
 
 export const metricTable = {
   requests: metric(
@@ -232,8 +253,8 @@ export const metricTable = {
     'TLS handshakes ended, by version, group, cipher suite, resumption and outcome.',
     [
       version,
-      label('group', GROUPS, 19),
-      label('cipher', CIPHERS, 19),
+      group,
+      label('cipher', CIPHERS, 31),
       resumed,
       closed('outcome', ['complete', 'failed']),
     ],
@@ -241,8 +262,14 @@ export const metricTable = {
   handshakeDuration: metric(
     'histogram',
     'sluice_tls_handshake_duration_seconds',
-    'Time from the first byte to the end of complete handshakes, by version and resumption.',
-    [version, resumed],
+    'Time from the first byte to the end of complete handshakes, by version, resumption and group.',
+    [version, resumed, group],
+  ),
+  handshakeSignatures: metric(
+    'counter',
+    'sluice_tls_handshake_signatures_total',
+    'Complete TLS handshakes, by the scheme with which the server signed (none: it was resumed).',
+    [label('scheme', SIGNATURE_SCHEMES, 15)],
   ),
   handshakeFailures: metric(
     'counter',

@@ -25,6 +25,7 @@ function handshake(facts: Partial<HandshakeFacts>): HandshakeFacts {
     earlyDataReason: '',
     earlyDataBytes: 0,
     helloRetryRequest: false,
+    signature: '',
     durationMs: 2,
     bytesReceived: 300,
     bytesSent: 900,
@@ -85,9 +86,17 @@ test('a handshake is counted by version, group, cipher, resumption and outcome',
   assert.ok(text.includes('sluice_tls_hello_retry_requests_total 1'));
   assert.ok(text.includes('sluice_tls_handshake_failures_total{code="tls-timeout"} 1'));
   const name = 'sluice_tls_handshake_duration_seconds';
-  assert.ok(text.includes(`${name}_count{version="TLSv1.3",resumed="1"} 1`));
-  assert.ok(text.includes(`${name}_bucket{version="TLSv1.3",resumed="1",le="0.002048"} 1`));
-  assert.ok(text.includes(`${name}_bucket{version="TLSv1.3",resumed="1",le="0.001024"} 0`));
+  assert.ok(text.includes(`${name}_count{version="TLSv1.3",resumed="1",group="X25519MLKEM768"} 1`));
+  assert.ok(
+    text.includes(
+      `${name}_bucket{version="TLSv1.3",resumed="1",group="X25519MLKEM768",le="0.002048"} 1`,
+    ),
+  );
+  assert.ok(
+    text.includes(
+      `${name}_bucket{version="TLSv1.3",resumed="1",group="X25519MLKEM768",le="0.001024"} 0`,
+    ),
+  );
 });
 
 test('offered early data is counted once, as accepted or by the reason it was not', () => {
@@ -103,16 +112,40 @@ test('offered early data is counted once, as accepted or by the reason it was no
   assert.ok(text.includes('sluice_early_data_rejected_total{reason="replayed"} 1'));
 });
 
+test('how long handshakes took is known by version, resumption and group; who signed by scheme', () => {
+  const memory = region();
+  const metrics = new Metrics(memory);
+  const signature = 'ecdsa_secp256r1_sha256';
+  metrics.handshakeEnded(handshake({ group: 'secp384r1', signature, durationMs: 2 }));
+  metrics.handshakeEnded(handshake({ group: 'secp384r1', signature, durationMs: 20 }));
+  metrics.handshakeEnded(handshake({ version: 'TLSv1.2', group: '', resumed: true }));
+  metrics.handshakeEnded(handshake({ outcome: 'failed', errorCode: 'tls-not-tls', signature }));
+  const text = lines(memory);
+  const name = 'sluice_tls_handshake_duration_seconds';
+  const labels = 'version="TLSv1.3",resumed="0",group="secp384r1"';
+  assert.ok(text.includes(`${name}_count{${labels}} 2`));
+  assert.ok(text.includes(`${name}_sum{${labels}} 0.022`));
+  assert.ok(text.includes(`${name}_bucket{${labels},le="0.002048"} 1`));
+  assert.ok(text.includes(`${name}_count{version="TLSv1.2",resumed="1",group="none"} 1`));
+  const signatures = text.filter((line) =>
+    line.startsWith('sluice_tls_handshake_signatures_total'),
+  );
+  assert.deepEqual(signatures, [
+    'sluice_tls_handshake_signatures_total{scheme="none"} 1',
+    `sluice_tls_handshake_signatures_total{scheme="${signature}"} 2`,
+  ]);
+});
+
 test('a group nobody foresaw is counted by its name, until there are too many', () => {
   const memory = region();
   const metrics = new Metrics(memory);
-  for (let i = 0; i < 40; i++) metrics.handshakeEnded(handshake({ group: `new-group-${i}` }));
+  for (let i = 0; i < 52; i++) metrics.handshakeEnded(handshake({ group: `new-group-${i}` }));
   const groups = readMetrics([memory])
     .find(({ definition }) => definition.name === 'sluice_tls_handshakes_total')
     ?.series.map((series) => [series.labels[1], series.value]);
-  assert.equal(groups?.length, 20);
+  assert.equal(groups?.length, 32);
   assert.deepEqual(groups?.[0], ['new-group-0', 1]);
-  assert.deepEqual(groups?.[19], ['other', 21]);
+  assert.deepEqual(groups?.[31], ['other', 21]);
 });
 
 test("a successor goes on with its predecessor's counts and names; gauges begin anew", () => {

@@ -27,6 +27,8 @@ export interface HandshakeFacts {
   readonly earlyDataReason: string;
   readonly earlyDataBytes: number;
   readonly helloRetryRequest: boolean;
+  /** Scheme with which the server signed, or ''. */
+  readonly signature: string;
   readonly durationMs: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
@@ -101,6 +103,8 @@ export class Metrics {
   readonly #http2Abuse: LabelIndex;
   readonly #tlsVersion: LabelIndex;
   readonly #group: LabelIndex;
+  readonly #durationGroup: LabelIndex;
+  readonly #signature: LabelIndex;
   readonly #cipher: LabelIndex;
   readonly #handshakeError: LabelIndex;
   readonly #earlyDataReason: LabelIndex;
@@ -128,6 +132,8 @@ export class Metrics {
     this.#http2Abuse = index(at.http2Abuse, 0);
     this.#tlsVersion = index(at.handshakes, 0);
     this.#group = index(at.handshakes, 1);
+    this.#durationGroup = index(at.handshakeDuration, 2);
+    this.#signature = index(at.handshakeSignatures, 0);
     this.#cipher = index(at.handshakes, 2);
     this.#handshakeError = index(at.handshakeFailures, 0);
     this.#earlyDataReason = index(at.earlyDataRejected, 0);
@@ -210,31 +216,39 @@ export class Metrics {
 
   handshakeEnded(facts: HandshakeFacts): void {
     const version = facts.version === '' ? 'none' : facts.version;
+    const group = facts.group === '' ? 'none' : facts.group;
     const resumed = facts.resumed ? 1 : 0;
     const { labels } = at.handshakes;
     this.#add(
       at.handshakes.firstSlot +
         this.#tlsVersion.offsetOf(version) +
-        this.#group.offsetOf(facts.group === '' ? 'none' : facts.group) +
+        this.#group.offsetOf(group) +
         this.#cipher.offsetOf(facts.cipher === '' ? 'none' : facts.cipher) +
         resumed * labels[3]!.stride +
         (facts.outcome === 'complete' ? 0 : 1) * labels[4]!.stride,
       1,
     );
-    if (facts.outcome === 'complete') {
-      const layout = at.handshakeDuration;
-      const versions = this.#tlsVersion.offsetOf(version) / labels[0]!.stride;
-      this.#observe(
-        layout.firstSlot + versions * layout.labels[0]!.stride + resumed * layout.labels[1]!.stride,
-        facts.durationMs,
-      );
-    } else {
+    if (facts.outcome === 'complete') this.#handshakeComplete(facts, version, group);
+    else
       this.#add(at.handshakeFailures.firstSlot + this.#handshakeError.offsetOf(facts.errorCode), 1);
-    }
     if (facts.helloRetryRequest) this.#add(at.helloRetryRequests.firstSlot, 1);
     this.#add(at.handshakeBytes.firstSlot, facts.bytesReceived);
     this.#add(at.handshakeBytes.firstSlot + 1, facts.bytesSent);
     this.#earlyData(facts);
+  }
+
+  #handshakeComplete(facts: HandshakeFacts, version: string, group: string): void {
+    const { firstSlot, labels } = at.handshakeDuration;
+    const versionIndex = this.#tlsVersion.offsetOf(version) / at.handshakes.labels[0]!.stride;
+    this.#observe(
+      firstSlot +
+        versionIndex * labels[0]!.stride +
+        (facts.resumed ? labels[1]!.stride : 0) +
+        this.#durationGroup.offsetOf(group),
+      facts.durationMs,
+    );
+    const scheme = facts.signature === '' ? 'none' : facts.signature;
+    this.#add(at.handshakeSignatures.firstSlot + this.#signature.offsetOf(scheme), 1);
   }
 
   handshakeLogged(fate: 'written' | 'suppressed' | 'dropped', lines: number): void {

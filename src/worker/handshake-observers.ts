@@ -80,11 +80,11 @@ export class HandshakeObservers {
         this.#onFault(fuse, 'threw', error instanceof Error ? String(error) : 'it threw no error');
         continue;
       }
-      fuse.calls++;
+      fuse.called();
       if (monotonicMs() - startedMs <= fuse.limits.callMs) continue;
       const usedMs = processorMs() - processorAtMs;
       processorAtMs += usedMs;
-      if (usedMs <= fuse.limits.callMs) continue;
+      if (usedMs <= fuse.limits.callMs || fuse.isWarmingUp) continue;
       this.#onFault(fuse, 'overran', `a call took ${usedMs.toFixed(1)} ms of processor time`);
     }
   }
@@ -125,8 +125,9 @@ class Fuse {
   /** Of all time. */
   faults = 0;
   lastFault = '';
-  /** Since the window began. */
-  calls = 0;
+  #calls = 0;
+  /** Calls and faults since the window began. */
+  #windowCalls = 0;
   #windowFaults = 0;
   #windowThrows = 0;
   #windowEndsMs = 0;
@@ -134,6 +135,15 @@ class Fuse {
   constructor(observer: HandshakeObserver, limits: ObserverLimits) {
     this.observer = observer;
     this.limits = limits;
+  }
+
+  called(): void {
+    this.#calls++;
+    this.#windowCalls++;
+  }
+
+  get isWarmingUp(): boolean {
+    return this.#calls <= this.limits.warmUpCalls;
   }
 
   /** Notes a fault; whether it was the one too many. */
@@ -144,12 +154,12 @@ class Fuse {
     if (nowMs >= this.#windowEndsMs) {
       this.#windowFaults = 0;
       this.#windowThrows = 0;
-      this.calls = 0;
+      this.#windowCalls = 0;
       this.#windowEndsMs = nowMs + windowMs;
     }
     this.#windowFaults++;
     if (fault === 'threw') this.#windowThrows++;
-    const isOften = this.#windowFaults * overrunOneIn >= this.calls;
+    const isOften = this.#windowFaults * overrunOneIn >= this.#windowCalls;
     if (this.#windowThrows < faultsMax && !(this.#windowFaults >= faultsMax && isOften))
       return false;
     this.isArmed = false;

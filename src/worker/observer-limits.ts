@@ -2,6 +2,8 @@
 export interface ObserverLimits {
   /** Processor time that one call may take; more is a fault. */
   readonly callMs: number;
+  /** The first calls, in which code is compiled and loaded, may take as long as they do. */
+  readonly warmUpCalls: number;
   /** Faults within `windowMs` after which the observer is called no more. */
   readonly faultsMax: number;
   /**
@@ -14,12 +16,14 @@ export interface ObserverLimits {
 }
 
 /**
- * callMs: several times what a whole handshake takes, and a hundred times what our observers do.
+ * callMs: others on the worker wait so long, too; our own observers take microseconds.
+ * warmUpCalls: more than it takes until code is compiled.
  * faultsMax, windowMs: a fault that some clients provoke is seen within seconds under load, and one
  * that is rare is worth its log lines. overrunOneIn: collections hit far fewer than that.
  */
 export const defaultObserverLimits: ObserverLimits = {
-  callMs: 1,
+  callMs: 5,
+  warmUpCalls: 20,
   faultsMax: 5,
   overrunOneIn: 20,
   windowMs: 60_000,

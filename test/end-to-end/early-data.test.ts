@@ -324,7 +324,8 @@ test('early data followed by silence does not hold the server', { skip }, async 
   });
   try {
     // The handshake's deadline is 10 s.
-    const failed = () => sluice.sum('sluice_tls_handshakes_total', { outcome: 'failed' });
+    const code = 'tls-handshake-timeout';
+    const failed = () => sluice.sum('sluice_tls_handshake_failures_total', { code });
     const before = await failed();
     await until(async () => (await failed()) > before, 'the handshake to be given up', 15_000);
     assert.equal(origin.asked(path).length, 0);
