@@ -3,6 +3,7 @@
  * asks for nothing special, is answered here in one call; everything else becomes an exchange.
  */
 
+import type { SluiceError } from '../base/errors.ts';
 import { hitStatusMember } from '../cache/cache-status.ts';
 import type { PreparedHit, StoredResponse, StoreHit } from '../cache/contract.ts';
 import { currentAgeMs, isFresh } from '../cache/freshness.ts';
@@ -22,7 +23,6 @@ import type { ProxyEnvironment } from './environment.ts';
 import { Exchange } from './exchange.ts';
 import { addOurMark, PROXY_NAME } from './forwarding.ts';
 import type { Routes } from './routing/route-table.ts';
-import type { RoutingFailure } from './routing/router.ts';
 import { routingError } from './routing/rules.ts';
 
 /**
@@ -63,7 +63,9 @@ export class ReverseProxy implements RequestSink {
 
   onRequest(head: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
     const environment = this.#routes.find(head, facts);
-    if (typeof environment === 'string') return this.#refuse(environment, head, sender, facts);
+    if (typeof environment === 'string') {
+      return this.turnAway(routingError(environment), head, sender, facts);
+    }
     const { route, clock } = environment;
     const startedMs = clock.monotonicMs();
     if (route.gate !== null) {
@@ -94,8 +96,9 @@ export class ReverseProxy implements RequestSink {
     return exchange;
   }
 
-  #refuse(
-    failure: RoutingFailure,
+  /** Answers a request that is no route's. */
+  turnAway(
+    error: SluiceError,
     head: RequestHead,
     sender: ResponseSender,
     facts: RequestFacts,
@@ -103,7 +106,7 @@ export class ReverseProxy implements RequestSink {
     const { unrouted } = this.#routes;
     const startedMs = unrouted.clock.monotonicMs();
     const exchange = new Exchange(unrouted, head, sender, facts, '', startedMs);
-    exchange.turnAway({ kind: 'refused', error: routingError(failure), retryAfterSeconds: 0 });
+    exchange.turnAway({ kind: 'refused', error, retryAfterSeconds: 0 });
     return exchange;
   }
 

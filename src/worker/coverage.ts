@@ -40,7 +40,7 @@ function isNamed(certificate: X509Certificate, host: string): boolean {
 }
 
 /** The host without port, brackets and final dot, in lower case. */
-function hostOf(authority: string): string {
+export function hostOf(authority: string): string {
   const host = authority.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1');
   return host.replace(/\.$/, '').toLowerCase();
 }

@@ -10,13 +10,16 @@ import type { StreamSocket } from '../reactor/contract.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import { PrefaceWatch } from './front/preface-watch.ts';
+import { HostGuard, type HostPolicies, type RefusingSink } from './host-guard.ts';
 import type { DownstreamLimits } from './limits.ts';
 import { http1Protocol, http2Protocol, type ServerProtocol } from './protocol.ts';
 
 /** What downstream connections of one worker share. */
 export interface DownstreamShared {
   readonly channels: ChannelPool;
-  readonly sink: RequestSink;
+  readonly sink: RefusingSink;
+  /** What the hosts of TLS ask of clients; null when they all ask the same. */
+  readonly policies: HostPolicies | null;
   readonly limits: DownstreamLimits;
   readonly monotonicMs: () => number;
   readonly observer: DownstreamObserver;
@@ -97,9 +100,16 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     else this.#protocol = http1Protocol(this.#protocolInput());
   }
 
+  /** Null policies are the usual case: then requests go straight to the proxy. */
+  get #sink(): RequestSink {
+    const { sink, policies } = this.#shared;
+    if (policies === null || this.kind === 'http') return sink;
+    return new HostGuard(sink, policies, () => this.#channel.tls?.host ?? 0);
+  }
+
   #protocolInput() {
     return {
-      sink: this.#shared.sink,
+      sink: this.#sink,
       output: this.#channel,
       channels: this.#shared.channels,
       scheme: this.kind,

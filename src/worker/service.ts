@@ -15,6 +15,7 @@ import type { PurgeGate } from '../proxy/purge-request.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import { EarlyDataGate } from '../tls/early-data-gate.ts';
 import { isOn } from '../tls/features.ts';
+import { type HostTlsOptions, plainHost } from '../tls/host-options.ts';
 import { createServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
 import type { BatchClock } from './batch-clock.ts';
@@ -25,6 +26,7 @@ import type { DownstreamShared, TlsAcceptor } from './downstream.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import type { HandshakeObservers } from './handshake-observers.ts';
 import { observersOf } from './handshakes.ts';
+import { hostPolicies } from './host-guard.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { exchangeObserver } from './observers.ts';
 import { openOrigins, type WorkerOrigins } from './origins.ts';
@@ -72,6 +74,7 @@ export class Service {
       monotonicMs: systemClock.monotonicMs,
       observer: this.#observer(),
       isCovered: coverageOf(options.certificate?.certificatePem ?? null),
+      policies: hostPolicies(hostsOf(options)),
     };
   }
 
@@ -151,6 +154,10 @@ export class Service {
   [Symbol.dispose](): void {
     for (const disposable of this.#disposables.splice(0)) disposable[Symbol.dispose]();
   }
+}
+
+function hostsOf({ certificate }: SluiceOptions): HostTlsOptions[] {
+  return certificate === null ? [] : [{ ...plainHost, certificates: [certificate] }];
 }
 
 let dateSecond = -1;

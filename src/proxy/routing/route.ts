@@ -7,6 +7,8 @@ import { type CacheRules, defaultCacheRules } from '../../cache/rules.ts';
 
 /** Which requests a route is for: all that is given must agree. */
 export interface RouteMatch {
+  /** `http` or `https`; '' for both. */
+  readonly scheme: '' | 'http' | 'https';
   /** `example.org`, or `*.example.org` for all below it; empty for every host. No ports. */
   readonly hosts: readonly string[];
   /** As in {@link PathRule} of path.ts; '' for every path. */
@@ -114,6 +116,7 @@ export interface RouteOptions {
 }
 
 export const matchEverything: RouteMatch = {
+  scheme: '',
   hosts: [],
   pathPrefix: '',
   pathPattern: '',

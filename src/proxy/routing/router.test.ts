@@ -85,6 +85,7 @@ test('patterns, methods, fields and addresses narrow a route', () => {
     keyed: { fields: { 'x-key': '*' } },
     internal: { from: [{ address: '10.0.0.0', bits: 8 }] },
     gets: { methods: ['GET'] },
+    secure: { scheme: 'https' },
   });
   assert.equal(route(request('http://a.example/a/b.png?x')), 'pictures');
   assert.equal(route(request('http://a.example/', 'GET', { 'x-beta': 'yes' })), 'beta');
@@ -95,6 +96,7 @@ test('patterns, methods, fields and addresses narrow a route', () => {
   assert.equal(route(request('http://a.example/', 'POST'), '::ffff:10.1.2.3'), 'internal');
   assert.equal(route(request('http://a.example/', 'HEAD')), 'gets', 'GET includes HEAD');
   assert.equal(route(request('http://a.example/', 'POST')), 'no-route');
+  assert.equal(route({ ...request('http://a.example/', 'POST'), scheme: 'https' }), 'secure');
 });
 
 const spellings = [

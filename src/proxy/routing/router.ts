@@ -27,6 +27,7 @@ export interface ClientFacts {
 interface Candidate<T> {
   readonly target: T;
   readonly isUnconditional: boolean;
+  readonly scheme: string;
   readonly prefix: PathRule | null;
   readonly pattern: RegExp | null;
   readonly methods: ReadonlySet<string> | null;
@@ -118,6 +119,7 @@ export class Router<T extends object> {
 function candidateOf<T>(match: RouteMatch, target: T): Candidate<T> {
   const candidate = {
     target,
+    scheme: match.scheme,
     prefix: match.pathPrefix === '' ? null : pathRule(match.pathPrefix),
     pattern: match.pathPattern === '' ? null : compilePattern(match.pathPattern),
     methods: methodSet(match.methods),
@@ -126,7 +128,7 @@ function candidateOf<T>(match: RouteMatch, target: T): Candidate<T> {
   };
   const { prefix, pattern, methods, fields, from } = candidate;
   const isForPaths = prefix !== null || pattern !== null;
-  const isForOthers = methods !== null || fields.length > 0 || from !== null;
+  const isForOthers = match.scheme !== '' || methods !== null || fields.length > 0 || from !== null;
   return { ...candidate, isUnconditional: !isForPaths && !isForOthers };
 }
 
@@ -166,7 +168,8 @@ function firstOf<T>(
   lenient: boolean,
 ): T | undefined {
   for (const candidate of host.candidates) {
-    const { prefix, pattern, methods, from } = candidate;
+    const { scheme, prefix, pattern, methods, from } = candidate;
+    if (scheme !== '' && scheme !== head.scheme) continue;
     if (prefix !== null) {
       if (!isUnder(path, lenient ? prefix.lenient : prefix.normal, prefix.kind)) continue;
     }
