@@ -4,8 +4,10 @@
  */
 import { strongMatch } from '../http/conditionals.ts';
 import { FieldSection } from '../http/field-section.ts';
+import type { RequestHead } from '../http/message.ts';
 import type { PartialContent, StoredResponse, StoreHit } from './contract.ts';
-import type { Piece, Representation } from './range.ts';
+import { evaluatePreconditions } from './preconditions.ts';
+import { type Piece, planRange, type Representation } from './range.ts';
 import { entityTagOf, hasStrongValidator } from './validators.ts';
 import { matchesVary, sameVaryFields } from './vary.ts';
 
@@ -69,6 +71,45 @@ export function wholeOf(part: Representation): Representation {
   }
   const { responseTimeMs } = part;
   return { status: 200, fields, partial: null, contentLength: lengthOf(part), responseTimeMs };
+}
+
+/** An answer from stored parts. */
+export interface Completion {
+  /** The part that the request has selected. */
+  readonly selected: Representation;
+  /** Status, fields and length of the answer, as far as the stored parts know. */
+  readonly answer: Pick<Representation, 'status' | 'fields' | 'contentLength'>;
+  readonly sections: readonly Section[];
+}
+
+/** Gaps that are worth a request each; with more, the request is forwarded as it is. */
+const GAPS_MAX = 4;
+
+/**
+ * How the stored parts answer a GET, which one of them alone does not; null when they are no help.
+ * `boundary` as for {@link planRange}.
+ */
+export function completionOf(
+  request: RequestHead,
+  selected: StoreHit,
+  hits: readonly StoreHit[],
+  boundary: string,
+  nowMs: number,
+): Completion | null {
+  const { response } = selected;
+  if (request.method !== 'GET' || lengthOf(response) === -1) return null;
+  if (!hasStrongValidator(response.fields)) return null;
+  if (planRange(request.fields, response, nowMs, boundary).kind !== 'forward') return null;
+  const whole = wholeOf(response);
+  if (evaluatePreconditions(request.fields, whole, nowMs) !== 'proceed') return null;
+  const plan = planRange(request.fields, whole, nowMs, boundary);
+  if (plan.kind === 'forward') return null;
+  const isWhole = plan.kind === 'whole';
+  const pieces = isWhole ? [{ start: 0, end: whole.contentLength }] : plan.pieces;
+  const sections = sectionsOf(pieces, partsOf(selected, hits, request.fields));
+  const gaps = sections.filter(({ kind }) => kind === 'missing').length;
+  if (gaps > GAPS_MAX || !sections.some(({ kind }) => kind === 'stored')) return null;
+  return { selected: response, answer: isWhole ? whole : plan, sections };
 }
 
 /** A run of an answer's octets. */

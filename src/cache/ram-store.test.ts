@@ -245,7 +245,7 @@ test('a scan of things used once does not push out what is used', () => {
   );
 });
 
-test('what came of a response that breaks off is kept as a part, if the rest can be asked for', async () => {
+test('what came of a response that breaks off is a part, if the rest can be asked for', async () => {
   using store = new RamStore({ capacityBytes: MIB });
   for (const [key, etag, kept] of [
     ['strong', '"a"', true],

@@ -2,7 +2,7 @@
  * Validation (RFC 9111 §4.3): the conditional request that a cache sends, and what its answer does
  * to what is stored.
  */
-import { weakMatch } from '../http/conditionals.ts';
+import { strongMatch, weakMatch } from '../http/conditionals.ts';
 import { parseHttpDate } from '../http/dates.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
@@ -10,14 +10,14 @@ import type { StoredResponse, StoreHit } from './contract.ts';
 import { initialAgeMs } from './freshness.ts';
 import type { CachePolicy } from './policy.ts';
 import { renewedResponse, storableFields } from './stored-response.ts';
-import { entityTagOf } from './validators.ts';
+import { entityTagOf, hasStrongValidator } from './validators.ts';
 import { varyFieldsOf, varyNames } from './vary.ts';
 
 /** Entity tags sent in one If-None-Match: enough for the variants of a page, short on the wire. */
 export const ENTITY_TAGS_MAX = 16;
 
 /** The conditional fields of a request (RFC 9110 §13.1). */
-const CONDITIONAL = [
+export const CONDITIONAL = [
   'if-match',
   'if-none-match',
   'if-modified-since',
@@ -35,13 +35,14 @@ export function isConditional(fields: FieldSection): boolean {
  */
 export function canValidate(request: FieldSection, stored: StoredResponse): boolean {
   if (request.has('if-match') || request.has('if-unmodified-since')) return false;
-  if (stored.partial !== null) return false;
+  if (stored.partial !== null && !hasStrongValidator(stored.fields)) return false;
   return entityTagOf(stored.fields) !== undefined || stored.fields.has('last-modified');
 }
 
 /**
  * Turns a request's fields into those of a validation (RFC 9111 §4.3.1), in place: the client's own
- * conditions are answered from the cache afterwards, and its Range must not cut the answer.
+ * conditions are answered from the cache afterwards, and its Range must not cut the answer, unless
+ * it is a stored part that is validated: when it has changed, the same part is wanted.
  *
  * `selected` is the stored response that the request selects, or undefined when it selects none but
  * others under the key might turn out to be right (§4.3.2: any of their entity tags may match).
@@ -52,11 +53,14 @@ export function addValidation(
   stored: readonly StoreHit[],
 ): void {
   for (const name of CONDITIONAL) fields.remove(name);
-  fields.remove('range');
+  const isPart = selected !== undefined && selected.partial !== null;
+  if (!isPart) fields.remove('range');
   const tags: string[] = [];
   const add = (response: StoredResponse): void => {
     const tag = entityTagOf(response.fields);
-    if (tag === undefined || response.partial !== null) return;
+    if (tag === undefined || (response !== selected && (isPart || response.partial !== null))) {
+      return;
+    }
     if (tags.length < ENTITY_TAGS_MAX && !tags.includes(tag)) tags.push(tag);
   };
   if (selected !== undefined) add(selected);
@@ -78,7 +82,9 @@ export function freshenedBy(
 ): StoreHit | undefined {
   const tag = entityTagOf(response);
   if (tag !== undefined) {
-    const candidates = selected === undefined ? stored : [selected, ...stored];
+    const isPart = selected !== undefined && selected.response.partial !== null;
+    const candidates =
+      selected === undefined ? stored : isPart ? [selected] : [selected, ...stored];
     // A tag that is not ours means that the origin speaks of something we do not have, even if it
     // is a suffix away (some servers add one per content coding): never a guess.
     return candidates.find((hit) => tagMatches(tag, hit.response));
@@ -93,7 +99,8 @@ export function freshenedBy(
 
 function tagMatches(tag: string, stored: StoredResponse): boolean {
   const own = entityTagOf(stored.fields);
-  return own !== undefined && stored.partial === null && weakMatch(own, tag);
+  if (own === undefined) return false;
+  return stored.partial === null ? weakMatch(own, tag) : strongMatch(own, tag);
 }
 
 function sameDate(a: string, b: string): boolean {

@@ -6,7 +6,7 @@ import type { Store } from '../cache/contract.ts';
 import type { KeyRules } from '../cache/key.ts';
 import type { CachePolicy } from '../cache/policy.ts';
 import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
-import type { EarlyDataPolicy } from './early-data.ts';
+import type { EarlyDataPolicies } from './early-data.ts';
 import type { PassMemory } from './pass-memory.ts';
 import type { PurgeGate } from './purge-request.ts';
 import type { RouteRules } from './routing/rules.ts';
@@ -24,9 +24,11 @@ export interface ProxyEnvironment {
   readonly store: Store;
   readonly cachePolicy: CachePolicy;
   readonly keyRules: KeyRules;
+  /** Octets of a slice, or 0: see CacheRules. */
+  readonly sliceBytes: number;
   /** What else the request's route asks for. */
   readonly route: RouteRules;
-  readonly earlyDataPolicy: EarlyDataPolicy;
+  readonly earlyDataPolicies: EarlyDataPolicies;
   readonly collapse: CollapseTable;
   readonly passMemory: PassMemory;
   readonly purges: PurgeGate;

@@ -10,8 +10,9 @@ import { type RequestDirectives, requestDirectives } from '../cache/cache-contro
 import { cacheStatusMember, type ForwardReason } from '../cache/cache-status.ts';
 import type { Flight, ReleaseReason, Waiter } from '../cache/collapse.ts';
 import type { StoreHit } from '../cache/contract.ts';
+import { completionOf, isCombinable } from '../cache/parts.ts';
 import { evaluatePreconditions, notModifiedFields } from '../cache/preconditions.ts';
-import { type Piece, planRange } from '../cache/range.ts';
+import { type Piece, planRange, type Representation } from '../cache/range.ts';
 import { ageSeconds, decideReuse, ttlSeconds } from '../cache/reuse.ts';
 import { selectStored } from '../cache/select.ts';
 import type { StoringDecision } from '../cache/storing.ts';
@@ -20,12 +21,19 @@ import type { RequestFacts, RequestHandler, ResponseSender } from '../http/excha
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
-import { decideEarlyData } from './early-data.ts';
+import {
+  AssembledReply,
+  type AssemblyInput,
+  environmentForParts,
+  notSlicedKey,
+} from './assembled-reply.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { addOurMark, isLooping, PROXY_NAME, responseFieldsToClient } from './forwarding.ts';
 import { type LocalResponse, localJson, localResponse } from './local-response.ts';
+import { detailOf, missStatus } from './miss-status.ts';
 import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
+import type { OpenExchange, PartTask } from './part-request.ts';
 import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
 import { isSoftPurge, mayPurge, selectorsOf } from './purge-request.ts';
 import { revalidateInBackground } from './revalidation.ts';
@@ -58,7 +66,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   /** The client's request is complete; its trailers wait for the origin if there are any. */
   #requestEnd: { readonly trailers: FieldSection | null } | null = null;
   #waitingOn: Flight | null = null;
-  #reply: StoredReply | null = null;
+  #reply: { pump(): void; cancel(): void } | null = null;
   #headSent = false;
   #responseEnded = false;
   #over = false;
@@ -69,6 +77,9 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #mayCollapse = true;
   #askedAgain = false;
   #swallowedBytes = 0;
+  #isRefused = false;
+  /** Not a client's: it asks for a part of what another exchange answers with. */
+  readonly #part: PartTask | null;
 
   constructor(
     environment: ProxyEnvironment,
@@ -77,8 +88,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     facts: RequestFacts,
     key: string,
     startedMs: number,
+    part: PartTask | null = null,
   ) {
     this.#environment = environment;
+    this.#part = part;
     this.#origin = environment.origins.byDefault;
     this.#isTranslated = isWebSocketConnect(head);
     this.#expectsContent = head.contentLength !== 0;
@@ -146,9 +159,13 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     } else if (method !== 'GET' && method !== 'HEAD') {
       this.#record.cache = 'bypass';
       this.#fetch('method', null);
+    } else if (this.#part?.kind === 'gap') {
+      this.#fetch('partial', null);
     } else {
       this.#environment.store.lookup(this.#key, (hits) => {
-        if (!this.#over) this.#decide(hits);
+        if (this.#over) return;
+        if (this.#isSliced(hits)) this.#assembleSlices();
+        else this.#decide(hits);
       });
     }
   }
@@ -158,6 +175,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const { fields } = this.#head;
     const nowMs = clock.wallMs();
     const selected = selectStored(hits, fields, cachePolicy);
+    if (this.#part !== null && this.#part.of !== null) {
+      this.#decidePart(selected, this.#part.of);
+      return;
+    }
     if (selected === undefined) {
       if (hits.length === 0) this.#miss('uri-miss', null);
       else this.#miss('vary-miss', { selected, hits });
@@ -169,6 +190,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       return;
     }
     const stale = decision.use === 'stale';
+    if (selected.response.partial !== null && this.#assembleParts(selected, hits)) return;
     if (!this.#serve(selected, stale ? 'stale' : 'hit')) {
       this.#miss(selected.response.partial === null ? 'request' : 'partial', null);
       return;
@@ -177,6 +199,83 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       const about = { selected, hits };
       revalidateInBackground(this.#environment, this.#origin, this.#head, this.#key, about);
     }
+  }
+
+  /** What the validator stands for has been judged: a part with the same is right (RFC 9111 §3.4). */
+  #decidePart(selected: StoreHit | undefined, of: Representation): void {
+    const isSame = selected !== undefined && isCombinable(selected.response, of);
+    if (!isSame || !this.#serve(selected, 'hit')) this.#miss('partial', null);
+  }
+
+  // ------------------------------------------------------------------ parts
+
+  #isSliced(hits: readonly StoreHit[]): boolean {
+    const { sliceBytes, cachePolicy, passMemory, clock } = this.#environment;
+    const { method, fields, contentLength } = this.#head;
+    if (sliceBytes === 0 || this.#part !== null) return false;
+    if (method !== 'GET' || contentLength !== 0) return false;
+    const selected = selectStored(hits, fields, cachePolicy);
+    if (selected !== undefined && selected.response.partial === null) return false;
+    return !passMemory.has(notSlicedKey(this.#key), clock.wallMs());
+  }
+
+  #assembleSlices(): void {
+    this.#assemble(AssembledReply.ofSlices(this.#assembly(), this.#environment.sliceBytes));
+  }
+
+  /** Answers from stored parts and, when they do not have all of it, what they lack. */
+  #assembleParts(selected: StoreHit, hits: readonly StoreHit[]): boolean {
+    const { clock, cachePolicy } = this.#environment;
+    const input = this.#assembly();
+    const nowMs = clock.wallMs();
+    const completion = completionOf(this.#head, selected, hits, input.boundary, nowMs);
+    if (completion === null) return false;
+    const isWhole = completion.sections.every(({ kind }) => kind !== 'missing');
+    if (!isWhole && this.#directives.onlyIfCached && cachePolicy.honourRequestDirectives) {
+      return false;
+    }
+    if (isWhole) {
+      const { status, fields, contentLength } = completion.answer;
+      this.#record.cache = 'hit';
+      this.#sendStoredHead(status, fields, contentLength, selected, 'hit');
+    }
+    this.#assemble(AssembledReply.ofParts(input, completion));
+    return true;
+  }
+
+  #assemble(reply: AssembledReply): void {
+    this.#reply = reply;
+    reply.begin();
+  }
+
+  #assembly(): AssemblyInput {
+    const open: OpenExchange = (head, key, task, sender) => {
+      const { clock } = this.#environment;
+      const environment = environmentForParts(this.#environment);
+      return new Exchange(environment, head, sender, this.#facts, key, clock.monotonicMs(), task);
+    };
+    const [environment, head, key] = [this.#environment, this.#head, this.#key];
+    return { environment, head, key, owner: this, open, boundary: crypto.randomUUID() };
+  }
+
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
+  /** What the cache did, as far as it is known. */
+  get outcome(): CacheOutcome {
+    return this.#record.cache;
+  }
+
+  onAssembledHead(head: ResponseHead, outcome: CacheOutcome): void {
+    if (this.#over) return;
+    this.#record.cache = outcome;
+    this.#sendHead(head);
+  }
+
+  onNotAssembled(): void {
+    this.#reply = null;
+    if (!this.#over) this.#miss('partial', null);
   }
 
   /** Nothing stored can be used as it is. `stored` is what a conditional request can be about. */
@@ -198,8 +297,18 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     if (selected === undefined && this.#environment.route.compression !== null) return null;
     const about = selected ?? hits[0]!;
     if (!canValidate(this.#head.fields, about.response)) return null;
-    // With a Range of its own the client wants a part; the origin knows best how to give it.
-    return this.#head.fields.has('range') ? null : { selected, hits };
+    const hasRange = this.#head.fields.has('range');
+    if (about.response.partial === null) {
+      // With a Range of its own the client wants a part; the origin knows best how to give it.
+      return hasRange ? null : { selected, hits };
+    }
+    return hasRange && this.#hasAllOf(about) ? { selected: about, hits } : null;
+  }
+
+  /** Whether a stored part is enough to answer. */
+  #hasAllOf({ response }: StoreHit): boolean {
+    const nowMs = this.#environment.clock.wallMs();
+    return planRange(this.#head.fields, response, nowMs, '').kind === 'part';
   }
 
   // ------------------------------------------------------------------ serve from the cache
@@ -271,8 +380,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #fetch(forward: ForwardReason, validation: Validation | null): void {
     this.#forward = forward;
     if (this.#record.cache === 'none') this.#record.cache = 'miss';
-    const { early } = this.#facts;
-    const decision = decideEarlyData(this.#head, early, this.#environment.earlyDataPolicy);
+    const decision = this.#environment.earlyDataPolicies.decide(this.#head, this.#facts);
     if (decision === 'refuse') {
       this.#answer(425, []);
     } else if (decision === 'hold') {
@@ -294,7 +402,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       head.method === 'GET' &&
       head.contentLength === 0 &&
       head.upgrade === '' &&
-      !head.fields.has('range') &&
+      (!head.fields.has('range') || this.#part?.kind === 'slice') &&
       !this.#directives.noCache &&
       !this.#directives.noStore &&
       !passMemory.has(this.#key, nowMs);
@@ -331,6 +439,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       head: this.#head,
       directives: this.#directives,
       key: this.#key,
+      wholeKey: this.#part?.wholeKey ?? this.#key,
       remoteAddress: this.#facts.remoteAddress,
       facts: this.#facts,
       early: this.#facts.early,
@@ -418,6 +527,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   onOriginResponse(response: ResponseHead, storing: StoringDecision | 'not-asked'): void {
     this.#record.originAnswered(response.status);
+    this.#isRefused = storing !== 'store' && storing !== 'not-asked';
     const fault = this.#isTranslated ? handshakeFault(this.#head, response) : null;
     if (fault !== null) {
       this.#request?.abandon();
@@ -619,27 +729,6 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     this.#over = true;
     this.#record.finish(errorCode);
   }
-}
-
-function detailOf(storing: StoringDecision | 'not-asked'): string {
-  return storing === 'store' || storing === 'not-asked' ? '' : storing;
-}
-
-/** Members of Cache-Status made so far, by reason and decision: there are few of each. */
-const missStatuses = new Map<ForwardReason, Map<StoringDecision | 'not-asked', string>>();
-
-/** Our member of Cache-Status for a response that the origin gave to this request alone. */
-function missStatus(forward: ForwardReason, storing: StoringDecision | 'not-asked'): string {
-  let byDecision = missStatuses.get(forward);
-  if (byDecision === undefined) missStatuses.set(forward, (byDecision = new Map()));
-  let member = byDecision.get(storing);
-  if (member === undefined) {
-    const facts = { hit: false, forward, forwardStatus: 0, collapsed: false, key: '' };
-    const decided = { stored: storing === 'store', detail: detailOf(storing) };
-    member = cacheStatusMember(PROXY_NAME, { ...facts, ...decided, ttlSeconds: null });
-    byDecision.set(storing, member);
-  }
-  return member;
 }
 
 function loopError(): SluiceError {

@@ -62,6 +62,8 @@ export interface OriginRequestInput {
   readonly head: RequestHead;
   readonly directives: RequestDirectives;
   readonly key: string;
+  /** The key that what is not a part is stored under; the same unless a slice is asked for. */
+  readonly wholeKey: string;
   readonly remoteAddress: string;
   /** Of the client's connection; null when nobody waits. */
   readonly facts: RequestFacts | null;
@@ -84,6 +86,7 @@ export class OriginRequest implements FetchHandler {
   readonly #requestTimeMs: number;
   /** What has been removed from the store until the request was sent. */
   readonly #stamp: number;
+  #isOutdated = false;
   #mode: Mode = 'waiting';
   #fill: Fill | null = null;
   #afterDrop: (() => void) | null = null;
@@ -171,7 +174,9 @@ export class OriginRequest implements FetchHandler {
   }
 
   onHead(response: ResponseHead): void {
-    const { head, owner, early, validation } = this.#input;
+    const { environment, head, key, owner, early, validation } = this.#input;
+    // RFC 9111 §4.4: an unsafe request has succeeded, or a purge, since this one was sent.
+    this.#isOutdated = environment.store.stampOf(key) !== this.#stamp;
     this.#invalidate(response);
     if (response.status === 425 && early && !head.fields.has('early-data')) {
       this.#input.flight?.release('uncacheable');
@@ -280,13 +285,12 @@ export class OriginRequest implements FetchHandler {
   }
 
   #deliver(response: ResponseHead): void {
-    const { environment, head, key, mayStore, directives, flight, owner } = this.#input;
+    const { environment, head, mayStore, directives, flight, owner } = this.#input;
+    const key = response.status === 206 ? this.#input.key : this.#input.wholeKey;
     const { store, clock, cachePolicy, passMemory } = environment;
     if (head.method === 'HEAD') this.#updateByHead(response);
     let storing: StoringDecision | 'not-asked' = 'not-asked';
-    // RFC 9111 §4.4: an unsafe request has succeeded, or a purge, since this one was sent.
-    const isOutdated = (flight?.isOver ?? false) || store.stampOf(key) !== this.#stamp;
-    if (mayStore && !isOutdated) {
+    if (mayStore && !this.#isOutdated && !(flight?.isOver ?? false)) {
       const nowMs = clock.wallMs();
       let writer: ContentWriter | undefined;
       const refused = refuseAtOnce(head, directives, response, cachePolicy);

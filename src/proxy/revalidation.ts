@@ -63,6 +63,7 @@ export function revalidateInBackground(
       head: { ...head, method: 'GET', contentLength: 0, expectContinue: false },
       directives: NO_REQUEST_DIRECTIVES,
       key,
+      wholeKey: key,
       remoteAddress: '127.0.0.1',
       facts: null,
       early: false,

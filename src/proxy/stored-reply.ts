@@ -8,9 +8,12 @@ import type {
 import type { Piece } from '../cache/range.ts';
 import type { ResponseSender } from '../http/exchange.ts';
 
+/** Returns false when no more can be taken until `pump`. */
+export type ContentSender = Pick<ResponseSender, 'sendContent'>;
+
 export class StoredReply implements ContentReceiver {
   readonly #reader: ContentReader;
-  readonly #sender: ResponseSender;
+  readonly #sender: ContentSender;
   readonly #pieces: readonly Piece[];
   readonly #onDone: (sentBytes: number, error: Error | null) => void;
   #nextPiece = 0;
@@ -23,7 +26,7 @@ export class StoredReply implements ContentReceiver {
   constructor(
     hit: StoreHit,
     pieces: readonly Piece[],
-    sender: ResponseSender,
+    sender: ContentSender,
     onDone: (sentBytes: number, error: Error | null) => void,
   ) {
     this.#reader = hit.open();

@@ -12,7 +12,7 @@ import type { OriginGroup, Origins } from '../proxy/upstream/group.ts';
 /** What is the same for all routes. */
 export type CommonEnvironment = Omit<
   ProxyEnvironment,
-  'origins' | 'cachePolicy' | 'keyRules' | 'route'
+  'origins' | 'cachePolicy' | 'keyRules' | 'sliceBytes' | 'route'
 >;
 
 /** The shared memory of rate limits; see rate-table.ts. */
@@ -49,7 +49,8 @@ function environmentOf(
   cache: CacheRules,
   route: RouteRules,
 ): ProxyEnvironment {
-  return { ...common, origins, cachePolicy: cache.policy, keyRules: cache.key, route };
+  const { policy: cachePolicy, key: keyRules, sliceBytes } = cache;
+  return { ...common, origins, cachePolicy, keyRules, sliceBytes, route };
 }
 
 /** A route that answers by itself has one, too: it is never asked. */

@@ -7,8 +7,9 @@ const wrongPart =
 /** Of both editions. */
 const both: Readonly<Record<string, string>> = {
   'headers-store-Transfer-Encoding':
-    'a transfer coding that nobody knows cannot be taken off (RFC 9112 §6.1): an error, as all ' +
-    'proxies of cache-tests.fyi but one have it',
+    'wants a response stored whose transfer coding nobody knows. RFC 9112 §6.3 says where its ' +
+    'content ends, not what it is: to store it still coded, without the field that says so, would ' +
+    'serve wrong octets. An error instead, as all proxies of cache-tests.fyi but one have it',
   'conditional-lm-fresh-no-lm':
     'expects 304 to an If-Modified-Since that is older than the Date of a response without ' +
     'Last-Modified; RFC 9111 §4.3.2 compares with Date, so it has been modified since',
@@ -17,7 +18,8 @@ const both: Readonly<Record<string, string>> = {
   'partial-store-partial-reuse-partial-absent': wrongPart,
   'partial-store-partial-reuse-partial-suffix': wrongPart,
   'partial-store-partial-complete':
-    'a GET does not ask for the rest of a stored part: parts are not combined yet (RFC 9111 §3.4)',
+    'its part has no validator: what would come for `bytes=5-` could not be combined with it ' +
+    '(RFC 9111 §3.4), so all of it is asked for',
 };
 
 const age =

@@ -1,0 +1,407 @@
+/**
+ * One response made of parts: stored ones, and ones that are asked for when their turn comes
+ * (RFC 9111 §3.3, §3.4). All have the same strong validator; when the origin turns out to have
+ * changed the representation meanwhile, the response is broken off, and nothing of it stays stored.
+ *
+ * There are two ways to it. With slices, every part begins at a multiple of their length and is
+ * looked up by a key of its own. Without, stored parts are completed by what lacks between them.
+ */
+import { SluiceError } from '../base/errors.ts';
+import { parseContentRange } from '../cache/content-range.ts';
+import { targetOfKey } from '../cache/key.ts';
+import {
+  type Completion,
+  isCombinable,
+  lengthOf,
+  type Section,
+  sectionsOf,
+  wholeOf,
+} from '../cache/parts.ts';
+import { evaluatePreconditions, notModifiedFields } from '../cache/preconditions.ts';
+import { type Piece, planRange, type Representation } from '../cache/range.ts';
+import { CONDITIONAL } from '../cache/validation.ts';
+import { entityTagOf, hasStrongValidator } from '../cache/validators.ts';
+import type { FieldSection } from '../http/field-section.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import { parseRange } from '../http/ranges.ts';
+import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
+import type { ProxyEnvironment } from './environment.ts';
+import { type OpenExchange, type PartReader, PartRequest } from './part-request.ts';
+import { StoredReply } from './stored-reply.ts';
+
+export interface AssemblyOwner {
+  onAssembledHead(head: ResponseHead, outcome: CacheOutcome): void;
+  onFillContent(bytes: Uint8Array): boolean;
+  onFillEnd(trailers: FieldSection | null): void;
+  onFailure(error: SluiceError): void;
+  /** It cannot be done, and nothing has been sent: forward the request as it is. */
+  onNotAssembled(): void;
+}
+
+export interface AssemblyInput {
+  readonly environment: ProxyEnvironment;
+  readonly head: RequestHead;
+  /** The key of the whole. */
+  readonly key: string;
+  readonly owner: AssemblyOwner;
+  readonly open: OpenExchange;
+  /** Separates the parts of a multipart answer: random. */
+  readonly boundary: string;
+}
+
+const partEnvironments = new WeakMap<ProxyEnvironment, ProxyEnvironment>();
+
+/** For exchanges that ask for parts: they are not logged, and the route edits the whole. */
+export function environmentForParts(environment: ProxyEnvironment): ProxyEnvironment {
+  let made = partEnvironments.get(environment);
+  if (made === undefined) {
+    const { observer, route } = environment;
+    made = {
+      ...environment,
+      route: { ...route, responseEdits: null },
+      observer: {
+        onFinish() {},
+        onOriginError: (error) => observer.onOriginError(error),
+      },
+    };
+    partEnvironments.set(environment, made);
+  }
+  return made;
+}
+
+/** What is remembered of a key whose responses cannot be sliced. */
+export function notSlicedKey(key: string): string {
+  return `${key}\nnot sliced`;
+}
+
+export class AssembledReply implements PartReader {
+  readonly #input: AssemblyInput;
+  /** Octets of a slice; 0 when stored parts are completed. */
+  readonly #sliceBytes: number;
+  readonly #completion: Completion | null;
+  /** What all parts must be of; known from the first. */
+  #of: Representation | null;
+  #sections: readonly Section[] = [];
+  #next = 0;
+  /** How far the missing section has been filled that is next, in the representation. */
+  #at = -1;
+  /** The part that is asked for now, or the first, until its turn. */
+  #part: PartRequest | null = null;
+  #isPartTaken = false;
+  #stored: StoredReply | null = null;
+  #begun = false;
+  #isForwarding = false;
+  #waiting = false;
+  #pumping = false;
+  #over = false;
+
+  private constructor(input: AssemblyInput, sliceBytes: number, completion: Completion | null) {
+    this.#input = input;
+    this.#sliceBytes = sliceBytes;
+    this.#completion = completion;
+    this.#of = completion?.selected ?? null;
+  }
+
+  static ofSlices(input: AssemblyInput, sliceBytes: number): AssembledReply {
+    return new AssembledReply(input, sliceBytes, null);
+  }
+
+  static ofParts(input: AssemblyInput, completion: Completion): AssembledReply {
+    return new AssembledReply(input, 0, completion);
+  }
+
+  begin(): void {
+    if (this.#completion === null) {
+      this.#ask(sliceStart(this.#input.head.fields, this.#sliceBytes));
+      return;
+    }
+    const { sections } = this.#completion;
+    const gap = sections.find((section) => section.kind === 'missing');
+    if (gap === undefined) {
+      // All is stored, and the head has been sent.
+      this.#begun = true;
+      this.#sections = sections;
+      this.#advance();
+    } else {
+      // What the origin says to the first gap is what the head is made of.
+      this.#ask(gap.start, gap.end);
+    }
+  }
+
+  /** The client can take more. */
+  pump(): void {
+    this.#waiting = false;
+    if (this.#part !== null && this.#isPartTaken) this.#part.pump();
+    else if (this.#stored !== null) this.#stored.pump();
+    else if (this.#begun) this.#advance();
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#part?.cancel();
+    this.#stored?.cancel();
+  }
+
+  // ------------------------------------------------------------------ parts
+
+  /** Asks for the slice that begins at `start`, or for what lacks from there to `end`. */
+  #ask(start: number, end = start + this.#sliceBytes): void {
+    const { head, key, open } = this.#input;
+    const of = this.#of;
+    const isSlice = this.#sliceBytes > 0;
+    const fields = partFields(head.fields);
+    // The rest without its end: so it is asked for as a client would.
+    const isRest = !isSlice && of !== null && end === lengthOf(of);
+    fields.append('range', `bytes=${start}-${isRest ? '' : end - 1}`);
+    if (!isSlice && of !== null) fields.append('if-range', validatorOf(of));
+    const partHead = { ...head, fields };
+    const task = { kind: isSlice ? 'slice' : 'gap', wholeKey: key, of } as const;
+    const partKey = isSlice ? `${key}\nslice ${this.#sliceBytes} ${start}` : key;
+    this.#part = new PartRequest(open, partHead, partKey, start, task, this);
+    this.#isPartTaken = false;
+    this.#part.begin();
+  }
+
+  onPartHead(part: PartRequest, head: ResponseHead): void {
+    if (this.#over || part !== this.#part) return;
+    if (!this.#begun) this.#begin(part, head);
+    else if (!this.#isOfSame(part, head)) this.#breakOff(part, head);
+  }
+
+  /** Whether the head is of the octets asked for, of the representation that all parts are of. */
+  #isOfSame(part: PartRequest, head: ResponseHead): boolean {
+    const representation = representationOf(head);
+    if (representation?.partial?.first !== part.first) return false;
+    return this.#of === null || isCombinable(representation, this.#of);
+  }
+
+  #begin(part: PartRequest, head: ResponseHead): void {
+    const representation = representationOf(head);
+    if (this.#isOfSame(part, head) && this.#canBeWhole(representation!, part)) {
+      this.#answer(part, representation!);
+    } else if (this.#mayForward(head)) {
+      this.#begun = true;
+      this.#isForwarding = true;
+      this.#isPartTaken = true;
+      this.#input.owner.onAssembledHead(head, part.outcome);
+      part.take(0, Number.POSITIVE_INFINITY);
+    } else {
+      this.#giveUp(part, head.status);
+    }
+  }
+
+  /** The first slice tells what all are of; without a strong validator they cannot be combined. */
+  #canBeWhole(representation: Representation, part: PartRequest): boolean {
+    const { partial, fields } = representation;
+    if (this.#sliceBytes === 0) return true;
+    const { completeLength, last } = partial!;
+    const end = Math.min(part.first + this.#sliceBytes, completeLength);
+    return completeLength !== -1 && last === end - 1 && hasStrongValidator(fields);
+  }
+
+  /** An answer to the part that answers the client as well: the whole, a redirection, an error. */
+  #mayForward({ status }: ResponseHead): boolean {
+    return status !== 206 && status !== 304 && status !== 412 && status !== 416;
+  }
+
+  #giveUp(part: PartRequest, status: number): void {
+    this.#over = true;
+    part.cancel();
+    if (this.#sliceBytes > 0 && status !== 416) this.#remember(status);
+    this.#input.owner.onNotAssembled();
+  }
+
+  /** That slices of it are of no use. */
+  #remember(status: number): void {
+    const { environment, key } = this.#input;
+    const nowMs = environment.clock.wallMs();
+    environment.passMemory.remember(notSlicedKey(key), 'partial-not-combinable', status, nowMs);
+  }
+
+  // ------------------------------------------------------------------ answer
+
+  #answer(part: PartRequest, representation: Representation): void {
+    const { head, owner, environment, boundary } = this.#input;
+    const nowMs = environment.clock.wallMs();
+    const whole = this.#merged(representation);
+    this.#of = representation;
+    const precondition = evaluatePreconditions(head.fields, whole, nowMs);
+    if (precondition === 'forward') {
+      this.#giveUp(part, 416);
+      return;
+    }
+    this.#begun = true;
+    if (this.#sliceBytes > 0 && part.isRefused) this.#remember(representation.status);
+    if (precondition === 'not-modified') {
+      const fields = notModifiedFields(whole.fields);
+      this.#end(part, { status: 304, fields, contentLength: 0 });
+      return;
+    }
+    const plan = planRange(head.fields, whole, nowMs, boundary);
+    const { contentLength } = whole;
+    let pieces: readonly Piece[] = [{ start: 0, end: contentLength }];
+    let answer: ResponseHead = { status: 200, fields: whole.fields, contentLength };
+    if (plan.kind === 'part' || plan.kind === 'unsatisfiable') {
+      pieces = plan.pieces;
+      answer = plan;
+    }
+    if (answer.status === 416) {
+      this.#end(part, { status: 416, fields: answer.fields, contentLength: 0 });
+      return;
+    }
+    this.#sections = this.#completion?.sections ?? sectionsOf(pieces, []);
+    const { status, fields } = answer;
+    owner.onAssembledHead({ status, fields, contentLength: answer.contentLength }, part.outcome);
+    this.#advance();
+  }
+
+  #end(part: PartRequest, head: ResponseHead): void {
+    const { owner } = this.#input;
+    this.#over = true;
+    const { outcome } = part;
+    part.cancel();
+    owner.onAssembledHead(head, outcome);
+    owner.onFillEnd(null);
+  }
+
+  /** RFC 9111 §3.4: the fields of the new response, and what only the stored one has. */
+  #merged(fresh: Representation): Representation {
+    const whole = wholeOf(fresh);
+    if (this.#completion === null) return whole;
+    const stored = wholeOf(this.#completion.selected).fields;
+    for (let i = 0; i < stored.length; i++) {
+      const name = stored.names[i]!;
+      if (!fresh.fields.has(name)) whole.fields.append(name, stored.values[i]!);
+    }
+    return whole;
+  }
+
+  #advance(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (!this.#over && !this.#waiting && !this.#isPartTaken && this.#stored === null) {
+      const section = this.#sections[this.#next];
+      if (section === undefined) {
+        this.#over = true;
+        this.#part?.cancel();
+        this.#input.owner.onFillEnd(null);
+      } else if (section.kind === 'missing') {
+        this.#advancePart(section.start, section.end);
+      } else {
+        this.#next++;
+        if (section.kind === 'stored') this.#sendStored(section);
+        else this.#waiting = !this.#input.owner.onFillContent(section.bytes);
+      }
+    }
+    this.#pumping = false;
+  }
+
+  #sendStored({ hit, start, end }: Section & { readonly kind: 'stored' }): void {
+    const { owner } = this.#input;
+    const sender = { sendContent: (bytes: Uint8Array) => owner.onFillContent(bytes) };
+    this.#stored = new StoredReply(hit, [{ start, end }], sender, (_sentBytes, error) => {
+      this.#stored = null;
+      if (error === null) this.#advance();
+      else this.#fail(incomplete(error.message));
+    });
+    this.#stored.pump();
+  }
+
+  /** Goes on with a missing section: with the part that begins where it stands. */
+  #advancePart(start: number, end: number): void {
+    const at = this.#at === -1 ? start : this.#at;
+    if (at >= end) {
+      this.#at = -1;
+      this.#next++;
+      return;
+    }
+    const size = this.#sliceBytes;
+    const partStart = size === 0 ? start : Math.floor(at / size) * size;
+    const partEnd = size === 0 ? end : Math.min(partStart + size, end);
+    if (this.#part?.first !== partStart) {
+      this.#part?.cancel();
+      this.#ask(partStart, partStart + (size === 0 ? end - start : size));
+    }
+    if (this.#over) return;
+    this.#at = partEnd;
+    this.#isPartTaken = true;
+    this.#part!.take(at - partStart, partEnd - at);
+  }
+
+  // ------------------------------------------------------------------ content of the part
+
+  onPartContent(bytes: Uint8Array): boolean {
+    if (this.#over) return true;
+    return this.#input.owner.onFillContent(bytes);
+  }
+
+  onPartEnd(trailers: FieldSection | null): void {
+    if (this.#over) return;
+    this.#part = null;
+    this.#isPartTaken = false;
+    if (this.#isForwarding) {
+      this.#over = true;
+      this.#input.owner.onFillEnd(trailers);
+    } else {
+      this.#advance();
+    }
+  }
+
+  onPartError(error: SluiceError): void {
+    this.#fail(error);
+  }
+
+  /** In the middle of the answer the origin has another representation, or none. */
+  #breakOff(part: PartRequest, head: ResponseHead): void {
+    const { environment, key } = this.#input;
+    part.cancel();
+    this.#part = null;
+    // What is stored is of different versions; the next request begins anew.
+    if (head.status === 206 || head.status === 200) {
+      const target = targetOfKey(key);
+      environment.store.invalidate(target);
+      environment.collapse.invalidate(target);
+    }
+    this.#fail(incomplete(`the origin answered ${head.status}, not with a part of the same`));
+  }
+
+  #fail(error: SluiceError): void {
+    if (this.#over) return;
+    this.cancel();
+    this.#input.owner.onFailure(error);
+  }
+}
+
+/** Where the slice begins that has the first octet asked for. */
+function sliceStart(request: FieldSection, size: number): number {
+  const value = request.combined('range');
+  // With If-Range, all may be wanted; what a suffix means depends on the length.
+  if (value === undefined || request.count('range') > 1 || request.has('if-range')) return 0;
+  const [spec] = parseRange(value) ?? [];
+  if (spec === undefined || 'suffix' in spec) return 0;
+  return Math.floor(spec.first / size) * size;
+}
+
+/** The client's fields without its range and conditions: those are judged here. */
+function partFields(request: FieldSection): FieldSection {
+  const fields = request.clone();
+  for (const name of CONDITIONAL) fields.remove(name);
+  fields.remove('range');
+  return fields;
+}
+
+/** What a 206 with one part tells of its representation. */
+function representationOf({ status, fields, contentLength }: ResponseHead): Representation | null {
+  if (status !== 206) return null;
+  const partial = parseContentRange(fields);
+  return partial === null ? null : { status, fields, partial, contentLength, responseTimeMs: 0 };
+}
+
+function validatorOf({ fields }: Representation): string {
+  return entityTagOf(fields) ?? fields.first('last-modified') ?? '';
+}
+
+function incomplete(message: string): SluiceError {
+  return new SluiceError('response-incomplete', message, { blame: 'upstream' });
+}
