@@ -107,8 +107,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   begin(): void {
     const { method, fields } = this.#head;
+    const refusal = this.#environment.route.screen(fields);
     // Until the origin can take it, content stays with the client.
     if (this.#expectsContent) this.#sender.pause();
+    if (refusal !== null) this.#fail(refusal);
     // RFC 8441 §4 names no status for protocols that we do not know; RFC 9110 §15.6.2 fits.
     if (method === 'CONNECT' && this.#head.upgrade !== '') this.#answer(501, []);
     else if (method === 'CONNECT') this.#answer(405, [['allow', ALLOW]]);

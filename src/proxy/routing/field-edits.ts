@@ -45,6 +45,11 @@ export class CompiledEdits {
     this.#added = lines(edits.add);
   }
 
+  /** What is set, whatever the message had. */
+  get names(): readonly string[] {
+    return this.#set.map(([name]) => name);
+  }
+
   apply(fields: FieldSection, source: VariableSource): void {
     for (const name of this.#removed) fields.remove(name);
     for (const [name, value] of this.#set) {

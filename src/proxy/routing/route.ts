@@ -4,6 +4,7 @@
  */
 import type { AddressRange } from '../../base/address-range.ts';
 import { type CacheRules, defaultCacheRules } from '../../cache/rules.ts';
+import type { UnderscorePolicy } from './field-screen.ts';
 
 /** Which requests a route is for: all that is given must agree. */
 export interface RouteMatch {
@@ -107,6 +108,8 @@ export interface RouteOptions {
   readonly action: RouteAction;
   readonly rewrite: RewriteOptions | null;
   readonly requestFields: FieldEdits | null;
+  /** What is done with request fields that have `_` in their names. */
+  readonly underscoresInFields: UnderscorePolicy;
   readonly responseFields: FieldEdits | null;
   readonly access: readonly AccessRule[];
   readonly rateLimit: RateLimit | null;
@@ -133,6 +136,7 @@ export function plainRoute(origin: string): RouteOptions {
     action: { kind: 'origin', origin },
     rewrite: null,
     requestFields: null,
+    underscoresInFields: 'pass',
     responseFields: null,
     access: [],
     rateLimit: null,

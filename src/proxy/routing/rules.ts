@@ -8,6 +8,7 @@ import { AccessList } from './access.ts';
 import { Compression } from './compression.ts';
 import { ErrorPageSet } from './error-pages.ts';
 import { type CompiledEdits, compileEdits } from './field-edits.ts';
+import { screenFields } from './field-screen.ts';
 import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { Rewrite } from './rewrite.ts';
@@ -30,6 +31,8 @@ export interface RouteRules {
   readonly keySuffix: string;
   readonly rewrite: Rewrite | null;
   readonly requestEdits: CompiledEdits | null;
+  /** Removes request fields that may not go on; returns the error when the request may not. */
+  readonly screen: (fields: FieldSection) => SluiceError | null;
   readonly responseEdits: CompiledEdits | null;
   readonly errorPages: ErrorPageSet | null;
   readonly compression: Compression | null;
@@ -43,6 +46,7 @@ export const NO_RULES: RouteRules = {
   keySuffix: '',
   rewrite: null,
   requestEdits: null,
+  screen: (fields) => screenFields(fields, 'pass', []),
   responseEdits: null,
   errorPages: null,
   compression: null,
@@ -62,6 +66,8 @@ export function compileRules(
     answer: answerOf(action, match.pathPattern),
     hasPattern: rewrite?.hasPattern ?? false,
   };
+  const requestEdits = compileEdits(options.requestFields, 'request');
+  const edited = requestEdits?.names ?? [];
   const isOpen = parts.access === null && limiter === null && parts.answer === null;
   return {
     name: options.name,
@@ -69,7 +75,8 @@ export function compileRules(
     caches: options.cache.enabled,
     keySuffix,
     rewrite,
-    requestEdits: compileEdits(options.requestFields, 'request'),
+    requestEdits,
+    screen: (fields) => screenFields(fields, options.underscoresInFields, edited),
     responseEdits: compileEdits(options.responseFields, 'response'),
     errorPages: options.errorPages === null ? null : new ErrorPageSet(options.errorPages),
     compression: options.compression === null ? null : new Compression(options.compression),
