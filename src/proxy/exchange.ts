@@ -112,7 +112,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     if (this.#expectsContent) this.#sender.pause();
     if (refusal !== null) this.#fail(refusal);
     // RFC 8441 §4 names no status for protocols that we do not know; RFC 9110 §15.6.2 fits.
-    if (method === 'CONNECT' && this.#head.upgrade !== '') this.#answer(501, []);
+    else if (method === 'CONNECT' && this.#head.upgrade !== '') this.#answer(501, []);
     else if (method === 'CONNECT') this.#answer(405, [['allow', ALLOW]]);
     else if (method === 'TRACE') this.#answer(405, [['allow', ALLOW]]);
     else if (isLooping(fields)) this.#fail(loopError());
