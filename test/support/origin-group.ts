@@ -1,0 +1,171 @@
+/** A group of origins as a worker makes it, asked without a proxy in front. */
+import { FieldSection } from '../../src/http/field-section.ts';
+import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
+import { ChannelPool } from '../../src/proxy/channel.ts';
+import { Fetch, type FetchHandler } from '../../src/proxy/fetch.ts';
+import type { UpstreamGroup } from '../../src/proxy/upstream/group.ts';
+import {
+  defaultGroupOptions,
+  type OriginGroupOptions,
+  type OriginServerOptions,
+} from '../../src/proxy/upstream/options.ts';
+import type { ClientFacts } from '../../src/proxy/upstream/pool.ts';
+import { Reactor } from '../../src/reactor/reactor.ts';
+import { Metrics } from '../../src/telemetry/metrics.ts';
+import { makeGroup } from '../../src/worker/origins.ts';
+import { within } from './waiting.ts';
+
+export interface Question {
+  readonly method?: string;
+  readonly path?: string;
+  readonly fields?: readonly (readonly [string, string])[];
+  /** Sent in one piece. */
+  readonly content?: string;
+  readonly client?: ClientFacts | null;
+}
+
+export interface Answer {
+  /** 0 when it failed. */
+  readonly status: number;
+  readonly content: string;
+  readonly fields: FieldSection;
+  /** Code of the error, or ''. */
+  readonly error: string;
+}
+
+const SWEEP_INTERVAL_MS = 20;
+
+export class GroupUnderTest implements AsyncDisposable {
+  readonly metrics = Metrics.unshared();
+  readonly group: UpstreamGroup;
+  readonly #reactor = new Reactor();
+  readonly #channels = new ChannelPool((body) => this.#reactor.defer(body));
+  readonly #disposables: Disposable[] = [];
+  readonly #sweeper: NodeJS.Timeout;
+
+  constructor(options: OriginGroupOptions) {
+    const base = {
+      reactor: this.#reactor,
+      channels: this.#channels,
+      input: { metrics: this.metrics },
+    };
+    this.group = makeGroup(options, base, this.#disposables);
+    this.#sweeper = setInterval(() => this.group.sweep(), SWEEP_INTERVAL_MS);
+  }
+
+  ask(question: Question = {}): Promise<Answer> {
+    return within(this.begin(question).answer, `an answer to ${question.path ?? '/'}`);
+  }
+
+  /** As `ask`, and it can be taken back. */
+  begin(question: Question): { answer: Promise<Answer>; cancel: () => void } {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    const recorder = new Recorder(resolve, question.content ?? '');
+    const fetch = new Fetch(this.group, headOf(question), recorder, question.client ?? null);
+    recorder.fetch = fetch;
+    fetch.start();
+    return { answer: promise, cancel: () => fetch.cancel() };
+  }
+
+  /** The content of each answer, or its error, one after the other. */
+  async sequence(count: number, question: Question = {}): Promise<string> {
+    const all: string[] = [];
+    for (let i = 0; i < count; i++) {
+      const { content, error } = await this.ask(question);
+      all.push(error === '' ? content : `(${error})`);
+    }
+    return all.join('');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#sweeper);
+    this.group.drain();
+    await this.#reactor.close();
+    this.#channels[Symbol.dispose]();
+    for (const disposable of this.#disposables) disposable[Symbol.dispose]();
+  }
+}
+
+/** A server on loopback. */
+export function serverAt(
+  port: number,
+  more: Partial<OriginServerOptions> = {},
+): OriginServerOptions {
+  const host = '127.0.0.1';
+  return { scheme: 'http', http2: 'never', host, port, weight: 1, backup: false, ...more };
+}
+
+export function startGroup(
+  servers: readonly OriginServerOptions[],
+  more: Partial<OriginGroupOptions> = {},
+): GroupUnderTest {
+  return new GroupUnderTest({ ...defaultGroupOptions, name: 'app', servers, ...more });
+}
+
+function headOf({ method = 'GET', path = '/', fields = [], content = '' }: Question): RequestHead {
+  const section = new FieldSection();
+  section.append('host', 'a.example');
+  for (const [name, value] of fields) section.append(name, value);
+  return {
+    method,
+    version: '1.1',
+    scheme: 'http',
+    authority: 'a.example',
+    path,
+    fields: section,
+    contentLength: Buffer.byteLength(content),
+    expectContinue: false,
+    upgrade: '',
+  };
+}
+
+/** Sends the content when it may, once, as a client would. */
+class Recorder implements FetchHandler {
+  fetch!: Fetch;
+  readonly #resolve: (answer: Answer) => void;
+  readonly #content: string;
+  #isSent = false;
+  #head: ResponseHead | null = null;
+  #received = '';
+
+  constructor(resolve: (answer: Answer) => void, content: string) {
+    this.#resolve = resolve;
+    this.#content = content;
+  }
+
+  onRequestStarted(): void {
+    if (this.#content === '') return;
+    // The connection is not ours before the return.
+    queueMicrotask(() => {
+      if (!this.#isSent) this.fetch.sendContent(Buffer.from(this.#content));
+      this.#isSent = true;
+      this.fetch.sendEnd(null);
+    });
+  }
+
+  onRequestRestart(): void {}
+  onInformational(): void {}
+  onUpgrade(): void {}
+  onWritable(): void {}
+
+  onHead(head: ResponseHead): void {
+    this.#head = head;
+  }
+
+  onContent(bytes: Uint8Array): void {
+    this.#received += Buffer.from(bytes).toString('latin1');
+  }
+
+  onEnd(): void {
+    this.#finish('');
+  }
+
+  onError(error: { readonly code: string }): void {
+    this.#finish(error.code);
+  }
+
+  #finish(error: string): void {
+    const { status, fields } = this.#head ?? { status: 0, fields: new FieldSection() };
+    this.#resolve({ status, fields, content: this.#received, error });
+  }
+}
