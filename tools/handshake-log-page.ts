@@ -12,10 +12,10 @@ export function handshakeLogPage(): string {
 that are not known are \`null\`. What a client sent is escaped as JSON does: no ClientHello can forge a
 line.
 
-A worker writes at most ${FAILURE_LINES_PER_SECOND} lines about failures per second; the first line after a gap says in
-\`suppressed\` how many were left out. Connections that end before their first octet, as health checks
-make them, have no line; all are counted in \`sluice_tls_handshakes_total\`, and what became of lines in
-\`sluice_handshake_log_lines_total\`.
+A worker writes at most ${FAILURE_LINES_PER_SECOND} lines about failures per second; the first
+line after a gap says in \`suppressed\` how many were left out. Connections that end before their first
+octet, as health checks make them, have no line; all are counted in \`sluice_tls_handshakes_total\`, and
+what became of lines in \`sluice_handshake_log_lines_total\`.
 
 | field | meaning |
 | --- | --- |
