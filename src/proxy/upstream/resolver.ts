@@ -124,12 +124,13 @@ const NO_RECORD = new Set(['ENOTFOUND', 'ENODATA']);
 
 /** The addresses that a hosts file has for a name (hosts(5)). */
 export function addressesIn(hosts: string, name: string): string[] {
-  const wanted = name.replace(/\.$/, '').toLowerCase();
+  const plain = (one: string) => one.replace(/\.$/, '').toLowerCase();
+  const wanted = plain(name);
   const found: string[] = [];
   for (const line of hosts.split('\n')) {
     const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
     if (isIP(address) === 0 || found.includes(address)) continue;
-    if (names.some((one) => one.toLowerCase() === wanted)) found.push(address);
+    if (names.some((one) => plain(one) === wanted)) found.push(address);
   }
   return found;
 }
