@@ -25,8 +25,10 @@ export function addresses({ options, supervisor }: Service): string {
   if (supervisor.adminEndpoint !== null) {
     text += `  admin  ${addressText('http', supervisor.adminEndpoint)}\n`;
   }
-  if (options.certificate !== null) {
-    text += `  cert   SHA-256 ${certificateFingerprint(options.certificate.certificatePem)}\n`;
+  for (const { tls } of options.hosts) {
+    for (const { certificatePem } of tls.certificates) {
+      text += `  cert   SHA-256 ${certificateFingerprint(certificatePem)}\n`;
+    }
   }
   return text;
 }

@@ -1,12 +1,8 @@
 /** Reads a certificate and its key, and proves that they belong together before anything listens. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { CertificatePair } from '../tls/host-options.ts';
 import { type GivenValue, refuse } from './option-values.ts';
-
-export interface CertificatePair {
-  readonly certificatePem: string;
-  readonly keyPem: string;
-}
 
 /**
  * Throws UsageError when a file cannot be read, is not PEM, or the two do not match. `warn` hears

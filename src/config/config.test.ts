@@ -13,10 +13,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { UsageError } from '../base/errors.ts';
+import type { CertificatePair } from '../tls/host-options.ts';
 import { type Command, parseCommandLine } from './command-line.ts';
 import { parseConfig } from './config-file.ts';
 import { overridden } from './given.ts';
 import { optionTable } from './option-table.ts';
+import type { SluiceOptions } from './options.ts';
 import { resolveOptions } from './resolve.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
@@ -37,6 +39,11 @@ function makePair(name: string): { cert: string; key: string } {
 }
 
 const warnings: string[] = [];
+
+/** The first host's first certificate. */
+function pairOf({ hosts }: SluiceOptions): CertificatePair | undefined {
+  return hosts[0]?.tls.certificates[0];
+}
 
 function resolve(words: string, configuration = '', command: Command = 'run') {
   const { given } = parseCommandLine(words.split(' ').filter(Boolean), directory);
@@ -106,7 +113,9 @@ test('every example in the option table is valid', async () => {
   const examples = optionTable.map(({ name, example }) => `--${name} ${files[name] ?? example}`);
   const options = await resolve(examples.join(' '));
   assert.equal(options.workers, 1);
-  assert.ok(options.certificate?.certificatePem.startsWith('-----BEGIN CERTIFICATE'));
+  assert.ok(
+    options.hosts[0]?.tls.certificates[0]?.certificatePem.startsWith('-----BEGIN CERTIFICATE'),
+  );
 });
 
 test('a cache on disk takes a part of its size as memory, and has a least size', async () => {
@@ -149,9 +158,8 @@ test('PURGE is for this machine, for the addresses given, or for nobody', async 
 test('defaults: one of --http and --https turns the other off', async () => {
   const options = await resolve(plain);
   assert.ok(options.listeners.every(({ kind }) => kind === 'http'));
-  assert.equal(options.certificate, null);
+  assert.deepEqual(options.hosts, []);
   assert.equal(options.admin, null);
-  assert.equal(options.earlyData, true);
   assert.ok(Object.isFrozen(options));
 });
 
@@ -230,7 +238,7 @@ test('certificate and key must be readable PEM, and belong together', async () =
   const [one, two] = [makePair('one'), makePair('two')];
   const https = '--origin http://o --https 443';
   const ok = await resolve(`${https} --cert ${one.cert} --key ${one.key}`);
-  assert.match(ok.certificate?.keyPem ?? '', /PRIVATE KEY/);
+  assert.match(pairOf(ok)?.keyPem ?? '', /PRIVATE KEY/);
   const refused = (words: string, pattern: RegExp) =>
     assert.rejects(resolve(`${https} ${words}`), pattern);
   await refused(`--cert ${one.cert} --key ${two.key}`, /^UsageError: --key .*: not the key of/);
@@ -247,14 +255,14 @@ test('certificate and key must be readable PEM, and belong together', async () =
 test('a file holds the same options, and flags override it', async () => {
   const options = await resolve(
     '--workers 3',
-    'origin: http://o\nhttp: [80, "[::1]:81"]\nworkers: 2\nearly-data: off\ncache-size: 1MiB\n',
+    'origin: http://o\nhttp: [80, "[::1]:81"]\nhttps: 443\nworkers: 2\nearly-data: off\ncache-size: 1MiB\n',
   );
   assert.equal(options.workers, 3);
-  assert.equal(options.earlyData, false);
+  assert.equal(options.hosts[0]?.tls.earlyData.enabled, false);
   assert.equal(options.cacheSizeBytes, 2 ** 20);
-  assert.equal(options.listeners.length, 2);
-  const json = await resolve('', '{"origin": "http://o", "http": 80, "early-data": true}');
-  assert.equal(json.earlyData, true);
+  assert.equal(options.listeners.length, 3);
+  const json = await resolve('', '{"origin": "http://o", "https": 443, "early-data": true}');
+  assert.equal(json.hosts[0]?.tls.earlyData.enabled, true);
 });
 
 const fileMistakes: readonly [text: string, message: string, remedy: RegExp][] = [
@@ -292,31 +300,31 @@ test('the self-signed certificate is made once, for its owner only', async () =>
   assert.equal(statSync(kept).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(state), ['localhost.pem']);
   const second = await resolve(https);
-  assert.deepEqual(second.certificate, first.certificate);
+  assert.deepEqual(pairOf(second), pairOf(first));
   chmodSync(kept, 0o644);
   await resolve(https);
   assert.equal(statSync(kept).mode & 0o777, 0o600, 'a loosened file is tightened');
   writeFileSync(kept, 'damaged');
   const third = await resolve(https);
-  assert.notDeepEqual(third.certificate, first.certificate);
-  assert.deepEqual((await resolve(https)).certificate, third.certificate);
+  assert.notDeepEqual(pairOf(third), pairOf(first));
+  assert.deepEqual(pairOf(await resolve(https)), pairOf(third));
   const expiring = makePair('expiring');
   const pems = [expiring.key, expiring.cert].map((path) => readFileSync(path, 'utf8'));
   writeFileSync(kept, pems.join(''));
   const fourth = await resolve(https);
-  assert.notEqual(fourth.certificate?.certificatePem, pems[1], 'one about to expire is renewed');
+  assert.notEqual(pairOf(fourth)?.certificatePem, pems[1], 'one about to expire is renewed');
 });
 
 test('without a writable state directory the certificate lives in memory, with a warning', async () => {
   const { given } = parseCommandLine(['--origin', 'http://o', '--https', '443'], directory);
   const heard: string[] = [];
-  const { certificate } = await resolveOptions(given, {
+  const options = await resolveOptions(given, {
     command: 'run',
     nowMs: Date.now(),
     stateDirectory: '/proc/nowhere/sluice',
     demoOrigin: null,
     warn: (message) => heard.push(message),
   });
-  assert.match(certificate?.keyPem ?? '', /PRIVATE KEY/);
+  assert.match(pairOf(options)?.keyPem ?? '', /PRIVATE KEY/);
   assert.match(heard.join(), /kept in memory only: \/proc\/nowhere\/sluice/);
 });

@@ -1,7 +1,10 @@
 /** The validated, frozen options of one sluice. Command line and configuration file both end here. */
+import type { ClientIdentityFields } from '../proxy/client-identity.ts';
+import type { EarlyDataPolicy } from '../proxy/early-data.ts';
 import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
+import type { HostTlsOptions } from '../tls/host-options.ts';
 
 /** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
 export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -52,6 +55,22 @@ export interface OriginOptions {
   readonly caFile: string;
 }
 
+/** What TLS clients meet under some names. */
+export interface HostOptions {
+  readonly tls: HostTlsOptions;
+  /** Where each of `tls.certificates` was read from; null for one that was made. */
+  readonly certificateFiles: readonly (CertificateFiles | null)[];
+  readonly earlyDataPolicy: EarlyDataPolicy;
+  /** How the origin hears who a client with a certificate is. */
+  readonly clientIdentityFields: ClientIdentityFields;
+}
+
+/** Absolute paths. */
+export interface CertificateFiles {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
 export interface SluiceOptions {
   /** Of --origin: what is shown to whoever starts it. */
   readonly origin: OriginOptions;
@@ -60,8 +79,8 @@ export interface SluiceOptions {
   /** Each request takes the first that is for it. */
   readonly routes: readonly RouteOptions[];
   readonly listeners: readonly ListenerOptions[];
-  /** PEM texts. Null when there is no https listener. */
-  readonly certificate: { readonly certificatePem: string; readonly keyPem: string } | null;
+  /** The first is for names that none of them has. Empty when there is no https listener. */
+  readonly hosts: readonly HostOptions[];
   readonly workers: number;
   /** Octets for the cache, over all workers: of disk with a directory, else of RAM. */
   readonly cacheSizeBytes: number;
@@ -71,7 +90,6 @@ export interface SluiceOptions {
   readonly cacheDirectory: string;
   /** Who may send PURGE to a data port; empty for nobody. */
   readonly purgeFrom: readonly AddressRange[];
-  readonly earlyData: boolean;
   /** Features of handshakes that were switched on or off; see tls/features.ts. */
   readonly features: FeatureSwitches;
   /** `off`, `-` for standard output, or a file's path. */

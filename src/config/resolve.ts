@@ -3,8 +3,11 @@ import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
+import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
+import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
 import { plainRoute } from '../proxy/routing/route.ts';
 import { plainGroup } from '../proxy/upstream/options.ts';
+import { type CertificatePair, plainHost } from '../tls/host-options.ts';
 import { readCertificatePair, readPem } from './certificate.ts';
 import type { Command } from './command-line.ts';
 import type { GivenOptions } from './given.ts';
@@ -28,7 +31,9 @@ import {
 } from './option-values.ts';
 import {
   type AddressRange,
+  type CertificateFiles,
   type Endpoint,
+  type HostOptions,
   type ListenerOptions,
   type OriginOptions,
   plainListener,
@@ -66,7 +71,6 @@ export async function resolveOptions(
     workers,
     ...resolveCache(values, workers),
     purgeFrom: resolveRanges(values, 'purge-from'),
-    earlyData: values.required('early-data', parseSwitch),
     features: Object.fromEntries(values.every('feature', parseFeature)),
     accessLog: resolveLog(values, 'access-log'),
     accessLogFormat: values.required('log-format', parseLogFormat),
@@ -74,7 +78,7 @@ export async function resolveOptions(
     handshakeLogScope: values.required('handshake-log-scope', parseLogScope),
     admin: resolveAdmin(values),
     drainTimeoutMs: values.required('drain-timeout', parseDuration),
-    certificate: await resolveCertificate(values, isSecure, surroundings),
+    hosts: await resolveHosts(values, isSecure, surroundings),
   };
   return Object.freeze(options);
 }
@@ -248,25 +252,51 @@ function resolveLog(values: OptionValues, name: 'access-log' | 'handshake-log'):
   return target;
 }
 
+/** The one host that flags can describe. */
+async function resolveHosts(
+  values: OptionValues,
+  isNeeded: boolean,
+  surroundings: Surroundings,
+): Promise<HostOptions[]> {
+  const enabled = values.required('early-data', parseSwitch);
+  const resolved = await resolveCertificate(values, isNeeded, surroundings);
+  if (resolved === null || !isNeeded) return [];
+  const { pair, files } = resolved;
+  const earlyData = { ...plainHost.earlyData, enabled };
+  return [
+    {
+      tls: { ...plainHost, certificates: [pair], earlyData },
+      certificateFiles: [files],
+      earlyDataPolicy: defaultEarlyDataPolicy,
+      clientIdentityFields: defaultClientIdentityFields,
+    },
+  ];
+}
+
 async function resolveCertificate(
   values: OptionValues,
   isNeeded: boolean,
   surroundings: Surroundings,
-): Promise<SluiceOptions['certificate']> {
+): Promise<{ pair: CertificatePair; files: CertificateFiles | null } | null> {
   const certificate = values.given('cert')?.at(-1);
   const key = values.given('key')?.at(-1);
   if (certificate !== undefined && key !== undefined) {
     if (!isNeeded) surroundings.warn('--cert: not used, because there is no --https');
-    return readCertificatePair(
-      { given: certificate, path: parsePath(optionNamed('cert')!, certificate) },
-      { given: key, path: parsePath(optionNamed('key')!, key) },
+    const files = {
+      certificateFile: parsePath(optionNamed('cert')!, certificate),
+      keyFile: parsePath(optionNamed('key')!, key),
+    };
+    const pair = readCertificatePair(
+      { given: certificate, path: files.certificateFile },
+      { given: key, path: files.keyFile },
       surroundings.warn,
       surroundings.nowMs,
     );
+    return { pair, files };
   }
   if (certificate !== undefined) refuse(certificate, 'has no --key', 'add --key FILE');
   if (key !== undefined) refuse(key, 'has no --cert', 'add --cert FILE');
   if (!isNeeded) return null;
   const { stateDirectory, warn, nowMs } = surroundings;
-  return selfSignedCertificate(stateDirectory, warn, nowMs);
+  return { pair: await selfSignedCertificate(stateDirectory, warn, nowMs), files: null };
 }

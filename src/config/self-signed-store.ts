@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
-import type { CertificatePair } from './certificate.ts';
+import type { CertificatePair } from '../tls/host-options.ts';
 
 /** The ways to say this machine in a URL. */
 const NAMES = ['localhost', '127.0.0.1', '::1'];

@@ -84,6 +84,13 @@ export interface TlsFacts {
   readonly resumed: boolean;
   readonly earlyData: string;
   readonly serverName: string;
+  /** Which of the configured hosts the connection was made for. */
+  readonly host: number;
+  /**
+   * By which the client has proved who it is, DER, leaf first; empty without. The same array each
+   * time.
+   */
+  readonly clientCertificates: readonly Uint8Array[];
   readonly alpn: string;
   /** Milliseconds from the first byte to the end of the handshake; -1 while it is open. */
   readonly handshakeMs: number;

@@ -8,18 +8,26 @@ import { isIP } from 'node:net';
 /** Host names found covered or not, kept; beyond this they are looked up again. */
 const ANSWERS_KEPT_MAX = 1_024;
 
+/** Whether a connection of a host, made for the server name, may be used for the authority. */
+export type Coverage = (host: number, serverName: string, authority: string) => boolean;
+
+/** `hosts`: the certificates of each, PEM. */
+export function coverageOf(hosts: readonly (readonly string[])[]): Coverage {
+  const coverages = hosts.map(coverageOfHost);
+  return (host, serverName, authority) => coverages[host]?.(serverName, authority) ?? true;
+}
+
 /**
- * Lenient where a refusal would protect nobody: all requests go to one origin. The name that the
+ * Lenient where a refusal would protect nobody (host-guard.ts sees to the rest). The name that the
  * client asked for in the handshake is covered whatever the certificate says (a gateway in front of
  * us has its own reasons), so is everything on connections without one (an IP address was dialled),
  * and behind a self-signed certificate, for which no authority vouches.
  */
-export function coverageOf(
-  certificatePem: string | null,
+function coverageOfHost(
+  certificatesPem: readonly string[],
 ): (serverName: string, authority: string) => boolean {
-  if (certificatePem === null) return () => true;
-  const certificate = new X509Certificate(certificatePem);
-  if (certificate.checkIssued(certificate)) return () => true;
+  const certificates = certificatesPem.map((pem) => new X509Certificate(pem));
+  if (certificates.some((certificate) => certificate.checkIssued(certificate))) return () => true;
   const answers = new Map<string, boolean>();
   return (serverName, authority) => {
     if (serverName === '') return true;
@@ -27,7 +35,7 @@ export function coverageOf(
     if (host === serverName.toLowerCase()) return true;
     let answer = answers.get(host);
     if (answer === undefined) {
-      answer = isNamed(certificate, host);
+      answer = certificates.every((certificate) => isNamed(certificate, host));
       if (answers.size < ANSWERS_KEPT_MAX) answers.set(host, answer);
     }
     return answer;

@@ -8,6 +8,7 @@ import type { Http2Abuse } from '../http2/limits.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../proxy/channel.ts';
 import type { StreamSocket } from '../reactor/contract.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
+import type { Coverage } from './coverage.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import { PrefaceWatch } from './front/preface-watch.ts';
 import { HostGuard, type HostPolicies, type RefusingSink } from './host-guard.ts';
@@ -23,8 +24,7 @@ export interface DownstreamShared {
   readonly limits: DownstreamLimits;
   readonly monotonicMs: () => number;
   readonly observer: DownstreamObserver;
-  /** Whether a connection made for the server name (SNI, or '') may be used for the authority. */
-  readonly isCovered: (serverName: string, authority: string) => boolean;
+  readonly isCovered: Coverage;
 }
 
 /** What is counted and logged of connections. Called after the fact; never alters anything. */
@@ -139,7 +139,8 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
   #isCovered(authority: string, scheme: string): boolean {
     // What came under one scheme must not be answered for the other (RFC 9110 §7.4).
     if (scheme !== this.kind) return false;
-    return this.#shared.isCovered(this.#channel.tls?.serverName ?? '', authority);
+    const { tls } = this.#channel;
+    return this.#shared.isCovered(tls?.host ?? -1, tls?.serverName ?? '', authority);
   }
 
   // ------------------------------------------------------------------ facts about requests
@@ -177,7 +178,7 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
 
   get tls(): TlsFacts | null {
     if (this.kind === 'http') return null;
-    this.#tls ??= new OpenTlsFacts(this.#record);
+    this.#tls ??= new OpenTlsFacts(this.#record, this.#channel.tls);
     return this.#tls;
   }
 
@@ -320,10 +321,15 @@ class OpenTlsFacts implements TlsFacts {
   readonly resumed: boolean;
   readonly earlyData: string;
   readonly serverName: string;
+  readonly host: number;
   readonly alpn: string;
   readonly handshakeMs: number;
+  readonly #connection: TlsConnection | null;
+  #clientCertificates: readonly Uint8Array[] | null = null;
 
-  constructor(record: HandshakeRecord | null) {
+  constructor(record: HandshakeRecord | null, connection: TlsConnection | null) {
+    this.#connection = connection;
+    this.host = connection?.host ?? 0;
     // Only early data is read while there is no record: TLS 1.3, resumed, accepted (RFC 8446 §4.2.10).
     this.version = record?.version ?? 'TLSv1.3';
     this.cipher = record?.cipher ?? '';
@@ -333,6 +339,11 @@ class OpenTlsFacts implements TlsFacts {
     this.serverName = record?.serverName ?? '';
     this.alpn = record?.alpn ?? '';
     this.handshakeMs = record?.durationMs ?? -1;
+  }
+
+  get clientCertificates(): readonly Uint8Array[] {
+    this.#clientCertificates ??= this.#connection?.peerCertificates() ?? [];
+    return this.#clientCertificates;
   }
 }
 

@@ -47,14 +47,14 @@ export class HostPolicies {
 
   /** Null when the request may go on; `connectionHost` is the index of the connection's host. */
   refusal(connectionHost: number, authority: string, early: boolean): SluiceError | null {
-    const host = this.#hostFor(authority);
+    const host = this.hostFor(authority);
     if (host === connectionHost) return null;
     if (this.#demands[host] !== this.#demands[connectionHost]) return MISDIRECTED;
     return early && !this.#takesEarlyData[host] ? NOT_EARLY : null;
   }
 
-  /** Names that no host has are the first host's, as in the handshake. */
-  #hostFor(authority: string): number {
+  /** The index of an authority's host. Names that no host has are the first's, as in TLS. */
+  hostFor(authority: string): number {
     let host = this.#byAuthority.get(authority);
     if (host === undefined) {
       host = this.#names.find(hostOf(authority)) ?? 0;

@@ -8,16 +8,12 @@ import type { CollapseTable } from '../cache/collapse.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { formatHttpDate } from '../http/dates.ts';
 import type { ChannelPool } from '../proxy/channel.ts';
-import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
+import { ClientIdentity } from '../proxy/client-identity.ts';
+import { EarlyDataPolicies } from '../proxy/early-data.ts';
 import type { PassMemory } from '../proxy/pass-memory.ts';
 import { ReverseProxy } from '../proxy/proxy.ts';
 import type { PurgeGate } from '../proxy/purge-request.ts';
 import type { Reactor } from '../reactor/reactor.ts';
-import { EarlyDataGate } from '../tls/early-data-gate.ts';
-import { isOn } from '../tls/features.ts';
-import { type HostTlsOptions, plainHost } from '../tls/host-options.ts';
-import { createServerContext } from '../tls/server-context.ts';
-import { StrikeRegister } from '../tls/strike-register.ts';
 import type { BatchClock } from './batch-clock.ts';
 import type { WorkerCache } from './cache.ts';
 import type { WorkerInput } from './contract.ts';
@@ -26,11 +22,12 @@ import type { DownstreamShared, TlsAcceptor } from './downstream.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import type { HandshakeObservers } from './handshake-observers.ts';
 import { observersOf } from './handshakes.ts';
-import { hostPolicies } from './host-guard.ts';
+import { HostPolicies, hostPolicies } from './host-guard.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { exchangeObserver } from './observers.ts';
 import { openOrigins, type WorkerOrigins } from './origins.ts';
 import { openRoutes } from './routing.ts';
+import { openTls } from './tls.ts';
 
 /** What outlives any configuration: it belongs to the worker. */
 export interface ServiceBase {
@@ -67,22 +64,26 @@ export class Service {
       this[Symbol.dispose]();
       throw error;
     }
+    const hosts = options.hosts.map(({ tls }) => tls);
     this.shared = {
       channels: base.channels,
-      sink: this.#makeProxy(options),
+      sink: this.#makeProxy(options, new HostPolicies(hosts)),
       limits: defaultDownstreamLimits,
       monotonicMs: systemClock.monotonicMs,
       observer: this.#observer(),
-      isCovered: coverageOf(options.certificate?.certificatePem ?? null),
-      policies: hostPolicies(hostsOf(options)),
+      isCovered: coverageOf(certificatesOf(options)),
+      policies: hostPolicies(hosts),
     };
   }
 
-  #makeProxy(options: SluiceOptions): ReverseProxy {
+  #makeProxy(options: SluiceOptions, policies: HostPolicies): ClientIdentity {
     const { cache, collapse, passMemory, clock, input } = this.#base;
     const common = {
       store: cache.store,
-      earlyDataPolicy: defaultEarlyDataPolicy,
+      earlyDataPolicies: new EarlyDataPolicies(
+        options.hosts.map(({ earlyDataPolicy }) => earlyDataPolicy),
+        (authority) => policies.hostFor(authority),
+      ),
       collapse,
       passMemory,
       purges: this.#purgeGate(options),
@@ -90,7 +91,11 @@ export class Service {
       observer: exchangeObserver(input.metrics, input.accessLog),
       dateNow,
     };
-    return new ReverseProxy(openRoutes(options.routes, this.#origins, common, input.rates));
+    const routes = openRoutes(options.routes, this.#origins, common, input.rates);
+    const identities = options.hosts.map(({ tls, clientIdentityFields }) =>
+      tls.clientCertificates.mode === 'off' ? null : clientIdentityFields,
+    );
+    return new ClientIdentity(new ReverseProxy(routes), identities);
   }
 
   #purgeGate(options: SluiceOptions): PurgeGate {
@@ -103,20 +108,10 @@ export class Service {
   }
 
   #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {
-    if (options.certificate === null) return null;
-    const { features } = options;
-    const { strikes, ticketKeys } = this.#base.input;
-    const gate = new EarlyDataGate(new StrikeRegister(strikes), systemClock.wallMs);
-    const context = createServerContext({
-      ...options.certificate,
-      alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
-      earlyData: { enabled: options.earlyData && isOn('early-data', features), gate },
-      tickets: isOn('session-tickets', features),
-      ticketKeys: [ticketKeys],
-      keepsClientHello: isOn('ja4', features),
-    });
-    this.#disposables.push(context);
+    if (options.hosts.length === 0) return null;
     const { recorder } = this.#base.input;
+    const context = openTls(options, this.#base.input);
+    this.#disposables.push(context);
     return (handler, peer) => context.accept(handler, systemClock, { recorder, peer });
   }
 
@@ -156,8 +151,9 @@ export class Service {
   }
 }
 
-function hostsOf({ certificate }: SluiceOptions): HostTlsOptions[] {
-  return certificate === null ? [] : [{ ...plainHost, certificates: [certificate] }];
+/** PEM, by host. */
+function certificatesOf({ hosts }: SluiceOptions): string[][] {
+  return hosts.map(({ tls }) => tls.certificates.map(({ certificatePem }) => certificatePem));
 }
 
 let dateSecond = -1;

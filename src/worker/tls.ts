@@ -1,0 +1,36 @@
+/** TLS toward the clients of one worker: the hosts of a configuration, as its connections meet them. */
+
+import { assert } from '../base/assert.ts';
+import { systemClock } from '../base/clock.ts';
+import type { HostOptions, SluiceOptions } from '../config/options.ts';
+import { EarlyDataGate } from '../tls/early-data-gate.ts';
+import { isOn } from '../tls/features.ts';
+import type { HostTlsOptions } from '../tls/host-options.ts';
+import { createHostedContext, type ServerContext } from '../tls/server-context.ts';
+import { StrikeRegister } from '../tls/strike-register.ts';
+import type { WorkerInput } from './contract.ts';
+
+/** Throws UsageError for hosts that cannot be served. */
+export function openTls(
+  options: SluiceOptions,
+  input: Pick<WorkerInput, 'strikes' | 'ticketKeys'>,
+): ServerContext {
+  const { features } = options;
+  assert(options.hosts.length > 0, 'a listener with TLS has a host');
+  const takesEarlyData = isOn('early-data', features);
+  return createHostedContext(
+    {
+      alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
+      gate: new EarlyDataGate(new StrikeRegister(input.strikes), systemClock.wallMs),
+      tickets: isOn('session-tickets', features),
+      ticketKeys: [input.ticketKeys],
+      keepsClientHello: isOn('ja4', features),
+    },
+    options.hosts.map((host) => withFeatures(host, takesEarlyData)),
+  );
+}
+
+function withFeatures({ tls }: HostOptions, takesEarlyData: boolean): HostTlsOptions {
+  const enabled = tls.earlyData.enabled && takesEarlyData;
+  return { ...tls, earlyData: { ...tls.earlyData, enabled } };
+}
