@@ -109,7 +109,7 @@ test('origin URLs are taken apart', async () => {
 test('every example in the option table is valid', async () => {
   const { cert, key } = makePair('example');
   const own = { cert, key, 'origin-ca': cert, 'cache-dir': join(directory, 'example-cache') };
-  const files: Record<string, string> = { ...own, 'access-log': '-' };
+  const files: Record<string, string> = { ...own, 'access-log': '-', 'handshake-log': '-' };
   const examples = optionTable.map(({ name, example }) => `--${name} ${files[name] ?? example}`);
   const options = await resolve(examples.join(' '));
   assert.equal(options.workers, 1);

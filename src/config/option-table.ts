@@ -243,6 +243,108 @@ const definitions = [
     example: 'alpn-h2=off',
   },
   {
+    name: 'danger-module',
+    type: 'path',
+    placeholder: 'FILE',
+    summary: "Load a module that runs inside of OpenSSL's callbacks: for demonstrations only.",
+    details:
+      'A mistake in such a module ends the worker, which is what it is for: to show what happens, ' +
+      'and to look for a cause on a desk. Its features begin with `danger-`, and are off until ' +
+      '--feature switches them on. Never load one where traffic matters.',
+    defaultText: 'none',
+    repeatable: true,
+    example: './group-in-callback.ts',
+  },
+  {
+    name: 'capsule-dir',
+    type: 'path',
+    placeholder: 'off|DIR',
+    summary: 'Where capsules go: what was recorded of a worker that died.',
+    details:
+      'The directory is made when it is needed, with mode 0700. At most 100 capsules and 64 MiB are ' +
+      'kept; the oldest is dropped. A worker that serves alone keeps its recording in a file beside ' +
+      'it, so that the next start finds it. See [capsules](capsule.md).',
+    defaultText: '`capsules` in the state directory',
+    repeatable: false,
+    example: '/var/lib/sluice/capsules',
+  },
+  {
+    name: 'capsule-addresses',
+    type: 'switch',
+    placeholder: 'on|off',
+    summary: 'Tell the IP addresses of clients in capsules.',
+    details: 'Off: they are left out, and everything else is there.',
+    defaultText: 'on',
+    repeatable: false,
+    example: 'off',
+  },
+  {
+    name: 'watchdog',
+    type: 'duration',
+    placeholder: 'DURATION',
+    summary: 'End a worker whose event loop has stood still for so long; 0s for never.',
+    details:
+      'It is replaced, and a capsule says what it was inside of. A worker that serves alone cannot ' +
+      'be watched: nobody is there to do it.',
+    defaultText: '10s',
+    repeatable: false,
+    example: '30s',
+  },
+  {
+    name: 'debugger',
+    type: 'switch',
+    placeholder: 'on|off',
+    summary: 'Ask gdb, when it is installed, for the native stack of a worker that hangs.',
+    details: 'It takes up to 10 s, in which the worker would serve nobody anyway.',
+    defaultText: 'on',
+    repeatable: false,
+    example: 'off',
+  },
+  {
+    name: 'fuses',
+    type: 'switch',
+    placeholder: 'on|off',
+    summary: 'When workers die in the same way again and again, switch the suspect feature off.',
+    details:
+      'A change is kept while it helps and undone when it does not, and it is never for good: it ' +
+      'expires, at the latest after a day. Every step is reported. See `sluice fuse`.',
+    defaultText: 'on',
+    repeatable: false,
+    example: 'off',
+  },
+  {
+    name: 'fuse-deaths',
+    type: 'count',
+    placeholder: 'COUNT',
+    summary: 'How many deaths of one kind within --fuse-window are too many.',
+    details: 'Fewer act sooner, and on less evidence.',
+    defaultText: '3',
+    repeatable: false,
+    example: '5',
+  },
+  {
+    name: 'fuse-window',
+    type: 'duration',
+    placeholder: 'DURATION',
+    summary: 'Within which time --fuse-deaths are too many.',
+    details: 'A change that helps for as long is kept.',
+    defaultText: '60s',
+    repeatable: false,
+    example: '5m',
+  },
+  {
+    name: 'fuse-webhook',
+    type: 'url',
+    placeholder: 'off|URL',
+    summary: 'Where every step of the fuses is sent to, by POST, as JSON.',
+    details:
+      'Tried once within 5 s; what cannot be delivered is reported and dropped. The body has ' +
+      '`time`, `host`, `message` and the state of all fuses.',
+    defaultText: 'off',
+    repeatable: false,
+    example: 'https://hooks.example.org/sluice',
+  },
+  {
     name: 'access-log',
     type: 'log-target',
     placeholder: 'off|-|FILE',

@@ -2,7 +2,13 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { UsageError } from '../base/errors.ts';
-import { type FeatureName, featureNamed, featureTable } from '../tls/features.ts';
+import {
+  DANGER_PREFIX,
+  type DangerName,
+  type FeatureName,
+  featureNamed,
+  featureTable,
+} from '../tls/features.ts';
 import type { OptionDefinition } from './option-table.ts';
 import type { AddressRange, Endpoint, OriginOptions } from './options.ts';
 import { nearestWord } from './suggestion.ts';
@@ -160,11 +166,13 @@ export function parseSwitch(option: OptionDefinition, given: GivenValue): boolea
 export function parseFeature(
   option: OptionDefinition,
   given: GivenValue,
-): readonly [FeatureName, boolean] {
+): readonly [FeatureName | DangerName, boolean] {
   const equals = given.text.indexOf('=');
   const name = given.text.slice(0, equals === -1 ? undefined : equals);
   const feature = featureNamed(name);
-  if (feature === undefined) {
+  // Of these only a worker knows which there are: its modules bring them.
+  const isDanger = name.startsWith(DANGER_PREFIX);
+  if (feature === undefined && !isDanger) {
     const names = featureTable.map((known) => known.name);
     const near = nearestWord(name, names);
     const remedy =
@@ -173,7 +181,7 @@ export function parseFeature(
   }
   if (equals === -1) refuse(given, 'neither on nor off', writeAs(option, given));
   const text = given.text.slice(equals + 1);
-  return [feature.name, parseSwitch(option, { ...given, text })];
+  return [feature?.name ?? (name as DangerName), parseSwitch(option, { ...given, text })];
 }
 
 /** One range of `--purge-from`; `localhost` is several. */
@@ -210,6 +218,21 @@ export function parsePath(option: OptionDefinition, given: GivenValue): string {
     refuse(given, 'not a file name', writeAs(option, given));
   }
   return resolve(given.directory, given.text);
+}
+
+/** '' for `off`, else the absolute name of a file or directory. */
+export function parsePathOrOff(option: OptionDefinition, given: GivenValue): string {
+  return given.text === 'off' ? '' : parsePath(option, given);
+}
+
+/** '' for `off`, else an http or https URL. */
+export function parseUrlOrOff(option: OptionDefinition, given: GivenValue): string {
+  if (given.text === 'off') return '';
+  const url = URL.parse(given.text);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    refuse(given, 'not an http or https URL', writeAs(option, given));
+  }
+  return url.href;
 }
 
 /** `off`, `-` or an absolute file name. */

@@ -5,6 +5,7 @@ import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
 import type { HostTlsOptions } from '../tls/host-options.ts';
+import type { FuseOptions, RecorderOptions } from '../triage/options.ts';
 
 /** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
 export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
@@ -92,6 +93,10 @@ export interface SluiceOptions {
   readonly purgeFrom: readonly AddressRange[];
   /** Features of handshakes that were switched on or off; see tls/features.ts. */
   readonly features: FeatureSwitches;
+  readonly recorder: RecorderOptions;
+  readonly fuses: FuseOptions;
+  /** Absolute paths of modules that run inside OpenSSL's callbacks; see worker/danger.ts. */
+  readonly dangerModules: readonly string[];
   /** `off`, `-` for standard output, or a file's path. */
   readonly accessLog: string;
   readonly accessLogFormat: 'combined' | 'json';

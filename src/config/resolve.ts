@@ -1,6 +1,7 @@
 /** From values as written to validated, frozen options. */
 import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
 import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
@@ -25,8 +26,10 @@ import {
   parseLogTarget,
   parseOrigin,
   parsePath,
+  parsePathOrOff,
   parseSize,
   parseSwitch,
+  parseUrlOrOff,
   refuse,
 } from './option-values.ts';
 import {
@@ -72,6 +75,7 @@ export async function resolveOptions(
     ...resolveCache(values, workers),
     purgeFrom: resolveRanges(values, 'purge-from'),
     features: Object.fromEntries(values.every('feature', parseFeature)),
+    ...resolveFaults(values, surroundings),
     accessLog: resolveLog(values, 'access-log'),
     accessLogFormat: values.required('log-format', parseLogFormat),
     handshakeLog: resolveLog(values, 'handshake-log'),
@@ -239,6 +243,27 @@ function makeCacheDirectory(given: GivenValue, path: string): void {
 const LOG_MODE = 0o640;
 
 /** Opens the file once, so that a mistake is found now and not by every worker. */
+function resolveFaults(
+  values: OptionValues,
+  { stateDirectory }: Surroundings,
+): Pick<SluiceOptions, 'recorder' | 'fuses' | 'dangerModules'> {
+  return {
+    recorder: {
+      directory: values.one('capsule-dir', parsePathOrOff) ?? join(stateDirectory, 'capsules'),
+      addresses: values.required('capsule-addresses', parseSwitch),
+      watchdogMs: values.required('watchdog', parseDuration),
+      debugger: values.required('debugger', parseSwitch),
+    },
+    fuses: {
+      enabled: values.required('fuses', parseSwitch),
+      deathsMax: values.required('fuse-deaths', parseCount),
+      windowMs: values.required('fuse-window', parseDuration),
+      webhook: values.required('fuse-webhook', parseUrlOrOff),
+    },
+    dangerModules: values.every('danger-module', parsePath),
+  };
+}
+
 function resolveLog(values: OptionValues, name: 'access-log' | 'handshake-log'): string {
   const target = values.required(name, parseLogTarget);
   const given = values.given(name)?.at(-1);

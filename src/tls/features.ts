@@ -63,8 +63,12 @@ export type FeatureName = (typeof definitions)[number]['name'];
 export const featureTable: readonly (FeatureDefinition & { readonly name: FeatureName })[] =
   definitions;
 
+/** Features of modules that an operator loads to show harm or to look for it; off by default. */
+export const DANGER_PREFIX = 'danger-';
+export type DangerName = `${typeof DANGER_PREFIX}${string}`;
+
 /** What was switched; the rest is as by default. Plain data, which crosses to workers. */
-export type FeatureSwitches = Readonly<Partial<Record<FeatureName, boolean>>>;
+export type FeatureSwitches = Readonly<Partial<Record<FeatureName | DangerName, boolean>>>;
 
 export function featureNamed(name: string): (typeof featureTable)[number] | undefined {
   return featureTable.find((feature) => feature.name === name);
@@ -72,4 +76,19 @@ export function featureNamed(name: string): (typeof featureTable)[number] | unde
 
 export function isOn(name: FeatureName, switches: FeatureSwitches): boolean {
   return switches[name] ?? featureNamed(name)!.isOnByDefault;
+}
+
+/** Every feature by name, and whether it is on. */
+export function featureStates(switches: FeatureSwitches): Record<string, boolean> {
+  const ours = featureTable.map(({ name }) => [name, isOn(name, switches)] as const);
+  return { ...switches, ...Object.fromEntries(ours) };
+}
+
+/** Who watches handshakes, in the order by which the flight recorder numbers them. */
+export function observerNames(switches: FeatureSwitches): string[] {
+  const ours = featureTable.filter(({ kind, name }) => kind === 'observer' && isOn(name, switches));
+  const dangerous = Object.entries(switches).filter(
+    ([name, on]) => on === true && name.startsWith(DANGER_PREFIX),
+  );
+  return [...ours.map(({ name }) => name), ...dangerous.map(([name]) => name).sort()];
 }

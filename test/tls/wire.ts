@@ -13,6 +13,7 @@ import {
 } from '../../src/tls/client-context.ts';
 import type { TlsEngine } from '../../src/tls/connection.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../../src/tls/contract.ts';
+import type { FlightWatch } from '../../src/tls/flight-recorder.ts';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
 import {
   createServerContext,
@@ -116,9 +117,9 @@ export class Side implements TlsHandler {
   }
 }
 
-export function accept(context: ServerContext): Side {
+export function accept(context: ServerContext, watch: FlightWatch | null = null): Side {
   const side = new Side();
-  side.connection = context.accept(side, clock);
+  side.connection = context.accept(side, clock, watch);
   return side;
 }
 
@@ -133,8 +134,13 @@ export class Pair implements Disposable {
   readonly client: Side;
   readonly server: Side;
 
-  constructor(server: ServerContext, client: ClientContext, options?: Partial<ConnectOptions>) {
-    this.server = accept(server);
+  constructor(
+    server: ServerContext,
+    client: ClientContext,
+    options?: Partial<ConnectOptions>,
+    watch: FlightWatch | null = null,
+  ) {
+    this.server = accept(server, watch);
     this.client = connect(client, options);
   }
 

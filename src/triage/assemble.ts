@@ -1,0 +1,116 @@
+/** From a recording and a death, or a handshake that failed, to the capsule. */
+import {
+  CAPSULE_FORMAT,
+  CAPSULE_VERSION,
+  type Capsule,
+  type CapsuleConnection,
+  type CapsuleDeath,
+  type CapsuleKind,
+  type CapsuleStack,
+  type CapsuleSuspect,
+} from './capsule.ts';
+import { identityFrom } from './flight-identity.ts';
+import { type FlightReading, readFlights, readIdentity } from './flight-reader.ts';
+import type { FlightSnapshot } from './flight-snapshot.ts';
+import { capsuleLimits } from './options.ts';
+
+export interface DeathReport {
+  readonly kind: Exclude<CapsuleKind, 'handshake-failure'>;
+  readonly death: CapsuleDeath;
+  /** Wall-clock milliseconds. */
+  readonly nowMs: number;
+  readonly nativeStack: CapsuleStack | null;
+  /** The configuration file as written, without secrets; null without one. */
+  readonly configurationText: string | null;
+}
+
+/** The capsule of a worker that has died. */
+export function capsuleOfDeath(snapshot: FlightSnapshot, report: DeathReport): Capsule {
+  const { kind, death } = report;
+  const base = capsuleBase(snapshot, report.nowMs, report.configurationText);
+  const suspect = suspectOf(base.reading, base.observers);
+  return {
+    ...base.capsule,
+    kind,
+    signature: deathSignature(kind, death, suspect),
+    death,
+    suspect,
+    connections: lastConnections(base.reading.connections, suspect?.connection ?? null),
+    nativeStack: report.nativeStack,
+  };
+}
+
+/** The capsule of a handshake that failed; null when it is not in the recording any more. */
+export function capsuleOfFailure(
+  snapshot: FlightSnapshot,
+  failure: { readonly connection: number; readonly signature: string; readonly nowMs: number },
+): Capsule | null {
+  const base = capsuleBase(snapshot, failure.nowMs, null);
+  const connection = base.reading.connections.find(({ id }) => id === failure.connection);
+  if (connection === undefined) return null;
+  return {
+    ...base.capsule,
+    kind: 'handshake-failure',
+    signature: failure.signature,
+    death: null,
+    suspect: { connection: connection.id, call: null, observer: null },
+    // The others have nothing to do with it.
+    connections: [connection],
+    nativeStack: null,
+  };
+}
+
+function capsuleBase(snapshot: FlightSnapshot, nowMs: number, text: string | null) {
+  const identity = identityFrom(readIdentity(snapshot));
+  const { workerIndex, software, features, observers, configuration, addresses } = identity;
+  const reading = readFlights(snapshot, { observers, peers: addresses });
+  const { pid, startedAtMs, damagedEvents, handshakes } = reading;
+  const capsule = {
+    format: CAPSULE_FORMAT,
+    version: CAPSULE_VERSION,
+    writtenAt: new Date(nowMs).toISOString(),
+    software,
+    worker: {
+      index: workerIndex,
+      pid,
+      startedAt: new Date(startedAtMs).toISOString(),
+      lifeMs: Math.max(0, nowMs - startedAtMs),
+    },
+    configuration: { ...configuration, text },
+    features,
+    observers,
+    recorder: { damagedEvents, handshakes },
+  } as const;
+  return { capsule, reading, observers };
+}
+
+function suspectOf(
+  { inside, connections }: FlightReading,
+  observers: readonly string[],
+): CapsuleSuspect | null {
+  if (inside.call === '' && inside.observer < 0) return null;
+  const isThere = connections.some(({ id }) => id === inside.connection);
+  return {
+    connection: isThere ? inside.connection : null,
+    call: inside.call === '' ? null : inside.call,
+    observer: inside.observer < 0 ? null : (observers[inside.observer] ?? null),
+  };
+}
+
+/** The suspect and those that began last, oldest first. */
+function lastConnections(
+  connections: readonly CapsuleConnection[],
+  suspect: number | null,
+): CapsuleConnection[] {
+  const first = Math.max(0, connections.length - capsuleLimits.connectionsMax);
+  return connections.filter(({ id }, index) => index >= first || id === suspect);
+}
+
+function deathSignature(
+  kind: CapsuleKind,
+  { signal, exitCode }: CapsuleDeath,
+  suspect: CapsuleSuspect | null,
+): string {
+  const how = signal ?? (exitCode === null ? 'unknown' : `code ${exitCode}`);
+  return [kind, how, suspect?.call ?? 'no call', suspect?.observer ?? 'no observer'].join('/');
+}

@@ -1,0 +1,61 @@
+/** What a worker writes beside its recording, so that whoever finds it knows what ran there. */
+import { createHash } from 'node:crypto';
+import { release, type } from 'node:os';
+import type { CapsuleConfiguration, CapsuleSoftware } from './capsule.ts';
+import { capsuleConfiguration } from './redaction.ts';
+
+export interface FlightIdentity {
+  readonly workerIndex: number;
+  readonly software: CapsuleSoftware;
+  readonly features: Readonly<Record<string, boolean>>;
+  /** By the recorder's numbers. */
+  readonly observers: readonly string[];
+  readonly configuration: CapsuleConfiguration;
+  /** Whether capsules tell addresses of peers. */
+  readonly addresses: boolean;
+}
+
+export function softwareNow(sluiceVersion: string): CapsuleSoftware {
+  return {
+    sluice: sluiceVersion,
+    node: process.versions.node,
+    openssl: process.versions.openssl ?? '',
+    kernel: `${type()} ${release()}`,
+    architecture: process.arch,
+  };
+}
+
+export function identityNow(
+  input: Pick<FlightIdentity, 'workerIndex' | 'features' | 'observers' | 'addresses'> & {
+    readonly version: string;
+    readonly options: object;
+  },
+): FlightIdentity {
+  const { workerIndex, features, observers, addresses } = input;
+  const software = softwareNow(input.version);
+  const configuration = capsuleConfiguration(input.options, null);
+  return { workerIndex, software, features, observers, configuration, addresses };
+}
+
+/** Without the options, for when they are too long for the room that there is. */
+export function shortened(identity: FlightIdentity): FlightIdentity {
+  const { digest } = identity.configuration;
+  return { ...identity, configuration: { digest, options: null, text: null } };
+}
+
+/** The identity found in memory, as far as it is one: every part that is missing is empty. */
+export function identityFrom(value: unknown): FlightIdentity {
+  const found = (
+    typeof value === 'object' && value !== null ? value : {}
+  ) as Partial<FlightIdentity>;
+  return {
+    workerIndex: found.workerIndex ?? 0,
+    software: found.software ?? softwareNow(''),
+    features: found.features ?? {},
+    observers: found.observers ?? [],
+    configuration: found.configuration ?? { digest: EMPTY_DIGEST, options: null, text: null },
+    addresses: found.addresses ?? false,
+  };
+}
+
+const EMPTY_DIGEST = createHash('sha256').digest('hex');

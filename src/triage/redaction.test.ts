@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { capsuleConfiguration, redacted, redactedConfigurationText } from './redaction.ts';
+
+const KEY = '-----BEGIN PRIVATE KEY-----\nMIGHsecret\n-----END PRIVATE KEY-----\n';
+
+test('secrets are left out of options, and what explains a fault is kept', () => {
+  const options = {
+    certificate: { certificatePem: '-----BEGIN CERTIFICATE-----\nMIIB\n', keyPem: 'MIGHsecret' },
+    bundle: `first\n${KEY}last`,
+    fleet: { redis: 'redis://user:hunter2@10.0.0.1:6379/0', timeout: 5 },
+    routes: [{ 'request-fields': { set: { Authorization: 'Bearer s3cret', 'X-A': 'b' } } }],
+    ticketKeys: Buffer.from('s3cret'),
+    cookies: ['session'],
+    cache: { key: { query: 'keep' }, 'set-cookie': '' },
+    port: 443,
+    nothing: undefined,
+  };
+  const safe = redacted(options);
+  assert.deepEqual(safe, {
+    certificate: {
+      certificatePem: '-----BEGIN CERTIFICATE-----\nMIIB\n',
+      keyPem: '(redacted)',
+    },
+    bundle: 'first\n(redacted)\nlast',
+    fleet: { redis: 'redis://(redacted)@10.0.0.1:6379/0', timeout: 5 },
+    routes: [{ 'request-fields': { set: { Authorization: '(redacted)', 'X-A': 'b' } } }],
+    ticketKeys: '(redacted)',
+    cookies: '(redacted)',
+    cache: { key: { query: 'keep' }, 'set-cookie': '' },
+    port: 443,
+  });
+});
+
+test('a configuration file keeps its lines, without the secrets in them', () => {
+  const text = `# production
+fleet: {redis: "redis://:hunter2@cache/0"}
+request-fields:
+  set:
+    Authorization: Bearer s3cret
+    X-Api-Key: "abc"
+    X-Plain: yes
+  remove: [Cookie]
+key: |
+  ${KEY.replaceAll('\n', '\n  ')}
+tls: {ticket-key-file: /etc/keys}
+`;
+  const safe = redactedConfigurationText(text);
+  for (const secret of ['hunter2', 's3cret', 'abc', 'MIGHsecret']) {
+    assert.ok(!safe.includes(secret), secret);
+  }
+  for (const kept of ['# production', 'X-Plain: yes', 'remove: [Cookie]', '/etc/keys']) {
+    assert.ok(safe.includes(kept), kept);
+  }
+});
+
+test('equal options have equal digests, whatever the order of their keys', () => {
+  const one = capsuleConfiguration({ a: 1, b: { c: [1, 2], d: 'x' } }, null);
+  const same = capsuleConfiguration({ b: { d: 'x', c: [1, 2] }, a: 1 }, null);
+  const other = capsuleConfiguration({ b: { d: 'x', c: [2, 1] }, a: 1 }, null);
+  assert.equal(one.digest, same.digest);
+  assert.notEqual(one.digest, other.digest);
+});
