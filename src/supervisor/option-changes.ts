@@ -25,6 +25,9 @@ const FIXED_KEYS: readonly (keyof SluiceOptions)[] = [
   'accessLog',
   'accessLogFormat',
   'admin',
+  'recorder',
+  'fuses',
+  'dangerModules',
 ];
 
 export function optionChanges(before: SluiceOptions, after: SluiceOptions): OptionChange[] {

@@ -246,7 +246,7 @@ export class Supervisor {
         metricsOffset: workerIndex * metricsRegionBytes,
         strikesOffset: this.#strikesOffset,
         flightsOffset: this.#flightsOffset + workerIndex * flightRegionBytes,
-        flightIdentity: '{}',
+        version: this.#input.version,
         ratesOffset: this.#ratesOffset,
         ticketKeys,
       }),

@@ -42,6 +42,8 @@ export class FlightRecorder {
   readonly bytes: Uint8Array;
   readonly doubles: Float64Array;
   readonly clock: Clock;
+  /** The connection whose handshake is in a native call. */
+  current: Flight | null = null;
   readonly #free = new SlotQueue();
   /** The next slot to be taken from its owner when none is free. */
   #nextTaken = 0;
@@ -87,6 +89,17 @@ export class FlightRecorder {
   /** The event loop turns. */
   beat(): void {
     this.words[FlightHeader.heartbeat] = (this.words[FlightHeader.heartbeat]! + 1) | 0;
+  }
+
+  /** An observer is about to run; `index` is its place in the identity's list. */
+  enterObserver(index: number): void {
+    this.current?.noteObserver(FlightEvent.observerEntered, index);
+    this.words[FlightHeader.insideObserver] = index + 1;
+  }
+
+  leaveObserver(index: number): void {
+    this.words[FlightHeader.insideObserver] = 0;
+    this.current?.noteObserver(FlightEvent.observerLeft, index);
   }
 
   /** A connection has begun. */
@@ -196,12 +209,14 @@ export class Flight {
   /** A native call of the handshake is about to be made. */
   enter(call: FlightCall): void {
     this.#write(FlightEvent.entered, call);
+    this.#recorder.current = this;
     this.mark(call);
   }
 
   /** It has returned, and `state` is OpenSSL's now. */
   leave(call: FlightCall, state: number): void {
     this.unmark();
+    this.#recorder.current = null;
     this.#write(FlightEvent.left, call);
     if (state === this.#state) return;
     this.#state = state;
@@ -219,16 +234,9 @@ export class Flight {
     this.#words[FlightHeader.insideCall] = 0;
   }
 
-  /** An observer is about to run; `index` is its place in the identity's list. */
-  enterObserver(index: number): void {
-    if (!this.#isEnded) this.#write(FlightEvent.observerEntered, index);
-    this.#words[FlightHeader.insideConnection] = this.#number;
-    this.#words[FlightHeader.insideObserver] = index + 1;
-  }
-
-  leaveObserver(index: number): void {
-    this.#words[FlightHeader.insideObserver] = 0;
-    if (!this.#isEnded) this.#write(FlightEvent.observerLeft, index);
+  /** For the recorder. */
+  noteObserver(type: number, index: number): void {
+    this.#write(type, index);
   }
 
   note(kind: (typeof FlightText)[keyof typeof FlightText], text: string): void {

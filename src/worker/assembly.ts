@@ -19,6 +19,7 @@ import type {
   StartWorker,
   WorkerSetup,
 } from './contract.ts';
+import { loadDangerModules } from './danger.ts';
 import { openFlights } from './flights.ts';
 import { openHandshakeJournal } from './handshake-journal.ts';
 
@@ -43,6 +44,7 @@ export async function assembleWorker(
   purgeEverywhere: PurgeEverywhere,
   flightRegion: Uint8Array = flightRegionOf(setup, memory),
 ): Promise<AssembledWorker> {
+  const danger = await loadDangerModules(setup.options.dangerModules);
   const { options, workerIndex, listeners, ticketKeys, metricsOffset, strikesOffset } = setup;
   const region = memory.bytes.subarray(metricsOffset, metricsOffset + metricsRegionBytes);
   const metrics = new Metrics(region);
@@ -63,7 +65,7 @@ export async function assembleWorker(
     bytesLive: nativeBytesLive,
     countsLive: liveNativeCounts,
   });
-  const flights = openFlights(flightRegion, setup.flightIdentity);
+  const flights = openFlights(flightRegion, setup);
   const worker = await startWorker({
     options,
     workerIndex,
@@ -74,6 +76,7 @@ export async function assembleWorker(
     metrics,
     accessLog,
     recorder: flights.recorder,
+    danger,
     handshakes,
     purgeEverywhere,
   });
@@ -91,6 +94,9 @@ export async function assembleWorker(
     },
     askCache: (question) => worker.askCache(question),
     askHandshakes: (question) => worker.askHandshakes(question),
-    reconfigure: (next) => worker.reconfigure(next),
+    reconfigure(next) {
+      worker.reconfigure(next);
+      flights.identify(next);
+    },
   };
 }

@@ -4,6 +4,7 @@ import type { ListenerOptions, SluiceOptions } from '../config/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
+import type { DangerModules } from './danger.ts';
 import type { FailureKind } from './failure-table.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
 import type { ObserverState } from './handshake-observers.ts';
@@ -22,8 +23,8 @@ export interface WorkerSetup {
   readonly strikesOffset: number;
   /** Where in the same memory the worker's flight recorder begins (tls/flight-layout.ts). */
   readonly flightsOffset: number;
-  /** JSON for whoever reads the recorder; see triage/flight-identity.ts. */
-  readonly flightIdentity: string;
+  /** Of sluice. */
+  readonly version: string;
   /** Where the rate limits of all workers begin (proxy/routing/rate-table.ts). */
   readonly ratesOffset: number;
   /**
@@ -142,6 +143,7 @@ export interface WorkerInput
   readonly accessLog: AccessLogSink;
   readonly handshakes: HandshakeJournal;
   readonly recorder: FlightRecorder;
+  readonly danger: DangerModules;
   /** The strike register's shared memory. */
   readonly strikes: Int32Array;
   /** The rate limits' shared memory, and what client names are hashed with in it. */

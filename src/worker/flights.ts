@@ -1,33 +1,41 @@
 /** A worker's flight recorder: opened over shared memory, with what its reader must know beside it. */
 import { systemClock } from '../base/clock.ts';
-import { type FeatureSwitches, featureTable, isOn } from '../tls/features.ts';
+import type { SluiceOptions } from '../config/options.ts';
+import { featureStates, observerNames } from '../tls/features.ts';
 import { FlightRecorder } from '../tls/flight-recorder.ts';
+import { identityNow, shortened } from '../triage/flight-identity.ts';
+import type { WorkerSetup } from './contract.ts';
 
 /** How often the event loop shows that it turns: often, measured by the watchdog's patience. */
-export const HEARTBEAT_INTERVAL_MS = 200;
-
-/** Features that only a module loaded for demonstrations has. */
-export const DANGER_PREFIX = 'danger-';
-
-/** Who watches handshakes, in the order by which the recorder numbers them. */
-export function observerNames(features: FeatureSwitches): string[] {
-  const ours = featureTable.filter(({ kind, name }) => kind === 'observer' && isOn(name, features));
-  const dangerous = Object.entries(features).filter(
-    ([name, on]) => on === true && name.startsWith(DANGER_PREFIX),
-  );
-  return [...ours.map(({ name }) => name), ...dangerous.map(([name]) => name).sort()];
-}
+const HEARTBEAT_INTERVAL_MS = 200;
 
 export interface WorkerFlights extends Disposable {
   readonly recorder: FlightRecorder;
+  /** Notes what the worker serves by from now on. */
+  identify(options: SluiceOptions): void;
 }
 
-/** `identity` is JSON about this worker; see triage/flight-identity.ts. */
-export function openFlights(region: Uint8Array, identity: string): WorkerFlights {
+export function openFlights(
+  region: Uint8Array,
+  { workerIndex, version, options }: Pick<WorkerSetup, 'workerIndex' | 'version' | 'options'>,
+): WorkerFlights {
   const recorder = new FlightRecorder(region, process.pid, systemClock);
-  recorder.identify(identity);
+  const identify = (now: SluiceOptions) => {
+    const identity = identityNow({
+      workerIndex,
+      version,
+      options: now,
+      features: featureStates(now.features),
+      observers: observerNames(now.features),
+      addresses: now.recorder.addresses,
+    });
+    if (!recorder.identify(JSON.stringify(identity))) {
+      recorder.identify(JSON.stringify(shortened(identity)));
+    }
+  };
+  identify(options);
   recorder.beat();
   const timer = setInterval(() => recorder.beat(), HEARTBEAT_INTERVAL_MS);
   timer.unref();
-  return { recorder, [Symbol.dispose]: () => clearInterval(timer) };
+  return { recorder, identify, [Symbol.dispose]: () => clearInterval(timer) };
 }

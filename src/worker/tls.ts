@@ -13,7 +13,7 @@ import type { WorkerInput } from './contract.ts';
 /** Throws UsageError for hosts that cannot be served. */
 export function openTls(
   options: SluiceOptions,
-  input: Pick<WorkerInput, 'strikes' | 'ticketKeys'>,
+  input: Pick<WorkerInput, 'strikes' | 'ticketKeys' | 'recorder' | 'danger'>,
 ): ServerContext {
   const { features } = options;
   assert(options.hosts.length > 0, 'a listener with TLS has a host');
@@ -25,6 +25,7 @@ export function openTls(
       tickets: isOn('session-tickets', features),
       ticketKeys: [input.ticketKeys],
       keepsClientHello: isOn('ja4', features),
+      infoObservers: input.danger.observersOf(options, input.recorder),
     },
     options.hosts.map((host) => withFeatures(host, takesEarlyData)),
   );

@@ -78,7 +78,7 @@ test('the call that was entered and not left is known, and whose it is', () => {
   first.enter(FlightCall.handshake);
   first.leave(FlightCall.handshake, 22);
   second.enter(FlightCall.readEarlyData);
-  second.enterObserver(1);
+  flights.enterObserver(1);
   assert.deepEqual(read().inside, { connection: 2, call: 'SSL_read_early_data', observer: 1 });
   const [one, two] = read().connections;
   const last = one!.events.at(-1)!;
