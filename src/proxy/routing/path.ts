@@ -3,9 +3,9 @@
  * by writing the path another way, so that rules look at it as three kinds of origin would read it:
  *
  * - `normal`: by RFC 3986 §6.2.2: unreserved characters decoded, dot segments removed;
- * - `literal`: the same with dot segments kept, as by origins that compare strings;
- * - `lenient`: everything decoded (repeatedly), `\` for `/`, path parameters (`;x`) and doubled
- *   slashes gone, then dot segments removed, as by origins that map paths to files.
+ * - `literal`: everything decoded (repeatedly), `\` for `/`, path parameters (`;x`) and doubled
+ *   slashes gone, but dot segments kept, as by origins that compare strings;
+ * - `lenient`: the same with dot segments removed, as by origins that map paths to files.
  *
  * A request whose readings lead to different routes is refused; one that any reading denies is
  * denied. What goes to the origin is the path as it was sent: a gateway that rewrites what it
@@ -53,9 +53,9 @@ function plain(path: string): PathReadings {
 function unusual(target: string): PathReadings {
   const mark = target.indexOf('?');
   const path = mark === -1 ? target : target.slice(0, mark);
-  const literal = decodeUnreserved(path);
-  const normal = removeDotSegments(literal);
-  const lenient = lenientPath(path);
+  const normal = removeDotSegments(decodeUnreserved(path));
+  const literal = decodedPath(path);
+  const lenient = removeDotSegments(literal);
   return { normal, literal, lenient, isPlain: normal === literal && normal === lenient };
 }
 
@@ -87,8 +87,8 @@ export function removeDotSegments(path: string): string {
   return kept.length === 1 ? '/' : kept.join('/');
 }
 
-/** As the most forgiving of origins would read it. */
-export function lenientPath(path: string): string {
+/** As the most forgiving of origins would read it, before dot segments. */
+function decodedPath(path: string): string {
   let text = path;
   for (let i = 0; i < DECODINGS_MAX && text.includes('%'); i++) {
     const decoded = decodeAll(text);
@@ -96,8 +96,7 @@ export function lenientPath(path: string): string {
     text = decoded;
   }
   text = text.replaceAll('\\', '/').replace(/[#?\0].*$/s, '');
-  text = text.replace(/;[^/]*/g, '').replace(/\/{2,}/g, '/');
-  return removeDotSegments(text);
+  return text.replace(/;[^/]*/g, '').replace(/\/{2,}/g, '/');
 }
 
 function decodeAll(text: string): string {
@@ -106,7 +105,7 @@ function decodeAll(text: string): string {
   );
 }
 
-/** A path in a rule, in the forms that the readings are compared with. */
+/** A path in a rule, in the forms that the normal and the other readings are compared with. */
 export interface PathRule {
   readonly normal: string;
   readonly lenient: string;
@@ -123,7 +122,7 @@ export function pathRule(text: string): PathRule {
   const path = isPrefix ? text.slice(0, -1) : text;
   return {
     normal: removeDotSegments(decodeUnreserved(path)),
-    lenient: lenientPath(path),
+    lenient: removeDotSegments(decodedPath(path)),
     kind: isPrefix ? 'prefix' : 'tree',
   };
 }
@@ -139,7 +138,7 @@ export function anyReadingUnder(readings: PathReadings, rule: PathRule): boolean
   const { normal, lenient, kind } = rule;
   if (isUnder(readings.normal, normal, kind)) return true;
   if (readings.isPlain) return false;
-  return isUnder(readings.literal, normal, kind) || isUnder(readings.lenient, lenient, kind);
+  return isUnder(readings.literal, lenient, kind) || isUnder(readings.lenient, lenient, kind);
 }
 
 /** Whether every reading of the path comes under the rule. */
@@ -147,5 +146,5 @@ export function everyReadingUnder(readings: PathReadings, rule: PathRule): boole
   const { normal, lenient, kind } = rule;
   if (!isUnder(readings.normal, normal, kind)) return false;
   if (readings.isPlain) return true;
-  return isUnder(readings.literal, normal, kind) && isUnder(readings.lenient, lenient, kind);
+  return isUnder(readings.literal, lenient, kind) && isUnder(readings.lenient, lenient, kind);
 }

@@ -118,6 +118,7 @@ const spellings = [
   '/%2561dmin',
   '/admin%2f',
   '/admin%3bx',
+  '/admin%2f..%2fx',
   '/admin%3fx',
   '/admin/../x',
   '/admin%00',

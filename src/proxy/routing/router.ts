@@ -95,7 +95,7 @@ export class Router<T extends object> {
     if (host.hasPatterns && head.path.length > PATTERN_PATH_CHARACTERS_MAX) return 'path-too-long';
     const found = firstOf(host, head, remoteAddress, readings.normal, false);
     if (!readings.isPlain) {
-      const literal = firstOf(host, head, remoteAddress, readings.literal, false);
+      const literal = firstOf(host, head, remoteAddress, readings.literal, true);
       const lenient = firstOf(host, head, remoteAddress, readings.lenient, true);
       if (literal !== found || lenient !== found) return 'ambiguous-path';
     }
@@ -159,7 +159,7 @@ function hostRoutes<T>(all: readonly Candidate<T>[]): HostRoutes<T> {
   };
 }
 
-/** `lenient`: the path is the lenient reading, to be compared with rules read the same way. */
+/** `lenient`: the path is fully decoded, to be compared with rules read the same way. */
 function firstOf<T>(
   host: HostRoutes<T>,
   head: RequestHead,
