@@ -236,14 +236,20 @@ function shape(prototype: Prototype): string {
  */
 export const CALLBACK_TYPES: Readonly<Record<string, readonly string[]>> = {
   'uv-poll.ts': ['uv_poll_cb', 'uv_close_cb'],
-  'ssl-context.ts': ['SSL_allow_early_data_cb_fn', 'SSL_CTX_alpn_select_cb_func'],
+  'ssl-context.ts': [
+    'SSL_allow_early_data_cb_fn',
+    'tlsext_status_cb',
+    'SSL_CTX_keylog_cb_func',
+    'SSL_CTX_alpn_select_cb_func',
+  ],
   'ticket-keys.ts': ['ticket_key_evp_cb'],
   'client-hello.ts': ['SSL_client_hello_cb_fn'],
   'info-observer.ts': ['ssl_info_cb'],
 };
 
-/** From SSL_CTX_set_tlsext_ticket_key_evp_cb(3) and SSL_CTX_set_info_callback(3). */
+/** From the manuals of SSL_CTX_set_tlsext_ticket_key_evp_cb, …_status_cb and …_set_info_callback. */
 const UNNAMED_CALLBACK_TYPES = `
+typedef int (*tlsext_status_cb)(SSL *s, void *arg);
 typedef int (*ticket_key_evp_cb)(SSL *s, unsigned char key_name[16],
     unsigned char iv[EVP_MAX_IV_LENGTH], EVP_CIPHER_CTX *ctx, EVP_MAC_CTX *hctx, int enc);
 typedef void (*ssl_info_cb)(const SSL *ssl, int type, int val);

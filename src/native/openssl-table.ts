@@ -49,6 +49,7 @@ export const libssl = bind({
   },
   SSL_CTX_callback_ctrl: { arguments: ['pointer', 'i32', 'pointer'], return: 'i32' },
   SSL_CTX_set_keylog_callback: { arguments: ['pointer', 'pointer'], return: 'void' },
+  SSL_CTX_compress_certs: { arguments: ['pointer', 'i32'], return: 'i32' },
   SSL_CTX_add_client_CA: { arguments: ['pointer', 'pointer'], return: 'i32' },
   SSL_get_certificate: { arguments: ['pointer'], return: 'pointer' },
   SSL_get0_peer_certificate: { arguments: ['pointer'], return: 'pointer' },

@@ -25,7 +25,12 @@ const SSL_SESS_CACHE_OFF = 0n;
 const SSL_SESS_CACHE_CLIENT_NO_STORE = 0x0001n | 0x0300n;
 const SSL_VERIFY_PEER = 1;
 const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
+const SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB = 63;
+const SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE = 65;
+const SSL_CTRL_SET_TLSEXT_STATUS_REQ_OCSP_RESP = 71;
+const TLSEXT_STATUSTYPE_ocsp = 1n;
 const SSL_TLSEXT_ERR_OK = 0;
+const SSL_TLSEXT_ERR_NOACK = 3;
 const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 const OPENSSL_NPN_NEGOTIATED = 1;
 
@@ -67,6 +72,8 @@ export class SslContext implements Disposable {
   #address: bigint;
   /** Memory and callbacks that OpenSSL refers to for as long as the context lives. */
   readonly #owned: Disposable[] = [];
+  /** By the address of the certificate, of which OpenSSL holds a reference as well. */
+  readonly #staples = new Map<bigint, NativeBuffer>();
   #connectionCount = 0;
   #closing = false;
 
@@ -223,6 +230,75 @@ export class SslContext implements Disposable {
     if (!ok) throw new Error(opensslErrorText());
   }
 
+  /** Server: keeps a certificate's response (RFC 6960, DER) for `sendStatus`. */
+  staple(certificate: Certificate, response: Uint8Array): void {
+    const copy = NativeBuffer.allocate(response.length);
+    copy.bytes.set(response);
+    this.#staples.set(addressOfCertificate(certificate), copy);
+    this.#owned.push(copy);
+  }
+
+  /** Server: sends the responses to clients that ask for the certificate's status (RFC 6066 §8). */
+  sendStatus(): void {
+    const callback = new Callback(
+      { arguments: ['pointer', 'pointer'], return: 'i32' },
+      (ssl: bigint) => {
+        const response = this.#staples.get(checked.SSL_get_certificate(ssl));
+        if (response === undefined) return SSL_TLSEXT_ERR_NOACK;
+        // OpenSSL frees it with the connection.
+        const copy = libcrypto.checked.CRYPTO_malloc(response.length, 0n, 0);
+        if (copy === 0n) return SSL_TLSEXT_ERR_NOACK;
+        memcpy(copy, addressOf(response), response.length);
+        checked.SSL_ctrl(
+          ssl,
+          SSL_CTRL_SET_TLSEXT_STATUS_REQ_OCSP_RESP,
+          BigInt(response.length),
+          copy,
+        );
+        return SSL_TLSEXT_ERR_OK;
+      },
+      SSL_TLSEXT_ERR_NOACK,
+    );
+    this.#owned.push(callback);
+    const { SSL_CTX_callback_ctrl } = checked;
+    SSL_CTX_callback_ctrl(this.#address, SSL_CTRL_SET_TLSEXT_STATUS_REQ_CB, callback.pointer);
+  }
+
+  /** Client: asks servers for the status of their certificates. */
+  askForStatus(): void {
+    const { SSL_CTX_ctrl } = checked;
+    SSL_CTX_ctrl(
+      this.#address,
+      SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE,
+      TLSEXT_STATUSTYPE_ocsp,
+      0n,
+    );
+  }
+
+  /**
+   * Server: keeps the certificates compressed as well (RFC 8879), for clients that take them so.
+   * Call it when all are there. Returns whether any algorithm is built in.
+   */
+  compressCertificates(): boolean {
+    const isDone = checked.SSL_CTX_compress_certs(this.#address, 0) === 1;
+    takeOpensslErrors();
+    return isDone;
+  }
+
+  /** Writes secrets for Wireshark and its like: each line to `write`, in the NSS format. */
+  logKeys(write: (line: string) => void): void {
+    const callback = new Callback(
+      { arguments: ['pointer', 'pointer'], return: 'void' },
+      (_ssl: bigint, line: bigint) => {
+        write(stringAt(line));
+        return undefined;
+      },
+      undefined,
+    );
+    this.#owned.push(callback);
+    checked.SSL_CTX_set_keylog_callback(this.#address, callback.pointer);
+  }
+
   /** Server: the first of `protocols` that the client offers; none in common ends the handshake. */
   selectAlpn(protocols: readonly string[]): void {
     const list = encodeAlpn(protocols);
@@ -320,7 +396,7 @@ export class SslContext implements Disposable {
 }
 
 const { SSL_get_session, SSL_get_servername, SSL_SESSION_get0_hostname } = libssl.direct;
-const { strcasecmp } = libcMemory.direct;
+const { memcpy, strcasecmp } = libcMemory.direct;
 const TLSEXT_NAMETYPE_HOST_NAME = 0;
 
 /** Whether an `SSL *` that resumes asks for the name that its session was made under. */

@@ -2,7 +2,7 @@
 import { assert } from '../base/assert.ts';
 import { KEPT_BYTES_MAX, lendLargeBuffer, takeLargeBuffer } from './bio-buffers.ts';
 import { counted } from './counters.ts';
-import { stringAt, transientAddressOf } from './load.ts';
+import { stringAt, transientAddressOf, viewOf } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { type OpensslError, takeOpensslErrors } from './openssl-errors.ts';
 import { libcMemory, libcrypto, libssl } from './openssl-table.ts';
@@ -44,6 +44,7 @@ const SSL_CTRL_SET_TLSEXT_HOSTNAME = 55;
 const SSL_CTRL_SET_GROUPS_LIST = 92;
 const SSL_CTRL_SET_MIN_PROTO_VERSION = 123;
 const SSL_CTRL_SET_MAX_PROTO_VERSION = 124;
+const SSL_CTRL_GET_TLSEXT_STATUS_REQ_OCSP_RESP = 70;
 const SSL_CTRL_GET_SIGNATURE_NAME = 140;
 const SSL_CTRL_GET_PEER_SIGNATURE_NAME = 141;
 const TLSEXT_NAMETYPE_HOST_NAME = 0;
@@ -434,6 +435,13 @@ export class Ssl implements Disposable {
 
   get stateName(): string {
     return stringAt(ssl.SSL_state_string_long(this.#ssl));
+  }
+
+  /** Client: the response that came with the server's certificate (RFC 6066 §8); null for none. */
+  get stapledResponse(): Buffer | null {
+    const GET_RESPONSE = SSL_CTRL_GET_TLSEXT_STATUS_REQ_OCSP_RESP;
+    const length = ssl.SSL_ctrl(this.#ssl, GET_RESPONSE, 0n, resultAddress);
+    return length <= 0 ? null : Buffer.from(new Uint8Array(viewOf(resultPointers[0]!, length)));
   }
 
   /** `X509_V_…` (x509_vfy.h); 0 when the chain was verified. */

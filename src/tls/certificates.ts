@@ -7,7 +7,9 @@ import type { CertificatePair } from './host-options.ts';
 /** Loads all pairs; returns what an operator should know of them, in whole sentences. */
 export function loadCertificates(context: SslContext, pairs: readonly CertificatePair[]): string[] {
   const types = new Set<string>();
-  return pairs.flatMap((pair) => loadCertificate(context, pair, types));
+  const warnings = pairs.flatMap((pair) => loadCertificate(context, pair, types));
+  if (pairs.some(({ ocspResponse }) => ocspResponse !== undefined)) context.sendStatus();
+  return warnings;
 }
 
 function loadCertificate(context: SslContext, pair: CertificatePair, types: Set<string>): string[] {
@@ -29,6 +31,7 @@ function loadCertificate(context: SslContext, pair: CertificatePair, types: Set<
     }
     types.add(key.type);
     useCertificate(context, chain, key);
+    if (pair.ocspResponse !== undefined) context.staple(leaf, pair.ocspResponse);
     return validityWarnings(leaf);
   } finally {
     for (const certificate of chain) certificate[Symbol.dispose]();

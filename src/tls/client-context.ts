@@ -35,6 +35,8 @@ export interface ClientContextOptions {
   /** Shown to origins that ask for one. */
   readonly certificate?: CertificatePair;
   readonly groups?: string;
+  /** Whether to ask for the status of the origin's certificate (RFC 6066 §8). */
+  readonly asksForStatus?: boolean;
   /** Signature schemes that the origin may use, by IANA names, separated by colons. */
   readonly signatureSchemes?: string;
   readonly minVersion?: TlsVersion;
@@ -74,6 +76,7 @@ export function createClientContext(options: ClientContextOptions = {}): ClientC
     context.setCipherSuites(CIPHER_SUITES_TLS13);
     if (options.certificate !== undefined) loadCertificates(context, [options.certificate]);
     if (options.groups !== undefined) context.setGroups(options.groups);
+    if (options.asksForStatus === true) context.askForStatus();
     const { signatureSchemes } = options;
     if (signatureSchemes !== undefined) context.setSignatureSchemes(signatureSchemes);
     if (options.alpn !== undefined && options.alpn.length > 0) context.offerAlpn(options.alpn);

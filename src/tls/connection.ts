@@ -284,6 +284,11 @@ export class TlsEngine implements TlsConnection {
     return count;
   }
 
+  /** Client: the status of the origin's certificate as the origin has sent it; null for none. */
+  get stapledResponse(): Uint8Array | null {
+    return this.#disposed ? null : this.#ssl.stapledResponse;
+  }
+
   peerCertificates(): Buffer[] {
     // While a certificate is not verified its owner has proved nothing; a ticket has.
     const isProved = this.#handshakeComplete || this.#earlyWritable;

@@ -19,6 +19,8 @@ export interface CertificatePair {
   /** PEM, leaf first, then its issuers. */
   readonly certificatePem: string;
   readonly keyPem: string;
+  /** Its revocation status as its issuer has signed it (RFC 6960, DER), to be stapled. */
+  readonly ocspResponse?: Uint8Array;
 }
 
 export interface HostTlsOptions {

@@ -43,6 +43,8 @@ export interface SharedServerOptions {
   readonly tickets?: boolean;
   readonly ticketsPerHandshake?: number;
   readonly ticketLifetimeSeconds?: number;
+  /** Gets a line for every secret of every connection, in the NSS format, from inside OpenSSL. */
+  readonly logKey?: ((line: string) => void) | undefined;
   /** Called from inside OpenSSL, which nothing of ours needs; see native/info-observer.ts. */
   readonly infoObservers?: readonly InfoObserver[];
   /** Whether connections keep their ClientHello until their handshake has ended. */
@@ -163,6 +165,7 @@ function configureAny(
   );
   context.setMode(SslMode.ACCEPT_MOVING_WRITE_BUFFER | SslMode.RELEASE_BUFFERS);
   if (shared.alpn.length > 0) context.selectAlpn(shared.alpn);
+  if (shared.logKey !== undefined) context.logKeys(shared.logKey);
   context.watchFromInside(shared.infoObservers ?? []);
   onClientHello(context, steps);
 }

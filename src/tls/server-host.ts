@@ -49,7 +49,12 @@ export class ServerHost implements Disposable {
     try {
       this.#prepare(context);
       configureHost(context, this.options);
-      return { context, warnings: loadCertificates(context, certificates) };
+      const warnings = loadCertificates(context, certificates);
+      // OpenSSL compresses beforehand, and so without the status that only some clients ask for:
+      // where there is one, it is worth more.
+      const isStapled = certificates.some(({ ocspResponse }) => ocspResponse !== undefined);
+      if (this.options.certificateCompression && !isStapled) context.compressCertificates();
+      return { context, warnings };
     } catch (error) {
       context[Symbol.dispose]();
       throw error;
