@@ -6,6 +6,7 @@ import { randomBytes, randomFillSync } from 'node:crypto';
 import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.ts';
+import { boardWords } from '../proxy/upstream/board.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
@@ -63,6 +64,7 @@ export class Supervisor {
   readonly #strikesOffset: number;
   readonly #flightsOffset: number;
   readonly #ratesOffset: number;
+  readonly #boardOffset: number;
   readonly #metrics: Metrics;
   readonly #startedAtMs = Date.now();
   readonly #cache: CacheControl;
@@ -85,7 +87,8 @@ export class Supervisor {
     this.#strikesOffset = regionCount * metricsRegionBytes;
     this.#ratesOffset = this.#strikesOffset + strikeRegisterBytes();
     // Whole pages: what a worker has not touched takes no memory.
-    this.#flightsOffset = Math.ceil((this.#ratesOffset + rateRegionBytes()) / 4096) * 4096;
+    this.#boardOffset = this.#ratesOffset + rateRegionBytes();
+    this.#flightsOffset = Math.ceil((this.#boardOffset + boardWords * 4) / 4096) * 4096;
     const flightsBytes = input.options.workers * flightRegionBytes;
     this.#memory = SharedMemory.create('sluice-shared', this.#flightsOffset + flightsBytes);
     randomFillSync(this.#memory.bytes, this.#ratesOffset, RATE_SECRET_BYTES);
@@ -248,6 +251,7 @@ export class Supervisor {
         flightsOffset: this.#flightsOffset + workerIndex * flightRegionBytes,
         version: this.#input.version,
         ratesOffset: this.#ratesOffset,
+        boardOffset: this.#boardOffset,
         ticketKeys,
       }),
     );

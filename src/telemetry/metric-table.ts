@@ -169,7 +169,13 @@ const ORIGIN_ERRORS = [
 /** The kinds that native/counters.ts counts; others are added when they are first seen. */
 const NATIVE_KINDS = ['fd', 'ssl', 'ssl-session', 'ssl-ctx', 'mapping', 'callback'];
 
+/** Whether an address of an origin is asked, and if not, why. */
+export const ORIGIN_ADDRESS_STATES = ['up', 'ejected', 'unhealthy', 'drain', 'down'] as const;
+
 const cache = closed('cache', cacheOutcomes);
+/** Names of the configuration; more than these count as `other`. */
+const origin = label('origin', [], 31);
+const server = label('server', [], 127);
 const listener = closed('listener', ['http', 'https']);
 const version = label('version', ['TLSv1.3', 'TLSv1.2', 'none']);
 const resumed = closed('resumed', ['0', '1']);
@@ -365,6 +371,78 @@ export const metricTable = {
     'histogram',
     'sluice_origin_response_seconds',
     "Time from a request to the origin to its response's head.",
+  ),
+  groupResponseTime: metric(
+    'histogram',
+    'sluice_origin_group_response_seconds',
+    "Time from an attempt to the response's head, by group of origins.",
+    [origin],
+  ),
+  originRetries: metric(
+    'counter',
+    'sluice_origin_retries_total',
+    'Requests sent to another server after one had failed, by group of origins.',
+    [origin],
+  ),
+  originCircuitOpenings: metric(
+    'counter',
+    'sluice_origin_circuit_openings_total',
+    'Times that a circuit breaker opened, by group of origins.',
+    [origin],
+  ),
+  originLookupFailures: metric(
+    'counter',
+    'sluice_origin_lookup_failures_total',
+    'Look-ups of a name of a server that failed, by group of origins.',
+    [origin],
+  ),
+  serverAttempts: metric(
+    'counter',
+    'sluice_origin_server_attempts_total',
+    'Requests sent to a server, repeated ones included, by group and server.',
+    [origin, server],
+  ),
+  serverResponses: metric(
+    'counter',
+    'sluice_origin_server_responses_total',
+    'Responses of a server, by group, server and class of the status.',
+    [origin, server, closed('class', ['1xx', '2xx', '3xx', '4xx', '5xx'])],
+  ),
+  serverFailures: metric(
+    'counter',
+    'sluice_origin_server_failures_total',
+    'Attempts that a server failed without a whole response, by group and server.',
+    [origin, server],
+  ),
+  serverEjections: metric(
+    'counter',
+    'sluice_origin_server_ejections_total',
+    'Times that a worker left an address of a server alone because it kept failing.',
+    [origin, server],
+  ),
+  serverResponseTime: metric(
+    'counter',
+    'sluice_origin_server_response_seconds_total',
+    "Time from attempts to their responses' heads, added up, by group and server.",
+    [origin, server],
+  ),
+  serverConnections: metric(
+    'gauge',
+    'sluice_origin_server_connections_open',
+    'Connections to a server open now, looked at once a second.',
+    [origin, server],
+  ),
+  serverUnderWay: metric(
+    'gauge',
+    'sluice_origin_server_requests_under_way',
+    'Requests to a server under way, looked at once a second.',
+    [origin, server],
+  ),
+  serverAddresses: metric(
+    'gauge',
+    'sluice_origin_server_addresses',
+    'Addresses of a server by their state, summed over the workers, looked at once a second.',
+    [origin, server, closed('state', ORIGIN_ADDRESS_STATES)],
   ),
   cacheBytes: metric('gauge', 'sluice_cache_bytes', 'Octets of memory held by the cache.'),
   cacheEntries: metric(

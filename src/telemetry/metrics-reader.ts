@@ -1,4 +1,5 @@
 /** Reads all regions at once, whoever writes them, and merges them into series. */
+import { readAddedName } from './label-index.ts';
 import {
   HISTOGRAM_SLOTS,
   histogramBounds,
@@ -8,7 +9,6 @@ import {
   regionSlotCount,
 } from './metric-layout.ts';
 import type { MetricDefinition } from './metric-table.ts';
-import { readAddedName } from './metrics.ts';
 
 /** One combination of label values. Label values are in the definition's order. */
 export interface Series {

@@ -5,16 +5,16 @@
  */
 import { assert } from '../base/assert.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
+import { LabelIndex } from './label-index.ts';
 import {
   HISTOGRAM_SLOTS,
   histogramBucket,
-  type LabelLayout,
   type MetricLayout,
   metricLayouts,
   metricsRegionBytes,
-  NAME_BYTES,
   regionSlotCount,
 } from './metric-layout.ts';
+import { OriginMetrics } from './origin-metrics.ts';
 
 /** The facts of a handshake that are counted. `HandshakeRecord` of tls/contract.ts has them. */
 export interface HandshakeFacts {
@@ -36,60 +36,6 @@ export interface HandshakeFacts {
 }
 
 export type ListenerKind = 'http' | 'https';
-
-/** The text of added name number `index` of a label, or '' where there is none yet. */
-export function readAddedName(region: Uint8Array, label: LabelLayout, index: number): string {
-  const offset = label.namesOffset + index * NAME_BYTES;
-  const length = Math.min(region[offset]!, NAME_BYTES - 1);
-  return Buffer.from(region.subarray(offset + 1, offset + 1 + length)).toString('utf8');
-}
-
-/** From a label's value to its index, adding values that are new while there is room. */
-class LabelIndex {
-  readonly #region: Uint8Array;
-  readonly #layout: LabelLayout;
-  readonly #byValue = new Map<string, number>();
-  #added = 0;
-  // Most requests and handshakes are like the one before.
-  #lastValue: string | undefined;
-  #lastOffset = 0;
-
-  constructor(region: Uint8Array, layout: LabelLayout) {
-    this.#region = region;
-    this.#layout = layout;
-    for (const value of layout.definition.values) this.#byValue.set(value, this.#byValue.size);
-    while (this.#added < layout.definition.addedMax) {
-      const name = readAddedName(region, layout, this.#added);
-      if (name === '') break;
-      this.#byValue.set(name, layout.definition.values.length + this.#added);
-      this.#added++;
-    }
-    this.#lastValue = layout.definition.values[0];
-  }
-
-  /** Slots from the metric's first to those of this value. */
-  offsetOf(value: string): number {
-    if (value === this.#lastValue) return this.#lastOffset;
-    const offset = (this.#byValue.get(value) ?? this.#add(value)) * this.#layout.stride;
-    this.#lastValue = value;
-    this.#lastOffset = offset;
-    return offset;
-  }
-
-  #add(value: string): number {
-    const { definition, namesOffset, size } = this.#layout;
-    assert(!definition.isClosed, `label ${definition.name} has no value ${value}`);
-    const text = Buffer.from(value, 'utf8').subarray(0, NAME_BYTES - 1);
-    if (this.#added === definition.addedMax || text.length === 0) return size - 1;
-    const offset = namesOffset + this.#added * NAME_BYTES;
-    this.#region.set(text, offset + 1);
-    this.#region[offset] = text.length;
-    const index = definition.values.length + this.#added;
-    this.#added++;
-    this.#byValue.set(value, index);
-    return index;
-  }
-}
 
 const at = metricLayouts;
 
@@ -114,6 +60,8 @@ export class Metrics {
   readonly #cutOffObserver: LabelIndex;
   readonly #cacheFault: LabelIndex;
   readonly #nativeKind: LabelIndex;
+  /** What is counted of each origin. */
+  readonly origins: OriginMetrics;
 
   /**
    * Takes a region over, with what its last writer counted. Gauges describe a process that lives:
@@ -143,6 +91,7 @@ export class Metrics {
     this.#cutOffObserver = index(at.observersCutOff, 0);
     this.#cacheFault = index(at.cacheFaults, 0);
     this.#nativeKind = index(at.nativeObjects, 0);
+    this.origins = new OriginMetrics(region, this.#slots);
     for (const layout of Object.values<MetricLayout>(at)) {
       if (layout.definition.type !== 'gauge') continue;
       this.#slots.fill(0, layout.firstSlot, layout.firstSlot + layout.slotCount);

@@ -4,6 +4,7 @@ import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
 import type { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateTableBytes } from '../proxy/routing/rate-table.ts';
+import { boardWords } from '../proxy/upstream/board.ts';
 import { openAccessLog } from '../telemetry/access-log.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
@@ -73,6 +74,7 @@ export async function assembleWorker(
     ticketKeys,
     strikes,
     rates,
+    board: memory.int32(setup.boardOffset, boardWords),
     metrics,
     accessLog,
     recorder: flights.recorder,

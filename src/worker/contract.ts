@@ -27,6 +27,8 @@ export interface WorkerSetup {
   readonly version: string;
   /** Where the rate limits of all workers begin (proxy/routing/rate-table.ts). */
   readonly ratesOffset: number;
+  /** Where what the workers share about origins begins (proxy/upstream/board.ts). */
+  readonly boardOffset: number;
   /**
    * 80 random octets, the same for all workers of one start, so that each resumes what another
    * began: 16 for the key's name, 32 for encryption, 32 for authentication.
@@ -148,6 +150,8 @@ export interface WorkerInput
   readonly strikes: Int32Array;
   /** The rate limits' shared memory, and what client names are hashed with in it. */
   readonly rates: { readonly words: Int32Array; readonly secret: Uint8Array };
+  /** What the workers share about origins. */
+  readonly board: Int32Array;
   readonly purgeEverywhere: PurgeEverywhere;
 }
 

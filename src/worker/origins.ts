@@ -2,9 +2,11 @@
 import { systemClock } from '../base/clock.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { ChannelPool } from '../proxy/channel.ts';
-import { OriginServer, type ServerCounters } from '../proxy/upstream/endpoint.ts';
+import { OriginBoard } from '../proxy/upstream/board.ts';
+import { OriginServer } from '../proxy/upstream/endpoint.ts';
 import { EndpointPool } from '../proxy/upstream/endpoint-pool.ts';
 import { type Origins, UpstreamGroup } from '../proxy/upstream/group.ts';
+import { HealthChecker } from '../proxy/upstream/health-check.ts';
 import { defaultUpstreamLimits, type UpstreamLimits } from '../proxy/upstream/limits.ts';
 import type { OriginGroupOptions, OriginServerOptions } from '../proxy/upstream/options.ts';
 import { OriginTls } from '../proxy/upstream/origin-tls.ts';
@@ -16,8 +18,13 @@ import { poolObserver } from './observers.ts';
 
 export interface WorkerOrigins extends Origins, Disposable {
   readonly groups: ReadonlyMap<string, UpstreamGroup>;
-  /** Called now and then. */
+  /** Called about once a second. */
   sweep(): void;
+  /**
+   * Another configuration is in force: what runs goes on, and nothing is checked or counted that the
+   * other one checks and counts.
+   */
+  retire(): void;
   drain(): void;
 }
 
@@ -25,69 +32,104 @@ export interface WorkerOrigins extends Origins, Disposable {
 export interface OriginsBase {
   readonly reactor: Reactor;
   readonly channels: ChannelPool;
-  readonly input: { readonly metrics: Metrics };
+  readonly input: {
+    readonly metrics: Metrics;
+    readonly workerIndex: number;
+    /** Shared memory; see upstream/board.ts. */
+    readonly board: Int32Array;
+  };
 }
 
 /** Throws UsageError for a root file that cannot be used. */
 export function openOrigins(options: SluiceOptions, base: OriginsBase): WorkerOrigins {
   const disposables: Disposable[] = [];
   const groups = new Map<string, UpstreamGroup>();
-  for (const group of options.origins) {
-    groups.set(group.name, makeGroup(group, base, disposables));
+  const checkers: HealthChecker[] = [];
+  let isRetired = false;
+  for (const one of options.origins) {
+    const { group, checker } = makeGroup(one, base, disposables);
+    groups.set(one.name, group);
+    if (checker !== null) checkers.push(checker);
   }
   const [byDefault] = groups.values();
+  const retire = () => {
+    isRetired = true;
+    for (const checker of checkers) checker.close();
+  };
   return {
     groups,
     byDefault: byDefault!,
     sweep() {
-      for (const group of groups.values()) group.sweep();
+      for (const group of groups.values()) {
+        group.sweep();
+        if (!isRetired) group.count();
+      }
     },
+    retire,
     drain() {
+      retire();
       for (const group of groups.values()) group.drain();
     },
     [Symbol.dispose]() {
+      retire();
       for (const group of groups.values()) group.drain();
       for (const disposable of disposables) disposable[Symbol.dispose]();
     },
   };
 }
 
-/** What it makes for TLS is added to `disposables`. */
+/** One group, and what checks its servers. What it makes for TLS is added to `disposables`. */
 export function makeGroup(
   options: OriginGroupOptions,
   base: OriginsBase,
   disposables: Disposable[],
-): UpstreamGroup {
+): { group: UpstreamGroup; checker: HealthChecker | null } {
   const { monotonicMs } = systemClock;
+  const { metrics, workerIndex } = base.input;
   const names = serverNames(options.servers);
   const servers = options.servers.map((server, index) => {
-    return new OriginServer(server, names[index]!, NOT_COUNTED);
+    const name = names[index]!;
+    return new OriginServer(server, name, metrics.origins.server(options.name, name));
   });
   const pools = new Map(
     servers.map((server) => [server, poolMaker(options, server.options, base, disposables)]),
   );
+  const counters = metrics.origins.group(options.name);
   const resolver = new Resolver({
     options: options.resolve,
     monotonicMs,
-    onFailure: () => {},
+    onFailure: () => counters.lookupFailed(),
   });
-  return new UpstreamGroup({
+  const board = new OriginBoard(base.input.board, wallSeconds);
+  const authority = authorityOf(options.servers[0]!);
+  const group = new UpstreamGroup({
     options,
-    authority: authorityOf(options.servers[0]!),
+    authority,
     servers,
     watchName: resolver.watch,
+    board,
     makePool: (server, address) => pools.get(server)!(address),
     monotonicMs,
-    observer: { onRetry() {}, onCircuitOpen() {} },
+    counters,
   });
+  if (options.healthCheck === null) return { group, checker: null };
+  const checker = new HealthChecker({
+    group: options.name,
+    options: options.healthCheck,
+    authority,
+    reactor: base.reactor,
+    board,
+    workerIndex,
+    endpoints: () => group.endpoints,
+    onVerdict: () => group.readBoard(),
+    random: Math.random,
+  });
+  return { group, checker };
 }
 
-const NOT_COUNTED: ServerCounters = {
-  attemptStarted() {},
-  answered() {},
-  failed() {},
-  ejected() {},
-};
+function wallSeconds(): number {
+  return Math.floor(systemClock.wallMs() / 1000);
+}
 
 /** Makes the pools of one server's addresses. */
 function poolMaker(
@@ -135,7 +177,7 @@ function limitsOf({ timeouts, connectionsMax, queuedMax }: OriginGroupOptions): 
 }
 
 /** `host:port`, and a number after it for the second and later ones of the same. */
-function serverNames(servers: readonly OriginServerOptions[]): string[] {
+export function serverNames(servers: readonly OriginServerOptions[]): string[] {
   const counts = new Map<string, number>();
   return servers.map(({ host, port }) => {
     const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

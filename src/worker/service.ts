@@ -134,6 +134,11 @@ export class Service {
     this.#origins.sweep();
   }
 
+  /** Another configuration has taken its place; its connections go on. */
+  retire(): void {
+    this.#origins.retire();
+  }
+
   /** Finishes what is under way on its connections, and closes them. */
   drain(): void {
     this.#origins.drain();

@@ -91,6 +91,7 @@ class Worker implements RunningWorker {
    */
   reconfigure(options: SluiceOptions): void {
     const service = new Service(this.#base, options);
+    this.#service.retire();
     this.#retired.add(this.#service);
     this.#service = service;
     this.#entrances = this.#entrancesOf(service);

@@ -3,7 +3,9 @@ import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
 import { ChannelPool } from '../../src/proxy/channel.ts';
 import { Fetch, type FetchHandler } from '../../src/proxy/fetch.ts';
+import { boardWords, OriginBoard, type ServerWish } from '../../src/proxy/upstream/board.ts';
 import type { UpstreamGroup } from '../../src/proxy/upstream/group.ts';
+import type { HealthChecker } from '../../src/proxy/upstream/health-check.ts';
 import {
   defaultGroupOptions,
   type OriginGroupOptions,
@@ -41,16 +43,28 @@ export class GroupUnderTest implements AsyncDisposable {
   readonly #reactor = new Reactor();
   readonly #channels = new ChannelPool((body) => this.#reactor.defer(body));
   readonly #disposables: Disposable[] = [];
+  readonly #board: OriginBoard;
+  readonly #checker: HealthChecker | null;
   readonly #sweeper: NodeJS.Timeout;
 
-  constructor(options: OriginGroupOptions) {
+  /** Groups with the same board are workers of one machine. */
+  constructor(options: OriginGroupOptions, board = new Int32Array(boardWords), workerIndex = 0) {
     const base = {
       reactor: this.#reactor,
       channels: this.#channels,
-      input: { metrics: this.metrics },
+      input: { metrics: this.metrics, workerIndex, board },
     };
-    this.group = makeGroup(options, base, this.#disposables);
-    this.#sweeper = setInterval(() => this.group.sweep(), SWEEP_INTERVAL_MS);
+    this.#board = new OriginBoard(board, () => Math.floor(Date.now() / 1000));
+    const { group, checker } = makeGroup(options, base, this.#disposables);
+    this.group = group;
+    this.#checker = checker;
+    this.#sweeper = setInterval(() => group.sweep(), SWEEP_INTERVAL_MS);
+  }
+
+  /** What an operator wants of the server on a port of 127.0.0.1. */
+  wish(port: number, wish: ServerWish): void {
+    this.#board.setWish('app', `127.0.0.1:${port}`, wish);
+    this.group.readBoard();
   }
 
   ask(question: Question = {}): Promise<Answer> {
@@ -79,6 +93,7 @@ export class GroupUnderTest implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sweeper);
+    this.#checker?.close();
     this.group.drain();
     await this.#reactor.close();
     this.#channels[Symbol.dispose]();

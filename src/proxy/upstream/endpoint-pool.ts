@@ -2,7 +2,7 @@
  * All connections to one address: the usual ones, those that must speak HTTP/1.1, and, where each
  * connection begins with a PROXY header, those of each client, which nobody else may use.
  */
-import type { OriginHttp2 } from './connection.ts';
+import type { OriginConnectionInput, OriginHttp2 } from './connection.ts';
 import type { OriginTls } from './origin-tls.ts';
 import {
   type ClientFacts,
@@ -39,6 +39,13 @@ export class EndpointPool {
     this.#input = input;
     this.#room = new Room(input.limits.connectionsMax);
     this.#shared = input.prefaceFor === null ? this.#makePool(NOTHING, false) : null;
+  }
+
+  /** For a connection that is nobody's but the caller's, and of no client. */
+  get connectionInput(): Omit<OriginConnectionInput, 'owner'> {
+    const { limits, prefaceFor } = this.#input;
+    const preface = prefaceFor === null ? NOTHING : prefaceFor(null);
+    return { ...this.#input, preface, exchangesExpected: limits.http2.exchangesExpected };
   }
 
   /** Connections open or on their way. */

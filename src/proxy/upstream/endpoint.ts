@@ -1,20 +1,16 @@
 /** One address of one server of a group: what balancing, health and counting know of it. */
+import type { ServerMetrics } from '../../telemetry/origin-metrics.ts';
 import type { Candidate } from './balance.ts';
+import type { ServerWish } from './board.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { combineHashes, hashText } from './hash.ts';
 import type { OriginServerOptions, PassiveHealthOptions } from './options.ts';
 
-/** What an operator wants of a server. `drain`: what runs may finish, nothing new is asked. */
-export type ServerWish = 'up' | 'drain' | 'down';
-
-/** What is counted of a server, all of its addresses together. */
-export interface ServerCounters {
-  attemptStarted(): void;
-  /** Status of a response, and milliseconds from the attempt's start to its head. */
-  answered(status: number, elapsedMs: number): void;
-  failed(): void;
-  ejected(): void;
-}
+/** What is counted of a server, all of its addresses together; telemetry/origin-metrics.ts. */
+export type ServerCounters = Pick<
+  ServerMetrics,
+  'attemptStarted' | 'answered' | 'failed' | 'ejected' | 'holds' | 'addressesAre'
+>;
 
 /** A server as it stands in the configuration. */
 export class OriginServer {
@@ -46,6 +42,10 @@ export class Endpoint implements Candidate {
   activeCount = 0;
   /** The verdict of the active checks; up until they say otherwise. */
   isChecked = true;
+  /** Neither checks nor an operator object. */
+  isWanted = true;
+  /** What the last check that this worker made found wrong; '' for nothing. */
+  checkFault = '';
   /** Failures in a row, of requests. */
   failures = 0;
   /** Ejections, less those that have been forgiven. */
@@ -71,7 +71,7 @@ export class Endpoint implements Candidate {
 
   /** Whether it may be asked at all. */
   get isUp(): boolean {
-    return this.isChecked && this.ejectedUntilMs === 0 && this.server.wish === 'up';
+    return this.isWanted && this.ejectedUntilMs === 0;
   }
 
   /** Why it is not asked. */

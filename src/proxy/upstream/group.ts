@@ -4,9 +4,12 @@
  * none of its members.
  */
 import { SluiceError } from '../../base/errors.ts';
+import { ORIGIN_ADDRESS_STATES } from '../../telemetry/metric-table.ts';
+import type { GroupMetrics } from '../../telemetry/origin-metrics.ts';
 import { nextByHash, nextByLoad, nextByTurn } from './balance.ts';
+import type { OriginBoard } from './board.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
-import { Endpoint, type OriginServer, type ServerWish } from './endpoint.ts';
+import { Endpoint, type OriginServer } from './endpoint.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { hashOf } from './hash-key.ts';
 import type { OriginGroupOptions } from './options.ts';
@@ -68,20 +71,16 @@ export interface Origins {
   readonly byDefault: OriginGroup;
 }
 
-export interface GroupObserver {
-  onRetry(): void;
-  onCircuitOpen(): void;
-}
-
 export interface UpstreamGroupInput {
   readonly options: OriginGroupOptions;
   readonly authority: string;
   /** In the order of the options. */
   readonly servers: readonly OriginServer[];
   readonly watchName: WatchName;
+  readonly board: OriginBoard;
   makePool(server: OriginServer, address: string): EndpointPool;
   readonly monotonicMs: () => number;
-  readonly observer: GroupObserver;
+  readonly counters: Pick<GroupMetrics, 'answered' | 'retried' | 'circuitOpened'>;
 }
 
 /** Milliseconds without an ejection after which the next one is a step shorter, in ejections. */
@@ -193,7 +192,7 @@ export class UpstreamGroup implements OriginGroup {
     if (next === null) return false;
     if (!visit.isRetrying) this.#retryingCount++;
     visit.isRetrying = true;
-    this.#input.observer.onRetry();
+    this.#input.counters.retried();
     visit.endpoint.activeCount--;
     this.#visit(request, next);
     return true;
@@ -203,6 +202,7 @@ export class UpstreamGroup implements OriginGroup {
     const endpoint = visit.endpoint!;
     const elapsedMs = this.#input.monotonicMs() - visit.attemptMs;
     endpoint.server.counters.answered(status, elapsedMs);
+    this.#input.counters.answered(elapsedMs);
     visit.outcome = status >= 500 ? 'failed' : 'ok';
     if (status >= 500 && this.#options.passiveHealth.on5xx) this.#countFailure(endpoint);
     else endpoint.succeeded(elapsedMs);
@@ -225,7 +225,7 @@ export class UpstreamGroup implements OriginGroup {
     if (!this.#breaker.isUsed) return;
     const { state } = this.#breaker;
     this.#breaker.ended(visit.outcome, visit.isTrial, this.#input.monotonicMs());
-    if (state !== 'open' && this.#breaker.state === 'open') this.#input.observer.onCircuitOpen();
+    if (state !== 'open' && this.#breaker.state === 'open') this.#input.counters.circuitOpened();
   }
 
   withdraw(request: GroupRequest): void {
@@ -285,32 +285,22 @@ export class UpstreamGroup implements OriginGroup {
     return ejected < Math.max(1, Math.floor(peers.length * ejectedShareMax));
   }
 
-  /** The verdict of the active checks about `address:port`, by whoever makes them. */
-  setChecked(key: string, isWell: boolean): void {
-    const nowMs = this.#input.monotonicMs();
+  /** Takes over what the board says: verdicts of the active checks, and wishes of operators. */
+  readBoard(): void {
+    const { board, monotonicMs } = this.#input;
+    const hasChecks = this.#options.healthCheck !== null;
+    let isChanged = false;
+    for (const server of this.servers) server.wish = board.wishFor(this.name, server.name);
     for (const endpoint of this.#endpoints) {
-      if (endpoint.key !== key || endpoint.isChecked === isWell) continue;
-      endpoint.isChecked = isWell;
-      if (isWell) endpoint.startSlowly(nowMs, this.#options.slowStartMs);
-      else endpoint.pool.closeIdle();
+      endpoint.isChecked = !hasChecks || board.isWell(this.name, endpoint.key);
+      const isWanted = endpoint.isChecked && endpoint.server.wish === 'up';
+      if (isWanted === endpoint.isWanted) continue;
+      endpoint.isWanted = isWanted;
+      isChanged = true;
+      if (!isWanted) endpoint.pool.closeIdle();
+      else endpoint.startSlowly(monotonicMs(), this.#options.slowStartMs);
     }
-    this.#refresh();
-  }
-
-  /** What an operator wants of a server; false when there is none of that name. */
-  setWish(serverName: string, wish: ServerWish): boolean {
-    const server = this.servers.find(({ name }) => name === serverName);
-    if (server === undefined) return false;
-    const nowMs = this.#input.monotonicMs();
-    const wasUp = server.wish === 'up';
-    server.wish = wish;
-    for (const endpoint of this.#endpoints) {
-      if (endpoint.server !== server) continue;
-      if (wish !== 'up') endpoint.pool.closeIdle();
-      else if (!wasUp) endpoint.startSlowly(nowMs, this.#options.slowStartMs);
-    }
-    this.#refresh();
-    return true;
+    if (isChanged) this.#refresh();
   }
 
   get endpoints(): readonly Endpoint[] {
@@ -351,6 +341,7 @@ export class UpstreamGroup implements OriginGroup {
           continue;
         }
         const added = new Endpoint(server, address, this.#input.makePool(server, address));
+        added.isWanted = server.wish === 'up';
         if (this.#hasStarted) added.startSlowly(nowMs, this.#options.slowStartMs);
         endpoints.push(added);
       }
@@ -375,6 +366,7 @@ export class UpstreamGroup implements OriginGroup {
   sweep(): void {
     const nowMs = this.#input.monotonicMs();
     const { passiveHealth, slowStartMs } = this.#options;
+    this.readBoard();
     let isChanged = false;
     for (const endpoint of this.#endpoints) {
       endpoint.pool.expireQueue();
@@ -389,6 +381,23 @@ export class UpstreamGroup implements OriginGroup {
     if (isChanged) this.#refresh();
     for (const endpoint of this.#leaving) endpoint.pool.expireQueue();
     this.#leaving = this.#leaving.filter(({ activeCount }) => activeCount > 0);
+  }
+
+  /** Counts what there is now. Called about once a second while the group is in force. */
+  count(): void {
+    for (const server of this.servers) {
+      const counts = ORIGIN_ADDRESS_STATES.map(() => 0);
+      let connections = 0;
+      let underWay = 0;
+      for (const endpoint of this.#endpoints) {
+        if (endpoint.server !== server) continue;
+        counts[ORIGIN_ADDRESS_STATES.indexOf(endpoint.state)]!++;
+        connections += endpoint.pool.connectionCount;
+        underWay += endpoint.activeCount;
+      }
+      server.counters.holds(connections, underWay);
+      server.counters.addressesAre(counts);
+    }
   }
 
   drain(): void {

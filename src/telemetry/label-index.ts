@@ -1,0 +1,57 @@
+/** Labels' values as indices into the slots of a metric. */
+import { assert } from '../base/assert.ts';
+import { type LabelLayout, NAME_BYTES } from './metric-layout.ts';
+
+/** The text of added name number `index` of a label, or '' where there is none yet. */
+export function readAddedName(region: Uint8Array, label: LabelLayout, index: number): string {
+  const offset = label.namesOffset + index * NAME_BYTES;
+  const length = Math.min(region[offset]!, NAME_BYTES - 1);
+  return Buffer.from(region.subarray(offset + 1, offset + 1 + length)).toString('utf8');
+}
+
+/** From a label's value to its index, adding values that are new while there is room. */
+export class LabelIndex {
+  readonly #region: Uint8Array;
+  readonly #layout: LabelLayout;
+  readonly #byValue = new Map<string, number>();
+  #added = 0;
+  // Most requests and handshakes are like the one before.
+  #lastValue: string | undefined;
+  #lastOffset = 0;
+
+  constructor(region: Uint8Array, layout: LabelLayout) {
+    this.#region = region;
+    this.#layout = layout;
+    for (const value of layout.definition.values) this.#byValue.set(value, this.#byValue.size);
+    while (this.#added < layout.definition.addedMax) {
+      const name = readAddedName(region, layout, this.#added);
+      if (name === '') break;
+      this.#byValue.set(name, layout.definition.values.length + this.#added);
+      this.#added++;
+    }
+    this.#lastValue = layout.definition.values[0];
+  }
+
+  /** Slots from the metric's first to those of this value. */
+  offsetOf(value: string): number {
+    if (value === this.#lastValue) return this.#lastOffset;
+    const offset = (this.#byValue.get(value) ?? this.#add(value)) * this.#layout.stride;
+    this.#lastValue = value;
+    this.#lastOffset = offset;
+    return offset;
+  }
+
+  #add(value: string): number {
+    const { definition, namesOffset, size } = this.#layout;
+    assert(!definition.isClosed, `label ${definition.name} has no value ${value}`);
+    const text = Buffer.from(value, 'utf8').subarray(0, NAME_BYTES - 1);
+    if (this.#added === definition.addedMax || text.length === 0) return size - 1;
+    const offset = namesOffset + this.#added * NAME_BYTES;
+    this.#region.set(text, offset + 1);
+    this.#region[offset] = text.length;
+    const index = definition.values.length + this.#added;
+    this.#added++;
+    this.#byValue.set(value, index);
+    return index;
+  }
+}
