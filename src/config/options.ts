@@ -26,6 +26,8 @@ export interface ListenerOptions {
   /** HTTP/2 without TLS, by prior knowledge (RFC 9113 §3.3). Only for `http`. */
   readonly http2Cleartext: boolean;
   readonly proxyProtocol: AcceptedProxyProtocol;
+  /** Connections that one client address may have open in one worker; 0 for no limit. */
+  readonly connectionsPerClientMax: number;
 }
 
 /** Whether connections begin with a PROXY protocol header, and who may send one. */
@@ -40,6 +42,7 @@ export const plainListener = {
   fastOpenQueue: 0,
   http2Cleartext: false,
   proxyProtocol: { accept: 'off', from: [] },
+  connectionsPerClientMax: 0,
 } as const satisfies Partial<ListenerOptions>;
 
 export interface OriginOptions {

@@ -8,6 +8,7 @@ import type { Http2Abuse } from '../http2/limits.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../proxy/channel.ts';
 import type { StreamSocket } from '../reactor/contract.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
+import type { ClientCounts } from './client-counts.ts';
 import type { Coverage } from './coverage.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import { PrefaceWatch } from './front/preface-watch.ts';
@@ -19,6 +20,8 @@ import { http1Protocol, http2Protocol, type ServerProtocol } from './protocol.ts
 export interface DownstreamShared {
   readonly channels: ChannelPool;
   readonly sink: RefusingSink;
+  /** Who has how many connections; whoever opens one enters, and the observer lets it leave. */
+  readonly clients: ClientCounts;
   /** What the hosts of TLS ask of clients; null when they all ask the same. */
   readonly policies: HostPolicies | null;
   readonly limits: DownstreamLimits;

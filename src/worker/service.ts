@@ -16,6 +16,7 @@ import type { PurgeGate } from '../proxy/purge-request.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { BatchClock } from './batch-clock.ts';
 import type { WorkerCache } from './cache.ts';
+import type { ClientCounts } from './client-counts.ts';
 import type { WorkerInput } from './contract.ts';
 import { coverageOf } from './coverage.ts';
 import type { DownstreamShared, TlsAcceptor } from './downstream.ts';
@@ -38,6 +39,7 @@ export interface ServiceBase {
   readonly cache: WorkerCache;
   readonly collapse: CollapseTable;
   readonly passMemory: PassMemory;
+  readonly clients: ClientCounts;
 }
 
 export class Service {
@@ -73,6 +75,7 @@ export class Service {
       observer: this.#observer(),
       isCovered: coverageOf(certificatesOf(options)),
       policies: hostPolicies(hosts),
+      clients: base.clients,
     };
   }
 
@@ -123,6 +126,7 @@ export class Service {
       onRefused: (error) => metrics.messageRefused(error.code),
       onClosed: (connection) => {
         this.connections.delete(connection);
+        this.#base.clients.leave(connection.remoteAddress);
         metrics.connectionClosed(connection.kind);
       },
     };

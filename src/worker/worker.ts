@@ -10,6 +10,7 @@ import { Reactor } from '../reactor/reactor.ts';
 import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
 import { answerCacheQuestion } from './cache-desk.ts';
+import { ClientCounts } from './client-counts.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -52,6 +53,7 @@ class Worker implements RunningWorker {
       cache,
       collapse: new CollapseTable(),
       passMemory: new PassMemory(),
+      clients: new ClientCounts(),
     };
     this.#service = new Service(this.#base, input.options);
     this.#entrances = this.#entrancesOf(this.#service);

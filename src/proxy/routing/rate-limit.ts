@@ -50,7 +50,7 @@ export class RateLimiter {
 
   #tagOf(client: string): ClientTag {
     const hash = createHash('sha256').update(this.#secret).update(`${this.#name}\n`);
-    const subject = client.startsWith('field ') ? client : networkOf(client);
+    const subject = client.startsWith('field ') ? client : clientNetwork(client);
     const digest = hash.update(subject).digest();
     const tag = { tag: digest.readInt32LE(0) || 1, place: digest.readUInt32LE(4) };
     if (client.length <= KEPT_CHARACTERS_MAX) {
@@ -61,8 +61,8 @@ export class RateLimiter {
   }
 }
 
-/** Of IPv6 the /64: whoever has one address has all of its subnet (RFC 4291 §2.5.4). */
-function networkOf(address: string): string {
+/** What a client is: its address, of IPv6 the /64: whoever has one address has all of its subnet (RFC 4291 §2.5.4). */
+export function clientNetwork(address: string): string {
   const words = addressWords(address);
   if (words === null) return address;
   return words.length === 1 ? `4:${words[0]}` : `6:${words[0]}:${words[1]}`;

@@ -1,5 +1,6 @@
 /** What happens to a connection that a listener accepts, until its own protocol begins. */
 import { AddressSet } from '../../base/address-range.ts';
+import { SluiceError } from '../../base/errors.ts';
 import type { ProxiedPeer } from '../../proxy/proxy-protocol.ts';
 import type { SocketHandler, StreamSocket } from '../../reactor/contract.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
@@ -24,6 +25,12 @@ export interface EntranceInput {
 
 export type Entrance = (socket: StreamSocket) => SocketHandler | null;
 
+function tooManyConnections(): SluiceError {
+  return new SluiceError('client-connections-full', 'the client has as many as it may', {
+    blame: 'downstream',
+  });
+}
+
 export function entranceOf(
   listener: InheritedListener,
   accept: TlsAcceptor | null,
@@ -37,7 +44,9 @@ export function entranceOf(
   const { accept: wanted, from } = proxyProtocol;
   const identifiers = wanted === 'off' ? null : new AddressSet(from);
 
-  const open = (socket: StreamSocket, peer: ProxiedPeer): SocketHandler => {
+  /** Null when the client has as many connections as it may. */
+  const open = (socket: StreamSocket, peer: ProxiedPeer): SocketHandler | null => {
+    if (!shared.clients.enter(peer.remoteAddress, listener.connectionsPerClientMax)) return null;
     const connection = new Downstream(shared, { socket, accept: acceptor, peer, http2Cleartext });
     input.add(connection);
     return connection.channel;
@@ -56,8 +65,10 @@ export function entranceOf(
       timeoutMs: shared.limits.handshakeTimeoutMs,
       openedMs: shared.monotonicMs(),
       open: () => {
+        const connection = open(socket, peer);
+        if (connection === null) throw tooManyConnections();
         input.remove(front);
-        return open(socket, peer);
+        return connection;
       },
       onClosed: (_front, error) => {
         input.remove(front);
@@ -75,7 +86,9 @@ export function entranceOf(
       metrics.connectionRefused(kind);
       return null;
     }
-    metrics.connectionAccepted(kind);
-    return mayIdentify ? openBehindFront(socket) : open(socket, socket);
+    const handler = mayIdentify ? openBehindFront(socket) : open(socket, socket);
+    if (handler === null) metrics.connectionRefused(kind);
+    else metrics.connectionAccepted(kind);
+    return handler;
   };
 }
