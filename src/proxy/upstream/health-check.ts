@@ -26,6 +26,8 @@ export interface HealthCheckerInput {
 
 /** Intervals are varied by this part, so that the groups do not check in step. */
 const JITTER = 0.1;
+/** Milliseconds within which the first check is made. */
+const FIRST_CHECK_WITHIN_MS = 200;
 /** Whoever should check is given up after so many intervals without a sign of life. */
 const TURN_INTERVALS = 3;
 
@@ -44,7 +46,7 @@ export class HealthChecker {
   constructor(input: HealthCheckerInput) {
     this.#input = input;
     this.#timer = input.reactor.timer(() => this.#round());
-    this.#timer.arm(input.random() * input.options.intervalMs * JITTER);
+    this.#timer.arm(input.random() * FIRST_CHECK_WITHIN_MS);
   }
 
   close(): void {

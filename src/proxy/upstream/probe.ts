@@ -38,7 +38,8 @@ export class Probe implements OriginConnectionOwner, ResponseHandler {
   cancel(): void {
     this.#isOver = true;
     this.#timer.cancel();
-    this.#connection.close();
+    // Later: a handshake's last octets may be on their way out.
+    this.#input.connection.reactor.defer(() => this.#connection.close());
   }
 
   #end(fault: string): void {
