@@ -8,7 +8,7 @@ export interface TlsScript {
   /** The key of the server's certificate; RSA unless said. */
   readonly certificate?: 'ecdsa';
   readonly words?: readonly string[];
-  /** Takes long, because it waits for answers that do not come: by hand only. */
+  /** Takes many seconds, whatever number of probes is asked for: by hand only. */
   readonly isSlow?: boolean;
   /** Probes that fail, and the reason. */
   readonly exceptions?: readonly (readonly [probe: RegExp, reason: string])[];
@@ -32,7 +32,7 @@ export const tlsScripts: readonly TlsScript[] = [
     name: 'crfg-curves',
     exceptions: [[/^empty x/, 'OpenSSL says decode_error of an empty key share, which it is']],
   },
-  { name: 'dhe-shared-secret-padding' },
+  { name: 'dhe-shared-secret-padding', isSlow: true },
   { name: 'ecdhe-curves' },
   {
     name: 'ecdsa-support',
