@@ -43,6 +43,12 @@ export class InfoScene {
     return stringAt(libssl.checked.SSL_state_string_long(this.#ssl));
   }
 
+  /** What the client asked for (SNI), as soon as that is known; '' before, and for none. */
+  get serverName(): string {
+    const TLSEXT_NAMETYPE_HOST_NAME = 0;
+    return stringAt(libssl.checked.SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME));
+  }
+
   /**
    * The negotiated group, asked for without a look at whether there is a session. At
    * `handshake-done` after a HelloRetryRequest there is none, and OpenSSL 3.5 ends the process.

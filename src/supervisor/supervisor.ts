@@ -6,7 +6,7 @@ import { randomBytes, randomFillSync } from 'node:crypto';
 import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.ts';
-import { boardWords } from '../proxy/upstream/board.ts';
+import { boardWords, openBoard } from '../proxy/upstream/board.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
@@ -18,6 +18,7 @@ import type { AdminServer } from './admin.ts';
 import { reloadRoutes } from './admin-reload.ts';
 import { CacheControl } from './cache-control.ts';
 import { healthOf } from './canary.ts';
+import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
 import {
   closeListeners,
@@ -26,6 +27,7 @@ import {
   openListeners,
   removeSocketFiles,
 } from './listeners.ts';
+import { type OriginSources, originRoutes } from './origin-routes.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy } from './restart-policy.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -69,6 +71,7 @@ export class Supervisor {
   readonly #startedAtMs = Date.now();
   readonly #cache: CacheControl;
   readonly #reload: Reload;
+  readonly #faults: FaultDesk;
   /** Those in force: a reload puts others in their place. */
   #options: SluiceOptions;
   #listeners: OpenListener[] = [];
@@ -98,6 +101,13 @@ export class Supervisor {
       isShared: input.options.cacheDirectory !== '',
       report: input.report,
     });
+    this.#faults = new FaultDesk({
+      options: input.options,
+      metrics: this.#metrics,
+      workers: () => this.#watchable(),
+      flightRegion: (index) => this.#flightRegion(index),
+      report: input.report,
+    });
     this.#reload = new Reload({
       load: input.loadOptions,
       current: () => this.#options,
@@ -113,6 +123,7 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const { options } = this.#input;
+    this.#faults.start();
     this.#listeners = openListeners(options.listeners, options.workers);
     try {
       await Promise.all([this.#startAdmin(), this.#startWorkers()]);
@@ -179,7 +190,12 @@ export class Supervisor {
       status: () => this.status,
       cache: this.#cache,
       cacheOptions: this.#input.options,
-      routes: [...handshakeRoutes(() => this.#handshakeAskers()), ...reloadRoutes(this.#reload)],
+      routes: [
+        ...handshakeRoutes(() => this.#handshakeAskers()),
+        ...reloadRoutes(this.#reload),
+        ...originRoutes(this.#originSources()),
+        ...this.#faults.routes(),
+      ],
       report: this.#input.report,
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
@@ -187,6 +203,14 @@ export class Supervisor {
         return this.regions;
       },
     });
+  }
+
+  #originSources(): OriginSources {
+    return {
+      groups: () => this.#options.origins,
+      board: openBoard(this.#memory.int32(this.#boardOffset, boardWords)),
+      regions: () => this.regions,
+    };
   }
 
   /** Reads the configuration again and puts it in force; SIGHUP. What comes of it is reported. */
@@ -199,11 +223,12 @@ export class Supervisor {
     const health = (index: number) => () => healthOf(readMetrics([this.#region(index)]));
     const local = this.#local;
     if (local !== null) {
-      const reconfigure = async (options: SluiceOptions) => local.reconfigure(options);
+      const reconfigure = async (options: SluiceOptions) =>
+        local.reconfigure(this.#faults.effective(options));
       return [{ reconfigure, health: health(0), restarts: 0 }];
     }
     return this.#processes.map((worker, index) => ({
-      reconfigure: (options) => worker.reconfigure(options),
+      reconfigure: (options) => worker.reconfigure(this.#faults.effective(options)),
       health: health(index),
       get restarts() {
         return worker.restarts;
@@ -213,7 +238,34 @@ export class Supervisor {
 
   #adopt(options: SluiceOptions): void {
     this.#options = options;
-    for (const worker of this.#processes) worker.adopt(options);
+    this.#faults.adopt(options);
+    for (const worker of this.#processes) worker.adopt(this.#faults.effective(options));
+  }
+
+  /** Workers as far as faults concern them: the one of this process cannot be watched from here. */
+  #watchable(): WatchedWorker[] {
+    const local = this.#local;
+    if (local !== null) {
+      return [
+        {
+          pid: process.pid,
+          adopt() {},
+          reconfigure: async (options) => local.reconfigure(options),
+          endHung() {},
+        },
+      ];
+    }
+    return this.#processes.map((worker) => ({
+      pid: worker.servingPid,
+      adopt: (options) => worker.adopt(options),
+      reconfigure: (options) => worker.reconfigure(options),
+      endHung: (silentMs) => worker.endHung(silentMs),
+    }));
+  }
+
+  #flightRegion(index: number): Uint8Array {
+    const offset = this.#flightsOffset + index * flightRegionBytes;
+    return this.#memory.bytes.subarray(offset, offset + flightRegionBytes);
   }
 
   #cacheAskers() {
@@ -236,7 +288,9 @@ export class Supervisor {
   };
 
   async #startWorkers(): Promise<void> {
-    const { options } = this.#input;
+    const isLocal = this.#input.options.workers === 1;
+    const flights = isLocal ? this.#faults.openLocalFlights() : null;
+    const options = this.#faults.effective(this.#input.options);
     const ticketKeys = randomBytes(TICKET_KEYS_BYTES);
     const setups = Array.from(
       { length: options.workers },
@@ -255,13 +309,15 @@ export class Supervisor {
         ticketKeys,
       }),
     );
-    if (options.workers === 1) {
+    if (isLocal) {
       const startWorker = await this.#input.workers.load();
       this.#local = await assembleWorker(
         setups[0]!,
         this.#memory,
         startWorker,
         this.#purgeEverywhere,
+        (fault) => this.#faults.handshakeFailed(0, fault),
+        flights ?? undefined,
       );
       this.#countRunning(true);
       return;
@@ -277,6 +333,9 @@ export class Supervisor {
       policy: defaultRestartPolicy,
       onRunning: (isRunning) => this.#countRunning(isRunning),
       onDeath: (cause) => this.#metrics.workerRestarted(cause),
+      onStart: () => this.#faults.started(setup.workerIndex),
+      onEnd: (end) => this.#faults.died({ ...end, index: setup.workerIndex }),
+      onHandshakeFault: (fault) => this.#faults.handshakeFailed(setup.workerIndex, fault),
       purgeEverywhere: this.#purgeEverywhere,
       report: this.#input.report,
     });
@@ -288,12 +347,14 @@ export class Supervisor {
   }
 
   async #drain(timeoutMs: number): Promise<void> {
+    this.#faults.close();
     // Each worker has its own copy, which it closes when it has emptied the queue.
     if (this.#local === null) closeListeners(this.#listeners);
     await Promise.all([
       this.#local?.drain(timeoutMs),
       ...this.#processes.map((worker) => worker.stop(timeoutMs)),
     ]);
+    this.#faults.closeLocalFlights();
     this.#admin?.close();
     removeSocketFiles(this.#listeners);
   }

@@ -6,12 +6,14 @@ import type {
   CacheAnswer,
   CacheQuestion,
   HandshakeAnswer,
+  HandshakeFault,
   HandshakeQuestion,
   PurgeEverywhere,
   WorkerCommand,
   WorkerReport,
   WorkerSetup,
 } from '../worker/contract.ts';
+import type { WorkerEnd } from './fault-desk.ts';
 import { type RestartPolicy, restartDelayMs } from './restart-policy.ts';
 
 export interface WorkerProcessInput {
@@ -22,6 +24,11 @@ export interface WorkerProcessInput {
   readonly policy: RestartPolicy;
   onRunning(isRunning: boolean): void;
   onDeath(cause: 'exit' | 'signal'): void;
+  /** A process begins to run. */
+  onStart(): void;
+  /** It has ended by no wish of ours; what its replacement starts with may still be changed. */
+  onEnd(end: Omit<WorkerEnd, 'index'>): void;
+  onHandshakeFault(fault: HandshakeFault): void;
   /** A client of the worker wants a purge in all of them. */
   readonly purgeEverywhere: PurgeEverywhere;
   report(message: string): void;
@@ -53,6 +60,8 @@ export class WorkerProcess {
   #child: ChildProcess | null = null;
   #startedAtMs = 0;
   #isRunning = false;
+  /** How long it had stood still when it was ended for that; 0 otherwise. */
+  #silentMs = 0;
   #isStopping = false;
   #quickDeaths = 0;
   #restarts = 0;
@@ -157,6 +166,20 @@ export class WorkerProcess {
     clearTimeout(killTimer);
   }
 
+  /** Of the process that serves; null when there is none. */
+  get servingPid(): number | null {
+    return this.#isRunning && !this.#isStopping ? (this.#child?.pid ?? null) : null;
+  }
+
+  /** It hangs: it is ended, and replaced. */
+  endHung(silentMs: number): void {
+    this.#silentMs = silentMs;
+    // A core is of use, and nothing in the worker could catch the signal.
+    this.#child?.kill('SIGABRT');
+    const child = this.#child;
+    setTimeout(() => child?.kill('SIGKILL'), KILL_GRACE_MS).unref();
+  }
+
   /** Ends the process at once. */
   kill(): void {
     this.#isStopping = true;
@@ -173,6 +196,8 @@ export class WorkerProcess {
       { stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds], serialization: 'advanced' },
     );
     this.#child = child;
+    this.#silentMs = 0;
+    this.#input.onStart();
     this.#startedAtMs = Date.now();
     child.on('message', (message: WorkerReport) => this.#onReport(message));
     child.on('error', (error) =>
@@ -213,6 +238,10 @@ export class WorkerProcess {
       else change?.reject(new UsageError(fault.message, fault.remedy));
       return;
     }
+    if (message.type === 'handshake-fault') {
+      this.#input.onHandshakeFault(message.fault);
+      return;
+    }
     if (message.type === 'purge') {
       const { id, wish } = message;
       this.#input.purgeEverywhere(wish, (count) => this.#send({ type: 'purged', id, count }));
@@ -250,6 +279,7 @@ export class WorkerProcess {
       this.#stopped.resolve();
       return;
     }
+    this.#input.onEnd({ code, signal, silentMs: this.#silentMs, pid: pid ?? 0 });
     const lifeMs = Date.now() - this.#startedAtMs;
     this.#quickDeaths = lifeMs >= policy.soundLifeMs ? 1 : this.#quickDeaths + 1;
     this.#restarts++;

@@ -182,6 +182,10 @@ const resumed = closed('resumed', ['0', '1']);
 /** With room for the 25 that TLS 1.2 alone has. */
 const group = label('group', GROUPS, 31);
 
+/** As in triage/capsule.ts and supervisor/fuses.ts. */
+export const CAPSULE_KINDS = ['crash', 'killed', 'hang', 'exit', 'handshake-failure'] as const;
+export const FUSE_ACTIONS = ['off', 'kept', 'undone', 'expired', 'forgotten', 'helpless'] as const;
+
 export const metricTable = {
   requests: metric(
     'counter',
@@ -510,6 +514,23 @@ export const metricTable = {
     'sluice_worker_restarts_total',
     'Workers that died and were replaced, by how they died.',
     [closed('cause', ['exit', 'signal'])],
+  ),
+  capsules: metric(
+    'counter',
+    'sluice_capsules_total',
+    'Capsules of dead workers and failed handshakes, by kind and whether they were written or left out.',
+    [closed('kind', CAPSULE_KINDS), closed('fate', ['written', 'left-out'])],
+  ),
+  fuseSteps: metric(
+    'counter',
+    'sluice_fuse_steps_total',
+    'What the fuses did: switched off, kept, undone, expired, forgotten, or found no help.',
+    [closed('action', FUSE_ACTIONS)],
+  ),
+  fusesBlown: metric(
+    'gauge',
+    'sluice_fuses_blown',
+    'Features that fuses or an operator have switched off.',
   ),
 } as const satisfies Record<string, MetricDefinition>;
 

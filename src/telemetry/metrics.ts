@@ -14,6 +14,7 @@ import {
   metricsRegionBytes,
   regionSlotCount,
 } from './metric-layout.ts';
+import { CAPSULE_KINDS, FUSE_ACTIONS } from './metric-table.ts';
 import { OriginMetrics } from './origin-metrics.ts';
 
 /** The facts of a handshake that are counted. `HandshakeRecord` of tls/contract.ts has them. */
@@ -301,6 +302,19 @@ export class Metrics {
 
   workerRestarted(cause: 'exit' | 'signal'): void {
     this.#add(at.workerRestarts.firstSlot + (cause === 'exit' ? 0 : 1), 1);
+  }
+
+  capsuleMade(kind: (typeof CAPSULE_KINDS)[number], isWritten: boolean): void {
+    const { firstSlot } = at.capsules;
+    this.#add(firstSlot + 2 * CAPSULE_KINDS.indexOf(kind) + (isWritten ? 0 : 1), 1);
+  }
+
+  fuseStepped(action: (typeof FUSE_ACTIONS)[number]): void {
+    this.#add(at.fuseSteps.firstSlot + FUSE_ACTIONS.indexOf(action), 1);
+  }
+
+  fusesBlown(count: number): void {
+    this.#slots[at.fusesBlown.firstSlot] = count;
   }
 
   #add(slot: number, amount: number): void {

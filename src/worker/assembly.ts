@@ -15,6 +15,7 @@ import type {
   CacheAnswer,
   CacheQuestion,
   HandshakeAnswer,
+  HandshakeFault,
   HandshakeQuestion,
   PurgeEverywhere,
   StartWorker,
@@ -43,6 +44,7 @@ export async function assembleWorker(
   memory: SharedMemory,
   startWorker: StartWorker,
   purgeEverywhere: PurgeEverywhere,
+  onHandshakeFault: (fault: HandshakeFault) => void,
   flightRegion: Uint8Array = flightRegionOf(setup, memory),
 ): Promise<AssembledWorker> {
   const danger = await loadDangerModules(setup.options.dangerModules);
@@ -79,6 +81,7 @@ export async function assembleWorker(
     accessLog,
     recorder: flights.recorder,
     danger,
+    onHandshakeFault,
     handshakes,
     purgeEverywhere,
   });

@@ -79,7 +79,9 @@ async function start(
 ): Promise<AssembledWorker | null> {
   try {
     const memory = SharedMemory.open(setup.metricsFd, setup.metricsBytes);
-    const worker = await assembleWorker(setup, memory, startWorker, purgeEverywhere);
+    const worker = await assembleWorker(setup, memory, startWorker, purgeEverywhere, (fault) =>
+      report({ type: 'handshake-fault', fault }, () => {}),
+    );
     // Now, and not at the end: a replacement of this process is to start fast.
     flushCompileCache();
     report({ type: 'ready' }, () => {});

@@ -9,6 +9,13 @@ import type { FailureKind } from './failure-table.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
 import type { ObserverState } from './handshake-observers.ts';
 
+/** A handshake that failed in a way that its worker had not seen before. */
+export interface HandshakeFault {
+  /** Its number in the flight recorder. */
+  readonly connection: number;
+  readonly signature: string;
+}
+
 /** What crosses from the supervisor to a worker, in the same process or another. */
 export interface WorkerSetup {
   readonly options: SluiceOptions;
@@ -121,6 +128,7 @@ export type WorkerCommand =
 /** From a worker process to the supervisor. `remedy` is there when the user made the mistake. */
 export type WorkerReport =
   | { readonly type: 'ready' }
+  | { readonly type: 'handshake-fault'; readonly fault: HandshakeFault }
   | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null }
   | { readonly type: 'cache-answer'; readonly id: number; readonly answer: CacheAnswer }
   | { readonly type: 'handshake-answer'; readonly id: number; readonly answer: HandshakeAnswer }
@@ -146,6 +154,8 @@ export interface WorkerInput
   readonly handshakes: HandshakeJournal;
   readonly recorder: FlightRecorder;
   readonly danger: DangerModules;
+  /** Says that a handshake failed in a new way. */
+  readonly onHandshakeFault: (fault: HandshakeFault) => void;
   /** The strike register's shared memory. */
   readonly strikes: Int32Array;
   /** The rate limits' shared memory, and what client names are hashed with in it. */

@@ -1,0 +1,92 @@
+/** The directory of capsules: what is written there, and what is dropped to make room. */
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Capsule } from '../triage/capsule.ts';
+import { encodeCapsule } from '../triage/capsule-file.ts';
+import { capsuleFileName, nameOfCapsule } from '../triage/capsule-name.ts';
+import { capsuleLimits } from '../triage/options.ts';
+
+const DIRECTORY_MODE = 0o700;
+const FILE_MODE = 0o600;
+const HOUR_MS = 3_600_000;
+
+export class CapsuleStore {
+  readonly directory: string;
+  readonly #report: (message: string) => void;
+  /** Times at which capsules were written, by what they are about. */
+  readonly #written: Record<'deaths' | 'failures', number[]> = { deaths: [], failures: [] };
+
+  constructor(directory: string, report: (message: string) => void) {
+    this.directory = directory;
+    this.#report = report;
+  }
+
+  /**
+   * The file's path; null when nothing is to be written, when there were too many within the hour,
+   * or when it cannot be written, which is reported. Never throws.
+   */
+  save(capsule: Capsule): string | null {
+    if (this.directory === '' || !this.#mayWrite(capsule)) return null;
+    const file = join(this.directory, nameOfCapsule(capsule, true));
+    return this.#write(file, capsule) ? file : null;
+  }
+
+  /** Writes a capsule again, with what was found out meanwhile. */
+  replace(file: string, capsule: Capsule): void {
+    this.#write(file, capsule);
+  }
+
+  #mayWrite({ kind, writtenAt }: Capsule): boolean {
+    const isFailure = kind === 'handshake-failure';
+    const nowMs = Date.parse(writtenAt);
+    const written = this.#written[isFailure ? 'failures' : 'deaths'];
+    while (written.length > 0 && written[0]! <= nowMs - HOUR_MS) written.shift();
+    const max = isFailure ? capsuleLimits.failuresPerHour : capsuleLimits.deathsPerHour;
+    if (written.length >= max) return false;
+    written.push(nowMs);
+    return true;
+  }
+
+  #write(file: string, capsule: Capsule): boolean {
+    const temporary = `${file}.${process.pid}.tmp`;
+    try {
+      mkdirSync(this.directory, { recursive: true, mode: DIRECTORY_MODE });
+      chmodSync(this.directory, DIRECTORY_MODE);
+      writeFileSync(temporary, encodeCapsule(capsule, true), { mode: FILE_MODE });
+      renameSync(temporary, file);
+      this.#dropOldest();
+      return true;
+    } catch (error) {
+      this.#report(`a capsule cannot be written: ${(error as Error).message}`);
+      try {
+        unlinkSync(temporary);
+      } catch {
+        // It was never made.
+      }
+      return false;
+    }
+  }
+
+  #dropOldest(): void {
+    const { capsulesMax, bytesMax } = capsuleLimits;
+    const newestFirst = readdirSync(this.directory)
+      .filter((name) => capsuleFileName.test(name))
+      .sort()
+      .reverse();
+    let bytes = 0;
+    for (const [index, name] of newestFirst.entries()) {
+      const file = join(this.directory, name);
+      bytes += statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+      // What was just written stays, whatever its size.
+      if (index > 0 && (index >= capsulesMax || bytes > bytesMax)) unlinkSync(file);
+    }
+  }
+}

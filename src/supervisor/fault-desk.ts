@@ -1,0 +1,271 @@
+/**
+ * What the supervisor does about faults of workers: it watches that they live, takes down how they
+ * die, and has the fuses act on it.
+ */
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SluiceOptions } from '../config/options.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { FlightHeader } from '../tls/flight-layout.ts';
+import { capsuleOfDeath, capsuleOfFailure } from '../triage/assemble.ts';
+import type { Capsule, CapsuleKind } from '../triage/capsule.ts';
+import { type FlightSnapshot, takeSnapshot } from '../triage/flight-snapshot.ts';
+import type { HandshakeFault } from '../worker/contract.ts';
+import type { AdminRoute } from './admin-routes.ts';
+import { success } from './admin-routes.ts';
+import { CapsuleStore } from './capsule-store.ts';
+import { explainExit, explainLoss, type WorkerExit } from './deaths.ts';
+import { FuseDriver } from './fuse-driver.ts';
+import { LocalFlights, type LostFlights } from './local-flights.ts';
+import { killedForMemory, memoryKills } from './memory-kills.ts';
+import { stackOfCore, stackOfProcess } from './native-stack.ts';
+import { Watchdog, type Watched } from './watchdog.ts';
+
+/** How often fuses are looked at: their times are minutes. */
+const FUSE_INTERVAL_MS = 1_000;
+const DIRECTORY_MODE = 0o700;
+
+/** A worker's place, as far as faults concern it. */
+export interface WatchedWorker {
+  /** Null when none runs, or it is not to be watched. */
+  readonly pid: number | null;
+  /** What a replacement is started with. */
+  adopt(options: SluiceOptions): void;
+  /** Rejects when the worker cannot; it is there. */
+  reconfigure(options: SluiceOptions): Promise<void>;
+  /** It hangs: ends it, so that it is replaced. */
+  endHung(silentMs: number): void;
+}
+
+export interface FaultDeskInput {
+  readonly options: SluiceOptions;
+  readonly metrics: Metrics;
+  workers(): readonly WatchedWorker[];
+  /** Of a worker, by index. */
+  flightRegion(index: number): Uint8Array;
+  report(message: string): void;
+}
+
+export interface WorkerEnd extends WorkerExit {
+  readonly index: number;
+  readonly pid: number;
+}
+
+export class FaultDesk {
+  readonly #input: FaultDeskInput;
+  readonly #store: CapsuleStore;
+  readonly #fuses: FuseDriver;
+  readonly #watchdog: Watchdog | null;
+  readonly #timers: NodeJS.Timeout[] = [];
+  /** By worker, what was off in it when it began to serve by its options. */
+  readonly #without = new Map<number, readonly string[]>();
+  #local: LocalFlights | null = null;
+  #options: SluiceOptions;
+  #kills = memoryKills();
+  #isClosed = false;
+
+  constructor(input: FaultDeskInput) {
+    const { options, report, metrics } = input;
+    const { directory, watchdogMs } = options.recorder;
+    this.#input = input;
+    this.#options = options;
+    this.#store = new CapsuleStore(directory, report);
+    this.#watchdog = watchdogMs > 0 && options.workers > 1 ? new Watchdog(watchdogMs) : null;
+    this.#fuses = new FuseDriver({
+      file: directory === '' ? '' : join(directory, `fuses-${addressDigest(options)}.json`),
+      options,
+      nowMs: () => Date.now(),
+      onChange: () => this.#onFusesChange(),
+      onStep: (action) => metrics.fuseStepped(action),
+      report,
+    });
+  }
+
+  /** Begins to watch, and takes down what a predecessor has left. */
+  start(): void {
+    const { directory } = this.#options.recorder;
+    if (directory !== '') this.#makeDirectory(directory);
+    const watchdog = this.#watchdog;
+    if (watchdog !== null) this.#every(watchdog.intervalMs, () => this.#watch(watchdog));
+    this.#every(FUSE_INTERVAL_MS, () => this.#fuses.look());
+    this.#input.metrics.fusesBlown(this.#fuses.overrides.length);
+  }
+
+  /**
+   * For a worker in this process: memory that the next start finds when this process dies. Null
+   * when there is no directory for it.
+   */
+  openLocalFlights(): Uint8Array | null {
+    const { directory } = this.#options.recorder;
+    if (directory === '') return null;
+    this.#local = LocalFlights.open(directory, this.#input.report);
+    for (const lost of this.#local?.takeLost() ?? []) this.#onLost(lost);
+    return this.#local?.region ?? null;
+  }
+
+  /** What workers are to serve by, for options that are wanted. */
+  effective(options: SluiceOptions): SluiceOptions {
+    return this.#fuses.effective(options);
+  }
+
+  /** A reload has put other options in force. */
+  adopt(options: SluiceOptions): void {
+    this.#options = options;
+    this.#fuses.adopt(options);
+  }
+
+  /** A worker starts to serve by the options that are effective now. */
+  started(index: number): void {
+    this.#without.set(index, this.#fuses.overrides);
+  }
+
+  /** A worker has died; what its replacement is started with may change before the return. */
+  died({ index, pid, ...exit }: WorkerEnd): void {
+    const before = this.#kills;
+    this.#kills = memoryKills();
+    const snapshot = takeSnapshot(this.#input.flightRegion(index));
+    // One that died before it could open its recorder has left what its predecessor wrote.
+    if (snapshot === null || snapshot.header[FlightHeader.pid] !== pid) return;
+    const explained = explainExit(exit, killedForMemory(before, this.#kills));
+    this.#takeDown(snapshot, explained, this.#without.get(index) ?? [], () => stackOfCore(pid));
+  }
+
+  /** A handshake has failed in a way that its worker has not seen before. */
+  handshakeFailed(index: number, { connection, signature }: HandshakeFault): void {
+    const region = this.#local?.region ?? this.#input.flightRegion(index);
+    const snapshot = takeSnapshot(region);
+    if (snapshot === null) return;
+    const capsule = capsuleOfFailure(snapshot, { connection, signature, nowMs: Date.now() });
+    if (capsule !== null) this.#save(capsule);
+  }
+
+  routes(): AdminRoute[] {
+    const capsules: AdminRoute = {
+      path: '/capsules',
+      summary: 'Where capsules are written.',
+      get: () => success({ directory: this.#store.directory }),
+    };
+    return [capsules, ...this.#fuses.routes()];
+  }
+
+  /** The end is in order: nothing of what follows is a fault. */
+  close(): void {
+    this.#isClosed = true;
+    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+  }
+
+  /** The worker of this process has ended in order: there is nothing to find. */
+  closeLocalFlights(): void {
+    this.#local?.remove();
+  }
+
+  #every(intervalMs: number, body: () => void): void {
+    const timer = setInterval(body, intervalMs);
+    timer.unref();
+    this.#timers.push(timer);
+  }
+
+  #makeDirectory(directory: string): void {
+    try {
+      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+      chmodSync(directory, DIRECTORY_MODE);
+    } catch (error) {
+      this.#input.report(`no capsules can be written: ${(error as Error).message}`);
+    }
+  }
+
+  #watch(watchdog: Watchdog): void {
+    const workers = this.#input.workers();
+    const watched = new Map<number, Watched>();
+    for (const [index, { pid }] of workers.entries()) {
+      if (pid === null) continue;
+      const region = this.#input.flightRegion(index);
+      const header = new Int32Array(region.buffer, region.byteOffset, FlightHeader.heartbeat + 1);
+      // Not yet, or not any more, the one that runs: it has its recorder still to open.
+      if (header[FlightHeader.pid] !== pid) continue;
+      watched.set(index, { heartbeat: header[FlightHeader.heartbeat]!, pid });
+    }
+    for (const [index, silentMs] of watchdog.look(watched, performance.now())) {
+      void this.#endHung(workers[index]!, index, silentMs);
+    }
+  }
+
+  async #endHung(worker: WatchedWorker, index: number, silentMs: number): Promise<void> {
+    const { pid } = worker;
+    if (pid === null) return;
+    this.#input.report(`worker ${index} (pid ${pid}) has stood still for ${silentMs} ms`);
+    const stack = this.#options.recorder.debugger ? await stackOfProcess(pid) : null;
+    // It may have died meanwhile.
+    if (this.#isClosed || worker.pid !== pid) return;
+    if (stack !== null) this.#stacks.set(pid, stack);
+    worker.endHung(silentMs);
+  }
+
+  /** Asked for before the end of those that hang. */
+  readonly #stacks = new Map<number, NonNullable<Capsule['nativeStack']>>();
+
+  #onLost({ snapshot, nowMs }: LostFlights): void {
+    const isInsideCall = snapshot.header[FlightHeader.insideCall] !== 0;
+    this.#takeDown(snapshot, explainLoss(isInsideCall), [], null, nowMs);
+  }
+
+  #takeDown(
+    snapshot: FlightSnapshot,
+    explained: Pick<Capsule, 'death'> & {
+      readonly kind: Exclude<CapsuleKind, 'handshake-failure'>;
+    },
+    without: readonly string[],
+    findStack: (() => Promise<Capsule['nativeStack']>) | null,
+    nowMs = Date.now(),
+  ): void {
+    const pid = snapshot.header[FlightHeader.pid]!;
+    const nativeStack = this.#stacks.get(pid) ?? null;
+    this.#stacks.delete(pid);
+    const { kind, death } = explained;
+    const capsule = capsuleOfDeath(snapshot, {
+      kind,
+      death: death!,
+      nowMs,
+      nativeStack,
+      configurationText: null,
+    });
+    this.#fuses.died(capsule, without);
+    // The replacement comes first: packing takes milliseconds.
+    setImmediate(() => {
+      const file = this.#save(capsule);
+      if (file === null || nativeStack !== null || findStack === null) return;
+      void findStack().then((stack) => {
+        if (stack !== null) this.#store.replace(file, { ...capsule, nativeStack: stack });
+      });
+    });
+  }
+
+  #save(capsule: Capsule): string | null {
+    const file = this.#store.save(capsule);
+    this.#input.metrics.capsuleMade(capsule.kind, file !== null);
+    if (file !== null) this.#input.report(`capsule: ${capsule.signature}: ${file}`);
+    return file;
+  }
+
+  #onFusesChange(): void {
+    this.#input.metrics.fusesBlown(this.#fuses.overrides.length);
+    const options = this.#fuses.effective(this.#options);
+    const { overrides } = this.#fuses;
+    for (const [index, worker] of this.#input.workers().entries()) {
+      worker.adopt(options);
+      if (worker.pid === null) continue;
+      worker.reconfigure(options).then(
+        () => this.#without.set(index, overrides),
+        // One that dies meanwhile is replaced by one with the right options.
+        (error: Error) => this.#input.report(`fuse: worker ${index}: ${error.message}`),
+      );
+    }
+  }
+}
+
+/** Several sluices may share a state directory: what they listen on tells them apart. */
+function addressDigest({ listeners }: SluiceOptions): string {
+  const addresses = listeners.map(({ endpoint }) => endpoint);
+  return createHash('sha256').update(JSON.stringify(addresses)).digest('hex').slice(0, 12);
+}

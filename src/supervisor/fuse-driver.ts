@@ -1,0 +1,242 @@
+/** The fuses at work: kept over restarts, told to the operator, put into the workers' options. */
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { SluiceOptions } from '../config/options.ts';
+import { DANGER_PREFIX, type FeatureSwitches, featureNamed, isOn } from '../tls/features.ts';
+import type { Capsule } from '../triage/capsule.ts';
+import { type AdminRoute, failure, success } from './admin-routes.ts';
+import { type Fuse, FuseBox, type FuseMemory, type FuseStep, type Suspect } from './fuses.ts';
+
+/** How long a webhook may take to answer. */
+const WEBHOOK_TIMEOUT_MS = 5_000;
+/** Steps that are told to whoever asks later. */
+const STEPS_KEPT = 100;
+const FILE_MODE = 0o600;
+/** The name under which the last change of the configuration is a suspect. */
+export const CONFIGURATION = 'configuration';
+
+export interface FuseDriverInput {
+  /** Where the state is kept, or ''. */
+  readonly file: string;
+  readonly options: SluiceOptions;
+  nowMs(): number;
+  /** What is off has changed: workers are to be told. */
+  onChange(): void;
+  onStep(action: FuseStep['action']): void;
+  report(message: string): void;
+}
+
+interface ToldStep {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly action: FuseStep['action'];
+  readonly message: string;
+}
+
+export class FuseDriver {
+  readonly #input: FuseDriverInput;
+  readonly #box: FuseBox;
+  readonly #told: ToldStep[] = [];
+  #options: SluiceOptions;
+  /** Those before the last change; null when there was none. */
+  #before: SluiceOptions | null = null;
+
+  constructor(input: FuseDriverInput) {
+    this.#input = input;
+    this.#options = input.options;
+    this.#box = new FuseBox(input.options.fuses, readMemory(input.file, input.report));
+  }
+
+  /** Names of what is off, whatever the options say. */
+  get overrides(): readonly string[] {
+    return this.#box.overrides;
+  }
+
+  /** What workers are to serve by, for options that are wanted. */
+  effective(wanted: SluiceOptions): SluiceOptions {
+    const { overrides } = this.#box;
+    if (overrides.length === 0) return wanted;
+    const isUndone = overrides.includes(CONFIGURATION) && wanted === this.#options;
+    const options = isUndone ? (this.#before ?? wanted) : wanted;
+    const off = overrides.filter((name) => name !== CONFIGURATION).map((name) => [name, false]);
+    return { ...options, features: { ...options.features, ...Object.fromEntries(off) } };
+  }
+
+  /** Other options are in force. */
+  adopt(options: SluiceOptions): void {
+    this.#before = this.#options;
+    this.#options = options;
+    // What was undone is not what was changed now.
+    if (this.#box.overrides.includes(CONFIGURATION)) this.#take(this.#box.switchOn(CONFIGURATION));
+  }
+
+  /** A worker has died; `without` is what was off in it. */
+  died(capsule: Capsule, without: readonly string[]): void {
+    // Who was killed did nothing, and who switched fuses off wants to see for themselves.
+    if (!this.#options.fuses.enabled || capsule.kind === 'killed') return;
+    const { signature, suspect } = capsule;
+    const death = {
+      signature,
+      observer: suspect?.observer ?? '',
+      without,
+      suspects: this.#suspects(capsule),
+    };
+    this.#take(this.#box.died(death, this.#input.nowMs()));
+  }
+
+  look(): void {
+    this.#take(this.#box.look(this.#input.nowMs()));
+  }
+
+  routes(): AdminRoute[] {
+    return [
+      {
+        path: '/fuses',
+        summary:
+          'GET: what was switched off, and why; POST {"off": NAME}, {"on": NAME}, {"reset": true}',
+        get: () => success(this.state()),
+        post: ({ body }) => this.#command(body as Record<string, unknown>),
+      },
+    ];
+  }
+
+  state() {
+    const { fuses } = this.#box.memory;
+    const { deathsMax, windowMs, enabled } = this.#options.fuses;
+    return { enabled, deathsMax, windowMs, fuses: fuses.map(shown), steps: this.#told };
+  }
+
+  #command(body: Record<string, unknown>) {
+    const names = Object.keys(body);
+    const [action] = names;
+    const name = body[action ?? ''];
+    if (names.length === 1 && action === 'reset' && name === true) {
+      this.#take(this.#box.reset());
+      return success(this.state());
+    }
+    if (names.length !== 1 || (action !== 'on' && action !== 'off') || typeof name !== 'string') {
+      return failure(400, 'write {"off": NAME}, {"on": NAME} or {"reset": true}');
+    }
+    if (action === 'off' && featureNamed(name) === undefined && !name.startsWith(DANGER_PREFIX)) {
+      return failure(404, `there is no feature ${name}`);
+    }
+    const isKnown = this.#box.memory.fuses.some((fuse) => fuse.name === name);
+    if (action === 'on' && !isKnown) return failure(404, `${name} was not switched off here`);
+    const box = this.#box;
+    this.#take(action === 'on' ? box.switchOn(name) : box.switchOff(name, this.#input.nowMs()));
+    return success(this.state());
+  }
+
+  /** The observer that was running, what was switched on last, the last change, early data. */
+  #suspects({ suspect, features }: Capsule): Suspect[] {
+    const suspects: Suspect[] = [];
+    const add = (name: string, reason: string, kind: Suspect['kind'] = 'feature') => {
+      if (!suspects.some((one) => one.name === name)) suspects.push({ kind, name, reason });
+    };
+    const observer = suspect?.observer ?? null;
+    if (observer !== null) add(observer, 'it was running when the worker died');
+    if (this.#before !== null) {
+      for (const name of switchedOn(this.#before.features, this.#options.features)) {
+        add(name, 'it was switched on last');
+      }
+      add(CONFIGURATION, 'it is the last change of the configuration', 'configuration');
+    }
+    if (features['early-data'] === true && suspect !== null && suspect.call !== null) {
+      add('early-data', 'it changes how handshakes are driven, and can be done without');
+    }
+    return suspects;
+  }
+
+  #take(steps: readonly FuseStep[]): void {
+    if (steps.length === 0) return;
+    for (const { action, message } of steps) {
+      this.#told.push({ time: new Date(this.#input.nowMs()).toISOString(), action, message });
+      if (this.#told.length > STEPS_KEPT) this.#told.shift();
+      this.#input.report(`fuse: ${message}`);
+      this.#input.onStep(action);
+    }
+    this.#save();
+    this.#input.onChange();
+    for (const { message } of steps) this.#callWebhook(message);
+  }
+
+  #callWebhook(message: string): void {
+    const { webhook } = this.#options.fuses;
+    if (webhook === '') return;
+    const time = new Date(this.#input.nowMs()).toISOString();
+    const text = JSON.stringify({ time, host: hostname(), message, ...this.state() });
+    fetch(webhook, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: text,
+      redirect: 'error',
+      signal: AbortSignal.timeout(WEBHOOK_TIMEOUT_MS),
+    }).then(
+      async (response) => {
+        await response.body?.cancel();
+        if (!response.ok) this.#input.report(`fuse: the webhook answered ${response.status}`);
+      },
+      (error: Error) => this.#input.report(`fuse: the webhook was not reached: ${error.message}`),
+    );
+  }
+
+  #save(): void {
+    const { file, report } = this.#input;
+    if (file === '') return;
+    const temporary = `${file}.${process.pid}.tmp`;
+    try {
+      writeFileSync(temporary, JSON.stringify(this.#box.memory), { mode: FILE_MODE });
+      renameSync(temporary, file);
+    } catch (error) {
+      report(`fuse: the state cannot be kept over a restart: ${(error as Error).message}`);
+    }
+  }
+}
+
+function switchedOn(before: FeatureSwitches, after: FeatureSwitches): string[] {
+  const names = Object.keys(after) as (keyof FeatureSwitches)[];
+  return names.filter((name) => isFeatureOn(name, after) && !isFeatureOn(name, before));
+}
+
+function isFeatureOn(name: keyof FeatureSwitches, switches: FeatureSwitches): boolean {
+  const feature = featureNamed(name);
+  return feature === undefined ? switches[name] === true : isOn(feature.name, switches);
+}
+
+function shown(fuse: Fuse) {
+  const { sinceMs, untilMs, ...rest } = fuse;
+  return {
+    ...rest,
+    since: new Date(sinceMs).toISOString(),
+    until: untilMs === null ? null : new Date(untilMs).toISOString(),
+  };
+}
+
+/** A file that is not there, or not ours, is an empty memory. */
+function readMemory(file: string, report: (message: string) => void): FuseMemory {
+  if (file === '') return { fuses: [] };
+  try {
+    const { fuses } = JSON.parse(readFileSync(file, 'utf8')) as Partial<FuseMemory>;
+    const isWhole = Array.isArray(fuses) && fuses.every(isFuse);
+    if (isWhole) return { fuses };
+    report(`fuse: ${file} is not what was written there: it is ignored`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') report(`fuse: ${file} cannot be read: it is ignored`);
+  }
+  return { fuses: [] };
+}
+
+function isFuse(value: unknown): value is Fuse {
+  const { name, kind, state, signature, sinceMs, untilMs, trips } = (value ?? {}) as Partial<Fuse>;
+  const isTimed = typeof untilMs === 'number' || (untilMs === null && state === 'manual');
+  return (
+    typeof name === 'string' &&
+    typeof signature === 'string' &&
+    (kind === 'feature' || kind === 'configuration') &&
+    ['trying', 'holding', 'watched', 'manual'].includes(state ?? '') &&
+    Number.isFinite(sinceMs) &&
+    Number.isFinite(trips) &&
+    isTimed
+  );
+}

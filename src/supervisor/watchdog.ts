@@ -1,0 +1,57 @@
+/**
+ * Notices workers whose event loop stands still: each counts its turns in shared memory, and a count
+ * that does not rise for too long is a hang. Pure, with the time as an argument.
+ */
+
+export interface Watched {
+  /** Changes while the worker's event loop turns. */
+  readonly heartbeat: number;
+  /** Changes when the worker is replaced. */
+  readonly pid: number;
+}
+
+interface Seen extends Watched {
+  readonly sinceMs: number;
+}
+
+/** How many looks a worker gets before it is said to hang. */
+const LOOKS = 5;
+
+export class Watchdog {
+  readonly patienceMs: number;
+  readonly #seen = new Map<number, Seen>();
+  #lookedAtMs = 0;
+
+  /** `patienceMs` is above 0. */
+  constructor(patienceMs: number) {
+    this.patienceMs = patienceMs;
+  }
+
+  /** How often to look. */
+  get intervalMs(): number {
+    return Math.max(10, Math.min(1_000, this.patienceMs / LOOKS));
+  }
+
+  /**
+   * Milliseconds for which each of the workers has stood still, when that is too long. `workers` are
+   * those that serve now, by index; `nowMs` is monotonic.
+   */
+  look(workers: ReadonlyMap<number, Watched>, nowMs: number): Map<number, number> {
+    // We stood still ourselves, or all of the machine did: what we saw before says nothing.
+    if (nowMs - this.#lookedAtMs > this.patienceMs / 2 + this.intervalMs) this.#seen.clear();
+    this.#lookedAtMs = nowMs;
+    const silent = new Map<number, number>();
+    for (const index of this.#seen.keys()) if (!workers.has(index)) this.#seen.delete(index);
+    for (const [index, { heartbeat, pid }] of workers) {
+      const before = this.#seen.get(index);
+      if (before === undefined || before.heartbeat !== heartbeat || before.pid !== pid) {
+        this.#seen.set(index, { heartbeat, pid, sinceMs: nowMs });
+      } else if (nowMs - before.sinceMs >= this.patienceMs) {
+        silent.set(index, nowMs - before.sinceMs);
+        // Reported once: its end is under way.
+        this.#seen.delete(index);
+      }
+    }
+    return silent;
+  }
+}
