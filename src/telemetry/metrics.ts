@@ -213,12 +213,12 @@ export class Metrics {
     this.#add(layout.firstSlot + this.#faultyObserver.offsetOf(name) + faultOffset, 1);
   }
 
-  /** Whether an observer of handshakes is called in this process, or was cut off. */
-  observerArmed(name: string, isArmed: boolean): void {
+  /** Whether an observer of handshakes is called in this process, was cut off, or is not wanted. */
+  observerIs(name: string, state: 'armed' | 'cut-off' | 'off'): void {
     const armed = at.observersArmed.firstSlot + this.#armedObserver.offsetOf(name);
-    this.#slots[armed] = isArmed ? 1 : 0;
+    this.#slots[armed] = state === 'armed' ? 1 : 0;
     const cutOff = at.observersCutOff.firstSlot + this.#cutOffObserver.offsetOf(name);
-    this.#slots[cutOff] = isArmed ? 0 : 1;
+    this.#slots[cutOff] = state === 'cut-off' ? 1 : 0;
   }
 
   #earlyData(facts: HandshakeFacts): void {

@@ -39,6 +39,12 @@ const definitions = [
     isOnByDefault: true,
   },
   {
+    name: 'failure-capsules',
+    kind: 'observer',
+    summary: 'Has a capsule written of a handshake that fails in a way not seen before.',
+    isOnByDefault: true,
+  },
+  {
     name: 'early-data',
     kind: 'handshake',
     summary: 'Accepts early data where the options allow it; off: it is skipped.',
@@ -54,6 +60,19 @@ const definitions = [
     name: 'alpn-h2',
     kind: 'handshake',
     summary: 'Agrees on HTTP/2 with clients that offer it (ALPN); off: they get HTTP/1.1.',
+    isOnByDefault: true,
+  },
+  {
+    name: 'ocsp-stapling',
+    kind: 'handshake',
+    summary:
+      'Sends the status of certificates with them, where the options and the status allow it.',
+    isOnByDefault: true,
+  },
+  {
+    name: 'certificate-compression',
+    kind: 'handshake',
+    summary: 'Sends certificates compressed (RFC 8879) to clients that can take them so.',
     isOnByDefault: true,
   },
 ] as const satisfies readonly FeatureDefinition[];

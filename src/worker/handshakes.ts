@@ -2,15 +2,24 @@
 import { systemClock } from '../base/clock.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { parseClientHello } from '../tls/client-hello.ts';
-import { type FeatureSwitches, isOn } from '../tls/features.ts';
+import { type FeatureSwitches, featureTable, isOn } from '../tls/features.ts';
+import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import { ja4Of } from '../tls/ja4.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
 import { type HandshakeObserver, HandshakeObservers } from './handshake-observers.ts';
+import type { NewFailures } from './new-failures.ts';
+
+/** Where failures are recorded, and what notices new ones. It outlives any configuration. */
+export interface FaultWatch {
+  readonly recorder: FlightRecorder;
+  readonly newFailures: NewFailures;
+}
 
 export function observersOf(
   features: FeatureSwitches,
   metrics: Metrics,
   { failures, log }: HandshakeJournal,
+  watch: FaultWatch,
 ): HandshakeObservers {
   const observers: HandshakeObserver[] = [
     { name: 'handshake-metrics', observe: (record) => metrics.handshakeEnded(record) },
@@ -29,16 +38,24 @@ export function observersOf(
       observe: (record, { connection, fingerprint }) =>
         failures.add(record, connection.remoteAddress, fingerprint),
     },
+    {
+      name: 'failure-capsules',
+      observe: (record, { fingerprint }) =>
+        watch.newFailures.look(record, watch.recorder.lastEnded, fingerprint),
+    },
   ];
   if (log !== null) {
     observers.push({ name: 'handshake-log', observe: (record, scene) => log.write(record, scene) });
   }
+  // Another configuration may have had them.
+  for (const { name, kind } of featureTable)
+    if (kind === 'observer') metrics.observerIs(name, 'off');
   return new HandshakeObservers({
     observers: observers.filter(({ name }) => isOn(name, features)),
     monotonicMs: systemClock.monotonicMs,
     processorMs,
     onFault: (name, fault) => metrics.observerFailed(name, fault),
-    onArmed: (name, isArmed) => metrics.observerArmed(name, isArmed),
+    onArmed: (name, isArmed) => metrics.observerIs(name, isArmed ? 'armed' : 'cut-off'),
     report: (message) => process.stderr.write(`sluice: ${message}\n`),
   });
 }

@@ -4,7 +4,7 @@ import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
 import type { HostOptions, SluiceOptions } from '../config/options.ts';
 import { EarlyDataGate } from '../tls/early-data-gate.ts';
-import { isOn } from '../tls/features.ts';
+import { type FeatureSwitches, isOn } from '../tls/features.ts';
 import type { HostTlsOptions } from '../tls/host-options.ts';
 import { createHostedContext, type ServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
@@ -17,7 +17,6 @@ export function openTls(
 ): ServerContext {
   const { features } = options;
   assert(options.hosts.length > 0, 'a listener with TLS has a host');
-  const takesEarlyData = isOn('early-data', features);
   return createHostedContext(
     {
       alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
@@ -27,11 +26,16 @@ export function openTls(
       keepsClientHello: isOn('ja4', features),
       infoObservers: input.danger.observersOf(options, input.recorder),
     },
-    options.hosts.map((host) => withFeatures(host, takesEarlyData)),
+    options.hosts.map((host) => withFeatures(host, features)),
   );
 }
 
-function withFeatures({ tls }: HostOptions, takesEarlyData: boolean): HostTlsOptions {
-  const enabled = tls.earlyData.enabled && takesEarlyData;
-  return { ...tls, earlyData: { ...tls.earlyData, enabled } };
+/** What a host wants and no switch has taken away. */
+function withFeatures({ tls }: HostOptions, features: FeatureSwitches): HostTlsOptions {
+  const enabled = tls.earlyData.enabled && isOn('early-data', features);
+  return {
+    ...tls,
+    earlyData: { ...tls.earlyData, enabled },
+    certificateCompression: tls.certificateCompression && isOn('certificate-compression', features),
+  };
 }

@@ -17,23 +17,32 @@ const earlyData = Buffer.from('GET / HTTP/1.1\r\n\r\n');
 
 after(() => assert.deepEqual(liveHandles(), {}, 'every native handle was freed'));
 
-type Kind = 'a full handshake' | 'early data' | 'TLS 1.2' | 'TLS 1.2 resumed';
-const kinds: readonly Kind[] = ['a full handshake', 'early data', 'TLS 1.2', 'TLS 1.2 resumed'];
+const kinds = [
+  'a full handshake',
+  'early data',
+  'early data that is not accepted',
+  'a HelloRetryRequest',
+  'a HelloRetryRequest after early data',
+  'TLS 1.2',
+  'TLS 1.2 resumed',
+] as const;
+type Kind = (typeof kinds)[number];
 
 /** Plays with fresh pairs of one kind. */
 function withKind(kind: Kind, play: (begin: () => Pair) => void): void {
   const maxVersion = kind.startsWith('TLS 1.2') ? 'TLSv1.2' : 'TLSv1.3';
   // TLS 1.2 wants the curve of the certificate's key among the groups, too.
-  const groups = 'X25519:P-256';
-  using server = serverContext({ groups });
-  using client = clientContext({ groups, maxVersion });
-  using session = obtainSession(server, client);
-  const options: Partial<ConnectOptions> = {
-    'a full handshake': {},
-    'early data': { session, earlyData },
-    'TLS 1.2': {},
-    'TLS 1.2 resumed': { session },
-  }[kind];
+  const groups = kind.includes('HelloRetryRequest') ? 'P-256' : 'X25519:P-256';
+  const enabled = kind !== 'early data that is not accepted';
+  using issuer = serverContext();
+  using server = serverContext({ groups, earlyData: { enabled } });
+  using client = clientContext({ groups: 'X25519:P-256', maxVersion });
+  using session = obtainSession(issuer, client);
+  const options: Partial<ConnectOptions> = kind.includes('early data')
+    ? { session, earlyData }
+    : kind === 'TLS 1.2 resumed'
+      ? { session }
+      : {};
   play(() => new Pair(server, client, options));
 }
 
@@ -123,11 +132,16 @@ describe('a connection split at every octet', () => {
   }
 });
 
+/** Both sides' flights by number; a HelloRetryRequest makes one more of each. */
+function flightsOf(kind: Kind): readonly number[] {
+  return kind.includes('HelloRetryRequest') ? [0, 1, 2, 3, 4, 5] : [0, 1, 2, 3];
+}
+
 /** Flips bits at every position of one flight and compares what both sides say about it. */
 describe('a flipped octet', () => {
   const masks = isLong ? [0x01, 0x80, 0xff, 0x55] : [0x55];
   for (const kind of kinds) {
-    for (const flight of [0, 1, 2, 3] as const) {
+    for (const flight of flightsOf(kind)) {
       test(`at every position of flight ${flight} of ${kind}: no crash, one record`, () => {
         withKind(kind, (begin) => {
           for (const mask of masks) {
@@ -147,7 +161,7 @@ describe('a flipped octet', () => {
   }
 
   /** Returns the length of the flight in which an octet was flipped. */
-  function playFlipped(pair: Pair, flight: 0 | 1 | 2 | 3, at: number, mask: number): number {
+  function playFlipped(pair: Pair, flight: number, at: number, mask: number): number {
     let length = 0;
     for (let index = 0; index < 8; index++) {
       const [from, to] = index % 2 === 0 ? [pair.client, pair.server] : [pair.server, pair.client];
