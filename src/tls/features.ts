@@ -63,13 +63,6 @@ const definitions = [
     isOnByDefault: true,
   },
   {
-    name: 'ocsp-stapling',
-    kind: 'handshake',
-    summary:
-      'Sends the status of certificates with them, where the options and the status allow it.',
-    isOnByDefault: true,
-  },
-  {
     name: 'certificate-compression',
     kind: 'handshake',
     summary: 'Sends certificates compressed (RFC 8879) to clients that can take them so.',
