@@ -44,6 +44,8 @@ export class FlightRecorder {
   readonly clock: Clock;
   /** The connection whose handshake is in a native call. */
   current: Flight | null = null;
+  /** Number of the connection whose handshake has ended last. */
+  lastEnded = 0;
   readonly #free = new SlotQueue();
   /** The next slot to be taken from its owner when none is free. */
   #nextTaken = 0;
@@ -257,6 +259,7 @@ export class Flight {
     this.#write(FlightEvent.ended, code);
     this.#words[this.#base + SlotHeader.outcome] = code;
     this.#isEnded = true;
+    this.#recorder.lastEnded = this.#number;
     if (this.#isOurs) this.#recorder.retire(this.#slot);
   }
 

@@ -1,4 +1,6 @@
 /** Puts one worker together from its setup: metrics, access log, sampler, and the worker itself. */
+
+import { systemClock } from '../base/clock.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
@@ -24,6 +26,7 @@ import type {
 import { loadDangerModules } from './danger.ts';
 import { openFlights } from './flights.ts';
 import { openHandshakeJournal } from './handshake-journal.ts';
+import { NewFailures } from './new-failures.ts';
 
 export interface AssembledWorker {
   /** Resolves when every exchange has ended or was broken off, and the log is written. */
@@ -33,6 +36,7 @@ export interface AssembledWorker {
   askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
   /** See RunningWorker. */
   reconfigure(options: SluiceOptions): void;
+  replaceCertificates(host: number, certificates: readonly CertificatePair[]): void;
 }
 
 function flightRegionOf({ flightsOffset }: WorkerSetup, { bytes }: SharedMemory): Uint8Array {
@@ -81,7 +85,7 @@ export async function assembleWorker(
     accessLog,
     recorder: flights.recorder,
     danger,
-    onHandshakeFault,
+    newFailures: new NewFailures(systemClock.monotonicMs, onHandshakeFault),
     handshakes,
     purgeEverywhere,
   });
@@ -99,6 +103,7 @@ export async function assembleWorker(
     },
     askCache: (question) => worker.askCache(question),
     askHandshakes: (question) => worker.askHandshakes(question),
+    replaceCertificates: (host, certificates) => worker.replaceCertificates(host, certificates),
     reconfigure(next) {
       worker.reconfigure(next);
       flights.identify(next);

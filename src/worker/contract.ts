@@ -4,10 +4,12 @@ import type { ListenerOptions, SluiceOptions } from '../config/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
+import type { CertificatePair } from '../tls/host-options.ts';
 import type { DangerModules } from './danger.ts';
 import type { FailureKind } from './failure-table.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
 import type { ObserverState } from './handshake-observers.ts';
+import type { NewFailures } from './new-failures.ts';
 
 /** A handshake that failed in a way that its worker had not seen before. */
 export interface HandshakeFault {
@@ -122,6 +124,11 @@ export type WorkerCommand =
   | { readonly type: 'ask-handshakes'; readonly id: number; readonly question: HandshakeQuestion }
   /** Serve new connections by other options. */
   | { readonly type: 'reconfigure'; readonly id: number; readonly options: SluiceOptions }
+  | {
+      readonly type: 'replace-certificates';
+      readonly host: number;
+      readonly certificates: readonly CertificatePair[];
+    }
   /** Answers a worker's `purge`; null when a worker could not be reached. */
   | { readonly type: 'purged'; readonly id: number; readonly count: number | null };
 
@@ -154,8 +161,7 @@ export interface WorkerInput
   readonly handshakes: HandshakeJournal;
   readonly recorder: FlightRecorder;
   readonly danger: DangerModules;
-  /** Says that a handshake failed in a new way. */
-  readonly onHandshakeFault: (fault: HandshakeFault) => void;
+  readonly newFailures: NewFailures;
   /** The strike register's shared memory. */
   readonly strikes: Int32Array;
   /** The rate limits' shared memory, and what client names are hashed with in it. */
@@ -181,6 +187,8 @@ export interface RunningWorker {
    * that cannot be carried out; then everything stays as it was.
    */
   reconfigure(options: SluiceOptions): void;
+  /** Gives a host other certificates, which the supervisor has tried, for new connections. */
+  replaceCertificates(host: number, certificates: readonly CertificatePair[]): void;
 }
 
 /** Resolves when the worker is accepting connections. */

@@ -14,11 +14,13 @@ import type { PassMemory } from '../proxy/pass-memory.ts';
 import { ReverseProxy } from '../proxy/proxy.ts';
 import type { PurgeGate } from '../proxy/purge-request.ts';
 import type { Reactor } from '../reactor/reactor.ts';
+import type { CertificatePair } from '../tls/host-options.ts';
+import type { ServerContext } from '../tls/server-context.ts';
 import type { BatchClock } from './batch-clock.ts';
 import type { WorkerCache } from './cache.ts';
 import type { ClientCounts } from './client-counts.ts';
 import type { WorkerInput } from './contract.ts';
-import { coverageOf } from './coverage.ts';
+import { type Coverage, coverageOf } from './coverage.ts';
 import type { DownstreamShared, TlsAcceptor } from './downstream.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import type { HandshakeObservers } from './handshake-observers.ts';
@@ -52,12 +54,16 @@ export class Service {
   readonly #base: ServiceBase;
   readonly #origins: WorkerOrigins;
   readonly #disposables: Disposable[] = [];
+  #tls: ServerContext | null = null;
+  /** PEM, by host. */
+  readonly #certificates: string[][];
+  #coverage: Coverage;
 
   /** Throws UsageError for options that cannot be carried out; then nothing of it stays. */
   constructor(base: ServiceBase, options: SluiceOptions) {
     this.#base = base;
     const { metrics, handshakes } = base.input;
-    this.handshakes = observersOf(options.features, metrics, handshakes);
+    this.handshakes = observersOf(options.features, metrics, handshakes, base.input);
     try {
       this.accept = this.#tlsAcceptor(options);
       this.#origins = openOrigins(options, base);
@@ -67,13 +73,15 @@ export class Service {
       throw error;
     }
     const hosts = options.hosts.map(({ tls }) => tls);
+    this.#certificates = hosts.map(({ certificates }) => certificates.map(pemOf));
+    this.#coverage = coverageOf(this.#certificates);
     this.shared = {
       channels: base.channels,
       sink: this.#makeProxy(options, new HostPolicies(hosts)),
       limits: defaultDownstreamLimits,
       monotonicMs: systemClock.monotonicMs,
       observer: this.#observer(),
-      isCovered: coverageOf(certificatesOf(options)),
+      isCovered: (host, serverName, authority) => this.#coverage(host, serverName, authority),
       policies: hostPolicies(hosts),
       clients: base.clients,
     };
@@ -114,8 +122,15 @@ export class Service {
     if (options.hosts.length === 0) return null;
     const { recorder } = this.#base.input;
     const context = openTls(options, this.#base.input);
+    this.#tls = context;
     this.#disposables.push(context);
     return (handler, peer) => context.accept(handler, systemClock, { recorder, peer });
+  }
+
+  replaceCertificates(host: number, certificates: readonly CertificatePair[]): void {
+    this.#tls?.replaceCertificates(host, certificates);
+    this.#certificates[host] = certificates.map(pemOf);
+    this.#coverage = coverageOf(this.#certificates);
   }
 
   #observer(): DownstreamShared['observer'] {
@@ -160,9 +175,8 @@ export class Service {
   }
 }
 
-/** PEM, by host. */
-function certificatesOf({ hosts }: SluiceOptions): string[][] {
-  return hosts.map(({ tls }) => tls.certificates.map(({ certificatePem }) => certificatePem));
+function pemOf({ certificatePem }: CertificatePair): string {
+  return certificatePem;
 }
 
 let dateSecond = -1;

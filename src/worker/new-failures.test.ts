@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { HandshakeRecord } from '../tls/contract.ts';
+import { capsuleLimits } from '../triage/options.ts';
+import { NewFailures } from './new-failures.ts';
+
+function record(parts: Partial<HandshakeRecord>): HandshakeRecord {
+  const failed = { outcome: 'failed', lastState: 'S', errorCode: 'tls-alert', alert: '' };
+  return { ...failed, ...parts } as HandshakeRecord;
+}
+
+test('each way to fail is told once, and what succeeds or never began is not', () => {
+  const told: string[] = [];
+  const failures = new NewFailures(
+    () => 0,
+    ({ signature }) => told.push(signature),
+  );
+  for (const alert of ['unknown_ca', 'unknown_ca', 'decode_error']) {
+    failures.look(record({ alert }), 1, 't13d1516h2_8daaf6152771_e5627efa2ab1');
+  }
+  failures.look(record({ outcome: 'complete' }), 2, '');
+  failures.look(record({ errorCode: 'tls-handshake-not-begun' }), 3, '');
+  assert.deepEqual(told, [
+    'handshake-failure/S/tls-alert/unknown_ca/t13d1516h2',
+    'handshake-failure/S/tls-alert/decode_error/t13d1516h2',
+  ]);
+});
+
+test('ever new ways to fail are told so many times an hour, and no more', () => {
+  let [nowMs, told] = [0, 0];
+  const failures = new NewFailures(
+    () => nowMs,
+    () => told++,
+  );
+  const flood = () => {
+    for (let i = 0; i < 10_000; i++) failures.look(record({ alert: `${nowMs} ${i}` }), i, '');
+  };
+  flood();
+  assert.equal(told, capsuleLimits.failuresPerHour);
+  nowMs = 3_600_000;
+  flood();
+  assert.equal(told, 2 * capsuleLimits.failuresPerHour);
+});

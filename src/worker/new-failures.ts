@@ -1,0 +1,57 @@
+/**
+ * Notices handshakes that fail in a way not seen before, so that their recording is kept. What
+ * somebody makes up to fail in ever new ways is bounded here, and by the supervisor again.
+ */
+import type { HandshakeRecord } from '../tls/contract.ts';
+import { capsuleLimits } from '../triage/options.ts';
+import type { HandshakeFault } from './contract.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** Fails without a word of TLS: a port scan is no fault. */
+const UNTOLD = new Set(['tls-handshake-not-begun']);
+
+export class NewFailures {
+  readonly #nowMs: () => number;
+  readonly #tell: (fault: HandshakeFault) => void;
+  /** Oldest first. */
+  readonly #seen = new Set<string>();
+  #told = 0;
+  #hourEndsMs = 0;
+
+  constructor(nowMs: () => number, tell: (fault: HandshakeFault) => void) {
+    this.#nowMs = nowMs;
+    this.#tell = tell;
+  }
+
+  /** `connection` is its number in the flight recorder; `fingerprint` its JA4, or ''. */
+  look(record: HandshakeRecord, connection: number, fingerprint: string): void {
+    if (record.outcome === 'complete' || UNTOLD.has(record.errorCode)) return;
+    const signature = failureSignature(record, fingerprint);
+    if (this.#seen.has(signature)) return;
+    const nowMs = this.#nowMs();
+    if (nowMs >= this.#hourEndsMs) {
+      this.#hourEndsMs = nowMs + HOUR_MS;
+      this.#told = 0;
+    }
+    if (this.#told >= capsuleLimits.failuresPerHour) return;
+    this.#told++;
+    this.#seen.add(signature);
+    if (this.#seen.size > capsuleLimits.signaturesMax) {
+      for (const oldest of this.#seen) {
+        this.#seen.delete(oldest);
+        break;
+      }
+    }
+    this.#tell({ connection, signature });
+  }
+}
+
+/** Of the fingerprint the first part: version, and how many suites and extensions. */
+function failureSignature(record: HandshakeRecord, fingerprint: string): string {
+  const { lastState, errorCode, alert } = record;
+  const client = fingerprint.slice(0, fingerprint.indexOf('_'));
+  return ['handshake-failure', lastState, errorCode, alert || 'no alert', client || 'unknown'].join(
+    '/',
+  );
+}
