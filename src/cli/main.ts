@@ -33,6 +33,10 @@ async function perform(words: readonly string[]): Promise<number> {
     const { handshakesCommand } = await import('./handshakes.ts');
     return handshakesCommand(words.slice(1));
   }
+  if (words[0] === 'origins' && !words.includes('--help')) {
+    const { originsCommand } = await import('./origins.ts');
+    return originsCommand(words.slice(1));
+  }
   if (words[0] === 'capsules' && !words.includes('--help')) {
     const { capsulesCommand } = await import('./capsules.ts');
     return capsulesCommand(words.slice(1));

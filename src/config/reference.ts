@@ -25,6 +25,8 @@ Usage:
   sluice handshakes failures          name the most frequent failures of TLS handshakes
   sluice handshakes observers         name who observes them, and who was cut off
   sluice handshakes rearm NAME        call an observer again that was cut off
+  sluice origins                      tell how the servers of each group of origins do
+  sluice origins drain GROUP/SERVER   take a server out (drain, down) or in (up)
   sluice reload [--trial TIME]        read the configuration again: try it, then put it in force
   sluice capsules list                name what was recorded of faults, newest first
   sluice capsules show FILE           tell one of them in words

@@ -2,7 +2,7 @@
 import { systemClock } from '../base/clock.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { ChannelPool } from '../proxy/channel.ts';
-import { OriginBoard } from '../proxy/upstream/board.ts';
+import { openBoard } from '../proxy/upstream/board.ts';
 import { OriginServer } from '../proxy/upstream/endpoint.ts';
 import { EndpointPool } from '../proxy/upstream/endpoint-pool.ts';
 import { type Origins, UpstreamGroup } from '../proxy/upstream/group.ts';
@@ -11,6 +11,7 @@ import { defaultUpstreamLimits, type UpstreamLimits } from '../proxy/upstream/li
 import type { OriginGroupOptions, OriginServerOptions } from '../proxy/upstream/options.ts';
 import { OriginTls } from '../proxy/upstream/origin-tls.ts';
 import { Resolver } from '../proxy/upstream/resolver.ts';
+import { serverNames } from '../proxy/upstream/server-names.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createClientContext } from '../tls/client-context.ts';
@@ -100,7 +101,7 @@ export function makeGroup(
     monotonicMs,
     onFailure: () => counters.lookupFailed(),
   });
-  const board = new OriginBoard(base.input.board, wallSeconds);
+  const board = openBoard(base.input.board);
   const authority = authorityOf(options.servers[0]!);
   const group = new UpstreamGroup({
     options,
@@ -125,10 +126,6 @@ export function makeGroup(
     random: Math.random,
   });
   return { group, checker };
-}
-
-function wallSeconds(): number {
-  return Math.floor(systemClock.wallMs() / 1000);
 }
 
 /** Makes the pools of one server's addresses. */
@@ -174,17 +171,6 @@ function limitsOf({ timeouts, connectionsMax, queuedMax }: OriginGroupOptions): 
     readTimeoutMs: timeouts.idleMs,
     idleTimeoutMs: timeouts.keepAliveMs,
   };
-}
-
-/** `host:port`, and a number after it for the second and later ones of the same. */
-export function serverNames(servers: readonly OriginServerOptions[]): string[] {
-  const counts = new Map<string, number>();
-  return servers.map(({ host, port }) => {
-    const name = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    const count = (counts.get(name) ?? 0) + 1;
-    counts.set(name, count);
-    return count === 1 ? name : `${name}#${count}`;
-  });
 }
 
 function authorityOf({ scheme, host, port }: OriginServerOptions): string {

@@ -3,7 +3,12 @@ import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
 import { ChannelPool } from '../../src/proxy/channel.ts';
 import { Fetch, type FetchHandler } from '../../src/proxy/fetch.ts';
-import { boardWords, OriginBoard, type ServerWish } from '../../src/proxy/upstream/board.ts';
+import {
+  boardWords,
+  type OriginBoard,
+  openBoard,
+  type ServerWish,
+} from '../../src/proxy/upstream/board.ts';
 import type { UpstreamGroup } from '../../src/proxy/upstream/group.ts';
 import type { HealthChecker } from '../../src/proxy/upstream/health-check.ts';
 import {
@@ -48,13 +53,17 @@ export class GroupUnderTest implements AsyncDisposable {
   readonly #sweeper: NodeJS.Timeout;
 
   /** Groups with the same board are workers of one machine. */
-  constructor(options: OriginGroupOptions, board = new Int32Array(boardWords), workerIndex = 0) {
+  constructor(
+    options: OriginGroupOptions,
+    board: Int32Array = new Int32Array(boardWords),
+    workerIndex = 0,
+  ) {
     const base = {
       reactor: this.#reactor,
       channels: this.#channels,
       input: { metrics: this.metrics, workerIndex, board },
     };
-    this.#board = new OriginBoard(board, () => Math.floor(Date.now() / 1000));
+    this.#board = openBoard(board);
     const { group, checker } = makeGroup(options, base, this.#disposables);
     this.group = group;
     this.#checker = checker;

@@ -6,6 +6,7 @@
  * A table of entries, each found by the hash of its name. Whoever finds no room keeps what it knows to
  * itself.
  */
+import { systemClock } from '../../base/clock.ts';
 import { hashText } from './hash.ts';
 
 /** Entries: a few for each server and address. */
@@ -28,6 +29,11 @@ const wishes = ['up', 'drain', 'down'] as const;
 
 /** What an operator wants of a server. `drain`: what runs may finish, nothing new is asked. */
 export type ServerWish = (typeof wishes)[number];
+
+/** The board in shared memory, for a worker or for the supervisor. */
+export function openBoard(words: Int32Array): OriginBoard {
+  return new OriginBoard(words, () => Math.floor(systemClock.wallMs() / 1000));
+}
 
 export class OriginBoard {
   readonly #words: Int32Array;

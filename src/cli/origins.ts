@@ -1,0 +1,70 @@
+/** `sluice origins`: asks a running sluice how its origins do, and takes servers out or in. */
+import { UsageError } from '../base/errors.ts';
+import type { GroupReport, ServerReport } from '../supervisor/origin-routes.ts';
+import {
+  type ActionWords,
+  parseActionWords,
+  printAnswer,
+  refuseArguments,
+} from './action-words.ts';
+import { askAdmin } from './admin-client.ts';
+
+/** True for flags with a value. */
+const FLAGS = {
+  list: { admin: true, json: false },
+  up: { admin: true, json: false },
+  drain: { admin: true, json: false },
+  down: { admin: true, json: false },
+};
+
+type OriginWords = ActionWords<keyof typeof FLAGS>;
+
+/** Resolves with the exit code. Throws UsageError. */
+export async function originsCommand(words: readonly string[]): Promise<number> {
+  const hasAction = words[0] !== undefined && !words[0].startsWith('--');
+  const parsed = parseActionWords('origins', FLAGS, hasAction ? words : ['list', ...words]);
+  if (parsed.action === 'list') await list(parsed);
+  else await change(parsed);
+  return 0;
+}
+
+async function list(words: OriginWords): Promise<void> {
+  refuseArguments(words, 'write origins');
+  const answer = (await askAdmin(words, '/origins')) as { origins: GroupReport[] };
+  printAnswer(words, answer, answer.origins.map(groupText).join('\n'));
+}
+
+function groupText({ name, balance, retries, circuitOpenings, servers }: GroupReport): string {
+  let text = `${name}  ${balance}`;
+  if (retries > 0) text += `, ${retries} retries`;
+  if (circuitOpenings > 0) text += `, circuit opened ${circuitOpenings} times`;
+  const width = Math.max(...servers.map((server) => server.name.length));
+  return `${text}\n${servers.map((server) => serverText(server, width)).join('')}`;
+}
+
+function serverText(server: ServerReport, width: number): string {
+  const { name, state, wanted, weight, backup, attempts, failures, underWay } = server;
+  const { connections, meanResponseMs } = server;
+  const roles = [...(weight === 1 ? [] : [`weight ${weight}`]), ...(backup ? ['backup'] : [])];
+  // A wish takes up to a second to be seen.
+  const pending = wanted === 'up' || wanted === state ? '' : ` (to be ${wanted})`;
+  const mean = meanResponseMs === null ? '' : `, ${meanResponseMs} ms on average`;
+  const role = roles.length === 0 ? '' : `  ${roles.join(', ')}`;
+  return (
+    `  ${name.padEnd(width)}  ${`${state}${pending}`.padEnd(11)} ${attempts} requests, ` +
+    `${failures} failures, ${underWay} under way, ${connections} connections${mean}${role}\n`
+  );
+}
+
+async function change(words: OriginWords): Promise<void> {
+  const [target = '', ...more] = words.arguments;
+  const slash = target.indexOf('/');
+  if (slash < 1 || more.length > 0) {
+    const remedy = `write origins ${words.action} GROUP/SERVER as sluice origins shows them`;
+    throw new UsageError(`origins ${words.action}: which server?`, remedy);
+  }
+  const [group, server] = [target.slice(0, slash), target.slice(slash + 1)];
+  const path = `/origins/${encodeURIComponent(group)}/${encodeURIComponent(server)}`;
+  const answer = await askAdmin(words, path, { state: words.action });
+  printAnswer(words, answer, `${target}: ${words.action}\n`);
+}
