@@ -36,14 +36,29 @@ export class SluiceError extends Error {
   }
 }
 
-/** A mistake in a flag or a configuration file: the command prints it as one line and exits 2. */
+/** A mistake in a file that the user wrote. Lines and columns count from 1. */
+export interface FileMistake {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** As `routes[0].cache.lifetime`; '' for the file as a whole. */
+  readonly key: string;
+  readonly problem: string;
+  /** What to do about it, in the imperative, with an example of a right value. */
+  readonly remedy: string;
+}
+
+/** A mistake in a flag or a configuration file: the command prints it and exits 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   /** What to do about it, in the imperative. */
   readonly remedy: string;
+  /** Those in a file, one by one; empty when it is about something else. */
+  readonly mistakes: readonly FileMistake[];
 
-  constructor(message: string, remedy: string) {
+  constructor(message: string, remedy: string, mistakes: readonly FileMistake[] = []) {
     super(message);
     this.remedy = remedy;
+    this.mistakes = mistakes;
   }
 }

@@ -1,9 +1,8 @@
 /** What `run` and `demo` have in common: from a command line to a serving supervisor, to its end. */
 import { flushCompileCache } from 'node:module';
 import type { CommandLine } from '../config/command-line.ts';
-import { overridden } from '../config/given.ts';
+import { loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
-import { resolveOptions } from '../config/resolve.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import { shareCache } from '../supervisor/shared-cache.ts';
 import { Supervisor, type WorkerSource } from '../supervisor/supervisor.ts';
@@ -57,11 +56,12 @@ async function readOptions(
   { given, configFile, command }: CommandLine,
   demoOrigin: OriginOptions | null,
 ): Promise<SluiceOptions> {
-  const fromFile =
-    configFile === ''
-      ? new Map()
-      : (await import('../config/config-file.ts')).readConfigFile(configFile, process.cwd());
-  return resolveOptions(overridden(fromFile, given), {
+  return loadConfiguration({
+    flags: given,
+    source:
+      configFile === ''
+        ? null
+        : (await import('../config/document/source.ts')).readSource(configFile, process.cwd()),
     command: command === 'demo' ? 'demo' : 'run',
     nowMs: Date.now(),
     stateDirectory: stateDirectory(process.env),

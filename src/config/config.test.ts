@@ -15,8 +15,7 @@ import test from 'node:test';
 import { UsageError } from '../base/errors.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { type Command, parseCommandLine } from './command-line.ts';
-import { parseConfig } from './config-file.ts';
-import { overridden } from './given.ts';
+import { loadConfiguration } from './load.ts';
 import { optionTable } from './option-table.ts';
 import type { SluiceOptions } from './options.ts';
 import { resolveOptions } from './resolve.ts';
@@ -47,8 +46,9 @@ function pairOf({ hosts }: SluiceOptions): CertificatePair | undefined {
 
 function resolve(words: string, configuration = '', command: Command = 'run') {
   const { given } = parseCommandLine(words.split(' ').filter(Boolean), directory);
-  const fromFile = parseConfig(configuration, 'sluice.yaml', directory);
-  return resolveOptions(overridden(fromFile, given), {
+  return loadConfiguration({
+    flags: given,
+    source: configuration === '' ? null : { file: 'sluice.yaml', text: configuration, directory },
     command,
     nowMs: Date.now(),
     stateDirectory: join(directory, 'state'),
@@ -266,13 +266,13 @@ test('a file holds the same options, and flags override it', async () => {
 });
 
 const fileMistakes: readonly [text: string, message: string, remedy: RegExp][] = [
-  ['origin: http://o\norigins: x\n', 'sluice.yaml:2:1: unknown key "origins"', /mean origin\?/],
+  ['origin: http://o\norigim: x\n', 'sluice.yaml:2:1: origim: unknown key', /mean origin\?/],
   ['origin: http://o\nworkers: 0\n', 'sluice.yaml:2:10: workers "0": not a number', /workers: 1/],
-  ['origin: http://o\nhttp: [80, x]\n', 'sluice.yaml:2:12: http "x": not an address', /http: /],
-  ['origin: [a, b]\n', 'sluice.yaml:1:1: origin: a list, but it has one value', /VALUE/],
-  ['origin:\n', 'sluice.yaml:1:8: origin: no value', /origin: URL/],
-  ['origin: {a: b}\n', 'sluice.yaml:1:9: origin: no value', /origin: URL/],
-  ['- a\n', 'sluice.yaml:1:1: not a map of options', /NAME: VALUE/],
+  ['origin: http://o\nhttp: [80, x]\n', 'sluice.yaml:2:12: http[1] "x": not an address', /http: /],
+  ['origin: [a, b]\n', 'sluice.yaml:1:9: origin: a list: not one value', /origin: http/],
+  ['origin:\n', 'sluice.yaml:1:8: origin: no value', /origin: http:/],
+  ['origin: {a: b}\n', 'sluice.yaml:1:9: origin: a map: not one value', /origin: http:/],
+  ['- a\n', 'sluice.yaml:1:1: a list: not a map', /origin: http:/],
   ['origin: "x\n', 'sluice.yaml:2:1: Missing closing "quote', /YAML or JSON/],
   ['origin: a\norigin: b\n', 'sluice.yaml:2:1: Map keys must be unique', /YAML or JSON/],
 ];

@@ -2,22 +2,10 @@
  * Every option there is: the single source of parsing, of `sluice --help`, of the configuration
  * file's keys and of docs/reference/command-line.md.
  */
+import type { KindName } from './document/kinds.ts';
 
-/** How an option's text is read; see option-values.ts. */
-export type OptionType =
-  | 'url'
-  | 'endpoint'
-  | 'endpoint-or-off'
-  | 'path'
-  | 'count'
-  | 'size'
-  | 'duration'
-  | 'switch'
-  | 'feature'
-  | 'addresses'
-  | 'log-target'
-  | 'log-format'
-  | 'log-scope';
+/** How an option's text is read; see document/kinds.ts. */
+export type OptionType = KindName;
 
 export interface OptionDefinition {
   /** The flag without `--`, and the key in a configuration file. */
@@ -93,7 +81,7 @@ const definitions = [
   },
   {
     name: 'proxy-protocol-from',
-    type: 'addresses',
+    type: 'addresses-or-off',
     placeholder: 'ADDRESS[/BITS]|off',
     summary: 'Load balancers whose connections begin with a PROXY protocol header.',
     details:
@@ -205,7 +193,7 @@ const definitions = [
   },
   {
     name: 'purge-from',
-    type: 'addresses',
+    type: 'addresses-or-off',
     placeholder: 'ADDRESS[/BITS]|off',
     summary: 'Who may send PURGE requests to the ports above.',
     details:
@@ -257,7 +245,7 @@ const definitions = [
   },
   {
     name: 'capsule-dir',
-    type: 'path',
+    type: 'path-or-off',
     placeholder: 'off|DIR',
     summary: 'Where capsules go: what was recorded of a worker that died.',
     details:
@@ -334,7 +322,7 @@ const definitions = [
   },
   {
     name: 'fuse-webhook',
-    type: 'url',
+    type: 'url-or-off',
     placeholder: 'off|URL',
     summary: 'Where every step of the fuses is sent to, by POST, as JSON.',
     details:

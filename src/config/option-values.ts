@@ -1,7 +1,7 @@
 /** Reads the text of one option's value. Pure; every refusal says what was expected. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
-import { UsageError } from '../base/errors.ts';
+import { type FileMistake, UsageError } from '../base/errors.ts';
 import {
   DANGER_PREFIX,
   type DangerName,
@@ -20,22 +20,30 @@ export interface GivenValue {
   readonly place: string;
   /** What relative file names are relative to: the current directory, or the file's. */
   readonly directory: string;
+  /** Of a value in a file. */
+  readonly position?: Pick<FileMistake, 'file' | 'line' | 'column' | 'key'>;
 }
+
+/** How to write a value rightly. */
+export type OptionWords = Pick<OptionDefinition, 'name' | 'placeholder' | 'example'>;
 
 const LOOPBACK = '127.0.0.1';
 
 /** Throws what is wrong with a value, in the one shape that all option errors have. */
 export function refuse(given: GivenValue, problem: string, remedy: string): never {
-  throw new UsageError(`${given.place} ${JSON.stringify(given.text)}: ${problem}`, remedy);
+  const what = `${JSON.stringify(given.text)}: ${problem}`;
+  const { position } = given;
+  const mistakes = position === undefined ? [] : [{ ...position, problem: what, remedy }];
+  throw new UsageError(`${given.place} ${what}`, remedy, mistakes);
 }
 
-function writeAs(option: OptionDefinition, given: GivenValue): string {
+function writeAs(option: OptionWords, given: GivenValue): string {
   return given.place.startsWith('--')
     ? `write --${option.name} ${option.placeholder}, as in --${option.name} ${option.example}`
     : `write ${option.name}: ${option.placeholder}, as in ${option.name}: ${option.example}`;
 }
 
-export function parseEndpoint(option: OptionDefinition, given: GivenValue): Endpoint {
+export function parseEndpoint(option: OptionWords, given: GivenValue): Endpoint {
   const { text } = given;
   if (text.startsWith('unix:')) {
     const path = text.slice('unix:'.length);
@@ -53,7 +61,7 @@ export function parseEndpoint(option: OptionDefinition, given: GivenValue): Endp
 }
 
 function listeningHost(
-  option: OptionDefinition,
+  option: OptionWords,
   given: GivenValue,
   bracketed: string | undefined,
   plain: string | undefined,
@@ -75,7 +83,7 @@ export function isLoopback(endpoint: Endpoint): boolean {
   return 'path' in endpoint || endpoint.host === '::1' || endpoint.host.startsWith('127.');
 }
 
-export function parseOrigin(option: OptionDefinition, given: GivenValue): OriginOptions {
+export function parseOrigin(option: OptionWords, given: GivenValue): OriginOptions {
   const isH2c = /^h2c:\/\//i.test(given.text);
   const url = URL.parse(isH2c ? given.text.replace(/^h2c/i, 'http') : given.text);
   if (url === null || !(isH2c || /^https?:\/\//i.test(given.text))) {
@@ -101,7 +109,7 @@ export function parseOrigin(option: OptionDefinition, given: GivenValue): Origin
 
 const WORKERS_MAX = 256;
 
-export function parseCount(option: OptionDefinition, given: GivenValue): number {
+export function parseCount(option: OptionWords, given: GivenValue): number {
   const count = /^\d{1,4}$/.test(given.text) ? Number(given.text) : 0;
   if (count < 1 || count > WORKERS_MAX) {
     refuse(given, `not a number from 1 to ${WORKERS_MAX}`, writeAs(option, given));
@@ -123,7 +131,7 @@ const SIZE_UNITS: Record<string, number> = {
 };
 
 /** Octets. */
-export function parseSize(option: OptionDefinition, given: GivenValue): number {
+export function parseSize(option: OptionWords, given: GivenValue): number {
   const match = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(given.text);
   const unit = match === null ? undefined : SIZE_UNITS[match[2]!.toLowerCase()];
   if (match === null || unit === undefined) {
@@ -134,22 +142,45 @@ export function parseSize(option: OptionDefinition, given: GivenValue): number {
   return octets;
 }
 
-const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 };
-const DURATION_MS_MAX = 3_600_000;
+const SHORT_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 };
+const LONG_UNITS: Record<string, number> = { ...SHORT_UNITS, h: 3_600_000, d: 86_400_000 };
+const HOUR_MS = 3_600_000;
+/** Ten years of 365 days: whatever is kept longer is kept for good. */
+const LONG_DURATION_MS_MAX = 3_650 * 86_400_000;
 
-/** Milliseconds. */
-export function parseDuration(option: OptionDefinition, given: GivenValue): number {
-  const match = /^(\d+(?:\.\d+)?) ?([a-z]+)$/i.exec(given.text);
-  const unit = match === null ? undefined : DURATION_UNITS[match[2]!.toLowerCase()];
-  if (match === null || unit === undefined) {
-    refuse(given, 'not a time in ms, s or m', writeAs(option, given));
-  }
-  const duration = Math.round(Number(match[1]) * unit);
-  if (duration > DURATION_MS_MAX) refuse(given, 'more than an hour', writeAs(option, given));
+/** Milliseconds, at most an hour. */
+export function parseDuration(option: OptionWords, given: GivenValue): number {
+  const duration = milliseconds(given.text, SHORT_UNITS);
+  if (duration === null) refuse(given, 'not a time in ms, s or m', writeAs(option, given));
+  if (duration > HOUR_MS) refuse(given, 'more than an hour', writeAs(option, given));
   return duration;
 }
 
-export function parseSwitch(option: OptionDefinition, given: GivenValue): boolean {
+/** Milliseconds, at most ten years. */
+export function parseLongDuration(option: OptionWords, given: GivenValue): number {
+  const duration = milliseconds(given.text, LONG_UNITS);
+  if (duration === null) refuse(given, 'not a time in ms, s, m, h or d', writeAs(option, given));
+  if (duration > LONG_DURATION_MS_MAX) {
+    refuse(given, 'more than ten years', writeAs(option, given));
+  }
+  return duration;
+}
+
+function milliseconds(text: string, units: Record<string, number>): number | null {
+  const match = /^(\d+(?:\.\d+)?) ?([a-z]+)$/i.exec(text);
+  const unit = match === null ? undefined : units[match[2]!.toLowerCase()];
+  return match === null || unit === undefined ? null : Math.round(Number(match[1]) * unit);
+}
+
+/** A share of one, of `20%`. */
+export function parseShare(option: OptionWords, given: GivenValue): number {
+  const match = /^(\d+(?:\.\d+)?) ?%$/.exec(given.text);
+  const share = match === null ? Number.NaN : Number(match[1]) / 100;
+  if (!(share <= 1)) refuse(given, 'not a share from 0% to 100%', writeAs(option, given));
+  return share;
+}
+
+export function parseSwitch(option: OptionWords, given: GivenValue): boolean {
   switch (given.text) {
     case 'on':
     case 'true':
@@ -164,7 +195,7 @@ export function parseSwitch(option: OptionDefinition, given: GivenValue): boolea
 
 /** `NAME=on` or `NAME=off`. */
 export function parseFeature(
-  option: OptionDefinition,
+  option: OptionWords,
   given: GivenValue,
 ): readonly [FeatureName | DangerName, boolean] {
   const equals = given.text.indexOf('=');
@@ -185,7 +216,7 @@ export function parseFeature(
 }
 
 /** One range of `--purge-from`; `localhost` is several. */
-export function parseAddressRanges(option: OptionDefinition, given: GivenValue): AddressRange[] {
+export function parseAddressRanges(option: OptionWords, given: GivenValue): AddressRange[] {
   if (given.text === 'localhost') {
     return [
       { address: '127.0.0.0', bits: 8 },
@@ -202,18 +233,18 @@ export function parseAddressRanges(option: OptionDefinition, given: GivenValue):
   return [{ address, bits }];
 }
 
-export function parseLogFormat(option: OptionDefinition, given: GivenValue): 'combined' | 'json' {
+export function parseLogFormat(option: OptionWords, given: GivenValue): 'combined' | 'json' {
   if (given.text === 'combined' || given.text === 'json') return given.text;
   refuse(given, 'neither combined nor json', writeAs(option, given));
 }
 
-export function parseLogScope(option: OptionDefinition, given: GivenValue): 'failed' | 'all' {
+export function parseLogScope(option: OptionWords, given: GivenValue): 'failed' | 'all' {
   if (given.text === 'failed' || given.text === 'all') return given.text;
   refuse(given, 'neither failed nor all', writeAs(option, given));
 }
 
 /** The absolute name of a file or directory. */
-export function parsePath(option: OptionDefinition, given: GivenValue): string {
+export function parsePath(option: OptionWords, given: GivenValue): string {
   if (given.text === '' || given.text.includes('\0')) {
     refuse(given, 'not a file name', writeAs(option, given));
   }
@@ -221,12 +252,12 @@ export function parsePath(option: OptionDefinition, given: GivenValue): string {
 }
 
 /** '' for `off`, else the absolute name of a file or directory. */
-export function parsePathOrOff(option: OptionDefinition, given: GivenValue): string {
+export function parsePathOrOff(option: OptionWords, given: GivenValue): string {
   return given.text === 'off' ? '' : parsePath(option, given);
 }
 
 /** '' for `off`, else an http or https URL. */
-export function parseUrlOrOff(option: OptionDefinition, given: GivenValue): string {
+export function parseUrlOrOff(option: OptionWords, given: GivenValue): string {
   if (given.text === 'off') return '';
   const url = URL.parse(given.text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
@@ -236,6 +267,6 @@ export function parseUrlOrOff(option: OptionDefinition, given: GivenValue): stri
 }
 
 /** `off`, `-` or an absolute file name. */
-export function parseLogTarget(option: OptionDefinition, given: GivenValue): string {
+export function parseLogTarget(option: OptionWords, given: GivenValue): string {
   return given.text === 'off' || given.text === '-' ? given.text : parsePath(option, given);
 }

@@ -1,7 +1,7 @@
 /** From values as written to validated, frozen options. */
-import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
 import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
@@ -11,6 +11,7 @@ import { plainGroup } from '../proxy/upstream/options.ts';
 import { type CertificatePair, plainHost } from '../tls/host-options.ts';
 import { readCertificatePair, readPem } from './certificate.ts';
 import type { Command } from './command-line.ts';
+import { mistakesError } from './document/mistake.ts';
 import type { GivenOptions } from './given.ts';
 import { type OptionDefinition, type OptionName, optionNamed } from './option-table.ts';
 import {
@@ -42,7 +43,11 @@ import {
   plainListener,
   type SluiceOptions,
 } from './options.ts';
+import type { FileSections } from './sections.ts';
 import { selfSignedCertificate } from './self-signed-store.ts';
+
+/** The group and the route that --origin is short for. */
+export const DEFAULT_GROUP = 'default';
 
 export interface Surroundings {
   readonly command: Command;
@@ -51,40 +56,86 @@ export interface Surroundings {
   readonly stateDirectory: string;
   /** The demo's origin; null for `run`, which must name one. */
   readonly demoOrigin: OriginOptions | null;
+  /** Nothing is made, opened or kept: what a start would have to do is only looked at. */
+  readonly isCheck?: boolean;
   warn(message: string): void;
 }
 
-/** Throws UsageError for the first option that is wrong, by the order of the table. */
+/**
+ * `sections`: what a file says beyond flags. Throws UsageError: of flags for the first that is wrong,
+ * of a file with all that is wrong in it.
+ */
 export async function resolveOptions(
   given: GivenOptions,
   surroundings: Surroundings,
+  sections: FileSections = {},
 ): Promise<SluiceOptions> {
   const values = new OptionValues(given, surroundings.command);
-  const origin = resolveOrigin(values, surroundings);
-  const listeners = resolveListeners(values);
-  const isSecure = listeners.some(({ kind }) => kind === 'https');
   const isDemo = surroundings.command === 'demo';
-  const workers = values.one('workers', parseCount) ?? (isDemo ? 1 : availableParallelism());
-  const options: SluiceOptions = {
-    origin,
-    // One origin has one name, and every request goes there.
-    origins: [plainGroup('default', origin)],
-    routes: [plainRoute('default')],
-    listeners,
-    workers,
-    ...resolveCache(values, workers),
-    purgeFrom: resolveRanges(values, 'purge-from'),
-    features: Object.fromEntries(values.every('feature', parseFeature)),
-    ...resolveFaults(values, surroundings),
-    accessLog: resolveLog(values, 'access-log'),
-    accessLogFormat: values.required('log-format', parseLogFormat),
-    handshakeLog: resolveLog(values, 'handshake-log'),
-    handshakeLogScope: values.required('handshake-log-scope', parseLogScope),
-    admin: resolveAdmin(values),
-    drainTimeoutMs: values.required('drain-timeout', parseDuration),
-    hosts: await resolveHosts(values, isSecure, surroundings),
-  };
-  return Object.freeze(options);
+  const workersOf = () =>
+    values.one('workers', parseCount) ?? (isDemo ? 1 : availableParallelism());
+  const attempts = new Attempts();
+  const resolved = attempts.all({
+    traffic: () => resolveTraffic(values, surroundings, sections),
+    listeners: () => resolveListeners(values, sections),
+    workers: workersOf,
+    cache: () => resolveCache(values, workersOf(), surroundings),
+    purgeFrom: () => resolveRanges(values, 'purge-from'),
+    features: () => Object.fromEntries(values.every('feature', parseFeature)),
+    faults: () => resolveFaults(values, surroundings),
+    accessLog: () => resolveLog(values, 'access-log', surroundings),
+    accessLogFormat: () => values.required('log-format', parseLogFormat),
+    handshakeLog: () => resolveLog(values, 'handshake-log', surroundings),
+    handshakeLogScope: () => values.required('handshake-log-scope', parseLogScope),
+    admin: () => resolveAdmin(values),
+    drainTimeoutMs: () => values.required('drain-timeout', parseDuration),
+  });
+  const isSecure = resolved.listeners?.some(({ kind }) => kind === 'https') ?? false;
+  const hosts = await attempts.one(() => resolveHosts(values, isSecure, surroundings, sections));
+  const { traffic, cache, faults, ...rest } = attempts.finish({ ...resolved, hosts });
+  return Object.freeze({ ...rest, ...traffic, ...cache, ...faults });
+}
+
+type Outcome<T> = { [K in keyof T]: T[K] | undefined };
+
+/** Goes on after a mistake, so that all of them are found. */
+class Attempts {
+  readonly #errors: UsageError[] = [];
+
+  all<T>(parts: { readonly [K in keyof T]: () => T[K] }): Outcome<T> {
+    const outcome: Partial<T> = {};
+    for (const name of Object.keys(parts) as (keyof T)[]) {
+      try {
+        outcome[name] = parts[name]();
+      } catch (error) {
+        this.#note(error);
+      }
+    }
+    return outcome as Outcome<T>;
+  }
+
+  async one<T>(body: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await body();
+    } catch (error) {
+      this.#note(error);
+      return undefined;
+    }
+  }
+
+  #note(error: unknown): void {
+    if (!(error instanceof UsageError)) throw error;
+    this.#errors.push(error);
+  }
+
+  /** Throws what was noted. */
+  finish<T extends object>(outcome: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+    const ofFlags = this.#errors.find(({ mistakes }) => mistakes.length === 0);
+    if (ofFlags !== undefined) throw ofFlags;
+    const mistakes = this.#errors.flatMap((error) => error.mistakes);
+    if (mistakes.length > 0) throw mistakesError(mistakes);
+    return outcome as { [K in keyof T]: Exclude<T[K], undefined> };
+  }
 }
 
 /** What was given, then what is the default, read by the option's parser. */
@@ -99,6 +150,11 @@ class OptionValues {
 
   given(name: OptionName): readonly GivenValue[] | undefined {
     return this.#given.get(name);
+  }
+
+  /** Whether a flag says it, which has precedence over all that a file says. */
+  isByFlag(name: OptionName): boolean {
+    return this.#given.get(name)?.some(({ position }) => position === undefined) ?? false;
   }
 
   /** The value given, or undefined. */
@@ -128,6 +184,33 @@ class OptionValues {
 
 type Parser<T> = (option: OptionDefinition, given: GivenValue) => T;
 
+type Traffic = Pick<SluiceOptions, 'origin' | 'origins' | 'routes'>;
+
+/** Who answers: --origin is short for one group and one route to it. */
+function resolveTraffic(
+  values: OptionValues,
+  surroundings: Surroundings,
+  { origins, routes }: FileSections,
+): Traffic {
+  const isPlain = values.isByFlag('origin') || surroundings.demoOrigin !== null;
+  if (isPlain || origins === undefined) {
+    const origin = resolveOrigin(values, surroundings);
+    const plain = [plainRoute(DEFAULT_GROUP)];
+    const own = isPlain ? plain : (routes ?? plain);
+    return { origin, origins: [plainGroup(DEFAULT_GROUP, origin)], routes: own };
+  }
+  const [first] = origins;
+  const group = first!;
+  const { scheme, http2, host, port } = group.servers[0]!;
+  const { verify, caFile } = group.tls;
+  const { pathPrefix } = group;
+  return {
+    origin: { scheme, http2, host, port, pathPrefix, verify, caFile },
+    origins,
+    routes: routes ?? [plainRoute(group.name)],
+  };
+}
+
 function resolveOrigin(values: OptionValues, surroundings: Surroundings): OriginOptions {
   const given = values.given('origin')?.at(-1);
   if (surroundings.demoOrigin !== null) {
@@ -152,7 +235,11 @@ function resolveOrigin(values: OptionValues, surroundings: Surroundings): Origin
   return { ...origin, caFile, verify: !skipsVerification };
 }
 
-function resolveListeners(values: OptionValues): ListenerOptions[] {
+function resolveListeners(
+  values: OptionValues,
+  { listeners }: FileSections,
+): readonly ListenerOptions[] {
+  if (listeners !== undefined && !KINDS.some((kind) => values.isByFlag(kind))) return listeners;
   const isGiven = KINDS.some((kind) => values.given(kind) !== undefined);
   const endpointsOf = (kind: 'http' | 'https') =>
     isGiven ? values.every(kind, parseEndpoint) : [values.required(kind, parseEndpoint)];
@@ -204,7 +291,11 @@ const CACHE_MEMORY_BYTES_MAX = 256 * 2 ** 20;
 
 type CacheOptions = Pick<SluiceOptions, 'cacheSizeBytes' | 'cacheMemoryBytes' | 'cacheDirectory'>;
 
-function resolveCache(values: OptionValues, workers: number): CacheOptions {
+function resolveCache(
+  values: OptionValues,
+  workers: number,
+  surroundings: Surroundings,
+): CacheOptions {
   let cacheSizeBytes = values.required('cache-size', parseSize);
   const directory = values.given('cache-dir')?.at(-1);
   const memory = values.given('cache-memory')?.at(-1);
@@ -224,7 +315,7 @@ function resolveCache(values: OptionValues, workers: number): CacheOptions {
     const problem = `too small for a cache on disk with ${workers} workers`;
     refuse(size, problem, `write at least ${sizeMin / 2 ** 20}MiB, or 0 to store nothing`);
   }
-  makeCacheDirectory(directory, cacheDirectory);
+  if (surroundings.isCheck !== true) makeCacheDirectory(directory, cacheDirectory);
   const quarter = Math.min(Math.floor(cacheSizeBytes / 4), CACHE_MEMORY_BYTES_MAX);
   return { cacheSizeBytes, cacheMemoryBytes: memoryBytes ?? quarter, cacheDirectory };
 }
@@ -240,9 +331,6 @@ function makeCacheDirectory(given: GivenValue, path: string): void {
   }
 }
 
-const LOG_MODE = 0o640;
-
-/** Opens the file once, so that a mistake is found now and not by every worker. */
 function resolveFaults(
   values: OptionValues,
   { stateDirectory }: Surroundings,
@@ -264,12 +352,20 @@ function resolveFaults(
   };
 }
 
-function resolveLog(values: OptionValues, name: 'access-log' | 'handshake-log'): string {
+const LOG_MODE = 0o640;
+
+/** Opens the file once, so that a mistake is found now and not by every worker. */
+function resolveLog(
+  values: OptionValues,
+  name: 'access-log' | 'handshake-log',
+  { isCheck = false }: Surroundings,
+): string {
   const target = values.required(name, parseLogTarget);
   const given = values.given(name)?.at(-1);
   if (given === undefined || target === 'off' || target === '-') return target;
   try {
-    closeSync(openSync(target, 'a', LOG_MODE));
+    if (isCheck) accessSync(existsSync(target) ? target : dirname(target), constants.W_OK);
+    else closeSync(openSync(target, 'a', LOG_MODE));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     refuse(given, `cannot be written (${code})`, 'name a file that this user may write');
@@ -282,8 +378,14 @@ async function resolveHosts(
   values: OptionValues,
   isNeeded: boolean,
   surroundings: Surroundings,
-): Promise<HostOptions[]> {
+  { hosts }: FileSections,
+): Promise<readonly HostOptions[]> {
   const enabled = values.required('early-data', parseSwitch);
+  const isPlain = values.isByFlag('cert') || values.isByFlag('key');
+  if (hosts !== undefined && !isPlain) {
+    if (!isNeeded) surroundings.warn('hosts: not used, because nothing listens for https');
+    return isNeeded ? hosts.map((host) => withEarlyData(host, enabled)) : [];
+  }
   const resolved = await resolveCertificate(values, isNeeded, surroundings);
   if (resolved === null || !isNeeded) return [];
   const { pair, files } = resolved;
@@ -296,6 +398,13 @@ async function resolveHosts(
       clientIdentityFields: defaultClientIdentityFields,
     },
   ];
+}
+
+/** Off for all, or as each host says. */
+function withEarlyData(host: HostOptions, enabled: boolean): HostOptions {
+  const { earlyData } = host.tls;
+  const isOn = earlyData.enabled && enabled;
+  return { ...host, tls: { ...host.tls, earlyData: { ...earlyData, enabled: isOn } } };
 }
 
 async function resolveCertificate(
@@ -322,6 +431,7 @@ async function resolveCertificate(
   if (certificate !== undefined) refuse(certificate, 'has no --key', 'add --key FILE');
   if (key !== undefined) refuse(key, 'has no --cert', 'add --cert FILE');
   if (!isNeeded) return null;
-  const { stateDirectory, warn, nowMs } = surroundings;
+  const { stateDirectory, warn, nowMs, isCheck = false } = surroundings;
+  if (isCheck) return { pair: { certificatePem: '', keyPem: '' }, files: null };
   return { pair: await selfSignedCertificate(stateDirectory, warn, nowMs), files: null };
 }

@@ -1,0 +1,93 @@
+/** From the sections of a file to options; what flags say instead is resolve.ts's matter. */
+import type { Mistake } from '../document/mistake.ts';
+import { readBySchema } from '../document/reader.ts';
+import { parseSource, type Source } from '../document/source.ts';
+import type { GivenOptions } from '../given.ts';
+import { type OptionName, optionTable } from '../option-table.ts';
+import type { GivenValue } from '../option-values.ts';
+import { type ConfigurationEntry, configurationSchema } from '../schema/configuration.ts';
+import type { FileSections } from '../sections.ts';
+import { type Compilation, CompileContext } from './context.ts';
+import { compileListeners } from './listeners.ts';
+
+export interface CompiledFile {
+  readonly sections: FileSections;
+  /** Of keys that say the same as a flag. */
+  readonly given: GivenOptions;
+  /** When there is one, nothing else may be used. */
+  readonly mistakes: readonly Mistake[];
+}
+
+export interface FileSurroundings {
+  warn(message: string): void;
+  readonly nowMs: number;
+}
+
+/** Reads only what the file names, and writes nothing. */
+export function compileFile(source: Source, surroundings: FileSurroundings): CompiledFile {
+  const parsed = parseSource(source);
+  const read = readBySchema(parsed, configurationSchema);
+  const found: Mistake[] = [];
+  const { warn, nowMs } = surroundings;
+  const compilation: Compilation = { parsed, mistakes: found, warn, nowMs };
+  const entry = read.value as ConfigurationEntry;
+  let sections: FileSections = {};
+  try {
+    sections = compileSections(entry, compilation);
+  } catch (error) {
+    // What stands in for a missing value may be more than a section can bear.
+    if (read.mistakes.length === 0) throw error;
+  }
+  const root = new CompileContext(compilation, []);
+  const given = givenOf(read.given, entry, root);
+  refuseBoth(given, entry, root);
+  return { sections, given, mistakes: [...read.mistakes, ...beside(read.mistakes, found)] };
+}
+
+function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {
+  const at = (name: string) => new CompileContext(compilation, [name]);
+  const { listeners } = entry;
+  return {
+    ...(listeners && { listeners: compileListeners(listeners, at('listeners')) }),
+  };
+}
+
+/** Keys that are short for a section, and the section. */
+const SHORT_FOR = {
+  http: 'listeners',
+  https: 'listeners',
+} as const satisfies Partial<Record<OptionName, keyof ConfigurationEntry>>;
+
+function refuseBoth(given: GivenOptions, entry: ConfigurationEntry, context: CompileContext): void {
+  for (const [name, section] of Object.entries(SHORT_FOR)) {
+    if (!given.has(name as OptionName) || entry[section] === undefined) continue;
+    context.refuse([name], `short for ${section}, which is there, too`, `write it as ${section}`);
+  }
+}
+
+/** What was found of values that could not even be read says nothing. */
+function beside(unread: readonly Mistake[], found: readonly Mistake[]): Mistake[] {
+  const keys = unread.map(({ key }) => key);
+  return found.filter(({ key }) => !keys.some((bad) => bad === key || startsWithKey(key, bad)));
+}
+
+function startsWithKey(key: string, start: string): boolean {
+  return key.startsWith(start) && /^[.[]/.test(key.slice(start.length));
+}
+
+function givenOf(
+  read: ReadonlyMap<string, readonly GivenValue[]>,
+  { features = {} }: ConfigurationEntry,
+  context: CompileContext,
+): GivenOptions {
+  const given: GivenOptions = new Map();
+  for (const { name } of optionTable) {
+    const values = read.get(name);
+    if (values !== undefined) given.set(name, values);
+  }
+  const switched = Object.entries(features).map(([name, isOn]) =>
+    context.given(['features', name], `${name}=${isOn ? 'on' : 'off'}`),
+  );
+  if (switched.length > 0) given.set('feature', [...(given.get('feature') ?? []), ...switched]);
+  return given;
+}

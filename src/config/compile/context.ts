@@ -1,0 +1,59 @@
+/** What functions that make options of a section get beside its values. */
+import { type KeyPath, keyText, type Mistake } from '../document/mistake.ts';
+import { givenValue } from '../document/reader.ts';
+import type { ParsedSource } from '../document/source.ts';
+import type { GivenValue } from '../option-values.ts';
+
+/** What a whole compilation shares. */
+export interface Compilation {
+  readonly parsed: ParsedSource;
+  readonly mistakes: Mistake[];
+  warn(message: string): void;
+  readonly nowMs: number;
+}
+
+export class CompileContext {
+  readonly #compilation: Compilation;
+  readonly #path: KeyPath;
+
+  /** `path`: the section's. All other paths count from there. */
+  constructor(compilation: Compilation, path: KeyPath) {
+    this.#compilation = compilation;
+    this.#path = path;
+  }
+
+  get directory(): string {
+    return this.#compilation.parsed.source.directory;
+  }
+
+  get nowMs(): number {
+    return this.#compilation.nowMs;
+  }
+
+  below(...path: KeyPath): CompileContext {
+    return new CompileContext(this.#compilation, [...this.#path, ...path]);
+  }
+
+  /** Notes a mistake; all of them are told together. */
+  refuse(path: KeyPath, problem: string, remedy: string): void {
+    const whole = [...this.#path, ...path];
+    const position = this.#compilation.parsed.positionOf(whole);
+    this.#compilation.mistakes.push({ ...position, key: keyText(whole), problem, remedy });
+  }
+
+  /** Notes what a function that reads one value had to say. */
+  note(mistakes: readonly Mistake[]): void {
+    this.#compilation.mistakes.push(...mistakes);
+  }
+
+  warn(path: KeyPath, message: string): void {
+    const whole = [...this.#path, ...path];
+    const { file, line, column } = this.#compilation.parsed.positionOf(whole);
+    this.#compilation.warn(`${file}:${line}:${column}: ${keyText(whole)}: ${message}`);
+  }
+
+  /** A value as written, for functions that read text. */
+  given(path: KeyPath, text: string): GivenValue {
+    return givenValue(this.#compilation.parsed, [...this.#path, ...path], text);
+  }
+}

@@ -1,0 +1,49 @@
+import { type Endpoint, type ListenerOptions, plainListener } from '../options.ts';
+import type { ListenersEntry } from '../schema/listeners.ts';
+import type { CompileContext } from './context.ts';
+
+export function compileListeners(
+  entries: ListenersEntry,
+  context: CompileContext,
+): ListenerOptions[] {
+  const known = new Map<string, number>();
+  return entries.map((entry, i) => {
+    const { address, protocol: kind = 'https', 'proxy-protocol': proxy = {} } = entry;
+    const { accept = 'off', from = [] } = proxy;
+    if (accept !== 'off' && from.length === 0) {
+      const path = [i, 'proxy-protocol', 'from'];
+      context.refuse(
+        path,
+        'nobody may send a header',
+        'name the load balancers: from: [10.0.0.0/8]',
+      );
+    }
+    const http2Cleartext = entry['http2-cleartext'] ?? false;
+    if (http2Cleartext && kind !== 'http') {
+      const remedy = 'leave it out: with https, clients choose HTTP/2 in the handshake';
+      context.refuse([i, 'http2-cleartext'], `not with the protocol ${kind}`, remedy);
+    }
+    const earlier = address === undefined ? undefined : noteAddress(known, address, i);
+    if (earlier !== undefined) {
+      const problem = `the same address as listeners[${earlier}]`;
+      context.refuse([i, 'address'], problem, 'write another port, or remove one of them');
+    }
+    return {
+      ...plainListener,
+      endpoint: address,
+      kind,
+      fastOpenQueue: entry['fast-open'] ?? plainListener.fastOpenQueue,
+      http2Cleartext,
+      proxyProtocol: { accept, from },
+    };
+  });
+}
+
+/** The number of the listener that has the address already. Port 0 is another one each time. */
+function noteAddress(known: Map<string, number>, address: Endpoint, i: number): number | undefined {
+  if (!('path' in address) && address.port === 0) return undefined;
+  const text = 'path' in address ? address.path : `${address.host} ${address.port}`;
+  const earlier = known.get(text);
+  if (earlier === undefined) known.set(text, i);
+  return earlier;
+}

@@ -1,0 +1,58 @@
+/**
+ * Kinds of values that are written as one word, and how each is read. A schema names a kind as
+ * `x-kind`; flags and keys of the same kind are read by the same function.
+ */
+import {
+  type GivenValue,
+  type OptionWords,
+  parseAddressRanges,
+  parseCount,
+  parseDuration,
+  parseEndpoint,
+  parseFeature,
+  parseLogFormat,
+  parseLogScope,
+  parseLogTarget,
+  parseLongDuration,
+  parseOrigin,
+  parsePath,
+  parsePathOrOff,
+  parseShare,
+  parseSize,
+  parseSwitch,
+  parseUrlOrOff,
+} from '../option-values.ts';
+
+interface Kind {
+  /** What stands for the value in messages and documentation. */
+  readonly placeholder: string;
+  /** Throws UsageError. */
+  readonly parse: (words: OptionWords, given: GivenValue) => unknown;
+}
+
+function orOff(parse: Kind['parse']): Kind['parse'] {
+  return (words, given) => (given.text === 'off' ? null : parse(words, given));
+}
+
+export const kinds = {
+  addresses: { placeholder: 'ADDRESS[/BITS]', parse: parseAddressRanges },
+  'addresses-or-off': { placeholder: 'ADDRESS[/BITS]|off', parse: orOff(parseAddressRanges) },
+  count: { placeholder: 'N', parse: parseCount },
+  duration: { placeholder: 'TIME', parse: parseDuration },
+  endpoint: { placeholder: '[HOST:]PORT', parse: parseEndpoint },
+  'endpoint-or-off': { placeholder: '[HOST:]PORT|off', parse: orOff(parseEndpoint) },
+  feature: { placeholder: 'NAME=on|off', parse: parseFeature },
+  'log-format': { placeholder: 'combined|json', parse: parseLogFormat },
+  'log-scope': { placeholder: 'failed|all', parse: parseLogScope },
+  'log-target': { placeholder: 'off|-|FILE', parse: parseLogTarget },
+  'long-duration': { placeholder: 'TIME', parse: parseLongDuration },
+  path: { placeholder: 'FILE', parse: parsePath },
+  'path-or-off': { placeholder: 'off|FILE', parse: parsePathOrOff },
+  share: { placeholder: 'N%', parse: parseShare },
+  size: { placeholder: 'BYTES', parse: parseSize },
+  switch: { placeholder: 'on|off', parse: parseSwitch },
+  url: { placeholder: 'URL', parse: parseOrigin },
+  'url-or-off': { placeholder: 'off|URL', parse: parseUrlOrOff },
+} as const satisfies Record<string, Kind>;
+
+export type KindName = keyof typeof kinds;

@@ -1,0 +1,283 @@
+/**
+ * Reads the nodes of a file by a schema: every mistake is noted with its place, and what is right is
+ * read on beside it. Where a value that must be there is not, an example of the schema stands in, so
+ * that what is made of the values can be checked as well; what comes out is then thrown away.
+ */
+import { isMap, isPair, isScalar, isSeq, type Node, type YAMLMap, type YAMLSeq } from 'yaml';
+import { UsageError } from '../../base/errors.ts';
+import type { GivenValue, OptionWords } from '../option-values.ts';
+import { nearestWord } from '../suggestion.ts';
+import { exampleText, type Shape, shapesOf, type ValueSchema } from './keywords.ts';
+import { kinds } from './kinds.ts';
+import { type KeyPath, keyText, type Mistake } from './mistake.ts';
+import { keyOf, type ParsedSource } from './source.ts';
+
+/** Deeper is nested by references to itself. */
+const DEPTH_MAX = 32;
+/** References can repeat a small text without end ("billion laughs"). */
+const NODES_MAX = 100_000;
+
+/** A value that could not be read; a mistake says why. */
+const UNREADABLE = Symbol('unreadable');
+
+export interface ReadValues {
+  /** What could be read; its parts that could not are left out. */
+  readonly value: unknown;
+  readonly mistakes: readonly Mistake[];
+  /** Values of keys that say the same as a flag, by the flag. */
+  readonly given: ReadonlyMap<string, readonly GivenValue[]>;
+}
+
+export function readBySchema(parsed: ParsedSource, schema: ValueSchema): ReadValues {
+  const reader = new SchemaReader(parsed);
+  const value = parsed.root === null ? UNREADABLE : reader.read(schema, parsed.root, []);
+  return {
+    value: value === UNREADABLE ? {} : value,
+    mistakes: [...parsed.mistakes, ...reader.mistakes],
+    given: reader.given,
+  };
+}
+
+class SchemaReader {
+  readonly mistakes: Mistake[] = [];
+  readonly given = new Map<string, GivenValue[]>();
+  readonly #parsed: ParsedSource;
+  #nodes = 0;
+
+  constructor(parsed: ParsedSource) {
+    this.#parsed = parsed;
+  }
+
+  read(schema: ValueSchema, written: unknown, path: KeyPath): unknown {
+    const node = this.#parsed.resolve(written);
+    if (path.length > DEPTH_MAX || ++this.#nodes > NODES_MAX) {
+      if (this.#nodes <= NODES_MAX + 1) {
+        this.#refuse(path, 'too much for a configuration', 'write it without references');
+      }
+      return UNREADABLE;
+    }
+    if (node === null || (isScalar(node) && node.value === null)) {
+      return this.#refuse(path, 'no value', remedyFor(schema, path));
+    }
+    const alternatives = schema.anyOf;
+    if (alternatives !== undefined) return this.#readAny(schema, alternatives, node, path);
+    const shape = shapeOf(node);
+    if (!shapesOf(schema).includes(shape)) {
+      return this.#refuse(path, this.#wrongShape(schema, node), remedyFor(schema, path));
+    }
+    if (isMap(node)) return this.#readMap(schema, node, path);
+    if (isSeq(node)) return this.#readList(schema, node, path);
+    return this.#readWord(schema, node, path);
+  }
+
+  #wrongShape(schema: ValueSchema, node: Node): string {
+    const is = { map: 'a map', list: 'a list', word: 'one value' };
+    const wanted = shapesOf(schema).map((shape) => is[shape]);
+    const shape = shapeOf(node);
+    const what = shape === 'word' ? JSON.stringify(textOf(node)) : is[shape];
+    return `${what}: not ${wanted.join(' or ')}`;
+  }
+
+  #refuse(path: KeyPath, problem: string, remedy: string, ofKey = false): typeof UNREADABLE {
+    const position = ofKey ? this.#parsed.positionOfKey(path) : this.#parsed.positionOf(path);
+    this.mistakes.push({ ...position, key: keyText(path), problem, remedy });
+    return UNREADABLE;
+  }
+
+  // ------------------------------------------------------------------ maps
+
+  #readMap(schema: ValueSchema, map: YAMLMap, path: KeyPath): unknown {
+    const value: Record<string, unknown> = {};
+    for (const item of map.items) {
+      if (!isPair(item)) continue;
+      const key = keyOf(item.key);
+      const inner = this.#schemaOf(schema, key, path);
+      if (inner === null) continue;
+      const read = this.read(inner, item.value, [...path, key]);
+      if (read !== UNREADABLE) define(value, key, read);
+    }
+    for (const key of schema.required ?? []) {
+      if (Object.hasOwn(value, key)) continue;
+      const inner = schema.properties![key]!;
+      if (!map.has(key)) this.#refuse(path, `it has no ${key}`, remedyFor(inner, [key]));
+      define(value, key, standIn(inner));
+    }
+    return value;
+  }
+
+  #schemaOf(schema: ValueSchema, key: string, path: KeyPath): ValueSchema | null {
+    const { properties = {}, patternProperties = {}, additionalProperties } = schema;
+    if (Object.hasOwn(properties, key)) return properties[key]!;
+    for (const [pattern, inner] of Object.entries(patternProperties)) {
+      if (new RegExp(pattern, 'u').test(key)) return inner;
+    }
+    if (typeof additionalProperties === 'object') return additionalProperties;
+    const names = Object.keys(properties);
+    const near = nearestWord(key, names);
+    const remedy =
+      near === undefined ? `the keys are ${names.join(', ')}` : `did you mean ${near}?`;
+    this.#refuse([...path, key], `unknown key ${JSON.stringify(key)}`, remedy, true);
+    return null;
+  }
+
+  // ------------------------------------------------------------------ lists
+
+  #readList(schema: ValueSchema, list: YAMLSeq, path: KeyPath): unknown {
+    const { items = {}, minItems = 0 } = schema;
+    if (list.items.length < minItems) {
+      return this.#refuse(path, 'an empty list', remedyFor(schema, path));
+    }
+    const values = list.items.map((item, i) => {
+      const value = this.read(items, item, [...path, i]);
+      return value === UNREADABLE ? standIn(items) : value;
+    });
+    // One word of it may be several ranges.
+    return items['x-kind'] === 'addresses' ? values.flat() : values;
+  }
+
+  // ------------------------------------------------------------------ alternatives
+
+  #readAny(
+    schema: ValueSchema,
+    alternatives: readonly ValueSchema[],
+    node: Node,
+    path: KeyPath,
+  ): unknown {
+    const shape = shapeOf(node);
+    const fitting = alternatives.filter((one) => shapesOf(one).includes(shape));
+    if (fitting.length === 0) {
+      return this.#refuse(path, this.#wrongShape(schema, node), remedyFor(schema, path));
+    }
+    if (fitting.length === 1) return this.read(fitting[0]!, node, path);
+    const before = this.mistakes.length;
+    for (const one of fitting) {
+      const value = this.read(one, node, path);
+      if (this.mistakes.length === before) return value;
+      if (one !== fitting.at(-1)) this.mistakes.length = before;
+    }
+    // What the last of them has to say, with the example of all.
+    const last = this.mistakes.splice(before)[0]!;
+    this.mistakes.push({ ...last, remedy: remedyFor(schema, path) });
+    return UNREADABLE;
+  }
+
+  // ------------------------------------------------------------------ words
+
+  #readWord(schema: ValueSchema, node: Node, path: KeyPath): unknown {
+    const kind = schema['x-kind'];
+    if (kind !== undefined) return this.#readKind(schema, kind, node, path);
+    const text = textOf(node);
+    const shown = schema['x-secret'] === true ? 'the value' : JSON.stringify(text);
+    if (schema.enum !== undefined) {
+      const word = schema.enum.find((known) => String(known) === text);
+      if (word !== undefined) return word;
+      const words = schema.enum.map(String);
+      const near = nearestWord(text, words);
+      const remedy = near === undefined ? `write ${words.join(', ')}` : `did you mean ${near}?`;
+      return this.#refuse(path, `${shown}: no such word`, remedy);
+    }
+    if (schema.type === 'number' || schema.type === 'integer') {
+      return this.#readNumber(schema, node, path);
+    }
+    if (schema.type === 'boolean') {
+      return this.#readKind(schema, 'switch', node, path);
+    }
+    const { pattern, minLength = 0 } = schema;
+    const isShort = text.length < minLength;
+    if (isShort || (pattern !== undefined && !new RegExp(pattern, 'u').test(text))) {
+      const problem = isShort ? 'empty' : `not as ${schema.examples?.[0] ?? pattern}`;
+      return this.#refuse(path, `${shown}: ${problem}`, remedyFor(schema, path));
+    }
+    return text;
+  }
+
+  #readNumber(schema: ValueSchema, node: Node, path: KeyPath): unknown {
+    const text = textOf(node);
+    const value = /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    const { minimum = -Infinity, maximum = Infinity, type } = schema;
+    const isNumber = type === 'integer' ? Number.isSafeInteger(value) : Number.isFinite(value);
+    if (isNumber && value >= minimum && value <= maximum) return value;
+    const what = type === 'integer' ? 'a whole number' : 'a number';
+    const least = minimum === -Infinity ? '' : ` from ${minimum}`;
+    const most = maximum === Infinity ? '' : ` to ${maximum}`;
+    const problem = `${JSON.stringify(text)}: not ${what}${least}${most}`;
+    return this.#refuse(path, problem, remedyFor(schema, path));
+  }
+
+  #readKind(schema: ValueSchema, kind: keyof typeof kinds, node: Node, path: KeyPath): unknown {
+    const { placeholder, parse } = kinds[kind];
+    const words: OptionWords = {
+      name: nameOf(path),
+      placeholder,
+      example: exampleText(schema),
+    };
+    const given = this.givenAt(node, path);
+    try {
+      const value = parse(words, given);
+      const option = schema['x-option'];
+      if (option !== undefined) {
+        this.given.set(option, [...(this.given.get(option) ?? []), given]);
+      }
+      return value;
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      this.mistakes.push(...error.mistakes);
+      return UNREADABLE;
+    }
+  }
+
+  givenAt(node: Node, path: KeyPath): GivenValue {
+    return givenValue(this.#parsed, path, textOf(node));
+  }
+}
+
+/** What is written at a path, for functions that read text. */
+export function givenValue(parsed: ParsedSource, path: KeyPath, text: string): GivenValue {
+  const key = keyText(path);
+  const position = { ...parsed.positionOf(path), key };
+  const { file, line, column } = position;
+  const place = `${file}:${line}:${column}: ${key}`;
+  return { text, place, directory: parsed.source.directory, position };
+}
+
+function standIn(schema: ValueSchema): unknown {
+  const [first] = schema.anyOf ?? [];
+  if (first !== undefined) return standIn(first);
+  if (schema.type === 'object') {
+    const required = schema.required ?? [];
+    return Object.fromEntries(required.map((key) => [key, standIn(schema.properties![key]!)]));
+  }
+  if (schema.type === 'array') return [];
+  const example = schema.examples?.[0] ?? schema.enum?.[0] ?? schema.minimum ?? '';
+  const kind = schema['x-kind'];
+  if (kind === undefined) return example;
+  const words = { name: '', placeholder: '', example: '' };
+  return kinds[kind].parse(words, { text: String(example), place: '', directory: '/' });
+}
+
+function shapeOf(node: Node): Shape {
+  if (isMap(node)) return 'map';
+  return isSeq(node) ? 'list' : 'word';
+}
+
+/** The source text keeps what a number or a boolean was written as. */
+function textOf(node: Node): string {
+  if (!isScalar(node)) return '';
+  return typeof node.value === 'string' ? node.value : (node.source ?? String(node.value));
+}
+
+/** A key that is `__proto__` is a key as any other. */
+function define(target: Record<string, unknown>, key: string, value: unknown): void {
+  const traits = { value, enumerable: true, configurable: true, writable: true };
+  Object.defineProperty(target, key, traits);
+}
+
+function nameOf(path: KeyPath): string {
+  const name = path.findLast((part) => typeof part === 'string');
+  return name === undefined ? 'it' : String(name);
+}
+
+function remedyFor(schema: ValueSchema, path: KeyPath): string {
+  const example = exampleText(schema);
+  return typeof path.at(-1) === 'number' ? `write ${example}` : `write ${nameOf(path)}: ${example}`;
+}

@@ -1,0 +1,40 @@
+/** From a file's text and flags to options: one way for start, check and reload. */
+import { UsageError } from '../base/errors.ts';
+import { mistakesError } from './document/mistake.ts';
+import type { Source } from './document/source.ts';
+import { type GivenOptions, overridden } from './given.ts';
+import type { SluiceOptions } from './options.ts';
+import { resolveOptions, type Surroundings } from './resolve.ts';
+
+export interface ConfigurationInput extends Surroundings {
+  /** Null without a file. */
+  readonly source: Source | null;
+  /** What flags say, over what the file says. */
+  readonly flags: GivenOptions;
+}
+
+/** With `isCheck` nothing is made or written. Throws UsageError, which holds all mistakes of a file. */
+export async function loadConfiguration(input: ConfigurationInput): Promise<SluiceOptions> {
+  const { source, flags } = input;
+  if (source === null) return resolveOptions(flags, input);
+  // Loaded for files only: a start with flags alone needs no schema.
+  const { compileFile } = await import('./compile/configuration.ts');
+  const { given, sections, mistakes } = compileFile(source, input);
+  const all = overridden(given, flags);
+  if (mistakes.length === 0) return resolveOptions(all, input, sections);
+  const more = await mistakesOf(() =>
+    resolveOptions(all, { ...input, isCheck: true, warn() {} }, sections),
+  );
+  throw mistakesError([...mistakes, ...more]);
+}
+
+/** Those in the file; what flags lack may well be what a mistake in the file hides. */
+async function mistakesOf(body: () => Promise<unknown>): Promise<UsageError['mistakes']> {
+  try {
+    await body();
+    return [];
+  } catch (error) {
+    if (error instanceof UsageError) return error.mistakes;
+    throw error;
+  }
+}

@@ -1,0 +1,28 @@
+/** The whole of a configuration file: every section, and the keys that say the same as a flag. */
+import type { Static } from 'typebox';
+import type { ValueSchema } from '../document/keywords.ts';
+import { featuresSchema } from './features.ts';
+import { flagKey, flagNames } from './flags.ts';
+import { section } from './kinds.ts';
+import { listenersSchema } from './listeners.ts';
+
+/** In the order in which files are written and documented. */
+const sections = {
+  listeners: listenersSchema,
+  features: featuresSchema,
+};
+
+const flags = Object.fromEntries(flagNames.map((name) => [name, flagKey(name)]));
+
+const schema: unknown = section(
+  { ...flags, ...sections },
+  { title: 'The configuration of sluice.', examples: [{ origin: 'http://127.0.0.1:3000' }] },
+);
+
+/** As plain JSON Schema. */
+export const configurationSchema = schema as ValueSchema;
+
+/** Once read; what is said by flags' keys is kept apart. */
+export type ConfigurationEntry = {
+  readonly [K in keyof typeof sections]?: Static<(typeof sections)[K]>;
+};

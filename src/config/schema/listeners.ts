@@ -1,0 +1,82 @@
+import type { Static } from 'typebox';
+import { addressRanges, endpoint, integer, list, oneOf, onOff, section } from './kinds.ts';
+
+const proxyProtocol = section(
+  {
+    accept: oneOf(['off', 'optional', 'required'], {
+      title: 'Whether connections begin with a PROXY protocol header.',
+      description:
+        'Versions 1 and 2. The client that the header names is the one that logs, access rules and ' +
+        'forwarding fields know. `required`: a connection without a header, or from elsewhere than ' +
+        '`from`, is closed. `optional`: those of `from` may leave it out, and whoever else connects ' +
+        'sends none.',
+      default: 'off',
+      examples: ['required'],
+    }),
+    from: addressRanges({
+      title: 'Who may send a header: the load balancers.',
+      description: 'Needed unless `accept` is `off`. `localhost` is this machine.',
+      default: [],
+      examples: [['10.0.0.0/8']],
+    }),
+  },
+  {
+    title: 'Headers by which a load balancer names the client.',
+    default: 'off',
+    examples: [{ accept: 'required', from: ['10.0.0.0/8'] }],
+  },
+);
+
+const listener = section(
+  {
+    address: endpoint({
+      title: 'Where to listen.',
+      description:
+        'HOST is an IP address or `localhost`, 127.0.0.1 when left out; 0.0.0.0 and [::] are all ' +
+        'addresses. `unix:PATH` is a UNIX socket, port 0 any free port, which is printed.',
+      default: 'none: it must be given',
+      examples: ['0.0.0.0:443'],
+    }),
+    protocol: oneOf(['http', 'https', 'sni-routing'], {
+      title: 'What is spoken there.',
+      description:
+        '`sni-routing`: TLS is not ended here; the server name of the ClientHello chooses where the ' +
+        'octets go.',
+      default: 'https',
+      examples: ['https'],
+    }),
+    'fast-open': integer({
+      title:
+        'Connections that may wait with data in their first packet (TCP Fast Open); 0 for off.',
+      description:
+        'Saves a round trip to clients that have been here before. The kernel must allow it: ' +
+        '`net.ipv4.tcp_fastopen` with the bit 2.',
+      default: 0,
+      examples: [256],
+      minimum: 0,
+      maximum: 65_535,
+    }),
+    'http2-cleartext': onOff({
+      title: 'Accept HTTP/2 without TLS, by prior knowledge (RFC 9113 §3.3).',
+      description: 'Only with the protocol `http`.',
+      default: 'off',
+      examples: ['on'],
+    }),
+    'proxy-protocol': proxyProtocol,
+  },
+  {
+    title: 'One listening socket.',
+    examples: [{ address: '0.0.0.0:443', protocol: 'https' }],
+    required: ['address'],
+  },
+);
+
+export const listenersSchema = list(listener, {
+  title: 'Where clients connect.',
+  description: 'Cannot stand beside `http` and `https`, which are short for it.',
+  default: '127.0.0.1:8080 for http, 127.0.0.1:8443 for https',
+  examples: [[{ address: '0.0.0.0:443', protocol: 'https' }]],
+  minItems: 1,
+});
+
+export type ListenersEntry = Static<typeof listenersSchema>;
