@@ -7,7 +7,7 @@
  */
 
 import { FieldSection } from '../http/field-section.ts';
-import type { PurgeSelector, StoreHit } from './contract.ts';
+import type { FetchLease, PurgeSelector, StoreHit } from './contract.ts';
 import { targetOfKey } from './key.ts';
 import { isSelected } from './purge.ts';
 
@@ -28,7 +28,8 @@ export interface Waiter {
   onRelease(reason: ReleaseReason): void;
 }
 
-export type ReleaseReason = 'uncacheable' | 'failed' | 'timeout';
+/** `again`: something may be stored by now, or another worker may be asking: begin anew. */
+export type ReleaseReason = 'uncacheable' | 'failed' | 'timeout' | 'again';
 
 export type Joined =
   /** This request is the one that fetches: it must call `release` or `end` in the end. */
@@ -82,10 +83,15 @@ export class CollapseTable {
     }
     if (flight.hit !== null) return { role: 'reader', hit: flight.hit };
     if (flight.waiters.size >= this.#limits.waitersMax) return ALONE;
+    this.wait(flight, waiter, nowMs);
+    return { role: 'waiter', flight };
+  }
+
+  /** For who leads a flight, but for another worker that asks already. */
+  wait(flight: Flight, waiter: Waiter, nowMs: number): void {
     if (flight.waiters === NOBODY) flight.waiters = new Map();
     flight.waiters.set(waiter, nowMs + this.#limits.waitMs);
     this.#waiterCount++;
-    return { role: 'waiter', flight };
   }
 
   /**
@@ -144,6 +150,8 @@ export class Flight {
   waiters = NOBODY;
   /** Set from the head of a storable response until `end`. */
   hit: StoreHit | null = null;
+  /** Other processes wait for this fetch, too. */
+  lease: FetchLease | null = null;
   readonly #table: CollapseTable;
   #ended = false;
 
@@ -170,6 +178,7 @@ export class Flight {
     this.#ended = true;
     this.hit = null;
     this.#table.forget(this);
+    this.lease?.end();
     for (const waiter of this.#takeWaiters()) waiter.onRelease(reason);
   }
 

@@ -130,7 +130,44 @@ export type PurgeSelector =
   | { readonly kind: 'tag'; readonly tag: string }
   | { readonly kind: 'all' };
 
+/** Fetches of all processes that share a store: one per key. */
+export interface MachineFetches {
+  /** Changes when anyone's fetch of the key begins or ends: to be read before the store is looked into. */
+  serialOf(key: string): number;
+  claim(key: string, serial: number): MachineClaim;
+}
+
+export type MachineClaim =
+  /** This process fetches; it must call `pass` or `end` in the end. */
+  | { readonly kind: 'granted'; readonly lease: FetchLease }
+  /** Another process fetches. */
+  | { readonly kind: 'held'; wait(waiter: MachineWaiter): void }
+  /** `passed`: the last response was of no use to others. `none`: it cannot be known. Do not wait. */
+  | { readonly kind: 'passed' | 'none' }
+  /** Somebody has begun to fetch since the serial was read, and may have ended: look again. */
+  | { readonly kind: 'late' };
+
+export interface FetchLease {
+  /** The response is of no use to others: they are let go at once, and do not wait for a while. */
+  pass(): void;
+  /** The fetch is over, well or badly; others hear of it when what was stored can be looked up. */
+  end(): void;
+}
+
+/** Who waits for another process's fetch. In the end, exactly one of `onPassed` and `onOver`. */
+export interface MachineWaiter {
+  /** Nobody waits any more: no further call is needed. */
+  readonly isGone: boolean;
+  /** The response as it arrives there. */
+  onHit(hit: StoreHit): void;
+  onPassed(): void;
+  /** It is stored, or failed, or its process has died, or takes too long: look, or ask. */
+  onOver(): void;
+}
+
 export interface Store extends Disposable {
+  /** Null when no other process shares the store. */
+  readonly machineFetches: MachineFetches | null;
   /**
    * What memory alone knows of a key, at once and without allocating: the stored responses, most
    * recent first, or undefined when only `lookup` can tell. An empty list is a certain miss.

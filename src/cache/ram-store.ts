@@ -41,6 +41,7 @@ const GHOST_BYTES_PER_NAME = 4_096;
 const NO_HITS: readonly StoreHit[] = Object.freeze([]);
 
 export class RamStore implements Store {
+  readonly machineFetches = null;
   readonly #slots = new Map<string, Slot>();
   /** Keys that are more than a target, by target. */
   readonly #extended = new Map<string, Set<string>>();

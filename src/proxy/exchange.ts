@@ -31,6 +31,7 @@ import type { ProxyEnvironment } from './environment.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { addOurMark, isLooping, PROXY_NAME, responseFieldsToClient } from './forwarding.ts';
 import { type LocalResponse, localJson, localResponse } from './local-response.ts';
+import { claimFlight } from './machine-flight.ts';
 import { detailOf, missStatus } from './miss-status.ts';
 import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
 import type { OpenExchange, PartTask } from './part-request.ts';
@@ -47,6 +48,9 @@ const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
 /** Octets of an origin's error page that are read although ours goes out in its place. */
 const SWALLOWED_BYTES_MAX = 1_048_576;
+
+/** After so many fetches of other workers a request asks for itself. */
+const ROUNDS_MAX = 4;
 
 export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   readonly #environment: ProxyEnvironment;
@@ -76,6 +80,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #collapsed = false;
   #mayCollapse = true;
   #askedAgain = false;
+  /** How often another worker's fetch has ended without an answer for this request. */
+  #rounds = 0;
+  /** Of the key's fetches by all workers, when the store was looked into. */
+  #serial = 0;
   #swallowedBytes = 0;
   #isRefused = false;
   /** Not a client's: it asks for a part of what another exchange answers with. */
@@ -164,7 +172,9 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     } else if (this.#part?.kind === 'gap') {
       this.#fetch('partial', null);
     } else {
-      this.#environment.store.lookup(this.#key, (hits) => {
+      const { store } = this.#environment;
+      this.#serial = store.machineFetches?.serialOf(this.#key) ?? 0;
+      store.lookup(this.#key, (hits) => {
         if (this.#over) return;
         if (this.#isSliced(hits)) this.#assembleSlices();
         else this.#decide(hits);
@@ -415,7 +425,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const joined = collapse.join(this.#key, this, nowMs);
     switch (joined.role) {
       case 'leader':
-        this.#send(validation, joined.flight);
+        this.#lead(joined.flight, validation, nowMs);
         break;
       case 'waiter':
         this.#waitingOn = joined.flight;
@@ -425,6 +435,26 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
         break;
       case 'alone':
         this.#send(validation, null);
+        break;
+    }
+  }
+
+  #lead(flight: Flight, validation: Validation | null, nowMs: number): void {
+    switch (claimFlight(this.#environment, flight, this.#serial)) {
+      case 'ask':
+        this.#send(validation, flight);
+        break;
+      case 'ask-alone':
+        flight.release('uncacheable');
+        this.#send(validation, null);
+        break;
+      case 'wait':
+        this.#waitingOn = flight;
+        this.#environment.collapse.wait(flight, this, nowMs);
+        break;
+      case 'look-again':
+        flight.release('again');
+        this.onRelease('again');
         break;
     }
   }
@@ -474,9 +504,11 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     return decideReuse(this.#directives, hit.response, nowMs, cachePolicy).use !== 'validate';
   }
 
-  onRelease(_reason: ReleaseReason): void {
+  onRelease(reason: ReleaseReason): void {
     this.#waitingOn = null;
-    if (!this.#over) this.#goAlone();
+    if (this.#over) return;
+    if (reason === 'again' && ++this.#rounds < ROUNDS_MAX) this.#lookUp();
+    else this.#goAlone();
   }
 
   #goAlone(): void {

@@ -152,7 +152,8 @@ export class OriginRequest implements FetchHandler {
     }
     this.#mode = 'over';
     this.#fetch.cancel();
-    this.#input.flight?.release('failed');
+    // Nothing has failed: one of those who wait asks in its place.
+    this.#input.flight?.release('again');
   }
 
   // ------------------------------------------------------------------ from the fetch
@@ -309,6 +310,7 @@ export class OriginRequest implements FetchHandler {
         if (isShareable) passMemory.forget(key);
         else if (head.method === 'GET') {
           passMemory.remember(key, storing, response.status, nowMs);
+          flight?.lease?.pass();
         }
         owner.onOriginResponse(response, storing);
         const { observer } = environment;
@@ -318,7 +320,10 @@ export class OriginRequest implements FetchHandler {
       }
       // A response that says how long it is may be too long for the store.
       if (storing === 'store') storing = 'no-room';
-      if (head.method === 'GET') passMemory.remember(key, storing, response.status, nowMs);
+      if (head.method === 'GET') {
+        passMemory.remember(key, storing, response.status, nowMs);
+        flight?.lease?.pass();
+      }
     }
     flight?.release('uncacheable');
     this.#mode = 'direct';

@@ -3,6 +3,7 @@ import { NO_REQUEST_DIRECTIVES } from '../cache/cache-control.ts';
 import type { Waiter } from '../cache/collapse.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { ProxyEnvironment } from './environment.ts';
+import { claimFlight } from './machine-flight.ts';
 import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
 import type { OriginGroup } from './upstream/group.ts';
 
@@ -55,6 +56,12 @@ export function revalidateInBackground(
   const joined = environment.collapse.join(key, NOBODY, environment.clock.wallMs());
   if (joined.role === 'waiter') joined.flight.leave(NOBODY);
   if (joined.role !== 'leader') return;
+  const serial = environment.store.machineFetches?.serialOf(key) ?? 0;
+  if (claimFlight(environment, joined.flight, serial) !== 'ask') {
+    // Another worker asks, or has just been told that it is of no use to others.
+    joined.flight.end();
+    return;
+  }
   const send = (about: Validation | null): void => {
     const request = new OriginRequest({
       environment,

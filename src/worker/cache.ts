@@ -54,6 +54,7 @@ async function diskCache(
       capacityBytes: cacheSizeBytes,
       memoryBytes,
       segmentBytes: segmentBytesFor(cacheSizeBytes, workers),
+      isShared: workers > 1,
       onFault: (fault) => faults.note(fault),
     });
   const store = openOrExplain(open, cacheDirectory);

@@ -54,6 +54,10 @@ export interface FillHost {
   /** It is over without being stored. */
   forget(fill: DiskFill): void;
   onSlowDisk(): void;
+  /** Other processes may read it from its segment while it arrives: the head is there first. */
+  readonly isShared: boolean;
+  /** The head is in its segment, or more of the content is. */
+  publish(fill: DiskFill): void;
 }
 
 export class DiskFill implements ContentWriter, StoreHit {
@@ -195,7 +199,10 @@ export class DiskFill implements ContentWriter, StoreHit {
     this.#accounted += Math.max(0, growth);
     this.content.append(bytes);
     for (const reading of this.#readings) reading.pump();
-    if (this.segment === 0 && length > SHARED_BYTES_MAX) this.#openSegment();
+    const isLong =
+      length > SHARED_BYTES_MAX ||
+      (this.#host.isShared && this.response.contentLength > SHARED_BYTES_MAX);
+    if (this.segment === 0 && isLong) this.#openSegment();
     this.#flush();
   }
 
@@ -273,8 +280,27 @@ export class DiskFill implements ContentWriter, StoreHit {
         files.closeWriter(fd);
       } else {
         this.#fd = fd;
-        this.#flush();
+        if (this.#host.isShared) this.#writeFirstHead();
+        else this.#flush();
       }
+    });
+  }
+
+  /** No index names it: to whoever finds the segment after a crash it means nothing. */
+  #writeFirstHead(): void {
+    this.#isWriting = true;
+    this.#host.files.write(this.#fd, this.head, 0, (error) => {
+      this.#isWriting = false;
+      if (error !== null) {
+        this.#writeFailed(error);
+        return;
+      }
+      if (this.#state === 'failed') {
+        this.#closeFile();
+        return;
+      }
+      this.#host.publish(this);
+      this.#flush();
     });
   }
 
@@ -321,6 +347,7 @@ export class DiskFill implements ContentWriter, StoreHit {
       this.#flushed = start + length;
       this.content.releaseBefore(this.#flushed);
       this.#account();
+      if (this.#host.isShared) this.#host.publish(this);
       this.#flush();
       this.#tellDrained();
     });

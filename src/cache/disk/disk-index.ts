@@ -114,6 +114,12 @@ export class DiskIndex {
     return bytes === undefined ? undefined : decodeEntry(name, bytes);
   }
 
+  /** The same, as other processes have committed it by now. */
+  freshEntry(name: Buffer): IndexEntry | undefined {
+    this.refresh();
+    return this.entry(name);
+  }
+
   /** Written with the next batch; resolves when it is committed. */
   put(entry: IndexEntry): Promise<boolean> {
     for (const id of new Set([entry.headSegment, entry.contentSegment])) {

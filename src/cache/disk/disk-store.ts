@@ -33,6 +33,7 @@ import {
 import { SegmentFiles } from './segment-files.ts';
 import { SegmentSpace } from './segment-space.ts';
 import { SegmentWriter } from './segment-writer.ts';
+import { SharedFetches } from './shared-fetches.ts';
 import { SharedState } from './shared-state.ts';
 
 export interface DiskStoreOptions {
@@ -45,6 +46,8 @@ export interface DiskStoreOptions {
   readonly segmentBytes?: number;
   /** Longest content stored. Default: a quarter of the capacity. */
   readonly contentBytesMax?: number;
+  /** Other processes use the directory: keys are fetched once for all of them. */
+  readonly isShared?: boolean;
   readonly onFault?: FaultListener;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
@@ -69,6 +72,7 @@ export class DiskStore implements Store {
   readonly files: SegmentFiles;
   readonly space: SegmentSpace;
   readonly index: DiskIndex;
+  readonly machineFetches: SharedFetches | null;
   readonly #writer: SegmentWriter;
   readonly #purges: PurgeLog;
   readonly #shared: SharedState;
@@ -108,6 +112,7 @@ export class DiskStore implements Store {
     this.space.recover((segment) => sizeOf(this.files.path(segment.id)));
     this.#writer = new SegmentWriter(this.files, this.space, this.#onFault, this.#now);
     this.#purges = new PurgeLog(this.index);
+    this.machineFetches = options.isShared === true ? this.#sharedFetches() : null;
     this.#host = this.#fillHost(options.contentBytesMax ?? Math.floor(capacityBytes / 4));
     this.#timer = setInterval(() => this.followOthers(), COHERENCE_MS);
     this.#timer.unref();
@@ -134,7 +139,20 @@ export class DiskStore implements Store {
           code: 'cache-disk-slow',
           message: 'the disk is slower than a response that was to be stored',
         }),
+      isShared: this.machineFetches !== null,
+      publish: (fill) => this.machineFetches?.publish(fill),
     };
+  }
+
+  #sharedFetches(): SharedFetches {
+    return new SharedFetches({
+      leases: this.#shared.leases,
+      generations: this.#generations,
+      files: this.files,
+      entry: (name) => (this.#closed ? undefined : this.index.freshEntry(name)),
+      isUnlisted: (key) => this.#unlisted.has(key),
+      now: this.#now,
+    });
   }
 
   get bytesUsed(): number {
@@ -158,6 +176,8 @@ export class DiskStore implements Store {
       callback(known);
       return;
     }
+    // What another process has stored up to now must be seen before one fetches.
+    if (this.machineFetches !== null) this.index.refresh();
     const entries = this.index.entriesOf(keyHash(key));
     const missing = entries.filter((entry) => !known.some((hit) => this.#isOf(entry, key, hit)));
     if (missing.length === 0) {
@@ -430,8 +450,12 @@ export class DiskStore implements Store {
     const hits = this.#unlisted.get(key);
     if (hits === undefined) return;
     const left = hits.filter((other) => other !== hit);
-    if (left.length === 0) this.#unlisted.delete(key);
-    else this.#unlisted.set(key, left);
+    if (left.length > 0) {
+      this.#unlisted.set(key, left);
+      return;
+    }
+    this.#unlisted.delete(key);
+    this.machineFetches?.noteListed(key);
   }
 
   update(key: string, previous: StoredResponse, fresh: StoredResponse): StoreHit | undefined {
@@ -493,7 +517,10 @@ export class DiskStore implements Store {
   #dropUnlisted(isMeant: (key: string) => boolean): boolean {
     let dropped = false;
     for (const key of [...this.#unlisted.keys()]) {
-      if (isMeant(key)) dropped = this.#unlisted.delete(key) || dropped;
+      if (!isMeant(key)) continue;
+      this.#unlisted.delete(key);
+      this.machineFetches?.noteListed(key);
+      dropped = true;
     }
     return dropped;
   }
@@ -524,14 +551,16 @@ export class DiskStore implements Store {
     if (soft) return;
     for (const [key, hits] of this.#unlisted) {
       const left = hits.filter((hit) => !isSelected(selector, key, hit.response.fields));
-      if (left.length === 0) this.#unlisted.delete(key);
-      else this.#unlisted.set(key, left);
+      this.#unlisted.set(key, left);
+      if (left.length === 0) this.#dropUnlisted((other) => other === key);
     }
   }
 
   /** Takes in what other workers have purged; done every COHERENCE_MS anyway. */
   followOthers(): void {
-    if (!this.#closed) this.#purges.refresh((purge) => this.#applyPurge(purge));
+    if (this.#closed) return;
+    this.#purges.refresh((purge) => this.#applyPurge(purge));
+    this.machineFetches?.keepAlive();
   }
 
   // ------------------------------------------------------------------ eviction
@@ -597,6 +626,7 @@ export class DiskStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     clearInterval(this.#timer);
+    this.machineFetches?.close();
     for (const fill of [...this.#fills]) fill.abort();
     await this.flushed();
     this.#closed = true;

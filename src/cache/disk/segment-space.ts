@@ -4,6 +4,7 @@
  */
 import type { DiskIndex, Segment } from './disk-index.ts';
 import type { FaultListener } from './faults.ts';
+import { isAlive } from './processes.ts';
 import type { SegmentFiles } from './segment-files.ts';
 
 /** Index entries removed in one step: about a millisecond. */
@@ -137,16 +138,5 @@ export class SegmentSpace {
     if (this.#closed) return;
     this.#closed = true;
     openHere.set(this.#directory, (openHere.get(this.#directory) ?? 1) - 1);
-  }
-}
-
-/** Whether a process of this machine is there; one of another user counts. */
-function isAlive(pid: number): boolean {
-  if (pid === 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

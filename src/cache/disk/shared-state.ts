@@ -5,19 +5,37 @@
 import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { SharedMemory } from '../../native/shared-memory.ts';
 import { GENERATIONS_BYTES, Generations } from '../generations.ts';
+import { LEASES_BYTES, LeaseTable, leaseMemory } from '../leases.ts';
+import { isAlive } from './processes.ts';
 
 /** Raised when the layout changes: an older file is put aside. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 
-const LENGTH = Math.ceil(GENERATIONS_BYTES / 8) * 8;
+/** The leases, then the counters. */
+const LENGTH = LEASES_BYTES + Math.ceil(GENERATIONS_BYTES / 8) * 8;
+
+/** Stores open in this process, by path: their leases are no former process's. */
+const openHere = new Map<string, number>();
 
 export class SharedState implements Disposable {
   readonly generations: Generations;
+  readonly leases: LeaseTable;
   readonly #memory: SharedMemory;
+  readonly #path: string;
 
-  private constructor(memory: SharedMemory) {
+  private constructor(path: string, memory: SharedMemory) {
+    this.#path = path;
     this.#memory = memory;
-    this.generations = new Generations(memory.int32(0, GENERATIONS_BYTES / 4));
+    this.generations = new Generations(memory.int32(LEASES_BYTES, GENERATIONS_BYTES / 4));
+    this.leases = new LeaseTable({
+      memory: leaseMemory(memory.int32(0, LEASES_BYTES / 4).buffer, 0),
+      owner: process.pid,
+      isAlive,
+      now: Date.now,
+    });
+    const others = openHere.get(path) ?? 0;
+    openHere.set(path, others + 1);
+    if (others === 0) this.leases.forgetOwn();
   }
 
   /** `path` without the number of the layout. */
@@ -26,7 +44,7 @@ export class SharedState implements Disposable {
     try {
       // Zeros; whoever comes second finds it done.
       if (fstatSync(fd).size < LENGTH) ftruncateSync(fd, LENGTH);
-      return new SharedState(SharedMemory.open(fd, LENGTH));
+      return new SharedState(path, SharedMemory.open(fd, LENGTH));
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -34,7 +52,9 @@ export class SharedState implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    openHere.set(this.#path, openHere.get(this.#path)! - 1);
     this.generations.detach();
+    this.leases.detach();
     this.#memory[Symbol.dispose]();
   }
 }

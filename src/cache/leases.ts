@@ -1,0 +1,333 @@
+/**
+ * Who fetches what, for all processes that share a store: one fetch per key and machine. A place in
+ * shared memory says that a process asks the origin for a key; others wait for it, read what has come
+ * so far, or hear that the response is of no use to them.
+ *
+ * Nothing is lost with a place: who finds none free fetches on its own.
+ */
+
+/** Fetches that can be known at once. */
+const PLACES = 8_192;
+/** Places in which one key may be. */
+const PROBES = 4;
+/** Octets of a place. */
+const PLACE_BYTES = 64;
+
+/** Octets of shared memory for all places, zeros at first. */
+export const LEASES_BYTES = PLACES * PLACE_BYTES;
+
+/** How long others are told not to wait for a key: as `PASS_MS` of pass-memory.ts. */
+const PASS_MS = 10_000;
+/** A fetch of which nothing has been heard for so long has no living owner, whatever its number. */
+const SILENT_MS = 60_000;
+
+/** 32-bit words of a place. The owner is a process number, or 0. */
+const OWNER = 0;
+const TAG_A = 1;
+const STATE = 2;
+const SEGMENT = 3;
+const HEAD_LENGTH = 4;
+const SEED = 5;
+const GENERATION = 6;
+/** Raised with every claim and every end. */
+const SERIAL = 7;
+const TAG_B = 14;
+/** 64-bit numbers of a place. */
+const TOUCHED = 4;
+const FLUSHED = 5;
+const LENGTH = 6;
+
+/** How often a place that has just been claimed is read again, until it says for which key. */
+const CLAIMING_READS_MAX = 10_000;
+
+const ASKING = 1;
+const FILLING = 2;
+const PASSED = 3;
+
+/** Of a key: 64 bits of a hash that nobody can choose. */
+export interface LeaseKey {
+  readonly a: number;
+  readonly b: number;
+}
+
+export interface LeaseMemory {
+  readonly integers: Int32Array;
+  readonly numbers: Float64Array;
+}
+
+export interface LeaseOptions {
+  readonly memory: LeaseMemory;
+  /** This process. */
+  readonly owner: number;
+  readonly isAlive: (owner: number) => boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export type Claim =
+  /** This process asks, and others wait for it. */
+  | { readonly kind: 'granted'; readonly lease: Lease }
+  /** Another process asks. */
+  | { readonly kind: 'held'; readonly place: HeldPlace }
+  /** The last response was of no use to others, or there is no place: do not wait. */
+  | { readonly kind: 'passed' | 'none' }
+  /** Somebody has asked since the store was looked into, which may know the response by now. */
+  | { readonly kind: 'late' };
+
+/** Where content in progress is: see record.ts. `length` is what was announced, or -1. */
+export interface FillingContent {
+  readonly segment: number;
+  readonly headLength: number;
+  readonly seed: number;
+  readonly length: number;
+}
+
+/** What a process tells of its fetch. */
+export interface Lease {
+  /** The content goes to a segment of its own, from whose start the head can be read. */
+  fills(content: FillingContent): void;
+  /** So many octets of content are in the segment. */
+  hasFlushed(octets: number): void;
+  /** It is still asked for: to be said every few seconds. */
+  isGoingOn(): void;
+  /** The response is of no use to others: all are let go at once, and do not wait for a while. */
+  pass(): void;
+  /** It is over: the store knows the response, or nobody does. */
+  end(): void;
+}
+
+/** What of another process's fetch can be seen now. */
+export type Sight =
+  | { readonly kind: 'asking' | 'passed' | 'over' }
+  | ({ readonly kind: 'filling'; readonly flushed: number } & FillingContent);
+
+export interface HeldPlace {
+  look(): Sight;
+}
+
+const NONE: Claim = { kind: 'none' };
+const PASS: Claim = { kind: 'passed' };
+const LATE: Claim = { kind: 'late' };
+const IS_ASKING: Sight = { kind: 'asking' };
+const IS_PASSED: Sight = { kind: 'passed' };
+const IS_OVER: Sight = { kind: 'over' };
+
+export class LeaseTable {
+  readonly #options: LeaseOptions;
+  #memory: LeaseMemory;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+    this.#memory = options.memory;
+  }
+
+  /** The shared memory goes away: every place looks free from now on, and nothing is claimed. */
+  detach(): void {
+    const bytes = new ArrayBuffer(LEASES_BYTES);
+    this.#memory = leaseMemory(bytes, 0);
+  }
+
+  /** Frees what a former process with this one's number has left. */
+  forgetOwn(): void {
+    for (let place = 0; place < PLACES; place++) {
+      if (this.#ownerOf(place) === this.#options.owner) this.free(place);
+    }
+  }
+
+  /** Changes when anyone's fetch of the key begins or ends (or of one that shares its places). */
+  serialOf(key: LeaseKey): number {
+    let sum = 0;
+    for (let i = 0; i < PROBES; i++) {
+      sum += Atomics.load(this.#memory.integers, placeOf(key, i) * 16 + SERIAL);
+    }
+    return sum;
+  }
+
+  /**
+   * `generation` is of the key (generations.ts). `serial` is what `serialOf` said before the store
+   * was looked into: who has asked since may have stored something.
+   */
+  claim(key: LeaseKey, generation: number, serial: number): Claim {
+    let free = -1;
+    for (let i = 0; i < PROBES; i++) {
+      const place = placeOf(key, i);
+      const owner = this.#ownerOf(place);
+      const isOver = owner === 0 || this.#isOver(place, owner);
+      if (isOver) {
+        if (free === -1) free = place;
+      } else if (this.#isOf(place, key)) {
+        return this.#seen(place, owner, generation);
+      }
+    }
+    if (free === -1) return NONE;
+    if (this.serialOf(key) !== serial) return LATE;
+    const before = this.#ownerOf(free);
+    const { owner } = this.#options;
+    const isFree = before === 0 || this.#isOver(free, before);
+    const index = free * 16 + OWNER;
+    if (isFree && Atomics.compareExchange(this.#memory.integers, index, before, owner) === before) {
+      return this.#granted(free, key, generation);
+    }
+    // Another process was faster, and perhaps with the same key.
+    const other = this.#ownerOf(free);
+    return other !== 0 && this.#isOf(free, key) ? this.#seen(free, other, generation) : LATE;
+  }
+
+  #ownerOf(place: number): number {
+    return Atomics.load(this.#memory.integers, place * 16 + OWNER);
+  }
+
+  #isOf(place: number, key: LeaseKey): boolean {
+    const { integers } = this.#memory;
+    const at = place * 16;
+    // Its owner writes the key right after the claim.
+    for (let i = 0; Atomics.load(integers, at + STATE) === 0; i++) {
+      if (i === CLAIMING_READS_MAX) return false;
+    }
+    return integers[at + TAG_A] === key.a && integers[at + TAG_B] === key.b;
+  }
+
+  #granted(place: number, key: LeaseKey, generation: number): Claim {
+    const { integers, numbers } = this.#memory;
+    const at = place * 16;
+    Atomics.store(integers, at + STATE, 0);
+    this.touch(place);
+    numbers[place * 8 + FLUSHED] = 0;
+    integers[at + SEGMENT] = 0;
+    integers[at + GENERATION] = generation;
+    integers[at + TAG_A] = key.a;
+    integers[at + TAG_B] = key.b;
+    const serial = Atomics.add(integers, at + SERIAL, 1) + 1;
+    Atomics.store(integers, at + STATE, ASKING);
+    return { kind: 'granted', lease: new OwnLease(this, place, serial | 0) };
+  }
+
+  #seen(place: number, owner: number, generation: number): Claim {
+    const { integers } = this.#memory;
+    const at = place * 16;
+    if (Atomics.load(integers, at + STATE) === PASSED) return PASS;
+    // What is removed after a fetch began must not be answered with it.
+    if (integers[at + GENERATION] !== generation) return NONE;
+    const serial = Atomics.load(integers, at + SERIAL);
+    return { kind: 'held', place: { look: () => this.#look(place, owner, serial) } };
+  }
+
+  #look(place: number, owner: number, serial: number): Sight {
+    const { integers, numbers } = this.#memory;
+    const at = place * 16;
+    const isSame = this.#ownerOf(place) === owner && Atomics.load(integers, at + SERIAL) === serial;
+    if (!isSame || this.#isOver(place, owner)) return IS_OVER;
+    const state = Atomics.load(integers, at + STATE);
+    if (state === PASSED) return IS_PASSED;
+    const segment = integers[at + SEGMENT]!;
+    if (state !== FILLING || segment === 0) return IS_ASKING;
+    const headLength = integers[at + HEAD_LENGTH]!;
+    const seed = integers[at + SEED]! >>> 0;
+    const flushed = numbers[place * 8 + FLUSHED]!;
+    const length = numbers[place * 8 + LENGTH]!;
+    return { kind: 'filling', segment, headLength, seed, length, flushed };
+  }
+
+  /** Nobody asks any more: the owner is dead, or a pass has lasted long enough. */
+  #isOver(place: number, owner: number): boolean {
+    const { now, isAlive } = this.#options;
+    const state = Atomics.load(this.#memory.integers, place * 16 + STATE);
+    // An owner without a state has claimed the place this very moment, or died in it.
+    const silentMs = state === 0 ? 0 : now() - this.#memory.numbers[place * 8 + TOUCHED]!;
+    if (state === PASSED) return silentMs > PASS_MS;
+    if (silentMs > SILENT_MS) return true;
+    return owner !== this.#options.owner && !isAlive(owner);
+  }
+
+  // ------------------------------------------------------------------ for leases
+
+  isOwn(place: number, serial: number): boolean {
+    const isSame = Atomics.load(this.#memory.integers, place * 16 + SERIAL) === serial;
+    return isSame && this.#ownerOf(place) === this.#options.owner;
+  }
+
+  fill(place: number, content: FillingContent): void {
+    const { integers, numbers } = this.#memory;
+    const at = place * 16;
+    numbers[place * 8 + LENGTH] = content.length;
+    integers[at + HEAD_LENGTH] = content.headLength;
+    integers[at + SEED] = content.seed | 0;
+    integers[at + SEGMENT] = content.segment;
+    Atomics.store(integers, at + STATE, FILLING);
+  }
+
+  noteFlushed(place: number, flushed: number): void {
+    this.#memory.numbers[place * 8 + FLUSHED] = flushed;
+    this.touch(place);
+  }
+
+  touch(place: number): void {
+    this.#memory.numbers[place * 8 + TOUCHED] = this.#options.now();
+  }
+
+  pass(place: number): void {
+    this.touch(place);
+    Atomics.store(this.#memory.integers, place * 16 + STATE, PASSED);
+  }
+
+  free(place: number): void {
+    const { integers } = this.#memory;
+    // Who has looked before the response was stored must look again.
+    Atomics.add(integers, place * 16 + SERIAL, 1);
+    Atomics.store(integers, place * 16 + STATE, 0);
+    Atomics.compareExchange(integers, place * 16 + OWNER, this.#options.owner, 0);
+  }
+}
+
+class OwnLease implements Lease {
+  readonly #table: LeaseTable;
+  readonly #place: number;
+  readonly #serial: number;
+  #ended = false;
+
+  constructor(table: LeaseTable, place: number, serial: number) {
+    this.#table = table;
+    this.#place = place;
+    this.#serial = serial;
+  }
+
+  /** It may have been taken away from a process that was silent for too long. */
+  get #isLive(): boolean {
+    return !this.#ended && this.#table.isOwn(this.#place, this.#serial);
+  }
+
+  fills(content: FillingContent): void {
+    if (this.#isLive) this.#table.fill(this.#place, content);
+  }
+
+  hasFlushed(octets: number): void {
+    if (this.#isLive) this.#table.noteFlushed(this.#place, octets);
+  }
+
+  isGoingOn(): void {
+    if (this.#isLive) this.#table.touch(this.#place);
+  }
+
+  pass(): void {
+    if (this.#isLive) this.#table.pass(this.#place);
+    this.#ended = true;
+  }
+
+  end(): void {
+    if (this.#isLive) this.#table.free(this.#place);
+    this.#ended = true;
+  }
+}
+
+/** The i-th place in which a key may be. */
+function placeOf({ a }: LeaseKey, i: number): number {
+  return ((a >>> 0) + i) % PLACES;
+}
+
+/** Views of the same memory; `offset` is a multiple of 8. */
+export function leaseMemory(buffer: ArrayBufferLike, offset: number): LeaseMemory {
+  return {
+    integers: new Int32Array(buffer as ArrayBuffer, offset, LEASES_BYTES / 4),
+    numbers: new Float64Array(buffer as ArrayBuffer, offset, LEASES_BYTES / 8),
+  };
+}

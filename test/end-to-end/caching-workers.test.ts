@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import http from 'node:http';
+import test from 'node:test';
+import { startOrigin } from '../support/origins.ts';
+import { startSluice } from '../support/sluice.ts';
+import { until, within } from '../support/waiting.ts';
+
+const MIB = 2 ** 20;
+const WORKERS = 3;
+
+/** Responses that have not been answered yet, by target, in the order in which they were asked for. */
+const open = new Map<string, ServerResponse[]>();
+const origin = await startOrigin((request, response) => {
+  const target = request.url!;
+  response.setHeader('Cache-Control', target.includes('no-store') ? 'no-store' : 'max-age=60');
+  open.set(target, [...(open.get(target) ?? []), response]);
+});
+const sluice = await startSluice({ origin: origin.url, workers: WORKERS });
+test.after(async () => {
+  await sluice[Symbol.asyncDispose]();
+  await origin[Symbol.asyncDispose]();
+});
+
+function contentOf(target: string, length: number): Buffer {
+  return Buffer.alloc(length, createHash('sha256').update(target).digest());
+}
+
+interface Got {
+  readonly status: number;
+  readonly content: Buffer;
+}
+
+/** On a connection of its own, so that any worker may get it. `onBytes` is told how many came. */
+function get(target: string, onBytes: (octets: number) => void = () => {}): Promise<Got> {
+  const { promise, resolve, reject } = Promise.withResolvers<Got>();
+  const options = { port: sluice.httpPort, path: target, agent: false } as const;
+  const request = http.get(options, (response: IncomingMessage) => {
+    const parts: Buffer[] = [];
+    response.on('data', (bytes: Buffer) => {
+      parts.push(bytes);
+      onBytes(bytes.length);
+    });
+    response.on('error', reject);
+    response.on('end', () =>
+      resolve({ status: response.statusCode!, content: Buffer.concat(parts) }),
+    );
+  });
+  request.on('error', reject);
+  return within(promise, target, 30_000);
+}
+
+/** The response to the n-th request for a target, once the origin has been asked so often. */
+async function asked(target: string, count = 1): Promise<ServerResponse> {
+  const list = await until(() => {
+    const responses = open.get(target) ?? [];
+    return responses.length >= count && responses;
+  }, `request ${count} for ${target}`);
+  return list[count - 1]!;
+}
+
+/** The worker at the other end of the origin's connection. */
+async function workerOf(response: ServerResponse): Promise<number> {
+  const [near, far] = [response.socket!.remotePort!, origin.port].map(
+    (port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
+  );
+  const lines = readFileSync('/proc/net/tcp', 'latin1').split('\n');
+  const words = lines.map((line) => line.trim().split(/\s+/));
+  const inode = words.find((each) => each[1] === near && each[2] === far)?.[9];
+  const pids = await sluice.workerPids();
+  for (const pid of pids.filter((each) => each > 0)) {
+    for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+      try {
+        if (readlinkSync(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`) return pid;
+      } catch {
+        // Closed meanwhile.
+      }
+    }
+  }
+  throw new Error(`no worker of ${pids} has the connection with inode ${inode}`);
+}
+
+test('300 requests at once, over all workers: the origin is asked once', async () => {
+  const target = '/once-large';
+  const content = contentOf(target, 2 * MIB);
+  let received = 0;
+  const all = Array.from({ length: 300 }, () =>
+    get(target, (octets) => {
+      received += octets;
+    }),
+  );
+  const response = await asked(target);
+  response.setHeader('Content-Length', content.length);
+  // Others read it while it arrives: half of it is received by all before the rest is sent.
+  response.write(content.subarray(0, 1.5 * MIB));
+  await until(() => received > 300 * MIB, 'readers in every worker', 30_000);
+  response.end(content.subarray(1.5 * MIB));
+  for (const got of await Promise.all(all)) assert.ok(got.content.equals(content));
+  assert.equal(origin.asked(target).length, 1);
+  assert.ok((await get(target)).content.equals(content));
+  assert.equal(origin.asked(target).length, 1);
+});
+
+test('short responses too are asked for once', async () => {
+  for (const length of [0, 10, 200_000]) {
+    const target = `/once/${length}`;
+    const all = Array.from({ length: 60 }, () => get(target));
+    const response = await asked(target);
+    response.end(contentOf(target, length));
+    for (const got of await Promise.all(all)) {
+      assert.ok(got.content.equals(contentOf(target, length)));
+    }
+    assert.equal(origin.asked(target).length, 1);
+  }
+});
+
+test('what is of no use to others is asked for by all at once', async () => {
+  const target = '/no-store';
+  const count = 60;
+  const all = Array.from({ length: count }, () => get(target));
+  (await asked(target)).end('private');
+  // None is answered before all have been asked for: else they would go one after the other.
+  await asked(target, count);
+  for (const response of open.get(target)!) if (!response.writableEnded) response.end('private');
+  for (const got of await Promise.all(all)) assert.equal(got.content.toString(), 'private');
+});
+
+test('a worker that is killed while it asks: another one asks in its place, at once', async () => {
+  const target = '/killed-asking';
+  const all = Array.from({ length: 60 }, () => get(target));
+  const results = Promise.allSettled(all);
+  const pid = await workerOf(await asked(target));
+  process.kill(pid, 'SIGKILL');
+  (await asked(target, 2)).end('again');
+  const got = await results;
+  const answered = got.filter((one) => one.status === 'fulfilled');
+  // Connections of the dead worker are lost; the others' are not.
+  assert.ok(answered.length > 10, `${answered.length} answered`);
+  for (const { value } of answered) assert.equal(value.content.toString(), 'again');
+  assert.equal(origin.asked(target).length, 2);
+  await until(async () => (await sluice.workerPids()).every((each) => each > 0), 'a new worker');
+});
+
+test('a worker that is killed in the middle of content: never a wrong octet, and no waiting', async () => {
+  const target = '/killed-filling';
+  const content = contentOf(target, 3 * MIB);
+  const partial: number[] = [];
+  const all = Array.from({ length: 30 }, (_, i) =>
+    get(target, (octets) => {
+      partial[i] = (partial[i] ?? 0) + octets;
+    }),
+  );
+  const results = Promise.allSettled(all);
+  const response = await asked(target);
+  response.setHeader('Content-Length', content.length);
+  response.write(content.subarray(0, 2 * MIB));
+  await until(() => partial.filter((octets) => octets > MIB).length === 30, 'readers');
+  process.kill(await workerOf(response), 'SIGKILL');
+  for (const one of await results) assert.equal(one.status, 'rejected');
+  const next = get(target);
+  const second = await asked(target, 2);
+  second.setHeader('Content-Length', content.length);
+  second.end(content);
+  assert.ok((await next).content.equals(content));
+});
