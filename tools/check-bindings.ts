@@ -169,7 +169,7 @@ export function knownPrototypes(): PrototypeTable {
   return new PrototypeTable([
     ...shippedHeaders(),
     LIBC_PROTOTYPES,
-    STACK_PROTOTYPES,
+    MACRO_PROTOTYPES,
     UNNAMED_CALLBACK_TYPES,
   ]);
 }
@@ -255,9 +255,21 @@ typedef int (*ticket_key_evp_cb)(SSL *s, unsigned char key_name[16],
 typedef void (*ssl_info_cb)(const SSL *ssl, int type, int val);
 `;
 
-/** Of SSL_get_peer_cert_chain(3), whose header has the macro STACK_OF(X509) for an opaque struct. */
-const STACK_PROTOTYPES = `
+/**
+ * From the manual pages, of functions that the headers declare by macros: STACK_OF(X509) for an
+ * opaque struct, DECLARE_ASN1_FUNCTIONS for a type's constructor, destructor and encoding.
+ */
+const MACRO_PROTOTYPES = `
 struct stack_st_X509 *SSL_get_peer_cert_chain(const SSL *ssl);
+int OCSP_basic_verify(OCSP_BASICRESP *bs, struct stack_st_X509 *certs, X509_STORE *st,
+    unsigned long flags);
+OCSP_REQUEST *OCSP_REQUEST_new(void);
+void OCSP_REQUEST_free(OCSP_REQUEST *a);
+int i2d_OCSP_REQUEST(const OCSP_REQUEST *a, unsigned char **out);
+OCSP_RESPONSE *d2i_OCSP_RESPONSE(OCSP_RESPONSE **a, const unsigned char **in, long length);
+void OCSP_RESPONSE_free(OCSP_RESPONSE *a);
+void OCSP_BASICRESP_free(OCSP_BASICRESP *a);
+void OCSP_CERTID_free(OCSP_CERTID *a);
 `;
 
 /** Signatures of the callbacks in one module's text, in its order. */

@@ -11,12 +11,14 @@ import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
+import type { CertificatePair } from '../tls/host-options.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
 import type { PurgeEverywhere, StartWorker, WorkerSetup } from '../worker/contract.ts';
 import type { AdminServer } from './admin.ts';
 import { reloadRoutes } from './admin-reload.ts';
 import { CacheControl } from './cache-control.ts';
+import type { CertificateKeeper } from './certificate-keeper.ts';
 import { healthOf } from './canary.ts';
 import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
@@ -78,6 +80,7 @@ export class Supervisor {
   #processes: WorkerProcess[] = [];
   #local: AssembledWorker | null = null;
   #admin: AdminServer | null = null;
+  #keeper: CertificateKeeper | null = null;
   #running = 0;
   #stopping: Promise<void> | null = null;
 
@@ -132,6 +135,7 @@ export class Supervisor {
       this.#admin?.close();
       throw error;
     }
+    if (options.hosts.length > 0) void this.#keepCertificates();
   }
 
   get listeners(): readonly OpenListener[] {
@@ -346,7 +350,32 @@ export class Supervisor {
     this.#metrics.workersRunning(this.#running);
   }
 
+  /** Looks after the certificates, when the rest has begun: nothing waits for it. */
+  async #keepCertificates(): Promise<void> {
+    const { CertificateKeeper } = await import('./certificate-keeper.ts');
+    if (this.#stopping !== null) return;
+    this.#keeper = new CertificateKeeper({
+      hosts: () => this.#options.hosts,
+      replace: (host, certificates) => this.#replaceCertificates(host, certificates),
+      metrics: this.#metrics.certificates,
+      wallMs: Date.now,
+      report: this.#input.report,
+    });
+    this.#keeper.start();
+  }
+
+  #replaceCertificates(index: number, certificates: readonly CertificatePair[]): void {
+    const hosts = this.#options.hosts.map((host, i) =>
+      i === index ? { ...host, tls: { ...host.tls, certificates } } : host,
+    );
+    this.#adopt({ ...this.#options, hosts });
+    const { names } = hosts[index]!.tls;
+    this.#local?.replaceCertificates(names, certificates);
+    for (const worker of this.#processes) worker.replaceCertificates(names, certificates);
+  }
+
   async #drain(timeoutMs: number): Promise<void> {
+    this.#keeper?.[Symbol.dispose]();
     this.#faults.close();
     // Each worker has its own copy, which it closes when it has emptied the queue.
     if (this.#local === null) closeListeners(this.#listeners);

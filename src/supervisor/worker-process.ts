@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
+import type { CertificatePair } from '../tls/host-options.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -94,6 +95,10 @@ export class WorkerProcess {
 
   reopenLog(): void {
     this.#send({ type: 'reopen-log' });
+  }
+
+  replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {
+    this.#send({ type: 'replace-certificates', names, certificates });
   }
 
   /**

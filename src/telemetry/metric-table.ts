@@ -53,6 +53,10 @@ const CACHE_FAULTS = [
   'cache-index-failed',
 ];
 
+/** Of files of certificates that have changed, and of questions to their issuers. */
+export const CERTIFICATE_RELOADS = ['replaced', 'failed'] as const;
+export const OCSP_OUTCOMES = ['good', 'revoked', 'unknown', 'failed'] as const;
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE'];
 
 /** `none` first, then every status code that HTTP allows (RFC 9110 §15). */
@@ -322,6 +326,32 @@ export const metricTable = {
     'Lines for the log of handshakes: written, suppressed beyond so many a second, or dropped because ' +
       'the log could not be written fast enough.',
     [closed('fate', ['written', 'suppressed', 'dropped'])],
+  ),
+  certificateExpiry: metric(
+    'gauge',
+    'sluice_certificate_expiry_timestamp_seconds',
+    'When the certificate in use ends, in seconds of Unix time, by host and kind of key.',
+    [label('host', [], 63), label('key', ['RSA', 'EC', 'ED25519'])],
+    'max',
+  ),
+  stapleExpiry: metric(
+    'gauge',
+    'sluice_ocsp_staple_expiry_timestamp_seconds',
+    'When the revocation status that goes with the certificate ends; 0 while there is none.',
+    [label('host', [], 63), label('key', ['RSA', 'EC', 'ED25519'])],
+    'max',
+  ),
+  certificateReloads: metric(
+    'counter',
+    'sluice_certificate_reloads_total',
+    'Changed files of certificates, by whether they were taken in.',
+    [closed('outcome', CERTIFICATE_RELOADS)],
+  ),
+  ocspFetches: metric(
+    'counter',
+    'sluice_ocsp_fetches_total',
+    'Questions to issuers about the status of their certificates, by answer.',
+    [closed('outcome', OCSP_OUTCOMES)],
   ),
   earlyDataOffered: metric(
     'counter',

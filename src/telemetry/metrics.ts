@@ -4,6 +4,7 @@
  * one (aligned 64-bit stores). A process that dies leaves its counts, and its successor goes on.
  */
 import { assert } from '../base/assert.ts';
+import { CertificateMetrics } from './certificate-metrics.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
 import { LabelIndex } from './label-index.ts';
 import {
@@ -63,6 +64,7 @@ export class Metrics {
   readonly #nativeKind: LabelIndex;
   /** What is counted of each origin. */
   readonly origins: OriginMetrics;
+  readonly certificates: CertificateMetrics;
 
   /**
    * Takes a region over, with what its last writer counted. Gauges describe a process that lives:
@@ -93,6 +95,7 @@ export class Metrics {
     this.#cacheFault = index(at.cacheFaults, 0);
     this.#nativeKind = index(at.nativeObjects, 0);
     this.origins = new OriginMetrics(region, this.#slots);
+    this.certificates = new CertificateMetrics(region, this.#slots);
     for (const layout of Object.values<MetricLayout>(at)) {
       if (layout.definition.type !== 'gauge') continue;
       this.#slots.fill(0, layout.firstSlot, layout.firstSlot + layout.slotCount);

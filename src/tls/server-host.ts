@@ -87,6 +87,15 @@ export class ServerHost implements Disposable {
   }
 }
 
+/**
+ * Tries a host's options without serving it: what an operator should know, as an expired
+ * certificate. Throws UsageError for options that cannot be served.
+ */
+export function hostWarnings(options: HostTlsOptions): readonly string[] {
+  using host = new ServerHost(options, () => {});
+  return host.warnings;
+}
+
 /** What of a host's options a context holds, certificates excepted. */
 export function configureHost(context: SslContext, options: HostTlsOptions): void {
   const { minVersion, maxVersion, clientCertificates } = options;

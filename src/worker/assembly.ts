@@ -20,6 +20,7 @@ import type {
   HandshakeFault,
   HandshakeQuestion,
   PurgeEverywhere,
+  RunningWorker,
   StartWorker,
   WorkerSetup,
 } from './contract.ts';
@@ -36,7 +37,7 @@ export interface AssembledWorker {
   askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
   /** See RunningWorker. */
   reconfigure(options: SluiceOptions): void;
-  replaceCertificates(host: number, certificates: readonly CertificatePair[]): void;
+  replaceCertificates: RunningWorker['replaceCertificates'];
 }
 
 function flightRegionOf({ flightsOffset }: WorkerSetup, { bytes }: SharedMemory): Uint8Array {
@@ -103,7 +104,7 @@ export async function assembleWorker(
     },
     askCache: (question) => worker.askCache(question),
     askHandshakes: (question) => worker.askHandshakes(question),
-    replaceCertificates: (host, certificates) => worker.replaceCertificates(host, certificates),
+    replaceCertificates: (names, certificates) => worker.replaceCertificates(names, certificates),
     reconfigure(next) {
       worker.reconfigure(next);
       flights.identify(next);

@@ -58,6 +58,9 @@ export function bootstrapWorker(startWorker: StartWorker): void {
       case 'reconfigure':
         reconfigure(worker, command.id, command.options);
         break;
+      case 'replace-certificates':
+        worker?.replaceCertificates(command.names, command.certificates);
+        break;
       case 'purged':
         purges.end(command.id, command.count);
         break;

@@ -126,7 +126,7 @@ export type WorkerCommand =
   | { readonly type: 'reconfigure'; readonly id: number; readonly options: SluiceOptions }
   | {
       readonly type: 'replace-certificates';
-      readonly host: number;
+      readonly names: readonly string[];
       readonly certificates: readonly CertificatePair[];
     }
   /** Answers a worker's `purge`; null when a worker could not be reached. */
@@ -187,8 +187,11 @@ export interface RunningWorker {
    * that cannot be carried out; then everything stays as it was.
    */
   reconfigure(options: SluiceOptions): void;
-  /** Gives a host other certificates, which the supervisor has tried, for new connections. */
-  replaceCertificates(host: number, certificates: readonly CertificatePair[]): void;
+  /**
+   * Gives the host with these names other certificates, which the supervisor has tried, for new
+   * connections. Of a host that is not there, because options have changed meanwhile: nothing.
+   */
+  replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void;
 }
 
 /** Resolves when the worker is accepting connections. */

@@ -55,6 +55,7 @@ export class Service {
   readonly #origins: WorkerOrigins;
   readonly #disposables: Disposable[] = [];
   #tls: ServerContext | null = null;
+  readonly #hostNames: readonly string[];
   /** PEM, by host. */
   readonly #certificates: string[][];
   #coverage: Coverage;
@@ -73,6 +74,7 @@ export class Service {
       throw error;
     }
     const hosts = options.hosts.map(({ tls }) => tls);
+    this.#hostNames = hosts.map(({ names }) => names.join());
     this.#certificates = hosts.map(({ certificates }) => certificates.map(pemOf));
     this.#coverage = coverageOf(this.#certificates);
     this.shared = {
@@ -127,7 +129,9 @@ export class Service {
     return (handler, peer) => context.accept(handler, systemClock, { recorder, peer });
   }
 
-  replaceCertificates(host: number, certificates: readonly CertificatePair[]): void {
+  replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {
+    const host = this.#hostNames.indexOf(names.join());
+    if (host === -1) return;
     this.#tls?.replaceCertificates(host, certificates);
     this.#certificates[host] = certificates.map(pemOf);
     this.#coverage = coverageOf(this.#certificates);

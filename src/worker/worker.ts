@@ -7,6 +7,7 @@ import { ChannelPool } from '../proxy/channel.ts';
 import { PassMemory } from '../proxy/pass-memory.ts';
 import type { Listener } from '../reactor/listener.ts';
 import { Reactor } from '../reactor/reactor.ts';
+import type { CertificatePair } from '../tls/host-options.ts';
 import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
 import { answerCacheQuestion } from './cache-desk.ts';
@@ -98,6 +99,11 @@ class Worker implements RunningWorker {
     this.#service = service;
     this.#entrances = this.#entrancesOf(service);
     this.#forgetRetired();
+  }
+
+  /** Only for the service that takes new connections. */
+  replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {
+    this.#service.replaceCertificates(names, certificates);
   }
 
   askCache(question: CacheQuestion): Promise<CacheAnswer> {

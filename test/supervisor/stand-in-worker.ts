@@ -18,6 +18,7 @@ export const startStandIn: StartWorker = async (input) => {
   return {
     drain: (timeoutMs) => drain(servers, timeoutMs),
     reconfigure() {},
+    replaceCertificates() {},
     askCache: async () => ({ kind: 'followed' }),
     askHandshakes: () => ({ failures: [], observers: [] }),
   };

@@ -16,6 +16,8 @@ export interface Issued {
   readonly keyPem: string;
   readonly certificateFile: string;
   readonly keyFile: string;
+  /** Its serial number, hexadecimal. */
+  readonly serial: string;
 }
 
 export interface IssueOptions {
@@ -34,6 +36,7 @@ export class Authority {
   readonly certificateFile: string;
   readonly keyFile: string;
   readonly #directory = temporaryDirectory();
+  readonly #issued: string[] = [];
   #count = 0;
 
   constructor(subject = '/CN=Test Authority') {
@@ -56,8 +59,10 @@ export class Authority {
     const extensionFile = this.#path('extensions');
     writeFileSync(extensionFile, `${lines.join('\n')}\n`);
     const certificateFile = this.#path('certificate.pem');
+    const serial = ++this.#count;
+    this.#issued.push(hexadecimal(serial));
     openssl('x509', '-req', '-in', request, '-out', certificateFile, '-days', String(days), [
-      ...['-CA', this.certificateFile, '-CAkey', this.keyFile, '-set_serial', `${++this.#count}`],
+      ...['-CA', this.certificateFile, '-CAkey', this.keyFile, '-set_serial', `${serial}`],
       ...['-extfile', extensionFile],
     ]);
     return {
@@ -65,7 +70,38 @@ export class Authority {
       keyPem: readFileSync(keyFile, 'utf8'),
       certificateFile,
       keyFile,
+      serial: hexadecimal(serial),
     };
+  }
+
+  /** Its answer to a request about its certificates (RFC 6960), DER. */
+  answerOcsp(request: Uint8Array, options: OcspOptions = {}): Buffer {
+    const { revoked = [], validMinutes = 60 } = options;
+    const lines = this.#issued.map((serial) => {
+      const state = revoked.includes(serial)
+        ? 'R\t491231235959Z\t250101000000Z'
+        : 'V\t491231235959Z\t';
+      return `${state}\t${serial}\tunknown\t/CN=${serial}\n`;
+    });
+    const [index, asked, answer] = ['index', 'request.der', 'response.der'].map((n) =>
+      this.#path(n),
+    );
+    writeFileSync(index!, lines.join(''));
+    writeFileSync(asked!, request);
+    openssl(
+      'ocsp',
+      '-index',
+      index!,
+      '-CA',
+      this.certificateFile,
+      '-rsigner',
+      this.certificateFile,
+      [
+        ...['-rkey', this.keyFile, '-reqin', asked!, '-respout', answer!],
+        ...['-nmin', String(validMinutes)],
+      ],
+    );
+    return readFileSync(answer!);
   }
 
   #key(kind: keyof typeof keyArguments): string {
@@ -77,6 +113,17 @@ export class Authority {
   #path(name: string): string {
     return join(this.#directory, `${++this.#count}-${name}`);
   }
+}
+
+export interface OcspOptions {
+  /** Serial numbers. */
+  readonly revoked?: readonly string[];
+  readonly validMinutes?: number;
+}
+
+function hexadecimal(serial: number): string {
+  const digits = serial.toString(16).toUpperCase();
+  return digits.padStart(digits.length + (digits.length % 2), '0');
 }
 
 function openssl(...words: (string | string[])[]): void {

@@ -1,0 +1,72 @@
+/** What is counted of certificates, by the supervisor. */
+import { LabelIndex } from './label-index.ts';
+import { type MetricLayout, metricLayouts } from './metric-layout.ts';
+import type { CERTIFICATE_RELOADS, OCSP_OUTCOMES } from './metric-table.ts';
+
+const at = metricLayouts;
+
+export type CertificateReload = (typeof CERTIFICATE_RELOADS)[number];
+export type OcspOutcome = (typeof OCSP_OUTCOMES)[number];
+
+/** One certificate in use. */
+export interface CertificateFacts {
+  /** The host's first name, or the certificate's own. */
+  readonly host: string;
+  /** `RSA`, `EC`, `ED25519`. */
+  readonly key: string;
+  /** Unix time in seconds. */
+  readonly expiresAt: number;
+  /** The same of its stapled status; 0 without one. */
+  readonly stapleExpiresAt: number;
+}
+
+export class CertificateMetrics {
+  readonly #slots: Float64Array;
+  readonly #indices: Map<MetricLayout, LabelIndex[]>;
+
+  constructor(region: Uint8Array, slots: Float64Array) {
+    this.#slots = slots;
+    const layouts: MetricLayout[] = [
+      at.certificateExpiry,
+      at.stapleExpiry,
+      at.certificateReloads,
+      at.ocspFetches,
+    ];
+    this.#indices = new Map(
+      layouts.map((layout) => [
+        layout,
+        layout.labels.map((label) => new LabelIndex(region, label)),
+      ]),
+    );
+  }
+
+  reloaded(outcome: CertificateReload): void {
+    this.#slots[this.#slotOf(at.certificateReloads, outcome)]! += 1;
+  }
+
+  ocspFetched(outcome: OcspOutcome): void {
+    this.#slots[this.#slotOf(at.ocspFetches, outcome)]! += 1;
+  }
+
+  /** All that are in use; those of before that are missing count no more. */
+  inUse(certificates: readonly CertificateFacts[]): void {
+    for (const layout of [at.certificateExpiry, at.stapleExpiry] as MetricLayout[]) {
+      this.#slots.fill(0, layout.firstSlot, layout.firstSlot + layout.slotCount);
+    }
+    for (const { host, key, expiresAt, stapleExpiresAt } of certificates) {
+      this.#lower(this.#slotOf(at.certificateExpiry, host, key), expiresAt);
+      this.#lower(this.#slotOf(at.stapleExpiry, host, key), stapleExpiresAt);
+    }
+  }
+
+  /** Hosts that share a series count by what ends first. */
+  #lower(slot: number, value: number): void {
+    const present = this.#slots[slot]!;
+    if (value > 0 && (present === 0 || value < present)) this.#slots[slot] = value;
+  }
+
+  #slotOf(layout: MetricLayout, ...values: string[]): number {
+    const indices = this.#indices.get(layout)!;
+    return values.reduce((slot, value, i) => slot + indices[i]!.offsetOf(value), layout.firstSlot);
+  }
+}
