@@ -50,8 +50,9 @@ test('the most frequent kind comes first, with whom it happens to most', () => {
   assert.deepEqual(second!.serverNames, [], 'no name is no value');
 });
 
-test('complete handshakes are not failures', () => {
+test('complete handshakes are not failures, nor are connections without an octet', () => {
   const table = new FailureTable();
+  table.add(failed({ errorCode: 'tls-handshake-not-begun' }), '192.0.2.1', '');
   table.add(failed({ outcome: 'complete' }), '192.0.2.1', '');
   assert.deepEqual(table.kinds, []);
 });

@@ -105,7 +105,8 @@ export class FailureTable {
 
   /** Counts a failed handshake; others are none of its business. */
   add(record: HandshakeRecord, remoteAddress: string, fingerprint: string): void {
-    if (record.outcome !== 'failed') return;
+    // Whoever connects and leaves, as health checks do, has not begun one.
+    if (record.outcome !== 'failed' || record.errorCode === 'tls-handshake-not-begun') return;
     const { errorCode: error, alert, alertSentBy, lastState, version } = record;
     const entry = this.#entry({ error, alert, alertSentBy, lastState, version });
     entry.count++;
