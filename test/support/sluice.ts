@@ -18,6 +18,8 @@ export interface SluiceSettings {
   readonly origin?: string;
   readonly workers?: number;
   readonly earlyData?: 'on' | 'off';
+  /** The file that a flag names says where to listen: at one port without TLS, and one with it. */
+  readonly listensByFile?: boolean;
   /** Further flags, after the usual ones. */
   readonly flags?: readonly string[];
 }
@@ -115,8 +117,9 @@ export class RunningSluice implements AsyncDisposable {
 
 /** Starts sluice on free ports and resolves when it serves; rejects with its words when it ends. */
 export async function startSluice(settings: SluiceSettings): Promise<RunningSluice> {
-  const { origin, workers = 1, earlyData = 'on', flags = [] } = settings;
-  const words = ['--http', '0', '--https', '0', '--admin', '0'];
+  const { origin, workers = 1, earlyData = 'on', flags = [], listensByFile = false } = settings;
+  const words = listensByFile ? [] : ['--http', '0', '--https', '0'];
+  words.push('--admin', '0');
   if (origin !== undefined) words.push('--origin', origin);
   words.push('--workers', String(workers), '--early-data', earlyData, ...flags);
   const child = start(node, [program, ...words], { stdio: 'pipe', env: environment() });

@@ -5,10 +5,13 @@ import { parseSource, type Source } from '../document/source.ts';
 import type { GivenOptions } from '../given.ts';
 import { type OptionName, optionTable } from '../option-table.ts';
 import type { GivenValue } from '../option-values.ts';
+import { DEFAULT_GROUP } from '../resolve.ts';
 import { type ConfigurationEntry, configurationSchema } from '../schema/configuration.ts';
 import type { FileSections } from '../sections.ts';
 import { type Compilation, CompileContext } from './context.ts';
 import { compileListeners } from './listeners.ts';
+import { compileOrigins } from './origins.ts';
+import { compileRoutes } from './routes.ts';
 
 export interface CompiledFile {
   readonly sections: FileSections;
@@ -46,9 +49,13 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
 
 function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {
   const at = (name: string) => new CompileContext(compilation, [name]);
-  const { listeners } = entry;
+  const { listeners, origins, routes } = entry;
+  // The section of origins, or the one that a flag or key makes.
+  const groups = origins === undefined ? [DEFAULT_GROUP] : Object.keys(origins);
   return {
     ...(listeners && { listeners: compileListeners(listeners, at('listeners')) }),
+    ...(origins && { origins: compileOrigins(origins, at('origins')) }),
+    ...(routes && { routes: compileRoutes(routes, groups, at('routes')) }),
   };
 }
 
@@ -56,6 +63,9 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
 const SHORT_FOR = {
   http: 'listeners',
   https: 'listeners',
+  origin: 'origins',
+  'origin-ca': 'origins',
+  'danger-skip-origin-verification': 'origins',
 } as const satisfies Partial<Record<OptionName, keyof ConfigurationEntry>>;
 
 function refuseBoth(given: GivenOptions, entry: ConfigurationEntry, context: CompileContext): void {

@@ -35,6 +35,7 @@ export function compileListeners(
       fastOpenQueue: entry['fast-open'] ?? plainListener.fastOpenQueue,
       http2Cleartext,
       proxyProtocol: { accept, from },
+      connectionsPerClientMax: entry['connections-per-client'] ?? 0,
     };
   });
 }

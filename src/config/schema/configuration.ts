@@ -5,10 +5,14 @@ import { featuresSchema } from './features.ts';
 import { flagKey, flagNames } from './flags.ts';
 import { section } from './kinds.ts';
 import { listenersSchema } from './listeners.ts';
+import { originsSchema } from './origins.ts';
+import { routesSchema } from './routes.ts';
 
 /** In the order in which files are written and documented. */
 const sections = {
   listeners: listenersSchema,
+  origins: originsSchema,
+  routes: routesSchema,
   features: featuresSchema,
 };
 

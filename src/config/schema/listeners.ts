@@ -63,6 +63,16 @@ const listener = section(
       examples: ['on'],
     }),
     'proxy-protocol': proxyProtocol,
+    'connections-per-client': integer({
+      title: 'Connections that one client may have open; 0 for no limit.',
+      description:
+        'A client is its address, of IPv6 the /64 that it is in. Each worker counts for itself. More ' +
+        'connections are closed at once.',
+      default: 0,
+      examples: [100],
+      minimum: 0,
+      maximum: 1_000_000,
+    }),
   },
   {
     title: 'One listening socket.',

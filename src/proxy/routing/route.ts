@@ -92,6 +92,29 @@ export interface ErrorPages {
 
 export type ContentCoding = 'gzip' | 'br' | 'zstd';
 
+/** Codings that are worth their time, the best first. */
+export const COMPRESSION_ENCODINGS_DEFAULT: readonly ContentCoding[] = ['zstd', 'br', 'gzip'];
+
+/** Octets. What fits into a packet or so is not sent sooner for being shorter. */
+export const COMPRESSION_SIZE_MIN_DEFAULT = 1_024;
+
+/** Text in one form or another. Event streams are left out: what each event gains is lost in delay. */
+export const COMPRESSION_TYPES_DEFAULT: readonly string[] = [
+  'text/html',
+  'text/css',
+  'text/plain',
+  'text/javascript',
+  'text/markdown',
+  'text/csv',
+  'text/xml',
+  'application/javascript',
+  'application/json',
+  'application/wasm',
+  'application/xml',
+  '*+json',
+  '*+xml',
+];
+
 export interface CompressionOptions {
   /** The most wanted first: it wins when the client likes several equally. */
   readonly encodings: readonly ContentCoding[];

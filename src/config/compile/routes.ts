@@ -1,0 +1,278 @@
+import { readFileSync, statSync } from 'node:fs';
+import { extname, resolve } from 'node:path';
+import { ERROR_PAGE_BYTES_MAX } from '../../proxy/routing/error-pages.ts';
+import { compileEdits } from '../../proxy/routing/field-edits.ts';
+import { compilePattern } from '../../proxy/routing/pattern.ts';
+import {
+  type AccessRule,
+  COMPRESSION_ENCODINGS_DEFAULT,
+  COMPRESSION_SIZE_MIN_DEFAULT,
+  COMPRESSION_TYPES_DEFAULT,
+  type CompressionOptions,
+  type ErrorPages,
+  type FieldEdits,
+  type RateLimit,
+  type RewriteOptions,
+  type RouteAction,
+  type RouteMatch,
+  type RouteOptions,
+} from '../../proxy/routing/route.ts';
+import { compileTemplate } from '../../proxy/routing/variables.ts';
+import type { KeyPath } from '../document/mistake.ts';
+import type { RoutesEntry } from '../schema/routes.ts';
+import type { CompileContext } from './context.ts';
+import { compileRouteCache } from './route-cache.ts';
+
+type RouteEntry = RoutesEntry[number];
+type Part<K extends keyof RouteEntry> = NonNullable<RouteEntry[K]>;
+
+/** `origins`: the names of the groups. */
+export function compileRoutes(
+  entries: RoutesEntry,
+  origins: readonly string[],
+  context: CompileContext,
+): RouteOptions[] {
+  const names = new Set<string>();
+  return entries.map((entry, index) => {
+    const name = entry.name ?? `routes[${index}]`;
+    if (names.has(name))
+      context.refuse([index, 'name'], 'another route is called so', 'rename one');
+    names.add(name);
+    return new RouteCompiler(entry, name, origins, context.below(index)).compile();
+  });
+}
+
+class RouteCompiler {
+  readonly #entry: RouteEntry;
+  readonly #name: string;
+  readonly #origins: readonly string[];
+  readonly #context: CompileContext;
+
+  constructor(
+    entry: RouteEntry,
+    name: string,
+    origins: readonly string[],
+    context: CompileContext,
+  ) {
+    this.#entry = entry;
+    this.#name = name;
+    this.#origins = origins;
+    this.#context = context;
+  }
+
+  compile(): RouteOptions {
+    const entry = this.#entry;
+    return {
+      name: this.#name,
+      match: this.#match(entry.match ?? {}),
+      action: this.#action(),
+      rewrite: entry.rewrite === undefined ? null : this.#rewrite(entry.rewrite),
+      requestFields: this.#edits('request'),
+      responseFields: this.#edits('response'),
+      underscoresInFields: entry['underscores-in-fields'] ?? 'pass',
+      access: (entry.access ?? []).map((rule, i) => this.#access(rule, i)),
+      rateLimit: this.#rateLimit(),
+      compression: this.#compression(),
+      errorPages: this.#errorPages(),
+      cache: compileRouteCache(entry.cache ?? {}, this.#context.below('cache')),
+    };
+  }
+
+  #refuse(path: KeyPath, problem: string, remedy: string): void {
+    this.#context.refuse(path, problem, remedy);
+  }
+
+  /** Runs what may throw SyntaxError, and notes it. */
+  #attempt(path: KeyPath, remedy: string, body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      this.#refuse(path, error.message, remedy);
+    }
+  }
+
+  #match(match: Part<'match'>): RouteMatch {
+    const pathPattern = match['path-pattern'] ?? '';
+    this.#attempt(['match', 'path-pattern'], 'write it another way', () => {
+      compilePattern(pathPattern);
+    });
+    const pathPrefix = match['path-prefix'] ?? '';
+    this.#checkPath(['match', 'path-prefix'], pathPrefix);
+    for (const [i, host] of (match.hosts ?? []).entries()) {
+      if (/^(?:\*\.)?[^*/:\s]+$/.test(host) || /^\[[0-9a-f:.]+\]$/i.test(host)) continue;
+      this.#refuse(
+        ['match', 'hosts', i],
+        'no host name',
+        'write it as example.org or *.example.org',
+      );
+    }
+    return {
+      scheme: match.scheme ?? '',
+      hosts: match.hosts ?? [],
+      pathPrefix,
+      pathPattern,
+      methods: match.methods ?? [],
+      fields: match.fields ?? {},
+      from: match.from ?? [],
+    };
+  }
+
+  #checkPath(path: KeyPath, text: string): void {
+    if (text === '' || (text.startsWith('/') && !/[?#\s]/.test(text))) return;
+    this.#refuse(path, 'no path', 'begin it with / and leave out query and spaces');
+  }
+
+  #action(): RouteAction {
+    const { origin, redirect, respond, match } = this.#entry;
+    const given = [origin, redirect, respond].filter((one) => one !== undefined);
+    if (given.length !== 1) {
+      const problem = given.length === 0 ? 'nothing says who answers' : 'two say who answers';
+      this.#refuse([], problem, 'write one of origin, redirect and respond');
+    }
+    if (redirect !== undefined) {
+      this.#redirect(redirect.to, match?.['path-pattern'] ?? '');
+      return { kind: 'redirect', to: redirect.to, status: redirect.status ?? 308 };
+    }
+    if (respond !== undefined) {
+      this.#attempt(['respond', 'fields'], 'change or remove it', () => {
+        compileEdits({ remove: [], set: respond.fields ?? {}, add: {} }, 'response');
+      });
+      const { status, fields = {}, body = '' } = respond;
+      return { kind: 'respond', status, fields: withType(fields, body), content: body };
+    }
+    const origins = this.#origins;
+    if (origin !== undefined && !origins.includes(origin)) {
+      this.#refuse(['origin'], `no origin is called ${origin}`, `write ${origins.join(' or ')}`);
+    }
+    return { kind: 'origin', origin: origin ?? '' };
+  }
+
+  #redirect(to: string, pathPattern: string): void {
+    this.#attempt(
+      ['redirect', 'to'],
+      'use one of those',
+      () => void compileTemplate(to, 'request'),
+    );
+    if (!/^[\x21-\x7e]+$/.test(to)) {
+      this.#refuse(['redirect', 'to'], 'no URI reference', 'write other characters as %XX');
+    }
+    if (/\$[1-9]/.test(to) && pathPattern === '') {
+      this.#refuse(
+        ['redirect', 'to'],
+        'there is no pattern that $1 could be of',
+        'add path-pattern',
+      );
+    }
+  }
+
+  #rewrite(rewrite: Part<'rewrite'>): RewriteOptions {
+    const { replace } = rewrite;
+    if (replace !== undefined) {
+      this.#attempt(['rewrite', 'replace', 'pattern'], 'write it another way', () => {
+        compilePattern(replace.pattern);
+      });
+    }
+    for (const key of ['strip-prefix', 'add-prefix'] as const) {
+      this.#checkPath(['rewrite', key], rewrite[key] ?? '');
+    }
+    return {
+      stripPrefix: rewrite['strip-prefix'] ?? '',
+      replace: replace ?? null,
+      addPrefix: rewrite['add-prefix'] ?? '',
+      queryRemove: rewrite['query-remove'] ?? [],
+      querySet: rewrite['query-set'] ?? {},
+      host: rewrite.host ?? '',
+    };
+  }
+
+  #edits(message: 'request' | 'response'): FieldEdits | null {
+    const entry = this.#entry[`${message}-fields`];
+    if (entry === undefined) return null;
+    const edits = { remove: entry.remove ?? [], set: entry.set ?? {}, add: entry.add ?? {} };
+    this.#attempt([`${message}-fields`], 'change or remove it', () => {
+      compileEdits(edits, message);
+    });
+    return edits;
+  }
+
+  #access(rule: Part<'access'>[number], i: number): AccessRule {
+    const { allow, deny, methods = [], paths = [] } = rule;
+    if ((allow === undefined) === (deny === undefined)) {
+      this.#refuse(['access', i], 'a rule allows or denies', 'write one of allow and deny');
+    }
+    for (const [j, path] of paths.entries()) this.#checkPath(['access', i, 'paths', j], path);
+    const from = allow ?? deny ?? [];
+    const effect = allow === undefined ? 'deny' : 'allow';
+    return { effect, from: from === 'all' ? [] : from, methods, paths };
+  }
+
+  #rateLimit(): RateLimit | null {
+    const entry = this.#entry['rate-limit'];
+    if (entry === undefined) return null;
+    const requestsPerSecond = entry['requests-per-second'];
+    const { key = 'address', burst = Math.max(1, Math.ceil(requestsPerSecond)) } = entry;
+    const field = /^field:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/.exec(key)?.[1];
+    if (key !== 'address' && field === undefined) {
+      this.#refuse(['rate-limit', 'key'], 'no such key', 'write address or field:NAME');
+    }
+    return { requestsPerSecond, burst, key: field === undefined ? 'address' : { field } };
+  }
+
+  #compression(): CompressionOptions | null {
+    const { compression } = this.#entry;
+    if (compression === undefined || compression === false) return null;
+    const entry = compression === true ? {} : compression;
+    return {
+      encodings: entry.encodings ?? COMPRESSION_ENCODINGS_DEFAULT,
+      minBytes: entry['min-size'] ?? COMPRESSION_SIZE_MIN_DEFAULT,
+      types: (entry.types ?? COMPRESSION_TYPES_DEFAULT).map((type) => type.toLowerCase()),
+    };
+  }
+
+  #errorPages(): ErrorPages | null {
+    const entry = this.#entry['error-pages'];
+    if (entry === undefined) return null;
+    const pages: Record<string, { contentType: string; content: string }> = {};
+    for (const [status, file] of Object.entries(entry)) {
+      if (status === 'intercept' || typeof file !== 'string') continue;
+      const page = this.#errorPage(status, file);
+      if (page !== undefined) pages[status] = page;
+    }
+    return { pages, intercept: entry.intercept === true };
+  }
+
+  #errorPage(status: string, file: string): { contentType: string; content: string } | undefined {
+    const path = resolve(this.#context.directory, file);
+    const contentType = CONTENT_TYPES[extname(path).toLowerCase()] ?? 'text/plain; charset=utf-8';
+    try {
+      if (statSync(path).size > ERROR_PAGE_BYTES_MAX) {
+        const problem = `${path} is longer than ${ERROR_PAGE_BYTES_MAX} octets`;
+        this.#refuse(['error-pages', status], problem, 'make the page smaller');
+        return undefined;
+      }
+      return { contentType, content: readFileSync(path, 'utf8') };
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const problem = `${path} cannot be read (${code})`;
+      this.#refuse(['error-pages', status], problem, 'name a file that this user may read');
+      return undefined;
+    }
+  }
+}
+
+const CONTENT_TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.htm': 'text/html; charset=utf-8',
+  '.json': 'application/json',
+  '.txt': 'text/plain; charset=utf-8',
+  '.xml': 'application/xml',
+};
+
+function withType(
+  fields: Readonly<Record<string, string>>,
+  body: string,
+): Readonly<Record<string, string>> {
+  const hasType = Object.keys(fields).some((name) => name.toLowerCase() === 'content-type');
+  return hasType || body === '' ? fields : { ...fields, 'content-type': CONTENT_TYPES['.txt']! };
+}
