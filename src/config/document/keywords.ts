@@ -7,7 +7,7 @@ export interface ValueSchema {
   readonly default?: unknown;
   readonly examples?: readonly unknown[];
   readonly type?: string | readonly string[];
-  readonly enum?: readonly (string | number)[];
+  readonly enum?: readonly (string | number | boolean)[];
   readonly pattern?: string;
   readonly minimum?: number;
   readonly maximum?: number;

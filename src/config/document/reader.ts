@@ -88,10 +88,11 @@ class SchemaReader {
 
   #readMap(schema: ValueSchema, map: YAMLMap, path: KeyPath): unknown {
     const value: Record<string, unknown> = {};
+    const misspelt = new Set<string>();
     for (const item of map.items) {
       if (!isPair(item)) continue;
       const key = keyOf(item.key);
-      const inner = this.#schemaOf(schema, key, path);
+      const inner = this.#schemaOf(schema, key, path, misspelt);
       if (inner === null) continue;
       const read = this.read(inner, item.value, [...path, key]);
       if (read !== UNREADABLE) define(value, key, read);
@@ -99,13 +100,21 @@ class SchemaReader {
     for (const key of schema.required ?? []) {
       if (Object.hasOwn(value, key)) continue;
       const inner = schema.properties![key]!;
-      if (!map.has(key)) this.#refuse(path, `it has no ${key}`, remedyFor(inner, [key]));
+      // What is misspelt has been told.
+      if (!map.has(key) && !misspelt.has(key))
+        this.#refuse(path, `it has no ${key}`, remedyFor(inner, [key]));
       define(value, key, standIn(inner));
     }
     return value;
   }
 
-  #schemaOf(schema: ValueSchema, key: string, path: KeyPath): ValueSchema | null {
+  /** Notes the key that was meant by one that is unknown. */
+  #schemaOf(
+    schema: ValueSchema,
+    key: string,
+    path: KeyPath,
+    misspelt: Set<string>,
+  ): ValueSchema | null {
     const { properties = {}, patternProperties = {}, additionalProperties } = schema;
     if (Object.hasOwn(properties, key)) return properties[key]!;
     for (const [pattern, inner] of Object.entries(patternProperties)) {
@@ -114,6 +123,7 @@ class SchemaReader {
     if (typeof additionalProperties === 'object') return additionalProperties;
     const names = Object.keys(properties);
     const near = nearestWord(key, names);
+    if (near !== undefined) misspelt.add(near);
     const remedy =
       near === undefined ? `the keys are ${names.join(', ')}` : `did you mean ${near}?`;
     this.#refuse([...path, key], `unknown key ${JSON.stringify(key)}`, remedy, true);

@@ -1,8 +1,8 @@
 /** Keys that say the same as a flag: what they mean and how they are read is in the option table. */
 import { type TSchema, Type } from 'typebox';
 import { type OptionName, optionNamed, optionTable } from '../option-table.ts';
+import { ofKind } from './kinds.ts';
 
-/** `default`: where it differs from what the flag's says. */
 export function flagKey(name: OptionName): TSchema {
   const { type, summary, details, defaultText, example, repeatable } = optionNamed(name)!;
   const words = {
@@ -11,9 +11,9 @@ export function flagKey(name: OptionName): TSchema {
     default: defaultText,
     examples: [example],
   };
-  const one = { type: ['string', 'integer', 'boolean'], 'x-kind': type, 'x-option': name };
-  if (!repeatable) return Type.Unsafe({ ...one, ...words });
-  const item = { ...one, examples: [example] };
+  const option = { 'x-option': name };
+  if (!repeatable) return ofKind(type, { ...words, ...option });
+  const item = ofKind(type, { examples: [example], ...option });
   return Type.Unsafe({ anyOf: [item, { type: 'array', items: item }], ...words });
 }
 

@@ -4,6 +4,7 @@
  */
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox';
 import type { AddressRange } from '../../base/address-range.ts';
+import type { KindName } from '../document/kinds.ts';
 import type { Endpoint, OriginOptions } from '../options.ts';
 
 /** What every key says of itself. */
@@ -27,55 +28,78 @@ export interface TextWords extends KeyWords {
   readonly minLength?: number;
 }
 
-// Patterns are hints for editors; the parser of the kind decides.
-const TIME = '^\\d+(\\.\\d+)? ?(ms|s|m)$';
-const LONG_TIME = '^\\d+(\\.\\d+)? ?(ms|s|m|h|d)$';
-const SIZE = '^\\d+(\\.\\d+)? ?([KMGT]i?)?[Bb]?$';
+const WORDS = ['string', 'integer', 'boolean'];
+
+/** How editors see values of a kind. Hints: the parser of the kind decides. */
+const forms: Readonly<Record<KindName, object>> = {
+  addresses: { type: 'string' },
+  'addresses-or-off': { type: 'string' },
+  count: { type: 'integer', minimum: 1 },
+  duration: { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m)$' },
+  endpoint: { type: ['string', 'integer'] },
+  'endpoint-or-off': { type: ['string', 'integer', 'boolean'] },
+  feature: { type: 'string', pattern: '=(on|off)$' },
+  'log-format': { enum: ['combined', 'json'] },
+  'log-scope': { enum: ['failed', 'all'] },
+  'log-target': { type: ['string', 'boolean'] },
+  'long-duration': { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m|h|d)$' },
+  path: { type: 'string' },
+  'path-or-off': { type: ['string', 'boolean'] },
+  share: { type: 'string', pattern: '^[\\d.]+ ?%$' },
+  size: { type: ['string', 'integer'], pattern: '^\\d+(\\.\\d+)? ?([KMGTkmgt]i?)?[Bb]?$' },
+  switch: { enum: ['on', 'off', true, false] },
+  url: { type: 'string' },
+  'url-or-off': { type: ['string', 'boolean'] },
+};
+
+/** A value that is read by the kind's parser. */
+export function ofKind<T>(kind: KindName, words: Partial<KeyWords>): TUnsafe<T> {
+  return Type.Unsafe({ type: WORDS, ...forms[kind], 'x-kind': kind, ...words });
+}
 
 /** `on` or `off`; a boolean once read. */
 export function onOff(words: KeyWords): TUnsafe<boolean> {
-  const type = ['boolean', 'string'];
-  return Type.Unsafe({ type, enum: ['on', 'off', true, false], 'x-kind': 'switch', ...words });
+  return ofKind('switch', words);
 }
 
 /** Milliseconds once read; up to an hour. */
 export function duration(words: KeyWords): TUnsafe<number> {
-  return Type.Unsafe({ type: 'string', pattern: TIME, 'x-kind': 'duration', ...words });
+  return ofKind('duration', words);
 }
 
 /** Milliseconds once read; also hours and days. */
 export function longDuration(words: KeyWords): TUnsafe<number> {
-  return Type.Unsafe({ type: 'string', pattern: LONG_TIME, 'x-kind': 'long-duration', ...words });
+  return ofKind('long-duration', words);
 }
 
 /** Octets once read. */
 export function size(words: KeyWords): TUnsafe<number> {
-  return Type.Unsafe({ type: ['string', 'integer'], pattern: SIZE, 'x-kind': 'size', ...words });
+  return ofKind('size', words);
 }
 
 /** `20%`; 0 to 1 once read. */
 export function share(words: KeyWords): TUnsafe<number> {
-  return Type.Unsafe({ type: 'string', pattern: '^[\\d.]+ ?%$', 'x-kind': 'share', ...words });
+  return ofKind('share', words);
 }
 
 /** `[HOST:]PORT` or `unix:PATH`. */
 export function endpoint(words: KeyWords): TUnsafe<Endpoint> {
-  return Type.Unsafe({ type: ['string', 'integer'], 'x-kind': 'endpoint', ...words });
+  return ofKind('endpoint', words);
 }
 
 /** An http, https or h2c URL. */
 export function originUrl(words: KeyWords): TUnsafe<OriginOptions> {
-  return Type.Unsafe({ type: 'string', 'x-kind': 'url', ...words });
+  return ofKind('url', words);
 }
 
 /** An absolute path once read; relative to the file as written. */
 export function file(words: KeyWords): TUnsafe<string> {
-  return Type.Unsafe({ type: 'string', 'x-kind': 'path', ...words });
+  return ofKind('path', words);
 }
 
 /** IP addresses and ranges of them; `localhost` is this machine. */
 export function addressRanges(words: KeyWords): TUnsafe<readonly AddressRange[]> {
-  const items = { type: 'string', 'x-kind': 'addresses', examples: ['10.0.0.0/8'] };
+  const items = ofKind('addresses', { title: 'ADDRESS[/BITS]', examples: ['10.0.0.0/8'] });
   return Type.Unsafe({ type: 'array', items, examples: [['10.0.0.0/8']], ...words });
 }
 
