@@ -312,10 +312,11 @@ export class OriginRequest implements FetchHandler {
           passMemory.remember(key, storing, response.status, nowMs);
           flight?.lease?.pass();
         }
-        owner.onOriginResponse(response, storing);
         const { observer } = environment;
         const input = { fetch: this.#fetch, writer, head: response, consumer: owner, flight };
+        // First, for the owner may have enough with the head.
         this.#fill = new Fill({ ...input, observer });
+        owner.onOriginResponse(response, storing);
         return;
       }
       // A response that says how long it is may be too long for the store.
