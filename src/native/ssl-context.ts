@@ -13,6 +13,7 @@ import { addressOfCertificate, addressOfKey, type Certificate, type PrivateKey }
 const { checked } = libssl;
 
 // Names and values of ssl.h.
+const SSL_CTRL_SESS_TIMEOUTS = 30;
 const SSL_CTRL_MODE = 33;
 const SSL_CTRL_SET_SESS_CACHE_MODE = 44;
 const SSL_CTRL_CHAIN_CERT = 89;
@@ -75,6 +76,7 @@ export class SslContext implements Disposable {
   /** By the address of the certificate, of which OpenSSL holds a reference as well. */
   readonly #staples = new Map<bigint, NativeBuffer>();
   #connectionCount = 0;
+  #expiredSeen = 0;
   #closing = false;
 
   static {
@@ -206,6 +208,14 @@ export class SslContext implements Disposable {
   setTickets(countPerHandshake: number, lifetimeSeconds: number): void {
     checked.SSL_CTX_set_num_tickets(this.#address, countPerHandshake);
     checked.SSL_CTX_set_timeout(this.#address, BigInt(lifetimeSeconds));
+  }
+
+  /** How many sessions were not resumed since the last call because they had expired. */
+  takeExpiredSessions(): number {
+    const count = checked.SSL_CTX_ctrl(this.#address, SSL_CTRL_SESS_TIMEOUTS, 0n, 0n);
+    const more = count - this.#expiredSeen;
+    this.#expiredSeen = count;
+    return more;
   }
 
   /** The context frees `keys` with itself. */

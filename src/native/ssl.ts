@@ -385,6 +385,14 @@ export class Ssl implements Disposable {
     return ssl.SSL_session_reused(this.#ssl) === 1;
   }
 
+  /**
+   * Server: whether the session that was offered had expired. To be asked right after the ClientHello
+   * was read, by every connection of the context: OpenSSL only counts.
+   */
+  takeIsExpired(): boolean {
+    return this.#context.takeExpiredSessions() > 0;
+  }
+
   /** Whether there is a session yet: not before the ClientHello, nor after a HelloRetryRequest. */
   get hasSession(): boolean {
     return SSL_get_session(this.#ssl) !== 0n;

@@ -432,6 +432,7 @@ export class TlsEngine implements TlsConnection {
     this.#clientHello = null;
     this.#wantsClientHello = false;
   }
+      isTicketExpired: ssl.takeIsExpired(),
 
   /** Taken once, at the end of the handshake. */
   #record(failure: Failure | null) {

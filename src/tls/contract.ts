@@ -18,8 +18,8 @@ export interface HandshakeRecord {
   readonly resumed: boolean;
   readonly earlyData: EarlyDataOutcome;
   /**
-   * Words for a rejection: `policy off`, `hello retry request`, `ticket not accepted`, `server name
-   * changed`, `ALPN changed`, `ticket age implausible`; '' otherwise.
+   * Words for a rejection, as `policy off` or `replayed` (docs/explanation/early-data.md has all); ''
+   * otherwise.
    */
   readonly earlyDataReason: string;
   readonly earlyDataBytes: number;

@@ -72,12 +72,15 @@ export function earlyDataRejection(
     readonly helloRetryRequest: boolean;
     /** Why the gate said no; '' when it did not. */
     readonly refusal: string;
+    /** Whether the session that was offered had expired. */
+    readonly isTicketExpired: boolean;
   },
 ): string {
   if (ssl.earlyDataStatus !== EarlyDataStatus.rejected) return '';
   // RFC 8446 §4.2.10: what a server must check before it accepts.
   if (facts.helloRetryRequest) return 'hello retry request';
   if (!facts.isAllowed) return 'policy off';
+  if (!ssl.isResumed && facts.isTicketExpired) return 'ticket expired';
   if (!ssl.isResumed) return 'ticket not accepted';
   if (!ssl.isNameOfSession) return 'server name changed';
   if (ssl.alpn !== ssl.alpnOfSession) return 'ALPN changed';

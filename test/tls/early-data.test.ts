@@ -216,6 +216,21 @@ describe('early data that is not accepted', () => {
     assert.equal(pair.server.record.resumed, true);
   });
 
+  test('since the ticket has expired on its way', async () => {
+    using server = serverContext({ ticketLifetimeSeconds: 1 });
+    using client = clientContext();
+    using session = obtainSession(server, client);
+    using pair = new Pair(server, client, { session, earlyData });
+    using fresh = new Pair(server, client);
+    await setTimeout(2_100);
+    pair.settle();
+    assert.equal(pair.server.record.outcome, 'complete');
+    assert.equal(pair.server.record.resumed, false);
+    assert.equal(pair.server.record.earlyDataReason, 'ticket expired');
+    fresh.settle();
+    assert.equal(fresh.server.record.earlyDataReason, '');
+  });
+
   test('full of 16 KiB, and switched off', () => {
     using first = serverContext();
     using client = clientContext();
