@@ -4,7 +4,7 @@ import type { EarlyDataPolicy } from '../proxy/early-data.ts';
 import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
-import type { HostTlsOptions } from '../tls/host-options.ts';
+import { EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
 import type { FuseOptions, RecorderOptions } from '../triage/options.ts';
 
 /** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
@@ -75,6 +75,20 @@ export interface CertificateFiles {
   readonly keyFile: string;
 }
 
+/** What TLS with clients is like on all hosts. */
+export interface TlsOptions {
+  /** An absolute path for the secrets of all connections, or ''. */
+  readonly keyLog: string;
+  /** Octets of early data that open handshakes of one worker may send. */
+  readonly earlyDataInFlightBytesMax: number;
+}
+
+/** When nothing was said. */
+export const plainTls: TlsOptions = {
+  keyLog: '',
+  earlyDataInFlightBytesMax: EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
+};
+
 export interface SluiceOptions {
   /** Of --origin: what is shown to whoever starts it. */
   readonly origin: OriginOptions;
@@ -85,6 +99,7 @@ export interface SluiceOptions {
   readonly listeners: readonly ListenerOptions[];
   /** The first is for names that none of them has. Empty when there is no https listener. */
   readonly hosts: readonly HostOptions[];
+  readonly tls: TlsOptions;
   readonly workers: number;
   /** Octets for the cache, over all workers: of disk with a directory, else of RAM. */
   readonly cacheSizeBytes: number;

@@ -41,6 +41,7 @@ import {
   type ListenerOptions,
   type OriginOptions,
   plainListener,
+  plainTls,
   type SluiceOptions,
 } from './options.ts';
 import type { FileSections } from './sections.ts';
@@ -78,6 +79,7 @@ export async function resolveOptions(
   const resolved = attempts.all({
     traffic: () => resolveTraffic(values, surroundings, sections),
     listeners: () => resolveListeners(values, sections),
+    tls: () => sections.tls ?? plainTls,
     workers: workersOf,
     cache: () => resolveCache(values, workersOf(), surroundings),
     purgeFrom: () => resolveRanges(values, 'purge-from'),

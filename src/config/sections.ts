@@ -1,11 +1,12 @@
 /** What the sections of a file have come to, each where the file has it. */
 import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
-import type { HostOptions, ListenerOptions } from './options.ts';
+import type { HostOptions, ListenerOptions, TlsOptions } from './options.ts';
 
 export interface FileSections {
   readonly listeners?: readonly ListenerOptions[];
   readonly hosts?: readonly HostOptions[];
+  readonly tls?: TlsOptions;
   /** At least one. */
   readonly origins?: readonly OriginGroupOptions[];
   readonly routes?: readonly RouteOptions[];

@@ -68,6 +68,18 @@ const definitions = [
     summary: 'Sends certificates compressed (RFC 8879) to clients that can take them so.',
     isOnByDefault: true,
   },
+  {
+    name: 'ocsp-stapling',
+    kind: 'handshake',
+    summary: 'Sends the revocation status with certificates, to clients that ask for it.',
+    isOnByDefault: true,
+  },
+  {
+    name: 'key-log',
+    kind: 'handshake',
+    summary: 'Writes the secrets of connections to the key log, where there is one.',
+    isOnByDefault: true,
+  },
 ] as const satisfies readonly FeatureDefinition[];
 
 export type FeatureName = (typeof definitions)[number]['name'];

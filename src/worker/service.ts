@@ -14,6 +14,7 @@ import type { PassMemory } from '../proxy/pass-memory.ts';
 import { ReverseProxy } from '../proxy/proxy.ts';
 import type { PurgeGate } from '../proxy/purge-request.ts';
 import type { Reactor } from '../reactor/reactor.ts';
+import type { FeatureSwitches } from '../tls/features.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import type { ServerContext } from '../tls/server-context.ts';
 import type { BatchClock } from './batch-clock.ts';
@@ -30,7 +31,7 @@ import { defaultDownstreamLimits } from './limits.ts';
 import { exchangeObserver } from './observers.ts';
 import { openOrigins, type WorkerOrigins } from './origins.ts';
 import { openRoutes } from './routing.ts';
-import { openTls } from './tls.ts';
+import { certificatesToSend, openTls } from './tls.ts';
 
 /** What outlives any configuration: it belongs to the worker. */
 export interface ServiceBase {
@@ -55,6 +56,7 @@ export class Service {
   readonly #origins: WorkerOrigins;
   readonly #disposables: Disposable[] = [];
   #tls: ServerContext | null = null;
+  readonly #features: FeatureSwitches;
   readonly #hostNames: readonly string[];
   /** PEM, by host. */
   readonly #certificates: string[][];
@@ -74,6 +76,7 @@ export class Service {
       throw error;
     }
     const hosts = options.hosts.map(({ tls }) => tls);
+    this.#features = options.features;
     this.#hostNames = hosts.map(({ names }) => names.join());
     this.#certificates = hosts.map(({ certificates }) => certificates.map(pemOf));
     this.#coverage = coverageOf(this.#certificates);
@@ -123,16 +126,17 @@ export class Service {
   #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {
     if (options.hosts.length === 0) return null;
     const { recorder } = this.#base.input;
-    const context = openTls(options, this.#base.input);
+    const { context, keyLog } = openTls(options, this.#base.input);
     this.#tls = context;
     this.#disposables.push(context);
+    if (keyLog !== null) this.#disposables.push(keyLog);
     return (handler, peer) => context.accept(handler, systemClock, { recorder, peer });
   }
 
   replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {
     const host = this.#hostNames.indexOf(names.join());
     if (host === -1) return;
-    this.#tls?.replaceCertificates(host, certificates);
+    this.#tls?.replaceCertificates(host, certificatesToSend(certificates, this.#features));
     this.#certificates[host] = certificates.map(pemOf);
     this.#coverage = coverageOf(this.#certificates);
   }

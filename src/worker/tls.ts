@@ -5,19 +5,28 @@ import { systemClock } from '../base/clock.ts';
 import type { HostOptions, SluiceOptions } from '../config/options.ts';
 import { EarlyDataGate } from '../tls/early-data-gate.ts';
 import { type FeatureSwitches, isOn } from '../tls/features.ts';
-import type { HostTlsOptions } from '../tls/host-options.ts';
+import type { CertificatePair, HostTlsOptions } from '../tls/host-options.ts';
 import { createHostedContext, type ServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
 import type { WorkerInput } from './contract.ts';
+import { KeyLog } from './key-log.ts';
+
+export interface WorkerTls {
+  readonly context: ServerContext;
+  /** To be disposed after the context; null when secrets are not logged. */
+  readonly keyLog: Disposable | null;
+}
 
 /** Throws UsageError for hosts that cannot be served. */
 export function openTls(
   options: SluiceOptions,
   input: Pick<WorkerInput, 'strikes' | 'ticketKeys' | 'recorder' | 'danger'>,
-): ServerContext {
+): WorkerTls {
   const { features } = options;
   assert(options.hosts.length > 0, 'a listener with TLS has a host');
-  return createHostedContext(
+  const isLogged = options.tls.keyLog !== '' && isOn('key-log', features);
+  const keyLog = isLogged ? new KeyLog(options.tls.keyLog, reportFault) : null;
+  const context = createHostedContext(
     {
       alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
       gate: new EarlyDataGate(new StrikeRegister(input.strikes), systemClock.wallMs),
@@ -25,9 +34,25 @@ export function openTls(
       ticketKeys: [input.ticketKeys],
       keepsClientHello: isOn('ja4', features),
       infoObservers: input.danger.observersOf(options, input.recorder),
+      earlyDataInFlightBytesMax: options.tls.earlyDataInFlightBytesMax,
+      logKey: keyLog?.write,
     },
     options.hosts.map((host) => withFeatures(host, features)),
   );
+  return { context, keyLog };
+}
+
+/** Without their status when that is switched off. */
+export function certificatesToSend(
+  certificates: readonly CertificatePair[],
+  features: FeatureSwitches,
+): readonly CertificatePair[] {
+  if (isOn('ocsp-stapling', features)) return certificates;
+  return certificates.map(({ certificatePem, keyPem }) => ({ certificatePem, keyPem }));
+}
+
+function reportFault(error: Error): void {
+  process.stderr.write(`sluice: key log: ${error.message}\n`);
 }
 
 /** What a host wants and no switch has taken away. */
@@ -35,6 +60,7 @@ function withFeatures({ tls }: HostOptions, features: FeatureSwitches): HostTlsO
   const enabled = tls.earlyData.enabled && isOn('early-data', features);
   return {
     ...tls,
+    certificates: certificatesToSend(tls.certificates, features),
     earlyData: { ...tls.earlyData, enabled },
     certificateCompression: tls.certificateCompression && isOn('certificate-compression', features),
   };

@@ -9,9 +9,11 @@ import { DEFAULT_GROUP } from '../resolve.ts';
 import { type ConfigurationEntry, configurationSchema } from '../schema/configuration.ts';
 import type { FileSections } from '../sections.ts';
 import { type Compilation, CompileContext } from './context.ts';
+import { compileHosts } from './hosts.ts';
 import { compileListeners } from './listeners.ts';
 import { compileOrigins } from './origins.ts';
 import { compileRoutes } from './routes.ts';
+import { compileTls } from './tls.ts';
 
 export interface CompiledFile {
   readonly sections: FileSections;
@@ -49,10 +51,12 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
 
 function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {
   const at = (name: string) => new CompileContext(compilation, [name]);
-  const { listeners, origins, routes } = entry;
+  const { listeners, hosts, tls, origins, routes } = entry;
   // The section of origins, or the one that a flag or key makes.
   const groups = origins === undefined ? [DEFAULT_GROUP] : Object.keys(origins);
   return {
+    ...(hosts && { hosts: compileHosts(hosts, at('hosts')) }),
+    ...(tls && { tls: compileTls(tls, at('tls')) }),
     ...(listeners && { listeners: compileListeners(listeners, at('listeners')) }),
     ...(origins && { origins: compileOrigins(origins, at('origins')) }),
     ...(routes && { routes: compileRoutes(routes, groups, at('routes')) }),
@@ -63,6 +67,8 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
 const SHORT_FOR = {
   http: 'listeners',
   https: 'listeners',
+  cert: 'hosts',
+  key: 'hosts',
   origin: 'origins',
   'origin-ca': 'origins',
   'danger-skip-origin-verification': 'origins',

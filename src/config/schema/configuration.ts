@@ -3,14 +3,18 @@ import type { Static } from 'typebox';
 import type { ValueSchema } from '../document/keywords.ts';
 import { featuresSchema } from './features.ts';
 import { flagKey, flagNames } from './flags.ts';
+import { hostsSchema } from './hosts.ts';
 import { section } from './kinds.ts';
 import { listenersSchema } from './listeners.ts';
 import { originsSchema } from './origins.ts';
 import { routesSchema } from './routes.ts';
+import { tlsSchema } from './tls.ts';
 
 /** In the order in which files are written and documented. */
 const sections = {
   listeners: listenersSchema,
+  hosts: hostsSchema,
+  tls: tlsSchema,
   origins: originsSchema,
   routes: routesSchema,
   features: featuresSchema,

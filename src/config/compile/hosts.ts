@@ -1,0 +1,192 @@
+/**
+ * The section `hosts`: files are read here, and certificates, lists of ciphers and groups are tried
+ * on OpenSSL, so that a mistake is found before anything listens.
+ */
+import { readFileSync } from 'node:fs';
+import { UsageError } from '../../base/errors.ts';
+import {
+  type ClientIdentityFields,
+  defaultClientIdentityFields,
+} from '../../proxy/client-identity.ts';
+import { defaultEarlyDataPolicy, type EarlyDataPolicy } from '../../proxy/early-data.ts';
+import {
+  type CertificatePair,
+  type ClientCertificateOptions,
+  type HostEarlyDataOptions,
+  type HostTlsOptions,
+  plainHost,
+} from '../../tls/host-options.ts';
+import { hostWarnings } from '../../tls/server-host.ts';
+import type { KeyPath } from '../document/mistake.ts';
+import type { CertificateFiles, HostOptions } from '../options.ts';
+import type { HostsEntry } from '../schema/hosts.ts';
+import type { CompileContext } from './context.ts';
+
+type HostEntry = HostsEntry[number];
+type EarlyDataEntry = Exclude<NonNullable<HostEntry['early-data']>, boolean>;
+
+export function compileHosts(entries: HostsEntry, context: CompileContext): HostOptions[] {
+  const claimed = new Map<string, number>();
+  return entries.map((entry, index) => {
+    const host = new HostCompiler(entry, index, context.below(index)).compile();
+    for (const [i, name] of host.tls.names.entries()) {
+      const other = claimed.get(name);
+      if (other === undefined) claimed.set(name, index);
+      else context.refuse([index, 'names', i], `hosts[${other}] has it`, 'remove one of them');
+    }
+    return host;
+  });
+}
+
+const HOST_NAME =
+  /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
+
+class HostCompiler {
+  readonly #entry: HostEntry;
+  readonly #index: number;
+  readonly #context: CompileContext;
+  #isSound = true;
+
+  constructor(entry: HostEntry, index: number, context: CompileContext) {
+    this.#entry = entry;
+    this.#index = index;
+    this.#context = context;
+  }
+
+  compile(): HostOptions {
+    const { tls: entry = {} } = this.#entry;
+    const certificates = this.#certificates();
+    const tls: HostTlsOptions = {
+      names: this.#names(),
+      certificates: certificates.map(({ pair }) => pair),
+      minVersion: entry['min-version'] ?? plainHost.minVersion,
+      maxVersion: entry['max-version'] ?? plainHost.maxVersion,
+      ciphers: entry.ciphers ?? plainHost.ciphers,
+      cipherSuites: entry['cipher-suites'] ?? plainHost.cipherSuites,
+      groups: entry.groups ?? plainHost.groups,
+      clientCertificates: this.#clientCertificates(),
+      earlyData: this.#earlyData(),
+      ocspStapling: entry['ocsp-stapling'] ?? plainHost.ocspStapling,
+      certificateCompression: entry['certificate-compression'] ?? plainHost.certificateCompression,
+    };
+    if (this.#isSound) this.#try(tls);
+    return {
+      tls,
+      certificateFiles: certificates.map(({ files }) => files),
+      earlyDataPolicy: this.#earlyDataPolicy(),
+      clientIdentityFields: this.#identityFields(),
+    };
+  }
+
+  #refuse(path: KeyPath, problem: string, remedy: string): void {
+    this.#isSound = false;
+    this.#context.refuse(path, problem, remedy);
+  }
+
+  /** What OpenSSL says to it. */
+  #try(tls: HostTlsOptions): void {
+    try {
+      for (const warning of hostWarnings(tls)) this.#context.warn([], warning);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      this.#refuse([], error.message, error.remedy);
+    }
+  }
+
+  #names(): string[] {
+    const { names = [] } = this.#entry;
+    if (names.length === 0 && this.#index > 0) {
+      this.#refuse([], 'only the first host can be without names', 'add names');
+    }
+    return names.map((written, i) => {
+      const name = written.toLowerCase().replace(/\.$/, '');
+      if (name.length > 253 || !HOST_NAME.test(name)) {
+        const remedy = 'write it as example.org or *.example.org, in ASCII';
+        this.#refuse(['names', i], 'no host name', remedy);
+      }
+      return name;
+    });
+  }
+
+  #certificates(): { pair: CertificatePair; files: CertificateFiles }[] {
+    const { certificates } = this.#entry;
+    return certificates.map(({ cert, key }, i) => {
+      const files = { certificateFile: cert, keyFile: key };
+      const certificatePem = this.#readPem(['certificates', i, 'cert'], files.certificateFile);
+      const keyPem = this.#readPem(['certificates', i, 'key'], files.keyFile);
+      return { pair: { certificatePem, keyPem }, files };
+    });
+  }
+
+  #readPem(path: KeyPath, file: string): string {
+    let text = '';
+    try {
+      text = readFileSync(file, 'latin1');
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const why = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
+      this.#refuse(path, `${file}: ${why}`, 'name a PEM file that this user may read');
+      return text;
+    }
+    if (!text.includes('-----BEGIN ')) {
+      this.#refuse(path, `${file}: not a PEM file`, 'convert it to PEM');
+    }
+    return text;
+  }
+
+  #clientCertificates(): ClientCertificateOptions {
+    const entry = this.#entry.tls?.['client-certificates'];
+    if (entry === undefined || entry.mode === 'off') return plainHost.clientCertificates;
+    const path = ['tls', 'client-certificates'];
+    if (entry.ca === undefined) {
+      this.#refuse(path, 'nobody is trusted to issue them', 'add ca: FILE');
+      return plainHost.clientCertificates;
+    }
+    return { mode: entry.mode, authoritiesPem: this.#readPem([...path, 'ca'], entry.ca) };
+  }
+
+  #identityFields(): ClientIdentityFields {
+    const entry = this.#entry.tls?.['client-certificates'];
+    const name = (key: 'field' | 'chain-field' | 'subject-field', byDefault: string) => {
+      const written = entry?.[key];
+      if (written === undefined) return byDefault;
+      return written === 'off' ? '' : written.toLowerCase();
+    };
+    return {
+      certificate: name('field', defaultClientIdentityFields.certificate),
+      chain: name('chain-field', defaultClientIdentityFields.chain),
+      subject: name('subject-field', defaultClientIdentityFields.subject),
+    };
+  }
+
+  get #earlyDataEntry(): EarlyDataEntry {
+    const entry = this.#entry['early-data'] ?? {};
+    return typeof entry === 'boolean' ? { enabled: entry } : entry;
+  }
+
+  #earlyData(): HostEarlyDataOptions {
+    const entry = this.#earlyDataEntry;
+    const { enabled, bytesMax, inFlightBytesMax } = plainHost.earlyData;
+    return {
+      enabled: entry.enabled ?? enabled,
+      bytesMax: entry['max-size'] ?? bytesMax,
+      inFlightBytesMax: entry['in-flight-max'] ?? inFlightBytesMax,
+    };
+  }
+
+  #earlyDataPolicy(): EarlyDataPolicy {
+    const entry = this.#earlyDataEntry;
+    const { methods, query, refusedPaths, otherwise } = defaultEarlyDataPolicy;
+    for (const [i, path] of (entry['refused-paths'] ?? []).entries()) {
+      if (path.startsWith('/') && !/[?#\s]/.test(path)) continue;
+      const remedy = 'begin it with / and leave out query and spaces';
+      this.#refuse(['early-data', 'refused-paths', i], 'no path', remedy);
+    }
+    return {
+      methods: entry.methods ?? methods,
+      query: entry.query ?? query,
+      refusedPaths: entry['refused-paths'] ?? refusedPaths,
+      otherwise: entry.otherwise ?? otherwise,
+    };
+  }
+}
