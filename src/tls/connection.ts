@@ -379,6 +379,7 @@ export class TlsEngine implements TlsConnection {
       isAllowed: this.#judge?.isAllowed(ssl.tag) ?? false,
       helloRetryRequest: this.#helloRetryRequest,
       refusal: this.#judge?.takeRefusal() ?? '',
+      isTicketExpired: ssl.takeIsExpired(),
     });
     ssl.stampSession();
   }
@@ -432,7 +433,6 @@ export class TlsEngine implements TlsConnection {
     this.#clientHello = null;
     this.#wantsClientHello = false;
   }
-      isTicketExpired: ssl.takeIsExpired(),
 
   /** Taken once, at the end of the handshake. */
   #record(failure: Failure | null) {
