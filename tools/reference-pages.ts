@@ -1,8 +1,11 @@
 /** The reference pages that come from tables in the source, by file name. */
+import { jsonSchemaText } from '../src/config/json-schema.ts';
 import { commandLineReference } from '../src/config/reference.ts';
+import { configurationSchema } from '../src/config/schema/configuration.ts';
 import { accessLogFields, accessLogLine } from '../src/telemetry/access-log-line.ts';
 import { type ExchangeSummary, emptySummary } from '../src/telemetry/exchange-summary.ts';
 import { type MetricDefinition, metricTable } from '../src/telemetry/metric-table.ts';
+import { configurationPage } from './configuration-page.ts';
 import { featuresPage } from './features-page.ts';
 import { handshakeLogPage } from './handshake-log-page.ts';
 import { limitsPage } from './limits-page.ts';
@@ -10,6 +13,8 @@ import { limitsPage } from './limits-page.ts';
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['docs/reference/command-line.md', commandLineReference()],
+    ['docs/reference/configuration.md', configurationPage()],
+    ['schema/sluice.schema.json', jsonSchemaText(configurationSchema)],
     ['docs/reference/metrics.md', metricsReference()],
     ['docs/reference/features.md', featuresPage()],
     ['docs/reference/handshake-log.md', handshakeLogPage()],

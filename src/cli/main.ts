@@ -45,6 +45,14 @@ async function perform(words: readonly string[]): Promise<number> {
     const { reloadCommand } = await import('./reload.ts');
     return reloadCommand(words.slice(1));
   }
+  if (words[0] === 'check' && !words.includes('--help')) {
+    const { checkCommand } = await import('./check.ts');
+    return checkCommand(words.slice(1));
+  }
+  if (words[0] === 'config' && !words.includes('--help')) {
+    const { configCommand } = await import('./config.ts');
+    return configCommand(words.slice(1));
+  }
   const commandLine = parseCommandLine(words, process.cwd());
   switch (commandLine.command) {
     case 'help': {

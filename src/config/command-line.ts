@@ -15,7 +15,16 @@ export interface CommandLine {
 
 const COMMANDS = ['run', 'demo'] as const;
 /** Commands with words of their own (cli/), for whom a typing mistake is looked for here. */
-const OTHER_COMMANDS = ['cache', 'handshakes', 'capsules', 'origins', 'reload'];
+const OTHER_COMMANDS = [
+  'cache',
+  'check',
+  'config',
+  'handshakes',
+  'capsules',
+  'fuse',
+  'origins',
+  'reload',
+];
 const SHORT_FLAGS: Record<string, string> = { '-h': '--help', '-V': '--version' };
 
 const flagNames = [...optionTable, ...commandLineOnly].map((option) => option.name);

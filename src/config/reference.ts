@@ -18,6 +18,9 @@ export function helpText(): string {
 Usage:
   sluice [run] --origin URL [flags]   serve an origin
   sluice demo [flags]                 serve a built-in one, and print what to try
+  sluice check FILE                   tell everything that is wrong with a configuration file
+  sluice config explain [KEY]         say what a key of that file means
+  sluice config schema                print its JSON Schema, for editors
   sluice cache status                 count what the cache holds
   sluice cache lookup URL             say what is stored for a URL, or why nothing is
   sluice cache purge WHAT [--soft]    --url URL, --prefix URL, --host NAME, --tag TAG or --all
@@ -145,17 +148,19 @@ certificate lives in memory until the end, and each start compiles anew.
 
 ## Configuration file
 
-\`--config FILE\` reads the same options from YAML or JSON, each under its flag's name; a flag that
-may be given more than once takes a list. Flags override the file. File names in it are relative to
-the file's directory. An unknown key or a bad value is an error with line and column.
+\`--config FILE\` reads YAML or JSON. It may hold the flags above, each under its name, and more than
+flags can say: several hosts, groups of origins, routes. See [configuration file](configuration.md).
 
-\`\`\`yaml
-origin: http://127.0.0.1:3000
-http: 8080
-https: [8443, "[::1]:8443"]
-cache-size: 64MiB
-access-log: /var/log/sluice/access.log
 \`\`\`
+sluice check FILE [--json]
+sluice config explain [KEY] [--json]
+sluice config schema
+\`\`\`
+
+\`check\` tells everything that is wrong with a file, with line, column and what to write, and exits
+with 2; or what the file comes to. It starts, makes and writes nothing. \`config explain\` says what a
+key means (\`routes[].cache.lifetime\`; without a key: which there are), \`config schema\` prints the
+JSON Schema of the file.
 `;
 }
 

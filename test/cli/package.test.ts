@@ -24,6 +24,7 @@ function install(): string {
   mkdirSync(checkout);
   for (const name of [
     'bin',
+    'schema',
     'src',
     'tools',
     'package.json',

@@ -28,7 +28,7 @@ export function mistakeText({ file, line, column, key, problem, remedy }: Mistak
 }
 
 /** A problem that begins with the value in quotes follows the key as its value does. */
-function keyAndProblem(key: string, problem: string): string {
+export function keyAndProblem(key: string, problem: string): string {
   if (key === '') return problem;
   return problem.startsWith('"') ? `${key} ${problem}` : `${key}: ${problem}`;
 }

@@ -1,0 +1,114 @@
+/** `sluice check FILE`: tells everything that is wrong with a configuration, and changes nothing. */
+import { UsageError } from '../base/errors.ts';
+import { keyAndProblem } from '../config/document/mistake.ts';
+import { readSource } from '../config/document/source.ts';
+import { loadConfiguration } from '../config/load.ts';
+import type { Endpoint, SluiceOptions } from '../config/options.ts';
+import { stateDirectory } from '../config/self-signed-store.ts';
+import { endpointText } from '../supervisor/listeners.ts';
+import { parseFlags } from './action-words.ts';
+
+const FLAGS = { json: false };
+
+const EXIT_OK = 0;
+const EXIT_MISTAKES = 2;
+
+type Told = UsageError['mistakes'][number];
+
+/** Resolves with the exit code. Throws UsageError for a file that cannot be read. */
+export async function checkCommand(words: readonly string[]): Promise<number> {
+  const names = words.filter((word) => !word.startsWith('-'));
+  const { flags } = parseFlags(
+    'check',
+    FLAGS,
+    words.filter((word) => word.startsWith('-')),
+  );
+  const [file] = names;
+  if (file === undefined || names.length > 1) {
+    const problem = file === undefined ? 'no file' : 'more than one file';
+    throw new UsageError(`check: ${problem}`, 'write sluice check FILE');
+  }
+  const isJson = flags.has('json');
+  const warnings: string[] = [];
+  const outcome = await check(file, (message) => warnings.push(message));
+  if (isJson) process.stdout.write(`${JSON.stringify(jsonOf(file, outcome, warnings), null, 2)}\n`);
+  else process.stdout.write(textOf(file, outcome, warnings));
+  return outcome.options === null ? EXIT_MISTAKES : EXIT_OK;
+}
+
+interface Outcome {
+  /** Null when there are mistakes. */
+  readonly options: SluiceOptions | null;
+  readonly mistakes: readonly Told[];
+}
+
+async function check(file: string, warn: (message: string) => void): Promise<Outcome> {
+  const source = readSource(file, process.cwd());
+  try {
+    const options = await loadConfiguration({
+      source,
+      flags: new Map(),
+      command: 'run',
+      isCheck: true,
+      nowMs: Date.now(),
+      stateDirectory: stateDirectory(process.env),
+      demoOrigin: null,
+      warn,
+    });
+    return { options, mistakes: [] };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const { mistakes, message: problem, remedy } = error;
+    // What is said of a flag is here something that the file as a whole lacks.
+    const whole = { file, line: 1, column: 1, key: '', problem, remedy };
+    return { options: null, mistakes: mistakes.length === 0 ? [whole] : mistakes };
+  }
+}
+
+function jsonOf(
+  file: string,
+  { options, mistakes }: Outcome,
+  warnings: readonly string[],
+): unknown {
+  const summary = options === null ? null : summaryOf(options);
+  return { file, ok: options !== null, mistakes, warnings, summary };
+}
+
+function textOf(file: string, { options, mistakes }: Outcome, warnings: readonly string[]): string {
+  let text = warnings.map((warning) => `warning: ${warning}\n`).join('');
+  for (const { file: name, line, column, key, problem, remedy } of mistakes) {
+    text += `${name}:${line}:${column}: ${keyAndProblem(key, problem)}\n    ${remedy}\n`;
+  }
+  if (options === null) {
+    const count = mistakes.length === 1 ? '1 mistake' : `${mistakes.length} mistakes`;
+    return `${text}${count}\n`;
+  }
+  text += `${file}: ok\n`;
+  for (const [what, lines] of Object.entries(summaryOf(options))) {
+    for (const [i, line] of lines.entries()) {
+      text += `  ${(i === 0 ? what : '').padEnd(10)} ${line}\n`;
+    }
+  }
+  return text;
+}
+
+/** What the configuration comes to, in lines. */
+function summaryOf(options: SluiceOptions): Readonly<Record<string, readonly string[]>> {
+  const { listeners, hosts, origins, routes, admin } = options;
+  return {
+    listeners: listeners.map(({ kind, endpoint }) => `${kind} ${endpointText(endpoint)}`),
+    hosts: hosts.map(({ tls, certificateFiles }) => {
+      const names = tls.names.length === 0 ? 'every name' : tls.names.join(', ');
+      const files = certificateFiles.map((one) => one?.certificateFile ?? 'self-signed');
+      return `${names}: ${files.join(', ')}`;
+    }),
+    origins: origins.map(({ name, servers }) => {
+      return `${name}: ${servers.map((server) => endpointText(server as Endpoint)).join(', ')}`;
+    }),
+    routes: routes.map(({ name, action }) => {
+      const to = action.kind === 'origin' ? action.origin : action.kind;
+      return name === to ? name : `${name} → ${to}`;
+    }),
+    admin: [admin === null ? 'off' : endpointText(admin)],
+  };
+}

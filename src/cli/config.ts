@@ -1,0 +1,86 @@
+/** `sluice config`: documentation of the keys of a configuration file, and its JSON Schema. */
+import { UsageError } from '../base/errors.ts';
+import { flowText } from '../config/document/keywords.ts';
+import { jsonSchemaText } from '../config/json-schema.ts';
+import {
+  defaultText,
+  findKey,
+  formText,
+  isWrittenInWords,
+  type KeyInfo,
+  keysBelow,
+} from '../config/keys.ts';
+import { configurationSchema } from '../config/schema/configuration.ts';
+import { onlyArgument, parseActionWords, printAnswer, refuseArguments } from './action-words.ts';
+
+/** True for flags with a value. */
+const FLAGS = { explain: { json: false }, schema: {} };
+
+/** Columns of a terminal. */
+const WIDTH = 80;
+
+/** Resolves with the exit code. Throws UsageError for a key that does not exist. */
+export async function configCommand(words: readonly string[]): Promise<number> {
+  const parsed = parseActionWords('config', FLAGS, words);
+  if (parsed.action === 'schema') {
+    refuseArguments(parsed, 'write config schema');
+    process.stdout.write(jsonSchemaText(configurationSchema));
+    return 0;
+  }
+  const written = parsed.arguments.length === 0 ? '' : onlyArgument(parsed, 'KEY');
+  const found = findKey(configurationSchema, written);
+  if (found.kind === 'unknown') {
+    throw new UsageError(`config explain: no key ${written}: unknown ${found.part}`, found.remedy);
+  }
+  printAnswer(parsed, jsonOf(found.key), textOf(found.key));
+  return 0;
+}
+
+function jsonOf(key: KeyInfo): unknown {
+  const { title, description, default: byDefault, examples } = key.schema;
+  const keys = keysBelow(key).map(({ path }) => path);
+  return {
+    key: key.path,
+    form: formText(key.schema),
+    title,
+    description,
+    default: byDefault,
+    examples,
+    keys,
+  };
+}
+
+function textOf(key: KeyInfo): string {
+  const { path, schema } = key;
+  const { title = '', description = '', examples = [] } = schema;
+  let text = path === '' ? '' : `${path}: ${formText(schema)}\n\n`;
+  text += `${wrapped(title, '')}\n`;
+  if (description !== '') text += `\n${wrapped(description, '')}\n`;
+  if (path !== '') {
+    const name = path.slice(path.lastIndexOf('.') + 1).replace(/\[\]$/, '');
+    const word = isWrittenInWords(schema) ? '' : `${name}: `;
+    text += `\nDefault: ${word}${defaultText(schema)}\n`;
+    for (const example of examples) text += `Example: ${name}: ${flowText(example)}\n`;
+  }
+  const below = keysBelow(key);
+  if (below.length > 0) text += `\nKeys:\n${below.map(line).join('')}`;
+  return text;
+}
+
+function line({ path, schema }: KeyInfo): string {
+  return `  ${path}\n${wrapped(schema.title ?? '', '      ')}\n`;
+}
+
+function wrapped(text: string, indent: string): string {
+  const lines: string[] = [];
+  let current = '';
+  for (const word of text.split(' ')) {
+    if (current !== '' && indent.length + current.length + 1 + word.length > WIDTH) {
+      lines.push(indent + current);
+      current = word;
+    } else {
+      current = current === '' ? word : `${current} ${word}`;
+    }
+  }
+  return [...lines, indent + current].join('\n');
+}

@@ -1,0 +1,96 @@
+/** Every key of the configuration file, by its path, with its documentation. */
+import { flowText, type ValueSchema } from './document/keywords.ts';
+import { kinds } from './document/kinds.ts';
+import { nearestWord } from './suggestion.ts';
+
+export interface KeyInfo {
+  /** As `routes[].cache.lifetime`; `*` stands for a name of the user's choice. */
+  readonly path: string;
+  readonly schema: ValueSchema;
+}
+
+/** The keys right below, of all ways to write the value. */
+export function keysBelow({ path, schema }: KeyInfo): KeyInfo[] {
+  const found = new Map<string, KeyInfo>();
+  const add = (part: string, inner: ValueSchema) => {
+    const below = path === '' ? part : `${path}.${part}`;
+    if (!found.has(below)) found.set(below, { path: below, schema: inner });
+  };
+  for (const [name, inner] of Object.entries(schema.properties ?? {})) add(name, inner);
+  for (const [pattern, inner] of Object.entries(schema.patternProperties ?? {})) {
+    add(`${pattern.replace(/^\^/, '')}*`, inner);
+  }
+  if (typeof schema.additionalProperties === 'object') add('*', schema.additionalProperties);
+  const within = [
+    ...(schema.anyOf ?? []).map((one) => ({ path, schema: one })),
+    ...(schema.items === undefined ? [] : [{ path: `${path}[]`, schema: schema.items }]),
+  ];
+  for (const one of within) for (const key of keysBelow(one)) found.set(key.path, key);
+  return [...found.values()];
+}
+
+/** The key and all below it, each before those below. */
+export function allKeys(root: KeyInfo): KeyInfo[] {
+  return keysBelow(root).flatMap((key) => [key, ...allKeys(key)]);
+}
+
+export type FoundKey =
+  | { readonly kind: 'found'; readonly key: KeyInfo }
+  /** `remedy`: what to write in its place. */
+  | { readonly kind: 'unknown'; readonly part: string; readonly remedy: string };
+
+/** `routes[].cache`, `routes[0].cache` and `routes.cache` are the same. */
+export function findKey(schema: ValueSchema, written: string): FoundKey {
+  let key: KeyInfo = { path: '', schema };
+  for (const part of written
+    .replace(/\[\w*\]/g, '')
+    .split('.')
+    .filter(Boolean)) {
+    const below = keysBelow(key);
+    const next = below.find(({ path }) => matches(lastPart(path), part));
+    if (next === undefined) return { kind: 'unknown', part, remedy: remedyFor(part, key, below) };
+    key = next;
+  }
+  return { kind: 'found', key };
+}
+
+function remedyFor(part: string, parent: KeyInfo, below: readonly KeyInfo[]): string {
+  const names = below.map(({ path }) => lastPart(path));
+  if (names.length === 0) return `${parent.path} has no keys: write ${parent.path}`;
+  const near = nearestWord(part, names);
+  return near === undefined ? `write one of ${names.join(', ')}` : `did you mean ${near}?`;
+}
+
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf('.') + 1);
+}
+
+function matches(known: string, part: string): boolean {
+  return known.endsWith('*') ? part.startsWith(known.slice(0, -1)) : known === part;
+}
+
+/** How a value is written, in a few words. */
+export function formText(schema: ValueSchema): string {
+  if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(formText))].join(', or ');
+  const kind = schema['x-kind'];
+  if (kind !== undefined) return kinds[kind].placeholder;
+  if (schema.enum !== undefined) return schema.enum.join('|');
+  if (schema.type === 'array') return `list of ${formText(schema.items ?? {})}`;
+  if (schema.type === 'object') return schema.properties === undefined ? 'map by name' : 'map';
+  if (schema.type === 'string') return 'text';
+  const { minimum, maximum } = schema;
+  const least = minimum === undefined ? '' : ` from ${minimum}`;
+  return `number${least}${maximum === undefined ? '' : ` to ${maximum}`}`;
+}
+
+/** The default as it would be written, or in words. */
+export function defaultText({ default: value }: ValueSchema): string {
+  if (value === undefined) return 'none';
+  return typeof value === 'string' ? value : flowText(value);
+}
+
+/** Whether the default is told in words, because it cannot be written. */
+export function isWrittenInWords(schema: ValueSchema): boolean {
+  const { default: value } = schema;
+  return typeof value === 'string' && /\s/.test(value);
+}
