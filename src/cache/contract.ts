@@ -165,6 +165,22 @@ export interface MachineWaiter {
   onOver(): void;
 }
 
+/** A page of what is stored. */
+export interface ListQuery {
+  /** Of keys; '' for all. */
+  readonly prefix: string;
+  /** Where the last page ended; '' for the first. Means something to the same kind of store only. */
+  readonly after: string;
+  /** Stored responses at most, but all of one key are together; at least 1. */
+  readonly limit: number;
+}
+
+export interface ListPage {
+  readonly entries: readonly { readonly key: string; readonly response: StoredResponse }[];
+  /** For the next page's `after`; null at the end. A page may be empty and not the last. */
+  readonly next: string | null;
+}
+
 export interface Store extends Disposable {
   /** Null when no other process shares the store. */
   readonly machineFetches: MachineFetches | null;
@@ -197,6 +213,10 @@ export interface Store extends Disposable {
    * many stored responses that were, as far as known at once; -1 when it is done lazily.
    */
   purge(selector: PurgeSelector, soft: boolean, nowMs: number): number;
+  /** How much is stored under a key's target: variants, parts, slices, and what rules add. */
+  measure(key: string): { readonly responses: number; readonly octets: number };
+  /** For operators: reads what it must, a bounded number of entries. */
+  list(query: ListQuery, callback: (page: ListPage) => void): void;
   /** Octets and entries held, for metrics. */
   readonly bytesUsed: number;
   readonly entryCount: number;

@@ -6,6 +6,8 @@ import { MemoryContent, MemoryContentReader } from './content.ts';
 import type {
   ContentReader,
   ContentWriter,
+  ListPage,
+  ListQuery,
   PreparedHit,
   PurgeSelector,
   Store,
@@ -164,6 +166,28 @@ export class RamStore implements Store {
       }
     }
     return count;
+  }
+
+  measure(key: string): { readonly responses: number; readonly octets: number } {
+    const hits = this.#slotsOf(targetOfKey(key)).flatMap((slot) => slot.hits);
+    const octets = hits.reduce((sum, hit) => sum + hit.response.contentLength, 0);
+    return { responses: hits.length, octets };
+  }
+
+  /** In the order of keys; `after` is a key. */
+  list({ prefix, after, limit }: ListQuery, callback: (page: ListPage) => void): void {
+    const keys: string[] = [];
+    for (const key of this.#slots.keys()) {
+      if (key > after && key.startsWith(prefix)) keys.push(key);
+    }
+    keys.sort();
+    const entries: { key: string; response: StoredResponse }[] = [];
+    let last = -1;
+    while (++last < keys.length && entries.length < limit) {
+      const key = keys[last]!;
+      for (const { response } of this.#slots.get(key)!.hits) entries.push({ key, response });
+    }
+    callback({ entries, next: last < keys.length ? keys[last - 1]! : null });
   }
 
   [Symbol.dispose](): void {

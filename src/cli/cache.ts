@@ -17,6 +17,7 @@ const PURGE_FLAGS = ['url', 'prefix', 'host', 'tag'] as const;
 /** True for flags with a value. */
 const FLAGS = {
   status: { admin: true, json: false },
+  list: { admin: true, json: false, prefix: true, limit: true, after: true },
   lookup: { admin: true, json: false },
   purge: {
     admin: true,
@@ -39,6 +40,8 @@ export async function cacheCommand(words: readonly string[]): Promise<number> {
   switch (parsed.action) {
     case 'status':
       return status(parsed);
+    case 'list':
+      return list(parsed);
     case 'lookup':
       return lookUp(parsed);
     case 'purge':
@@ -91,6 +94,41 @@ function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1);
 }
 
+// ------------------------------------------------------------------ list
+
+interface Listed {
+  readonly entries: readonly {
+    readonly key: string;
+    readonly status: number;
+    readonly contentLength: number;
+    readonly part: string | null;
+    readonly isFresh: boolean;
+    readonly ttlSeconds: number;
+  }[];
+  readonly next: string | null;
+}
+
+async function list(words: CacheWords): Promise<number> {
+  refuseArguments(words, 'write cache list --prefix URL');
+  const query = new URLSearchParams();
+  for (const name of ['prefix', 'limit', 'after']) {
+    const value = words.flags.get(name);
+    if (value !== undefined) query.set(name, value);
+  }
+  const page = (await askAdmin(words, `/cache/list?${query}`)) as Listed;
+  let text = '';
+  for (const { key, status: code, contentLength, part, isFresh, ttlSeconds } of page.entries) {
+    const freshness = isFresh ? `fresh for ${ttlSeconds} s` : 'stale';
+    // What rules and slices add to a key follows a line feed.
+    const name = key.replaceAll('\n', ' | ').replaceAll('\r', '-');
+    text += `${name}\n  ${code}, ${part ?? `${contentLength} octets`}, ${freshness}\n`;
+  }
+  if (page.next !== null) text += `more: --after ${page.next}\n`;
+  if (text === '') text = 'nothing is stored\n';
+  printAnswer(words, page, text);
+  return EXIT_OK;
+}
+
 // ------------------------------------------------------------------ lookup
 
 interface Lookup {
@@ -123,7 +161,8 @@ async function lookUp(words: CacheWords): Promise<number> {
     for (const variant of variants) text += variantText(worker, variant);
   }
   printAnswer(words, found, text);
-  return found.state === 'fresh' || found.state === 'stale' ? EXIT_OK : EXIT_NO;
+  const isStored = found.state === 'fresh' || found.state === 'stale' || found.state === 'stored';
+  return isStored ? EXIT_OK : EXIT_NO;
 }
 
 type Variant = Lookup['workers'][number]['variants'][number];

@@ -21,7 +21,9 @@ Usage:
   sluice check FILE                   tell everything that is wrong with a configuration file
   sluice config explain [KEY]         say what a key of that file means
   sluice config schema                print its JSON Schema, for editors
+  sluice config diff FILE FILE        tell what differs between two such files
   sluice cache status                 count what the cache holds
+  sluice cache list                   list what is stored, page by page
   sluice cache lookup URL             say what is stored for a URL, or why nothing is
   sluice cache purge WHAT [--soft]    --url URL, --prefix URL, --host NAME, --tag TAG or --all
   sluice cache verify DIR             read a --cache-dir and tell what is damaged
@@ -97,6 +99,7 @@ sluice demo [flags]
 
 \`\`\`
 sluice cache status [--admin ADDRESS] [--json]
+sluice cache list [--prefix URL] [--limit N] [--after NEXT] [--admin ADDRESS] [--json]
 sluice cache lookup URL [--admin ADDRESS] [--json]
 sluice cache purge --url URL|--prefix URL|--host NAME|--tag TAG|--all [--soft] [--admin ADDRESS] [--json]
 sluice cache verify DIR [--json]
@@ -113,7 +116,11 @@ All but \`verify\` ask a running sluice at its \`--admin\` address, 127.0.0.1:80
 - \`verify\` reads every record of a \`--cache-dir\` and checks it. Exit code 1 when one is damaged;
   when served, it would be a miss.
 
-Over HTTP: \`GET /cache\`, \`GET /cache/lookup?url=URL\`, and \`POST /cache/purge\` of
+A URL is looked up and purged by the keys that the rules of the routes make of it, with all that they
+add: fields, cookies, slices.
+
+Over HTTP: \`GET /cache\`, \`GET /cache/list?prefix=URL&limit=N&after=NEXT\`,
+\`GET /cache/lookup?url=URL\`, and \`POST /cache/purge\` of
 \`application/json\` with one of \`url\`, \`prefix\`, \`host\`, \`tag\`, \`all\` and \`soft\` beside it.
 
 \`\`\`

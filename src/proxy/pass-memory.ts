@@ -2,6 +2,7 @@
  * Keys whose responses turned out not to be storable: their requests do not wait for one another
  * (Varnish calls it hit-for-miss). Bounded; the oldest goes first.
  */
+import { targetOfKey } from '../cache/key.ts';
 import type { StoringDecision } from '../cache/storing.ts';
 
 /** How long a key is remembered. When it becomes storable, it is collapsed again after this. */
@@ -38,6 +39,16 @@ export class PassMemory {
   /** For operators who ask why: however long ago it was. */
   recall(key: string): Passed | undefined {
     return this.#passed.get(key);
+  }
+
+  /** The last of a target, whatever rules and slices have added to its key. */
+  recallTarget(target: string): Passed | undefined {
+    let last = this.#passed.get(target);
+    for (const [key, entry] of this.#passed) {
+      if (targetOfKey(key) !== target) continue;
+      if (last === undefined || entry.atMs > last.atMs) last = entry;
+    }
+    return last;
   }
 
   remember(key: string, decision: Passed['decision'], status: number, atMs: number): void {

@@ -6,6 +6,10 @@ import type { AdminSources } from './admin.ts';
 import { type AdminAnswer, type AdminRoute, failure, success } from './admin-routes.ts';
 import { keyOfUrl } from './cache-control.ts';
 
+/** Stored responses in one answer. */
+const LIST_LIMIT = 100;
+const LIST_LIMIT_MAX = 1_000;
+
 type CacheSources = Pick<AdminSources, 'regions' | 'cache' | 'cacheOptions'>;
 
 export function cacheRoutes(sources: CacheSources): AdminRoute[] {
@@ -15,6 +19,11 @@ export function cacheRoutes(sources: CacheSources): AdminRoute[] {
       path: '/cache/lookup',
       summary: '?url=URL: what is stored for it, and why not',
       get: ({ query }) => lookUp(query, sources),
+    },
+    {
+      path: '/cache/list',
+      summary: '?prefix=URL&limit=N&after=NEXT: what is stored, page by page',
+      get: ({ query }) => list(query, sources),
     },
     {
       path: '/cache/purge',
@@ -66,6 +75,18 @@ async function lookUp(query: URLSearchParams, { cache }: CacheSources): Promise<
   const report = await cache.lookUp(wanted);
   if (report === null) return failure(400, 'url is not an absolute http or https URL');
   return success(report);
+}
+
+async function list(query: URLSearchParams, { cache }: CacheSources): Promise<AdminAnswer> {
+  const limit = Number(query.get('limit') ?? LIST_LIMIT);
+  if (!Number.isInteger(limit) || limit < 1 || limit > LIST_LIMIT_MAX) {
+    return failure(400, `limit is 1 to ${LIST_LIMIT_MAX}`);
+  }
+  const url = query.get('prefix') ?? '';
+  const prefix = url === '' ? '' : keyOfUrl(url);
+  if (prefix === null) return failure(400, 'prefix is not the beginning of an http or https URL');
+  const page = await cache.list({ prefix, limit, after: query.get('after') ?? '' });
+  return page === null ? failure(503, 'no worker answered') : success(page);
 }
 
 async function purge(body: unknown, { cache }: CacheSources): Promise<AdminAnswer> {

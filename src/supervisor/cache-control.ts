@@ -1,6 +1,13 @@
 /** The cache of all workers as one: purges reach every worker, questions ask each. */
+import type { ListQuery } from '../cache/contract.ts';
 import { targetKey } from '../cache/key.ts';
-import type { CacheAnswer, CacheLookup, CacheQuestion, PurgeWish } from '../worker/contract.ts';
+import type {
+  CacheAnswer,
+  CacheLookup,
+  CacheQuestion,
+  ListedResponse,
+  PurgeWish,
+} from '../worker/contract.ts';
 
 /** A worker that can be asked: null when it does not answer, undefined when it is not there. */
 export type AskCache = (question: CacheQuestion) => Promise<CacheAnswer | null | undefined>;
@@ -20,7 +27,7 @@ export interface UrlReport {
   /** The cache key. */
   readonly key: string;
   /** One word and one sentence: what a plain GET would meet. */
-  readonly state: 'fresh' | 'stale' | 'being-fetched' | 'not-stored' | 'unknown';
+  readonly state: 'fresh' | 'stale' | 'stored' | 'being-fetched' | 'not-stored' | 'unknown';
   readonly why: string;
   readonly workers: readonly ({ readonly worker: number } & CacheLookup)[];
 }
@@ -65,6 +72,21 @@ export class CacheControl {
     return null;
   }
 
+  /** `after` is the `next` of the page before. Null when no worker answers. */
+  async list(query: ListQuery): Promise<CacheList | null> {
+    const after = Buffer.from(query.after, 'base64url').toString('latin1');
+    const pages: Listed[] = [];
+    for (const ask of this.#input.workers()) {
+      const answer = await ask({ kind: 'list', ...query, after });
+      if (answer?.kind !== 'listed') continue;
+      pages.push(answer);
+      if (this.#input.isShared) break;
+    }
+    if (pages.length === 0) return null;
+    const { entries, next } = pages.length === 1 ? pages[0]! : mergedPages(pages);
+    return { entries, next: next && Buffer.from(next, 'latin1').toString('base64url') };
+  }
+
   async lookUp(url: string): Promise<UrlReport | null> {
     const key = keyOfUrl(url);
     if (key === null) return null;
@@ -76,6 +98,26 @@ export class CacheControl {
     );
     return { url, key, ...conclusion(workers), workers };
   }
+}
+
+/** A page of what is stored, over all workers. */
+export interface CacheList {
+  readonly entries: readonly ListedResponse[];
+  /** For the next page; null at the end. */
+  readonly next: string | null;
+}
+
+type Listed = CacheAnswer & { readonly kind: 'listed' };
+
+/** Pages of workers that each cache for themselves, in the order of keys: as far as all have come. */
+function mergedPages(pages: readonly Listed[]): CacheList {
+  const ends = pages.flatMap(({ next }) => next ?? []).sort();
+  const [end] = ends;
+  const entries = pages
+    .flatMap((page) => page.entries)
+    .filter(({ key }) => end === undefined || key <= end)
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return { entries, next: end ?? null };
 }
 
 function addCount(sum: number | null, answer: CacheAnswer | null | undefined): number | null {
@@ -130,8 +172,14 @@ function conclusion(workers: readonly CacheLookup[]): Pick<UrlReport, 'state' | 
     return { state: 'being-fetched', why: 'a request for it is on its way to the origin' };
   }
   const refused = workers.flatMap((one) => one.refused ?? []).sort((a, b) => a.agoMs - b.agoMs)[0];
+  const { stored, uncachedRoutes } = workers[0]!;
+  if (stored.responses > 0) {
+    const what = `${stored.responses} stored responses with ${stored.octets} octets in slices, `;
+    return { state: 'stored', why: `${what}or by fields or cookies that its route's key has` };
+  }
   if (refused === undefined) {
-    const why = 'not asked for yet, or evicted, purged or invalidated since';
+    const off = uncachedRoutes.length === 0 ? '' : ` (no cache on: ${uncachedRoutes.join(', ')})`;
+    const why = `not asked for yet, or evicted, purged or invalidated since${off}`;
     return { state: 'not-stored', why };
   }
   const ago = Math.round(refused.agoMs / 1000);

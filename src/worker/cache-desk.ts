@@ -1,11 +1,20 @@
 /** Answers the supervisor's questions about this worker's cache: purges, and what is stored and why. */
 import type { Clock } from '../base/clock.ts';
 import type { CollapseTable } from '../cache/collapse.ts';
-import type { StoredResponse, StoreHit } from '../cache/contract.ts';
+import type {
+  ListPage,
+  ListQuery,
+  PurgeSelector,
+  StoredResponse,
+  StoreHit,
+} from '../cache/contract.ts';
 import { currentAgeMs, isFresh } from '../cache/freshness.ts';
+import { targetKey } from '../cache/key.ts';
 import { ttlSeconds } from '../cache/reuse.ts';
 import { storingWords } from '../cache/storing.ts';
 import type { Passed, PassMemory } from '../proxy/pass-memory.ts';
+import type { RouteOptions } from '../proxy/routing/route.ts';
+import { keySuffixes } from '../proxy/routing/route-table.ts';
 import type { WorkerCache } from './cache.ts';
 import type { CacheAnswer, CacheLookup, CacheQuestion, StoredVariant } from './contract.ts';
 
@@ -14,6 +23,7 @@ export interface CacheDeskInput {
   readonly collapse: CollapseTable;
   readonly passMemory: PassMemory;
   readonly clock: Clock;
+  readonly routes: readonly RouteOptions[];
 }
 
 /** Fields that say why a stored response is fresh, stale or what it is. */
@@ -35,11 +45,11 @@ export async function answerCacheQuestion(
   input: CacheDeskInput,
   question: CacheQuestion,
 ): Promise<CacheAnswer> {
-  const { cache, collapse } = input;
+  const { cache, collapse, routes } = input;
   switch (question.kind) {
     case 'purge': {
       let count = 0;
-      for (const selector of question.selectors) {
+      for (const selector of selectorsByRules(question.selectors, routes)) {
         const purged = cache.store.purge(selector, question.soft, question.nowMs);
         collapse.releaseSelected(selector);
         count = purged === -1 || count === -1 ? -1 : count + purged;
@@ -48,27 +58,79 @@ export async function answerCacheQuestion(
     }
     case 'follow':
       cache.follow();
-      for (const selector of question.selectors) collapse.releaseSelected(selector);
+      for (const selector of selectorsByRules(question.selectors, routes)) {
+        collapse.releaseSelected(selector);
+      }
       return { kind: 'followed' };
     case 'lookup':
       return { kind: 'found', lookup: await lookUp(input, question.key) };
+    case 'list':
+      return list(input, question);
   }
 }
 
-async function lookUp(input: CacheDeskInput, key: string): Promise<CacheLookup> {
-  const { cache, collapse, passMemory, clock } = input;
-  const nowMs = clock.wallMs();
-  const inMemory = new Set((cache.store.peek(key) ?? []).map((hit) => hit.response));
-  const hits = await new Promise<readonly StoreHit[]>((resolve) =>
-    cache.store.lookup(key, resolve),
+/** A URL's key is what the rules of any route make of it. */
+function selectorsByRules(
+  selectors: readonly PurgeSelector[],
+  routes: readonly RouteOptions[],
+): PurgeSelector[] {
+  return selectors.flatMap((selector): PurgeSelector[] =>
+    selector.kind !== 'key'
+      ? [selector]
+      : keysOf(selector.key, routes).map((key) => ({ kind: 'key', key }) as const),
   );
-  const refused = refusalOf(passMemory.recall(key), nowMs);
+}
+
+/** `key` is by the default rules; the others begin with it, or with what rules leave of it. */
+function keysOf(key: string, routes: readonly RouteOptions[]): string[] {
+  const [, scheme, authority, path] = /^([a-z]+):\/\/([^/]*)(.*)$/s.exec(key) ?? [];
+  if (path === undefined) return [key];
+  const byRules = routes.map(({ cache }) => targetKey(scheme!, authority!, path, cache.key));
+  return [...new Set([key, ...byRules])];
+}
+
+async function list(input: CacheDeskInput, query: ListQuery): Promise<CacheAnswer> {
+  const { cache, clock } = input;
+  const page = await new Promise<ListPage>((resolve) => cache.store.list(query, resolve));
+  const nowMs = clock.wallMs();
+  const entries = page.entries.map(({ key, response }) => {
+    const { fields: _, tier: __, ...listed } = variantOf(response, 'memory', nowMs);
+    return { key, ...listed };
+  });
+  return { kind: 'listed', entries, next: page.next };
+}
+
+async function lookUp(input: CacheDeskInput, url: string): Promise<CacheLookup> {
+  const { cache, collapse, passMemory, clock, routes } = input;
+  const { store } = cache;
+  const nowMs = clock.wallMs();
+  const keys = keysOf(url, routes);
+  // Routes that are chosen by more than the target store under keys of their own.
+  const exact = keys.flatMap((key) => [
+    key,
+    ...keySuffixes(routes).flatMap((suffix) => (suffix === '' ? [] : [key + suffix])),
+  ]);
+  const variants: StoredVariant[] = [];
+  for (const key of exact) {
+    const inMemory = new Set((store.peek(key) ?? []).map((hit) => hit.response));
+    const hits = await new Promise<readonly StoreHit[]>((resolve) => store.lookup(key, resolve));
+    for (const { response } of hits) {
+      variants.push(variantOf(response, inMemory.has(response) ? 'memory' : 'disk', nowMs));
+    }
+  }
+  const measured = keys.map((key) => store.measure(key));
+  const passed = keys.flatMap((key) => passMemory.recallTarget(key) ?? []);
+  const last = passed.sort((a, b) => b.atMs - a.atMs)[0];
   return {
-    variants: hits.map(({ response }) =>
-      variantOf(response, inMemory.has(response) ? 'memory' : 'disk', nowMs),
-    ),
-    isBeingFetched: collapse.has(key),
-    refused,
+    keys,
+    uncachedRoutes: routes.flatMap(({ name, cache: { enabled } }) => (enabled ? [] : [name])),
+    stored: {
+      responses: measured.reduce((sum, one) => sum + one.responses, 0),
+      octets: measured.reduce((sum, one) => sum + one.octets, 0),
+    },
+    variants,
+    isBeingFetched: exact.some((key) => collapse.has(key)),
+    refused: refusalOf(last, nowMs),
   };
 }
 

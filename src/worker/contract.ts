@@ -1,5 +1,5 @@
 /** What the supervisor gives a worker, and what it can ask of it. */
-import type { PurgeSelector } from '../cache/contract.ts';
+import type { ListQuery, PurgeSelector } from '../cache/contract.ts';
 import type { ListenerOptions, SluiceOptions } from '../config/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -57,16 +57,32 @@ export type CacheQuestion =
   | ({ readonly kind: 'purge'; readonly nowMs: number } & PurgeWish)
   /** Take in what another worker has purged in the directory that all share. */
   | { readonly kind: 'follow'; readonly selectors: readonly PurgeSelector[] }
-  | { readonly kind: 'lookup'; readonly key: string };
+  | { readonly kind: 'lookup'; readonly key: string }
+  | ({ readonly kind: 'list' } & ListQuery);
 
 export type CacheAnswer =
   /** Stored responses that went, or -1 when that is found out bit by bit. */
   | { readonly kind: 'purged'; readonly count: number }
   | { readonly kind: 'followed' }
-  | { readonly kind: 'found'; readonly lookup: CacheLookup };
+  | { readonly kind: 'found'; readonly lookup: CacheLookup }
+  | {
+      readonly kind: 'listed';
+      readonly entries: readonly ListedResponse[];
+      readonly next: string | null;
+    };
 
-/** What one worker knows of a key. */
+export interface ListedResponse extends Omit<StoredVariant, 'fields' | 'tier'> {
+  readonly key: string;
+}
+
+/** What one worker knows of a URL. */
 export interface CacheLookup {
+  /** As the rules of routes make them of the URL. */
+  readonly keys: readonly string[];
+  /** Routes that it may take on which nothing is cached. */
+  readonly uncachedRoutes: readonly string[];
+  /** Under these keys and what fields, cookies and slices add to them. */
+  readonly stored: { readonly responses: number; readonly octets: number };
   readonly variants: readonly StoredVariant[];
   /** A fetch that others may wait for is under way. */
   readonly isBeingFetched: boolean;

@@ -57,6 +57,7 @@ export class Service {
   readonly #disposables: Disposable[] = [];
   #tls: ServerContext | null = null;
   readonly #features: FeatureSwitches;
+  readonly routes: SluiceOptions['routes'];
   readonly #hostNames: readonly string[];
   /** PEM, by host. */
   readonly #certificates: string[][];
@@ -77,6 +78,7 @@ export class Service {
     }
     const hosts = options.hosts.map(({ tls }) => tls);
     this.#features = options.features;
+    this.routes = options.routes;
     this.#hostNames = hosts.map(({ names }) => names.join());
     this.#certificates = hosts.map(({ certificates }) => certificates.map(pemOf));
     this.#coverage = coverageOf(this.#certificates);

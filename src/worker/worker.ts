@@ -108,7 +108,9 @@ class Worker implements RunningWorker {
 
   askCache(question: CacheQuestion): Promise<CacheAnswer> {
     const { cache, collapse, passMemory } = this.#base;
-    return answerCacheQuestion({ cache, collapse, passMemory, clock: systemClock }, question);
+    const { routes } = this.#service;
+    const input = { cache, collapse, passMemory, clock: systemClock, routes };
+    return answerCacheQuestion(input, question);
   }
 
   askHandshakes(question: HandshakeQuestion): HandshakeAnswer {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { PurgeSelector, StoreHit } from '../../src/cache/contract.ts';
+import type { ListPage, PurgeSelector, StoreHit } from '../../src/cache/contract.ts';
 import { DiskStore, type DiskStoreOptions } from '../../src/cache/disk/disk-store.ts';
 import type { StoreFault } from '../../src/cache/disk/faults.ts';
 import { corruptFile } from '../support/damage.ts';
@@ -511,3 +511,29 @@ for (const length of [1000, 3 * MIB]) {
     assert.deepEqual(faults, []);
   });
 }
+
+test('what is stored is listed page by page, by prefix, without what was purged', async (t) => {
+  const { store } = openAt(directoryFor(t));
+  t.after(() => store.close());
+  const keys = Array.from({ length: 12 }, (_, i) => `http://h/${i % 2 === 0 ? 'a' : 'b'}/${i}`);
+  for (const key of keys) put(store, key, key);
+  await store.flushed();
+  store.purge({ kind: 'prefix', prefix: 'http://h/a/10' }, false, NOW);
+  const listed = async (prefix: string, limit: number) => {
+    const found: string[] = [];
+    let after: string | null = '';
+    while (after !== null) {
+      const query = { prefix, after, limit };
+      const page: ListPage = await new Promise((resolve) => store.list(query, resolve));
+      assert.ok(page.entries.length <= limit);
+      found.push(...page.entries.map((entry) => entry.key));
+      after = page.next;
+    }
+    return found.sort();
+  };
+  const isOfA = (key: string) => key.startsWith('http://h/a/') && !key.endsWith('10');
+  assert.deepEqual(await listed('http://h/a/', 2), keys.filter(isOfA).sort());
+  assert.equal((await listed('', 100)).length, 11);
+  assert.deepEqual(await listed('http://other/', 5), []);
+  assert.deepEqual(store.measure('http://h/a/0'), { responses: 1, octets: 12 });
+});

@@ -261,7 +261,7 @@ test('sluice cache verify: whole directories pass, damaged ones are told of', as
 
 test('mistakes in cache commands are one line with a remedy', async () => {
   const cases: readonly (readonly [string[], RegExp])[] = [
-    [['cache'], /cache: nothing to do; write one of status, lookup, purge, verify/],
+    [['cache'], /cache: nothing to do; write one of status, list, lookup, purge, verify/],
     [['cache', 'stauts'], /cache: unknown "stauts"; did you mean status\?/],
     [['cache', 'purge'], /what to purge is one flag; write one of --url/],
     [['cache', 'purge', '--all', '--tag', 'x'], /one flag/],

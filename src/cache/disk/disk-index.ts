@@ -151,6 +151,18 @@ export class DiskIndex {
     return stats.entryCount;
   }
 
+  /** As `all`, from after a name on, at most `count`. */
+  entriesAfter(name: Buffer, count: number): IndexEntry[] {
+    // No name is as long: the first one that follows.
+    const start = Buffer.concat([name, Buffer.from([0])]);
+    const entries: IndexEntry[] = [];
+    for (const { key, value } of this.#objects.getRange({ start, limit: count })) {
+      const entry = decodeEntry(key, value);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return entries;
+  }
+
   /** Names and entries, in no useful order: for listing and verifying. */
   *all(): IterableIterator<IndexEntry> {
     for (const { key, value } of this.#objects.getRange({})) {

@@ -6,7 +6,15 @@ import { randomInt } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { MemoryContent } from '../content.ts';
-import type { ContentWriter, PurgeSelector, Store, StoredResponse, StoreHit } from '../contract.ts';
+import type {
+  ContentWriter,
+  ListPage,
+  ListQuery,
+  PurgeSelector,
+  Store,
+  StoredResponse,
+  StoreHit,
+} from '../contract.ts';
 import type { Generations } from '../generations.ts';
 import { targetOfKey } from '../key.ts';
 import { PART_PLACES, placeOfPart } from '../parts.ts';
@@ -20,6 +28,7 @@ import { DiskIndex } from './disk-index.ts';
 import type { FaultListener } from './faults.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { SEGMENT_BYTES_MIN, segmentBytesFor } from './limits.ts';
+import { Listing } from './listing.ts';
 import { type Purge, PurgeLog } from './purge-log.ts';
 import {
   decodeHead,
@@ -497,6 +506,20 @@ export class DiskStore implements Store {
       present.contentSegment === entry.contentSegment &&
       present.contentOffset === entry.contentOffset
     );
+  }
+
+  // ------------------------------------------------------------------ for operators
+
+  measure(key: string): { readonly responses: number; readonly octets: number } {
+    if (this.#closed) return { responses: 0, octets: 0 };
+    const entries = this.index.entriesOfTarget(keyHash(key));
+    const octets = entries.reduce((sum, entry) => sum + entry.contentLength, 0);
+    return { responses: entries.length, octets };
+  }
+
+  list(query: ListQuery, callback: (page: ListPage) => void): void {
+    if (this.#closed) callback({ entries: [], next: null });
+    else new Listing(this.index, this.files, this.#purges, query, callback).begin();
   }
 
   // ------------------------------------------------------------------ removing
