@@ -107,6 +107,9 @@ sluice cache verify DIR [--json]
 
 All but \`verify\` ask a running sluice at its \`--admin\` address, 127.0.0.1:8081 when left out.
 
+- \`list\` tells what is stored, 100 responses at a time (\`--limit\`, up to 1000); \`--after\` is for the
+  next page. On disk the order is of no meaning, and with a \`--prefix\` that little has, a page may
+  be empty and not the last.
 - \`lookup\` tells every stored variant of a URL, with its freshness and where it is, or why the last
   response was not stored. Exit code 1 when nothing is stored.
 - \`purge\` takes effect in all workers before it returns; responses that are on their way from the
