@@ -45,7 +45,7 @@ interface Outcome {
 async function check(file: string, warn: (message: string) => void): Promise<Outcome> {
   const source = readSource(file, process.cwd());
   try {
-    const options = await loadConfiguration({
+    const { options } = await loadConfiguration({
       source,
       flags: new Map(),
       command: 'run',

@@ -1,6 +1,9 @@
 /** `sluice config`: documentation of the keys of a configuration file, and its JSON Schema. */
 import { UsageError } from '../base/errors.ts';
+import { diffConfigurations } from '../config/difference.ts';
 import { flowText } from '../config/document/keywords.ts';
+import { mistakesError } from '../config/document/mistake.ts';
+import { parseSource, readSource, type Source } from '../config/document/source.ts';
 import { jsonSchemaText } from '../config/json-schema.ts';
 import {
   defaultText,
@@ -11,10 +14,16 @@ import {
   keysBelow,
 } from '../config/keys.ts';
 import { configurationSchema } from '../config/schema/configuration.ts';
-import { onlyArgument, parseActionWords, printAnswer, refuseArguments } from './action-words.ts';
+import {
+  type ActionWords,
+  onlyArgument,
+  parseActionWords,
+  printAnswer,
+  refuseArguments,
+} from './action-words.ts';
 
 /** True for flags with a value. */
-const FLAGS = { explain: { json: false }, schema: {} };
+const FLAGS = { explain: { json: false }, schema: {}, diff: { json: false } };
 
 /** Columns of a terminal. */
 const WIDTH = 80;
@@ -27,6 +36,7 @@ export async function configCommand(words: readonly string[]): Promise<number> {
     process.stdout.write(jsonSchemaText(configurationSchema));
     return 0;
   }
+  if (parsed.action === 'diff') return diff(parsed);
   const written = parsed.arguments.length === 0 ? '' : onlyArgument(parsed, 'KEY');
   const found = findKey(configurationSchema, written);
   if (found.kind === 'unknown') {
@@ -34,6 +44,29 @@ export async function configCommand(words: readonly string[]): Promise<number> {
   }
   printAnswer(parsed, jsonOf(found.key), textOf(found.key));
   return 0;
+}
+
+const EXIT_SAME = 0;
+const EXIT_DIFFERENT = 1;
+
+function diff(words: ActionWords): number {
+  const [a, b, ...more] = words.arguments;
+  if (a === undefined || b === undefined || more.length > 0) {
+    throw new UsageError('config diff: two files are compared', 'write config diff FILE FILE');
+  }
+  const changes = diffConfigurations(readable(a), readable(b));
+  const lines = changes.map(({ key, before, after }) => {
+    return `${key}: ${before || 'not there'} → ${after || 'not there'}\n`;
+  });
+  printAnswer(words, changes, lines.join(''));
+  return changes.length === 0 ? EXIT_SAME : EXIT_DIFFERENT;
+}
+
+function readable(file: string): Source {
+  const source = readSource(file, process.cwd());
+  const { mistakes } = parseSource(source);
+  if (mistakes.length > 0) throw mistakesError(mistakes);
+  return source;
 }
 
 function jsonOf(key: KeyInfo): unknown {

@@ -56,7 +56,7 @@ async function readOptions(
   { given, configFile, command }: CommandLine,
   demoOrigin: OriginOptions | null,
 ): Promise<SluiceOptions> {
-  return loadConfiguration({
+  const { options } = await loadConfiguration({
     flags: given,
     source:
       configFile === ''
@@ -68,6 +68,7 @@ async function readOptions(
     demoOrigin,
     warn,
   });
+  return options;
 }
 
 /** Where the cache is was settled at the start; options that leave it alone leave it there. */

@@ -44,9 +44,9 @@ function pairOf({ hosts }: SluiceOptions): CertificatePair | undefined {
   return hosts[0]?.tls.certificates[0];
 }
 
-function resolve(words: string, configuration = '', command: Command = 'run') {
+async function resolve(words: string, configuration = '', command: Command = 'run') {
   const { given } = parseCommandLine(words.split(' ').filter(Boolean), directory);
-  return loadConfiguration({
+  const { options } = await loadConfiguration({
     flags: given,
     source: configuration === '' ? null : { file: 'sluice.yaml', text: configuration, directory },
     command,
@@ -55,6 +55,7 @@ function resolve(words: string, configuration = '', command: Command = 'run') {
     demoOrigin: null,
     warn: (message) => warnings.push(message),
   });
+  return options;
 }
 
 const plain = '--origin http://o --http 80';

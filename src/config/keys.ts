@@ -1,6 +1,7 @@
 /** Every key of the configuration file, by its path, with its documentation. */
+import { UsageError } from '../base/errors.ts';
 import { flowText, type ValueSchema } from './document/keywords.ts';
-import { kinds } from './document/kinds.ts';
+import { type KindName, kinds } from './document/kinds.ts';
 import { nearestWord } from './suggestion.ts';
 
 export interface KeyInfo {
@@ -18,7 +19,7 @@ export function keysBelow({ path, schema }: KeyInfo): KeyInfo[] {
   };
   for (const [name, inner] of Object.entries(schema.properties ?? {})) add(name, inner);
   for (const [pattern, inner] of Object.entries(schema.patternProperties ?? {})) {
-    add(`${pattern.replace(/^\^/, '')}*`, inner);
+    add(/^\^[\w-]+$/.test(pattern) ? `${pattern.slice(1)}*` : '*', inner);
   }
   if (typeof schema.additionalProperties === 'object') add('*', schema.additionalProperties);
   const within = [
@@ -91,6 +92,26 @@ export function defaultText({ default: value }: ValueSchema): string {
 
 /** Whether the default is told in words, because it cannot be written. */
 export function isWrittenInWords(schema: ValueSchema): boolean {
-  const { default: value } = schema;
-  return typeof value === 'string' && /\s/.test(value);
+  const { default: value, anyOf, enum: words } = schema;
+  if (typeof value !== 'string') return false;
+  if (words?.includes(value)) return false;
+  if (anyOf !== undefined)
+    return anyOf.every((one) => isWrittenInWords({ ...one, default: value }));
+  const kind = schema['x-kind'];
+  // Any text is a path, or a text.
+  if (kind === undefined || kind.startsWith('path') || kind === 'log-target') return true;
+  return !isRight(kind, value);
+}
+
+function isRight(kind: KindName, text: string): boolean {
+  try {
+    kinds[kind].parse(
+      { name: '', placeholder: '', example: '' },
+      { text, place: '', directory: '/' },
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof UsageError) return false;
+    throw error;
+  }
 }

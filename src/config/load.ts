@@ -13,15 +13,21 @@ export interface ConfigurationInput extends Surroundings {
   readonly flags: GivenOptions;
 }
 
+export interface Configuration {
+  readonly options: SluiceOptions;
+  /** What they came from, to compare them with others; it never leaves this process. */
+  readonly source: Source | null;
+}
+
 /** With `isCheck` nothing is made or written. Throws UsageError, which holds all mistakes of a file. */
-export async function loadConfiguration(input: ConfigurationInput): Promise<SluiceOptions> {
+export async function loadConfiguration(input: ConfigurationInput): Promise<Configuration> {
   const { source, flags } = input;
-  if (source === null) return resolveOptions(flags, input);
+  if (source === null) return { options: await resolveOptions(flags, input), source };
   // Loaded for files only: a start with flags alone needs no schema.
   const { compileFile } = await import('./compile/configuration.ts');
   const { given, sections, mistakes } = compileFile(source, input);
   const all = overridden(given, flags);
-  if (mistakes.length === 0) return resolveOptions(all, input, sections);
+  if (mistakes.length === 0) return { options: await resolveOptions(all, input, sections), source };
   const more = await mistakesOf(() =>
     resolveOptions(all, { ...input, isCheck: true, warn() {} }, sections),
   );

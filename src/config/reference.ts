@@ -165,12 +165,14 @@ flags can say: several hosts, groups of origins, routes. See [configuration file
 sluice check FILE [--json]
 sluice config explain [KEY] [--json]
 sluice config schema
+sluice config diff FILE FILE [--json]
 \`\`\`
 
 \`check\` tells everything that is wrong with a file, with line, column and what to write, and exits
 with 2; or what the file comes to. It starts, makes and writes nothing. \`config explain\` says what a
 key means (\`routes[].cache.lifetime\`; without a key: which there are), \`config schema\` prints the
-JSON Schema of the file.
+JSON Schema of the file. \`config diff\` tells what differs between two files, key by key as they are
+written, and exits with 1 when something does.
 `;
 }
 

@@ -195,21 +195,20 @@ function resolveTraffic(
   { origins, routes }: FileSections,
 ): Traffic {
   const isPlain = values.isByFlag('origin') || surroundings.demoOrigin !== null;
-  if (isPlain || origins === undefined) {
+  const [first] = origins ?? [];
+  if (isPlain || first === undefined || origins === undefined) {
     const origin = resolveOrigin(values, surroundings);
     const plain = [plainRoute(DEFAULT_GROUP)];
     const own = isPlain ? plain : (routes ?? plain);
     return { origin, origins: [plainGroup(DEFAULT_GROUP, origin)], routes: own };
   }
-  const [first] = origins;
-  const group = first!;
-  const { scheme, http2, host, port } = group.servers[0]!;
-  const { verify, caFile } = group.tls;
-  const { pathPrefix } = group;
+  const { scheme, http2, host, port } = first.servers[0]!;
+  const { verify, caFile } = first.tls;
+  const { pathPrefix } = first;
   return {
     origin: { scheme, http2, host, port, pathPrefix, verify, caFile },
     origins,
-    routes: routes ?? [plainRoute(group.name)],
+    routes: routes ?? [plainRoute(first.name)],
   };
 }
 

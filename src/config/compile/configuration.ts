@@ -63,6 +63,11 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
   };
 }
 
+/** The key of a value, or of the list that it is in. */
+function listKey({ position }: GivenValue): string {
+  return position!.key.replace(/\[\d+\]$/, '');
+}
+
 /** Keys that are short for a section, and the section. */
 const SHORT_FOR = {
   http: 'listeners',
@@ -99,7 +104,14 @@ function givenOf(
   const given: GivenOptions = new Map();
   for (const { name } of optionTable) {
     const values = read.get(name);
-    if (values !== undefined) given.set(name, values);
+    if (values === undefined) continue;
+    given.set(name, values);
+    // In its section, and under the flag's name as well.
+    const [first] = values;
+    const other = values.find((value) => listKey(value) !== listKey(first!));
+    if (other === undefined) continue;
+    const problem = `given by ${listKey(first!)} already`;
+    context.note([{ ...other.position!, problem, remedy: 'remove one of them' }]);
   }
   const switched = Object.entries(features).map(([name, isOn]) =>
     context.given(['features', name], `${name}=${isOn ? 'on' : 'off'}`),

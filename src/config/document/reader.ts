@@ -257,7 +257,10 @@ function standIn(schema: ValueSchema): unknown {
     const required = schema.required ?? [];
     return Object.fromEntries(required.map((key) => [key, standIn(schema.properties![key]!)]));
   }
-  if (schema.type === 'array') return [];
+  if (schema.type === 'array') {
+    const { items, minItems = 0 } = schema;
+    return items === undefined || minItems === 0 ? [] : [standIn(items)];
+  }
   const example = schema.examples?.[0] ?? schema.enum?.[0] ?? schema.minimum ?? '';
   const kind = schema['x-kind'];
   if (kind === undefined) return example;

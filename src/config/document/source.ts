@@ -9,7 +9,6 @@ import {
   isPair,
   isScalar,
   isSeq,
-  LineCounter,
   type Node,
   parseDocument,
 } from 'yaml';
@@ -60,17 +59,13 @@ export interface ParsedSource {
 }
 
 export function parseSource(source: Source): ParsedSource {
-  const lines = new LineCounter();
-  // Ours is the only program that reads it: what YAML 1.1 makes of `on` does not matter.
-  const document = parseDocument(source.text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    logLevel: 'silent',
-  });
+  const document = parseDocument(source.text, { prettyErrors: false, logLevel: 'silent' });
+  const starts = lineStarts(source.text);
   const at = (offset: number): Position => {
-    // Beyond the text a mistake may be that something is missing at its end.
-    const { line, col } = lines.linePos(Math.min(offset, source.text.length));
-    return { file: source.file, line: Math.max(1, line), column: Math.max(1, col) };
+    // What is missing at the end is missed behind the text.
+    const within = Math.min(offset, source.text.length);
+    const line = starts.findLastIndex((start) => start <= within);
+    return { file: source.file, line: line + 1, column: within - starts[line]! + 1 };
   };
   const locate = (path: KeyPath, wantsKey: boolean) => at(offsetOf(document, path, wantsKey));
   return {
@@ -86,6 +81,14 @@ export function parseSource(source: Source): ParsedSource {
     positionOfKey: (path) => locate(path, true),
     resolve: (node) => resolved(document, node),
   };
+}
+
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', end + 1)) {
+    starts.push(end + 1);
+  }
+  return starts;
 }
 
 function resolved(document: Document, node: unknown): Node | null {

@@ -6,6 +6,7 @@ import { flagKey, flagNames } from './flags.ts';
 import { hostsSchema } from './hosts.ts';
 import { section } from './kinds.ts';
 import { listenersSchema } from './listeners.ts';
+import { adminSchema, cacheSchema, fusesSchema, recorderSchema } from './machinery.ts';
 import { originsSchema } from './origins.ts';
 import { routesSchema } from './routes.ts';
 import { tlsSchema } from './tls.ts';
@@ -17,7 +18,11 @@ const sections = {
   tls: tlsSchema,
   origins: originsSchema,
   routes: routesSchema,
+  cache: cacheSchema,
+  admin: adminSchema,
   features: featuresSchema,
+  recorder: recorderSchema,
+  fuses: fusesSchema,
 };
 
 const flags = Object.fromEntries(flagNames.map((name) => [name, flagKey(name)]));

@@ -5,15 +5,16 @@ import { ofKind } from './kinds.ts';
 
 export function flagKey(name: OptionName): TSchema {
   const { type, summary, details, defaultText, example, repeatable } = optionNamed(name)!;
+  const asWritten = /^\d+$/.test(example) ? Number(example) : example;
   const words = {
     title: summary,
     description: `${details} As \`--${name}\`.`,
     default: defaultText,
-    examples: [example],
+    examples: [asWritten],
   };
   const option = { 'x-option': name };
   if (!repeatable) return ofKind(type, { ...words, ...option });
-  const item = ofKind(type, { examples: [example], ...option });
+  const item = ofKind(type, { examples: [asWritten], ...option });
   return Type.Unsafe({ anyOf: [item, { type: 'array', items: item }], ...words });
 }
 

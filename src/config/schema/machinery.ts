@@ -1,0 +1,67 @@
+/** Sections whose keys say the same as flags: what belongs together is written together. */
+import { flagKey } from './flags.ts';
+import { either, section } from './kinds.ts';
+
+export const cacheSchema = section(
+  {
+    size: flagKey('cache-size'),
+    memory: flagKey('cache-memory'),
+    directory: flagKey('cache-dir'),
+    'purge-from': flagKey('purge-from'),
+  },
+  {
+    title: 'Where responses are stored. What is stored is said by each route.',
+    default: 'in memory',
+    examples: [{ size: '4GiB', directory: '/var/cache/sluice' }],
+  },
+);
+
+export const adminSchema = either(
+  [
+    flagKey('admin'),
+    section(
+      { address: flagKey('admin') },
+      { title: 'With more that is said of it.', examples: [{ address: '127.0.0.1:8081' }] },
+    ),
+  ],
+  {
+    title: 'The endpoint for operators: metrics, states, and what commands ask for.',
+    description: 'On a loopback address or a UNIX socket only.',
+    default: 'off',
+    examples: ['127.0.0.1:8081', 'unix:/run/sluice/admin.sock'],
+  },
+);
+
+export const recorderSchema = section(
+  {
+    directory: flagKey('capsule-dir'),
+    addresses: flagKey('capsule-addresses'),
+    watchdog: flagKey('watchdog'),
+    debugger: flagKey('debugger'),
+  },
+  {
+    title: 'What is recorded of workers that die or stand still.',
+    default: 'as below',
+    examples: [{ directory: '/var/lib/sluice/capsules', watchdog: '30s' }],
+  },
+);
+
+export const fusesSchema = either(
+  [
+    flagKey('fuses'),
+    section(
+      {
+        enabled: flagKey('fuses'),
+        deaths: flagKey('fuse-deaths'),
+        window: flagKey('fuse-window'),
+        webhook: flagKey('fuse-webhook'),
+      },
+      { title: 'With when they act and who is told.', examples: [{ deaths: 5, window: '5m' }] },
+    ),
+  ],
+  {
+    title: 'What is switched off when workers die in the same way again and again.',
+    default: 'on',
+    examples: ['off', { deaths: 5, window: '5m' }],
+  },
+);
