@@ -37,6 +37,10 @@ async function perform(words: readonly string[]): Promise<number> {
     const { originsCommand } = await import('./origins.ts');
     return originsCommand(words.slice(1));
   }
+  if (words[0] === 'fuse' && !words.includes('--help')) {
+    const { fuseCommand } = await import('./fuse.ts');
+    return fuseCommand(words.slice(1));
+  }
   if (words[0] === 'capsules' && !words.includes('--help')) {
     const { capsulesCommand } = await import('./capsules.ts');
     return capsulesCommand(words.slice(1));

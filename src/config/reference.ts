@@ -35,6 +35,8 @@ Usage:
   sluice reload [--trial TIME]        read the configuration again: try it, then put it in force
   sluice capsules list                name what was recorded of faults, newest first
   sluice capsules show FILE           tell one of them in words
+  sluice fuse list|reset              what was switched off because workers died; undo all of it
+  sluice fuse off|on NAME             switch a feature off until further notice, or on again
 
 The commands that ask a running sluice take its --admin address (127.0.0.1:8081), and print JSON with
 --json.
@@ -141,6 +143,21 @@ A capsule is what was recorded of a worker that died, or of a handshake that fai
 before; see [capsules](capsule.md). They are in \`capsules\` of the state directory, or where
 \`--capsule-dir\` says. With \`--json\`, \`show\` prints the capsule itself. Exit code 1 of \`list\` means
 that one of the files cannot be read.
+
+## Fuses
+
+\`\`\`
+sluice fuse list [--admin ADDRESS] [--json]
+sluice fuse off NAME [--admin ADDRESS] [--json]
+sluice fuse on NAME [--admin ADDRESS] [--json]
+sluice fuse reset [--admin ADDRESS] [--json]
+\`\`\`
+
+When workers die in the same way again and again, a fuse switches the suspect feature off. \`list\` tells
+what is off, why and until when, and the last steps; \`off\` switches a [feature](features.md) off
+until an operator says \`on\`; \`reset\` switches everything on again and forgets. Over HTTP:
+\`GET /fuses\`, and \`POST /fuses\` of \`application/json\` with \`{"off": NAME}\`, \`{"on": NAME}\` or
+\`{"reset": true}\`.
 
 ## Flags
 

@@ -20,6 +20,7 @@ import { FuseDriver } from './fuse-driver.ts';
 import { LocalFlights, type LostFlights } from './local-flights.ts';
 import { killedForMemory, memoryKills } from './memory-kills.ts';
 import { stackOfCore, stackOfProcess } from './native-stack.ts';
+import { RefusedHellos } from './refused-hellos.ts';
 import { Watchdog, type Watched } from './watchdog.ts';
 
 /** How often fuses are looked at: their times are minutes. */
@@ -32,6 +33,8 @@ export interface WatchedWorker {
   readonly pid: number | null;
   /** What a replacement is started with. */
   adopt(options: SluiceOptions): void;
+  /** All ClientHellos that it and its successors refuse from now on. */
+  refuseHellos(fingerprints: readonly string[]): void;
   /** Rejects when the worker cannot; it is there. */
   reconfigure(options: SluiceOptions): Promise<void>;
   /** It hangs: ends it, so that it is replaced. */
@@ -56,6 +59,8 @@ export class FaultDesk {
   readonly #input: FaultDeskInput;
   readonly #store: CapsuleStore;
   readonly #fuses: FuseDriver;
+  readonly #refused: RefusedHellos;
+  #refusedNow: readonly string[] = [];
   readonly #watchdog: Watchdog | null;
   readonly #timers: NodeJS.Timeout[] = [];
   /** By worker, what was off in it when it began to serve by its options. */
@@ -72,12 +77,18 @@ export class FaultDesk {
     this.#options = options;
     this.#store = new CapsuleStore(directory, report);
     this.#watchdog = watchdogMs > 0 && options.workers > 1 ? new Watchdog(watchdogMs) : null;
+    this.#refused = new RefusedHellos(options.fuses);
     this.#fuses = new FuseDriver({
       file: directory === '' ? '' : join(directory, `fuses-${addressDigest(options)}.json`),
       options,
       nowMs: () => Date.now(),
       onChange: () => this.#onFusesChange(),
       onStep: (action) => metrics.fuseStepped(action),
+      refusedHellos: () => this.#refusedNow,
+      onReset: () => {
+        this.#refused.clear();
+        this.#tellRefused();
+      },
       report,
     });
   }
@@ -88,7 +99,10 @@ export class FaultDesk {
     if (directory !== '') this.#makeDirectory(directory);
     const watchdog = this.#watchdog;
     if (watchdog !== null) this.#every(watchdog.intervalMs, () => this.#watch(watchdog));
-    this.#every(FUSE_INTERVAL_MS, () => this.#fuses.look());
+    this.#every(FUSE_INTERVAL_MS, () => {
+      this.#fuses.look();
+      this.#tellRefused();
+    });
     this.#input.metrics.fusesBlown(this.#fuses.overrides.length);
   }
 
@@ -231,6 +245,7 @@ export class FaultDesk {
       configurationText: null,
     });
     this.#fuses.died(capsule, without);
+    this.#refuse(capsule);
     // The replacement comes first: packing takes milliseconds.
     setImmediate(() => {
       const file = this.#save(capsule);
@@ -239,6 +254,25 @@ export class FaultDesk {
         if (stack !== null) this.#store.replace(file, { ...capsule, nativeStack: stack });
       });
     });
+  }
+
+  /** Counts what the worker died of, whatever the fuses make of it. */
+  #refuse({ kind, suspect, connections }: Capsule): void {
+    if (!this.#options.fuses.enabled || (kind !== 'crash' && kind !== 'hang')) return;
+    const hello = connections.find(({ id }) => id === suspect?.connection)?.clientHello;
+    for (const fingerprint of [hello?.sha256 ?? '', hello?.shape ?? '']) {
+      if (fingerprint === '' || !this.#refused.died(fingerprint, Date.now())) continue;
+      const what = `workers die of it: ClientHellos like ${fingerprint} are refused for a time`;
+      this.#input.report(`fuse: ${what}`);
+    }
+    this.#tellRefused();
+  }
+
+  #tellRefused(): void {
+    const refused = this.#refused.list(Date.now());
+    if (refused.join() === this.#refusedNow.join()) return;
+    this.#refusedNow = refused;
+    for (const worker of this.#input.workers()) worker.refuseHellos(refused);
   }
 
   #save(capsule: Capsule): string | null {

@@ -23,6 +23,10 @@ export interface FuseDriverInput {
   /** What is off has changed: workers are to be told. */
   onChange(): void;
   onStep(action: FuseStep['action']): void;
+  /** Fingerprints of ClientHellos that are refused now. */
+  refusedHellos(): readonly string[];
+  /** An operator wants everything as it was. */
+  onReset(): void;
   report(message: string): void;
 }
 
@@ -82,6 +86,7 @@ export class FuseDriver {
       suspects: this.#suspects(capsule),
     };
     this.#take(this.#box.died(death, this.#input.nowMs()));
+    this.#save();
   }
 
   look(): void {
@@ -103,7 +108,8 @@ export class FuseDriver {
   state() {
     const { fuses } = this.#box.memory;
     const { deathsMax, windowMs, enabled } = this.#options.fuses;
-    return { enabled, deathsMax, windowMs, fuses: fuses.map(shown), steps: this.#told };
+    const refused = this.#input.refusedHellos();
+    return { enabled, deathsMax, windowMs, fuses: fuses.map(shown), refused, steps: this.#told };
   }
 
   #command(body: Record<string, unknown>) {
@@ -112,6 +118,7 @@ export class FuseDriver {
     const name = body[action ?? ''];
     if (names.length === 1 && action === 'reset' && name === true) {
       this.#take(this.#box.reset());
+      this.#input.onReset();
       return success(this.state());
     }
     if (names.length !== 1 || (action !== 'on' && action !== 'off') || typeof name !== 'string') {
@@ -212,19 +219,22 @@ function shown(fuse: Fuse) {
   };
 }
 
+const NOTHING: FuseMemory = { fuses: [], deaths: {} };
+
 /** A file that is not there, or not ours, is an empty memory. */
 function readMemory(file: string, report: (message: string) => void): FuseMemory {
-  if (file === '') return { fuses: [] };
+  if (file === '') return NOTHING;
   try {
-    const { fuses } = JSON.parse(readFileSync(file, 'utf8')) as Partial<FuseMemory>;
+    const { fuses, deaths = {} } = JSON.parse(readFileSync(file, 'utf8')) as Partial<FuseMemory>;
     const isWhole = Array.isArray(fuses) && fuses.every(isFuse);
-    if (isWhole) return { fuses };
+    const areTimes = (times: unknown) => Array.isArray(times) && times.every(Number.isFinite);
+    if (isWhole && Object.values(deaths).every(areTimes)) return { fuses, deaths };
     report(`fuse: ${file} is not what was written there: it is ignored`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT') report(`fuse: ${file} cannot be read: it is ignored`);
   }
-  return { fuses: [] };
+  return NOTHING;
 }
 
 function isFuse(value: unknown): value is Fuse {

@@ -84,6 +84,8 @@ export const fuseLimits = {
 /** What a file keeps from one start to the next. */
 export interface FuseMemory {
   readonly fuses: readonly Fuse[];
+  /** Times of deaths within the window, in wall-clock milliseconds, by signature. */
+  readonly deaths: Readonly<Record<string, readonly number[]>>;
 }
 
 export class FuseBox {
@@ -94,13 +96,17 @@ export class FuseBox {
   /** By signature, what was tried and did not help. */
   readonly #tried = new Map<string, Set<string>>();
 
-  constructor(settings: FuseSettings, memory: FuseMemory = { fuses: [] }) {
+  constructor(settings: FuseSettings, memory: FuseMemory = { fuses: [], deaths: {} }) {
     this.#settings = settings;
     for (const fuse of memory.fuses.slice(0, fuseLimits.fusesMax)) this.#fuses.set(fuse.name, fuse);
+    for (const [signature, times] of Object.entries(memory.deaths)) {
+      this.#deaths.set(signature, [...times]);
+    }
+    dropOldest(this.#deaths, fuseLimits.signaturesMax);
   }
 
   get memory(): FuseMemory {
-    return { fuses: [...this.#fuses.values()] };
+    return { fuses: [...this.#fuses.values()], deaths: Object.fromEntries(this.#deaths) };
   }
 
   /** Names of what is off now. */
@@ -113,6 +119,8 @@ export class FuseBox {
   /** A worker has died. */
   died(death: WorkerDeath, nowMs: number): FuseStep[] {
     const steps = this.#passTime(nowMs);
+    // On a connection from before the change, which keeps what it began with: nothing new.
+    if (this.overrides.includes(death.observer)) return steps;
     const trying = this.#inVain(death);
     if (trying !== undefined) return [...steps, ...this.#undo(trying, death, nowMs)];
     const count = this.#count(death.signature, nowMs);

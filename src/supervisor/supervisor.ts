@@ -18,8 +18,8 @@ import type { PurgeEverywhere, StartWorker, WorkerSetup } from '../worker/contra
 import type { AdminServer } from './admin.ts';
 import { reloadRoutes } from './admin-reload.ts';
 import { CacheControl } from './cache-control.ts';
-import type { CertificateKeeper } from './certificate-keeper.ts';
 import { healthOf } from './canary.ts';
+import type { CertificateKeeper } from './certificate-keeper.ts';
 import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
 import {
@@ -254,6 +254,7 @@ export class Supervisor {
         {
           pid: process.pid,
           adopt() {},
+          refuseHellos: (fingerprints) => local.refuseHellos(fingerprints),
           reconfigure: async (options) => local.reconfigure(options),
           endHung() {},
         },
@@ -262,6 +263,7 @@ export class Supervisor {
     return this.#processes.map((worker) => ({
       pid: worker.servingPid,
       adopt: (options) => worker.adopt(options),
+      refuseHellos: (fingerprints) => worker.refuseHellos(fingerprints),
       reconfigure: (options) => worker.reconfigure(options),
       endHung: (silentMs) => worker.endHung(silentMs),
     }));
@@ -308,6 +310,7 @@ export class Supervisor {
         strikesOffset: this.#strikesOffset,
         flightsOffset: this.#flightsOffset + workerIndex * flightRegionBytes,
         version: this.#input.version,
+        refusedHellos: [],
         ratesOffset: this.#ratesOffset,
         boardOffset: this.#boardOffset,
         ticketKeys,

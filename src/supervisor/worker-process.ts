@@ -93,6 +93,12 @@ export class WorkerProcess {
     return promise;
   }
 
+  /** Fingerprints of all ClientHellos that this worker and its successors refuse from now on. */
+  refuseHellos(fingerprints: readonly string[]): void {
+    this.#setup = { ...this.#setup, refusedHellos: fingerprints };
+    this.#send({ type: 'refuse-hellos', fingerprints });
+  }
+
   reopenLog(): void {
     this.#send({ type: 'reopen-log' });
   }

@@ -79,7 +79,9 @@ export function clientHelloLength(flight: Uint8Array): number {
 /** Null for octets that are no whole, well-formed ClientHello in its records. */
 export function parseClientHello(records: Uint8Array): ClientHello | null {
   try {
-    return readBody(new Reader(messageIn(records)));
+    const message = clientHelloMessage(records);
+    if (message === null) return null;
+    return readBody(new Reader(message.subarray(HANDSHAKE_HEADER_BYTES)));
   } catch (error) {
     if (error instanceof Malformed) return null;
     throw error;
@@ -93,10 +95,10 @@ export function isGrease(value: number): boolean {
 
 class Malformed extends Error {}
 
-/** The message's body without the headers of records and message (RFC 8446 §4, §5.1). */
-function messageIn(records: Uint8Array): Uint8Array {
+/** The message with its header, out of its records; null when it is not whole. */
+export function clientHelloMessage(records: Uint8Array): Uint8Array | null {
   const length = clientHelloLength(records);
-  if (length <= 0) throw new Malformed();
+  if (length <= 0) return null;
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < length; ) {
     const end = at + RECORD_HEADER_BYTES + uint16(records, at + 3);
@@ -104,7 +106,7 @@ function messageIn(records: Uint8Array): Uint8Array {
     at = end;
   }
   const message = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
-  return message.subarray(HANDSHAKE_HEADER_BYTES, HANDSHAKE_HEADER_BYTES + uint24(message, 1));
+  return message.subarray(0, HANDSHAKE_HEADER_BYTES + uint24(message, 1));
 }
 
 function readBody(body: Reader): ClientHello {

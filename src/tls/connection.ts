@@ -86,6 +86,8 @@ export class TlsEngine implements TlsConnection {
   /** Server: octets of early data set aside for this connection until its handshake ends. */
   #reservedBytes = 0;
   #wantsClientHello: boolean;
+  /** Server: the ClientHello is yet to be looked at by the guard. */
+  #isGuarded: boolean;
   #clientHello: Buffer | null = null;
   #startedAtMs = 0;
   #startedAtMonotonicMs = 0;
@@ -103,7 +105,8 @@ export class TlsEngine implements TlsConnection {
     this.#role = options.role;
     this.#judge = options.judge ?? null;
     this.#watch = options.watch ?? null;
-    this.#wantsClientHello = options.keepsClientHello ?? false;
+    this.#isGuarded = options.watch?.guard?.isEmpty === false;
+    this.#wantsClientHello = this.#isGuarded || (options.keepsClientHello ?? false);
     this.#phase = this.#judge?.isAllowedSomewhere ? Phase.early : Phase.handshake;
   }
 
@@ -190,6 +193,7 @@ export class TlsEngine implements TlsConnection {
   #receiveHandshake(buffer: NativeBuffer, length: number, plaintext: Plaintext): void {
     if (this.#startedAtMs === 0) this.#noteStart();
     if (this.#wantsClientHello) this.#keepClientHello(buffer.bytes.subarray(0, length));
+    if (this.#isGuarded && !this.#wantsClientHello && this.#isRefused()) return;
     if (this.#role === 'client' && !this.#isServerHelloSeen) {
       this.#watchServerHello(buffer.bytes.subarray(0, length));
     }
@@ -353,6 +357,17 @@ export class TlsEngine implements TlsConnection {
   /** Whether there is a cipher suite that is not only that of the session a client offers. */
   get #isAgreed(): boolean {
     return this.#isServerHelloSeen && this.#ssl.cipher !== '';
+  }
+
+  /** A ClientHello that has ended workers does not reach the engine. */
+  #isRefused(): boolean {
+    this.#isGuarded = false;
+    const hello = this.#clientHello;
+    if (hello === null || this.#watch?.guard?.refuses(hello) !== true) return false;
+    const message = 'a ClientHello like this one has ended workers, and is refused for a time';
+    const error = new SluiceError('tls-client-hello-refused', message, { blame: this.#peer });
+    this.#fail({ error, alert: '', alertSentBy: '' });
+    return true;
   }
 
   /** OpenSSL has no copy to give, and one is needed only when the handshake has failed. */

@@ -108,7 +108,7 @@ export function featureStates(switches: FeatureSwitches): Record<string, boolean
   return { ...switches, ...Object.fromEntries(ours) };
 }
 
-/** Who watches handshakes, in the order by which the flight recorder numbers them. */
+/** Who watches handshakes, by name. */
 export function observerNames(switches: FeatureSwitches): string[] {
   const ours = featureTable.filter(({ kind, name }) => kind === 'observer' && isOn(name, switches));
   const dangerous = Object.entries(switches).filter(

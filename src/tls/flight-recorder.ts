@@ -32,6 +32,7 @@ import {
   SlotOutcome,
   slotWord,
 } from './flight-layout.ts';
+import type { HelloGuard } from './hello-guard.ts';
 import { RecordFraming } from './record-framing.ts';
 
 /** Longer texts are cut: the longest host name has 253 octets. */
@@ -130,6 +131,8 @@ export interface FlightWatch {
   readonly recorder: FlightRecorder;
   /** An IP address, `unix`, or '' when it is not to be known. */
   readonly peer: string;
+  /** Server: what it refuses before the engine sees it; null for nothing. */
+  readonly guard: HelloGuard | null;
 }
 
 export function beginFlight(watch: FlightWatch, role: 'server' | 'client'): Flight {

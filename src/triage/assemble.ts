@@ -28,7 +28,7 @@ export interface DeathReport {
 export function capsuleOfDeath(snapshot: FlightSnapshot, report: DeathReport): Capsule {
   const { kind, death } = report;
   const base = capsuleBase(snapshot, report.nowMs, report.configurationText);
-  const suspect = suspectOf(base.reading, base.observers);
+  const suspect = suspectOf(base.reading, base.numbered);
   return {
     ...base.capsule,
     kind,
@@ -63,7 +63,8 @@ export function capsuleOfFailure(
 function capsuleBase(snapshot: FlightSnapshot, nowMs: number, text: string | null) {
   const identity = identityFrom(readIdentity(snapshot));
   const { workerIndex, software, features, observers, configuration, addresses } = identity;
-  const reading = readFlights(snapshot, { observers, peers: addresses });
+  const { numbered } = identity;
+  const reading = readFlights(snapshot, { observers: numbered, peers: addresses });
   const { pid, startedAtMs, damagedEvents, handshakes } = reading;
   const capsule = {
     format: CAPSULE_FORMAT,
@@ -81,19 +82,19 @@ function capsuleBase(snapshot: FlightSnapshot, nowMs: number, text: string | nul
     observers,
     recorder: { damagedEvents, handshakes },
   } as const;
-  return { capsule, reading, observers };
+  return { capsule, reading, numbered };
 }
 
 function suspectOf(
   { inside, connections }: FlightReading,
-  observers: readonly string[],
+  numbered: readonly string[],
 ): CapsuleSuspect | null {
   if (inside.call === '' && inside.observer < 0) return null;
   const isThere = connections.some(({ id }) => id === inside.connection);
   return {
     connection: isThere ? inside.connection : null,
     call: inside.call === '' ? null : inside.call,
-    observer: inside.observer < 0 ? null : (observers[inside.observer] ?? null),
+    observer: inside.observer < 0 ? null : (numbered[inside.observer] ?? null),
   };
 }
 

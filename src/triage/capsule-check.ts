@@ -162,7 +162,7 @@ const connection = fields({
   peer: text,
   startedAt: instant,
   serverName: text,
-  clientHello: orNull(fields({ ja4: text, sha256, length: count })),
+  clientHello: orNull(fields({ ja4: text, shape: text, sha256, length: count })),
   outcome: oneOf('open', 'complete', 'failed'),
   errorCode: text,
   alert: text,

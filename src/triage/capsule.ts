@@ -139,6 +139,8 @@ export interface CapsuleConnection {
 export interface CapsuleClientHello {
   /** JA4 fingerprint; '' when the ClientHello cannot be read. */
   readonly ja4: string;
+  /** JA4 and a hash of all that one client sends alike each time (tls/hello-shape.ts); or ''. */
+  readonly shape: string;
   /** SHA-256 of the message's octets. */
   readonly sha256: string;
   /** Octets of the message, of which `events` may hold fewer. */

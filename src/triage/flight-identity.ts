@@ -8,8 +8,10 @@ export interface FlightIdentity {
   readonly workerIndex: number;
   readonly software: CapsuleSoftware;
   readonly features: Readonly<Record<string, boolean>>;
-  /** By the recorder's numbers. */
+  /** Those that are on. */
   readonly observers: readonly string[];
+  /** On or off, by the recorder's numbers. */
+  readonly numbered: readonly string[];
   readonly configuration: CapsuleConfiguration;
   /** Whether capsules tell addresses of peers. */
   readonly addresses: boolean;
@@ -26,15 +28,18 @@ export function softwareNow(sluiceVersion: string): CapsuleSoftware {
 }
 
 export function identityNow(
-  input: Pick<FlightIdentity, 'workerIndex' | 'features' | 'observers' | 'addresses'> & {
+  input: Pick<
+    FlightIdentity,
+    'workerIndex' | 'features' | 'observers' | 'numbered' | 'addresses'
+  > & {
     readonly version: string;
     readonly options: object;
   },
 ): FlightIdentity {
-  const { workerIndex, features, observers, addresses } = input;
+  const { workerIndex, features, observers, numbered, addresses } = input;
   const software = softwareNow(input.version);
   const configuration = capsuleConfiguration(input.options, null);
-  return { workerIndex, software, features, observers, configuration, addresses };
+  return { workerIndex, software, features, observers, numbered, configuration, addresses };
 }
 
 /** Without the options, for when they are too long for the room that there is. */
@@ -53,6 +58,7 @@ export function identityFrom(value: unknown): FlightIdentity {
     software: found.software ?? softwareNow(''),
     features: found.features ?? {},
     observers: found.observers ?? [],
+    numbered: found.numbered ?? [],
     configuration: found.configuration ?? { digest: EMPTY_DIGEST, options: null, text: null },
     addresses: found.addresses ?? false,
   };

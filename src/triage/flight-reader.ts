@@ -2,8 +2,7 @@
  * Reads what a flight recorder has left. Its writer may have died at any instruction, and a stray
  * write may have hit anything: whatever is there, what is whole is told and the rest is counted.
  */
-import { createHash } from 'node:crypto';
-import { clientHelloLength, parseClientHello } from '../tls/client-hello.ts';
+import { clientHelloMessage, parseClientHello } from '../tls/client-hello.ts';
 import {
   EVENT_HEADER_WORDS,
   eventCheck,
@@ -16,6 +15,8 @@ import {
   SlotFlag,
   SlotOutcome,
 } from '../tls/flight-layout.ts';
+import { messageDigest } from '../tls/hello-guard.ts';
+import { shapeOf } from '../tls/hello-shape.ts';
 import { ja4Of } from '../tls/ja4.ts';
 import type {
   CapsuleClientHello,
@@ -53,7 +54,6 @@ export interface FlightReadingOptions {
 }
 
 const RECORD_HEADER_BYTES = 5;
-const HANDSHAKE_RECORD = 22;
 
 /** Never throws. */
 export function readFlights(
@@ -266,13 +266,13 @@ class SlotReader implements CapsuleConnectionSource {
 
   #clientHello(): CapsuleClientHello | null {
     const head = Buffer.concat(this.#head);
-    const length = clientHelloLength(head);
-    if (length <= 0) return null;
-    const message = handshakeMessage(head.subarray(0, length));
+    const message = clientHelloMessage(head);
+    if (message === null) return null;
     const parsed = parseClientHello(head);
     return {
       ja4: parsed === null ? '' : ja4Of(parsed),
-      sha256: createHash('sha256').update(message).digest('hex'),
+      shape: parsed === null ? '' : shapeOf(parsed),
+      sha256: messageDigest(message),
       length: message.length,
     };
   }
@@ -280,19 +280,6 @@ class SlotReader implements CapsuleConnectionSource {
 
 function whyOf(what: number): 'framing' | 'room' {
   return what === FlightPart.framing ? 'framing' : 'room';
-}
-
-/** The first handshake message in its records, without their headers. */
-function handshakeMessage(records: Uint8Array): Uint8Array {
-  const pieces: Uint8Array[] = [];
-  let at = 0;
-  while (at + RECORD_HEADER_BYTES <= records.length && records[at] === HANDSHAKE_RECORD) {
-    const end = at + RECORD_HEADER_BYTES + ((records[at + 3]! << 8) | records[at + 4]!);
-    pieces.push(records.subarray(at + RECORD_HEADER_BYTES, end));
-    at = end;
-  }
-  const all = Buffer.concat(pieces);
-  return all.subarray(0, 4 + all.readUIntBE(1, 3));
 }
 
 /** Finds the records in what was received; gaps are only ever inside of them, or at the end. */

@@ -12,6 +12,7 @@ import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { startProcessSampler } from '../telemetry/process-sampler.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
+import { HelloGuard } from '../tls/hello-guard.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import type {
   CacheAnswer,
@@ -33,6 +34,8 @@ export interface AssembledWorker {
   /** Resolves when every exchange has ended or was broken off, and the log is written. */
   drain(timeoutMs: number): Promise<void>;
   reopenLog(): void;
+  /** Fingerprints of all ClientHellos that are refused from now on. */
+  refuseHellos(fingerprints: readonly string[]): void;
   askCache(question: CacheQuestion): Promise<CacheAnswer>;
   askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
   /** See RunningWorker. */
@@ -73,7 +76,9 @@ export async function assembleWorker(
     bytesLive: nativeBytesLive,
     countsLive: liveNativeCounts,
   });
-  const flights = openFlights(flightRegion, setup);
+  const guard = new HelloGuard();
+  guard.replace(setup.refusedHellos);
+  const flights = openFlights(flightRegion, setup, danger.numbered);
   const worker = await startWorker({
     options,
     workerIndex,
@@ -86,6 +91,7 @@ export async function assembleWorker(
     accessLog,
     recorder: flights.recorder,
     danger,
+    guard,
     newFailures: new NewFailures(systemClock.monotonicMs, onHandshakeFault),
     handshakes,
     purgeEverywhere,
@@ -98,6 +104,7 @@ export async function assembleWorker(
       await accessLog.close();
       await handshakes.log?.close();
     },
+    refuseHellos: (fingerprints) => guard.replace(fingerprints),
     reopenLog() {
       accessLog.reopen();
       handshakes.log?.reopen();

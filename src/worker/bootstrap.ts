@@ -40,6 +40,9 @@ export function bootstrapWorker(startWorker: StartWorker): void {
       case 'drain':
         void drain(command.timeoutMs);
         break;
+      case 'refuse-hellos':
+        worker?.refuseHellos(command.fingerprints);
+        break;
       case 'reopen-log':
         worker?.reopenLog();
         break;

@@ -4,6 +4,7 @@ import type { ListenerOptions, SluiceOptions } from '../config/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
+import type { HelloGuard } from '../tls/hello-guard.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import type { DangerModules } from './danger.ts';
 import type { FailureKind } from './failure-table.ts';
@@ -34,6 +35,8 @@ export interface WorkerSetup {
   readonly flightsOffset: number;
   /** Of sluice. */
   readonly version: string;
+  /** Fingerprints of ClientHellos that are refused (tls/hello-guard.ts). */
+  readonly refusedHellos: readonly string[];
   /** Where the rate limits of all workers begin (proxy/routing/rate-table.ts). */
   readonly ratesOffset: number;
   /** Where what the workers share about origins begins (proxy/upstream/board.ts). */
@@ -136,6 +139,8 @@ export type WorkerCommand =
   | { readonly type: 'start'; readonly setup: WorkerSetup }
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | { readonly type: 'reopen-log' }
+  /** All of those that are refused from now on. */
+  | { readonly type: 'refuse-hellos'; readonly fingerprints: readonly string[] }
   | { readonly type: 'ask-cache'; readonly id: number; readonly question: CacheQuestion }
   | { readonly type: 'ask-handshakes'; readonly id: number; readonly question: HandshakeQuestion }
   /** Serve new connections by other options. */
@@ -178,6 +183,7 @@ export interface WorkerInput
   readonly recorder: FlightRecorder;
   readonly danger: DangerModules;
   readonly newFailures: NewFailures;
+  readonly guard: HelloGuard;
   /** The strike register's shared memory. */
   readonly strikes: Int32Array;
   /** The rate limits' shared memory, and what client names are hashed with in it. */

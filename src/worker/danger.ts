@@ -11,6 +11,7 @@ import {
   DANGER_PREFIX,
   type DangerName,
   type FeatureSwitches,
+  featureTable,
   observerNames,
 } from '../tls/features.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
@@ -29,6 +30,11 @@ export interface DangerSurroundings {
 }
 
 export interface DangerModules {
+  /**
+   * Everything that may watch handshakes, on or off: an observer has the same number for all of the
+   * worker's life, because connections keep the configuration that they began with.
+   */
+  readonly numbered: readonly string[];
   /** Those that are switched on. Throws UsageError for a name that no module has. */
   observersOf(options: SluiceOptions, recorder: FlightRecorder): InfoObserver[];
 }
@@ -37,15 +43,16 @@ export interface DangerModules {
 export async function loadDangerModules(paths: readonly string[]): Promise<DangerModules> {
   const features: DangerFeature[] = [];
   for (const path of paths) features.push(...(await featuresIn(path)));
+  const numbered = [...featureTable, ...features].map(({ name }) => name);
   return {
+    numbered,
     observersOf(options, recorder) {
-      const names = observerNames(options.features);
-      return names
+      return observerNames(options.features)
         .filter((name) => name.startsWith(DANGER_PREFIX))
         .map((name) => {
           const feature = features.find((one) => one.name === name);
           if (feature !== undefined) {
-            return recorded(feature, names.indexOf(name), options, recorder);
+            return recorded(feature, numbered.indexOf(feature.name), options, recorder);
           }
           const known = features.map((one) => one.name).join(', ');
           throw new UsageError(

@@ -18,6 +18,7 @@ export interface WorkerFlights extends Disposable {
 export function openFlights(
   region: Uint8Array,
   { workerIndex, version, options }: Pick<WorkerSetup, 'workerIndex' | 'version' | 'options'>,
+  numbered: readonly string[],
 ): WorkerFlights {
   const recorder = new FlightRecorder(region, process.pid, systemClock);
   const identify = (now: SluiceOptions) => {
@@ -27,6 +28,7 @@ export function openFlights(
       options: now,
       features: featureStates(now.features),
       observers: observerNames(now.features),
+      numbered,
       addresses: now.recorder.addresses,
     });
     if (!recorder.identify(JSON.stringify(identity))) {

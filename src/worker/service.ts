@@ -127,12 +127,12 @@ export class Service {
 
   #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {
     if (options.hosts.length === 0) return null;
-    const { recorder } = this.#base.input;
+    const { recorder, guard } = this.#base.input;
     const { context, keyLog } = openTls(options, this.#base.input);
     this.#tls = context;
     this.#disposables.push(context);
     if (keyLog !== null) this.#disposables.push(keyLog);
-    return (handler, peer) => context.accept(handler, systemClock, { recorder, peer });
+    return (handler, peer) => context.accept(handler, systemClock, { recorder, peer, guard });
   }
 
   replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {

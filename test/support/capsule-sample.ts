@@ -39,6 +39,7 @@ export const sampleCapsule: Capsule = {
       serverName: 'example.org',
       clientHello: {
         ja4: 't13d1516h2_8daaf6152771_e5627efa2ab1',
+        shape: 't13d1516h2_8daaf6152771_e5627efa2ab1/0123456789abcdef',
         sha256: 'b'.repeat(64),
         length: 4,
       },

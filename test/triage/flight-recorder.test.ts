@@ -41,7 +41,7 @@ function record(type: number, content: Buffer): Buffer {
 }
 
 test('a handshake is told from its first octet to its end, and nothing that was sealed', () => {
-  const watch = { recorder: recorder(), peer: '192.0.2.1' };
+  const watch = { recorder: recorder(), peer: '192.0.2.1', guard: null };
   using server = serverContext();
   using client = clientContext();
   using pair = new Pair(server, client, {}, watch);

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { RefusedHellos, refusalLimits } from './refused-hellos.ts';
+
+const settings = { deathsMax: 3, windowMs: 60_000 };
+
+/** Dies until it is refused; how often that took. */
+function deathsToRefusal(refused: RefusedHellos, nowMs: number): number {
+  for (let deaths = 1; ; deaths++) if (refused.died('print', nowMs)) return deaths;
+}
+
+test('a fingerprint that kills beyond what trips a fuse is refused, longer each time', () => {
+  const refused = new RefusedHellos(settings);
+  let nowMs = 0;
+  let longestMs = 0;
+  for (let round = 0; round < 12; round++) {
+    assert.equal(deathsToRefusal(refused, nowMs), 5);
+    assert.deepEqual(refused.list(nowMs), ['print']);
+    let forMs = 0;
+    while (refused.list(nowMs + forMs).length > 0) forMs += 600_000;
+    assert.ok(forMs >= longestMs && forMs <= refusalLimits.refusedMsMax, `${forMs} ms`);
+    longestMs = forMs;
+    nowMs += forMs;
+  }
+  assert.equal(longestMs, refusalLimits.refusedMsMax);
+});
+
+test('deaths far apart refuse nobody, and what is remembered is bounded', () => {
+  const refused = new RefusedHellos(settings);
+  for (let i = 0; i < 20; i++) assert.equal(refused.died('print', i * 30_000), false);
+  for (let i = 0; i < 5_000; i++) for (let n = 0; n < 5; n++) refused.died(`${i}`, 0);
+  assert.equal(refused.list(1).length, refusalLimits.fingerprintsMax);
+  refused.clear();
+  assert.deepEqual(refused.list(1), []);
+});

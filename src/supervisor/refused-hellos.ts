@@ -1,0 +1,68 @@
+/**
+ * Which ClientHellos are refused because they have ended several workers: counted by fingerprint, for
+ * a time that doubles when they come back, never for good. Pure, with the time as an argument.
+ */
+
+export const refusalLimits = {
+  /**
+   * Deaths by one fingerprint beyond those that trip a fuse: what the fuse has not cured, and no
+   * sooner, because a fingerprint may be that of honest clients.
+   */
+  deathsBeyondFuse: 2,
+  /** Milliseconds for which it is refused, the first time. Doubles each time. */
+  refusedMs: 600_000,
+  refusedMsMax: 86_400_000,
+  /** Fingerprints counted or refused at a time. */
+  fingerprintsMax: 256,
+};
+
+interface Entry {
+  /** Times of deaths within the window. */
+  readonly deaths: readonly number[];
+  /** Refused until then; 0 when it is not. */
+  readonly untilMs: number;
+  /** Times that it was refused. */
+  readonly times: number;
+}
+
+export class RefusedHellos {
+  readonly #deathsMax: number;
+  readonly #windowMs: number;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(settings: { readonly deathsMax: number; readonly windowMs: number }) {
+    this.#deathsMax = settings.deathsMax + refusalLimits.deathsBeyondFuse;
+    this.#windowMs = settings.windowMs;
+  }
+
+  /** Fingerprints that are refused now. */
+  list(nowMs: number): string[] {
+    return [...this.#entries].filter(([, one]) => one.untilMs > nowMs).map(([print]) => print);
+  }
+
+  /** A worker has died of this one. True when it is refused from now on. */
+  died(fingerprint: string, nowMs: number): boolean {
+    const before = this.#entries.get(fingerprint) ?? { deaths: [], untilMs: 0, times: 0 };
+    const deaths = [...before.deaths.filter((time) => time > nowMs - this.#windowMs), nowMs];
+    const isRefused = deaths.length >= this.#deathsMax;
+    const { refusedMs, refusedMsMax, fingerprintsMax } = refusalLimits;
+    const forMs = Math.min(refusedMs * 2 ** Math.min(before.times, 20), refusedMsMax);
+    this.#entries.delete(fingerprint);
+    this.#entries.set(
+      fingerprint,
+      isRefused
+        ? { deaths: [], untilMs: nowMs + forMs, times: before.times + 1 }
+        : { ...before, deaths },
+    );
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= fingerprintsMax) break;
+      this.#entries.delete(oldest);
+    }
+    return isRefused;
+  }
+
+  /** An operator wants none refused. */
+  clear(): void {
+    this.#entries.clear();
+  }
+}

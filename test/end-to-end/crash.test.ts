@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { join } from 'node:path';
+import test from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import type { Capsule } from '../../src/triage/capsule.ts';
+import { decodeCapsule } from '../../src/triage/capsule-file.ts';
+import { capsuleFileName } from '../../src/triage/capsule-name.ts';
+import { dangerFlags, RETRIED_GROUPS, shakeHands } from '../support/danger.ts';
+import { startOrigin } from '../support/origins.ts';
+import { run } from '../support/programs.ts';
+import { certificateFile, type RunningSluice, startSluice } from '../support/sluice.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { until } from '../support/waiting.ts';
+
+const COOKIE = 'session=5f2d8c1e-of-a-user';
+const OBSERVER = 'danger-group-in-callback';
+
+const origin = await startOrigin((_request, response) => response.end('ok'));
+test.after(() => origin[Symbol.asyncDispose]());
+
+function capsulesIn(directory: string): Capsule[] {
+  return readdirSync(directory)
+    .filter((name) => capsuleFileName.test(name))
+    .sort()
+    .map((name) => decodeCapsule(readFileSync(join(directory, name))));
+}
+
+/** Waits until so many capsules of a kind are there: they are written after the replacement. */
+function capsules(directory: string, kind: Capsule['kind'], count: number): Promise<Capsule[]> {
+  return until(() => {
+    const found = capsulesIn(directory).filter((one) => one.kind === kind);
+    return found.length >= count && found;
+  }, `${count} capsules of kind ${kind}`);
+}
+
+async function fuses(sluice: RunningSluice): Promise<{ fuses: { name: string; state: string }[] }> {
+  const answer = await fetch(`http://127.0.0.1:${sluice.adminPort}/fuses`);
+  return (await answer.json()) as { fuses: { name: string; state: string }[] };
+}
+
+/** Requests one after the other on kept connections, until it is stopped. */
+class Load {
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8, rejectUnauthorized: false });
+  readonly #lanes: Promise<void>[] = [];
+  #isOver = false;
+  answered = 0;
+  readonly failures: string[] = [];
+
+  constructor(port: number) {
+    for (let lane = 0; lane < 8; lane++) this.#lanes.push(this.#lane(port));
+  }
+
+  async #lane(port: number): Promise<void> {
+    while (!this.#isOver) {
+      const failure = await this.#ask(port);
+      if (failure === '') this.answered++;
+      else this.failures.push(failure);
+    }
+  }
+
+  #ask(port: number): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const headers = { host: 'localhost', cookie: COOKIE };
+    const where = { host: '127.0.0.1', port, servername: 'localhost', path: '/', headers };
+    request({ ...where, agent: this.#agent }, (response) => {
+      response.on('error', (error) => resolve(String(error)));
+      response.on('end', () => resolve(response.statusCode === 200 ? '' : 'status')).resume();
+    })
+      .on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? String(error)))
+      .end();
+    return promise;
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await Promise.all(this.#lanes);
+    this.#agent.destroy();
+  }
+}
+
+test('an observer that crashes workers is found and switched off while traffic goes on', async () => {
+  const directory = join(temporaryDirectory(), 'capsules');
+  const flags = [...dangerFlags(OBSERVER), '--capsule-dir', directory];
+  await using sluice = await startSluice({ origin: origin.url, workers: 3, flags });
+  const load = new Load(sluice.httpsPort);
+  await until(() => load.answered > 50, 'load');
+  let deaths = 0;
+  while (!sluice.output.includes(`${OBSERVER} is switched off`)) {
+    assert.ok(deaths < 8, sluice.output);
+    const before = sluice.output;
+    const outcome = await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
+    if (outcome === 'TLSv1.3') continue;
+    deaths++;
+    await until(() => sluice.output !== before, 'a death to be noticed');
+  }
+  // Within the workers that live, too, and not only in those that are started now.
+  for (let i = 0; i < 12; i++) {
+    await until(
+      async () => (await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS })) === 'TLSv1.3',
+      'a HelloRetryRequest to be survived',
+    );
+  }
+  const settled = load.answered;
+  await until(() => load.answered > settled + 50, 'load to go on');
+  await load.stop();
+  const found = await capsules(directory, 'crash', 3);
+  // One that dies on a connection from before the change has the feature off already.
+  assert.ok(found.filter(({ features }) => features[OBSERVER] === true).length >= 3);
+  for (const { signature, suspect, death, connections } of found) {
+    assert.equal(signature, `crash/SIGSEGV/SSL_read_early_data/${OBSERVER}`);
+    assert.deepEqual([suspect?.call, suspect?.observer], ['SSL_read_early_data', OBSERVER]);
+    assert.equal(death?.signal, 'SIGSEGV');
+    const guilty = connections.find(({ id }) => id === suspect?.connection);
+    assert.equal(guilty?.outcome, 'open');
+    assert.equal(guilty?.events[0]?.type, 'received');
+    assert.match(guilty?.clientHello?.ja4 ?? '', /^t13d/);
+  }
+  const { fuses: blown } = await fuses(sluice);
+  assert.deepEqual(
+    blown.map(({ name }) => name),
+    [OBSERVER],
+    'that one and no other',
+  );
+  // A death breaks what it was serving, and nothing else: at most all lanes, each time.
+  assert.ok(load.failures.length <= 8 * found.length, load.failures.join());
+  for (const failure of load.failures) assert.match(failure, /ECONNRESET|EPIPE|socket hang up/);
+  await isWithoutSecrets(directory);
+  await isSeenByCommands(sluice, directory);
+});
+
+async function isWithoutSecrets(directory: string): Promise<void> {
+  assert.equal(statSync(directory).mode & 0o777, 0o700);
+  const pem = readFileSync(certificateFile(), 'latin1');
+  const key = /-----BEGIN PRIVATE KEY-----\n([\s\S]*?)\n-----END/.exec(pem)![1]!;
+  for (const name of readdirSync(directory)) {
+    assert.equal(statSync(join(directory, name)).mode & 0o777, 0o600, name);
+    if (!capsuleFileName.test(name)) continue;
+    const text = gunzipSync(readFileSync(join(directory, name))).toString();
+    const octets = [...text.matchAll(/"bytes": "([^"]*)"/g)].map((match) => match[1]!);
+    const all = text + octets.map((one) => Buffer.from(one, 'base64').toString('latin1')).join('');
+    for (const line of key.split('\n')) assert.ok(!all.includes(line), 'no private key');
+    assert.ok(!all.includes(COOKIE), 'no cookie');
+    assert.ok(!all.includes('PRIVATE KEY'), 'no private key');
+  }
+}
+
+async function isSeenByCommands(sluice: RunningSluice, directory: string): Promise<void> {
+  const command = async (...words: string[]) => {
+    const { code, text, stderr } = await run(process.execPath, ['bin/sluice.js', ...words]);
+    assert.equal(code, 0, stderr);
+    return text;
+  };
+  const admin = ['--admin', `127.0.0.1:${sluice.adminPort}`];
+  const listed = await command('capsules', 'list', '--capsule-dir', directory);
+  const crashes = capsulesIn(directory).filter(({ kind }) => kind === 'crash');
+  assert.equal(listed.match(/crash\/SIGSEGV/g)?.length, crashes.length);
+  const [newest] = /\S+-crash-\d+\.json\.gz/.exec(listed)!;
+  assert.match(await command('capsules', 'show', newest), /in observer danger-group-in-callback/);
+  assert.match(await command('fuse', 'list', ...admin), /danger-group-in-callback +trying/);
+  assert.match(await command('fuse', 'reset', ...admin), /no fuse has blown/);
+}
+
+test('a worker that hangs is ended and replaced, and its capsule says where it stands', async () => {
+  const directory = join(temporaryDirectory(), 'capsules');
+  const flags = [...dangerFlags('danger-hang'), '--watchdog', '1s', '--debugger', 'off'];
+  flags.push('--capsule-dir', directory);
+  await using sluice = await startSluice({ origin: origin.url, workers: 2, flags });
+  await shakeHands(sluice.httpsPort, { servername: 'hang.test' });
+  const [capsule] = await capsules(directory, 'hang', 1);
+  assert.equal(capsule!.suspect?.observer, 'danger-hang');
+  assert.ok(capsule!.death!.silentMs! >= 1_000);
+  assert.equal(
+    capsule!.connections.find(({ id }) => id === capsule!.suspect!.connection)?.serverName,
+    'hang.test',
+  );
+  await until(
+    async () => (await sluice.sum('sluice_workers_running')) === 2,
+    'the worker to be replaced',
+  );
+});
+
+test('a sluice of one process that crashes finds out at its next start', async () => {
+  const directory = join(temporaryDirectory(), 'capsules');
+  const flags = [...dangerFlags(OBSERVER), '--capsule-dir', directory];
+  const settings = { origin: origin.url, workers: 1, flags };
+  for (const start of [1, 2, 3]) {
+    await using sluice = await startSluice(settings);
+    await capsules(directory, 'crash', start - 1);
+    await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
+    assert.equal(await sluice.end(), 'SIGSEGV');
+  }
+  await using sluice = await startSluice(settings);
+  const found = await capsules(directory, 'crash', 3);
+  assert.equal(found[0]!.suspect?.observer, OBSERVER);
+  assert.equal(found[0]!.configuration.digest, found[1]!.configuration.digest);
+  // The third crash was one too many: this start is without the observer.
+  assert.equal(await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS }), 'TLSv1.3');
+  assert.equal(await sluice.stop(), 0);
+  const left = readdirSync(directory).filter((name) => name.startsWith('recording'));
+  assert.deepEqual(left, [], 'nothing is found when it has ended in order');
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { clientHelloMessage, parseClientHello } from '../../src/tls/client-hello.ts';
+import { flightRegionBytes } from '../../src/tls/flight-layout.ts';
+import { FlightRecorder } from '../../src/tls/flight-recorder.ts';
+import { HelloGuard, messageDigest } from '../../src/tls/hello-guard.ts';
+import { shapeOf } from '../../src/tls/hello-shape.ts';
+import { accept, clientContext, connect, Pair, serverContext, steppingClock } from '../tls/wire.ts';
+
+const recorder = new FlightRecorder(new Uint8Array(flightRegionBytes), 1, steppingClock());
+
+/** A first flight of a client. */
+function flightOf(options: Parameters<typeof clientContext>[0] = {}): Buffer {
+  using context = clientContext(options);
+  const side = connect(context);
+  const flight = side.takeFlight();
+  side.connection[Symbol.dispose]();
+  return flight;
+}
+
+function guardAgainst(...fingerprints: string[]) {
+  const guard = new HelloGuard();
+  guard.replace(fingerprints);
+  return { recorder, peer: '', guard };
+}
+
+const shape = (flight: Buffer) => shapeOf(parseClientHello(flight)!);
+
+describe('ClientHellos that have ended workers', () => {
+  test('two of one client have one shape, those of others have others', () => {
+    assert.equal(shape(flightOf()), shape(flightOf()));
+    const others = [{ alpn: ['h2'] }, { maxVersion: 'TLSv1.2' as const }, { groups: 'X25519' }];
+    const shapes = new Set([flightOf(), ...others.map(flightOf)].map(shape));
+    assert.equal(shapes.size, 4);
+  });
+
+  for (const [name, chunk] of [
+    ['in one piece', 100_000],
+    ['octet by octet', 1],
+  ] as const) {
+    test(`are refused without an answer, ${name}`, () => {
+      using server = serverContext();
+      const flight = flightOf();
+      const side = accept(server, guardAgainst(shape(flight)));
+      for (let at = 0; at < flight.length && side.records.length === 0; at += chunk) {
+        side.receive(flight.subarray(at, at + chunk));
+      }
+      assert.equal(side.record.errorCode, 'tls-client-hello-refused');
+      assert.equal(side.takeFlight().length, 0);
+      side.connection[Symbol.dispose]();
+    });
+  }
+
+  test('are refused by their octets alone, and others are served', () => {
+    using server = serverContext();
+    using client = clientContext();
+    const flight = flightOf();
+    const watch = guardAgainst(messageDigest(clientHelloMessage(flight)!));
+    const side = accept(server, watch);
+    side.receive(flight);
+    assert.equal(side.record.errorCode, 'tls-client-hello-refused');
+    side.connection[Symbol.dispose]();
+    using pair = new Pair(server, client, {}, watch);
+    assert.equal(pair.settle().server.record.outcome, 'complete');
+  });
+});
