@@ -273,6 +273,15 @@ test('what one route stored for some is not served to others', async () => {
   assert.match(again.fields.get('cache-status')!, /hit/);
 });
 
+test('a purge takes what routes have stored under keys of their own, too', async () => {
+  const beta = () => get('/page/purged', '-H', 'X-Beta: yes');
+  await beta();
+  await get('/page/purged');
+  assert.match((await beta()).fields.get('cache-status')!, /hit/);
+  assert.equal((await get('/page/purged', '-X', 'PURGE')).content, '{"purged":2}\n');
+  assert.match((await beta()).fields.get('cache-status')!, /fwd=uri-miss/);
+});
+
 test('a write that takes another route makes what is stored invalid', async () => {
   await get('/write/cached');
   assert.match((await get('/write/cached')).fields.get('cache-status')!, /hit/);
