@@ -118,6 +118,8 @@ function benchMemory(): void {
 // ------------------------------------------------------------------ hit ratios
 
 class Thing implements Evictable {
+  readonly receivedMs = 0;
+  readonly pinnedUntilMs = 0;
   bytes = 1;
   readonly nameHash: number;
   readonly link = new Link();

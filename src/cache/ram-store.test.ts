@@ -263,3 +263,25 @@ test('what came of a response that breaks off is a part, if the rest can be aske
     assert.equal((await contentOf(hit)).toString(), '0123');
   }
 });
+
+test('what is pinned outlives others, within a quarter of the memory, until its time', () => {
+  using store = new RamStore({ capacityBytes: MIB });
+  let nowMs = NOW;
+  const fill = (key: string, pinMs: number) => {
+    const times = { requestTimeMs: nowMs, responseTimeMs: nowMs };
+    const response = storedOf([], { contentLength: -1, policy: { pinMs }, ...times });
+    const writer = store.create(key, response)!;
+    writer.write(Buffer.alloc(50_000));
+    writer.commit(null);
+  };
+  const isThere = (key: string) => store.peek(key).length > 0;
+  for (let i = 0; i < 8; i++) fill(`pinned ${i}`, 60_000);
+  for (let i = 0; i < 100; i++) fill(`other ${i}`, 0);
+  const kept = Array.from({ length: 8 }, (_, i) => isThere(`pinned ${i}`));
+  assert.deepEqual(kept.slice(0, 4), [true, true, true, true]);
+  assert.equal(kept.filter(Boolean).length, Math.floor(MIB / 4 / 51_000));
+  assert.ok(store.bytesUsed <= MIB);
+  nowMs += 60_001;
+  for (let i = 0; i < 100; i++) fill(`later ${i}`, 0);
+  for (let i = 0; i < 8; i++) assert.equal(isThere(`pinned ${i}`), false);
+});

@@ -307,6 +307,8 @@ class RamEntry implements StoreHit, Evictable {
   readonly content: MemoryContent;
   bytes: number;
   readonly nameHash: number;
+  readonly receivedMs: number;
+  readonly pinnedUntilMs: number;
   readonly link = new Link();
   #prepared: PreparedStoredResponse | null = null;
 
@@ -316,6 +318,8 @@ class RamEntry implements StoreHit, Evictable {
     this.content = content;
     this.bytes = bytes;
     this.nameHash = hashOf(slot.key);
+    this.receivedMs = response.responseTimeMs;
+    this.pinnedUntilMs = response.pinnedUntilMs;
   }
 
   prepared(): PreparedHit | null {

@@ -9,6 +9,15 @@
 /** Share of the capacity for the small queue. */
 const SMALL_SHARE = 0.1;
 
+/**
+ * Share of a store, of its memory and of its disk, within which pinned responses are kept from
+ * eviction: the rest must go on to serve everybody else.
+ */
+export const PINNED_SHARE_MAX = 0.25;
+
+/** Pinned entries looked at for each entry evicted: some may have come to their end. */
+const PINS_LOOKED_AT = 4;
+
 /** Uses that are counted: enough to tell hot from warm, and forgotten quickly. */
 const USES_MAX = 3;
 
@@ -16,8 +25,9 @@ const USES_MAX = 3;
 const NOWHERE = 0;
 const SMALL = 1;
 const MAIN = 2;
+const PINNED = 3;
 
-type Place = typeof NOWHERE | typeof SMALL | typeof MAIN;
+type Place = typeof NOWHERE | typeof SMALL | typeof MAIN | typeof PINNED;
 
 /** The base of what is kept: the queues are linked through the entries themselves. */
 export interface Evictable {
@@ -25,6 +35,9 @@ export interface Evictable {
   bytes: number;
   /** Hash of the name, for the ghost list. */
   readonly nameHash: number;
+  /** When it came, and until when it is kept if there is room for it, or 0. Milliseconds. */
+  readonly receivedMs: number;
+  readonly pinnedUntilMs: number;
   link: Link;
 }
 
@@ -44,6 +57,9 @@ export class S3Fifo<T extends Evictable> {
   readonly #capacity: number;
   readonly #small = new Queue<T>();
   readonly #main = new Queue<T>();
+  readonly #pinned = new Queue<T>();
+  /** The time of the youngest entry: as good as a clock, for only what comes pushes others out. */
+  #latestMs = 0;
   readonly #ghost: Ghost;
   readonly #onEvict: (entry: T) => void;
 
@@ -55,23 +71,32 @@ export class S3Fifo<T extends Evictable> {
   }
 
   get bytesUsed(): number {
-    return this.#small.bytes + this.#main.bytes;
+    return this.#small.bytes + this.#main.bytes + this.#pinned.bytes;
   }
 
   get length(): number {
-    return this.#small.length + this.#main.length;
+    return this.#small.length + this.#main.length + this.#pinned.length;
   }
 
   /** Takes an entry in. Call `makeRoom` first; the capacity is the caller's to honour. */
   add(entry: T): void {
     entry.link.uses = 0;
-    if (this.#ghost.has(entry.nameHash)) this.#main.push(entry, MAIN);
+    this.#latestMs = Math.max(this.#latestMs, entry.receivedMs);
+    const pinnedBytes = this.#pinned.bytes + entry.bytes;
+    if (this.#isPinned(entry) && pinnedBytes <= this.#capacity * PINNED_SHARE_MAX) {
+      this.#pinned.push(entry, PINNED);
+    } else if (this.#ghost.has(entry.nameHash)) this.#main.push(entry, MAIN);
     else this.#small.push(entry, SMALL);
+  }
+
+  #isPinned(entry: T): boolean {
+    return entry.pinnedUntilMs > this.#latestMs;
   }
 
   remove(entry: T): void {
     if (entry.link.place === SMALL) this.#small.remove(entry);
     else if (entry.link.place === MAIN) this.#main.remove(entry);
+    else if (entry.link.place === PINNED) this.#pinned.remove(entry);
   }
 
   /** Changes what an entry accounts for. */
@@ -79,6 +104,7 @@ export class S3Fifo<T extends Evictable> {
     const change = bytes - entry.bytes;
     if (entry.link.place === SMALL) this.#small.bytes += change;
     else if (entry.link.place === MAIN) this.#main.bytes += change;
+    else if (entry.link.place === PINNED) this.#pinned.bytes += change;
     entry.bytes = bytes;
   }
 
@@ -91,9 +117,25 @@ export class S3Fifo<T extends Evictable> {
   }
 
   #evictOne(): void {
+    if (this.#pinned.length > 0) this.#unpin();
+    if (this.#small.length + this.#main.length === 0) {
+      // What comes needs the room of what is pinned: the bound is honoured first.
+      this.#onEvict(this.#pinned.shift()!);
+      return;
+    }
     const smallIsOver = this.#small.bytes > this.#capacity * SMALL_SHARE;
     if (this.#small.length > 0 && (smallIsOver || this.#main.length === 0)) this.#evictFromSmall();
     else this.#evictFromMain();
+  }
+
+  /** Pins that have come to their end go with the others. */
+  #unpin(): void {
+    const count = Math.min(PINS_LOOKED_AT, this.#pinned.length);
+    for (let i = 0; i < count; i++) {
+      const entry = this.#pinned.shift()!;
+      if (this.#isPinned(entry)) this.#pinned.push(entry, PINNED);
+      else this.#small.push(entry, SMALL);
+    }
   }
 
   #evictFromSmall(): void {

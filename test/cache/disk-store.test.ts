@@ -537,3 +537,44 @@ test('what is stored is listed page by page, by prefix, without what was purged'
   assert.deepEqual(await listed('http://other/', 5), []);
   assert.deepEqual(store.measure('http://h/a/0'), { responses: 1, octets: 12 });
 });
+
+test('what is pinned outlives others, within a quarter of the room, until its time', async (t) => {
+  const directory = directoryFor(t);
+  const capacityBytes = 24 * MIB;
+  let nowMs = NOW;
+  const { store } = openAt(directory, { capacityBytes, memoryBytes: 4 * MIB, now: () => nowMs });
+  t.after(() => store.close());
+  const pin = (key: string, length: number) => {
+    const response = storedOf([], { contentLength: length, policy: { pinMs: 60_000 } });
+    const writer = store.create(key, response)!;
+    for (let at = 0; at < length; at += 65_536) {
+      writer.write(pattern(Math.min(65_536, length - at)));
+    }
+    writer.commit(null);
+  };
+  pin('short', 60_000);
+  pin('long', 2 * MIB);
+  // More than a quarter: some of these have to go.
+  for (let i = 0; i < 4; i++) {
+    await store.flushed();
+    pin(`many ${i}`, 2 * MIB);
+  }
+  await store.flushed();
+  const others = async (name: string) => {
+    for (let i = 0; i < 600; i++) {
+      put(store, `${name} ${i}`, pattern(60_000));
+      if (i % 10 === 0) await store.flushed();
+      assert.ok(diskUsage(directory) <= capacityBytes);
+    }
+    for (const key of ['short', 'long']) store.memory.drop(key);
+  };
+  const lengthOf = async (key: string) => (await lookup(store, key))[0]?.response.contentLength;
+  await others('first');
+  assert.equal(await lengthOf('short'), 60_000);
+  assert.equal(await lengthOf('long'), 2 * MIB);
+  assert.equal(await lengthOf('many 3'), undefined);
+  nowMs += 60_001;
+  await others('second');
+  assert.equal(await lengthOf('short'), undefined);
+  assert.equal(await lengthOf('long'), undefined);
+});

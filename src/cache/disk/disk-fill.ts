@@ -382,7 +382,8 @@ export class DiskFill implements ContentWriter, StoreHit {
       this.#closeFile();
       if (this.#state === 'failed') return;
       this.#state = 'stored';
-      this.#host.space.seal(this.segment, this.head.length + framedLength(this.content.length));
+      const bytes = this.head.length + framedLength(this.content.length);
+      this.#host.space.seal(this.segment, bytes, this.response.pinnedUntilMs);
       this.#host.finish(this);
       this.#release();
     });

@@ -16,7 +16,7 @@ import { KEY_HASH_BYTES, NAME_BYTES, TARGET_HASH_BYTES } from './record.ts';
 const MAP_BYTES = 2 ** 36;
 
 /** Raised when a format changes: an index of another version is not used. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** A file of records. `active` while its owner, a process, appends to it. */
 export interface Segment {
@@ -25,6 +25,8 @@ export interface Segment {
   readonly owner: number;
   /** Octets reserved for it (active) or in it (sealed). */
   readonly bytes: number;
+  /** Of a response that has it for itself: kept until then, if there is room; else 0. */
+  readonly pinnedUntilMs: number;
 }
 
 type Binary = Database<Buffer, Buffer>;
@@ -120,11 +122,30 @@ export class DiskIndex {
     return this.entry(name);
   }
 
+  /** Something has been pinned since the index was made. */
+  get hasPins(): boolean {
+    return this.#meta.get('pins') === 1;
+  }
+
+  /** Names in a segment whose entries are pinned, or were. */
+  pinnedIn(id: number, max: number): Buffer[] {
+    const names: Buffer[] = [];
+    const range = { start: segmentKey(id), end: segmentKey(id + 1) };
+    for (const { key, value } of this.#bySegment.getRange(range)) {
+      if (value.length === 0) continue;
+      names.push(Buffer.from(key.subarray(SEGMENT_KEY_BYTES)));
+      if (names.length === max) break;
+    }
+    return names;
+  }
+
   /** Written with the next batch; resolves when it is committed. */
   put(entry: IndexEntry): Promise<boolean> {
+    const mark = entry.pinnedUntilMs === 0 ? EMPTY : PINNED_MARK;
     for (const id of new Set([entry.headSegment, entry.contentSegment])) {
-      void this.#bySegment.put(segmentName(id, entry.name), EMPTY);
+      void this.#bySegment.put(segmentName(id, entry.name), mark);
     }
+    if (entry.pinnedUntilMs !== 0 && !this.hasPins) void this.#meta.put('pins', 1);
     return this.#objects.put(entry.name, encodeEntry(entry));
   }
 
@@ -197,7 +218,10 @@ export class DiskIndex {
       const id = this.#meta.get('next-segment') ?? 1;
       this.#meta.putSync('next-segment', id + 1);
       this.#meta.putSync('bytes', used + bytes);
-      this.#segments.putSync(segmentKey(id), encodeSegment({ id, active: true, owner, bytes }));
+      this.#segments.putSync(
+        segmentKey(id),
+        encodeSegment({ id, active: true, owner, bytes, pinnedUntilMs: 0 }),
+      );
       return id;
     });
   }
@@ -222,24 +246,35 @@ export class DiskIndex {
   }
 
   /** Ends a segment's writing and gives back what it did not use. */
-  sealSegment(id: number, bytes: number): void {
+  sealSegment(id: number, bytes: number, pinnedUntilMs = 0): void {
     this.#transaction(() => {
       const segment = this.segment(id);
       if (segment === undefined) return;
       this.#meta.putSync('bytes', (this.#meta.get('bytes') ?? 0) + bytes - segment.bytes);
-      const sealed = { ...segment, active: false, owner: 0, bytes };
+      const sealed = { ...segment, active: false, owner: 0, bytes, pinnedUntilMs };
       this.#segments.putSync(segmentKey(id), encodeSegment(sealed));
     });
   }
 
   /**
    * Claims the oldest sealed segment for eviction by `owner`; undefined when there is none. A claim
-   * of a process that died meanwhile is taken over.
+   * of a process that died meanwhile is taken over. Pinned ones are passed over, the oldest first, up
+   * to `pinnedBytesMax` octets of them.
    */
-  claimOldest(owner: number, isAlive: (pid: number) => boolean): Segment | undefined {
+  claimOldest(
+    owner: number,
+    isAlive: (pid: number) => boolean,
+    nowMs: number,
+    pinnedBytesMax: number,
+  ): Segment | undefined {
     return this.#transaction(() => {
+      let pinnedBytes = 0;
       for (const segment of this.segments()) {
         if (segment.active) continue;
+        if (segment.pinnedUntilMs > nowMs) {
+          pinnedBytes += segment.bytes;
+          if (pinnedBytes <= pinnedBytesMax) continue;
+        }
         if (segment.owner !== 0 && segment.owner !== owner && isAlive(segment.owner)) continue;
         const claimed = { ...segment, owner };
         this.#segments.putSync(segmentKey(segment.id), encodeSegment(claimed));
@@ -305,6 +340,7 @@ export class DiskIndex {
 }
 
 const EMPTY = Buffer.alloc(0);
+const PINNED_MARK = Buffer.from([1]);
 
 function segmentKey(id: number): Buffer {
   const key = Buffer.allocUnsafe(SEGMENT_KEY_BYTES);
@@ -320,10 +356,11 @@ function segmentName(id: number, name: Buffer): Buffer {
 }
 
 function encodeSegment(segment: Segment): Buffer {
-  const bytes = Buffer.allocUnsafe(13);
+  const bytes = Buffer.allocUnsafe(21);
   bytes.writeUInt8(segment.active ? 1 : 0, 0);
   bytes.writeUInt32LE(segment.owner, 1);
   bytes.writeDoubleLE(segment.bytes, 5);
+  bytes.writeDoubleLE(segment.pinnedUntilMs, 13);
   return bytes;
 }
 
@@ -333,6 +370,7 @@ function decodeSegment(key: Buffer, bytes: Buffer): Segment {
     active: bytes.readUInt8(0) === 1,
     owner: bytes.readUInt32LE(1),
     bytes: bytes.readDoubleLE(5),
+    pinnedUntilMs: bytes.readDoubleLE(13),
   };
 }
 

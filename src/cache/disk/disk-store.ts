@@ -20,6 +20,7 @@ import { targetOfKey } from '../key.ts';
 import { PART_PLACES, placeOfPart } from '../parts.ts';
 import { isSelected } from '../purge.ts';
 import { RamStore } from '../ram-store.ts';
+import { PINNED_SHARE_MAX } from '../s3-fifo.ts';
 import { loadResponse, withContent } from '../stored-response.ts';
 import { sameVaryFields } from '../vary.ts';
 import { DiskFill, type FillHost, SHARED_BYTES_MAX } from './disk-fill.ts';
@@ -116,6 +117,7 @@ export class DiskStore implements Store {
         SEGMENT_BYTES_MIN,
       ),
       onFault: this.#onFault,
+      now: this.#now,
       readmit: (segment, names, done) => this.#readmit(segment, names, done),
     });
     this.space.recover((segment) => sizeOf(this.files.path(segment.id)));
@@ -395,6 +397,7 @@ export class DiskStore implements Store {
       seed: written.seed,
       purgeSequence: written.purgeSequence,
       markedStaleMs: response.markedStaleMs,
+      pinnedUntilMs: response.pinnedUntilMs,
     };
   }
 
@@ -483,6 +486,7 @@ export class DiskStore implements Store {
       headLength: head.length,
       purgeSequence,
       markedStaleMs: 0,
+      pinnedUntilMs: response.pinnedUntilMs,
     };
     const hit = inMemory ?? this.#diskHit(response, updated);
     const place = this.#writer.append(head, (error) => {
@@ -588,9 +592,9 @@ export class DiskStore implements Store {
 
   // ------------------------------------------------------------------ eviction
 
-  /** Writes the responses of a segment that were used anew, before it goes. */
+  /** Writes the responses of a segment that are pinned or were used anew, before it goes. */
   #readmit(segment: number, names: readonly string[], done: () => void): void {
-    let left = Math.floor(this.space.segmentBytes / 4);
+    let left = Math.floor(this.space.segmentBytes * PINNED_SHARE_MAX);
     const next = (i: number): void => {
       const name = names[i];
       if (name === undefined || this.#closed || left <= 0) {

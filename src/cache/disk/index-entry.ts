@@ -16,9 +16,11 @@ export interface IndexEntry {
   readonly purgeSequence: number;
   /** When a soft purge of its key made it stale; 0 for never. */
   readonly markedStaleMs: number;
+  /** Until when it is written anew when its segment is evicted; 0 for never. */
+  readonly pinnedUntilMs: number;
 }
 
-const ENTRY_BYTES = 56;
+const ENTRY_BYTES = 64;
 
 export function encodeEntry(entry: IndexEntry): Buffer {
   const bytes = Buffer.allocUnsafe(ENTRY_BYTES);
@@ -31,6 +33,7 @@ export function encodeEntry(entry: IndexEntry): Buffer {
   bytes.writeDoubleLE(entry.contentLength, 32);
   bytes.writeDoubleLE(entry.markedStaleMs, 40);
   bytes.writeDoubleLE(entry.purgeSequence, 48);
+  bytes.writeDoubleLE(entry.pinnedUntilMs, 56);
   return bytes;
 }
 
@@ -48,5 +51,6 @@ export function decodeEntry(name: Buffer, bytes: Buffer): IndexEntry | undefined
     contentLength: bytes.readDoubleLE(32),
     markedStaleMs: bytes.readDoubleLE(40),
     purgeSequence: bytes.readDoubleLE(48),
+    pinnedUntilMs: bytes.readDoubleLE(56),
   };
 }

@@ -2,6 +2,8 @@
  * The room on disk: hands out segments within the capacity and evicts whole ones, oldest first,
  * in small steps so that nobody waits. What is still hot in them is written again before.
  */
+
+import { PINNED_SHARE_MAX } from '../s3-fifo.ts';
 import type { DiskIndex, Segment } from './disk-index.ts';
 import type { FaultListener } from './faults.ts';
 import { isAlive } from './processes.ts';
@@ -20,6 +22,8 @@ export interface SpaceOptions {
   readonly capacityBytes: number;
   readonly segmentBytes: number;
   readonly onFault: FaultListener;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
   /** Writes what was used in a segment anew, then calls back. */
   readonly readmit: (segment: number, names: readonly string[], done: () => void) => void;
 }
@@ -78,8 +82,8 @@ export class SegmentSpace {
     return extended;
   }
 
-  seal(id: number, bytes: number): void {
-    if (!this.#index.isClosed) this.#index.sealSegment(id, bytes);
+  seal(id: number, bytes: number, pinnedUntilMs = 0): void {
+    if (!this.#index.isClosed) this.#index.sealSegment(id, bytes, pinnedUntilMs);
   }
 
   /** Gives up a segment that holds nothing of use. */
@@ -111,12 +115,14 @@ export class SegmentSpace {
 
   #evictOldest(): void {
     if (this.#evicting || this.#closed || this.#index.isClosed) return;
-    const segment = this.#index.claimOldest(process.pid, isAlive);
+    const { capacityBytes, now } = this.#options;
+    const pinnedMax = capacityBytes * PINNED_SHARE_MAX;
+    const segment = this.#index.claimOldest(process.pid, isAlive, now(), pinnedMax);
     if (segment === undefined) return;
     this.#evicting = true;
-    const names = [...(this.#used.get(segment.id) ?? [])];
+    const names = new Set([...this.#pinnedIn(segment.id), ...(this.#used.get(segment.id) ?? [])]);
     this.#used.delete(segment.id);
-    this.#options.readmit(segment.id, names, () => {
+    this.#options.readmit(segment.id, [...names], () => {
       this.#removeInSteps(segment.id, () => {
         this.#files.remove(segment.id);
         this.evictedSegments++;
@@ -124,6 +130,16 @@ export class SegmentSpace {
         this.#evictIfLow();
       });
     });
+  }
+
+  /** What is pinned there is written anew before what was used; see `readmit` for how much. */
+  #pinnedIn(id: number): string[] {
+    if (!this.#index.hasPins) return [];
+    const nowMs = this.#options.now();
+    return this.#index
+      .pinnedIn(id, USES_NOTED_MAX)
+      .filter((name) => (this.#index.entry(name)?.pinnedUntilMs ?? 0) > nowMs)
+      .map((name) => name.toString('hex'));
   }
 
   #removeInSteps(id: number, done: () => void): void {
