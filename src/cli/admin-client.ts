@@ -22,7 +22,12 @@ function adminOf({ flags }: ActionWords): Endpoint {
  * The JSON answer to a GET of `path`, or to a POST of `body` when there is one. Throws UsageError
  * when nobody answers or the request was refused.
  */
-export async function askAdmin(words: ActionWords, path: string, body?: unknown): Promise<unknown> {
+export async function askAdmin(
+  words: ActionWords,
+  path: string,
+  body?: unknown,
+  timeoutMs = ANSWER_TIMEOUT_MS,
+): Promise<unknown> {
   const endpoint = adminOf(words);
   const where = 'path' in endpoint ? { socketPath: endpoint.path } : endpoint;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -31,7 +36,7 @@ export async function askAdmin(words: ActionWords, path: string, body?: unknown)
     path,
     method: body === undefined ? 'GET' : 'POST',
     headers: { host: 'localhost', 'content-type': 'application/json' },
-    timeout: ANSWER_TIMEOUT_MS,
+    timeout: timeoutMs,
     agent: false,
   });
   outgoing.on('response', resolve).on('error', reject);

@@ -57,6 +57,10 @@ async function perform(words: readonly string[]): Promise<number> {
     const { configCommand } = await import('./config.ts');
     return configCommand(words.slice(1));
   }
+  if (words[0] === 'upgrade' && !words.includes('--help')) {
+    const { upgradeCommand } = await import('./upgrade.ts');
+    return upgradeCommand(words.slice(1));
+  }
   const commandLine = parseCommandLine(words, process.cwd());
   switch (commandLine.command) {
     case 'help': {

@@ -1,11 +1,15 @@
 /** What `run` and `demo` have in common: from a command line to a serving supervisor, to its end. */
+import { closeSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import type { CommandLine } from '../config/command-line.ts';
 import { loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
+import { inheritedSockets } from '../supervisor/inherited-sockets.ts';
+import { serviceManagerOf } from '../supervisor/service-manager.ts';
 import { shareCache } from '../supervisor/shared-cache.ts';
 import { Supervisor, type WorkerSource } from '../supervisor/supervisor.ts';
+import { READY_DESCRIPTOR } from '../supervisor/upgrade.ts';
 import { entryPoint } from './entry-point.ts';
 
 export interface Service {
@@ -40,13 +44,26 @@ export async function startService(
     version,
     workers,
     report,
+    inherited: inheritedSockets(process.env),
+    serviceManager: serviceManagerOf(process.env, report),
+    end: () => process.kill(process.pid, 'SIGTERM'),
     loadOptions: async () =>
       withCacheOf(await readOptions(commandLine, demoOrigin), resolved, options),
   });
   const ended = endOnSignal(supervisor);
   await supervisor.start();
+  tellPredecessor();
   flushCompileCache();
   return { options, supervisor, ended };
+}
+
+/** When this process takes over from another sluice, that one waits for this word. */
+function tellPredecessor(): void {
+  const fd = Number(process.env[READY_DESCRIPTOR] ?? -1);
+  delete process.env[READY_DESCRIPTOR];
+  if (fd < 0) return;
+  writeSync(fd, 'ready\n');
+  closeSync(fd);
 }
 
 const warn = (message: string) => report(`warning: ${message}`);
@@ -118,7 +135,7 @@ function endOnSignal(supervisor: Supervisor): Promise<number> {
     });
   }
   process.on('SIGHUP', () => supervisor.reload());
-  process.on('SIGUSR2', () => report('SIGUSR2 ignored: it means nothing to sluice'));
+  process.on('SIGUSR2', () => void supervisor.upgrade()?.catch(() => {}));
   process.on('SIGUSR1', () => supervisor.reopenLogs());
   endWithLauncher(end);
   return promise;

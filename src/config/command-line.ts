@@ -24,6 +24,7 @@ const OTHER_COMMANDS = [
   'fuse',
   'origins',
   'reload',
+  'upgrade',
 ];
 const SHORT_FLAGS: Record<string, string> = { '-h': '--help', '-V': '--version' };
 

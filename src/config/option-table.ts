@@ -393,6 +393,18 @@ const definitions = [
     example: '8081',
   },
   {
+    name: 'pid-file',
+    type: 'path',
+    placeholder: 'FILE',
+    summary: 'Write the process identifier to this file once requests are served.',
+    details:
+      'Removed at the end. After `sluice upgrade` it holds the identifier of the process that took ' +
+      'over.',
+    defaultText: 'none',
+    repeatable: false,
+    example: '/run/sluice.pid',
+  },
+  {
     name: 'drain-timeout',
     type: 'duration',
     placeholder: 'TIME',

@@ -123,6 +123,8 @@ export interface SluiceOptions {
   /** Which handshakes have a line. */
   readonly handshakeLogScope: 'failed' | 'all';
   readonly admin: Endpoint | null;
+  /** Where the process identifier is written, or ''. */
+  readonly pidFile: string;
   /** Milliseconds that running exchanges get on SIGTERM. */
   readonly drainTimeoutMs: number;
 }

@@ -32,6 +32,7 @@ Usage:
   sluice handshakes rearm NAME        call an observer again that was cut off
   sluice origins                      tell how the servers of each group of origins do
   sluice origins drain GROUP/SERVER   take a server out (drain, down) or in (up)
+  sluice upgrade                      have the program on disk take over, without downtime
   sluice reload [--trial TIME]        read the configuration again: try it, then put it in force
   sluice capsules list                name what was recorded of faults, newest first
   sluice capsules show FILE           tell one of them in words
@@ -45,7 +46,7 @@ Flags (defaults in parentheses):
 ${flags.join('\n')}
 
 Signals: SIGTERM and SIGINT drain and end; a second one ends at once. SIGUSR1 opens the log anew.
-SIGHUP reloads the configuration.
+SIGHUP reloads the configuration, SIGUSR2 upgrades.
 Exit codes: 0 ended in order, 1 failed while running, 2 a mistake in a flag or file.
 `;
 }
@@ -92,7 +93,7 @@ sluice demo [flags]
 | the same again | end at once |
 | SIGUSR1 | open the access log anew, after it was moved away |
 | SIGHUP | reads the command line's files again and puts what has changed in force; see \`sluice reload\` |
-| SIGUSR2 | noted and ignored |
+| SIGUSR2 | starts the program on disk, which takes the sockets over; see \`sluice upgrade\` |
 | exit code 0 | ended in order |
 | exit code 1 | failed while running |
 | exit code 2 | a mistake in a flag or file: one line on standard error says which, and the remedy |

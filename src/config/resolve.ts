@@ -90,6 +90,7 @@ export async function resolveOptions(
     handshakeLog: () => resolveLog(values, 'handshake-log', surroundings),
     handshakeLogScope: () => values.required('handshake-log-scope', parseLogScope),
     admin: () => resolveAdmin(values),
+    pidFile: () => values.one('pid-file', parsePath) ?? '',
     drainTimeoutMs: () => values.required('drain-timeout', parseDuration),
   });
   const isSecure = resolved.listeners?.some(({ kind }) => kind === 'https') ?? false;

@@ -155,6 +155,14 @@ export function localAddress(fd: number): SocketAddress {
   return new SocketAddress(scratch.bytes);
 }
 
+/** Where a listening socket listens. */
+export function listeningEndpoint(fd: number): SocketEndpoint {
+  const { family, text, port } = localAddress(fd);
+  if (family !== AF_UNIX) return { host: text, port };
+  const end = scratch.bytes.indexOf(0, 2);
+  return { path: scratch.bytes.toString('utf8', 2, end) };
+}
+
 /** Whether small sends leave at once (Nagle's algorithm is off). */
 export function hasNoDelay(fd: number): boolean {
   return integerOption(fd, IPPROTO_TCP, TCP_NODELAY) !== 0;

@@ -3,16 +3,23 @@
  * UNIX socket, and only for requests that name such a host: a web page that points its own name at
  * 127.0.0.1 gets nothing. What writes is guarded further; see admin-routes.ts.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { SluiceError } from '../base/errors.ts';
 import type { Endpoint, SluiceOptions } from '../config/options.ts';
+import { listeningEndpoint, openListeningSocket } from '../native/sockets.ts';
 import { prometheusContentType, prometheusText, statsObject } from '../telemetry/exposition.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { cacheRoutes } from './admin-cache.ts';
 import { type AdminRoute, answerRoute } from './admin-routes.ts';
 import type { CacheControl } from './cache-control.ts';
+import type { InheritedSockets } from './inherited-sockets.ts';
 import { listenError } from './listeners.ts';
 import type { SupervisorStatus } from './supervisor.ts';
+import type { PassableListener } from './upgrade.ts';
+
+/** Of a request's head and content; commands send both at once. */
+const REQUEST_TIMEOUT_MS = 5_000;
 
 export interface AdminSources {
   status(): SupervisorStatus;
@@ -33,26 +40,29 @@ export type CacheOptions = Pick<
 export interface AdminServer {
   /** As bound. */
   readonly endpoint: Endpoint;
+  /** What another process needs to go on listening there. */
+  readonly listener: PassableListener;
   close(): void;
 }
 
 /** Throws UsageError that names --admin when the address cannot be had. */
 export async function startAdminServer(
-  endpoint: Endpoint,
+  wanted: Endpoint,
+  inherited: InheritedSockets,
   sources: AdminSources,
 ): Promise<AdminServer> {
   const routes = [...cacheRoutes(sources), ...sources.routes];
   const server = createServer((request, response) => {
     void answer(request, response, routes, sources);
   });
-  server.requestTimeout = 5_000;
-  await listen(server, endpoint);
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  const listener = openAdminListener(wanted, inherited);
+  server.listen({ fd: listener.fds[0]! });
+  await once(server, 'listening');
   server.unref();
-  const address = server.address();
-  const bound =
-    isTcp(address) && !('path' in endpoint) ? { ...endpoint, port: address.port } : endpoint;
   return {
-    endpoint: bound,
+    endpoint: listener.endpoint,
+    listener,
     close() {
       server.close();
       server.closeAllConnections();
@@ -60,24 +70,17 @@ export async function startAdminServer(
   };
 }
 
-function isTcp(address: ReturnType<Server['address']>): address is AddressInfo {
-  return typeof address === 'object' && address !== null;
+function openAdminListener(wanted: Endpoint, inherited: InheritedSockets): PassableListener {
+  const passed = inherited.take(wanted);
+  if (passed !== null) return { wanted, endpoint: passed.bound, fds: passed.fds };
+  try {
+    const fd = openListeningSocket(wanted);
+    return { wanted, endpoint: listeningEndpoint(fd), fds: [fd] };
+  } catch (error) {
+    if (error instanceof SluiceError) throw listenError('admin', wanted, error.code);
+    throw error;
+  }
 }
-
-function listen(server: Server, endpoint: Endpoint): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(listenError('admin', endpoint, errorCodes[error.code ?? ''] ?? String(error.code)));
-    });
-    server.listen(endpoint, () => resolve());
-  });
-}
-
-const errorCodes: Record<string, string> = {
-  EADDRINUSE: 'address-in-use',
-  EACCES: 'address-forbidden',
-  EADDRNOTAVAIL: 'address-unavailable',
-};
 
 const LOCAL_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 

@@ -4,12 +4,15 @@ import { SluiceError, UsageError } from '../base/errors.ts';
 import type { Endpoint, ListenerOptions } from '../config/options.ts';
 import { closeDescriptor, openListeningSockets } from '../native/sockets.ts';
 import type { InheritedListener } from '../worker/contract.ts';
+import { InheritedSockets } from './inherited-sockets.ts';
 
 /**
- * One endpoint, as bound (a port 0 has become the one that the kernel chose), with a socket for each
- * worker; of a UNIX socket all have the same one.
+ * One endpoint, as bound (a port 0 has become the one that the kernel chose), with its sockets: one
+ * for each worker that we have opened; as many as there are of those that were open already.
  */
 export interface OpenListener extends ListenerOptions {
+  /** As the options say it: a port 0 stays one. */
+  readonly wanted: Endpoint;
   readonly fds: readonly number[];
 }
 
@@ -20,10 +23,11 @@ export interface OpenListener extends ListenerOptions {
 export function openListeners(
   listeners: readonly ListenerOptions[],
   workers: number,
+  inherited: InheritedSockets = new InheritedSockets([]),
 ): OpenListener[] {
   const open: OpenListener[] = [];
   try {
-    for (const listener of listeners) open.push(openListener(listener, workers));
+    for (const listener of listeners) open.push(openListener(listener, workers, inherited));
   } catch (error) {
     closeListeners(open);
     throw error;
@@ -31,11 +35,20 @@ export function openListeners(
   return open;
 }
 
-function openListener(listener: ListenerOptions, workers: number): OpenListener {
+function openListener(
+  listener: ListenerOptions,
+  workers: number,
+  inherited: InheritedSockets,
+): OpenListener {
   const { kind, endpoint, fastOpenQueue } = listener;
+  const passed = inherited.take(endpoint);
+  if (passed !== null) {
+    return { ...listener, wanted: endpoint, endpoint: passed.bound, fds: passed.fds };
+  }
   try {
     const { fds, port } = openListeningSockets(endpoint, workers, { fastOpenQueue });
-    return { ...listener, endpoint: 'path' in endpoint ? endpoint : { ...endpoint, port }, fds };
+    const bound = 'path' in endpoint ? endpoint : { ...endpoint, port };
+    return { ...listener, wanted: endpoint, endpoint: bound, fds: [...new Set(fds)] };
   } catch (error) {
     const flag = kind === 'http' ? 'http' : 'https';
     if (error instanceof SluiceError) throw listenError(flag, endpoint, error.code);
@@ -76,7 +89,7 @@ export function listenError(flag: string, endpoint: Endpoint, code: string): Usa
 }
 
 export function closeListeners(listeners: readonly OpenListener[]): void {
-  for (const { fds } of listeners) for (const fd of new Set(fds)) closeDescriptor(fd);
+  for (const { fds } of listeners) for (const fd of fds) closeDescriptor(fd);
 }
 
 /** A UNIX socket that nobody listens on any more is only in the way. */
@@ -85,12 +98,19 @@ export function removeSocketFiles(listeners: readonly OpenListener[]): void {
     if ('path' in endpoint) rmSync(endpoint.path, { force: true });
 }
 
-/** The sockets of one worker. */
+/** The sockets of one worker: some are shared when they are fewer than the workers. */
 export function listenersOf(
   listeners: readonly OpenListener[],
   workerIndex: number,
+  workers: number,
 ): InheritedListener[] {
-  return listeners.map(({ fds, ...listener }) => ({ ...listener, fd: fds[workerIndex]! }));
+  return listeners.flatMap(({ fds, wanted: _wanted, ...listener }) => {
+    const count = Math.max(fds.length, workers);
+    const own = Array.from({ length: count }, (_, i) => i).filter(
+      (i) => i % workers === workerIndex,
+    );
+    return own.map((i) => ({ ...listener, fd: fds[i % fds.length]! }));
+  });
 }
 
 /** `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/sluice.sock`. */

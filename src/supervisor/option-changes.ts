@@ -28,6 +28,7 @@ const FIXED_KEYS: readonly (keyof SluiceOptions)[] = [
   'recorder',
   'fuses',
   'dangerModules',
+  'pidFile',
 ];
 
 export function optionChanges(before: SluiceOptions, after: SluiceOptions): OptionChange[] {

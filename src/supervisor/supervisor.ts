@@ -3,6 +3,7 @@
  * that worker, too.
  */
 import { randomBytes, randomFillSync } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
 import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.ts';
@@ -22,8 +23,10 @@ import { healthOf } from './canary.ts';
 import type { CertificateKeeper } from './certificate-keeper.ts';
 import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
+import type { InheritedSockets } from './inherited-sockets.ts';
 import {
   closeListeners,
+  endpointText,
   listenersOf,
   type OpenListener,
   openListeners,
@@ -32,6 +35,8 @@ import {
 import { type OriginSources, originRoutes } from './origin-routes.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy } from './restart-policy.ts';
+import type { ServiceManager } from './service-manager.ts';
+import { startSuccessor, upgradeRoute } from './upgrade.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 export interface SupervisorInput {
@@ -40,6 +45,11 @@ export interface SupervisorInput {
   readonly workers: WorkerSource;
   /** Reads command line and file again. Throws UsageError for what is wrong in them. */
   loadOptions(): Promise<SluiceOptions>;
+  /** Sockets that were open when we started. */
+  readonly inherited: InheritedSockets;
+  readonly serviceManager: ServiceManager;
+  /** Ends the process in order: another has taken over. */
+  end(): void;
   /** One line for the operator. */
   report(message: string): void;
 }
@@ -83,6 +93,8 @@ export class Supervisor {
   #keeper: CertificateKeeper | null = null;
   #running = 0;
   #stopping: Promise<void> | null = null;
+  #successor: Promise<number> | null = null;
+  #hasHandedOver = false;
 
   constructor(input: SupervisorInput) {
     this.#input = input;
@@ -127,7 +139,8 @@ export class Supervisor {
   async start(): Promise<void> {
     const { options } = this.#input;
     this.#faults.start();
-    this.#listeners = openListeners(options.listeners, options.workers);
+    const { inherited, report } = this.#input;
+    this.#listeners = openListeners(options.listeners, options.workers, inherited);
     try {
       await Promise.all([this.#startAdmin(), this.#startWorkers()]);
     } catch (error) {
@@ -136,6 +149,11 @@ export class Supervisor {
       throw error;
     }
     if (options.hosts.length > 0) void this.#keepCertificates();
+    for (const { bound } of inherited.rest) {
+      report(`the socket at ${endpointText(bound)} was passed on, but no option listens there`);
+    }
+    if (options.pidFile !== '') writeFileSync(options.pidFile, `${process.pid}\n`);
+    this.#input.serviceManager.ready(`serves with ${options.workers} workers`);
   }
 
   get listeners(): readonly OpenListener[] {
@@ -175,6 +193,30 @@ export class Supervisor {
     return this.#stopping;
   }
 
+  /**
+   * Starts the program on disk in our place; resolves with its process identifier when it serves,
+   * and we drain. Rejects when it does not, and we go on. Null when one is being started already.
+   */
+  upgrade(): Promise<number> | null {
+    if (this.#successor !== null || this.#stopping !== null) return null;
+    this.#input.report('upgrade: starting the sluice that takes over');
+    const admin = this.#admin === null ? [] : [this.#admin.listener];
+    this.#successor = startSuccessor([...this.#listeners, ...admin]);
+    this.#successor.then(
+      (pid) => {
+        this.#hasHandedOver = true;
+        this.#input.report(`upgrade: process ${pid} serves; finishing what is under way here`);
+        this.#input.serviceManager.mainProcess(pid);
+        this.#input.end();
+      },
+      (error: Error) => {
+        this.#successor = null;
+        this.#input.report(`upgrade: ${error.message}; going on as before`);
+      },
+    );
+    return this.#successor;
+  }
+
   /** Ends the worker processes at once. */
   kill(): void {
     for (const worker of this.#processes) worker.kill();
@@ -190,7 +232,7 @@ export class Supervisor {
     const { admin } = this.#input.options;
     if (admin === null) return;
     const { startAdminServer } = await import('./admin.ts');
-    this.#admin = await startAdminServer(admin, {
+    this.#admin = await startAdminServer(admin, this.#input.inherited, {
       status: () => this.status,
       cache: this.#cache,
       cacheOptions: this.#input.options,
@@ -199,6 +241,7 @@ export class Supervisor {
         ...reloadRoutes(this.#reload),
         ...originRoutes(this.#originSources()),
         ...this.#faults.routes(),
+        upgradeRoute(() => this.upgrade()),
       ],
       report: this.#input.report,
       regions: () => {
@@ -303,7 +346,7 @@ export class Supervisor {
       (_, workerIndex): WorkerSetup => ({
         options,
         workerIndex,
-        listeners: listenersOf(this.#listeners, workerIndex),
+        listeners: listenersOf(this.#listeners, workerIndex, options.workers),
         metricsFd: this.#memory.fd,
         metricsBytes: this.#memory.length,
         metricsOffset: workerIndex * metricsRegionBytes,
@@ -380,6 +423,8 @@ export class Supervisor {
   async #drain(timeoutMs: number): Promise<void> {
     this.#keeper?.[Symbol.dispose]();
     this.#faults.close();
+    const { serviceManager, options } = this.#input;
+    if (!this.#hasHandedOver) serviceManager.stopping();
     // Each worker has its own copy, which it closes when it has emptied the queue.
     if (this.#local === null) closeListeners(this.#listeners);
     await Promise.all([
@@ -388,7 +433,11 @@ export class Supervisor {
     ]);
     this.#faults.closeLocalFlights();
     this.#admin?.close();
+    serviceManager.close();
+    // The one that took over listens there, and has written its own.
+    if (this.#hasHandedOver) return;
     removeSocketFiles(this.#listeners);
+    if (options.pidFile !== '') rmSync(options.pidFile, { force: true });
   }
 
   #region(index: number): Uint8Array {

@@ -55,7 +55,7 @@ for (const workers of [1, 2]) {
     write(`origin: ${second.url}\n`);
     const { code, stdout } = await reload('--trial', '100ms');
     assert.equal(code, 0);
-    assert.match(stdout, /1 changed:\n {2}origin\.port: \d+ → \d+\n/);
+    assert.match(stdout, /changed:\n(?:.*\n)*? {2}origins\S*port: \d+ → \d+\n/);
     assert.match(stdout, new RegExp(`in force on all ${workers} workers`));
     assert.deepEqual(await everyAnswer(sluice), ['second']);
     assert.equal((await open.request(GET)).content, 'first');
