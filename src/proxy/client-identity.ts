@@ -27,7 +27,7 @@ export const defaultClientIdentityFields: ClientIdentityFields = {
 };
 
 /** What requests go on to. */
-type Proxy = Pick<ReverseProxy, 'onRequest' | 'turnAway'>;
+type Proxy = Pick<ReverseProxy, 'onRequest' | 'turnAway' | 'turnAwayFromOrigin'>;
 
 type FieldLine = readonly [name: string, value: string];
 
@@ -61,6 +61,11 @@ export class ClientIdentity implements Proxy {
   readonly turnAway: Proxy['turnAway'] = (error, head, sender, facts) => {
     removeClaims(head.fields, this.#claims);
     return this.#proxy.turnAway(error, head, sender, facts);
+  };
+
+  readonly turnAwayFromOrigin: Proxy['turnAwayFromOrigin'] = (error, head, sender, facts) => {
+    removeClaims(head.fields, this.#claims);
+    return this.#proxy.turnAwayFromOrigin(error, head, sender, facts);
   };
 
   #tell(

@@ -96,6 +96,19 @@ export class ReverseProxy implements RequestSink {
     return exchange;
   }
 
+  /** The same for requests that would go to an origin; others take their route. */
+  turnAwayFromOrigin(
+    error: SluiceError,
+    head: RequestHead,
+    sender: ResponseSender,
+    facts: RequestFacts,
+  ): RequestHandler {
+    const environment = this.#routes.find(head, facts);
+    const isLocal = typeof environment === 'string' || environment.route.answersItself;
+    if (isLocal) return this.onRequest(head, sender, facts);
+    return this.turnAway(error, head, sender, facts);
+  }
+
   /** Answers a request that is no route's. */
   turnAway(
     error: SluiceError,

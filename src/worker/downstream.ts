@@ -12,7 +12,7 @@ import type { ClientCounts } from './client-counts.ts';
 import type { Coverage } from './coverage.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import { PrefaceWatch } from './front/preface-watch.ts';
-import { HostGuard, type HostPolicies, type RefusingSink } from './host-guard.ts';
+import { HostGuard, type HostPolicies, PlaintextGuard, type RefusingSink } from './host-guard.ts';
 import type { DownstreamLimits } from './limits.ts';
 import { http1Protocol, http2Protocol, type ServerProtocol } from './protocol.ts';
 
@@ -106,7 +106,8 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
   /** Null policies are the usual case: then requests go straight to the proxy. */
   get #sink(): RequestSink {
     const { sink, policies } = this.#shared;
-    if (policies === null || this.kind === 'http') return sink;
+    if (policies === null) return sink;
+    if (this.kind === 'http') return new PlaintextGuard(sink, policies);
     return new HostGuard(sink, policies, () => this.#channel.tls?.host ?? 0);
   }
 

@@ -38,8 +38,14 @@ test('early data is not brought to a host that takes none over another’s conne
   assert.equal(refusal(0, 'too.example', true), undefined);
 });
 
+test('without TLS no host that requires a certificate is reached', () => {
+  assert.equal(policies.refusalWithoutTls('secret.example:80')?.code, 'misdirected-request');
+  assert.equal(policies.refusalWithoutTls('open.example'), null);
+  assert.notEqual(hostPolicies([secret]), null);
+});
+
 test('hosts that do not differ need no guard', () => {
-  assert.ok(policies.differ);
+  assert.ok(policies.matter);
   assert.equal(hostPolicies([host(['a.example']), host(['b.example'])]), null);
   assert.equal(hostPolicies([]), null);
 });

@@ -25,6 +25,7 @@ export class HostPolicies {
   /** By host: what a connection to it had to do. Equal texts stand for each other. */
   readonly #demands: readonly string[];
   readonly #takesEarlyData: readonly boolean[];
+  readonly #requiresCertificate: readonly boolean[];
   readonly #byAuthority = new Map<string, number>();
 
   constructor(hosts: readonly HostTlsOptions[]) {
@@ -33,13 +34,17 @@ export class HostPolicies {
     }
     this.#demands = hosts.map(demandsOf);
     this.#takesEarlyData = hosts.map(({ earlyData }) => earlyData.enabled);
+    this.#requiresCertificate = hosts.map(
+      ({ clientCertificates }) => clientCertificates.mode === 'required',
+    );
   }
 
-  /** Whether any two hosts ask for different things. */
-  get differ(): boolean {
+  /** Whether any two hosts ask for different things, or one for what plaintext does not have. */
+  get matter(): boolean {
     const [first] = this.#demands;
     const [early] = this.#takesEarlyData;
     return (
+      this.#requiresCertificate.includes(true) ||
       this.#demands.some((demands) => demands !== first) ||
       this.#takesEarlyData.some((takes) => takes !== early)
     );
@@ -51,6 +56,11 @@ export class HostPolicies {
     if (host === connectionHost) return null;
     if (this.#demands[host] !== this.#demands[connectionHost]) return MISDIRECTED;
     return early && !this.#takesEarlyData[host] ? NOT_EARLY : null;
+  }
+
+  /** The same without TLS, where nobody proves anything; null when the request may go on. */
+  refusalWithoutTls(authority: string): SluiceError | null {
+    return this.#requiresCertificate[this.hostFor(authority)] ? MISDIRECTED : null;
   }
 
   /** The index of an authority's host. Names that no host has are the first's, as in TLS. */
@@ -65,10 +75,10 @@ export class HostPolicies {
   }
 }
 
-/** Null when no two hosts differ: then there is nothing to guard. */
+/** Null when there is nothing to guard. */
 export function hostPolicies(hosts: readonly HostTlsOptions[]): HostPolicies | null {
   const policies = new HostPolicies(hosts);
-  return policies.differ ? policies : null;
+  return policies.matter ? policies : null;
 }
 
 /** Who the client is, and that nobody else reads along. */
@@ -95,6 +105,30 @@ export interface RefusingSink extends RequestSink {
     sender: ResponseSender,
     facts: RequestFacts,
   ): RequestHandler;
+  /** The same, but for requests that take a route which answers by itself, such as a redirect. */
+  turnAwayFromOrigin(
+    error: SluiceError,
+    head: RequestHead,
+    sender: ResponseSender,
+    facts: RequestFacts,
+  ): RequestHandler;
+}
+
+/** What requests without TLS go through. */
+export class PlaintextGuard implements RequestSink {
+  readonly #sink: RefusingSink;
+  readonly #policies: HostPolicies;
+
+  constructor(sink: RefusingSink, policies: HostPolicies) {
+    this.#sink = sink;
+    this.#policies = policies;
+  }
+
+  onRequest(head: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
+    const refusal = this.#policies.refusalWithoutTls(head.authority);
+    if (refusal === null) return this.#sink.onRequest(head, sender, facts);
+    return this.#sink.turnAwayFromOrigin(refusal, head, sender, facts);
+  }
 }
 
 /** What one connection's requests go through. */

@@ -198,6 +198,16 @@ describe('client certificates', { skip }, () => {
     assert.equal(answer.status, 421);
     assert.deepEqual(origin.asked('/around'), []);
   });
+
+  test('cannot be got around by doing without TLS', async () => {
+    using connection = await RawConnection.open(sluice.httpPort);
+    const statusOf = async (host: string) =>
+      (await connection.request(`GET /bare HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status;
+    assert.equal(await statusOf('secret.test'), 421);
+    assert.equal(await statusOf('SECRET.test.:80'), 421);
+    assert.deepEqual(origin.asked('/bare'), []);
+    assert.equal(await statusOf('open.test'), 200);
+  });
 });
 
 describe('early data by the policy of the host', { skip }, () => {

@@ -23,6 +23,8 @@ export type Entrance =
 
 export interface RouteRules {
   readonly name: string;
+  /** No origin is ever asked: a redirect, or a response of the route's own. */
+  readonly answersItself: boolean;
   /** Asked for every request, hits and early data included; null when there is nothing to ask. */
   readonly gate: Gate | null;
   /** Whether the cache is used at all. */
@@ -41,6 +43,7 @@ export interface RouteRules {
 /** Of a route without anything to it. */
 export const NO_RULES: RouteRules = {
   name: '',
+  answersItself: false,
   gate: null,
   caches: true,
   keySuffix: '',
@@ -71,6 +74,7 @@ export function compileRules(
   const isOpen = parts.access === null && limiter === null && parts.answer === null;
   return {
     name: options.name,
+    answersItself: parts.answer !== null,
     gate: isOpen && !parts.hasPattern ? null : new Gate(parts),
     caches: options.cache.enabled,
     keySuffix,
