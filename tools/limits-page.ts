@@ -183,6 +183,34 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     defaultsName: 'defaultRestartPolicy',
   },
   {
+    heading: 'The flight recorder',
+    intro: 'Per worker.',
+    constants: [
+      ['tls/flight-layout.ts', 'FLIGHT_SLOTS', 'FLIGHT_SLOT_WORDS', 'FLIGHT_IDENTITY_BYTES'],
+    ],
+  },
+  {
+    heading: 'Capsules',
+    intro: 'What is beyond is dropped, and counted in `sluice_capsules_total`.',
+    file: 'triage/options.ts',
+    interfaceName: 'CapsuleLimits',
+    defaultsName: 'defaultCapsuleLimits',
+  },
+  {
+    heading: 'Fuses',
+    intro: '',
+    file: 'supervisor/fuses.ts',
+    interfaceName: 'FuseLimits',
+    defaultsName: 'defaultFuseLimits',
+  },
+  {
+    heading: 'Refused ClientHellos',
+    intro: '',
+    file: 'supervisor/refused-hellos.ts',
+    interfaceName: 'RefusalLimits',
+    defaultsName: 'defaultRefusalLimits',
+  },
+  {
     heading: 'Logs',
     intro: 'Per worker and log.',
     file: 'telemetry/line-log.ts',

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { sampleCapsule } from '../../test/support/capsule-sample.ts';
 import type { Capsule } from '../triage/capsule.ts';
-import { capsuleLimits } from '../triage/options.ts';
+import { defaultCapsuleLimits } from '../triage/options.ts';
 import { CapsuleStore } from './capsule-store.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'sluice-store-'));
@@ -28,7 +28,7 @@ test('thousands of odd handshakes and deaths within an hour leave a few files', 
     store.save(capsule('crash', i * 10));
   }
   const names = readdirSync(directory);
-  const { failuresPerHour, deathsPerHour } = capsuleLimits;
+  const { failuresPerHour, deathsPerHour } = defaultCapsuleLimits;
   assert.equal(names.filter((name) => name.includes('failure')).length, failuresPerHour);
   assert.equal(names.filter((name) => name.includes('crash')).length, deathsPerHour);
   // And in the next hour there is room for what is new.
@@ -40,7 +40,7 @@ test('the oldest go when there are too many, and other files stay', () => {
   const store = new CapsuleStore(directory, assert.fail);
   store.save(capsule('crash', 0));
   writeFileSync(join(directory, 'notes.txt'), 'mine');
-  const { capsulesMax } = capsuleLimits;
+  const { capsulesMax } = defaultCapsuleLimits;
   for (let i = 1; i <= 2 * capsulesMax; i++) store.save(capsule('crash', i * 61_000));
   const names = readdirSync(directory).sort();
   assert.equal(names.pop(), 'notes.txt');
@@ -52,7 +52,7 @@ test('the oldest go when there are too many, and other files stay', () => {
 test('the octets of all together are bounded, and the newest is kept whatever its size', () => {
   const directory = join(root, 'large');
   const store = new CapsuleStore(directory, assert.fail);
-  const { bytesMax } = capsuleLimits;
+  const { bytesMax } = defaultCapsuleLimits;
   for (let i = 0; i < 5; i++) store.save(capsule('crash', i * 1_000, bytesMax / 4));
   const sizes = readdirSync(directory).map((name) => statSync(join(directory, name)).size);
   assert.ok(sizes.length >= 2 && sizes.length < 5, `${sizes.length} files`);

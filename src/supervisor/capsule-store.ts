@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import type { Capsule } from '../triage/capsule.ts';
 import { encodeCapsule } from '../triage/capsule-file.ts';
 import { capsuleFileName, nameOfCapsule } from '../triage/capsule-name.ts';
-import { capsuleLimits } from '../triage/options.ts';
+import { defaultCapsuleLimits } from '../triage/options.ts';
 
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
@@ -49,7 +49,9 @@ export class CapsuleStore {
     const nowMs = Date.parse(writtenAt);
     const written = this.#written[isFailure ? 'failures' : 'deaths'];
     while (written.length > 0 && written[0]! <= nowMs - HOUR_MS) written.shift();
-    const max = isFailure ? capsuleLimits.failuresPerHour : capsuleLimits.deathsPerHour;
+    const max = isFailure
+      ? defaultCapsuleLimits.failuresPerHour
+      : defaultCapsuleLimits.deathsPerHour;
     if (written.length >= max) return false;
     written.push(nowMs);
     return true;
@@ -76,7 +78,7 @@ export class CapsuleStore {
   }
 
   #dropOldest(): void {
-    const { capsulesMax, bytesMax } = capsuleLimits;
+    const { capsulesMax, bytesMax } = defaultCapsuleLimits;
     const newestFirst = readdirSync(this.directory)
       .filter((name) => capsuleFileName.test(name))
       .sort()

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { FuseBox, type FuseStep, fuseLimits, type Suspect, type WorkerDeath } from './fuses.ts';
+import {
+  defaultFuseLimits,
+  FuseBox,
+  type FuseStep,
+  type Suspect,
+  type WorkerDeath,
+} from './fuses.ts';
 
 const settings = { deathsMax: 3, windowMs: 60_000 };
 const MINUTE = 60_000;
@@ -49,9 +55,9 @@ test('a change that helps is kept for its time, then undone and watched, then fo
   assert.deepEqual(told(box.look(59_000)), []);
   assert.deepEqual(told(box.look(60_002)), ['kept probe']);
   assert.deepEqual(box.overrides, ['probe']);
-  assert.deepEqual(told(box.look(60_002 + fuseLimits.holdMs)), ['expired probe']);
+  assert.deepEqual(told(box.look(60_002 + defaultFuseLimits.holdMs)), ['expired probe']);
   assert.deepEqual(box.overrides, []);
-  assert.deepEqual(told(box.look(60_002 + fuseLimits.holdMs + fuseLimits.watchMs)), [
+  assert.deepEqual(told(box.look(60_002 + defaultFuseLimits.holdMs + defaultFuseLimits.watchMs)), [
     'forgotten probe',
   ]);
   assert.deepEqual(box.memory.fuses, []);
@@ -116,7 +122,7 @@ test('what an attacker can make it remember is bounded', () => {
     const one = death({ signature: `s${i}`, suspects: [suspect(`f${i}`)] });
     for (let second = 0; second < 3; second++) box.died(one, i);
   }
-  assert.equal(box.memory.fuses.length, fuseLimits.fusesMax);
+  assert.equal(box.memory.fuses.length, defaultFuseLimits.fusesMax);
 });
 
 test('an operator has the last word, over a restart too', () => {

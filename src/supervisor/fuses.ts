@@ -65,20 +65,29 @@ export interface FuseSettings {
   readonly windowMs: number;
 }
 
+export interface FuseLimits {
+  /** How long a change that has helped holds, the first time. Doubles each time. */
+  readonly holdMs: number;
+  readonly holdMsMax: number;
+  /** How long a fuse that has expired is tripped by a single death. */
+  readonly watchMs: number;
+  /** Fuses remembered. */
+  readonly fusesMax: number;
+  /** Ways to die that are counted at a time. */
+  readonly waysToDieMax: number;
+}
+
 /**
- * holdMs: minutes are enough for an operator to look, and no loss if nobody does. holdMsMax: a day
- * of the worst that an attacker can do. watchMs: who comes back sooner is the same.
+ * holdMs: enough for an operator to look, and no loss if nobody does. holdMsMax: a day is the worst
+ * that an attacker can do. watchMs: who comes back within a day is the same. fusesMax: more than
+ * there are features. waysToDieMax: a program has few.
  */
-export const fuseLimits = {
-  /** Milliseconds for which a change that has helped holds, the first time. Doubles each time. */
+export const defaultFuseLimits: FuseLimits = {
   holdMs: 600_000,
   holdMsMax: 86_400_000,
-  /** Milliseconds for which a fuse that has expired is tripped by a single death. */
   watchMs: 86_400_000,
-  /** Fuses remembered. */
   fusesMax: 32,
-  /** Ways to die that are counted at a time. */
-  signaturesMax: 64,
+  waysToDieMax: 64,
 };
 
 /** What a file keeps from one start to the next. */
@@ -98,11 +107,12 @@ export class FuseBox {
 
   constructor(settings: FuseSettings, memory: FuseMemory = { fuses: [], deaths: {} }) {
     this.#settings = settings;
-    for (const fuse of memory.fuses.slice(0, fuseLimits.fusesMax)) this.#fuses.set(fuse.name, fuse);
+    for (const fuse of memory.fuses.slice(0, defaultFuseLimits.fusesMax))
+      this.#fuses.set(fuse.name, fuse);
     for (const [signature, times] of Object.entries(memory.deaths)) {
       this.#deaths.set(signature, [...times]);
     }
-    dropOldest(this.#deaths, fuseLimits.signaturesMax);
+    dropOldest(this.#deaths, defaultFuseLimits.waysToDieMax);
   }
 
   get memory(): FuseMemory {
@@ -187,7 +197,7 @@ export class FuseBox {
     times.push(nowMs);
     this.#deaths.delete(signature);
     this.#deaths.set(signature, times.slice(-this.#settings.deathsMax));
-    dropOldest(this.#deaths, fuseLimits.signaturesMax);
+    dropOldest(this.#deaths, defaultFuseLimits.waysToDieMax);
     return times.length;
   }
 
@@ -220,7 +230,7 @@ export class FuseBox {
     tried.add(name);
     this.#tried.delete(signature);
     this.#tried.set(signature, tried);
-    dropOldest(this.#tried, fuseLimits.signaturesMax);
+    dropOldest(this.#tried, defaultFuseLimits.waysToDieMax);
     const message = `${name} is on again: without it workers die just the same`;
     // The deaths go on in the way that tripped the fuse, whatever the last one looked like.
     const next = this.#trip({ ...death, signature }, nowMs);
@@ -237,7 +247,7 @@ export class FuseBox {
 
   #expire(fuse: Fuse, nowMs: number): FuseStep[] {
     const { name, trips, signature } = fuse;
-    const { holdMs, holdMsMax, watchMs } = fuseLimits;
+    const { holdMs, holdMsMax, watchMs } = defaultFuseLimits;
     if (fuse.state === 'trying') {
       const held = Math.min(holdMs * 2 ** Math.min(trips - 1, 20), holdMsMax);
       this.#fuses.set(name, { ...fuse, state: 'holding', sinceMs: nowMs, untilMs: nowMs + held });
@@ -263,7 +273,7 @@ export class FuseBox {
   #put(fuse: Fuse): void {
     this.#fuses.delete(fuse.name);
     this.#fuses.set(fuse.name, fuse);
-    dropOldest(this.#fuses, fuseLimits.fusesMax);
+    dropOldest(this.#fuses, defaultFuseLimits.fusesMax);
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { RefusedHellos, refusalLimits } from './refused-hellos.ts';
+import { defaultRefusalLimits, RefusedHellos } from './refused-hellos.ts';
 
 const settings = { deathsMax: 3, windowMs: 60_000 };
 
@@ -18,18 +18,18 @@ test('a fingerprint that kills beyond what trips a fuse is refused, longer each 
     assert.deepEqual(refused.list(nowMs), ['print']);
     let forMs = 0;
     while (refused.list(nowMs + forMs).length > 0) forMs += 600_000;
-    assert.ok(forMs >= longestMs && forMs <= refusalLimits.refusedMsMax, `${forMs} ms`);
+    assert.ok(forMs >= longestMs && forMs <= defaultRefusalLimits.refusedMsMax, `${forMs} ms`);
     longestMs = forMs;
     nowMs += forMs;
   }
-  assert.equal(longestMs, refusalLimits.refusedMsMax);
+  assert.equal(longestMs, defaultRefusalLimits.refusedMsMax);
 });
 
 test('deaths far apart refuse nobody, and what is remembered is bounded', () => {
   const refused = new RefusedHellos(settings);
   for (let i = 0; i < 20; i++) assert.equal(refused.died('print', i * 30_000), false);
   for (let i = 0; i < 5_000; i++) for (let n = 0; n < 5; n++) refused.died(`${i}`, 0);
-  assert.equal(refused.list(1).length, refusalLimits.fingerprintsMax);
+  assert.equal(refused.list(1).length, defaultRefusalLimits.fingerprintsMax);
   refused.clear();
   assert.deepEqual(refused.list(1), []);
 });

@@ -3,16 +3,25 @@
  * a time that doubles when they come back, never for good. Pure, with the time as an argument.
  */
 
-export const refusalLimits = {
-  /**
-   * Deaths by one fingerprint beyond those that trip a fuse: what the fuse has not cured, and no
-   * sooner, because a fingerprint may be that of honest clients.
-   */
+export interface RefusalLimits {
+  /** Deaths by one fingerprint within the window beyond those that trip a fuse. */
+  readonly deathsBeyondFuse: number;
+  /** How long it is refused, the first time. Doubles each time. */
+  readonly refusedMs: number;
+  readonly refusedMsMax: number;
+  /** Fingerprints counted or refused at a time. */
+  readonly fingerprintsMax: number;
+}
+
+/**
+ * deathsBeyondFuse: what the fuses have not cured, and no sooner, because a fingerprint may be that
+ * of honest clients. refusedMs and refusedMsMax: as fuses hold. fingerprintsMax: looked up for every
+ * ClientHello.
+ */
+export const defaultRefusalLimits: RefusalLimits = {
   deathsBeyondFuse: 2,
-  /** Milliseconds for which it is refused, the first time. Doubles each time. */
   refusedMs: 600_000,
   refusedMsMax: 86_400_000,
-  /** Fingerprints counted or refused at a time. */
   fingerprintsMax: 256,
 };
 
@@ -31,7 +40,7 @@ export class RefusedHellos {
   readonly #entries = new Map<string, Entry>();
 
   constructor(settings: { readonly deathsMax: number; readonly windowMs: number }) {
-    this.#deathsMax = settings.deathsMax + refusalLimits.deathsBeyondFuse;
+    this.#deathsMax = settings.deathsMax + defaultRefusalLimits.deathsBeyondFuse;
     this.#windowMs = settings.windowMs;
   }
 
@@ -45,7 +54,7 @@ export class RefusedHellos {
     const before = this.#entries.get(fingerprint) ?? { deaths: [], untilMs: 0, times: 0 };
     const deaths = [...before.deaths.filter((time) => time > nowMs - this.#windowMs), nowMs];
     const isRefused = deaths.length >= this.#deathsMax;
-    const { refusedMs, refusedMsMax, fingerprintsMax } = refusalLimits;
+    const { refusedMs, refusedMsMax, fingerprintsMax } = defaultRefusalLimits;
     const forMs = Math.min(refusedMs * 2 ** Math.min(before.times, 20), refusedMsMax);
     this.#entries.delete(fingerprint);
     this.#entries.set(

@@ -12,7 +12,7 @@ import {
 import { identityFrom } from './flight-identity.ts';
 import { type FlightReading, readFlights, readIdentity } from './flight-reader.ts';
 import type { FlightSnapshot } from './flight-snapshot.ts';
-import { capsuleLimits } from './options.ts';
+import { defaultCapsuleLimits } from './options.ts';
 
 export interface DeathReport {
   readonly kind: Exclude<CapsuleKind, 'handshake-failure'>;
@@ -103,7 +103,7 @@ function lastConnections(
   connections: readonly CapsuleConnection[],
   suspect: number | null,
 ): CapsuleConnection[] {
-  const first = Math.max(0, connections.length - capsuleLimits.connectionsMax);
+  const first = Math.max(0, connections.length - defaultCapsuleLimits.connectionsMax);
   return connections.filter(({ id }, index) => index >= first || id === suspect);
 }
 

@@ -20,21 +20,32 @@ export interface FuseOptions {
   readonly webhook: string;
 }
 
-/**
- * capsulesMax, bytesMax: weeks of faults of an ordinary kind, and no more disk than a log file.
- * failuresPerHour: a capsule for every new way to fail, and no more when somebody makes up new ones.
- */
-export const capsuleLimits = {
+export interface CapsuleLimits {
   /** Files kept; the oldest is dropped first. */
-  capsulesMax: 100,
+  readonly capsulesMax: number;
   /** Octets of all files kept. */
-  bytesMax: 64 * 1024 * 1024,
+  readonly bytesMax: number;
   /** Connections in one capsule beside the suspect. */
-  connectionsMax: 64,
+  readonly connectionsMax: number;
   /** Capsules of deaths that are written within an hour. */
+  readonly deathsPerHour: number;
+  /** Capsules of failed handshakes that are written within an hour, and by one worker. */
+  readonly failuresPerHour: number;
+  /** Ways to fail that a worker remembers as seen. */
+  readonly signaturesMax: number;
+}
+
+/**
+ * capsulesMax and bytesMax: weeks of ordinary faults, and no more disk than a log. connectionsMax:
+ * what led up to a fault. deathsPerHour: a crash loop is understood by its first. failuresPerHour:
+ * one for every new way to fail, and no more when somebody makes up ever new ones. signaturesMax:
+ * there are fewer, unless they are made up.
+ */
+export const defaultCapsuleLimits: CapsuleLimits = {
+  capsulesMax: 100,
+  bytesMax: 67_108_864,
+  connectionsMax: 64,
   deathsPerHour: 60,
-  /** Capsules of failed handshakes that are written within an hour. */
   failuresPerHour: 20,
-  /** Ways to fail that are remembered as seen. */
   signaturesMax: 1_000,
 };

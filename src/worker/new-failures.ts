@@ -3,7 +3,7 @@
  * somebody makes up to fail in ever new ways is bounded here, and by the supervisor again.
  */
 import type { HandshakeRecord } from '../tls/contract.ts';
-import { capsuleLimits } from '../triage/options.ts';
+import { defaultCapsuleLimits } from '../triage/options.ts';
 import type { HandshakeFault } from './contract.ts';
 
 const HOUR_MS = 3_600_000;
@@ -34,10 +34,10 @@ export class NewFailures {
       this.#hourEndsMs = nowMs + HOUR_MS;
       this.#told = 0;
     }
-    if (this.#told >= capsuleLimits.failuresPerHour) return;
+    if (this.#told >= defaultCapsuleLimits.failuresPerHour) return;
     this.#told++;
     this.#seen.add(signature);
-    if (this.#seen.size > capsuleLimits.signaturesMax) {
+    if (this.#seen.size > defaultCapsuleLimits.signaturesMax) {
       for (const oldest of this.#seen) {
         this.#seen.delete(oldest);
         break;
