@@ -36,6 +36,7 @@ export class ClientIdentity implements Proxy {
   /** By host; null for one that does not ask for certificates. */
   readonly #hosts: readonly (ClientIdentityFields | null)[];
   readonly #claims: ReadonlySet<string>;
+  readonly #initials = new Uint8Array(256);
   readonly #lines = new WeakMap<readonly Uint8Array[], readonly FieldLine[]>();
 
   constructor(proxy: Proxy, hosts: readonly (ClientIdentityFields | null)[]) {
@@ -45,10 +46,11 @@ export class ClientIdentity implements Proxy {
     for (const fields of hosts) for (const name of Object.values(fields ?? {})) claims.add(name);
     claims.delete('');
     this.#claims = claims;
+    for (const name of claims) this.#initials[name.charCodeAt(0)] = 1;
   }
 
   onRequest(head: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
-    removeClaims(head.fields, this.#claims);
+    this.#removeClaims(head.fields);
     const { tls } = facts;
     const names = tls === null ? null : this.#hosts[tls.host];
     if (tls !== null && names) {
@@ -59,14 +61,27 @@ export class ClientIdentity implements Proxy {
   }
 
   readonly turnAway: Proxy['turnAway'] = (error, head, sender, facts) => {
-    removeClaims(head.fields, this.#claims);
+    this.#removeClaims(head.fields);
     return this.#proxy.turnAway(error, head, sender, facts);
   };
 
   readonly turnAwayFromOrigin: Proxy['turnAwayFromOrigin'] = (error, head, sender, facts) => {
-    removeClaims(head.fields, this.#claims);
+    this.#removeClaims(head.fields);
     return this.#proxy.turnAwayFromOrigin(error, head, sender, facts);
   };
+
+  /** On every request: the first character tells nearly always that it is another field. */
+  #removeClaims(fields: FieldSection): void {
+    const { names } = fields;
+    const initials = this.#initials;
+    for (let i = 0; i < names.length; ) {
+      const name = names[i]!;
+      // Names are in lower case, and of octets.
+      const isClaim = initials[name.charCodeAt(0)] === 1 && this.#claims.has(withHyphens(name));
+      if (isClaim) fields.remove(name);
+      else i++;
+    }
+  }
 
   #tell(
     fields: FieldSection,
@@ -82,14 +97,9 @@ export class ClientIdentity implements Proxy {
   }
 }
 
-function removeClaims(fields: FieldSection, claims: ReadonlySet<string>): void {
-  const { names } = fields;
-  for (let i = 0; i < names.length; ) {
-    const name = names[i]!;
-    // Many origins take `_` for `-` (RFC 3875 §4.1.18).
-    if (claims.has(name.includes('_') ? name.replaceAll('_', '-') : name)) fields.remove(name);
-    else i++;
-  }
+/** Many origins take `_` for `-` (RFC 3875 §4.1.18). */
+function withHyphens(name: string): string {
+  return name.includes('_') ? name.replaceAll('_', '-') : name;
 }
 
 function linesFor(names: ClientIdentityFields, certificates: readonly Uint8Array[]): FieldLine[] {
