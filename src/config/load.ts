@@ -27,14 +27,17 @@ export async function loadConfiguration(input: ConfigurationInput): Promise<Conf
   const { compileFile } = await import('./compile/configuration.ts');
   const { given, sections, mistakes } = compileFile(source, input);
   const all = overridden(given, flags);
-  if (mistakes.length === 0) return { options: await resolveOptions(all, input, sections), source };
+  const surroundings = { ...input, file: source.file };
+  if (mistakes.length === 0) {
+    return { options: await resolveOptions(all, surroundings, sections), source };
+  }
   const more = await mistakesOf(() =>
     resolveOptions(all, { ...input, isCheck: true, warn() {} }, sections),
   );
   throw mistakesError([...mistakes, ...more]);
 }
 
-/** Those in the file; what flags lack may well be what a mistake in the file hides. */
+/** Those with a place; that it has no origin may be because the key is misspelt. */
 async function mistakesOf(body: () => Promise<unknown>): Promise<UsageError['mistakes']> {
   try {
     await body();

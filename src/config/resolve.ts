@@ -59,6 +59,8 @@ export interface Surroundings {
   readonly demoOrigin: OriginOptions | null;
   /** Nothing is made, opened or kept: what a start would have to do is only looked at. */
   readonly isCheck?: boolean;
+  /** What the configuration file was called, when there is one. */
+  readonly file?: string;
   warn(message: string): void;
 }
 
@@ -222,6 +224,13 @@ function resolveOrigin(values: OptionValues, surroundings: Surroundings): Origin
   const origin = values.one('origin', parseOrigin);
   if (origin === undefined) {
     const { placeholder, example } = optionNamed('origin')!;
+    const { file } = surroundings;
+    if (file !== undefined) {
+      const problem = 'it has neither origin nor origins';
+      throw mistakesError([
+        { file, line: 1, column: 1, key: '', problem, remedy: `write origin: ${example}` },
+      ]);
+    }
     throw new UsageError(
       '--origin: it is missing',
       `write --origin ${placeholder}, as in --origin ${example}, or try sluice demo`,
