@@ -33,9 +33,9 @@ Its sections: ${contents}.
   \`64KiB\`, \`16MiB\`, \`1GiB\`. Switches are \`on\` and \`off\`. Shares are written as \`20%\`.
 - Addresses are \`192.0.2.1\`, a range is \`10.0.0.0/8\` or \`2001:db8::/32\`, and \`localhost\` is this
   machine.
-- Flags override the file. \`--http\` and \`--https\` take the place of \`listeners\`, \`--cert\` and \`--key\`
-  of \`hosts\`, \`--origin\` of \`origins\` and \`routes\`; the others take the place of the key of the
-  same name.
+- Flags override the file. \`--http\` and \`--https\` take the place of \`listeners\`, \`--cert\` and
+  \`--key\` of \`hosts\`, \`--origin\` of \`origins\` and \`routes\`; the others take the place of the key of
+  the same name.
 - Variables of the environment are not put in: what the file says is what is in force, whoever starts
   it, and \`sluice check\` can tell. Secrets are in files of their own, which the configuration names.
 - A part that is written twice can be written once with an anchor (\`&name\`) and referred to
