@@ -23,5 +23,5 @@ export const defaultCacheRules: CacheRules = {
 
 /** Less makes more requests than it spares octets. */
 export const SLICE_BYTES_MIN = 65_536;
-/** A slice shares a segment on disk with others up to this length. */
+/** A longer slice would be fetched whole for the sake of a moment of a film. */
 export const SLICE_BYTES_MAX = 67_108_864;

@@ -8,7 +8,7 @@ import { type CaseResult, runCacheTests, startCacheTestsOrigin } from './cache-t
 /** What we hold ourselves to. */
 const goals: Record<EditionName, { readonly required: number; readonly optimal: number }> = {
   published: { required: 141, optimal: 80 },
-  current: { required: 159, optimal: 95 },
+  current: { required: 159, optimal: 99 },
 };
 
 for (const name of ['published', 'current'] as const) {
