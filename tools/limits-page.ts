@@ -88,6 +88,8 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
         'proxy/upstream/resolver.ts',
         ...['SYSTEM_TTL_MS', 'FAILURE_TTL_MS', 'QUESTION_TIMEOUT_MS', 'QUESTION_TRIES'],
       ],
+      ['proxy/upstream/origin-tls.ts', 'ORIGIN_SESSIONS_MAX', 'LIFETIME_SECONDS_DEFAULT'],
+      ['proxy/upstream/board.ts', 'BOARD_ENTRIES', 'PROBES_MAX', 'ENTRY_KEPT_SECONDS'],
     ],
   },
   {

@@ -95,6 +95,8 @@ export const libssl = bind({
   SSL_SESSION_get0_alpn_selected: { arguments: ['pointer', 'pointer', 'pointer'], return: 'void' },
   SSL_SESSION_is_resumable: { arguments: ['pointer'], return: 'i32' },
   SSL_SESSION_get_max_early_data: { arguments: ['pointer'], return: 'u32' },
+  SSL_SESSION_get_time_ex: { arguments: ['pointer'], return: 'i64' },
+  SSL_SESSION_get_ticket_lifetime_hint: { arguments: ['pointer'], return: 'u64' },
   SSL_SESSION_dup: { arguments: ['pointer'], return: 'pointer' },
   SSL_SESSION_free: { arguments: ['pointer'], return: 'void' },
 });

@@ -34,6 +34,16 @@ export class SslSession implements Disposable {
     return checked.SSL_SESSION_get_max_early_data(this.#address);
   }
 
+  /** Seconds since the epoch when the server gave it. */
+  get givenAtSeconds(): number {
+    return Number(checked.SSL_SESSION_get_time_ex(this.#address));
+  }
+
+  /** Seconds for which the server accepts it, from when it was given. */
+  get lifetimeSeconds(): number {
+    return Number(checked.SSL_SESSION_get_ticket_lifetime_hint(this.#address));
+  }
+
   [Symbol.dispose](): void {
     if (this.#address === 0n) return;
     checked.SSL_SESSION_free(this.#address);

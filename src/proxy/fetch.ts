@@ -10,7 +10,7 @@ import type { SluiceError } from '../base/errors.ts';
 import type { RequestSender, ResponseHandler } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
-import { isIdempotentMethod } from '../http/methods.ts';
+import { isIdempotentMethod, isSafeMethod } from '../http/methods.ts';
 import type { OriginConnection } from './upstream/connection.ts';
 import { type GroupRequest, type OriginGroup, Visit } from './upstream/group.ts';
 import { HeldContent } from './upstream/held-content.ts';
@@ -32,6 +32,8 @@ export class Fetch implements GroupRequest, ResponseHandler {
   readonly visit = new Visit();
   /** To switch protocols, or because the origin has said HTTP_1_1_REQUIRED (RFC 9113 §7). */
   needsHttp1: boolean;
+  /** RFC 8470 §4: only what is safe. */
+  mayBeEarly: boolean;
   readonly #origin: OriginGroup;
   #handler: FetchHandler;
   #sender: RequestSender | null = null;
@@ -39,6 +41,9 @@ export class Fetch implements GroupRequest, ResponseHandler {
   /** A fresh connection to the same origin has been asked for: once is enough. */
   #hasTriedAgain = false;
   #reused = false;
+  #sentEarly = false;
+  /** The response says 425 to what was early data: it is read to its end, and asked for again. */
+  #isTooEarly = false;
   #contentSent = false;
   #answered = false;
   #over = false;
@@ -55,6 +60,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
     this.head = head;
     this.client = client;
     this.needsHttp1 = head.upgrade !== '';
+    this.mayBeEarly = head.contentLength === 0 && head.upgrade === '' && isSafeMethod(head.method);
     this.#handler = handler;
     const holds = head.contentLength !== 0 && isIdempotentMethod(head.method);
     this.#held = holds ? new HeldContent() : null;
@@ -108,6 +114,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
 
   onConnection(connection: OriginConnection, reused: boolean): void {
     this.#reused = reused;
+    this.#sentEarly = connection.isEarly;
     const sender = connection.start(this.head, this);
     this.#sender = sender;
     if (this.#paused) sender.pause();
@@ -129,6 +136,10 @@ export class Fetch implements GroupRequest, ResponseHandler {
   }
 
   onHead(head: ResponseHead): void {
+    if (head.status === 425 && this.#sentEarly) {
+      this.#isTooEarly = true;
+      return;
+    }
     this.#origin.answered(this, head.status);
     const retried = this.#origin.retriedStatuses;
     if (retried.length > 0 && retried.includes(head.status) && this.#isRepeatable) {
@@ -145,10 +156,14 @@ export class Fetch implements GroupRequest, ResponseHandler {
   }
 
   onContent(bytes: Uint8Array): void {
-    this.#handler.onContent(bytes);
+    if (!this.#isTooEarly) this.#handler.onContent(bytes);
   }
 
   onEnd(trailers: FieldSection | null): void {
+    if (this.#isTooEarly) {
+      this.#askAgainLate();
+      return;
+    }
     this.#over = true;
     this.#origin.ended(this);
     this.#handler.onEnd(trailers);
@@ -167,6 +182,10 @@ export class Fetch implements GroupRequest, ResponseHandler {
   onError(error: SluiceError): void {
     if (this.#over) return;
     this.#sender = null;
+    if (this.#sentEarly && !this.#answered) {
+      this.#askAgainLate();
+      return;
+    }
     if (error.code === 'http2-http-1-1-required') this.needsHttp1 = true;
     if (this.#mayTryAgain(error)) {
       this.#hasTriedAgain = true;
@@ -177,6 +196,17 @@ export class Fetch implements GroupRequest, ResponseHandler {
     const mayMove = !this.#answered && this.#isRepeatable && isPassing(error);
     if (mayMove && this.#origin.moveOn(this)) this.#restart(false);
     else this.#fail(error);
+  }
+
+  /**
+   * RFC 8470 §5.2: after a 425 the request is sent again when the handshake is complete. So it is
+   * when the connection broke: the origin may have stumbled over early data.
+   */
+  #askAgainLate(): void {
+    this.#isTooEarly = false;
+    this.#sentEarly = false;
+    this.mayBeEarly = false;
+    this.#restart(false);
   }
 
   /** What another origin receives is all of the request, and does no harm if this one got it too. */

@@ -395,6 +395,16 @@ export const metricTable = {
     'sluice_origin_connections_reused_total',
     'Exchanges that used an idle connection to the origin again.',
   ),
+  originHandshakes: metric(
+    'counter',
+    'sluice_origin_tls_handshakes_total',
+    'TLS handshakes with origins ended, by outcome, resumption and what became of early data.',
+    [
+      closed('outcome', ['complete', 'failed']),
+      resumed,
+      closed('early_data', ['not-offered', 'accepted', 'rejected']),
+    ],
+  ),
   originErrors: metric(
     'counter',
     'sluice_origin_errors_total',

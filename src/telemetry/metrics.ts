@@ -251,6 +251,18 @@ export class Metrics {
     this.#add(at.originConnectionsReused.firstSlot, 1);
   }
 
+  originHandshakeEnded(facts: HandshakeFacts): void {
+    const [outcome, resumed] = at.originHandshakes.labels;
+    const early = ['not-offered', 'accepted', 'rejected'].indexOf(facts.earlyData);
+    this.#add(
+      at.originHandshakes.firstSlot +
+        (facts.outcome === 'complete' ? 0 : outcome!.stride) +
+        (facts.resumed ? resumed!.stride : 0) +
+        early,
+      1,
+    );
+  }
+
   /** `type` is the error type of RFC 9209 §2.3. */
   originFailed(type: string): void {
     this.#add(at.originErrors.firstSlot + this.#originError.offsetOf(type), 1);

@@ -55,6 +55,11 @@ export interface ConnectOptions {
    * record's `earlyData` says whether the server took it: if not, it has to be sent again.
    */
   readonly earlyData?: Uint8Array;
+  /**
+   * Instead of `earlyData`: the connection can be written to at once, and its ClientHello leaves with
+   * the first octets. See TlsEngine.startEarly. The session must allow early data.
+   */
+  readonly isEarly?: boolean;
 }
 
 export interface ClientContext extends Disposable {
@@ -113,9 +118,10 @@ function connect(
   }
   if (target.session !== undefined) ssl.useSession(target.session);
   const engine = new TlsEngine({ ssl, role: 'client', handler, clock });
-  const { session, earlyData } = target;
-  const isAllowed = (session?.earlyDataBytesMax ?? 0) >= (earlyData?.length ?? 0);
-  engine.start(isAllowed ? earlyData : undefined);
+  const { session, earlyData, isEarly = false } = target;
+  const bytesMax = session?.earlyDataBytesMax ?? 0;
+  if (isEarly && bytesMax > 0) engine.startEarly(bytesMax);
+  else engine.start(bytesMax >= (earlyData?.length ?? 0) ? earlyData : undefined);
   return engine;
 }
 

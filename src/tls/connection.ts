@@ -3,9 +3,10 @@ import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
 import { NativeBuffer } from '../native/memory.ts';
-import { type Ssl, SslStatus } from '../native/ssl.ts';
+import { EarlyDataStatus, type Ssl, SslStatus } from '../native/ssl.ts';
 import type { SslSession } from '../native/ssl-session.ts';
 import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
+import { ClientEarlyData } from './client-early-data.ts';
 import { CLIENT_HELLO_BYTES_MAX, clientHelloLength } from './client-hello.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataJudge } from './early-data-judge.ts';
@@ -95,6 +96,8 @@ export class TlsEngine implements TlsConnection {
   #earlyDataReason = '';
   #isSessionStamped = false;
   #isServerHelloSeen = false;
+  /** Client: what is written goes out as early data until the server has answered. */
+  #clientEarlyData: ClientEarlyData | null = null;
   /** Client: the beginning of the server's first flight, while it is incomplete. */
   #serverHelloPrefix: Buffer | null = null;
 
@@ -152,6 +155,23 @@ export class TlsEngine implements TlsConnection {
     this.#advanceHandshake();
   }
 
+  /**
+   * Client, instead of `start`: can be written to at once. The ClientHello leaves with the first
+   * octets, as early data up to `bytesMax`, which is the session's; what the server refuses is sent
+   * again when the handshake is complete. ALPN must come out as in the session.
+   */
+  startEarly(bytesMax: number): void {
+    assert(this.#role === 'client' && this.#startedAtMs === 0, 'a client starts once');
+    this.#noteStart();
+    this.#clientEarlyData = new ClientEarlyData(this.#ssl, bytesMax);
+    this.#earlyWritable = true;
+  }
+
+  /** Client: the protocol of early data, which is the session's; '' for none. */
+  get earlyProtocol(): string {
+    return this.#clientEarlyData?.protocol ?? '';
+  }
+
   receive(buffer: NativeBuffer, length: number): void {
     assert(!this.#receiving, 'receive is not called from a handler of the same connection');
     if (this.#phase >= Phase.receiveEnded || length === 0) return;
@@ -200,6 +220,7 @@ export class TlsEngine implements TlsConnection {
     this.#bytesReceived += length;
     this.#flight?.received(buffer.bytes, length);
     if (this.#phase === Phase.early) this.#readEarlyData(plaintext);
+    this.#clientEarlyData?.close();
     if (this.#phase === Phase.handshake) this.#advanceHandshake();
     if (this.#phase === Phase.open && this.#ssl.inputBytes > 0) this.#readRecords(plaintext);
   }
@@ -237,10 +258,34 @@ export class TlsEngine implements TlsConnection {
   }
 
   #completeHandshake(): void {
+    if (!this.#finishEarlyData()) return;
     this.#phase = Phase.open;
     this.#handshakeComplete = true;
     this.#endHandshake(null);
     if (this.#shutdownWanted && this.#phase === Phase.open) this.#sendShutdown();
+  }
+
+  /** Client: returns false when the connection cannot go on. */
+  #finishEarlyData(): boolean {
+    const early = this.#clientEarlyData;
+    if (early === null) return true;
+    this.#clientEarlyData = null;
+    this.#earlyDataBytes = early.sentBytes;
+    const isAccepted = this.#ssl.earlyDataStatus === EarlyDataStatus.accepted;
+    // What was written is in the session's protocol. An accepting server must choose it again
+    // (RFC 8446 §4.2.10); a refusing one may have changed its mind.
+    if (!isAccepted && this.#ssl.alpn !== early.protocol) {
+      const message = 'the origin speaks another protocol than before';
+      const error = new SluiceError('tls-early-data-refused', message, {
+        blame: 'upstream',
+        retry: 'always',
+      });
+      this.#fail({ error, alert: '', alertSentBy: '' });
+      return false;
+    }
+    if (early.finish(isAccepted)) return true;
+    this.#fail(this.#explain());
+    return false;
   }
 
   #handshakeStopped(status: number): void {
@@ -264,6 +309,10 @@ export class TlsEngine implements TlsConnection {
 
   write(bytes: Uint8Array): void {
     assert(this.isWritable, 'isWritable is looked at before write');
+    if (this.#clientEarlyData !== null) {
+      if (!this.#clientEarlyData.write(bytes)) this.#fail(this.#explain());
+      return;
+    }
     const early = !this.#handshakeComplete;
     this.#flight?.mark(early ? FlightCall.writeEarlyData : FlightCall.write);
     const isWritten = this.#ssl.write(bytes, early);
@@ -273,6 +322,10 @@ export class TlsEngine implements TlsConnection {
 
   writeNative(buffer: NativeBuffer, length: number): void {
     assert(this.isWritable, 'isWritable is looked at before writeNative');
+    if (this.#clientEarlyData !== null) {
+      this.write(buffer.bytes.subarray(0, length));
+      return;
+    }
     const early = !this.#handshakeComplete;
     this.#flight?.mark(early ? FlightCall.writeEarlyData : FlightCall.write);
     const isWritten = this.#ssl.writeNative(buffer, length, early);

@@ -22,6 +22,6 @@ export function poolObserver(metrics: Metrics): PoolObserver {
     onConnectionOpened: () => metrics.originConnectionOpened(),
     onConnectionReused: () => metrics.originConnectionReused(),
     onConnectionClosed: () => metrics.originConnectionClosed(),
-    onHandshake: () => {},
+    onHandshake: (record) => metrics.originHandshakeEnded(record),
   };
 }

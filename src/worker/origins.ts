@@ -141,7 +141,7 @@ function poolMaker(
   const connector = (...alpn: string[]): OriginTls | null => {
     if (scheme === 'http') return null;
     const context = createClientContext({ verify: tls.verify, caFile: tls.caFile, alpn });
-    const made = new OriginTls({ context, serverName, clock });
+    const made = new OriginTls({ context, serverName, earlyData: tls.earlyData, clock });
     disposables.push(made);
     return made;
   };

@@ -18,7 +18,9 @@ import {
 } from '../../src/proxy/upstream/options.ts';
 import type { ClientFacts } from '../../src/proxy/upstream/pool.ts';
 import { Reactor } from '../../src/reactor/reactor.ts';
+import { metricsRegionBytes } from '../../src/telemetry/metric-layout.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
+import { readMetrics } from '../../src/telemetry/metrics-reader.ts';
 import { makeGroup } from '../../src/worker/origins.ts';
 import { within } from './waiting.ts';
 
@@ -43,7 +45,7 @@ export interface Answer {
 const SWEEP_INTERVAL_MS = 20;
 
 export class GroupUnderTest implements AsyncDisposable {
-  readonly metrics = Metrics.unshared();
+  readonly #region = new Uint8Array(metricsRegionBytes);
   readonly group: UpstreamGroup;
   readonly #reactor = new Reactor();
   readonly #channels = new ChannelPool((body) => this.#reactor.defer(body));
@@ -61,7 +63,7 @@ export class GroupUnderTest implements AsyncDisposable {
     const base = {
       reactor: this.#reactor,
       channels: this.#channels,
-      input: { metrics: this.metrics, workerIndex, board },
+      input: { metrics: new Metrics(this.#region), workerIndex, board },
     };
     this.#board = openBoard(board);
     const { group, checker } = makeGroup(options, base, this.#disposables);
@@ -74,6 +76,15 @@ export class GroupUnderTest implements AsyncDisposable {
   wish(port: number, wish: ServerWish): void {
     this.#board.setWish('app', `127.0.0.1:${port}`, wish);
     this.group.readBoard();
+  }
+
+  /** The sum of a metric's series that bear all of these values. */
+  sum(metric: string, ...values: readonly string[]): number {
+    const found = readMetrics([this.#region]).find(({ definition }) => definition.name === metric);
+    const series = found!.series.filter(({ labels }) =>
+      values.every((one) => labels.includes(one)),
+    );
+    return series.reduce((sum, { value }) => sum + value, 0);
   }
 
   ask(question: Question = {}): Promise<Answer> {

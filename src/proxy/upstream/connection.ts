@@ -10,6 +10,7 @@ import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import { Http1ClientConnection } from '../../http1/client-connection.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
 import type { Timer } from '../../reactor/timer-wheel.ts';
+import type { TlsEngine } from '../../tls/connection.ts';
 import type { HandshakeRecord } from '../../tls/contract.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../channel.ts';
 import { Http2Session } from './http2-session.ts';
@@ -43,6 +44,8 @@ export interface OriginConnectionInput {
   readonly preface: Uint8Array;
   readonly tls: OriginTls | null;
   readonly http2: OriginHttp2;
+  /** Whether its first exchange may be early data, if a session allows it. */
+  readonly isEarly: boolean;
   /** HTTP/2: how many exchanges the origin is known, or expected, to allow at once. */
   readonly exchangesExpected: number;
   readonly monotonicMs: () => number;
@@ -58,6 +61,10 @@ export class OriginConnection implements ChannelHandler {
   readonly #http: Http1ClientConnection;
   #http2: Http2Session | null = null;
   #state: 'connecting' | 'idle' | 'busy' | 'shared' | 'closed' = 'connecting';
+  #engine: TlsEngine | null = null;
+  /** The handshake is open, and what is sent is early data. */
+  #isEarly = false;
+  #hasSession = false;
   #isTunnel = false;
   #reported = false;
   #timedOut = false;
@@ -84,12 +91,25 @@ export class OriginConnection implements ChannelHandler {
   }
 
   #connect(): void {
-    const { reactor, address: host, port, tls, preface } = this.#input;
-    const engine = tls === null ? null : tls.connect(this.#channel.tlsHandler());
+    const { reactor, address: host, port, tls, preface, isEarly } = this.#input;
+    const engine = tls === null ? null : tls.connect(this.#channel.tlsHandler(), isEarly);
+    this.#engine = engine;
     const socket = reactor.connect({ host, port }, this.#channel);
     // In the clear, before TLS: the PROXY protocol's place.
     if (preface.length > 0) socket.write(preface);
     this.#channel.attach(socket, engine);
+    if (engine === null || !engine.isWritable) return;
+    this.#isEarly = true;
+    if (engine.earlyProtocol === 'h2') this.#startHttp2();
+    else this.#state = 'idle';
+  }
+
+  /**
+   * Whether what is sent now is early data: it may be replayed (RFC 8446 §8), and the origin may
+   * answer 425 (RFC 8470 §5.2). True only from the start, and until the handshake is complete.
+   */
+  get isEarly(): boolean {
+    return this.#isEarly;
   }
 
   /** Sends a request. The connection must be idle, or have room for another exchange. */
@@ -97,7 +117,8 @@ export class OriginConnection implements ChannelHandler {
     if (this.#http2 !== null) return this.#http2.start(head, handler);
     assert(this.#state === 'idle', 'an exchange starts on an idle connection');
     this.#state = 'busy';
-    this.#arm(this.#input.limits.responseTimeoutMs);
+    // The time to connect goes on until the handshake is complete.
+    if (!this.#isEarly) this.#arm(this.#input.limits.responseTimeoutMs);
     this.#watched.handler = handler;
     this.#outputSeen = this.#channel.outputCount;
     return this.#http.start(head, this.#watched);
@@ -106,6 +127,7 @@ export class OriginConnection implements ChannelHandler {
   /** The exchange has ended in whatever way; called by its watcher. */
   exchangeEnded(): void {
     if (this.#state !== 'busy') return;
+    if (!this.#hasSession) this.#keepSession();
     if (!this.#http.isReusable) {
       this.#channel.end();
       this.#arm(this.#input.limits.idleTimeoutMs);
@@ -152,21 +174,39 @@ export class OriginConnection implements ChannelHandler {
       return;
     }
     this.#timedOut = true;
+    if (this.#state === 'idle') this.#keepSession();
     this.#channel.destroy();
   }
 
   // ------------------------------------------------------------------ from the channel
 
   onOpen(): void {
+    const { owner, limits } = this.#input;
+    if (this.#isEarly) {
+      this.#isEarly = false;
+      if (this.#http2 === null) this.#arm(limits.responseTimeoutMs);
+      else this.#timer.cancel();
+      owner.onReady(this);
+      return;
+    }
     if (this.#isHttp2) {
+      this.#timer.cancel();
       this.#startHttp2();
+      owner.onReady(this);
       return;
     }
     this.#state = 'idle';
     // Whoever waited for it may have left: then it is kept like any unused connection.
     this.#timer.cancel();
-    this.#arm(this.#input.limits.idleTimeoutMs);
-    this.#input.owner.onReady(this);
+    this.#arm(limits.idleTimeoutMs);
+    owner.onReady(this);
+  }
+
+  /** Tickets come after the handshake, so it is asked for when a first exchange is over. */
+  #keepSession(): void {
+    if (!this.#engine?.isComplete) return;
+    this.#hasSession = true;
+    this.#input.tls?.keepSession(this.#engine);
   }
 
   get #isHttp2(): boolean {
@@ -178,7 +218,6 @@ export class OriginConnection implements ChannelHandler {
   #startHttp2(): void {
     const { reactor, channels, limits, tls, monotonicMs, owner } = this.#input;
     this.#state = 'shared';
-    this.#timer.cancel();
     this.#http2 = new Http2Session({
       reactor,
       channel: this.#channel,
@@ -189,9 +228,13 @@ export class OriginConnection implements ChannelHandler {
       scheme: tls === null ? 'http' : 'https',
       exchangesExpected: this.#input.exchangesExpected,
       monotonicMs,
-      onAvailable: () => owner.onAvailable(this),
+      onAvailable: () => {
+        if (!this.#isEarly) owner.onAvailable(this);
+      },
+      onExchangeEnd: () => {
+        if (!this.#hasSession) this.#keepSession();
+      },
     });
-    owner.onReady(this);
   }
 
   onBytes(bytes: Uint8Array): void {
@@ -229,7 +272,8 @@ export class OriginConnection implements ChannelHandler {
     else if (state === 'busy') this.#http.onConnectionLost(failure ?? closedError());
     if (this.#reported) return;
     this.#reported = true;
-    this.#input.owner.onGone(this, failure ?? (state === 'connecting' ? closedError() : null));
+    // Who has it already hears of it by its exchange.
+    this.#input.owner.onGone(this, state === 'connecting' ? (failure ?? closedError()) : null);
   }
 }
 

@@ -45,7 +45,8 @@ export class EndpointPool {
   get connectionInput(): Omit<OriginConnectionInput, 'owner'> {
     const { limits, prefaceFor } = this.#input;
     const preface = prefaceFor === null ? NOTHING : prefaceFor(null);
-    return { ...this.#input, preface, exchangesExpected: limits.http2.exchangesExpected };
+    const { exchangesExpected } = limits.http2;
+    return { ...this.#input, preface, exchangesExpected, isEarly: false };
   }
 
   /** Connections open or on their way. */
@@ -85,9 +86,12 @@ export class EndpointPool {
     for (const pool of this.#pools()) pool.expireQueue();
   }
 
-  /** Closes the connections that nobody uses now. */
+  /** Closes the connections that nobody uses now, and shared ones when they are idle. */
   closeIdle(): void {
-    for (const pool of this.#pools()) while (pool.closeIdle());
+    for (const pool of this.#pools()) {
+      while (pool.closeIdle());
+      pool.closeShared();
+    }
   }
 
   drain(): void {

@@ -67,6 +67,7 @@ class SessionUnderTest {
       scheme: 'https',
       exchangesExpected: 100,
       monotonicMs: () => this.nowMs,
+      onExchangeEnd: () => {},
       onAvailable: () => this.available++,
     });
   }

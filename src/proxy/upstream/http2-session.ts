@@ -28,6 +28,8 @@ export interface Http2SessionInput {
   readonly monotonicMs: () => number;
   /** More exchanges may be started than before, perhaps. */
   readonly onAvailable: () => void;
+  /** One has ended. */
+  readonly onExchangeEnd: () => void;
 }
 
 const NEVER = -1;
@@ -91,7 +93,9 @@ export class Http2Session {
 
   /** An exchange is over, in whatever way. */
   exchangeEnded(exchange: Http2Exchange): void {
-    if (!this.#exchanges.delete(exchange) || this.#exchanges.size > 0) return;
+    if (!this.#exchanges.delete(exchange)) return;
+    this.#input.onExchangeEnd();
+    if (this.#exchanges.size > 0) return;
     this.#idleSinceMs = this.monotonicMs();
     if (this.#closesWhenIdle) this.#core.shutdown();
   }

@@ -26,6 +26,8 @@ export interface ConnectionWaiter {
   readonly head: RequestHead;
   /** Null for requests of our own. */
   readonly client: ClientFacts | null;
+  /** It does no harm when it is replayed: it may be early data. */
+  readonly mayBeEarly: boolean;
   onConnection(connection: OriginConnection, reused: boolean): void;
   onConnectionFailure(error: SluiceError): void;
 }
@@ -77,6 +79,8 @@ export class OriginPool implements OriginConnectionOwner {
   /** Waiters for whom a connection is on its way, and those for whom there is no room yet. */
   #queue: Queued[] = [];
   #connecting = 0;
+  /** Of those that are connecting: carry an exchange already, as early data, and no other. */
+  readonly #taken = new Set<OriginConnection>();
   #draining = false;
 
   constructor(input: OriginPoolInput) {
@@ -133,7 +137,7 @@ export class OriginPool implements OriginConnectionOwner {
    */
   expireQueue(): void {
     const deadlineMs = this.#input.monotonicMs() - this.#input.limits.queueTimeoutMs;
-    while (this.#queue.length > this.#connecting && this.#queue[0]!.sinceMs < deadlineMs) {
+    while (this.#queue.length > this.#onTheirWay && this.#queue[0]!.sinceMs < deadlineMs) {
       this.#queue.shift()!.waiter.onConnectionFailure(noConnection('the origin is overloaded'));
     }
   }
@@ -152,20 +156,39 @@ export class OriginPool implements OriginConnectionOwner {
     return idle !== undefined;
   }
 
+  /** Connections that speak HTTP/2 take nothing new, and close when they are idle. */
+  closeShared(): void {
+    for (const connection of this.#shared) connection.http2!.closeWhenIdle();
+  }
+
   /** Opens what the queue is worth, as far as there is room. */
   openMore(): void {
     const { room } = this.#input;
-    while (this.#connecting < this.#connectionsWanted && room.take(this)) this.#openOne();
+    while (this.#onTheirWay < this.#connectionsWanted && room.take(this)) this.#openOne();
+  }
+
+  /** Connections that will be for those who wait. */
+  get #onTheirWay(): number {
+    return this.#connecting - this.#taken.size;
   }
 
   #openOne(): void {
-    const { observer, limits } = this.#input;
+    const { observer, limits, tls } = this.#input;
     observer.onConnectionOpened();
     this.#connecting++;
     const exchangesExpected = Number.isFinite(this.#exchangesExpected)
       ? this.#exchangesExpected
       : limits.http2.exchangesExpected;
-    new OriginConnection({ ...this.#input, exchangesExpected, owner: this });
+    const early = tls?.allowsEarlyData
+      ? this.#queue.findIndex(({ waiter }) => waiter.mayBeEarly)
+      : -1;
+    const isEarly = early !== -1;
+    const input = { ...this.#input, exchangesExpected, isEarly, owner: this };
+    const connection = new OriginConnection(input);
+    if (!connection.isEarly) return;
+    const [{ waiter }] = this.#queue.splice(early, 1) as [Queued];
+    if (connection.http2 === null) this.#taken.add(connection);
+    waiter.onConnection(connection, false);
   }
 
   /** Connections on their way that the queue is worth. */
@@ -196,7 +219,7 @@ export class OriginPool implements OriginConnectionOwner {
     const { http2 } = connection;
     if (http2 === null) {
       this.#exchangesExpected = 1;
-      this.#offer(connection, false);
+      if (!this.#taken.delete(connection)) this.#offer(connection, false);
     } else {
       this.#shared.push(connection);
       this.onAvailable(connection);
@@ -243,6 +266,7 @@ export class OriginPool implements OriginConnectionOwner {
     this.#input.observer.onConnectionClosed();
     if (!this.#open.delete(connection)) {
       this.#connecting--;
+      this.#taken.delete(connection);
       if (error !== null) this.#failSome(error);
     }
     this.openMore();
