@@ -35,7 +35,7 @@ import {
 import { type OriginSources, originRoutes } from './origin-routes.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy } from './restart-policy.ts';
-import type { ServiceManager } from './service-manager.ts';
+import type { ServiceManager } from './systemd-notices.ts';
 import { startSuccessor, upgradeRoute } from './upgrade.ts';
 import { WorkerProcess } from './worker-process.ts';
 

@@ -63,6 +63,7 @@ function watchdogTimer(
 }
 
 /** CLOCK_MONOTONIC, as systemd compares it: the clock of `process.hrtime`. */
-function monotonicMicroseconds(): bigint {
-  return process.hrtime.bigint() / 1_000n;
+function monotonicMicroseconds(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e6 + Math.floor(nanoseconds / 1e3);
 }

@@ -6,7 +6,7 @@ import { until } from '../../test/support/waiting.ts';
 import { libc } from '../native/libc-table.ts';
 import { addressOf, NativeBuffer } from '../native/memory.ts';
 import { receive } from '../native/sockets.ts';
-import { serviceManagerOf } from './service-manager.ts';
+import { serviceManagerOf } from './systemd-notices.ts';
 
 /** A service manager's socket; what it has heard, a datagram each. */
 function listenAt(name: string) {
