@@ -91,7 +91,7 @@ export async function resolveOptions(
     accessLogFormat: () => values.required('log-format', parseLogFormat),
     handshakeLog: () => resolveLog(values, 'handshake-log', surroundings),
     handshakeLogScope: () => values.required('handshake-log-scope', parseLogScope),
-    admin: () => resolveAdmin(values),
+    admin: () => resolveAdmin(values, sections),
     pidFile: () => values.one('pid-file', parsePath) ?? '',
     drainTimeoutMs: () => values.required('drain-timeout', parseDuration),
   });
@@ -258,6 +258,7 @@ function resolveListeners(
   const from = resolveRanges(values, 'proxy-protocol-from');
   const proxyProtocol =
     from.length === 0 ? plainListener.proxyProtocol : ({ accept: 'required', from } as const);
+  refuseTaken(values, [...KINDS], []);
   return KINDS.flatMap((kind) =>
     endpointsOf(kind).map((endpoint) => {
       const http2Cleartext = http2 && kind === 'http';
@@ -284,7 +285,29 @@ function resolveRanges(
   refuse(off, 'given beside addresses', 'leave either out');
 }
 
-function resolveAdmin(values: OptionValues): Endpoint | null {
+/** Two of our own sockets cannot have one address; port 0 is another one each time. */
+function refuseTaken(
+  values: OptionValues,
+  names: readonly ('http' | 'https' | 'admin')[],
+  others: readonly Endpoint[],
+): void {
+  const taken = new Set(others.map((endpoint) => JSON.stringify(endpoint)));
+  for (const name of names) {
+    for (const given of values.given(name) ?? []) {
+      if (given.text === 'off') continue;
+      const endpoint = parseEndpoint(optionNamed(name)!, given);
+      if ('port' in endpoint && endpoint.port === 0) continue;
+      const text = JSON.stringify(endpoint);
+      if (taken.has(text)) refuse(given, 'another socket of ours is there', 'write another port');
+      taken.add(text);
+    }
+  }
+}
+
+function resolveAdmin(values: OptionValues, { listeners = [] }: FileSections): Endpoint | null {
+  const isInForce = !KINDS.some((kind) => values.isByFlag(kind));
+  const others = isInForce ? listeners.map(({ endpoint }) => endpoint) : [];
+  refuseTaken(values, [...KINDS, 'admin'], others);
   const given = values.given('admin')?.at(-1);
   const admin = values.required('admin', (option, value) =>
     value.text === 'off' ? null : parseEndpoint(option, value),

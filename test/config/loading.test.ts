@@ -136,6 +136,13 @@ const single: readonly [text: string, mistake: string][] = [
     'origins: {a: {servers: [http://o], health-check: {statuses: [299-200], interval: 1ms}}}\n',
     '1:62 origins.a.health-check.statuses[0]: a range that ends before it begins; write it',
   ],
+  [
+    'origin: http://o\nhttp: [81, 82, 81]\n',
+    '2:16 http[2]: "81": another socket of ours is there; ',
+  ],
+  ['origin: http://o\nhttp: 81\nhttps: 127.0.0.1:81\n', '3:8 https: "127.0.0.1:81": another'],
+  ['origin: http://o\nlisteners: [{address: 81}]\nadmin: 81\n', '3:8 admin: "81": another'],
+  ['origin: http://o\ntimeouts: {}\n', '2:1 timeouts: unknown key "timeouts"; write it as orig'],
   ['- a\n', '1:1 : a list: not a map; write '],
   ['origin: http://o\nworkers:\n', '2:9 workers: no value; write workers: 1'],
   ['origin: http://o\nworkers: {a: 1}\n', '2:10 workers: a map: not one value; write workers: 1'],

@@ -5,6 +5,7 @@
  */
 import { isMap, isPair, isScalar, isSeq, type Node, type YAMLMap, type YAMLSeq } from 'yaml';
 import { UsageError } from '../../base/errors.ts';
+import { allKeys } from '../keys.ts';
 import type { GivenValue, OptionWords } from '../option-values.ts';
 import { nearestWord } from '../suggestion.ts';
 import { exampleText, type Shape, shapesOf, type ValueSchema } from './keywords.ts';
@@ -124,8 +125,7 @@ class SchemaReader {
     const names = Object.keys(properties);
     const near = nearestWord(key, names);
     if (near !== undefined) misspelt.add(near);
-    const remedy =
-      near === undefined ? `the keys are ${names.join(', ')}` : `did you mean ${near}?`;
+    const remedy = near === undefined ? remedyElsewhere(schema, key) : `did you mean ${near}?`;
     this.#refuse([...path, key], `unknown key ${JSON.stringify(key)}`, remedy, true);
     return null;
   }
@@ -283,6 +283,13 @@ function textOf(node: Node): string {
 function define(target: Record<string, unknown>, key: string, value: unknown): void {
   const traits = { value, enumerable: true, configurable: true, writable: true };
   Object.defineProperty(target, key, traits);
+}
+
+/** Keys that are right one or more levels below are often written too high. */
+function remedyElsewhere(schema: ValueSchema, key: string): string {
+  const below = allKeys({ path: '', schema }).find(({ path }) => path.endsWith(`.${key}`));
+  if (below !== undefined) return `write it as ${below.path}`;
+  return `the keys are ${Object.keys(schema.properties ?? {}).join(', ')}`;
 }
 
 function nameOf(path: KeyPath): string {
