@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { SluiceOptions } from '../config/options.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { FlightHeader } from '../tls/flight-layout.ts';
-import { capsuleOfDeath, capsuleOfFailure } from '../triage/assemble.ts';
+import { type ConfigurationFacts, capsuleOfDeath, capsuleOfFailure } from '../triage/assemble.ts';
 import type { Capsule, CapsuleKind } from '../triage/capsule.ts';
 import { type FlightSnapshot, takeSnapshot } from '../triage/flight-snapshot.ts';
 import type { HandshakeFault } from '../worker/contract.ts';
@@ -17,6 +17,7 @@ import { success } from './admin-routes.ts';
 import { CapsuleStore } from './capsule-store.ts';
 import { explainExit, explainLoss, type WorkerExit } from './deaths.ts';
 import { FuseDriver } from './fuse-driver.ts';
+import { LastGood } from './last-good.ts';
 import { LocalFlights, type LostFlights } from './local-flights.ts';
 import { killedForMemory, memoryKills } from './memory-kills.ts';
 import { stackOfCore, stackOfProcess } from './native-stack.ts';
@@ -60,6 +61,7 @@ export class FaultDesk {
   readonly #store: CapsuleStore;
   readonly #fuses: FuseDriver;
   readonly #refused: RefusedHellos;
+  readonly #lastGood: LastGood;
   #refusedNow: readonly string[] = [];
   readonly #watchdog: Watchdog | null;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -78,8 +80,12 @@ export class FaultDesk {
     this.#store = new CapsuleStore(directory, report);
     this.#watchdog = watchdogMs > 0 && options.workers > 1 ? new Watchdog(watchdogMs) : null;
     this.#refused = new RefusedHellos(options.fuses);
+    const digest = addressDigest(options);
+    const fileOf = (name: string) =>
+      directory === '' ? '' : join(directory, `${name}-${digest}.json`);
+    this.#lastGood = new LastGood(fileOf('last-good'), options, performance.now());
     this.#fuses = new FuseDriver({
-      file: directory === '' ? '' : join(directory, `fuses-${addressDigest(options)}.json`),
+      file: fileOf('fuses'),
       options,
       nowMs: () => Date.now(),
       onChange: () => this.#onFusesChange(),
@@ -101,6 +107,7 @@ export class FaultDesk {
     if (watchdog !== null) this.#every(watchdog.intervalMs, () => this.#watch(watchdog));
     this.#every(FUSE_INTERVAL_MS, () => {
       this.#fuses.look();
+      this.#lastGood.look(performance.now());
       this.#tellRefused();
     });
     this.#input.metrics.fusesBlown(this.#fuses.overrides.length);
@@ -127,6 +134,7 @@ export class FaultDesk {
   adopt(options: SluiceOptions): void {
     this.#options = options;
     this.#fuses.adopt(options);
+    this.#lastGood.adopt(options, performance.now());
   }
 
   /** A worker starts to serve by the options that are effective now. */
@@ -150,7 +158,8 @@ export class FaultDesk {
     const region = this.#local?.region ?? this.#input.flightRegion(index);
     const snapshot = takeSnapshot(region);
     if (snapshot === null) return;
-    const capsule = capsuleOfFailure(snapshot, { connection, signature, nowMs: Date.now() });
+    const failure = { connection, signature, nowMs: Date.now() };
+    const capsule = capsuleOfFailure(snapshot, failure, this.#configurationFacts);
     if (capsule !== null) this.#save(capsule);
   }
 
@@ -172,6 +181,10 @@ export class FaultDesk {
   /** The worker of this process has ended in order: there is nothing to find. */
   closeLocalFlights(): void {
     this.#local?.remove();
+  }
+
+  get #configurationFacts(): ConfigurationFacts {
+    return { lastGood: this.#lastGood.changed, text: null };
   }
 
   #every(intervalMs: number, body: () => void): void {
@@ -237,13 +250,9 @@ export class FaultDesk {
     const nativeStack = this.#stacks.get(pid) ?? null;
     this.#stacks.delete(pid);
     const { kind, death } = explained;
-    const capsule = capsuleOfDeath(snapshot, {
-      kind,
-      death: death!,
-      nowMs,
-      nativeStack,
-      configurationText: null,
-    });
+    const report = { kind, death: death!, nowMs, nativeStack };
+    const capsule = capsuleOfDeath(snapshot, report, this.#configurationFacts);
+    this.#lastGood.died(performance.now());
     this.#fuses.died(capsule, without);
     this.#refuse(capsule);
     // The replacement comes first: packing takes milliseconds.

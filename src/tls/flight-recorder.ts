@@ -96,7 +96,8 @@ export class FlightRecorder {
 
   /** An observer is about to run; `index` is its place in the identity's list. */
   enterObserver(index: number): void {
-    this.current?.noteObserver(FlightEvent.observerEntered, index);
+    if (this.current === null) this.words[FlightHeader.insideConnection] = this.lastEnded;
+    else this.current.noteObserver(FlightEvent.observerEntered, index);
     this.words[FlightHeader.insideObserver] = index + 1;
   }
 

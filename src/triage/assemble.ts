@@ -3,6 +3,7 @@ import {
   CAPSULE_FORMAT,
   CAPSULE_VERSION,
   type Capsule,
+  type CapsuleConfiguration,
   type CapsuleConnection,
   type CapsuleDeath,
   type CapsuleKind,
@@ -20,14 +21,19 @@ export interface DeathReport {
   /** Wall-clock milliseconds. */
   readonly nowMs: number;
   readonly nativeStack: CapsuleStack | null;
-  /** The configuration file as written, without secrets; null without one. */
-  readonly configurationText: string | null;
 }
 
+/** What the supervisor knows of the configuration beside what the worker has noted. */
+export type ConfigurationFacts = Pick<CapsuleConfiguration, 'lastGood' | 'text'>;
+
 /** The capsule of a worker that has died. */
-export function capsuleOfDeath(snapshot: FlightSnapshot, report: DeathReport): Capsule {
+export function capsuleOfDeath(
+  snapshot: FlightSnapshot,
+  report: DeathReport,
+  facts: ConfigurationFacts,
+): Capsule {
   const { kind, death } = report;
-  const base = capsuleBase(snapshot, report.nowMs, report.configurationText);
+  const base = capsuleBase(snapshot, report.nowMs, facts);
   const suspect = suspectOf(base.reading, base.numbered);
   return {
     ...base.capsule,
@@ -44,8 +50,9 @@ export function capsuleOfDeath(snapshot: FlightSnapshot, report: DeathReport): C
 export function capsuleOfFailure(
   snapshot: FlightSnapshot,
   failure: { readonly connection: number; readonly signature: string; readonly nowMs: number },
+  facts: ConfigurationFacts,
 ): Capsule | null {
-  const base = capsuleBase(snapshot, failure.nowMs, null);
+  const base = capsuleBase(snapshot, failure.nowMs, facts);
   const connection = base.reading.connections.find(({ id }) => id === failure.connection);
   if (connection === undefined) return null;
   return {
@@ -60,7 +67,7 @@ export function capsuleOfFailure(
   };
 }
 
-function capsuleBase(snapshot: FlightSnapshot, nowMs: number, text: string | null) {
+function capsuleBase(snapshot: FlightSnapshot, nowMs: number, facts: ConfigurationFacts) {
   const identity = identityFrom(readIdentity(snapshot));
   const { workerIndex, software, features, observers, configuration, addresses } = identity;
   const { numbered } = identity;
@@ -77,7 +84,7 @@ function capsuleBase(snapshot: FlightSnapshot, nowMs: number, text: string | nul
       startedAt: new Date(startedAtMs).toISOString(),
       lifeMs: Math.max(0, nowMs - startedAtMs),
     },
-    configuration: { ...configuration, text },
+    configuration: { ...configuration, ...facts },
     features,
     observers,
     recorder: { damagedEvents, handshakes },

@@ -186,7 +186,12 @@ const document = fields({
       outOfMemory: orNull(flag),
     }),
   ),
-  configuration: fields({ digest: sha256, options: present, text: orNull(text) }),
+  configuration: fields({
+    digest: sha256,
+    options: present,
+    lastGood: orNull(fields({ digest: sha256, options: present })),
+    text: orNull(text),
+  }),
   features: map(flag),
   observers: list(text),
   suspect: orNull(

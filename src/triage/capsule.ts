@@ -82,11 +82,18 @@ export interface CapsuleDeath {
   readonly outOfMemory: boolean | null;
 }
 
-export interface CapsuleConfiguration {
+/** Options without secrets. */
+export interface CapsuleOptions {
   /** SHA-256 over the redacted options, as canonical JSON. Equal options have equal digests. */
   readonly digest: string;
-  /** The options in force, without secrets: what was left out reads `(redacted)`. */
+  /** What was left out reads `(redacted)`. Null when they were too long to be recorded. */
   readonly options: JsonValue;
+}
+
+/** The options in force. */
+export interface CapsuleConfiguration extends CapsuleOptions {
+  /** Those under which workers last lived soundly, when they are not the same; null otherwise. */
+  readonly lastGood: CapsuleOptions | null;
   /** The configuration file as written, without secrets; null without one. */
   readonly text: string | null;
 }

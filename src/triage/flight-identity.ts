@@ -1,7 +1,7 @@
 /** What a worker writes beside its recording, so that whoever finds it knows what ran there. */
 import { createHash } from 'node:crypto';
 import { release, type } from 'node:os';
-import type { CapsuleConfiguration, CapsuleSoftware } from './capsule.ts';
+import type { CapsuleOptions, CapsuleSoftware } from './capsule.ts';
 import { capsuleConfiguration } from './redaction.ts';
 
 export interface FlightIdentity {
@@ -12,7 +12,7 @@ export interface FlightIdentity {
   readonly observers: readonly string[];
   /** On or off, by the recorder's numbers. */
   readonly numbered: readonly string[];
-  readonly configuration: CapsuleConfiguration;
+  readonly configuration: CapsuleOptions;
   /** Whether capsules tell addresses of peers. */
   readonly addresses: boolean;
 }
@@ -38,14 +38,14 @@ export function identityNow(
 ): FlightIdentity {
   const { workerIndex, features, observers, numbered, addresses } = input;
   const software = softwareNow(input.version);
-  const configuration = capsuleConfiguration(input.options, null);
+  const configuration = capsuleConfiguration(input.options);
   return { workerIndex, software, features, observers, numbered, configuration, addresses };
 }
 
 /** Without the options, for when they are too long for the room that there is. */
 export function shortened(identity: FlightIdentity): FlightIdentity {
   const { digest } = identity.configuration;
-  return { ...identity, configuration: { digest, options: null, text: null } };
+  return { ...identity, configuration: { digest, options: null } };
 }
 
 /** The identity found in memory, as far as it is one: every part that is missing is empty. */
@@ -59,7 +59,7 @@ export function identityFrom(value: unknown): FlightIdentity {
     features: found.features ?? {},
     observers: found.observers ?? [],
     numbered: found.numbered ?? [],
-    configuration: found.configuration ?? { digest: EMPTY_DIGEST, options: null, text: null },
+    configuration: found.configuration ?? { digest: EMPTY_DIGEST, options: null },
     addresses: found.addresses ?? false,
   };
 }

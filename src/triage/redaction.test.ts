@@ -55,9 +55,9 @@ tls: {ticket-key-file: /etc/keys}
 });
 
 test('equal options have equal digests, whatever the order of their keys', () => {
-  const one = capsuleConfiguration({ a: 1, b: { c: [1, 2], d: 'x' } }, null);
-  const same = capsuleConfiguration({ b: { d: 'x', c: [1, 2] }, a: 1 }, null);
-  const other = capsuleConfiguration({ b: { d: 'x', c: [2, 1] }, a: 1 }, null);
+  const one = capsuleConfiguration({ a: 1, b: { c: [1, 2], d: 'x' } });
+  const same = capsuleConfiguration({ b: { d: 'x', c: [1, 2] }, a: 1 });
+  const other = capsuleConfiguration({ b: { d: 'x', c: [2, 1] }, a: 1 });
   assert.equal(one.digest, same.digest);
   assert.notEqual(one.digest, other.digest);
 });

@@ -1,6 +1,6 @@
 /** What of a configuration may stand in a capsule: everything but secrets. */
 import { createHash } from 'node:crypto';
-import type { CapsuleConfiguration, JsonValue } from './capsule.ts';
+import type { CapsuleOptions, JsonValue } from './capsule.ts';
 
 export const REDACTED = '(redacted)';
 
@@ -71,12 +71,8 @@ function canonicalJson(value: JsonValue): string {
   return `{${names.map((name) => `${JSON.stringify(name)}:${canonicalJson(record[name]!)}`).join(',')}}`;
 }
 
-/** `text` is the configuration file as written, or null. */
-export function capsuleConfiguration(options: object, text: string | null): CapsuleConfiguration {
+export function capsuleConfiguration(options: object): CapsuleOptions {
   const safe = redacted(options);
-  return {
-    digest: createHash('sha256').update(canonicalJson(safe)).digest('hex'),
-    options: safe,
-    text: text === null ? null : redactedConfigurationText(text),
-  };
+  const digest = createHash('sha256').update(canonicalJson(safe)).digest('hex');
+  return { digest, options: safe };
 }

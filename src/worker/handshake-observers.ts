@@ -4,7 +4,8 @@
  * off and named, and the handshake never notices.
  */
 import type { HandshakeRecord } from '../tls/contract.ts';
-import type { FeatureName } from '../tls/features.ts';
+import { type FeatureName, featureTable } from '../tls/features.ts';
+import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import { defaultObserverLimits, type ObserverLimits } from './observer-limits.ts';
 
 /** Whose handshake it was. */
@@ -48,6 +49,8 @@ export interface HandshakeObserversInput {
   readonly monotonicMs: () => number;
   /** Processor time of this thread, so that being preempted is no fault. */
   readonly processorMs: () => number;
+  /** Told before an observer runs and after it, by its place in the table of features. */
+  readonly marks?: Pick<FlightRecorder, 'enterObserver' | 'leaveObserver'>;
   onFault(name: string, fault: ObserverFault): void;
   onArmed(name: string, isArmed: boolean): void;
   /** One line for the operator. */
@@ -67,18 +70,21 @@ export class HandshakeObservers {
 
   /** Tells every armed observer, in order. Never throws. */
   notify(record: HandshakeRecord, connection: ObservedConnection): void {
-    const { monotonicMs, processorMs } = this.#input;
+    const { monotonicMs, processorMs, marks } = this.#input;
     const scene: HandshakeScene = { connection, fingerprint: '' };
     let processorAtMs = processorMs();
     for (let i = 0; i < this.#fuses.length; i++) {
       const fuse = this.#fuses[i]!;
       if (!fuse.isArmed) continue;
       const startedMs = monotonicMs();
+      marks?.enterObserver(fuse.number);
       try {
         fuse.observer.observe(record, scene);
       } catch (error) {
         this.#onFault(fuse, 'threw', error instanceof Error ? String(error) : 'it threw no error');
         continue;
+      } finally {
+        marks?.leaveObserver(fuse.number);
       }
       fuse.called();
       if (monotonicMs() - startedMs <= fuse.limits.callMs) continue;
@@ -120,6 +126,7 @@ export class HandshakeObservers {
 
 class Fuse {
   readonly observer: HandshakeObserver;
+  readonly number: number;
   readonly limits: ObserverLimits;
   isArmed = true;
   /** Of all time. */
@@ -134,6 +141,7 @@ class Fuse {
 
   constructor(observer: HandshakeObserver, limits: ObserverLimits) {
     this.observer = observer;
+    this.number = featureTable.findIndex(({ name }) => name === observer.name);
     this.limits = limits;
   }
 

@@ -54,6 +54,7 @@ export function observersOf(
     observers: observers.filter(({ name }) => isOn(name, features)),
     monotonicMs: systemClock.monotonicMs,
     processorMs,
+    marks: watch.recorder,
     onFault: (name, fault) => metrics.observerFailed(name, fault),
     onArmed: (name, isArmed) => metrics.observerIs(name, isArmed ? 'armed' : 'cut-off'),
     report: (message) => process.stderr.write(`sluice: ${message}\n`),

@@ -25,6 +25,7 @@ export const sampleCapsule: Capsule = {
   configuration: {
     digest: 'a'.repeat(64),
     options: { earlyData: true, certificate: { keyPem: '(redacted)' } },
+    lastGood: { digest: 'c'.repeat(64), options: { earlyData: false } },
     text: 'origin: http://127.0.0.1:3000\n',
   },
   features: { 'early-data': true, 'group-in-callback': true },
