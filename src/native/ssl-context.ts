@@ -178,8 +178,8 @@ export class SslContext implements Disposable {
   /**
    * The last word on early data, asked once OpenSSL itself would accept it: it must be under the
    * server name of the ticket (in TLS 1.3 OpenSSL resumes a session under any name, which leaves the
-   * new name's policy out), and `admit` must say yes to ClientHello.random. The 32 octets are valid
-   * until its return.
+   * new name's policy out), and `admit` must say yes to ClientHello.random and to how much early data
+   * the ticket allows. The 32 octets are valid until its return.
    */
   judgeEarlyData(admit: (clientRandom: Uint8Array, ticketBytesMax: number) => boolean): void {
     const random = NativeBuffer.allocate(CLIENT_RANDOM_BYTES);
@@ -277,12 +277,7 @@ export class SslContext implements Disposable {
   /** Client: asks servers for the status of their certificates. */
   askForStatus(): void {
     const { SSL_CTX_ctrl } = checked;
-    SSL_CTX_ctrl(
-      this.#address,
-      SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE,
-      TLSEXT_STATUSTYPE_ocsp,
-      0n,
-    );
+    SSL_CTX_ctrl(this.#address, SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE, TLSEXT_STATUSTYPE_ocsp, 0n);
   }
 
   /**
