@@ -46,6 +46,7 @@ const facts: RequestFacts = {
   whenHandshakeEnds() {},
   remoteAddress: '127.0.0.1',
   remotePort: 1,
+  localAddress: '127.0.0.1',
   localPort: 2,
   tls: null,
 };

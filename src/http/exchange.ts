@@ -72,6 +72,8 @@ export interface RequestFacts {
   /** The peer's address without port: `127.0.0.1`, `::1`, or `unix`. */
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** Where it connected to, as `remoteAddress`. */
+  readonly localAddress: string;
   readonly localPort: number;
   /** A TLS connection, with its negotiated group and handshake time; null for plaintext. */
   readonly tls: TlsFacts | null;

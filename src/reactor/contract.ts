@@ -23,6 +23,8 @@ export interface StreamSocket {
   /** `127.0.0.1`, `::1` or `unix`; '' before a connect has succeeded. */
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** As `remoteAddress`, of our end; asked from the kernel. */
+  readonly localAddress: string;
   readonly localPort: number;
   /** Sends the first `length` octets; what the kernel refuses is copied and kept. */
   writeNative(buffer: NativeBuffer, length: number): boolean;

@@ -115,6 +115,10 @@ export class ReactorSocket implements StreamSocket, Watched {
     return typeof this.#remote === 'string' ? this.#remote : this.#remote.text;
   }
 
+  get localAddress(): string {
+    return this.#closed ? '' : localAddress(this.#fd).text;
+  }
+
   get localPort(): number {
     if (this.#localPort < 0 && !this.#closed) this.#localPort = localAddress(this.#fd).port;
     return Math.max(0, this.#localPort);

@@ -171,6 +171,10 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     return this.#peer.remotePort;
   }
 
+  get localAddress(): string {
+    return this.#socket.localAddress;
+  }
+
   get localPort(): number {
     return this.#socket.localPort;
   }
@@ -374,6 +378,10 @@ class EarlyRequestFacts implements RequestFacts {
 
   get remotePort(): number {
     return this.#connection.remotePort;
+  }
+
+  get localAddress(): string {
+    return this.#connection.localAddress;
   }
 
   get localPort(): number {

@@ -10,6 +10,8 @@ import { HealthChecker } from '../proxy/upstream/health-check.ts';
 import { defaultUpstreamLimits, type UpstreamLimits } from '../proxy/upstream/limits.ts';
 import type { OriginGroupOptions, OriginServerOptions } from '../proxy/upstream/options.ts';
 import { OriginTls } from '../proxy/upstream/origin-tls.ts';
+import type { ClientFacts } from '../proxy/upstream/pool.ts';
+import { proxyHeader } from '../proxy/upstream/proxy-header.ts';
 import { Resolver } from '../proxy/upstream/resolver.ts';
 import { serverNames } from '../proxy/upstream/server-names.ts';
 import type { Reactor } from '../reactor/reactor.ts';
@@ -135,7 +137,7 @@ function poolMaker(
   { reactor, channels, input }: OriginsBase,
   disposables: Disposable[],
 ): (address: string) => EndpointPool {
-  const { tls } = options;
+  const { tls, proxyProtocol } = options;
   const clock = systemClock;
   const serverName = tls.serverName === '' ? host : tls.serverName;
   const connector = (...alpn: string[]): OriginTls | null => {
@@ -152,7 +154,10 @@ function poolMaker(
     tls: http2 === 'never' ? connector('http/1.1') : connector('h2', 'http/1.1'),
     tlsForHttp1: http2 === 'never' ? null : connector('http/1.1'),
     http2,
-    prefaceFor: null,
+    prefaceFor:
+      proxyProtocol === 'off'
+        ? null
+        : (client: ClientFacts | null) => proxyHeader(proxyProtocol, client),
     limits: limitsOf(options),
     monotonicMs: clock.monotonicMs,
     observer: poolObserver(input.metrics),

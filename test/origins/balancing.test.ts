@@ -43,7 +43,9 @@ test('least connections passes a busy server over', async () => {
   assert.match(order, /a/);
 });
 
-const client = (remoteAddress: string) => ({ remoteAddress, remotePort: 1, localPort: 2 });
+const client = (remoteAddress: string) => {
+  return { remoteAddress, remotePort: 1, localAddress: '127.0.0.1', localPort: 2, tls: null };
+};
 
 for (const [title, key, question] of [
   ['the path', { on: 'path' }, (value: string) => ({ path: `/${value}` })],

@@ -4,6 +4,7 @@
  * connection that speaks HTTP/2 is given to many at once, and another is opened when it has no room.
  */
 import { SluiceError } from '../../base/errors.ts';
+import type { TlsFacts } from '../../http/exchange.ts';
 import type { RequestHead } from '../../http/message.ts';
 import type { Reactor } from '../../reactor/reactor.ts';
 import type { HandshakeRecord } from '../../tls/contract.ts';
@@ -17,7 +18,11 @@ import type { Room } from './room.ts';
 export interface ClientFacts {
   readonly remoteAddress: string;
   readonly remotePort: number;
+  /** Where it connected to. */
+  readonly localAddress: string;
   readonly localPort: number;
+  /** Null for plaintext. `handshakeMs` is negative while the handshake is open. */
+  readonly tls: Pick<TlsFacts, 'handshakeMs' | 'version' | 'cipher' | 'alpn' | 'serverName'> | null;
 }
 
 /** Who asked for a connection. Exactly one of the two calls is made, perhaps at once. */

@@ -94,6 +94,7 @@ const FACTS: RequestFacts = {
   whenHandshakeEnds: (callback) => callback(true),
   remoteAddress: '192.0.2.1',
   remotePort: 1,
+  localAddress: '127.0.0.1',
   localPort: 80,
   tls: null,
 };
