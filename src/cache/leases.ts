@@ -44,7 +44,10 @@ const ASKING = 1;
 const FILLING = 2;
 const PASSED = 3;
 
-/** Of a key: 64 bits of a hash that nobody can choose. */
+/**
+ * Of a key: 64 bits of a hash that costs little. Two keys with one hash wait for one another and
+ * then ask, each its own: slow, once, and never wrong.
+ */
 export interface LeaseKey {
   readonly a: number;
   readonly b: number;
@@ -317,6 +320,18 @@ class OwnLease implements Lease {
     if (this.#isLive) this.#table.free(this.#place);
     this.#ended = true;
   }
+}
+
+export function leaseKeyOf(key: string): LeaseKey {
+  let a = 0x811c9dc5 | 0;
+  let b = 0x9e3779b9 | 0;
+  for (let i = 0; i < key.length; i++) {
+    const code = key.charCodeAt(i);
+    a = Math.imul(a ^ code, 0x01000193);
+    b = Math.imul(b ^ code, 0x85ebca6b);
+    b ^= b >>> 15;
+  }
+  return { a, b };
 }
 
 /** The i-th place in which a key may be. */

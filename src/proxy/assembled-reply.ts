@@ -8,6 +8,7 @@
  */
 import { SluiceError } from '../base/errors.ts';
 import { parseContentRange } from '../cache/content-range.ts';
+import type { StoreHit } from '../cache/contract.ts';
 import { targetOfKey } from '../cache/key.ts';
 import {
   type Completion,
@@ -19,6 +20,7 @@ import {
 } from '../cache/parts.ts';
 import { evaluatePreconditions, notModifiedFields } from '../cache/preconditions.ts';
 import { type Piece, planRange, type Representation } from '../cache/range.ts';
+import { selectStored } from '../cache/select.ts';
 import { CONDITIONAL } from '../cache/validation.ts';
 import { entityTagOf, hasStrongValidator } from '../cache/validators.ts';
 import type { FieldSection } from '../http/field-section.ts';
@@ -69,8 +71,22 @@ export function environmentForParts(environment: ProxyEnvironment): ProxyEnviron
   return made;
 }
 
+/** Whether a request is answered slice by slice: nothing whole is stored, and slices are of use. */
+export function isSliced(
+  environment: ProxyEnvironment,
+  head: RequestHead,
+  key: string,
+  hits: readonly StoreHit[],
+): boolean {
+  const { sliceBytes, cachePolicy, passMemory, clock } = environment;
+  if (sliceBytes === 0 || head.method !== 'GET' || head.contentLength !== 0) return false;
+  const selected = selectStored(hits, head.fields, cachePolicy);
+  if (selected !== undefined && selected.response.partial === null) return false;
+  return !passMemory.has(notSlicedKey(key), clock.wallMs());
+}
+
 /** What is remembered of a key whose responses cannot be sliced. */
-export function notSlicedKey(key: string): string {
+function notSlicedKey(key: string): string {
   return `${key}\nnot sliced`;
 }
 

@@ -25,9 +25,10 @@ import {
   AssembledReply,
   type AssemblyInput,
   environmentForParts,
-  notSlicedKey,
+  isSliced,
 } from './assembled-reply.ts';
 import type { ProxyEnvironment } from './environment.ts';
+import { incompleteError, loopError } from './exchange-errors.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { addOurMark, isLooping, PROXY_NAME, responseFieldsToClient } from './forwarding.ts';
 import { type LocalResponse, localJson, localResponse } from './local-response.ts';
@@ -222,13 +223,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   // ------------------------------------------------------------------ parts
 
   #isSliced(hits: readonly StoreHit[]): boolean {
-    const { sliceBytes, cachePolicy, passMemory, clock } = this.#environment;
-    const { method, fields, contentLength } = this.#head;
-    if (sliceBytes === 0 || this.#part !== null) return false;
-    if (method !== 'GET' || contentLength !== 0) return false;
-    const selected = selectStored(hits, fields, cachePolicy);
-    if (selected !== undefined && selected.response.partial === null) return false;
-    return !passMemory.has(notSlicedKey(this.#key), clock.wallMs());
+    return this.#part === null && isSliced(this.#environment, this.#head, this.#key, hits);
   }
 
   #assembleSlices(): void {
@@ -763,17 +758,4 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     this.#over = true;
     this.#record.finish(errorCode);
   }
-}
-
-function loopError(): SluiceError {
-  return new SluiceError('loop-detected', 'the request has passed through here too often', {
-    blame: 'downstream',
-  });
-}
-
-function incompleteError(cause: Error): SluiceError {
-  return new SluiceError('response-incomplete', `the response broke off: ${cause.message}`, {
-    blame: 'upstream',
-    cause,
-  });
 }

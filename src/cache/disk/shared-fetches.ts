@@ -3,10 +3,9 @@
  * fetches what; the others read long content from its segment while it is written, and wait for
  * short content until it can be looked up.
  */
-import { hash } from 'node:crypto';
 import type { FetchLease, MachineClaim, MachineFetches, MachineWaiter } from '../contract.ts';
 import type { Generations } from '../generations.ts';
-import type { HeldPlace, Lease, LeaseKey, LeaseTable, Sight } from '../leases.ts';
+import { type HeldPlace, type Lease, type LeaseTable, leaseKeyOf, type Sight } from '../leases.ts';
 import { loadResponse } from '../stored-response.ts';
 import type { DiskFill } from './disk-fill.ts';
 import type { IndexEntry } from './index-entry.ts';
@@ -70,7 +69,7 @@ export class SharedFetches implements MachineFetches {
   }
 
   serialOf(key: string): number {
-    return this.#host.leases.serialOf(leaseKey(key));
+    return this.#host.leases.serialOf(leaseKeyOf(key));
   }
 
   claim(key: string, serial: number): MachineClaim {
@@ -81,7 +80,7 @@ export class SharedFetches implements MachineFetches {
       this.#impatient.delete(key);
     }
     if (this.#closed || this.#own.has(key)) return { kind: 'none' };
-    const claim = leases.claim(leaseKey(key), generations.ofTarget(key), serial);
+    const claim = leases.claim(leaseKeyOf(key), generations.ofTarget(key), serial);
     switch (claim.kind) {
       case 'granted':
         return { kind: 'granted', lease: this.#grant(key, claim.lease) };
@@ -229,9 +228,4 @@ export class SharedFetches implements MachineFetches {
     for (const { lease } of this.#own.values()) lease.end();
     this.#own.clear();
   }
-}
-
-function leaseKey(key: string): LeaseKey {
-  const digest = hash('sha256', Buffer.from(key, 'latin1'), 'buffer');
-  return { a: digest.readInt32LE(0), b: digest.readInt32LE(4) };
 }
