@@ -2,6 +2,7 @@
 import { certificateFingerprint } from '../config/certificate.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import type { Endpoint } from '../config/options.ts';
+import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import { endpointText } from '../supervisor/listeners.ts';
 import { type Service, startService } from './service.ts';
 
@@ -12,8 +13,17 @@ export async function run(commandLine: CommandLine, version: string): Promise<nu
   return service.ended;
 }
 
-function originText({ options: { origin } }: Service): string {
-  return `${origin.scheme}://${endpointText(origin)}${origin.pathPrefix}`;
+/** The URL of the one origin that there is, or the groups by name. */
+function originText({ options: { origins } }: Service): string {
+  const [first, ...others] = origins;
+  if (first === undefined) return 'what its routes say';
+  if (others.length > 0 || first.servers.length > 1) return origins.map(groupText).join(', ');
+  const [server] = first.servers;
+  return `${server!.scheme}://${endpointText(server!)}${first.pathPrefix}`;
+}
+
+function groupText({ name, servers }: OriginGroupOptions): string {
+  return `${name} (${servers.length === 1 ? '1 server' : `${servers.length} servers`})`;
 }
 
 /** One line per address, and the certificate's fingerprint when there is one. */

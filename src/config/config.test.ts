@@ -99,8 +99,9 @@ test('sizes, times and addresses are read in all their forms', async () => {
 
 test('origin URLs are taken apart', async () => {
   const parts = async (url: string) => {
-    const { origin } = await resolve(`--origin ${url} --http 80`);
-    return [origin.scheme, origin.host, origin.port, origin.pathPrefix];
+    const [group] = (await resolve(`--origin ${url} --http 80`)).origins;
+    const { scheme, host, port } = group!.servers[0]!;
+    return [scheme, host, port, group!.pathPrefix];
   };
   assert.deepEqual(await parts('http://localhost:3000'), ['http', 'localhost', 3000, '']);
   assert.deepEqual(await parts('https://example.org/api/'), ['https', 'example.org', 443, '/api']);
@@ -165,7 +166,8 @@ test('defaults: one of --http and --https turns the other off', async () => {
 });
 
 test('off turns off what the demo has on', async () => {
-  const demoOrigin = (await resolve(plain)).origin;
+  const url = { scheme: 'http', http2: 'never', host: 'o', port: 80, pathPrefix: '' } as const;
+  const demoOrigin = { ...url, verify: true, caFile: '' };
   const admin = async (words: string) => {
     const { given } = parseCommandLine(['demo', '--http', '80', ...words.split(' ')], directory);
     const surroundings = { nowMs: 0, stateDirectory: '', demoOrigin, warn: () => {} };

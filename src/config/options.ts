@@ -90,9 +90,7 @@ export const plainTls: TlsOptions = {
 };
 
 export interface SluiceOptions {
-  /** Of --origin: what is shown to whoever starts it. */
-  readonly origin: OriginOptions;
-  /** Groups that routes name; the first one is also for requests without a route. */
+  /** Groups that routes name; none when every route answers by itself. */
   readonly origins: readonly OriginGroupOptions[];
   /** Each request takes the first that is for it. */
   readonly routes: readonly RouteOptions[];

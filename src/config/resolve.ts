@@ -189,7 +189,7 @@ class OptionValues {
 
 type Parser<T> = (option: OptionDefinition, given: GivenValue) => T;
 
-type Traffic = Pick<SluiceOptions, 'origin' | 'origins' | 'routes'>;
+type Traffic = Pick<SluiceOptions, 'origins' | 'routes'>;
 
 /** Who answers: --origin is short for one group and one route to it. */
 function resolveTraffic(
@@ -197,22 +197,18 @@ function resolveTraffic(
   surroundings: Surroundings,
   { origins, routes }: FileSections,
 ): Traffic {
-  const isPlain = values.isByFlag('origin') || surroundings.demoOrigin !== null;
-  const [first] = origins ?? [];
-  if (isPlain || first === undefined || origins === undefined) {
-    const origin = resolveOrigin(values, surroundings);
-    const plain = [plainRoute(DEFAULT_GROUP)];
-    const own = isPlain ? plain : (routes ?? plain);
-    return { origin, origins: [plainGroup(DEFAULT_GROUP, origin)], routes: own };
+  if (values.isByFlag('origin') || surroundings.demoOrigin !== null) {
+    const origin = plainGroup(DEFAULT_GROUP, resolveOrigin(values, surroundings));
+    return { origins: [origin], routes: [plainRoute(DEFAULT_GROUP)] };
   }
-  const { scheme, http2, host, port } = first.servers[0]!;
-  const { verify, caFile } = first.tls;
-  const { pathPrefix } = first;
-  return {
-    origin: { scheme, http2, host, port, pathPrefix, verify, caFile },
-    origins,
-    routes: routes ?? [plainRoute(first.name)],
-  };
+  const [first] = origins ?? [];
+  if (origins !== undefined && first !== undefined) {
+    return { origins, routes: routes ?? [plainRoute(first.name)] };
+  }
+  const asksNobody = routes?.every(({ action }) => action.kind !== 'origin') ?? false;
+  if (asksNobody && values.given('origin') === undefined) return { origins: [], routes: routes! };
+  const origin = plainGroup(DEFAULT_GROUP, resolveOrigin(values, surroundings));
+  return { origins: [origin], routes: routes ?? [plainRoute(DEFAULT_GROUP)] };
 }
 
 function resolveOrigin(values: OptionValues, surroundings: Surroundings): OriginOptions {

@@ -61,6 +61,7 @@ export function openOrigins(options: SluiceOptions, base: OriginsBase): WorkerOr
   };
   return {
     groups,
+    // When there is none, every route answers by itself, and nobody asks for it.
     byDefault: byDefault!,
     sweep() {
       for (const group of groups.values()) {

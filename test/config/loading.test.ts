@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { Check } from 'typebox/value';
+import { parse } from 'yaml';
 import { UsageError } from '../../src/base/errors.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { diffConfigurations } from '../../src/config/difference.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import type { SluiceOptions } from '../../src/config/options.ts';
+import { configurationSchema } from '../../src/config/schema/configuration.ts';
 import { exampleSite } from '../support/example-site.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
@@ -59,6 +62,7 @@ test('the example of a whole file has no mistake, and a check of it writes nothi
     ],
   );
   assert.equal(options.routes.length, 6);
+  assert.ok(Check(configurationSchema as object, parse(site.text)), 'editors see no mistake');
   assert.equal(options.hosts.length, 2);
   // Everything goes to workers by structured clone.
   assert.deepEqual(structuredClone(options), options);
@@ -193,6 +197,28 @@ test('a file may say things once and refer to them', async () => {
     origins.map(({ timeouts }) => timeouts.responseMs),
     [300_000, 300_000],
   );
+});
+
+test('routes that all answer by themselves need no origin', async () => {
+  const routes = 'routes: [{redirect: {to: https://example.org/}}]\n';
+  assert.deepEqual((await load(routes)).origins, []);
+  assert.deepEqual(
+    (await load(`origin: http://o\n${routes}`)).origins.map(({ name }) => name),
+    ['default'],
+  );
+});
+
+test('what is there for nothing is told, and no mistake', async () => {
+  warnings.length = 0;
+  await load(`origins: {a: {servers: [http://o]}, b: {servers: [http://p]}}
+routes:
+  - {origin: a}
+  - {origin: a, match: {hosts: [example.org]}}
+`);
+  assert.deepEqual(warnings, [
+    'sluice.yaml:4:5: routes[1]: never reached: routes[0] is for every request',
+    'sluice.yaml:1:40: origins.b: no route names it',
+  ]);
 });
 
 test('names of files are relative to the file', async () => {

@@ -1,4 +1,5 @@
 /** From the sections of a file to options; what flags say instead is resolve.ts's matter. */
+import { matchEverything } from '../../proxy/routing/route.ts';
 import type { Mistake } from '../document/mistake.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource, type Source } from '../document/source.ts';
@@ -39,6 +40,7 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
   let sections: FileSections = {};
   try {
     sections = compileSections(entry, compilation);
+    if (read.mistakes.length === 0) warnOfUnused(sections, new CompileContext(compilation, []));
   } catch (error) {
     // What stands in for a missing value may be more than a section can bear.
     if (read.mistakes.length === 0) throw error;
@@ -61,6 +63,20 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
     ...(origins && { origins: compileOrigins(origins, at('origins')) }),
     ...(routes && { routes: compileRoutes(routes, groups, at('routes')) }),
   };
+}
+
+/** Nothing is wrong with it, and yet it is hardly meant so. */
+function warnOfUnused({ origins = [], routes }: FileSections, context: CompileContext): void {
+  if (routes === undefined) return;
+  const every = JSON.stringify(matchEverything);
+  const last = routes.findIndex(({ match }) => JSON.stringify(match) === every);
+  if (last !== -1 && last < routes.length - 1) {
+    context.warn(['routes', last + 1], `never reached: routes[${last}] is for every request`);
+  }
+  for (const { name } of origins) {
+    const isNamed = routes.some(({ action }) => action.kind === 'origin' && action.origin === name);
+    if (!isNamed) context.warn(['origins', name], 'no route names it');
+  }
 }
 
 /** The key of a value, or of the list that it is in. */
