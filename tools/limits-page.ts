@@ -58,6 +58,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     intro: '',
     constants: [
       ['proxy/routing/pattern.ts', 'PATTERN_PATH_CHARACTERS_MAX', 'PATTERN_CHARACTERS_MAX'],
+      ['proxy/routing/path.ts', 'READINGS_MAX', 'READING_CHARACTERS_MAX'],
       ['proxy/routing/rate-table.ts', 'RATE_PLACES'],
       ['proxy/routing/error-pages.ts', 'ERROR_PAGE_BYTES_MAX'],
       ['proxy/exchange.ts', 'SWALLOWED_BYTES_MAX'],

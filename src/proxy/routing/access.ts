@@ -2,6 +2,7 @@
 import { AddressSet } from '../../base/address-range.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { anyReadingUnder, everyReadingUnder, type PathRule, pathRule, readPath } from './path.ts';
+import { PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
 import type { AccessRule } from './route.ts';
 import { methodSet } from './router.ts';
 
@@ -27,6 +28,8 @@ export class AccessList {
   }
 
   allows(head: RequestHead, remoteAddress: string): boolean {
+    // How a path is read costs by its length.
+    if (this.#looksAtPaths && head.path.length > PATTERN_PATH_CHARACTERS_MAX) return false;
     const readings = this.#looksAtPaths ? readPath(head.path) : null;
     for (const { isDenial, from, methods, paths } of this.#rules) {
       if (methods !== null && !methods.has(head.method)) continue;

@@ -1,11 +1,11 @@
 /**
  * What a path means, for rules about paths. A rule that looks at the path as it was sent is passed
- * by writing the path another way, so that rules look at it as three kinds of origin would read it:
+ * by writing the path another way, so that rules look at it as all kinds of origin would read it:
  *
  * - `normal`: by RFC 3986 §6.2.2: unreserved characters decoded, dot segments removed;
- * - `literal`: everything decoded (repeatedly), `\` for `/`, path parameters (`;x`) and doubled
- *   slashes gone, but dot segments kept, as by origins that compare strings;
- * - `lenient`: the same with dot segments removed, as by origins that map paths to files.
+ * - `others`: whatever comes of it by the steps that origins take, in any order: decoding, `\` for
+ *   `/`, path parameters (`;x`) gone, cut off at an encoded `?`, `#` or NUL, doubled slashes merged,
+ *   dot segments removed.
  *
  * A request whose readings lead to different routes is refused; one that any reading denies is
  * denied. What goes to the origin is the path as it was sent: a gateway that rewrites what it
@@ -13,10 +13,11 @@
  */
 export interface PathReadings {
   readonly normal: string;
-  readonly literal: string;
-  readonly lenient: string;
-  /** All three are the same text. */
-  readonly isPlain: boolean;
+  /**
+   * Without the normal one: empty for the usual path, which can be read in one way only; null when
+   * there are too many, which is a reason to refuse.
+   */
+  readonly others: readonly string[] | null;
 }
 
 const PERCENT = 0x25;
@@ -25,39 +26,58 @@ const BACKSLASH = 0x5c;
 const SLASH = 0x2f;
 const DOT = 0x2e;
 const QUESTION_MARK = 0x3f;
-const NUMBER_SIGN = 0x23;
 
-/** Decodings of a lenient origin behind a lenient proxy behind …: more are not looked for. */
-const DECODINGS_MAX = 4;
+/** Readings looked at. What people send has two or three; attacks that have more are refused. */
+const READINGS_MAX = 48;
+/** Characters of all readings together: what an attack may cost, a millisecond or two. */
+const READING_CHARACTERS_MAX = 65_536;
 
-/** `target` is a path with or without a query, which is left out. */
+/** `target` is a path with or without a query, which is left out; no core lets a fragment through. */
 export function readPath(target: string): PathReadings {
   const length = target.length;
   let previous = 0;
   for (let i = 0; i < length; i++) {
     const code = target.charCodeAt(i);
     if (code === QUESTION_MARK) return plain(target.slice(0, i));
-    if (code === PERCENT || code === SEMICOLON || code === BACKSLASH || code === NUMBER_SIGN) {
-      return unusual(target);
-    }
+    if (code === PERCENT || code === SEMICOLON || code === BACKSLASH) return unusual(target);
     if (previous === SLASH && (code === SLASH || code === DOT)) return unusual(target);
     previous = code;
   }
   return plain(target);
 }
 
+const NO_OTHERS: readonly string[] = [];
+
 function plain(path: string): PathReadings {
-  return { normal: path, literal: path, lenient: path, isPlain: true };
+  return { normal: path, others: NO_OTHERS };
 }
 
 function unusual(target: string): PathReadings {
   const mark = target.indexOf('?');
-  const path = mark === -1 ? target : target.slice(0, mark);
-  const normal = removeDotSegments(decodeUnreserved(path));
-  const literal = decodedPath(path);
-  const lenient = removeDotSegments(literal);
-  return { normal, literal, lenient, isPlain: normal === literal && normal === lenient };
+  const path = decodeUnreserved(mark === -1 ? target : target.slice(0, mark));
+  const normal = removeDotSegments(path);
+  // Grows while it is gone through.
+  const readings = new Set([path]);
+  let characters = 0;
+  for (const reading of readings) {
+    characters += reading.length;
+    if (characters > READING_CHARACTERS_MAX) return { normal, others: null };
+    for (const step of STEPS) readings.add(step(reading));
+    if (readings.size > READINGS_MAX) return { normal, others: null };
+  }
+  readings.delete(normal);
+  return { normal, others: readings.size === 0 ? NO_OTHERS : [...readings] };
 }
+
+/** What origins do with a path, some of it, in one order or another. */
+const STEPS: readonly ((path: string) => string)[] = [
+  removeDotSegments,
+  decodeAll,
+  (path) => (path.includes(';') ? path.replace(/;[^/]*/g, '') : path),
+  (path) => (path.includes('\\') ? path.replaceAll('\\', '/') : path),
+  (path) => (path.includes('//') ? path.replace(/\/{2,}/g, '/') : path),
+  (path) => path.replace(/[#?\0].*$/s, ''),
+];
 
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
 
@@ -87,19 +107,8 @@ export function removeDotSegments(path: string): string {
   return kept.length === 1 ? '/' : kept.join('/');
 }
 
-/** As the most forgiving of origins would read it, before dot segments. */
-function decodedPath(path: string): string {
-  let text = path;
-  for (let i = 0; i < DECODINGS_MAX && text.includes('%'); i++) {
-    const decoded = decodeAll(text);
-    if (decoded === text) break;
-    text = decoded;
-  }
-  text = text.replaceAll('\\', '/').replace(/[#?\0].*$/s, '');
-  return text.replace(/;[^/]*/g, '').replace(/\/{2,}/g, '/');
-}
-
 function decodeAll(text: string): string {
+  if (!text.includes('%')) return text;
   return text.replace(/%([0-9a-fA-F]{2})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 16)),
   );
@@ -108,7 +117,7 @@ function decodeAll(text: string): string {
 /** A path in a rule, in the forms that the normal and the other readings are compared with. */
 export interface PathRule {
   readonly normal: string;
-  readonly lenient: string;
+  readonly decoded: string;
   /** The path itself and what lies below it, or all that begins with it. */
   readonly kind: 'tree' | 'prefix';
 }
@@ -122,7 +131,7 @@ export function pathRule(text: string): PathRule {
   const path = isPrefix ? text.slice(0, -1) : text;
   return {
     normal: removeDotSegments(decodeUnreserved(path)),
-    lenient: removeDotSegments(decodedPath(path)),
+    decoded: removeDotSegments(decodeAll(path)).replace(/\/{2,}/g, '/'),
     kind: isPrefix ? 'prefix' : 'tree',
   };
 }
@@ -134,17 +143,13 @@ export function isUnder(path: string, rule: string, kind: PathRule['kind']): boo
 }
 
 /** Whether any reading of the path comes under the rule. */
-export function anyReadingUnder(readings: PathReadings, rule: PathRule): boolean {
-  const { normal, lenient, kind } = rule;
-  if (isUnder(readings.normal, normal, kind)) return true;
-  if (readings.isPlain) return false;
-  return isUnder(readings.literal, lenient, kind) || isUnder(readings.lenient, lenient, kind);
+export function anyReadingUnder({ normal, others }: PathReadings, rule: PathRule): boolean {
+  if (isUnder(normal, rule.normal, rule.kind) || others === null) return true;
+  return others.some((other) => isUnder(other, rule.decoded, rule.kind));
 }
 
 /** Whether every reading of the path comes under the rule. */
-export function everyReadingUnder(readings: PathReadings, rule: PathRule): boolean {
-  const { normal, lenient, kind } = rule;
-  if (!isUnder(readings.normal, normal, kind)) return false;
-  if (readings.isPlain) return true;
-  return isUnder(readings.literal, lenient, kind) && isUnder(readings.lenient, lenient, kind);
+export function everyReadingUnder({ normal, others }: PathReadings, rule: PathRule): boolean {
+  if (!isUnder(normal, rule.normal, rule.kind) || others === null) return false;
+  return others.every((other) => isUnder(other, rule.decoded, rule.kind));
 }

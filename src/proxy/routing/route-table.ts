@@ -1,4 +1,5 @@
 /** The routes of one configuration, each with what its exchanges work with. */
+import { createHash } from 'node:crypto';
 import type { RequestFacts } from '../../http/exchange.ts';
 import type { RequestHead } from '../../http/message.ts';
 import type { ProxyEnvironment } from '../environment.ts';
@@ -28,10 +29,15 @@ export function routeTable(
 /**
  * What is added to the cache keys of each route. Most routes are chosen by the target alone, which
  * the key has. One that is chosen by a field or by where the client is stores under keys of its own:
- * else what it fetched for some would be served to all.
+ * else what it fetched for some would be served to all. They are named by whom the route is for, so
+ * that they are not another route's after a reload or a restart.
  */
 export function keySuffixes(routes: readonly RouteOptions[]): string[] {
-  return routes.map(({ name, match }) => (isChosenByTarget(match) ? '' : `\nroute ${name}`));
+  return routes.map(({ match }) => (isChosenByTarget(match) ? '' : `\nroute ${idOf(match)}`));
+}
+
+function idOf(match: RouteMatch): string {
+  return createHash('sha256').update(JSON.stringify(match)).digest('hex').slice(0, 16);
 }
 
 function isChosenByTarget(match: RouteMatch): boolean {

@@ -16,7 +16,7 @@ export type RoutingFailure =
   | 'no-route'
   /** The path can be read in ways that lead to different routes. */
   | 'ambiguous-path'
-  /** Longer than what patterns are matched with. */
+  /** Longer than what rules about paths look at. */
   | 'path-too-long';
 
 /** What of `RequestFacts` routes can ask for. */
@@ -47,7 +47,6 @@ interface HostRoutes<T> {
   /** Set when the first is for every request. */
   readonly only: T | null;
   readonly looksAtPaths: boolean;
-  readonly hasPatterns: boolean;
 }
 
 export class Router<T extends object> {
@@ -91,13 +90,12 @@ export class Router<T extends object> {
     if (host.only !== null) return host.only;
     const { remoteAddress } = facts;
     if (!host.looksAtPaths) return firstOf(host, head, remoteAddress, '', false) ?? 'no-route';
-    const readings = readPath(head.path);
-    if (host.hasPatterns && head.path.length > PATTERN_PATH_CHARACTERS_MAX) return 'path-too-long';
-    const found = firstOf(host, head, remoteAddress, readings.normal, false);
-    if (!readings.isPlain) {
-      const literal = firstOf(host, head, remoteAddress, readings.literal, true);
-      const lenient = firstOf(host, head, remoteAddress, readings.lenient, true);
-      if (literal !== found || lenient !== found) return 'ambiguous-path';
+    if (head.path.length > PATTERN_PATH_CHARACTERS_MAX) return 'path-too-long';
+    const { normal, others } = readPath(head.path);
+    const found = firstOf(host, head, remoteAddress, normal, false);
+    if (others === null) return 'ambiguous-path';
+    for (const other of others) {
+      if (firstOf(host, head, remoteAddress, other, true) !== found) return 'ambiguous-path';
     }
     return found ?? 'no-route';
   }
@@ -150,28 +148,26 @@ function fieldRule(name: string, value: string): FieldRule {
 function hostRoutes<T>(all: readonly Candidate<T>[]): HostRoutes<T> {
   const end = all.findIndex((candidate) => candidate.isUnconditional);
   const candidates = end === -1 ? all : all.slice(0, end + 1);
-  const hasPatterns = candidates.some(({ pattern }) => pattern !== null);
   return {
     candidates,
     only: end === 0 ? candidates[0]!.target : null,
-    looksAtPaths: hasPatterns || candidates.some(({ prefix }) => prefix !== null),
-    hasPatterns,
+    looksAtPaths: candidates.some(({ prefix, pattern }) => prefix !== null || pattern !== null),
   };
 }
 
-/** `lenient`: the path is fully decoded, to be compared with rules read the same way. */
+/** `decoded`: the path is, and compared with rules that are, too. */
 function firstOf<T>(
   host: HostRoutes<T>,
   head: RequestHead,
   remoteAddress: string,
   path: string,
-  lenient: boolean,
+  decoded: boolean,
 ): T | undefined {
   for (const candidate of host.candidates) {
     const { scheme, prefix, pattern, methods, from } = candidate;
     if (scheme !== '' && scheme !== head.scheme) continue;
     if (prefix !== null) {
-      if (!isUnder(path, lenient ? prefix.lenient : prefix.normal, prefix.kind)) continue;
+      if (!isUnder(path, decoded ? prefix.decoded : prefix.normal, prefix.kind)) continue;
     }
     if (methods !== null && !methods.has(head.method)) continue;
     if (pattern !== null && !pattern.test(path)) continue;
