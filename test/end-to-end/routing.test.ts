@@ -32,6 +32,19 @@ const routes = [
     respond: { status: 200, fields: { 'X-Answer': 'sluice' }, body: 'about us' },
   },
   { match: { hosts: ['other.example'] }, origin: 'other' },
+  {
+    match: { 'path-prefix': '/from', from: ['192.0.2.0/24', '2001:db8::/32'] },
+    respond: { status: 200, body: 'far' },
+  },
+  {
+    match: { 'path-prefix': '/from', from: ['127.0.0.0/8'] },
+    respond: { status: 200, body: 'near' },
+  },
+  {
+    match: { 'path-prefix': '/private' },
+    origin: 'app',
+    access: [{ allow: ['127.0.0.1'], methods: ['GET'] }, { deny: 'all' }],
+  },
   { match: { 'path-prefix': '/other' }, origin: 'other', rewrite: { 'strip-prefix': '/other' } },
   {
     match: { 'path-prefix': '/users' },
@@ -221,6 +234,12 @@ test('access rules are asked in order, for hits of the cache, too', async () => 
   assert.match(denied.fields.get('proxy-status')!, /http_request_denied/);
   assert.equal((await get('/inside', '-X', 'DELETE')).status, 403);
   await until(() => readFileSync(log, 'utf8').includes('"error":"access-denied"'), 'the log line');
+});
+
+test('a route and an access rule can be for some addresses', async () => {
+  assert.equal((await get('/from')).content, 'near');
+  assert.equal((await get('/private')).status, 200);
+  assert.equal((await get('/private', '-d', 'x')).status, 403);
 });
 
 test('no spelling of a path gets around a denial', async () => {
