@@ -12,6 +12,7 @@ import { loadCertificates } from './certificates.ts';
 import { CIPHER_SUITES_TLS13, CLIENT_CIPHERS_TLS12 } from './cipher-suites.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsHandler } from './contract.ts';
+import type { FlightRecorder, FlightWatch } from './flight-recorder.ts';
 import type { CertificatePair } from './host-options.ts';
 
 /** Where distributions keep the roots, as one file. */
@@ -41,6 +42,8 @@ export interface ClientContextOptions {
   readonly signatureSchemes?: string;
   readonly minVersion?: TlsVersion;
   readonly maxVersion?: TlsVersion;
+  /** Who records what its connections do. */
+  readonly recorder?: FlightRecorder;
 }
 
 export interface ConnectOptions {
@@ -73,6 +76,8 @@ export interface ClientContext extends Disposable {
 export function createClientContext(options: ClientContextOptions = {}): ClientContext {
   const verify = options.verify ?? true;
   const context = new SslContext('client');
+  const { recorder = null } = options;
+  const watch = recorder === null ? null : { recorder, peer: '', guard: null };
   try {
     context.setOptions(SslOption.NO_COMPRESSION | SslOption.NO_RENEGOTIATION);
     context.setMode(SslMode.ACCEPT_MOVING_WRITE_BUFFER | SslMode.RELEASE_BUFFERS);
@@ -89,7 +94,7 @@ export function createClientContext(options: ClientContextOptions = {}): ClientC
     if (verify) context.verifyPeer();
     return {
       roots,
-      connect: (target, handler, clock) => connect(context, verify, target, handler, clock),
+      connect: (target, handler, clock) => connect(context, verify, target, handler, clock, watch),
       [Symbol.dispose]: () => context[Symbol.dispose](),
     };
   } catch (error) {
@@ -104,6 +109,7 @@ function connect(
   target: ConnectOptions,
   handler: TlsHandler,
   clock: Clock,
+  watch: FlightWatch | null,
 ): TlsEngine {
   const verifyName = target.verifyName ?? target.serverName;
   if (verify && !isVerifiable(verifyName)) {
@@ -117,7 +123,7 @@ function connect(
     ssl.setServerName(target.serverName);
   }
   if (target.session !== undefined) ssl.useSession(target.session);
-  const engine = new TlsEngine({ ssl, role: 'client', handler, clock });
+  const engine = new TlsEngine({ ssl, role: 'client', handler, clock, watch });
   const { session, earlyData, isEarly = false } = target;
   const bytesMax = session?.earlyDataBytesMax ?? 0;
   if (isEarly && bytesMax > 0) engine.startEarly(bytesMax);

@@ -17,6 +17,7 @@ import { serverNames } from '../proxy/upstream/server-names.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createClientContext } from '../tls/client-context.ts';
+import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import { poolObserver } from './observers.ts';
 
 export interface WorkerOrigins extends Origins, Disposable {
@@ -40,6 +41,7 @@ export interface OriginsBase {
     readonly workerIndex: number;
     /** Shared memory; see upstream/board.ts. */
     readonly board: Int32Array;
+    readonly recorder: FlightRecorder;
   };
 }
 
@@ -143,7 +145,12 @@ function poolMaker(
   const serverName = tls.serverName === '' ? host : tls.serverName;
   const connector = (...alpn: string[]): OriginTls | null => {
     if (scheme === 'http') return null;
-    const context = createClientContext({ verify: tls.verify, caFile: tls.caFile, alpn });
+    const context = createClientContext({
+      verify: tls.verify,
+      caFile: tls.caFile,
+      alpn,
+      recorder: input.recorder,
+    });
     const made = new OriginTls({ context, serverName, earlyData: tls.earlyData, clock });
     disposables.push(made);
     return made;

@@ -1,4 +1,5 @@
 /** A group of origins as a worker makes it, asked without a proxy in front. */
+import { systemClock } from '../../src/base/clock.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
 import { ChannelPool } from '../../src/proxy/channel.ts';
@@ -21,8 +22,13 @@ import { Reactor } from '../../src/reactor/reactor.ts';
 import { metricsRegionBytes } from '../../src/telemetry/metric-layout.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { readMetrics } from '../../src/telemetry/metrics-reader.ts';
+import { flightRegionBytes } from '../../src/tls/flight-layout.ts';
+import { FlightRecorder } from '../../src/tls/flight-recorder.ts';
 import { makeGroup } from '../../src/worker/origins.ts';
 import { within } from './waiting.ts';
+
+/** What nobody reads. */
+const flights = new Uint8Array(flightRegionBytes);
 
 export interface Question {
   readonly method?: string;
@@ -60,10 +66,11 @@ export class GroupUnderTest implements AsyncDisposable {
     board: Int32Array = new Int32Array(boardWords),
     workerIndex = 0,
   ) {
+    const recorder = new FlightRecorder(flights, process.pid, systemClock);
     const base = {
       reactor: this.#reactor,
       channels: this.#channels,
-      input: { metrics: new Metrics(this.#region), workerIndex, board },
+      input: { metrics: new Metrics(this.#region), workerIndex, board, recorder },
     };
     this.#board = openBoard(board);
     const { group, checker } = makeGroup(options, base, this.#disposables);

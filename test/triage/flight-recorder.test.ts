@@ -71,6 +71,19 @@ test('a handshake is told from its first octet to its end, and nothing that was 
   assert.equal(read().inside.call, '');
 });
 
+test('our own handshakes with origins are told, too', () => {
+  using server = serverContext();
+  using client = clientContext({ recorder: recorder() });
+  using pair = new Pair(server, client);
+  pair.settle();
+  const [connection] = read().connections;
+  assert.deepEqual([connection!.role, connection!.outcome], ['client', 'complete']);
+  const sealed = connection!.events.flatMap((event) =>
+    event.type === 'received' ? event.parts.filter((part) => 'why' in part) : [],
+  );
+  assert.ok(sealed.length > 0, 'the server’s certificate is not recorded');
+});
+
 test('the call that was entered and not left is known, and whose it is', () => {
   const flights = recorder();
   const first = flights.begin('server');
