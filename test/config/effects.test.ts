@@ -71,6 +71,7 @@ const values: Record<string, unknown> = {
   ],
   'hosts[].tls.client-certificates': clientCertificates,
   'hosts[].tls.client-certificates.ca': other.certificateFile,
+  workers: 37,
   'listeners[].protocol': 'sni-routing',
   listeners: [{ address: 443 }],
   hosts: [{ ...host, names: ['b.example'] }],
