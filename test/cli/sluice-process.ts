@@ -1,12 +1,15 @@
 /** Runs sluice, or another program of ours, as a process of its own and watches what it says. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { temporaryDirectory } from '../support/temporary.ts';
 
 export const launcher = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
 export const repository = fileURLToPath(new URL('../../', import.meta.url));
 
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
 const TIMEOUT_MS = 20_000;
+/** Nothing that a test leaves behind is the user's. */
+const stateHome = temporaryDirectory();
 
 export interface Outcome {
   readonly code: number | null;
@@ -39,7 +42,7 @@ export function startProgram(
   return watch(
     spawn(process.execPath, [...NODE_FLAGS, program, ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...options.environment },
+      env: { ...process.env, XDG_STATE_HOME: stateHome, ...options.environment },
       ...(options.directory === undefined ? {} : { cwd: options.directory }),
     }),
   );
