@@ -6,9 +6,9 @@ import { loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import { inheritedSockets } from '../supervisor/inherited-sockets.ts';
-import { serviceManagerOf } from '../supervisor/systemd-notices.ts';
 import { shareCache } from '../supervisor/shared-cache.ts';
 import { Supervisor, type WorkerSource } from '../supervisor/supervisor.ts';
+import { serviceManagerOf } from '../supervisor/systemd-notices.ts';
 import { READY_DESCRIPTOR } from '../supervisor/upgrade.ts';
 import { entryPoint } from './entry-point.ts';
 
