@@ -8,7 +8,11 @@ import { EndpointPool } from '../proxy/upstream/endpoint-pool.ts';
 import { type Origins, UpstreamGroup } from '../proxy/upstream/group.ts';
 import { HealthChecker } from '../proxy/upstream/health-check.ts';
 import { defaultUpstreamLimits, type UpstreamLimits } from '../proxy/upstream/limits.ts';
-import type { OriginGroupOptions, OriginServerOptions } from '../proxy/upstream/options.ts';
+import type {
+  OriginGroupOptions,
+  OriginServerOptions,
+  OriginTlsOptions,
+} from '../proxy/upstream/options.ts';
 import { OriginTls } from '../proxy/upstream/origin-tls.ts';
 import type { ClientFacts } from '../proxy/upstream/pool.ts';
 import { proxyHeader } from '../proxy/upstream/proxy-header.ts';
@@ -16,7 +20,7 @@ import { Resolver } from '../proxy/upstream/resolver.ts';
 import { serverNames } from '../proxy/upstream/server-names.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { createClientContext } from '../tls/client-context.ts';
+import { type ClientContext, createClientContext } from '../tls/client-context.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import { poolObserver } from './observers.ts';
 
@@ -51,10 +55,18 @@ export function openOrigins(options: SluiceOptions, base: OriginsBase): WorkerOr
   const groups = new Map<string, UpstreamGroup>();
   const checkers: HealthChecker[] = [];
   let isRetired = false;
-  for (const one of options.origins) {
-    const { group, checker } = makeGroup(one, base, disposables);
-    groups.set(one.name, group);
-    if (checker !== null) checkers.push(checker);
+  const contextFor = contextMaker(base, disposables);
+  try {
+    for (const one of options.origins) {
+      const { group, checker } = makeGroup(one, base, disposables, contextFor);
+      groups.set(one.name, group);
+      if (checker !== null) checkers.push(checker);
+    }
+  } catch (error) {
+    for (const group of groups.values()) group.drain();
+    for (const checker of checkers) checker.close();
+    for (const disposable of disposables) disposable[Symbol.dispose]();
+    throw error;
   }
   const [byDefault] = groups.values();
   const retire = () => {
@@ -89,6 +101,7 @@ export function makeGroup(
   options: OriginGroupOptions,
   base: OriginsBase,
   disposables: Disposable[],
+  contextFor = contextMaker(base, disposables),
 ): { group: UpstreamGroup; checker: HealthChecker | null } {
   const { monotonicMs } = systemClock;
   const { metrics, workerIndex } = base.input;
@@ -98,7 +111,7 @@ export function makeGroup(
     return new OriginServer(server, name, metrics.origins.server(options.name, name));
   });
   const pools = new Map(
-    servers.map((server) => [server, poolMaker(options, server.options, base, disposables)]),
+    servers.map((server) => [server, poolMaker(options, server.options, base, contextFor)]),
   );
   const counters = metrics.origins.group(options.name);
   const resolver = new Resolver({
@@ -133,27 +146,45 @@ export function makeGroup(
   return { group, checker };
 }
 
+/** Gives what is made with a TLS context for these options and protocols; sees to its end. */
+type ContextFor = (
+  tls: OriginTlsOptions,
+  alpn: readonly string[],
+  make: (context: ClientContext) => OriginTls,
+) => OriginTls;
+
+/** Servers share contexts where they can: each holds all roots. */
+function contextMaker({ input }: OriginsBase, disposables: Disposable[]): ContextFor {
+  const contexts = new Map<string, ClientContext>();
+  return ({ verify, caFile }, alpn, make) => {
+    const key = JSON.stringify([verify, caFile, alpn]);
+    let context = contexts.get(key);
+    if (context === undefined) {
+      context = createClientContext({ verify, caFile, alpn, recorder: input.recorder });
+      contexts.set(key, context);
+      disposables.push(context);
+    }
+    const made = make(context);
+    disposables.push(made);
+    return made;
+  };
+}
+
 /** Makes the pools of one server's addresses. */
 function poolMaker(
   options: OriginGroupOptions,
   { scheme, http2, host, port }: OriginServerOptions,
   { reactor, channels, input }: OriginsBase,
-  disposables: Disposable[],
+  contextFor: ContextFor,
 ): (address: string) => EndpointPool {
   const { tls, proxyProtocol } = options;
   const clock = systemClock;
   const serverName = tls.serverName === '' ? host : tls.serverName;
   const connector = (...alpn: string[]): OriginTls | null => {
     if (scheme === 'http') return null;
-    const context = createClientContext({
-      verify: tls.verify,
-      caFile: tls.caFile,
-      alpn,
-      recorder: input.recorder,
+    return contextFor(tls, alpn, (context) => {
+      return new OriginTls({ context, serverName, earlyData: tls.earlyData, clock });
     });
-    const made = new OriginTls({ context, serverName, earlyData: tls.earlyData, clock });
-    disposables.push(made);
-    return made;
   };
   const shared = {
     reactor,

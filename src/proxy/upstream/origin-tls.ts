@@ -6,7 +6,7 @@ import type { TlsEngine } from '../../tls/connection.ts';
 import type { TlsHandler } from '../../tls/contract.ts';
 
 export interface OriginTlsInput {
-  /** Owned from now on. */
+  /** Shared with others; its owner frees it after this. */
   readonly context: ClientContext;
   /** Asked for (SNI), and expected in the certificate. */
   readonly serverName: string;
@@ -90,6 +90,5 @@ export class OriginTls implements Disposable {
   [Symbol.dispose](): void {
     this.#isClosed = true;
     for (const { session } of this.#sessions.splice(0)) session[Symbol.dispose]();
-    this.#input.context[Symbol.dispose]();
   }
 }
