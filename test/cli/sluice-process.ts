@@ -8,8 +8,8 @@ export const repository = fileURLToPath(new URL('../../', import.meta.url));
 
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
 const TIMEOUT_MS = 20_000;
-/** Nothing that a test leaves behind is the user's. */
-const stateHome = temporaryDirectory();
+// What a test leaves behind is not the user's: every process that it starts inherits this.
+process.env.XDG_STATE_HOME = temporaryDirectory();
 
 export interface Outcome {
   readonly code: number | null;
@@ -42,7 +42,7 @@ export function startProgram(
   return watch(
     spawn(process.execPath, [...NODE_FLAGS, program, ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, XDG_STATE_HOME: stateHome, ...options.environment },
+      env: { ...process.env, ...options.environment },
       ...(options.directory === undefined ? {} : { cwd: options.directory }),
     }),
   );
