@@ -102,10 +102,8 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
         ...['EARLY_DATA_BYTES_DEFAULT', 'EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT'],
       ],
       ['tls/server-host.ts', 'SKIPPED_EARLY_DATA_BYTES_MIN'],
-      [
-        'tls/server-context.ts',
-        ...['TICKETS_PER_HANDSHAKE_DEFAULT', 'TICKET_LIFETIME_SECONDS_DEFAULT'],
-      ],
+      ['tls/ticket-ring.ts'],
+      ['supervisor/ticket-keeper.ts', 'TICKET_KEY_POLL_MS'],
       [
         'tls/strike-register.ts',
         ...['FRESHNESS_WINDOW_MS', 'GENERATION_MS', 'STRIKE_SLOTS', 'PROBES_MAX'],

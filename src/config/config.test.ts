@@ -111,7 +111,14 @@ test('origin URLs are taken apart', async () => {
 test('every example in the option table is valid', async () => {
   const { cert, key } = makePair('example');
   const own = { cert, key, 'origin-ca': cert, 'cache-dir': join(directory, 'example-cache') };
-  const files: Record<string, string> = { ...own, 'access-log': '-', 'handshake-log': '-' };
+  writeFileSync(join(directory, 'tickets.key'), Buffer.alloc(80, 1), { mode: 0o600 });
+  const tickets = { 'ticket-key-file': join(directory, 'tickets.key') };
+  const files: Record<string, string> = {
+    ...own,
+    ...tickets,
+    'access-log': '-',
+    'handshake-log': '-',
+  };
   const examples = optionTable.map(({ name, example }) => `--${name} ${files[name] ?? example}`);
   const options = await resolve(examples.join(' '));
   assert.equal(options.workers, 1);

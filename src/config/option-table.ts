@@ -117,6 +117,20 @@ const definitions = [
     example: '/etc/sluice/example.org.key',
   },
   {
+    name: 'ticket-key-file',
+    type: 'path-or-off',
+    placeholder: 'FILE|off',
+    summary: 'Keys of session tickets, so that tickets outlive a restart.',
+    details:
+      'One or more keys of 80 random octets, one after the other, newest first: the first encrypts, ' +
+      'and all of them decrypt. Read again when it changes and on SIGHUP; a file that cannot be used ' +
+      'leaves the keys as they are. Keep it to its owner. Early data is accepted 25 s after the ' +
+      'start. Without it sluice makes keys of its own, in memory, and changes them by a schedule.',
+    defaultText: 'off',
+    repeatable: false,
+    example: '/etc/sluice/tickets.key',
+  },
+  {
     name: 'origin-ca',
     type: 'path',
     placeholder: 'FILE',

@@ -5,6 +5,11 @@ import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
 import { EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
+import {
+  TICKET_LIFETIME_SECONDS_DEFAULT,
+  TICKET_ROTATION_MS_DEFAULT,
+  TICKETS_PER_HANDSHAKE_DEFAULT,
+} from '../tls/ticket-ring.ts';
 import type { FuseOptions, RecorderOptions } from '../triage/options.ts';
 
 /** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
@@ -81,12 +86,22 @@ export interface TlsOptions {
   readonly keyLog: string;
   /** Octets of early data that open handshakes of one worker may send. */
   readonly earlyDataInFlightBytesMax: number;
+  /** An absolute path to keys of session tickets, or '' for keys that sluice makes. */
+  readonly ticketKeyFile: string;
+  /** How long a key that sluice has made encrypts tickets. */
+  readonly ticketRotationMs: number;
+  readonly ticketLifetimeSeconds: number;
+  readonly ticketsPerHandshake: number;
 }
 
 /** When nothing was said. */
 export const plainTls: TlsOptions = {
   keyLog: '',
   earlyDataInFlightBytesMax: EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
+  ticketKeyFile: '',
+  ticketRotationMs: TICKET_ROTATION_MS_DEFAULT,
+  ticketLifetimeSeconds: TICKET_LIFETIME_SECONDS_DEFAULT,
+  ticketsPerHandshake: TICKETS_PER_HANDSHAKE_DEFAULT,
 };
 
 export interface SluiceOptions {

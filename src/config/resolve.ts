@@ -46,6 +46,7 @@ import {
 } from './options.ts';
 import type { FileSections } from './sections.ts';
 import { selfSignedCertificate } from './self-signed-store.ts';
+import { checkTicketKeyFile } from './ticket-key-file.ts';
 
 /** The group and the route that --origin is short for. */
 export const DEFAULT_GROUP = 'default';
@@ -81,7 +82,7 @@ export async function resolveOptions(
   const resolved = attempts.all({
     traffic: () => resolveTraffic(values, surroundings, sections),
     listeners: () => resolveListeners(values, sections),
-    tls: () => sections.tls ?? plainTls,
+    tls: () => resolveTls(values, surroundings, sections),
     workers: workersOf,
     cache: () => resolveCache(values, workersOf(), surroundings),
     purgeFrom: () => resolveRanges(values, 'purge-from'),
@@ -240,6 +241,15 @@ function resolveOrigin(values: OptionValues, surroundings: Surroundings): Origin
     surroundings.warn("--danger-skip-origin-verification: the origin's identity is not checked");
   }
   return { ...origin, caFile, verify: !skipsVerification };
+}
+
+function resolveTls(values: OptionValues, surroundings: Surroundings, { tls }: FileSections) {
+  const ticketKeyFile = values.required('ticket-key-file', parsePathOrOff);
+  const given = values.given('ticket-key-file')?.at(-1);
+  if (given !== undefined && ticketKeyFile !== '') {
+    checkTicketKeyFile(given, ticketKeyFile, surroundings.warn);
+  }
+  return { ...(tls ?? plainTls), ticketKeyFile };
 }
 
 function resolveListeners(

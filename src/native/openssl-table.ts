@@ -29,6 +29,10 @@ export const libssl = bind({
   SSL_CTX_set_timeout: { arguments: ['pointer', 'i64'], return: 'i64' },
   SSL_CTX_set_session_id_context: { arguments: ['pointer', 'pointer', 'u32'], return: 'i32' },
   SSL_CTX_set_tlsext_ticket_key_evp_cb: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  SSL_CTX_set_session_ticket_cb: {
+    arguments: ['pointer', 'pointer', 'pointer', 'pointer'],
+    return: 'i32',
+  },
   SSL_CTX_set_allow_early_data_cb: {
     arguments: ['pointer', 'pointer', 'pointer'],
     return: 'void',
@@ -93,6 +97,12 @@ export const libssl = bind({
   SSL_SESSION_get0_hostname: { arguments: ['pointer'], return: 'pointer' },
   SSL_SESSION_set1_hostname: { arguments: ['pointer', 'pointer'], return: 'i32' },
   SSL_SESSION_get0_alpn_selected: { arguments: ['pointer', 'pointer', 'pointer'], return: 'void' },
+  SSL_SESSION_get_protocol_version: { arguments: ['pointer'], return: 'i32' },
+  SSL_SESSION_set1_ticket_appdata: { arguments: ['pointer', 'pointer', 'u32'], return: 'i32' },
+  SSL_SESSION_get0_ticket_appdata: {
+    arguments: ['pointer', 'pointer', 'pointer'],
+    return: 'i32',
+  },
   SSL_SESSION_is_resumable: { arguments: ['pointer'], return: 'i32' },
   SSL_SESSION_get_max_early_data: { arguments: ['pointer'], return: 'u32' },
   SSL_SESSION_get_time_ex: { arguments: ['pointer'], return: 'i64' },

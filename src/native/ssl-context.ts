@@ -35,6 +35,23 @@ const SSL_TLSEXT_ERR_NOACK = 3;
 const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 const OPENSSL_NPN_NEGOTIATED = 1;
 
+// What became of a ticket, and what is to become of it (SSL_CTX_set_session_ticket_cb).
+const SSL_TICKET_SUCCESS = 5;
+const SSL_TICKET_SUCCESS_RENEW = 6;
+const SSL_TICKET_RETURN_IGNORE_RENEW = 2;
+const SSL_TICKET_RETURN_USE = 3;
+const SSL_TICKET_RETURN_USE_RENEW = 4;
+const TLS1_2_VERSION = 0x0303;
+
+/** Octets that a session may be marked with; see Ssl.stampSession. */
+export const SESSION_MARK_BYTES = 16;
+
+export type EarlyDataAdmission = (
+  clientRandom: Uint8Array,
+  ticketBytesMax: number,
+  mark: Uint8Array,
+) => boolean;
+
 export const SslOption = {
   NO_TICKET: 1n << 14n,
   NO_COMPRESSION: 1n << 17n,
@@ -178,24 +195,50 @@ export class SslContext implements Disposable {
   /**
    * The last word on early data, asked once OpenSSL itself would accept it: it must be under the
    * server name of the ticket (in TLS 1.3 OpenSSL resumes a session under any name, which leaves the
-   * new name's policy out), and `admit` must say yes to ClientHello.random and to how much early data
-   * the ticket allows. The 32 octets are valid until its return.
+   * new name's policy out), and `admit` must say yes to ClientHello.random, to how much early data
+   * the ticket allows, and to the mark in it (see Ssl.stampSession; all zero without one). The octets
+   * are valid until its return.
    */
-  judgeEarlyData(admit: (clientRandom: Uint8Array, ticketBytesMax: number) => boolean): void {
+  judgeEarlyData(admit: EarlyDataAdmission): void {
     const random = NativeBuffer.allocate(CLIENT_RANDOM_BYTES);
     const randomAddress = addressOf(random);
+    const mark = NativeBuffer.allocate(SESSION_MARK_BYTES);
     const callback = new Callback(
       { arguments: ['pointer', 'pointer'], return: 'i32' },
       (ssl: bigint) => {
         if (!isNameOfSession(ssl)) return 0;
         checked.SSL_get_client_random(ssl, randomAddress, CLIENT_RANDOM_BYTES);
-        const ticketBytesMax = checked.SSL_SESSION_get_max_early_data(SSL_get_session(ssl));
-        return admit(random.bytes, ticketBytesMax) ? 1 : 0;
+        const session = SSL_get_session(ssl);
+        const ticketBytesMax = checked.SSL_SESSION_get_max_early_data(session);
+        readSessionMark(session, mark);
+        return admit(random.bytes, ticketBytesMax, mark.bytes) ? 1 : 0;
       },
       0,
     );
-    this.#owned.push(callback, random);
+    this.#owned.push(callback, random, mark);
     checked.SSL_CTX_set_allow_early_data_cb(this.#address, callback.pointer, 0n);
+  }
+
+  /**
+   * Server: a session of TLS 1.2 is resumed only under the server name that it was made under (RFC
+   * 6066 §3): its certificate was shown for that name. `askedName` is the one of the ClientHello
+   * that OpenSSL works on, in lower case. In TLS 1.3 it is early data alone that depends on the name.
+   */
+  bindTicketsToName(askedName: () => string): void {
+    const callback = new Callback(
+      { arguments: ['pointer', 'pointer', 'pointer', 'u32', 'i32', 'pointer'], return: 'i32' },
+      (_ssl: bigint, session: bigint, _name: bigint, _length: number, status: number) => {
+        if (status !== SSL_TICKET_SUCCESS && status !== SSL_TICKET_SUCCESS_RENEW) {
+          return SSL_TICKET_RETURN_IGNORE_RENEW;
+        }
+        const isOlder = checked.SSL_SESSION_get_protocol_version(session) === TLS1_2_VERSION;
+        if (isOlder && nameIn(session) !== askedName()) return SSL_TICKET_RETURN_IGNORE_RENEW;
+        return status === SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+      },
+      SSL_TICKET_RETURN_IGNORE_RENEW,
+    );
+    this.#owned.push(callback);
+    checked.SSL_CTX_set_session_ticket_cb(this.#address, 0n, callback.pointer, 0n);
   }
 
   /** Sessions are tied to this name: a ticket of another service is not taken for one of ours. */
@@ -413,6 +456,25 @@ export function isNameOfSession(ssl: bigint): boolean {
   if (asked === 0n || stored === 0n) return asked === stored;
   // Names of hosts do not distinguish case (RFC 4343).
   return strcasecmp(asked, stored) === 0;
+}
+
+/** As ClientHello.serverName gives names. */
+function nameIn(session: bigint): string {
+  const stored = SSL_SESSION_get0_hostname(session);
+  return stored === 0n ? '' : stringAt(stored).toLowerCase().replace(/\.$/, '');
+}
+
+const markResults = NativeBuffer.allocate(16);
+const markResultsAddress = addressOf(markResults);
+const markPointer = new BigUint64Array(markResults.bytes.buffer);
+
+function readSessionMark(session: bigint, target: NativeBuffer): void {
+  const { SSL_SESSION_get0_ticket_appdata } = checked;
+  const lengthAddress = markResultsAddress + 8n;
+  const status = SSL_SESSION_get0_ticket_appdata(session, markResultsAddress, lengthAddress);
+  const isMarked = status === 1 && markPointer[1] === BigInt(SESSION_MARK_BYTES);
+  if (isMarked) memcpy(addressOf(target), markPointer[0]!, SESSION_MARK_BYTES);
+  else target.bytes.fill(0);
 }
 
 /** RFC 7301 §3.1: each name behind its length. */

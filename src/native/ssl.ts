@@ -11,6 +11,7 @@ import {
   CertificateDemand,
   holdContext,
   isNameOfSession,
+  SESSION_MARK_BYTES,
   type SslContext,
   TlsVersion,
   withCString,
@@ -405,10 +406,14 @@ export class Ssl implements Disposable {
 
   /**
    * Notes the server name asked for in the session, and so in the tickets that are made next. In
-   * TLS 1.3 OpenSSL does it only for contexts that choose by name.
+   * TLS 1.3 OpenSSL does it only for contexts that choose by name. `mark` goes with it: 16 octets that
+   * `SslContext.judgeEarlyData` shows when the session is resumed.
    */
-  stampSession(): void {
+  stampSession(mark: Uint8Array): void {
     const session = SSL_get_session(this.#ssl);
+    assert(mark.length === SESSION_MARK_BYTES, 'a mark has a fixed length');
+    scratch.bytes.set(mark);
+    ssl.SSL_SESSION_set1_ticket_appdata(session, scratchAddress, SESSION_MARK_BYTES);
     const name = SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME);
     // A resumed session of TLS 1.2 lends out its own copy, which the call would free first.
     if (name === SSL_SESSION_get0_hostname(session)) return;

@@ -2,7 +2,7 @@
  * The parent: owns listening sockets, shared memory and the workers' lives. With one worker it is
  * that worker, too.
  */
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
@@ -36,6 +36,7 @@ import { type OriginSources, originRoutes } from './origin-routes.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy } from './restart-policy.ts';
 import type { ServiceManager } from './systemd-notices.ts';
+import { TicketKeeper } from './ticket-keeper.ts';
 import { startSuccessor, upgradeRoute } from './upgrade.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -60,9 +61,6 @@ export interface WorkerSource {
   /** Loads what serves in this process when there is one worker. */
   load(): Promise<StartWorker>;
 }
-
-/** Octets of the ticket keys; see WorkerSetup. */
-const TICKET_KEYS_BYTES = 80;
 
 export interface SupervisorStatus {
   readonly version: string;
@@ -91,6 +89,7 @@ export class Supervisor {
   #local: AssembledWorker | null = null;
   #admin: AdminServer | null = null;
   #keeper: CertificateKeeper | null = null;
+  #tickets: TicketKeeper | null = null;
   #running = 0;
   #stopping: Promise<void> | null = null;
   #successor: Promise<number> | null = null;
@@ -127,7 +126,10 @@ export class Supervisor {
       load: input.loadOptions,
       current: () => this.#options,
       workers: () => this.#reloadable(),
-      adopt: (options) => this.#adopt(options),
+      adopt: (options) => {
+        this.#adopt(options);
+        this.#tickets?.adopt();
+      },
       report: input.report,
     });
   }
@@ -148,6 +150,7 @@ export class Supervisor {
       this.#admin?.close();
       throw error;
     }
+    this.#tickets?.start();
     if (options.hosts.length > 0) void this.#keepCertificates();
     for (const { bound } of inherited.rest) {
       report(`the socket at ${endpointText(bound)} was passed on, but no option listens there`);
@@ -340,7 +343,8 @@ export class Supervisor {
     const isLocal = this.#input.options.workers === 1;
     const flights = isLocal ? this.#faults.openLocalFlights() : null;
     const options = this.#faults.effective(this.#input.options);
-    const ticketKeys = randomBytes(TICKET_KEYS_BYTES);
+    this.#tickets = this.#openTickets();
+    const { ring } = this.#tickets;
     const setups = Array.from(
       { length: options.workers },
       (_, workerIndex): WorkerSetup => ({
@@ -356,7 +360,7 @@ export class Supervisor {
         refusedHellos: [],
         ratesOffset: this.#ratesOffset,
         boardOffset: this.#boardOffset,
-        ticketKeys,
+        tickets: ring,
       }),
     );
     if (isLocal) {
@@ -374,6 +378,19 @@ export class Supervisor {
     }
     this.#processes = setups.map((setup) => this.#workerProcess(setup));
     await Promise.all(this.#processes.map((worker) => worker.start()));
+  }
+
+  #openTickets(): TicketKeeper {
+    return new TicketKeeper({
+      tls: () => this.#options.tls,
+      apply: (ring) => {
+        this.#local?.replaceTickets(ring);
+        for (const worker of this.#processes) worker.replaceTickets(ring);
+      },
+      metrics: this.#metrics.tickets,
+      wallMs: Date.now,
+      report: this.#input.report,
+    });
   }
 
   #workerProcess(setup: WorkerSetup): WorkerProcess {
@@ -422,6 +439,7 @@ export class Supervisor {
 
   async #drain(timeoutMs: number): Promise<void> {
     this.#keeper?.[Symbol.dispose]();
+    this.#tickets?.[Symbol.dispose]();
     this.#faults.close();
     const { serviceManager, options } = this.#input;
     if (!this.#hasHandedOver) serviceManager.stopping();

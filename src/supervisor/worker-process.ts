@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
+import type { TicketRing } from '../tls/ticket-ring.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -105,6 +106,12 @@ export class WorkerProcess {
 
   replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {
     this.#send({ type: 'replace-certificates', names, certificates });
+  }
+
+  /** For this worker and its successors. */
+  replaceTickets(tickets: TicketRing): void {
+    this.#setup = { ...this.#setup, tickets };
+    this.#send({ type: 'replace-tickets', tickets });
   }
 
   /**

@@ -57,6 +57,13 @@ const CACHE_FAULTS = [
 export const CERTIFICATE_RELOADS = ['replaced', 'failed'] as const;
 export const OCSP_OUTCOMES = ['good', 'revoked', 'unknown', 'failed'] as const;
 
+/** Where a change of the ticket keys came from; `failed`: a file could not be taken in. */
+export const TICKET_KEY_CHANGES = ['schedule', 'file', 'fleet', 'failed'] as const;
+/** What the fleet's register says of a ClientHello; `unanswered`: nothing, or not in time. */
+export const FLEET_ANSWERS = ['first', 'replayed', 'too-young', 'unanswered'] as const;
+/** What a process asks the fleet's Redis for. */
+export const FLEET_LINKS = ['register', 'keys'] as const;
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE'];
 
 /** `none` first, then every status code that HTTP allows (RFC 9110 §15). */
@@ -352,6 +359,29 @@ export const metricTable = {
     'sluice_ocsp_fetches_total',
     'Questions to issuers about the status of their certificates, by answer.',
     [closed('outcome', OCSP_OUTCOMES)],
+  ),
+  ticketKeys: metric(
+    'gauge',
+    'sluice_ticket_keys',
+    'Keys of session tickets in force; the newest encrypts.',
+  ),
+  ticketKeyChanges: metric(
+    'counter',
+    'sluice_ticket_key_changes_total',
+    'Changes of the ticket keys, by what made them; failed: a file that could not be taken in.',
+    [closed('source', TICKET_KEY_CHANGES)],
+  ),
+  fleetAnswers: metric(
+    'counter',
+    'sluice_fleet_answers_total',
+    'ClientHellos with early data that the fleet was asked about, by its answer.',
+    [closed('answer', FLEET_ANSWERS)],
+  ),
+  fleetConnected: metric(
+    'gauge',
+    'sluice_fleet_connected',
+    'Processes that are connected to the Redis of the fleet, by what for.',
+    [closed('link', FLEET_LINKS)],
   ),
   earlyDataOffered: metric(
     'counter',

@@ -17,6 +17,7 @@ import {
 } from './metric-layout.ts';
 import { CAPSULE_KINDS, FUSE_ACTIONS } from './metric-table.ts';
 import { OriginMetrics } from './origin-metrics.ts';
+import { TicketMetrics } from './ticket-metrics.ts';
 
 /** The facts of a handshake that are counted. `HandshakeRecord` of tls/contract.ts has them. */
 export interface HandshakeFacts {
@@ -65,6 +66,7 @@ export class Metrics {
   /** What is counted of each origin. */
   readonly origins: OriginMetrics;
   readonly certificates: CertificateMetrics;
+  readonly tickets: TicketMetrics;
 
   /**
    * Takes a region over, with what its last writer counted. Gauges describe a process that lives:
@@ -96,6 +98,7 @@ export class Metrics {
     this.#nativeKind = index(at.nativeObjects, 0);
     this.origins = new OriginMetrics(region, this.#slots);
     this.certificates = new CertificateMetrics(region, this.#slots);
+    this.tickets = new TicketMetrics(region, this.#slots);
     for (const layout of Object.values<MetricLayout>(at)) {
       if (layout.definition.type !== 'gauge') continue;
       this.#slots.fill(0, layout.firstSlot, layout.firstSlot + layout.slotCount);

@@ -449,7 +449,7 @@ export class TlsEngine implements TlsConnection {
       refusal: this.#judge?.takeRefusal() ?? '',
       isTicketExpired: ssl.takeIsExpired(),
     });
-    ssl.stampSession();
+    if (this.#judge !== null) ssl.stampSession(this.#judge.markOf(ssl.tag));
   }
 
   /** A client gets the server's first flight in any number of pieces. */

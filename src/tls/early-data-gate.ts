@@ -3,23 +3,33 @@
  * the machine (RFC 8446 §8). OpenSSL asks from inside a callback, because it must have the answer
  * there; what runs is arithmetic on shared memory and nothing else (docs/adr/0004-early-data-gate.md).
  */
-import type { StrikeRegister } from './strike-register.ts';
+import type { Strike, StrikeRegister } from './strike-register.ts';
+
+export interface GateInput {
+  readonly register: StrikeRegister;
+  readonly wallMs: () => number;
+  /** Wall-clock milliseconds; until then the register may not know what was accepted before it. */
+  readonly fromMs?: () => number;
+}
 
 export class EarlyDataGate {
-  readonly #register: StrikeRegister;
-  readonly #wallMs: () => number;
+  readonly #input: GateInput;
   #refusal = '';
 
-  constructor(register: StrikeRegister, wallMs: () => number) {
-    this.#register = register;
-    this.#wallMs = wallMs;
+  constructor(input: GateInput) {
+    this.#input = input;
   }
 
   /** Whether a ClientHello with this random may have its early data accepted. */
   readonly admit = (clientRandom: Uint8Array): boolean => {
-    const strike = this.#register.strike(clientRandom, this.#wallMs());
+    const { register, wallMs, fromMs } = this.#input;
+    const nowMs = wallMs();
+    // Noted in any case: what is refused now must not be accepted in a moment.
+    const strike = register.strike(clientRandom, nowMs);
     this.#refusal = REFUSALS[strike];
-    return strike === 'first';
+    const isYoung = fromMs !== undefined && nowMs < fromMs();
+    if (strike === 'first' && isYoung) this.#refusal = 'register too young';
+    return this.#refusal === '';
   };
 
   /** Why the last ClientHello was not admitted, in words; '' when it was or was not asked about. */
@@ -30,4 +40,8 @@ export class EarlyDataGate {
   }
 }
 
-const REFUSALS = { first: '', replayed: 'replayed', unavailable: 'register unavailable' } as const;
+const REFUSALS: Readonly<Record<Strike, string>> = {
+  first: '',
+  replayed: 'replayed',
+  unavailable: 'register unavailable',
+};

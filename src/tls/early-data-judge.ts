@@ -4,12 +4,19 @@
  * refusal costs the client one round trip and nothing else.
  */
 import { assert } from '../base/assert.ts';
+import type { EarlyDataAdmission } from '../native/ssl-context.ts';
 import type { EarlyDataGate } from './early-data-gate.ts';
 import type { HostEarlyDataOptions } from './host-options.ts';
 
+/** What the judge is to know of a host. */
+export interface JudgedHost extends HostEarlyDataOptions {
+  /** Octets that tell its early-data policy from others. */
+  readonly policyMark: Uint8Array;
+}
+
 export class EarlyDataJudge {
   readonly #gate: EarlyDataGate | null;
-  readonly #hosts: readonly HostEarlyDataOptions[];
+  readonly #hosts: readonly JudgedHost[];
   readonly #inFlightBytesMax: number;
   readonly #inFlightBytesOf: number[];
   #inFlightBytes = 0;
@@ -18,11 +25,7 @@ export class EarlyDataJudge {
   #refusal = '';
   #reservedBytes = 0;
 
-  constructor(
-    gate: EarlyDataGate | null,
-    hosts: readonly HostEarlyDataOptions[],
-    inFlightBytesMax: number,
-  ) {
+  constructor(gate: EarlyDataGate | null, hosts: readonly JudgedHost[], inFlightBytesMax: number) {
     this.#gate = gate;
     this.#hosts = hosts;
     this.#inFlightBytesMax = inFlightBytesMax;
@@ -43,17 +46,35 @@ export class EarlyDataJudge {
     return this.#hosts[host]?.enabled ?? false;
   }
 
-  /** The ClientHello that is looked at now is for this host. */
-  turnTo(host: number): void {
+  /** Of the ClientHello that is looked at now. */
+  askedName = '';
+
+  /** The ClientHello that is looked at now is for this host, and asks for this name. */
+  turnTo(host: number, askedName: string): void {
     this.#host = host;
+    this.askedName = askedName;
   }
 
-  /** `ticketBytesMax`: how much the ticket allows the client to send. Called by OpenSSL. */
-  readonly admit = (clientRandom: Uint8Array, ticketBytesMax: number): boolean => {
+  /** What tickets of a host are marked with. */
+  markOf(host: number): Uint8Array {
+    return this.#hosts[Math.max(host, 0)]!.policyMark;
+  }
+
+  /**
+   * `ticketBytesMax`: how much the ticket allows the client to send; `ticketMark`: of the policy that
+   * it was issued under. Called by OpenSSL.
+   */
+  readonly admit: EarlyDataAdmission = (clientRandom, ticketBytesMax, ticketMark) => {
     // First of all: a flight that is refused here is sent again in 1-RTT, and a replay of it must
     // not be accepted later.
     if (this.#gate !== null && !this.#gate.admit(clientRandom)) return false;
-    if (this.#reserve(this.#hosts[this.#host]!, ticketBytesMax)) return true;
+    const host = this.#hosts[this.#host]!;
+    // What the client was told it may send early no longer holds.
+    if (host.policyMark.some((octet, i) => octet !== ticketMark[i])) {
+      this.#refusal = 'policy changed';
+      return false;
+    }
+    if (this.#reserve(host, ticketBytesMax)) return true;
     this.#refusal = 'over the limit';
     return false;
   };

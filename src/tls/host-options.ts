@@ -41,6 +41,11 @@ export interface HostTlsOptions {
   readonly groups: string;
   readonly clientCertificates: ClientCertificateOptions;
   readonly earlyData: HostEarlyDataOptions;
+  /**
+   * What may be done early, in words of its owner's. Early data under a ticket that was issued while
+   * they were others is refused.
+   */
+  readonly earlyDataPolicy?: string;
   /** Send the revocation status with the certificate (RFC 6066 §8), when there is one. */
   readonly ocspStapling: boolean;
   /** Send the certificate compressed (RFC 8879) to clients that can take it so. */

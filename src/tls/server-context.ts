@@ -20,11 +20,7 @@ import {
   plainHost,
 } from './host-options.ts';
 import { configureHost, ServerHost } from './server-host.ts';
-
-/** Two, so that a browser can open two connections at once with different tickets. */
-export const TICKETS_PER_HANDSHAKE_DEFAULT = 2;
-/** Seconds. RFC 8446 §4.6.1 allows up to 7 days; a day bounds what a stolen key opens. */
-export const TICKET_LIFETIME_SECONDS_DEFAULT = 86_400;
+import { TICKET_LIFETIME_SECONDS_DEFAULT, TICKETS_PER_HANDSHAKE_DEFAULT } from './ticket-ring.ts';
 
 /** What holds for every host of a server. */
 export interface SharedServerOptions {
@@ -186,10 +182,11 @@ function configureBase(
   );
   const judge = new EarlyDataJudge(
     shared.gate ?? null,
-    hosts.map((host) => host.options.earlyData),
+    hosts.map((host) => ({ ...host.options.earlyData, policyMark: host.policyMark })),
     shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
   );
   base.judgeEarlyData(judge.admit);
+  base.bindTicketsToName(() => judge.askedName);
   return judge;
 }
 
@@ -202,8 +199,9 @@ function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataJudge): Client
   }
   return (hello) => {
     const { connection } = hello;
-    const index = names.find(hello.serverName) ?? 0;
-    judge.turnTo(index);
+    const { serverName } = hello;
+    const index = names.find(serverName) ?? 0;
+    judge.turnTo(index, serverName);
     if (connection.tag === index) return HelloVerdict.proceed;
     // RFC 8446 §4.1.2: the second ClientHello is the first but for what the retry asked for. A name
     // of another host would leave that host with groups and versions that it does not allow.

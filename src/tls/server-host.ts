@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
 import type { Ssl } from '../native/ssl.ts';
-import { SslContext } from '../native/ssl-context.ts';
+import { SESSION_MARK_BYTES, SslContext } from '../native/ssl-context.ts';
 import { loadCertificates, loadClientAuthorities } from './certificates.ts';
 import { implementedGroups } from './groups.ts';
 import type { CertificatePair, HostEarlyDataOptions, HostTlsOptions } from './host-options.ts';
@@ -15,6 +15,8 @@ const SESSION_ID_CONTEXT_BYTES = 32;
 
 export class ServerHost implements Disposable {
   readonly options: HostTlsOptions;
+  /** Goes into its tickets, and tells those of another early-data policy. */
+  readonly policyMark: Uint8Array;
   readonly #prepare: (context: SslContext) => void;
   #context: SslContext;
   #warnings: readonly string[];
@@ -22,6 +24,7 @@ export class ServerHost implements Disposable {
   /** `prepare` sets up what every context of the server has. Throws UsageError. */
   constructor(options: HostTlsOptions, prepare: (context: SslContext) => void) {
     this.options = options;
+    this.policyMark = policyMark(options);
     this.#prepare = prepare;
     const { context, warnings } = this.#build(options.certificates);
     this.#context = context;
@@ -152,6 +155,10 @@ function earlyDataSizes({ enabled, bytesMax }: HostEarlyDataOptions) {
     // Never below: early data under an old ticket is skipped, not answered with an alert.
     received: Math.max(bytesMax, SKIPPED_EARLY_DATA_BYTES_MIN),
   };
+}
+
+function policyMark({ earlyDataPolicy = '' }: HostTlsOptions): Uint8Array {
+  return createHash('sha256').update(earlyDataPolicy).digest().subarray(0, SESSION_MARK_BYTES);
 }
 
 /**

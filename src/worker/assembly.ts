@@ -41,6 +41,7 @@ export interface AssembledWorker {
   /** See RunningWorker. */
   reconfigure(options: SluiceOptions): void;
   replaceCertificates: RunningWorker['replaceCertificates'];
+  replaceTickets: RunningWorker['replaceTickets'];
 }
 
 function flightRegionOf({ flightsOffset }: WorkerSetup, { bytes }: SharedMemory): Uint8Array {
@@ -56,7 +57,7 @@ export async function assembleWorker(
   flightRegion: Uint8Array = flightRegionOf(setup, memory),
 ): Promise<AssembledWorker> {
   const danger = await loadDangerModules(setup.options.dangerModules);
-  const { options, workerIndex, listeners, ticketKeys, metricsOffset, strikesOffset } = setup;
+  const { options, workerIndex, listeners, metricsOffset, strikesOffset } = setup;
   const region = memory.bytes.subarray(metricsOffset, metricsOffset + metricsRegionBytes);
   const metrics = new Metrics(region);
   const strikes = memory.int32(strikesOffset, strikeRegisterBytes() / 4);
@@ -83,7 +84,7 @@ export async function assembleWorker(
     options,
     workerIndex,
     listeners,
-    ticketKeys,
+    tickets: { current: setup.tickets },
     strikes,
     rates,
     board: memory.int32(setup.boardOffset, boardWords),
@@ -112,6 +113,7 @@ export async function assembleWorker(
     askCache: (question) => worker.askCache(question),
     askHandshakes: (question) => worker.askHandshakes(question),
     replaceCertificates: (names, certificates) => worker.replaceCertificates(names, certificates),
+    replaceTickets: (tickets) => worker.replaceTickets(tickets),
     reconfigure(next) {
       worker.reconfigure(next);
       flights.identify(next);

@@ -64,6 +64,9 @@ export function bootstrapWorker(startWorker: StartWorker): void {
       case 'replace-certificates':
         worker?.replaceCertificates(command.names, command.certificates);
         break;
+      case 'replace-tickets':
+        worker?.replaceTickets(command.tickets);
+        break;
       case 'purged':
         purges.end(command.id, command.count);
         break;

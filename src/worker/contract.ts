@@ -6,6 +6,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import type { HelloGuard } from '../tls/hello-guard.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
+import type { TicketRing } from '../tls/ticket-ring.ts';
 import type { DangerModules } from './danger.ts';
 import type { FailureKind } from './failure-table.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
@@ -41,11 +42,8 @@ export interface WorkerSetup {
   readonly ratesOffset: number;
   /** Where what the workers share about origins begins (proxy/upstream/board.ts). */
   readonly boardOffset: number;
-  /**
-   * 80 random octets, the same for all workers of one start, so that each resumes what another
-   * began: 16 for the key's name, 32 for encryption, 32 for authentication.
-   */
-  readonly ticketKeys: Buffer;
+  /** The same for all workers, so that each resumes what another began. */
+  readonly tickets: TicketRing;
 }
 
 /** A purge, as a client of the admin endpoint or of a data port wants it. */
@@ -150,6 +148,8 @@ export type WorkerCommand =
       readonly names: readonly string[];
       readonly certificates: readonly CertificatePair[];
     }
+  /** Other ticket keys, for new connections. */
+  | { readonly type: 'replace-tickets'; readonly tickets: TicketRing }
   /** Answers a worker's `purge`; null when a worker could not be reached. */
   | { readonly type: 'purged'; readonly id: number; readonly count: number | null };
 
@@ -175,8 +175,9 @@ export interface InheritedListener extends ListenerOptions {
 }
 
 /** What a worker is started with: its setup, with the means to count and to log. */
-export interface WorkerInput
-  extends Pick<WorkerSetup, 'options' | 'workerIndex' | 'listeners' | 'ticketKeys'> {
+export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex' | 'listeners'> {
+  /** What the supervisor has said last. */
+  readonly tickets: { current: TicketRing };
   readonly metrics: Metrics;
   readonly accessLog: AccessLogSink;
   readonly handshakes: HandshakeJournal;
@@ -214,6 +215,8 @@ export interface RunningWorker {
    * connections. Of a host that is not there, because options have changed meanwhile: nothing.
    */
   replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void;
+  /** Puts other ticket keys in force, for the connections of every configuration. */
+  replaceTickets(tickets: TicketRing): void;
 }
 
 /** Resolves when the worker is accepting connections. */

@@ -143,6 +143,10 @@ export class Service {
     this.#coverage = coverageOf(this.#certificates);
   }
 
+  replaceTicketKeys(keys: readonly Uint8Array[]): void {
+    this.#tls?.replaceTicketKeys(keys);
+  }
+
   #observer(): DownstreamShared['observer'] {
     const { metrics } = this.#base.input;
     return {

@@ -20,7 +20,7 @@ export interface WorkerTls {
 /** Throws UsageError for hosts that cannot be served. */
 export function openTls(
   options: SluiceOptions,
-  input: Pick<WorkerInput, 'strikes' | 'ticketKeys' | 'recorder' | 'danger'>,
+  input: Pick<WorkerInput, 'strikes' | 'tickets' | 'recorder' | 'danger'>,
 ): WorkerTls {
   const { features } = options;
   assert(options.hosts.length > 0, 'a listener with TLS has a host');
@@ -29,9 +29,15 @@ export function openTls(
   const context = createHostedContext(
     {
       alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
-      gate: new EarlyDataGate(new StrikeRegister(input.strikes), systemClock.wallMs),
+      gate: new EarlyDataGate({
+        register: new StrikeRegister(input.strikes),
+        wallMs: systemClock.wallMs,
+        fromMs: () => input.tickets.current.earlyDataFromMs,
+      }),
       tickets: isOn('session-tickets', features),
-      ticketKeys: [input.ticketKeys],
+      ticketKeys: input.tickets.current.keys,
+      ticketLifetimeSeconds: options.tls.ticketLifetimeSeconds,
+      ticketsPerHandshake: options.tls.ticketsPerHandshake,
       keepsClientHello: isOn('ja4', features),
       infoObservers: input.danger.observersOf(options, input.recorder),
       earlyDataInFlightBytesMax: options.tls.earlyDataInFlightBytesMax,
@@ -56,11 +62,15 @@ function reportFault(error: Error): void {
 }
 
 /** What a host wants and no switch has taken away. */
-function withFeatures({ tls }: HostOptions, features: FeatureSwitches): HostTlsOptions {
+function withFeatures(
+  { tls, earlyDataPolicy }: HostOptions,
+  features: FeatureSwitches,
+): HostTlsOptions {
   const enabled = tls.earlyData.enabled && isOn('early-data', features);
   return {
     ...tls,
     certificates: certificatesToSend(tls.certificates, features),
+    earlyDataPolicy: JSON.stringify(earlyDataPolicy),
     earlyData: { ...tls.earlyData, enabled },
     certificateCompression: tls.certificateCompression && isOn('certificate-compression', features),
   };

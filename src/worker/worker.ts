@@ -8,6 +8,7 @@ import { PassMemory } from '../proxy/pass-memory.ts';
 import type { Listener } from '../reactor/listener.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
+import type { TicketRing } from '../tls/ticket-ring.ts';
 import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
 import { answerCacheQuestion } from './cache-desk.ts';
@@ -104,6 +105,11 @@ class Worker implements RunningWorker {
   /** Only for the service that takes new connections. */
   replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {
     this.#service.replaceCertificates(names, certificates);
+  }
+
+  replaceTickets(tickets: TicketRing): void {
+    this.#base.input.tickets.current = tickets;
+    for (const service of this.#services) service.replaceTicketKeys(tickets.keys);
   }
 
   askCache(question: CacheQuestion): Promise<CacheAnswer> {

@@ -22,6 +22,8 @@ copyFileSync(certificateFile, cert);
 copyFileSync(keyFile, key);
 const page = join(directory, 'page.html');
 writeFileSync(page, 'sorry');
+const tickets = join(directory, 'tickets.key');
+writeFileSync(tickets, Buffer.alloc(160, 7), { mode: 0o600 });
 
 async function load(configuration: unknown): Promise<SluiceOptions> {
   const text = JSON.stringify(configuration);
@@ -123,6 +125,8 @@ const pairs: Record<string, readonly [Values, Values]> = {
   'http2-cleartext': [short({ http: 80, 'http2-cleartext': 'on' }), short({ http: 80 })],
   cert: [short({ cert, key }), short({})],
   key: [short({ cert, key }), short({})],
+  'ticket-key-file': [short({ 'ticket-key-file': tickets }), short({})],
+  'tls.ticket-key-file': [{ ...base, tls: { 'ticket-key-file': tickets } }, base],
   'origin-ca': [short({ 'origin-ca': cert }), short({})],
   'cache-memory': [
     short({ 'cache-dir': 'c', 'cache-memory': '1MiB' }),

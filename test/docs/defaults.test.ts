@@ -9,7 +9,7 @@ import { EARLY_DATA_BYTES_DEFAULT } from '../../src/tls/host-options.ts';
 import {
   TICKET_LIFETIME_SECONDS_DEFAULT,
   TICKETS_PER_HANDSHAKE_DEFAULT,
-} from '../../src/tls/server-context.ts';
+} from '../../src/tls/ticket-ring.ts';
 import { defaultDownstreamLimits } from '../../src/worker/limits.ts';
 import { tableRows } from './pages.ts';
 

@@ -19,6 +19,7 @@ export const startStandIn: StartWorker = async (input) => {
     drain: (timeoutMs) => drain(servers, timeoutMs),
     reconfigure() {},
     replaceCertificates() {},
+    replaceTickets() {},
     askCache: async () => ({ kind: 'followed' }),
     askHandshakes: () => ({ failures: [], observers: [] }),
   };

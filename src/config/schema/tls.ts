@@ -1,5 +1,6 @@
 import type { Static } from 'typebox';
-import { file, section, size } from './kinds.ts';
+import { flagKey } from './flags.ts';
+import { file, integer, longDuration, section, size } from './kinds.ts';
 
 export const tlsSchema = section(
   {
@@ -18,6 +19,30 @@ export const tlsSchema = section(
         'traffic**: for tests only. The file is its owner’s alone, and a warning is printed.',
       default: 'off',
       examples: ['keys.log'],
+    }),
+    'ticket-key-file': flagKey('ticket-key-file'),
+    'ticket-rotation': longDuration({
+      title: 'How long a key that sluice has made encrypts session tickets.',
+      description:
+        'Then there is another, in all workers and in all instances of a fleet. The old one decrypts ' +
+        'for as long as a ticket under it is valid. Whoever gets hold of a key can read what was sent ' +
+        'early under its tickets. Keys of a file change with the file.',
+      default: '12h',
+      examples: ['6h'],
+    }),
+    'ticket-lifetime': longDuration({
+      title: 'How long a client may come back with a session ticket.',
+      description: 'At most 7 days (RFC 8446 §4.6.1). Tickets of before keep what they were given.',
+      default: '1d',
+      examples: ['2h'],
+    }),
+    'tickets-per-handshake': integer({
+      title: 'Session tickets that a client gets with each handshake, in TLS 1.3.',
+      description: 'A client uses each but once, and browsers open several connections at a time.',
+      default: 2,
+      examples: [4],
+      minimum: 1,
+      maximum: 8,
     }),
   },
   {

@@ -1,0 +1,139 @@
+/**
+ * Keeps the ticket keys of all workers: those of a file, taken in when it changes, or those of a
+ * schedule. What cannot be used is told, and what was in force stays.
+ */
+import { randomBytes } from 'node:crypto';
+import { UsageError } from '../base/errors.ts';
+import type { TlsOptions } from '../config/options.ts';
+import { readTicketKeyFile } from '../config/ticket-key-file.ts';
+import { TICKET_KEY_BYTES } from '../native/ticket-keys.ts';
+import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
+import { GENERATION_MS } from '../tls/strike-register.ts';
+import { TICKET_KEYS_MAX, type TicketRing } from '../tls/ticket-ring.ts';
+import { FileWatch } from './certificate-files.ts';
+import { TicketSchedule } from './ticket-schedule.ts';
+
+/** Milliseconds between two looks at the schedule and at the file. */
+export const TICKET_KEY_POLL_MS = 2_000;
+
+export interface TicketKeeperInput {
+  /** Those in force. */
+  tls(): TlsOptions;
+  /** Puts other keys in force, for new connections everywhere. */
+  apply(ring: TicketRing): void;
+  readonly metrics: TicketMetrics;
+  readonly wallMs: () => number;
+  report(message: string): void;
+}
+
+export class TicketKeeper implements Disposable {
+  readonly #input: TicketKeeperInput;
+  readonly #watch = new FileWatch();
+  readonly #schedule: TicketSchedule;
+  readonly #startedAtMs: number;
+  #file = '';
+  /** Of the file; null without one. */
+  #fileKeys: readonly Buffer[] | null = null;
+  /** Keys have been in force that a former run may have used, too. */
+  #hasPersistentKeys = false;
+  /** Of the ring that was put in force last, to tell whether there is anything new. */
+  #applied: readonly Uint8Array[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #isClosed = false;
+
+  /** Throws UsageError for a file that cannot be used. */
+  constructor(input: TicketKeeperInput) {
+    this.#input = input;
+    this.#startedAtMs = input.wallMs();
+    this.#schedule = new TicketSchedule(() => randomBytes(TICKET_KEY_BYTES), this.#startedAtMs);
+    this.#file = input.tls().ticketKeyFile;
+    // What there is to warn of has been said with the configuration.
+    if (this.#file !== '') this.#takeFile();
+    this.#applied = this.ring.keys;
+    input.metrics.keysInForce(this.#applied.length);
+  }
+
+  get ring(): TicketRing {
+    const own = this.#schedule.keys;
+    const keys = this.#fileKeys === null ? own : [...this.#fileKeys, ...own];
+    // This run's register knows what was accepted since the start. What was accepted before can be
+    // replayed for a whole window more.
+    const earlyDataFromMs = this.#hasPersistentKeys ? this.#startedAtMs + GENERATION_MS : 0;
+    return { keys: keys.slice(0, TICKET_KEYS_MAX), earlyDataFromMs };
+  }
+
+  /** Looks again and again from now on. */
+  start(): void {
+    this.#timer = setTimeout(() => void this.#round(), TICKET_KEY_POLL_MS);
+    this.#timer.unref();
+  }
+
+  async #round(): Promise<void> {
+    await this.look();
+    if (!this.#isClosed) this.start();
+  }
+
+  /** One look at everything. */
+  async look(): Promise<void> {
+    const { tls, wallMs } = this.#input;
+    const { ticketRotationMs, ticketLifetimeSeconds, ticketKeyFile } = tls();
+    const lifetimeMs = ticketLifetimeSeconds * 1_000;
+    if (this.#schedule.turn(wallMs(), { rotationMs: ticketRotationMs, lifetimeMs })) {
+      this.#apply('schedule');
+    }
+    if (ticketKeyFile === '') return;
+    const isChanged = await this.#watch.haveChanged([ticketKeyFile]);
+    if (isChanged && !this.#isClosed) this.#retakeFile();
+  }
+
+  /** The configuration was read again. */
+  adopt(): void {
+    this.#file = this.#input.tls().ticketKeyFile;
+    if (this.#file !== '') {
+      this.#retakeFile();
+      return;
+    }
+    this.#fileKeys = null;
+    this.#apply('schedule');
+  }
+
+  #retakeFile(): void {
+    const { metrics, report } = this.#input;
+    try {
+      for (const warning of this.#takeFile()) report(`ticket keys: ${warning}`);
+      this.#apply('file');
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      metrics.keysChanged('failed');
+      report(`ticket keys: ${error.message}; those that were in use stay. ${error.remedy}`);
+    }
+  }
+
+  /** Returns what an operator should know of the file. */
+  #takeFile(): readonly string[] {
+    const { keys, warnings } = readTicketKeyFile(this.#file);
+    this.#fileKeys = keys;
+    this.#hasPersistentKeys = true;
+    return warnings;
+  }
+
+  /** Puts the ring in force, unless it is already. */
+  #apply(source: 'schedule' | 'file'): void {
+    const { ring } = this;
+    const isSame =
+      ring.keys.length === this.#applied.length &&
+      ring.keys.every((key, i) => Buffer.compare(key, this.#applied[i]!) === 0);
+    if (isSame) return;
+    this.#applied = ring.keys;
+    const { metrics, apply, report } = this.#input;
+    metrics.keysChanged(source);
+    metrics.keysInForce(ring.keys.length);
+    apply(ring);
+    report(`ticket keys: changed by the ${source}; ${ring.keys.length} in force`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+}

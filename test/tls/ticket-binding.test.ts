@@ -1,0 +1,115 @@
+/** What a ticket is worth when things are no longer as they were when it was issued. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, describe, test } from 'node:test';
+import { EarlyDataGate } from '../../src/tls/early-data-gate.ts';
+import { plainHost } from '../../src/tls/host-options.ts';
+import { createHostedContext, type ServerContext } from '../../src/tls/server-context.ts';
+import { StrikeRegister, strikeRegisterBytes } from '../../src/tls/strike-register.ts';
+import { certificate, clientContext, liveHandles, Pair } from './wire.ts';
+
+after(() => assert.deepEqual(liveHandles(), {}, 'every native handle was freed'));
+
+const ticketKeys = [randomBytes(80)];
+const earlyData = Buffer.from('GET / HTTP/1.1\r\n\r\n');
+
+interface ServerWords {
+  readonly policy?: string;
+  readonly gate?: EarlyDataGate;
+}
+
+function serverOf({ policy = 'GET', gate }: ServerWords = {}): ServerContext {
+  const host = { ...plainHost, names: ['*.a.test'], certificates: [certificate] };
+  return createHostedContext({ alpn: ['http/1.1'], ticketKeys, gate }, [
+    { ...host, earlyDataPolicy: policy },
+  ]);
+}
+
+/** A full handshake with the first, then one that resumes, with early data, with the second. */
+function returnTo(first: ServerContext, second: ServerContext) {
+  using client = clientContext();
+  using before = new Pair(first, client, { serverName: 'x.a.test' }).settle();
+  using session = before.takeSession();
+  using pair = new Pair(second, client, { serverName: 'x.a.test', session, earlyData });
+  return pair.settle().server.record;
+}
+
+describe('a ticket', () => {
+  test('under the policy of its time gives early data', () => {
+    using first = serverOf();
+    using second = serverOf();
+    assert.equal(returnTo(first, second).earlyData, 'accepted');
+  });
+
+  test('under another policy is resumed in 1-RTT', () => {
+    using first = serverOf({ policy: 'GET' });
+    using second = serverOf({ policy: 'GET but not /buy' });
+    const { resumed, outcome, earlyData, earlyDataReason } = returnTo(first, second);
+    assert.deepEqual([resumed, outcome], [true, 'complete']);
+    assert.deepEqual([earlyData, earlyDataReason], ['rejected', 'policy changed']);
+  });
+
+  test('that comes with the next handshake is under the policy of that time', () => {
+    using first = serverOf({ policy: 'one' });
+    using second = serverOf({ policy: 'two' });
+    using client = clientContext();
+    const target = { serverName: 'x.a.test' };
+    using before = new Pair(first, client, target).settle();
+    using session = before.takeSession();
+    using between = new Pair(second, client, { ...target, session }).settle();
+    assert.equal(between.server.record.resumed, true);
+    using renewed = between.takeSession();
+    using last = new Pair(second, client, { ...target, session: renewed, earlyData }).settle();
+    assert.equal(last.server.record.earlyData, 'accepted');
+  });
+
+  for (const [maxVersion, name, resumed] of [
+    ['TLSv1.2', 'x.a.test', true],
+    ['TLSv1.2', 'X.A.test', true],
+    ['TLSv1.2', 'y.a.test', false],
+    ['TLSv1.3', 'x.a.test', true],
+    // RFC 8446 §4.6.1 leaves it to the client, which checks that the certificate is good for both.
+    ['TLSv1.3', 'y.a.test', true],
+  ] as const) {
+    test(`of ${maxVersion} for x.a.test ${resumed ? 'resumes' : 'does not resume'} as ${name}`, () => {
+      using server = serverOf();
+      using client = clientContext({ maxVersion });
+      using before = new Pair(server, client, { serverName: 'x.a.test' }).settle();
+      using session = before.takeSession();
+      using pair = new Pair(server, client, { serverName: name, session }).settle();
+      const { record } = pair.server;
+      assert.deepEqual([record.outcome, record.resumed], ['complete', resumed]);
+    });
+  }
+});
+
+describe('a register that is younger than the ticket’s first use may be', () => {
+  const gateFrom = (fromMs: number, wallMs: () => number) =>
+    new EarlyDataGate({
+      register: new StrikeRegister(new Int32Array(strikeRegisterBytes(64) / 4), 64),
+      wallMs,
+      fromMs: () => fromMs,
+    });
+
+  test('refuses early data until a whole window has passed', () => {
+    let nowMs = 100_000;
+    const gate = gateFrom(125_000, () => nowMs);
+    using first = serverOf();
+    using second = serverOf({ gate });
+    const young = returnTo(first, second);
+    assert.deepEqual([young.resumed, young.earlyDataReason], [true, 'register too young']);
+    nowMs = 125_000;
+    assert.equal(returnTo(first, second).earlyData, 'accepted');
+  });
+
+  test('remembers what it has refused for that', () => {
+    let nowMs = 124_999;
+    const gate = gateFrom(125_000, () => nowMs);
+    const random = randomBytes(32);
+    assert.equal(gate.admit(random), false);
+    assert.equal(gate.takeRefusal(), 'register too young');
+    nowMs = 125_000;
+    assert.equal(gate.admit(random), false);
+    assert.equal(gate.takeRefusal(), 'replayed');
+  });
+});
