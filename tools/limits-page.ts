@@ -30,6 +30,13 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     defaultsName: 'defaultDownstreamLimits',
   },
   {
+    heading: 'Tunnels',
+    intro: 'Per worker: of CONNECT, and of TLS that is not ended here.',
+    file: 'proxy/tunnel/limits.ts',
+    interfaceName: 'TunnelLimits',
+    defaultsName: 'defaultTunnelLimits',
+  },
+  {
     heading: 'HTTP/1.1 messages',
     intro: 'Of clients and of origins alike.',
     file: 'http1/limits.ts',

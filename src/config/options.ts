@@ -1,7 +1,9 @@
 /** The validated, frozen options of one sluice. Command line and configuration file both end here. */
+
 import type { ClientIdentityFields } from '../proxy/client-identity.ts';
 import type { EarlyDataPolicy } from '../proxy/early-data.ts';
 import type { RouteOptions } from '../proxy/routing/route.ts';
+import type { ConnectOptions } from '../proxy/tunnel/connect-gateway.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
 import { EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
@@ -33,6 +35,16 @@ export interface ListenerOptions {
   readonly proxyProtocol: AcceptedProxyProtocol;
   /** Connections that one client address may have open in one worker; 0 for no limit. */
   readonly connectionsPerClientMax: number;
+  /** TLS for these names is not ended here. For `https` and `sni-routing`. */
+  readonly tunnels: readonly SniTunnelOptions[];
+}
+
+/** Where TLS for some names goes. */
+export interface SniTunnelOptions {
+  /** Lower case, exact or `*.example.org`; none for what no other has, and for clients without a name. */
+  readonly names: readonly string[];
+  readonly to: { readonly host: string; readonly port: number };
+  readonly proxyProtocol: 'off' | 'v1' | 'v2';
 }
 
 /** Whether connections begin with a PROXY protocol header, and who may send one. */
@@ -45,6 +57,7 @@ export interface AcceptedProxyProtocol {
 /** A listener of which only the flag is known. */
 export const plainListener = {
   fastOpenQueue: 0,
+  tunnels: [],
   http2Cleartext: false,
   proxyProtocol: { accept: 'off', from: [] },
   connectionsPerClientMax: 0,
@@ -122,6 +135,8 @@ export interface SluiceOptions {
   readonly cacheDirectory: string;
   /** Who may send PURGE to a data port; empty for nobody. */
   readonly purgeFrom: readonly AddressRange[];
+  /** What CONNECT may do; null for nothing. */
+  readonly connect: ConnectOptions | null;
   /** Features of handshakes that were switched on or off; see tls/features.ts. */
   readonly features: FeatureSwitches;
   readonly recorder: RecorderOptions;

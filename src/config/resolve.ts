@@ -86,6 +86,7 @@ export async function resolveOptions(
     workers: workersOf,
     cache: () => resolveCache(values, workersOf(), surroundings),
     purgeFrom: () => resolveRanges(values, 'purge-from'),
+    connect: () => sections.connect ?? null,
     features: () => Object.fromEntries(values.every('feature', parseFeature)),
     faults: () => resolveFaults(values, surroundings),
     accessLog: () => resolveLog(values, 'access-log', surroundings),

@@ -1,5 +1,6 @@
 /** What the sections of a file have come to, each where the file has it. */
 import type { RouteOptions } from '../proxy/routing/route.ts';
+import type { ConnectOptions } from '../proxy/tunnel/connect-gateway.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import type { HostOptions, ListenerOptions, TlsOptions } from './options.ts';
 
@@ -10,4 +11,5 @@ export interface FileSections {
   /** At least one. */
   readonly origins?: readonly OriginGroupOptions[];
   readonly routes?: readonly RouteOptions[];
+  readonly connect?: ConnectOptions;
 }

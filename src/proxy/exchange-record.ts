@@ -12,7 +12,7 @@ import type { ProxyEnvironment } from './environment.ts';
 const summary: ExchangeSummary = emptySummary();
 
 export class ExchangeRecord {
-  readonly #environment: ProxyEnvironment;
+  readonly #environment: Pick<ProxyEnvironment, 'clock' | 'observer'>;
   readonly #head: RequestHead;
   readonly #facts: RequestFacts;
   readonly #startedMs: number;
@@ -30,7 +30,7 @@ export class ExchangeRecord {
 
   /** `startedMs` is the monotonic time of the request's first byte. */
   constructor(
-    environment: ProxyEnvironment,
+    environment: Pick<ProxyEnvironment, 'clock' | 'observer'>,
     head: RequestHead,
     facts: RequestFacts,
     startedMs: number,

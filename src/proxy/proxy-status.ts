@@ -34,6 +34,9 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'path-too-long': { status: 414, type: 'http_request_error' },
   'underscore-in-field': { status: 400, type: 'http_request_error' },
   'misdirected-request': { status: 421, type: 'http_request_error' },
+  'tunnel-client-refused': { status: 403, type: 'http_request_denied' },
+  'tunnel-destination-refused': { status: 403, type: 'destination_ip_prohibited' },
+  'tunnels-full': { status: 503, type: 'connection_limit_reached' },
   'early-data-refused': { status: 425, type: 'http_request_error' },
 };
 

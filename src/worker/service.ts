@@ -13,6 +13,9 @@ import { EarlyDataPolicies } from '../proxy/early-data.ts';
 import type { PassMemory } from '../proxy/pass-memory.ts';
 import { ReverseProxy } from '../proxy/proxy.ts';
 import type { PurgeGate } from '../proxy/purge-request.ts';
+import { ConnectGateway } from '../proxy/tunnel/connect-gateway.ts';
+import { defaultTunnelLimits } from '../proxy/tunnel/limits.ts';
+import { TunnelTable } from '../proxy/tunnel/tunnel-table.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
@@ -24,8 +27,10 @@ import type { WorkerInput } from './contract.ts';
 import { type Coverage, coverageOf } from './coverage.ts';
 import type { DownstreamShared, TlsAcceptor } from './downstream.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
+import type { SniTunnels } from './front/sni-tunnel.ts';
 import type { HandshakeObservers } from './handshake-observers.ts';
 import { observersOf } from './handshakes.ts';
+import type { RefusingSink } from './host-guard.ts';
 import { HostPolicies, hostPolicies } from './host-guard.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { exchangeObserver } from './observers.ts';
@@ -51,6 +56,8 @@ export class Service {
   /** Null without TLS. */
   readonly accept: TlsAcceptor | null;
   readonly connections = new Set<WatchedConnection>();
+  /** What its tunnels share. */
+  readonly tunnels: SniTunnels;
   readonly handshakes: HandshakeObservers;
   readonly #base: ServiceBase;
   readonly #origins: WorkerOrigins;
@@ -82,6 +89,12 @@ export class Service {
     this.#hostNames = hosts.map(({ names }) => names.join());
     this.#certificates = hosts.map(({ certificates }) => certificates.map(pemOf));
     this.#coverage = coverageOf(this.#certificates);
+    this.tunnels = {
+      connect: (endpoint, handler) => base.reactor.connect(endpoint, handler),
+      table: new TunnelTable(defaultTunnelLimits),
+      limits: defaultTunnelLimits,
+      monotonicMs: systemClock.monotonicMs,
+    };
     this.shared = {
       channels: base.channels,
       sink: this.#makeProxy(options, new HostPolicies(hosts)),
@@ -94,7 +107,7 @@ export class Service {
     };
   }
 
-  #makeProxy(options: SluiceOptions, policies: HostPolicies): ClientIdentity {
+  #makeProxy(options: SluiceOptions, policies: HostPolicies): RefusingSink {
     const { cache, collapse, passMemory, clock, input } = this.#base;
     const common = {
       store: cache.store,
@@ -113,7 +126,20 @@ export class Service {
     const identities = options.hosts.map(({ tls, clientIdentityFields }) =>
       tls.clientCertificates.mode === 'off' ? null : clientIdentityFields,
     );
-    return new ClientIdentity(new ReverseProxy(routes), identities);
+    const proxy = new ReverseProxy(routes);
+    const next = new ClientIdentity(proxy, identities);
+    if (options.connect === null) return next;
+    const { table: tunnels, connect, limits } = this.tunnels;
+    const environment = { clock, observer: common.observer };
+    const settings = {
+      options: options.connect,
+      next,
+      connect,
+      tunnels,
+      limits,
+      environment,
+    };
+    return new ConnectGateway(settings);
   }
 
   #purgeGate(options: SluiceOptions): PurgeGate {
@@ -164,6 +190,7 @@ export class Service {
   /** Once a second or so: deadlines. */
   sweep(nowMs: number): void {
     for (const connection of this.connections) connection.sweep(nowMs);
+    this.tunnels.table.sweep(nowMs);
     this.#origins.sweep();
   }
 

@@ -67,13 +67,14 @@ class Worker implements RunningWorker {
 
   #entrancesOf(service: Service): Entrance[] {
     const { metrics, listeners } = this.#base.input;
-    const { shared, accept, connections } = service;
+    const { shared, accept, connections, tunnels } = service;
     return listeners.map((listener) =>
       entranceOf(listener, accept, {
         shared,
         add: (connection) => connections.add(connection),
         remove: (connection) => connections.delete(connection),
         isFull: () => this.#connectionCount >= shared.limits.connectionsMax,
+        tunnels,
         metrics,
       }),
     );

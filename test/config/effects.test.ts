@@ -58,6 +58,8 @@ const plainBase: Values = { origin: 'https://o', https: 443 };
 
 /** What must be there for a key to be allowed or to matter, by the path of what it is in. */
 const needs: Record<string, Values> = {
+  connect: { from: ['10.1.0.0/16'] },
+  'listeners[].tunnels[]': { to: '10.0.0.9:443' },
   'hosts[].tls.client-certificates': clientCertificates,
   'origins.*.servers[]': { url: 'https://o' },
   'routes[].access[]': { deny: 'all' },
@@ -74,7 +76,7 @@ const values: Record<string, unknown> = {
   'hosts[].tls.client-certificates': clientCertificates,
   'hosts[].tls.client-certificates.ca': other.certificateFile,
   workers: 37,
-  'listeners[].protocol': 'sni-routing',
+  'listeners[].protocol': 'http',
   listeners: [{ address: 443 }],
   hosts: [{ ...host, names: ['b.example'] }],
   origins: { app: { servers: ['http://p'] } },

@@ -9,6 +9,7 @@ import type { GivenValue } from '../option-values.ts';
 import { DEFAULT_GROUP } from '../resolve.ts';
 import { type ConfigurationEntry, configurationSchema } from '../schema/configuration.ts';
 import type { FileSections } from '../sections.ts';
+import { compileConnect } from './connect.ts';
 import { type Compilation, CompileContext } from './context.ts';
 import { compileHosts } from './hosts.ts';
 import { compileListeners } from './listeners.ts';
@@ -53,7 +54,7 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
 
 function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {
   const at = (name: string) => new CompileContext(compilation, [name]);
-  const { listeners, hosts, tls, origins, routes } = entry;
+  const { listeners, hosts, tls, origins, routes, connect } = entry;
   // The section of origins, or the one that a flag or key makes.
   const groups = origins === undefined ? [DEFAULT_GROUP] : Object.keys(origins);
   return {
@@ -61,6 +62,7 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
     ...(tls && { tls: compileTls(tls, at('tls')) }),
     ...(listeners && { listeners: compileListeners(listeners, at('listeners')) }),
     ...(origins && { origins: compileOrigins(origins, at('origins')) }),
+    ...(connect && { connect: compileConnect(connect) }),
     ...(routes && { routes: compileRoutes(routes, groups, at('routes')) }),
   };
 }

@@ -1,4 +1,10 @@
-import { type Endpoint, type ListenerOptions, plainListener } from '../options.ts';
+import { parseTarget } from '../../proxy/tunnel/destination.ts';
+import {
+  type Endpoint,
+  type ListenerOptions,
+  plainListener,
+  type SniTunnelOptions,
+} from '../options.ts';
 import type { ListenersEntry } from '../schema/listeners.ts';
 import type { CompileContext } from './context.ts';
 
@@ -36,6 +42,37 @@ export function compileListeners(
       http2Cleartext,
       proxyProtocol: { accept, from },
       connectionsPerClientMax: entry['connections-per-client'] ?? 0,
+      tunnels: compileTunnels(entry, kind, i, context),
+    };
+  });
+}
+
+function compileTunnels(
+  { tunnels = [] }: ListenersEntry[number],
+  kind: ListenerOptions['kind'],
+  i: number,
+  context: CompileContext,
+): SniTunnelOptions[] {
+  if (kind === 'http' && tunnels.length > 0) {
+    const remedy = 'write protocol: https or sni-routing';
+    context.refuse([i, 'tunnels'], 'not with the protocol http', remedy);
+  }
+  if (kind === 'sni-routing' && tunnels.length === 0) {
+    context.refuse(
+      [i],
+      'sni-routing leads nowhere',
+      'add tunnels: [{names: [NAME], to: HOST:PORT}]',
+    );
+  }
+  return tunnels.map(({ names = [], to, 'proxy-protocol': proxyProtocol = 'off' }, j) => {
+    const target = parseTarget(to);
+    if (target === null) {
+      context.refuse([i, 'tunnels', j, 'to'], 'not HOST:PORT', 'write it as 10.0.0.5:443');
+    }
+    return {
+      names: names.map((name) => name.toLowerCase()),
+      to: target ?? { host: '', port: 0 },
+      proxyProtocol,
     };
   });
 }

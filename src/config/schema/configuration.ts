@@ -1,6 +1,7 @@
 /** The whole of a configuration file: every section, and the keys that say the same as a flag. */
 import type { Static } from 'typebox';
 import type { ValueSchema } from '../document/keywords.ts';
+import { connectSchema } from './connect.ts';
 import { featuresSchema } from './features.ts';
 import { flagKey, flagNames } from './flags.ts';
 import { hostsSchema } from './hosts.ts';
@@ -19,6 +20,7 @@ const sections = {
   origins: originsSchema,
   routes: routesSchema,
   cache: cacheSchema,
+  connect: connectSchema,
   admin: adminSchema,
   features: featuresSchema,
   recorder: recorderSchema,

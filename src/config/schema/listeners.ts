@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { addressRanges, endpoint, integer, list, oneOf, onOff, section } from './kinds.ts';
+import { addressRanges, endpoint, integer, list, oneOf, onOff, section, text } from './kinds.ts';
 
 const proxyProtocol = section(
   {
@@ -27,6 +27,44 @@ const proxyProtocol = section(
   },
 );
 
+const tunnel = section(
+  {
+    names: list(
+      text({
+        title: 'A name.',
+        description: '`*.example.org` is every name with one more label.',
+        default: 'none: it must be given',
+        examples: ['a.example'],
+      }),
+      {
+        title: 'Server names (SNI) whose TLS goes there.',
+        description:
+          'The first entry that has the name counts. None: names that no other entry has, and clients ' +
+          'that ask for none.',
+        default: [],
+        examples: [['a.example', '*.b.example']],
+      },
+    ),
+    to: text({
+      title: 'Where it goes, HOST:PORT.',
+      description: 'A name is resolved for each connection. It may be a private address.',
+      default: 'none: it must be given',
+      examples: ['10.0.0.5:443'],
+      pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^:\\s]+):\\d{1,5}$',
+    }),
+    'proxy-protocol': oneOf(['off', 'v1', 'v2'], {
+      title: 'Tell the client’s address in a PROXY protocol header.',
+      default: 'off',
+      examples: ['v2'],
+    }),
+  },
+  {
+    title: 'Where TLS for some names goes.',
+    examples: [{ names: ['a.example'], to: '10.0.0.5:443' }],
+    required: ['to'],
+  },
+);
+
 const listener = section(
   {
     address: endpoint({
@@ -40,8 +78,8 @@ const listener = section(
     protocol: oneOf(['http', 'https', 'sni-routing'], {
       title: 'What is spoken there.',
       description:
-        '`sni-routing`: TLS is not ended here; the server name of the ClientHello chooses where the ' +
-        'octets go.',
+        '`sni-routing`: TLS is not ended here; the server name of the ClientHello chooses, by ' +
+        '`tunnels`, where the octets go.',
       default: 'https',
       examples: ['https'],
     }),
@@ -63,6 +101,14 @@ const listener = section(
       examples: ['on'],
     }),
     'proxy-protocol': proxyProtocol,
+    tunnels: list(tunnel, {
+      title: 'TLS that is not ended here, by the server name of the ClientHello.',
+      description:
+        'With `https` the other names are served by the hosts of this file; with `sni-routing` they ' +
+        'are closed.',
+      default: [],
+      examples: [[{ names: ['a.example'], to: '10.0.0.5:443' }]],
+    }),
     'connections-per-client': integer({
       title: 'Connections that one client may have open; 0 for no limit.',
       description:

@@ -1,7 +1,9 @@
 /** What happens to a connection that a listener accepts, until its own protocol begins. */
 import { AddressSet } from '../../base/address-range.ts';
 import { SluiceError } from '../../base/errors.ts';
+import type { SniTunnelOptions } from '../../config/options.ts';
 import type { ProxiedPeer } from '../../proxy/proxy-protocol.ts';
+import { proxyHeader } from '../../proxy/upstream/proxy-header.ts';
 import type { SocketHandler, StreamSocket } from '../../reactor/contract.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { InheritedListener } from '../contract.ts';
@@ -12,6 +14,9 @@ import {
   ProxyHeaderStep,
   type WatchedConnection,
 } from './connection-front.ts';
+import { ServerNameRoutes } from './server-name-routes.ts';
+import { ServerNameStep } from './sni-step.ts';
+import { SniTunnel, type SniTunnels } from './sni-tunnel.ts';
 
 /** What the entrances of one worker share. */
 export interface EntranceInput {
@@ -19,8 +24,40 @@ export interface EntranceInput {
   readonly metrics: Metrics;
   add(connection: WatchedConnection): void;
   remove(connection: WatchedConnection): void;
+  readonly tunnels: SniTunnels;
   /** As many connections are open as may be. */
   isFull(): boolean;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+function openTunnel(
+  { shared, metrics, tunnels, add, remove }: EntranceInput,
+  socket: StreamSocket,
+  { remoteAddress, remotePort }: ProxiedPeer,
+  { to: target, proxyProtocol: version }: SniTunnelOptions,
+): SniTunnel {
+  const { localAddress, localPort } = socket;
+  const client = { remoteAddress, remotePort, localAddress, localPort, tls: null };
+  const tunnel = new SniTunnel({
+    socket,
+    target,
+    preamble: version === 'off' ? NO_BYTES : proxyHeader(version, client),
+    shared: tunnels,
+    onClosed: (_tunnel, error) => {
+      remove(tunnel);
+      shared.clients.leave(remoteAddress);
+      metrics.connectionClosed('https');
+      if (error !== null) metrics.messageRefused(error.code);
+    },
+  });
+  add(tunnel);
+  return tunnel;
+}
+
+function noRoute(serverName: string): SluiceError {
+  const why = `no tunnel is for the server name ${JSON.stringify(serverName)}`;
+  return new SluiceError('no-tunnel', why, { blame: 'downstream' });
 }
 
 export type Entrance = (socket: StreamSocket) => SocketHandler | null;
@@ -38,34 +75,50 @@ export function entranceOf(
 ): Entrance {
   const { shared, metrics } = input;
   const kind = listener.kind === 'http' ? 'http' : 'https';
-  const acceptor = kind === 'https' ? accept : null;
+  const acceptor = listener.kind === 'https' ? accept : null;
+  const routes = listener.tunnels.length === 0 ? null : new ServerNameRoutes(listener.tunnels);
   const { http2Cleartext, proxyProtocol } = listener;
   // Who may say whose connection it is: a header from anybody else is read as a bad request.
   const { accept: wanted, from } = proxyProtocol;
   const identifiers = wanted === 'off' ? null : new AddressSet(from);
 
   /** Null when the client has as many connections as it may. */
-  const open = (socket: StreamSocket, peer: ProxiedPeer): SocketHandler | null => {
+  const open = (
+    socket: StreamSocket,
+    peer: ProxiedPeer,
+    route: SniTunnelOptions | null,
+  ): SocketHandler | null => {
     if (!shared.clients.enter(peer.remoteAddress, listener.connectionsPerClientMax)) return null;
+    if (route !== null) return openTunnel(input, socket, peer, route);
     const connection = new Downstream(shared, { socket, accept: acceptor, peer, http2Cleartext });
     input.add(connection);
     return connection.channel;
   };
 
-  const openBehindFront = (socket: StreamSocket): SocketHandler => {
+  const openBehindFront = (socket: StreamSocket, mayIdentify: boolean): SocketHandler => {
     let peer: ProxiedPeer = socket;
-    const steps: FrontStep[] = [
-      new ProxyHeaderStep(wanted === 'required', (proxied) => {
+    let route: SniTunnelOptions | null = null;
+    const steps: FrontStep[] = [];
+    if (mayIdentify) {
+      const step = new ProxyHeaderStep(wanted === 'required', (proxied) => {
         peer = proxied;
-      }),
-    ];
+      });
+      steps.push(step);
+    }
+    if (routes !== null) {
+      const step = new ServerNameStep((name) => {
+        route = routes.find(name);
+        if (route === null && listener.kind === 'sni-routing') throw noRoute(name);
+      });
+      steps.push(step);
+    }
     const front = new ConnectionFront({
       socket,
       steps,
       timeoutMs: shared.limits.handshakeTimeoutMs,
       openedMs: shared.monotonicMs(),
       open: () => {
-        const connection = open(socket, peer);
+        const connection = open(socket, peer, route);
         if (connection === null) throw tooManyConnections();
         input.remove(front);
         return connection;
@@ -86,7 +139,8 @@ export function entranceOf(
       metrics.connectionRefused(kind);
       return null;
     }
-    const handler = mayIdentify ? openBehindFront(socket) : open(socket, socket);
+    const isFronted = mayIdentify || routes !== null;
+    const handler = isFronted ? openBehindFront(socket, mayIdentify) : open(socket, socket, null);
     if (handler === null) metrics.connectionRefused(kind);
     else metrics.connectionAccepted(kind);
     return handler;

@@ -1,0 +1,10 @@
+import type { ConnectOptions } from '../../proxy/tunnel/connect-gateway.ts';
+import type { ConnectEntry } from '../schema/connect.ts';
+
+/** Only what browsers use CONNECT for. */
+const PORTS_DEFAULT = [443];
+
+export function compileConnect(entry: ConnectEntry): ConnectOptions {
+  const { from, ports = PORTS_DEFAULT, to = [] } = entry;
+  return { from, ports, to };
+}

@@ -1,0 +1,31 @@
+/** Chooses by the server name of the ClientHello whether TLS is ended here, or goes elsewhere. */
+import { SluiceError } from '../../base/errors.ts';
+import {
+  CLIENT_HELLO_BYTES_MAX,
+  clientHelloLength,
+  parseClientHello,
+} from '../../tls/client-hello.ts';
+import type { FrontStep } from './connection-front.ts';
+
+export class ServerNameStep implements FrontStep {
+  readonly #onName: (serverName: string) => void;
+
+  /** Hears the name once: lower case, '' when there is none, or no TLS. Throws to refuse. */
+  constructor(onName: (serverName: string) => void) {
+    this.#onName = onName;
+  }
+
+  decide(held: Buffer): { readonly used: number } | null {
+    const length = clientHelloLength(held);
+    if (length === 0 && held.length < CLIENT_HELLO_BYTES_MAX) return null;
+    const hello = length > 0 ? parseClientHello(held.subarray(0, length)) : null;
+    this.#onName(hello?.serverName.toLowerCase() ?? '');
+    return { used: 0 };
+  }
+
+  decideAtEnd(): never {
+    throw new SluiceError('connection-closed', 'the connection ended before its ClientHello', {
+      blame: 'downstream',
+    });
+  }
+}
