@@ -28,26 +28,26 @@ function flightOf(joined: Joined): Flight {
 test('the first request fetches, others wait and share its response', () => {
   const table = new CollapseTable();
   const notes: string[] = [];
-  const leader = table.join('k', waiterThatNotes(notes, 'a'), 0);
+  const leader = table.join('k', waiterThatNotes(notes, 'a'), 0, 0);
   assert.equal(leader.role, 'leader');
-  assert.equal(table.join('k', waiterThatNotes(notes, 'b'), 0).role, 'waiter');
-  assert.equal(table.join('other', waiterThatNotes(notes, 'c'), 0).role, 'leader');
+  assert.equal(table.join('k', waiterThatNotes(notes, 'b'), 0, 0).role, 'waiter');
+  assert.equal(table.join('other', waiterThatNotes(notes, 'c'), 0, 0).role, 'leader');
   assert.equal(table.waiterCount, 1);
   flightOf(leader).share(hit);
   assert.deepEqual(notes, ['b response']);
   // Who comes while the content arrives reads along at once.
-  assert.equal(table.join('k', waiterThatNotes(notes, 'd'), 0).role, 'reader');
+  assert.equal(table.join('k', waiterThatNotes(notes, 'd'), 0, 0).role, 'reader');
   flightOf(leader).end();
-  assert.equal(table.join('k', waiterThatNotes(notes, 'e'), 0).role, 'leader');
+  assert.equal(table.join('k', waiterThatNotes(notes, 'e'), 0, 0).role, 'leader');
   assert.equal(table.waiterCount, 0);
 });
 
 test('an uncacheable response lets all go at once, and the next request fetches anew', () => {
   const table = new CollapseTable();
   const notes: string[] = [];
-  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0));
-  table.join('k', waiterThatNotes(notes, 'b'), 0);
-  table.join('k', waiterThatNotes(notes, 'c'), 0);
+  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
+  table.join('k', waiterThatNotes(notes, 'b'), 0, 0);
+  table.join('k', waiterThatNotes(notes, 'c'), 0, 0);
   flight.release('uncacheable');
   flight.end();
   assert.deepEqual(notes, ['b uncacheable', 'c uncacheable']);
@@ -57,8 +57,8 @@ test('an uncacheable response lets all go at once, and the next request fetches 
 test('a fetch that fails before its head releases those who wait', () => {
   const table = new CollapseTable();
   const notes: string[] = [];
-  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0));
-  table.join('k', waiterThatNotes(notes, 'b'), 0);
+  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
+  table.join('k', waiterThatNotes(notes, 'b'), 0, 0);
   flight.end();
   assert.deepEqual(notes, ['b failed']);
 });
@@ -66,11 +66,11 @@ test('a fetch that fails before its head releases those who wait', () => {
 test('who waits too long goes alone; who leaves is told nothing', () => {
   const table = new CollapseTable({ waitersMax: 10, waitMs: 100 });
   const notes: string[] = [];
-  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0));
+  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
   const gone = waiterThatNotes(notes, 'b');
-  table.join('k', gone, 0);
-  table.join('k', waiterThatNotes(notes, 'c'), 10);
-  table.join('k', waiterThatNotes(notes, 'd'), 50);
+  table.join('k', gone, 0, 0);
+  table.join('k', waiterThatNotes(notes, 'c'), 10, 0);
+  table.join('k', waiterThatNotes(notes, 'd'), 50, 0);
   flight.leave(gone);
   table.expire(110);
   assert.deepEqual(notes, ['c timeout']);
@@ -83,7 +83,19 @@ test('the number of those who wait for one key is bounded', () => {
   const table = new CollapseTable({ waitersMax: 1, waitMs: 100 });
   const notes: string[] = [];
   const roles = ['a', 'b', 'c'].map(
-    (name) => table.join('k', waiterThatNotes(notes, name), 0).role,
+    (name) => table.join('k', waiterThatNotes(notes, name), 0, 0).role,
   );
   assert.deepEqual(roles, ['leader', 'waiter', 'alone']);
+});
+
+test('a fetch from before a removal is not joined', () => {
+  const table = new CollapseTable();
+  const notes: string[] = [];
+  const before = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 1));
+  table.join('k', waiterThatNotes(notes, 'b'), 0, 1);
+  const after = table.join('k', waiterThatNotes(notes, 'c'), 0, 2);
+  assert.equal(after.role, 'leader');
+  assert.deepEqual(notes, ['b uncacheable']);
+  before.share(hit);
+  assert.equal(table.join('k', waiterThatNotes(notes, 'd'), 0, 2).role, 'waiter');
 });

@@ -73,10 +73,18 @@ export class CollapseTable {
     return this.#flights.has(key);
   }
 
-  join(key: string, waiter: Waiter, nowMs: number): Joined {
-    const flight = this.#flights.get(key);
+  /**
+   * `stamp` is the store's for the key: a fetch from before a removal is not joined, whichever worker
+   * has removed (RFC 9111 §4.4).
+   */
+  join(key: string, waiter: Waiter, nowMs: number, stamp: number): Joined {
+    let flight = this.#flights.get(key);
+    if (flight !== undefined && flight.stamp !== stamp) {
+      flight.release('uncacheable');
+      flight = undefined;
+    }
     if (flight === undefined) {
-      const started = new Flight(key, this);
+      const started = new Flight(key, this, stamp);
       this.#flights.set(key, started);
       if (targetOfKey(key) !== key) this.#extendedCount++;
       return { role: 'leader', flight: started };
@@ -146,6 +154,8 @@ export class CollapseTable {
 /** One fetch and those who wait for it. */
 export class Flight {
   readonly key: string;
+  /** The store's for the key, when it began. */
+  readonly stamp: number;
   /** For the table only: waiters and their deadlines, in order. */
   waiters = NOBODY;
   /** Set from the head of a storable response until `end`. */
@@ -155,8 +165,9 @@ export class Flight {
   readonly #table: CollapseTable;
   #ended = false;
 
-  constructor(key: string, table: CollapseTable) {
+  constructor(key: string, table: CollapseTable, stamp: number) {
     this.key = key;
+    this.stamp = stamp;
     this.#table = table;
   }
 

@@ -51,6 +51,10 @@ test('one process asks for a key, and the others see how far it is', () => {
   lease.fills(content);
   lease.hasFlushed(262_144);
   assert.deepEqual(sightOf(held), { kind: 'filling', flushed: 262_144, ...content });
+  assert.equal(lease.isWanted, false);
+  assert.ok(held.kind === 'held');
+  held.place.want();
+  assert.equal(lease.isWanted, true);
   lease.end();
   assert.deepEqual(sightOf(held), { kind: 'over' });
   granted(claim(b, KEY, 7));

@@ -18,6 +18,8 @@ export const LEASES_BYTES = PLACES * PLACE_BYTES;
 
 /** How long others are told not to wait for a key: as `PASS_MS` of pass-memory.ts. */
 const PASS_MS = 10_000;
+/** How long ago another process may have said that it waits or reads. */
+const WANTED_MS = 1_000;
 /** A fetch of which nothing has been heard for so long has no living owner, whatever its number. */
 const SILENT_MS = 60_000;
 
@@ -32,6 +34,8 @@ const GENERATION = 6;
 /** Raised with every claim and every end. */
 const SERIAL = 7;
 const TAG_B = 14;
+/** The low 32 bits of a time. */
+const WANTED = 15;
 /** 64-bit numbers of a place. */
 const TOUCHED = 4;
 const FLUSHED = 5;
@@ -93,6 +97,8 @@ export interface Lease {
   hasFlushed(octets: number): void;
   /** It is still asked for: to be said every few seconds. */
   isGoingOn(): void;
+  /** Another process waits for it or reads it. */
+  readonly isWanted: boolean;
   /** The response is of no use to others: all are let go at once, and do not wait for a while. */
   pass(): void;
   /** It is over: the store knows the response, or nobody does. */
@@ -106,6 +112,8 @@ export type Sight =
 
 export interface HeldPlace {
   look(): Sight;
+  /** Says that somebody here waits or reads: for the owner, whose own client may have gone. */
+  want(): void;
 }
 
 const NONE: Claim = { kind: 'none' };
@@ -196,6 +204,7 @@ export class LeaseTable {
     Atomics.store(integers, at + STATE, 0);
     this.touch(place);
     numbers[place * 8 + FLUSHED] = 0;
+    integers[at + WANTED] = (this.#options.now() - WANTED_MS) | 0;
     integers[at + SEGMENT] = 0;
     integers[at + GENERATION] = generation;
     integers[at + TAG_A] = key.a;
@@ -212,7 +221,16 @@ export class LeaseTable {
     // What is removed after a fetch began must not be answered with it.
     if (integers[at + GENERATION] !== generation) return NONE;
     const serial = Atomics.load(integers, at + SERIAL);
-    return { kind: 'held', place: { look: () => this.#look(place, owner, serial) } };
+    const held = {
+      look: () => this.#look(place, owner, serial),
+      want: () => this.#want(place, serial),
+    };
+    return { kind: 'held', place: held };
+  }
+
+  #want(place: number, serial: number): void {
+    if (Atomics.load(this.#memory.integers, place * 16 + SERIAL) !== serial) return;
+    this.#memory.integers[place * 16 + WANTED] = this.#options.now() | 0;
   }
 
   #look(place: number, owner: number, serial: number): Sight {
@@ -243,6 +261,11 @@ export class LeaseTable {
   }
 
   // ------------------------------------------------------------------ for leases
+
+  isWanted(place: number): boolean {
+    const agoMs = ((this.#options.now() | 0) - this.#memory.integers[place * 16 + WANTED]!) | 0;
+    return agoMs < WANTED_MS;
+  }
 
   isOwn(place: number, serial: number): boolean {
     const isSame = Atomics.load(this.#memory.integers, place * 16 + SERIAL) === serial;
@@ -297,6 +320,10 @@ class OwnLease implements Lease {
   /** It may have been taken away from a process that was silent for too long. */
   get #isLive(): boolean {
     return !this.#ended && this.#table.isOwn(this.#place, this.#serial);
+  }
+
+  get isWanted(): boolean {
+    return this.#isLive && this.#table.isWanted(this.#place);
   }
 
   fills(content: FillingContent): void {

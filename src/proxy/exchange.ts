@@ -400,7 +400,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   #fetchOrWait(validation: Validation | null): void {
-    const { collapse, clock, passMemory, route } = this.#environment;
+    const { collapse, clock, passMemory, route, store } = this.#environment;
     const head = this.#head;
     const nowMs = clock.wallMs();
     const shareable =
@@ -417,7 +417,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       this.#send(validation, null);
       return;
     }
-    const joined = collapse.join(this.#key, this, nowMs);
+    const stamp = store.stampOf(this.#key);
+    const joined = collapse.join(this.#key, this, nowMs, stamp);
     switch (joined.role) {
       case 'leader':
         this.#lead(joined.flight, validation, nowMs);

@@ -53,7 +53,8 @@ export function revalidateInBackground(
   key: string,
   validation: Validation,
 ): void {
-  const joined = environment.collapse.join(key, NOBODY, environment.clock.wallMs());
+  const { collapse, clock, store } = environment;
+  const joined = collapse.join(key, NOBODY, clock.wallMs(), store.stampOf(key));
   if (joined.role === 'waiter') joined.flight.leave(NOBODY);
   if (joined.role !== 'leader') return;
   const serial = environment.store.machineFetches?.serialOf(key) ?? 0;

@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import http from 'node:http';
 import test from 'node:test';
 import { startOrigin } from '../support/origins.ts';
+import { RawConnection } from '../support/raw-connection.ts';
 import { startSluice } from '../support/sluice.ts';
 import { until, within } from '../support/waiting.ts';
 
@@ -61,9 +62,9 @@ async function asked(target: string, count = 1): Promise<ServerResponse> {
   return list[count - 1]!;
 }
 
-/** The worker at the other end of the origin's connection. */
-async function workerOf(response: ServerResponse): Promise<number> {
-  const [near, far] = [response.socket!.remotePort!, origin.port].map(
+/** The worker that has the socket between two ports: its own one first. */
+async function workerBetween(...ports: [number, number]): Promise<number> {
+  const [near, far] = ports.map(
     (port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
   );
   const lines = readFileSync('/proc/net/tcp', 'latin1').split('\n');
@@ -80,6 +81,41 @@ async function workerOf(response: ServerResponse): Promise<number> {
     }
   }
   throw new Error(`no worker of ${pids} has the connection with inode ${inode}`);
+}
+
+/** The worker at the other end of the origin's connection. */
+function workerOf(response: ServerResponse): Promise<number> {
+  return workerBetween(response.socket!.remotePort!, origin.port);
+}
+
+interface Connected {
+  readonly connection: RawConnection;
+  readonly pid: number;
+}
+
+/** Connections to each of the workers, so many. */
+async function connectionsToAll(each: number): Promise<Map<number, RawConnection[]>> {
+  const byWorker = new Map<number, RawConnection[]>();
+  await until(async () => {
+    const { connection, pid } = await connected();
+    const own = byWorker.get(pid) ?? [];
+    byWorker.set(pid, own);
+    if (own.length < each) own.push(connection);
+    else connection[Symbol.dispose]();
+    return byWorker.size === WORKERS && [...byWorker.values()].every((one) => one.length === each);
+  }, 'connections to every worker');
+  return byWorker;
+}
+
+async function connected(): Promise<Connected> {
+  const connection = await RawConnection.open(sluice.httpPort);
+  const port = connection.socket.localPort!;
+  // The worker may not have accepted it yet.
+  const pid = await until(
+    () => workerBetween(sluice.httpPort, port).catch(() => undefined),
+    'a worker to accept',
+  );
+  return { connection, pid };
 }
 
 test('300 requests at once, over all workers: the origin is asked once', async () => {
@@ -125,6 +161,63 @@ test('what is of no use to others is asked for by all at once', async () => {
   await asked(target, count);
   for (const response of open.get(target)!) if (!response.writableEnded) response.end('private');
   for (const got of await Promise.all(all)) assert.equal(got.content.toString(), 'private');
+});
+
+test('who asks after an unsafe request, in whichever worker, gets what came after it', async () => {
+  const target = '/unsafe';
+  const byWorker = await connectionsToAll(2);
+  const [[one, other], [elsewhere], [waiting, late]] = [...byWorker.values()] as [
+    [RawConnection, RawConnection],
+    [RawConnection, RawConnection],
+    [RawConnection, RawConnection],
+  ];
+  const get = (connection: RawConnection) =>
+    connection.send(`GET ${target} HTTP/1.1\r\nHost: a.example\r\n\r\n`);
+  get(one);
+  const first = await asked(target);
+  get(waiting);
+  elsewhere.send(`POST ${target} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n`);
+  (await asked(target, 2)).end('done');
+  await elsewhere.response();
+  // In the worker that asks already, and in one that waits for it.
+  get(other);
+  get(late);
+  const second = await asked(target, 3);
+  first.end('before');
+  second.end('after');
+  const rest = open.get(target)!.slice(3);
+  for (const response of rest) response.end('after');
+  assert.equal((await one.response()).content, 'before');
+  for (const connection of [other, late]) {
+    const more = open.get(target)!.filter((each) => !each.writableEnded);
+    for (const response of more) response.end('after');
+    assert.equal((await connection.response()).content, 'after');
+  }
+  for (const each of [...byWorker.values()].flat()) each[Symbol.dispose]();
+});
+
+test('who leaves a response that others read, in whichever worker, does not end it', async () => {
+  const target = '/left';
+  const chunk = contentOf(target, 128 * 1024);
+  const byWorker = await connectionsToAll(2);
+  const all = [...byWorker.values()].flat();
+  for (const connection of all) {
+    connection.send(`GET ${target} HTTP/1.1\r\nHost: a.example\r\n\r\n`);
+  }
+  const response = await asked(target);
+  // Without a length, it is fetched for those who read it alone.
+  for (let i = 0; i < 16; i++) response.write(chunk);
+  await until(() => all.every((each) => each.unread.length > MIB), 'all to read');
+  const leaving = byWorker.get(await workerOf(response))!;
+  for (const connection of leaving) connection[Symbol.dispose]();
+  for (let i = 0; i < 16; i++) response.write(chunk);
+  response.end();
+  for (const connection of all.filter((each) => !leaving.includes(each))) {
+    const { content } = await connection.response();
+    assert.equal(content.length, 32 * chunk.length);
+    connection[Symbol.dispose]();
+  }
+  assert.equal(origin.asked(target).length, 1);
 });
 
 test('a worker that is killed while it asks: another one asks in its place, at once', async () => {

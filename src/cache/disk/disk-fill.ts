@@ -58,6 +58,8 @@ export interface FillHost {
   readonly isShared: boolean;
   /** The head is in its segment, or more of the content is. */
   publish(fill: DiskFill): void;
+  /** Another process reads the fill, or waits for it. */
+  isWanted(fill: DiskFill): boolean;
 }
 
 export class DiskFill implements ContentWriter, StoreHit {
@@ -109,7 +111,7 @@ export class DiskFill implements ContentWriter, StoreHit {
   }
 
   get hasReaders(): boolean {
-    return this.#readings.size > 0;
+    return this.#readings.size > 0 || this.#host.isWanted(this);
   }
 
   get isDropped(): boolean {

@@ -152,6 +152,7 @@ export class DiskStore implements Store {
         }),
       isShared: this.machineFetches !== null,
       publish: (fill) => this.machineFetches?.publish(fill),
+      isWanted: (fill) => this.machineFetches?.isWanted(fill) ?? false,
     };
   }
 

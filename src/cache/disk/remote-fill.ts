@@ -49,6 +49,10 @@ export class RemoteFill implements StoreHit {
     };
   }
 
+  get hasReaders(): boolean {
+    return this.#readings.size > 0;
+  }
+
   /** More has been written. */
   advance(length: number): void {
     if (length <= this.length) return;

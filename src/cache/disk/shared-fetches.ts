@@ -48,6 +48,8 @@ interface Own {
 
 interface Watch {
   readonly key: string;
+  /** The key's when it began: what is removed since must not be answered with. */
+  readonly generation: number;
   readonly place: HeldPlace;
   readonly waiter: MachineWaiter;
   readonly sinceMs: number;
@@ -130,6 +132,12 @@ export class SharedFetches implements MachineFetches {
     if (own.fill === fill) own.lease.hasFlushed(fill.flushed);
   }
 
+  /** Another process reads the fill, or waits for it. */
+  isWanted(fill: DiskFill): boolean {
+    const own = this.#own.get(fill.key);
+    return own !== undefined && !own.isEnded && own.lease.isWanted;
+  }
+
   /** What this process has stored under the key can be looked up by others. */
   noteListed(key: string): void {
     const own = this.#own.get(key);
@@ -147,7 +155,10 @@ export class SharedFetches implements MachineFetches {
 
   #watch(key: string, place: HeldPlace, waiter: MachineWaiter): void {
     const sinceMs = this.#host.now();
-    this.#watches.add({ key, place, waiter, sinceMs, isReading: false, remote: null });
+    const generation = this.#host.generations.ofTarget(key);
+    const state = { isReading: false, remote: null };
+    this.#watches.add({ key, generation, place, waiter, sinceMs, ...state });
+    place.want();
     if (this.#timer !== null) return;
     this.#timer = setInterval(() => this.#lookAtAll(), LOOK_MS);
     this.#timer.unref();
@@ -155,9 +166,15 @@ export class SharedFetches implements MachineFetches {
 
   #lookAtAll(): void {
     for (const watch of [...this.#watches]) {
-      if (watch.remote !== null) this.#follow(watch, watch.remote);
-      else if (watch.waiter.isGone) this.#watches.delete(watch);
-      else this.#look(watch, watch.place.look());
+      if (watch.remote !== null) {
+        if (watch.remote.hasReaders) watch.place.want();
+        this.#follow(watch, watch.remote);
+      } else if (watch.waiter.isGone) {
+        this.#watches.delete(watch);
+      } else {
+        watch.place.want();
+        this.#look(watch, watch.place.look());
+      }
     }
     if (this.#watches.size > 0 || this.#timer === null) return;
     clearInterval(this.#timer);
@@ -169,7 +186,7 @@ export class SharedFetches implements MachineFetches {
     if (sight.kind === 'passed') {
       this.#watches.delete(watch);
       waiter.onPassed();
-    } else if (sight.kind === 'over') {
+    } else if (sight.kind === 'over' || this.#isOutdated(watch)) {
       this.#watches.delete(watch);
       waiter.onOver();
     } else if (sight.kind === 'filling') {
@@ -182,13 +199,18 @@ export class SharedFetches implements MachineFetches {
     }
   }
 
+  #isOutdated({ key, generation }: Watch): boolean {
+    return this.#host.generations.ofTarget(key) !== generation;
+  }
+
   #readHead(watch: Watch, sight: Sight & { readonly kind: 'filling' }): void {
     const { key, waiter } = watch;
     watch.isReading = true;
     this.#host.files.read(sight.segment, 0, sight.headLength, (bytes) => {
       if (this.#closed || waiter.isGone) return;
       const head = bytes === null ? undefined : decodeHead(bytes);
-      if (head === undefined || head.key !== key || head.seed !== sight.seed) {
+      const isOther = head === undefined || head.key !== key || head.seed !== sight.seed;
+      if (isOther || this.#isOutdated(watch)) {
         // It has ended meanwhile, and the next look tells how.
         watch.isReading = false;
         return;
