@@ -203,8 +203,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       return;
     }
     const stale = decision.use === 'stale';
-    if (selected.response.partial !== null && this.#assembleParts(selected, hits)) return;
-    if (!this.#serve(selected, stale ? 'stale' : 'hit')) {
+    const outcome = stale ? 'stale' : 'hit';
+    const isPart = selected.response.partial !== null;
+    if (isPart && this.#assembleParts(selected, hits, outcome)) return;
+    if (!this.#serve(selected, outcome)) {
       this.#miss(selected.response.partial === null ? 'request' : 'partial', null);
       return;
     }
@@ -231,7 +233,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   /** Answers from stored parts and, when they do not have all of it, what they lack. */
-  #assembleParts(selected: StoreHit, hits: readonly StoreHit[]): boolean {
+  #assembleParts(selected: StoreHit, hits: readonly StoreHit[], outcome: CacheOutcome): boolean {
     const { clock, cachePolicy } = this.#environment;
     const input = this.#assembly();
     const nowMs = clock.wallMs();
@@ -243,8 +245,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     }
     if (isWhole) {
       const { status, fields, contentLength } = completion.answer;
-      this.#record.cache = 'hit';
-      this.#sendStoredHead(status, fields, contentLength, selected, 'hit');
+      this.#record.cache = outcome;
+      this.#sendStoredHead(status, fields, contentLength, selected, outcome);
     }
     this.#assemble(AssembledReply.ofParts(input, completion));
     return true;
