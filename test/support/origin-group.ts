@@ -177,12 +177,9 @@ class Recorder implements FetchHandler {
 
   onRequestStarted(): void {
     if (this.#content === '') return;
-    // The connection is not ours before the return.
-    queueMicrotask(() => {
-      if (!this.#isSent) this.fetch.sendContent(Buffer.from(this.#content));
-      this.#isSent = true;
-      this.fetch.sendEnd(null);
-    });
+    if (!this.#isSent) this.fetch.sendContent(Buffer.from(this.#content));
+    this.#isSent = true;
+    this.fetch.sendEnd(null);
   }
 
   onRequestRestart(): void {}
