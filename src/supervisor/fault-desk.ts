@@ -156,7 +156,8 @@ export class FaultDesk {
   /** A handshake has failed in a way that its worker has not seen before. */
   handshakeFailed(index: number, { connection, signature }: HandshakeFault): void {
     const region = this.#local?.region ?? this.#input.flightRegion(index);
-    const snapshot = takeSnapshot(region);
+    // Traffic goes on meanwhile, in this very process when the worker is ours: one is read quickly.
+    const snapshot = takeSnapshot(region, connection);
     if (snapshot === null) return;
     const failure = { connection, signature, nowMs: Date.now() };
     const capsule = capsuleOfFailure(snapshot, failure, this.#configurationFacts);
@@ -251,12 +252,17 @@ export class FaultDesk {
     this.#stacks.delete(pid);
     const { kind, death } = explained;
     const report = { kind, death: death!, nowMs, nativeStack };
-    const capsule = capsuleOfDeath(snapshot, report, this.#configurationFacts);
+    const facts = this.#configurationFacts;
+    // The replacement comes first: for what it starts with, the suspect is enough.
+    const inside = snapshot.header[FlightHeader.insideConnection]!;
+    const slots = snapshot.slots.filter(({ connection }) => connection === inside);
+    const brief = capsuleOfDeath({ ...snapshot, slots }, report, facts);
     this.#lastGood.died(performance.now());
-    this.#fuses.died(capsule, without);
-    this.#refuse(capsule);
-    // The replacement comes first: packing takes milliseconds.
+    this.#fuses.died(brief, without);
+    this.#refuse(brief);
+    // With all the others it takes tens of milliseconds.
     setImmediate(() => {
+      const capsule = capsuleOfDeath(snapshot, report, facts);
       const file = this.#save(capsule);
       if (file === null || nativeStack !== null || findStack === null) return;
       void findStack().then((stack) => {

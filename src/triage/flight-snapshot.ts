@@ -34,8 +34,11 @@ export interface SlotSnapshot {
   readonly words: Int32Array;
 }
 
-/** Null when nobody has recorded there, or in another layout. `region` begins at a multiple of 8. */
-export function takeSnapshot(region: Uint8Array): FlightSnapshot | null {
+/**
+ * Null when nobody has recorded there, or in another layout. `region` begins at a multiple of 8.
+ * `only` is the number of the one connection that is wanted; without it, all.
+ */
+export function takeSnapshot(region: Uint8Array, only?: number): FlightSnapshot | null {
   if (region.length < flightRegionBytes || region.byteOffset % 8 !== 0) return null;
   const { buffer, byteOffset } = region;
   const words = new Int32Array(buffer, byteOffset, flightRegionBytes / 4);
@@ -49,7 +52,7 @@ export function takeSnapshot(region: Uint8Array): FlightSnapshot | null {
   for (let index = 0; index < FLIGHT_SLOTS; index++) {
     const base = slotWord(index);
     const connection = words[base + SlotHeader.connection]!;
-    if (connection === 0) continue;
+    if (connection === 0 || (only !== undefined && connection !== only)) continue;
     const room = FLIGHT_SLOT_WORDS - SLOT_HEADER_WORDS;
     const start = base + SLOT_HEADER_WORDS;
     slots.push({
