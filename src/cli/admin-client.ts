@@ -1,4 +1,5 @@
 /** Asks the admin endpoint of a running sluice. */
+import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { UsageError } from '../base/errors.ts';
 import { optionNamed } from '../config/option-table.ts';
@@ -28,6 +29,36 @@ export async function askAdmin(
   body?: unknown,
   timeoutMs = ANSWER_TIMEOUT_MS,
 ): Promise<unknown> {
+  const { status, type, text } = await exchange(words, path, body, timeoutMs);
+  const isJson = type === 'application/json';
+  const answer: unknown = isJson ? JSON.parse(text) : { error: text.trim() };
+  if (status === 200) return answer;
+  const { error } = answer as { error: string };
+  const command = words.action === '' ? words.command : `${words.command} ${words.action}`;
+  const remedy =
+    status === 401 ? `name the file of its token in ${TOKEN_FILE_VARIABLE}` : 'see sluice --help';
+  throw new UsageError(`${command}: ${error}`, remedy);
+}
+
+/** As `askAdmin`, of a page of text. */
+export async function askAdminText(words: ActionWords, path: string): Promise<string> {
+  const { status, text } = await exchange(words, path, undefined, ANSWER_TIMEOUT_MS);
+  if (status === 200) return text;
+  throw new UsageError(`${words.command}: ${text.trim()}`, 'see sluice --help');
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+}
+
+async function exchange(
+  words: ActionWords,
+  path: string,
+  body: unknown,
+  timeoutMs: number,
+): Promise<Answer> {
   const endpoint = adminOf(words);
   const where = 'path' in endpoint ? { socketPath: endpoint.path } : endpoint;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -35,28 +66,37 @@ export async function askAdmin(
     ...where,
     path,
     method: body === undefined ? 'GET' : 'POST',
-    headers: { host: 'localhost', 'content-type': 'application/json' },
+    headers: { host: 'localhost', 'content-type': 'application/json', ...authorization() },
     timeout: timeoutMs,
     agent: false,
   });
   outgoing.on('response', resolve).on('error', reject);
   outgoing.on('timeout', () => outgoing.destroy(new Error('no answer')));
   outgoing.end(body === undefined ? '' : JSON.stringify(body));
-  let response: IncomingMessage;
-  let text: string;
   try {
-    response = await promise;
-    text = Buffer.concat(await response.toArray()).toString('utf8');
+    const response = await promise;
+    const text = Buffer.concat(await response.toArray()).toString('utf8');
+    const type = response.headers['content-type'] ?? '';
+    return { status: response.statusCode ?? 0, type, text };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const address = words.flags.get('admin') ?? ADMIN_DEFAULT;
     const remedy = 'start sluice with --admin, and name the same address here with --admin';
     throw new UsageError(`no admin endpoint at ${address} (${code ?? message})`, remedy);
   }
-  const isJson = response.headers['content-type'] === 'application/json';
-  const answer: unknown = isJson ? JSON.parse(text) : { error: text.trim() };
-  if (response.statusCode === 200) return answer;
-  const { error } = answer as { error: string };
-  const command = words.action === '' ? words.command : `${words.command} ${words.action}`;
-  throw new UsageError(`${command}: ${error}`, 'see sluice --help');
+}
+
+/** Where commands find the token of --admin-token-file. */
+const TOKEN_FILE_VARIABLE = 'SLUICE_ADMIN_TOKEN_FILE';
+
+function authorization(): { authorization?: string } {
+  const file = process.env[TOKEN_FILE_VARIABLE] ?? '';
+  if (file === '') return {};
+  try {
+    return { authorization: `Bearer ${readFileSync(file, 'utf8').trim()}` };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const problem = `${TOKEN_FILE_VARIABLE} ${JSON.stringify(file)}: cannot be read (${code})`;
+    throw new UsageError(problem, 'name the file that --admin-token-file names');
+  }
 }

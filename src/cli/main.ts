@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import { parseCommandLine } from '../config/command-line.ts';
+import { commands } from './commands.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -25,41 +26,10 @@ export async function conclude(perform: () => Promise<number>): Promise<void> {
 }
 
 async function perform(words: readonly string[]): Promise<number> {
-  if (words[0] === 'cache' && !words.includes('--help')) {
-    const { cacheCommand } = await import('./cache.ts');
-    return cacheCommand(words.slice(1));
-  }
-  if (words[0] === 'handshakes' && !words.includes('--help')) {
-    const { handshakesCommand } = await import('./handshakes.ts');
-    return handshakesCommand(words.slice(1));
-  }
-  if (words[0] === 'origins' && !words.includes('--help')) {
-    const { originsCommand } = await import('./origins.ts');
-    return originsCommand(words.slice(1));
-  }
-  if (words[0] === 'fuse' && !words.includes('--help')) {
-    const { fuseCommand } = await import('./fuse.ts');
-    return fuseCommand(words.slice(1));
-  }
-  if (words[0] === 'capsules' && !words.includes('--help')) {
-    const { capsulesCommand } = await import('./capsules.ts');
-    return capsulesCommand(words.slice(1));
-  }
-  if (words[0] === 'reload' && !words.includes('--help')) {
-    const { reloadCommand } = await import('./reload.ts');
-    return reloadCommand(words.slice(1));
-  }
-  if (words[0] === 'check' && !words.includes('--help')) {
-    const { checkCommand } = await import('./check.ts');
-    return checkCommand(words.slice(1));
-  }
-  if (words[0] === 'config' && !words.includes('--help')) {
-    const { configCommand } = await import('./config.ts');
-    return configCommand(words.slice(1));
-  }
-  if (words[0] === 'upgrade' && !words.includes('--help')) {
-    const { upgradeCommand } = await import('./upgrade.ts');
-    return upgradeCommand(words.slice(1));
+  const [first = ''] = words;
+  if (Object.hasOwn(commands, first) && !words.includes('--help')) {
+    const command = await commands[first]!();
+    return command(words.slice(1));
   }
   const commandLine = parseCommandLine(words, process.cwd());
   switch (commandLine.command) {

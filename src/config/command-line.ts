@@ -17,13 +17,18 @@ const COMMANDS = ['run', 'demo'] as const;
 /** Commands with words of their own (cli/), for whom a typing mistake is looked for here. */
 const OTHER_COMMANDS = [
   'cache',
-  'check',
-  'config',
-  'handshakes',
   'capsules',
+  'check',
+  'completion',
+  'config',
+  'drain',
   'fuse',
+  'handshakes',
+  'metrics',
   'origins',
   'reload',
+  'status',
+  'top',
   'upgrade',
 ];
 const SHORT_FLAGS: Record<string, string> = { '-h': '--help', '-V': '--version' };

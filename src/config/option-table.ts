@@ -396,7 +396,7 @@ const definitions = [
     name: 'admin',
     type: 'endpoint-or-off',
     placeholder: '[HOST:]PORT|off',
-    summary: 'Serve /metrics, /stats, /healthz and /cache.',
+    summary: 'Serve metrics, states and commands to this machine.',
     details:
       'Plaintext HTTP, on a loopback address or a UNIX socket (`unix:PATH`) only. Any user of this ' +
       'machine that reaches it may purge the cache; a socket in a directory of its own keeps ' +
@@ -405,6 +405,19 @@ const definitions = [
     demoDefaultText: '127.0.0.1:8081',
     repeatable: false,
     example: '8081',
+  },
+  {
+    name: 'admin-token-file',
+    type: 'path',
+    placeholder: 'FILE',
+    summary: 'A secret that the admin endpoint asks for on TCP.',
+    details:
+      'One line of at least 16 characters, sent as `Authorization: Bearer`. /healthz and /metrics ' +
+      'need none, nor does a UNIX socket, whose directory says who may come. Commands read it from ' +
+      'the file that SLUICE_ADMIN_TOKEN_FILE names.',
+    defaultText: 'none',
+    repeatable: false,
+    example: '/etc/sluice/admin-token',
   },
   {
     name: 'pid-file',

@@ -151,6 +151,8 @@ export interface SluiceOptions {
   /** Which handshakes have a line. */
   readonly handshakeLogScope: 'failed' | 'all';
   readonly admin: Endpoint | null;
+  /** What TCP clients of the admin endpoint must know; '' for nothing. */
+  readonly adminToken: string;
   /** Where the process identifier is written, or ''. */
   readonly pidFile: string;
   /** Milliseconds that running exchanges get on SIGTERM. */

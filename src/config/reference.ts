@@ -32,6 +32,11 @@ Usage:
   sluice handshakes rearm NAME        call an observer again that was cut off
   sluice origins                      tell how the servers of each group of origins do
   sluice origins drain GROUP/SERVER   take a server out (drain, down) or in (up)
+  sluice status                       say whether it serves, and how its workers do
+  sluice top                          draw requests, hits, times, handshakes and origins, every second
+  sluice metrics                      print all metrics
+  sluice drain                        have it finish what is under way, and end
+  sluice completion bash|zsh|fish     print a script for your shell
   sluice upgrade                      have the program on disk take over, without downtime
   sluice reload [--trial TIME]        read the configuration again: try it, then put it in force
   sluice capsules list                name what was recorded of faults, newest first

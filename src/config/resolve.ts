@@ -1,5 +1,13 @@
 /** From values as written to validated, frozen options. */
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+} from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
@@ -94,6 +102,7 @@ export async function resolveOptions(
     handshakeLog: () => resolveLog(values, 'handshake-log', surroundings),
     handshakeLogScope: () => values.required('handshake-log-scope', parseLogScope),
     admin: () => resolveAdmin(values, sections),
+    adminToken: () => resolveAdminToken(values),
     pidFile: () => values.one('pid-file', parsePath) ?? '',
     drainTimeoutMs: () => values.required('drain-timeout', parseDuration),
   });
@@ -309,6 +318,28 @@ function refuseTaken(
       taken.add(text);
     }
   }
+}
+
+function readSecret(given: GivenValue, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    refuse(given, `cannot be read (${code})`, 'name a file that this user may read');
+  }
+}
+
+/** Shorter ones can be tried out. */
+const TOKEN_CHARACTERS_MIN = 16;
+
+function resolveAdminToken(values: OptionValues): string {
+  const given = values.given('admin-token-file')?.at(-1);
+  const file = values.one('admin-token-file', parsePath);
+  if (given === undefined || file === undefined) return '';
+  const token = readSecret(given, file).trim();
+  if (token.length >= TOKEN_CHARACTERS_MIN && !/\s/.test(token)) return token;
+  const remedy = 'write one line without spaces, as openssl rand -hex 32 makes it';
+  refuse(given, `not a secret of at least ${TOKEN_CHARACTERS_MIN} characters`, remedy);
 }
 
 function resolveAdmin(values: OptionValues, { listeners = [] }: FileSections): Endpoint | null {

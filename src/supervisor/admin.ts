@@ -3,6 +3,7 @@
  * UNIX socket, and only for requests that name such a host: a web page that points its own name at
  * 127.0.0.1 gets nothing. What writes is guarded further; see admin-routes.ts.
  */
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { SluiceError } from '../base/errors.ts';
@@ -28,6 +29,8 @@ export interface AdminSources {
   readonly cacheOptions: CacheOptions;
   /** What other parts of the supervisor offer. */
   readonly routes: readonly AdminRoute[];
+  /** Asked of TCP clients, but for health and metrics; '' for none. */
+  readonly token: string;
   /** One line for the operator, for everything that was changed. */
   report(message: string): void;
 }
@@ -95,6 +98,12 @@ async function answer(
     send(response, 403, 'text/plain', 'The admin endpoint answers to localhost only.\n');
     return;
   }
+  if (!isAuthorized(request, sources.token)) {
+    response.setHeader('WWW-Authenticate', 'Bearer');
+    const body = { error: 'the token of --admin-token-file is missing or wrong' };
+    send(response, 401, 'application/json', `${JSON.stringify(body)}\n`);
+    return;
+  }
   const routed = await answerRoute(routes, request, sources.report);
   if (routed !== null) {
     if (routed.allow !== undefined) response.setHeader('Allow', routed.allow);
@@ -105,6 +114,18 @@ async function answer(
   } else {
     answerPath(request.url?.split('?')[0] ?? '/', response, routes, sources);
   }
+}
+
+/** Load balancers and Prometheus need no secret; whoever reaches a UNIX socket was let there. */
+const OPEN_PATHS = ['/healthz', '/metrics'];
+
+function isAuthorized(request: IncomingMessage, token: string): boolean {
+  const isTcp = request.socket.remoteAddress !== undefined;
+  if (token === '' || !isTcp || OPEN_PATHS.includes(request.url ?? '')) return true;
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  // Compared as digests: lengths and common beginnings take the same time.
+  const given = request.headers.authorization ?? '';
+  return timingSafeEqual(digest(given), digest(`Bearer ${token}`));
 }
 
 function answerPath(

@@ -25,6 +25,7 @@ const FIXED_KEYS: readonly (keyof SluiceOptions)[] = [
   'accessLog',
   'accessLogFormat',
   'admin',
+  'adminToken',
   'recorder',
   'fuses',
   'dangerModules',

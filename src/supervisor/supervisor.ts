@@ -37,6 +37,7 @@ import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy } from './restart-policy.ts';
 import type { ServiceManager } from './systemd-notices.ts';
 import { TicketKeeper } from './ticket-keeper.ts';
+import { trafficRoutes } from './traffic-routes.ts';
 import { startSuccessor, upgradeRoute } from './upgrade.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -244,8 +245,14 @@ export class Supervisor {
         ...reloadRoutes(this.#reload),
         ...originRoutes(this.#originSources()),
         ...this.#faults.routes(),
+        ...trafficRoutes({
+          regions: () => this.regions,
+          options: () => this.#options,
+          end: this.#input.end,
+        }),
         upgradeRoute(() => this.upgrade()),
       ],
+      token: this.#input.options.adminToken,
       report: this.#input.report,
       regions: () => {
         // Workers sample themselves; with one worker that is this process.

@@ -20,7 +20,7 @@ export const adminSchema = either(
   [
     flagKey('admin'),
     section(
-      { address: flagKey('admin') },
+      { address: flagKey('admin'), 'token-file': flagKey('admin-token-file') },
       { title: 'With more that is said of it.', examples: [{ address: '127.0.0.1:8081' }] },
     ),
   ],

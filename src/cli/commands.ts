@@ -1,0 +1,19 @@
+/** Commands that have words of their own, each loaded when it is asked for. */
+type Command = (words: readonly string[]) => number | Promise<number>;
+
+export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  cache: async () => (await import('./cache.ts')).cacheCommand,
+  capsules: async () => (await import('./capsules.ts')).capsulesCommand,
+  check: async () => (await import('./check.ts')).checkCommand,
+  completion: async () => (await import('./completion.ts')).completionCommand,
+  config: async () => (await import('./config.ts')).configCommand,
+  drain: async () => (await import('./status.ts')).drainCommand,
+  fuse: async () => (await import('./fuse.ts')).fuseCommand,
+  handshakes: async () => (await import('./handshakes.ts')).handshakesCommand,
+  metrics: async () => (await import('./status.ts')).metricsCommand,
+  origins: async () => (await import('./origins.ts')).originsCommand,
+  reload: async () => (await import('./reload.ts')).reloadCommand,
+  status: async () => (await import('./status.ts')).statusCommand,
+  top: async () => (await import('./top.ts')).topCommand,
+  upgrade: async () => (await import('./upgrade.ts')).upgradeCommand,
+};

@@ -1,0 +1,50 @@
+/** `sluice status`, `metrics` and `drain`: a running sluice at a glance, its numbers, and its end. */
+import type { SupervisorStatus } from '../supervisor/supervisor.ts';
+import { type ActionWords, parseFlags, printAnswer } from './action-words.ts';
+import { askAdmin, askAdminText } from './admin-client.ts';
+import { uptimeText } from './top-frame.ts';
+
+const FLAGS = { admin: true, json: false };
+
+/** Resolves with the exit code: 0 when it serves. */
+export async function statusCommand(words: readonly string[]): Promise<number> {
+  const parsed = parseFlags('status', FLAGS, words);
+  const { metrics: _metrics, ...status } = (await askAdmin(
+    parsed,
+    '/stats',
+  )) as SupervisorStatus & {
+    metrics: unknown;
+  };
+  printAnswer(parsed, status, statusText(status));
+  const serves = status.workers.some(({ state }) => state === 'running');
+  return status.state === 'running' && serves ? 0 : 1;
+}
+
+function statusText({ version, pid, state, uptimeSeconds, workers }: SupervisorStatus): string {
+  const lines = workers.map(
+    (worker) =>
+      `  worker ${worker.index}  ${worker.state}  pid ${worker.pid ?? '–'}  since ${worker.startedAt}` +
+      `${worker.restarts === 0 ? '' : `  replaced ${worker.restarts} times`}`,
+  );
+  const head = `sluice ${version}  ${state}  pid ${pid}  up ${uptimeText(uptimeSeconds)}`;
+  return `${[head, ...lines].join('\n')}\n`;
+}
+
+/** All metrics: as Prometheus reads them, or as JSON. */
+export async function metricsCommand(words: readonly string[]): Promise<number> {
+  const parsed = parseFlags('metrics', FLAGS, words);
+  if (parsed.flags.has('json')) {
+    const { metrics } = (await askAdmin(parsed, '/stats')) as { metrics: unknown };
+    process.stdout.write(`${JSON.stringify(metrics, null, 2)}\n`);
+  } else {
+    process.stdout.write(await askAdminText(parsed, '/metrics'));
+  }
+  return 0;
+}
+
+export async function drainCommand(words: readonly string[]): Promise<number> {
+  const parsed: ActionWords = parseFlags('drain', FLAGS, words);
+  const answer = await askAdmin(parsed, '/drain', {});
+  printAnswer(parsed, answer, 'it accepts no more, finishes what is under way, and ends\n');
+  return 0;
+}

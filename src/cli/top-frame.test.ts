@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { TrafficSample } from '../supervisor/traffic-routes.ts';
+import { topFrame, uptimeText } from './top-frame.ts';
+
+const nothing: TrafficSample = {
+  atMs: 1_000,
+  requests: 0,
+  byStatus: {},
+  byCache: {},
+  durations: [0, 0, 0, 0],
+  bounds: [0.001, 0.01, 0.1],
+  connections: 0,
+  handshakes: {},
+  handshakesFailed: 0,
+  resumed: 0,
+  earlyDataAccepted: 0,
+  earlyDataRejected: 0,
+  bytesOut: 0,
+};
+
+const later: TrafficSample = {
+  ...nothing,
+  atMs: 3_000,
+  requests: 200,
+  byStatus: { '2xx': 190, '5xx': 10 },
+  byCache: { hit: 150, miss: 50 },
+  durations: [120, 60, 18, 2],
+  connections: 7,
+  handshakes: { X25519MLKEM768: 30, X25519: 10 },
+  handshakesFailed: 4,
+  resumed: 20,
+  earlyDataAccepted: 6,
+  earlyDataRejected: 2,
+  bytesOut: 4_194_304,
+};
+
+const rest = { origins: [], version: '1.2.3', uptimeSeconds: 90, workers: [] };
+
+test('two samples become rates, shares and times', () => {
+  const frame = topFrame({
+    ...rest,
+    before: nothing,
+    now: later,
+    workers: [
+      { state: 'running', restarts: 1 },
+      { state: 'starting', restarts: 0 },
+    ],
+  });
+  for (const words of [
+    'sluice 1.2.3  up 1 min  1 of 2 workers, 1 replaced',
+    'requests    100/s   p50 ≤1.0 ms  p95 ≤100 ms  p99 ≤100 ms',
+    'hits         75 % ██████████████████░░░░░░',
+    '2xx 95/s  5xx 5.0/s',
+    '2.0 MiB/s over 7 connections',
+    'handshakes  20/s    50 % resumed, 2.0/s failed',
+    '0-RTT       3.0/s accepted, 1.0/s rejected',
+    'X25519MLKEM768      75 %',
+  ]) {
+    assert.ok(frame.includes(words), `${words}\n${frame}`);
+  }
+});
+
+test('without traffic there is nothing to say, and no division by it', () => {
+  const frame = topFrame({ ...rest, before: nothing, now: { ...nothing, atMs: 2_000 } });
+  assert.match(frame, /requests {4}0\.0\/s {3}p50 – {2}p95 – {2}p99 –/);
+  assert.doesNotMatch(frame, /NaN|Infinity|undefined/);
+});
+
+test('only what is between the samples counts', () => {
+  const frame = topFrame({ ...rest, before: later, now: { ...later, atMs: 4_000 } });
+  assert.match(frame, /requests {4}0\.0\/s/);
+  assert.doesNotMatch(frame, /X25519/);
+});
+
+test('servers of origins are listed, and the rest are counted', () => {
+  const server = {
+    name: 'http://o',
+    state: 'up',
+    underWay: 3,
+    meanResponseMs: 12,
+  };
+  const servers = Array.from({ length: 10 }, () => server);
+  const origins = [{ name: 'app', servers }] as unknown as Parameters<
+    typeof topFrame
+  >[0]['origins'];
+  const frame = topFrame({ ...rest, before: nothing, now: later, origins });
+  assert.match(frame, /● app\/http:\/\/o {2}up, 3 under way, 12 ms on average/);
+  assert.match(frame, /and 2 more: sluice origins/);
+});
+
+test('times since the start are said in the two largest units', () => {
+  assert.equal(uptimeText(42), '42 s');
+  assert.equal(uptimeText(3_700), '1 h 1 min');
+  assert.equal(uptimeText(180_000), '2 d 2 h');
+});

@@ -1,0 +1,152 @@
+/** One picture of `sluice top`, from two samples: pure. */
+import type { GroupReport } from '../supervisor/origin-routes.ts';
+import type { TrafficSample } from '../supervisor/traffic-routes.ts';
+
+export interface TopInput {
+  readonly before: TrafficSample;
+  readonly now: TrafficSample;
+  readonly origins: readonly GroupReport[];
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  readonly workers: readonly { readonly state: string; readonly restarts: number }[];
+}
+
+const BAR_WIDTH = 24;
+/** Origins' servers that are shown; the rest are counted. */
+const SERVERS_SHOWN_MAX = 8;
+const GROUPS_SHOWN_MAX = 6;
+
+export function topFrame({
+  before,
+  now,
+  origins,
+  version,
+  uptimeSeconds,
+  workers,
+}: TopInput): string {
+  const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
+  const rate = (count: number) => (count / seconds).toFixed(count / seconds < 10 ? 1 : 0);
+  const between = (pick: (sample: TrafficSample) => number) => pick(now) - pick(before);
+  const requests = between((sample) => sample.requests);
+  const answered = countsBetween(before.byCache, now.byCache);
+  const hits = (answered.hit ?? 0) + (answered.stale ?? 0);
+  const durations = now.durations.map((count, i) => count - (before.durations[i] ?? 0));
+  const time = (fraction: number) => timeText(quantile(durations, now.bounds, fraction));
+  const running = workers.filter(({ state }) => state === 'running').length;
+  const restarts = workers.reduce((sum, one) => sum + one.restarts, 0);
+  const died = restarts === 0 ? '' : `, ${restarts} replaced`;
+  const lines = [
+    `sluice ${version}  up ${uptimeText(uptimeSeconds)}  ${running} of ${workers.length} workers${died}`,
+    '',
+    `requests    ${rate(requests)}/s   p50 ${time(0.5)}  p95 ${time(0.95)}  p99 ${time(0.99)}`,
+    `hits        ${share(hits, requests)} ${bar(hits, requests)}`,
+    `statuses    ${countsText(countsBetween(before.byStatus, now.byStatus), rate)}`,
+    `sent        ${bytesText(between((sample) => sample.bytesOut) / seconds)}/s over ${now.connections} connections`,
+    '',
+    ...handshakeLines(before, now, rate),
+    '',
+    ...originLines(origins),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function handshakeLines(
+  before: TrafficSample,
+  now: TrafficSample,
+  rate: (count: number) => string,
+): string[] {
+  const groups = countsBetween(before.handshakes, now.handshakes);
+  const total = Object.values(groups).reduce((sum, count) => sum + count, 0);
+  const failed = now.handshakesFailed - before.handshakesFailed;
+  const resumed = now.resumed - before.resumed;
+  const accepted = now.earlyDataAccepted - before.earlyDataAccepted;
+  const rejected = now.earlyDataRejected - before.earlyDataRejected;
+  const largest = Object.entries(groups)
+    .filter(([, count]) => count > 0)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, GROUPS_SHOWN_MAX);
+  return [
+    `handshakes  ${rate(total)}/s   ${share(resumed, total)} resumed, ${rate(failed)}/s failed`,
+    `0-RTT       ${rate(accepted)}/s accepted, ${rate(rejected)}/s rejected`,
+    ...largest.map(
+      ([name, count]) => `  ${name.padEnd(18)} ${share(count, total)} ${bar(count, total)}`,
+    ),
+  ];
+}
+
+function originLines(origins: readonly GroupReport[]): string[] {
+  const servers = origins.flatMap((group) => group.servers.map((server) => ({ group, server })));
+  const lines = servers.slice(0, SERVERS_SHOWN_MAX).map(({ group, server }) => {
+    const { name, state, underWay, meanResponseMs } = server;
+    const mean = meanResponseMs === null ? '' : `, ${meanResponseMs} ms on average`;
+    return `  ${state === 'up' ? '●' : '○'} ${group.name}/${name}  ${state}, ${underWay} under way${mean}`;
+  });
+  const rest = servers.length - lines.length;
+  return ['origins', ...lines, ...(rest > 0 ? [`  and ${rest} more: sluice origins`] : [])];
+}
+
+function countsBetween(
+  before: Readonly<Record<string, number>>,
+  now: Readonly<Record<string, number>>,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(now).map(([name, count]) => [name, count - (before[name] ?? 0)]),
+  );
+}
+
+function countsText(counts: Record<string, number>, rate: (count: number) => string): string {
+  const shown = Object.entries(counts).filter(([, count]) => count > 0);
+  if (shown.length === 0) return 'none';
+  return shown.map(([name, count]) => `${name} ${rate(count)}/s`).join('  ');
+}
+
+/** The bound that so many of the requests were within; null without, or beyond the last. */
+function quantile(
+  counts: readonly number[],
+  bounds: readonly number[],
+  fraction: number,
+): number | null {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  let seen = 0;
+  for (const [i, count] of counts.entries()) {
+    seen += count;
+    if (count > 0 && seen >= total * fraction) return bounds[i] ?? null;
+  }
+  return null;
+}
+
+function timeText(seconds: number | null): string {
+  if (seconds === null) return '–';
+  if (seconds >= 1) return `≤${seconds.toFixed(1)} s`;
+  const milliseconds = seconds * 1_000;
+  return `≤${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
+}
+
+function share(part: number, whole: number): string {
+  return whole <= 0 ? '  –  ' : `${((part / whole) * 100).toFixed(0).padStart(3)} %`;
+}
+
+function bar(part: number, whole: number): string {
+  const filled = whole <= 0 ? 0 : Math.round((part / whole) * BAR_WIDTH);
+  return '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
+}
+
+function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1_024 && unit < units.length - 1) {
+    value /= 1_024;
+    unit++;
+  }
+  return `${value.toFixed(unit === 0 || value >= 100 ? 0 : 1)} ${units[unit]}`;
+}
+
+export function uptimeText(seconds: number): string {
+  const days = Math.floor(seconds / 86_400);
+  const hours = Math.floor((seconds % 86_400) / 3_600);
+  const minutes = Math.floor((seconds % 3_600) / 60);
+  if (days > 0) return `${days} d ${hours} h`;
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  return minutes > 0 ? `${minutes} min` : `${seconds} s`;
+}

@@ -1,0 +1,108 @@
+/** `/traffic`, `/config`, `/drain` of the admin endpoint: what there is to see at a glance, and the end. */
+import type { SluiceOptions } from '../config/options.ts';
+import { histogramBounds } from '../telemetry/metric-layout.ts';
+import { type MetricSnapshot, readMetrics } from '../telemetry/metrics-reader.ts';
+import { type AdminRoute, success } from './admin-routes.ts';
+
+/** Counts since the start, over all workers; two of them tell what is between. */
+export interface TrafficSample {
+  /** Milliseconds of this machine's clock. */
+  readonly atMs: number;
+  readonly requests: number;
+  /** By the status's hundreds, as `2xx`, or `none`. */
+  readonly byStatus: Readonly<Record<string, number>>;
+  readonly byCache: Readonly<Record<string, number>>;
+  /** Requests by the time they took: how many were within each of `bounds`, and beyond the last. */
+  readonly durations: readonly number[];
+  /** Seconds. */
+  readonly bounds: readonly number[];
+  readonly connections: number;
+  readonly handshakes: Readonly<Record<string, number>>;
+  readonly handshakesFailed: number;
+  readonly resumed: number;
+  readonly earlyDataAccepted: number;
+  readonly earlyDataRejected: number;
+  readonly bytesOut: number;
+}
+
+export interface TrafficSources {
+  regions(): readonly Uint8Array[];
+  options(): SluiceOptions;
+  /** Ends the process in order. */
+  end(): void;
+}
+
+export function trafficRoutes(sources: TrafficSources): AdminRoute[] {
+  return [
+    {
+      path: '/traffic',
+      summary: 'requests, hits, times, handshakes and early data, counted since the start',
+      get: () => success(trafficSample(readMetrics(sources.regions()), Date.now())),
+    },
+    {
+      path: '/config',
+      summary: 'the options in force, without keys and passwords',
+      get: () => success({ options: redacted(sources.options()) }),
+    },
+    {
+      path: '/drain',
+      summary: 'POST: accepts no more, finishes what is under way, and ends',
+      post() {
+        // The answer comes first.
+        setImmediate(() => sources.end());
+        return success({ state: 'draining' });
+      },
+    },
+  ];
+}
+
+export function trafficSample(metrics: readonly MetricSnapshot[], atMs: number): TrafficSample {
+  const seriesOf = (name: string) =>
+    metrics.find(({ definition }) => definition.name === name)?.series ?? [];
+  const total = (name: string) => seriesOf(name).reduce((sum, { value }) => sum + value, 0);
+  const by = (name: string, keyOf: (labels: readonly string[]) => string) => {
+    const sums: Record<string, number> = {};
+    for (const { labels, value } of seriesOf(name)) {
+      const key = keyOf(labels);
+      sums[key] = (sums[key] ?? 0) + value;
+    }
+    return sums;
+  };
+  const durations = seriesOf('sluice_request_duration_seconds').reduce<number[]>(
+    (sums, { buckets }) => buckets.map((count, i) => count + (sums[i] ?? 0)),
+    [],
+  );
+  const handshakes = 'sluice_tls_handshakes_total';
+  return {
+    atMs,
+    requests: total('sluice_requests_total'),
+    byStatus: by('sluice_requests_total', ([, status]) =>
+      /^\d/.test(status!) ? `${status![0]}xx` : 'none',
+    ),
+    byCache: by('sluice_requests_total', (labels) => labels.at(-1)!),
+    durations,
+    bounds: histogramBounds,
+    connections: total('sluice_connections_open'),
+    handshakes: by(handshakes, ([, group]) => (group === '' ? 'none' : group!)),
+    handshakesFailed: by(handshakes, (labels) => labels.at(-1)!).failed ?? 0,
+    resumed: by(handshakes, (labels) => labels.at(-2)!)['1'] ?? 0,
+    earlyDataAccepted: total('sluice_early_data_accepted_total'),
+    earlyDataRejected: total('sluice_early_data_rejected_total'),
+    bytesOut: total('sluice_response_content_bytes_total'),
+  };
+}
+
+/** Certificates are public, but long; keys, secrets and passwords are nobody's to read. */
+function redacted(value: unknown, key = ''): unknown {
+  if (typeof value === 'string') {
+    if (/(?:keyPem|secret|password|token)$/i.test(key)) return '(hidden)';
+    if (/Pem$/.test(key)) return `(${value.length} characters)`;
+    return value.replace(/\/\/[^/@\s]*@/g, '//(hidden)@');
+  }
+  if (ArrayBuffer.isView(value)) return '(hidden)';
+  if (Array.isArray(value)) return value.map((one) => redacted(one, key));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, redacted(inner, name)]),
+  );
+}
