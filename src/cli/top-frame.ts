@@ -35,13 +35,14 @@ export function topFrame({
   const running = workers.filter(({ state }) => state === 'running').length;
   const restarts = workers.reduce((sum, one) => sum + one.restarts, 0);
   const died = restarts === 0 ? '' : `, ${restarts} replaced`;
+  const sent = bytesText(between((sample) => sample.bytesOut) / seconds);
   const lines = [
     `sluice ${version}  up ${uptimeText(uptimeSeconds)}  ${running} of ${workers.length} workers${died}`,
     '',
     `requests    ${rate(requests)}/s   p50 ${time(0.5)}  p95 ${time(0.95)}  p99 ${time(0.99)}`,
     `hits        ${share(hits, requests)} ${bar(hits, requests)}`,
     `statuses    ${countsText(countsBetween(before.byStatus, now.byStatus), rate)}`,
-    `sent        ${bytesText(between((sample) => sample.bytesOut) / seconds)}/s over ${now.connections} connections`,
+    `sent        ${sent}/s over ${now.connections} connections`,
     '',
     ...handshakeLines(before, now, rate),
     '',
@@ -79,7 +80,8 @@ function originLines(origins: readonly GroupReport[]): string[] {
   const lines = servers.slice(0, SERVERS_SHOWN_MAX).map(({ group, server }) => {
     const { name, state, underWay, meanResponseMs } = server;
     const mean = meanResponseMs === null ? '' : `, ${meanResponseMs} ms on average`;
-    return `  ${state === 'up' ? '●' : '○'} ${group.name}/${name}  ${state}, ${underWay} under way${mean}`;
+    const mark = state === 'up' ? '●' : '○';
+    return `  ${mark} ${group.name}/${name}  ${state}, ${underWay} under way${mean}`;
   });
   const rest = servers.length - lines.length;
   return ['origins', ...lines, ...(rest > 0 ? [`  and ${rest} more: sluice origins`] : [])];

@@ -113,8 +113,11 @@ test('every example in the option table is valid', async () => {
   const own = { cert, key, 'origin-ca': cert, 'cache-dir': join(directory, 'example-cache') };
   writeFileSync(join(directory, 'tickets.key'), Buffer.alloc(80, 1), { mode: 0o600 });
   const tickets = { 'ticket-key-file': join(directory, 'tickets.key') };
+  const token = join(directory, 'token');
+  writeFileSync(token, 'x'.repeat(32));
   const files: Record<string, string> = {
     ...own,
+    'admin-token-file': token,
     ...tickets,
     'access-log': '-',
     'handshake-log': '-',

@@ -20,6 +20,8 @@ const cert = join(directory, 'cert.pem');
 const key = join(directory, 'key.pem');
 copyFileSync(certificateFile, cert);
 copyFileSync(keyFile, key);
+const token = join(directory, 'token');
+writeFileSync(token, 'x'.repeat(32));
 const page = join(directory, 'page.html');
 writeFileSync(page, 'sorry');
 const tickets = join(directory, 'tickets.key');
@@ -69,6 +71,8 @@ const needs: Record<string, Values> = {
 
 /** Where the example is not enough: files that must be there, or what is the default. */
 const values: Record<string, unknown> = {
+  'admin-token-file': token,
+  'admin.token-file': token,
   'hosts[].certificates': [
     { cert, key },
     { cert: rsa.certificateFile, key: rsa.keyFile },

@@ -93,7 +93,8 @@ test('drain ends it in order', async () => {
 test('bash completes commands and flags', { skip: unlessInstalled('bash') }, async () => {
   const { stdout } = await runSluice(['completion', 'bash']);
   const complete = (...words: string[]) => {
-    const script = `${stdout}\nCOMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _sluice; echo "\${COMPREPLY[@]}"`;
+    const asked = `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _sluice`;
+    const script = `${stdout}\n${asked}; echo "\${COMPREPLY[@]}"`;
     return spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim();
   };
   assert.equal(complete('sluice', 'rel'), 'reload');
