@@ -28,6 +28,9 @@ const NOT_IN_TRAILERS = [
   'age',
   'authorization',
   'cache-control',
+  // RFC 9440 §2.2, §2.3.
+  'client-cert',
+  'client-cert-chain',
   'connection',
   'content-encoding',
   'content-length',

@@ -1,4 +1,5 @@
 /** From a decoded field section to a response's head (RFC 9113 §8.1.1, §8.2, §8.3.2). */
+import { fieldNameInfo } from '../http/field-names.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { ResponseHead } from '../http/message.ts';
 import { FieldKind } from './field-kind.ts';
@@ -31,7 +32,11 @@ export function readTrailers(decoded: DecodedFields): FieldSection | null {
   const trailers = new FieldSection();
   for (let i = 0; i < decoded.count; i++) {
     if (!isSectionKind(decoded.kinds[i]!)) return null;
-    trailers.append(decoded.names[i]!, decoded.values[i]!);
+    const name = decoded.names[i]!;
+    // Fields that must not be in trailers are dropped (RFC 9110 §6.5.1).
+    if (fieldNameInfo(name)?.forbiddenInTrailers !== true) {
+      trailers.append(name, decoded.values[i]!);
+    }
   }
   return trailers;
 }

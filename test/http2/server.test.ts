@@ -86,6 +86,14 @@ describe('a request', () => {
     assert.deepEqual([...request.trailers!], [['x-sum', '6']]);
   });
 
+  test('loses trailers that must not be trailers (RFC 9110 §6.5.1)', () => {
+    const server = new ServerUnderTest().greet();
+    const forged = ['host', 'authorization', 'early-data', 'client-cert', 'content-length'];
+    const lines = [...forged.map((name) => [name, '1'] as const), ['x-sum', '6'] as const];
+    server.receive(post(1), data(1, 'abc'), headers(1, END_HEADERS | END_STREAM, lines));
+    assert.deepEqual([...server.requests[0]!.trailers!], [['x-sum', '6']]);
+  });
+
   test('for an authority that the certificate does not cover gets 421 (RFC 9113 §9.1.2)', () => {
     const server = new ServerUnderTest({
       onRequest: stored('x'),
