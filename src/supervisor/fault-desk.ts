@@ -259,7 +259,8 @@ export class FaultDesk {
     const brief = capsuleOfDeath({ ...snapshot, slots }, report, facts);
     this.#lastGood.died(performance.now());
     this.#fuses.died(brief, without);
-    this.#refuse(brief);
+    // What a fuse may have cured, in a worker that does not know of it yet, is no reason.
+    if (this.#fuses.overrides.every((name) => without.includes(name))) this.#refuse(brief);
     // With all the others it takes tens of milliseconds.
     setImmediate(() => {
       const capsule = capsuleOfDeath(snapshot, report, facts);

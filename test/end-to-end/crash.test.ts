@@ -41,7 +41,7 @@ async function fuses(sluice: RunningSluice): Promise<{ fuses: { name: string; st
 }
 
 /** Requests one after the other on kept connections, until it is stopped. */
-class Load {
+class Load implements AsyncDisposable {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 8, rejectUnauthorized: false });
   readonly #lanes: Promise<void>[] = [];
   #isOver = false;
@@ -73,6 +73,10 @@ class Load {
     return promise;
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
   async stop(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#lanes);
@@ -84,7 +88,7 @@ test('an observer that crashes workers is found and switched off while traffic g
   const directory = join(temporaryDirectory(), 'capsules');
   const flags = [...dangerFlags(OBSERVER), '--capsule-dir', directory];
   await using sluice = await startSluice({ origin: origin.url, workers: 3, flags });
-  const load = new Load(sluice.httpsPort);
+  await using load = new Load(sluice.httpsPort);
   await until(() => load.answered > 50, 'load');
   let deaths = 0;
   while (!sluice.output.includes(`${OBSERVER} is switched off`)) {
