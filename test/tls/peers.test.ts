@@ -11,6 +11,7 @@ import { NativeBuffer } from '../../src/native/memory.ts';
 import type { ServerContext, ServerContextOptions } from '../../src/tls/server-context.ts';
 import { hasSession, sClient, sessionFile } from '../support/s-client.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { until } from '../support/waiting.ts';
 import { hasCommand } from './openssl-command.ts';
 import { certificate, clientContext, liveHandles, Side, serverContext } from './wire.ts';
 
@@ -164,10 +165,15 @@ describe('openssl s_client', openssl, () => {
         output += octets.toString('latin1');
       });
     }
+    const updates = () => output.split('KEYUPDATE').length - 1;
     for (const line of ['one', 'K', 'two', 'k', 'three']) {
+      const before = updates();
       child.stdin.write(`${line}\n`);
       // s_client takes a command only at the start of what it reads at once.
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await until(
+        () => (line.length > 1 ? hasReceived(listener, line) : updates() > before),
+        `${line} to be taken`,
+      );
     }
     child.stdin.write('\r\n\r\n');
     await once(child, 'close');
@@ -176,6 +182,10 @@ describe('openssl s_client', openssl, () => {
     assert.match(output, /hello/);
   });
 });
+
+function hasReceived(listener: Listener, line: string): boolean {
+  return listener.sides.length > 0 && listener.last.received.endsWith(`${line}\n`);
+}
 
 describe('gnutls-cli', gnutls, () => {
   test('resumes and sends early data', async () => {
