@@ -208,6 +208,16 @@ test('timeouts.idle: a response that stops is broken off; one that begins late i
   assert.equal((await asked.ask({ path: '/late' })).content, 'abcd');
 });
 
+test('timeouts.connect: TCP and TLS together; who does not shake hands in time is passed over', async () => {
+  await using mute = await startRawOrigin(() => {});
+  const server = serverAt(mute.port, { scheme: 'https', http2: 'alpn' });
+  const quick = { timeouts: { ...timeouts, connectMs: 150 } };
+  await using alone = startGroup([server], quick);
+  assert.equal((await alone.ask()).error, 'connect-timeout');
+  await using asked = startGroup([server, serverAt(good.port)], quick);
+  assert.equal((await asked.ask({ method: 'POST', content: 'x' })).content, 'good POST');
+});
+
 test('timeouts.keep-alive: an unused connection is closed', async () => {
   await using origin = await startRawOrigin(
     answering('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'),

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { BOARD_ENTRIES, boardWords, OriginBoard } from './board.ts';
+
+function boards() {
+  const state = { seconds: 1_000_000 };
+  const words = new Int32Array(boardWords);
+  const open = () => new OriginBoard(words, () => state.seconds);
+  return { state, first: open(), second: open() };
+}
+
+test('what one worker writes, the others read, for each group and server apart', () => {
+  const { first, second } = boards();
+  assert.equal(second.isWell('app', '10.0.0.1:80'), true);
+  assert.equal(second.wishFor('app', 'a:80'), 'up');
+  first.setWell('app', '10.0.0.1:80', false);
+  first.setWish('app', 'a:80', 'drain');
+  assert.equal(second.isWell('app', '10.0.0.1:80'), false);
+  assert.equal(second.wishFor('app', 'a:80'), 'drain');
+  assert.equal(second.isWell('other', '10.0.0.1:80'), true);
+  assert.equal(second.wishFor('app', 'b:80'), 'up');
+  second.setWish('app', 'a:80', 'up');
+  assert.equal(first.wishFor('app', 'a:80'), 'up');
+});
+
+test('a group’s checks are made by one, and by another when that one has gone', () => {
+  const { state, first, second } = boards();
+  assert.equal(first.takeTurn('app', 0, 3), true);
+  assert.equal(second.takeTurn('app', 1, 3), false);
+  assert.equal(second.takeTurn('other', 1, 3), true, 'each group has its own');
+  state.seconds += 3;
+  assert.equal(first.takeTurn('app', 0, 3), true, 'it has asked again');
+  state.seconds += 3;
+  assert.equal(second.takeTurn('app', 1, 3), false);
+  state.seconds += 1;
+  assert.equal(second.takeTurn('app', 1, 3), true, 'silent for too long');
+  assert.equal(first.takeTurn('app', 0, 3), false);
+});
+
+test('a full board says what is so without it, and what is old makes room', () => {
+  const { state, first } = boards();
+  for (let i = 0; i < BOARD_ENTRIES * 2; i++) first.setWell('app', `10.0.0.1:${i}`, false);
+  state.seconds += 10_000;
+  first.setWell('app', 'new:1', false);
+  assert.equal(first.isWell('app', 'new:1'), false);
+});
