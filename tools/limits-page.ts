@@ -127,6 +127,19 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     ],
   },
   {
+    heading: 'Certificates',
+    intro: 'In the supervisor, once for all workers.',
+    constants: [
+      ['supervisor/certificate-keeper.ts', 'CERTIFICATE_POLL_MS'],
+      ['supervisor/ocsp-fetch.ts', 'OCSP_TIMEOUT_MS', 'OCSP_RESPONSE_BYTES_MAX'],
+      [
+        'supervisor/stapler.ts',
+        ...['STATUS_RETRY_MS_MIN', 'STATUS_RETRY_MS_MAX'],
+        ...['STATUS_VALIDITY_UNSAID_MS', 'STATUS_RENEWAL_MS_MAX'],
+      ],
+    ],
+  },
+  {
     heading: 'Observers of handshakes',
     intro:
       'Per worker and observer. What is cut off is [called again](features.md#observers) by hand.',

@@ -6,13 +6,14 @@ import { createHash } from 'node:crypto';
 import type { OcspOutcome } from '../telemetry/certificate-metrics.ts';
 import { type FetchedStatus, fetchStatus, ocspResponder } from './ocsp-fetch.ts';
 
-/** Milliseconds until a failed fetch is tried again: the first time, and at most. */
-const RETRY_MS_MIN = 60_000;
-const RETRY_MS_MAX = 3_600_000;
-/** A status that does not say how long it holds is used for so long, and renewed in half of it. */
-const VALIDITY_UNSAID_MS = 7_200_000;
-/** A status is renewed when half of its time is over, or after this long. */
-const RENEWAL_MS_MAX = 43_200_000;
+/** Milliseconds until a failed fetch is tried again, doubled each time. */
+const STATUS_RETRY_MS_MIN = 60_000;
+/** Responders are down for hours at times; an hour costs them and us nothing. */
+const STATUS_RETRY_MS_MAX = 3_600_000;
+/** A status that does not say how long it holds is used for so long: what is revoked is seen soon. */
+const STATUS_VALIDITY_UNSAID_MS = 7_200_000;
+/** A status is renewed when half of its time is over, at the latest after 12 hours. */
+const STATUS_RENEWAL_MS_MAX = 43_200_000;
 
 interface Entry {
   readonly url: string;
@@ -75,7 +76,7 @@ export class Stapler {
     try {
       this.#keep(entry, await (this.#input.fetch ?? fetchStatus)(certificatePem, entry.url), label);
     } catch (error) {
-      const delayMs = Math.min(RETRY_MS_MIN * 2 ** entry.failures, RETRY_MS_MAX);
+      const delayMs = Math.min(STATUS_RETRY_MS_MIN * 2 ** entry.failures, STATUS_RETRY_MS_MAX);
       entry.nextFetchAtMs = this.#input.wallMs() + delayMs;
       if (entry.failures++ === 0) {
         const why = (error as Error).message;
@@ -90,11 +91,11 @@ export class Stapler {
   #keep(entry: Entry, fetched: FetchedStatus, label: string): void {
     const { status, response, validSeconds } = fetched;
     const nowMs = this.#input.wallMs();
-    const validMs = validSeconds === null ? VALIDITY_UNSAID_MS : validSeconds * 1000;
+    const validMs = validSeconds === null ? STATUS_VALIDITY_UNSAID_MS : validSeconds * 1000;
     entry.failures = 0;
     entry.expiresAtMs = nowMs + validMs;
-    const renewalMs = Math.min(validMs / 2, RENEWAL_MS_MAX);
-    entry.nextFetchAtMs = nowMs + Math.max(renewalMs, RETRY_MS_MIN);
+    const renewalMs = Math.min(validMs / 2, STATUS_RENEWAL_MS_MAX);
+    entry.nextFetchAtMs = nowMs + Math.max(renewalMs, STATUS_RETRY_MS_MIN);
     // Clients that are told of a revocation go away; those that are not may ask for themselves.
     entry.response = status === 'good' ? response : null;
     if (status !== 'good') this.#input.report(`${label}: its issuer says that it is ${status}`);
