@@ -16,13 +16,15 @@ import type {
 import { OriginTls } from '../proxy/upstream/origin-tls.ts';
 import type { ClientFacts } from '../proxy/upstream/pool.ts';
 import { proxyHeader } from '../proxy/upstream/proxy-header.ts';
-import { Resolver } from '../proxy/upstream/resolver.ts';
+import { type KnownNames, Resolver } from '../proxy/upstream/resolver.ts';
 import { serverNames } from '../proxy/upstream/server-names.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type ClientContext, createClientContext } from '../tls/client-context.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import { poolObserver } from './observers.ts';
+
+export type { KnownNames };
 
 export interface WorkerOrigins extends Origins, Disposable {
   readonly groups: ReadonlyMap<string, UpstreamGroup>;
@@ -40,6 +42,7 @@ export interface WorkerOrigins extends Origins, Disposable {
 export interface OriginsBase {
   readonly reactor: Reactor;
   readonly channels: ChannelPool;
+  readonly originNames: KnownNames;
   readonly input: {
     readonly metrics: Metrics;
     readonly workerIndex: number;
@@ -70,8 +73,10 @@ export function openOrigins(options: SluiceOptions, base: OriginsBase): WorkerOr
   }
   const [byDefault] = groups.values();
   const retire = () => {
+    if (isRetired) return;
     isRetired = true;
     for (const checker of checkers) checker.close();
+    for (const group of groups.values()) group.uncount();
   };
   return {
     groups,
@@ -118,6 +123,7 @@ export function makeGroup(
     options: options.resolve,
     monotonicMs,
     onFailure: () => counters.lookupFailed(),
+    known: base.originNames,
   });
   const board = openBoard(base.input.board);
   const authority = authorityOf(options.servers[0]!);

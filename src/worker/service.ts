@@ -34,7 +34,7 @@ import type { RefusingSink } from './host-guard.ts';
 import { HostPolicies, hostPolicies } from './host-guard.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { exchangeObserver } from './observers.ts';
-import { openOrigins, type WorkerOrigins } from './origins.ts';
+import { type KnownNames, openOrigins, type WorkerOrigins } from './origins.ts';
 import { openRoutes } from './routing.ts';
 import { certificatesToSend, openTls } from './tls.ts';
 
@@ -47,6 +47,7 @@ export interface ServiceBase {
   readonly cache: WorkerCache;
   readonly collapse: CollapseTable;
   readonly passMemory: PassMemory;
+  readonly originNames: KnownNames;
   readonly clients: ClientCounts;
 }
 

@@ -55,6 +55,7 @@ class Worker implements RunningWorker {
       cache,
       collapse: new CollapseTable(),
       passMemory: new PassMemory(),
+      originNames: new Map(),
       clients: new ClientCounts(),
     };
     this.#service = new Service(this.#base, input.options);

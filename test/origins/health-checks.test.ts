@@ -149,3 +149,23 @@ test('one worker of a machine checks, all obey; when it is gone another one goes
   a.state.status = 200;
   await until(() => stateOf(second, 0) === 'up', 'the second to check', 20_000);
 });
+
+test('a group that begins, as after a reload, leaves alone what is known to be unwell', async () => {
+  const [a, b] = [await checked('a'), await checked('b')];
+  await using _first = a.origin;
+  await using _second = b.origin;
+  const board = new Int32Array(boardWords);
+  const options: OriginGroupOptions = {
+    ...defaultGroupOptions,
+    name: 'app',
+    servers: [serverAt(a.port), serverAt(b.port)],
+    healthCheck: check,
+  };
+  a.state.status = 500;
+  await using before = new GroupUnderTest(options, board);
+  await until(() => stateOf(before, 0) === 'unhealthy', 'a to be taken out');
+  before.wish(b.port, 'drain');
+  await using after = new GroupUnderTest(options, board);
+  assert.deepEqual([stateOf(after, 0), stateOf(after, 1)], ['unhealthy', 'drain']);
+  assert.equal((await after.ask()).error, 'origin-unavailable');
+});

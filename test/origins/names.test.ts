@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import { defaultGroupOptions } from '../../src/proxy/upstream/options.ts';
 import { startDnsServer } from '../support/dns-server.ts';
-import { serverAt, startGroup } from '../support/origin-group.ts';
+import { GroupUnderTest, serverAt, startGroup } from '../support/origin-group.ts';
 import { until } from '../support/waiting.ts';
 
 /** Servers on several addresses of loopback, on one port, that say which address they have. */
@@ -141,4 +141,24 @@ test('names of /etc/hosts need no name server', async () => {
   // Where localhost is ::1 as well, that address is tried, fails, and costs no request.
   assert.equal(await asked.sequence(3), '127.0.0.1 127.0.0.1 127.0.0.1 ');
   assert.deepEqual(dns.questions, []);
+});
+
+test('after a reload the addresses are known at once, even when no name server answers', async () => {
+  await using dns = await startDnsServer();
+  using servers = await onePortOn('127.0.0.1');
+  dns.zones.set(NAME, { addresses: ['127.0.0.1'], ttlSeconds: 60 });
+  const options = {
+    ...defaultGroupOptions,
+    name: 'app',
+    servers: [serverAt(servers.port, { host: NAME })],
+    resolve: { ...resolveOptions, servers: [dns.address] },
+  };
+  const names = new Map<string, readonly string[]>();
+  {
+    await using before = new GroupUnderTest(options, undefined, 0, names);
+    assert.equal(await before.sequence(1), '127.0.0.1 ');
+  }
+  dns.isFailing = true;
+  await using after = new GroupUnderTest(options, undefined, 0, names);
+  assert.equal(await after.sequence(1), '127.0.0.1 ');
 });

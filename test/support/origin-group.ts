@@ -24,7 +24,7 @@ import { Metrics } from '../../src/telemetry/metrics.ts';
 import { readMetrics } from '../../src/telemetry/metrics-reader.ts';
 import { flightRegionBytes } from '../../src/tls/flight-layout.ts';
 import { FlightRecorder } from '../../src/tls/flight-recorder.ts';
-import { makeGroup } from '../../src/worker/origins.ts';
+import { type KnownNames, makeGroup } from '../../src/worker/origins.ts';
 import { within } from './waiting.ts';
 
 /** What nobody reads. */
@@ -65,11 +65,13 @@ export class GroupUnderTest implements AsyncDisposable {
     options: OriginGroupOptions,
     board: Int32Array = new Int32Array(boardWords),
     workerIndex = 0,
+    names: KnownNames = new Map(),
   ) {
     const recorder = new FlightRecorder(flights, process.pid, systemClock);
     const base = {
       reactor: this.#reactor,
       channels: this.#channels,
+      originNames: names,
       input: { metrics: new Metrics(this.#region), workerIndex, board, recorder },
     };
     this.#board = openBoard(board);

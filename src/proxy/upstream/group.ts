@@ -341,7 +341,6 @@ export class UpstreamGroup implements OriginGroup {
           continue;
         }
         const added = new Endpoint(server, address, this.#input.makePool(server, address));
-        added.isWanted = server.wish === 'up';
         if (this.#hasStarted) added.startSlowly(nowMs, this.#options.slowStartMs);
         endpoints.push(added);
       }
@@ -352,6 +351,7 @@ export class UpstreamGroup implements OriginGroup {
       gone.pool.drain();
       this.#leaving.push(gone);
     }
+    this.readBoard();
     this.#refresh();
     if (endpoints.length > 0 || !this.#isResolving) this.#releaseWaiting();
   }
@@ -397,6 +397,14 @@ export class UpstreamGroup implements OriginGroup {
       }
       server.counters.holds(connections, underWay);
       server.counters.addressesAre(counts);
+    }
+  }
+
+  /** Another group of the name counts from now on, if there is one. */
+  uncount(): void {
+    for (const { counters } of this.servers) {
+      counters.holds(0, 0);
+      counters.addressesAre(ORIGIN_ADDRESS_STATES.map(() => 0));
     }
   }
 

@@ -46,10 +46,17 @@ type OnAnswer = (failure: Failure | null, answer: Answer) => void;
 
 const NO_ANSWER: Answer = { addresses: [], ttlMs: 0 };
 
+/**
+ * The last addresses of names, by name: whoever begins anew, as after a reload, has them at once, and
+ * asks while it uses them.
+ */
+export type KnownNames = Map<string, readonly string[]>;
+
 export interface ResolverInput {
   readonly options: ResolveOptions;
   readonly monotonicMs: () => number;
   readonly onFailure: (host: string, error: SluiceError) => void;
+  readonly known: KnownNames;
   /** Another file than /etc/hosts, for tests. */
   readonly hostsFile?: string;
 }
@@ -68,9 +75,9 @@ export class Resolver {
   /** Keeps the addresses of a name; `onChange` is called after each answer, good or bad. */
   readonly watch: WatchName = (host, onChange) => {
     if (isIP(host) !== 0) return literal(host);
-    const { options, monotonicMs, onFailure } = this.#input;
+    const { options, monotonicMs, onFailure, known } = this.#input;
     const resolve = (done: OnAnswer) => this.#resolve(host, done);
-    return new Watch({ host, options, monotonicMs, resolve, onChange, onFailure });
+    return new Watch({ host, options, monotonicMs, resolve, onChange, onFailure, known });
   };
 
   #resolve(host: string, done: OnAnswer): void {
@@ -146,6 +153,7 @@ interface WatchInput {
   readonly resolve: (done: OnAnswer) => void;
   readonly onChange: () => void;
   readonly onFailure: (host: string, error: SluiceError) => void;
+  readonly known: KnownNames;
 }
 
 class Watch implements NameWatch {
@@ -159,6 +167,7 @@ class Watch implements NameWatch {
 
   constructor(input: WatchInput) {
     this.#input = input;
+    this.addresses = input.known.get(input.host) ?? [];
     this.#ask();
   }
 
@@ -183,6 +192,7 @@ class Watch implements NameWatch {
   #onAnswer({ addresses, ttlMs }: Answer): void {
     this.error = null;
     this.addresses = [...new Set(addresses)];
+    this.#input.known.set(this.#input.host, this.addresses);
     this.#askIn(ttlMs);
     this.#input.onChange();
   }
