@@ -17,7 +17,7 @@ import { OriginTls } from '../proxy/upstream/origin-tls.ts';
 import type { ClientFacts } from '../proxy/upstream/pool.ts';
 import { proxyHeader } from '../proxy/upstream/proxy-header.ts';
 import { type KnownNames, Resolver } from '../proxy/upstream/resolver.ts';
-import { serverNames } from '../proxy/upstream/server-names.ts';
+import { authorityOf, serverNames } from '../proxy/upstream/server-names.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type ClientContext, createClientContext } from '../tls/client-context.ts';
@@ -141,7 +141,6 @@ export function makeGroup(
   const checker = new HealthChecker({
     group: options.name,
     options: options.healthCheck,
-    authority,
     reactor: base.reactor,
     board,
     workerIndex,
@@ -221,9 +220,4 @@ function limitsOf({ timeouts, connectionsMax, queuedMax }: OriginGroupOptions): 
     readTimeoutMs: timeouts.idleMs,
     idleTimeoutMs: timeouts.keepAliveMs,
   };
-}
-
-function authorityOf({ scheme, host, port }: OriginServerOptions): string {
-  const name = host.includes(':') ? `[${host}]` : host;
-  return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`;
 }

@@ -98,6 +98,17 @@ test('the path, the host field and the statuses are as set', async () => {
   assert.equal(a.origin.seen[0]!.headers.host, 'health.example');
 });
 
+test('by default the host field is the server’s own', async () => {
+  const [a, b] = [await checked('a'), await checked('b')];
+  await using _first = a.origin;
+  await using _second = b.origin;
+  await using _asked = startGroup([serverAt(a.port), serverAt(b.port)], { healthCheck: check });
+  for (const { origin, port } of [a, b]) {
+    await until(() => origin.seen.length > 0, 'a check');
+    assert.equal(origin.seen[0]!.headers.host, `127.0.0.1:${port}`);
+  }
+});
+
 test('an answer that does not come in time is a bad one', async () => {
   const a = await checked('a');
   await using _origin = a.origin;

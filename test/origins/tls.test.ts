@@ -156,6 +156,22 @@ test('early-data: an origin that has lost its keys gets the request in 1-RTT', {
   assert.equal(asked.sum(HANDSHAKES, 'accepted'), 1);
 });
 
+test('early-data: an origin that does not shake hands fails in the time to connect', {
+  skip,
+}, async () => {
+  const port = await unusedPort();
+  await using nginx = await startEarlyNginx(port);
+  await using asked = startGroup([serverAt(port, { scheme: 'https', http2: 'alpn' })], {
+    timeouts: { ...timeouts, connectMs: 150 },
+    tls: { ...defaultGroupOptions.tls, verify: false, earlyData: true },
+  });
+  await askAlone(asked);
+  await until(() => asked.group.endpoints[0]!.pool.connectionCount === 0, 'no connection');
+  nginx.freeze();
+  // Early at first, then in 1-RTT; the time for a response is a minute.
+  assert.equal((await asked.ask()).error, 'connect-timeout');
+});
+
 test('early-data: many at once, of which one is early on each connection', { skip }, async () => {
   const port = await unusedPort();
   await using _nginx = await startEarlyNginx(port);

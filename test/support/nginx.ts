@@ -8,6 +8,8 @@ import { until } from './waiting.ts';
 
 export interface Nginx extends AsyncDisposable {
   readonly directory: string;
+  /** It hears nothing any more; the kernel goes on accepting for it. */
+  freeze(): void;
 }
 
 export interface NginxSettings {
@@ -31,7 +33,7 @@ export async function startNginx({ http, files = {}, port }: NginxSettings): Pro
   const configuration = `
     ${user}
     daemon off;
-    worker_processes 1;
+    master_process off;
     pid ${directory}/pid;
     error_log ${directory}/error.log;
     events {}
@@ -46,7 +48,9 @@ export async function startNginx({ http, files = {}, port }: NginxSettings): Pro
   await until(() => isOpen(port), 'nginx to listen');
   return {
     directory,
+    freeze: () => child.kill('SIGSTOP'),
     async [Symbol.asyncDispose]() {
+      child.kill('SIGCONT');
       child.kill('SIGTERM');
       await ended(child);
     },

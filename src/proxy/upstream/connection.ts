@@ -168,7 +168,7 @@ export class OriginConnection implements ChannelHandler {
     }
     // A long upload is no silence: the origin may answer only when all of it has come.
     const { outputCount } = this.#channel;
-    if (this.#state === 'busy' && outputCount !== this.#outputSeen) {
+    if (this.#state === 'busy' && !this.#isEarly && outputCount !== this.#outputSeen) {
       this.#outputSeen = outputCount;
       this.#arm(this.#input.limits.responseTimeoutMs);
       return;
@@ -267,7 +267,7 @@ export class OriginConnection implements ChannelHandler {
     const state = this.#state;
     this.#state = 'closed';
     this.#timer.cancel();
-    const failure = this.#timedOut ? timeoutError(state) : error;
+    const failure = this.#timedOut ? timeoutError(this.#isEarly ? 'connecting' : state) : error;
     if (this.#http2 !== null) this.#http2.onConnectionLost(failure ?? closedError());
     else if (state === 'busy') this.#http.onConnectionLost(failure ?? closedError());
     if (this.#reported) return;

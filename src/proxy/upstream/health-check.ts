@@ -9,11 +9,11 @@ import type { OriginBoard } from './board.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HealthCheckOptions } from './options.ts';
 import { Probe } from './probe.ts';
+import { authorityOf } from './server-names.ts';
 
 export interface HealthCheckerInput {
   readonly group: string;
   readonly options: HealthCheckOptions;
-  readonly authority: string;
   readonly reactor: Reactor;
   readonly board: OriginBoard;
   readonly workerIndex: number;
@@ -84,7 +84,7 @@ export class HealthChecker {
     current.probe = new Probe({
       connection: endpoint.pool.connectionInput,
       options: this.#input.options,
-      authority: this.#input.authority,
+      authority: authorityOf(endpoint.server.options),
       onVerdict: (fault) => {
         current.probe = null;
         this.#note(endpoint, current, fault);

@@ -11,3 +11,9 @@ export function serverNames(servers: readonly OriginServerOptions[]): string[] {
     return count === 1 ? name : `${name}#${count}`;
   });
 }
+
+/** Host and, unless it is the scheme's default, port. */
+export function authorityOf({ scheme, host, port }: OriginServerOptions): string {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`;
+}
