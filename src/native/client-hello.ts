@@ -28,7 +28,12 @@ export type ClientHelloStep = (hello: ClientHello) => HelloVerdict;
 
 const EXTENSION_SERVER_NAME = 0;
 const EXTENSION_EARLY_DATA = 42;
+const EXTENSION_PRE_SHARED_KEY = 41;
 const RANDOM_BYTES = 32;
+/** Of a ticket's key, with which the ticket begins (RFC 5077 §4). */
+const KEY_NAME_BYTES = 16;
+/** Octets before the first ticket: length of the list, length of the ticket (RFC 8446 §4.2.11). */
+const TICKET_OFFSET = 4;
 const NAME_BYTES_MAX = 255;
 /** Octets before the name: length of the list, type of the entry, length of the name. */
 const NAME_OFFSET = 5;
@@ -72,6 +77,16 @@ export class ClientHello {
 
   get offersEarlyData(): boolean {
     return this.#findExtension(EXTENSION_EARLY_DATA);
+  }
+
+  /** What the first ticket offered names as its key; null without one. Valid until the step returns. */
+  get ticketKeyName(): Uint8Array | null {
+    if (!this.#findExtension(EXTENSION_PRE_SHARED_KEY)) return null;
+    const { bytes } = extension;
+    if (resultWords[LENGTH_WORD]! < TICKET_OFFSET + KEY_NAME_BYTES) return null;
+    memcpy(extensionAddress, resultPointers[0]!, TICKET_OFFSET + KEY_NAME_BYTES);
+    if (bytes.readUInt16BE(2) < KEY_NAME_BYTES) return null;
+    return bytes.subarray(TICKET_OFFSET, TICKET_OFFSET + KEY_NAME_BYTES);
   }
 
   /**

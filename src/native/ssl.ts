@@ -132,6 +132,9 @@ export class Ssl implements Disposable {
   #chosen: SslContext | null = null;
   /** For the owner's own use: what a step of the ClientHello has made of it. */
   tag = -1;
+  /** For the owner's own use: what a step that pauses wants to know, and what it was told. */
+  question: Uint8Array | null = null;
+  answer = '';
   /** The most octets that the output has held since its buffer was made. */
   #outputPeakBytes = 0;
   /** Causes of the last `failed`, oldest first. */
@@ -167,6 +170,22 @@ export class Ssl implements Disposable {
   /** Octets fed and not yet read. */
   get inputBytes(): number {
     return BIO_ctrl_pending(this.#input);
+  }
+
+  /** Takes what was fed and not read, so that the place where it is may be used for other things. */
+  takeInput(): Buffer {
+    const input = Buffer.alloc(this.inputBytes);
+    for (let at = 0; at < input.length; ) {
+      const count = BIO_read(
+        this.#input,
+        scratchAddress,
+        Math.min(SCRATCH_BYTES, input.length - at),
+      );
+      assert(count > 0, 'a memory BIO that holds octets gives some');
+      scratch.bytes.copy(input, at, 0, count);
+      at += count;
+    }
+    return input;
   }
 
   /** Octets of output not yet taken. */

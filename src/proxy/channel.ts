@@ -138,6 +138,7 @@ export class Channel implements SocketHandler {
       onPlaintext: (bytes, early) => this.#handler.onBytes(bytes, early),
       onHandshakeEnd: (record) => this.#onHandshakeEnd(record),
       onEnd: () => this.#onInputEnd(),
+      onResumed: () => this.#onReceived(),
       onError: (error) => {
         this.#failure ??= error;
       },
@@ -352,7 +353,13 @@ export class Channel implements SocketHandler {
       return;
     }
     tls.receive(buffer, length);
-    if (this.#closed) return;
+    this.#onReceived();
+  }
+
+  /** The engine has worked on what it got. */
+  #onReceived(): void {
+    const tls = this.#tls;
+    if (tls === null || this.#closed) return;
     if (this.#releaseHeldBack(tls)) this.#handler.onWritable();
     // What is corked takes the engine's own output (tickets after a handshake) along.
     if (this.#corkLength === 0 && tls.hasOutput) this.#sendCiphertext(tls);

@@ -11,6 +11,7 @@ import { CLIENT_HELLO_BYTES_MAX, clientHelloLength } from './client-hello.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataJudge } from './early-data-judge.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
+import { type FleetStrike, HeldInput } from './fleet.ts';
 import { FlightCall } from './flight-layout.ts';
 import { beginFlight, endFlight, type Flight, type FlightWatch } from './flight-recorder.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
@@ -96,6 +97,8 @@ export class TlsEngine implements TlsConnection {
   #earlyDataReason = '';
   #isSessionStamped = false;
   #isServerHelloSeen = false;
+  /** Server: what has come since the ClientHello was set aside to be asked about; null otherwise. */
+  #held: HeldInput | null = null;
   /** Client: what is written goes out as early data until the server has answered. */
   #clientEarlyData: ClientEarlyData | null = null;
   /** Client: the beginning of the server's first flight, while it is incomplete. */
@@ -175,13 +178,20 @@ export class TlsEngine implements TlsConnection {
   receive(buffer: NativeBuffer, length: number): void {
     assert(!this.#receiving, 'receive is not called from a handler of the same connection');
     if (this.#phase >= Phase.receiveEnded || length === 0) return;
+    if (this.#held === null) this.#consume(buffer, length, true);
+    else this.#hold(this.#held, buffer, length);
+  }
+
+  /** `isNew`: the octets have not been looked at and counted yet. */
+  #consume(buffer: NativeBuffer, length: number, isNew: boolean): void {
     const plaintext = (plaintextPool[depth] ??= new Plaintext());
     this.#ssl.feed(buffer, 0, length);
     this.#receiving = true;
     depth++;
     try {
-      if (this.#phase !== Phase.open) this.#receiveHandshake(buffer, length, plaintext);
-      else this.#readRecords(plaintext);
+      if (this.#phase === Phase.open) this.#readRecords(plaintext);
+      else if (!isNew) this.#goOn(plaintext);
+      else this.#receiveHandshake(buffer, length, plaintext);
     } finally {
       depth--;
       this.#receiving = false;
@@ -219,6 +229,10 @@ export class TlsEngine implements TlsConnection {
     }
     this.#bytesReceived += length;
     this.#flight?.received(buffer.bytes, length);
+    this.#goOn(plaintext);
+  }
+
+  #goOn(plaintext: Plaintext): void {
     if (this.#phase === Phase.early) this.#readEarlyData(plaintext);
     this.#clientEarlyData?.close();
     if (this.#phase === Phase.handshake) this.#advanceHandshake();
@@ -242,10 +256,47 @@ export class TlsEngine implements TlsConnection {
         this.#phase = Phase.handshake;
       } else if (status === SslStatus.wantsInput) {
         return;
+      } else if (status === SslStatus.paused) {
+        if (!this.#askFleet()) return;
       } else {
         this.#handshakeStopped(status);
       }
     }
+  }
+
+  /** Returns whether the answer was there at once; if not, input is held until it comes. */
+  #askFleet(): boolean {
+    const ssl = this.#ssl;
+    const held = new HeldInput();
+    this.#held = held;
+    this.#judge!.fleet!.ask(ssl.question!, (strike) => {
+      // Abandoned or disposed meanwhile, or there was too much to wait any longer.
+      if (this.#held !== held || this.#phase !== Phase.early) return;
+      this.#held = null;
+      ssl.answer = strike;
+      if (!this.#receiving) this.#resume(held);
+    });
+    if (this.#held === null) return true;
+    held.add(ssl.takeInput());
+    return false;
+  }
+
+  #hold(held: HeldInput, buffer: NativeBuffer, length: number): void {
+    this.#bytesReceived += length;
+    this.#flight?.received(buffer.bytes, length);
+    if (held.add(buffer.bytes.subarray(0, length))) return;
+    this.#held = null;
+    this.#ssl.answer = 'unanswered' satisfies FleetStrike;
+    this.#resume(held);
+  }
+
+  /** Outside of `receive`: the owner has to be told that there may be output. */
+  #resume(held: HeldInput): void {
+    const bytes = held.take();
+    using input = NativeBuffer.allocate(Math.max(1, bytes.length));
+    input.bytes.set(bytes);
+    this.#consume(input, bytes.length, false);
+    if (!this.#disposed) this.#handler.onResumed?.();
   }
 
   #advanceHandshake(): void {

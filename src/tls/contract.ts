@@ -51,6 +51,11 @@ export interface TlsHandler {
   onPlaintext(bytes: Uint8Array, early: boolean): void;
   /** Exactly once per connection, unless it is disposed before anything was received. */
   onHandshakeEnd(record: HandshakeRecord): void;
+  /**
+   * The engine has gone on by itself, after a wait that had nothing to do with the peer: as after a
+   * `receive`, there may be output. Only where something is waited for (SharedServerOptions.fleet).
+   */
+  onResumed?(): void;
   /** The peer's close_notify: it sends no more. */
   onEnd(): void;
   /** The connection is broken; output holding an alert may still be waiting to be sent. */

@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.ts';
 import type { EarlyDataAdmission } from '../native/ssl-context.ts';
 import type { EarlyDataGate } from './early-data-gate.ts';
+import type { FleetRegister } from './fleet.ts';
 import type { HostEarlyDataOptions } from './host-options.ts';
 
 /** What the judge is to know of a host. */
@@ -16,6 +17,8 @@ export interface JudgedHost extends HostEarlyDataOptions {
 
 export class EarlyDataJudge {
   readonly #gate: EarlyDataGate | null;
+  /** Whom to ask beyond this machine; null for nobody. */
+  readonly fleet: FleetRegister | null;
   readonly #hosts: readonly JudgedHost[];
   readonly #inFlightBytesMax: number;
   readonly #inFlightBytesOf: number[];
@@ -25,8 +28,14 @@ export class EarlyDataJudge {
   #refusal = '';
   #reservedBytes = 0;
 
-  constructor(gate: EarlyDataGate | null, hosts: readonly JudgedHost[], inFlightBytesMax: number) {
+  constructor(
+    gate: EarlyDataGate | null,
+    hosts: readonly JudgedHost[],
+    inFlightBytesMax: number,
+    fleet: FleetRegister | null = null,
+  ) {
     this.#gate = gate;
+    this.fleet = fleet;
     this.#hosts = hosts;
     this.#inFlightBytesMax = inFlightBytesMax;
     this.#inFlightBytesOf = hosts.map(() => 0);
@@ -48,11 +57,14 @@ export class EarlyDataJudge {
 
   /** Of the ClientHello that is looked at now. */
   askedName = '';
+  /** What the fleet has said of it; '' when it was not asked. */
+  fleetAnswer = '';
 
   /** The ClientHello that is looked at now is for this host, and asks for this name. */
   turnTo(host: number, askedName: string): void {
     this.#host = host;
     this.askedName = askedName;
+    this.fleetAnswer = '';
   }
 
   /** What tickets of a host are marked with. */
@@ -68,6 +80,7 @@ export class EarlyDataJudge {
     // First of all: a flight that is refused here is sent again in 1-RTT, and a replay of it must
     // not be accepted later.
     if (this.#gate !== null && !this.#gate.admit(clientRandom)) return false;
+    if (this.fleet !== null && !this.#isAdmittedByFleet()) return false;
     const host = this.#hosts[this.#host]!;
     // What the client was told it may send early no longer holds.
     if (host.policyMark.some((octet, i) => octet !== ticketMark[i])) {
@@ -78,6 +91,22 @@ export class EarlyDataJudge {
     this.#refusal = 'over the limit';
     return false;
   };
+
+  #isAdmittedByFleet(): boolean {
+    switch (this.fleetAnswer) {
+      case 'first':
+        return true;
+      case 'replayed':
+        this.#refusal = 'replayed';
+        return false;
+      case 'too-young':
+        this.#refusal = 'fleet register too young';
+        return false;
+      default:
+        this.#refusal = 'fleet did not answer';
+        return false;
+    }
+  }
 
   #reserve(host: HostEarlyDataOptions, bytes: number): boolean {
     // The ticket is of a time when more was allowed: a client that used it all would be cut off.

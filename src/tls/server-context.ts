@@ -11,6 +11,7 @@ import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataGate } from './early-data-gate.ts';
 import { EarlyDataJudge } from './early-data-judge.ts';
+import type { FleetRegister } from './fleet.ts';
 import type { FlightWatch } from './flight-recorder.ts';
 import { HostNames } from './host-names.ts';
 import {
@@ -31,6 +32,8 @@ export interface SharedServerOptions {
    * nothing can be replayed, as in tests.
    */
   readonly gate?: EarlyDataGate | undefined;
+  /** Asked about ClientHellos with early data beside the gate, for more machines than this one. */
+  readonly fleet?: FleetRegister | undefined;
   /** Octets of early data that open handshakes of all hosts together may send. */
   readonly earlyDataInFlightBytesMax?: number;
   /** 80 octets each, newest first: 16 name, 32 AES, 32 HMAC. */
@@ -120,6 +123,7 @@ export function createHostedContext(
     prepare(base);
     const judge = configureBase(base, shared, hosts);
     steps.push(chooseHost(hosts, judge), ...(shared.helloSteps ?? []));
+    if (judge.fleet !== null) steps.push(waitForFleet(judge, keys));
     return {
       get warnings() {
         return hosts.flatMap((host) => host.warnings);
@@ -184,6 +188,7 @@ function configureBase(
     shared.gate ?? null,
     hosts.map((host) => ({ ...host.options.earlyData, policyMark: host.policyMark })),
     shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
+    shared.fleet ?? null,
   );
   base.judgeEarlyData(judge.admit);
   base.bindTicketsToName(() => judge.askedName);
@@ -209,5 +214,24 @@ function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataJudge): Client
     connection.tag = index;
     hosts[index]!.adopt(connection, base);
     return HelloVerdict.proceed;
+  };
+}
+
+/**
+ * The step that pauses a handshake until the fleet has been asked, once; the engine asks. Only where
+ * early data might be accepted: for a ticket under a key of ours.
+ */
+function waitForFleet(judge: EarlyDataJudge, keys: TicketKeys): ClientHelloStep {
+  return (hello) => {
+    const { connection } = hello;
+    if (!hello.offersEarlyData || !judge.isAllowed(connection.tag)) return HelloVerdict.proceed;
+    if (connection.question !== null) {
+      judge.fleetAnswer = connection.answer;
+      return HelloVerdict.proceed;
+    }
+    const name = hello.ticketKeyName;
+    if (name === null || !keys.hasName(name)) return HelloVerdict.proceed;
+    connection.question = Buffer.from(hello.random);
+    return HelloVerdict.pause;
   };
 }

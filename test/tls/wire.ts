@@ -78,6 +78,10 @@ export class Side implements TlsHandler {
     this.events.push('handshake');
   }
 
+  onResumed(): void {
+    this.events.push('resumed');
+  }
+
   onEnd(): void {
     this.hasEnded = true;
     this.events.push('end');

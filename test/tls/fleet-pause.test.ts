@@ -1,0 +1,209 @@
+/** A handshake that waits for the answer of a fleet, whatever happens meanwhile. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, describe, test } from 'node:test';
+import type { FleetRegister, FleetStrike } from '../../src/tls/fleet.ts';
+import { HELD_INPUT_BYTES_MAX } from '../../src/tls/fleet.ts';
+import type { ServerContext } from '../../src/tls/server-context.ts';
+import { clientContext, liveHandles, obtainSession, Pair, records, serverContext } from './wire.ts';
+
+after(() => assert.deepEqual(liveHandles(), {}, 'every native handle was freed'));
+
+const REQUEST = 'GET / HTTP/1.1\r\n\r\n';
+const earlyData = Buffer.from(REQUEST);
+
+/** A fleet that answers when the test wants it to. */
+class FakeFleet implements FleetRegister {
+  readonly asked: Uint8Array[] = [];
+  /** Said before `ask` returns, when there is one. */
+  atOnce: FleetStrike | null = null;
+  #waiting: ((strike: FleetStrike) => void)[] = [];
+
+  ask(clientRandom: Uint8Array, done: (strike: FleetStrike) => void): void {
+    this.asked.push(Uint8Array.from(clientRandom));
+    if (this.atOnce === null) this.#waiting.push(done);
+    else done(this.atOnce);
+  }
+
+  answer(strike: FleetStrike): void {
+    for (const done of this.#waiting.splice(0)) done(strike);
+  }
+}
+
+const server = (fleet: FleetRegister): ServerContext => serverContext({ fleet });
+
+/** A client that comes back with early data; its first flight has not left yet. */
+function withPair(body: (pair: Pair, fleet: FakeFleet) => void): void {
+  const fleet = new FakeFleet();
+  using context = server(fleet);
+  using client = clientContext();
+  using session = obtainSession(context, client);
+  assert.equal(fleet.asked.length, 0, 'nobody is asked about a handshake without early data');
+  using pair = new Pair(context, client, { session, earlyData });
+  body(pair, fleet);
+}
+
+describe('a handshake that waits for its fleet', () => {
+  test('says nothing until the answer is there, then accepts the early data', () => {
+    withPair((pair, fleet) => {
+      const flight = pair.client.takeFlight();
+      pair.server.receive(flight);
+      assert.equal(fleet.asked.length, 1);
+      // Record header, handshake header, version; then ClientHello.random (RFC 8446 §4.1.2).
+      assert.deepEqual(Buffer.from(fleet.asked[0]!), flight.subarray(11, 43));
+      assert.deepEqual([pair.server.events, pair.server.connection.hasOutput], [[], false]);
+      fleet.answer('first');
+      assert.deepEqual(pair.server.events, [`early:${REQUEST}`, 'resumed']);
+      pair.server.send('early answer');
+      pair.settle();
+      assert.equal(pair.client.received, 'early answer');
+      assert.equal(pair.server.record.earlyData, 'accepted');
+    });
+  });
+
+  for (const [strike, reason] of [
+    ['replayed', 'replayed'],
+    ['too-young', 'fleet register too young'],
+    ['unanswered', 'fleet did not answer'],
+  ] as const) {
+    for (const when of ['at once', 'later'] as const) {
+      test(`goes on in 1-RTT when the answer, ${when}, is ${strike}`, () => {
+        withPair((pair, fleet) => {
+          if (when === 'at once') fleet.atOnce = strike;
+          pair.toServer();
+          fleet.answer(strike);
+          pair.settle();
+          const { record } = pair.server;
+          assert.deepEqual([record.outcome, record.resumed], ['complete', true]);
+          assert.deepEqual([record.earlyData, record.earlyDataReason], ['rejected', reason]);
+          pair.client.send('again');
+          pair.settle();
+          assert.equal(pair.server.received, 'again');
+        });
+      });
+    }
+  }
+
+  test('accepts when the answer is there at once', () => {
+    withPair((pair, fleet) => {
+      fleet.atOnce = 'first';
+      pair.settle();
+      assert.equal(pair.server.record.earlyData, 'accepted');
+      assert.equal(pair.server.received, REQUEST);
+      assert.ok(!pair.server.events.includes('resumed'));
+    });
+  });
+
+  test('keeps what comes meanwhile, in whatever pieces', () => {
+    for (let cut = 1; cut < 600; cut += 37) {
+      withPair((pair, fleet) => {
+        const flight = pair.client.takeFlight();
+        for (let at = 0; at < flight.length; at += cut) {
+          pair.server.receive(flight.subarray(at, at + cut));
+        }
+        fleet.answer('first');
+        pair.settle();
+        assert.equal(pair.server.received, REQUEST, `in pieces of ${cut}`);
+        const { bytesReceived, earlyData: outcome } = pair.server.record;
+        assert.equal(outcome, 'accepted');
+        assert.ok(bytesReceived > flight.length);
+      });
+    }
+  });
+
+  test('is answered between the ClientHello and its early data', () => {
+    withPair((pair, fleet) => {
+      const [hello, ...rest] = records(pair.client.takeFlight());
+      pair.server.receive(hello!);
+      fleet.answer('first');
+      assert.deepEqual(pair.server.events, ['resumed']);
+      assert.equal(pair.server.connection.hasOutput, true);
+      for (const record of rest) pair.server.receive(record);
+      pair.settle();
+      assert.equal(pair.server.received, REQUEST);
+    });
+  });
+
+  test('does not wait any longer when the client sends too much', () => {
+    withPair((pair, fleet) => {
+      pair.server.receive(pair.client.takeFlight());
+      const piece = Buffer.alloc(16_384, 0x17);
+      for (let sent = 0; sent <= HELD_INPUT_BYTES_MAX; sent += piece.length) {
+        pair.server.receive(piece);
+      }
+      // What was sent was no TLS, which is found when it is looked at.
+      assert.equal(pair.server.record.outcome, 'failed');
+      fleet.answer('first');
+      assert.equal(pair.server.records.length, 1);
+    });
+  });
+
+  for (const [name, end] of [
+    ['cut off', (pair: Pair) => pair.server.connection.receiveEnd()],
+    ['timed out', (pair: Pair) => pair.server.connection.abandon('tls-handshake-timeout')],
+    ['disposed', (pair: Pair) => pair.server.connection[Symbol.dispose]()],
+  ] as const) {
+    for (const order of ['before', 'after'] as const) {
+      test(`leaves one record when it is ${name} ${order} the answer`, () => {
+        withPair((pair, fleet) => {
+          pair.server.receive(pair.client.takeFlight());
+          if (order === 'after') fleet.answer('first');
+          end(pair);
+          fleet.answer('first');
+          assert.equal(pair.server.record.outcome, 'failed');
+          assert.equal(pair.server.received, order === 'after' ? REQUEST : '');
+        });
+      });
+    }
+  }
+
+  test('may be disposed by whoever gets its early data', () => {
+    withPair((pair, fleet) => {
+      pair.server.answer = () => pair.server.connection[Symbol.dispose]();
+      pair.server.receive(pair.client.takeFlight());
+      fleet.answer('first');
+      assert.deepEqual(pair.server.events, [`early:${REQUEST}`, 'handshake']);
+    });
+  });
+
+  test('of many at once, each has its own answer', () => {
+    const fleet = new FakeFleet();
+    using context = server(fleet);
+    using client = clientContext();
+    const sessions = Array.from({ length: 8 }, () => obtainSession(context, client));
+    const pairs = sessions.map((session) => new Pair(context, client, { session, earlyData }));
+    for (const pair of pairs) pair.toServer();
+    assert.equal(new Set(fleet.asked.map((random) => random.join())).size, 8);
+    fleet.answer('first');
+    for (const pair of pairs) {
+      pair.settle();
+      assert.equal(pair.server.record.earlyData, 'accepted');
+      pair[Symbol.dispose]();
+    }
+    for (const session of sessions) session[Symbol.dispose]();
+  });
+});
+
+describe('nobody is asked', () => {
+  test('about a ticket under a key that is not ours', () => {
+    const fleet = new FakeFleet();
+    using other = serverContext({ ticketKeys: [randomBytes(80)] });
+    using context = server(fleet);
+    using client = clientContext();
+    using session = obtainSession(other, client);
+    using pair = new Pair(context, client, { session, earlyData }).settle();
+    assert.equal(pair.server.record.earlyDataReason, 'ticket not accepted');
+    assert.equal(fleet.asked.length, 0);
+  });
+
+  test('where early data is off', () => {
+    const fleet = new FakeFleet();
+    using on = serverContext();
+    using off = serverContext({ fleet, earlyData: { enabled: false } });
+    using client = clientContext();
+    using session = obtainSession(on, client);
+    using pair = new Pair(off, client, { session, earlyData }).settle();
+    assert.equal(pair.server.record.earlyDataReason, 'policy off');
+    assert.equal(fleet.asked.length, 0);
+  });
+});
