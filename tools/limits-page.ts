@@ -111,6 +111,11 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['tls/server-host.ts', 'SKIPPED_EARLY_DATA_BYTES_MIN'],
       ['tls/ticket-ring.ts'],
       ['supervisor/ticket-keeper.ts', 'TICKET_KEY_POLL_MS'],
+      ['tls/fleet.ts', 'HELD_INPUT_BYTES_MAX'],
+      ['fleet/strike-keys.ts', 'CLOCK_SKEW_MS_MAX'],
+      ['fleet/register.ts', 'QUESTIONS_MAX'],
+      ['fleet/key-share.ts', 'SHARED_KEYS_POLL_MS'],
+      ['fleet/key-state.ts', 'KEY_LEAD_MS'],
       [
         'tls/strike-register.ts',
         ...['FRESHNESS_WINDOW_MS', 'GENERATION_MS', 'STRIKE_SLOTS', 'PROBES_MAX'],

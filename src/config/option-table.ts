@@ -131,6 +131,32 @@ const definitions = [
     example: '/etc/sluice/tickets.key',
   },
   {
+    name: 'fleet',
+    type: 'redis-or-off',
+    placeholder: 'URL|off',
+    summary: 'The Redis that several instances meet at, for tickets and early data.',
+    details:
+      'A `redis:` or `rediss:` URL (Redis 7 or Valkey), with user name, password and number of a ' +
+      'database if need be. All instances with the same one resume each other’s tickets, and early ' +
+      'data is accepted by one of them only. While it is away, slow or has just forgotten everything, ' +
+      'handshakes go on in 1-RTT. Whoever can read it can read the ticket keys.',
+    defaultText: 'off',
+    repeatable: false,
+    example: 'redis://:password@10.0.0.5:6379/0',
+  },
+  {
+    name: 'fleet-timeout',
+    type: 'duration',
+    placeholder: 'TIME',
+    summary: 'How long a handshake with early data waits for the fleet.',
+    details:
+      'Then it goes on in 1-RTT. Other handshakes never wait. A Redis in the same data centre answers ' +
+      'in less than a millisecond.',
+    defaultText: '5ms',
+    repeatable: false,
+    example: '20ms',
+  },
+  {
     name: 'origin-ca',
     type: 'path',
     placeholder: 'FILE',

@@ -266,6 +266,21 @@ export function parseUrlOrOff(option: OptionWords, given: GivenValue): string {
   return url.href;
 }
 
+/** '' for `off`, else a URL of a Redis, with the number of the database as its path. */
+export function parseRedisOrOff(option: OptionWords, given: GivenValue): string {
+  if (given.text === 'off') return '';
+  const url = URL.parse(given.text);
+  // What was written may hold a password: it is not shown.
+  const hidden = { ...given, text: given.text.replace(/:\/\/[^/\s]*@/, '://…@') };
+  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
+    refuse(hidden, 'not a redis or rediss URL', writeAs(option, given));
+  }
+  if (!/^(\/\d*)?$/.test(url.pathname) || url.search !== '' || url.hash !== '') {
+    refuse(hidden, 'only the number of a database may follow the host', writeAs(option, given));
+  }
+  return given.text;
+}
+
 /** `off`, `-` or an absolute file name. */
 export function parseLogTarget(option: OptionWords, given: GivenValue): string {
   return given.text === 'off' || given.text === '-' ? given.text : parsePath(option, given);

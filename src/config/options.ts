@@ -1,5 +1,6 @@
 /** The validated, frozen options of one sluice. Command line and configuration file both end here. */
 
+import type { FleetOptions } from '../fleet/options.ts';
 import type { ClientIdentityFields } from '../proxy/client-identity.ts';
 import type { EarlyDataPolicy } from '../proxy/early-data.ts';
 import type { RouteOptions } from '../proxy/routing/route.ts';
@@ -126,6 +127,8 @@ export interface SluiceOptions {
   /** The first is for names that none of them has. Empty when there is no https listener. */
   readonly hosts: readonly HostOptions[];
   readonly tls: TlsOptions;
+  /** Null for a machine of its own. */
+  readonly fleet: FleetOptions | null;
   readonly workers: number;
   /** Octets for the cache, over all workers: of disk with a directory, else of RAM. */
   readonly cacheSizeBytes: number;

@@ -12,6 +12,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
+import type { FleetOptions } from '../fleet/options.ts';
 import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
 import { plainRoute } from '../proxy/routing/route.ts';
@@ -36,6 +37,7 @@ import {
   parseOrigin,
   parsePath,
   parsePathOrOff,
+  parseRedisOrOff,
   parseSize,
   parseSwitch,
   parseUrlOrOff,
@@ -91,6 +93,7 @@ export async function resolveOptions(
     traffic: () => resolveTraffic(values, surroundings, sections),
     listeners: () => resolveListeners(values, sections),
     tls: () => resolveTls(values, surroundings, sections),
+    fleet: () => resolveFleet(values),
     workers: workersOf,
     cache: () => resolveCache(values, workersOf(), surroundings),
     purgeFrom: () => resolveRanges(values, 'purge-from'),
@@ -260,6 +263,12 @@ function resolveTls(values: OptionValues, surroundings: Surroundings, { tls }: F
     checkTicketKeyFile(given, ticketKeyFile, surroundings.warn);
   }
   return { ...(tls ?? plainTls), ticketKeyFile };
+}
+
+function resolveFleet(values: OptionValues): FleetOptions | null {
+  const url = values.required('fleet', parseRedisOrOff);
+  const timeoutMs = values.required('fleet-timeout', parseDuration);
+  return url === '' ? null : { url, timeoutMs };
 }
 
 function resolveListeners(

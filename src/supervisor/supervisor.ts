@@ -390,6 +390,7 @@ export class Supervisor {
   #openTickets(): TicketKeeper {
     return new TicketKeeper({
       tls: () => this.#options.tls,
+      fleet: () => this.#options.fleet,
       apply: (ring) => {
         this.#local?.replaceTickets(ring);
         for (const worker of this.#processes) worker.replaceTickets(ring);

@@ -25,6 +25,7 @@ class Scene {
     this.tls = { ...plainTls, ...tls };
     this.keeper = new TicketKeeper({
       tls: () => this.tls,
+      fleet: () => null,
       apply: (ring) => this.rings.push(ring),
       metrics: Metrics.unshared().tickets,
       wallMs: () => this.nowMs,

@@ -1,11 +1,13 @@
 /**
- * Keeps the ticket keys of all workers: those of a file, taken in when it changes, or those of a
- * schedule. What cannot be used is told, and what was in force stays.
+ * Keeps the ticket keys of all workers: those of a file, taken in when it changes, those of a fleet,
+ * or those of a schedule. What cannot be used is told, and what was in force stays.
  */
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
 import type { TlsOptions } from '../config/options.ts';
 import { readTicketKeyFile } from '../config/ticket-key-file.ts';
+import type { KeyShare } from '../fleet/key-share.ts';
+import type { FleetOptions } from '../fleet/options.ts';
 import { TICKET_KEY_BYTES } from '../native/ticket-keys.ts';
 import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
 import { GENERATION_MS } from '../tls/strike-register.ts';
@@ -21,6 +23,8 @@ export interface TicketKeeperInput {
   tls(): TlsOptions;
   /** Puts other keys in force, for new connections everywhere. */
   apply(ring: TicketRing): void;
+  /** Of the options in force; null for none. */
+  fleet(): FleetOptions | null;
   readonly metrics: TicketMetrics;
   readonly wallMs: () => number;
   report(message: string): void;
@@ -34,6 +38,11 @@ export class TicketKeeper implements Disposable {
   #file = '';
   /** Of the file; null without one. */
   #fileKeys: readonly Buffer[] | null = null;
+  /** Of the fleet; null as long as it has said nothing. */
+  #fleetKeys: readonly Buffer[] | null = null;
+  #share: KeyShare | null = null;
+  /** With which the share was opened. */
+  #fleet: FleetOptions | null = null;
   /** Keys have been in force that a former run may have used, too. */
   #hasPersistentKeys = false;
   /** Of the ring that was put in force last, to tell whether there is anything new. */
@@ -55,7 +64,8 @@ export class TicketKeeper implements Disposable {
 
   get ring(): TicketRing {
     const own = this.#schedule.keys;
-    const keys = this.#fileKeys === null ? own : [...this.#fileKeys, ...own];
+    // Those of its own still decrypt: tickets were issued under them while there were no others.
+    const keys = [...(this.#fileKeys ?? this.#fleetKeys ?? []), ...own];
     // This run's register knows what was accepted since the start. What was accepted before can be
     // replayed for a whole window more.
     const earlyDataFromMs = this.#hasPersistentKeys ? this.#startedAtMs + GENERATION_MS : 0;
@@ -64,13 +74,18 @@ export class TicketKeeper implements Disposable {
 
   /** Looks again and again from now on. */
   start(): void {
+    void this.#joinFleet();
+    this.#wait();
+  }
+
+  #wait(): void {
     this.#timer = setTimeout(() => void this.#round(), TICKET_KEY_POLL_MS);
     this.#timer.unref();
   }
 
   async #round(): Promise<void> {
     await this.look();
-    if (!this.#isClosed) this.start();
+    if (!this.#isClosed) this.#wait();
   }
 
   /** One look at everything. */
@@ -86,8 +101,37 @@ export class TicketKeeper implements Disposable {
     if (isChanged && !this.#isClosed) this.#retakeFile();
   }
 
+  /** Keys of a file are the operator's to share. */
+  async #joinFleet(): Promise<void> {
+    const { fleet, tls, metrics, report } = this.#input;
+    const wanted = tls().ticketKeyFile === '' ? fleet() : null;
+    if (wanted?.url === this.#fleet?.url) return;
+    this.#share?.[Symbol.dispose]();
+    this.#share = null;
+    this.#fleet = wanted;
+    this.#fleetKeys = null;
+    metrics.fleetConnected('keys', false);
+    if (wanted === null) return;
+    const { KeyShare: Share } = await import('../fleet/key-share.ts');
+    if (this.#isClosed || this.#fleet !== wanted) return;
+    this.#share = new Share({
+      options: wanted,
+      times: () => {
+        const { ticketRotationMs, ticketLifetimeSeconds } = tls();
+        return { rotationMs: ticketRotationMs, lifetimeMs: ticketLifetimeSeconds * 1_000 };
+      },
+      onKeys: (keys) => {
+        this.#fleetKeys = keys;
+        this.#apply('fleet');
+      },
+      metrics,
+      report: (message) => report(message),
+    });
+  }
+
   /** The configuration was read again. */
   adopt(): void {
+    void this.#joinFleet();
     this.#file = this.#input.tls().ticketKeyFile;
     if (this.#file !== '') {
       this.#retakeFile();
@@ -118,7 +162,7 @@ export class TicketKeeper implements Disposable {
   }
 
   /** Puts the ring in force, unless it is already. */
-  #apply(source: 'schedule' | 'file'): void {
+  #apply(source: 'schedule' | 'file' | 'fleet'): void {
     const { ring } = this;
     const isSame =
       ring.keys.length === this.#applied.length &&
@@ -134,6 +178,7 @@ export class TicketKeeper implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isClosed = true;
+    this.#share?.[Symbol.dispose]();
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 }

@@ -93,19 +93,12 @@ export class EarlyDataJudge {
   };
 
   #isAdmittedByFleet(): boolean {
-    switch (this.fleetAnswer) {
-      case 'first':
-        return true;
-      case 'replayed':
-        this.#refusal = 'replayed';
-        return false;
-      case 'too-young':
-        this.#refusal = 'fleet register too young';
-        return false;
-      default:
-        this.#refusal = 'fleet did not answer';
-        return false;
-    }
+    const { fleetAnswer } = this;
+    if (fleetAnswer === 'first') return true;
+    if (fleetAnswer === 'replayed') this.#refusal = fleetAnswer;
+    else if (fleetAnswer === 'too-young') this.#refusal = 'fleet register too young';
+    else this.#refusal = 'fleet did not answer';
+    return false;
   }
 
   #reserve(host: HostEarlyDataOptions, bytes: number): boolean {

@@ -26,6 +26,7 @@ import type { ClientCounts } from './client-counts.ts';
 import type { WorkerInput } from './contract.ts';
 import { type Coverage, coverageOf } from './coverage.ts';
 import type { DownstreamShared, TlsAcceptor } from './downstream.ts';
+import type { FleetRegisters } from './fleets.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import type { SniTunnels } from './front/sni-tunnel.ts';
 import type { HandshakeObservers } from './handshake-observers.ts';
@@ -49,6 +50,7 @@ export interface ServiceBase {
   readonly passMemory: PassMemory;
   readonly originNames: KnownNames;
   readonly clients: ClientCounts;
+  readonly fleets: FleetRegisters;
 }
 
 export class Service {
@@ -155,7 +157,11 @@ export class Service {
   #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {
     if (options.hosts.length === 0) return null;
     const { recorder, guard } = this.#base.input;
-    const { context, keyLog } = openTls(options, this.#base.input);
+    const { context, keyLog } = openTls(
+      options,
+      this.#base.fleets.registerOf(options.fleet),
+      this.#base.input,
+    );
     this.#tls = context;
     this.#disposables.push(context);
     if (keyLog !== null) this.#disposables.push(keyLog);

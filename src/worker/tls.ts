@@ -5,6 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import type { HostOptions, SluiceOptions } from '../config/options.ts';
 import { EarlyDataGate } from '../tls/early-data-gate.ts';
 import { type FeatureSwitches, isOn } from '../tls/features.ts';
+import type { FleetRegister } from '../tls/fleet.ts';
 import type { CertificatePair, HostTlsOptions } from '../tls/host-options.ts';
 import { createHostedContext, type ServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
@@ -20,6 +21,7 @@ export interface WorkerTls {
 /** Throws UsageError for hosts that cannot be served. */
 export function openTls(
   options: SluiceOptions,
+  fleet: FleetRegister | null,
   input: Pick<WorkerInput, 'strikes' | 'tickets' | 'recorder' | 'danger'>,
 ): WorkerTls {
   const { features } = options;
@@ -34,6 +36,7 @@ export function openTls(
         wallMs: systemClock.wallMs,
         fromMs: () => input.tickets.current.earlyDataFromMs,
       }),
+      fleet: fleet ?? undefined,
       tickets: isOn('session-tickets', features),
       ticketKeys: input.tickets.current.keys,
       ticketLifetimeSeconds: options.tls.ticketLifetimeSeconds,

@@ -21,6 +21,7 @@ import type {
   RunningWorker,
   WorkerInput,
 } from './contract.ts';
+import { FleetRegisters } from './fleets.ts';
 import { type Entrance, entranceOf } from './front/entrance.ts';
 import { answerHandshakeQuestion } from './handshake-desk.ts';
 import { defaultDownstreamLimits } from './limits.ts';
@@ -57,6 +58,7 @@ class Worker implements RunningWorker {
       passMemory: new PassMemory(),
       originNames: new Map(),
       clients: new ClientCounts(),
+      fleets: new FleetRegisters(input),
     };
     this.#service = new Service(this.#base, input.options);
     this.#entrances = this.#entrancesOf(this.#service);
@@ -162,6 +164,7 @@ class Worker implements RunningWorker {
     await reactor.close();
     await cache.close();
     channels[Symbol.dispose]();
+    this.#base.fleets[Symbol.dispose]();
     for (const service of this.#services) service[Symbol.dispose]();
   }
 }

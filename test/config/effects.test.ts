@@ -131,6 +131,14 @@ const pairs: Record<string, readonly [Values, Values]> = {
   'http2-cleartext': [short({ http: 80, 'http2-cleartext': 'on' }), short({ http: 80 })],
   cert: [short({ cert, key }), short({})],
   key: [short({ cert, key }), short({})],
+  'fleet-timeout': [
+    short({ fleet: 'redis://r', 'fleet-timeout': '1s' }),
+    short({ fleet: 'redis://r' }),
+  ],
+  'fleet.timeout': [
+    { ...base, fleet: { redis: 'redis://r', timeout: '1s' } },
+    { ...base, fleet: 'redis://r' },
+  ],
   'ticket-key-file': [short({ 'ticket-key-file': tickets }), short({})],
   'tls.ticket-key-file': [{ ...base, tls: { 'ticket-key-file': tickets } }, base],
   'origin-ca': [short({ 'origin-ca': cert }), short({})],

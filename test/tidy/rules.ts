@@ -16,7 +16,7 @@ const LEVELS: Record<string, number> = Object.fromEntries(
     ['base'],
     ['http', 'native', 'telemetry'],
     ['http1', 'http2', 'cache', 'tls', 'reactor'],
-    ['proxy', 'triage'],
+    ['proxy', 'triage', 'fleet'],
     ['config'],
     ['worker'],
     ['supervisor'],

@@ -7,7 +7,7 @@ import { flagKey, flagNames } from './flags.ts';
 import { hostsSchema } from './hosts.ts';
 import { section } from './kinds.ts';
 import { listenersSchema } from './listeners.ts';
-import { adminSchema, cacheSchema, fusesSchema, recorderSchema } from './machinery.ts';
+import { adminSchema, cacheSchema, fleetSchema, fusesSchema, recorderSchema } from './machinery.ts';
 import { originsSchema } from './origins.ts';
 import { routesSchema } from './routes.ts';
 import { tlsSchema } from './tls.ts';
@@ -17,6 +17,7 @@ const sections = {
   listeners: listenersSchema,
   hosts: hostsSchema,
   tls: tlsSchema,
+  fleet: fleetSchema,
   origins: originsSchema,
   routes: routesSchema,
   cache: cacheSchema,

@@ -45,6 +45,7 @@ const forms: Readonly<Record<KindName, object>> = {
   'long-duration': { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m|h|d)$' },
   path: { type: 'string' },
   'path-or-off': { type: ['string', 'boolean'] },
+  'redis-or-off': { type: ['string', 'boolean'] },
   share: { type: 'string', pattern: '^[\\d.]+ ?%$' },
   size: { type: ['string', 'integer'], pattern: '^\\d+(\\.\\d+)? ?([KMGTkmgt]i?)?[Bb]?$' },
   switch: { enum: ['on', 'off', true, false] },

@@ -65,3 +65,21 @@ export const fusesSchema = either(
     examples: ['off', { deaths: 5, window: '5m' }],
   },
 );
+
+export const fleetSchema = either(
+  [
+    flagKey('fleet'),
+    section(
+      { redis: flagKey('fleet'), timeout: flagKey('fleet-timeout') },
+      {
+        title: 'With how long it is waited for.',
+        examples: [{ redis: 'redis://10.0.0.5:6379', timeout: '20ms' }],
+      },
+    ),
+  ],
+  {
+    title: 'Where instances on several machines meet, for tickets and early data.',
+    default: 'off',
+    examples: ['redis://10.0.0.5:6379', { redis: 'rediss://:password@redis.internal/1' }],
+  },
+);

@@ -1,0 +1,109 @@
+/**
+ * Asks the fleet about ClientHellos, within a time limit. Whatever happens to Redis, there is an
+ * answer, and in doubt it is one that lets the handshake go on in 1-RTT.
+ */
+import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
+import type { FleetRegister, FleetStrike } from '../tls/fleet.ts';
+import { FleetLink } from './link.ts';
+import type { FleetOptions } from './options.ts';
+import { beginStrikes, strike } from './strike-keys.ts';
+
+/** Questions under way, those included that nobody waits for any more: a server that hangs. */
+export const QUESTIONS_MAX = 1_024;
+
+/** Unanswered questions in a row after which the operator is told. */
+const SILENCE_TOLD_AFTER = 8;
+
+export interface RegisterInput {
+  readonly options: FleetOptions;
+  readonly metrics: Pick<TicketMetrics, 'fleetAnswered' | 'fleetConnected'>;
+  report(message: string): void;
+}
+
+export class RedisRegister implements FleetRegister, Disposable {
+  readonly #input: RegisterInput;
+  readonly #link: FleetLink;
+  #questions = 0;
+  #unansweredInRow = 0;
+  #isBeginning = false;
+
+  constructor(input: RegisterInput) {
+    this.#input = input;
+    const { metrics, report } = input;
+    this.#link = new FleetLink({
+      url: input.options.url,
+      onUp: () => {
+        metrics.fleetConnected('register', true);
+        void this.#begin();
+      },
+      onDown: () => metrics.fleetConnected('register', false),
+      report: (message) => report(message),
+    });
+  }
+
+  ask(clientRandom: Uint8Array, done: (strike: FleetStrike) => void): void {
+    const { redis, runId } = this.#link;
+    if (redis === null || this.#questions >= QUESTIONS_MAX) {
+      this.#note('unanswered');
+      done('unanswered');
+      return;
+    }
+    let isOpen = true;
+    const finish = (answer: FleetStrike) => {
+      if (!isOpen) return;
+      isOpen = false;
+      clearTimeout(timer);
+      this.#note(answer);
+      this.#noteSilence(answer);
+      done(answer);
+    };
+    const timer = setTimeout(() => finish('unanswered'), this.#input.options.timeoutMs);
+    this.#questions++;
+    strike(redis, runId, clientRandom).then(
+      (reply) => {
+        this.#questions--;
+        if (reply.isLost) void this.#begin();
+        finish(reply.strike);
+      },
+      () => {
+        this.#questions--;
+        finish('unanswered');
+      },
+    );
+  }
+
+  /** A failure shows in the next answers, which ask for it again. */
+  async #begin(): Promise<void> {
+    const { redis, runId } = this.#link;
+    if (redis === null || this.#isBeginning) return;
+    this.#isBeginning = true;
+    try {
+      await beginStrikes(redis, runId);
+    } catch (error) {
+      this.#input.report(`fleet: the register cannot begin: ${(error as Error).message}`);
+    } finally {
+      this.#isBeginning = false;
+    }
+  }
+
+  #note(answer: FleetStrike): void {
+    this.#input.metrics.fleetAnswered(answer);
+  }
+
+  #noteSilence(answer: FleetStrike): void {
+    const { options, report } = this.#input;
+    if (answer !== 'unanswered') {
+      if (this.#unansweredInRow >= SILENCE_TOLD_AFTER) report('fleet: it answers in time again');
+      this.#unansweredInRow = 0;
+      return;
+    }
+    this.#unansweredInRow++;
+    if (this.#unansweredInRow !== SILENCE_TOLD_AFTER) return;
+    const { timeoutMs } = options;
+    report(`fleet: no answer within ${timeoutMs} ms, again and again; early data is refused`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#link[Symbol.dispose]();
+  }
+}

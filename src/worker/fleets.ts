@@ -1,0 +1,34 @@
+/** The fleet that a worker belongs to: one connection, over all reloads that leave it as it is. */
+import type { FleetOptions } from '../fleet/options.ts';
+import { RedisRegister } from '../fleet/register.ts';
+import type { FleetRegister } from '../tls/fleet.ts';
+import type { WorkerInput } from './contract.ts';
+
+export class FleetRegisters implements Disposable {
+  readonly #input: Pick<WorkerInput, 'metrics' | 'workerIndex'>;
+  /** By the options as JSON. Former ones stay: connections of former configurations use them. */
+  readonly #registers = new Map<string, RedisRegister>();
+
+  constructor(input: Pick<WorkerInput, 'metrics' | 'workerIndex'>) {
+    this.#input = input;
+  }
+
+  registerOf(options: FleetOptions | null): FleetRegister | null {
+    if (options === null) return null;
+    const key = JSON.stringify(options);
+    let register = this.#registers.get(key);
+    if (register === undefined) {
+      const { metrics, workerIndex } = this.#input;
+      const report = (message: string) =>
+        process.stderr.write(`sluice: worker ${workerIndex}: ${message}\n`);
+      register = new RedisRegister({ options, metrics: metrics.tickets, report });
+      this.#registers.set(key, register);
+    }
+    return register;
+  }
+
+  [Symbol.dispose](): void {
+    for (const register of this.#registers.values()) register[Symbol.dispose]();
+    this.#registers.clear();
+  }
+}
