@@ -35,6 +35,7 @@ import {
 import { type OriginSources, originRoutes } from './origin-routes.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy } from './restart-policy.ts';
+import { Standby, spawnWorker } from './standby.ts';
 import type { ServiceManager } from './systemd-notices.ts';
 import { TicketKeeper } from './ticket-keeper.ts';
 import { trafficRoutes } from './traffic-routes.ts';
@@ -69,6 +70,8 @@ export interface SupervisorStatus {
   readonly state: 'running' | 'draining';
   readonly uptimeSeconds: number;
   readonly workers: readonly WorkerProcess['status'][];
+  /** Of the process that waits to take the place of the next worker that dies. */
+  readonly standbyPid: number | null;
 }
 
 export class Supervisor {
@@ -92,6 +95,7 @@ export class Supervisor {
   #keeper: CertificateKeeper | null = null;
   #tickets: TicketKeeper | null = null;
   #running = 0;
+  #standby: Standby | null = null;
   #stopping: Promise<void> | null = null;
   #successor: Promise<number> | null = null;
   #hasHandedOver = false;
@@ -188,6 +192,7 @@ export class Supervisor {
       state: this.#stopping === null ? 'running' : 'draining',
       uptimeSeconds: Math.round((Date.now() - this.#startedAtMs) / 1000),
       workers: this.#local === null ? this.#processes.map((one) => one.status) : [own],
+      standbyPid: this.#standby?.pid ?? null,
     };
   }
 
@@ -223,6 +228,7 @@ export class Supervisor {
 
   /** Ends the worker processes at once. */
   kill(): void {
+    void this.#standby?.stop();
     for (const worker of this.#processes) worker.kill();
   }
 
@@ -385,6 +391,14 @@ export class Supervisor {
     }
     this.#processes = setups.map((setup) => this.#workerProcess(setup));
     await Promise.all(this.#processes.map((worker) => worker.start()));
+    this.#startStandby();
+  }
+
+  #startStandby(): void {
+    const { entryPoint } = this.#input.workers;
+    const fds = [...this.#listeners.flatMap((listener) => listener.fds), this.#memory.fd];
+    this.#standby = new Standby(() => spawnWorker(entryPoint, fds));
+    this.#standby.fill();
   }
 
   #openTickets(): TicketKeeper {
@@ -408,6 +422,7 @@ export class Supervisor {
       policy: defaultRestartPolicy,
       onRunning: (isRunning) => this.#countRunning(isRunning),
       onDeath: (cause) => this.#metrics.workerRestarted(cause),
+      takeStandby: () => this.#standby?.take() ?? null,
       onStart: () => this.#faults.started(setup.workerIndex),
       onEnd: (end) => this.#faults.died({ ...end, index: setup.workerIndex }),
       onHandshakeFault: (fault) => this.#faults.handshakeFailed(setup.workerIndex, fault),
@@ -451,6 +466,8 @@ export class Supervisor {
     this.#faults.close();
     const { serviceManager, options } = this.#input;
     if (!this.#hasHandedOver) serviceManager.stopping();
+    // A listening socket is closed when nobody has it any more.
+    await this.#standby?.stop();
     // Each worker has its own copy, which it closes when it has emptied the queue.
     if (this.#local === null) closeListeners(this.#listeners);
     await Promise.all([

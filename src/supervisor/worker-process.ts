@@ -1,5 +1,5 @@
 /** One worker's place: the process that fills it now, and its replacement when that one dies. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
@@ -17,6 +17,7 @@ import type {
 } from '../worker/contract.ts';
 import type { WorkerEnd } from './fault-desk.ts';
 import { type RestartPolicy, restartDelayMs } from './restart-policy.ts';
+import { type SpawnedWorker, spawnWorker } from './standby.ts';
 
 export interface WorkerProcessInput {
   /** The file that calls `bootstrapWorker`. */
@@ -26,6 +27,8 @@ export interface WorkerProcessInput {
   readonly policy: RestartPolicy;
   onRunning(isRunning: boolean): void;
   onDeath(cause: 'exit' | 'signal'): void;
+  /** A process that waits for its setup and has all descriptors of it; null when there is none. */
+  takeStandby(): SpawnedWorker | null;
   /** A process begins to run. */
   onStart(): void;
   /** It has ended by no wish of ours; what its replacement starts with may still be changed. */
@@ -35,9 +38,6 @@ export interface WorkerProcessInput {
   readonly purgeEverywhere: PurgeEverywhere;
   report(message: string): void;
 }
-
-/** The first descriptor after standard input, output, error and the IPC channel. */
-const FIRST_INHERITED_FD = 4;
 
 /** What a worker answers to a question. */
 type Answer = CacheAnswer | HandshakeAnswer;
@@ -205,14 +205,10 @@ export class WorkerProcess {
   }
 
   #spawn(): void {
-    const { entryPoint } = this.#input;
     const setup = this.#setup;
     const fds = [...setup.listeners.map((listener) => listener.fd), setup.metricsFd];
-    const child = spawn(
-      process.execPath,
-      [...process.execArgv, '--disable-warning=ExperimentalWarning', entryPoint],
-      { stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...fds], serialization: 'advanced' },
-    );
+    const spawned = this.#input.takeStandby() ?? spawnWorker(this.#input.entryPoint, fds);
+    const { child, numbers } = spawned;
     this.#child = child;
     this.#silentMs = 0;
     this.#input.onStart();
@@ -222,13 +218,15 @@ export class WorkerProcess {
       this.#input.report(`worker ${setup.workerIndex}: ${error.message}`),
     );
     child.on('exit', (code, signal) => this.#onExit(code, signal));
+    const unneeded = [...numbers].filter(([fd]) => !fds.includes(fd)).map(([, number]) => number);
     this.#send({
       type: 'start',
       setup: {
         ...setup,
-        listeners: setup.listeners.map((one, i) => ({ ...one, fd: FIRST_INHERITED_FD + i })),
-        metricsFd: FIRST_INHERITED_FD + fds.length - 1,
+        listeners: setup.listeners.map((one) => ({ ...one, fd: numbers.get(one.fd)! })),
+        metricsFd: numbers.get(setup.metricsFd)!,
       },
+      unneeded,
     });
   }
 
@@ -238,6 +236,7 @@ export class WorkerProcess {
   }
 
   #onReport(message: WorkerReport): void {
+    if (message.type === 'loaded') return;
     if (message.type === 'ready') {
       this.#isRunning = true;
       this.#input.onRunning(true);

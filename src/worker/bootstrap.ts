@@ -2,6 +2,7 @@
  * The life of a worker process: it is told what to serve with which inherited descriptors, serves,
  * drains on command or when the supervisor is gone, and ends.
  */
+import { closeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { assert } from '../base/assert.ts';
 import { UsageError } from '../base/errors.ts';
@@ -32,6 +33,7 @@ export function bootstrapWorker(startWorker: StartWorker): void {
   process.on('message', (command: WorkerCommand) => {
     switch (command.type) {
       case 'start':
+        for (const fd of command.unneeded) closeSync(fd);
         drainTimeoutMs = command.setup.options.drainTimeoutMs;
         void start(command.setup, startWorker, purges.begin).then((started) => {
           worker = started;
@@ -79,6 +81,7 @@ export function bootstrapWorker(startWorker: StartWorker): void {
   process.on('SIGHUP', () => {});
   process.on('SIGTERM', () => void drain(drainTimeoutMs));
   process.on('SIGUSR1', () => worker?.reopenLog());
+  report({ type: 'loaded' }, () => {});
 }
 
 async function start(
@@ -91,9 +94,8 @@ async function start(
     const worker = await assembleWorker(setup, memory, startWorker, purgeEverywhere, (fault) =>
       report({ type: 'handshake-fault', fault }, () => {}),
     );
-    // Now, and not at the end: a replacement of this process is to start fast.
-    flushCompileCache();
-    report({ type: 'ready' }, () => {});
+    // The sooner, the better; and the code not at the end: a replacement is to start fast.
+    report({ type: 'ready' }, () => flushCompileCache());
     return worker;
   } catch (error) {
     const remedy = error instanceof UsageError ? error.remedy : null;

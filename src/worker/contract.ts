@@ -134,7 +134,8 @@ export interface HandshakeAnswer {
 
 /** From the supervisor to a worker process. */
 export type WorkerCommand =
-  | { readonly type: 'start'; readonly setup: WorkerSetup }
+  /** `unneeded`: descriptors that were inherited for other workers, to be closed. */
+  | { readonly type: 'start'; readonly setup: WorkerSetup; readonly unneeded: readonly number[] }
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | { readonly type: 'reopen-log' }
   /** All of those that are refused from now on. */
@@ -155,6 +156,8 @@ export type WorkerCommand =
 
 /** From a worker process to the supervisor. `remedy` is there when the user made the mistake. */
 export type WorkerReport =
+  /** The program is there; it waits for `start`. */
+  | { readonly type: 'loaded' }
   | { readonly type: 'ready' }
   | { readonly type: 'handshake-fault'; readonly fault: HandshakeFault }
   | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null }

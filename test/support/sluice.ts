@@ -33,6 +33,7 @@ export interface Series {
 export interface Stats {
   readonly pid: number;
   readonly state: string;
+  readonly standbyPid: number | null;
   readonly workers: readonly { readonly pid: number | null; readonly state: string }[];
   readonly metrics: Record<string, readonly Series[]>;
 }

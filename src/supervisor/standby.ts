@@ -1,0 +1,102 @@
+/**
+ * A worker process in waiting: started, with everything loaded, and idle until a worker dies. To
+ * start a process and load the program takes longer than all the rest of a replacement.
+ *
+ * It is started with the listening sockets of all workers, since descriptors are inherited at that
+ * moment only, and closes those that its place does not need when it gets one.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { WorkerReport } from '../worker/contract.ts';
+
+/** The first descriptor after standard input, output, error and the IPC channel. */
+const FIRST_INHERITED_FD = 4;
+
+/** Starting and replacing workers is what the processors are for first. */
+const FILL_DELAY_MS = 1_000;
+
+export interface SpawnedWorker {
+  readonly child: ChildProcess;
+  /** Numbers of our descriptors in the child. */
+  readonly numbers: ReadonlyMap<number, number>;
+}
+
+/** Starts a process that waits for its setup. It inherits `fds`, each once. */
+export function spawnWorker(entryPoint: string, fds: readonly number[]): SpawnedWorker {
+  const inherited = [...new Set(fds)];
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, '--disable-warning=ExperimentalWarning', entryPoint],
+    { stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited], serialization: 'advanced' },
+  );
+  const numbers = new Map(inherited.map((fd, i) => [fd, FIRST_INHERITED_FD + i]));
+  return { child, numbers };
+}
+
+export class Standby {
+  readonly #spawn: () => SpawnedWorker;
+  #waiting: SpawnedWorker | null = null;
+  #isLoaded = false;
+  #timer: NodeJS.Timeout | null = null;
+  #isStopped = false;
+
+  constructor(spawn: () => SpawnedWorker) {
+    this.#spawn = spawn;
+  }
+
+  /** Of the process, once it could take a place at once; null before. */
+  get pid(): number | null {
+    return this.#isLoaded ? (this.#waiting?.child.pid ?? null) : null;
+  }
+
+  /** Has a process started soon, unless there is one. */
+  fill(): void {
+    if (this.#isStopped || this.#timer !== null || this.#waiting !== null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#start();
+    }, FILL_DELAY_MS);
+    this.#timer.unref();
+  }
+
+  /** The process, which is the caller's from now on; null when there is none that could begin. */
+  take(): SpawnedWorker | null {
+    const taken = this.#isLoaded ? this.#waiting : null;
+    if (taken === null) return null;
+    for (const event of ['exit', 'error']) taken.child.removeAllListeners(event);
+    this.#forget();
+    this.fill();
+    return taken;
+  }
+
+  /** Resolves when the process is gone, and with it its share of the listening sockets. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const child = this.#waiting?.child;
+    if (child?.pid === undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    child.once('exit', () => resolve());
+    child.kill('SIGKILL');
+    await promise;
+  }
+
+  #start(): void {
+    const spawned = this.#spawn();
+    this.#waiting = spawned;
+    spawned.child.once('message', (message: WorkerReport) => {
+      this.#isLoaded = message.type === 'loaded';
+    });
+    // Without it, a replacement takes longer: no more than that is lost.
+    const gone = () => {
+      this.#forget();
+      this.fill();
+    };
+    spawned.child.once('exit', gone);
+    spawned.child.once('error', gone);
+  }
+
+  #forget(): void {
+    this.#waiting = null;
+    this.#isLoaded = false;
+  }
+}

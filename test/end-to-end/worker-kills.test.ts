@@ -1,0 +1,198 @@
+/**
+ * Workers are killed under load, again and again: 15 times, or 100 with SLUICE_LONG=1. The load is
+ * wrk's, where it is installed, and that of connections of our own, of which we know whose each was.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import test from 'node:test';
+import { startOrigin } from '../support/origins.ts';
+import { findProgram, run } from '../support/programs.ts';
+import { type RunningSluice, startSluice } from '../support/sluice.ts';
+import { sleep, until, within } from '../support/waiting.ts';
+
+const KILLS = process.env.SLUICE_LONG === '1' ? 100 : 15;
+const WORKERS = 3;
+const LANES = 24;
+/** Requests of one connection, so that new ones are made all the time. */
+const REQUESTS = 40;
+
+const origin = await startOrigin((_request, response) => {
+  response.setHeader('Cache-Control', 'max-age=60');
+  response.end('ok');
+});
+test.after(() => origin[Symbol.asyncDispose]());
+
+interface Broken {
+  /** Of our end of the connection; 0 when there was none. */
+  readonly port: number;
+  readonly why: string;
+}
+
+/** Connections that ask one request after the other until they are stopped. */
+class Lanes {
+  readonly broken: Broken[] = [];
+  answered = 0;
+  #isStopped = false;
+  readonly #done: Promise<unknown>;
+
+  constructor(port: number) {
+    this.#done = Promise.all(Array.from({ length: LANES }, () => this.#lane(port)));
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await within(this.#done, 'all connections to end');
+  }
+
+  async #lane(port: number): Promise<void> {
+    while (!this.#isStopped) {
+      const socket = connect(port, '127.0.0.1');
+      const found = { port: 0 };
+      // One that fails between two requests is found out by the next.
+      socket.on('error', () => {});
+      try {
+        await event(socket, 'connect');
+        found.port = socket.localPort ?? 0;
+        for (let i = 0; i < REQUESTS && !this.#isStopped; i++) await this.#request(socket);
+      } catch (error) {
+        this.broken.push({ ...found, why: (error as Error).message });
+      }
+      socket.destroy();
+    }
+  }
+
+  async #request(socket: Socket): Promise<void> {
+    socket.write('GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n');
+    let text = '';
+    while (!text.endsWith('\r\n\r\nok')) text += await event(socket, 'data');
+    assert.match(text, /^HTTP\/1\.1 200 /);
+    this.answered++;
+  }
+}
+
+function event(socket: Socket, name: 'connect' | 'data'): Promise<unknown> {
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const onEnd = () => reject(new Error('ended'));
+  socket.once(name, resolve).once('error', reject).once('close', onEnd);
+  return within(promise, `a connection's ${name}`).finally(() => {
+    socket.off(name, resolve).off('error', reject).off('close', onEnd);
+  });
+}
+
+interface OpenSocket {
+  readonly inode: string;
+  readonly peerPort: number;
+  readonly isListening: boolean;
+}
+
+/** The TCP sockets (IPv4) that a process has open. */
+function socketsOf(pid: number): OpenSocket[] {
+  const own = new Set<string>();
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
+    if (inode !== undefined) own.add(inode);
+  }
+  const rows = readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1);
+  return rows.flatMap((row) => {
+    const [, , peer = '', state, , , , , , inode = ''] = row.trim().split(/\s+/);
+    if (!own.has(inode)) return [];
+    const peerPort = Number.parseInt(peer.split(':')[1]!, 16);
+    return [{ inode, peerPort, isListening: state === '0A' }];
+  });
+}
+
+function listeningSockets(pid: number): string[] {
+  return socketsOf(pid).flatMap(({ inode, isListening }) => (isListening ? [inode] : []));
+}
+
+/** The process that waits to take a place, when there is one. */
+function standbyOf(sluice: RunningSluice): Promise<number> {
+  const ask = async () => (await sluice.stats()).standbyPid ?? undefined;
+  return until(ask, 'a process in waiting');
+}
+
+/** Kills a worker. Resolves with the peers it had, and how long its place was empty, or null. */
+async function kill(sluice: RunningSluice, index: number) {
+  const worker = async () => (await sluice.stats()).workers[index]!;
+  const pid = await until(async () => (await worker()).pid ?? undefined, 'a worker to run');
+  // It stands still, so that it takes no connection after the look at what it has.
+  process.kill(pid, 'SIGSTOP');
+  const isStopped = () => /\) T /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  await until(isStopped, 'the worker to stand still');
+  const peers = socketsOf(pid).map(({ peerPort }) => peerPort);
+  const killedAtMs = performance.now();
+  process.kill(pid, 'SIGKILL');
+  await until(async () => {
+    const now = await worker();
+    return now.pid !== pid && now.state === 'running';
+  }, 'the replacement');
+  const tookMs = performance.now() - killedAtMs;
+  const isAtOnce = new RegExp(`\\(pid ${pid}\\) died: .*replaced at once`).test(sluice.output);
+  return { peers, tookMs: isAtOnce ? tookMs : null };
+}
+
+/** wrk connects anew when a connection fails, and counts what failed by kind. */
+function startWrk(sluice: RunningSluice, seconds: number) {
+  const words = ['-t1', '-c16', `-d${seconds}s`, `${sluice.httpUrl}/x`];
+  return run('wrk', words, { timeoutMs: (seconds + 30) * 1_000 });
+}
+
+test(`workers killed ${KILLS} times under load break their own connections only`, async (t) => {
+  await using sluice = await startSluice({ origin: origin.url, workers: WORKERS });
+  const isLong = KILLS > 15;
+  const hasWrk = findProgram('wrk') !== null;
+  const load = hasWrk ? startWrk(sluice, isLong ? 360 : 6) : null;
+  if (load === null) t.diagnostic('wrk is not installed: only connections of our own make load');
+  const lanes = new Lanes(sluice.httpPort);
+  const killed = new Set<number>();
+  const times: number[] = [];
+  for (let i = 0; i < KILLS; i++) {
+    // Ten seconds of life and more are a sound one: no death is then answered with a delay.
+    if (isLong) await sleep(3_500);
+    if (isLong || i < WORKERS) await standbyOf(sluice);
+    const settled = lanes.answered;
+    await until(() => lanes.answered > settled + 100, 'load to go on');
+    const { peers, tookMs } = await kill(sluice, i % WORKERS);
+    for (const port of peers) killed.add(port);
+    if (tookMs !== null) times.push(tookMs);
+  }
+  await lanes.stop();
+  for (const { port, why } of lanes.broken) {
+    assert.doesNotMatch(why, /ECONNREFUSED|ETIMEDOUT|waited/);
+    assert.ok(killed.has(port), `a connection of a worker that lived failed: ${why}`);
+  }
+  assert.ok(lanes.broken.length > 0, 'workers had connections');
+  assert.ok(times.length >= WORKERS, 'the first death of each is answered at once');
+  times.sort((a, b) => a - b);
+  const [least, median, most] = [times[0]!, times[times.length >> 1]!, times.at(-1)!];
+  t.diagnostic(
+    `of ${times.length} replacements: ${least.toFixed()} to ${most.toFixed()} ms, ` +
+      `median ${median.toFixed()} ms`,
+  );
+  assert.equal(await sluice.sum('sluice_worker_restarts_total'), KILLS);
+  if (load === null) return;
+  const { text } = await load;
+  assert.match(text, /requests in/);
+  assert.doesNotMatch(text, /Non-2xx/);
+  const errors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text);
+  const [refused, read, write, timedOut] = (errors ?? []).slice(1).map(Number);
+  assert.deepEqual([refused ?? 0, timedOut ?? 0], [0, 0], text);
+  assert.ok((read ?? 0) + (write ?? 0) <= 16 * KILLS, text);
+});
+
+test('a worker in waiting takes the place of one that dies', async () => {
+  await using sluice = await startSluice({ origin: origin.url, workers: 2 });
+  const waiting = await standbyOf(sluice);
+  const [victim, other] = await sluice.workerPids();
+  process.kill(victim!, 'SIGKILL');
+  await until(
+    async () => (await sluice.workerPids()).join() === [waiting, other].join(),
+    'it to take the place',
+  );
+  assert.notEqual(await standbyOf(sluice), waiting);
+  // It has closed what is not its own: a socket that nobody asks is a client that waits for ever.
+  assert.equal(listeningSockets(waiting).length, 2);
+  assert.ok(!listeningSockets(other!).some((inode) => listeningSockets(waiting).includes(inode)));
+  assert.equal(await sluice.stop(), 0);
+});
