@@ -8,7 +8,7 @@ import { ended, start, unlessInstalled } from '../support/programs.ts';
 import { RawConnection } from '../support/raw-connection.ts';
 import { type RunningSluice, startSluice, sumOf } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { freePort, sleep, until } from '../support/waiting.ts';
+import { freePort, until } from '../support/waiting.ts';
 
 const GET = 'GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
@@ -122,7 +122,13 @@ test('a worker that dies while it tries ends the trial', async () => {
   write(`origin: ${second.url}\n`);
   const reloading = reload('--trial', '20s');
   const [trying] = await sluice.workerPids();
-  await sleep(300);
+  await until(async () => {
+    const response = await fetch(`http://127.0.0.1:${sluice.adminPort}/reload`);
+    const { reload: status } = (await response.json()) as {
+      reload: { phase: string; triedSeconds: number } | null;
+    };
+    return status?.phase === 'trying' && status.triedSeconds > 0;
+  }, 'the trial to be under way');
   process.kill(trying!, 'SIGKILL');
   const { code, stderr } = await reloading;
   assert.equal(code, 1);
