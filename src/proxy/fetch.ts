@@ -125,7 +125,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
   /** Nothing has been sent: whatever the method, another origin may be asked. */
   onConnectionFailure(error: SluiceError): void {
     this.#origin.failed(this, error);
-    if (this.#origin.moveOn(this)) this.#origin.goOn(this);
+    if (this.#origin.moveOn(this, false)) this.#origin.goOn(this);
     else this.#fail(error);
   }
 
@@ -144,7 +144,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
     const retried = this.#origin.retriedStatuses;
     if (retried.length > 0 && retried.includes(head.status) && this.#isRepeatable) {
       const sender = this.#sender!;
-      if (this.#origin.moveOn(this)) {
+      if (this.#origin.moveOn(this, true)) {
         sender.cancel();
         this.#restart(false);
         return;
@@ -194,7 +194,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
     }
     this.#origin.failed(this, error);
     const mayMove = !this.#answered && this.#isRepeatable && isPassing(error);
-    if (mayMove && this.#origin.moveOn(this)) this.#restart(false);
+    if (mayMove && this.#origin.moveOn(this, true)) this.#restart(false);
     else this.#fail(error);
   }
 

@@ -106,6 +106,15 @@ test('retries.budget: when everything fails, attempts do not multiply', async ()
   assert.ok(attempts <= count * 1.25, `${attempts} attempts for ${count} requests`);
 });
 
+test('retries.budget: what could not be sent at all costs nothing of it', async () => {
+  await using asked = startGroup([serverAt(await unusedPort()), serverAt(good.port)], {
+    retries: { ...retries, budgetShare: 0, budgetMin: 0 },
+    passiveHealth: { ...passiveHealth, failures: 0 },
+  });
+  const answers = await Promise.all(Array.from({ length: 50 }, () => asked.ask()));
+  assert.deepEqual([...new Set(answers.map(({ content }) => content))], ['good GET']);
+});
+
 test('passive health: a server that fails so often in a row is left alone for a while', async () => {
   const state = { isWell: false };
   await using shaky = await startRawOrigin((socket) => {

@@ -50,9 +50,9 @@ export interface OriginGroup {
   again(request: GroupRequest): void;
   /**
    * The endpoint has failed: chooses another one, for `goOn`. False when there is no other, or no
-   * more attempts are allowed.
+   * more attempts are allowed. `wasSent`: it may have been at work, and the budget for retries counts.
    */
-  moveOn(request: GroupRequest): boolean;
+  moveOn(request: GroupRequest, wasSent: boolean): boolean;
   goOn(request: GroupRequest): void;
   /** The head of a response has come. */
   answered(request: GroupRequest, status: number): void;
@@ -179,19 +179,22 @@ export class UpstreamGroup implements OriginGroup {
     endpoint.pool.acquire(request, fresh, request.needsHttp1);
   }
 
-  moveOn(request: GroupRequest): boolean {
+  moveOn(request: GroupRequest, wasSent: boolean): boolean {
     const { visit } = request;
     const { retries } = this.#options;
     if (visit.endpoint === null || visit.attempts >= retries.attemptsMax) return false;
-    if (!visit.isRetrying) {
+    const needsBudget = wasSent && !visit.isRetrying;
+    if (needsBudget) {
       const budget = Math.max(retries.budgetMin, retries.budgetShare * this.#liveCount);
       if (this.#retryingCount >= budget) return false;
     }
     (visit.failedAt ??= []).push(visit.endpoint);
     const next = this.#choose(request);
     if (next === null) return false;
-    if (!visit.isRetrying) this.#retryingCount++;
-    visit.isRetrying = true;
+    if (needsBudget) {
+      this.#retryingCount++;
+      visit.isRetrying = true;
+    }
     this.#input.counters.retried();
     visit.endpoint.activeCount--;
     this.#visit(request, next);
