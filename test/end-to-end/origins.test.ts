@@ -129,7 +129,7 @@ test('an origin has its own roots, its own name and its own time-outs', async ()
         app: {
           servers: [secure.url],
           tls: { ca, 'server-name': 'app.internal' },
-          timeouts: { response: '200ms' },
+          timeouts: { response: '1s' },
         },
       },
     },

@@ -162,7 +162,7 @@ test('early-data: an origin that does not shake hands fails in the time to conne
   const port = await unusedPort();
   await using nginx = await startEarlyNginx(port);
   await using asked = startGroup([serverAt(port, { scheme: 'https', http2: 'alpn' })], {
-    timeouts: { ...timeouts, connectMs: 150 },
+    timeouts: { ...timeouts, connectMs: 600 },
     tls: { ...defaultGroupOptions.tls, verify: false, earlyData: true },
   });
   await askAlone(asked);
