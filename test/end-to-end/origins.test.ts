@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
@@ -137,4 +138,38 @@ test('an origin has its own roots, its own name and its own time-outs', async ()
   assert.equal((await get(sluice)).content, 'secure');
   const late = await get(sluice, '/silent');
   assert.equal(late.status, 504);
+});
+
+test('proxy-protocol: the origin learns the client’s address and where it connected to', async () => {
+  const received: string[] = [];
+  const server = createServer((socket) => {
+    const index = received.push('') - 1;
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      received[index] += bytes.toString('latin1');
+      if (!received[index]!.endsWith('\r\n\r\n')) return;
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: no-store\r\n\r\nok');
+    });
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await promise;
+  try {
+    const { port } = server.address() as AddressInfo;
+    await using sluice = await startConfigured({
+      file: {
+        origins: { app: { servers: [`http://127.0.0.1:${port}`], 'proxy-protocol': 'v1' } },
+      },
+    });
+    assert.equal((await get(sluice)).content, 'ok');
+    assert.equal((await get(sluice)).content, 'ok');
+    const header = new RegExp(
+      `^PROXY TCP4 127\\.0\\.0\\.1 127\\.0\\.0\\.1 \\d+ ${sluice.httpPort}\\r\\nGET / `,
+    );
+    assert.equal(received.length, 2, 'two clients, two connections');
+    for (const text of received) assert.match(text, header);
+    assert.notEqual(received[0]!.split(' ')[4], received[1]!.split(' ')[4]);
+  } finally {
+    server.close();
+  }
 });
