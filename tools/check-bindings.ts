@@ -238,6 +238,7 @@ export const CALLBACK_TYPES: Readonly<Record<string, readonly string[]>> = {
   'uv-poll.ts': ['uv_poll_cb', 'uv_close_cb'],
   'ssl-context.ts': [
     'SSL_allow_early_data_cb_fn',
+    'SSL_CTX_decrypt_session_ticket_fn',
     'tlsext_status_cb',
     'SSL_CTX_keylog_cb_func',
     'SSL_CTX_alpn_select_cb_func',

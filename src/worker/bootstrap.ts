@@ -8,6 +8,7 @@ import { assert } from '../base/assert.ts';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
+import type { TicketRing } from '../tls/ticket-ring.ts';
 import { type AssembledWorker, assembleWorker } from './assembly.ts';
 import type {
   PurgeEverywhere,
@@ -21,6 +22,8 @@ export function bootstrapWorker(startWorker: StartWorker): void {
   let worker: AssembledWorker | null = null;
   let drainTimeoutMs = 0;
   let isDraining = false;
+  /** Sent since the setup was: they may come while the worker is put together. */
+  let tickets: TicketRing | null = null;
   const purges = purgesUnderWay();
 
   const drain = async (timeoutMs: number) => {
@@ -37,6 +40,7 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         drainTimeoutMs = command.setup.options.drainTimeoutMs;
         void start(command.setup, startWorker, purges.begin).then((started) => {
           worker = started;
+          if (tickets !== null) worker?.replaceTickets(tickets);
         });
         break;
       case 'drain':
@@ -67,7 +71,8 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         worker?.replaceCertificates(command.names, command.certificates);
         break;
       case 'replace-tickets':
-        worker?.replaceTickets(command.tickets);
+        tickets = command.tickets;
+        worker?.replaceTickets(tickets);
         break;
       case 'purged':
         purges.end(command.id, command.count);

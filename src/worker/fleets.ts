@@ -19,8 +19,10 @@ export class FleetRegisters implements Disposable {
     let register = this.#registers.get(key);
     if (register === undefined) {
       const { metrics, workerIndex } = this.#input;
-      const report = (message: string) =>
-        process.stderr.write(`sluice: worker ${workerIndex}: ${message}\n`);
+      // All workers meet the same server: one of them tells, and the metrics have the others.
+      const report = (message: string) => {
+        if (workerIndex === 0) process.stderr.write(`sluice: ${message}\n`);
+      };
       register = new RedisRegister({ options, metrics: metrics.tickets, report });
       this.#registers.set(key, register);
     }
