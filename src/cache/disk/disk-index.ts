@@ -153,13 +153,16 @@ export class DiskIndex {
     return this.#objects.remove(name);
   }
 
-  /** Removes an entry if it is still the one that was read. */
-  removeIfSame(entry: IndexEntry): Promise<void> {
-    return this.#objects.transaction(() => {
-      const present = this.entry(entry.name);
-      if (present === undefined || !isSamePlace(present, entry)) return;
-      this.#objects.removeSync(entry.name);
-    });
+  /**
+   * Removes an entry if it is still the one that was read. Another process may put a new one in this
+   * very moment, which then goes, too: a miss, and cheaper than a transaction that has to come back
+   * here while others wait for it.
+   */
+  async removeIfSame(entry: IndexEntry): Promise<void> {
+    if (this.#closed) return;
+    const present = this.freshEntry(entry.name);
+    if (present !== undefined && isSamePlace(present, entry))
+      await this.#objects.remove(entry.name);
   }
 
   /** Resolves when everything put so far is committed. */
