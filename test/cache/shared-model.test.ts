@@ -39,7 +39,7 @@ interface Begun {
 test('no worker finds what began before a removal in any', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { minLength: 8, maxLength: 30 }), runAgainstModel),
-    { numRuns: 20 },
+    { numRuns: 10 },
   );
 });
 
