@@ -446,6 +446,20 @@ const definitions = [
     example: '/etc/sluice/admin-token',
   },
   {
+    name: 'user',
+    type: 'account',
+    placeholder: 'NAME[:GROUP]',
+    summary: 'Run workers as this user, once sockets are open.',
+    details:
+      "Only for root. Names are those of /etc/passwd and /etc/group; without GROUP it is the user's " +
+      'own, and numbers will do for both. The cache directory and log files are made theirs. With ' +
+      'one worker the whole of sluice becomes that user and cannot read again what only root may ' +
+      'read, such as a renewed key; with more, the supervisor stays root and can.',
+    defaultText: 'whoever starts it',
+    repeatable: false,
+    example: 'nobody',
+  },
+  {
     name: 'pid-file',
     type: 'path',
     placeholder: 'FILE',

@@ -37,7 +37,7 @@ export function refuse(given: GivenValue, problem: string, remedy: string): neve
   throw new UsageError(`${given.place} ${what}`, remedy, mistakes);
 }
 
-function writeAs(option: OptionWords, given: GivenValue): string {
+export function writeAs(option: OptionWords, given: GivenValue): string {
   return given.place.startsWith('--')
     ? `write --${option.name} ${option.placeholder}, as in --${option.name} ${option.example}`
     : `write ${option.name}: ${option.placeholder}, as in ${option.name}: ${option.example}`;

@@ -64,6 +64,13 @@ export const plainListener = {
   connectionsPerClientMax: 0,
 } as const satisfies Partial<ListenerOptions>;
 
+/** A user of this machine and one group. */
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface OriginOptions {
   readonly scheme: 'http' | 'https';
   /** HTTP/2 if TLS agrees on it (https), without asking (h2c), or not at all (http). */
@@ -156,6 +163,8 @@ export interface SluiceOptions {
   readonly admin: Endpoint | null;
   /** What TCP clients of the admin endpoint must know; '' for nothing. */
   readonly adminToken: string;
+  /** Whom workers run as; null for whoever has started sluice. */
+  readonly account: Account | null;
   /** Where the process identifier is written, or ''. */
   readonly pidFile: string;
   /** Milliseconds that running exchanges get on SIGTERM. */

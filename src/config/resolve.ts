@@ -1,4 +1,5 @@
 /** From values as written to validated, frozen options. */
+
 import {
   accessSync,
   closeSync,
@@ -18,6 +19,7 @@ import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
 import { plainRoute } from '../proxy/routing/route.ts';
 import { plainGroup } from '../proxy/upstream/options.ts';
 import { type CertificatePair, plainHost } from '../tls/host-options.ts';
+import { parseAccount } from './account.ts';
 import { readCertificatePair, readPem } from './certificate.ts';
 import type { Command } from './command-line.ts';
 import { mistakesError } from './document/mistake.ts';
@@ -106,6 +108,7 @@ export async function resolveOptions(
     handshakeLogScope: () => values.required('handshake-log-scope', parseLogScope),
     admin: () => resolveAdmin(values, sections),
     adminToken: () => resolveAdminToken(values),
+    account: () => values.one('user', parseAccount) ?? null,
     pidFile: () => values.one('pid-file', parsePath) ?? '',
     drainTimeoutMs: () => values.required('drain-timeout', parseDuration),
   });

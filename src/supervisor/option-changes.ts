@@ -29,6 +29,7 @@ const FIXED_KEYS: readonly (keyof SluiceOptions)[] = [
   'recorder',
   'fuses',
   'dangerModules',
+  'account',
   'pidFile',
 ];
 

@@ -7,6 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { WorkerReport } from '../worker/contract.ts';
+import type { Identity } from './privileges.ts';
 
 /** The first descriptor after standard input, output, error and the IPC channel. */
 const FIRST_INHERITED_FD = 4;
@@ -21,12 +22,20 @@ export interface SpawnedWorker {
 }
 
 /** Starts a process that waits for its setup. It inherits `fds`, each once. */
-export function spawnWorker(entryPoint: string, fds: readonly number[]): SpawnedWorker {
+export function spawnWorker(
+  entryPoint: string,
+  fds: readonly number[],
+  identity: Identity,
+): SpawnedWorker {
   const inherited = [...new Set(fds)];
   const child = spawn(
     process.execPath,
     [...process.execArgv, '--disable-warning=ExperimentalWarning', entryPoint],
-    { stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited], serialization: 'advanced' },
+    {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited],
+      serialization: 'advanced',
+      ...identity,
+    },
   );
   const numbers = new Map(inherited.map((fd, i) => [fd, FIRST_INHERITED_FD + i]));
   return { child, numbers };

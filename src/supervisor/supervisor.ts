@@ -33,6 +33,7 @@ import {
   removeSocketFiles,
 } from './listeners.ts';
 import { type OriginSources, originRoutes } from './origin-routes.ts';
+import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy } from './restart-policy.ts';
 import { Standby, spawnWorker } from './standby.ts';
@@ -96,6 +97,7 @@ export class Supervisor {
   #tickets: TicketKeeper | null = null;
   #running = 0;
   #standby: Standby | null = null;
+  #identity: Identity = {};
   #stopping: Promise<void> | null = null;
   #successor: Promise<number> | null = null;
   #hasHandedOver = false;
@@ -145,11 +147,13 @@ export class Supervisor {
    */
   async start(): Promise<void> {
     const { options } = this.#input;
+    this.#identity = identityOf(options.account);
     this.#faults.start();
     const { inherited, report } = this.#input;
     this.#listeners = openListeners(options.listeners, options.workers, inherited);
+    handOverFiles(options);
     try {
-      await Promise.all([this.#startAdmin(), this.#startWorkers()]);
+      await this.#startAll();
     } catch (error) {
       for (const worker of this.#processes) worker.kill();
       this.#admin?.close();
@@ -162,6 +166,18 @@ export class Supervisor {
     }
     if (options.pidFile !== '') writeFileSync(options.pidFile, `${process.pid}\n`);
     this.#input.serviceManager.ready(`serves with ${options.workers} workers`);
+  }
+
+  async #startAll(): Promise<void> {
+    const { workers, account } = this.#input.options;
+    if (workers > 1) {
+      await Promise.all([this.#startAdmin(), this.#startWorkers()]);
+      return;
+    }
+    await this.#startAdmin();
+    // What follows reads what strangers send.
+    dropPrivileges(account);
+    await this.#startWorkers();
   }
 
   get listeners(): readonly OpenListener[] {
@@ -234,6 +250,7 @@ export class Supervisor {
 
   /** After a log file was moved away: every worker opens it by its name again. */
   reopenLogs(): void {
+    handOverFiles(this.#options);
     this.#local?.reopenLog();
     for (const worker of this.#processes) worker.reopenLog();
   }
@@ -397,7 +414,7 @@ export class Supervisor {
   #startStandby(): void {
     const { entryPoint } = this.#input.workers;
     const fds = [...this.#listeners.flatMap((listener) => listener.fds), this.#memory.fd];
-    this.#standby = new Standby(() => spawnWorker(entryPoint, fds));
+    this.#standby = new Standby(() => spawnWorker(entryPoint, fds, this.#identity));
     this.#standby.fill();
   }
 
@@ -418,6 +435,7 @@ export class Supervisor {
   #workerProcess(setup: WorkerSetup): WorkerProcess {
     return new WorkerProcess({
       entryPoint: this.#input.workers.entryPoint,
+      identity: this.#identity,
       setup,
       policy: defaultRestartPolicy,
       onRunning: (isRunning) => this.#countRunning(isRunning),
@@ -464,7 +482,7 @@ export class Supervisor {
     this.#keeper?.[Symbol.dispose]();
     this.#tickets?.[Symbol.dispose]();
     this.#faults.close();
-    const { serviceManager, options } = this.#input;
+    const { serviceManager } = this.#input;
     if (!this.#hasHandedOver) serviceManager.stopping();
     // A listening socket is closed when nobody has it any more.
     await this.#standby?.stop();
@@ -479,8 +497,18 @@ export class Supervisor {
     serviceManager.close();
     // The one that took over listens there, and has written its own.
     if (this.#hasHandedOver) return;
-    removeSocketFiles(this.#listeners);
-    if (options.pidFile !== '') rmSync(options.pidFile, { force: true });
+    this.#removeFiles();
+  }
+
+  #removeFiles(): void {
+    const { pidFile } = this.#input.options;
+    try {
+      removeSocketFiles(this.#listeners);
+      if (pidFile !== '') rmSync(pidFile, { force: true });
+    } catch (error) {
+      // Their directory is root's, and we are not any more.
+      this.#input.report(`a file is left behind: ${(error as Error).message}`);
+    }
   }
 
   #region(index: number): Uint8Array {

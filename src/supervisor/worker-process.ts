@@ -16,12 +16,15 @@ import type {
   WorkerSetup,
 } from '../worker/contract.ts';
 import type { WorkerEnd } from './fault-desk.ts';
+import type { Identity } from './privileges.ts';
 import { type RestartPolicy, restartDelayMs } from './restart-policy.ts';
 import { type SpawnedWorker, spawnWorker } from './standby.ts';
 
 export interface WorkerProcessInput {
   /** The file that calls `bootstrapWorker`. */
   readonly entryPoint: string;
+  /** Whom it runs as. */
+  readonly identity: Identity;
   /** With this process's descriptors; they are renumbered for the child. */
   readonly setup: WorkerSetup;
   readonly policy: RestartPolicy;
@@ -207,7 +210,8 @@ export class WorkerProcess {
   #spawn(): void {
     const setup = this.#setup;
     const fds = [...setup.listeners.map((listener) => listener.fd), setup.metricsFd];
-    const spawned = this.#input.takeStandby() ?? spawnWorker(this.#input.entryPoint, fds);
+    const { entryPoint, identity } = this.#input;
+    const spawned = this.#input.takeStandby() ?? spawnWorker(entryPoint, fds, identity);
     const { child, numbers } = spawned;
     this.#child = child;
     this.#silentMs = 0;

@@ -2,6 +2,7 @@
  * Kinds of values that are written as one word, and how each is read. A schema names a kind as
  * `x-kind`; flags and keys of the same kind are read by the same function.
  */
+import { parseAccount } from '../account.ts';
 import {
   type GivenValue,
   type OptionWords,
@@ -36,6 +37,7 @@ function orOff(parse: Kind['parse']): Kind['parse'] {
 }
 
 export const kinds = {
+  account: { placeholder: 'NAME[:GROUP]', parse: parseAccount },
   addresses: { placeholder: 'ADDRESS[/BITS]', parse: parseAddressRanges },
   'addresses-or-off': { placeholder: 'ADDRESS[/BITS]|off', parse: orOff(parseAddressRanges) },
   count: { placeholder: 'N', parse: parseCount },

@@ -32,6 +32,7 @@ const WORDS = ['string', 'integer', 'boolean'];
 
 /** How editors see values of a kind. Hints: the parser of the kind decides. */
 const forms: Readonly<Record<KindName, object>> = {
+  account: { type: ['string', 'integer'] },
   addresses: { type: 'string' },
   'addresses-or-off': { type: 'string' },
   count: { type: 'integer', minimum: 1 },

@@ -1,0 +1,64 @@
+/**
+ * What is left of root's power once sockets are open: worker processes are started as the account of
+ * --user, and a sluice of one process becomes it. What they write is made theirs before.
+ */
+import { chownSync, closeSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError } from '../base/errors.ts';
+import type { Account, SluiceOptions } from '../config/options.ts';
+
+const ROOT = 0;
+const DIRECTORY_MODE = 0o700;
+const FILE_MODE = 0o640;
+
+/** Those of a process to start: none when it has what it needs already. */
+export type Identity = { readonly uid: number; readonly gid: number } | Record<string, never>;
+
+/** Throws UsageError when this process cannot become the account. */
+export function identityOf(account: Account | null): Identity {
+  if (account === null || isAlready(account)) return {};
+  if (process.getuid?.() === ROOT) return { uid: account.uid, gid: account.gid };
+  throw new UsageError(
+    `--user ${account.name}: only root can become another user`,
+    `start it as root, or as ${account.name} without --user`,
+  );
+}
+
+/** What the account's processes write: directories and files that are there belong to it then. */
+export function handOverFiles(options: SluiceOptions): void {
+  const { account } = options;
+  if (account === null || process.getuid?.() !== ROOT) return;
+  const own = (path: string) => chownSync(path, account.uid, account.gid);
+  const { cacheDirectory, accessLog, handshakeLog, tls, recorder, pidFile } = options;
+  if (cacheDirectory !== '') {
+    own(cacheDirectory);
+    for (const name of readdirSync(cacheDirectory, { recursive: true })) {
+      own(join(cacheDirectory, String(name)));
+    }
+  }
+  // One process writes all itself; the supervisor of several stays what it is.
+  const isAlone = options.workers === 1;
+  if (isAlone && recorder.directory !== '') {
+    mkdirSync(recorder.directory, { recursive: true, mode: DIRECTORY_MODE });
+    own(recorder.directory);
+  }
+  for (const file of [accessLog, handshakeLog, tls.keyLog, isAlone ? pidFile : '']) {
+    if (!file.startsWith('/')) continue;
+    closeSync(openSync(file, 'a', FILE_MODE));
+    own(file);
+  }
+}
+
+/** Becomes the account, for good: groups first, since after setuid they could not be left. */
+export function dropPrivileges(account: Account | null): void {
+  if (account === null || isAlready(account)) return;
+  const { uid, gid } = identityOf(account);
+  if (uid === undefined || gid === undefined) return;
+  process.setgroups!([gid]);
+  process.setgid!(gid);
+  process.setuid!(uid);
+}
+
+function isAlready({ uid, gid }: Account): boolean {
+  return process.getuid?.() === uid && process.getgid?.() === gid;
+}
