@@ -14,6 +14,7 @@ import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { cacheRoutes } from './admin-cache.ts';
 import { type AdminRoute, answerRoute } from './admin-routes.ts';
 import type { CacheControl } from './cache-control.ts';
+import { dashboardPage, dashboardPolicy } from './dashboard-page.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { listenError } from './listeners.ts';
 import type { SupervisorStatus } from './supervisor.ts';
@@ -98,6 +99,13 @@ async function answer(
     send(response, 403, 'text/plain', 'The admin endpoint answers to localhost only.\n');
     return;
   }
+  if (request.url === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
+    // It holds nothing: its script asks for all that it shows.
+    response.setHeader('Content-Security-Policy', dashboardPolicy);
+    response.setHeader('Referrer-Policy', 'no-referrer');
+    send(response, 200, 'text/html; charset=utf-8', dashboardPage);
+    return;
+  }
   if (!isAuthorized(request, sources.token)) {
     response.setHeader('WWW-Authenticate', 'Bearer');
     const body = { error: 'the token of --admin-token-file is missing or wrong' };
@@ -145,7 +153,7 @@ function answerPath(
     const isServing = state === 'running' && workers.some((one) => one.state === 'running');
     send(response, isServing ? 200 : 503, 'text/plain', isServing ? 'ok\n' : `${state}\n`);
   } else {
-    const offered = ['/metrics', '/stats', '/healthz', ...routes.map((route) => route.path)];
+    const offered = ['/', '/metrics', '/stats', '/healthz', ...routes.map((route) => route.path)];
     const body = { error: `there is ${offered.join(', ')}` };
     send(response, 404, 'application/json', `${JSON.stringify(body)}\n`);
   }

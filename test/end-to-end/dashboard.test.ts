@@ -1,0 +1,102 @@
+/** The page at the admin endpoint, as a browser shows it. */
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { startOrigin } from '../support/origins.ts';
+import { findProgram } from '../support/programs.ts';
+import { type RunningSluice, startSluice } from '../support/sluice.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { until } from '../support/waiting.ts';
+
+const executablePath = findProgram('chromium');
+const skip = executablePath === null ? 'chromium is not installed' : false;
+const TOKEN = 'a-secret-of-some-length';
+
+const origin = await startOrigin((_request, response) => {
+  response.setHeader('Cache-Control', 'max-age=60');
+  response.end('ok');
+});
+test.after(() => origin[Symbol.asyncDispose]());
+
+async function withPage(
+  sluice: RunningSluice,
+  body: (page: Page, faults: readonly string[]) => Promise<void>,
+): Promise<void> {
+  const browser: Browser = await chromium.launch({
+    executablePath: executablePath!,
+    args: ['--no-sandbox'],
+  });
+  try {
+    const page = await browser.newPage({ viewport: { width: 360, height: 800 } });
+    const faults: string[] = [];
+    page.on('pageerror', (error) => faults.push(error.message));
+    page.on('request', (request) => {
+      const { host } = new URL(request.url());
+      if (host !== '' && host !== `127.0.0.1:${sluice.adminPort}`) faults.push(request.url());
+    });
+    await page.goto(`http://127.0.0.1:${sluice.adminPort}/`);
+    await body(page, faults);
+  } finally {
+    await browser.close();
+  }
+}
+
+const textOf = async (page: Page, id: string) => (await page.locator(`#${id}`).textContent()) ?? '';
+
+test('the page shows what happens, while it happens', { skip }, async () => {
+  await using sluice = await startSluice({ origin: origin.url, workers: 2 });
+  await withPage(sluice, async (page, faults) => {
+    await until(async () => /running/.test(await textOf(page, 'workers')), 'workers');
+    assert.match(await textOf(page, 'state'), /2 of 2 workers/);
+    assert.match(await textOf(page, 'origins'), /default · \S+:\d+up/);
+    assert.match(await textOf(page, 'faults'), /none has blown/);
+    const show = process.env.SLUICE_SCREENSHOT;
+    const seen = async () => {
+      for (let i = 0; i < 20; i++) await (await fetch(`${sluice.httpUrl}/x`)).text();
+      const rate = Number.parseFloat(await textOf(page, 'rate'));
+      return rate > 0 && /%/.test(await textOf(page, 'hits'));
+    };
+    await until(seen, 'a rate of requests and a ratio of hits', 20_000);
+    assert.match(await textOf(page, 'statuses'), /2xx/);
+    assert.match((await page.locator('#rate-line polyline').getAttribute('points')) ?? '', /,/);
+    if (show !== undefined) await page.screenshot({ path: show, fullPage: true });
+    // It ends, and the page goes on showing what is.
+    await until(async () => (await textOf(page, 'rate')) === '0', 'the rate to fall', 20_000);
+    const width = await page.evaluate('document.documentElement.scrollWidth');
+    assert.ok(Number(width) <= 360, `${width} px wide`);
+    assert.deepEqual(faults, []);
+  });
+});
+
+test('with a token, the page asks for it and keeps it to itself', { skip }, async () => {
+  const file = join(temporaryDirectory(), 'token');
+  writeFileSync(file, TOKEN, { mode: 0o600 });
+  const flags = ['--admin-token-file', file];
+  await using sluice = await startSluice({ origin: origin.url, flags });
+  await withPage(sluice, async (page, faults) => {
+    const state = (words: string) =>
+      until(async () => (await textOf(page, 'state')).includes(words), words);
+    await state('a token is needed');
+    await page.fill('#token', 'not-the-token');
+    await page.click('button');
+    await state('the token is wrong');
+    await page.fill('#token', TOKEN);
+    await page.click('button');
+    await state('1 of 1 workers');
+    assert.equal(await page.evaluate('document.cookie + localStorage.length'), '0');
+    assert.ok(!page.url().includes(TOKEN));
+    assert.deepEqual(faults, []);
+  });
+});
+
+test('nothing of another place can be in the page, nor the page in another', async () => {
+  await using sluice = await startSluice({ origin: origin.url });
+  const response = await fetch(`http://127.0.0.1:${sluice.adminPort}/`);
+  const policy = response.headers.get('content-security-policy') ?? '';
+  assert.match(policy, /default-src 'none'/);
+  assert.match(policy, /frame-ancestors 'none'/);
+  assert.doesNotMatch(policy, /unsafe/);
+  assert.doesNotMatch(await response.text(), /https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
+});
