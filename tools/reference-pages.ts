@@ -51,7 +51,12 @@ ${rows.join('\n')}
 }
 
 function accessLogReference(): string {
-  const places = { classic: 'in its classic place', added: 'after the classic ones', no: 'no' };
+  const places = {
+    classic: 'in its classic place',
+    added: 'after the classic ones',
+    no: 'no',
+    asked: 'no, and in `json` only with `fields`',
+  };
   const rows = accessLogFields.map(
     ({ name, doc, combined }) => `| \`${name}\` | ${doc} | ${places[combined]} |`,
   );
@@ -60,7 +65,8 @@ function accessLogReference(): string {
 <!-- Written by \`npm run docs\` from src/telemetry/access-log-line.ts. -->
 
 \`--access-log FILE\` (or \`-\`) writes a line per request when it has ended; \`--log-format\`
-chooses its form.
+chooses its form. The section [\`logs\`](configuration.md) has as many logs as you like, each with its
+form, filter, sample and rotation; a reload changes them.
 
 \`combined\` is the format of that name, with fields added at the end as \`key=value\`; those that
 do not apply are left out:
@@ -70,12 +76,25 @@ ${accessLogLine('combined', exampleSummary()).trimEnd()}
 \`\`\`
 
 \`json\` is one object per line with every field below; those that do not apply are \`null\`.
+With \`fields\`, it has those alone, in that order.
+
+Any other \`format\` is text with fields in it, each as \`\${name}\`; what is not known is \`-\`, and yes
+and no are 1 and 0:
+
+\`\`\`yaml
+logs:
+  - target: /var/log/sluice/access.log
+    format: '\${time} \${remote} "\${request}" \${status} \${duration_ms} \${group}'
+\`\`\`
 
 What a peer sent is escaped: in \`combined\`, quotes, backslashes and octets outside printable ASCII
-become \`\\xHH\`; in \`json\`, as JSON does. No request can forge a line or a field.
+    format: '\${time} \${remote} "\${request}" \${status} \${group}'
 
 Lines are gathered for at most 250 ms and written by a thread of their own. When the log cannot keep
 up, lines are dropped and counted in \`sluice_access_log_dropped_total\`; traffic never waits.
+
+What Traffic Server calls these fields is in
+[coming from other servers](../how-to/coming-from-other-servers.md).
 
 | field | meaning | in \`combined\` |
 | --- | --- | --- |

@@ -6,6 +6,7 @@ import type { EarlyDataPolicy } from '../proxy/early-data.ts';
 import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { ConnectOptions } from '../proxy/tunnel/connect-gateway.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
+import type { LogOptions } from '../telemetry/log-options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
 import { EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
 import {
@@ -153,13 +154,8 @@ export interface SluiceOptions {
   readonly fuses: FuseOptions;
   /** Absolute paths of modules that run inside OpenSSL's callbacks; see worker/danger.ts. */
   readonly dangerModules: readonly string[];
-  /** `off`, `-` for standard output, or a file's path. */
-  readonly accessLog: string;
-  readonly accessLogFormat: 'combined' | 'json';
-  /** As `accessLog`: where lines about handshakes go. */
-  readonly handshakeLog: string;
-  /** Which handshakes have a line. */
-  readonly handshakeLogScope: 'failed' | 'all';
+  /** Where lines about requests and handshakes go. */
+  readonly logs: readonly LogOptions[];
   readonly admin: Endpoint | null;
   /** What TCP clients of the admin endpoint must know; '' for nothing. */
   readonly adminToken: string;

@@ -18,6 +18,7 @@ import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
 import { plainRoute } from '../proxy/routing/route.ts';
 import { plainGroup } from '../proxy/upstream/options.ts';
+import { type LogOptions, plainLog } from '../telemetry/log-options.ts';
 import { type CertificatePair, plainHost } from '../tls/host-options.ts';
 import { parseAccount } from './account.ts';
 import { readCertificatePair, readPem } from './certificate.ts';
@@ -102,10 +103,7 @@ export async function resolveOptions(
     connect: () => sections.connect ?? null,
     features: () => Object.fromEntries(values.every('feature', parseFeature)),
     faults: () => resolveFaults(values, surroundings),
-    accessLog: () => resolveLog(values, 'access-log', surroundings),
-    accessLogFormat: () => values.required('log-format', parseLogFormat),
-    handshakeLog: () => resolveLog(values, 'handshake-log', surroundings),
-    handshakeLogScope: () => values.required('handshake-log-scope', parseLogScope),
+    logs: () => resolveLogs(values, surroundings, sections),
     admin: () => resolveAdmin(values, sections),
     adminToken: () => resolveAdminToken(values),
     account: () => values.one('user', parseAccount) ?? null,
@@ -434,6 +432,22 @@ function resolveFaults(
     },
     dangerModules: values.every('danger-module', parsePath),
   };
+}
+
+/** Those of the file, and one for each flag. */
+function resolveLogs(
+  values: OptionValues,
+  surroundings: Surroundings,
+  { logs = [] }: FileSections,
+): LogOptions[] {
+  const format = values.required('log-format', parseLogFormat);
+  const scope = values.required('handshake-log-scope', parseLogScope);
+  const of = scope === 'all' ? 'handshakes' : 'failed-handshakes';
+  const ofFlags: LogOptions[] = [
+    { ...plainLog, target: resolveLog(values, 'access-log', surroundings), format },
+    { ...plainLog, target: resolveLog(values, 'handshake-log', surroundings), of, format: 'json' },
+  ];
+  return [...logs, ...ofFlags.filter(({ target }) => target !== 'off')];
 }
 
 const LOG_MODE = 0o640;

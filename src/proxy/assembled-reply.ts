@@ -62,6 +62,7 @@ export function environmentForParts(environment: ProxyEnvironment): ProxyEnviron
       ...environment,
       route: { ...route, responseEdits: null },
       observer: {
+        wantsText: false,
         onFinish() {},
         onOriginError: (error) => observer.onOriginError(error),
       },

@@ -14,6 +14,8 @@ import type { Origins } from './upstream/group.ts';
 
 /** Told of every exchange once, when it is over; alters nothing. */
 export interface ExchangeObserver {
+  /** Whether anyone reads who asked and for what: the texts that only logs need. */
+  readonly wantsText: boolean;
   onFinish(summary: ExchangeSummary): void;
   /** An attempt at the origin failed; `error` maps to a type of RFC 9209. */
   onOriginError(error: SluiceError): void;

@@ -164,22 +164,27 @@ export class ReverseProxy implements RequestSink {
     const { clock, observer } = environment;
     const summary = this.#summary;
     const elapsedMs = clock.monotonicMs() - startedMs;
-    summary.remoteAddress = facts.remoteAddress;
-    summary.remotePort = facts.remotePort;
-    summary.localPort = facts.localPort;
     summary.method = head.method;
     summary.scheme = head.scheme;
-    summary.authority = head.authority;
-    summary.path = head.path;
     summary.version = head.version;
-    summary.userAgent = head.fields.first('user-agent') ?? '';
-    summary.referer = head.fields.first('referer') ?? '';
+    if (observer.wantsText) noteTexts(summary, head, facts);
     summary.durationMs = elapsedMs;
     summary.firstByteMs = elapsedMs;
     summary.cache = 'hit';
-    summary.tls = facts.tls;
     observer.onFinish(summary);
   }
+}
+
+/** What logs have and metrics have not. */
+function noteTexts(summary: ExchangeSummary, head: RequestHead, facts: RequestFacts): void {
+  summary.remoteAddress = facts.remoteAddress;
+  summary.remotePort = facts.remotePort;
+  summary.localPort = facts.localPort;
+  summary.authority = head.authority;
+  summary.path = head.path;
+  summary.userAgent = head.fields.first('user-agent') ?? '';
+  summary.referer = head.fields.first('referer') ?? '';
+  summary.tls = facts.tls;
 }
 
 /** Once a second for an object that is asked for: the rest of the hits in it cost nothing more. */

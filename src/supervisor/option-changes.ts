@@ -22,8 +22,6 @@ const FIXED_KEYS: readonly (keyof SluiceOptions)[] = [
   'cacheSizeBytes',
   'cacheMemoryBytes',
   'cacheDirectory',
-  'accessLog',
-  'accessLogFormat',
   'admin',
   'adminToken',
   'recorder',

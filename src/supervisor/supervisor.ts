@@ -32,6 +32,7 @@ import {
   openListeners,
   removeSocketFiles,
 } from './listeners.ts';
+import { LogRotator } from './log-rotation.ts';
 import { type OriginSources, originRoutes } from './origin-routes.ts';
 import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
@@ -95,6 +96,7 @@ export class Supervisor {
   #admin: AdminServer | null = null;
   #keeper: CertificateKeeper | null = null;
   #tickets: TicketKeeper | null = null;
+  #rotator: LogRotator | null = null;
   #running = 0;
   #standby: Standby | null = null;
   #identity: Identity = {};
@@ -160,6 +162,7 @@ export class Supervisor {
       throw error;
     }
     this.#tickets?.start();
+    this.#rotateLogs();
     if (options.hosts.length > 0) void this.#keepCertificates();
     for (const { bound } of inherited.rest) {
       report(`the socket at ${endpointText(bound)} was passed on, but no option listens there`);
@@ -253,6 +256,16 @@ export class Supervisor {
     handOverFiles(this.#options);
     this.#local?.reopenLog();
     for (const worker of this.#processes) worker.reopenLog();
+  }
+
+  #rotateLogs(): void {
+    this.#rotator = new LogRotator({
+      logs: () => this.#options.logs,
+      reopen: () => this.reopenLogs(),
+      wallMs: Date.now,
+      report: this.#input.report,
+    });
+    this.#rotator.start();
   }
 
   async #startAdmin(): Promise<void> {
@@ -481,6 +494,7 @@ export class Supervisor {
   async #drain(timeoutMs: number): Promise<void> {
     this.#keeper?.[Symbol.dispose]();
     this.#tickets?.[Symbol.dispose]();
+    this.#rotator?.[Symbol.dispose]();
     this.#faults.close();
     const { serviceManager } = this.#input;
     if (!this.#hasHandedOver) serviceManager.stopping();

@@ -3,15 +3,20 @@
  * that no request can forge a line, a field, or a terminal's control sequence.
  */
 import type { ExchangeSummary } from './exchange-summary.ts';
+import { hostOf } from './log-filter.ts';
 
-export type AccessLogFormat = 'combined' | 'json';
+/** `combined`, `json`, or text with the names of fields in it, as `${status}`. */
+export type AccessLogFormat = string;
 
 export interface AccessLogField {
   /** Key in JSON lines, and in the `key=value` part of combined ones. */
   readonly name: string;
   readonly doc: string;
-  /** Where a combined line has it: at its classic place, after it as `key=value`, or not at all. */
-  readonly combined: 'classic' | 'added' | 'no';
+  /**
+   * Where a combined line has it: at its classic place, after it as `key=value`, or not at all. With
+   * `asked`, JSON lines have it only when it is asked for, too.
+   */
+  readonly combined: 'classic' | 'added' | 'no' | 'asked';
   /** Null: not known, or does not apply. */
   readonly value: (summary: ExchangeSummary) => string | number | boolean | null;
 }
@@ -79,18 +84,63 @@ export const accessLogFields: readonly AccessLogField[] = [
   field('request_id', 'added', 'names the exchange across logs', (s) => text(s.requestId)),
   field('referer', 'classic', 'Referer field', (s) => text(s.referer)),
   field('user_agent', 'classic', 'User-Agent field', (s) => text(s.userAgent)),
+  field('time_combined', 'asked', 'the time as `combined` has it', (s) =>
+    combinedTime(s.startedAtMs),
+  ),
+  field('time_unix', 'asked', 'seconds since 1970, with milliseconds', (s) => s.startedAtMs / 1000),
+  field('host', 'asked', 'host that was asked for, in lower case and without port', (s) =>
+    text(hostOf(s.authority)),
+  ),
+  field('request', 'asked', 'method, path and version as `combined` has them', (s) =>
+    text(requestLine(s)),
+  ),
 ];
 
 const addedFields = accessLogFields.filter((field) => field.combined === 'added');
 
 /** The line, with its line feed. */
 export function accessLogLine(format: AccessLogFormat, summary: ExchangeSummary): string {
-  return format === 'json' ? jsonLine(summary) : combinedLine(summary);
+  return lineMaker(format, [])(summary);
 }
 
-function jsonLine(summary: ExchangeSummary): string {
+export type LineMaker = (summary: ExchangeSummary) => string;
+
+/** `names`: the fields of a JSON line, in their order; none for all. */
+export function lineMaker(format: AccessLogFormat, names: readonly string[]): LineMaker {
+  if (format === 'combined') return combinedLine;
+  if (format !== 'json') return formattedLine(format);
+  const fields =
+    names.length === 0
+      ? accessLogFields.filter(({ combined }) => combined !== 'asked')
+      : names.flatMap((name) => accessLogFields.find((one) => one.name === name) ?? []);
+  return (summary) => jsonLine(fields, summary);
+}
+
+const PLACE = /\$\{([^}]*)\}/;
+
+/** Names of fields in a format string. */
+export function namesInFormat(format: string): string[] {
+  return format.split(PLACE).filter((_, i) => i % 2 === 1);
+}
+
+function formattedLine(format: string): LineMaker {
+  // Text and names take turns.
+  const parts = format.split(PLACE);
+  const values = parts.map((name) => accessLogFields.find((one) => one.name === name)?.value);
+  return (summary) => {
+    let line = parts[0]!;
+    for (let i = 1; i < parts.length; i += 2) {
+      const value = values[i]?.(summary) ?? null;
+      const shown = typeof value === 'string' ? quoted(value) : Number(value);
+      line += `${value === null ? '-' : shown}${parts[i + 1]!}`;
+    }
+    return `${line}\n`;
+  };
+}
+
+function jsonLine(fields: readonly AccessLogField[], summary: ExchangeSummary): string {
   let line = '{';
-  for (const { name, value } of accessLogFields) {
+  for (const { name, value } of fields) {
     line += `${line === '{' ? '' : ','}"${name}":${jsonValue(value(summary))}`;
   }
   return `${line}}\n`;
@@ -104,9 +154,7 @@ function jsonValue(value: ReturnType<Value>): string {
 }
 
 function combinedLine(s: ExchangeSummary): string {
-  const target = s.path === '' ? s.authority : s.path;
-  const request =
-    s.method === '' ? '-' : `${quoted(s.method)} ${quoted(target)} HTTP/${s.version || '?'}`;
+  const request = quoted(requestLine(s)) || '-';
   let line =
     `${s.remoteAddress || '-'} - - [${combinedTime(s.startedAtMs)}] "${request}" ${s.status} ` +
     `${s.responseBytes} "${quoted(s.referer) || '-'}" "${quoted(s.userAgent) || '-'}"`;
@@ -116,6 +164,10 @@ function combinedLine(s: ExchangeSummary): string {
     line += ` ${name}=${typeof shown === 'string' ? bare(shown) : Number(shown)}`;
   }
   return `${line}\n`;
+}
+
+function requestLine({ method, path, authority, version }: ExchangeSummary): string {
+  return method === '' ? '' : `${method} ${path === '' ? authority : path} HTTP/${version || '?'}`;
 }
 
 const hex = (c: string) => c.charCodeAt(0).toString(16).padStart(2, '0');

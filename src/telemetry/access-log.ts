@@ -1,7 +1,9 @@
-/** The access log: a line per exchange, in either format. */
-import { type AccessLogFormat, accessLogLine } from './access-log-line.ts';
+/** The access logs: a line per exchange in each log that wants one. */
+import { type AccessLogFormat, lineMaker } from './access-log-line.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
 import { LineLog, type LineLogOptions } from './line-log.ts';
+import { type LineFilter, lineFilter } from './log-filter.ts';
+import { everyExchange, type LogFilter, type LogOptions } from './log-options.ts';
 
 export interface AccessLogSink {
   /** False when nothing is logged: the summary's text fields need not be filled then. */
@@ -13,26 +15,77 @@ export interface AccessLogSink {
   close(): Promise<void>;
 }
 
-/** With `off` for a target, too. */
 export interface AccessLogOptions extends LineLogOptions {
   readonly format: AccessLogFormat;
+  readonly fields?: readonly string[];
+  readonly filter?: LogFilter;
+  readonly sample?: number;
 }
 
-export const accessLogOff: AccessLogSink = {
-  enabled: false,
-  write() {},
-  reopen() {},
-  close: async () => {},
-};
-
-/** Opens the log. Throws the error of `open(2)` when the file cannot be written. */
+/** Opens one log. Throws the error of `open(2)` when the file cannot be written. */
 export function openAccessLog(options: AccessLogOptions): AccessLogSink {
-  if (options.target === 'off') return accessLogOff;
+  const { format, fields = [], filter = everyExchange, sample = 1 } = options;
   const log = new LineLog(options);
+  const lineOf = lineMaker(format, fields);
+  const isWanted: LineFilter | null = lineFilter(filter, sample);
   return {
     enabled: true,
-    write: (summary) => log.write(accessLogLine(options.format, summary)),
+    write(summary) {
+      if (isWanted === null || isWanted(summary)) log.write(lineOf(summary));
+    },
     reopen: () => log.reopen(),
     close: () => log.close(),
   };
+}
+
+type Faults = Pick<LineLogOptions, 'onDropped' | 'onFault'>;
+
+/** All access logs. They can change while exchanges go on. */
+export class AccessLogs implements AccessLogSink {
+  readonly #faults: Faults;
+  #logs: readonly AccessLogSink[] = [];
+
+  constructor(faults: Faults) {
+    this.#faults = faults;
+  }
+
+  /**
+   * Opens other logs, without use of them until they are given to `adopt`. Throws the error of
+   * `open(2)` when one cannot be written; then none stays open.
+   */
+  open(all: readonly LogOptions[]): readonly AccessLogSink[] {
+    const opened: AccessLogSink[] = [];
+    try {
+      for (const { target, format, fields, filter, sample, of } of all) {
+        if (of !== 'access') continue;
+        opened.push(openAccessLog({ target, format, fields, filter, sample, ...this.#faults }));
+      }
+    } catch (error) {
+      for (const log of opened) void log.close();
+      throw error;
+    }
+    return opened;
+  }
+
+  /** What waits in those of before is still written. */
+  adopt(logs: readonly AccessLogSink[]): void {
+    for (const log of this.#logs) void log.close();
+    this.#logs = logs;
+  }
+
+  get enabled(): boolean {
+    return this.#logs.length > 0;
+  }
+
+  write(summary: ExchangeSummary): void {
+    for (let i = 0; i < this.#logs.length; i++) this.#logs[i]!.write(summary);
+  }
+
+  reopen(): void {
+    for (const log of this.#logs) log.reopen();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#logs.map((log) => log.close()));
+  }
 }

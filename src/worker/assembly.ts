@@ -7,7 +7,6 @@ import { nativeBytesLive } from '../native/memory.ts';
 import type { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateTableBytes } from '../proxy/routing/rate-table.ts';
 import { boardWords } from '../proxy/upstream/board.ts';
-import { openAccessLog } from '../telemetry/access-log.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { startProcessSampler } from '../telemetry/process-sampler.ts';
@@ -27,7 +26,7 @@ import type {
 } from './contract.ts';
 import { loadDangerModules } from './danger.ts';
 import { openFlights } from './flights.ts';
-import { openHandshakeJournal } from './handshake-journal.ts';
+import { WorkerLogs } from './logs.ts';
 import { NewFailures } from './new-failures.ts';
 
 export interface AssembledWorker {
@@ -66,13 +65,8 @@ export async function assembleWorker(
     words: memory.int32(tableOffset, rateTableBytes() / 4),
     secret: memory.bytes.subarray(setup.ratesOffset, tableOffset),
   };
-  const accessLog = openAccessLog({
-    target: options.accessLog,
-    format: options.accessLogFormat,
-    onDropped: (lines) => metrics.accessLogDropped(lines),
-    onFault: (error) => process.stderr.write(`sluice: access log: ${error.message}\n`),
-  });
-  const handshakes = openHandshakeJournal(options, metrics);
+  const logs = new WorkerLogs(metrics);
+  logs.open(options.logs).adopt();
   const stopSampling = startProcessSampler(metrics, {
     bytesLive: nativeBytesLive,
     countsLive: liveNativeCounts,
@@ -89,12 +83,12 @@ export async function assembleWorker(
     rates,
     board: memory.int32(setup.boardOffset, boardWords),
     metrics,
-    accessLog,
+    accessLog: logs.access,
     recorder: flights.recorder,
     danger,
     guard,
     newFailures: new NewFailures(systemClock.monotonicMs, onHandshakeFault),
-    handshakes,
+    handshakes: logs.handshakes,
     purgeEverywhere,
   });
   return {
@@ -102,20 +96,23 @@ export async function assembleWorker(
       await worker.drain(timeoutMs);
       stopSampling();
       flights[Symbol.dispose]();
-      await accessLog.close();
-      await handshakes.log?.close();
+      await logs.close();
     },
     refuseHellos: (fingerprints) => guard.replace(fingerprints),
-    reopenLog() {
-      accessLog.reopen();
-      handshakes.log?.reopen();
-    },
+    reopenLog: () => logs.reopen(),
     askCache: (question) => worker.askCache(question),
     askHandshakes: (question) => worker.askHandshakes(question),
     replaceCertificates: (names, certificates) => worker.replaceCertificates(names, certificates),
     replaceTickets: (tickets) => worker.replaceTickets(tickets),
     reconfigure(next) {
-      worker.reconfigure(next);
+      const changed = logs.open(next.logs);
+      try {
+        worker.reconfigure(next);
+      } catch (error) {
+        changed.discard();
+        throw error;
+      }
+      changed.adopt();
       flights.identify(next);
     },
   };

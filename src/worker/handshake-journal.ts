@@ -1,10 +1,12 @@
 /** What a worker writes down of handshakes. It outlives any configuration. */
 import { systemClock } from '../base/clock.ts';
-import type { SluiceOptions } from '../config/options.ts';
 import { LineLog } from '../telemetry/line-log.ts';
+import type { LogOptions } from '../telemetry/log-options.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { HandshakeRecord } from '../tls/contract.ts';
 import { FailureTable } from './failure-table.ts';
 import { HandshakeLog, type HandshakeLogSink } from './handshake-log.ts';
+import type { HandshakeScene } from './handshake-observers.ts';
 
 export interface HandshakeJournal {
   readonly failures: FailureTable;
@@ -13,25 +15,51 @@ export interface HandshakeJournal {
 }
 
 /** Throws the error of `open(2)` when the log cannot be written. */
-export function openHandshakeJournal(
-  { handshakeLog: target, handshakeLogScope: scope }: SluiceOptions,
-  metrics: Metrics,
-): HandshakeJournal {
-  const failures = new FailureTable();
-  if (target === 'off') return { failures, log: null };
+export function openHandshakeLog(options: LogOptions, metrics: Metrics): HandshakeLogSink {
+  const { target, of, sample } = options;
   const log = new LineLog({
     target,
     onDropped: (lines) => metrics.handshakeLogged('dropped', lines),
     onFault: (error) => process.stderr.write(`sluice: handshake log: ${error.message}\n`),
   });
+  return new HandshakeLog({
+    log,
+    scope: of === 'handshakes' ? 'all' : 'failed',
+    sample,
+    monotonicMs: systemClock.monotonicMs,
+    onWritten: () => metrics.handshakeLogged('written', 1),
+    onSuppressed: () => metrics.handshakeLogged('suppressed', 1),
+  });
+}
+
+/** All logs of handshakes as one, which can change while handshakes go on. */
+export class HandshakeBook implements HandshakeJournal {
+  readonly failures = new FailureTable();
+  #logs: readonly HandshakeLogSink[] = [];
+  #log: HandshakeLogSink | null = null;
+
+  get log(): HandshakeLogSink | null {
+    return this.#log;
+  }
+
+  adopt(logs: readonly HandshakeLogSink[]): void {
+    for (const log of this.#logs) void log.close();
+    this.#logs = logs;
+    this.#log = logs.length <= 1 ? (logs[0] ?? null) : together(logs);
+  }
+}
+
+function together(logs: readonly HandshakeLogSink[]): HandshakeLogSink {
   return {
-    failures,
-    log: new HandshakeLog({
-      log,
-      scope,
-      monotonicMs: systemClock.monotonicMs,
-      onWritten: () => metrics.handshakeLogged('written', 1),
-      onSuppressed: () => metrics.handshakeLogged('suppressed', 1),
-    }),
+    isOfAll: logs.some(({ isOfAll }) => isOfAll),
+    write(record: HandshakeRecord, scene: HandshakeScene) {
+      for (const log of logs) log.write(record, scene);
+    },
+    reopen() {
+      for (const log of logs) log.reopen();
+    },
+    async close() {
+      await Promise.all(logs.map((log) => log.close()));
+    },
   };
 }

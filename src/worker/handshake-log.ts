@@ -3,6 +3,7 @@
  * is escaped as JSON escapes, so that no ClientHello can forge a line.
  */
 import type { LineLog } from '../telemetry/line-log.ts';
+import { connectionHash, isSampled } from '../telemetry/log-filter.ts';
 import type { HandshakeRecord } from '../tls/contract.ts';
 import type { HandshakeScene } from './handshake-observers.ts';
 
@@ -16,6 +17,7 @@ export interface HandshakeLogSink {
   /** Whether complete handshakes are logged, too. */
   readonly isOfAll: boolean;
   write(record: HandshakeRecord, scene: HandshakeScene): void;
+  /** Opens the file anew by its name, after it was moved away. */
   reopen(): void;
   close(): Promise<void>;
 }
@@ -88,6 +90,8 @@ export const handshakeLogFields: readonly HandshakeLogField[] = [
 export interface HandshakeLogInput {
   readonly log: LineLog;
   readonly scope: 'failed' | 'all';
+  /** Share of the handshakes that have a line. */
+  readonly sample?: number;
   readonly monotonicMs: () => number;
   onWritten(): void;
   /** A failure beyond what is logged in a second. */
@@ -107,6 +111,11 @@ export class HandshakeLog implements HandshakeLogSink {
   }
 
   write(record: HandshakeRecord, scene: HandshakeScene): void {
+    const { sample = 1 } = this.#input;
+    if (sample < 1) {
+      const { remotePort } = scene.connection;
+      if (!isSampled(connectionHash(remotePort, record.startedAtMs), sample)) return;
+    }
     if (record.outcome === 'failed') {
       // Whoever connects and leaves, as health checks do, has not begun one.
       if (record.errorCode === 'tls-handshake-not-begun') return;

@@ -18,7 +18,7 @@ export interface FaultWatch {
 export function observersOf(
   features: FeatureSwitches,
   metrics: Metrics,
-  { failures, log }: HandshakeJournal,
+  journal: HandshakeJournal,
   watch: FaultWatch,
 ): HandshakeObservers {
   const observers: HandshakeObserver[] = [
@@ -27,7 +27,7 @@ export function observersOf(
     {
       name: 'ja4',
       observe(record, scene) {
-        if (record.outcome === 'complete' && log?.isOfAll !== true) return;
+        if (record.outcome === 'complete' && journal.log?.isOfAll !== true) return;
         const { clientHello } = scene.connection;
         const hello = clientHello === null ? null : parseClientHello(clientHello);
         if (hello !== null) scene.fingerprint = ja4Of(hello);
@@ -36,17 +36,18 @@ export function observersOf(
     {
       name: 'handshake-failures',
       observe: (record, { connection, fingerprint }) =>
-        failures.add(record, connection.remoteAddress, fingerprint),
+        journal.failures.add(record, connection.remoteAddress, fingerprint),
     },
     {
       name: 'failure-capsules',
       observe: (record, { fingerprint }) =>
         watch.newFailures.look(record, watch.recorder.lastEnded, fingerprint),
     },
+    {
+      name: 'handshake-log',
+      observe: (record, scene) => journal.log?.write(record, scene),
+    },
   ];
-  if (log !== null) {
-    observers.push({ name: 'handshake-log', observe: (record, scene) => log.write(record, scene) });
-  }
   // Another configuration may have had them.
   for (const { name, kind } of featureTable)
     if (kind === 'observer') metrics.observerIs(name, 'off');

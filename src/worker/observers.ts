@@ -7,9 +7,12 @@ import type { Metrics } from '../telemetry/metrics.ts';
 
 export function exchangeObserver(metrics: Metrics, accessLog: AccessLogSink): ExchangeObserver {
   return {
+    get wantsText() {
+      return accessLog.enabled;
+    },
     onFinish(summary) {
       metrics.exchangeFinished(summary);
-      accessLog.write(summary);
+      if (accessLog.enabled) accessLog.write(summary);
     },
     onOriginError(error) {
       metrics.originFailed(proxyStatusOf(error).type);

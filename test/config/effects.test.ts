@@ -60,6 +60,7 @@ const plainBase: Values = { origin: 'https://o', https: 443 };
 
 /** What must be there for a key to be allowed or to matter, by the path of what it is in. */
 const needs: Record<string, Values> = {
+  'logs[]': { target: 'needed.log' },
   connect: { from: ['10.1.0.0/16'] },
   'listeners[].tunnels[]': { to: '10.0.0.9:443' },
   'hosts[].tls.client-certificates': clientCertificates,
@@ -125,6 +126,7 @@ const answer = (more: Values) => ({ ...base, routes: [more] });
 const short = (more: Values) => ({ ...plainBase, ...more });
 const query = (of: Values | string) => route({ cache: { key: { query: of } } });
 const log = join(directory, 'a.log');
+const logs = (more: Values) => ({ ...base, logs: [{ target: log, ...more }] });
 
 /** Two ways to write a key that cannot be left out, or that needs others to be right. */
 const pairs: Record<string, readonly [Values, Values]> = {
@@ -148,6 +150,17 @@ const pairs: Record<string, readonly [Values, Values]> = {
   ],
   'cache.memory': [short({ cache: { directory: 'c', memory: 1 } }), short({ 'cache-dir': 'c' })],
   'access-log': [short({ 'access-log': log }), short({})],
+  'log-format': [short({ 'access-log': log, 'log-format': 'json' }), short({ 'access-log': log })],
+  'handshake-log-scope': [
+    short({ 'handshake-log': log, 'handshake-log-scope': 'all' }),
+    short({ 'handshake-log': log }),
+  ],
+  logs: [logs({}), base],
+  'logs[].target': [logs({}), logs({ target: 'other.log' })],
+  'logs[].fields': [logs({ format: 'json', fields: ['status'] }), logs({ format: 'json' })],
+  'logs[].rotate': [logs({ rotate: { size: 1 } }), logs({})],
+  'logs[].rotate.keep': [logs({ rotate: { size: 1, keep: 3 } }), logs({ rotate: { size: 1 } })],
+  'logs[].rotate.gzip': [logs({ rotate: { size: 1, gzip: 'on' } }), logs({ rotate: { size: 1 } })],
   'handshake-log': [short({ 'handshake-log': log }), short({})],
   'listeners[].http2-cleartext': [listener({ 'http2-cleartext': 'on' }), listener({})],
   'listeners[].proxy-protocol.accept': [

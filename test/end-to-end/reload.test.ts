@@ -79,8 +79,8 @@ test('SIGHUP reloads, and a replaced worker has what is in force', async () => {
 const refused: Record<string, readonly [string, RegExp]> = {
   'a mistake in the file is told with its place': ['origin: nonsense\n', /:1:9: origin "nonsense"/],
   'what cannot change while it runs is named': [
-    `origin: ${second.url}\naccess-log: "-"\n`,
-    /accessLog cannot change while sluice runs; write sluice upgrade/,
+    `origin: ${second.url}\npid-file: x.pid\n`,
+    /pidFile cannot change while sluice runs; write sluice upgrade/,
   ],
 };
 

@@ -13,6 +13,7 @@ import { compileConnect } from './connect.ts';
 import { type Compilation, CompileContext } from './context.ts';
 import { compileHosts } from './hosts.ts';
 import { compileListeners } from './listeners.ts';
+import { compileLogs } from './logs.ts';
 import { compileOrigins } from './origins.ts';
 import { compileRoutes } from './routes.ts';
 import { compileTls } from './tls.ts';
@@ -54,7 +55,7 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
 
 function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {
   const at = (name: string) => new CompileContext(compilation, [name]);
-  const { listeners, hosts, tls, origins, routes, connect } = entry;
+  const { listeners, hosts, tls, origins, routes, connect, logs } = entry;
   // The section of origins, or the one that a flag or key makes.
   const groups = origins === undefined ? [DEFAULT_GROUP] : Object.keys(origins);
   return {
@@ -63,6 +64,7 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
     ...(listeners && { listeners: compileListeners(listeners, at('listeners')) }),
     ...(origins && { origins: compileOrigins(origins, at('origins')) }),
     ...(connect && { connect: compileConnect(connect) }),
+    ...(logs && { logs: compileLogs(logs, at('logs')) }),
     ...(routes && { routes: compileRoutes(routes, groups, at('routes')) }),
   };
 }

@@ -7,6 +7,7 @@ import { flagKey, flagNames } from './flags.ts';
 import { hostsSchema } from './hosts.ts';
 import { section } from './kinds.ts';
 import { listenersSchema } from './listeners.ts';
+import { logsSchema } from './logs.ts';
 import { adminSchema, cacheSchema, fleetSchema, fusesSchema, recorderSchema } from './machinery.ts';
 import { originsSchema } from './origins.ts';
 import { routesSchema } from './routes.ts';
@@ -22,6 +23,7 @@ const sections = {
   routes: routesSchema,
   cache: cacheSchema,
   connect: connectSchema,
+  logs: logsSchema,
   admin: adminSchema,
   features: featuresSchema,
   recorder: recorderSchema,

@@ -105,6 +105,11 @@ export function addressRanges(words: KeyWords): TUnsafe<readonly AddressRange[]>
   return Type.Unsafe({ type: 'array', items, examples: [['10.0.0.0/8']], ...words });
 }
 
+/** `-`, `off`, or an absolute path once read. */
+export function logTarget(words: KeyWords): TUnsafe<string> {
+  return ofKind('log-target', words);
+}
+
 export function text(words: TextWords): TUnsafe<string> {
   return Type.Unsafe({ type: 'string', ...words });
 }

@@ -1,0 +1,103 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: fields of a format.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import test from 'node:test';
+import { temporaryDirectory } from '../../../test/support/temporary.ts';
+import type { LogOptions } from '../../telemetry/log-options.ts';
+import { type Mistake, mistakeText } from '../document/mistake.ts';
+import { readBySchema } from '../document/reader.ts';
+import { parseSource } from '../document/source.ts';
+import { type LogsEntry, logsSchema } from '../schema/logs.ts';
+import { CompileContext } from './context.ts';
+import { compileLogs } from './logs.ts';
+
+const directory = temporaryDirectory();
+
+/** The file is the section alone. */
+function compile(text: string): { logs: readonly LogOptions[]; mistakes: string[] } {
+  const parsed = parseSource({ file: 'f', text, directory });
+  const read = readBySchema(parsed, logsSchema as Parameters<typeof readBySchema>[1]);
+  const mistakes: Mistake[] = [];
+  const context = new CompileContext({ parsed, mistakes, warn: () => {}, nowMs: 0 }, []);
+  const value = Array.isArray(read.value) ? (read.value as LogsEntry) : [];
+  const logs = compileLogs(value, context);
+  return { logs, mistakes: [...read.mistakes, ...mistakes].map(mistakeText) };
+}
+
+test('every key of a log arrives', () => {
+  const { logs, mistakes } = compile(`
+- target: a.log
+  format: json
+  fields: [status, host]
+  filter:
+    status: [4xx, "500", 502-504]
+    host: [Example.org]
+    path-prefix: /api
+    method: [POST]
+    slower-than: 2s
+    cache: [miss]
+  sample: 10%
+  rotate: {size: 1MiB, every: 1d, keep: 3, gzip: on}
+- {target: "-", of: handshakes}
+- {target: off}
+`);
+  assert.deepEqual(mistakes, []);
+  const [first, second, ...others] = logs;
+  assert.equal(others.length, 0);
+  assert.deepEqual(first, {
+    target: join(directory, 'a.log'),
+    of: 'access',
+    format: 'json',
+    fields: ['status', 'host'],
+    filter: {
+      statuses: [
+        { from: 400, to: 499 },
+        { from: 500, to: 500 },
+        { from: 502, to: 504 },
+      ],
+      hosts: ['example.org'],
+      pathPrefix: '/api',
+      methods: ['POST'],
+      slowerThanMs: 2000,
+      cache: ['miss'],
+    },
+    sample: 0.1,
+    rotate: { sizeBytes: 2 ** 20, everyMs: 86_400_000, keep: 3, gzip: true },
+  });
+  assert.equal(second?.of, 'handshakes');
+  assert.equal(second?.format, 'json');
+});
+
+const wrong: Record<string, readonly [string, RegExp]> = {
+  'a field that is none has its nearest': [
+    '- {target: "-", format: "${statsu}"}',
+    /there is no field "statsu".*\$\{status\}/,
+  ],
+  'a format without fields': ['- {target: "-", format: jsn}', /no field in it.*json/],
+  'fields of a line that is no JSON': [
+    '- {target: "-", fields: [status]}',
+    /only for format: json/,
+  ],
+  'a directory that is not there': ['- {target: no/where/a.log}', /cannot be written \(ENOENT\)/],
+  'a rotation without when': ['- {target: a.log, rotate: {keep: 2}}', /neither size nor every/],
+  'a rotation of standard output': ['- {target: "-", rotate: {size: 1MiB}}', /is no file/],
+  'two rotations of a file': [
+    '- {target: a.log, rotate: {size: 1}}\n- {target: a.log, rotate: {size: 2}}',
+    /logs?\[0\] rotates this file/,
+  ],
+  'a filter of handshakes': [
+    '- {target: "-", of: handshakes, filter: {method: [GET]}}',
+    /only for logs of requests/,
+  ],
+  'a format of handshakes': [
+    '- {target: "-", of: handshakes, format: combined}',
+    /lines about handshakes are JSON/,
+  ],
+  'a status that is none': ['- {target: "-", filter: {status: [9xx]}}', /9xx/],
+};
+
+for (const [name, [text, words]] of Object.entries(wrong)) {
+  test(`${name} is a mistake`, () => {
+    assert.match(compile(text).mistakes.join('\n'), words);
+  });
+}

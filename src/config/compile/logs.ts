@@ -1,0 +1,125 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: fields of a format.
+/** The section `logs`. */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { accessLogFields, namesInFormat } from '../../telemetry/access-log-line.ts';
+import {
+  everyExchange,
+  type LogFilter,
+  type LogOptions,
+  type LogRotation,
+  plainLog,
+  type StatusRange,
+} from '../../telemetry/log-options.ts';
+import type { LogsEntry } from '../schema/logs.ts';
+import { nearestWord } from '../suggestion.ts';
+import type { CompileContext } from './context.ts';
+
+type LogEntry = LogsEntry[number];
+
+const KEEP_DEFAULT = 7;
+
+export function compileLogs(entries: LogsEntry, context: CompileContext): LogOptions[] {
+  const isOn = ({ target }: LogEntry) => target !== 'off';
+  const logs = entries.map((entry, i) => compileLog(entry, context.below(i)));
+  refuseTwoRotations(logs, context);
+  return logs.filter((_, i) => isOn(entries[i]!));
+}
+
+function compileLog(entry: LogEntry, context: CompileContext): LogOptions {
+  const { target, of = 'access', fields = [], sample = 1 } = entry;
+  const { format = of === 'access' ? 'combined' : 'json' } = entry;
+  if (of === 'access') refuseUnknownFields(format, context);
+  else refuseRequestKeys(entry, context);
+  if (fields.length > 0 && format !== 'json') {
+    context.refuse(['fields'], 'only for format: json', 'write format: json');
+  }
+  if (target !== '-' && target !== 'off') refuseUnwritable(target, context);
+  if (target === '-' && entry.rotate !== undefined) {
+    context.refuse(['rotate'], 'standard output is no file', 'remove it');
+  }
+  const filter = compileFilter(entry.filter ?? {});
+  const rotate = entry.rotate === undefined ? null : compileRotation(entry.rotate, context);
+  return { ...plainLog, target, of, format, fields, sample, filter, rotate };
+}
+
+function compileFilter(entry: NonNullable<LogEntry['filter']>): LogFilter {
+  return {
+    statuses: (entry.status ?? []).map(statusRange),
+    hosts: (entry.host ?? []).map((name) => name.toLowerCase()),
+    pathPrefix: entry['path-prefix'] ?? everyExchange.pathPrefix,
+    methods: entry.method ?? [],
+    slowerThanMs: entry['slower-than'] ?? everyExchange.slowerThanMs,
+    cache: entry.cache ?? [],
+  };
+}
+
+/** From `404`, `4xx` or `400-403`, which the schema has seen to. */
+function statusRange(written: string): StatusRange {
+  if (written.endsWith('xx')) {
+    const from = Number(written[0]) * 100;
+    return { from, to: from + 99 };
+  }
+  const [from, to = from] = written.split('-').map(Number);
+  return { from: from!, to: to! };
+}
+
+function compileRotation(
+  entry: NonNullable<LogEntry['rotate']>,
+  context: CompileContext,
+): LogRotation {
+  const { size: sizeBytes = 0, every: everyMs = 0, keep = KEEP_DEFAULT, gzip = false } = entry;
+  if (sizeBytes === 0 && everyMs === 0) {
+    context.refuse(['rotate'], 'neither size nor every', 'write size: 100MiB or every: 1d');
+  }
+  return { sizeBytes, everyMs, keep, gzip };
+}
+
+function refuseUnknownFields(format: string, context: CompileContext): void {
+  if (format === 'combined' || format === 'json') return;
+  const known = accessLogFields.map(({ name }) => name);
+  const names = namesInFormat(format);
+  if (names.length === 0) {
+    const nearest = nearestWord(format, ['combined', 'json']);
+    const remedy = nearest ?? '${remote} ${status}';
+    context.refuse(['format'], 'there is no field in it', `write ${remedy}`);
+  }
+  for (const name of names) {
+    if (known.includes(name)) continue;
+    const nearest = nearestWord(name, known);
+    const remedy =
+      nearest === undefined ? 'see docs/reference/access-log.md' : `write \${${nearest}}`;
+    context.refuse(['format'], `there is no field ${JSON.stringify(name)}`, remedy);
+  }
+}
+
+function refuseRequestKeys(entry: LogEntry, context: CompileContext): void {
+  for (const key of ['fields', 'filter'] as const) {
+    if (entry[key] === undefined) continue;
+    context.refuse([key], 'only for logs of requests', 'remove it');
+  }
+  if (entry.format === undefined || entry.format === 'json') return;
+  context.refuse(['format'], 'lines about handshakes are JSON', 'remove it');
+}
+
+/** What a start would meet: the file is not made here. */
+function refuseUnwritable(target: string, context: CompileContext): void {
+  try {
+    accessSync(existsSync(target) ? target : dirname(target), constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const remedy = 'name a file that this user may write';
+    context.refuse(['target'], `cannot be written (${code})`, remedy);
+  }
+}
+
+/** Each would move the other's file away. */
+function refuseTwoRotations(logs: readonly LogOptions[], context: CompileContext): void {
+  const first = new Map<string, number>();
+  for (const [i, { target, rotate }] of logs.entries()) {
+    if (rotate === null) continue;
+    const other = first.get(target);
+    if (other === undefined) first.set(target, i);
+    else context.refuse([i, 'rotate'], `logs[${other}] rotates this file`, 'remove one of them');
+  }
+}

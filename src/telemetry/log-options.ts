@@ -1,0 +1,66 @@
+/** What one log is like: plain data, as the configuration gives it to the workers. */
+import type { CacheOutcome } from './exchange-summary.ts';
+
+/** When a log's file is moved away, and how many of those are kept. */
+export interface LogRotation {
+  /** Octets; 0 for any size. */
+  readonly sizeBytes: number;
+  /** Milliseconds, counted from midnight UTC; 0 for any age. */
+  readonly everyMs: number;
+  /** Old files. */
+  readonly keep: number;
+  /** Compress all of them but the latest, to which lines may still come. */
+  readonly gzip: boolean;
+}
+
+/** Which requests have a line. An empty list, and 0, stand for all; all parts must agree. */
+export interface LogFilter {
+  readonly statuses: readonly StatusRange[];
+  /** Lower case, without port, exact or `*.example.org`. */
+  readonly hosts: readonly string[];
+  readonly pathPrefix: string;
+  readonly methods: readonly string[];
+  /** Milliseconds that the request took at least. */
+  readonly slowerThanMs: number;
+  readonly cache: readonly CacheOutcome[];
+}
+
+/** Both ends belong to it. */
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface LogOptions {
+  /** `-` for standard output, or an absolute path. */
+  readonly target: string;
+  readonly of: 'access' | 'handshakes' | 'failed-handshakes';
+  /** `combined`, `json`, or text with `${field}` in it. */
+  readonly format: string;
+  /** Of JSON lines, in this order; none for all. */
+  readonly fields: readonly string[];
+  readonly filter: LogFilter;
+  /** Share of the lines that are written, 0 to 1. */
+  readonly sample: number;
+  /** Null: another program does it, or nobody. */
+  readonly rotate: LogRotation | null;
+}
+
+export const everyExchange: LogFilter = {
+  statuses: [],
+  hosts: [],
+  pathPrefix: '',
+  methods: [],
+  slowerThanMs: 0,
+  cache: [],
+};
+
+/** A log of which only the target is known. */
+export const plainLog = {
+  of: 'access',
+  format: 'combined',
+  fields: [],
+  filter: everyExchange,
+  sample: 1,
+  rotate: null,
+} as const satisfies Omit<LogOptions, 'target'>;
