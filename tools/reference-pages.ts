@@ -88,7 +88,8 @@ logs:
 \`\`\`
 
 What a peer sent is escaped: in \`combined\`, quotes, backslashes and octets outside printable ASCII
-    format: '\${time} \${remote} "\${request}" \${status} \${group}'
+become \`\\xHH\`, in a format string as well; in \`json\`, as JSON does. No request can forge a line or
+a field.
 
 Lines are gathered for at most 250 ms and written by a thread of their own. When the log cannot keep
 up, lines are dropped and counted in \`sluice_access_log_dropped_total\`; traffic never waits.
