@@ -37,7 +37,7 @@ test('a file is moved away when it is large enough, and no more are kept than sa
     writeFileSync(file, content);
     one.look();
   }
-  assert.deepEqual(readdirSync(directory).toSorted(), ['a.log.1', 'a.log.2']);
+  assert.deepEqual(readdirSync(directory).toSorted(), ['a.log', 'a.log.1', 'a.log.2']);
   assert.equal(text('.1'), 'three');
   assert.equal(text('.2'), 'two.');
   assert.equal(state.reopened, 3);

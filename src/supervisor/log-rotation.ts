@@ -3,7 +3,17 @@
  * only append, and open the file anew by its name when they are told. Until then their lines go to
  * the file that was moved, so that none is lost.
  */
-import { createReadStream, createWriteStream, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  fchownSync,
+  openSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -82,6 +92,7 @@ export class LogRotator implements Disposable {
       }
     }
     renameSync(file, `${file}.1`);
+    makeLike(file, stats);
     if (rotation.gzip && keep > 1) void this.#compress(`${file}.2`);
     return true;
   }
@@ -100,6 +111,13 @@ export class LogRotator implements Disposable {
       this.#input.report(`log: cannot compress ${file}: ${(error as Error).message}`);
     }
   }
+}
+
+/** Workers may be of an account that may write the file and not its directory. */
+function makeLike(file: string, { mode, uid, gid }: Stats): void {
+  const fd = openSync(file, 'a', mode & 0o777);
+  if (process.getuid?.() === 0) fchownSync(fd, uid, gid);
+  closeSync(fd);
 }
 
 function renameIfThere(from: string, to: string): void {
