@@ -62,16 +62,10 @@ export class ExchangeRecord {
     const head = this.#head;
     const facts = this.#facts;
     summary.startedAtMs = this.#startedAtMs;
-    summary.remoteAddress = facts.remoteAddress;
-    summary.remotePort = facts.remotePort;
-    summary.localPort = facts.localPort;
     summary.method = head.method;
     summary.scheme = head.scheme;
-    summary.authority = head.authority;
-    summary.path = head.path;
     summary.version = head.version;
-    summary.userAgent = head.fields.first('user-agent') ?? '';
-    summary.referer = head.fields.first('referer') ?? '';
+    if (observer.wantsText) noteTexts(summary, head, facts);
     summary.status = this.#status;
     summary.requestBytes = this.requestBytes;
     summary.responseBytes = this.responseBytes;
@@ -80,10 +74,21 @@ export class ExchangeRecord {
     summary.cache = this.cache;
     if (!facts.beganEarly) summary.earlyData = 'no';
     else summary.earlyData = this.#answeredEarly ? 'answered-early' : 'early';
-    summary.tls = facts.tls;
     summary.originStatus = this.#originStatus;
     summary.originMs = this.#originMs;
     summary.errorCode = errorCode === '' ? this.errorCode : errorCode;
     observer.onFinish(summary);
   }
+}
+
+/** What logs have and metrics have not. */
+export function noteTexts(summary: ExchangeSummary, head: RequestHead, facts: RequestFacts): void {
+  summary.remoteAddress = facts.remoteAddress;
+  summary.remotePort = facts.remotePort;
+  summary.localPort = facts.localPort;
+  summary.authority = head.authority;
+  summary.path = head.path;
+  summary.userAgent = head.fields.first('user-agent') ?? '';
+  summary.referer = head.fields.first('referer') ?? '';
+  summary.tls = facts.tls;
 }

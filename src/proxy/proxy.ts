@@ -21,6 +21,7 @@ import type { RequestHead } from '../http/message.ts';
 import { type ExchangeSummary, emptySummary } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { Exchange } from './exchange.ts';
+import { noteTexts } from './exchange-record.ts';
 import { addOurMark, PROXY_NAME } from './forwarding.ts';
 import type { Routes } from './routing/route-table.ts';
 import { routingError } from './routing/rules.ts';
@@ -173,18 +174,6 @@ export class ReverseProxy implements RequestSink {
     summary.cache = 'hit';
     observer.onFinish(summary);
   }
-}
-
-/** What logs have and metrics have not. */
-function noteTexts(summary: ExchangeSummary, head: RequestHead, facts: RequestFacts): void {
-  summary.remoteAddress = facts.remoteAddress;
-  summary.remotePort = facts.remotePort;
-  summary.localPort = facts.localPort;
-  summary.authority = head.authority;
-  summary.path = head.path;
-  summary.userAgent = head.fields.first('user-agent') ?? '';
-  summary.referer = head.fields.first('referer') ?? '';
-  summary.tls = facts.tls;
 }
 
 /** Once a second for an object that is asked for: the rest of the hits in it cost nothing more. */
