@@ -159,6 +159,8 @@ const pairs: Record<string, readonly [Values, Values]> = {
   'logs[].target': [logs({}), logs({ target: 'other.log' })],
   'logs[].fields': [logs({ format: 'json', fields: ['status'] }), logs({ format: 'json' })],
   'logs[].rotate': [logs({ rotate: { size: 1 } }), logs({})],
+  'logs[].rotate.size': [logs({ rotate: { size: 1 } }), logs({ rotate: { size: 2 } })],
+  'logs[].rotate.every': [logs({ rotate: { every: '1d' } }), logs({ rotate: { every: '1h' } })],
   'logs[].rotate.keep': [logs({ rotate: { size: 1, keep: 3 } }), logs({ rotate: { size: 1 } })],
   'logs[].rotate.gzip': [logs({ rotate: { size: 1, gzip: 'on' } }), logs({ rotate: { size: 1 } })],
   'handshake-log': [short({ 'handshake-log': log }), short({})],
