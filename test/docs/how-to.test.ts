@@ -4,15 +4,16 @@ import test from 'node:test';
 import { findProgram } from '../support/programs.ts';
 import { fencesOf, runPage } from './runnable-page.ts';
 
-const folder = new URL('../../docs/how-to/', import.meta.url);
+const docs = new URL('../../docs/', import.meta.url);
+const howTo = readdirSync(new URL('how-to/', docs)).filter((name) => name.endsWith('.md'));
 const missing = ['bash', 'curl', 'openssl'].filter((name) => findProgram(name) === null);
 const skip = missing.length > 0 ? `${missing.join(', ')} is not installed` : false;
 
-for (const file of readdirSync(folder).filter((name) => name.endsWith('.md'))) {
-  const fences = fencesOf(readFileSync(new URL(file, folder), 'utf8'));
+for (const file of ['tutorial.md', ...howTo.map((name) => `how-to/${name}`)]) {
+  const fences = fencesOf(readFileSync(new URL(file, docs), 'utf8'));
   const runnable = fences.filter(({ words }) => words[1] === 'runnable');
   if (runnable.length === 0) continue;
-  test(`every command of docs/how-to/${file} works as it says`, { skip }, async (t) => {
+  test(`every command of docs/${file} works as it says`, { skip }, async (t) => {
     const { commands, skipped } = await runPage(fences);
     if (skipped === '') assert.equal(commands, runnable.length);
     else t.skip(`${skipped}: ran ${commands} of ${runnable.length} commands`);
