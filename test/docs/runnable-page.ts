@@ -42,7 +42,7 @@ export function fencesOf(page: string): Fence[] {
 }
 
 /** Ports that the pages use for sluice and for origins. */
-const PORTS = ['3000', '8080', '8081', '8443'];
+const PORTS = ['3000', '3001', '3002', '8080', '8081', '8443'];
 
 const COMMAND_TIMEOUT_MS = 20_000;
 

@@ -106,6 +106,7 @@ export class UpstreamGroup implements OriginGroup {
   #liveCount = 0;
   #retryingCount = 0;
   #hasStarted = false;
+  #isUncounted = false;
 
   constructor(input: UpstreamGroupInput) {
     const { options, servers, authority, watchName } = input;
@@ -356,6 +357,8 @@ export class UpstreamGroup implements OriginGroup {
     }
     this.readBoard();
     this.#refresh();
+    // At once: who asks how servers do right after the start is not to hear that there are none.
+    if (!this.#isUncounted) this.count();
     if (endpoints.length > 0 || !this.#isResolving) this.#releaseWaiting();
   }
 
@@ -405,6 +408,7 @@ export class UpstreamGroup implements OriginGroup {
 
   /** Another group of the name counts from now on, if there is one. */
   uncount(): void {
+    this.#isUncounted = true;
     for (const { counters } of this.servers) {
       counters.holds(0, 0);
       counters.addressesAre(ORIGIN_ADDRESS_STATES.map(() => 0));
