@@ -232,7 +232,7 @@ test('the admin endpoint tells health, states and metrics, to this machine only'
   assert.deepEqual(metrics.sluice_workers_running, [{ labels: {}, value: 2 }]);
   // A page in a browser could point its own name at this address (DNS rebinding).
   assert.equal((await ask(serving.adminPort, '/stats', { Host: 'evil.example' })).status, 403);
-  assert.equal((await ask(serving.adminPort, '/')).status, 404);
+  assert.equal((await ask(serving.adminPort, '/nowhere')).status, 404);
   const status = await new Promise((resolve, reject) => {
     const post = { port: serving.adminPort, host: '127.0.0.1', method: 'POST', agent: false };
     request(post, (response) => resolve(response.resume().statusCode))
