@@ -49,6 +49,8 @@ export function http1Protocol(input: ProtocolInput): ServerProtocol {
 class Http1Protocol implements ServerProtocol {
   readonly #core: Http1ServerConnection;
   readonly #output: Channel;
+  #hasReceived = false;
+  #isDraining = false;
 
   constructor(input: ProtocolInput) {
     this.#core = new Http1ServerConnection(input);
@@ -58,6 +60,7 @@ class Http1Protocol implements ServerProtocol {
   start(): void {}
 
   receive(bytes: Uint8Array, early: boolean): void {
+    this.#hasReceived = true;
     this.#core.receive(bytes, early);
   }
 
@@ -75,7 +78,10 @@ class Http1Protocol implements ServerProtocol {
 
   drain(): void {
     this.#core.closeAfterResponse();
-    if (this.#core.isIdle) this.#output.end();
+    if (!this.#core.isIdle) return;
+    // Whoever has just connected is about to ask: the request may be on its way. The next sweep ends it.
+    if (this.#hasReceived || this.#isDraining) this.#output.end();
+    this.#isDraining = true;
   }
 
   sweep(): void {}

@@ -13,7 +13,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { launcher } from '../cli/sluice-process.ts';
@@ -89,6 +89,18 @@ export async function runPage(fences: readonly Fence[]): Promise<PageRun> {
     return { commands, skipped: '' };
   } finally {
     await Promise.all(servers.map(endGroup));
+    endLeftOver(directory);
+  }
+}
+
+/** What an upgrade has started is in a group of its own: it is known by where it works. */
+function endLeftOver(directory: string): void {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (readlinkSync(`/proc/${pid}/cwd`) === directory) process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It has ended meanwhile, or is another user's.
+    }
   }
 }
 

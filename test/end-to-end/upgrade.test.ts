@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { runSluice } from '../cli/sluice-process.ts';
@@ -17,7 +17,24 @@ const origin = await startOrigin((request, response) => {
   const delayMs = Number(/^\/after\/(\d+)/.exec(request.url!)?.[1] ?? 0);
   setTimeout(() => response.end('ok'), delayMs);
 });
-test.after(() => origin[Symbol.asyncDispose]());
+test.after(async () => {
+  endSuccessors();
+  await origin[Symbol.asyncDispose]();
+});
+
+/** What an upgrade has started is no child of ours, and a test that fails leaves it running. */
+function endSuccessors(): void {
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+      if (Number(pid) !== process.pid && words.includes(origin.url)) {
+        process.kill(Number(pid), 'SIGKILL');
+      }
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
 
 /** Ends what an upgrade has left running: it is no child of ours. */
 function endLater(pid: number): Disposable {
