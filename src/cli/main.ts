@@ -29,14 +29,14 @@ async function perform(words: readonly string[]): Promise<number> {
   const [first = ''] = words;
   if (Object.hasOwn(commands, first) && !words.includes('--help')) {
     const command = await commands[first]!();
-    return command(words.slice(1));
+    return written(await command(words.slice(1)));
   }
   const commandLine = parseCommandLine(words, process.cwd());
   switch (commandLine.command) {
     case 'help': {
       const { helpText } = await import('../config/reference.ts');
       process.stdout.write(helpText());
-      return 0;
+      return written(0);
     }
     case 'version':
       process.stdout.write(`${packageVersion()}\n`);
@@ -50,6 +50,16 @@ async function perform(words: readonly string[]): Promise<number> {
       return demo(commandLine, packageVersion());
     }
   }
+}
+
+/**
+ * The exit code, once all is written: a pipe whose reader is slower than us, a pager say, holds
+ * the rest, which process.exit() would lose. Serving does not wait: it must end when it is told to.
+ */
+function written(exitCode: number): Promise<number> {
+  return new Promise((resolve) => {
+    process.stdout.write('', () => resolve(exitCode));
+  });
 }
 
 /** A mistake of the user's is one line; anything else is ours, with all that helps to find it. */

@@ -26,7 +26,7 @@ const origin = await startOrigin((request, response) => {
   const etag = `"${version}"`;
   const { range, 'if-range': ifRange, 'if-none-match': ifNoneMatch } = request.headers;
   response.setHeader('ETag', etag);
-  response.setHeader('Cache-Control', request.url!.includes('short') ? 'max-age=1' : 'max-age=60');
+  response.setHeader('Cache-Control', request.url!.includes('short') ? 'max-age=2' : 'max-age=60');
   response.setHeader('Content-Type', 'text/plain');
   if (ifNoneMatch === etag) {
     response.writeHead(304).end();
