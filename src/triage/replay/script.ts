@@ -1,0 +1,71 @@
+/**
+ * What a client did in its handshake, so that it can be done again: from a capsule, or edited in the
+ * search for the smallest trigger. Plain JSON.
+ */
+
+export interface ReplayScript {
+  /**
+   * `verbatim`: the octets that were sent, in the same writes. `re-enacted`: a client of ours with
+   * keys of its own that does the same, where the octets themselves depend on keys.
+   */
+  readonly mode: 'verbatim' | 're-enacted';
+  /** Each begins when the server has answered the one before. */
+  readonly flights: readonly ReplayFlight[];
+  /** What the client does at the end: FIN, RST, or nothing until the server closes. */
+  readonly end: 'close' | 'reset' | 'wait';
+}
+
+export type ReplayFlight = OctetsFlight | ClientHelloFlight | FinishFlight;
+
+/** Octets as they stand. */
+export interface OctetsFlight {
+  readonly kind: 'octets';
+  readonly writes: readonly ReplayWrite[];
+}
+
+export interface ReplayWrite {
+  /** Milliseconds from the write before, or from the answer that the flight has waited for. */
+  readonly delayMs: number;
+  /** Base64. */
+  readonly bytes: string;
+}
+
+/** A ClientHello like another one, and the early data that goes with it. Only re-enacted. */
+export interface ClientHelloFlight {
+  readonly kind: 'client-hello';
+  /**
+   * Base64: the records of the ClientHello to follow. Shares of keys, the ticket and its binders are
+   * replaced by the client's own of the same kind; all else stays.
+   */
+  readonly template: string;
+  /** Octets of each write; the last one takes what is left. */
+  readonly writes: readonly number[];
+  /** Octets of plaintext in each record of early data (RFC 8446 §2.3); none for no early data. */
+  readonly earlyData: readonly number[];
+  /** Whether a full handshake comes first, on a connection of its own, for a ticket. */
+  readonly resumes: boolean;
+}
+
+/** The client's last flight, and application data after it. Only re-enacted. */
+export interface FinishFlight {
+  readonly kind: 'finish';
+  /** Octets of plaintext in each record; the first one begins a request. */
+  readonly applicationData: readonly number[];
+}
+
+/** What came of playing a script once, as the client sees it. */
+export interface PlayedOutcome {
+  /**
+   * `answered`: the server has sent records and all was played. `alert`: it has sent one.
+   * `closed`: the connection ended without one. `silent`: no answer in time. `refused`: no
+   * connection.
+   */
+  readonly result: 'answered' | 'alert' | 'closed' | 'silent' | 'refused';
+  /** RFC name of the alert, or ''. */
+  readonly alert: string;
+  /** Flights that were sent whole. */
+  readonly flightsSent: number;
+  /** What was received: types of records and, of handshake messages in the clear, their names. */
+  readonly received: readonly string[];
+  readonly durationMs: number;
+}
