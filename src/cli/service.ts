@@ -19,7 +19,7 @@ export interface Service {
   readonly ended: Promise<number>;
 }
 
-const ownWorkers: WorkerSource = {
+export const ownWorkers: WorkerSource = {
   entryPoint: entryPoint(new URL('../worker/main.ts', import.meta.url)),
   load: async () => (await import('../worker/worker.ts')).startWorker,
 };

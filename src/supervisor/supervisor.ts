@@ -36,7 +36,7 @@ import { LogRotator } from './log-rotation.ts';
 import { type OriginSources, originRoutes } from './origin-routes.ts';
 import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
-import { defaultRestartPolicy } from './restart-policy.ts';
+import { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts';
 import { Standby, spawnWorker } from './standby.ts';
 import type { ServiceManager } from './systemd-notices.ts';
 import { TicketKeeper } from './ticket-keeper.ts';
@@ -53,6 +53,8 @@ export interface SupervisorInput {
   /** Sockets that were open when we started. */
   readonly inherited: InheritedSockets;
   readonly serviceManager: ServiceManager;
+  /** When workers that died are started again, if not by the default. */
+  readonly restartPolicy?: RestartPolicy;
   /** Ends the process in order: another has taken over. */
   end(): void;
   /** One line for the operator. */
@@ -377,6 +379,13 @@ export class Supervisor {
       : [async (question) => local.askHandshakes(question)];
   }
 
+  /** Whether every worker turns its event loop: each answers a question. */
+  async areAnswering(): Promise<boolean> {
+    const asked = this.#handshakeAskers().map((ask) => ask({ kind: 'observers' }));
+    const answers = await Promise.all(asked);
+    return answers.every((answer) => answer !== null && answer !== undefined);
+  }
+
   /** For PURGE requests to a data port. */
   readonly #purgeEverywhere: PurgeEverywhere = (wish, done) => {
     this.#cache.purge(wish, 'a PURGE request').then(done, () => done(null));
@@ -450,7 +459,7 @@ export class Supervisor {
       entryPoint: this.#input.workers.entryPoint,
       identity: this.#identity,
       setup,
-      policy: defaultRestartPolicy,
+      policy: this.#input.restartPolicy ?? defaultRestartPolicy,
       onRunning: (isRunning) => this.#countRunning(isRunning),
       onDeath: (cause) => this.#metrics.workerRestarted(cause),
       takeStandby: () => this.#standby?.take() ?? null,

@@ -8,7 +8,11 @@ export interface SelfSignedOptions {
   readonly names: readonly string[];
   /** Wall-clock milliseconds. The certificate is valid from an hour before. */
   readonly nowMs: number;
+  /** Kind of key; P-256 (`ec`) when it is not given. RSA keys have 2048 bits. */
+  readonly keyType?: SelfSignedKeyType;
 }
+
+export type SelfSignedKeyType = 'ec' | 'rsa' | 'ed25519';
 
 export interface SelfSignedCertificate {
   readonly certificatePem: string;
@@ -36,7 +40,11 @@ const SET = 0x31;
 const explicitTag = (number: number) => 0xa0 | number;
 const implicitTag = (number: number) => 0x80 | number;
 
+const NULL = 0x05;
+/** Signature algorithms by kind of key (RFC 5758 §3.2, RFC 4055 §5, RFC 8410 §3). */
 const ECDSA_WITH_SHA256 = '2a8648ce3d040302';
+const SHA256_WITH_RSA = '2a864886f70d01010b';
+const ED25519 = '2b6570';
 const COMMON_NAME = '550403';
 const BASIC_CONSTRAINTS = '551d13';
 const KEY_USAGE = '551d0f';
@@ -44,14 +52,17 @@ const EXTENDED_KEY_USAGE = '551d25';
 const SUBJECT_ALT_NAME = '551d11';
 const SERVER_AUTH = '2b06010505070301';
 
-/** Makes a P-256 key and a certificate for it (RFC 5280), good for the given names. */
+/** Makes a key and a certificate for it (RFC 5280), good for the given names. */
 export function makeSelfSignedCertificate(options: SelfSignedOptions): SelfSignedCertificate {
   assert(options.names.length > 0, 'a certificate is for at least one name');
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const keyType = options.keyType ?? 'ec';
+  const { privateKey, publicKey } = makeKeys(keyType);
   const publicKeyInfo = publicKey.export({ type: 'spki', format: 'der' });
-  const body = certificateBody(options, publicKeyInfo);
-  const signature = sign('sha256', body, privateKey);
-  const der = encode(SEQUENCE, body, signatureAlgorithm(), bitString(signature));
+  const algorithm = signatureAlgorithm(keyType);
+  const body = certificateBody(options, publicKeyInfo, algorithm);
+  // Ed25519 hashes by itself (RFC 8410 §3).
+  const signature = sign(keyType === 'ed25519' ? null : 'sha256', body, privateKey);
+  const der = encode(SEQUENCE, body, algorithm, bitString(signature));
   const fingerprint = createHash('sha256').update(der).digest('hex').toUpperCase();
   return {
     certificatePem: pem('CERTIFICATE', der),
@@ -60,8 +71,18 @@ export function makeSelfSignedCertificate(options: SelfSignedOptions): SelfSigne
   };
 }
 
+function makeKeys(type: SelfSignedKeyType) {
+  if (type === 'rsa') return generateKeyPairSync('rsa', { modulusLength: 2048 });
+  if (type === 'ed25519') return generateKeyPairSync('ed25519');
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' });
+}
+
 /** TBSCertificate (RFC 5280 §4.1). */
-function certificateBody(options: SelfSignedOptions, publicKeyInfo: Buffer): Buffer {
+function certificateBody(
+  options: SelfSignedOptions,
+  publicKeyInfo: Buffer,
+  algorithm: Buffer,
+): Buffer {
   const version3 = encode(explicitTag(0), encode(INTEGER, Buffer.of(2)));
   const serial = randomBytes(SERIAL_BYTES);
   // Positive and without leading zero octets, as DER wants it.
@@ -72,7 +93,7 @@ function certificateBody(options: SelfSignedOptions, publicKeyInfo: Buffer): Buf
     SEQUENCE,
     version3,
     encode(INTEGER, serial),
-    signatureAlgorithm(),
+    algorithm,
     name,
     encode(SEQUENCE, time(notBefore), time(notBefore + VALIDITY_MS)),
     name,
@@ -133,8 +154,9 @@ function time(atMs: number): Buffer {
   return encode(UTC_TIME, Buffer.from(digits.slice(2)));
 }
 
-function signatureAlgorithm(): Buffer {
-  return encode(SEQUENCE, identifier(ECDSA_WITH_SHA256));
+function signatureAlgorithm(type: SelfSignedKeyType): Buffer {
+  if (type === 'rsa') return encode(SEQUENCE, identifier(SHA256_WITH_RSA), encode(NULL));
+  return encode(SEQUENCE, identifier(type === 'ec' ? ECDSA_WITH_SHA256 : ED25519));
 }
 
 function identifier(hex: string): Buffer {

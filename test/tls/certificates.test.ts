@@ -58,6 +58,15 @@ describe('the self-signed certificate', () => {
     assert.equal(serials.size, 50);
   });
 
+  test('is there for every kind of key, each its own authority', () => {
+    for (const keyType of ['ec', 'rsa', 'ed25519'] as const) {
+      const made = makeSelfSignedCertificate({ names: ['a.example'], nowMs: Date.now(), keyType });
+      const parsed = new X509Certificate(made.certificatePem);
+      assert.equal(parsed.publicKey.asymmetricKeyType, keyType);
+      assert.ok(parsed.verify(parsed.publicKey), keyType);
+    }
+  });
+
   test('made in or after 2050 is written with four digits for the year', () => {
     const nowMs = Date.UTC(2051, 5, 1);
     const made = makeSelfSignedCertificate({ names: ['2001:db8::1:0'], nowMs });
