@@ -2,7 +2,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import type { CommandLine } from '../config/command-line.ts';
-import { loadConfiguration } from '../config/load.ts';
+import { type Configuration, loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import { inheritedSockets } from '../supervisor/inherited-sockets.ts';
@@ -36,9 +36,10 @@ export async function startService(
   demoOrigin: OriginOptions | null,
   workers: WorkerSource = ownWorkers,
 ): Promise<Service> {
-  const resolved = await readOptions(commandLine, demoOrigin);
+  const { options: resolved, source } = await readConfiguration(commandLine, demoOrigin);
   const cache = shareCache(resolved, warn);
   const { options } = cache;
+  const texts = new WeakMap([[options, source?.text]]);
   const supervisor = new Supervisor({
     options,
     version,
@@ -47,8 +48,13 @@ export async function startService(
     inherited: inheritedSockets(process.env),
     serviceManager: serviceManagerOf(process.env, report),
     end: () => process.kill(process.pid, 'SIGTERM'),
-    loadOptions: async () =>
-      withCacheOf(await readOptions(commandLine, demoOrigin), resolved, options),
+    loadOptions: async () => {
+      const next = await readConfiguration(commandLine, demoOrigin);
+      const loaded = withCacheOf(next.options, resolved, options);
+      texts.set(loaded, next.source?.text);
+      return loaded;
+    },
+    textOf: (wanted) => texts.get(wanted),
   });
   const ended = endOnSignal(supervisor);
   await supervisor.start();
@@ -69,11 +75,11 @@ function tellPredecessor(): void {
 const warn = (message: string) => report(`warning: ${message}`);
 
 /** From the words and the file that they name. Throws UsageError. */
-async function readOptions(
+async function readConfiguration(
   { given, configFile, command }: CommandLine,
   demoOrigin: OriginOptions | null,
-): Promise<SluiceOptions> {
-  const { options } = await loadConfiguration({
+): Promise<Configuration> {
+  return loadConfiguration({
     flags: given,
     source:
       configFile === ''
@@ -85,7 +91,6 @@ async function readOptions(
     demoOrigin,
     warn,
   });
-  return options;
 }
 
 /** Where the cache is was settled at the start; options that leave it alone leave it there. */

@@ -11,6 +11,7 @@ import { FlightHeader } from '../tls/flight-layout.ts';
 import { type ConfigurationFacts, capsuleOfDeath, capsuleOfFailure } from '../triage/assemble.ts';
 import type { Capsule, CapsuleKind } from '../triage/capsule.ts';
 import { type FlightSnapshot, takeSnapshot } from '../triage/flight-snapshot.ts';
+import { redactedConfigurationText } from '../triage/redaction.ts';
 import type { HandshakeFault } from '../worker/contract.ts';
 import type { AdminRoute } from './admin-routes.ts';
 import { success } from './admin-routes.ts';
@@ -48,6 +49,8 @@ export interface FaultDeskInput {
   workers(): readonly WatchedWorker[];
   /** Of a worker, by index. */
   flightRegion(index: number): Uint8Array;
+  /** The file that options were read from, as written; undefined for options of nobody's file. */
+  textOf(options: SluiceOptions): string | undefined;
   report(message: string): void;
 }
 
@@ -69,6 +72,7 @@ export class FaultDesk {
   readonly #without = new Map<number, readonly string[]>();
   #local: LocalFlights | null = null;
   #options: SluiceOptions;
+  #text: string | null;
   #kills = memoryKills();
   #isClosed = false;
 
@@ -77,6 +81,7 @@ export class FaultDesk {
     const { directory, watchdogMs } = options.recorder;
     this.#input = input;
     this.#options = options;
+    this.#text = input.textOf(options) ?? null;
     this.#store = new CapsuleStore(directory, report);
     this.#watchdog = watchdogMs > 0 && options.workers > 1 ? new Watchdog(watchdogMs) : null;
     this.#refused = new RefusedHellos(options.fuses);
@@ -133,6 +138,8 @@ export class FaultDesk {
   /** A reload has put other options in force. */
   adopt(options: SluiceOptions): void {
     this.#options = options;
+    // Other certificates make other options of the same file.
+    this.#text = this.#input.textOf(options) ?? this.#text;
     this.#fuses.adopt(options);
     this.#lastGood.adopt(options, performance.now());
   }
@@ -185,7 +192,8 @@ export class FaultDesk {
   }
 
   get #configurationFacts(): ConfigurationFacts {
-    return { lastGood: this.#lastGood.changed, text: null };
+    const text = this.#text === null ? null : redactedConfigurationText(this.#text);
+    return { lastGood: this.#lastGood.changed, text };
   }
 
   #every(intervalMs: number, body: () => void): void {

@@ -50,6 +50,8 @@ export interface SupervisorInput {
   readonly workers: WorkerSource;
   /** Reads command line and file again. Throws UsageError for what is wrong in them. */
   loadOptions(): Promise<SluiceOptions>;
+  /** The file that options were loaded from, as written; undefined when there is none. */
+  textOf?(options: SluiceOptions): string | undefined;
   /** Sockets that were open when we started. */
   readonly inherited: InheritedSockets;
   readonly serviceManager: ServiceManager;
@@ -131,6 +133,7 @@ export class Supervisor {
       metrics: this.#metrics,
       workers: () => this.#watchable(),
       flightRegion: (index) => this.#flightRegion(index),
+      textOf: (options) => input.textOf?.(options),
       report: input.report,
     });
     this.#reload = new Reload({

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import type { Capsule } from '../../src/triage/capsule.ts';
 import { decodeCapsule } from '../../src/triage/capsule-file.ts';
 import { capsuleFileName } from '../../src/triage/capsule-name.ts';
-import { dangerFlags, RETRIED_GROUPS, shakeHands } from '../support/danger.ts';
+import { dangerFlags, dangerModule, RETRIED_GROUPS, shakeHands } from '../support/danger.ts';
 import { startOrigin } from '../support/origins.ts';
 import { run } from '../support/programs.ts';
 import { certificateFile, type RunningSluice, startSluice } from '../support/sluice.ts';
@@ -150,12 +150,17 @@ async function isWithoutSecrets(directory: string): Promise<void> {
   }
 }
 
+async function command(...words: readonly string[]): Promise<string> {
+  const { code, text, stderr } = await run(process.execPath, ['bin/sluice.js', ...words]);
+  assert.equal(code, 0, stderr);
+  return text;
+}
+
+async function reload({ adminPort }: RunningSluice): Promise<void> {
+  await command('reload', '--trial', '100ms', '--admin', `127.0.0.1:${adminPort}`);
+}
+
 async function isSeenByCommands(sluice: RunningSluice, directory: string): Promise<void> {
-  const command = async (...words: string[]) => {
-    const { code, text, stderr } = await run(process.execPath, ['bin/sluice.js', ...words]);
-    assert.equal(code, 0, stderr);
-    return text;
-  };
   const admin = ['--admin', `127.0.0.1:${sluice.adminPort}`];
   const listed = await command('capsules', 'list', '--capsule-dir', directory);
   const crashes = capsulesIn(directory).filter(({ kind }) => kind === 'crash');
@@ -204,4 +209,38 @@ test('a sluice of one process that crashes finds out at its next start', async (
   assert.equal(await sluice.stop(), 0);
   const left = readdirSync(directory).filter((name) => name.startsWith('recording'));
   assert.deepEqual(left, [], 'nothing is found when it has ended in order');
+});
+
+test('a capsule has the file as written, comments and all, without its secrets', async () => {
+  const [file, directory] = [join(temporaryDirectory(), 'sluice.yaml'), temporaryDirectory()];
+  const write = (comment: string, drain: string) =>
+    writeFileSync(
+      file,
+      `# ${comment}
+drain-timeout: ${drain}
+origins: { app: { servers: [{ url: "${origin.url}" }] } }
+routes:
+  - origin: app
+    request-fields:
+      set:
+        Authorization: Bearer s3cr3t-of-the-origin
+features: { ${OBSERVER}: on }
+danger-module: ${JSON.stringify(dangerModule)}
+recorder: { directory: ${JSON.stringify(directory)} }
+`,
+    );
+  write('as first written', '5s');
+  await using sluice = await startSluice({ workers: 2, flags: ['--config', file] });
+  const crash = async (count: number) => {
+    await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
+    const { configuration } = (await capsules(directory, 'crash', count)).at(-1)!;
+    return configuration.text ?? '';
+  };
+  const first = await crash(1);
+  assert.match(first, /^# as first written\ndrain-timeout: 5s\n/);
+  assert.doesNotMatch(first, /s3cr3t/);
+  assert.match(first, /Authorization: \(redacted\)/);
+  write('as written later', '6s');
+  await reload(sluice);
+  assert.match(await crash(2), /^# as written later\n/);
 });

@@ -53,6 +53,7 @@ function deskOf(webhook: string) {
     metrics: Metrics.unshared(),
     workers: () => [worker],
     flightRegion: () => region,
+    textOf: () => undefined,
     report: (message) => told.reports.push(message),
   });
   desk.start();
