@@ -6,6 +6,7 @@
  * Keys share counters: a collision makes a response not be stored, once.
  */
 import { targetOfKey } from './key.ts';
+import type { Removals } from './removals.ts';
 import { hashOf } from './s3-fifo.ts';
 
 /** Counters: a power of two. At 1,000 removals a second and fetches of 100 ms, 1 in 650 collides. */
@@ -17,10 +18,17 @@ export const GENERATIONS_BYTES = (COUNTERS + 1) * 4;
 export class Generations {
   /** The last one counts removals of more than one target. */
   #counters: Int32Array;
+  readonly #removals: Removals | null;
 
-  /** `counters` are zeros, or what other processes have counted. */
-  constructor(counters: Int32Array = new Int32Array(COUNTERS + 1)) {
+  /**
+   * `counters` are zeros, or what other processes have counted; with them, they share `removals`.
+   */
+  constructor(
+    counters: Int32Array = new Int32Array(COUNTERS + 1),
+    removals: Removals | null = null,
+  ) {
     this.#counters = counters;
+    this.#removals = removals;
   }
 
   /** The memory that is shared goes away: goes on with what it has counted so far. */
@@ -40,7 +48,31 @@ export class Generations {
 
   /** Everything stored under the target of a key is removed. */
   noteTarget(key: string): void {
+    this.#removals?.note(targetOfKey(key));
+    this.noteStale(key);
+  }
+
+  /** It only becomes stale: what is being fetched must not be stored as fresh. */
+  noteStale(key: string): void {
     Atomics.add(this.#counters, indexOf(key), 1);
+  }
+
+  /**
+   * Whether a response that was asked for at `requestTimeMs` has been removed since by its target,
+   * in any process. It knows for a minute, and only of removals that are shared.
+   */
+  isRemoved(key: string, requestTimeMs: number): boolean {
+    return this.#removals?.isRemoved(targetOfKey(key), requestTimeMs) ?? false;
+  }
+
+  /** The place of a key's counter, for `at`. */
+  placeOf(key: string): number {
+    return indexOf(key);
+  }
+
+  /** As `ofTarget`, for who asks often. */
+  at(place: number): number {
+    return this.#counters[place]!;
   }
 
   /** Something is removed by another word than a key. */

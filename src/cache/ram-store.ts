@@ -80,7 +80,20 @@ export class RamStore implements Store {
   }
 
   peek(key: string): readonly StoreHit[] {
-    return this.#slots.get(key)?.hits ?? NO_HITS;
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return NO_HITS;
+    if (slot.generation !== this.#generations.at(slot.place)) this.#recheck(slot);
+    return slot.hits;
+  }
+
+  /** Something was removed, here or in another process: perhaps of this key. */
+  #recheck(slot: Slot): void {
+    const generation = this.#generations.ofTarget(slot.key);
+    for (const entry of [...slot.hits]) {
+      const { requestTimeMs } = entry.response;
+      if (this.#generations.isRemoved(slot.key, requestTimeMs)) this.#drop(entry);
+    }
+    slot.generation = generation;
   }
 
   lookup(key: string, callback: (hits: readonly StoreHit[]) => void): void {
@@ -137,7 +150,8 @@ export class RamStore implements Store {
   }
 
   purge(selector: PurgeSelector, soft: boolean, nowMs: number): number {
-    if (selector.kind === 'key') this.#generations.noteTarget(selector.key);
+    if (selector.kind === 'key' && soft) this.#generations.noteStale(selector.key);
+    else if (selector.kind === 'key') this.#generations.noteTarget(selector.key);
     else this.#generations.noteMany();
     return this.follow(selector, soft, nowMs);
   }
@@ -232,7 +246,7 @@ export class RamStore implements Store {
     // The older one goes even if there is no room for this one: it is no longer right.
     this.forgetVariant(key, response);
     if (content.length > this.#contentMax) return undefined;
-    const slot = this.#slots.get(key) ?? new Slot(key);
+    const slot = this.#slots.get(key) ?? this.#newSlot(key);
     const entry = new RamEntry(slot, response, content, responseBytes(key, response));
     entry.bytes += content.capacity;
     if (!this.#queue.makeRoom(entry.bytes, this.#fillBytes)) return undefined;
@@ -272,6 +286,12 @@ export class RamStore implements Store {
     this.#queue.add(entry);
   }
 
+  #newSlot(key: string): Slot {
+    const place = this.#generations.placeOf(key);
+    // Another number than the counter's: what came before the slot was made is looked up at once.
+    return new Slot(key, place, (this.#generations.at(place) - 1) | 0);
+  }
+
   #drop(entry: RamEntry): void {
     this.#queue.remove(entry);
     this.#unlist(entry);
@@ -294,9 +314,14 @@ export class RamStore implements Store {
 class Slot {
   readonly key: string;
   readonly hits: RamEntry[] = [];
+  /** Of the key's counter of removals, and what it said when the hits were last known to be right. */
+  readonly place: number;
+  generation: number;
 
-  constructor(key: string) {
+  constructor(key: string, place: number, generation: number) {
     this.key = key;
+    this.place = place;
+    this.generation = generation;
   }
 }
 

@@ -18,9 +18,12 @@ import { contentOf } from './rule-driven-cache.ts';
 
 const MIB = 1_048_576;
 
+/** Goes on with every operation. */
+let nowMs = NOW;
+
 function openAt(directory: string): DiskStore {
-  const options = { directory, capacityBytes: 32 * MIB, memoryBytes: 2 * MIB };
-  return new DiskStore(options);
+  const now = () => nowMs;
+  return new DiskStore({ directory, capacityBytes: 32 * MIB, memoryBytes: 2 * MIB, now });
 }
 
 function lookup(store: DiskStore, key: string): Promise<readonly StoreHit[]> {
@@ -36,7 +39,8 @@ function contentFor(number: number, length: number): Buffer {
 
 function put(store: DiskStore, key: string, content: Buffer, tag: string): void {
   const lines = [['cache-tag', tag]] as const;
-  const writer = store.create(key, storedOf(lines, { contentLength: -1 }));
+  const times = { requestTimeMs: nowMs, responseTimeMs: nowMs };
+  const writer = store.create(key, storedOf(lines, { contentLength: -1, ...times }));
   writer?.write(content);
   writer?.commit(null);
 }
@@ -67,6 +71,7 @@ async function runAgainstModel(
   const contents = new Map<number, Buffer>();
   try {
     for (const [number, { kind, key, length }] of operations.entries()) {
+      nowMs++;
       if (kind === 'put') {
         const content = contentFor(number, length);
         contents.set(number, content);

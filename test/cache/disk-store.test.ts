@@ -257,6 +257,35 @@ test('workers share what they store and what they purge', async (t) => {
   assert.equal(await textOf(a, 'http://h/2'), 'anew');
 });
 
+test('what one worker removes is gone in the others at once, before the index knows', async (t) => {
+  const directory = directoryFor(t);
+  const [a, b] = [openAt(directory).store, openAt(directory).store];
+  t.after(() => Promise.all([a.close(), b.close()]));
+  const [inMemory, onDisk, unwritten] = ['http://h/1', 'http://h/2', 'http://h/3'];
+  for (const key of [inMemory, onDisk]) put(a, key, 'old');
+  await a.flushed();
+  assert.equal(await textOf(b, inMemory), 'old');
+  put(b, unwritten, 'old');
+  assert.equal(b.peek(unwritten)?.length, 1);
+  for (const key of [inMemory, onDisk, unwritten]) a.invalidate(key);
+  // Without a turn of the event loop in between.
+  for (const key of [inMemory, onDisk, unwritten]) {
+    assert.equal(b.peek(key), undefined);
+    let found: readonly StoreHit[] | null = null;
+    b.lookup(key, (hits) => {
+      found = hits;
+    });
+    assert.deepEqual(found ?? (await lookup(b, key)), []);
+  }
+  // And it stays so: what was on its way to the index does not come back.
+  await b.flushed();
+  await a.flushed();
+  await Promise.all([a.close(), b.close()]);
+  const again = openAt(directory).store;
+  t.after(() => again.close());
+  for (const key of [inMemory, onDisk, unwritten]) assert.deepEqual(await lookup(again, key), []);
+});
+
 const SELECTORS: readonly [PurgeSelector, left: string[]][] = [
   [{ kind: 'key', key: 'http://a.example/x/1' }, ['2', '3', '4']],
   [{ kind: 'prefix', prefix: 'http://a.example/x/' }, ['3', '4']],

@@ -28,6 +28,9 @@ const operation = fc.record({
 
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
+/** Goes on with every operation. */
+let nowMs = NOW;
+
 interface Begun {
   readonly number: number;
   readonly key: string;
@@ -51,11 +54,14 @@ function contentFor(number: number, length: number): Buffer {
 
 async function runAgainstModel(operations: readonly Operation[]): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'shared-model-'));
-  const options = { directory, capacityBytes: 64 * MIB, memoryBytes: 8 * MIB, isShared: true };
+  const now = () => nowMs;
+  const sizes = { capacityBytes: 64 * MIB, memoryBytes: 8 * MIB };
+  const options = { directory, ...sizes, isShared: true, now };
   const stores = [new DiskStore(options), new DiskStore(options)] as const;
   const model = new Model();
   try {
     for (const each of operations) {
+      nowMs++;
       const store = stores[each.store as 0 | 1];
       const key = KEYS[each.key]!;
       if (each.kind === 'begin') model.begin(store, key, each.length);
@@ -90,7 +96,10 @@ class Model {
       ['etag', `"${number}"`],
       ['cache-tag', 'all'],
     ] as const;
-    const writer = store.create(key, storedOf(lines, { contentLength: length }));
+    const writer = store.create(
+      key,
+      storedOf(lines, { contentLength: length, requestTimeMs: nowMs, responseTimeMs: nowMs }),
+    );
     if (writer === undefined) return;
     const one = { number, key, length, writer, removals: this.removalsOf(key) };
     this.#open.push(one);

@@ -196,6 +196,31 @@ test('who asks after an unsafe request, in whichever worker, gets what came afte
   for (const each of [...byWorker.values()].flat()) each[Symbol.dispose]();
 });
 
+test('who has changed something sees the change, whichever workers serve the requests', async () => {
+  // Answered at once, each time anew.
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.end(String(serial.asked(request.url!).length));
+  };
+  await using serial = await startOrigin(answer);
+  await using own = await startSluice({ origin: serial.url, workers: WORKERS });
+  const ask = async (method: string, target: string): Promise<string> => {
+    const connection = await RawConnection.open(own.httpPort);
+    connection.send(`${method} ${target} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n`);
+    const { content } = await connection.response();
+    connection[Symbol.dispose]();
+    return content;
+  };
+  for (let i = 0; i < 40; i++) {
+    const target = `/changed/${i}`;
+    await ask('GET', target);
+    // Every other time another worker may have it in memory.
+    if (i % 2 === 0) await ask('GET', target);
+    const changed = await ask('POST', target);
+    assert.ok(Number(await ask('GET', target)) > Number(changed), `round ${i}: an old response`);
+  }
+});
+
 test('who leaves a response that others read, in whichever worker, does not end it', async () => {
   const target = '/left';
   const chunk = contentOf(target, 128 * 1024);

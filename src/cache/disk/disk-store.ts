@@ -103,7 +103,7 @@ export class DiskStore implements Store {
     this.#now = options.now ?? Date.now;
     this.#onFault = options.onFault ?? (() => {});
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.#shared = SharedState.open(join(directory, 'shared'));
+    this.#shared = SharedState.open(join(directory, 'shared'), this.#now);
     this.#generations = this.#shared.generations;
     const memory = { capacityBytes: options.memoryBytes, generations: this.#generations };
     this.memory = new RamStore(memory);
@@ -240,8 +240,16 @@ export class DiskStore implements Store {
     const hits = this.memory.peek(key);
     const unlisted = this.#unlisted.get(key);
     if (unlisted === undefined) return hits.length === 0 ? NOBODY : [...hits];
-    const more = unlisted.filter((hit) => !hits.some((other) => other.response === hit.response));
+    const more = unlisted.filter(
+      ({ response }) =>
+        !hits.some((other) => other.response === response) && !this.#isRemoved(key, response),
+    );
     return [...more, ...hits];
+  }
+
+  /** By another process a moment ago, so that the index may not know yet. */
+  #isRemoved(key: string, { requestTimeMs }: { readonly requestTimeMs: number }): boolean {
+    return this.#generations.isRemoved(key, requestTimeMs);
   }
 
   /** Reads what an entry points to; null when it is not there, not whole, or purged. */
@@ -294,7 +302,7 @@ export class DiskStore implements Store {
     // Two keys with one hash: 2^64 attempts away, but then it is not ours.
     if (head.key !== key) return 'purged';
     const judgement = this.#purges.judge(entry.purgeSequence, key, head.facts.fields);
-    if (judgement.kind === 'purged') {
+    if (judgement.kind === 'purged' || this.#isRemoved(key, head.facts)) {
       void this.index.removeIfSame(entry);
       return 'purged';
     }
@@ -432,6 +440,8 @@ export class DiskStore implements Store {
       () => {
         this.#places.set(hit.response, placeOf(entry));
         this.#noteListed(key, hit);
+        // Removed by another process while it was on its way into the index.
+        if (this.#isRemoved(key, hit.response)) void this.index.removeIfSame(entry);
       },
       (error: Error) => {
         this.#noteListed(key, hit);

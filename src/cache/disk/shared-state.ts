@@ -6,13 +6,15 @@ import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { SharedMemory } from '../../native/shared-memory.ts';
 import { GENERATIONS_BYTES, Generations } from '../generations.ts';
 import { LEASES_BYTES, LeaseTable, leaseMemory } from '../leases.ts';
+import { REMOVALS_BYTES, Removals, removalMemory } from '../removals.ts';
 import { isAlive } from './processes.ts';
 
 /** Raised when the layout changes: an older file is put aside. */
-const LAYOUT = 2;
+const LAYOUT = 3;
 
-/** The leases, then the counters. */
-const LENGTH = LEASES_BYTES + Math.ceil(GENERATIONS_BYTES / 8) * 8;
+/** The leases, then the removals, then the counters. */
+const COUNTERS_AT = LEASES_BYTES + REMOVALS_BYTES;
+const LENGTH = COUNTERS_AT + Math.ceil(GENERATIONS_BYTES / 8) * 8;
 
 /** Stores open in this process, by path: their leases are no former process's. */
 const openHere = new Map<string, number>();
@@ -20,15 +22,19 @@ const openHere = new Map<string, number>();
 export class SharedState implements Disposable {
   readonly generations: Generations;
   readonly leases: LeaseTable;
+  readonly #removals: Removals;
   readonly #memory: SharedMemory;
   readonly #path: string;
 
-  private constructor(path: string, memory: SharedMemory) {
+  private constructor(path: string, memory: SharedMemory, now: () => number) {
     this.#path = path;
     this.#memory = memory;
-    this.generations = new Generations(memory.int32(LEASES_BYTES, GENERATIONS_BYTES / 4));
+    const { buffer } = memory.int32(0, LENGTH / 4);
+    this.#removals = new Removals(removalMemory(buffer, LEASES_BYTES), now);
+    const counters = memory.int32(COUNTERS_AT, GENERATIONS_BYTES / 4);
+    this.generations = new Generations(counters, this.#removals);
     this.leases = new LeaseTable({
-      memory: leaseMemory(memory.int32(0, LEASES_BYTES / 4).buffer, 0),
+      memory: leaseMemory(buffer, 0),
       owner: process.pid,
       isAlive,
       now: Date.now,
@@ -38,13 +44,13 @@ export class SharedState implements Disposable {
     if (others === 0) this.leases.forgetOwn();
   }
 
-  /** `path` without the number of the layout. */
-  static open(path: string): SharedState {
+  /** `path` without the number of the layout; `now` in milliseconds since the epoch. */
+  static open(path: string, now: () => number): SharedState {
     const fd = openSync(`${path}-${LAYOUT}`, 'a+', 0o600);
     try {
       // Zeros; whoever comes second finds it done.
       if (fstatSync(fd).size < LENGTH) ftruncateSync(fd, LENGTH);
-      return new SharedState(path, SharedMemory.open(fd, LENGTH));
+      return new SharedState(path, SharedMemory.open(fd, LENGTH), now);
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -54,6 +60,7 @@ export class SharedState implements Disposable {
   [Symbol.dispose](): void {
     openHere.set(this.#path, openHere.get(this.#path)! - 1);
     this.generations.detach();
+    this.#removals.detach();
     this.leases.detach();
     this.#memory[Symbol.dispose]();
   }
