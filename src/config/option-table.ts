@@ -307,6 +307,19 @@ const definitions = [
     example: 'off',
   },
   {
+    name: 'capsule-early-data-digest',
+    type: 'switch',
+    placeholder: 'on|off',
+    summary: 'Tell the SHA-256 of each piece of early data in capsules, beside its length.',
+    details:
+      'The same request can then be found again, in capsules and in logs of clients; the content ' +
+      'itself is never there. Whoever can guess all of it can tell that it was that, so it is off ' +
+      'unless it is asked for.',
+    defaultText: 'off',
+    repeatable: false,
+    example: 'on',
+  },
+  {
     name: 'watchdog',
     type: 'duration',
     placeholder: 'DURATION',

@@ -421,6 +421,7 @@ function resolveFaults(
     recorder: {
       directory: values.one('capsule-dir', parsePathOrOff) ?? join(stateDirectory, 'capsules'),
       addresses: values.required('capsule-addresses', parseSwitch),
+      earlyDataDigest: values.required('capsule-early-data-digest', parseSwitch),
       watchdogMs: values.required('watchdog', parseDuration),
       debugger: values.required('debugger', parseSwitch),
     },

@@ -250,8 +250,9 @@ export class TlsEngine implements TlsConnection {
         // be sealed with keys of the application (RFC 8446 §2, 0.5-RTT data).
         this.#earlyWritable = true;
         this.#earlyDataBytes += status;
-        this.#flight?.earlyData(status);
-        this.#handler.onPlaintext(plaintext.view(status), true);
+        const content = plaintext.view(status);
+        this.#flight?.earlyData(content);
+        this.#handler.onPlaintext(content, true);
       } else if (status === SslStatus.earlyDataEnded) {
         this.#phase = Phase.handshake;
       } else if (status === SslStatus.wantsInput) {

@@ -84,7 +84,7 @@ export const EVENT_HEADER_WORDS = 3;
 export const FlightEvent = {
   /** Word 0 of the payload: octets of the read. Then parts; see `FlightPart`. */
   received: 1,
-  /** Argument or payload word 0: octets. */
+  /** Payload word 0: octets. Of early data, the SHA-256 may follow. */
   earlyData: 2,
   sent: 3,
   /** Argument: OpenSSL's state. */

@@ -6,6 +6,7 @@
  * Nothing secret gets in: of sealed records there is the header, of early data the length. Nothing
  * here throws, allocates per event or waits; layout and meaning are in flight-layout.ts.
  */
+import { hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { HandshakeRecord } from './contract.ts';
@@ -47,6 +48,8 @@ export class FlightRecorder {
   current: Flight | null = null;
   /** Number of the connection whose handshake has ended last. */
   lastEnded = 0;
+  /** Whether of early data there is the SHA-256, beside the length. */
+  digestsEarlyData = false;
   readonly #free = new SlotQueue();
   /** The next slot to be taken from its owner when none is free. */
   #nextTaken = 0;
@@ -204,8 +207,9 @@ export class Flight {
     this.#writeReceived(source, length, count);
   }
 
-  earlyData(length: number): void {
-    this.#writeCount(FlightEvent.earlyData, length);
+  earlyData(content: Uint8Array): void {
+    if (this.#recorder.digestsEarlyData) this.#writeDigest(content);
+    else this.#writeCount(FlightEvent.earlyData, content.length);
   }
 
   sent(length: number): void {
@@ -323,6 +327,16 @@ export class Flight {
     if (at === -1) return;
     this.#words[at + EVENT_HEADER_WORDS] = count;
     this.#publish(at, type, 0, 4);
+  }
+
+  #writeDigest(content: Uint8Array): void {
+    const digest = hash('sha256', content, 'buffer');
+    const at = this.#room(1 + digest.length / 4, 0);
+    if (at === -1) return;
+    const payload = at + EVENT_HEADER_WORDS;
+    this.#words[payload] = content.length;
+    this.#recorder.bytes.set(digest, (payload + 1) * 4);
+    this.#publish(at, FlightEvent.earlyData, 0, 4 + digest.length);
   }
 
   #writeReceived(source: Uint8Array, length: number, runs: number): void {

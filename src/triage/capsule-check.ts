@@ -119,6 +119,12 @@ const variants =
     checks[type]!(value, path);
   };
 
+const optional =
+  (check: Check): Check =>
+  (value, path) => {
+    if (value !== undefined) check(value, path);
+  };
+
 const present: Check = (value, path) => {
   if (value === undefined) refuse(path, 'a JSON value', value);
 };
@@ -146,7 +152,7 @@ const watching = fields({ atMs: milliseconds, observer: text });
 
 const event = variants({
   received,
-  'early-data': fields({ atMs: milliseconds, length: count }),
+  'early-data': fields({ atMs: milliseconds, length: count, sha256: optional(sha256) }),
   sent: fields({ atMs: milliseconds, length: count }),
   state: fields({ atMs: milliseconds, state: text }),
   entered: call,

@@ -191,6 +191,8 @@ export type ReceivedPart =
 export interface EarlyDataEvent extends Timed {
   readonly type: 'early-data';
   readonly length: number;
+  /** SHA-256 of the content, where the operator has asked for it. */
+  readonly sha256?: string;
 }
 
 export interface SentEvent extends Timed {

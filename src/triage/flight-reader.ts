@@ -54,6 +54,7 @@ export interface FlightReadingOptions {
 }
 
 const RECORD_HEADER_BYTES = 5;
+const SHA256_BYTES = 32;
 
 /** Never throws. */
 export function readFlights(
@@ -187,7 +188,12 @@ class SlotReader implements CapsuleConnectionSource {
         this.#readReceived(atMs, payload, payloadBytes, count);
         break;
       case FlightEvent.earlyData:
-        this.#events.push({ type: 'early-data', atMs, length: count });
+        this.#events.push({
+          type: 'early-data',
+          atMs,
+          length: count,
+          ...this.#digest(at, payloadBytes),
+        });
         break;
       case FlightEvent.sent:
         this.#events.push({ type: 'sent', atMs, length: count });
@@ -221,6 +227,13 @@ class SlotReader implements CapsuleConnectionSource {
       default:
         this.damaged++;
     }
+  }
+
+  #digest(at: number, payloadBytes: number): { readonly sha256?: string } {
+    if (payloadBytes !== 4 + SHA256_BYTES) return {};
+    const start = (at + EVENT_HEADER_WORDS + 1) * 4;
+    const digest = this.#bytes.subarray(start, start + SHA256_BYTES);
+    return { sha256: Buffer.from(digest).toString('hex') };
   }
 
   #readReceived(atMs: number, payload: number, payloadBytes: number, length: number): void {

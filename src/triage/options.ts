@@ -5,6 +5,8 @@ export interface RecorderOptions {
   readonly directory: string;
   /** Whether capsules tell addresses of peers. */
   readonly addresses: boolean;
+  /** Whether capsules tell the SHA-256 of each piece of early data. */
+  readonly earlyDataDigest: boolean;
   /** Milliseconds without a turn of its event loop after which a worker is ended; 0 for never. */
   readonly watchdogMs: number;
   /** Whether gdb, when it is installed, is asked for the native stack of a worker that hangs. */

@@ -22,6 +22,7 @@ export function openFlights(
 ): WorkerFlights {
   const recorder = new FlightRecorder(region, process.pid, systemClock);
   const identify = (now: SluiceOptions) => {
+    recorder.digestsEarlyData = now.recorder.earlyDataDigest;
     const identity = identityNow({
       workerIndex,
       version,

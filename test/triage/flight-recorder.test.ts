@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
@@ -102,6 +103,24 @@ test('the call that was entered and not left is known, and whose it is', () => {
   );
 });
 
+test('of early data there is the length, and the digest for who asks for it', () => {
+  const flights = recorder();
+  const flight = flights.begin('server');
+  const content = Buffer.from('GET / HTTP/1.1\r\nCookie: secret\r\n\r\n');
+  flight.earlyData(content);
+  flights.digestsEarlyData = true;
+  flight.earlyData(content);
+  const { length } = content;
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  assert.deepEqual(
+    read().connections[0]!.events.map(({ atMs: _, ...event }) => event),
+    [
+      { type: 'early-data', length },
+      { type: 'early-data', length, sha256 },
+    ],
+  );
+});
+
 test('of a request in plain text there are five octets', () => {
   const flight = recorder().begin('server');
   const text = Buffer.from('GET / HTTP/1.1\r\nCookie: secret\r\n\r\n');
@@ -187,8 +206,10 @@ function perform(flights: FlightRecorder, steps: readonly [number, Step][]): voi
     } else if (what === 'enter') flight.enter(FlightCall.handshake);
     else if (what === 'leave') flight.leave(FlightCall.handshake, index);
     else if (what === 'note') flight.note(FlightText.serverName, 'example.org');
-    else if (what === 'early') flight.earlyData(index);
-    else if (what === 'sent') flight.sent(index);
+    else if (what === 'early') {
+      flights.digestsEarlyData = index % 2 === 0;
+      flight.earlyData(Buffer.alloc(index));
+    } else if (what === 'sent') flight.sent(index);
     else flight.end('failed');
   }
 }

@@ -84,6 +84,7 @@ async function plainOptions(directory: string, originPort: number): Promise<Slui
     recorder: {
       directory: join(directory, CAPSULES),
       addresses: true,
+      earlyDataDigest: true,
       watchdogMs: WATCHDOG_MS,
       debugger: false,
     },

@@ -36,6 +36,7 @@ export const recorderSchema = section(
   {
     directory: flagKey('capsule-dir'),
     addresses: flagKey('capsule-addresses'),
+    'early-data-digest': flagKey('capsule-early-data-digest'),
     watchdog: flagKey('watchdog'),
     debugger: flagKey('debugger'),
   },
