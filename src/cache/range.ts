@@ -44,6 +44,11 @@ const FORWARD: RangePlan = { kind: 'forward' };
  */
 const PARTS_MAX = 16;
 
+/** What to send when Range does not count: all that is stored, if it is all there is. */
+export function planWhole(stored: Representation): RangePlan {
+  return stored.partial === null ? WHOLE : FORWARD;
+}
+
 /**
  * What to send for a GET whose stored response may be used. `boundary` separates parts and must not
  * occur in the content: pass a random one.
@@ -54,7 +59,7 @@ export function planRange(
   nowMs: number,
   boundary: string,
 ): RangePlan {
-  const otherwise = stored.partial === null ? WHOLE : FORWARD;
+  const otherwise = planWhole(stored);
   const value = request.combined('range');
   if (value === undefined || request.count('range') > 1) return otherwise;
   // RFC 9110 §14.2: Range is about what would be a 200.
@@ -120,7 +125,7 @@ function multipleParts(
 ): RangePlan {
   const asked = ranges.reduce((sum, range) => sum + range.last - range.first + 1, 0);
   if (ranges.length > PARTS_MAX || asked > completeLength) {
-    return stored.partial === null ? WHOLE : FORWARD;
+    return planWhole(stored);
   }
   const contentType = stored.fields.combined('content-type');
   const pieces: Piece[] = [];

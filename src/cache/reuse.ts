@@ -56,6 +56,8 @@ function isAcceptable(request: RequestDirectives, freshness: Freshness, nowMs: n
   const ageMs = currentAgeMs(freshness, nowMs);
   if (minFresh !== ABSENT && freshness.lifetimeMs - ageMs < minFresh * 1000) return false;
   if (maxAge === ABSENT || ageMs <= maxAge * 1000) return true;
+  // RFC 8246 §2: a reload of what does not change while it is fresh needs no validation.
+  if (freshness.directives.immutable && ageMs < freshness.lifetimeMs) return true;
   // RFC 9111 §5.2.1.1: "unless max-stale is also present".
   return request.maxStale !== ABSENT && ageMs <= (maxAge + request.maxStale) * 1000;
 }

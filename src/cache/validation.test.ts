@@ -30,7 +30,6 @@ test('a validation asks about every stored entity tag and the selected Last-Modi
   const others = [hitOf(selected), hitOf(tagged('W/"b"')), hitOf(tagged('bad'))];
   const fields = requestOf([
     ['if-none-match', '"client"'],
-    ['range', 'bytes=0-1'],
     ['if-range', '"client"'],
     ['accept', '*/*'],
   ]).fields;
@@ -43,6 +42,16 @@ test('a validation asks about every stored entity tag and the selected Last-Modi
       ['if-modified-since', date(-50)],
     ],
   );
+});
+
+test('Range goes along, and If-Range with it', () => {
+  const range: Lines = [
+    ['range', 'bytes=0-1'],
+    ['if-range', '"a"'],
+  ];
+  const { fields } = requestOf([...range, ['if-match', '"a"']]);
+  addValidation(fields, tagged('"a"'), []);
+  assert.deepEqual([...fields], [...range, ['if-none-match', '"a"']]);
 });
 
 test('without a selected response only entity tags are asked about', () => {

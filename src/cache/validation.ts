@@ -41,8 +41,8 @@ export function canValidate(request: FieldSection, stored: StoredResponse): bool
 
 /**
  * Turns a request's fields into those of a validation (RFC 9111 §4.3.1), in place: the client's own
- * conditions are answered from the cache afterwards, and its Range must not cut the answer, unless
- * it is a stored part that is validated: when it has changed, the same part is wanted.
+ * conditions are answered from the cache afterwards. Its Range goes along, and If-Range with it: if
+ * what is stored has changed, the client wants that part of it (RFC 9110 §13.2.2).
  *
  * `selected` is the stored response that the request selects, or undefined when it selects none but
  * others under the key might turn out to be right (§4.3.2: any of their entity tags may match).
@@ -52,9 +52,10 @@ export function addValidation(
   selected: StoredResponse | undefined,
   stored: readonly StoreHit[],
 ): void {
-  for (const name of CONDITIONAL) fields.remove(name);
+  for (const name of CONDITIONAL) {
+    if (name !== 'if-range' || !fields.has('range')) fields.remove(name);
+  }
   const isPart = selected !== undefined && selected.partial !== null;
-  if (!isPart) fields.remove('range');
   const tags: string[] = [];
   const add = (response: StoredResponse): void => {
     const tag = entityTagOf(response.fields);

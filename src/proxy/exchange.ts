@@ -12,7 +12,7 @@ import type { Flight, ReleaseReason, Waiter } from '../cache/collapse.ts';
 import type { StoreHit } from '../cache/contract.ts';
 import { completionOf, isCombinable } from '../cache/parts.ts';
 import { evaluatePreconditions, notModifiedFields } from '../cache/preconditions.ts';
-import { type Piece, planRange, type Representation } from '../cache/range.ts';
+import { type Piece, planRange, planWhole, type Representation } from '../cache/range.ts';
 import { ageSeconds, decideReuse, ttlSeconds } from '../cache/reuse.ts';
 import { selectStored } from '../cache/select.ts';
 import type { StoringDecision } from '../cache/storing.ts';
@@ -307,14 +307,13 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const about = selected ?? hits[0]!;
     if (!canValidate(this.#head.fields, about.response)) return null;
     const hasRange = this.#head.fields.has('range');
-    if (about.response.partial === null) {
-      // With a Range of its own the client wants a part; the origin knows best how to give it.
-      return hasRange ? null : { selected, hits };
-    }
+    if (about.response.partial === null && !hasRange) return { selected, hits };
+    // Another variant's part is not what this client wants.
+    if (about.response.partial === null && selected === undefined) return null;
     return hasRange && this.#hasAllOf(about) ? { selected: about, hits } : null;
   }
 
-  /** Whether a stored part is enough to answer. */
+  /** Whether what is stored has the ranges that are asked for. */
   #hasAllOf({ response }: StoreHit): boolean {
     const nowMs = this.#environment.clock.wallMs();
     return planRange(this.#head.fields, response, nowMs, '').kind === 'part';
@@ -342,8 +341,11 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       this.#endResponse(null);
       return true;
     }
-    const boundary = crypto.randomUUID();
-    const plan = planRange(fields, response, nowMs, boundary);
+    // RFC 9110 §14.2: ranges are for GET.
+    const hasRange = this.#head.method === 'GET' && fields.has('range');
+    const plan = hasRange
+      ? planRange(fields, response, nowMs, crypto.randomUUID())
+      : planWhole(response);
     if (plan.kind === 'forward') return false;
     if (plan.kind === 'whole') {
       const pieces = [{ start: 0, end: Number.POSITIVE_INFINITY }];

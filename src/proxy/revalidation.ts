@@ -1,6 +1,7 @@
 /** Asks the origin about a stale stored response while a client is served with it (RFC 5861 §3). */
 import { NO_REQUEST_DIRECTIVES } from '../cache/cache-control.ts';
 import type { Waiter } from '../cache/collapse.ts';
+import { CONDITIONAL } from '../cache/validation.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { claimFlight } from './machine-flight.ts';
@@ -63,12 +64,12 @@ export function revalidateInBackground(
     joined.flight.end();
     return;
   }
+  const asked = plainGet(head, validation);
   const send = (about: Validation | null): void => {
     const request = new OriginRequest({
       environment,
       origin,
-      // The client's method may be HEAD; what is stored is GET's.
-      head: { ...head, method: 'GET', contentLength: 0, expectContinue: false },
+      head: asked,
       directives: NO_REQUEST_DIRECTIVES,
       key,
       wholeKey: key,
@@ -84,4 +85,15 @@ export function revalidateInBackground(
     request.start();
   };
   send(validation);
+}
+
+/**
+ * The client's method may be HEAD, but what is stored is GET's; its conditions are its own; and its
+ * Range must not cut what is stored, unless that is a part.
+ */
+function plainGet(head: RequestHead, { selected }: Validation): RequestHead {
+  const fields = head.fields.clone();
+  for (const name of CONDITIONAL) fields.remove(name);
+  if (selected?.response.partial == null) fields.remove('range');
+  return { ...head, method: 'GET', fields, contentLength: 0, expectContinue: false };
 }

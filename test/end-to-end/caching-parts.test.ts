@@ -150,6 +150,28 @@ test('a stale part is validated, and sent again only if it has changed', async (
   assert.match(await assertPart(path, 5, 6), /^sluice; hit/);
 });
 
+test('a range of a whole that must be validated: cut from it, or of the new version', async () => {
+  const path = '/whole';
+  const validate = 'Cache-Control: max-age=0\r\n';
+  await assertWhole(path);
+  assert.match(await assertPart(path, 5, 9, validate), /fwd-status=304/);
+  assert.equal(origin.asked(path).at(-1)!.headers['if-none-match'], '"1"');
+  version = '2';
+  try {
+    await assertPart(path, 5, 9, validate);
+    assert.equal(origin.asked(path).at(-1)!.headers['if-none-match'], '"1"');
+    version = '3';
+    // Of another version than it has, the client wants the whole (RFC 9110 §13.1.5).
+    const fields = `Range: bytes=5-9\r\nIf-Range: "2"\r\n${validate}`;
+    const changed = await ask(path, fields);
+    assert.equal(changed.status, 200);
+    assert.ok(Buffer.from(changed.content, 'latin1').equals(contentOf('3')));
+  } finally {
+    version = '1';
+  }
+  assert.equal(origin.asked(path).length, 4);
+});
+
 test('If-Range: the part of the same version, else the whole', async () => {
   const path = '/if-range';
   await assertPart(path, 0, 999);

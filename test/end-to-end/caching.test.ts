@@ -267,6 +267,10 @@ test('ranges are cut from the stored response (RFC 9110 §14)', async () => {
   assert.equal((await ask(path, { fields: 'Range: bytes=0-9\r\nIf-Range: "r"\r\n' })).status, 206);
   assert.equal((await ask(path, { fields: 'Range: bytes=0-9\r\nIf-Range: "x"\r\n' })).status, 200);
   assert.equal((await ask(path, { fields: 'Range: lines=0-9\r\n' })).status, 200);
+  // RFC 9110 §14.2: ranges are for GET.
+  const head = await ask(path, { method: 'HEAD', fields: 'Range: bytes=0-9\r\n' });
+  assert.equal(head.status, 200);
+  assert.equal(head.fields.get('content-length'), '1000');
   assert.equal(origin.asked(path).length, 1);
 });
 
