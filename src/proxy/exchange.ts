@@ -7,13 +7,13 @@
 import { assert } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
 import { type RequestDirectives, requestDirectives } from '../cache/cache-control.ts';
-import { cacheStatusMember, type ForwardReason } from '../cache/cache-status.ts';
+import type { ForwardReason } from '../cache/cache-status.ts';
 import type { Flight, ReleaseReason, Waiter } from '../cache/collapse.ts';
 import type { StoreHit } from '../cache/contract.ts';
 import { completionOf, isCombinable } from '../cache/parts.ts';
 import { evaluatePreconditions, notModifiedFields } from '../cache/preconditions.ts';
 import { type Piece, planRange, planWhole, type Representation } from '../cache/range.ts';
-import { ageSeconds, decideReuse, ttlSeconds } from '../cache/reuse.ts';
+import { ageSeconds, decideReuse } from '../cache/reuse.ts';
 import { selectStored } from '../cache/select.ts';
 import type { StoringDecision } from '../cache/storing.ts';
 import { canValidate } from '../cache/validation.ts';
@@ -27,16 +27,15 @@ import {
   environmentForParts,
   isSliced,
 } from './assembled-reply.ts';
+import { Delivery } from './delivery.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { incompleteError, loopError } from './exchange-errors.ts';
 import { ExchangeRecord } from './exchange-record.ts';
-import { addOurMark, isLooping, PROXY_NAME, responseFieldsToClient } from './forwarding.ts';
-import { type LocalResponse, localJson, localResponse } from './local-response.ts';
+import { isLooping } from './forwarding.ts';
+import { localJson } from './local-response.ts';
 import { claimFlight } from './machine-flight.ts';
-import { detailOf, missStatus } from './miss-status.ts';
 import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
 import type { OpenExchange, PartTask } from './part-request.ts';
-import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
 import { isSoftPurge, mayPurge, selectorsOf } from './purge-request.ts';
 import { revalidateInBackground } from './revalidation.ts';
 import type { Entrance } from './routing/rules.ts';
@@ -62,9 +61,9 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   readonly #key: string;
   readonly #directives: RequestDirectives;
   readonly #record: ExchangeRecord;
+  readonly #delivery: Delivery;
   /** An extended CONNECT that is translated: `#head` is then what the origin is asked. */
   readonly #isTranslated: boolean;
-  /** The client may send content, or a tunnel's bytes. */
   readonly #expectsContent: boolean;
   #request: OriginRequest | null = null;
   #requestStarted = false;
@@ -72,13 +71,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #requestEnd: { readonly trailers: FieldSection | null } | null = null;
   #waitingOn: Flight | null = null;
   #reply: { pump(): void; cancel(): void } | null = null;
-  #headSent = false;
-  #responseEnded = false;
-  #over = false;
-  #forward: ForwardReason = 'uri-miss';
   /** The stale stored response that may stand in for an error. */
   #fallback: StoreHit | undefined;
-  #collapsed = false;
   #mayCollapse = true;
   #askedAgain = false;
   /** How often another worker's fetch has ended without an answer for this request. */
@@ -109,7 +103,17 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     this.#facts = facts;
     this.#key = key;
     this.#directives = requestDirectives(head.fields);
-    this.#record = new ExchangeRecord(environment, head, facts, startedMs);
+    const record = new ExchangeRecord(environment, head, facts, startedMs);
+    const expectsContent = this.#expectsContent;
+    this.#record = record;
+    this.#delivery = new Delivery({
+      environment,
+      head: this.#head,
+      sender,
+      facts,
+      record,
+      expectsContent,
+    });
   }
 
   // ------------------------------------------------------------------ begin
@@ -119,14 +123,14 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const refusal = this.#environment.route.screen(fields);
     // Until the origin can take it, content stays with the client.
     if (this.#expectsContent) this.#sender.pause();
-    if (refusal !== null) this.#fail(refusal);
+    if (refusal !== null) this.#delivery.fail(refusal);
     // RFC 8441 §4 names no status for protocols that we do not know; RFC 9110 §15.6.2 fits.
-    else if (method === 'CONNECT' && this.#head.upgrade !== '') this.#answer(501, []);
-    else if (method === 'CONNECT') this.#answer(405, [['allow', ALLOW]]);
-    else if (method === 'TRACE') this.#answer(405, [['allow', ALLOW]]);
-    else if (isLooping(fields)) this.#fail(loopError());
+    else if (method === 'CONNECT' && this.#head.upgrade !== '') this.#delivery.answer(501, []);
+    else if (method === 'CONNECT') this.#delivery.answer(405, [['allow', ALLOW]]);
+    else if (method === 'TRACE') this.#delivery.answer(405, [['allow', ALLOW]]);
+    else if (isLooping(fields)) this.#delivery.fail(loopError());
     else if (method === 'OPTIONS' && fields.first('max-forwards')?.trim() === '0') {
-      this.#answer(204, [['allow', ALLOW]]);
+      this.#delivery.answer(204, [['allow', ALLOW]]);
     } else if (method === 'PURGE') this.#purge();
     else this.#lookUp();
   }
@@ -134,28 +138,33 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   /** Instead of `begin`: neither the cache nor an origin is asked. */
   turnAway(entrance: Entrance): void {
     if (entrance.kind === 'answered') {
-      this.#answerWith(entrance.response);
+      this.#delivery.answerWith(entrance.response);
       return;
     }
     const { error, retryAfterSeconds } = entrance;
-    this.#fail(error, retryAfterSeconds > 0 ? [['retry-after', String(retryAfterSeconds)]] : []);
+    this.#delivery.fail(
+      error,
+      retryAfterSeconds > 0 ? [['retry-after', String(retryAfterSeconds)]] : [],
+    );
   }
 
   /** Never forwarded: whoever may not purge here must not reach an origin that lets anybody. */
   #purge(): void {
     const { purges, keyRules } = this.#environment;
     if (!mayPurge(this.#head, this.#facts.remoteAddress, purges)) {
-      this.#answer(403, []);
+      this.#delivery.answer(403, []);
       return;
     }
     const selectors = selectorsOf(this.#head, keyRules);
     // Early data may be a replay (RFC 8470 §2).
     this.#facts.whenHandshakeEnds((complete) => {
-      if (!complete || this.#over) return;
+      if (!complete || this.#delivery.isOver) return;
       purges.purge(selectors, isSoftPurge(this.#head.fields), (count) => {
-        if (this.#over) return;
+        if (this.#delivery.isOver) return;
         const status = count === null ? 503 : count === 0 ? 404 : 200;
-        this.#answerWith(localJson(status, this.#environment.dateNow(), { purged: count }));
+        this.#delivery.answerWith(
+          localJson(status, this.#environment.dateNow(), { purged: count }),
+        );
       });
     });
   }
@@ -176,7 +185,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       const { store } = this.#environment;
       this.#serial = store.machineFetches?.serialOf(this.#key) ?? 0;
       store.lookup(this.#key, (hits) => {
-        if (this.#over) return;
+        if (this.#delivery.isOver) return;
         if (this.#isSliced(hits)) this.#assembleSlices();
         else this.#decide(hits);
       });
@@ -246,7 +255,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     if (isWhole) {
       const { status, fields, contentLength } = completion.answer;
       this.#record.cache = outcome;
-      this.#sendStoredHead(status, fields, contentLength, selected, outcome);
+      this.#delivery.sendStoredHead(status, fields, contentLength, selected, outcome);
     }
     this.#assemble(AssembledReply.ofParts(input, completion));
     return true;
@@ -277,22 +286,22 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   onAssembledHead(head: ResponseHead, outcome: CacheOutcome): void {
-    if (this.#over) return;
+    if (this.#delivery.isOver) return;
     this.#record.cache = outcome;
-    this.#sendHead(head);
+    this.#delivery.sendHead(head);
   }
 
   onNotAssembled(): void {
     this.#reply = null;
-    if (!this.#over) this.#miss('partial', null);
+    if (!this.#delivery.isOver) this.#miss('partial', null);
   }
 
   /** Nothing stored can be used as it is. `stored` is what a conditional request can be about. */
   #miss(forward: ForwardReason, stored: Validation | null): void {
     if (this.#directives.onlyIfCached && this.#environment.cachePolicy.honourRequestDirectives) {
       // RFC 9111 §5.2.1.7.
-      this.#forward = forward;
-      this.#answer(504, []);
+      this.#delivery.forward = forward;
+      this.#delivery.answer(504, []);
       return;
     }
     this.#fallback = stored?.selected;
@@ -333,12 +342,12 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     if (errorPages?.intercepts(response.status)) {
       const page = errorPages.replace(response.status, response.fields);
       page.fields.set('age', String(ageSeconds(response, nowMs)));
-      this.#answerWith(page);
+      this.#delivery.answerWith(page);
       return true;
     }
     if (precondition === 'not-modified') {
-      this.#sendStoredHead(304, notModifiedFields(response.fields), 0, hit, outcome);
-      this.#endResponse(null);
+      this.#delivery.sendStoredHead(304, notModifiedFields(response.fields), 0, hit, outcome);
+      this.#delivery.end(null);
       return true;
     }
     // RFC 9110 §14.2: ranges are for GET.
@@ -349,39 +358,30 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     if (plan.kind === 'forward') return false;
     if (plan.kind === 'whole') {
       const pieces = [{ start: 0, end: Number.POSITIVE_INFINITY }];
-      this.#sendStoredHead(response.status, response.fields, response.contentLength, hit, outcome);
+      this.#delivery.sendStoredHead(
+        response.status,
+        response.fields,
+        response.contentLength,
+        hit,
+        outcome,
+      );
       this.#sendPieces(hit, pieces);
     } else {
-      this.#sendStoredHead(plan.status, plan.fields, plan.contentLength, hit, outcome);
+      this.#delivery.sendStoredHead(plan.status, plan.fields, plan.contentLength, hit, outcome);
       this.#sendPieces(hit, plan.pieces);
     }
     return true;
   }
 
-  #sendStoredHead(
-    status: number,
-    stored: FieldSection,
-    contentLength: number,
-    hit: StoreHit,
-    outcome: CacheOutcome,
-  ): void {
-    const nowMs = this.#environment.clock.wallMs();
-    const fields = stored.clone();
-    fields.set('age', String(ageSeconds(hit.response, nowMs)));
-    addOurMark(fields, this.#cacheStatus(outcome, ttlSeconds(hit.response, nowMs)));
-    this.#discardRequestContent();
-    this.#sendHead({ status, fields, contentLength });
-  }
-
   #sendPieces(hit: StoreHit, pieces: readonly Piece[]): void {
     if (this.#head.method === 'HEAD') {
-      this.#endResponse(null);
+      this.#delivery.end(null);
       return;
     }
     this.#reply = new StoredReply(hit, pieces, this.#sender, (sentBytes, error) => {
       this.#record.responseBytes += sentBytes;
-      if (error === null) this.#endResponse(null);
-      else this.#breakOff(incompleteError(error));
+      if (error === null) this.#delivery.end(null);
+      else this.#delivery.breakOff(incompleteError(error));
     });
     this.#reply.pump();
   }
@@ -389,14 +389,14 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   // ------------------------------------------------------------------ fetch from the origin
 
   #fetch(forward: ForwardReason, validation: Validation | null): void {
-    this.#forward = forward;
+    this.#delivery.forward = forward;
     if (this.#record.cache === 'none') this.#record.cache = 'miss';
     const decision = this.#environment.earlyDataPolicies.decide(this.#head, this.#facts);
     if (decision === 'refuse') {
-      this.#answer(425, []);
+      this.#delivery.answer(425, []);
     } else if (decision === 'hold') {
       this.#facts.whenHandshakeEnds((complete) => {
-        if (complete && !this.#over) this.#fetchOrWait(validation);
+        if (complete && !this.#delivery.isOver) this.#fetchOrWait(validation);
       });
     } else {
       this.#fetchOrWait(validation);
@@ -488,8 +488,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   onResponse(hit: StoreHit): void {
     this.#waitingOn = null;
-    if (this.#over) return;
-    this.#collapsed = true;
+    if (this.#delivery.isOver) return;
+    this.#delivery.isCollapsed = true;
     if (!this.#isFor(hit) || !this.#serve(hit, 'collapsed')) this.#goAlone();
   }
 
@@ -506,16 +506,16 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   onRelease(reason: ReleaseReason): void {
     this.#waitingOn = null;
-    if (this.#over) return;
+    if (this.#delivery.isOver) return;
     if (reason === 'again' && ++this.#rounds < ROUNDS_MAX) this.#lookUp();
     else this.#goAlone();
   }
 
   #goAlone(): void {
-    this.#collapsed = false;
+    this.#delivery.isCollapsed = false;
     this.#mayCollapse = false;
     this.#record.cache = 'miss';
-    this.#fetch(this.#forward, null);
+    this.#fetch(this.#delivery.forward, null);
   }
 
   // ------------------------------------------------------------------ the request's content
@@ -533,29 +533,26 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   onContent(bytes: Uint8Array): void {
     this.#record.requestBytes += bytes.length;
-    if (this.#over || this.#request === null || this.#responseEnded) return;
+    if (this.#delivery.isOver || this.#request === null || this.#delivery.isEnded) return;
     assert(this.#requestStarted, 'content comes after resume');
     if (!this.#request.sendContent(bytes)) this.#sender.pause();
   }
 
   onEnd(trailers: FieldSection | null): void {
     this.#requestEnd = { trailers };
-    if (this.#requestStarted && !this.#over) this.#request?.sendEnd(trailers);
+    this.#delivery.requestEnded = true;
+    if (this.#requestStarted && !this.#delivery.isOver) this.#request?.sendEnd(trailers);
   }
 
   onRequestWritable(): void {
-    if (!this.#over) this.#sender.resume();
-  }
-
-  #discardRequestContent(): void {
-    if (this.#expectsContent && this.#requestEnd === null) this.#sender.discardContent();
+    if (!this.#delivery.isOver) this.#sender.resume();
   }
 
   // ------------------------------------------------------------------ the origin's response
 
   onInformational(status: number, fields: FieldSection): void {
     // RFC 9110 §15.2: 100 answers an expectation; without one the client must not be confused.
-    if (this.#over || (status === 100 && !this.#head.expectContinue)) return;
+    if (this.#delivery.isOver || (status === 100 && !this.#head.expectContinue)) return;
     this.#sender.sendInformational(status, fields);
   }
 
@@ -565,24 +562,24 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const fault = this.#isTranslated ? handshakeFault(this.#head, response) : null;
     if (fault !== null) {
       this.#request?.abandon();
-      this.#fail(fault);
+      this.#delivery.fail(fault);
       return;
     }
-    const { dateNow, route } = this.#environment;
+    const { route } = this.#environment;
     if (route.errorPages?.intercepts(response.status)) {
       // The origin's own content goes on into the store, or nowhere: see `#swallow`.
-      this.#answerWith(route.errorPages.replace(response.status, response.fields), storing);
+      this.#delivery.answerWith(
+        route.errorPages.replace(response.status, response.fields),
+        storing,
+      );
       return;
     }
-    const status = this.#cacheStatus(this.#record.cache, null, storing);
-    const fields = responseFieldsToClient(response.fields, dateNow(), status);
-    this.#sendHead({ status: response.status, fields, contentLength: response.contentLength });
+    this.#delivery.sendOriginHead(response, storing);
   }
 
   onFillContent(bytes: Uint8Array): boolean {
-    if (this.#over) return this.#swallow(bytes);
-    this.#record.responseBytes += bytes.length;
-    return this.#sender.sendContent(bytes);
+    if (this.#delivery.isOver) return this.#swallow(bytes);
+    return this.#delivery.sendContent(bytes);
   }
 
   /** Content that nobody gets is read for its connection's sake, as long as that is cheap. */
@@ -593,11 +590,11 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   onFillEnd(trailers: FieldSection | null): void {
-    if (!this.#over) this.#endResponse(trailers);
+    if (!this.#delivery.isOver) this.#delivery.end(trailers);
   }
 
   onFillError(error: SluiceError): void {
-    if (!this.#over) this.#breakOff(error);
+    if (!this.#delivery.isOver) this.#delivery.breakOff(error);
   }
 
   onFillDetached(hit: StoreHit): void {
@@ -610,40 +607,43 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       this.#sender,
       (sentBytes, error) => {
         this.#record.responseBytes = start + sentBytes;
-        if (error === null) this.#endResponse(null);
-        else this.#breakOff(incompleteError(error));
+        if (error === null) this.#delivery.end(null);
+        else this.#delivery.breakOff(incompleteError(error));
       },
     );
   }
 
   onStored(hit: StoreHit, how: 'revalidated' | 'stale', originStatus: number): void {
-    if (this.#over) return;
+    if (this.#delivery.isOver) return;
     this.#request = null;
     if (originStatus !== 0) this.#record.originAnswered(originStatus);
+    if (how === 'stale') this.#delivery.failedStatus = originStatus === 0 ? -1 : originStatus;
     if (!this.#serve(hit, how)) this.#fetch('request', null);
   }
 
   onAskAgain(how: 'after-handshake' | 'without-conditions'): void {
-    if (this.#over) return;
+    if (this.#delivery.isOver) return;
     this.#request = null;
     this.#requestStarted = false;
     this.#mayCollapse = false;
     if (this.#askedAgain) {
-      this.#fail(new SluiceError('too-early', 'the origin refused twice', { blame: 'upstream' }));
+      this.#delivery.fail(
+        new SluiceError('too-early', 'the origin refused twice', { blame: 'upstream' }),
+      );
       return;
     }
     this.#askedAgain = true;
     if (how === 'without-conditions') {
-      this.#fetch(this.#forward, null);
+      this.#fetch(this.#delivery.forward, null);
       return;
     }
     this.#facts.whenHandshakeEnds((complete) => {
-      if (complete && !this.#over) this.#fetch(this.#forward, null);
+      if (complete && !this.#delivery.isOver) this.#fetch(this.#delivery.forward, null);
     });
   }
 
   onFailure(error: SluiceError): void {
-    if (!this.#over) this.#fail(error);
+    if (!this.#delivery.isOver) this.#delivery.fail(error);
   }
 
   // ------------------------------------------------------------------ tunnels
@@ -653,11 +653,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const fault = this.#isTranslated ? handshakeFault(this.#head, response) : null;
     if (fault !== null) {
       this.#request?.abandon();
-      this.#fail(fault);
+      this.#delivery.fail(fault);
       return;
     }
-    this.#record.responseStarted(this.#isTranslated ? 200 : response.status);
-    this.#headSent = true;
+    this.#delivery.switched(this.#isTranslated ? 200 : response.status);
     const fields = this.#isTranslated ? tunnelFields(response) : response.fields;
     this.#sender.upgrade(response.status, fields);
     this.#sender.resume();
@@ -668,99 +667,24 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   onTunnelEnd(): void {
-    if (!this.#over) this.#endResponse(null);
+    if (!this.#delivery.isOver) this.#delivery.end(null);
   }
 
   // ------------------------------------------------------------------ deliver
 
   onWritable(): void {
-    if (this.#over) return;
+    if (this.#delivery.isOver) return;
     if (this.#reply !== null) this.#reply.pump();
     else this.#request?.ready();
-  }
-
-  #sendHead(head: ResponseHead): void {
-    this.#headSent = true;
-    this.#record.responseStarted(head.status);
-    const source = { head: this.#head, facts: this.#facts };
-    this.#environment.route.responseEdits?.apply(head.fields, source);
-    this.#sender.sendHead(head);
-  }
-
-  #endResponse(trailers: FieldSection | null): void {
-    this.#responseEnded = true;
-    this.#sender.sendEnd(trailers);
-    this.#finish('');
-  }
-
-  /** A response of our own. */
-  #answer(status: number, extra: readonly (readonly [string, string])[]): void {
-    const { dateNow, route } = this.#environment;
-    const response = localResponse(status, dateNow(), extra);
-    this.#answerWith(route.errorPages === null ? response : route.errorPages.dress(response));
-  }
-
-  #answerWith(response: LocalResponse, storing: StoringDecision | 'not-asked' = 'not-asked'): void {
-    addOurMark(response.fields, this.#cacheStatus(this.#record.cache, null, storing));
-    this.#discardRequestContent();
-    this.#sendHead({ ...response, contentLength: response.content.length });
-    if (this.#head.method !== 'HEAD' && response.content.length > 0) {
-      this.#record.responseBytes += response.content.length;
-      this.#sender.sendContent(response.content);
-    }
-    this.#endResponse(null);
-  }
-
-  /** The exchange failed: tell the client if its response has not begun, else break it off. */
-  #fail(error: SluiceError, extra: readonly (readonly [string, string])[] = []): void {
-    if (this.#headSent) {
-      this.#breakOff(error);
-      return;
-    }
-    this.#record.errorCode = error.code;
-    const { status } = proxyStatusOf(error);
-    this.#answer(status, [['proxy-status', proxyStatusField(PROXY_NAME, error)], ...extra]);
-  }
-
-  #breakOff(error: SluiceError): void {
-    this.#sender.abort(error);
-    this.#finish(error.code);
-  }
-
-  #cacheStatus(
-    outcome: CacheOutcome,
-    ttl: number | null,
-    storing: StoringDecision | 'not-asked' = 'not-asked',
-  ): string {
-    if (outcome === 'miss' && ttl === null && !this.#collapsed) {
-      return missStatus(this.#forward, storing);
-    }
-    const hit = outcome === 'hit' || outcome === 'stale';
-    return cacheStatusMember(PROXY_NAME, {
-      hit,
-      forward: hit ? null : this.#forward,
-      forwardStatus: outcome === 'revalidated' ? 304 : 0,
-      stored: storing === 'store' || outcome === 'revalidated',
-      collapsed: this.#collapsed,
-      ttlSeconds: ttl,
-      key: '',
-      detail: detailOf(storing),
-    });
   }
 
   // ------------------------------------------------------------------ finish
 
   onAbort(error: SluiceError): void {
-    if (this.#over) return;
+    if (this.#delivery.isOver) return;
     this.#waitingOn?.leave(this);
     this.#reply?.cancel();
     this.#request?.abandon();
-    this.#finish(error.code);
-  }
-
-  #finish(errorCode: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#record.finish(errorCode);
+    this.#delivery.finish(error.code);
   }
 }

@@ -335,7 +335,9 @@ test('stale-while-revalidate: the stale response at once, a fresh one next (RFC 
 });
 
 test('stale-if-error: a stale response rather than an error (RFC 5861 §4)', async () => {
+  let broken = false;
   await using dying = await startOrigin((_request, response) => {
+    response.statusCode = broken ? 503 : 200;
     response.setHeader('Cache-Control', 'max-age=1, stale-if-error=60');
     response.end('last words');
   });
@@ -346,11 +348,20 @@ test('stale-if-error: a stale response rather than an error (RFC 5861 §4)', asy
   };
   await get();
   await sleep(2_100);
+  broken = true;
+  const statusOf = async () => {
+    const response = await get();
+    assert.equal(response.status, 200);
+    assert.equal(response.content, 'last words');
+    return response.fields.get('cache-status');
+  };
+  assert.match(
+    (await statusOf())!,
+    /^sluice; fwd=stale; fwd-status=503; ttl=-\d; detail=stale-if-error$/,
+  );
   dying.server.closeAllConnections();
   dying.server.close();
-  const response = await get();
-  assert.equal(response.status, 200);
-  assert.equal(response.content, 'last words');
+  assert.match((await statusOf())!, /^sluice; fwd=stale; ttl=-\d; detail=stale-if-error$/);
 });
 
 test('hits, misses and the cache’s size are counted', async () => {

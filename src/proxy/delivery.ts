@@ -1,0 +1,180 @@
+/**
+ * The response of one exchange on its way to the client: its head, which says what the cache did, its
+ * content, and its end, or that it breaks off. Whatever happens, `finish` runs once.
+ */
+import type { SluiceError } from '../base/errors.ts';
+import { cacheStatusMember, type ForwardReason } from '../cache/cache-status.ts';
+import type { StoreHit } from '../cache/contract.ts';
+import { ageSeconds, ttlSeconds } from '../cache/reuse.ts';
+import type { StoringDecision } from '../cache/storing.ts';
+import type { RequestFacts, ResponseSender } from '../http/exchange.ts';
+import type { FieldSection } from '../http/field-section.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
+import type { ProxyEnvironment } from './environment.ts';
+import type { ExchangeRecord } from './exchange-record.ts';
+import { addOurMark, PROXY_NAME, responseFieldsToClient } from './forwarding.ts';
+import { type LocalResponse, localResponse } from './local-response.ts';
+import { detailOf, missStatus } from './miss-status.ts';
+import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
+
+type Lines = readonly (readonly [name: string, value: string])[];
+
+export interface DeliveryInput {
+  readonly environment: ProxyEnvironment;
+  readonly head: RequestHead;
+  readonly sender: ResponseSender;
+  readonly facts: RequestFacts;
+  readonly record: ExchangeRecord;
+  /** The client may send content, or a tunnel's bytes. */
+  readonly expectsContent: boolean;
+}
+
+export class Delivery {
+  readonly #input: DeliveryInput;
+  /** Why the origin was asked, for Cache-Status. */
+  forward: ForwardReason = 'uri-miss';
+  isCollapsed = false;
+  /** The origin's status that a stale response stands in for; -1 when it did not answer. */
+  failedStatus = 0;
+  /** Of the request, nothing more will come. */
+  requestEnded: boolean;
+  #headSent = false;
+  #ended = false;
+  #over = false;
+
+  constructor(input: DeliveryInput) {
+    this.#input = input;
+    this.requestEnded = !input.expectsContent;
+  }
+
+  /** All of the response has been handed on. */
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  // ------------------------------------------------------------------ heads
+
+  sendHead(head: ResponseHead): void {
+    const { environment, head: request, facts, record, sender } = this.#input;
+    this.#headSent = true;
+    record.responseStarted(head.status);
+    environment.route.responseEdits?.apply(head.fields, { head: request, facts });
+    sender.sendHead(head);
+  }
+
+  sendStoredHead(
+    status: number,
+    stored: FieldSection,
+    contentLength: number,
+    hit: StoreHit,
+    outcome: CacheOutcome,
+  ): void {
+    const nowMs = this.#input.environment.clock.wallMs();
+    const fields = stored.clone();
+    fields.set('age', String(ageSeconds(hit.response, nowMs)));
+    addOurMark(fields, this.#cacheStatus(outcome, ttlSeconds(hit.response, nowMs), 'not-asked'));
+    this.discardRequestContent();
+    this.sendHead({ status, fields, contentLength });
+  }
+
+  sendOriginHead(response: ResponseHead, storing: StoringDecision | 'not-asked'): void {
+    const { environment, record } = this.#input;
+    const status = this.#cacheStatus(record.cache, null, storing);
+    const fields = responseFieldsToClient(response.fields, environment.dateNow(), status);
+    this.sendHead({ status: response.status, fields, contentLength: response.contentLength });
+  }
+
+  /** The protocols have been switched: what follows are a tunnel's bytes. */
+  switched(status: number): void {
+    this.#input.record.responseStarted(status);
+    this.#headSent = true;
+  }
+
+  // ------------------------------------------------------------------ content
+
+  /** Returns false when the client cannot take more for now. */
+  sendContent(bytes: Uint8Array): boolean {
+    this.#input.record.responseBytes += bytes.length;
+    return this.#input.sender.sendContent(bytes);
+  }
+
+  end(trailers: FieldSection | null): void {
+    this.#ended = true;
+    this.#input.sender.sendEnd(trailers);
+    this.finish('');
+  }
+
+  breakOff(error: SluiceError): void {
+    this.#input.sender.abort(error);
+    this.finish(error.code);
+  }
+
+  discardRequestContent(): void {
+    if (!this.requestEnded) this.#input.sender.discardContent();
+  }
+
+  // ------------------------------------------------------------------ responses of our own
+
+  answer(status: number, extra: Lines): void {
+    const { dateNow, route } = this.#input.environment;
+    const response = localResponse(status, dateNow(), extra);
+    this.answerWith(route.errorPages === null ? response : route.errorPages.dress(response));
+  }
+
+  answerWith(response: LocalResponse, storing: StoringDecision | 'not-asked' = 'not-asked'): void {
+    const { head, record } = this.#input;
+    addOurMark(response.fields, this.#cacheStatus(record.cache, null, storing));
+    this.discardRequestContent();
+    this.sendHead({ ...response, contentLength: response.content.length });
+    if (head.method !== 'HEAD' && response.content.length > 0) this.sendContent(response.content);
+    this.end(null);
+  }
+
+  /** The exchange failed: tell the client if its response has not begun, else break it off. */
+  fail(error: SluiceError, extra: Lines = []): void {
+    if (this.#headSent) {
+      this.breakOff(error);
+      return;
+    }
+    this.#input.record.errorCode = error.code;
+    const { status } = proxyStatusOf(error);
+    this.answer(status, [['proxy-status', proxyStatusField(PROXY_NAME, error)], ...extra]);
+  }
+
+  finish(errorCode: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#input.record.finish(errorCode);
+  }
+
+  // ------------------------------------------------------------------ Cache-Status
+
+  #cacheStatus(
+    outcome: CacheOutcome,
+    ttl: number | null,
+    storing: StoringDecision | 'not-asked',
+  ): string {
+    if (outcome === 'miss' && ttl === null && !this.isCollapsed) {
+      return missStatus(this.forward, storing);
+    }
+    const isForError = outcome === 'stale' && this.failedStatus !== 0;
+    // RFC 9211 §2.1: not a hit when the request was forwarded, whatever came of it.
+    const hit = outcome === 'hit' || (outcome === 'stale' && !isForError);
+    const forwardStatus = outcome === 'revalidated' ? 304 : isForError ? this.failedStatus : 0;
+    return cacheStatusMember(PROXY_NAME, {
+      hit,
+      forward: hit ? null : this.forward,
+      forwardStatus: Math.max(0, forwardStatus),
+      stored: storing === 'store' || outcome === 'revalidated',
+      collapsed: this.isCollapsed,
+      ttlSeconds: ttl,
+      key: '',
+      detail: isForError ? 'stale-if-error' : detailOf(storing),
+    });
+  }
+}
