@@ -5,6 +5,9 @@
  *
  * There are two ways to it. With slices, every part begins at a multiple of their length and is
  * looked up by a key of its own. Without, stored parts are completed by what lacks between them.
+ *
+ * Slices also complete a response whose stored content could not be read to its end: because it is
+ * damaged, or because the worker that fetched it has died. Many may be reading it: they share them.
  */
 import { SluiceError } from '../base/errors.ts';
 import { parseContentRange } from '../cache/content-range.ts';
@@ -30,6 +33,9 @@ import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { type OpenExchange, type PartReader, PartRequest } from './part-request.ts';
 import { StoredReply } from './stored-reply.ts';
+
+/** Octets of the slices that complete a response where the route has none. */
+const REST_SLICE_BYTES = 1_048_576;
 
 export interface AssemblyOwner {
   onAssembledHead(head: ResponseHead, outcome: CacheOutcome): void;
@@ -127,7 +133,26 @@ export class AssembledReply implements PartReader {
     return new AssembledReply(input, 0, completion);
   }
 
+  /** What has not been sent, `pieces`, of a response that is `of`, and whose head has been sent. */
+  static ofRest(input: AssemblyInput, of: Representation, pieces: readonly Piece[]) {
+    const reply = new AssembledReply(input, input.environment.sliceBytes || REST_SLICE_BYTES, null);
+    reply.#of = of;
+    reply.#sections = sectionsOf(pieces, []);
+    reply.#begun = true;
+    return reply;
+  }
+
+  /** Whether `ofRest` can be tried: parts of it can be told from parts of another version. */
+  static canComplete(response: Representation): boolean {
+    const { partial, contentLength, fields } = response;
+    return partial === null && contentLength !== -1 && hasStrongValidator(fields);
+  }
+
   begin(): void {
+    if (this.#begun) {
+      this.#advance();
+      return;
+    }
     if (this.#completion === null) {
       this.#ask(sliceStart(this.#input.head.fields, this.#sliceBytes));
       return;
@@ -317,7 +342,7 @@ export class AssembledReply implements PartReader {
   #sendStored({ hit, start, end }: Section & { readonly kind: 'stored' }): void {
     const { owner } = this.#input;
     const sender = { sendContent: (bytes: Uint8Array) => owner.onFillContent(bytes) };
-    this.#stored = new StoredReply(hit, [{ start, end }], sender, (_sentBytes, error) => {
+    this.#stored = new StoredReply(hit, [{ start, end }], sender, (error) => {
       this.#stored = null;
       if (error === null) this.#advance();
       else this.#fail(incomplete(error.message));

@@ -378,12 +378,26 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       this.#delivery.end(null);
       return;
     }
-    this.#reply = new StoredReply(hit, pieces, this.#sender, (sentBytes, error) => {
-      this.#record.responseBytes += sentBytes;
+    this.#sendStored(hit, pieces).pump();
+  }
+
+  #sendStored(hit: StoreHit, pieces: readonly Piece[]): StoredReply {
+    const reply = new StoredReply(hit, pieces, this.#delivery, (error) => {
       if (error === null) this.#delivery.end(null);
-      else this.#delivery.breakOff(incompleteError(error));
+      else this.#complete(hit, reply, error);
     });
-    this.#reply.pump();
+    this.#reply = reply;
+    return reply;
+  }
+
+  /** What is stored could not be read to its end: its source has died, or it is damaged. */
+  #complete({ response }: StoreHit, reply: StoredReply, error: Error): void {
+    if (this.#part !== null || !AssembledReply.canComplete(response)) {
+      this.#delivery.breakOff(incompleteError(error));
+      return;
+    }
+    const rest = reply.rest(response.contentLength);
+    this.#assemble(AssembledReply.ofRest(this.#assembly(), response, rest));
   }
 
   // ------------------------------------------------------------------ fetch from the origin
@@ -600,17 +614,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   onFillDetached(hit: StoreHit): void {
     this.#request = null;
     const start = this.#record.responseBytes;
-    this.#record.responseBytes = 0;
-    this.#reply = new StoredReply(
-      hit,
-      [{ start, end: Number.POSITIVE_INFINITY }],
-      this.#sender,
-      (sentBytes, error) => {
-        this.#record.responseBytes = start + sentBytes;
-        if (error === null) this.#delivery.end(null);
-        else this.#delivery.breakOff(incompleteError(error));
-      },
-    );
+    this.#sendStored(hit, [{ start, end: Number.POSITIVE_INFINITY }]);
   }
 
   onStored(hit: StoreHit, how: 'revalidated' | 'stale', originStatus: number): void {

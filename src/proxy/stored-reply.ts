@@ -15,10 +15,11 @@ export class StoredReply implements ContentReceiver {
   readonly #reader: ContentReader;
   readonly #sender: ContentSender;
   readonly #pieces: readonly Piece[];
-  readonly #onDone: (sentBytes: number, error: Error | null) => void;
+  readonly #onDone: (error: Error | null) => void;
   #nextPiece = 0;
   #reading: ContentReading | null = null;
-  #sentBytes = 0;
+  /** How far the piece has come that is being read, in the stored content. */
+  #at = 0;
   #waiting = false;
   #over = false;
 
@@ -27,7 +28,7 @@ export class StoredReply implements ContentReceiver {
     hit: StoreHit,
     pieces: readonly Piece[],
     sender: ContentSender,
-    onDone: (sentBytes: number, error: Error | null) => void,
+    onDone: (error: Error | null) => void,
   ) {
     this.#reader = hit.open();
     this.#pieces = pieces;
@@ -35,8 +36,13 @@ export class StoredReply implements ContentReceiver {
     this.#onDone = onDone;
   }
 
-  get sentBytes(): number {
-    return this.#sentBytes;
+  /** What has not been sent; `length` is the content's. */
+  rest(length: number): Piece[] {
+    const pieces = this.#pieces.slice(Math.max(0, this.#nextPiece - 1));
+    return pieces.map((piece, i) => {
+      if ('bytes' in piece) return piece;
+      return { start: i === 0 ? this.#at : piece.start, end: Math.min(piece.end, length) };
+    });
   }
 
   /** Sends on; call it first after the head was sent, then whenever the client can take more. */
@@ -58,7 +64,6 @@ export class StoredReply implements ContentReceiver {
   }
 
   onBytes(bytes: Uint8Array): boolean {
-    this.#sentBytes += bytes.length;
     this.#waiting = !this.#sender.sendContent(bytes);
     return !this.#waiting;
   }
@@ -86,8 +91,12 @@ export class StoredReply implements ContentReceiver {
   #read(start: number, end: number): void {
     // Calls may begin, and end, before `read` returns: then there is nothing left to keep.
     let ended = false;
+    this.#at = start;
     const receiver: ContentReceiver = {
-      onBytes: (bytes) => this.onBytes(bytes),
+      onBytes: (bytes) => {
+        this.#at += bytes.length;
+        return this.onBytes(bytes);
+      },
       onEnd: (error) => {
         ended = true;
         this.onEnd(error);
@@ -101,6 +110,6 @@ export class StoredReply implements ContentReceiver {
     if (this.#over) return;
     this.#over = true;
     this.#reader.close();
-    this.#onDone(this.#sentBytes, error);
+    this.#onDone(error);
   }
 }

@@ -17,6 +17,18 @@ const origin = await startOrigin((request, response) => {
   const content = contentOf(request.url!);
   response.setHeader('Cache-Control', 'max-age=3600');
   response.setHeader('Content-Length', content.length);
+  if (request.url!.includes('ranged')) {
+    response.setHeader('ETag', '"a"');
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+    if (first !== undefined) {
+      const part = content.subarray(Number(first), Number(last) + 1);
+      const end = Number(first) + part.length - 1;
+      response.setHeader('Content-Length', part.length);
+      response.writeHead(206, { 'Content-Range': `bytes ${first}-${end}/${content.length}` });
+      response.end(part);
+      return;
+    }
+  }
   if (request.url!.includes('tagged')) response.setHeader('Surrogate-Key', 'all-of-them');
   response.end(content);
 });
@@ -173,6 +185,23 @@ test('a flipped bit in a segment is a miss, a line for the operator and a count'
   assert.equal(lines.length, 1, 'one line for all of them');
   const counted = await sluice.sum('sluice_cache_faults_total', { code: 'cache-content-damaged' });
   assert.equal(counted, misses);
+});
+
+test('what is damaged in the middle of a large response comes from the origin', async () => {
+  const directory = temporaryDirectory();
+  const target = '/ranged/4000000';
+  {
+    await using sluice = await start(directory);
+    await getRight(sluice, target);
+    await sluice.stop();
+  }
+  const segment = segmentsIn(directory).find((path) => statSync(path).size > 3_000_000)!;
+  corruptFile(segment, 'flip', 0.6);
+  await using sluice = await start(directory);
+  assert.equal(await getRight(sluice, target), true);
+  const ranges = origin.asked(target).map((request) => request.headers.range ?? 'all');
+  assert.deepEqual(ranges, ['all', 'bytes=2097152-3145727', 'bytes=3145728-4194303']);
+  assert.match(sluice.output, /^sluice: cache: cache-content-damaged: a record in segment \d+/m);
 });
 
 function segmentsIn(directory: string): string[] {

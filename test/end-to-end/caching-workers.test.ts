@@ -6,7 +6,7 @@ import http from 'node:http';
 import test from 'node:test';
 import { startOrigin } from '../support/origins.ts';
 import { RawConnection } from '../support/raw-connection.ts';
-import { startSluice } from '../support/sluice.ts';
+import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { until, within } from '../support/waiting.ts';
 
 const MIB = 2 ** 20;
@@ -63,14 +63,14 @@ async function asked(target: string, count = 1): Promise<ServerResponse> {
 }
 
 /** The worker that has the socket between two ports: its own one first. */
-async function workerBetween(...ports: [number, number]): Promise<number> {
+async function workerBetween(own: RunningSluice, ...ports: [number, number]): Promise<number> {
   const [near, far] = ports.map(
     (port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
   );
   const lines = readFileSync('/proc/net/tcp', 'latin1').split('\n');
   const words = lines.map((line) => line.trim().split(/\s+/));
   const inode = words.find((each) => each[1] === near && each[2] === far)?.[9];
-  const pids = await sluice.workerPids();
+  const pids = await own.workerPids();
   for (const pid of pids.filter((each) => each > 0)) {
     for (const fd of readdirSync(`/proc/${pid}/fd`)) {
       try {
@@ -85,7 +85,7 @@ async function workerBetween(...ports: [number, number]): Promise<number> {
 
 /** The worker at the other end of the origin's connection. */
 function workerOf(response: ServerResponse): Promise<number> {
-  return workerBetween(response.socket!.remotePort!, origin.port);
+  return workerBetween(sluice, response.socket!.remotePort!, origin.port);
 }
 
 interface Connected {
@@ -112,7 +112,7 @@ async function connected(): Promise<Connected> {
   const port = connection.socket.localPort!;
   // The worker may not have accepted it yet.
   const pid = await until(
-    () => workerBetween(sluice.httpPort, port).catch(() => undefined),
+    () => workerBetween(sluice, sluice.httpPort, port).catch(() => undefined),
     'a worker to accept',
   );
   return { connection, pid };
@@ -282,4 +282,49 @@ test('a worker that is killed in the middle of content: never a wrong octet, and
   second.setHeader('Content-Length', content.length);
   second.end(content);
   assert.ok((await next).content.equals(content));
+});
+
+test('a worker that is killed in the middle of content: others ask for the rest of it, once', async () => {
+  const target = '/killed-continued';
+  const content = contentOf(target, 6 * MIB);
+  const ranges = new Map<string, number>();
+  const filling = Promise.withResolvers<ServerResponse>();
+  await using ranged = await startOrigin((request, response) => {
+    response.setHeader('Cache-Control', 'max-age=60');
+    response.setHeader('ETag', '"a"');
+    const { range = '' } = request.headers;
+    ranges.set(range, (ranges.get(range) ?? 0) + 1);
+    const match = /^bytes=(\d+)-(\d+)$/.exec(range);
+    if (match === null) {
+      response.setHeader('Content-Length', content.length);
+      response.write(content.subarray(0, 2.5 * MIB));
+      filling.resolve(response);
+      return;
+    }
+    const [first, last] = [Number(match[1]), Math.min(Number(match[2]), content.length - 1)];
+    const place = `bytes ${first}-${last}/${content.length}`;
+    response.writeHead(206, { 'Content-Range': place, 'Content-Length': last + 1 - first });
+    response.end(content.subarray(first, last + 1));
+  });
+  await using own = await startSluice({ origin: ranged.url, workers: WORKERS });
+  const connections = await Promise.all(
+    Array.from({ length: 30 }, () => RawConnection.open(own.httpPort)),
+  );
+  for (const each of connections) each.send(`GET ${target} HTTP/1.1\r\nHost: a.example\r\n\r\n`);
+  const response = await within(filling.promise, 'the fetch');
+  await until(() => connections.every((each) => each.unread.length > 2 * MIB), 'all to read');
+  const killed = await workerBetween(own, response.socket!.remotePort!, ranged.port);
+  process.kill(killed, 'SIGKILL');
+  const got = await Promise.allSettled(connections.map((each) => each.response()));
+  const whole = got.filter((one) => one.status === 'fulfilled');
+  // Those of the dead worker are lost.
+  assert.ok(whole.length > 3 && whole.length < 30, `${whole.length} answered`);
+  for (const { value } of whole) {
+    assert.equal(value.status, 200);
+    assert.ok(Buffer.from(value.content, 'latin1').equals(content));
+  }
+  assert.equal(ranges.get(''), 1, 'all of it is asked for once');
+  assert.ok(ranges.size > 3, 'the rest is asked for');
+  for (const [range, count] of ranges) assert.equal(count, 1, `${range} is asked for once`);
+  for (const each of connections) each[Symbol.dispose]();
 });
