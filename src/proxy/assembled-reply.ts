@@ -111,6 +111,8 @@ export class AssembledReply implements PartReader {
   /** The part that is asked for now, or the first, until its turn. */
   #part: PartRequest | null = null;
   #isPartTaken = false;
+  /** The slice after that one, so that the way to the origin is not waited for again and again. */
+  #ahead: PartRequest | null = null;
   #stored: StoredReply | null = null;
   #begun = false;
   #isForwarding = false;
@@ -182,6 +184,7 @@ export class AssembledReply implements PartReader {
     if (this.#over) return;
     this.#over = true;
     this.#part?.cancel();
+    this.#ahead?.cancel();
     this.#stored?.cancel();
   }
 
@@ -189,6 +192,17 @@ export class AssembledReply implements PartReader {
 
   /** Asks for the slice that begins at `start`, or for what lacks from there to `end`. */
   #ask(start: number, end = start + this.#sliceBytes): void {
+    this.#part = this.#partAt(start, end);
+    this.#isPartTaken = false;
+    this.#part.begin();
+  }
+
+  #askAhead(start: number): void {
+    this.#ahead = this.#partAt(start, start + this.#sliceBytes);
+    this.#ahead.begin();
+  }
+
+  #partAt(start: number, end: number): PartRequest {
     const { head, key, open } = this.#input;
     const of = this.#of;
     const isSlice = this.#sliceBytes > 0;
@@ -200,13 +214,11 @@ export class AssembledReply implements PartReader {
     const partHead = { ...head, fields };
     const task = { kind: isSlice ? 'slice' : 'gap', wholeKey: key, of } as const;
     const partKey = isSlice ? `${key}\nslice ${this.#sliceBytes} ${start}` : key;
-    this.#part = new PartRequest(open, partHead, partKey, start, task, this);
-    this.#isPartTaken = false;
-    this.#part.begin();
+    return new PartRequest(open, partHead, partKey, start, task, this);
   }
 
   onPartHead(part: PartRequest, head: ResponseHead): void {
-    if (this.#over || part !== this.#part) return;
+    if (this.#over || (part !== this.#part && part !== this.#ahead)) return;
     if (!this.#begun) this.#begin(part, head);
     else if (!this.#isOfSame(part, head)) this.#breakOff(part, head);
   }
@@ -363,12 +375,19 @@ export class AssembledReply implements PartReader {
     const partEnd = size === 0 ? end : Math.min(partStart + size, end);
     if (this.#part?.first !== partStart) {
       this.#part?.cancel();
-      this.#ask(partStart, partStart + (size === 0 ? end - start : size));
+      if (this.#ahead?.first === partStart) this.#takeAhead();
+      else this.#ask(partStart, partStart + (size === 0 ? end - start : size));
     }
+    if (size > 0 && partEnd < end && !this.#over) this.#askAhead(partEnd);
     if (this.#over) return;
     this.#at = partEnd;
     this.#isPartTaken = true;
     this.#part!.take(at - partStart, partEnd - at);
+  }
+
+  #takeAhead(): void {
+    this.#part = this.#ahead;
+    this.#ahead = null;
   }
 
   // ------------------------------------------------------------------ content of the part
@@ -398,7 +417,6 @@ export class AssembledReply implements PartReader {
   #breakOff(part: PartRequest, head: ResponseHead): void {
     const { environment, key } = this.#input;
     part.cancel();
-    this.#part = null;
     // What is stored is of different versions; the next request begins anew.
     if (head.status === 206 || head.status === 200) {
       const target = targetOfKey(key);

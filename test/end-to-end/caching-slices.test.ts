@@ -3,8 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { unusedPort } from '../support/origins.ts';
+import { startOrigin, unusedPort } from '../support/origins.ts';
 import { findProgram, run, start, unlessInstalled } from '../support/programs.ts';
+import { RawConnection } from '../support/raw-connection.ts';
 import { startConfigured } from '../support/routes.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
@@ -206,4 +207,30 @@ test('many at once on one film: every slice is fetched once, for all workers', {
   const all = await Promise.all(Array.from({ length: 12 }, () => curl(url)));
   for (const { content } of all) assert.equal(digest(content), digest(nginx.film));
   await assertEachOnce(nginx);
+});
+
+test('the next slice is asked for while one arrives, and none beyond it', async () => {
+  const film = randomBytes(4 * SLICE);
+  const held: (() => void)[] = [];
+  await using origin = await startOrigin((request, response) => {
+    const [, first] = /^bytes=(\d+)-/.exec(request.headers.range!)!;
+    const slice = film.subarray(Number(first), Number(first) + SLICE);
+    const place = `bytes ${first}-${Number(first) + SLICE - 1}/${film.length}`;
+    const fields = { ETag: '"a"', 'Cache-Control': 'max-age=60', 'Content-Length': SLICE };
+    response.writeHead(206, { ...fields, 'Content-Range': place });
+    response.write(slice.subarray(0, 1000));
+    held.push(() => response.end(slice.subarray(1000)));
+  });
+  await using sluice = await startSliced(origin.url);
+  using connection = await RawConnection.open(sluice.httpPort);
+  connection.send('GET /film HTTP/1.1\r\nHost: a.example\r\n\r\n');
+  for (let i = 0; i < 4; i++) {
+    await until(() => held.length === Math.min(4, i + 2), `slice ${i + 1} to be asked for`);
+    await until(() => connection.unread.length > i * SLICE + 1000, `slice ${i} to arrive`);
+    assert.equal(held.length, Math.min(4, i + 2));
+    held[i]!();
+  }
+  const { content } = await connection.response();
+  assert.equal(digest(Buffer.from(content, 'latin1')), digest(film));
+  assert.equal(held.length, 4);
 });
