@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { minimalSubset } from './delta-debugging.ts';
+
+const items = Array.from({ length: 12 }, (_, index) => index);
+
+/** It fails when every one of some, or every one of some others, is there. */
+const oracle = fc.tuple(fc.subarray(items), fc.subarray(items));
+
+function failsBy([one, other]: readonly (readonly number[])[]) {
+  return (kept: readonly number[]) =>
+    [one!, other!].some((needed) => needed.every((item) => kept.includes(item)));
+}
+
+test('what is left fails, and with any one of it left out it does not', async () => {
+  await fc.assert(
+    fc.asyncProperty(oracle, async (needed) => {
+      const fails = failsBy(needed);
+      const found = await minimalSubset(items, async (kept) => fails(kept));
+      assert.ok(fails(found));
+      for (const item of found) assert.ok(!fails(found.filter((one) => one !== item)));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('with one reason, exactly that is left, in its order', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.subarray(items), async (needed) => {
+      const fails = failsBy([needed, needed]);
+      assert.deepEqual(await minimalSubset(items, async (kept) => fails(kept)), needed);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('no question is asked twice, and one reason in many is found with few', async () => {
+  const many = Array.from({ length: 128 }, (_, index) => index);
+  const asked: string[] = [];
+  const found = await minimalSubset(many, async (kept) => {
+    asked.push(kept.join());
+    return kept.includes(77);
+  });
+  assert.deepEqual(found, [77]);
+  assert.equal(new Set(asked).size, asked.length);
+  assert.ok(asked.length <= 20, `${asked.length} questions`);
+});
+
+test('when it fails without any of them, none is left', async () => {
+  assert.deepEqual(await minimalSubset(items, async () => true), []);
+  assert.deepEqual(await minimalSubset([], async () => true), []);
+});
+
+test('an error of the question ends it', async () => {
+  const broken = minimalSubset(items, () => Promise.reject(new Error('stopped')));
+  await assert.rejects(broken, /stopped/);
+});

@@ -1,0 +1,77 @@
+/**
+ * Delta debugging (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002):
+ * of many things that together make something fail, those that are needed.
+ */
+
+/** Whether it still fails with these items only. Asked once for each subset. */
+export type Fails<T> = (items: readonly T[]) => Promise<boolean>;
+
+/**
+ * A part of `items` that fails, and of which nothing can be left out on its own (1-minimal). All of
+ * them together must fail; they keep their order.
+ */
+export async function minimalSubset<T>(
+  items: readonly T[],
+  fails: Fails<T>,
+): Promise<readonly T[]> {
+  const known = new Map<string, Promise<boolean>>();
+  const failsWith = (indices: readonly number[]) => {
+    const key = indices.join();
+    let answer = known.get(key);
+    if (answer === undefined) {
+      answer = fails(indices.map((index) => items[index]!));
+      known.set(key, answer);
+    }
+    return answer;
+  };
+  if (await failsWith([])) return [];
+  let kept = items.map((_, index) => index);
+  for (let parts = 2; kept.length > 1; ) {
+    const chunks = divided(kept, parts);
+    const smaller = await firstThatFails(candidates(kept, chunks), failsWith);
+    if (smaller !== null) {
+      parts = smaller.isChunk ? 2 : Math.max(2, parts - 1);
+      kept = smaller.indices;
+    } else if (parts < kept.length) {
+      parts = Math.min(kept.length, parts * 2);
+    } else {
+      break;
+    }
+  }
+  return kept.map((index) => items[index]!);
+}
+
+interface Candidate {
+  readonly indices: number[];
+  /** One part alone, and not all but one. */
+  readonly isChunk: boolean;
+}
+
+/** Each part alone, then all but each part. With two parts these are the same. */
+function* candidates(kept: readonly number[], chunks: readonly number[][]): Generator<Candidate> {
+  for (const indices of chunks) yield { indices, isChunk: true };
+  if (chunks.length === 2) return;
+  for (const chunk of chunks) {
+    const left = new Set(chunk);
+    yield { indices: kept.filter((index) => !left.has(index)), isChunk: false };
+  }
+}
+
+async function firstThatFails(
+  all: Iterable<Candidate>,
+  failsWith: (indices: readonly number[]) => Promise<boolean>,
+): Promise<Candidate | null> {
+  for (const candidate of all) if (await failsWith(candidate.indices)) return candidate;
+  return null;
+}
+
+/** In order, into so many parts of about the same length. */
+function divided(indices: readonly number[], parts: number): number[][] {
+  const chunks: number[][] = [];
+  for (let part = 0; part < parts; part++) {
+    const start = Math.floor((indices.length * part) / parts);
+    const end = Math.floor((indices.length * (part + 1)) / parts);
+    if (end > start) chunks.push(indices.slice(start, end));
+  }
+  return chunks;
+}
