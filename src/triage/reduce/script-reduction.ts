@@ -1,0 +1,132 @@
+/** From what a client did to the least of it that still does the same. */
+import type { ReplayFlight, ReplayScript } from '../replay/script.ts';
+import { minimalSubset } from './delta-debugging.ts';
+import { type HelloModel, readHello } from './hello-model.ts';
+import { type HelloPart, partsOf, withParts } from './hello-parts.ts';
+
+/** Whether a script does what is looked for; `words` say what was left out of it. */
+export type ScriptFails = (script: ReplayScript, words: string) => Promise<boolean>;
+
+/**
+ * Coarse first: what follows the ClientHello, how it was cut into writes and when, then what is in
+ * it. The script itself must fail.
+ */
+export async function reducedScript(
+  script: ReplayScript,
+  fails: ScriptFails,
+): Promise<ReplayScript> {
+  let least = script;
+  const tryInstead = async (candidate: ReplayScript | null, words: string) => {
+    if (candidate !== null && (await fails(candidate, words))) least = candidate;
+  };
+  await tryInstead(withFlights(least, 1), 'the first flight only');
+  while (least.flights.length > 1) {
+    const shorter = withFlights(least, least.flights.length - 1)!;
+    if (!(await fails(shorter, `${shorter.flights.length} flights`))) break;
+    least = shorter;
+  }
+  await tryInstead(withoutResumption(least), 'no early data and no ticket of its own');
+  await tryInstead(inOneWrite(least), 'the first flight in one write');
+  await tryInstead(withoutRest(least), 'nothing after the ClientHello');
+  const model = helloOf(least);
+  return model === null ? least : withLeastHello(least, model, fails);
+}
+
+/** Octets of the first flight; null when there are none. */
+export function firstFlightOf({ flights }: ReplayScript): Buffer | null {
+  const [first] = flights;
+  if (first === undefined || first.kind === 'finish') return null;
+  if (first.kind === 'client-hello') return Buffer.from(first.template, 'base64');
+  return Buffer.concat(first.writes.map(({ bytes }) => Buffer.from(bytes, 'base64')));
+}
+
+/** The script with another first flight, in one write. */
+export function withFirstFlight(script: ReplayScript, octets: Buffer): ReplayScript {
+  const [first, ...others] = script.flights;
+  const bytes = octets.toString('base64');
+  const flight: ReplayFlight =
+    first?.kind === 'client-hello'
+      ? { ...first, template: bytes, writes: [] }
+      : { kind: 'octets', writes: [{ delayMs: 0, bytes }] };
+  return { ...script, flights: [flight, ...others] };
+}
+
+function helloOf(script: ReplayScript): HelloModel | null {
+  const octets = firstFlightOf(script);
+  return octets === null ? null : readHello(octets);
+}
+
+/** Whole extensions first, then what is in those that are left. */
+async function withLeastHello(
+  script: ReplayScript,
+  model: HelloModel,
+  fails: ScriptFails,
+): Promise<ReplayScript> {
+  const all = partsOf(model);
+  const least = async (candidates: readonly HelloPart[], others: readonly HelloPart[]) => {
+    // Nothing left out is the octets as they are, in the writes as they are.
+    if (candidates.length === 0) return candidates;
+    return minimalSubset(candidates, (kept) => {
+      if (kept.length === candidates.length) return Promise.resolve(true);
+      const octets = withParts(model, inOrder(all, [...kept, ...others]));
+      return fails(withFirstFlight(script, octets), leftOutWords(candidates, kept));
+    });
+  };
+  const isLarge = ({ kind }: HelloPart) => kind !== 'entry' && kind !== 'cipher-suite';
+  const large = all.filter(isLarge);
+  const small = all.filter((part) => !isLarge(part));
+  const largeKept = await least(large, small);
+  const extensions = new Set(largeKept.map(({ extension }) => extension));
+  const inside = small.filter(({ extension }) => extension === -1 || extensions.has(extension));
+  const smallKept = await least(inside, largeKept);
+  const kept = inOrder(all, [...largeKept, ...smallKept]);
+  if (kept.length === all.length) return script;
+  return withFirstFlight(script, withParts(model, kept));
+}
+
+function inOrder(all: readonly HelloPart[], some: readonly HelloPart[]): HelloPart[] {
+  const wanted = new Set(some);
+  return all.filter((part) => wanted.has(part));
+}
+
+const NAMES_SHOWN_MAX = 4;
+
+function leftOutWords(candidates: readonly HelloPart[], kept: readonly HelloPart[]): string {
+  if (kept.length === 0) return 'without all of its parts that can be left out';
+  const has = new Set(kept);
+  const gone = candidates.filter((part) => !has.has(part));
+  const [said, count, names] =
+    kept.length < gone.length
+      ? (['with only', kept.length, kept] as const)
+      : (['without', gone.length, gone] as const);
+  const shown = names.slice(0, NAMES_SHOWN_MAX).map(({ name }) => name);
+  const more = count > NAMES_SHOWN_MAX ? [`${count - NAMES_SHOWN_MAX} more`] : [];
+  return `${said} ${[...shown, ...more].join(', ')}`;
+}
+
+/** Null when it has no more than that. */
+function withFlights(script: ReplayScript, count: number): ReplayScript | null {
+  if (script.flights.length <= count) return null;
+  return { ...script, flights: script.flights.slice(0, count) };
+}
+
+function withoutResumption(script: ReplayScript): ReplayScript | null {
+  const [first, ...others] = script.flights;
+  if (first?.kind !== 'client-hello') return null;
+  if (first.earlyData.length === 0 && !first.resumes) return null;
+  return { ...script, flights: [{ ...first, earlyData: [], resumes: false }, ...others] };
+}
+
+function inOneWrite(script: ReplayScript): ReplayScript | null {
+  const [first] = script.flights;
+  const octets = firstFlightOf(script);
+  const isOne = first?.kind === 'finish' || (first?.writes.length ?? 0) <= 1;
+  return octets === null || isOne ? null : withFirstFlight(script, octets);
+}
+
+function withoutRest(script: ReplayScript): ReplayScript | null {
+  const octets = firstFlightOf(script);
+  const model = helloOf(script);
+  if (octets === null || model === null || model.rest.length === 0) return null;
+  return withFirstFlight(script, octets.subarray(0, octets.length - model.rest.length));
+}
