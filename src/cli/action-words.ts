@@ -45,6 +45,20 @@ export function parseFlags(
   throw new UsageError(problem, `its flags are ${flagList(known)}`);
 }
 
+/** The words of a command about one thing: `sluice triage CAPSULE --runs 5`. */
+export function parseWithArgument(
+  command: string,
+  known: Readonly<Record<string, boolean>>,
+  words: readonly string[],
+  placeholder: string,
+): { readonly parsed: ActionWords; readonly argument: string } {
+  const parsed = { command, action: '', ...wordsOf(command, known, words) };
+  const [argument, ...more] = parsed.arguments;
+  if (argument !== undefined && more.length === 0) return { parsed, argument };
+  const problem = argument === undefined ? `no ${placeholder}` : 'too many words';
+  throw new UsageError(`${command}: ${problem}`, `write sluice ${command} ${placeholder}`);
+}
+
 function flagList(known: Readonly<Record<string, boolean>>): string {
   return Object.keys(known)
     .map((name) => `--${name}`)

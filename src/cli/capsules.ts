@@ -86,15 +86,15 @@ function listedFile(file: string): Listed {
 }
 
 function show(words: ActionWords): number {
-  const file = onlyArgument(words, 'FILE');
-  const capsule = readCapsuleFile(file.includes('/') ? file : besideOrIn(file, directoryOf(words)));
+  const capsule = readCapsuleFile(capsulePath(onlyArgument(words, 'FILE'), words));
   printAnswer(words, capsule, capsuleText(capsule));
   return EXIT_OK;
 }
 
 /** A bare name is one of the current directory, or of the capsules' own. */
-function besideOrIn(name: string, directory: string): string {
-  return statSync(name, { throwIfNoEntry: false }) === undefined ? join(directory, name) : name;
+export function capsulePath(name: string, words: ActionWords): string {
+  if (name.includes('/') || statSync(name, { throwIfNoEntry: false }) !== undefined) return name;
+  return join(directoryOf(words), name);
 }
 
 /** Throws UsageError. */

@@ -14,6 +14,8 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   origins: async () => (await import('./origins.ts')).originsCommand,
   reload: async () => (await import('./reload.ts')).reloadCommand,
   status: async () => (await import('./status.ts')).statusCommand,
+  tls: async () => (await import('./tls.ts')).tlsCommand,
   top: async () => (await import('./top.ts')).topCommand,
+  triage: async () => (await import('./triage.ts')).triageCommand,
   upgrade: async () => (await import('./upgrade.ts')).upgradeCommand,
 };

@@ -1,8 +1,8 @@
 /** The `sluice` command: reads its words, does as they say, and ends with an exit code. */
-import { readFileSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import { parseCommandLine } from '../config/command-line.ts';
 import { commands } from './commands.ts';
+import { packageVersion } from './package-version.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -70,9 +70,4 @@ function fail(error: unknown): number {
   }
   process.stderr.write(`sluice: ${(error as Error)?.stack ?? String(error)}\n`);
   return EXIT_FAILED;
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

@@ -1,14 +1,45 @@
-/** Whether two capsules tell of one fault. */
-import type { Capsule } from './capsule.ts';
+/** What is looked for: whether a run on a bench has come to what a capsule tells of. */
+import type { BenchRun } from './bench.ts';
+import type { Capsule, CapsuleKind } from './capsule.ts';
+import type { RunVerdict } from './laboratory.ts';
+import { suspectedConnection } from './replay/from-capsule.ts';
+
+export interface Fault {
+  readonly kind: CapsuleKind;
+  /** Of the capsule. */
+  readonly signature: string;
+  /** RFC name of the alert by which a handshake failed; '' for deaths. */
+  readonly alert: string;
+}
+
+export function faultOf(capsule: Capsule): Fault {
+  const { kind, signature } = capsule;
+  const isFailure = kind === 'handshake-failure';
+  const alert = isFailure ? (suspectedConnection(capsule)?.alert ?? '') : '';
+  return { kind, signature, alert };
+}
+
+export function judgeBy(fault: Fault): (run: BenchRun) => RunVerdict {
+  return ({ death, played }) => {
+    if (death !== null) {
+      const isSame = isSameDeath(death.signature, fault.signature);
+      return { outcome: isSame ? 'same' : 'other', detail: death.signature };
+    }
+    const alert = played[0]?.alert ?? '';
+    if (fault.kind !== 'handshake-failure' || alert === '') return { outcome: 'lives', detail: '' };
+    return { outcome: alert === fault.alert ? 'same' : 'other', detail: `alert ${alert}` };
+  };
+}
+
+const NO_OBSERVER = 'no observer';
 
 /**
  * Same kind and signal, in the same observer; where no observer was running, in the same call. With
  * an observer the call may differ: what was being done when it ran depends on the configuration.
  */
-export function isSameFault(one: Capsule, other: Capsule): boolean {
-  if (one.kind !== other.kind || one.death?.signal !== other.death?.signal) return false;
-  const observers = [one, other].map(({ suspect }) => suspect?.observer ?? null);
-  if (observers[0] !== observers[1]) return false;
-  if (observers[0] !== null) return true;
-  return (one.suspect?.call ?? null) === (other.suspect?.call ?? null);
+function isSameDeath(one: string, other: string): boolean {
+  const [kind, signal, call, observer] = one.split('/');
+  const [otherKind, otherSignal, otherCall, otherObserver] = other.split('/');
+  if (kind !== otherKind || signal !== otherSignal || observer !== otherObserver) return false;
+  return observer !== NO_OBSERVER || call === otherCall;
 }

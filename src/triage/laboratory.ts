@@ -4,9 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
-import type { Bench, BenchSetting, OpenBench } from './bench.ts';
-import type { Capsule } from './capsule.ts';
-import { isSameFault } from './fault.ts';
+import type { Bench, BenchRun, BenchSetting, OpenBench } from './bench.ts';
 import type { PlayedOutcome, ReplayScript } from './replay/script.ts';
 
 export const triageStages = [
@@ -47,10 +45,16 @@ export interface Evidence {
   readonly key: string;
 }
 
+export interface RunVerdict {
+  readonly outcome: 'same' | 'other' | 'lives';
+  /** Signature of the fault, or ''. */
+  readonly detail: string;
+}
+
 export interface LaboratoryInput {
   readonly openBench: OpenBench;
-  /** What is looked for. */
-  readonly capsule: Capsule;
+  /** What a run has come to, compared with what is looked for. */
+  judge(run: BenchRun): RunVerdict;
   /** Of an interrupted triage of the same capsule. */
   readonly known: readonly Evidence[];
   /** Each row as soon as it is there, so that it can be kept. */
@@ -109,7 +113,7 @@ export class Laboratory implements AsyncDisposable {
   }
 
   async #run({ setting, scripts }: Trial, runsMax: number, untilSame: boolean) {
-    const { capsule, signal } = this.#input;
+    const { signal } = this.#input;
     const bench = await this.#benchFor(setting);
     let [runs, same, others] = [0, 0, 0];
     let detail = '';
@@ -118,10 +122,11 @@ export class Laboratory implements AsyncDisposable {
       const run = await bench.run(scripts, signal);
       runs++;
       played = run.played;
-      if (run.death === null) continue;
-      if (isSameFault(run.death, capsule)) same++;
+      const verdict = this.#input.judge(run);
+      if (verdict.outcome === 'lives') continue;
+      if (verdict.outcome === 'same') same++;
       else others++;
-      detail = run.death.signature;
+      detail = verdict.detail;
     }
     const outcome = same > 0 ? 'same' : others > 0 ? 'other' : 'lives';
     return { outcome, runs, same, detail, received: played[0]?.received ?? [] } as const;

@@ -1,0 +1,218 @@
+/** `sluice tls replay`: a client of a capsule, or the trigger that a triage has found, once more. */
+import { readFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { UsageError } from '../base/errors.ts';
+import type { BenchRun, BenchSetting } from '../triage/bench.ts';
+import { type Fault, faultOf, judgeBy } from '../triage/fault.ts';
+import { playScript } from '../triage/replay/player.ts';
+import type { PlayedOutcome, ReplayScript } from '../triage/replay/script.ts';
+import { readReport } from '../triage/report/triage-directory.ts';
+import { type ActionWords, onlyArgument, parseActionWords, printAnswer } from './action-words.ts';
+import { benchWith } from './bench/bench.ts';
+import { optionsOfFile } from './bench/configuration.ts';
+import { capsulePath, readCapsuleFile } from './capsules.ts';
+import { scriptOf } from './replay-script.ts';
+
+/** True for flags with a value. */
+const FLAGS = {
+  replay: {
+    connection: true,
+    target: true,
+    against: true,
+    times: true,
+    without: true,
+    mode: true,
+    'capsule-dir': true,
+    json: false,
+  },
+};
+
+const EXIT_SAME = 0;
+const EXIT_OTHER = 1;
+const TIMES_MAX = 1_000;
+
+/** What is to be played, where, and what it came to when it was recorded. */
+interface Subject {
+  readonly fault: Fault;
+  readonly script: ReplayScript;
+  readonly notes: readonly string[];
+  readonly setting: BenchSetting;
+}
+
+/** One run, in words. */
+interface Run {
+  readonly outcome: 'same' | 'other' | 'lives';
+  readonly detail: string;
+  readonly played: PlayedOutcome;
+}
+
+/** Resolves with the exit code. Throws UsageError. */
+export async function tlsCommand(words: readonly string[]): Promise<number> {
+  const parsed = parseActionWords('tls', FLAGS, words);
+  const subject = await subjectOf(parsed);
+  const target = parsed.flags.get('target');
+  const times = timesOf(parsed);
+  const runs =
+    target === undefined
+      ? await onBench(subject, times)
+      : await onTarget(subject, targetOf(target), times);
+  const same = runs.filter(({ outcome }) => outcome === 'same').length;
+  const verdict =
+    same > 0
+      ? 'same'
+      : runs.some(({ outcome }) => outcome === 'other')
+        ? 'other'
+        : 'not reproduced';
+  const { fault, notes, script } = subject;
+  const answer = { verdict, fault, mode: script.mode, notes, runs };
+  printAnswer(parsed, answer, textOf(subject, runs, same, verdict));
+  return verdict === 'same' ? EXIT_SAME : EXIT_OTHER;
+}
+
+async function subjectOf(words: ActionWords): Promise<Subject> {
+  const file = capsulePath(onlyArgument(words, 'FILE'), words);
+  const report = reportIn(file);
+  const without = Object.fromEntries(
+    (words.flags.get('without') ?? '').split(',').flatMap((name) => (name ? [[name, false]] : [])),
+  );
+  if (report !== null) {
+    const { setting, trigger } = report;
+    if (setting === null || trigger === null) {
+      throw new UsageError(`${file}: it reproduces nothing`, 'name a capsule, to play what it has');
+    }
+    const features = { ...setting.features, ...without };
+    const { options } = setting;
+    const { kind, signature, alert } = report.capsule;
+    return {
+      fault: { kind, signature, alert },
+      script: trigger.script,
+      notes: [],
+      setting: await against(words, { options, features, checkout: '' }, null),
+    };
+  }
+  const capsule = readCapsuleFile(file);
+  const { options, lastGood } = capsule.configuration;
+  const setting = { options, features: { ...capsule.features, ...without }, checkout: '' };
+  return {
+    fault: faultOf(capsule),
+    ...scriptOf(capsule, words),
+    setting: await against(words, setting, lastGood?.options ?? null),
+  };
+}
+
+/** Null for what is no report: then it is to be a capsule. */
+function reportIn(file: string): ReturnType<typeof readReport> | null {
+  try {
+    return readReport(readFileSync(file));
+  } catch {
+    return null;
+  }
+}
+
+/** `--against`: the capsule's own by default, what was good before, a file, or another checkout. */
+async function against(
+  { flags }: ActionWords,
+  own: BenchSetting,
+  lastGood: BenchSetting['options'],
+): Promise<BenchSetting> {
+  const name = flags.get('against') ?? 'capsule';
+  if (name === 'capsule') return own;
+  if (name === 'last-good') {
+    if (lastGood !== null) return { ...own, options: lastGood, features: {} };
+    throw new UsageError('--against last-good: it is not known', 'name a configuration file');
+  }
+  const found = statSync(name, { throwIfNoEntry: false });
+  if (found === undefined) {
+    throw new UsageError(
+      `--against ${JSON.stringify(name)}: there is no such file`,
+      'write capsule, last-good, a configuration file, or the directory of a checkout',
+    );
+  }
+  if (found.isDirectory()) return { ...own, checkout: resolve(name) };
+  return { options: await optionsOfFile(name), features: {}, checkout: '' };
+}
+
+function targetOf(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port < 1 || port > 65_535) {
+    throw new UsageError(
+      `--target ${JSON.stringify(text)}: not an address`,
+      'write --target HOST:PORT, as in --target 127.0.0.1:8443',
+    );
+  }
+  return { host: (match[1] ?? match[2])!, port };
+}
+
+function timesOf({ flags }: ActionWords): number {
+  const given = flags.get('times') ?? '1';
+  const times = Number(given);
+  if (Number.isInteger(times) && times >= 1 && times <= TIMES_MAX) return times;
+  throw new UsageError(
+    `--times ${JSON.stringify(given)}: not a number from 1 to ${TIMES_MAX}`,
+    'write --times N, as in --times 10',
+  );
+}
+
+async function onBench({ setting, script, fault }: Subject, times: number): Promise<Run[]> {
+  const { signal } = new AbortController();
+  const judge = judgeBy(fault);
+  await using bench = await benchWith(playScript)(setting, signal);
+  const runs: Run[] = [];
+  for (let run = 0; run < times; run++) {
+    const result: BenchRun = await bench.run([script], signal);
+    runs.push({ ...judge(result), played: result.played[0]! });
+  }
+  return runs;
+}
+
+/** Nobody tells what became of the server: a connection that ends without a word is a sign. */
+async function onTarget(
+  { script, fault }: Subject,
+  target: { readonly host: string; readonly port: number },
+  times: number,
+): Promise<Run[]> {
+  const { signal } = new AbortController();
+  const judge = judgeBy(fault);
+  const runs: Run[] = [];
+  for (let run = 0; run < times; run++) {
+    const played = await playScript(script, target, signal);
+    if (played.result === 'refused') {
+      throw new UsageError(
+        `--target ${target.host}:${target.port}: no connection`,
+        'start the server, or name another one',
+      );
+    }
+    runs.push({ ...judgeTarget(fault, played, judge), played });
+  }
+  return runs;
+}
+
+function judgeTarget(
+  fault: Fault,
+  played: PlayedOutcome,
+  judge: ReturnType<typeof judgeBy>,
+): Pick<Run, 'outcome' | 'detail'> {
+  if (fault.kind === 'handshake-failure') return judge({ death: null, played: [played] });
+  const { result } = played;
+  const isSilent = fault.kind === 'hang' ? result === 'silent' : result === 'closed';
+  if (isSilent) return { outcome: 'same', detail: `${result} without a word, as when it dies` };
+  return { outcome: 'lives', detail: '' };
+}
+
+function textOf(
+  { fault, script, notes }: Subject,
+  runs: readonly Run[],
+  same: number,
+  verdict: string,
+): string {
+  const lines = [`${fault.signature}, ${script.mode}`, ...notes.map((note) => `  ${note}`)];
+  for (const [index, { outcome, detail, played }] of runs.entries()) {
+    const { result, alert, received, durationMs } = played;
+    const answer = received.length === 0 ? 'nothing received' : received.join(', ');
+    const what = [detail, result, alert, answer].filter((part) => part !== '').join('; ');
+    lines.push(`${String(index + 1).padStart(4)}. ${outcome}: ${what} (${durationMs} ms)`);
+  }
+  lines.push(`${verdict}: ${same} of ${runs.length}`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,189 @@
+/** `sluice triage CAPSULE`: from a capsule to what is to blame. */
+import { basename, dirname, join, resolve } from 'node:path';
+import { UsageError } from '../base/errors.ts';
+import { nearestWord } from '../config/suggestion.ts';
+import type { Capsule, JsonValue } from '../triage/capsule.ts';
+import { softwareNow } from '../triage/flight-identity.ts';
+import type { Evidence, TriageStage } from '../triage/laboratory.ts';
+import { playScript } from '../triage/replay/player.ts';
+import type { TriageReport } from '../triage/report/report.ts';
+import { TriageDirectory } from '../triage/report/triage-directory.ts';
+import { type History, type TriageAxis, triage, triageAxes } from '../triage/triage.ts';
+import { type ActionWords, parseWithArgument } from './action-words.ts';
+import { benchWith } from './bench/bench.ts';
+import { capsulePath, readCapsuleFile } from './capsules.ts';
+import { packageVersion } from './package-version.ts';
+
+/** True for flags with a value. */
+const FLAGS = {
+  out: true,
+  axes: true,
+  runs: true,
+  repo: true,
+  good: true,
+  bad: true,
+  'danger-module': true,
+  'capsule-dir': true,
+  fresh: false,
+  json: false,
+};
+
+const EXIT_FOUND = 0;
+/** It could not be reproduced, or nothing is to blame. */
+const EXIT_NOTHING = 1;
+/** Ctrl-C, as shells have it. */
+const EXIT_STOPPED = 130;
+
+const RUNS_DEFAULT = 3;
+const RUNS_MAX = 100;
+
+/** Resolves with the exit code. Throws UsageError. */
+export async function triageCommand(words: readonly string[]): Promise<number> {
+  const { parsed, argument } = parseWithArgument('triage', FLAGS, words, 'CAPSULE');
+  const file = capsulePath(argument, parsed);
+  const capsule = withModules(readCapsuleFile(file), parsed);
+  const axes = axesOf(parsed);
+  const history = historyOf(parsed);
+  const runs = runsOf(parsed);
+  const name = basename(file).replace(/\.json(\.gz)?$/, '');
+  const out = resolve(parsed.flags.get('out') ?? join(dirname(resolve(file)), `triage-${name}`));
+  const software = softwareNow(packageVersion());
+  const about = [JSON.stringify(capsule), JSON.stringify(software)];
+  const directory = openDirectory(out, about, parsed.flags.has('fresh'));
+  const progress = new Progress();
+  const stop = stopOnSignal();
+  try {
+    const report = await triage({
+      capsule,
+      file: basename(file),
+      axes,
+      runs,
+      history,
+      openBench: benchWith(playScript),
+      known: directory.evidence,
+      onStage: (stage) => progress.stage(stage),
+      onEvidence(row, isKnown) {
+        if (!isKnown) directory.add(row);
+        progress.evidence(row, isKnown);
+      },
+      signal: stop,
+      software,
+      nowMs: Date.now(),
+    });
+    progress.end();
+    const paths = directory.finish(report);
+    const text = `${textOf(report)}\n${paths.map((path) => `  ${path}\n`).join('')}`;
+    process.stdout.write(parsed.flags.has('json') ? `${JSON.stringify(report, null, 2)}\n` : text);
+    return report.verdict === 'cause-found' ? EXIT_FOUND : EXIT_NOTHING;
+  } catch (error) {
+    progress.end();
+    if (!stop.aborted) throw error;
+    process.stderr.write(`sluice: triage: stopped; the same command goes on from here (${out})\n`);
+    return EXIT_STOPPED;
+  }
+}
+
+function openDirectory(out: string, about: readonly string[], isFresh: boolean): TriageDirectory {
+  try {
+    return new TriageDirectory(out, about, isFresh);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${out}: cannot be written (${code})`, 'name a directory with --out DIR');
+  }
+}
+
+/** Modules are where they are on this machine. */
+function withModules(capsule: Capsule, { flags }: ActionWords): Capsule {
+  const module = flags.get('danger-module');
+  if (module === undefined) return capsule;
+  const options = capsule.configuration.options as Record<string, JsonValue> | null;
+  const changed = { ...options, dangerModules: [resolve(module)] };
+  return { ...capsule, configuration: { ...capsule.configuration, options: changed } };
+}
+
+function axesOf({ flags }: ActionWords): readonly TriageAxis[] {
+  const given = flags.get('axes');
+  if (given === undefined) return triageAxes;
+  return given.split(',').map((name) => {
+    const axis = triageAxes.find((known) => known === name);
+    if (axis !== undefined) return axis;
+    const near = nearestWord(name, triageAxes);
+    const remedy =
+      near === undefined ? `write some of ${triageAxes.join(',')}` : `did you mean ${near}?`;
+    throw new UsageError(`--axes: unknown ${JSON.stringify(name)}`, remedy);
+  });
+}
+
+function runsOf({ flags }: ActionWords): number {
+  const given = flags.get('runs');
+  const runs = given === undefined ? RUNS_DEFAULT : Number(given);
+  if (Number.isInteger(runs) && runs >= 1 && runs <= RUNS_MAX) return runs;
+  throw new UsageError(
+    `--runs ${JSON.stringify(given)}: not a number from 1 to ${RUNS_MAX}`,
+    'write --runs N, as in --runs 20',
+  );
+}
+
+function historyOf({ flags }: ActionWords): History | null {
+  const [repository, good] = [flags.get('repo'), flags.get('good')];
+  if (repository === undefined && good === undefined) return null;
+  if (repository === undefined || good === undefined) {
+    throw new UsageError(
+      repository === undefined ? '--good: no repository' : '--repo: no good commit',
+      'write --repo DIR --good COMMIT, as in --repo . --good v1.2.0',
+    );
+  }
+  return { repository: resolve(repository), good, bad: flags.get('bad') ?? 'HEAD' };
+}
+
+function stopOnSignal(): AbortSignal {
+  const abort = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => abort.abort(new Error('stopped')));
+  }
+  return abort.signal;
+}
+
+/** One line that moves on a terminal, and a line for each question elsewhere. */
+class Progress {
+  readonly #isTerminal = process.stderr.isTTY === true;
+  readonly #startedAtMs = performance.now();
+  #stage: TriageStage = 'reproduction';
+
+  stage(stage: TriageStage): void {
+    this.#stage = stage;
+    this.#show(`${stage} …`);
+  }
+
+  evidence({ number, question, outcome, runs, same }: Evidence, isKnown: boolean): void {
+    const how = runs > 1 ? ` (${same} of ${runs} runs)` : '';
+    const known = isKnown ? ', known already' : '';
+    this.#show(`${this.#stage}: ${number}. ${question}: ${outcome}${how}${known}`);
+  }
+
+  end(): void {
+    if (this.#isTerminal) process.stderr.write('\r\x1b[K');
+  }
+
+  #show(text: string): void {
+    const seconds = ((performance.now() - this.#startedAtMs) / 1000).toFixed(1);
+    const line = `${seconds.padStart(6)} s  ${text}`;
+    if (!this.#isTerminal) {
+      process.stderr.write(`${line}\n`);
+      return;
+    }
+    const width = Math.max(20, (process.stderr.columns ?? 80) - 1);
+    process.stderr.write(`\r\x1b[K${line.length > width ? `${line.slice(0, width - 1)}…` : line}`);
+  }
+}
+
+function textOf({ summary, advice, evidence, trigger }: TriageReport): string {
+  const runs = evidence.reduce((sum, row) => sum + row.runs, 0);
+  const lines = [summary, ''];
+  if (trigger !== null) {
+    lines.push(`trigger  ${trigger.words}`);
+    lines.push(`         ${trigger.bytes} octets, of ${trigger.bytesBefore} recorded`);
+  }
+  lines.push(`evidence ${evidence.length} questions, ${runs} runs`, '', ...advice, '');
+  return lines.join('\n');
+}

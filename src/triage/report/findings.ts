@@ -1,0 +1,109 @@
+/** From what an investigation has found to its report. */
+
+import { ExtensionType } from '../../tls/client-hello.ts';
+import type { BenchSetting } from '../bench.ts';
+import type { Capsule } from '../capsule.ts';
+import { faultOf } from '../fault.ts';
+import type { Evidence } from '../laboratory.ts';
+import { readHello } from '../reduce/hello-model.ts';
+import { helloWords } from '../reduce/hello-words.ts';
+import { firstFlightOf } from '../reduce/script-reduction.ts';
+import type { ReplayScript } from '../replay/script.ts';
+import type { TriageInput } from '../triage.ts';
+import {
+  type CommitFinding,
+  type ConfigurationFinding,
+  type FeatureFinding,
+  REPORT_FORMAT,
+  REPORT_VERSION,
+  type Reproduction,
+  type TriageReport,
+  type Trigger,
+} from './report.ts';
+import { adviceOf, isRetried, summaryOf } from './words.ts';
+
+export interface Findings {
+  readonly reproduction: Reproduction;
+  readonly features: FeatureFinding;
+  readonly configuration: ConfigurationFinding;
+  /** Where it fails; null when it was not reproduced. */
+  readonly setting: BenchSetting | null;
+  /** What was played at first; null when nothing reproduces it. */
+  readonly recorded: ReplayScript | null;
+  /** The least of it that still fails; null when that was not looked for. */
+  readonly trigger: ReplayScript | null;
+  /** What a server answers to it that is without what is to blame; null when that is not known. */
+  readonly received: readonly string[] | null;
+  readonly commit: CommitFinding;
+}
+
+export function reportOf(
+  { capsule, file, software, nowMs }: TriageInput,
+  findings: Findings,
+  evidence: readonly Evidence[],
+): TriageReport {
+  const { reproduction, features, configuration, setting, commit } = findings;
+  const verdict = verdictOf(findings);
+  return {
+    format: REPORT_FORMAT,
+    version: REPORT_VERSION,
+    writtenAt: new Date(nowMs).toISOString(),
+    capsule: {
+      file,
+      ...faultOf(capsule),
+      writtenAt: capsule.writtenAt,
+      summary: whatOf(capsule),
+      software: capsule.software,
+    },
+    verdict,
+    summary: summaryOf(whatOf(capsule), verdict, findings),
+    reproduction,
+    features,
+    configuration,
+    trigger: triggerOf(findings),
+    commit,
+    advice: adviceOf(verdict, findings),
+    evidence: evidence.map(({ key: _, ...row }) => row),
+    nativeStack: capsule.nativeStack,
+    software,
+    setting: setting === null ? null : { options: setting.options, features: setting.features },
+  };
+}
+
+function verdictOf(findings: Findings): TriageReport['verdict'] {
+  if (findings.recorded === null) return 'not-reproducible';
+  const { features, configuration, commit } = findings;
+  const isFound = [features, configuration, commit].some(({ status }) => status === 'found');
+  return isFound ? 'cause-found' : 'no-cause-found';
+}
+
+/** As `Worker killed by SIGSEGV in SSL_read_early_data, in observer x`. */
+function whatOf({ kind, death, suspect, signature }: Capsule): string {
+  if (kind === 'handshake-failure') return `Handshake that fails (${signature})`;
+  const call = suspect?.call == null ? '' : ` in ${suspect.call}`;
+  const observer = suspect?.observer == null ? '' : `, in observer ${suspect.observer}`;
+  const how = kind === 'hang' ? 'that stands still' : (death?.summary ?? 'that died');
+  return `Worker ${how}${call}${observer}`;
+}
+
+/** What was recorded, when nothing less was looked for. */
+function triggerOf({ trigger, recorded, received }: Findings): Trigger | null {
+  const script = trigger ?? recorded;
+  if (script === null || recorded === null) return null;
+  const octets = firstFlightOf(script);
+  const [flight] = script.flights;
+  const isEarly = flight?.kind === 'client-hello' && flight.earlyData.length > 0;
+  return {
+    words: octets === null ? 'no octets of its own' : helloWords(octets),
+    script,
+    bytes: octets?.length ?? 0,
+    bytesBefore: firstFlightOf(recorded)?.length ?? 0,
+    needsEarlyData: isEarly || (octets !== null && offersEarlyData(octets)),
+    isRetried: isRetried(received),
+  };
+}
+
+function offersEarlyData(octets: Uint8Array): boolean {
+  const extensions = readHello(octets)?.extensions ?? [];
+  return extensions.some(({ type }) => type === ExtensionType.earlyData);
+}

@@ -1,0 +1,145 @@
+/** A report for people. */
+import { firstFlightOf } from '../reduce/script-reduction.ts';
+import type { CommitFinding, ConfigurationFinding, TriageReport, Trigger } from './report.ts';
+
+const HEX_OCTETS_PER_LINE = 16;
+/** Of the trigger; all of it is in report.json. */
+const HEX_LINES_MAX = 64;
+
+export function markdownOf(report: TriageReport): string {
+  const { capsule, software, summary, advice, nativeStack } = report;
+  const parts = [
+    `# ${summary}`,
+    `- Capsule: \`${capsule.file}\`, written ${capsule.writtenAt}`,
+    `- Signature: \`${capsule.signature}\``,
+    `- There: ${softwareText(capsule.software)}`,
+    `- Here: ${softwareText(software)}`,
+    '\n## What to do now\n',
+    ...advice.map((sentence) => `- ${sentence}`),
+    '\n## What was found\n',
+    ...findingLines(report),
+    ...triggerPart(report.trigger),
+    ...(nativeStack === null
+      ? []
+      : ['\n## Native stack\n', `From ${nativeStack.source}.\n`, fenced(nativeStack.text)]),
+    '\n## Evidence\n',
+    ...evidenceTable(report),
+  ];
+  return `${parts.join('\n')}\n`;
+}
+
+function softwareText({ sluice, node, openssl, kernel }: TriageReport['software']): string {
+  return `sluice ${sluice}, Node ${node}, OpenSSL ${openssl}, ${kernel}`;
+}
+
+function findingLines({ reproduction, features, configuration, commit }: TriageReport): string[] {
+  const { what, same, runs, notes, runsPerQuestion } = reproduction;
+  const lines = [
+    what === null
+      ? `- **Reproduction**: not in ${runs} runs.`
+      : `- **Reproduction**: ${same} of ${runs} runs, with ${whatText(what)}; ` +
+        `${runsPerQuestion} for each further question.`,
+    ...notes.map((note) => `  - ${note}`),
+  ];
+  for (const { name, summary } of features.blamed) {
+    lines.push(`- **To blame**: \`${name}\`. ${summary}`);
+  }
+  for (const { name } of features.conditions) {
+    lines.push(`- **Must be on as well**, and is not to blame: \`${name}\``);
+  }
+  if (features.status === 'none') lines.push('- **Features**: it happens with all of them off.');
+  lines.push(...configurationLines(configuration), ...commitLines(commit));
+  return lines;
+}
+
+function whatText(what: 'suspect' | 'all'): string {
+  return what === 'suspect' ? 'the connection of the suspect alone' : 'all connections at once';
+}
+
+function configurationLines({ status, changes, changesInAll }: ConfigurationFinding): string[] {
+  switch (status) {
+    case 'skipped':
+      return [];
+    case 'unknown':
+      return ['- **Configuration**: the capsule knows of no other one.'];
+    case 'none':
+      return [
+        '- **Configuration**: it happens with the last good one as well, ' +
+          `without its ${changesInAll} changes.`,
+      ];
+    case 'found':
+      return changes.map(
+        ({ path, before, after }) =>
+          `- **Configuration**: \`${path}\` was \`${shown(before)}\` and is \`${shown(after)}\` ` +
+          `(one of ${changesInAll} changes since the last good configuration).`,
+      );
+  }
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? 'not there' : JSON.stringify(value);
+}
+
+function commitLines({ status, commits, reason }: CommitFinding): string[] {
+  const lines = commits.map(({ hash, subject, date }) => `\`${hash}\` ${subject} (${date})`);
+  switch (status) {
+    case 'skipped':
+      return [];
+    case 'found':
+      return [`- **Commit**: ${lines[0]}`];
+    case 'range':
+      return ['- **Commit**: one of', ...lines.map((line) => `  - ${line}`)];
+    case 'none':
+    case 'impossible':
+      return [`- **Commit**: none found; ${reason}.`];
+  }
+}
+
+function triggerPart(trigger: Trigger | null): string[] {
+  if (trigger === null) return [];
+  const { words, bytes, bytesBefore, isRetried, needsEarlyData, script } = trigger;
+  const octets = firstFlightOf(script);
+  return [
+    '\n## Smallest trigger\n',
+    `${words}: ${bytes} octets, of ${bytesBefore} that were recorded, ${script.mode}.\n`,
+    ...(isRetried === true
+      ? ['A server without what is to blame answers it with a HelloRetryRequest.']
+      : []),
+    needsEarlyData ? 'Early data is needed.' : 'No early data is needed.',
+    ...(octets === null ? [] : ['', fenced(hexdump(octets))]),
+  ];
+}
+
+function evidenceTable({ evidence }: TriageReport): string[] {
+  return [
+    '| # | stage | tried | outcome | same / runs | what | ms |',
+    '| --: | --- | --- | --- | --: | --- | --: |',
+    ...evidence.map(({ number, stage, question, outcome, same, runs, detail, durationMs }) => {
+      const cells = [number, stage, question, outcome, `${same} / ${runs}`, detail, durationMs];
+      return `| ${cells.map((cell) => cellText(String(cell))).join(' | ')} |`;
+    }),
+  ];
+}
+
+function cellText(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
+
+function fenced(text: string): string {
+  return `\`\`\`text\n${text}\n\`\`\``;
+}
+
+function hexdump(octets: Buffer): string {
+  const lines: string[] = [];
+  for (let at = 0; at < octets.length; at += HEX_OCTETS_PER_LINE) {
+    if (lines.length === HEX_LINES_MAX) {
+      lines.push('… (all of it is in report.json)');
+      break;
+    }
+    const row = octets.subarray(at, at + HEX_OCTETS_PER_LINE);
+    const digits = (row.toString('hex').match(/../g) ?? []).join(' ');
+    const characters = row.toString('latin1').replace(/[^\x20-\x7e]/g, '.');
+    lines.push(`${at.toString(16).padStart(6, '0')}  ${digits.padEnd(47)}  ${characters}`);
+  }
+  return lines.join('\n');
+}

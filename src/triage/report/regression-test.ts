@@ -1,0 +1,39 @@
+/** A test that fails as long as the fault is there: it plays the smallest trigger. */
+import type { TriageReport } from './report.ts';
+
+/** Null when nothing was reproduced: there is nothing to test. */
+export function regressionTestOf(report: TriageReport): string | null {
+  if (report.setting === null || report.trigger === null) return null;
+  const quoted = (text: string) => JSON.stringify(text);
+  return `// ${oneLine(report.summary)}
+//
+// Made by \`sluice triage\` from ${oneLine(report.capsule.file)}, ${report.writtenAt}. It starts a throw-away
+// sluice with what report.json, beside it, says of configuration and features, and plays the smallest
+// trigger. Run it with \`node --test\`.
+//
+//   SLUICE           the sluice command that is tested; otherwise the one of the PATH
+//   SLUICE_WITHOUT   features that are switched off, with commas
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import test from 'node:test';
+
+const report = join(import.meta.dirname, 'report.json');
+const { SLUICE_WITHOUT } = process.env;
+const without = SLUICE_WITHOUT ? ['--without', SLUICE_WITHOUT] : [];
+
+test(${quoted(`sluice survives: ${oneLine(report.trigger.words)}`)}, () => {
+  const words = ['tls', 'replay', report, ...without];
+  const { status, stdout, stderr, error } = spawnSync(process.env.SLUICE ?? 'sluice', words, {
+    encoding: 'utf8',
+  });
+  assert.equal(error, undefined);
+  // 1: what was recorded does not happen. 0: it happens again. 2: it could not be tried.
+  assert.equal(status, 1, \`\${stdout}\${stderr}\`);
+});
+`;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ');
+}

@@ -1,0 +1,121 @@
+/** What a triage has found: plain JSON, explained in docs/reference/triage-report.md. */
+import type { CapsuleKind, CapsuleSoftware, CapsuleStack, JsonValue } from '../capsule.ts';
+import type { ConfigurationChange } from '../causes/configuration.ts';
+import type { Evidence } from '../laboratory.ts';
+import type { ReplayScript } from '../replay/script.ts';
+
+/** `format` of every report. */
+export const REPORT_FORMAT = 'sluice-triage-report';
+
+/** Raised when a reader of the old version would misunderstand; new optional fields do not raise it. */
+export const REPORT_VERSION = 1;
+
+export interface TriageReport {
+  readonly format: typeof REPORT_FORMAT;
+  readonly version: typeof REPORT_VERSION;
+  /** ISO 8601, UTC. */
+  readonly writtenAt: string;
+  readonly capsule: ReportedCapsule;
+  /**
+   * `cause-found`: at least one axis names something. `no-cause-found`: it happens again, and
+   * whatever is on or off. `not-reproducible`: it does not happen again.
+   */
+  readonly verdict: 'cause-found' | 'no-cause-found' | 'not-reproducible';
+  /** One sentence. */
+  readonly summary: string;
+  readonly reproduction: Reproduction;
+  readonly features: FeatureFinding;
+  readonly configuration: ConfigurationFinding;
+  readonly trigger: Trigger | null;
+  readonly commit: CommitFinding;
+  /** What to do now, a sentence each. */
+  readonly advice: readonly string[];
+  readonly evidence: readonly Omit<Evidence, 'key'>[];
+  /** Of the capsule. */
+  readonly nativeStack: CapsuleStack | null;
+  /** What was run on this machine. */
+  readonly software: CapsuleSoftware;
+  /** What fails: where the trigger is to be played. Null when nothing was reproduced. */
+  readonly setting: ReportedSetting | null;
+}
+
+/** As a bench takes it. */
+export interface ReportedSetting {
+  readonly options: JsonValue;
+  readonly features: Readonly<Record<string, boolean>>;
+}
+
+export interface ReportedCapsule {
+  /** Its file's name. */
+  readonly file: string;
+  readonly kind: CapsuleKind;
+  readonly signature: string;
+  /** Of a handshake that failed: RFC name of the alert; else ''. */
+  readonly alert: string;
+  readonly writtenAt: string;
+  readonly summary: string;
+  readonly software: CapsuleSoftware;
+}
+
+export interface Reproduction {
+  /** `suspect`: its connection alone. `all`: all connections of the capsule at once. */
+  readonly what: 'suspect' | 'all' | null;
+  readonly mode: ReplayScript['mode'] | null;
+  /** Runs of the way that reproduces it, or of all ways when none does. */
+  readonly runs: number;
+  readonly same: number;
+  /** Runs for each question after it. */
+  readonly runsPerQuestion: number;
+  /** What could not be played as it was. */
+  readonly notes: readonly string[];
+}
+
+export interface NamedFeature {
+  readonly name: string;
+  readonly summary: string;
+}
+
+export interface FeatureFinding {
+  readonly status: 'found' | 'none' | 'skipped';
+  readonly blamed: readonly NamedFeature[];
+  /** Must be on as well, and are not to blame. */
+  readonly conditions: readonly NamedFeature[];
+}
+
+export interface ConfigurationFinding {
+  /**
+   * `found`: with these changes and no others. `none`: it happens before the last change as well.
+   * `unknown`: the capsule knows of no other configuration.
+   */
+  readonly status: 'found' | 'none' | 'unknown' | 'skipped';
+  readonly changes: readonly ConfigurationChange[];
+  /** In all, of which `changes` are those that matter. */
+  readonly changesInAll: number;
+}
+
+export interface Trigger {
+  /** In words. */
+  readonly words: string;
+  readonly script: ReplayScript;
+  /** Octets of the first flight, of the trigger and of what was recorded. */
+  readonly bytes: number;
+  readonly bytesBefore: number;
+  readonly needsEarlyData: boolean;
+  /** Whether a server without what is to blame answers with a HelloRetryRequest; null: not known. */
+  readonly isRetried: boolean | null;
+}
+
+export interface CommitFinding {
+  readonly status: 'found' | 'range' | 'none' | 'impossible' | 'skipped';
+  /** The first that fails; of a range, those that may be. */
+  readonly commits: readonly Commit[];
+  /** Why, when there is none. */
+  readonly reason: string;
+}
+
+export interface Commit {
+  readonly hash: string;
+  readonly subject: string;
+  /** ISO 8601. */
+  readonly date: string;
+}

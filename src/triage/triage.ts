@@ -1,0 +1,222 @@
+/**
+ * From a capsule to the cause: reproduces the fault on a bench, then asks along each axis what can
+ * be left out without its going away.
+ */
+import type { BenchSetting, OpenBench } from './bench.ts';
+import type { Capsule, CapsuleSoftware } from './capsule.ts';
+import { findCommit } from './causes/commits.ts';
+import { changesBetween, withChanges } from './causes/configuration.ts';
+import { featuresToBlame } from './causes/features.ts';
+import { faultOf, judgeBy } from './fault.ts';
+import { type Evidence, Laboratory, type TriageStage } from './laboratory.ts';
+import { minimalSubset } from './reduce/delta-debugging.ts';
+import { reducedScript } from './reduce/script-reduction.ts';
+import type { ReplayScript } from './replay/script.ts';
+import { type Findings, reportOf } from './report/findings.ts';
+import type {
+  CommitFinding,
+  ConfigurationFinding,
+  FeatureFinding,
+  TriageReport,
+} from './report/report.ts';
+import { namedFeature } from './report/words.ts';
+import { type Reproduced, reproduce } from './reproduction.ts';
+
+export const triageAxes = ['features', 'configuration', 'input', 'commits'] as const;
+export type TriageAxis = (typeof triageAxes)[number];
+
+export interface TriageInput {
+  readonly capsule: Capsule;
+  /** The capsule's file, as the report names it. */
+  readonly file: string;
+  readonly axes: readonly TriageAxis[];
+  /** Runs by which the fault is looked for at first, for each way to play it. */
+  readonly runs: number;
+  /** Null: no history to look at. */
+  readonly history: History | null;
+  readonly openBench: OpenBench;
+  /** Of an interrupted triage of this capsule. */
+  readonly known: readonly Evidence[];
+  onStage(stage: TriageStage): void;
+  onEvidence(row: Evidence, isKnown: boolean): void;
+  readonly signal: AbortSignal;
+  /** Of this machine. */
+  readonly software: CapsuleSoftware;
+  readonly nowMs: number;
+}
+
+/** A repository of sluice's, and two of its commits. */
+export interface History {
+  readonly repository: string;
+  /** Without the fault. */
+  readonly good: string;
+  /** With it. */
+  readonly bad: string;
+}
+
+/** Rejects for an abort, and with UsageError when the capsule cannot be tried at all. */
+export async function triage(input: TriageInput): Promise<TriageReport> {
+  const { capsule, openBench, known, onEvidence, signal } = input;
+  const judge = judgeBy(faultOf(capsule));
+  await using laboratory = new Laboratory({ openBench, judge, known, onEvidence, signal });
+  const findings = await new Investigation(input, laboratory).run();
+  return reportOf(input, findings, laboratory.evidence);
+}
+
+/** One pass over all axes, each of which begins with what the ones before have found. */
+class Investigation {
+  readonly #input: TriageInput;
+  readonly #laboratory: Laboratory;
+  #setting: BenchSetting;
+  #scripts: readonly ReplayScript[] = [];
+  #runsPerQuestion = 1;
+
+  constructor(input: TriageInput, laboratory: Laboratory) {
+    this.#input = input;
+    this.#laboratory = laboratory;
+    const { options } = input.capsule.configuration;
+    this.#setting = { options, features: input.capsule.features, checkout: '' };
+  }
+
+  async run(): Promise<Findings> {
+    const { capsule, runs, onStage } = this.#input;
+    onStage('reproduction');
+    const reproduced = await reproduce(capsule, this.#setting, this.#laboratory, runs);
+    const skipped = this.#nothing(reproduced);
+    if (reproduced.scripts === null) return skipped;
+    this.#scripts = reproduced.scripts;
+    this.#runsPerQuestion = reproduced.reproduction.runsPerQuestion;
+    const features = await this.#features();
+    const configuration = await this.#configuration(features);
+    const setting = this.#setting;
+    const trigger = await this.#trigger();
+    const received = trigger === null ? null : await this.#explanation(trigger, features);
+    const commit = await this.#commit();
+    return { ...skipped, features, configuration, setting, trigger, received, commit };
+  }
+
+  #nothing({ reproduction, scripts }: Reproduced): Findings {
+    return {
+      reproduction,
+      features: { status: 'skipped', blamed: [], conditions: [] },
+      configuration: { status: 'skipped', changes: [], changesInAll: 0 },
+      setting: scripts === null ? null : this.#setting,
+      recorded: scripts?.[0] ?? null,
+      trigger: null,
+      received: null,
+      commit: { status: 'skipped', commits: [], reason: '' },
+    };
+  }
+
+  async #fails(
+    stage: TriageStage,
+    question: string,
+    setting: BenchSetting,
+    scripts = this.#scripts,
+  ) {
+    const trial = { stage, question, setting, scripts };
+    const { outcome } = await this.#laboratory.ask(trial, this.#runsPerQuestion, true);
+    return outcome === 'same';
+  }
+
+  async #features(): Promise<FeatureFinding> {
+    const { capsule, axes, onStage } = this.#input;
+    if (!axes.includes('features')) return { status: 'skipped', blamed: [], conditions: [] };
+    onStage('features');
+    const on = Object.keys(capsule.features).filter((name) => capsule.features[name] === true);
+    const only = (kept: readonly string[]) =>
+      Object.fromEntries(Object.keys(capsule.features).map((name) => [name, kept.includes(name)]));
+    const suspect = capsule.suspect?.observer ?? null;
+    const { blamed, conditions } = await featuresToBlame(on, suspect, (kept, words) =>
+      this.#fails('features', words, { ...this.#setting, features: only(kept) }),
+    );
+    const needed = [...blamed, ...conditions];
+    // What follows is simpler, and quicker, with nothing on that does not matter.
+    this.#setting = { ...this.#setting, features: only(needed) };
+    return {
+      status: needed.length === 0 ? 'none' : 'found',
+      blamed: blamed.map(namedFeature),
+      conditions: conditions.map(namedFeature),
+    };
+  }
+
+  /** With all features as they were: a change may be that one was switched on. */
+  async #configuration(features: FeatureFinding): Promise<ConfigurationFinding> {
+    const { capsule, axes, onStage } = this.#input;
+    const none = { changes: [], changesInAll: 0 };
+    if (!axes.includes('configuration')) return { status: 'skipped', ...none };
+    const good = capsule.configuration.lastGood?.options ?? null;
+    if (good === null) return { status: 'unknown', ...none };
+    onStage('configuration');
+    const all = changesBetween(good, capsule.configuration.options);
+    const needed = [...features.blamed, ...features.conditions].map(({ name }) => name);
+    const found = await minimalSubset(all, (changes) => {
+      const words = changes.length === 0 ? 'the last good configuration' : changesWords(changes);
+      const options = withChanges(good, changes);
+      const switches = Object.fromEntries(needed.map((name) => [name, true]));
+      // A feature that the change has switched on is a part of the change.
+      const own = all.some(({ path }) => path.startsWith('/features')) ? {} : switches;
+      return this.#fails('configuration', words, { options, features: own, checkout: '' });
+    });
+    const changesInAll = all.length;
+    return { status: found.length === 0 ? 'none' : 'found', changes: found, changesInAll };
+  }
+
+  /** Null when it is not asked for. */
+  async #trigger(): Promise<ReplayScript | null> {
+    const { axes, onStage } = this.#input;
+    if (!axes.includes('input') || this.#scripts.length !== 1) return null;
+    onStage('input');
+    const least = await reducedScript(this.#scripts[0]!, (script, words) =>
+      this.#fails('input', words, this.#setting, [script]),
+    );
+    this.#scripts = [least];
+    return least;
+  }
+
+  /** What the server answers to the trigger when nothing is on that is to blame. */
+  async #explanation(
+    trigger: ReplayScript,
+    { blamed }: FeatureFinding,
+  ): Promise<readonly string[] | null> {
+    if (blamed.length === 0) return null;
+    this.#input.onStage('explanation');
+    const off = Object.fromEntries(blamed.map(({ name }) => [name, false]));
+    const setting = { ...this.#setting, features: { ...this.#setting.features, ...off } };
+    const question = 'what the server answers without it';
+    const trial = { stage: 'explanation', question, setting, scripts: [trigger] } as const;
+    const { outcome, received } = await this.#laboratory.ask(trial, 1, true);
+    return outcome === 'lives' ? received : null;
+  }
+
+  async #commit(): Promise<CommitFinding> {
+    const { axes, history, onStage, signal } = this.#input;
+    if (!axes.includes('commits') || history === null) {
+      return { status: 'skipped', commits: [], reason: '' };
+    }
+    onStage('commits');
+    return findCommit(
+      history,
+      async (checkout, words) => {
+        const setting = { ...this.#setting, checkout };
+        const trial = {
+          stage: 'commits',
+          question: words,
+          setting,
+          scripts: this.#scripts,
+        } as const;
+        const { outcome } = await this.#laboratory.ask(trial, this.#runsPerQuestion, true);
+        return outcome === 'cannot' ? 'cannot' : outcome === 'same' ? 'fails' : 'lives';
+      },
+      signal,
+    );
+  }
+}
+
+const PATHS_SHOWN_MAX = 3;
+
+function changesWords(changes: readonly { readonly path: string }[]): string {
+  const shown = changes.slice(0, PATHS_SHOWN_MAX).map(({ path }) => path);
+  const more = changes.length - shown.length;
+  return `the last good configuration and ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
