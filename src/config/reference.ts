@@ -41,6 +41,8 @@ Usage:
   sluice reload [--trial TIME]        read the configuration again: try it, then put it in force
   sluice capsules list                name what was recorded of faults, newest first
   sluice capsules show FILE           tell one of them in words
+  sluice tls replay FILE              play a capsule's client again, and tell whether the same happens
+  sluice triage CAPSULE               find the feature, change or commit to blame, and the smallest trigger
   sluice fuse list|reset              what was switched off because workers died; undo all of it
   sluice fuse off|on NAME             switch a feature off until further notice, or on again
 
@@ -149,6 +151,43 @@ A capsule is what was recorded of a worker that died, or of a handshake that fai
 before; see [capsules](capsule.md). They are in \`capsules\` of the state directory, or where
 \`--capsule-dir\` says. With \`--json\`, \`show\` prints the capsule itself. Exit code 1 of \`list\` means
 that one of the files cannot be read.
+
+## Replay
+
+\`\`\`
+sluice tls replay FILE [--connection ID] [--against SNAPSHOT] [--without FEATURE,…]
+                       [--times N] [--json]
+sluice tls replay FILE --target HOST:PORT [--times N] [--json]
+\`\`\`
+
+Plays the client of a capsule again, octet for octet as far as they are known, or the trigger that a
+[triage report](triage-report.md) holds. Which connection is \`--connection\`; by default the suspect.
+
+\`--against\` is what a throw-away sluice on this machine is started with, loopback only, with certificates
+and an origin of its own: \`capsule\` (default: configuration and features as recorded), \`last-good\` (the
+configuration before the last change), a configuration file, or the directory of another checkout of
+sluice. \`--without\` switches features off. With \`--target\` nothing is started; that a server has died is
+guessed then by a connection that ends without a word. Do not aim it at what others need.
+
+Exit codes: 0 the same happened, 1 something else or nothing, 2 it could not be tried.
+
+## Triage
+
+\`\`\`
+sluice triage CAPSULE [--out DIR] [--axes features,configuration,input,commits] [--runs N]
+              [--repo DIR --good COMMIT [--bad COMMIT]] [--danger-module FILE] [--fresh] [--json]
+\`\`\`
+
+Reproduces what a capsule tells of in throw-away sluices on this machine, then finds out what can be left
+out without its going away: features, changes since the last good configuration, parts of what the
+client sent and, with \`--repo\`, commits (by bisection, in work trees of their own). It writes
+\`report.json\`, \`report.md\` and a regression test into \`--out\`, by default \`triage-CAPSULE\`
+beside the capsule; see [triage reports](triage-report.md). \`--runs\` (3) is how often each way to
+reproduce it is tried at first; a fault that comes only now and then is asked about as often as it takes.
+Stopped with Ctrl-C, the same command goes on where it was; \`--fresh\` begins anew.
+
+Exit codes: 0 a cause was found, 1 it did not happen again or nothing is to blame, 2 it could not be
+tried, 130 stopped.
 
 ## Fuses
 

@@ -23,6 +23,8 @@ export interface Trial {
   readonly question: string;
   readonly setting: BenchSetting;
   readonly scripts: readonly ReplayScript[];
+  /** The commit that is checked out, when it is another one: directories come and go. */
+  readonly commit?: string;
 }
 
 /** One row of the table of evidence: a question, and what came of it. */
@@ -84,7 +86,8 @@ export class Laboratory implements AsyncDisposable {
    * only.
    */
   async ask(trial: Trial, runs: number, untilSame: boolean): Promise<Evidence> {
-    const key = hash([trial.setting, trial.scripts, runs, untilSame]);
+    const { options, features } = trial.setting;
+    const key = hash([options, features, trial.commit ?? '', trial.scripts, runs, untilSame]);
     const before = this.#asked.get(key);
     if (before !== undefined) return before;
     const known = this.#known.get(key);

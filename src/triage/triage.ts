@@ -197,13 +197,15 @@ class Investigation {
     onStage('commits');
     return findCommit(
       history,
-      async (checkout, words) => {
+      async (checkout, { hash: commit, subject }) => {
         const setting = { ...this.#setting, checkout };
+        const question = `${commit.slice(0, 10)} ${subject}`;
         const trial = {
           stage: 'commits',
-          question: words,
+          question,
           setting,
           scripts: this.#scripts,
+          commit,
         } as const;
         const { outcome } = await this.#laboratory.ask(trial, this.#runsPerQuestion, true);
         return outcome === 'cannot' ? 'cannot' : outcome === 'same' ? 'fails' : 'lives';

@@ -22,8 +22,8 @@ export interface CommitRange {
 
 export type CommitVerdict = 'fails' | 'lives' | 'cannot';
 
-/** Tries what is checked out in a directory; `words` name the commit. */
-export type TryCheckout = (checkout: string, words: string) => Promise<CommitVerdict>;
+/** Tries a commit, which is checked out in a directory. */
+export type TryCheckout = (checkout: string, commit: Commit) => Promise<CommitVerdict>;
 
 /** Never rejects but for an abort or what `tries` rejects with. */
 export async function findCommit(
@@ -36,17 +36,19 @@ export async function findCommit(
   await using checkout = new Checkout(range.repository);
   const verdictOf = async (commit: Commit): Promise<CommitVerdict> => {
     signal.throwIfAborted();
-    return tries(await checkout.at(commit.hash), `${commit.hash.slice(0, 10)} ${commit.subject}`);
+    return tries(await checkout.at(commit.hash), commit);
   };
   const [good, ...later] = commits;
   if (good === undefined || later.length === 0) {
     return impossible(`${range.bad} does not come after ${range.good}`);
   }
-  const ends = [await verdictOf(good), await verdictOf(later.at(-1)!)];
-  if (ends[0] === 'fails') return { status: 'none', commits: [], reason: 'the good one fails too' };
-  if (ends[1] !== 'fails')
-    return { status: 'none', commits: [], reason: 'the bad one does not fail' };
-  return bisected(later, verdictOf);
+  const first = await verdictOf(good);
+  if (first === 'cannot') return impossible(`${range.good} cannot be tried`);
+  if (first === 'fails') return none(`${range.good} fails as well`);
+  const last = await verdictOf(later.at(-1)!);
+  if (last === 'cannot') return impossible(`${range.bad} cannot be tried`);
+  if (last === 'lives') return none(`${range.bad} does not fail`);
+  return await bisected(later, verdictOf);
 }
 
 /** The last one of the commits fails, and the one before the first does not. */
@@ -68,6 +70,10 @@ async function bisected(
   }
   if (suspects.length === 1) return { status: 'found', commits: suspects, reason: '' };
   return { status: 'range', commits: suspects, reason: 'the others of them cannot be tried' };
+}
+
+function none(reason: string): CommitFinding {
+  return { status: 'none', commits: [], reason };
 }
 
 function impossible(reason: string): CommitFinding {
@@ -106,34 +112,36 @@ async function git(repository: string, ...words: readonly string[]): Promise<str
   return stdout;
 }
 
-/** One work tree that goes from commit to commit. */
+/** One work tree at a time, each in a directory of its own: nothing of another commit is left in it. */
 class Checkout implements AsyncDisposable {
   readonly #repository: string;
   readonly #parent = mkdtempSync(join(tmpdir(), 'sluice-commits-'));
-  readonly #directory = join(this.#parent, 'checkout');
-  #isThere = false;
+  #directory = '';
 
   constructor(repository: string) {
     this.#repository = repository;
   }
 
   async at(hash: string): Promise<string> {
-    if (this.#isThere) {
-      await git(this.#directory, 'checkout', '--quiet', '--force', '--detach', hash);
-      return this.#directory;
-    }
-    await git(this.#repository, 'worktree', 'add', '--quiet', '--detach', this.#directory, hash);
-    this.#isThere = true;
+    await this.#remove();
+    const directory = join(this.#parent, hash);
+    await git(this.#repository, 'worktree', 'add', '--quiet', '--detach', directory, hash);
+    this.#directory = directory;
     // Installing each commit's own would take minutes, and what is pinned rarely matters.
     const modules = join(this.#repository, 'node_modules');
-    if (existsSync(modules)) symlinkSync(modules, join(this.#directory, 'node_modules'));
-    return this.#directory;
+    if (existsSync(modules)) symlinkSync(modules, join(directory, 'node_modules'));
+    return directory;
+  }
+
+  async #remove(): Promise<void> {
+    if (this.#directory === '') return;
+    const words = ['worktree', 'remove', '--force', this.#directory];
+    this.#directory = '';
+    await git(this.#repository, ...words).catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isThere) {
-      await git(this.#repository, 'worktree', 'remove', '--force', this.#directory).catch(() => {});
-    }
+    await this.#remove();
     rmSync(this.#parent, { recursive: true, force: true });
   }
 }

@@ -1,0 +1,36 @@
+/** Capsules of real deaths, as a sluice in production leaves them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Capsule } from '../../src/triage/capsule.ts';
+import { decodeCapsule } from '../../src/triage/capsule-file.ts';
+import { capsuleFileName } from '../../src/triage/capsule-name.ts';
+import { dangerFlags, RETRIED_GROUPS, shakeHands } from './danger.ts';
+import { startOrigin } from './origins.ts';
+import { startSluice } from './sluice.ts';
+import { until } from './waiting.ts';
+
+export interface CrashWish {
+  /** Harmful observers that are on. */
+  readonly features: readonly string[];
+  readonly flags?: readonly string[];
+  readonly serverName?: string;
+}
+
+/** Has a worker die of a HelloRetryRequest, and reads what was recorded of it. */
+export async function crashOf({
+  directory,
+  features,
+  flags = [],
+  serverName = 'localhost',
+}: CrashWish & { readonly directory: string }): Promise<Capsule> {
+  await using origin = await startOrigin((_request, response) => response.end('ok'));
+  const all = [...dangerFlags(...features), '--capsule-dir', directory, '--debugger', 'off'];
+  all.push('--watchdog', '1s', ...flags);
+  await using sluice = await startSluice({ origin: origin.url, workers: 2, flags: all });
+  await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS, servername: serverName });
+  return await until(() => {
+    const names = readdirSync(directory).filter((name) => capsuleFileName.test(name));
+    const capsules = names.map((name) => decodeCapsule(readFileSync(join(directory, name))));
+    return capsules.find(({ kind }) => kind !== 'handshake-failure') ?? false;
+  }, 'a capsule');
+}

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { cpSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { before } from 'node:test';
+import type { Capsule, JsonValue } from '../../src/triage/capsule.ts';
+import { encodeCapsule } from '../../src/triage/capsule-file.ts';
+import type { TriageReport } from '../../src/triage/report/report.ts';
+import { readReport } from '../../src/triage/report/triage-directory.ts';
+import { type CrashWish, crashOf } from '../support/capsules.ts';
+import { ended, run, start } from '../support/programs.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { until } from '../support/waiting.ts';
+
+const OBSERVER = 'danger-group-in-callback';
+const launcher = join(import.meta.dirname, '../../bin/sluice.js');
+const TIMEOUT_MS = 90_000;
+
+interface Triaged {
+  readonly report: TriageReport;
+  readonly code: number | string;
+  readonly stderr: string;
+  readonly out: string;
+}
+
+function capsuleFile(capsule: Capsule): string {
+  const file = join(temporaryDirectory(), 'capsule.json.gz');
+  writeFileSync(file, encodeCapsule(capsule, true));
+  return file;
+}
+
+async function triaged(file: string, ...words: readonly string[]): Promise<Triaged> {
+  const out = join(temporaryDirectory(), 'triage');
+  const all = [launcher, 'triage', file, '--out', out, ...words];
+  const { code, stderr } = await run(process.execPath, all, { timeoutMs: TIMEOUT_MS });
+  assert.ok(code === 0 || code === 1, `${code}: ${stderr}`);
+  return { code, stderr, out, report: readReport(readFileSync(join(out, 'report.json'))) };
+}
+
+const namesOf = (features: readonly { readonly name: string }[]) =>
+  features.map(({ name }) => name);
+
+async function crash(wish: CrashWish): Promise<Capsule> {
+  return crashOf({ directory: temporaryDirectory(), ...wish });
+}
+
+let observed: Capsule;
+before(async () => {
+  observed = await crash({ features: [OBSERVER] });
+});
+
+test('the observer is named, and a HelloRetryRequest as the smallest trigger', async () => {
+  const { report, code, out } = await triaged(capsuleFile(observed));
+  assert.deepEqual([code, report.verdict], [0, 'cause-found']);
+  assert.deepEqual(namesOf(report.features.blamed), [OBSERVER]);
+  const { trigger } = report;
+  assert.deepEqual([trigger?.isRetried, trigger?.needsEarlyData], [true, false]);
+  assert.match(trigger!.words, /^TLS 1\.3 ClientHello, groups x25519, no key share, /);
+  assert.ok(trigger!.bytes < 100, `${trigger!.bytes} octets`);
+  assert.equal(report.configuration.status, 'unknown');
+  assert.ok(report.advice[0]!.includes(`--feature ${OBSERVER}=off`));
+  const text = readFileSync(join(out, 'report.md'), 'utf8');
+  assert.match(text, /answers it with a HelloRetryRequest\.\nNo early data is needed\./);
+  assert.equal(text.match(/^\| \d+ \|/gm)?.length, report.evidence.length);
+  assert.equal(statSync(out).mode & 0o777, 0o700);
+  assert.equal(statSync(join(out, 'report.json')).mode & 0o777, 0o600);
+  await regressionTestWorks(out);
+});
+
+/** It fails while the observer is on, and passes without it. */
+async function regressionTestWorks(out: string): Promise<void> {
+  const file = join(out, 'regression.test.mjs');
+  const outcome = async (without: string) => {
+    const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+    const env = { ...environment, SLUICE: launcher, SLUICE_WITHOUT: without };
+    const { code, text } = await run(process.execPath, ['--test', file], {
+      env,
+      timeoutMs: TIMEOUT_MS,
+    });
+    return { code, text };
+  };
+  const broken = await outcome('');
+  assert.equal(broken.code, 1, broken.text);
+  assert.match(broken.text, new RegExp(`crash/SIGSEGV/SSL_read_early_data/${OBSERVER}`));
+  const mended = await outcome(OBSERVER);
+  assert.equal(mended.code, 0, mended.text);
+}
+
+test('two features that do harm together are both to blame, and nothing else is', async () => {
+  const features = ['danger-first-of-two', 'danger-second-of-two'];
+  const capsule = await crash({ features });
+  const { report } = await triaged(capsuleFile(capsule), '--axes', 'features');
+  assert.deepEqual(namesOf(report.features.blamed).sort(), features);
+  assert.match(report.summary, /danger-first-of-two, danger-second-of-two together to blame/);
+});
+
+test('a change of the configuration is to blame: of several, the one that matters', async () => {
+  const flags = ['--drain-timeout', '7s'];
+  const capsule = await crash({ features: ['danger-under-configuration'], flags });
+  const { configuration } = capsule;
+  const options = configuration.options as { [key: string]: JsonValue };
+  const good = { ...options, drainTimeoutMs: 5_000, cacheSizeBytes: 1, pidFile: '/run/a.pid' };
+  const lastGood = { digest: 'a'.repeat(64), options: good };
+  const file = capsuleFile({ ...capsule, configuration: { ...configuration, lastGood } });
+  const { report } = await triaged(file, '--axes', 'configuration');
+  assert.equal(report.configuration.status, 'found');
+  assert.deepEqual(report.configuration.changes, [
+    { path: '/drainTimeoutMs', before: 5_000, after: 7_000 },
+  ]);
+  assert.equal(report.configuration.changesInAll, 3);
+  assert.match(report.advice.join('\n'), /Set \/drainTimeoutMs back to 5000\./);
+});
+
+/** A history of sluice in which the third of four commits has observers called. */
+async function history(): Promise<{ readonly repository: string; readonly git: Git }> {
+  const repository = temporaryDirectory();
+  const root = join(import.meta.dirname, '../..');
+  for (const name of ['src', 'package.json']) {
+    cpSync(join(root, name), join(repository, name), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(repository, 'node_modules'));
+  writeFileSync(join(repository, '.gitignore'), 'node_modules\n');
+  const git: Git = async (...words) => {
+    const identity = ['-c', 'user.name=A Tester', '-c', 'user.email=tester@a.example'];
+    const { code, text, stderr } = await run('git', ['-C', repository, ...identity, ...words]);
+    assert.equal(code, 0, stderr);
+    return text.trim();
+  };
+  const commit = async (subject: string, file: string, text: string) => {
+    writeFileSync(join(repository, file), text);
+    await git('add', '-A');
+    await git('commit', '--quiet', '-m', subject);
+  };
+  const file = 'src/worker/danger.ts';
+  const text = readFileSync(join(root, file), 'utf8');
+  const harmless = text.replace('feature.observe(moment, scene, surroundings);', '');
+  assert.notEqual(harmless, text);
+  await git('init', '--quiet');
+  await commit('worker: observers are named', file, harmless);
+  await commit('docs: a note', 'NOTE.md', 'first');
+  await commit('worker: observers are called', file, text);
+  await commit('docs: another note', 'NOTE.md', 'second');
+  return { repository, git };
+}
+type Git = (...words: readonly string[]) => Promise<string>;
+
+test('the commit that brought it is found, and the repository is left as it was', async () => {
+  const { repository, git } = await history();
+  const words = ['--axes', 'commits', '--repo', repository, '--good', 'HEAD~3'];
+  const { report, code } = await triaged(capsuleFile(observed), ...words);
+  assert.deepEqual([code, report.commit.status], [0, 'found'], JSON.stringify(report.evidence));
+  assert.equal(report.commit.commits[0]!.subject, 'worker: observers are called');
+  assert.match(report.advice.join('\n'), new RegExp(`Revert ${await git('rev-parse', 'HEAD~1')}`));
+  assert.equal(
+    await git('worktree', 'list', '--porcelain').then((text) => text.match(/^worktree/gm)?.length),
+    1,
+  );
+  const unknown = await triaged(capsuleFile(observed), ...words.with(-1, 'v0'), '--runs', '1');
+  assert.equal(unknown.report.commit.status, 'impossible');
+});
+
+test('what stands still is a fault like any other', async () => {
+  const capsule = await crash({ features: ['danger-hang'], serverName: 'hang.test' });
+  const { report } = await triaged(capsuleFile(capsule), '--axes', 'features', '--runs', '1');
+  assert.equal(report.capsule.kind, 'hang');
+  assert.deepEqual(namesOf(report.features.blamed), ['danger-hang']);
+});
+
+test('a crash that does not happen again is said to be one', async () => {
+  const mark = join(temporaryDirectory(), 'mark');
+  process.env.SLUICE_PROOF_MARK = mark;
+  const capsule = await crash({ features: ['danger-once'] });
+  const { report, code, out } = await triaged(capsuleFile(capsule));
+  delete process.env.SLUICE_PROOF_MARK;
+  assert.deepEqual([code, report.verdict, report.trigger], [1, 'not-reproducible', null]);
+  assert.match(report.summary, /did not happen again in \d+ runs: what it depends on is not in/);
+  assert.ok(report.evidence.length > 0);
+  assert.equal(statSync(join(out, 'regression.test.mjs'), { throwIfNoEntry: false }), undefined);
+});
+
+test('a triage that was stopped goes on where it was', async () => {
+  const file = capsuleFile(observed);
+  const out = join(temporaryDirectory(), 'triage');
+  const words = [launcher, 'triage', file, '--out', out, '--axes', 'features'];
+  const child = start(process.execPath, words, { stdio: 'pipe' });
+  let said = '';
+  child.stderr!.on('data', (octets: Buffer) => {
+    said += octets.toString();
+  });
+  await until(() => /features: 3\./.test(said), 'the third question', TIMEOUT_MS);
+  child.kill('SIGINT');
+  assert.equal(await ended(child), 130);
+  assert.match(said, /stopped; the same command goes on from here/);
+  const { stderr, code } = await run(process.execPath, words, { timeoutMs: TIMEOUT_MS });
+  assert.equal(code, 0);
+  const known = stderr.split('\n').filter((line) => line.endsWith(', known already'));
+  assert.ok(known.length >= 3, stderr);
+});
+
+test('what is wrong in the words or the file is said with a remedy', async () => {
+  const file = capsuleFile(observed);
+  const refused = async (...words: readonly string[]) => {
+    const { code, stderr } = await run(process.execPath, [launcher, 'triage', ...words]);
+    assert.equal(code, 2, stderr);
+    return stderr;
+  };
+  assert.match(await refused(), /no CAPSULE; write sluice triage CAPSULE/);
+  assert.match(await refused(file, '--axes', 'feature'), /did you mean features\?/);
+  assert.match(await refused(file, '--runs', '0'), /not a number from 1 to 100/);
+  assert.match(await refused(file, '--good', 'HEAD'), /no repository; write --repo DIR --good/);
+  assert.match(await refused(join(temporaryDirectory(), 'none')), /cannot be read \(ENOENT\)/);
+});
