@@ -55,7 +55,7 @@ class Watch {
     this.#requestsMax = Math.max(this.#requestsMax, requests);
     const lost = failed - this.#before.failed;
     this.#before = now;
-    const { requestsMax } = { requestsMax: this.#requestsMax };
+    const requestsMax = this.#requestsMax;
     say(secondLine({ requests, requestsMax, failed: lost, workers: alive, workersMax: WORKERS }));
   }
 }

@@ -76,7 +76,7 @@ export class Scene implements AsyncDisposable {
     });
     socket.once('secureConnect', () => {
       resolve(true);
-      socket.destroy();
+      socket.end();
     });
     socket.once('timeout', () => socket.destroy());
     socket.once('error', () => resolve(false));
