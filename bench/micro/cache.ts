@@ -8,6 +8,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { requestDirectives } from '../../src/cache/cache-control.ts';
 import type { StoreHit } from '../../src/cache/contract.ts';
 import { DiskStore } from '../../src/cache/disk/disk-store.ts';
@@ -20,6 +22,7 @@ import { selectStored } from '../../src/cache/select.ts';
 import { receiveResponse } from '../../src/cache/stored-response.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead } from '../../src/http/message.ts';
+import { storedHead } from '../../src/http2/stored-head.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -27,6 +30,9 @@ const { values: flags } = parseArgs({
     directory: { type: 'string' },
   },
 });
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
 
 const MIB = 1_048_576;
 const NOW = Date.now();
@@ -100,19 +106,38 @@ function benchHits(): void {
   }
 }
 
+/** What is kept beside a response that has been served, as proxy.ts and the cores keep it. */
+function serve(hit: StoreHit, i: number): void {
+  const prepared = hit.prepared()!;
+  prepared.ageSeconds = 1;
+  prepared.fields = hit.response.fields.clone();
+  prepared.fields.append('via', '1.1 sluice');
+  prepared.fields.append('cache-status', `sluice; hit; ttl=${i}`);
+  storedHead(prepared);
+  const text = [...prepared.fields].map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  prepared.http1Head = Buffer.allocUnsafeSlow(text.length + 40);
+}
+
 function benchMemory(): void {
-  globalThis.gc?.();
+  collect();
   const before = process.memoryUsage();
   using store = new RamStore({ capacityBytes: 1024 * MIB });
   const count = 50_000;
   for (let i = 0; i < count; i++)
     fill(store, `https://www.example/object/${i}`, Buffer.alloc(1024));
-  globalThis.gc?.();
+  collect();
   const after = process.memoryUsage();
   const measured = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
   const estimated = store.bytesUsed / count;
   report('memory of a 1 KiB response: estimated', `${estimated.toFixed(0)} octets`);
   report('memory of a 1 KiB response: measured', `${(measured / count).toFixed(0)} octets`);
+  for (let i = 0; i < count; i++) serve(store.peek(`https://www.example/object/${i}`)[0]!, i);
+  collect();
+  const served = process.memoryUsage();
+  const more = served.heapUsed + served.arrayBuffers - before.heapUsed - before.arrayBuffers;
+  const counted = store.bytesUsed / count;
+  report('served over HTTP/1.1 and HTTP/2: estimated', `${counted.toFixed(0)} octets`);
+  report('served over HTTP/1.1 and HTTP/2: measured', `${(more / count).toFixed(0)} octets`);
 }
 
 // ------------------------------------------------------------------ hit ratios

@@ -8,6 +8,12 @@ import type { StoredResponse } from './contract.ts';
  */
 export const ENTRY_OVERHEAD_BYTES = 1_792;
 
+/**
+ * What is kept once a response has been served, besides its fields: a field section, and its encoded
+ * forms for HTTP/1.1 and HTTP/2, with our own fields. An upper bound of what was measured.
+ */
+const PREPARED_OVERHEAD_BYTES = 512;
+
 /** A string's header and its slot in an array. */
 const STRING_OVERHEAD_BYTES = 28;
 
@@ -27,4 +33,9 @@ export function responseBytes(key: string, response: StoredResponse): number {
     bytes += name.length + (value?.length ?? 0) + 3 * STRING_OVERHEAD_BYTES;
   }
   return bytes;
+}
+
+/** What more a response takes once it has been served. */
+export function preparedBytes(response: StoredResponse): number {
+  return PREPARED_OVERHEAD_BYTES + 2 * fieldSectionBytes(response.fields);
 }

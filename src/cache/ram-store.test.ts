@@ -230,6 +230,20 @@ test('the bound on memory is honoured at every moment, fills in progress include
   );
 });
 
+test('what is kept of a response once it is served counts, and may push out others', () => {
+  const body = 'x'.repeat(1000);
+  using store = new RamStore({ capacityBytes: 100_000 });
+  for (let i = 0; i < 100; i++) put(store, `k${i}`, body, [], 1000);
+  const before = store.entryCount;
+  for (let i = 0; i < 100; i++) for (const hit of [...store.peek(`k${i}`)]) hit.prepared();
+  assert.ok(store.entryCount < before, 'others made room');
+  assert.ok(store.bytesUsed > 80_000 && store.bytesUsed <= 100_000, `${store.bytesUsed} octets`);
+  const [hit] = Array.from({ length: 100 }, (_, i) => store.peek(`k${i}`)[0]).filter(Boolean);
+  const { bytesUsed } = store;
+  hit!.prepared();
+  assert.equal(store.bytesUsed, bytesUsed, 'once');
+});
+
 test('a scan of things used once does not push out what is used', () => {
   using store = new RamStore({ capacityBytes: 200_000 });
   const body = 'x'.repeat(1000);

@@ -16,7 +16,7 @@ import type {
 } from './contract.ts';
 import { Generations } from './generations.ts';
 import { targetOfKey } from './key.ts';
-import { responseBytes } from './memory-estimate.ts';
+import { preparedBytes, responseBytes } from './memory-estimate.ts';
 import { replaces } from './parts.ts';
 import { PreparedStoredResponse } from './prepared.ts';
 import { isSelected } from './purge.ts';
@@ -212,6 +212,14 @@ export class RamStore implements Store {
     }
   }
 
+  // ------------------------------------------------------------------ for entries
+
+  /** Served for the first time: what is encoded for it is kept with it, as long as there is room. */
+  notePrepared(entry: RamEntry): void {
+    this.#queue.resize(entry, entry.bytes + preparedBytes(entry.response));
+    this.#queue.makeRoom(0, this.#fillBytes);
+  }
+
   // ------------------------------------------------------------------ for fills
 
   /** For fills: accounts for more (or fewer) octets; false when `length` must not be stored. */
@@ -289,7 +297,7 @@ export class RamStore implements Store {
   #newSlot(key: string): Slot {
     const place = this.#generations.placeOf(key);
     // Another number than the counter's: what came before the slot was made is looked up at once.
-    return new Slot(key, place, (this.#generations.at(place) - 1) | 0);
+    return new Slot(this, key, place, (this.#generations.at(place) - 1) | 0);
   }
 
   #drop(entry: RamEntry): void {
@@ -312,13 +320,15 @@ export class RamStore implements Store {
 
 /** What is stored under one key. */
 class Slot {
+  readonly store: RamStore;
   readonly key: string;
   readonly hits: RamEntry[] = [];
   /** Of the key's counter of removals, and what it said when the hits were last known to be right. */
   readonly place: number;
   generation: number;
 
-  constructor(key: string, place: number, generation: number) {
+  constructor(store: RamStore, key: string, place: number, generation: number) {
+    this.store = store;
     this.key = key;
     this.place = place;
     this.generation = generation;
@@ -353,6 +363,7 @@ class RamEntry implements StoreHit, Evictable {
     const { whole } = this.content;
     if (whole === undefined) return null;
     this.#prepared = new PreparedStoredResponse(this.response, whole);
+    this.slot.store.notePrepared(this);
     return this.#prepared;
   }
 

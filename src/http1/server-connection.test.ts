@@ -222,6 +222,7 @@ test('a stored response is one piece; its head is encoded once', () => {
   assert.equal(output.take(), 'HTTP/1.1 200 OK\r\netag: "1"\r\ncontent-length: 6\r\n\r\nstored');
   receive(GET);
   assert.equal(response.http1Head, head);
+  assert.equal(head!.buffer.byteLength, head!.length, 'it keeps no more memory than its own');
 });
 
 test('age and connection are added per answer; HEAD gets the same head', () => {

@@ -181,5 +181,10 @@ function mayHaveContent(status: number): boolean {
 function encodeStoredHead(stored: PreparedResponse): Uint8Array {
   const { status, fields, content } = stored;
   const length = mayHaveContent(status) ? `content-length: ${content.length}\r\n` : '';
-  return Buffer.from(`${statusLine(status)}${fieldLines(fields)}${length}`, 'latin1');
+  const text = `${statusLine(status)}${fieldLines(fields)}${length}`;
+  // Memory of its own: it is kept for as long as the response, and a piece of Node's pool would keep
+  // all of the pool's 64 KiB with it.
+  const head = Buffer.allocUnsafeSlow(text.length);
+  head.write(text, 'latin1');
+  return head;
 }
