@@ -12,8 +12,10 @@ import type { Identity } from './privileges.ts';
 /** The first descriptor after standard input, output, error and the IPC channel. */
 const FIRST_INHERITED_FD = 4;
 
-/** Starting and replacing workers is what the processors are for first. */
-const FILL_DELAY_MS = 1_000;
+/** Starting workers is what the processors are for first. */
+const FIRST_DELAY_MS = 1_000;
+/** Longer than a replacement takes, and short against the next death. */
+const NEXT_DELAY_MS = 200;
 
 export interface SpawnedWorker {
   readonly child: ChildProcess;
@@ -47,6 +49,7 @@ export class Standby {
   #isLoaded = false;
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
+  #delayMs = FIRST_DELAY_MS;
 
   constructor(spawn: () => SpawnedWorker) {
     this.#spawn = spawn;
@@ -63,16 +66,20 @@ export class Standby {
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#start();
-    }, FILL_DELAY_MS);
+    }, this.#delayMs);
     this.#timer.unref();
   }
 
-  /** The process, which is the caller's from now on; null when there is none that could begin. */
+  /**
+   * The process, which is the caller's from now on; null when there is none. One that still loads
+   * is ahead of any that would be started now.
+   */
   take(): SpawnedWorker | null {
-    const taken = this.#isLoaded ? this.#waiting : null;
+    const taken = this.#waiting;
     if (taken === null) return null;
-    for (const event of ['exit', 'error']) taken.child.removeAllListeners(event);
+    for (const event of ['exit', 'error', 'message']) taken.child.removeAllListeners(event);
     this.#forget();
+    this.#delayMs = NEXT_DELAY_MS;
     this.fill();
     return taken;
   }
@@ -98,6 +105,7 @@ export class Standby {
     // Without it, a replacement takes longer: no more than that is lost.
     const gone = () => {
       this.#forget();
+      this.#delayMs = FIRST_DELAY_MS;
       this.fill();
     };
     spawned.child.once('exit', gone);
