@@ -186,6 +186,9 @@ beside the capsule; see [triage reports](triage-report.md). \`--runs\` (3) is ho
 reproduce it is tried at first; a fault that comes only now and then is asked about as often as it takes.
 Stopped with Ctrl-C, the same command goes on where it was; \`--fresh\` begins anew.
 
+Over HTTP: \`GET /triage\` lists the reports beside the capsules, \`GET /triage?report=NAME\` is one of
+them; the page at \`/\` shows them.
+
 Exit codes: 0 a cause was found, 1 it did not happen again or nothing is to blame, 2 it could not be
 tried, 130 stopped.
 

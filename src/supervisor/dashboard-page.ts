@@ -3,6 +3,7 @@
  * reads only, and loads nothing from elsewhere.
  */
 import { createHash } from 'node:crypto';
+import { triageBody, triageScript, triageStyle } from './dashboard-triage.ts';
 
 const style = `
 :root{color-scheme:light dark;--line:light-dark(#d8dde3,#30363d);--dim:light-dark(#59636e,#9198a1);
@@ -27,7 +28,7 @@ td+td{text-align:right;padding-left:8px}
 .bad{color:var(--bad)}.good{color:var(--good)}
 form{margin:0 0 12px}input{font:inherit;padding:4px 8px;max-width:100%}button{font:inherit;padding:4px 12px}
 [hidden]{display:none}
-`;
+${triageStyle}`;
 
 const body = `
 <header><h1>sluice</h1><span id="state" role="status">asking …</span></header>
@@ -47,7 +48,7 @@ this page only, until it is closed.</p>
 <section><h2>Origins</h2><table id="origins"></table></section>
 <section><h2>Workers</h2><table id="workers"></table></section>
 <section><h2>Fuses and capsules</h2><table id="faults"></table></section>
-</main>
+${triageBody}</main>
 `;
 
 const script = `
@@ -173,12 +174,13 @@ function duration(seconds) {
 
 async function turn() {
   try {
-    const paths = ['/traffic', '/stats', '/origins', '/fuses', '/capsules'];
-    const [traffic, ...rest] = await Promise.all(paths.map(read));
+    const paths = ['/traffic', '/triage', '/stats', '/origins', '/fuses', '/capsules'];
+    const [traffic, triage, ...rest] = await Promise.all(paths.map(read));
     at('ask').hidden = true;
     at('all').hidden = false;
     at('state').className = '';
     showTraffic(traffic);
+    showTriage(triage);
     showState(...rest);
   } catch (error) {
     const isRefused = error instanceof Refused;
@@ -194,6 +196,7 @@ async function turn() {
   setTimeout(turn, 1000);
 }
 
+${triageScript}
 at('ask').addEventListener('submit', (event) => {
   event.preventDefault();
   token = at('token').value.trim();

@@ -23,6 +23,7 @@ import { LocalFlights, type LostFlights } from './local-flights.ts';
 import { killedForMemory, memoryKills } from './memory-kills.ts';
 import { stackOfCore, stackOfProcess } from './native-stack.ts';
 import { RefusedHellos } from './refused-hellos.ts';
+import { triageRoutes } from './triage-routes.ts';
 import { Watchdog, type Watched } from './watchdog.ts';
 
 /** How often fuses are looked at: their times are minutes. */
@@ -177,7 +178,7 @@ export class FaultDesk {
       summary: 'Where capsules are written.',
       get: () => success({ directory: this.#store.directory }),
     };
-    return [capsules, ...this.#fuses.routes()];
+    return [capsules, ...triageRoutes(this.#store.directory), ...this.#fuses.routes()];
   }
 
   /** The end is in order: nothing of what follows is a fault. */

@@ -1,11 +1,12 @@
 /** The page at the admin endpoint, as a browser shows it. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { startOrigin } from '../support/origins.ts';
 import { findProgram } from '../support/programs.ts';
+import { reportSample } from '../support/report-sample.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
@@ -99,4 +100,30 @@ test('nothing of another place can be in the page, nor the page in another', asy
   assert.match(policy, /frame-ancestors 'none'/);
   assert.doesNotMatch(policy, /unsafe/);
   assert.doesNotMatch(await response.text(), /https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
+});
+
+test('what a triage has found is on the page, with its evidence', { skip }, async () => {
+  const directory = temporaryDirectory();
+  const report = join(directory, 'triage-20261123T020000000Z-crash-4711');
+  mkdirSync(report);
+  writeFileSync(join(report, 'report.json'), JSON.stringify(reportSample));
+  mkdirSync(join(directory, 'triage-unfinished'));
+  const flags = ['--capsule-dir', directory];
+  await using sluice = await startSluice({ origin: origin.url, workers: 2, flags });
+  await withPage(sluice, async (page, faults) => {
+    const summary = page.getByRole('button', { name: /danger-x to blame/ });
+    await summary.click();
+    await until(async () => /danger-x off/.test(await textOf(page, 'report-evidence')), 'evidence');
+    assert.match(await textOf(page, 'report-facts'), /To blame: danger-x\. It does harm\./);
+    assert.match(await textOf(page, 'report-facts'), /Smallest trigger, 81 octets: a ClientHello/);
+    const show = process.env.SLUICE_SCREENSHOT_TRIAGE;
+    if (show !== undefined) await page.screenshot({ path: show, fullPage: true });
+    const width = await page.evaluate('document.documentElement.scrollWidth');
+    assert.ok(Number(width) <= 360, `${width} px wide`);
+    await page.getByRole('button', { name: 'Close' }).click();
+    assert.equal(await page.locator('#report').isVisible(), false);
+    assert.deepEqual(faults, []);
+  });
+  const answer = await fetch(`http://127.0.0.1:${sluice.adminPort}/triage?report=..%2Fx`);
+  assert.equal(answer.status, 404);
 });
