@@ -40,11 +40,11 @@ import {
   objectName,
   unframeContent,
 } from './record.ts';
-import { SegmentFiles } from './segment-files.ts';
+import { DIRECTORIES_BYTES, SegmentFiles } from './segment-files.ts';
 import { SegmentSpace } from './segment-space.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { SharedFetches } from './shared-fetches.ts';
-import { SharedState } from './shared-state.ts';
+import { SHARED_STATE_BYTES, SharedState } from './shared-state.ts';
 
 export interface DiskStoreOptions {
   readonly directory: string;
@@ -74,6 +74,9 @@ const FLUSH_MS_MAX = 5_000;
 
 /** How soon workers see each other's purges and replacements. */
 export const COHERENCE_MS = 50;
+
+/** Octets in the directory beside segments and index. */
+const FIXED_BYTES = SHARED_STATE_BYTES + DIRECTORIES_BYTES;
 
 const NOBODY: readonly StoreHit[] = Object.freeze([]);
 
@@ -110,7 +113,7 @@ export class DiskStore implements Store {
     this.files = new SegmentFiles(join(directory, 'segments'));
     this.index = new DiskIndex(join(directory, 'index'));
     this.space = new SegmentSpace(this.index, this.files, directory, {
-      capacityBytes,
+      capacityBytes: capacityBytes - FIXED_BYTES,
       // A segment must be able to take any response that shares one.
       segmentBytes: Math.max(
         options.segmentBytes ?? segmentBytesFor(capacityBytes, 1),
@@ -168,7 +171,7 @@ export class DiskStore implements Store {
   }
 
   get bytesUsed(): number {
-    return this.#closed ? 0 : this.index.bytesUsed;
+    return this.#closed ? 0 : this.index.bytesUsed + FIXED_BYTES;
   }
 
   get entryCount(): number {

@@ -13,6 +13,9 @@ const DESCRIPTORS_MAX = 256;
 /** Files per directory stay few for file systems that like it so. */
 const DIRECTORIES = 256;
 
+/** What the directories take by themselves, in the blocks that most file systems have. */
+export const DIRECTORIES_BYTES = DIRECTORIES * 4_096;
+
 /** What is tried without a thread: reads up to this length. */
 const RESIDENT_BYTES_MAX = 400_000;
 

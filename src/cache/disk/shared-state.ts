@@ -14,7 +14,8 @@ const LAYOUT = 3;
 
 /** The leases, then the removals, then the counters. */
 const COUNTERS_AT = LEASES_BYTES + REMOVALS_BYTES;
-const LENGTH = COUNTERS_AT + Math.ceil(GENERATIONS_BYTES / 8) * 8;
+/** Octets of the file. */
+export const SHARED_STATE_BYTES = COUNTERS_AT + Math.ceil(GENERATIONS_BYTES / 8) * 8;
 
 /** Stores open in this process, by path: their leases are no former process's. */
 const openHere = new Map<string, number>();
@@ -29,7 +30,7 @@ export class SharedState implements Disposable {
   private constructor(path: string, memory: SharedMemory, now: () => number) {
     this.#path = path;
     this.#memory = memory;
-    const { buffer } = memory.int32(0, LENGTH / 4);
+    const { buffer } = memory.int32(0, SHARED_STATE_BYTES / 4);
     this.#removals = new Removals(removalMemory(buffer, LEASES_BYTES), now);
     const counters = memory.int32(COUNTERS_AT, GENERATIONS_BYTES / 4);
     this.generations = new Generations(counters, this.#removals);
@@ -49,8 +50,8 @@ export class SharedState implements Disposable {
     const fd = openSync(`${path}-${LAYOUT}`, 'a+', 0o600);
     try {
       // Zeros; whoever comes second finds it done.
-      if (fstatSync(fd).size < LENGTH) ftruncateSync(fd, LENGTH);
-      return new SharedState(path, SharedMemory.open(fd, LENGTH), now);
+      if (fstatSync(fd).size < SHARED_STATE_BYTES) ftruncateSync(fd, SHARED_STATE_BYTES);
+      return new SharedState(path, SharedMemory.open(fd, SHARED_STATE_BYTES), now);
     } catch (error) {
       closeSync(fd);
       throw error;
