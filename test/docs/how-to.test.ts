@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import test from 'node:test';
+import test, { describe } from 'node:test';
 import { findProgram } from '../support/programs.ts';
 import { fencesOf, runPage } from './runnable-page.ts';
 
@@ -9,16 +9,19 @@ const howTo = readdirSync(new URL('how-to/', docs)).filter((name) => name.endsWi
 const missing = ['bash', 'curl', 'openssl'].filter((name) => findProgram(name) === null);
 const skip = missing.length > 0 ? `${missing.join(', ')} is not installed` : false;
 
-for (const file of ['tutorial.md', ...howTo.map((name) => `how-to/${name}`)]) {
-  const fences = fencesOf(readFileSync(new URL(file, docs), 'utf8'));
-  const runnable = fences.filter(({ words }) => words[1] === 'runnable');
-  if (runnable.length === 0) continue;
-  test(`every command of docs/${file} works as it says`, { skip }, async (t) => {
-    const { commands, skipped } = await runPage(fences);
-    if (skipped === '') assert.equal(commands, runnable.length);
-    else t.skip(`${skipped}: ran ${commands} of ${runnable.length} commands`);
-  });
-}
+// Pages wait more than they work, each in a directory and on ports of its own.
+describe('the commands on the pages', { concurrency: 3 }, () => {
+  for (const file of ['tutorial.md', ...howTo.map((name) => `how-to/${name}`)]) {
+    const fences = fencesOf(readFileSync(new URL(file, docs), 'utf8'));
+    const runnable = fences.filter(({ words }) => words[1] === 'runnable');
+    if (runnable.length === 0) continue;
+    test(`every command of docs/${file} works as it says`, { skip }, async (t) => {
+      const { commands, skipped } = await runPage(fences);
+      if (skipped === '') assert.equal(commands, runnable.length);
+      else t.skip(`${skipped}: ran ${commands} of ${runnable.length} commands`);
+    });
+  }
+});
 
 const page = (info: string, text: string) => fencesOf(`\`\`\`${info}\n${text}\n\`\`\`\n`);
 

@@ -44,7 +44,8 @@ export function fencesOf(page: string): Fence[] {
 /** Ports that the pages use for sluice and for origins. */
 const PORTS = ['3000', '3001', '3002', '8080', '8081', '8443'];
 
-const COMMAND_TIMEOUT_MS = 20_000;
+/** A triage asks a hundred questions, on a machine that runs other tests meanwhile. */
+const COMMAND_TIMEOUT_MS = 60_000;
 
 export interface PageRun {
   readonly commands: number;
