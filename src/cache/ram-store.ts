@@ -89,9 +89,8 @@ export class RamStore implements Store {
   /** Something was removed, here or in another process: perhaps of this key. */
   #recheck(slot: Slot): void {
     const generation = this.#generations.ofTarget(slot.key);
-    for (const entry of [...slot.hits]) {
-      const { requestTimeMs } = entry.response;
-      if (this.#generations.isRemoved(slot.key, requestTimeMs)) this.#drop(entry);
+    if (this.#generations.mayBeRemoved(slot.key, slot.generation)) {
+      for (const entry of [...slot.hits]) this.#drop(entry);
     }
     slot.generation = generation;
   }
@@ -248,13 +247,21 @@ export class RamStore implements Store {
     return true;
   }
 
-  /** Stores complete content; the hit, or undefined when there is no room. */
-  adopt(key: string, response: StoredResponse, content: MemoryContent): StoreHit | undefined {
+  /**
+   * Stores complete content; the hit, or undefined when there is no room. It was not removed when
+   * the key's counter was at `generation`.
+   */
+  adopt(
+    key: string,
+    response: StoredResponse,
+    content: MemoryContent,
+    generation: number,
+  ): StoreHit | undefined {
     if (this.#closed) return undefined;
     // The older one goes even if there is no room for this one: it is no longer right.
     this.forgetVariant(key, response);
     if (content.length > this.#contentMax) return undefined;
-    const slot = this.#slots.get(key) ?? this.#newSlot(key);
+    const slot = this.#slots.get(key) ?? this.#newSlot(key, generation);
     const entry = new RamEntry(slot, response, content, responseBytes(key, response));
     entry.bytes += content.capacity;
     if (!this.#queue.makeRoom(entry.bytes, this.#fillBytes)) return undefined;
@@ -294,10 +301,8 @@ export class RamStore implements Store {
     this.#queue.add(entry);
   }
 
-  #newSlot(key: string): Slot {
-    const place = this.#generations.placeOf(key);
-    // Another number than the counter's: what came before the slot was made is looked up at once.
-    return new Slot(this, key, place, (this.#generations.at(place) - 1) | 0);
+  #newSlot(key: string, generation: number): Slot {
+    return new Slot(this, key, this.#generations.placeOf(key), generation);
   }
 
   #drop(entry: RamEntry): void {
@@ -475,7 +480,7 @@ class RamFill implements ContentWriter, StoreHit {
     this.content.complete();
     this.#store.release(this, this.#reserved);
     if (this.isDropped || this.#store.isOutdated(this)) return;
-    this.#store.adopt(this.key, this.response, this.content);
+    this.#store.adopt(this.key, this.response, this.content, this.generation);
   }
 
   cut(): void {
@@ -485,7 +490,7 @@ class RamFill implements ContentWriter, StoreHit {
     const kept = part === null ? null : this.content.copy();
     this.abort();
     if (part === null || kept === null || this.#store.isOutdated(this)) return;
-    this.#store.adopt(this.key, part, kept);
+    this.#store.adopt(this.key, part, kept, this.generation);
   }
 
   abort(): void {

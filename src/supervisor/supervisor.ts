@@ -4,6 +4,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
+import { GENERATIONS_BYTES } from '../cache/generations.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.ts';
@@ -87,6 +88,7 @@ export class Supervisor {
   readonly #flightsOffset: number;
   readonly #ratesOffset: number;
   readonly #boardOffset: number;
+  readonly #removalsOffset: number;
   readonly #metrics: Metrics;
   readonly #startedAtMs = Date.now();
   readonly #cache: CacheControl;
@@ -118,7 +120,8 @@ export class Supervisor {
     this.#ratesOffset = this.#strikesOffset + strikeRegisterBytes();
     // Whole pages: what a worker has not touched takes no memory.
     this.#boardOffset = this.#ratesOffset + rateRegionBytes();
-    this.#flightsOffset = Math.ceil((this.#boardOffset + boardWords * 4) / 4096) * 4096;
+    this.#removalsOffset = this.#boardOffset + boardWords * 4;
+    this.#flightsOffset = Math.ceil((this.#removalsOffset + GENERATIONS_BYTES) / 4096) * 4096;
     const flightsBytes = input.options.workers * flightRegionBytes;
     this.#memory = SharedMemory.create('sluice-shared', this.#flightsOffset + flightsBytes);
     randomFillSync(this.#memory.bytes, this.#ratesOffset, RATE_SECRET_BYTES);
@@ -415,6 +418,7 @@ export class Supervisor {
         refusedHellos: [],
         ratesOffset: this.#ratesOffset,
         boardOffset: this.#boardOffset,
+        removalsOffset: this.#removalsOffset,
         tickets: ring,
       }),
     );

@@ -1,6 +1,7 @@
 /** Puts one worker together from its setup: metrics, access log, sampler, and the worker itself. */
 
 import { systemClock } from '../base/clock.ts';
+import { GENERATIONS_BYTES } from '../cache/generations.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
@@ -82,6 +83,7 @@ export async function assembleWorker(
     strikes,
     rates,
     board: memory.int32(setup.boardOffset, boardWords),
+    removals: memory.int32(setup.removalsOffset, GENERATIONS_BYTES / 4),
     metrics,
     accessLog: logs.access,
     recorder: flights.recorder,

@@ -2,6 +2,7 @@
 import { UsageError } from '../base/errors.ts';
 import type { Store } from '../cache/contract.ts';
 import { segmentBytesFor } from '../cache/disk/limits.ts';
+import { Generations } from '../cache/generations.ts';
 import { RamStore } from '../cache/ram-store.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -17,17 +18,28 @@ export interface WorkerCache {
   close(): Promise<void>;
 }
 
-/** Throws UsageError when the directory cannot be used. */
-export async function openCache(options: SluiceOptions, metrics: Metrics): Promise<WorkerCache> {
+/**
+ * Throws UsageError when the directory cannot be used. `removals` are in memory that all workers
+ * share: those that cache apart learn from them what others have removed.
+ */
+export async function openCache(
+  options: SluiceOptions,
+  metrics: Metrics,
+  removals: Int32Array,
+): Promise<WorkerCache> {
   const memoryBytes = Math.floor(options.cacheMemoryBytes / options.workers);
   if (options.cacheDirectory === '' || options.cacheSizeBytes === 0) {
-    return memoryCache(memoryBytes, metrics);
+    return memoryCache(memoryBytes, metrics, new Generations(removals));
   }
   return diskCache(options, memoryBytes, metrics);
 }
 
-function memoryCache(capacityBytes: number, metrics: Metrics): WorkerCache {
-  const store = new RamStore({ capacityBytes });
+function memoryCache(
+  capacityBytes: number,
+  metrics: Metrics,
+  generations: Generations,
+): WorkerCache {
+  const store = new RamStore({ capacityBytes, generations });
   const countMemory = memoryCounter(store, metrics);
   return {
     store,

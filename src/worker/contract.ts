@@ -42,6 +42,8 @@ export interface WorkerSetup {
   readonly ratesOffset: number;
   /** Where what the workers share about origins begins (proxy/upstream/board.ts). */
   readonly boardOffset: number;
+  /** Where what has been removed from caches begins (cache/generations.ts). */
+  readonly removalsOffset: number;
   /** The same for all workers, so that each resumes what another began. */
   readonly tickets: TicketRing;
 }
@@ -194,6 +196,8 @@ export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex'
   readonly rates: { readonly words: Int32Array; readonly secret: Uint8Array };
   /** What the workers share about origins. */
   readonly board: Int32Array;
+  /** What has been removed from the caches of all (cache/generations.ts). */
+  readonly removals: Int32Array;
   readonly purgeEverywhere: PurgeEverywhere;
 }
 

@@ -32,7 +32,7 @@ const DRAIN_POLL_MS = 20;
 
 /** Resolves when the cache is open: the sockets were bound and listening before the worker began. */
 export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
-  return new Worker(input, await openCache(input.options, input.metrics));
+  return new Worker(input, await openCache(input.options, input.metrics, input.removals));
 }
 
 class Worker implements RunningWorker {

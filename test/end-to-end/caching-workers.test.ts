@@ -196,30 +196,35 @@ test('who asks after an unsafe request, in whichever worker, gets what came afte
   for (const each of [...byWorker.values()].flat()) each[Symbol.dispose]();
 });
 
-test('who has changed something sees the change, whichever workers serve the requests', async () => {
-  // Answered at once, each time anew.
-  const answer = (request: IncomingMessage, response: ServerResponse) => {
-    response.setHeader('Cache-Control', 'max-age=60');
-    response.end(String(serial.asked(request.url!).length));
-  };
-  await using serial = await startOrigin(answer);
-  await using own = await startSluice({ origin: serial.url, workers: WORKERS });
-  const ask = async (method: string, target: string): Promise<string> => {
-    const connection = await RawConnection.open(own.httpPort);
-    connection.send(`${method} ${target} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n`);
-    const { content } = await connection.response();
-    connection[Symbol.dispose]();
-    return content;
-  };
-  for (let i = 0; i < 40; i++) {
-    const target = `/changed/${i}`;
-    await ask('GET', target);
-    // Every other time another worker may have it in memory.
-    if (i % 2 === 0) await ask('GET', target);
-    const changed = await ask('POST', target);
-    assert.ok(Number(await ask('GET', target)) > Number(changed), `round ${i}: an old response`);
-  }
-});
+for (const [name, flags] of [
+  ['that share a cache', []],
+  // Too small to be divided.
+  ['each with its memory', ['--cache-size', '8MiB']],
+] as const) {
+  test(`who has changed something sees the change in all workers ${name}`, async () => {
+    // Answered at once, each time anew.
+    const answer = (request: IncomingMessage, response: ServerResponse) => {
+      response.setHeader('Cache-Control', 'max-age=60');
+      response.end(String(serial.asked(request.url!).length));
+    };
+    await using serial = await startOrigin(answer);
+    await using own = await startSluice({ origin: serial.url, workers: WORKERS, flags });
+    const ask = async (method: string, target: string): Promise<string> => {
+      using connection = await RawConnection.open(own.httpPort);
+      const rest = 'HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n';
+      connection.send(`${method} ${target} ${rest}`);
+      return (await connection.response()).content;
+    };
+    for (let i = 0; i < 30; i++) {
+      const target = `/changed/${i}`;
+      await ask('GET', target);
+      // Every other time more workers may have it in memory.
+      if (i % 2 === 0) for (let more = 0; more < 3; more++) await ask('GET', target);
+      const changed = await ask('POST', target);
+      assert.ok(Number(await ask('GET', target)) > Number(changed), `round ${i}: an old response`);
+    }
+  });
+}
 
 test('who leaves a response that others read, in whichever worker, does not end it', async () => {
   const target = '/left';

@@ -224,10 +224,12 @@ export class DiskStore implements Store {
     entry: IndexEntry,
   ): StoreHit | undefined {
     this.#places.set(response, placeOf(entry));
+    const generation = this.#generations.ofTarget(key);
+    if (this.#isRemoved(key, response)) return undefined;
     const newer = this.memory
       .peek(key)
       .some((hit) => isSamePlace(hit.response, response) && byReceipt(hit, { response }) < 0);
-    return newer ? undefined : this.memory.adopt(key, response, content);
+    return newer ? undefined : this.memory.adopt(key, response, content, generation);
   }
 
   /** Hits from memory and from the index: of one variant the more recent. */
@@ -379,7 +381,7 @@ export class DiskStore implements Store {
       return;
     }
     if (fill.segment === 0) {
-      const adopted = this.memory.adopt(key, response, fill.content);
+      const adopted = this.memory.adopt(key, response, fill.content, fill.generation);
       this.#persist(key, response, fill.content.whole!, fill, adopted ?? fill);
       return;
     }
