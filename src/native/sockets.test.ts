@@ -48,13 +48,13 @@ describe('native sockets', () => {
     buffer.bytes.write('two three');
     assert.equal(sendNative(ours, buffer, 3), 3);
     assert.equal(sendNativeFrom(ours, buffer, 4, 5), 5);
-    await sleep(1);
+    await sleep(20);
     buffer.bytes.fill(0);
     assert.equal(peek(theirs, buffer), 1);
     assert.equal(receive(theirs, buffer, 64), 11);
     assert.equal(buffer.bytes.toString('latin1', 0, 11), 'onetwothree');
     assert.equal(shutdownSending(ours), 0);
-    await sleep(1);
+    await sleep(20);
     assert.equal(receive(theirs, buffer, 64), 0);
     assert.equal(sendNative(ours, buffer, 1), -Errno.EPIPE);
     close();

@@ -145,6 +145,7 @@ describe('a socket', () => {
     client.socket.write(Buffer.from('patience'));
     client.socket.shutdownWrite();
     await client.saw('connect');
+    await eventually(() => served.length === 1, 'the connection is accepted');
     await sleep(30);
     assert.deepEqual(served[0]!.events, []);
     served[0]!.socket.resumeReading();
@@ -196,9 +197,11 @@ describe('backpressure', () => {
     });
     client.socket.pauseReading();
     await client.saw('connect');
+    await eventually(
+      () => (served[0]?.socket.pendingBytes ?? 0) > OUTPUT_HIGH_WATER_BYTES,
+      'the writer was told to wait',
+    );
     await sleep(50);
-    const pending = served[0]!.socket.pendingBytes;
-    assert.ok(pending > OUTPUT_HIGH_WATER_BYTES, 'the writer was told to wait');
     assert.ok(nativeBytesLive() - bytesBefore < 4 << 20, 'native memory stays small');
     client.socket.resumeReading();
     client.whenEnded = () => client.socket.shutdownWrite();

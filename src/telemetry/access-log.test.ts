@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { until } from '../../test/support/waiting.ts';
 import { type AccessLogOptions, openAccessLog } from './access-log.ts';
 import { accessLogLine } from './access-log-line.ts';
 import { type ExchangeSummary, emptySummary } from './exchange-summary.ts';
@@ -122,7 +123,7 @@ test('after reopening lines go to the new file', () =>
   withLog({}, async (file, _dropped, options) => {
     const log = openAccessLog(options);
     log.write(summary({ path: '/before' }));
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await until(() => readFileSync(file, 'utf8') !== '', 'the first line');
     renameSync(file, `${file}.1`);
     log.reopen();
     log.write(summary({ path: '/after' }));

@@ -2,12 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { PATIENCE_MS } from '../support/waiting.ts';
 
 export const launcher = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
 export const repository = fileURLToPath(new URL('../../', import.meta.url));
 
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 2 * PATIENCE_MS;
 // What a test leaves behind is not the user's: every process that it starts inherits this.
 process.env.XDG_STATE_HOME = temporaryDirectory();
 
@@ -103,9 +104,9 @@ export function watch(child: ChildProcess): SluiceProcess {
   };
 }
 
-/** Polls until the condition holds; rejects after ten seconds. */
+/** Polls until the condition holds; rejects when it never does. */
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + PATIENCE_MS;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error('it never came true');
     await new Promise((resolve) => setTimeout(resolve, 20));

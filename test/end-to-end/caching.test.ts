@@ -8,8 +8,16 @@ import { sleep, until } from '../support/waiting.ts';
 /**
  * The query says what the response bears: `?cc=max-age=60` is Cache-Control, `etag`, `vary`, `type`,
  * `expires`, `age`, `cookie`, `status` likewise; `ms` delays it and `size` is its length.
- * `etag=%22x%22` is also compared with If-None-Match.
+ * `etag=%22x%22` is also compared with If-None-Match, and `cc304` is the Cache-Control of that answer.
+ * With `first=1` all but the first response to this target wait until `release` is called.
  */
+const held = new Map<string, (() => void)[]>();
+
+/** Lets go what `first=1` holds back. */
+function release(path: string): void {
+  for (const answer of held.get(path) ?? []) answer();
+}
+
 const origin: Origin = await startOrigin((request, response) => {
   const { searchParams: query } = new URL(request.url!, 'http://origin');
   const fields = {
@@ -27,22 +35,25 @@ const origin: Origin = await startOrigin((request, response) => {
   }
   response.setHeader('X-Serial', origin.seen.length);
   request.resume();
-  setTimeout(
-    () => {
-      const etag = query.get('etag');
-      if (etag !== null && request.headers['if-none-match'] === etag) {
-        response.writeHead(304).end();
-        return;
-      }
-      response.statusCode = Number(query.get('status') ?? 200);
-      const size = query.get('size');
-      const language = request.headers['accept-language'] ?? '';
-      response.end(
-        size === null ? `content ${language}` : Buffer.alloc(Number(size), '0123456789'),
-      );
-    },
-    Number(query.get('ms') ?? 0),
-  );
+  const answer = () => {
+    const etag = query.get('etag');
+    if (etag !== null && request.headers['if-none-match'] === etag) {
+      const control = query.get('cc304');
+      response.writeHead(304, control === null ? {} : { 'Cache-Control': control }).end();
+      return;
+    }
+    response.statusCode = Number(query.get('status') ?? 200);
+    const size = query.get('size');
+    const language = request.headers['accept-language'] ?? '';
+    response.end(size === null ? `content ${language}` : Buffer.alloc(Number(size), '0123456789'));
+  };
+  const waiting = held.get(request.url!);
+  if (query.get('first') === '1' && waiting !== undefined) {
+    waiting.push(answer);
+    return;
+  }
+  held.set(request.url!, []);
+  setTimeout(answer, Number(query.get('ms') ?? 0));
 });
 const sluice = await startSluice({ origin: origin.url, flags: ['--cache-size', '64MiB'] });
 test.after(async () => {
@@ -84,8 +95,8 @@ test('a fresh response is served again without the origin, and says its age', as
   assert.equal(first.fields.get('age'), undefined);
   await sleep(1_100);
   const second = await ask(path);
-  assert.match(second.cacheStatus, /^sluice; hit; ttl=5[789]\b/);
-  assert.match(second.fields.get('age')!, /^[12]$/);
+  assert.match(second.cacheStatus, /^sluice; hit; ttl=5\d\b/);
+  assert.match(second.fields.get('age')!, /^[1-9]$/);
   assert.equal(second.content, first.content);
   assert.equal(second.fields.get('date'), first.fields.get('date'));
   assert.equal(origin.asked(path).length, 1);
@@ -94,7 +105,7 @@ test('a fresh response is served again without the origin, and says its age', as
 test('an Age from before us counts (RFC 9111 §4.2.3)', async () => {
   const path = target({ cc: 'max-age=60', age: '30' });
   await ask(path);
-  assert.match((await ask(path)).fields.get('age')!, /^3[01]$/);
+  assert.match((await ask(path)).fields.get('age')!, /^3\d$/);
   await assertStored({ cc: 'max-age=60', age: '60' }, false);
 });
 
@@ -184,7 +195,7 @@ test('a conditional request is answered 304 from the cache (§4.3.2)', async () 
 });
 
 test('a stale response is confirmed by 304 and fresh again (§4.3.3, §4.3.4)', async () => {
-  const path = target({ cc: 'max-age=1', etag: '"v1"' });
+  const path = target({ cc: 'max-age=1', etag: '"v1"', cc304: 'max-age=60' });
   const first = await ask(path);
   await sleep(2_100);
   const second = await ask(path);
@@ -302,13 +313,11 @@ test('50 requests at once for one thing ask the origin once', async () => {
 });
 
 test('requests that waited for something uncacheable are not made to queue', async () => {
-  const path = target({ cc: 'no-store', ms: '200' });
-  const startedMs = performance.now();
-  const answers = await Promise.all(Array.from({ length: 50 }, () => ask(path)));
-  const tookMs = performance.now() - startedMs;
-  assert.ok(answers.every((answer) => answer.status === 200));
-  // One wait and one fetch are 400 ms; one after the other they would be 10,000.
-  assert.ok(tookMs < 4_000, `took ${Math.round(tookMs)} ms`);
+  const path = target({ cc: 'no-store', ms: '200', first: '1' });
+  const asking = Array.from({ length: 50 }, () => ask(path));
+  await until(() => held.get(path)?.length === 49, 'all others at once');
+  release(path);
+  for (const { status } of await Promise.all(asking)) assert.equal(status, 200);
 });
 
 test('the client who began a fetch may leave, and those who joined still get it', async () => {
@@ -323,14 +332,13 @@ test('the client who began a fetch may leave, and those who joined still get it'
 });
 
 test('stale-while-revalidate: the stale response at once, a fresh one next (RFC 5861 §3)', async () => {
-  const path = target({ cc: 'max-age=1, stale-while-revalidate=60', ms: '200' });
+  const path = target({ cc: 'max-age=1, stale-while-revalidate=60', first: '1' });
   await ask(path);
   await sleep(2_100);
-  const startedMs = performance.now();
-  const stale = await ask(path);
-  assert.ok(performance.now() - startedMs < 150, 'it did not wait for the origin');
-  assert.equal(stale.status, 200);
-  await until(() => origin.asked(path).length === 2, 'the revalidation');
+  // The origin does not answer yet: who waited for it would wait for ever.
+  assert.equal((await ask(path)).status, 200);
+  await until(() => held.get(path)?.length === 1, 'the revalidation');
+  release(path);
   await until(async () => isHit.test((await ask(path)).cacheStatus), 'a fresh response');
 });
 
@@ -357,11 +365,11 @@ test('stale-if-error: a stale response rather than an error (RFC 5861 §4)', asy
   };
   assert.match(
     (await statusOf())!,
-    /^sluice; fwd=stale; fwd-status=503; ttl=-\d; detail=stale-if-error$/,
+    /^sluice; fwd=stale; fwd-status=503; ttl=-\d+; detail=stale-if-error$/,
   );
   dying.server.closeAllConnections();
   dying.server.close();
-  assert.match((await statusOf())!, /^sluice; fwd=stale; ttl=-\d; detail=stale-if-error$/);
+  assert.match((await statusOf())!, /^sluice; fwd=stale; ttl=-\d+; detail=stale-if-error$/);
 });
 
 test('hits, misses and the cache’s size are counted', async () => {

@@ -59,12 +59,12 @@ test('the page shows what happens, while it happens', { skip }, async () => {
       const rate = Number.parseFloat(await textOf(page, 'rate'));
       return rate > 0 && /%/.test(await textOf(page, 'hits'));
     };
-    await until(seen, 'a rate of requests and a ratio of hits', 20_000);
+    await until(seen, 'a rate of requests and a ratio of hits');
     assert.match(await textOf(page, 'statuses'), /2xx/);
     assert.match((await page.locator('#rate-line polyline').getAttribute('points')) ?? '', /,/);
     if (show !== undefined) await page.screenshot({ path: show, fullPage: true });
     // It ends, and the page goes on showing what is.
-    await until(async () => (await textOf(page, 'rate')) === '0', 'the rate to fall', 20_000);
+    await until(async () => (await textOf(page, 'rate')) === '0', 'the rate to fall');
     const width = await page.evaluate('document.documentElement.scrollWidth');
     assert.ok(Number(width) <= 360, `${width} px wide`);
     assert.deepEqual(faults, []);

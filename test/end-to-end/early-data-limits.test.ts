@@ -223,7 +223,7 @@ test('early data that trickles in, or stops inside a request, ends with the hand
     const late = () =>
       sluice.sum('sluice_tls_handshake_failures_total', { code: 'tls-handshake-timeout' });
     // The handshake's deadline is 10 s, however its octets come.
-    await until(async () => (await late()) >= 2, 'both to be given up', 20_000);
+    await until(async () => (await late()) >= 2, 'both to be given up');
     assert.deepEqual([...origin.asked('/slow'), ...origin.asked('/cut')], []);
     // What was set aside for them is free again.
     const { keep } = await session('plain.test');

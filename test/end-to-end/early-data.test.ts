@@ -327,7 +327,7 @@ test('early data followed by silence does not hold the server', { skip }, async 
     const code = 'tls-handshake-timeout';
     const failed = () => sluice.sum('sluice_tls_handshake_failures_total', { code });
     const before = await failed();
-    await until(async () => (await failed()) > before, 'the handshake to be given up', 15_000);
+    await until(async () => (await failed()) > before, 'the handshake to be given up');
     assert.equal(origin.asked(path).length, 0);
   } finally {
     await client.end();

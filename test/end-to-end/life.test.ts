@@ -3,7 +3,7 @@ import test from 'node:test';
 import { startOrigin } from '../support/origins.ts';
 import { RawConnection } from '../support/raw-connection.ts';
 import { startSluice } from '../support/sluice.ts';
-import { sleep, until } from '../support/waiting.ts';
+import { until } from '../support/waiting.ts';
 
 const GET = 'GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
@@ -18,21 +18,19 @@ for (const workers of [1, 2]) {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const name = `${signal} lets running requests finish, then ends with 0 (${workers} workers)`;
     test(name, async () => {
-      await using sluice = await startSluice({ origin: origin.url, workers });
+      const flags = ['--drain-timeout', '10m'];
+      await using sluice = await startSluice({ origin: origin.url, workers, flags });
       using busy = await RawConnection.open(sluice.httpPort);
       using idle = await RawConnection.openTls(sluice.httpsPort);
       const asked = origin.asked('/after/500').length;
       busy.send('GET /after/500 HTTP/1.1\r\nHost: a.example\r\n\r\n');
       await until(() => origin.asked('/after/500').length > asked, 'the origin to be asked');
       sluice.signal(signal);
-      const startedMs = performance.now();
       assert.equal((await busy.response()).content, 'ok');
       busy.end();
+      // The drain's time-out is ten minutes: an idle connection must not use it up.
       assert.equal(await sluice.end(), 0);
       await idle.closed();
-      // The drain's time-out is 8 s: an idle connection must not use it up.
-      const tookMs = performance.now() - startedMs;
-      assert.ok(tookMs < 4_000, `took ${Math.round(tookMs)} ms`);
     });
   }
 }
@@ -68,7 +66,7 @@ test('metrics come as Prometheus text', async () => {
   await using sluice = await startSluice({ origin: origin.url });
   using connection = await RawConnection.open(sluice.httpPort);
   await connection.request(GET);
-  await sleep(50);
+  await until(async () => (await sluice.sum('sluice_requests_total')) === 1, 'it to be counted');
   const response = await fetch(`http://127.0.0.1:${sluice.adminPort}/metrics`);
   assert.match(response.headers.get('content-type')!, /^text\/plain; version=0\.0\.4/);
   const text = await response.text();

@@ -68,7 +68,7 @@ test('SIGHUP reloads, and a replaced worker has what is in force', async () => {
   await using _ = sluice;
   write(`origin: ${second.url}\n`);
   sluice.signal('SIGHUP');
-  await until(() => /reload: done/.test(sluice.output), 'the reload', 20_000);
+  await until(() => /reload: done/.test(sluice.output), 'the reload');
   const [victim] = await sluice.workerPids();
   process.kill(victim!, 'SIGKILL');
   await until(async () => !(await sluice.workerPids()).includes(victim!), 'the replacement');

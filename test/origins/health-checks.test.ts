@@ -158,7 +158,7 @@ test('one worker of a machine checks, all obey; when it is gone another one goes
     return other;
   })();
   a.state.status = 200;
-  await until(() => stateOf(second, 0) === 'up', 'the second to check', 20_000);
+  await until(() => stateOf(second, 0) === 'up', 'the second to check');
 });
 
 test('a group that begins, as after a reload, leaves alone what is known to be unwell', async () => {

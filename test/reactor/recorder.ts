@@ -5,7 +5,7 @@ import type { SluiceError } from '../../src/base/errors.ts';
 import type { NativeBuffer } from '../../src/native/memory.ts';
 import type { SocketHandler, StreamSocket } from '../../src/reactor/contract.ts';
 
-const WAIT_MS_MAX = 10_000;
+const WAIT_MS_MAX = 30_000;
 
 export class Recorder implements SocketHandler {
   /** `connect`, `data`, `end`, `drain`, `close` or `close CODE`, repeated data once. */

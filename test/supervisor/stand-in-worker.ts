@@ -29,15 +29,15 @@ function answer(input: WorkerInput, request: IncomingMessage, response: ServerRe
   const url = new URL(request.url ?? '/', 'http://stand-in');
   if (url.pathname === '/die') process.exit(3);
   response.setHeader('Connection', 'close');
-  setTimeout(
-    () => {
-      response.end(JSON.stringify({ pid: process.pid, workerIndex: input.workerIndex }));
-      const summary = { ...emptySummary(), method: 'GET', path: url.pathname, status: 200 };
-      input.metrics.exchangeFinished(summary);
-      input.accessLog.write(summary);
-    },
-    Number(url.searchParams.get('ms') ?? 0),
-  );
+  const delayMs = Number(url.searchParams.get('ms') ?? 0);
+  // So that a test knows that it is being worked on.
+  if (delayMs > 0) response.writeProcessing();
+  setTimeout(() => {
+    response.end(JSON.stringify({ pid: process.pid, workerIndex: input.workerIndex }));
+    const summary = { ...emptySummary(), method: 'GET', path: url.pathname, status: 200 };
+    input.metrics.exchangeFinished(summary);
+    input.accessLog.write(summary);
+  }, delayMs);
 }
 
 async function drain(servers: readonly Server[], timeoutMs: number): Promise<void> {

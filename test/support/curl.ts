@@ -11,7 +11,7 @@ export interface CurlResult {
 /** Runs curl; rejects with its words when it fails. Verifies nothing about certificates. */
 export async function curl(url: string, ...words: readonly string[]): Promise<CurlResult> {
   const all = ['--silent', '--show-error', '--insecure', '--include', '--max-time', '15'];
-  const { code, text, stderr } = await run('curl', [...all, ...words, url], { timeoutMs: 20_000 });
+  const { code, text, stderr } = await run('curl', [...all, ...words, url]);
   if (code !== 0) throw new Error(`curl ${words.join(' ')} ${url} failed (${code}): ${stderr}`);
   return lastResponse(text);
 }

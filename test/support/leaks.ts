@@ -31,14 +31,10 @@ export async function assertAllClosed(
   const allowed = (kind: string) =>
     (before[kind] ?? 0) + (kind === 'mapping' ? OUTPUT_CHUNKS_KEPT_MAX : 0);
   let now = before;
-  await until(
-    async () => {
-      now = alive(await proxy.stats());
-      return Object.entries(now).every(([kind, count]) => count <= allowed(kind));
-    },
-    'all counters to return',
-    15_000,
-  ).catch(() => assert.deepEqual(now, before));
+  await until(async () => {
+    now = alive(await proxy.stats());
+    return Object.entries(now).every(([kind, count]) => count <= allowed(kind));
+  }, 'all counters to return').catch(() => assert.deepEqual(now, before));
 }
 
 /** Looks at the event loop's delay until stopped; then tells the largest, in seconds. */

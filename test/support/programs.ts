@@ -2,6 +2,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { PATIENCE_MS } from './waiting.ts';
 
 const searchPath = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
 
@@ -70,7 +71,7 @@ export async function run(
     env?: NodeJS.ProcessEnv;
   } = {},
 ): Promise<RunResult> {
-  const { input = '', timeoutMs = 15_000, ...spawnOptions } = options;
+  const { input = '', timeoutMs = PATIENCE_MS, ...spawnOptions } = options;
   const child = start(command, words, { ...spawnOptions, stdio: 'pipe' });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];

@@ -2,7 +2,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { asResponse, type Response, readMessage } from './messages.ts';
-import { until, within } from './waiting.ts';
+import { PATIENCE_MS, until, within } from './waiting.ts';
 
 export class RawConnection implements Disposable {
   readonly socket: Socket | TLSSocket;
@@ -102,7 +102,7 @@ export class RawConnection implements Disposable {
   }
 
   /** Resolves when the peer has closed, with all that came before it. */
-  async closed(timeoutMs = 10_000): Promise<string> {
+  async closed(timeoutMs = PATIENCE_MS): Promise<string> {
     await until(() => this.isEnded, 'the peer to close', timeoutMs);
     const rest = this.unread;
     this.#offset += rest.length;

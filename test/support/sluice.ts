@@ -100,7 +100,7 @@ export class RunningSluice implements AsyncDisposable {
 
   /** Resolves with the exit code when it has ended by itself or by a signal sent before. */
   end(): Promise<number | string> {
-    return within(ended(this.#child), 'sluice to end', 15_000);
+    return within(ended(this.#child), 'sluice to end');
   }
 
   /** SIGTERM, and its exit code. */
@@ -130,16 +130,12 @@ export async function startSluice(settings: SluiceSettings): Promise<RunningSlui
       output += bytes.toString();
     });
   }
-  await until(
-    () => {
-      if (child.exitCode !== null || child.signalCode !== null) {
-        throw new Error(`sluice ended at its start (${child.exitCode}):\n${output}`);
-      }
-      return /^ +cert /m.test(output);
-    },
-    `sluice to serve; it printed: ${output}`,
-    20_000,
-  );
+  await until(() => {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      throw new Error(`sluice ended at its start (${child.exitCode}):\n${output}`);
+    }
+    return /^ +cert /m.test(output);
+  }, `sluice to serve; it printed: ${output}`);
   return new RunningSluice(child, () => output);
 }
 

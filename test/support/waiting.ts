@@ -5,8 +5,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export { sleep };
 
+/**
+ * How long a test waits before it fails. Nobody waits so long on a quiet machine; on a busy one a test
+ * that gives up sooner tells of the machine, not of sluice.
+ */
+export const PATIENCE_MS = 30_000;
+
 /** Rejects when the promise has not settled in time. */
-export async function within<T>(promise: Promise<T>, what: string, timeoutMs = 10_000): Promise<T> {
+export async function within<T>(
+  promise: Promise<T>,
+  what: string,
+  timeoutMs = PATIENCE_MS,
+): Promise<T> {
   const over = AbortSignal.timeout(timeoutMs);
   const { promise: late, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(new Error(`waited ${timeoutMs} ms for ${what}`));
@@ -22,7 +32,7 @@ export async function within<T>(promise: Promise<T>, what: string, timeoutMs = 1
 export async function until<T>(
   ask: () => T | undefined | false | Promise<T | undefined | false>,
   what: string,
-  timeoutMs = 10_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
