@@ -27,7 +27,8 @@ export async function conclude(perform: () => Promise<number>): Promise<void> {
 
 async function perform(words: readonly string[]): Promise<number> {
   const [first = ''] = words;
-  if (Object.hasOwn(commands, first) && !words.includes('--help')) {
+  if (Object.hasOwn(commands, first)) {
+    if (words.includes('--help')) return helpOf(first);
     const command = await commands[first]!();
     return written(await command(words.slice(1)));
   }
@@ -50,6 +51,15 @@ async function perform(words: readonly string[]): Promise<number> {
       return demo(commandLine, packageVersion());
     }
   }
+}
+
+/** The lines of the help that are about one command. */
+async function helpOf(command: string): Promise<number> {
+  const { helpText } = await import('../config/reference.ts');
+  const isAbout = (line: string) => line.trim().split(/ +/, 2).join(' ') === `sluice ${command}`;
+  const lines = helpText().split('\n').filter(isAbout);
+  process.stdout.write(`${lines.join('\n')}\n\nflags and the rest: sluice --help\n`);
+  return written(0);
 }
 
 /**

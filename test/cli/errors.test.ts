@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'node:test';
+import { commands } from '../../src/cli/commands.ts';
 import { runSluice } from './sluice-process.ts';
 
 const taken = createServer();
@@ -72,5 +73,14 @@ test('help and version go to standard output and end with 0', async () => {
     const { code, stdout, stderr } = await runSluice([flag]);
     assert.deepEqual([code, stderr], [0, '']);
     assert.ok(stdout.length > 0);
+  }
+});
+
+test('every command tells its own part of the help', async () => {
+  const names = Object.keys(commands);
+  const told = await Promise.all(names.map((name) => runSluice([name, '--help'])));
+  for (const [i, { code, stdout, stderr }] of told.entries()) {
+    assert.deepEqual([code, stderr], [0, ''], names[i]!);
+    assert.match(stdout, new RegExp(`^  sluice ${names[i]!} `, 'm'));
   }
 });
