@@ -14,6 +14,8 @@ export interface ReloadableWorker {
   /** Rejects with UsageError when the options cannot be carried out, with Error when it is gone. */
   reconfigure(options: SluiceOptions): Promise<void>;
   health(): Health;
+  /** False while a process that has ended is being replaced. */
+  readonly isRunning: boolean;
   /** Rises when the worker dies. */
   readonly restarts: number;
 }
@@ -51,6 +53,9 @@ export interface ReloadStatus {
 export const TRIAL_MS_DEFAULT = 5_000;
 /** How often the trying worker is looked at. */
 const LOOK_MS = 250;
+/** A worker that has just died is waited for: so long a replacement takes on a busy machine. */
+const REPLACEMENT_WAIT_MS = 5_000;
+const REPLACEMENT_LOOK_MS = 50;
 
 export class Reload {
   readonly #input: ReloadInput;
@@ -133,6 +138,10 @@ export class Reload {
     given: () => void,
   ): Promise<Fault | null> {
     try {
+      for (let waitedMs = 0; !worker.isRunning && waitedMs < REPLACEMENT_WAIT_MS; ) {
+        await sleep(REPLACEMENT_LOOK_MS);
+        waitedMs += REPLACEMENT_LOOK_MS;
+      }
       await worker.reconfigure(options);
       given();
       return null;

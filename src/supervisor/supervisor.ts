@@ -326,11 +326,14 @@ export class Supervisor {
     if (local !== null) {
       const reconfigure = async (options: SluiceOptions) =>
         local.reconfigure(this.#faults.effective(options));
-      return [{ reconfigure, health: health(0), restarts: 0 }];
+      return [{ reconfigure, health: health(0), isRunning: true, restarts: 0 }];
     }
     return this.#processes.map((worker, index) => ({
       reconfigure: (options) => worker.reconfigure(this.#faults.effective(options)),
       health: health(index),
+      get isRunning() {
+        return worker.status.state === 'running';
+      },
       get restarts() {
         return worker.restarts;
       },

@@ -200,7 +200,7 @@ async function endGroup(child: ChildProcess): Promise<void> {
     }
   };
   signal('SIGTERM');
-  const timer = setTimeout(() => signal('SIGKILL'), 5_000);
+  const timer = setTimeout(() => signal('SIGKILL'), 15_000);
   await ended(child);
   clearTimeout(timer);
 }

@@ -137,6 +137,16 @@ test('a worker that dies while it tries ends the trial', async () => {
   assert.deepEqual(await everyAnswer(sluice), ['first']);
 });
 
+test('a worker that has just died is waited for', async () => {
+  const { sluice, write, reload } = await serve(2);
+  await using _ = sluice;
+  write(`origin: ${second.url}\n`);
+  for (const pid of await sluice.workerPids()) process.kill(pid, 'SIGKILL');
+  const { code, stderr } = await reload('--trial', '100ms');
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(await everyAnswer(sluice), ['second']);
+});
+
 /** Each takes some 20 ms; a thousand are for an idle hour. */
 const RELOADS = process.env.SLUICE_LONG === '1' ? 1_000 : 40;
 
