@@ -116,8 +116,12 @@ test('behind 50 ms each way, early data saves about a round trip', { skip }, asy
       await client.end();
     }
   };
-  const late = await timeOf(false);
-  const soon = await timeOf(true);
+  let [late, soon] = [await timeOf(false), await timeOf(true)];
+  // The least of some: what a busy machine adds to one is not in all of them.
+  for (let i = 0; i < 8 && late - soon <= delayMs; i++) {
+    late = Math.min(late, await timeOf(false));
+    soon = Math.min(soon, await timeOf(true));
+  }
   // That the answer does not wait for Finished is shown above, by order; this is what it is worth.
   assert.ok(late - soon > delayMs, `${Math.round(soon)} ms against ${Math.round(late)} ms`);
 });

@@ -5,7 +5,7 @@ import { type RunningSluice, type Stats, sumOf } from './sluice.ts';
 import { sleep, until } from './waiting.ts';
 
 /** 50 ms is promised on a quiet machine; a shared one may take the processor away for longer. */
-export const DELAY_SECONDS_MAX = process.env.CI === undefined ? 0.1 : 0.25;
+const DELAY_SECONDS_MAX = process.env.CI === undefined ? 0.1 : 0.25;
 
 /** What a process knows of itself is sampled once a second. */
 const SAMPLING_MS = 1_500;
@@ -37,8 +37,27 @@ export async function assertAllClosed(
   }, 'all counters to return').catch(() => assert.deepEqual(now, before));
 }
 
+/**
+ * Does the work and asserts that the event loop never stood still meanwhile. Work that stalls it does
+ * so each time; a machine that takes the processor away does not: the best of three counts.
+ */
+export async function assertNoStall(
+  sluice: RunningSluice,
+  work: () => Promise<void>,
+): Promise<void> {
+  const seen: number[] = [];
+  while (seen.length < 3 && !(seen.at(-1)! < DELAY_SECONDS_MAX)) {
+    // What was before is of no concern: the largest delay is sampled anew each second.
+    if (seen.length > 0) await sleep(SAMPLING_MS);
+    const delay = watchDelay(sluice);
+    await work();
+    seen.push(await delay());
+  }
+  assert.ok(seen.at(-1)! < DELAY_SECONDS_MAX, `the event loop stood still for ${seen.join()} s`);
+}
+
 /** Looks at the event loop's delay until stopped; then tells the largest, in seconds. */
-export function watchDelay(sluice: RunningSluice): () => Promise<number> {
+function watchDelay(sluice: RunningSluice): () => Promise<number> {
   let largest = 0;
   let isOver = false;
   const watching = (async () => {
