@@ -286,8 +286,8 @@ const fileMistakes: readonly [text: string, message: string, remedy: RegExp][] =
   ['origin:\n', 'sluice.yaml:1:8: origin: no value', /origin: http:/],
   ['origin: {a: b}\n', 'sluice.yaml:1:9: origin: a map: not one value', /origin: http:/],
   ['- a\n', 'sluice.yaml:1:1: a list: not a map', /origin: http:/],
-  ['origin: "x\n', 'sluice.yaml:2:1: Missing closing "quote', /YAML or JSON/],
-  ['origin: a\norigin: b\n', 'sluice.yaml:2:1: Map keys must be unique', /YAML or JSON/],
+  ['origin: "x\n', 'sluice.yaml:2:1: a quote that was opened', /close it/],
+  ['origin: a\norigin: b\n', 'sluice.yaml:2:1: the key origin is there twice', /remove/],
 ];
 
 for (const [text, message, remedy] of fileMistakes) {

@@ -31,9 +31,9 @@ test('check tells every mistake with its place and what to write, and exits with
   assert.equal(
     stdout,
     `${wrong}:1:1: orgin: unknown key "orgin"
-    did you mean origin?
+    did you mean origin? As in origin: http://127.0.0.1:3000
 ${wrong}:2:14: listeners[0].adress: unknown key "adress"
-    did you mean address?
+    did you mean address? As in address: 0.0.0.0:443
 ${wrong}:3:10: workers "0": not a number from 1 to 256
     write workers: N, as in workers: 1
 3 mistakes
@@ -51,7 +51,7 @@ test('check --json is for programs', async () => {
     column: 1,
     key: 'orgin',
     problem: 'unknown key "orgin"',
-    remedy: 'did you mean origin?',
+    remedy: 'did you mean origin? As in origin: http://127.0.0.1:3000',
   });
   const good = await runSluice(['check', right, '--json']);
   assert.deepEqual([good.code, JSON.parse(good.stdout).ok], [0, true]);

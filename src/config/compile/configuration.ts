@@ -1,5 +1,5 @@
 /** From the sections of a file to options; what flags say instead is resolve.ts's matter. */
-import { matchEverything } from '../../proxy/routing/route.ts';
+import { matchEverything, type RouteMatch } from '../../proxy/routing/route.ts';
 import type { Mistake } from '../document/mistake.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource, type Source } from '../document/source.ts';
@@ -15,6 +15,7 @@ import { compileHosts } from './hosts.ts';
 import { compileListeners } from './listeners.ts';
 import { compileLogs } from './logs.ts';
 import { compileOrigins } from './origins.ts';
+import { covers } from './reach.ts';
 import { compileRoutes } from './routes.ts';
 import { compileTls } from './tls.ts';
 
@@ -72,15 +73,20 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
 /** Nothing is wrong with it, and yet it is hardly meant so. */
 function warnOfUnused({ origins = [], routes }: FileSections, context: CompileContext): void {
   if (routes === undefined) return;
-  const every = JSON.stringify(matchEverything);
-  const last = routes.findIndex(({ match }) => JSON.stringify(match) === every);
-  if (last !== -1 && last < routes.length - 1) {
-    context.warn(['routes', last + 1], `never reached: routes[${last}] is for every request`);
+  for (const [index, { match }] of routes.entries()) {
+    const before = routes.slice(0, index).findIndex((earlier) => covers(earlier.match, match));
+    if (before === -1) continue;
+    const taken = isForAll(routes[before]!.match) ? 'every request' : 'all that it is for';
+    context.warn(['routes', index], `never reached: routes[${before}] is for ${taken}`);
   }
   for (const { name } of origins) {
     const isNamed = routes.some(({ action }) => action.kind === 'origin' && action.origin === name);
     if (!isNamed) context.warn(['origins', name], 'no route names it');
   }
+}
+
+function isForAll(match: RouteMatch): boolean {
+  return JSON.stringify(match) === JSON.stringify(matchEverything);
 }
 
 /** The key of a value, or of the list that it is in. */

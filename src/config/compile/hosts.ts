@@ -41,6 +41,16 @@ export function compileHosts(entries: HostsEntry, context: CompileContext): Host
 const HOST_NAME =
   /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
 
+function isUsable(pair: CertificatePair): boolean {
+  try {
+    hostWarnings({ ...plainHost, certificates: [pair] });
+    return true;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return false;
+  }
+}
+
 class HostCompiler {
   readonly #entry: HostEntry;
   readonly #index: number;
@@ -89,7 +99,11 @@ class HostCompiler {
       for (const warning of hostWarnings(tls)) this.#context.warn([], warning);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      this.#refuse([], error.message, error.remedy);
+      const index = tls.certificates.findIndex((pair) => !isUsable(pair));
+      // OpenSSL speaks of the pair: of the key, unless it cannot read the certificate.
+      const file = /\bkey\b/.test(error.message) ? 'key' : 'cert';
+      const path = index === -1 ? [] : ['certificates', index, file];
+      this.#refuse(path, error.message, error.remedy);
     }
   }
 

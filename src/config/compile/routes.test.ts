@@ -147,7 +147,8 @@ test('what a route says of caching arrives', () => {
 const wrong: readonly (readonly [text: string, said: RegExp])[] = [
   ['- {}', /nothing says who answers; write one of origin, redirect and respond/],
   ['- {origin: app, respond: {status: 200}}', /two say who answers/],
-  ['- {origin: ap}', /1:12: \[0\]\.origin: no origin is called ap; write app or other/],
+  ['- {origin: ap}', /1:12: \[0\]\.origin: no origin is called ap; did you mean app\?/],
+  ['- {origin: else}', /no origin is called else; write app or other/],
   ['- {origin: app, name: a}\n- {origin: app, name: a}', /\[1\]\.name: another route is called so/],
   ['- {origin: app, match: {path-prefix: api}}', /no path; begin it with \//],
   ['- {origin: app, match: {path-pattern: "(a)\\\\1"}}', /cannot be matched in linear time/],

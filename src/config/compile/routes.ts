@@ -19,7 +19,9 @@ import {
 } from '../../proxy/routing/route.ts';
 import { compileTemplate } from '../../proxy/routing/variables.ts';
 import type { KeyPath } from '../document/mistake.ts';
+import { DEFAULT_GROUP } from '../resolve.ts';
 import type { RoutesEntry } from '../schema/routes.ts';
+import { nearestWord } from '../suggestion.ts';
 import type { CompileContext } from './context.ts';
 import { compileRouteCache } from './route-cache.ts';
 
@@ -40,6 +42,16 @@ export function compileRoutes(
     names.add(name);
     return new RouteCompiler(entry, name, origins, context.below(index)).compile();
   });
+}
+
+/** Of RFC 9110 section 9 and RFC 5789: other methods are written as their users like. */
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
+
+function remedyForOrigin(origins: readonly string[]): string {
+  const example = 'origins: {app: {servers: [http://127.0.0.1:3000]}}';
+  const isUnnamed = origins.length === 1 && origins[0] === DEFAULT_GROUP;
+  if (origins.length === 0 || isUnnamed) return `name the group, as in ${example}`;
+  return `write ${origins.join(' or ')}`;
 }
 
 class RouteCompiler {
@@ -94,7 +106,7 @@ class RouteCompiler {
 
   #match(match: Part<'match'>): RouteMatch {
     const pathPattern = match['path-pattern'] ?? '';
-    this.#attempt(['match', 'path-pattern'], 'write it another way', () => {
+    this.#attempt(['match', 'path-pattern'], 'write it as in ^/users/(\\d+)$', () => {
       compilePattern(pathPattern);
     });
     const pathPrefix = match['path-prefix'] ?? '';
@@ -107,6 +119,7 @@ class RouteCompiler {
         'write it as example.org or *.example.org',
       );
     }
+    this.#checkMethods(['match', 'methods'], match.methods ?? []);
     return {
       scheme: match.scheme ?? '',
       hosts: match.hosts ?? [],
@@ -118,9 +131,18 @@ class RouteCompiler {
     };
   }
 
+  /** Methods are case-sensitive (RFC 9110 section 9.1): no client sends `get`. */
+  #checkMethods(path: KeyPath, methods: readonly string[]): void {
+    for (const [i, method] of methods.entries()) {
+      const capitals = method.toUpperCase();
+      if (method === capitals || !METHODS.includes(capitals)) continue;
+      this.#refuse([...path, i], `no client sends ${method}`, `write ${capitals}`);
+    }
+  }
+
   #checkPath(path: KeyPath, text: string): void {
     if (text === '' || (text.startsWith('/') && !/[?#\s]/.test(text))) return;
-    this.#refuse(path, 'no path', 'begin it with / and leave out query and spaces');
+    this.#refuse(path, 'no path', 'begin it with / and leave out query and spaces, as in /api');
   }
 
   #action(): RouteAction {
@@ -143,7 +165,9 @@ class RouteCompiler {
     }
     const origins = this.#origins;
     if (origin !== undefined && !origins.includes(origin)) {
-      this.#refuse(['origin'], `no origin is called ${origin}`, `write ${origins.join(' or ')}`);
+      const near = nearestWord(origin, origins);
+      const remedy = near === undefined ? remedyForOrigin(origins) : `did you mean ${near}?`;
+      this.#refuse(['origin'], `no origin is called ${origin}`, remedy);
     }
     return { kind: 'origin', origin: origin ?? '' };
   }
@@ -198,6 +222,7 @@ class RouteCompiler {
 
   #access(rule: Part<'access'>[number], i: number): AccessRule {
     const { allow, deny, methods = [], paths = [] } = rule;
+    this.#checkMethods(['access', i, 'methods'], methods);
     if ((allow === undefined) === (deny === undefined)) {
       this.#refuse(['access', i], 'a rule allows or denies', 'write one of allow and deny');
     }

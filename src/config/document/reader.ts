@@ -3,11 +3,21 @@
  * read on beside it. Where a value that must be there is not, an example of the schema stands in, so
  * that what is made of the values can be checked as well; what comes out is then thrown away.
  */
-import { isMap, isPair, isScalar, isSeq, type Node, type YAMLMap, type YAMLSeq } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  type Node,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
 import { UsageError } from '../../base/errors.ts';
 import { allKeys } from '../keys.ts';
 import type { GivenValue, OptionWords } from '../option-values.ts';
 import { nearestWord } from '../suggestion.ts';
+import { ownKeyFor } from './foreign-words.ts';
 import { exampleText, type Shape, shapesOf, type ValueSchema } from './keywords.ts';
 import { kinds } from './kinds.ts';
 import { type KeyPath, keyText, type Mistake } from './mistake.ts';
@@ -56,6 +66,11 @@ class SchemaReader {
         this.#refuse(path, 'too much for a configuration', 'write it without references');
       }
       return UNREADABLE;
+    }
+    if (node === null && isAlias(written)) {
+      const text = `*${written.source}`;
+      const problem = `${text} without quotes refers to an anchor that is not there`;
+      return this.#refuse(path, problem, `put it in quotes: "${text}"`);
     }
     if (node === null || (isScalar(node) && node.value === null)) {
       return this.#refuse(path, 'no value', remedyFor(schema, path));
@@ -125,7 +140,10 @@ class SchemaReader {
     const names = Object.keys(properties);
     const near = nearestWord(key, names);
     if (near !== undefined) misspelt.add(near);
-    const remedy = near === undefined ? remedyElsewhere(schema, key) : `did you mean ${near}?`;
+    const remedy =
+      near === undefined
+        ? remedyElsewhere(schema, key)
+        : `did you mean ${near}? As in ${near}: ${exampleText(properties[near]!)}`;
     this.#refuse([...path, key], `unknown key ${JSON.stringify(key)}`, remedy, true);
     return null;
   }
@@ -289,7 +307,21 @@ function define(target: Record<string, unknown>, key: string, value: unknown): v
 function remedyElsewhere(schema: ValueSchema, key: string): string {
   const below = allKeys({ path: '', schema }).find(({ path }) => path.endsWith(`.${key}`));
   if (below !== undefined) return `write it as ${below.path}`;
-  return `the keys are ${Object.keys(schema.properties ?? {}).join(', ')}`;
+  const own = ownKeyFor(key);
+  if (own !== undefined) return `that is ${own} here: see sluice config explain ${own}`;
+  const names = Object.keys(schema.properties ?? {});
+  // Those that flags have, too, are many, and have sections beside them.
+  const shown =
+    names.length <= KEYS_SHOWN_MAX ? names : names.filter((name) => isSection(schema, name));
+  return `the keys are ${shown.join(', ')}`;
+}
+
+/** Longer lists are not read. */
+const KEYS_SHOWN_MAX = 20;
+
+function isSection({ properties = {} }: ValueSchema, name: string): boolean {
+  const shapes = shapesOf(properties[name]!);
+  return shapes.includes('map') || (shapes.includes('list') && !shapes.includes('word'));
 }
 
 function nameOf(path: KeyPath): string {

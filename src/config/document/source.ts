@@ -14,6 +14,7 @@ import {
 } from 'yaml';
 import { UsageError } from '../../base/errors.ts';
 import type { KeyPath, Mistake, Position } from './mistake.ts';
+import { explainSyntax } from './syntax.ts';
 
 /** A configuration is written by hand: a larger file is another file named by mistake. */
 const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
@@ -59,7 +60,7 @@ export interface ParsedSource {
 }
 
 export function parseSource(source: Source): ParsedSource {
-  const document = parseDocument(source.text, { prettyErrors: false, logLevel: 'silent' });
+  const document = parseDocument(source.text, { prettyErrors: false, logLevel: 'error' });
   const starts = lineStarts(source.text);
   const at = (offset: number): Position => {
     // What is missing at the end is missed behind the text.
@@ -71,11 +72,10 @@ export function parseSource(source: Source): ParsedSource {
   return {
     source,
     root: document.errors.length === 0 ? (document.contents as Node | null) : null,
-    mistakes: document.errors.map(({ pos, message }) => ({
-      ...at(pos[0]),
+    mistakes: document.errors.map((error) => ({
+      ...at(error.pos[0]),
       key: '',
-      problem: message.split('\n')[0]!,
-      remedy: 'write YAML or JSON',
+      ...explainSyntax(error, source.text),
     })),
     positionOf: (path) => locate(path, false),
     positionOfKey: (path) => locate(path, true),
