@@ -93,7 +93,9 @@ function openOrExplain<T>(open: () => T, directory: string): T {
   } catch (error) {
     throw new UsageError(
       `--cache-dir ${JSON.stringify(directory)}: ${(error as Error).message}`,
-      'see that this user may write there, or remove the directory to begin anew',
+      (error as NodeJS.ErrnoException).code === 'ENOSPC'
+        ? 'make room on its device, or choose another directory'
+        : 'see that this user may write there, or remove the directory to begin anew',
     );
   }
 }

@@ -386,6 +386,14 @@ test('the bound on disk is honoured, the oldest go first, and what is used stays
   assert.deepEqual(faults, []);
 });
 
+test('what processes share is allocated before it is mapped: a full device ends nobody', (t) => {
+  const directory = directoryFor(t);
+  openAt(directory).store[Symbol.dispose]();
+  const [name] = readdirSync(directory).filter((each) => each.startsWith('shared-'));
+  const { size, blocks } = statSync(join(directory, name!));
+  assert.ok(size > 0 && blocks * 512 >= size, `${blocks} blocks for ${size} octets`);
+});
+
 test('large contents are evicted like small ones', async (t) => {
   const directory = directoryFor(t);
   const capacityBytes = 32 * MIB;

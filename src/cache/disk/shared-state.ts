@@ -2,7 +2,7 @@
  * What the processes that share a cache directory tell one another faster than by the index: a file
  * that each maps. It says nothing that a crash could make wrong for longer than a fetch takes.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { SharedMemory } from '../../native/shared-memory.ts';
 import { GENERATIONS_BYTES, Generations } from '../generations.ts';
 import { LEASES_BYTES, LeaseTable, leaseMemory } from '../leases.ts';
@@ -49,8 +49,10 @@ export class SharedState implements Disposable {
   static open(path: string, now: () => number): SharedState {
     const fd = openSync(`${path}-${LAYOUT}`, 'a+', 0o600);
     try {
-      // Zeros; whoever comes second finds it done.
-      if (fstatSync(fd).size < SHARED_STATE_BYTES) ftruncateSync(fd, SHARED_STATE_BYTES);
+      // Zeros; whoever comes second finds it done. Written, so that the blocks are there: to touch a
+      // mapped page that a full device has no block for ends the process (SIGBUS).
+      const missing = SHARED_STATE_BYTES - fstatSync(fd).size;
+      if (missing > 0) appendFileSync(fd, Buffer.alloc(missing));
       return new SharedState(path, SharedMemory.open(fd, SHARED_STATE_BYTES), now);
     } catch (error) {
       closeSync(fd);
