@@ -32,7 +32,7 @@ export interface WorkerProcessInput {
   onDeath(cause: 'exit' | 'signal'): void;
   /** A process that waits for its setup and has all descriptors of it; null when there is none. */
   takeStandby(): SpawnedWorker | null;
-  /** A process begins to run. */
+  /** A process begins to run, or to serve by what came while it was starting. */
   onStart(): void;
   /** It has ended by no wish of ours; what its replacement starts with may still be changed. */
   onEnd(end: Omit<WorkerEnd, 'index'>): void;
@@ -62,6 +62,8 @@ export class WorkerProcess {
   readonly #changes = new Map<number, { resolve(): void; reject(error: Error): void }>();
   #lastQuestion = 0;
   #setup: WorkerSetup;
+  /** What the process was started with; what came after that is told to it once it serves. */
+  #startedWith: WorkerSetup;
   #child: ChildProcess | null = null;
   #startedAtMs = 0;
   #isRunning = false;
@@ -77,6 +79,7 @@ export class WorkerProcess {
   constructor(input: WorkerProcessInput) {
     this.#input = input;
     this.#setup = input.setup;
+    this.#startedWith = input.setup;
   }
 
   /** For `/stats`. */
@@ -209,6 +212,7 @@ export class WorkerProcess {
 
   #spawn(): void {
     const setup = this.#setup;
+    this.#startedWith = setup;
     const fds = [...setup.listeners.map((listener) => listener.fd), setup.metricsFd];
     const { entryPoint, identity } = this.#input;
     const spawned = this.#input.takeStandby() ?? spawnWorker(entryPoint, fds, identity);
@@ -246,6 +250,7 @@ export class WorkerProcess {
       this.#input.onRunning(true);
       this.#firstStart?.resolve();
       this.#firstStart = null;
+      this.#tellChanges();
       return;
     }
     if (message.type === 'cache-answer' || message.type === 'handshake-answer') {
@@ -280,6 +285,16 @@ export class WorkerProcess {
       );
       this.#firstStart = null;
     }
+  }
+
+  /** A fuse, a reload or new certificates may have come while the process was starting. */
+  #tellChanges(): void {
+    const { options, refusedHellos } = this.#setup;
+    if (refusedHellos !== this.#startedWith.refusedHellos) this.refuseHellos(refusedHellos);
+    if (options === this.#startedWith.options) return;
+    this.reconfigure(options).then(this.#input.onStart, (error: Error) => {
+      this.#input.report(`worker ${this.#setup.workerIndex}: ${error.message}`);
+    });
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
