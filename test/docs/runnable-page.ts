@@ -14,11 +14,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { launcher } from '../cli/sluice-process.ts';
 import { ended, findProgram } from '../support/programs.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { freePort } from '../support/waiting.ts';
 
 export interface Fence {
   readonly words: readonly string[];
@@ -120,15 +121,6 @@ function environmentIn(directory: string): NodeJS.ProcessEnv {
 
 function portsIn(command: string, ports: ReadonlyMap<string, number>): number[] {
   return [...ports].filter(([port]) => command.includes(port)).map(([, free]) => free);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  assert.ok(typeof address === 'object' && address !== null);
-  await new Promise((resolve) => server.close(resolve));
-  return address.port;
 }
 
 /** A command that names no port is taken for one that listens on the first. */

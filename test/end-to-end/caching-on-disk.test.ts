@@ -102,10 +102,13 @@ test('what was stored is a hit after a restart, whatever its size', async () => 
 
 test('what one worker has stored is a hit for the others', async () => {
   await using sluice = await start(temporaryDirectory(), 3);
+  let stored = 0;
   for (const target of ['/shared/5000', '/shared/3000000']) {
     const before = origin.asked(target).length;
     await getRight(sluice, target);
-    await sleep(300);
+    stored++;
+    const isKnown = async () => (await sluice.sum('sluice_cache_disk_entries')) === stored;
+    await until(isKnown, 'it to be in the index');
     for (let i = 0; i < 24; i++) assert.equal(await getRight(sluice, target), true, target);
     assert.equal(origin.asked(target).length, before + 1);
   }
@@ -130,6 +133,7 @@ test('workers and all of sluice killed at any moment: never a wrong octet', asyn
   for (let round = 0; round < 3; round++) {
     await using sluice = await start(directory, 2);
     const pids = await sluice.workerPids();
+    let answered = 0;
     let isEnding = false;
     const readers = inParallel(400, 8, async (i) => {
       if (isEnding) return;
@@ -138,13 +142,15 @@ test('workers and all of sluice killed at any moment: never a wrong octet', asyn
       try {
         const { isHit, content } = await get(sluice, target);
         assert.ok(content.equals(contentOf(target)), `${target}: wrong octets`);
+        answered++;
         if (isHit) hits++;
       } catch (error) {
         // Whose worker was killed has an error, never wrong octets.
         if (error instanceof assert.AssertionError) throw error;
       }
     });
-    await sleep(100 + 170 * round);
+    // Some have been stored, and others are on their way.
+    await until(() => answered > 30 * (round + 1), 'some answers');
     process.kill(pids[round % 2]!, 'SIGKILL');
     await sleep(150);
     isEnding = true;

@@ -1,6 +1,6 @@
 /** Waiting in tests: always bounded, always with a word about what did not come. */
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer, type ListenOptions, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export { sleep };
@@ -56,12 +56,31 @@ export async function inParallel(
   await Promise.all(Array.from({ length: Math.min(width, count) }, lane));
 }
 
-/** A port that nobody listened on a moment ago, for programs that cannot choose one themselves. */
+/** Where ports are looked for: below those that Linux gives to connections and to port 0. */
+const FIRST_PORT = 10_000;
+const PORTS = 20_000;
+
+/**
+ * A port for programs that cannot choose one themselves. It is this test process's until it ends:
+ * no connection gets it by chance, and no other test that asks here.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    // An abstract name is one process's at a time, and free again when that ends, however it does.
+    const claim = createServer().unref();
+    if (!(await listens(claim, { path: `\0sluice-test-port-${port}` }))) continue;
+    const server = createServer();
+    if (!(await listens(server, { port, host: '127.0.0.1' }))) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+}
+
+async function listens(server: Server, where: ListenOptions): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  server.once('listening', () => resolve(true)).once('error', () => resolve(false));
+  server.listen(where);
+  return promise;
 }
