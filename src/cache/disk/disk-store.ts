@@ -423,7 +423,7 @@ export class DiskStore implements Store {
     written: Written & { readonly generation: number },
     hit: StoreHit,
   ): void {
-    const record = Buffer.concat([written.head, frameContent(content, written.seed)]);
+    const record = frameContent(content, written.seed, written.head);
     const place = this.#writer.append(record, (error) => {
       if (written.generation !== this.#generations.ofTarget(key)) {
         // Another worker has invalidated what only this one could know of.

@@ -13,6 +13,8 @@ import {
   unframeContent,
 } from './record.ts';
 
+const NO_HEAD = new Uint8Array(0);
+
 test('a head comes back as it was written', () => {
   const request = requestOf([['foo', 'b\xe4r']]);
   const stored = storedOf(
@@ -56,7 +58,7 @@ const content = fc.oneof(
 test('framed content comes back whole; damage, a cut and another seed are noticed', () => {
   fc.assert(
     fc.property(content, seed, fc.nat(), (bytes, start, somewhere) => {
-      const framed = frameContent(bytes, start);
+      const framed = frameContent(bytes, start, NO_HEAD);
       assert.equal(framed.length, framedLength(bytes.length));
       assert.deepEqual(unframeContent(framed, bytes.length, start), Buffer.from(bytes));
       if (bytes.length === 0) return;
@@ -72,7 +74,7 @@ test('framed content comes back whole; damage, a cut and another seed are notice
 
 test('fragments that changed places are noticed', () => {
   const bytes = new Uint8Array(2 * FRAGMENT_BYTES).fill(1);
-  const framed = frameContent(bytes, 9);
+  const framed = frameContent(bytes, 9, NO_HEAD);
   const half = framed.length / 2;
   const swapped = Buffer.concat([framed.subarray(half), framed.subarray(0, half)]);
   assert.equal(unframeContent(swapped, bytes.length, 9), undefined);

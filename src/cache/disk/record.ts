@@ -184,10 +184,11 @@ export function frameFragment(
   return end + CHECKSUM_BYTES;
 }
 
-/** All of a content, framed. */
-export function frameContent(content: Uint8Array, seed: number): Buffer {
-  const framed = Buffer.allocUnsafe(framedLength(content.length));
-  let at = 0;
+/** All of a content, framed, after `head`. */
+export function frameContent(content: Uint8Array, seed: number, head: Uint8Array): Buffer {
+  const framed = Buffer.allocUnsafe(head.length + framedLength(content.length));
+  framed.set(head);
+  let at = head.length;
   for (let i = 0; i * FRAGMENT_BYTES < content.length; i++) {
     const payload = content.subarray(i * FRAGMENT_BYTES, (i + 1) * FRAGMENT_BYTES);
     at = frameFragment(framed, at, payload, seed, i);

@@ -125,16 +125,16 @@ export class SegmentWriter {
     target.isWriting = true;
     const appends = target.waiting;
     target.waiting = [];
-    const bytes =
-      appends.length === 1 ? appends[0]!.bytes : Buffer.concat(appends.map((a) => a.bytes));
-    this.#files.write(target.fd, bytes, target.written, (error) => {
+    const length = appends.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const buffers = appends.map(({ bytes }) => bytes);
+    this.#files.writeAll(target.fd, buffers, target.written, (error) => {
       target.isWriting = false;
-      this.#waitingBytes -= bytes.length;
+      this.#waitingBytes -= length;
       if (error !== null) {
         this.#break(target, appends, error);
         return;
       }
-      target.written += bytes.length;
+      target.written += length;
       for (const append of appends) append.done(null);
       this.#flush(target);
       this.#finishIfDone(target);
