@@ -15,7 +15,7 @@ const EXIT_NO = 1;
 
 const PURGE_FLAGS = ['url', 'prefix', 'host', 'tag'] as const;
 /** True for flags with a value. */
-const FLAGS = {
+export const FLAGS = {
   status: { admin: true, json: false },
   list: { admin: true, json: false, prefix: true, limit: true, after: true },
   lookup: { admin: true, json: false },

@@ -16,7 +16,7 @@ import {
 } from './action-words.ts';
 
 /** True for flags with a value. */
-const FLAGS = {
+export const FLAGS = {
   list: { 'capsule-dir': true, json: false },
   show: { 'capsule-dir': true, json: false },
 };

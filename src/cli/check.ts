@@ -8,7 +8,7 @@ import { stateDirectory } from '../config/self-signed-store.ts';
 import { endpointText } from '../supervisor/listeners.ts';
 import { parseFlags } from './action-words.ts';
 
-const FLAGS = { json: false };
+export const FLAGS = { json: false };
 
 const EXIT_OK = 0;
 const EXIT_MISTAKES = 2;

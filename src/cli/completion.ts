@@ -1,50 +1,116 @@
 /** `sluice completion bash|zsh|fish`: a script that lets a shell complete commands and flags. */
 import { UsageError } from '../base/errors.ts';
 import { commandLineOnly, optionTable } from '../config/option-table.ts';
-import { commands } from './commands.ts';
+import { type CommandWords, commandWords, type Flags } from './command-flags.ts';
 
-const shells: Record<string, (words: string, flags: readonly string[]) => string> = {
-  bash: (words, flags) => `_sluice() {
-  local word="\${COMP_WORDS[COMP_CWORD]}"
+/** The shells, as actions: they are completed as well. */
+export const FLAGS = { bash: {}, zsh: {}, fish: {} };
+
+interface Words {
+  /** Besides `run` and `demo`. */
+  readonly commands: readonly CommandWords[];
+  /** Of `run` and `demo`, and of sluice without a command. */
+  readonly options: readonly string[];
+}
+
+const shells: Record<keyof typeof FLAGS, (words: Words) => string> = {
+  bash: (words) => `_sluice() {
+  local word="\${COMP_WORDS[COMP_CWORD]}" command="\${COMP_WORDS[1]}" action="\${COMP_WORDS[2]}"
+  local actions="" flags="${words.options.join(' ')}"
+${cases(words)}
   if [ "$COMP_CWORD" -eq 1 ] && [ "\${word#-}" = "$word" ]; then
-    COMPREPLY=($(compgen -W "${words}" -- "$word"))
+    COMPREPLY=($(compgen -W "${names(words).join(' ')}" -- "$word"))
   elif [ "\${word#-}" != "$word" ]; then
-    COMPREPLY=($(compgen -W "${flags.join(' ')}" -- "$word"))
+    COMPREPLY=($(compgen -W "$flags" -- "$word"))
+  elif [ "$COMP_CWORD" -eq 2 ] && [ -n "$actions" ]; then
+    COMPREPLY=($(compgen -W "$actions" -- "$word"))
   else
     COMPREPLY=($(compgen -f -- "$word"))
   fi
 }
 complete -F _sluice sluice
 `,
-  zsh: (words, flags) => `#compdef sluice
+  zsh: (words) => `#compdef sluice
+local command="$words[2]" action="$words[3]"
+local actions="" flags="${words.options.join(' ')}"
+${cases(words)}
 if (( CURRENT == 2 )) && [[ $PREFIX != -* ]]; then
-  compadd -- ${words}
+  compadd -- ${names(words).join(' ')}
 elif [[ $PREFIX == -* ]]; then
-  compadd -- ${flags.join(' ')}
+  compadd -- \${=flags}
+elif (( CURRENT == 3 )) && [[ -n $actions ]]; then
+  compadd -- \${=actions}
 else
   _files
 fi
 `,
-  fish: (words, flags) =>
-    [
-      `complete -c sluice -n __fish_use_subcommand -a '${words}'`,
-      ...flags.map((flag) => `complete -c sluice -l ${flag.slice(2)}`),
-      '',
-    ].join('\n'),
+  fish: (words) => `${fishLines(words).join('\n')}\n`,
 };
 
+function names({ commands }: Words): string[] {
+  return ['run', 'demo', ...commands.map(({ name }) => name)];
+}
+
+/** Sets `actions` and `flags`, in the words that bash and zsh share. */
+function cases({ commands }: Words): string {
+  const lines = commands.flatMap(({ name, flags, actions }) => {
+    const inner = Object.entries(actions);
+    if (inner.length === 0) return [`    ${name}) flags="${flagWords(flags)}" ;;`];
+    return [
+      `    ${name}) actions="${Object.keys(actions).join(' ')}" flags=""`,
+      '      case "$action" in',
+      ...inner.map(([action, own]) => `        ${action}) flags="${flagWords(own)}" ;;`),
+      '      esac ;;',
+    ];
+  });
+  return ['  case "$command" in', ...lines, '  esac'].join('\n');
+}
+
+function flagWords(flags: Flags): string {
+  return Object.keys(flags)
+    .map((name) => `--${name}`)
+    .join(' ');
+}
+
+function fishLines(words: Words): string[] {
+  const { commands, options } = words;
+  const seen = '__fish_seen_subcommand_from';
+  const others = commands.map(({ name }) => name).join(' ');
+  const flag = (when: string, name: string, hasValue: boolean) =>
+    `complete -c sluice -n '${when}' -l ${name}${hasValue ? ' -r' : ''}`;
+  const lines = [
+    `complete -c sluice -n __fish_use_subcommand -f -a '${names(words).join(' ')}'`,
+    ...options.map((one) => `complete -c sluice -n 'not ${seen} ${others}' -l ${one.slice(2)}`),
+  ];
+  for (const { name, flags, actions } of commands) {
+    const known = Object.keys(actions).join(' ');
+    if (known !== '') {
+      const when = `${seen} ${name}; and not ${seen} ${known}`;
+      lines.push(`complete -c sluice -n '${when}' -f -a '${known}'`);
+    }
+    for (const [one, hasValue] of Object.entries(flags)) {
+      lines.push(flag(`${seen} ${name}`, one, hasValue));
+    }
+    for (const [action, own] of Object.entries(actions)) {
+      const when = `${seen} ${name}; and ${seen} ${action}`;
+      for (const [one, hasValue] of Object.entries(own)) lines.push(flag(when, one, hasValue));
+    }
+  }
+  return lines;
+}
+
 /** Prints the script. Throws UsageError for a shell that is not known. */
-export function completionCommand(words: readonly string[]): number {
-  const script = shells[words[0] ?? ''];
-  if (script === undefined || words.length !== 1) {
+export async function completionCommand(words: readonly string[]): Promise<number> {
+  const [shell = ''] = words;
+  if (!Object.hasOwn(shells, shell) || words.length !== 1) {
     const known = Object.keys(shells).join(', ');
     throw new UsageError(
       `completion: ${words.length === 0 ? 'no shell' : `no script for ${JSON.stringify(words[0])}`}`,
       `write one of ${known}, as in source <(sluice completion bash)`,
     );
   }
-  const names = ['run', 'demo', ...Object.keys(commands)].join(' ');
-  const flags = [...optionTable, ...commandLineOnly].map(({ name }) => `--${name}`);
-  process.stdout.write(script(names, flags));
+  const options = [...optionTable, ...commandLineOnly].map(({ name }) => `--${name}`);
+  const write = shells[shell as keyof typeof shells];
+  process.stdout.write(write({ commands: await commandWords(), options }));
   return 0;
 }

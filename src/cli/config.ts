@@ -23,7 +23,7 @@ import {
 } from './action-words.ts';
 
 /** True for flags with a value. */
-const FLAGS = { explain: { json: false }, schema: {}, diff: { json: false } };
+export const FLAGS = { explain: { json: false }, schema: {}, diff: { json: false } };
 
 /** Columns of a terminal. */
 const WIDTH = 80;

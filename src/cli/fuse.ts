@@ -9,7 +9,7 @@ import {
 import { askAdmin } from './admin-client.ts';
 
 /** True for flags with a value. */
-const FLAGS = {
+export const FLAGS = {
   list: { admin: true, json: false },
   off: { admin: true, json: false },
   on: { admin: true, json: false },

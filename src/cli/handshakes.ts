@@ -11,7 +11,7 @@ import {
 import { askAdmin } from './admin-client.ts';
 
 /** True for flags with a value. */
-const FLAGS = {
+export const FLAGS = {
   failures: { admin: true, json: false },
   observers: { admin: true, json: false },
   rearm: { admin: true, json: false },

@@ -10,7 +10,7 @@ import {
 import { askAdmin } from './admin-client.ts';
 
 /** True for flags with a value. */
-const FLAGS = {
+export const FLAGS = {
   list: { admin: true, json: false },
   up: { admin: true, json: false },
   drain: { admin: true, json: false },

@@ -7,7 +7,7 @@ import type { ReloadStatus } from '../supervisor/reload.ts';
 import { type ActionWords, parseFlags } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
 
-const FLAGS = { admin: true, trial: true, json: false };
+export const FLAGS = { admin: true, trial: true, json: false };
 
 /** How often the progress is asked for. */
 const POLL_MS = 100;

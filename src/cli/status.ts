@@ -4,7 +4,7 @@ import { type ActionWords, parseFlags, printAnswer } from './action-words.ts';
 import { askAdmin, askAdminText } from './admin-client.ts';
 import { uptimeText } from './top-frame.ts';
 
-const FLAGS = { admin: true, json: false };
+export const FLAGS = { admin: true, json: false };
 
 /** Resolves with the exit code: 0 when it serves. */
 export async function statusCommand(words: readonly string[]): Promise<number> {

@@ -14,7 +14,7 @@ import { capsulePath, readCapsuleFile } from './capsules.ts';
 import { scriptOf } from './replay-script.ts';
 
 /** True for flags with a value. */
-const FLAGS = {
+export const FLAGS = {
   replay: {
     connection: true,
     target: true,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { TrafficSample } from '../supervisor/traffic-routes.ts';
-import { topFrame, uptimeText } from './top-frame.ts';
+import { awayFrame, fitted, topFrame, uptimeText } from './top-frame.ts';
 
 const nothing: TrafficSample = {
   atMs: 1_000,
@@ -86,7 +86,33 @@ test('servers of origins are listed, and the rest are counted', () => {
   >[0]['origins'];
   const frame = topFrame({ ...rest, before: nothing, now: later, origins });
   assert.match(frame, /● app\/http:\/\/o {2}up, 3 under way, 12 ms on average/);
-  assert.match(frame, /and 2 more: sluice origins/);
+  assert.match(frame, /and 4 more: sluice origins/);
+});
+
+test('everything at its largest has room in a terminal of 80 columns and 24 lines', () => {
+  const server = { name: `http://${'o'.repeat(90)}`, state: 'up', underWay: 3, meanResponseMs: 12 };
+  const origins = [{ name: 'app', servers: Array.from({ length: 10 }, () => server) }];
+  const handshakes = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`group-${i}`, 5]));
+  const frame = topFrame({
+    ...rest,
+    before: nothing,
+    now: { ...later, handshakes },
+    origins: origins as unknown as Parameters<typeof topFrame>[0]['origins'],
+  });
+  const lines = fitted(frame, 'Ctrl-C ends', 80, 24);
+  assert.ok(lines.length <= 24, `${lines.length} lines`);
+  assert.ok(lines.every((line) => line.length <= 80));
+  assert.match(lines.at(-2)!, /and 4 more/, 'nothing of it was cut');
+  assert.equal(lines.at(-1), 'Ctrl-C ends');
+  const small = fitted(frame, 'Ctrl-C ends', 20, 5);
+  assert.equal(small.length, 5);
+  assert.ok(small.every((line) => line.length <= 20));
+  assert.equal(small.at(-1), 'Ctrl-C ends');
+});
+
+test('a sluice that is away is said to be, above the last that was seen of it', () => {
+  const frame = awayFrame('sluice 1  up 1 min\nrequests 5', 'nobody answers', 4_200);
+  assert.equal(frame, 'AWAY for 4 s: nobody answers; trying again. Before:\nrequests 5');
 });
 
 test('times since the start are said in the two largest units', () => {

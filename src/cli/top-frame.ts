@@ -13,8 +13,9 @@ export interface TopInput {
 
 const BAR_WIDTH = 24;
 /** Origins' servers that are shown; the rest are counted. */
-const SERVERS_SHOWN_MAX = 8;
-const GROUPS_SHOWN_MAX = 6;
+const SERVERS_SHOWN_MAX = 6;
+/** A terminal of 24 lines has room for both, and the rest. */
+const GROUPS_SHOWN_MAX = 4;
 
 export function topFrame({
   before,
@@ -49,6 +50,22 @@ export function topFrame({
     ...originLines(origins),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** The last picture, under a line that says that there is none of now. */
+export function awayFrame(last: string, why: string, sinceMs: number): string {
+  const seconds = Math.round(sinceMs / 1_000);
+  const before = last.split('\n').slice(1).join('\n');
+  return `AWAY for ${seconds} s: ${why}; trying again. Before:\n${before}`;
+}
+
+/** The lines that a terminal has room for, `last` among them; what does not fit is cut. */
+export function fitted(frame: string, last: string, columns: number, rows: number): string[] {
+  const lines = frame.trimEnd().split('\n');
+  const shown = lines.length + 1 > rows ? lines.slice(0, Math.max(0, rows - 1)) : lines;
+  return [...shown, last].map((line) =>
+    line.length > columns ? `${line.slice(0, Math.max(0, columns - 1))}…` : line,
+  );
 }
 
 function handshakeLines(

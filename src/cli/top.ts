@@ -1,37 +1,66 @@
 /** `sluice top`: a running sluice, drawn anew every second. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { UsageError } from '../base/errors.ts';
 import type { GroupReport } from '../supervisor/origin-routes.ts';
 import type { SupervisorStatus } from '../supervisor/supervisor.ts';
 import type { TrafficSample } from '../supervisor/traffic-routes.ts';
 import { type ActionWords, parseFlags } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
-import { topFrame } from './top-frame.ts';
+import { awayFrame, fitted, topFrame } from './top-frame.ts';
 
-const FLAGS = { admin: true, once: false, json: false };
+export const FLAGS = { admin: true, once: false, json: false };
 
 const INTERVAL_MS = 1_000;
-/** Clears the terminal, from its upper left corner (ECMA-48 CUP and ED). */
-const CLEAR = '\x1b[H\x1b[2J';
+/** Upper left corner; erase to the end of the line, and of the screen (ECMA-48 CUP, EL, ED). */
+const HOME = '\x1b[H';
+const ERASE_LINE = '\x1b[K';
+const ERASE_REST = '\x1b[J';
+/** Of a terminal that does not say. */
+const COLUMNS_DEFAULT = 80;
+const ROWS_DEFAULT = 24;
 
 /** Ends with Ctrl-C, or after one second's picture with --once or without a terminal. */
 export async function topCommand(words: readonly string[]): Promise<number> {
   const parsed = parseFlags('top', FLAGS, words);
   const { flags } = parsed;
-  const isLive = process.stdout.isTTY === true && !flags.has('once') && !flags.has('json');
   process.once('SIGINT', () => process.exit(0));
-  let before = await sample(parsed);
+  if (process.stdout.isTTY === true && !flags.has('once') && !flags.has('json')) {
+    return watch(parsed);
+  }
+  const before = await sample(parsed);
+  await sleep(INTERVAL_MS);
+  const now = await sample(parsed);
+  const isJson = flags.has('json');
+  const text = isJson ? `${JSON.stringify({ before, now }, null, 2)}\n` : undefined;
+  process.stdout.write(text ?? (await frameOf(parsed, before, now)));
+  return 0;
+}
+
+/** Draws for ever; a sluice that was there once and is away may come back, as after an upgrade. */
+async function watch(words: ActionWords): Promise<never> {
+  let before = await sample(words);
+  let seenAtMs = Date.now();
+  let last = '';
   for (;;) {
     await sleep(INTERVAL_MS);
-    const now = await sample(parsed);
-    if (flags.has('json')) {
-      process.stdout.write(`${JSON.stringify({ before, now }, null, 2)}\n`);
-      return 0;
+    try {
+      const now = await sample(words);
+      // Counts begin anew with another process.
+      if (now.requests >= before.requests) last = await frameOf(words, before, now);
+      before = now;
+      seenAtMs = Date.now();
+      draw(last);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      draw(awayFrame(last, error.message, Date.now() - seenAtMs));
     }
-    const frame = await frameOf(parsed, before, now);
-    process.stdout.write(isLive ? `${CLEAR}${frame}\nCtrl-C ends\n` : frame);
-    if (!isLive) return 0;
-    before = now;
   }
+}
+
+function draw(frame: string): void {
+  const { columns = COLUMNS_DEFAULT, rows = ROWS_DEFAULT } = process.stdout;
+  const lines = fitted(frame, 'Ctrl-C ends', columns, rows);
+  process.stdout.write(`${HOME}${lines.join(`${ERASE_LINE}\n`)}${ERASE_LINE}${ERASE_REST}`);
 }
 
 async function sample(words: ActionWords): Promise<TrafficSample> {

@@ -15,7 +15,7 @@ import { capsulePath, readCapsuleFile } from './capsules.ts';
 import { packageVersion } from './package-version.ts';
 
 /** True for flags with a value. */
-const FLAGS = {
+export const FLAGS = {
   out: true,
   axes: true,
   runs: true,

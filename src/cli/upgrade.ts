@@ -5,9 +5,11 @@ import { askAdmin } from './admin-client.ts';
 /** A little more than the running sluice waits for the new one. */
 const UPGRADE_TIMEOUT_MS = 65_000;
 
+export const FLAGS = { admin: true, json: false };
+
 /** Resolves with the exit code. Throws UsageError when the new one does not serve. */
 export async function upgradeCommand(words: readonly string[]): Promise<number> {
-  const parsed = parseFlags('upgrade', { admin: true, json: false }, words);
+  const parsed = parseFlags('upgrade', FLAGS, words);
   const answer = await askAdmin(parsed, '/upgrade', {}, UPGRADE_TIMEOUT_MS);
   const { pid } = answer as { pid: number };
   printAnswer(parsed, answer, `process ${pid} serves; the one before finishes what is under way\n`);

@@ -3,11 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
-import { runSluice } from '../cli/sluice-process.ts';
+import { commandWords } from '../../src/cli/command-flags.ts';
+import { launcher, runSluice } from '../cli/sluice-process.ts';
 import { startOrigin } from '../support/origins.ts';
-import { unlessInstalled } from '../support/programs.ts';
+import { ended, start, unlessInstalled } from '../support/programs.ts';
 import { startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
+import { until } from '../support/waiting.ts';
 
 const origin = await startOrigin((_request, response) => response.end('ok'));
 const token = 'c0ffee'.repeat(6);
@@ -50,6 +52,28 @@ test('top draws one picture when its output is no terminal', async () => {
   assert.match(stdout, /● default\//);
 });
 
+test('top in a terminal draws again and again, and says when sluice is away', {
+  skip: unlessInstalled('script'),
+}, async () => {
+  await using short = await startSluice({ origin: origin.url });
+  const top = `${process.execPath} ${launcher} top --admin 127.0.0.1:${short.adminPort}`;
+  const terminal = ['-qfec', `stty rows 24 cols 80; exec ${top}`, '/dev/null'];
+  const child = start('script', terminal, { stdio: ['ignore', 'pipe', 'ignore'] });
+  let screen = '';
+  child.stdout!.on('data', (bytes: Buffer) => {
+    screen += bytes.toString();
+  });
+  try {
+    await until(() => screen.split('0-RTT').length > 2, 'two pictures', 20_000);
+    await short.stop();
+    await until(() => /AWAY for \d+ s: [^;]+; trying again/.test(screen), 'the word', 20_000);
+    assert.match(screen.slice(screen.lastIndexOf('AWAY')), /0-RTT/, 'the last picture stays');
+  } finally {
+    child.kill('SIGTERM');
+    await ended(child);
+  }
+});
+
 test('config shows what is in force, without keys', async () => {
   const url = `http://127.0.0.1:${sluice.adminPort}/config`;
   const text = await (await fetch(url)).text();
@@ -90,16 +114,50 @@ test('drain ends it in order', async () => {
   assert.equal(await short.end(), 0);
 });
 
-test('bash completes commands and flags', { skip: unlessInstalled('bash') }, async () => {
-  const { stdout } = await runSluice(['completion', 'bash']);
-  const complete = (...words: string[]) => {
+/** What each shell offers for these words: the shell itself is asked. */
+const shells: Record<string, (script: string, ...words: string[]) => string> = {
+  bash(script, ...words) {
     const asked = `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _sluice`;
-    const script = `${stdout}\n${asked}; echo "\${COMPREPLY[@]}"`;
-    return spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim();
-  };
-  assert.equal(complete('sluice', 'rel'), 'reload');
-  assert.match(complete('sluice', 'run', '--early'), /^--early-data/);
+    return runShell('bash', ['-c', `${script}\n${asked}; echo "\${COMPREPLY[@]}"`]);
+  },
+  zsh(script, ...words) {
+    // Its completion needs a terminal; here it is told the words, and says what it would offer.
+    const last = words.at(-1)!;
+    const own = `compadd() { shift; print -l -- "$@" | grep -- "^${last}" }; _files() { echo files }`;
+    const asked = `_sluice() { local words=(${words.join(' ')}) CURRENT=${words.length} PREFIX='${last}'`;
+    return runShell('zsh', ['-f', '-c', `${own}\n${asked}\n${script}\n}; _sluice`]);
+  },
+  fish(script, ...words) {
+    return runShell('fish', ['-N', '-c', `${script}\ncomplete -C '${words.join(' ')}'`]);
+  },
+};
+
+function runShell(shell: string, words: readonly string[]): string {
+  return spawnSync(shell, words, { encoding: 'utf8' }).stdout.trim().split(/\s+/).sort().join(' ');
+}
+
+for (const [shell, complete] of Object.entries(shells)) {
+  test(`${shell} completes commands, actions and the flags of each`, {
+    skip: unlessInstalled(shell),
+  }, async () => {
+    const { stdout: script } = await runSluice(['completion', shell]);
+    assert.equal(complete(script, 'sluice', 'rel'), 'reload');
+    assert.match(complete(script, 'sluice', 'run', '--early'), /^--early-data/);
+    assert.equal(complete(script, 'sluice', 'reload', '--tr'), '--trial');
+    assert.equal(complete(script, 'sluice', 'cache', 'pur'), 'purge');
+    assert.equal(complete(script, 'sluice', 'cache', 'purge', '--pre'), '--prefix');
+    assert.equal(complete(script, 'sluice', 'reload', '--cache-d'), '');
+  });
+}
+
+test('completion for a shell that is not known names those that are', async () => {
   const { code, stderr } = await runSluice(['completion', 'tcsh']);
   assert.equal(code, 2);
   assert.match(stderr, /write one of bash, zsh, fish/);
+});
+
+test('the words of every command are known to the completion', async () => {
+  for (const { name, flags, actions } of await commandWords()) {
+    assert.ok(Object.keys({ ...flags, ...actions }).length > 0, name);
+  }
 });
