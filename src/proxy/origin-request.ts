@@ -12,6 +12,7 @@ import { isOriginError, mayServeOnError } from '../cache/reuse.ts';
 import { receiveResponse } from '../cache/stored-response.ts';
 import { decideStoring, refuseAtOnce, type StoringDecision } from '../cache/storing.ts';
 import { addValidation, freshen, freshenedBy, headOutcome } from '../cache/validation.ts';
+import { matchesVary } from '../cache/vary.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
@@ -331,13 +332,14 @@ export class OriginRequest implements FetchHandler {
     owner.onOriginResponse(response, storing);
   }
 
-  /** RFC 9111 §4.3.5. */
+  /** RFC 9111 §4.3.5: about those that could have been chosen for the request. */
   #updateByHead(response: ResponseHead): void {
     const { environment, head, key } = this.#input;
     const { store, clock, cachePolicy } = environment;
     const nowMs = clock.wallMs();
     store.lookup(key, (hits) => {
       for (const { response: stored } of [...hits]) {
+        if (!matchesVary(stored.varyFields, head.fields)) continue;
         const outcome = headOutcome(stored, response);
         if (outcome === 'nothing') continue;
         const fresh = freshen(stored, head, response, this.#requestTimeMs, nowMs, cachePolicy);

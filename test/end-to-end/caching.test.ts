@@ -217,6 +217,14 @@ test('HEAD is answered from a stored GET (RFC 9110 §9.3.2)', async () => {
   assert.match(cacheStatus, isHit);
 });
 
+test('HEAD for another variant leaves the stored one alone (§4.3.5)', async () => {
+  const path = target({ cc: 'max-age=60', vary: 'Accept-Language' });
+  const english = { fields: 'Accept-Language: en\r\n' };
+  await ask(path, english);
+  await ask(path, { method: 'HEAD', fields: 'Accept-Language: french\r\n' });
+  assert.match((await ask(path, english)).cacheStatus, isHit);
+});
+
 test('HEAD alone stores nothing that a GET is answered with', async () => {
   const path = target({ cc: 'max-age=60' });
   await ask(path, { method: 'HEAD' });
