@@ -3,7 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { date, type Lines, NOW, type ResponseFacts, storedOf } from '../../test/cache/messages.ts';
 import { formatHttpDate } from '../http/dates.ts';
-import { currentAgeMs, isFresh, type LifetimeSource, remainingMs } from './freshness.ts';
+import {
+  currentAgeMs,
+  initialAgeMs,
+  isFresh,
+  type LifetimeSource,
+  remainingMs,
+} from './freshness.ts';
 
 type Case = [name: string, Lines, lifetimeS: number, LifetimeSource, ResponseFacts?];
 
@@ -182,6 +188,12 @@ for (const [name, lines, ageS] of AGES) {
     assert.equal(currentAgeMs(storedOf(lines).freshness, NOW), ageS * 1000);
   });
 }
+
+test('what is left of the second of Date is no age', () => {
+  const { fields } = storedOf([['date', date(0)]]);
+  assert.equal(initialAgeMs(fields, NOW + 999, NOW + 999), 0);
+  assert.equal(initialAgeMs(fields, NOW + 1_000, NOW + 1_000), 1_000);
+});
 
 test('the time the origin took counts as age (RFC 9111 §4.2.3)', () => {
   const stored = storedOf([['age', '10']], { requestTimeMs: NOW - 3000 });

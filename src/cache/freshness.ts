@@ -207,7 +207,10 @@ export function initialAgeMs(
   requestTimeMs: number,
   responseTimeMs: number,
 ): number {
-  const apparentAgeMs = Math.max(0, responseTimeMs - dateValueMs(fields, responseTimeMs));
+  // Date is in whole seconds, rounded down: what is left of the second is no age, or a response with
+  // max-age=1 would be fresh for half a second on average.
+  const responseSecondMs = Math.floor(responseTimeMs / 1000) * 1000;
+  const apparentAgeMs = Math.max(0, responseSecondMs - dateValueMs(fields, responseTimeMs));
   const responseDelayMs = Math.max(0, responseTimeMs - requestTimeMs);
   return Math.max(apparentAgeMs, ageValueSeconds(fields) * 1000 + responseDelayMs);
 }
