@@ -23,11 +23,13 @@ const HOP_BY_HOP = [
   'upgrade',
 ] as const;
 
-// Framing, routing, modifiers, authentication and representation fields: RFC 9110 §6.5.1.
+// Framing, routing, modifiers, authentication and representation fields: RFC 9110 §6.5.1. What says
+// who asks is like authentication: an origin that joins trailers to the head would believe a client.
 const NOT_IN_TRAILERS = [
   'age',
   'authorization',
   'cache-control',
+  'cdn-cache-control',
   // RFC 9440 §2.2, §2.3.
   'client-cert',
   'client-cert-chain',
@@ -41,6 +43,7 @@ const NOT_IN_TRAILERS = [
   'early-data',
   'expect',
   'expires',
+  'forwarded',
   'host',
   'if-match',
   'if-modified-since',
@@ -56,13 +59,19 @@ const NOT_IN_TRAILERS = [
   'range',
   'retry-after',
   'set-cookie',
+  'surrogate-control',
   'te',
   'trailer',
   'transfer-encoding',
   'upgrade',
   'vary',
+  'via',
   'warning',
   'www-authenticate',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
 ] as const;
 
 const OTHERS = [
@@ -75,13 +84,11 @@ const OTHERS = [
   'allow',
   'alt-svc',
   'cache-status',
-  'cdn-cache-control',
   'content-disposition',
   'content-language',
   'content-location',
   'dnt',
   'etag',
-  'forwarded',
   'from',
   'last-modified',
   'link',
@@ -104,18 +111,12 @@ const OTHERS = [
   'server',
   'server-timing',
   'strict-transport-security',
-  'surrogate-control',
   'surrogate-key',
   'cache-tag',
   'upgrade-insecure-requests',
   'user-agent',
-  'via',
   'x-content-type-options',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
   'x-frame-options',
-  'x-real-ip',
   'x-requested-with',
 ] as const;
 

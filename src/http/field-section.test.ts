@@ -80,6 +80,10 @@ test('what is about the connection or the framing is never a trailer', () => {
     const info = fieldNameInfo(name);
     assert.deepEqual([info?.hopByHop, info?.forbiddenInTrailers], [false, true], name);
   }
+  // Who asks, and how caches may use the response: not to be said after the fact.
+  for (const name of ['forwarded', 'via', 'x-forwarded-for', 'x-real-ip', 'cdn-cache-control']) {
+    assert.equal(fieldNameInfo(name)?.forbiddenInTrailers, true, name);
+  }
   assert.equal(fieldNameInfo('etag')?.forbiddenInTrailers, false);
 });
 

@@ -63,6 +63,23 @@ test('what earlier proxies said is kept in front, but a claimed protocol is repl
   assert.deepEqual(fields.all('x-forwarded-proto'), ['https']);
 });
 
+for (const [received, kept] of [
+  ['for="', false],
+  ['for=192.0.2.1;host="a', false],
+  ['for="a\\"', false],
+  ['for="\\', false],
+  ['for="a"";host=b', false],
+  ['for="[2001:db8::1]:80", for="_a, b"', true],
+  ['for="a\\"b"', true],
+  ['for=192.0.2.1\\', true],
+] as const) {
+  test(`Forwarded: ${received} cannot hide what we say of the client`, () => {
+    const fields = requestFieldsToOrigin(request(['forwarded', received]), facts);
+    const ours = 'for=192.0.2.7;host="example.com";proto=https';
+    assert.equal(fields.combined('forwarded'), kept ? `${received}, ${ours}` : ours);
+  });
+}
+
 test('connection-specific fields stay behind, those named in Connection included', () => {
   const head = request(
     ['connection', 'close, X-Secret'],

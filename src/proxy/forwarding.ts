@@ -78,9 +78,25 @@ function wantsTrailers(fields: FieldSection): boolean {
   return codings.some((coding) => coding.trim().toLowerCase() === 'trailers');
 }
 
+/**
+ * A list that ends inside a quoted string would swallow our member: whoever sent it could hide what
+ * we say of it (RFC 7239 §8.1). Nobody can read such a list, so ours takes its place.
+ */
 function appendListMember(fields: FieldSection, name: string, member: string): void {
   const present = fields.combined(name);
-  fields.set(name, present === undefined || present === '' ? member : `${present}, ${member}`);
+  const isOurs = present === undefined || present === '' || endsInQuotes(present);
+  fields.set(name, isOurs ? member : `${present}, ${member}`);
+}
+
+/** Whether a quoted string (RFC 9110 §5.6.4) is open at the end. */
+function endsInQuotes(value: string): boolean {
+  let isOpen = false;
+  for (let at = value.indexOf('"'); at >= 0 && at < value.length; at++) {
+    const character = value[at];
+    if (character === '"') isOpen = !isOpen;
+    else if (isOpen && character === '\\') at++;
+  }
+  return isOpen;
 }
 
 /** RFC 7239 §4: IPv6 addresses and hosts with a port are quoted. */
