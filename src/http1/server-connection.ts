@@ -24,6 +24,8 @@ export interface Http1ServerInput {
   readonly factsFor: (early: boolean) => RequestFacts;
   /** A message that broke the rules was refused: for counting and logging. */
   readonly onRefused: (error: MessageError) => void;
+  /** Date of refusals (RFC 9110 §6.6.1); absent: they have none. */
+  readonly dateNow?: () => string;
   readonly limits?: Http1Limits;
 }
 
@@ -447,9 +449,11 @@ export class Http1ServerConnection implements ChunkReceiver {
 
   #answerRefusal(error: MessageError): void {
     const content = `${error.status} ${error.code}: ${error.message}\n`;
+    const now = this.#input.dateNow?.();
+    const date = now === undefined ? '' : `date: ${now}\r\n`;
     writeText(
       this.output,
-      `${statusLine(error.status)}content-type: text/plain; charset=utf-8\r\n` +
+      `${statusLine(error.status)}${date}content-type: text/plain; charset=utf-8\r\n` +
         `content-length: ${content.length}\r\nconnection: close\r\n\r\n${content}`,
     );
   }

@@ -31,6 +31,8 @@ export interface Http2ServerOptions {
   readonly isCovered?: (authority: string, scheme: string) => boolean;
   readonly limits?: Http2Limits;
   readonly monotonicMs: () => number;
+  /** Date of answers of our own (RFC 9110 §6.6.1); absent: they have none. */
+  readonly dateNow?: () => string;
   /** The peer did something too often or too large, and the connection ended: for counters. */
   readonly onAbuse?: (kind: Http2Abuse) => void;
   /** The peer broke a rule, and a stream or the connection ended for it. */
@@ -232,6 +234,8 @@ export class Http2ServerConnection implements Endpoint {
     const { encoder } = connection;
     encoder.begin();
     encoder.field(':status', String(status));
+    const date = this.#options.dateNow?.();
+    if (date !== undefined) encoder.field('date', date);
     encoder.field('content-length', '0');
     connection.writer.headers(streamId, encoder.block.bytes, encoder.block.length, true);
     if (endStream) connection.streams.recordClosed(streamId, StreamState.CLOSED_BY_END);

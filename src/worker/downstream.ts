@@ -26,6 +26,7 @@ export interface DownstreamShared {
   readonly policies: HostPolicies | null;
   readonly limits: DownstreamLimits;
   readonly monotonicMs: () => number;
+  readonly dateNow: () => string;
   readonly observer: DownstreamObserver;
   readonly isCovered: Coverage;
 }
@@ -119,6 +120,7 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
       scheme: this.kind,
       factsFor: (early: boolean) => (early ? this.#factsOfEarly() : this),
       monotonicMs: this.#shared.monotonicMs,
+      dateNow: this.#shared.dateNow,
       onRefused: (error: SluiceError) => this.#shared.observer.onRefused(error, this),
       onAbuse: (kind: Http2Abuse) => this.#shared.observer.onAbuse(kind),
       isCovered: (authority: string, scheme: string) => this.#isCovered(authority, scheme),

@@ -35,6 +35,8 @@ export interface ProtocolInput {
   readonly scheme: 'http' | 'https';
   readonly factsFor: (early: boolean) => RequestFacts;
   readonly monotonicMs: () => number;
+  /** For refusals, which are responses of our own. */
+  readonly dateNow: () => string;
   readonly onRefused: (error: SluiceError) => void;
   /** HTTP/2: the client did something too often, and the connection ended for it. */
   readonly onAbuse: (kind: Http2Abuse) => void;

@@ -103,6 +103,7 @@ export class Service {
       sink: this.#makeProxy(options, new HostPolicies(hosts)),
       limits: defaultDownstreamLimits,
       monotonicMs: systemClock.monotonicMs,
+      dateNow,
       observer: this.#observer(),
       isCovered: (host, serverName, authority) => this.#coverage(host, serverName, authority),
       policies: hostPolicies(hosts),

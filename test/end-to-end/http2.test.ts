@@ -144,7 +144,9 @@ test('a client that gives a request up ends it at the origin; its other requests
 
 test('a request for another scheme than the connection’s gets 421', async () => {
   using client = await open();
-  assert.equal((await client.get('/x', { ':scheme': 'http' })).status, 421);
+  const refused = await client.get('/x', { ':scheme': 'http' });
+  assert.equal(refused.status, 421);
+  assert.ok(Date.parse(String(refused.fields.date)) > 0, 'RFC 9110 §6.6.1');
   assert.equal((await client.get('/x')).status, 200);
 });
 

@@ -123,6 +123,8 @@ for (const [name, bytes] of Object.entries(ambiguousHeads)) {
       (response.status >= 400 && response.status < 500) || [501, 505].includes(response.status),
       `answered ${response.status}`,
     );
+    // RFC 9110 §6.6.1: an answer of our own has its time.
+    assert.ok(Date.parse(response.fields.get('date')!) > 0);
     assert.equal(await connection.closed(), '', 'nothing follows the refusal');
     assert.equal(origin.received.join('').length, before, 'the origin received nothing');
   });
