@@ -1,11 +1,11 @@
 /**
  * How often what is stored under a key has been removed because it is no longer right. Who fetches
  * takes a stamp before it asks, and compares it when the response is to be stored: an unsafe request
- * or a purge may have come in between, here or in another worker (RFC 9111 §4.4). Who has responses in
- * memory compares it, too, for another worker may have removed them.
+ * or a purge may have come in between, here or in another worker (RFC 9111 §4.4).
  *
- * Keys share counters. With each counter are hashes of the last keys that it counted, which tell most
- * collisions; the others make a response not be stored, or be dropped, once.
+ * Who has responses in memory compares another number, which counts what other workers have stored in
+ * their places as well. With it are hashes of the last keys, for keys share counters: a collision makes
+ * a response not be stored, or be dropped from memory, once.
  */
 import { targetOfKey } from './key.ts';
 import type { Removals } from './removals.ts';
@@ -13,19 +13,17 @@ import { hashOf } from './s3-fifo.ts';
 
 /** Counters: a power of two. At 1,000 removals a second and fetches of 100 ms, 1 in 330 collides. */
 const COUNTERS = 32_768;
-/** Removals that are remembered for each counter: a power of two. */
+/** Changes that are remembered for each counter: a power of two. */
 const REMEMBERED = 4;
 
-/** 32-bit words: the counters, one for removals of more than one target, and the last hashes. */
+/** 32-bit words: counters of removals, one for those of more than a target, of changes, hashes. */
 const MANY_AT = COUNTERS;
-const HASHES_AT = COUNTERS + 1;
+const CHANGES_AT = COUNTERS + 1;
+const HASHES_AT = CHANGES_AT + COUNTERS;
 const WORDS = HASHES_AT + COUNTERS * REMEMBERED;
 
 /** Octets that they take, when they are in memory that workers share. */
 export const GENERATIONS_BYTES = WORDS * 4;
-
-/** In the place of a hash: nothing was removed. */
-const NO_HASH = 0;
 
 export class Generations {
   #words: Int32Array;
@@ -52,22 +50,26 @@ export class Generations {
     return Atomics.load(this.#words, placeOf(hashOf(targetOfKey(key))));
   }
 
-  /** The place of a key's counter, for `at`. */
+  /** The place of a key's counter of changes, for `changesAt`. */
   placeOf(key: string): number {
-    return placeOf(hashOf(targetOfKey(key)));
+    return CHANGES_AT + placeOf(hashOf(targetOfKey(key)));
   }
 
-  /** As `ofTarget`, for who asks often. */
-  at(place: number): number {
+  /** Differs when what memory has of a key may have been removed or replaced, by any process. */
+  changesAt(place: number): number {
     return this.#words[place]!;
   }
 
-  /** Whether the target of a key may have been removed since its counter was at `generation`. */
-  mayBeRemoved(key: string, generation: number): boolean {
+  changesOf(key: string): number {
+    return Atomics.load(this.#words, this.placeOf(key));
+  }
+
+  /** Whether the target of a key may have changed since its counter was at `changes`. */
+  mayHaveChanged(key: string, changes: number): boolean {
     const hash = hashOf(targetOfKey(key));
     const place = placeOf(hash);
-    const present = Atomics.load(this.#words, place);
-    const count = (present - generation) | 0;
+    const present = Atomics.load(this.#words, CHANGES_AT + place);
+    const count = (present - changes) | 0;
     if (count < 0 || count > REMEMBERED) return true;
     for (let i = 0; i < count; i++) {
       if (this.#words[hashPlaceOf(place, present - i)] === hash) return true;
@@ -77,22 +79,24 @@ export class Generations {
 
   /** Everything stored under the target of a key is removed. */
   noteTarget(key: string): void {
-    const target = targetOfKey(key);
-    this.#removals?.note(target);
-    const hash = hashOf(target);
-    this.#count(placeOf(hash), hash);
+    this.#removals?.note(targetOfKey(key));
+    this.noteReplaced(key);
+    this.noteStale(key);
   }
 
   /** It only becomes stale: what is being fetched must not be stored as fresh. */
   noteStale(key: string): void {
-    this.#count(this.placeOf(key), NO_HASH);
+    Atomics.add(this.#words, placeOf(hashOf(targetOfKey(key))), 1);
   }
 
-  /** The hash comes first: who sees the count sees the hash. */
-  #count(place: number, hash: number): void {
-    const next = Atomics.load(this.#words, place) + 1;
+  /** Another response has taken the place of what others may have in memory. */
+  noteReplaced(key: string): void {
+    const hash = hashOf(targetOfKey(key));
+    const place = placeOf(hash);
+    // The hash comes first: who sees the count sees the hash.
+    const next = Atomics.load(this.#words, CHANGES_AT + place) + 1;
     Atomics.store(this.#words, hashPlaceOf(place, next), hash);
-    Atomics.add(this.#words, place, 1);
+    Atomics.add(this.#words, CHANGES_AT + place, 1);
   }
 
   /**

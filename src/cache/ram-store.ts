@@ -82,17 +82,17 @@ export class RamStore implements Store {
   peek(key: string): readonly StoreHit[] {
     const slot = this.#slots.get(key);
     if (slot === undefined) return NO_HITS;
-    if (slot.generation !== this.#generations.at(slot.place)) this.#recheck(slot);
+    if (slot.changes !== this.#generations.changesAt(slot.place)) this.#recheck(slot);
     return slot.hits;
   }
 
-  /** Something was removed, here or in another process: perhaps of this key. */
+  /** Something was removed or replaced, here or in another process: perhaps of this key. */
   #recheck(slot: Slot): void {
-    const generation = this.#generations.ofTarget(slot.key);
-    if (this.#generations.mayBeRemoved(slot.key, slot.generation)) {
+    const changes = this.#generations.changesOf(slot.key);
+    if (this.#generations.mayHaveChanged(slot.key, slot.changes)) {
       for (const entry of [...slot.hits]) this.#drop(entry);
     }
-    slot.generation = generation;
+    slot.changes = changes;
   }
 
   lookup(key: string, callback: (hits: readonly StoreHit[]) => void): void {
@@ -104,7 +104,9 @@ export class RamStore implements Store {
     const fixedBytes = responseBytes(key, response);
     const reserved = fixedBytes + Math.max(0, response.contentLength);
     if (!this.#reserve(reserved)) return undefined;
-    const fill = new RamFill(this, key, response, reserved, this.#generations.ofTarget(key));
+    const generation = this.#generations.ofTarget(key);
+    const changes = this.#generations.changesOf(key);
+    const fill = new RamFill(this, key, response, reserved, generation, changes);
     this.#fills.add(fill);
     return fill;
   }
@@ -248,25 +250,33 @@ export class RamStore implements Store {
   }
 
   /**
-   * Stores complete content; the hit, or undefined when there is no room. It was not removed when
-   * the key's counter was at `generation`.
+   * Stores complete content; the hit, or undefined when there is no room. It was right when the
+   * key's counter was at `changes`.
    */
   adopt(
     key: string,
     response: StoredResponse,
     content: MemoryContent,
-    generation: number,
+    changes: number,
   ): StoreHit | undefined {
     if (this.#closed) return undefined;
     // The older one goes even if there is no room for this one: it is no longer right.
     this.forgetVariant(key, response);
     if (content.length > this.#contentMax) return undefined;
-    const slot = this.#slots.get(key) ?? this.#newSlot(key, generation);
+    const slot = this.#slots.get(key) ?? this.#newSlot(key, changes);
     const entry = new RamEntry(slot, response, content, responseBytes(key, response));
     entry.bytes += content.capacity;
     if (!this.#queue.makeRoom(entry.bytes, this.#fillBytes)) return undefined;
     this.#list(key, entry);
     return entry;
+  }
+
+  /** For the tier below: what it has stored replaces what others may have in memory. */
+  noteReplaced(key: string): void {
+    const before = this.#generations.changesOf(key);
+    this.#generations.noteReplaced(key);
+    const slot = this.#slots.get(key);
+    if (slot?.changes === before) slot.changes = (before + 1) | 0;
   }
 
   /** For the tier below: a newer response of the same variant has been stored there. */
@@ -301,8 +311,8 @@ export class RamStore implements Store {
     this.#queue.add(entry);
   }
 
-  #newSlot(key: string, generation: number): Slot {
-    return new Slot(this, key, this.#generations.placeOf(key), generation);
+  #newSlot(key: string, changes: number): Slot {
+    return new Slot(this, key, this.#generations.placeOf(key), changes);
   }
 
   #drop(entry: RamEntry): void {
@@ -328,15 +338,15 @@ class Slot {
   readonly store: RamStore;
   readonly key: string;
   readonly hits: RamEntry[] = [];
-  /** Of the key's counter of removals, and what it said when the hits were last known to be right. */
+  /** Of the key's counter of changes, and what it said when the hits were last known to be right. */
   readonly place: number;
-  generation: number;
+  changes: number;
 
-  constructor(store: RamStore, key: string, place: number, generation: number) {
+  constructor(store: RamStore, key: string, place: number, changes: number) {
     this.store = store;
     this.key = key;
     this.place = place;
-    this.generation = generation;
+    this.changes = changes;
   }
 }
 
@@ -381,6 +391,7 @@ class RamEntry implements StoreHit, Evictable {
 /** A response that is arriving. */
 class RamFill implements ContentWriter, StoreHit {
   readonly #store: RamStore;
+  readonly #changes: number;
   readonly key: string;
   readonly content: MemoryContent;
   response: StoredResponse;
@@ -399,10 +410,12 @@ class RamFill implements ContentWriter, StoreHit {
     response: StoredResponse,
     reserved: number,
     generation: number,
+    changes: number,
   ) {
     this.#store = store;
     this.key = key;
     this.generation = generation;
+    this.#changes = changes;
     this.response = response;
     this.#reserved = reserved;
     this.#accounted = Math.max(0, response.contentLength);
@@ -480,7 +493,7 @@ class RamFill implements ContentWriter, StoreHit {
     this.content.complete();
     this.#store.release(this, this.#reserved);
     if (this.isDropped || this.#store.isOutdated(this)) return;
-    this.#store.adopt(this.key, this.response, this.content, this.generation);
+    this.#store.adopt(this.key, this.response, this.content, this.#changes);
   }
 
   cut(): void {
@@ -490,7 +503,7 @@ class RamFill implements ContentWriter, StoreHit {
     const kept = part === null ? null : this.content.copy();
     this.abort();
     if (part === null || kept === null || this.#store.isOutdated(this)) return;
-    this.#store.adopt(this.key, part, kept, this.generation);
+    this.#store.adopt(this.key, part, kept, this.#changes);
   }
 
   abort(): void {

@@ -286,6 +286,21 @@ test('what one worker removes is gone in the others at once, before the index kn
   for (const key of [inMemory, onDisk, unwritten]) assert.deepEqual(await lookup(again, key), []);
 });
 
+test('what one worker stores takes the place of what others have in memory', async (t) => {
+  const directory = directoryFor(t);
+  const [a, b] = [openAt(directory).store, openAt(directory).store];
+  t.after(() => Promise.all([a.close(), b.close()]));
+  put(a, 'http://h/1', 'old');
+  await a.flushed();
+  assert.equal(await textOf(b, 'http://h/1'), 'old');
+  assert.equal(b.peek('http://h/1')?.length, 1);
+  put(a, 'http://h/1', 'new');
+  await a.flushed();
+  assert.equal(b.peek('http://h/1'), undefined);
+  assert.equal(await textOf(b, 'http://h/1'), 'new');
+  assert.equal(a.peek('http://h/1')?.length, 1, 'its own memory stays');
+});
+
 const SELECTORS: readonly [PurgeSelector, left: string[]][] = [
   [{ kind: 'key', key: 'http://a.example/x/1' }, ['2', '3', '4']],
   [{ kind: 'prefix', prefix: 'http://a.example/x/' }, ['3', '4']],

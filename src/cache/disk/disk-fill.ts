@@ -69,6 +69,8 @@ export class DiskFill implements ContentWriter, StoreHit {
   readonly purgeSequence: number;
   /** Of the key's target, when it began. */
   readonly generation: number;
+  /** What the key's counter of changes said then. */
+  readonly changes: number;
   response: StoredResponse;
   readonly content: MemoryContent;
   readonly #host: FillHost;
@@ -93,6 +95,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     seed: number,
     purgeSequence: number,
     generation: number,
+    changes: number,
   ) {
     this.#host = host;
     this.key = key;
@@ -101,6 +104,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     this.seed = seed;
     this.purgeSequence = purgeSequence;
     this.generation = generation;
+    this.changes = changes;
     const announced = response.contentLength;
     this.content = new MemoryContent(announced <= SHARED_BYTES_MAX ? announced : -1);
     if (!this.#account()) this.#state = 'failed';

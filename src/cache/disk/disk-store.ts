@@ -191,6 +191,7 @@ export class DiskStore implements Store {
       callback(known);
       return;
     }
+    const wanted = { key, changes: this.#generations.changesOf(key) };
     // What another process has stored up to now must be seen before one fetches.
     if (this.machineFetches !== null) this.index.refresh();
     const entries = this.index.entriesOf(keyHash(key));
@@ -202,7 +203,7 @@ export class DiskStore implements Store {
     let left = missing.length;
     const found: StoreHit[] = [];
     for (const entry of missing) {
-      this.#load(key, entry, (hit) => {
+      this.#load(wanted, entry, (hit) => {
         if (hit !== null) found.push(hit);
         if (--left === 0) callback(this.#merged(known, found));
       });
@@ -218,18 +219,17 @@ export class DiskStore implements Store {
 
   /** Keeps what was read in memory, unless memory has a newer one. */
   #adopt(
-    key: string,
+    { key, changes }: Wanted,
     response: StoredResponse,
     content: MemoryContent,
     entry: IndexEntry,
   ): StoreHit | undefined {
     this.#places.set(response, placeOf(entry));
-    const generation = this.#generations.ofTarget(key);
     if (this.#isRemoved(key, response)) return undefined;
     const newer = this.memory
       .peek(key)
       .some((hit) => isSamePlace(hit.response, response) && byReceipt(hit, { response }) < 0);
-    return newer ? undefined : this.memory.adopt(key, response, content, generation);
+    return newer ? undefined : this.memory.adopt(key, response, content, changes);
   }
 
   /** Hits from memory and from the index: of one variant the more recent. */
@@ -258,7 +258,7 @@ export class DiskStore implements Store {
   }
 
   /** Reads what an entry points to; null when it is not there, not whole, or purged. */
-  #load(key: string, entry: IndexEntry, callback: (hit: StoreHit | null) => void): void {
+  #load(wanted: Wanted, entry: IndexEntry, callback: (hit: StoreHit | null) => void): void {
     const together =
       entry.contentSegment === entry.headSegment &&
       entry.contentOffset === entry.headOffset + entry.headLength &&
@@ -269,17 +269,17 @@ export class DiskStore implements Store {
         callback(null);
         return;
       }
-      const hit = bytes === null ? null : this.#decode(key, entry, bytes, together);
+      const hit = bytes === null ? null : this.#decode(wanted, entry, bytes, together);
       if (hit === null) this.#drop(entry, bytes === null ? 'missing' : 'damaged');
       if (hit === null || hit === 'purged') callback(null);
       else if (together || entry.contentLength > TOGETHER_BYTES_MAX) callback(hit);
-      else this.#loadContent(key, entry, hit, callback);
+      else this.#loadContent(wanted, entry, hit, callback);
     });
   }
 
   /** Short content whose head was renewed lies apart from it. */
   #loadContent(
-    key: string,
+    wanted: Wanted,
     entry: IndexEntry,
     hit: StoreHit,
     callback: (hit: StoreHit | null) => void,
@@ -292,16 +292,17 @@ export class DiskStore implements Store {
         callback(null);
         return;
       }
-      callback(this.#adopt(key, hit.response, MemoryContent.of(content), entry) ?? hit);
+      callback(this.#adopt(wanted, hit.response, MemoryContent.of(content), entry) ?? hit);
     });
   }
 
   #decode(
-    key: string,
+    wanted: Wanted,
     entry: IndexEntry,
     bytes: Buffer,
     together: boolean,
   ): StoreHit | 'purged' | null {
+    const { key } = wanted;
     const head = decodeHead(bytes);
     if (head === undefined || head.seed !== entry.seed) return null;
     // Two keys with one hash: 2^64 attempts away, but then it is not ours.
@@ -325,7 +326,7 @@ export class DiskStore implements Store {
     if (!together) return this.#diskHit(response, entry);
     const content = unframeContent(bytes.subarray(entry.headLength), contentLength, entry.seed);
     if (content === undefined) return null;
-    const adopted = this.#adopt(key, response, MemoryContent.of(content), entry);
+    const adopted = this.#adopt(wanted, response, MemoryContent.of(content), entry);
     return adopted ?? this.#diskHit(response, entry);
   }
 
@@ -361,8 +362,9 @@ export class DiskStore implements Store {
     const isApart = response.contentLength > SHARED_BYTES_MAX;
     const head = isApart ? encodeHead(key, response, seed, plain.length + CUT_SPARE_BYTES) : plain;
     const generation = this.#generations.ofTarget(key);
+    const changes = this.#generations.changesOf(key);
     const { sequence } = this.#purges;
-    const fill = new DiskFill(this.#host, key, response, head, seed, sequence, generation);
+    const fill = new DiskFill(this.#host, key, response, head, seed, sequence, generation, changes);
     if (fill.isDropped) return undefined;
     this.#fills.add(fill);
     return fill;
@@ -381,7 +383,7 @@ export class DiskStore implements Store {
       return;
     }
     if (fill.segment === 0) {
-      const adopted = this.memory.adopt(key, response, fill.content, fill.generation);
+      const adopted = this.memory.adopt(key, response, fill.content, fill.changes);
       this.#persist(key, response, fill.content.whole!, fill, adopted ?? fill);
       return;
     }
@@ -440,11 +442,13 @@ export class DiskStore implements Store {
 
   #list(entry: IndexEntry, key: string, hit: StoreHit): void {
     if (hit.response.partial === null) this.#removeParts(key, hit.response);
+    const isReplacing = this.index.entry(entry.name) !== undefined;
     const listed = this.index.put(entry);
     listed.then(
       () => {
         this.#places.set(hit.response, placeOf(entry));
         this.#noteListed(key, hit);
+        if (isReplacing) this.memory.noteReplaced(key);
         // Removed by another process while it was on its way into the index.
         if (this.#isRemoved(key, hit.response)) void this.index.removeIfSame(entry);
       },
@@ -694,6 +698,12 @@ export class DiskStore implements Store {
   [Symbol.dispose](): void {
     void this.close();
   }
+}
+
+/** A key that is looked up, and what its counter of changes said before the index was read. */
+interface Wanted {
+  readonly key: string;
+  readonly changes: number;
 }
 
 /** What a fill has for whoever lists it. */

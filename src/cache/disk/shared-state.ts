@@ -10,7 +10,7 @@ import { REMOVALS_BYTES, Removals, removalMemory } from '../removals.ts';
 import { isAlive } from './processes.ts';
 
 /** Raised when the layout changes: an older file is put aside. */
-const LAYOUT = 4;
+const LAYOUT = 5;
 
 /** The leases, then the removals, then the counters. */
 const COUNTERS_AT = LEASES_BYTES + REMOVALS_BYTES;
