@@ -29,6 +29,9 @@ export interface ReloadInput {
   /** They are in force from here, also for workers that are started later. */
   adopt(options: SluiceOptions): void;
   report(message: string): void;
+  /** One is under way, and over: for who watches us. */
+  began(): void;
+  ended(): void;
 }
 
 export type ReloadOutcome = 'done' | 'unchanged' | 'refused' | 'rolled-back';
@@ -86,8 +89,10 @@ export class Reload {
       workersDone: 0,
       workers: this.#input.workers().length,
     };
+    this.#input.began();
     this.#running = this.#run(trialMs).finally(() => {
       this.#running = null;
+      this.#input.ended();
     });
     return this.#running;
   }
@@ -118,6 +123,7 @@ export class Reload {
   ): Promise<ReloadStatus> {
     const workers = this.#input.workers();
     const done: ReloadableWorker[] = [];
+    const restarts = workers.map((worker) => worker.restarts);
     for (const [index, worker] of workers.entries()) {
       const fault =
         (await this.#give(worker, options, () => done.push(worker))) ??
@@ -129,7 +135,17 @@ export class Reload {
       this.#note({ phase: 'rolling-out', workersDone: index + 1 });
     }
     adopt();
+    for (const [index, worker] of workers.entries()) {
+      if (worker.restarts > restarts[index]!) await this.#catchUp(worker, options);
+    }
     return this.#end('done', '', '');
+  }
+
+  /** One that died meanwhile has a replacement that began with the options before. */
+  async #catchUp(worker: ReloadableWorker, options: SluiceOptions): Promise<void> {
+    const fault = await this.#give(worker, options, () => {});
+    if (fault === null) return;
+    this.#input.report(`reload: a worker that died meanwhile is behind: ${fault.reason}`);
   }
 
   async #give(

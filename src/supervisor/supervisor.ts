@@ -148,6 +148,8 @@ export class Supervisor {
         this.#tickets?.adopt();
       },
       report: input.report,
+      began: () => input.serviceManager.reloading(),
+      ended: () => this.#sayReady(),
     });
   }
 
@@ -176,7 +178,12 @@ export class Supervisor {
       report(`the socket at ${endpointText(bound)} was passed on, but no option listens there`);
     }
     if (options.pidFile !== '') writeFileSync(options.pidFile, `${process.pid}\n`);
-    this.#input.serviceManager.ready(`serves with ${options.workers} workers`);
+    this.#sayReady();
+  }
+
+  #sayReady(): void {
+    if (this.#stopping !== null) return;
+    this.#input.serviceManager.ready(`serves with ${this.#input.options.workers} workers`);
   }
 
   async #startAll(): Promise<void> {

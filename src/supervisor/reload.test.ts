@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { SluiceOptions } from '../config/options.ts';
+import { Reload, type ReloadableWorker } from './reload.ts';
+
+const before = { pidFile: '', origins: ['a'] } as unknown as SluiceOptions;
+const after = { ...before, origins: ['b'] } as unknown as SluiceOptions;
+
+const health = {
+  handshakes: 0,
+  handshakeFailures: 0,
+  requests: 0,
+  requestFailures: 0,
+  durations: [],
+};
+
+class FakeWorker implements ReloadableWorker {
+  restarts = 0;
+  isRunning = true;
+  options = before;
+  /** Says what goes wrong with the change; undefined when nothing does. */
+  onChange: () => Error | undefined = () => undefined;
+
+  async reconfigure(options: SluiceOptions): Promise<void> {
+    const fault = this.onChange();
+    if (fault !== undefined) throw fault;
+    this.options = options;
+  }
+
+  health() {
+    return health;
+  }
+
+  /** Its replacement begins with what was in force then. */
+  die(): void {
+    this.restarts++;
+    this.options = before;
+  }
+}
+
+function reloadOf(workers: readonly FakeWorker[]) {
+  const told: string[] = [];
+  let current = before;
+  const reload = new Reload({
+    load: async () => after,
+    current: () => current,
+    workers: () => workers,
+    adopt: (options) => {
+      current = options;
+    },
+    report: () => {},
+    began: () => told.push('began'),
+    ended: () => told.push('ended'),
+  });
+  return { reload, told, current: () => current };
+}
+
+test('a worker that dies while the others change gets the new options as well', async () => {
+  const workers = [new FakeWorker(), new FakeWorker(), new FakeWorker()];
+  workers[2]!.onChange = () => {
+    if (workers[1]!.restarts === 0) {
+      workers[1]!.die();
+    }
+    return undefined;
+  };
+  const { reload, told } = reloadOf(workers);
+  const { outcome } = (await reload.begin(0))!;
+  assert.equal(outcome, 'done');
+  assert.deepEqual(
+    workers.map(({ options }) => options),
+    [after, after, after],
+  );
+  assert.deepEqual(told, ['began', 'ended']);
+});
+
+test('when one cannot change, those that have changed go back', async () => {
+  const workers = [new FakeWorker(), new FakeWorker(), new FakeWorker()];
+  workers[2]!.onChange = () => new Error('no');
+  const { reload, current, told } = reloadOf(workers);
+  const { outcome, reason } = (await reload.begin(0))!;
+  assert.deepEqual([outcome, reason], ['rolled-back', 'no']);
+  assert.deepEqual(
+    workers.map(({ options }) => options),
+    [before, before, before],
+  );
+  assert.equal(current(), before);
+  assert.deepEqual(told, ['began', 'ended']);
+});
+
+test('two at once are one too many', async () => {
+  const { reload } = reloadOf([new FakeWorker()]);
+  const first = reload.begin(0);
+  assert.equal(reload.begin(0), null);
+  assert.equal((await first)!.outcome, 'done');
+});
