@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { type Lines, NOW, requestOf, storedOf } from '../../test/cache/messages.ts';
 import { contentOf } from '../../test/cache/rule-driven-cache.ts';
+import fc from '../../test/support/fast-check.ts';
 import type { ContentReceiver, PurgeSelector } from './contract.ts';
 import { RamStore } from './ram-store.ts';
 

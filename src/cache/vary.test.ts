@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { type Lines, requestOf, storedOf } from '../../test/cache/messages.ts';
+import fc from '../../test/support/fast-check.ts';
 import { FieldSection } from '../http/field-section.ts';
 import {
   matchesPreferredLanguage,

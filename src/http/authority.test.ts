@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIPv6 } from 'node:net';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/fast-check.ts';
 import { AUTHORITY_BYTES_MAX, isAuthority, isIpv6 } from './authority.ts';
 
 test('hosts with and without ports are authorities', () => {

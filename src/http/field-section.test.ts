@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/fast-check.ts';
 import { fieldNameInfo, internFieldName, knownFieldNames } from './field-names.ts';
 import { FieldSection } from './field-section.ts';
 import { reasonPhrase } from './status.ts';

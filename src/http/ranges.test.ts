@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/fast-check.ts';
 import { parseRange, RANGES_MAX, resolveRanges } from './ranges.ts';
 
 test('ranges from both ends, and suffixes', () => {

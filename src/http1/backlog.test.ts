@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/fast-check.ts';
 import { Backlog } from './backlog.ts';
 
 test('octets come out in order, once, and early ones are told from the others', () => {

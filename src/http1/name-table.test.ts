@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/fast-check.ts';
 import { knownFieldNames } from '../http/field-names.ts';
 import { findName, knownNames, UNKNOWN_NAME } from './name-table.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/fast-check.ts';
 import { encodeSocketAddress, SOCKADDR_BYTES_MAX, SocketAddress } from './socket-address.ts';
 
 function roundTrip(host: string, port: number): SocketAddress {

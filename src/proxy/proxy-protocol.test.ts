@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/fast-check.ts';
 import { PROXY_HEADER_BYTES_MAX, readProxyHeader, V2_SIGNATURE } from './proxy-protocol.ts';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it, mock } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/fast-check.ts';
 import { TICK_MS, TimerWheel } from './timer-wheel.ts';
 
 /** Late by two ticks at most, and a millisecond of Node's own timer. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import fc from 'fast-check';
+import fc from '../../test/support/fast-check.ts';
 import {
   FRESHNESS_WINDOW_MS,
   GENERATION_MS,

@@ -10,9 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import type { StoreHit } from '../../src/cache/contract.ts';
 import { DiskStore } from '../../src/cache/disk/disk-store.ts';
+import fc from '../support/fast-check.ts';
 import { NOW, storedOf } from './messages.ts';
 import { contentOf } from './rule-driven-cache.ts';
 

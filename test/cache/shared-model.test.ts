@@ -8,9 +8,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { ContentWriter, StoreHit } from '../../src/cache/contract.ts';
 import { DiskStore } from '../../src/cache/disk/disk-store.ts';
+import fc from '../support/fast-check.ts';
 import { NOW, storedOf } from './messages.ts';
 import { contentOf } from './rule-driven-cache.ts';
 

@@ -2,12 +2,12 @@
 // are in the file; nothing else is thrown, and nothing hangs.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { UsageError } from '../../src/base/errors.ts';
 import { allKeys } from '../../src/config/keys.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { configurationSchema } from '../../src/config/schema/configuration.ts';
 import { exampleSite } from '../support/example-site.ts';
+import fc from '../support/fast-check.ts';
 
 const scale = Number(process.env.FUZZ_SCALE ?? 1);
 const { text: example, directory } = exampleSite();

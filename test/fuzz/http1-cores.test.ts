@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { SluiceError } from '../../src/base/errors.ts';
 import type { RequestHandler, ResponseHandler, ResponseSender } from '../../src/http/exchange.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import { Pipe, testClient, testServer } from '../http1/wire.ts';
+import fc from '../support/fast-check.ts';
 import { recordEvents } from '../vectors/http1/recording.ts';
 import { readVectors, type Vector } from '../vectors/vector-file.ts';
 

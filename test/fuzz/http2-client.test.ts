@@ -2,7 +2,6 @@
 // after its last call, or out of order; and every exchange ends once the connection is gone.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { SluiceError } from '../../src/base/errors.ts';
 import type { ResponseHandler } from '../../src/http/exchange.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
@@ -20,6 +19,7 @@ import {
   settings,
   windowUpdate,
 } from '../http2/wire.ts';
+import fc from '../support/fast-check.ts';
 
 /** Accepts calls only in the order that the contract gives. */
 class StrictHandler implements ResponseHandler {

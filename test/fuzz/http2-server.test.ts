@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { SluiceError } from '../../src/base/errors.ts';
 import { defaultHttp2Limits } from '../../src/http2/limits.ts';
 import { prepared, type RecordedRequest, ServerUnderTest } from '../http2/server-under-test.ts';
@@ -27,6 +26,7 @@ import {
   u32,
   windowUpdate,
 } from '../http2/wire.ts';
+import fc from '../support/fast-check.ts';
 
 const corpus = new URL('./http2-corpus/', import.meta.url);
 

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import test from 'node:test';
-import fc from 'fast-check';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead } from '../../src/http/message.ts';
 import { AccessList } from '../../src/proxy/routing/access.ts';
 import { matchEverything } from '../../src/proxy/routing/route.ts';
 import { Router } from '../../src/proxy/routing/router.ts';
+import fc from '../support/fast-check.ts';
 
 function decoded(text: string): string {
   return text.replace(/%([0-9a-f]{2})/gi, (_, digits: string) =>

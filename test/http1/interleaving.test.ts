@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { RequestHandler } from '../../src/http/exchange.ts';
+import fc from '../support/fast-check.ts';
 import { type TestServer, testServer } from './wire.ts';
 
 interface Recorded extends TestServer {

@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type {
   RequestHandler,
   RequestSender,
@@ -14,6 +13,7 @@ import type {
 import { knownFieldNames } from '../../src/http/field-names.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
+import fc from '../support/fast-check.ts';
 import { type Pipe, testClient, testServer } from './wire.ts';
 
 type Lines = (readonly [name: string, value: string])[];

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { FieldSection } from '../../src/http/field-section.ts';
 import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
 import { FieldBlock, HpackEncoder } from '../../src/http2/hpack-encoder.ts';
+import fc from '../support/fast-check.ts';
 import { groups } from '../vectors/http2/rfc7541-appendix-c.ts';
 import { hex } from './wire.ts';
 

@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import type { SluiceError } from '../../src/base/errors.ts';
 import type { RequestSender, ResponseHandler } from '../../src/http/exchange.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
@@ -13,6 +12,7 @@ import { Http2ClientConnection } from '../../src/http2/client-connection.ts';
 import type { Http2Output } from '../../src/http2/frame-writer.ts';
 import { defaultHttp2Limits, type Http2Limits } from '../../src/http2/limits.ts';
 import { Http2ServerConnection } from '../../src/http2/server-connection.ts';
+import fc from '../support/fast-check.ts';
 import { facts, RecordedRequest } from './server-under-test.ts';
 
 /** One direction. Bytes wait here until the schedule lets some of them through. */

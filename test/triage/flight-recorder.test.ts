@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import {
   FLIGHT_SLOTS,
   FlightCall,
@@ -14,6 +13,7 @@ import { type Flight, FlightRecorder } from '../../src/tls/flight-recorder.ts';
 import type { CapsuleConnection } from '../../src/triage/capsule.ts';
 import { type FlightReading, readFlights, readIdentity } from '../../src/triage/flight-reader.ts';
 import { takeSnapshot } from '../../src/triage/flight-snapshot.ts';
+import fc from '../support/fast-check.ts';
 import { clientContext, Pair, serverContext, steppingClock } from '../tls/wire.ts';
 
 const region = new Uint8Array(flightRegionBytes);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/fast-check.ts';
 import { type Candidate, nextByHash, nextByLoad, nextByTurn } from './balance.ts';
 import { hashText } from './hash.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/fast-check.ts';
 import type { JsonValue } from '../capsule.ts';
 import { changesBetween, withChanges } from './configuration.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { extension, helloMessage, inRecords, vector } from '../../../test/support/client-hello.ts';
+import fc from '../../../test/support/fast-check.ts';
 import { parseClientHello } from '../../tls/client-hello.ts';
 import { readHello, writeHello } from './hello-model.ts';
 import { partsOf, withParts } from './hello-parts.ts';
