@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Authority, type Issued } from '../../test/support/authority.ts';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
+import { until } from '../../test/support/waiting.ts';
 import type { HostOptions } from '../config/options.ts';
 import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
@@ -187,4 +190,31 @@ test('the end of every certificate in use is known by host and kind of key', asy
       ['*.b.test', 'RSA', 30, 0],
     ],
   );
+});
+
+test('the status is asked for where stapling is on, and of nobody where it is off', async (t) => {
+  let asked = 0;
+  const responder = createServer((_request, response) => {
+    asked++;
+    response.writeHead(503).end();
+  });
+  await new Promise<void>((resolve) => responder.listen(0, '127.0.0.1', resolve));
+  t.after(() => responder.close());
+  const { port } = responder.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/`;
+  const extensions = [`authorityInfoAccess=OCSP;URI:${url}`];
+  const leaf = authority.issue({ names: ['a.test'], extensions });
+  const issued = { ...leaf, certificatePem: leaf.certificatePem + authority.certificatePem };
+  const keepings = ['off', 'on'].map((stapling) => {
+    const keeping = new Keeping({ issued, files: filesOf(issued), name: 'a.test' });
+    keeping.hosts = keeping.hosts.map((host) => ({
+      ...host,
+      tls: { ...host.tls, ocspStapling: stapling === 'on' },
+    }));
+    return keeping;
+  });
+  for (const keeping of keepings) await keeping.settle();
+  const failed = () => keepings.map(({ reports }) => reports.filter((one) => one.includes(url)));
+  await until(() => failed()[1]!.length === 1, 'the answer to be told');
+  assert.deepEqual([failed()[0], asked], [[], 1]);
 });
