@@ -136,10 +136,7 @@ test('readers of a large fill in progress get all of it, early and late ones', a
     await new Promise(setImmediate);
   }
   // Memory holds only what the disk has not taken.
-  for (let i = 0; i < 400 && store.memory.bytesUsed > MIB; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  assert.ok(store.memory.bytesUsed <= MIB, `${store.memory.bytesUsed} octets`);
+  await until(() => store.memory.bytesUsed <= MIB, 'the disk to take the rest');
   writer.commit(null);
   readers.push(contentOf(writer.hit));
   for (const reader of readers) assert.ok((await reader).equals(content));
@@ -249,9 +246,9 @@ test('workers share what they store and what they purge', async (t) => {
   assert.deepEqual(await lookup(a, 'http://h/1'), []);
   a.purge({ kind: 'host', host: 'h' }, false, NOW);
   assert.deepEqual(await lookup(a, 'http://h/2'), []);
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  assert.deepEqual(await lookup(b, 'http://h/1'), []);
-  assert.deepEqual(await lookup(b, 'http://h/2'), []);
+  for (const key of ['http://h/1', 'http://h/2']) {
+    await until(async () => (await lookup(b, key)).length === 0, 'the other to know');
+  }
   put(b, 'http://h/2', 'anew');
   await b.flushed();
   assert.equal(await textOf(a, 'http://h/2'), 'anew');
@@ -463,9 +460,7 @@ test('a full device is reported; responses are still served, and kept in memory'
   const small = pattern(100);
   put(store, 'k', small);
   await store.flushed();
-  for (let i = 0; i < 50 && faults.length === 0; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await until(() => faults.length > 0, 'the fault to be told');
   assert.equal(faults[0]?.code, 'cache-disk-full');
   assert.ok((await contentOf((await lookup(store, 'k'))[0]!)).equals(small));
   put(store, 'later', small);

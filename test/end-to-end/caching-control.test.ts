@@ -34,8 +34,8 @@ async function ask(sluice: RunningSluice, path: string, method = 'GET', fields =
   return { ...response, isHit: /^sluice; hit\b/.test(cacheStatus), cacheStatus };
 }
 
-/** Enough connections that each of two workers gets one, but for once in some thousand runs. */
-const CONNECTIONS = 12;
+/** Enough connections that each of two workers gets one, but for once in eight million times. */
+const CONNECTIONS = 24;
 
 async function fill(sluice: RunningSluice, ...paths: string[]): Promise<void> {
   for (const path of paths) {

@@ -12,7 +12,7 @@ test('npm run demo:crash: from the first death to its cause, with traffic all th
   const { code, stdout, stderr } = await run(
     process.execPath,
     ['--disable-warning=ExperimentalWarning', program],
-    { timeoutMs: 110_000, env: { ...environment, TMPDIR: temporaryDirectory() } },
+    { timeoutMs: 200_000, env: { ...environment, TMPDIR: temporaryDirectory() } },
   );
   const text = stdout.toString();
   assert.equal(code, 0, text + stderr);
