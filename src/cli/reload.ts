@@ -67,6 +67,7 @@ class Progress {
     if (!this.#toldChanges && status.phase !== 'reading') {
       this.#toldChanges = true;
       this.#line(changesText(status));
+      for (const warning of status.warnings) this.#line(`warning: ${warning}`);
     }
     if (status.phase === 'trying') this.#trial(status);
     if (status.phase === 'over') this.#outcome(status);

@@ -4,6 +4,7 @@ import { flushCompileCache } from 'node:module';
 import type { CommandLine } from '../config/command-line.ts';
 import { type Configuration, loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
+import type { Surroundings } from '../config/resolve.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import { inheritedSockets } from '../supervisor/inherited-sockets.ts';
 import { shareCache } from '../supervisor/shared-cache.ts';
@@ -48,8 +49,14 @@ export async function startService(
     inherited: inheritedSockets(process.env),
     serviceManager: serviceManagerOf(process.env, report),
     end: () => process.kill(process.pid, 'SIGTERM'),
-    loadOptions: async () => {
-      const next = await readConfiguration(commandLine, demoOrigin);
+    loadOptions: async (inForce, tell) => {
+      const next = await readConfiguration(commandLine, demoOrigin, {
+        hostsInUse: inForce.hosts,
+        warn(message) {
+          warn(message);
+          tell(message);
+        },
+      });
       const loaded = withCacheOf(next.options, resolved, options);
       texts.set(loaded, next.source?.text);
       return loaded;
@@ -78,6 +85,7 @@ const warn = (message: string) => report(`warning: ${message}`);
 async function readConfiguration(
   { given, configFile, command }: CommandLine,
   demoOrigin: OriginOptions | null,
+  reloading: Pick<Surroundings, 'hostsInUse' | 'warn'> = { warn },
 ): Promise<Configuration> {
   return loadConfiguration({
     flags: given,
@@ -89,7 +97,7 @@ async function readConfiguration(
     nowMs: Date.now(),
     stateDirectory: stateDirectory(process.env),
     demoOrigin,
-    warn,
+    ...reloading,
   });
 }
 

@@ -57,6 +57,7 @@ import {
   plainTls,
   type SluiceOptions,
 } from './options.ts';
+import { pairInUse } from './pair-in-use.ts';
 import type { FileSections } from './sections.ts';
 import { selfSignedCertificate } from './self-signed-store.ts';
 import { checkTicketKeyFile } from './ticket-key-file.ts';
@@ -75,6 +76,8 @@ export interface Surroundings {
   readonly isCheck?: boolean;
   /** What the configuration file was called, when there is one. */
   readonly file?: string;
+  /** On a reload: a certificate of them stays when its files cannot be used any more. */
+  readonly hostsInUse?: readonly HostOptions[];
   warn(message: string): void;
 }
 
@@ -506,6 +509,24 @@ function withEarlyData(host: HostOptions, enabled: boolean): HostOptions {
   return { ...host, tls: { ...host.tls, earlyData: { ...earlyData, enabled: isOn } } };
 }
 
+/** Throws UsageError for files that cannot be used, unless what they held before is in use. */
+function readOrKeep(
+  certificate: GivenValue,
+  key: GivenValue,
+  files: CertificateFiles,
+  { warn, nowMs, hostsInUse }: Surroundings,
+): CertificatePair {
+  const first = { given: certificate, path: files.certificateFile };
+  try {
+    return readCertificatePair(first, { given: key, path: files.keyFile }, warn, nowMs);
+  } catch (error) {
+    const inUse = pairInUse(hostsInUse, files);
+    if (inUse === null || !(error instanceof UsageError)) throw error;
+    warn(`${error.message}; what was in use stays`);
+    return inUse;
+  }
+}
+
 async function resolveCertificate(
   values: OptionValues,
   isNeeded: boolean,
@@ -519,13 +540,7 @@ async function resolveCertificate(
       certificateFile: parsePath(optionNamed('cert')!, certificate),
       keyFile: parsePath(optionNamed('key')!, key),
     };
-    const pair = readCertificatePair(
-      { given: certificate, path: files.certificateFile },
-      { given: key, path: files.keyFile },
-      surroundings.warn,
-      surroundings.nowMs,
-    );
-    return { pair, files };
+    return { pair: readOrKeep(certificate, key, files, surroundings), files };
   }
   if (certificate !== undefined) refuse(certificate, 'has no --key', 'add --key FILE');
   if (key !== undefined) refuse(key, 'has no --cert', 'add --cert FILE');

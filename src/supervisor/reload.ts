@@ -21,8 +21,11 @@ export interface ReloadableWorker {
 }
 
 export interface ReloadInput {
-  /** Reads command line and file again. Throws UsageError, whose message may have many lines. */
-  load(): Promise<SluiceOptions>;
+  /**
+   * Reads command line and file again; `warn` hears of what is in them and is no reason to refuse.
+   * Throws UsageError, whose message may have many lines.
+   */
+  load(warn: (message: string) => void): Promise<SluiceOptions>;
   /** Those in force. */
   current(): SluiceOptions;
   workers(): readonly ReloadableWorker[];
@@ -45,6 +48,7 @@ export interface ReloadStatus {
   readonly reason: string;
   readonly remedy: string;
   readonly changes: readonly OptionChange[];
+  readonly warnings: readonly string[];
   /** Seconds that the first worker tries, and those that have passed. */
   readonly trialSeconds: number;
   readonly triedSeconds: number;
@@ -84,6 +88,7 @@ export class Reload {
       reason: '',
       remedy: '',
       changes: [],
+      warnings: [],
       trialSeconds: trialMs / 1000,
       triedSeconds: 0,
       workersDone: 0,
@@ -100,7 +105,9 @@ export class Reload {
   async #run(trialMs: number): Promise<ReloadStatus> {
     const { load, current, adopt } = this.#input;
     try {
-      const options = await load();
+      const options = await load((message) => {
+        this.#note({ warnings: [...this.#status!.warnings, message] });
+      });
       const changes = optionChanges(current(), options);
       this.#note({ changes });
       if (changes.length === 0) return this.#end('unchanged', '', '');

@@ -49,8 +49,11 @@ export interface SupervisorInput {
   readonly options: SluiceOptions;
   readonly version: string;
   readonly workers: WorkerSource;
-  /** Reads command line and file again. Throws UsageError for what is wrong in them. */
-  loadOptions(): Promise<SluiceOptions>;
+  /**
+   * Reads command line and file again, for a sluice with the options in force. Throws UsageError for
+   * what is wrong in them.
+   */
+  loadOptions(inForce: SluiceOptions, warn: (message: string) => void): Promise<SluiceOptions>;
   /** The file that options were loaded from, as written; undefined when there is none. */
   textOf?(options: SluiceOptions): string | undefined;
   /** Sockets that were open when we started. */
@@ -140,7 +143,7 @@ export class Supervisor {
       report: input.report,
     });
     this.#reload = new Reload({
-      load: input.loadOptions,
+      load: (warn) => input.loadOptions(this.#options, warn),
       current: () => this.#options,
       workers: () => this.#reloadable(),
       adopt: (options) => {

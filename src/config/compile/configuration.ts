@@ -6,6 +6,7 @@ import { parseSource, type Source } from '../document/source.ts';
 import type { GivenOptions } from '../given.ts';
 import { type OptionName, optionTable } from '../option-table.ts';
 import type { GivenValue } from '../option-values.ts';
+import type { HostOptions } from '../options.ts';
 import { DEFAULT_GROUP } from '../resolve.ts';
 import { type ConfigurationEntry, configurationSchema } from '../schema/configuration.ts';
 import type { FileSections } from '../sections.ts';
@@ -30,6 +31,8 @@ export interface CompiledFile {
 export interface FileSurroundings {
   warn(message: string): void;
   readonly nowMs: number;
+  /** See Surroundings. */
+  readonly hostsInUse?: readonly HostOptions[];
 }
 
 /** Reads only what the file names, and writes nothing. */
@@ -37,8 +40,8 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
   const parsed = parseSource(source);
   const read = readBySchema(parsed, configurationSchema);
   const found: Mistake[] = [];
-  const { warn, nowMs } = surroundings;
-  const compilation: Compilation = { parsed, mistakes: found, warn, nowMs };
+  const { warn, nowMs, hostsInUse = [] } = surroundings;
+  const compilation: Compilation = { parsed, mistakes: found, warn, nowMs, hostsInUse };
   const entry = read.value as ConfigurationEntry;
   let sections: FileSections = {};
   try {

@@ -3,6 +3,7 @@ import { type KeyPath, keyText, type Mistake } from '../document/mistake.ts';
 import { givenValue } from '../document/reader.ts';
 import type { ParsedSource } from '../document/source.ts';
 import type { GivenValue } from '../option-values.ts';
+import type { HostOptions } from '../options.ts';
 
 /** What a whole compilation shares. */
 export interface Compilation {
@@ -10,6 +11,7 @@ export interface Compilation {
   readonly mistakes: Mistake[];
   warn(message: string): void;
   readonly nowMs: number;
+  readonly hostsInUse?: readonly HostOptions[];
 }
 
 export class CompileContext {
@@ -28,6 +30,10 @@ export class CompileContext {
 
   get nowMs(): number {
     return this.#compilation.nowMs;
+  }
+
+  get hostsInUse(): readonly HostOptions[] {
+    return this.#compilation.hostsInUse ?? [];
   }
 
   below(...path: KeyPath): CompileContext {

@@ -19,6 +19,7 @@ import {
 import { hostWarnings } from '../../tls/server-host.ts';
 import type { KeyPath } from '../document/mistake.ts';
 import type { CertificateFiles, HostOptions } from '../options.ts';
+import { pairInUse } from '../pair-in-use.ts';
 import type { HostsEntry } from '../schema/hosts.ts';
 import type { CompileContext } from './context.ts';
 
@@ -40,6 +41,18 @@ export function compileHosts(entries: HostsEntry, context: CompileContext): Host
 
 const HOST_NAME =
   /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
+
+/** Why a certificate cannot be had from its files; '' when it can. */
+function faultOfFiles({ certificateFile, keyFile }: CertificateFiles): string {
+  try {
+    const certificatePem = readFileSync(certificateFile, 'latin1');
+    const keyPem = readFileSync(keyFile, 'latin1');
+    hostWarnings({ ...plainHost, certificates: [{ certificatePem, keyPem }] });
+    return '';
+  } catch (error) {
+    return `${certificateFile}: ${(error as Error).message}`;
+  }
+}
 
 function isUsable(pair: CertificatePair): boolean {
   try {
@@ -126,6 +139,12 @@ class HostCompiler {
     const { certificates } = this.#entry;
     return certificates.map(({ cert, key }, i) => {
       const files = { certificateFile: cert, keyFile: key };
+      const inUse = pairInUse(this.#context.hostsInUse, files);
+      const fault = inUse === null ? '' : faultOfFiles(files);
+      if (inUse !== null && fault !== '') {
+        this.#context.warn(['certificates', i], `${fault}; what was in use stays`);
+        return { pair: inUse, files };
+      }
       const certificatePem = this.#readPem(['certificates', i, 'cert'], files.certificateFile);
       const keyPem = this.#readPem(['certificates', i, 'key'], files.keyFile);
       return { pair: { certificatePem, keyPem }, files };
