@@ -10,6 +10,8 @@ export class RequestReader {
   /** What makes the request malformed. */
   failure = '';
   priority: Priority = PRIORITY_DEFAULT;
+  /** It expects what we do not know (RFC 9110 §10.1.1). */
+  hasUnknownExpectation = false;
 
   // The pseudo-header fields; '' stands for absent, since none of them may be empty.
   #method = '';
@@ -57,13 +59,14 @@ export class RequestReader {
       path: this.#path,
       fields,
       contentLength: this.#contentLength,
-      expectContinue: this.#expectContinue,
+      expectContinue: this.#expectContinue && !endStream,
       upgrade: this.#protocol,
     };
   }
 
   #reset(): void {
     this.priority = PRIORITY_DEFAULT;
+    this.hasUnknownExpectation = false;
     this.#method = '';
     this.#scheme = '';
     this.#authority = '';
@@ -96,7 +99,11 @@ export class RequestReader {
       case FieldKind.COOKIE:
         return this.#cookie(name, value, fields);
       case FieldKind.EXPECT:
-        this.#expectContinue = value.toLowerCase() === '100-continue';
+        // As in HTTP/1.1, where twice is a list of two.
+        if (this.#expectContinue || value.toLowerCase() !== '100-continue') {
+          this.hasUnknownExpectation = true;
+        }
+        this.#expectContinue = true;
         break;
       case FieldKind.PRIORITY:
         this.priority = parsePriority(value);

@@ -163,6 +163,10 @@ export class Http2ServerConnection implements Endpoint {
       connection.streamError(streamId, ErrorCode.PROTOCOL_ERROR, `malformed: ${reader.failure}`);
       return;
     }
+    if (reader.hasUnknownExpectation) {
+      this.#answerAlone(streamId, 417, endStream);
+      return;
+    }
     if (!this.#isCovered(head.authority, head.scheme)) {
       this.#answerAlone(streamId, 421, endStream);
       return;

@@ -117,6 +117,34 @@ describe('a request', () => {
     assert.equal(server.requests.length, 1);
   });
 
+  test('that expects something else than 100-continue gets 417 (RFC 9110 §10.1.1)', () => {
+    const server = new ServerUnderTest({ onRequest: stored('x') }).greet();
+    const expecting = (...values: string[]) => [
+      ...GET_FIELDS,
+      ...values.map((value) => ['expect', value] as const),
+    ];
+    server.receive(
+      headers(1, END_HEADERS | END_STREAM, expecting('100-Continue')),
+      headers(3, END_HEADERS | END_STREAM, expecting('y 100-continue')),
+      headers(5, END_HEADERS, expecting('100-continue', '100-continue')),
+      headers(7, END_HEADERS | END_STREAM, expecting('')),
+    );
+    assert.deepEqual(server.told(), [
+      'HEADERS 1 200',
+      'DATA 1 1 END_STREAM',
+      'HEADERS 3 417 END_STREAM',
+      'HEADERS 5 417 END_STREAM',
+      'RST_STREAM 5 NO_ERROR',
+      'HEADERS 7 417 END_STREAM',
+    ]);
+    assert.equal(server.requests.length, 1);
+    assert.equal(
+      server.requests[0]!.head.expectContinue,
+      false,
+      'without content nothing is expected',
+    );
+  });
+
   test('that breaks off is told to its handler', () => {
     const server = new ServerUnderTest().greet();
     server.receive(post(1), data(1, 'abc'), reset(1), post(3));
