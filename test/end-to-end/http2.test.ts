@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { startOrigin } from '../support/origins.ts';
 import { run, unlessInstalled } from '../support/programs.ts';
 import { startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { inParallel, until } from '../support/waiting.ts';
+import { inParallel, until, within } from '../support/waiting.ts';
 
 const MIB = 1 << 20;
 const directory = temporaryDirectory();
@@ -37,6 +38,7 @@ const origin = await startOrigin((request, response, seen) => {
     response.flushHeaders();
     request.pipe(response);
   } else {
+    if (path.startsWith('/continue')) response.writeContinue();
     request.on('end', () => response.end(`${seen.method} ${path} ${seen.contentBytes}`)).resume();
   }
 });
@@ -96,6 +98,15 @@ test('trailers and interim responses reach the client', async () => {
   const hinted = client.begin({ ':path': '/hints' }, true);
   assert.equal((await hinted.answer()).content, 'after');
   assert.deepEqual(hinted.interim, [103]);
+});
+
+test('Expect: 100-continue: content is sent after the origin agreed (RFC 9110 §10.1.1)', async () => {
+  using client = await open();
+  const head = { ':method': 'POST', ':path': '/continue', expect: '100-continue' };
+  const waiting = client.begin({ ...head, 'content-length': 4 }, false);
+  await within(once(waiting.stream, 'continue'), 'the origin to agree');
+  waiting.stream.end('four');
+  assert.equal((await waiting.answer()).content, 'POST /continue 4');
 });
 
 test('request trailers reach the origin', async () => {
