@@ -2,6 +2,7 @@
 import { UsageError } from '../base/errors.ts';
 import type { Capsule, CapsuleConnection } from '../triage/capsule.ts';
 import { suspectedConnection, verbatimScript } from '../triage/replay/from-capsule.ts';
+import { reenactedScript } from '../triage/replay/re-enactment.ts';
 import type { ReplayScript } from '../triage/replay/script.ts';
 import type { ActionWords } from './action-words.ts';
 
@@ -11,9 +12,25 @@ export function scriptOf(
   words: ActionWords,
 ): { readonly script: ReplayScript; readonly notes: readonly string[] } {
   const connection = connectionOf(capsule, words);
-  const { script, notes } = verbatimScript(connection);
+  const { script, notes } = inMode(connection, words.flags.get('mode'));
   if (script !== null) return { script, notes };
   throw new UsageError(`connection ${connection.id}: ${notes.join('; ')}`, 'name another one');
+}
+
+/** By default octet for octet, unless some of what was sent is not known: then re-enacted. */
+function inMode(connection: CapsuleConnection, mode: string | undefined) {
+  if (mode === 'verbatim') return verbatimScript(connection);
+  if (mode === 're-enacted') return reenactedScript(connection);
+  if (mode !== undefined) {
+    throw new UsageError(
+      `--mode ${JSON.stringify(mode)}: there is no such mode`,
+      'write --mode verbatim or --mode re-enacted',
+    );
+  }
+  const verbatim = verbatimScript(connection);
+  if (verbatim.script !== null && verbatim.notes.length === 0) return verbatim;
+  const reenacted = reenactedScript(connection);
+  return reenacted.script === null ? verbatim : reenacted;
 }
 
 function connectionOf(capsule: Capsule, { flags }: ActionWords): CapsuleConnection {

@@ -155,13 +155,17 @@ that one of the files cannot be read.
 ## Replay
 
 \`\`\`
-sluice tls replay FILE [--connection ID] [--against SNAPSHOT] [--without FEATURE,…]
-                       [--times N] [--json]
+sluice tls replay FILE [--connection ID] [--mode verbatim|re-enacted] [--against SNAPSHOT]
+                       [--without FEATURE,…] [--times N] [--json]
 sluice tls replay FILE --target HOST:PORT [--times N] [--json]
 \`\`\`
 
-Plays the client of a capsule again, octet for octet as far as they are known, or the trigger that a
-[triage report](triage-report.md) holds. Which connection is \`--connection\`; by default the suspect.
+Plays the client of a capsule again, or the trigger that a [triage report](triage-report.md) holds. Which
+connection is \`--connection\`; by default the suspect. \`verbatim\` sends the octets that are recorded, in
+the same writes and at the same times; \`re-enacted\` is a client with keys of its own, for what depends on
+keys: the same versions, groups, shares, suites and extensions in the same order, a ticket of this server
+where one was offered, early data and records of the same sizes. By default it is verbatim when all is
+recorded.
 
 \`--against\` is what a throw-away sluice on this machine is started with, loopback only, with certificates
 and an origin of its own: \`capsule\` (default: configuration and features as recorded), \`last-good\` (the

@@ -3,6 +3,7 @@ import type { BenchSetting } from './bench.ts';
 import type { Capsule } from './capsule.ts';
 import type { Laboratory } from './laboratory.ts';
 import { suspectedConnection, verbatimScript } from './replay/from-capsule.ts';
+import { reenactedScript } from './replay/re-enactment.ts';
 import type { ReplayScript } from './replay/script.ts';
 import type { Reproduction } from './report/report.ts';
 
@@ -62,6 +63,13 @@ function waysOf(capsule: Capsule): Way[] {
     const { script, notes } = verbatimScript(suspect);
     const words = 'the connection that is suspected, octet for octet';
     ways.push({ what: 'suspect', words, scripts: script === null ? [] : [script], notes });
+    const again = reenactedScript(suspect);
+    ways.push({
+      what: 'suspect',
+      words: 'the connection that is suspected, re-enacted',
+      scripts: again.script === null ? [] : [again.script],
+      notes: again.notes,
+    });
   }
   const clients = capsule.connections.filter(({ role }) => role === 'server');
   if (clients.length > 1) {

@@ -95,7 +95,10 @@ test('early data and the ticket go when they are not needed', async () => {
       {
         kind: 'client-hello',
         template: hello.toString('base64'),
-        writes: [10, 20],
+        writes: [
+          { delayMs: 0, length: 10 },
+          { delayMs: 5, length: 20 },
+        ],
         earlyData: [100],
         resumes: true,
       },

@@ -1,142 +1,175 @@
 /** Plays a script against a server, as a client of ours that trusts anybody: a tool for a desk. */
-import { connect, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { parseClientHello } from '../../tls/client-hello.ts';
 import type { Player } from '../bench.ts';
-import type { OctetsFlight, PlayedOutcome, ReplayScript } from './script.ts';
-import { ServerRecords } from './server-records.ts';
+import { readHello } from '../reduce/hello-model.ts';
+import type { Ticket } from './client/own-hello.ts';
+import { requestRecords } from './client/request-octets.ts';
+import { ScriptedClient } from './client/scripted-client.ts';
+import { PlayedConnection, type TimedWrite } from './played-connection.ts';
+import type {
+  ClientHelloFlight,
+  FinishFlight,
+  PlayedOutcome,
+  ReplayFlight,
+  ReplayScript,
+  SizedWrite,
+} from './script.ts';
 
-/** Longer than a server on this machine takes for anything but hanging. */
-const CONNECT_TIMEOUT_MS = 3_000;
-/** For the first octet of an answer to a flight. */
-const ANSWER_TIMEOUT_MS = 3_000;
-/** A flight of the server's is over when nothing has come for so long. */
-const QUIET_MS = 30;
+type Outcome = Omit<PlayedOutcome, 'durationMs'>;
 
 export const playScript: Player = async (script, target, signal) => {
   signal.throwIfAborted();
   const startedAtMs = performance.now();
-  const connection = new PlayedConnection(target);
-  const abort = () => connection.destroy();
-  signal.addEventListener('abort', abort, { once: true });
+  const connections: PlayedConnection[] = [];
+  const destroyAll = () => {
+    for (const connection of connections) connection.destroy();
+  };
+  const connect = () => {
+    signal.throwIfAborted();
+    const connection = new PlayedConnection(target);
+    connections.push(connection);
+    return connection;
+  };
+  signal.addEventListener('abort', destroyAll, { once: true });
   try {
-    const outcome = await playOn(connection, script);
+    const [first] = script.flights;
+    // Before the connection itself: there are servers that serve one at a time.
+    const resumes = first?.kind === 'client-hello' && first.resumes;
+    const ticket = resumes ? await fetchTicket(first, connect()) : null;
+    const outcome = await new Play(script, ticket, connect()).run();
     signal.throwIfAborted();
     return { ...outcome, durationMs: Math.round(performance.now() - startedAtMs) };
   } finally {
-    signal.removeEventListener('abort', abort);
-    connection.destroy();
+    signal.removeEventListener('abort', destroyAll);
+    destroyAll();
   }
 };
 
-async function playOn(
+/** By a full handshake, on a connection of its own; null when the server gives none. */
+async function fetchTicket(
+  { template }: ClientHelloFlight,
   connection: PlayedConnection,
-  script: ReplayScript,
-): Promise<Omit<PlayedOutcome, 'durationMs'>> {
-  let flightsSent = 0;
-  const outcome = (result: PlayedOutcome['result']) => {
-    const { alert, received } = connection.records;
-    return { result: alert === '' ? result : 'alert', alert, flightsSent, received } as const;
+): Promise<Ticket | null> {
+  const model = readHello(Buffer.from(template, 'base64'));
+  if (model === null || !(await connection.isConnected())) return null;
+  const client = new ScriptedClient(model, null);
+  connection.onOctets = (octets) => client.receive(octets);
+  const exchange = async (octets: Buffer) => {
+    await connection.send([{ delayMs: 0, octets }]);
+    await connection.answer();
   };
-  if (!(await connection.isConnected())) return outcome('refused');
-  for (const flight of script.flights) {
-    if (flight.kind !== 'octets') throw new Error(`no player for ${flight.kind}`);
-    const isLast = flightsSent === script.flights.length - 1;
-    if (!(await connection.send(flight))) return outcome('closed');
-    flightsSent++;
-    if (isLast && script.end !== 'wait') break;
-    const answer = await connection.answer();
-    if (answer === 'closed') return outcome('closed');
-    if (answer === 'silent') return outcome('silent');
-  }
-  if (script.end === 'reset') connection.reset();
-  else await connection.end();
-  return outcome(connection.records.received.length === 0 ? 'closed' : 'answered');
+  await exchange(client.firstFlight());
+  const again = client.takePending();
+  if (again !== null) await exchange(again);
+  if (!client.isReady) return null;
+  await exchange(client.finish([]));
+  connection.destroy();
+  return client.tickets[0] ?? null;
 }
 
-/** One TCP connection, and what the server sends on it. */
-class PlayedConnection {
-  readonly records = new ServerRecords();
-  readonly #socket: Socket;
-  #isClosed = false;
-  #received = 0;
-  /** Resolved whenever something happens. */
-  #news = Promise.withResolvers<void>();
+/** One script, once, on one connection. */
+class Play {
+  readonly #script: ReplayScript;
+  readonly #ticket: Ticket | null;
+  readonly #connection: PlayedConnection;
+  #client: ScriptedClient | null = null;
+  /** Of the client's ClientHello. */
+  #asked = { host: '', protocol: '' };
+  #flightsSent = 0;
 
-  constructor({ host, port }: { readonly host: string; readonly port: number }) {
-    this.#socket = connect({ host, port, noDelay: true });
-    this.#socket.on('data', (octets: Buffer) => {
-      this.#received += octets.length;
-      this.records.take(octets);
-      this.#tell();
-    });
-    // Reset or refused: the end of the connection says it all.
-    this.#socket.on('error', () => {});
-    this.#socket.on('end', () => this.#close());
-    this.#socket.on('close', () => this.#close());
+  constructor(script: ReplayScript, ticket: Ticket | null, connection: PlayedConnection) {
+    this.#script = script;
+    this.#ticket = ticket;
+    this.#connection = connection;
   }
 
-  async isConnected(): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#socket.once('connect', () => resolve(true));
-    this.#socket.once('close', () => resolve(false));
-    const timer = setTimeout(() => resolve(false), CONNECT_TIMEOUT_MS);
-    const isConnected = await promise;
-    clearTimeout(timer);
-    return isConnected;
-  }
-
-  /** Each write by itself, at its time. False when the server has closed meanwhile. */
-  async send({ writes }: OctetsFlight): Promise<boolean> {
-    for (const { delayMs, bytes } of writes) {
-      if (delayMs > 0) await sleep(delayMs);
-      if (this.#isClosed) return false;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#socket.write(Buffer.from(bytes, 'base64'), () => resolve());
-      await promise;
+  async run(): Promise<Outcome> {
+    const { flights, end } = this.#script;
+    if (!(await this.#connection.isConnected())) return this.#outcome('refused');
+    for (const [index, flight] of flights.entries()) {
+      const writes = this.#writesOf(flight);
+      if (writes === null) break;
+      if (!(await this.#connection.send(writes))) return this.#outcome('closed');
+      this.#flightsSent++;
+      if (index === flights.length - 1 && end !== 'wait') break;
+      const answer = await this.#answer();
+      if (answer !== 'answered') return this.#outcome(answer);
     }
-    return true;
+    if (end === 'reset') this.#connection.reset();
+    else await this.#connection.end();
+    const isAnswered = this.#connection.records.received.length > 0;
+    return this.#outcome(isAnswered ? 'answered' : 'closed');
   }
 
-  /** What comes next, until it is quiet. */
-  async answer(): Promise<'answered' | 'closed' | 'silent'> {
-    const before = this.#received;
-    if (!(await this.#happens(ANSWER_TIMEOUT_MS))) return 'silent';
-    while (!this.#isClosed && (await this.#happens(QUIET_MS)));
-    return this.#received > before ? 'answered' : 'closed';
+  #outcome(result: PlayedOutcome['result']): Outcome {
+    const { alert, received } = this.#connection.records;
+    const sealed = this.#client?.received ?? [];
+    const fault = this.#client?.fault ?? '';
+    return {
+      result: alert === '' ? result : 'alert',
+      alert,
+      flightsSent: this.#flightsSent,
+      received: [...received, ...sealed, ...(fault === '' ? [] : [fault])],
+    };
   }
 
-  /** FIN, and then what the server still says. */
-  async end(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#socket.end();
-    while (!this.#isClosed && (await this.#happens(QUIET_MS)));
+  /** What the server says, and a second ClientHello where it asks for one. */
+  async #answer(): Promise<'answered' | 'closed' | 'silent'> {
+    const answer = await this.#connection.answer();
+    const again = this.#client?.takePending() ?? null;
+    if (answer !== 'answered' || again === null) return answer;
+    if (!(await this.#connection.send([{ delayMs: 0, octets: again }]))) return 'closed';
+    return this.#connection.answer();
   }
 
-  reset(): void {
-    this.#socket.resetAndDestroy();
+  /** Null when the client cannot go on: what comes then is not played. */
+  #writesOf(flight: ReplayFlight): TimedWrite[] | null {
+    switch (flight.kind) {
+      case 'octets':
+        return flight.writes.map(({ delayMs, bytes }) => ({
+          delayMs,
+          octets: Buffer.from(bytes, 'base64'),
+        }));
+      case 'client-hello':
+        return this.#begin(flight);
+      case 'finish':
+        return this.#finish(flight);
+    }
   }
 
-  destroy(): void {
-    this.#socket.destroy();
+  #begin({ template, earlyData, writes }: ClientHelloFlight): TimedWrite[] | null {
+    const octets = Buffer.from(template, 'base64');
+    const model = readHello(octets);
+    const parsed = parseClientHello(octets);
+    if (model === null || parsed === null) return null;
+    this.#asked = { host: parsed.serverName, protocol: parsed.protocols[0] ?? '' };
+    const client = new ScriptedClient(model, this.#ticket, this.#request(earlyData));
+    this.#client = client;
+    this.#connection.onOctets = (received) => client.receive(received);
+    return inWrites(client.firstFlight(), writes);
   }
 
-  /** Whether anything has come within so many milliseconds, or the connection has ended. */
-  async #happens(timeoutMs: number): Promise<boolean> {
-    if (this.#isClosed) return true;
-    const timer = new AbortController();
-    const late = sleep(timeoutMs, false, { signal: timer.signal }).catch(() => false);
-    const isNews = await Promise.race([this.#news.promise.then(() => true), late]);
-    timer.abort();
-    return isNews;
+  #finish({ applicationData }: FinishFlight): TimedWrite[] | null {
+    const client = this.#client;
+    if (client === null || !client.isReady) return null;
+    return [{ delayMs: 0, octets: client.finish(this.#request(applicationData)) }];
   }
 
-  #close(): void {
-    this.#isClosed = true;
-    this.#tell();
+  #request(sizes: readonly number[]): Buffer[] {
+    const { host, protocol } = this.#asked;
+    return requestRecords(sizes, host, protocol);
   }
+}
 
-  #tell(): void {
-    this.#news.resolve();
-    this.#news = Promise.withResolvers<void>();
+/** The last write takes what is left. */
+function inWrites(octets: Buffer, writes: readonly SizedWrite[]): TimedWrite[] {
+  const timed: TimedWrite[] = [];
+  let at = 0;
+  for (const { delayMs, length } of writes.slice(0, -1)) {
+    if (at + length >= octets.length) break;
+    timed.push({ delayMs, octets: octets.subarray(at, at + length) });
+    at += length;
   }
+  timed.push({ delayMs: writes[timed.length]?.delayMs ?? 0, octets: octets.subarray(at) });
+  return timed;
 }

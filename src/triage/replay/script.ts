@@ -38,12 +38,19 @@ export interface ClientHelloFlight {
    * replaced by the client's own of the same kind; all else stays.
    */
   readonly template: string;
-  /** Octets of each write; the last one takes what is left. */
-  readonly writes: readonly number[];
+  /** The last one takes what is left; none for one write at once. */
+  readonly writes: readonly SizedWrite[];
   /** Octets of plaintext in each record of early data (RFC 8446 §2.3); none for no early data. */
   readonly earlyData: readonly number[];
   /** Whether a full handshake comes first, on a connection of its own, for a ticket. */
   readonly resumes: boolean;
+}
+
+export interface SizedWrite {
+  /** As of `ReplayWrite`. */
+  readonly delayMs: number;
+  /** Octets. */
+  readonly length: number;
 }
 
 /** The client's last flight, and application data after it. Only re-enacted. */
