@@ -34,6 +34,9 @@ import type { ProxyEnvironment } from './environment.ts';
 import { type OpenExchange, type PartReader, PartRequest } from './part-request.ts';
 import { StoredReply } from './stored-reply.ts';
 
+/** Slices of one response that may break off and be asked for again. */
+const BROKEN_SLICES_MAX = 2;
+
 /** Octets of the slices that complete a response where the route has none. */
 const REST_SLICE_BYTES = 1_048_576;
 
@@ -116,6 +119,7 @@ export class AssembledReply implements PartReader {
   #stored: StoredReply | null = null;
   #begun = false;
   #isForwarding = false;
+  #brokenSlices = 0;
   #waiting = false;
   #pumping = false;
   #over = false;
@@ -409,8 +413,20 @@ export class AssembledReply implements PartReader {
     }
   }
 
+  /** A slice broke off: who fetched it has died, say. What lacks of it is asked for again. */
   onPartError(error: SluiceError): void {
-    this.#fail(error);
+    const part = this.#part;
+    if (part === null || this.#sliceBytes === 0 || this.#isForwarding) {
+      this.#fail(error);
+    } else if (++this.#brokenSlices > BROKEN_SLICES_MAX) {
+      this.#fail(error);
+    } else {
+      this.#at -= part.left;
+      this.#part = null;
+      this.#isPartTaken = false;
+      // Not before all have heard that it broke off: who asks at once joins the same fetch.
+      setImmediate(() => this.#advance());
+    }
   }
 
   /** In the middle of the answer the origin has another representation, or none. */

@@ -392,7 +392,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   /** What is stored could not be read to its end: its source has died, or it is damaged. */
   #complete({ response }: StoreHit, reply: StoredReply, error: Error): void {
-    if (this.#part !== null || !AssembledReply.canComplete(response)) {
+    const mayAsk = this.#part === null && !this.#directives.onlyIfCached;
+    if (!mayAsk || !AssembledReply.canComplete(response)) {
       this.#delivery.breakOff(incompleteError(error));
       return;
     }

@@ -86,6 +86,11 @@ export class PartRequest implements ResponseSender {
     return this.#exchange.isRefused;
   }
 
+  /** Octets that are wanted and have not been given. */
+  get left(): number {
+    return this.#left;
+  }
+
   begin(): void {
     this.#exchange.begin();
   }
