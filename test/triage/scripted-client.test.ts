@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { connect } from 'node:tls';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
+import { readHello, writeHello } from '../../src/triage/reduce/hello-model.ts';
 import { playScript } from '../../src/triage/replay/player.ts';
 import type { ReplayScript } from '../../src/triage/replay/script.ts';
 import { startOrigin } from '../support/origins.ts';
@@ -144,6 +145,29 @@ test('what arrives has the writes and the records that were asked for', async ()
   assert.equal(result, 'silent');
   const length = Buffer.from(template, 'base64').length;
   assert.deepEqual(reads, [40, 60, length - 100]);
+});
+
+test('early data that is announced and never sent is ended in order', async () => {
+  const model = readHello(Buffer.from(await helloOf({ groups: 'X25519' }), 'base64'))!;
+  const announcement = { type: 42, content: { kind: 'opaque', data: Buffer.alloc(0) } } as const;
+  const extensions = [...model.extensions!, announcement];
+  const template = writeHello({ ...model, extensions }).toString('base64');
+  const { received } = await play(template, { resumes: true, applicationData: [100] });
+  assert.equal(received.at(-1), 'sealed:application_data', received.join(' '));
+});
+
+test('whatever a broken server sends is an outcome', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.end(Buffer.from('160303000802000004030300aa', 'hex')));
+  });
+  const listening = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', listening.resolve);
+  await listening.promise;
+  const { port } = server.address() as AddressInfo;
+  const { received } = await play(await helloOf({ groups: 'X25519' }), {}, port);
+  server.close();
+  assert.ok(received.includes('what the server has sent cannot be read'), received.join());
 });
 
 const skip = unlessInstalled('openssl');

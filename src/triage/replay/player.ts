@@ -102,15 +102,24 @@ class Play {
   }
 
   #outcome(result: PlayedOutcome['result']): Outcome {
-    const { alert, received } = this.#connection.records;
+    const { received, alert: plainAlert } = this.#connection.records;
+    const sealedAlert = this.#client?.alert ?? '';
+    // close_notify ends a connection in order (RFC 8446 §6.1).
+    const alert = sealedAlert === '' || sealedAlert === 'close_notify' ? plainAlert : sealedAlert;
     const sealed = this.#client?.received ?? [];
-    const fault = this.#client?.fault ?? '';
+    const faults = [this.#client?.fault ?? '', this.#ticketFault].filter((one) => one !== '');
     return {
       result: alert === '' ? result : 'alert',
       alert,
       flightsSent: this.#flightsSent,
-      received: [...received, ...sealed, ...(fault === '' ? [] : [fault])],
+      received: [...received, ...sealed, ...faults],
     };
+  }
+
+  get #ticketFault(): string {
+    const [first] = this.#script.flights;
+    const lacks = first?.kind === 'client-hello' && first.resumes && this.#ticket === null;
+    return lacks ? 'the server gave no ticket, so the handshake was a full one' : '';
   }
 
   /** What the server says, and a second ClientHello where it asks for one. */

@@ -3,6 +3,8 @@
  * goes on with records of the sizes that it is told. It trusts whoever answers: the server is one
  * that is looked at for a fault, and nothing of worth is sent to it.
  */
+import { alertName } from '../../../tls/alerts.ts';
+import { ExtensionType } from '../../../tls/client-hello.ts';
 import type { HelloModel } from '../../reduce/hello-model.ts';
 import { writeHello } from '../../reduce/hello-model.ts';
 import { type HashName, hashOf, KeySchedule, ticketKey } from './key-schedule.ts';
@@ -39,6 +41,8 @@ export class ScriptedClient {
   readonly received: string[] = [];
   /** Application data received. */
   content: Buffer = Buffer.alloc(0);
+  /** RFC name of the last alert that came sealed, or ''. */
+  alert = '';
   /** The server has sent its Finished, and waits for ours. */
   isReady = false;
   isEarlyDataAccepted = false;
@@ -82,13 +86,14 @@ export class ScriptedClient {
     const message = messageOf(hello);
     this.#transcript = [message];
     const ticket = this.#ticket;
-    if (ticket === null || this.#earlyData.length === 0) return hello;
+    // Announced is enough: a server that accepts it waits for its end (§4.5), even of none.
+    if (ticket === null || !announcesEarlyData(this.#model)) return hello;
     const suite = cipherSuites.get(ticket.suite)!;
     const schedule = new KeySchedule(ticket.hash, ticket.key);
     const secret = schedule.derive('c e traffic', hashOf(ticket.hash, message));
     this.#early = new RecordProtection(suite, secret);
     const records = this.#earlyData.map((data) => this.#early!.seal(Content.applicationData, data));
-    return Buffer.concat([hello, ...this.#change(), ...records]);
+    return records.length === 0 ? hello : Buffer.concat([hello, ...this.#change(), ...records]);
   }
 
   /** Octets from the server. */
@@ -99,7 +104,12 @@ export class ScriptedClient {
       if (this.#rest.length < end) return;
       const record = this.#rest.subarray(0, end);
       this.#rest = this.#rest.subarray(end);
-      this.#takeRecord(record);
+      try {
+        this.#takeRecord(record);
+      } catch {
+        // Whatever a broken server sends is an outcome, and no end of the desk's process.
+        this.fault = 'what the server has sent cannot be read';
+      }
     }
   }
 
@@ -167,7 +177,8 @@ export class ScriptedClient {
       this.content = Buffer.concat([this.content, opened.content]);
       this.#note('sealed:application_data');
     } else {
-      this.#note(`sealed:alert ${opened.content[1]}`);
+      this.alert = alertName(opened.content[1] ?? 0);
+      this.#note(`sealed:alert:${this.alert}`);
     }
   }
 
@@ -294,6 +305,10 @@ const names: Readonly<Record<number, string>> = {
   24: 'key_update',
   25: 'compressed_certificate',
 };
+
+function announcesEarlyData({ extensions }: HelloModel): boolean {
+  return (extensions ?? []).some(({ type }) => type === ExtensionType.earlyData);
+}
 
 function handshakeMessage(type: number, body: Buffer): Buffer {
   const head = Buffer.alloc(4);
