@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { KEYS_KEY } from '../../src/fleet/key-share.ts';
+import { Authority } from '../support/authority.ts';
 import { replayFlight, startFlightRelay } from '../support/flight-relay.ts';
 import { type Origin, startOrigin } from '../support/origins.ts';
 import { unlessInstalled } from '../support/programs.ts';
-import { type RunningRedis, startRedis } from '../support/redis.ts';
+import { RunningRedis, startRedis } from '../support/redis.ts';
 import { hasSession, RunningClient, sClient, sessionFile } from '../support/s-client.ts';
 import { type RunningSluice, startSluice, sumOf } from '../support/sluice.ts';
-import { inParallel, until } from '../support/waiting.ts';
+import { freePort, inParallel, until } from '../support/waiting.ts';
 
 const skip = unlessInstalled('redis-server') || unlessInstalled('openssl');
 
@@ -168,4 +169,28 @@ test('without its Redis an instance starts, and serves without early data', { sk
   assert.equal(await earlyDataOf(sluice, '/alone'), 'rejected');
   await until(() => /fleet: 127\.0\.0\.1:1: ECONNREFUSED/.test(sluice.output), 'a word about it');
   assert.doesNotMatch(sluice.output, /secret/);
+});
+
+test('a Redis behind TLS is met when its authority is trusted, and not otherwise', {
+  skip,
+}, async () => {
+  const authority = new Authority();
+  const { certificateFile, keyFile } = authority.issue({ names: ['localhost'] });
+  await using redis = new RunningRedis(await freePort(), {
+    certificateFile,
+    keyFile,
+    authorityFile: authority.certificateFile,
+  });
+  await redis.start();
+  await using origin = await startUpstream();
+  const flags = ['--fleet', redis.url];
+  await using stranger = await startSluice({ origin: origin.url, flags });
+  await until(() => /fleet: \S+: \w*CERT/.test(stranger.output), 'a word about trust');
+  assert.equal(await earlyDataOf(stranger, '/alone'), 'rejected');
+  process.env.NODE_EXTRA_CA_CERTS = authority.certificateFile;
+  await using sluice = await startSluice({ origin: origin.url, flags });
+  delete process.env.NODE_EXTRA_CA_CERTS;
+  await untilJoined(sluice);
+  await redis.ripen();
+  assert.equal(await earlyDataOf(sluice, '/with-tls'), 'accepted');
 });

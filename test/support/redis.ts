@@ -1,27 +1,42 @@
 /** A Redis of the test's own, which it may pause, kill and restart. */
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { BEGINNING_KEY, FLEET_WINDOW_MS } from '../../src/fleet/strike-keys.ts';
 import { ended, start } from './programs.ts';
 import { temporaryDirectory } from './temporary.ts';
 import { freePort, until } from './waiting.ts';
 
+/** PEM files. */
+export interface RedisTls {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+  readonly authorityFile: string;
+}
+
 export class RunningRedis implements AsyncDisposable {
   readonly port: number;
+  /** Null for a server without TLS. */
+  readonly #tls: RedisTls | null;
   readonly password = randomBytes(8).toString('hex');
   #server: ReturnType<typeof start> | null = null;
 
-  constructor(port: number) {
+  constructor(port: number, tls: RedisTls | null = null) {
     this.port = port;
+    this.#tls = tls;
   }
 
   get url(): string {
+    if (this.#tls !== null) return `rediss://:${this.password}@localhost:${this.port}/0`;
     return `redis://:${this.password}@127.0.0.1:${this.port}/0`;
   }
 
   /** Starts the server, again after `kill`. It remembers nothing. */
   async start(): Promise<void> {
-    const words = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', ''];
+    const port = String(this.port);
+    const words = ['--bind', '127.0.0.1', '--save', ''];
+    if (this.#tls === null) words.push('--port', port);
+    else words.push('--port', '0', '--tls-port', port, ...tlsWords(this.#tls));
     words.push('--appendonly', 'no', '--dir', temporaryDirectory(), '--requirepass', this.password);
     this.#server = start('redis-server', words, { stdio: 'ignore' });
     await until(() => this.ask((redis) => redis.ping()).catch(() => false), 'redis to answer');
@@ -29,7 +44,12 @@ export class RunningRedis implements AsyncDisposable {
 
   /** One short conversation. */
   async ask<T>(body: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = new Redis(this.url, { lazyConnect: true, retryStrategy: () => null });
+    const ca = this.#tls === null ? undefined : readFileSync(this.#tls.authorityFile);
+    const redis = new Redis(this.url, {
+      lazyConnect: true,
+      retryStrategy: () => null,
+      ...(ca === undefined ? {} : { tls: { ca } }),
+    });
     redis.on('error', () => {});
     try {
       await redis.connect();
@@ -63,6 +83,11 @@ export class RunningRedis implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
+}
+
+function tlsWords({ certificateFile, keyFile, authorityFile }: RedisTls): string[] {
+  const files = ['--tls-cert-file', certificateFile, '--tls-key-file', keyFile];
+  return [...files, '--tls-ca-cert-file', authorityFile, '--tls-auth-clients', 'no'];
 }
 
 export async function startRedis(): Promise<RunningRedis> {
