@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { connect as connectTcp, createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { connect } from 'node:tls';
@@ -145,6 +145,40 @@ test('what arrives has the writes and the records that were asked for', async ()
   assert.equal(result, 'silent');
   const length = Buffer.from(template, 'base64').length;
   assert.deepEqual(reads, [40, 60, length - 100]);
+});
+
+/** Type and length of each record that the last connection has sent. */
+function recordsIn(octets: Buffer): string[] {
+  const records: string[] = [];
+  for (let at = 0; at < octets.length; at += 5 + octets.readUInt16BE(at + 3)) {
+    records.push(`${octets[at]}/${octets.readUInt16BE(at + 3)}`);
+  }
+  return records;
+}
+
+test('records arrive with the sizes that were asked for', async () => {
+  let last: Buffer[] = [];
+  const relay = createServer((client) => {
+    const octets: Buffer[] = [];
+    last = octets;
+    const server = connectTcp(sluice.httpsPort, '127.0.0.1');
+    client.on('data', (part: Buffer) => octets.push(part));
+    client.pipe(server).pipe(client);
+    for (const socket of [client, server]) socket.on('error', () => {});
+  });
+  const listening = Promise.withResolvers<void>();
+  relay.listen(0, '127.0.0.1', listening.resolve);
+  await listening.promise;
+  const { port } = relay.address() as AddressInfo;
+  const template = await helloOf({ groups: 'X25519', ciphers: 'TLS_AES_128_GCM_SHA256' });
+  const wish = { resumes: true, earlyData: [100, 50], applicationData: [200] };
+  await play(template, wish, port);
+  relay.close();
+  const [first, ...others] = recordsIn(Buffer.concat(last));
+  assert.match(first!, /^22\//);
+  // 17 octets of each are the seal: early data, its end, the Finished, and a request.
+  const sealed = others.filter((record) => record.startsWith('23/'));
+  assert.deepEqual(sealed, ['23/117', '23/67', '23/21', '23/53', '23/217']);
 });
 
 test('early data that is announced and never sent is ended in order', async () => {
