@@ -243,6 +243,13 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     interfaceName: 'LineLogLimits',
     defaultsName: 'defaultLineLogLimits',
   },
+  {
+    heading: 'Error log',
+    intro: 'What is beyond is one line with its number. Per process.',
+    file: 'telemetry/flood-gate.ts',
+    interfaceName: 'FloodLimits',
+    defaultsName: 'defaultFloodLimits',
+  },
 ];
 
 interface Limit {

@@ -10,6 +10,7 @@ export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   drain: async () => (await import('./status.ts')).drainCommand,
   fuse: async () => (await import('./fuse.ts')).fuseCommand,
   handshakes: async () => (await import('./handshakes.ts')).handshakesCommand,
+  log: async () => (await import('./log.ts')).logCommand,
   metrics: async () => (await import('./status.ts')).metricsCommand,
   origins: async () => (await import('./origins.ts')).originsCommand,
   reload: async () => (await import('./reload.ts')).reloadCommand,

@@ -6,6 +6,7 @@ import { type Configuration, loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
 import type { Surroundings } from '../config/resolve.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
+import { ErrorLog } from '../supervisor/error-log.ts';
 import { inheritedSockets } from '../supervisor/inherited-sockets.ts';
 import { shareCache } from '../supervisor/shared-cache.ts';
 import { Supervisor, type WorkerSource } from '../supervisor/supervisor.ts';
@@ -37,7 +38,10 @@ export async function startService(
   demoOrigin: OriginOptions | null,
   workers: WorkerSource = ownWorkers,
 ): Promise<Service> {
-  const { options: resolved, source } = await readConfiguration(commandLine, demoOrigin);
+  const log = new ErrorLog();
+  const warn = warningTo(log);
+  const { options: resolved, source } = await readConfiguration(commandLine, demoOrigin, { warn });
+  log.configure(resolved.errorLog);
   const cache = shareCache(resolved, warn);
   const { options } = cache;
   const texts = new WeakMap([[options, source?.text]]);
@@ -45,9 +49,9 @@ export async function startService(
     options,
     version,
     workers,
-    report,
+    log,
     inherited: inheritedSockets(process.env),
-    serviceManager: serviceManagerOf(process.env, report),
+    serviceManager: serviceManagerOf(process.env, log.report),
     end: () => process.kill(process.pid, 'SIGTERM'),
     loadOptions: async (inForce, tell) => {
       const next = await readConfiguration(commandLine, demoOrigin, {
@@ -63,7 +67,7 @@ export async function startService(
     },
     textOf: (wanted) => texts.get(wanted),
   });
-  const ended = endOnSignal(supervisor);
+  const ended = endOnSignal(supervisor, log);
   await supervisor.start();
   tellPredecessor();
   flushCompileCache();
@@ -79,13 +83,16 @@ function tellPredecessor(): void {
   closeSync(fd);
 }
 
-const warn = (message: string) => report(`warning: ${message}`);
+/** What is odd in the options, and yet no mistake. */
+function warningTo({ report }: ErrorLog): (message: string) => void {
+  return (message) => report(message, { level: 'warning', subsystem: 'config' });
+}
 
 /** From the words and the file that they name. Throws UsageError. */
 async function readConfiguration(
   { given, configFile, command }: CommandLine,
   demoOrigin: OriginOptions | null,
-  reloading: Pick<Surroundings, 'hostsInUse' | 'warn'> = { warn },
+  surroundings: Pick<Surroundings, 'hostsInUse' | 'warn'>,
 ): Promise<Configuration> {
   return loadConfiguration({
     flags: given,
@@ -97,7 +104,7 @@ async function readConfiguration(
     nowMs: Date.now(),
     stateDirectory: stateDirectory(process.env),
     demoOrigin,
-    ...reloading,
+    ...surroundings,
   });
 }
 
@@ -123,19 +130,21 @@ const SAME_SIGNAL_MS = 300;
 const SIGNAL_EXIT_BASE = 128;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
-function endOnSignal(supervisor: Supervisor): Promise<number> {
+function endOnSignal(supervisor: Supervisor, log: ErrorLog): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   let firstAtMs = -1;
   const end = () => {
     firstAtMs = performance.now();
-    supervisor.stop().then(
-      () => resolve(0),
+    const stopped = supervisor.stop().then(
+      () => 0,
       (error: Error) => {
-        report(`cannot end in order: ${error.stack}`);
+        log.report(`cannot end in order: ${error.stack}`, { level: 'error', code: 'end-failed' });
         supervisor.kill();
-        resolve(1);
+        return 1;
       },
     );
+    // The last lines are the ones that are looked for.
+    void stopped.then((code) => log.close().then(() => resolve(code)));
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {

@@ -432,6 +432,44 @@ const definitions = [
     example: 'all',
   },
   {
+    name: 'error-log',
+    type: 'log-target',
+    placeholder: 'off|-|FILE',
+    summary: 'Where sluice reports what happens to itself; - is standard error.',
+    details:
+      'One line for each event, and one for many that are alike. The file is appended to, and ' +
+      'opened anew with the other logs. What ends a start is on standard error in any case, and the ' +
+      'latest events are at `GET /log` of the admin endpoint, also with `off`.',
+    defaultText: '-',
+    repeatable: false,
+    example: '/var/log/sluice/error.log',
+  },
+  {
+    name: 'error-log-format',
+    type: 'error-log-format',
+    placeholder: 'text|json',
+    summary: 'Form of the error log.',
+    details:
+      '`text` is a line for people; `json` is an object with time, level, subsystem, code, message, ' +
+      'fields, worker and pid: [error-log.md](error-log.md).',
+    defaultText: 'text',
+    repeatable: false,
+    example: 'json',
+  },
+  {
+    name: 'log-level',
+    type: 'log-level',
+    placeholder: '[SUBSYSTEM=]LEVEL',
+    summary: 'The least urgent events that are reported: error, warning, notice, info or debug.',
+    details:
+      'Of all subsystems, or of one. Subsystems: admin, cache, config, fleet, fuses, logs, origins, ' +
+      'proxy, recorder, reload, supervisor, tls, upgrade, worker. The last word on one counts. ' +
+      '`sluice log level` changes them while sluice runs.',
+    defaultText: 'notice',
+    repeatable: true,
+    example: 'tls=debug',
+  },
+  {
     name: 'admin',
     type: 'endpoint-or-off',
     placeholder: '[HOST:]PORT|off',

@@ -3,6 +3,13 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { type FileMistake, UsageError } from '../base/errors.ts';
 import {
+  type LogLevel,
+  type LogSubsystem,
+  logLevels,
+  logSubsystems,
+} from '../telemetry/log-event.ts';
+import type { ErrorLogFormat } from '../telemetry/log-lines.ts';
+import {
   DANGER_PREFIX,
   type DangerName,
   type FeatureName,
@@ -241,6 +248,32 @@ export function parseLogFormat(option: OptionWords, given: GivenValue): 'combine
 export function parseLogScope(option: OptionWords, given: GivenValue): 'failed' | 'all' {
   if (given.text === 'failed' || given.text === 'all') return given.text;
   refuse(given, 'neither failed nor all', writeAs(option, given));
+}
+
+export function parseErrorLogFormat(option: OptionWords, given: GivenValue): ErrorLogFormat {
+  if (given.text === 'text' || given.text === 'json') return given.text;
+  refuse(given, 'neither text nor json', writeAs(option, given));
+}
+
+/** `LEVEL` of all subsystems, which is null then, or `SUBSYSTEM=LEVEL`. */
+export function parseLogLevel(
+  _option: OptionWords,
+  given: GivenValue,
+): readonly [LogSubsystem | null, LogLevel] {
+  const [last, name] = given.text.split('=', 2).reverse();
+  const level = logLevels.find((known) => known === last);
+  if (level === undefined) {
+    const near = nearestWord(last!, logLevels);
+    const remedy = near === undefined ? `write one of ${logLevels.join(', ')}` : `write ${near}`;
+    refuse(given, 'no such level', remedy);
+  }
+  if (name === undefined) return [null, level];
+  const subsystem = logSubsystems.find((known) => known === name);
+  if (subsystem !== undefined) return [subsystem, level];
+  const near = nearestWord(name, logSubsystems);
+  const remedy =
+    near === undefined ? `write one of ${logSubsystems.join(', ')}` : `write ${near}=${level}`;
+  refuse(given, 'no such subsystem', remedy);
 }
 
 /** The absolute name of a file or directory. */

@@ -6,7 +6,7 @@ import type { EarlyDataPolicy } from '../proxy/early-data.ts';
 import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { ConnectOptions } from '../proxy/tunnel/connect-gateway.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
-import type { LogOptions } from '../telemetry/log-options.ts';
+import type { ErrorLogOptions, LogOptions } from '../telemetry/log-options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
 import { EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
 import {
@@ -156,6 +156,7 @@ export interface SluiceOptions {
   readonly dangerModules: readonly string[];
   /** Where lines about requests and handshakes go. */
   readonly logs: readonly LogOptions[];
+  readonly errorLog: ErrorLogOptions;
   readonly admin: Endpoint | null;
   /** What TCP clients of the admin endpoint must know; '' for nothing. */
   readonly adminToken: string;

@@ -35,6 +35,8 @@ Usage:
   sluice status                       say whether it serves, and how its workers do
   sluice top                          draw requests, hits, times, handshakes and origins, every second
   sluice metrics                      print all metrics
+  sluice log [--follow]               print the latest events of the error log, and those that come
+  sluice log level [SUBSYSTEM=LEVEL]  say how much is reported, or change it while it runs
   sluice drain                        have it finish what is under way, and end
   sluice completion bash|zsh|fish     print a script for your shell
   sluice upgrade                      have the program on disk take over, without downtime
@@ -195,6 +197,21 @@ them; the page at \`/\` shows them.
 
 Exit codes: 0 a cause was found, 1 it did not happen again or nothing is to blame, 2 it could not be
 tried, 130 stopped.
+
+## The error log
+
+\`\`\`
+sluice log [--follow] [--level LEVEL] [--subsystem NAME] [--limit N] [--admin ADDRESS] [--json]
+sluice log level [[SUBSYSTEM=]LEVEL …] [--for TIME] [--admin ADDRESS] [--json]
+\`\`\`
+
+The latest events of the [error log](error-log.md), from all processes; up to 1,000 are kept. \`log level\`
+alone says what is reported of each subsystem; with levels it changes them in all workers at once,
+until they are changed again or, with \`--for\`, for that time. \`SUBSYSTEM=default\` is what the
+configuration says. Over HTTP: \`GET /log?level=L&subsystem=S&limit=N&after=LAST\`,
+\`GET /log/levels\`, and \`POST /log/levels\` of \`application/json\` with
+\`{"levels": {SUBSYSTEM: LEVEL or null}, "forMs": MILLISECONDS}\`; the name \`all\` stands for every
+subsystem.
 
 ## Fuses
 

@@ -18,7 +18,12 @@ import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
 import { plainRoute } from '../proxy/routing/route.ts';
 import { plainGroup } from '../proxy/upstream/options.ts';
-import { type LogOptions, plainLog } from '../telemetry/log-options.ts';
+import {
+  type ErrorLogOptions,
+  type LogOptions,
+  plainErrorLog,
+  plainLog,
+} from '../telemetry/log-options.ts';
 import { type CertificatePair, plainHost } from '../tls/host-options.ts';
 import { parseAccount } from './account.ts';
 import { readCertificatePair, readPem } from './certificate.ts';
@@ -33,8 +38,10 @@ import {
   parseCount,
   parseDuration,
   parseEndpoint,
+  parseErrorLogFormat,
   parseFeature,
   parseLogFormat,
+  parseLogLevel,
   parseLogScope,
   parseLogTarget,
   parseOrigin,
@@ -107,6 +114,7 @@ export async function resolveOptions(
     features: () => Object.fromEntries(values.every('feature', parseFeature)),
     faults: () => resolveFaults(values, surroundings),
     logs: () => resolveLogs(values, surroundings, sections),
+    errorLog: () => resolveErrorLog(values, surroundings, sections),
     admin: () => resolveAdmin(values, sections),
     adminToken: () => resolveAdminToken(values),
     account: () => values.one('user', parseAccount) ?? null,
@@ -454,12 +462,32 @@ function resolveLogs(
   return [...logs, ...ofFlags.filter(({ target }) => target !== 'off')];
 }
 
+function resolveErrorLog(
+  values: OptionValues,
+  surroundings: Surroundings,
+  { errorLogRotate = null }: FileSections,
+): ErrorLogOptions {
+  const target = resolveLog(values, 'error-log', surroundings);
+  const said = values.every('log-level', parseLogLevel);
+  const level = said.findLast(([subsystem]) => subsystem === null)?.[1] ?? plainErrorLog.level;
+  const levels = Object.fromEntries(said.filter(([subsystem]) => subsystem !== null));
+  // A flag may have taken the file's place.
+  const rotate = target.startsWith('/') ? errorLogRotate : null;
+  return {
+    target,
+    format: values.required('error-log-format', parseErrorLogFormat),
+    level,
+    levels,
+    rotate,
+  };
+}
+
 const LOG_MODE = 0o640;
 
 /** Opens the file once, so that a mistake is found now and not by every worker. */
 function resolveLog(
   values: OptionValues,
-  name: 'access-log' | 'handshake-log',
+  name: 'access-log' | 'handshake-log' | 'error-log',
   { isCheck = false }: Surroundings,
 ): string {
   const target = values.required(name, parseLogTarget);

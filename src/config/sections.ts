@@ -2,7 +2,7 @@
 import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { ConnectOptions } from '../proxy/tunnel/connect-gateway.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
-import type { LogOptions } from '../telemetry/log-options.ts';
+import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
 import type { HostOptions, ListenerOptions, TlsOptions } from './options.ts';
 
 export interface FileSections {
@@ -14,4 +14,5 @@ export interface FileSections {
   readonly routes?: readonly RouteOptions[];
   readonly connect?: ConnectOptions;
   readonly logs?: readonly LogOptions[];
+  readonly errorLogRotate?: LogRotation | null;
 }

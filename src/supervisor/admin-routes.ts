@@ -4,7 +4,9 @@
  * A POST must be application/json without Origin: no form and no script of a web page can send that
  * across origins without a preflight request, which is refused here like any OPTIONS.
  */
+
 import type { IncomingMessage } from 'node:http';
+import type { Report } from '../telemetry/log-event.ts';
 
 /** Whatever is asked for is small; a larger request is a mistake. */
 const BODY_BYTES_MAX = 65_536;
@@ -52,7 +54,7 @@ export interface RoutedAnswer extends AdminAnswer {
 export async function answerRoute(
   routes: readonly AdminRoute[],
   request: IncomingMessage,
-  report: (message: string) => void,
+  report: Report,
 ): Promise<RoutedAnswer | null> {
   const url = new URL(request.url ?? '/', 'http://admin');
   const route = routes.find(({ path }) =>
@@ -67,11 +69,19 @@ export async function answerRoute(
     const body = method === 'POST' ? await readJson(request) : undefined;
     const asked = { path: url.pathname, query: url.searchParams, body };
     const answer = await handler(asked);
-    if (method === 'POST') report(`admin: POST ${url.pathname}${url.search}: ${answer.status}`);
+    if (method === 'POST') {
+      report(`admin: POST ${url.pathname}${url.search}: ${answer.status}`, {
+        code: 'admin-write',
+        fields: { path: url.pathname, status: answer.status },
+      });
+    }
     return answer;
   } catch (error) {
     if (error instanceof Refusal) return failure(error.status, error.message);
-    report(`admin: ${method} ${url.pathname} failed: ${(error as Error).stack}`);
+    report(`admin: ${method} ${url.pathname} failed: ${(error as Error).stack}`, {
+      level: 'error',
+      code: 'admin-failed',
+    });
     return failure(500, 'it failed inside of sluice; see its log');
   }
 }

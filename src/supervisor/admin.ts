@@ -3,6 +3,7 @@
  * UNIX socket, and only for requests that name such a host: a web page that points its own name at
  * 127.0.0.1 gets nothing. What writes is guarded further; see admin-routes.ts.
  */
+
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -10,6 +11,7 @@ import { SluiceError } from '../base/errors.ts';
 import type { Endpoint, SluiceOptions } from '../config/options.ts';
 import { listeningEndpoint, openListeningSocket } from '../native/sockets.ts';
 import { prometheusContentType, prometheusText, statsObject } from '../telemetry/exposition.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { cacheRoutes } from './admin-cache.ts';
 import { type AdminRoute, answerRoute } from './admin-routes.ts';
@@ -33,7 +35,7 @@ export interface AdminSources {
   /** Asked of TCP clients, but for health and metrics; '' for none. */
   readonly token: string;
   /** One line for the operator, for everything that was changed. */
-  report(message: string): void;
+  readonly report: Report;
 }
 
 export type CacheOptions = Pick<

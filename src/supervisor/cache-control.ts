@@ -1,6 +1,8 @@
 /** The cache of all workers as one: purges reach every worker, questions ask each. */
+
 import type { ListQuery } from '../cache/contract.ts';
 import { targetKey } from '../cache/key.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import type {
   CacheAnswer,
   CacheLookup,
@@ -18,7 +20,7 @@ export interface CacheControlInput {
   /** Whether they share a directory, so that one purge is enough and the others only follow. */
   readonly isShared: boolean;
   /** One line for the operator. */
-  report(message: string): void;
+  readonly report: Report;
 }
 
 /** What all workers know of a URL. */
@@ -48,7 +50,9 @@ export class CacheControl {
     const count = await this.#purge(wish);
     const what = wish.selectors.map(selectorText).join(', ');
     const how = wish.soft ? 'soft purge' : 'purge';
-    this.#input.report(`cache: ${how} of ${what} by ${by}: ${countText(count)}`);
+    this.#input.report(`cache: ${how} of ${what} by ${by}: ${countText(count)}`, {
+      code: 'purge',
+    });
     return count;
   }
 

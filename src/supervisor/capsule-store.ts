@@ -1,4 +1,5 @@
 /** The directory of capsules: what is written there, and what is dropped to make room. */
+
 import {
   chmodSync,
   mkdirSync,
@@ -9,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { Report } from '../telemetry/log-event.ts';
 import type { Capsule } from '../triage/capsule.ts';
 import { encodeCapsule } from '../triage/capsule-file.ts';
 import { capsuleFileName, nameOfCapsule } from '../triage/capsule-name.ts';
@@ -20,11 +22,11 @@ const HOUR_MS = 3_600_000;
 
 export class CapsuleStore {
   readonly directory: string;
-  readonly #report: (message: string) => void;
+  readonly #report: Report;
   /** Times at which capsules were written, by what they are about. */
   readonly #written: Record<'deaths' | 'failures', number[]> = { deaths: [], failures: [] };
 
-  constructor(directory: string, report: (message: string) => void) {
+  constructor(directory: string, report: Report) {
     this.directory = directory;
     this.#report = report;
   }

@@ -3,11 +3,13 @@
  * changed, and the revocation status of each. What cannot be used is told, and what was in use
  * stays; open connections keep theirs anyway.
  */
+
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../base/errors.ts';
 import type { CertificateFiles, HostOptions } from '../config/options.ts';
 import type { CertificateFacts, CertificateMetrics } from '../telemetry/certificate-metrics.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { hostWarnings } from '../tls/server-host.ts';
 import { FileWatch } from './certificate-files.ts';
@@ -23,7 +25,7 @@ export interface KeeperInput {
   replace(host: number, certificates: readonly CertificatePair[]): void;
   readonly metrics: Pick<CertificateMetrics, 'inUse' | 'reloaded' | 'ocspFetched'>;
   readonly wallMs: () => number;
-  report(message: string): void;
+  readonly report: Report;
 }
 
 export class CertificateKeeper implements Disposable {
@@ -38,7 +40,7 @@ export class CertificateKeeper implements Disposable {
     this.#stapler = new Stapler({
       wallMs: input.wallMs,
       onFetched: (outcome) => input.metrics.ocspFetched(outcome),
-      report: (message) => input.report(message),
+      report: input.report,
     });
   }
 
@@ -51,7 +53,10 @@ export class CertificateKeeper implements Disposable {
     try {
       await this.look();
     } catch (error) {
-      this.#input.report(`certificates cannot be looked at: ${(error as Error).stack}`);
+      this.#input.report(`certificates cannot be looked at: ${(error as Error).stack}`, {
+        level: 'error',
+        code: 'certificate-check-failed',
+      });
     }
     if (this.#isClosed) return;
     this.#timer = setTimeout(() => void this.#round(), CERTIFICATE_POLL_MS);
@@ -89,11 +94,20 @@ export class CertificateKeeper implements Disposable {
       const warnings = hostWarnings({ ...host.tls, certificates });
       this.#input.replace(index, certificates);
       metrics.reloaded('replaced');
-      report(`${files.certificateFile}: taken in; ${describe(certificatePem)}`);
-      for (const warning of warnings) report(`${files.certificateFile}: ${warning}`);
+      const code = 'certificate-replaced';
+      report(`${files.certificateFile}: taken in; ${describe(certificatePem)}`, { code });
+      for (const warning of warnings) {
+        report(`${files.certificateFile}: ${warning}`, {
+          level: 'warning',
+          code: 'certificate-odd',
+        });
+      }
     } catch (error) {
       metrics.reloaded('failed');
-      report(`${files.certificateFile}: ${reasonOf(error)}; what was in use stays`);
+      report(`${files.certificateFile}: ${reasonOf(error)}; what was in use stays`, {
+        level: 'error',
+        code: 'certificate-refused',
+      });
     }
   }
 

@@ -2,10 +2,12 @@
  * What the supervisor does about faults of workers: it watches that they live, takes down how they
  * die, and has the fuses act on it.
  */
+
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SluiceOptions } from '../config/options.ts';
+import { type Report, reportOf } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { FlightHeader } from '../tls/flight-layout.ts';
 import { type ConfigurationFacts, capsuleOfDeath, capsuleOfFailure } from '../triage/assemble.ts';
@@ -52,7 +54,7 @@ export interface FaultDeskInput {
   flightRegion(index: number): Uint8Array;
   /** The file that options were read from, as written; undefined for options of nobody's file. */
   textOf(options: SluiceOptions): string | undefined;
-  report(message: string): void;
+  readonly report: Report;
 }
 
 export interface WorkerEnd extends WorkerExit {
@@ -83,7 +85,8 @@ export class FaultDesk {
     this.#input = input;
     this.#options = options;
     this.#text = input.textOf(options) ?? null;
-    this.#store = new CapsuleStore(directory, report);
+    const toRecorder = { level: 'error', subsystem: 'recorder' } as const;
+    this.#store = new CapsuleStore(directory, reportOf(report, toRecorder));
     this.#watchdog = watchdogMs > 0 && options.workers > 1 ? new Watchdog(watchdogMs) : null;
     this.#refused = new RefusedHellos(options.fuses);
     const digest = addressDigest(options);
@@ -101,7 +104,7 @@ export class FaultDesk {
         this.#refused.clear();
         this.#tellRefused();
       },
-      report,
+      report: reportOf(report, { level: 'warning', subsystem: 'fuses' }),
     });
   }
 
@@ -126,7 +129,10 @@ export class FaultDesk {
   openLocalFlights(): Uint8Array | null {
     const { directory } = this.#options.recorder;
     if (directory === '') return null;
-    this.#local = LocalFlights.open(directory, this.#input.report);
+    this.#local = LocalFlights.open(
+      directory,
+      reportOf(this.#input.report, { level: 'warning', subsystem: 'recorder' }),
+    );
     for (const lost of this.#local?.takeLost() ?? []) this.#onLost(lost);
     return this.#local?.region ?? null;
   }
@@ -208,7 +214,11 @@ export class FaultDesk {
       mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
       chmodSync(directory, DIRECTORY_MODE);
     } catch (error) {
-      this.#input.report(`no capsules can be written: ${(error as Error).message}`);
+      this.#input.report(`no capsules can be written: ${(error as Error).message}`, {
+        level: 'error',
+        subsystem: 'recorder',
+        code: 'capsule-unwritable',
+      });
     }
   }
 
@@ -231,7 +241,11 @@ export class FaultDesk {
   async #endHung(worker: WatchedWorker, index: number, silentMs: number): Promise<void> {
     const { pid } = worker;
     if (pid === null) return;
-    this.#input.report(`worker ${index} (pid ${pid}) has stood still for ${silentMs} ms`);
+    this.#input.report(`worker ${index} (pid ${pid}) has stood still for ${silentMs} ms`, {
+      level: 'error',
+      code: 'worker-hangs',
+      fields: { worker: index, pid, silentMs },
+    });
     const stack = this.#options.recorder.debugger ? await stackOfProcess(pid) : null;
     // It may have died meanwhile.
     if (this.#isClosed || worker.pid !== pid) return;
@@ -288,7 +302,12 @@ export class FaultDesk {
     for (const fingerprint of [hello?.sha256 ?? '', hello?.shape ?? '']) {
       if (fingerprint === '' || !this.#refused.died(fingerprint, Date.now())) continue;
       const what = `workers die of it: ClientHellos like ${fingerprint} are refused for a time`;
-      this.#input.report(`fuse: ${what}`);
+      this.#input.report(`fuse: ${what}`, {
+        level: 'warning',
+        subsystem: 'fuses',
+        code: 'client-hello-refused',
+        fields: { fingerprint },
+      });
     }
     this.#tellRefused();
   }
@@ -303,7 +322,13 @@ export class FaultDesk {
   #save(capsule: Capsule): string | null {
     const file = this.#store.save(capsule);
     this.#input.metrics.capsuleMade(capsule.kind, file !== null);
-    if (file !== null) this.#input.report(`capsule: ${capsule.signature}: ${file}`);
+    if (file === null) return null;
+    this.#input.report(`capsule: ${capsule.signature}: ${file}`, {
+      level: 'warning',
+      subsystem: 'recorder',
+      code: 'capsule-written',
+      fields: { signature: capsule.signature, file },
+    });
     return file;
   }
 
@@ -317,7 +342,12 @@ export class FaultDesk {
       worker.reconfigure(options).then(
         () => this.#without.set(index, overrides),
         // One that dies meanwhile is replaced by one with the right options.
-        (error: Error) => this.#input.report(`fuse: worker ${index}: ${error.message}`),
+        (error: Error) =>
+          this.#input.report(`fuse: worker ${index}: ${error.message}`, {
+            level: 'error',
+            subsystem: 'fuses',
+            code: 'fuse-not-carried-out',
+          }),
       );
     }
   }

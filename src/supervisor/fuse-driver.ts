@@ -1,7 +1,9 @@
 /** The fuses at work: kept over restarts, told to the operator, put into the workers' options. */
+
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { SluiceOptions } from '../config/options.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import { DANGER_PREFIX, type FeatureSwitches, featureNamed, isOn } from '../tls/features.ts';
 import type { Capsule } from '../triage/capsule.ts';
 import { type AdminRoute, failure, success } from './admin-routes.ts';
@@ -27,7 +29,7 @@ export interface FuseDriverInput {
   refusedHellos(): readonly string[];
   /** An operator wants everything as it was. */
   onReset(): void;
-  report(message: string): void;
+  readonly report: Report;
 }
 
 interface ToldStep {
@@ -159,7 +161,7 @@ export class FuseDriver {
     for (const { action, message } of steps) {
       this.#told.push({ time: new Date(this.#input.nowMs()).toISOString(), action, message });
       if (this.#told.length > STEPS_KEPT) this.#told.shift();
-      this.#input.report(`fuse: ${message}`);
+      this.#input.report(`fuse: ${message}`, { code: `fuse-${action}` });
       this.#input.onStep(action);
     }
     this.#save();
@@ -181,9 +183,15 @@ export class FuseDriver {
     }).then(
       async (response) => {
         await response.body?.cancel();
-        if (!response.ok) this.#input.report(`fuse: the webhook answered ${response.status}`);
+        if (!response.ok) {
+          const code = 'webhook-failed';
+          this.#input.report(`fuse: the webhook answered ${response.status}`, { code });
+        }
       },
-      (error: Error) => this.#input.report(`fuse: the webhook was not reached: ${error.message}`),
+      (error: Error) =>
+        this.#input.report(`fuse: the webhook was not reached: ${error.message}`, {
+          code: 'webhook-failed',
+        }),
     );
   }
 
@@ -222,7 +230,7 @@ function shown(fuse: Fuse) {
 const NOTHING: FuseMemory = { fuses: [], deaths: {} };
 
 /** A file that is not there, or not ours, is an empty memory. */
-function readMemory(file: string, report: (message: string) => void): FuseMemory {
+function readMemory(file: string, report: Report): FuseMemory {
   if (file === '') return NOTHING;
   try {
     const { fuses, deaths = {} } = JSON.parse(readFileSync(file, 'utf8')) as Partial<FuseMemory>;

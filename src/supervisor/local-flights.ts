@@ -2,6 +2,7 @@
  * The recording of a worker that serves in the supervisor's own process. Nobody outlives it to read
  * its memory, so that is a file: the next start finds it, and takes down what happened.
  */
+
 import {
   ftruncateSync,
   mkdirSync,
@@ -13,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { SharedMemory } from '../native/shared-memory.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
 import { type FlightSnapshot, takeSnapshot } from '../triage/flight-snapshot.ts';
 
@@ -42,7 +44,7 @@ export class LocalFlights {
   }
 
   /** Null when the file cannot be made, which is reported. */
-  static open(directory: string, report: (message: string) => void): LocalFlights | null {
+  static open(directory: string, report: Report): LocalFlights | null {
     // The start time tells a process from a later one with the same number, as in a container.
     const file = join(directory, `recording-${process.pid}-${startTime(process.pid) ?? 0}.bin`);
     try {

@@ -3,6 +3,7 @@
  * only append, and open the file anew by its name when they are told. Until then their lines go to
  * the file that was moved, so that none is lost.
  */
+
 import {
   closeSync,
   createReadStream,
@@ -17,6 +18,7 @@ import {
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
 
 /** How often the files are looked at. */
@@ -27,11 +29,11 @@ const FILE_MODE = 0o640;
 
 export interface LogRotatorInput {
   /** Those in force. */
-  readonly logs: () => readonly LogOptions[];
+  readonly logs: () => readonly Pick<LogOptions, 'target' | 'rotate'>[];
   /** Every process opens its logs by their names again. */
   reopen(): void;
   readonly wallMs: () => number;
-  report(message: string): void;
+  readonly report: Report;
 }
 
 export class LogRotator implements Disposable {
@@ -65,7 +67,10 @@ export class LogRotator implements Disposable {
       } catch (error) {
         if (this.#faulty.has(target)) continue;
         this.#faulty.add(target);
-        this.#input.report(`log: cannot rotate ${target}: ${(error as Error).message}`);
+        this.#input.report(`log: cannot rotate ${target}: ${(error as Error).message}`, {
+          level: 'error',
+          code: 'log-rotation-failed',
+        });
       }
     }
     if (hasMoved) this.#input.reopen();
@@ -108,7 +113,10 @@ export class LogRotator implements Disposable {
       await rm(file, { force: true });
     } catch (error) {
       await rm(making, { force: true }).catch(() => {});
-      this.#input.report(`log: cannot compress ${file}: ${(error as Error).message}`);
+      this.#input.report(`log: cannot compress ${file}: ${(error as Error).message}`, {
+        level: 'error',
+        code: 'log-compression-failed',
+      });
     }
   }
 }

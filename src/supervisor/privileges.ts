@@ -29,7 +29,7 @@ export function handOverFiles(options: SluiceOptions): void {
   const { account } = options;
   if (account === null || process.getuid?.() !== ROOT) return;
   const own = (path: string) => chownSync(path, account.uid, account.gid);
-  const { cacheDirectory, logs, tls, recorder, pidFile } = options;
+  const { cacheDirectory, errorLog, logs, tls, recorder, pidFile } = options;
   if (cacheDirectory !== '') {
     own(cacheDirectory);
     for (const name of readdirSync(cacheDirectory, { recursive: true })) {
@@ -42,7 +42,7 @@ export function handOverFiles(options: SluiceOptions): void {
     mkdirSync(recorder.directory, { recursive: true, mode: DIRECTORY_MODE });
     own(recorder.directory);
   }
-  const targets = logs.map(({ target }) => target);
+  const targets = [...logs.map(({ target }) => target), isAlone ? errorLog.target : ''];
   for (const file of [...targets, tls.keyLog, isAlone ? pidFile : '']) {
     if (!file.startsWith('/')) continue;
     closeSync(openSync(file, 'a', FILE_MODE));

@@ -3,9 +3,11 @@
  * worker whose failures and speed are compared with what is usual, then given to the others; or
  * taken back, with the reason. Open connections keep the configuration that they began with.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import { canaryFault, type Health, healthBetween } from './canary.ts';
 import { fixedChanges, type OptionChange, optionChanges } from './option-changes.ts';
 
@@ -31,7 +33,7 @@ export interface ReloadInput {
   workers(): readonly ReloadableWorker[];
   /** They are in force from here, also for workers that are started later. */
   adopt(options: SluiceOptions): void;
-  report(message: string): void;
+  readonly report: Report;
   /** One is under way, and over: for who watches us. */
   began(): void;
   ended(): void;
@@ -204,7 +206,10 @@ export class Reload {
     for (const worker of workers) {
       // One that has died is replaced with the options in force anyway.
       await worker.reconfigure(current()).catch((error: Error) => {
-        report(`reload: a worker could not go back: ${error.message}`);
+        report(`reload: a worker could not go back: ${error.message}`, {
+          level: 'error',
+          code: 'reload-stuck',
+        });
       });
     }
   }
@@ -217,7 +222,12 @@ export class Reload {
     this.#note({ phase: 'over', outcome, reason, remedy });
     const { changes } = this.#status!;
     const what = changes.length === 0 ? '' : `, ${changes.length} changed`;
-    this.#input.report(`reload: ${outcome}${what}${reason === '' ? '' : `: ${reason}`}`);
+    const isBad = outcome === 'refused' || outcome === 'rolled-back';
+    this.#input.report(`reload: ${outcome}${what}${reason === '' ? '' : `: ${reason}`}`, {
+      level: isBad ? 'error' : 'notice',
+      code: `reload-${outcome}`,
+      fields: { changes: changes.length },
+    });
     return this.#status!;
   }
 }

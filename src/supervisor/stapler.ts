@@ -2,8 +2,10 @@
  * Keeps the revocation status of every certificate at hand, fetched in the background and renewed
  * well before it is out of date. Without one, or with an old one, handshakes go on without it.
  */
+
 import { createHash } from 'node:crypto';
 import type { OcspOutcome } from '../telemetry/certificate-metrics.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import { type FetchedStatus, fetchStatus, ocspResponder } from './ocsp-fetch.ts';
 
 /** Milliseconds until a failed fetch is tried again, doubled each time. */
@@ -28,7 +30,7 @@ export interface StaplerInput {
   readonly wallMs: () => number;
   readonly fetch?: typeof fetchStatus;
   onFetched(outcome: OcspOutcome): void;
-  report(message: string): void;
+  readonly report: Report;
 }
 
 /** A status that may be sent. */
@@ -80,7 +82,10 @@ export class Stapler {
       entry.nextFetchAtMs = this.#input.wallMs() + delayMs;
       if (entry.failures++ === 0) {
         const why = (error as Error).message;
-        this.#input.report(`${label}: its status cannot be had from ${entry.url}: ${why}`);
+        this.#input.report(`${label}: its status cannot be had from ${entry.url}: ${why}`, {
+          level: 'warning',
+          code: 'ocsp-failed',
+        });
       }
       this.#input.onFetched('failed');
     } finally {
@@ -98,7 +103,12 @@ export class Stapler {
     entry.nextFetchAtMs = nowMs + Math.max(renewalMs, STATUS_RETRY_MS_MIN);
     // Clients that are told of a revocation go away; those that are not may ask for themselves.
     entry.response = status === 'good' ? response : null;
-    if (status !== 'good') this.#input.report(`${label}: its issuer says that it is ${status}`);
+    if (status !== 'good') {
+      this.#input.report(`${label}: its issuer says that it is ${status}`, {
+        level: 'error',
+        code: 'certificate-not-good',
+      });
+    }
     this.#input.onFetched(status);
   }
 }

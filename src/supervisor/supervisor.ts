@@ -9,6 +9,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.ts';
 import { boardWords, openBoard } from '../proxy/upstream/board.ts';
+import { type LogSubsystem, type Report, reportOf } from '../telemetry/log-event.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
@@ -16,12 +17,18 @@ import { flightRegionBytes } from '../tls/flight-layout.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
-import type { PurgeEverywhere, StartWorker, WorkerSetup } from '../worker/contract.ts';
+import type {
+  PurgeEverywhere,
+  StartWorker,
+  SupervisorLink,
+  WorkerSetup,
+} from '../worker/contract.ts';
 import type { AdminServer } from './admin.ts';
 import { reloadRoutes } from './admin-reload.ts';
 import { CacheControl } from './cache-control.ts';
 import { healthOf } from './canary.ts';
 import type { CertificateKeeper } from './certificate-keeper.ts';
+import type { ErrorLog } from './error-log.ts';
 import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
@@ -34,6 +41,7 @@ import {
   removeSocketFiles,
 } from './listeners.ts';
 import { LogRotator } from './log-rotation.ts';
+import { logRoutes } from './log-routes.ts';
 import { type OriginSources, originRoutes } from './origin-routes.ts';
 import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
@@ -63,8 +71,8 @@ export interface SupervisorInput {
   readonly restartPolicy?: RestartPolicy;
   /** Ends the process in order: another has taken over. */
   end(): void;
-  /** One line for the operator. */
-  report(message: string): void;
+  /** Where what happens is reported. */
+  readonly log: ErrorLog;
 }
 
 export interface WorkerSource {
@@ -132,7 +140,7 @@ export class Supervisor {
     this.#cache = new CacheControl({
       workers: () => this.#cacheAskers(),
       isShared: input.options.cacheDirectory !== '',
-      report: input.report,
+      report: this.#reportOf('cache'),
     });
     this.#faults = new FaultDesk({
       options: input.options,
@@ -140,7 +148,7 @@ export class Supervisor {
       workers: () => this.#watchable(),
       flightRegion: (index) => this.#flightRegion(index),
       textOf: (options) => input.textOf?.(options),
-      report: input.report,
+      report: input.log.report,
     });
     this.#reload = new Reload({
       load: (warn) => input.loadOptions(this.#options, warn),
@@ -150,10 +158,14 @@ export class Supervisor {
         this.#adopt(options);
         this.#tickets?.adopt();
       },
-      report: input.report,
+      report: this.#reportOf('reload'),
       began: () => input.serviceManager.reloading(),
       ended: () => this.#sayReady(),
     });
+    input.log.onLevels = (levels) => {
+      this.#local?.replaceLogLevels(levels);
+      for (const worker of this.#processes) worker.replaceLogLevels(levels);
+    };
   }
 
   /**
@@ -164,7 +176,7 @@ export class Supervisor {
     const { options } = this.#input;
     this.#identity = identityOf(options.account);
     this.#faults.start();
-    const { inherited, report } = this.#input;
+    const { inherited } = this.#input;
     this.#listeners = openListeners(options.listeners, options.workers, inherited);
     handOverFiles(options);
     try {
@@ -178,7 +190,11 @@ export class Supervisor {
     this.#rotateLogs();
     if (options.hosts.length > 0) void this.#keepCertificates();
     for (const { bound } of inherited.rest) {
-      report(`the socket at ${endpointText(bound)} was passed on, but no option listens there`);
+      const where = endpointText(bound);
+      this.#reportOf('supervisor')(
+        `the socket at ${where} was passed on, but no option listens there`,
+        { level: 'warning', code: 'socket-unused' },
+      );
     }
     if (options.pidFile !== '') writeFileSync(options.pidFile, `${process.pid}\n`);
     this.#sayReady();
@@ -245,19 +261,26 @@ export class Supervisor {
    */
   upgrade(): Promise<number> | null {
     if (this.#successor !== null || this.#stopping !== null) return null;
-    this.#input.report('upgrade: starting the sluice that takes over');
+    const report = this.#reportOf('upgrade');
+    report('upgrade: starting the sluice that takes over', { code: 'upgrade-begun' });
     const admin = this.#admin === null ? [] : [this.#admin.listener];
     this.#successor = startSuccessor([...this.#listeners, ...admin]);
     this.#successor.then(
       (pid) => {
         this.#hasHandedOver = true;
-        this.#input.report(`upgrade: process ${pid} serves; finishing what is under way here`);
+        report(`upgrade: process ${pid} serves; finishing what is under way here`, {
+          code: 'upgrade-done',
+          fields: { successor: pid },
+        });
         this.#input.serviceManager.mainProcess(pid);
         this.#input.end();
       },
       (error: Error) => {
         this.#successor = null;
-        this.#input.report(`upgrade: ${error.message}; going on as before`);
+        report(`upgrade: ${error.message}; going on as before`, {
+          level: 'error',
+          code: 'upgrade-failed',
+        });
       },
     );
     return this.#successor;
@@ -272,16 +295,17 @@ export class Supervisor {
   /** After a log file was moved away: every worker opens it by its name again. */
   reopenLogs(): void {
     handOverFiles(this.#options);
+    this.#input.log.reopen();
     this.#local?.reopenLog();
     for (const worker of this.#processes) worker.reopenLog();
   }
 
   #rotateLogs(): void {
     this.#rotator = new LogRotator({
-      logs: () => this.#options.logs,
+      logs: () => [...this.#options.logs, this.#options.errorLog],
       reopen: () => this.reopenLogs(),
       wallMs: Date.now,
-      report: this.#input.report,
+      report: this.#reportOf('logs'),
     });
     this.#rotator.start();
   }
@@ -305,9 +329,10 @@ export class Supervisor {
           end: this.#input.end,
         }),
         upgradeRoute(() => this.upgrade()),
+        ...logRoutes(this.#input.log),
       ],
       token: this.#input.options.adminToken,
-      report: this.#input.report,
+      report: this.#reportOf('admin'),
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
         if (this.#local === null) this.#metrics.memoryHeld(process.memoryUsage.rss(), 0);
@@ -327,7 +352,8 @@ export class Supervisor {
   /** Reads the configuration again and puts it in force; SIGHUP. What comes of it is reported. */
   reload(): void {
     if (this.#reload.begin(TRIAL_MS_DEFAULT) !== null) return;
-    this.#input.report('reload: one is under way; SIGHUP ignored');
+    const detail = { level: 'warning', code: 'reload-ignored' } as const;
+    this.#reportOf('reload')('reload: one is under way; SIGHUP ignored', detail);
   }
 
   #reloadable(): ReloadableWorker[] {
@@ -352,6 +378,7 @@ export class Supervisor {
 
   #adopt(options: SluiceOptions): void {
     this.#options = options;
+    this.#configureLog(options);
     this.#faults.adopt(options);
     for (const worker of this.#processes) worker.adopt(this.#faults.effective(options));
   }
@@ -405,6 +432,29 @@ export class Supervisor {
     return answers.every((answer) => answer !== null && answer !== undefined);
   }
 
+  #reportOf(subsystem: LogSubsystem): Report {
+    return reportOf(this.#input.log.report, { subsystem });
+  }
+
+  /** Its file was there when the options were read: what goes wrong now stops no reload. */
+  #configureLog({ errorLog }: SluiceOptions): void {
+    const { log } = this.#input;
+    try {
+      log.configure(errorLog);
+    } catch (error) {
+      const { message } = error as Error;
+      log.report(message, { level: 'error', subsystem: 'logs', code: 'error-log-unwritable' });
+    }
+  }
+
+  #linkOf(index: number): SupervisorLink {
+    return {
+      purgeEverywhere: this.#purgeEverywhere,
+      onHandshakeFault: (fault) => this.#faults.handshakeFailed(index, fault),
+      onEvent: (event) => this.#input.log.take(event),
+    };
+  }
+
   /** For PURGE requests to a data port. */
   readonly #purgeEverywhere: PurgeEverywhere = (wish, done) => {
     this.#cache.purge(wish, 'a PURGE request').then(done, () => done(null));
@@ -433,6 +483,7 @@ export class Supervisor {
         boardOffset: this.#boardOffset,
         removalsOffset: this.#removalsOffset,
         tickets: ring,
+        logLevels: this.#input.log.levels,
       }),
     );
     if (isLocal) {
@@ -441,8 +492,7 @@ export class Supervisor {
         setups[0]!,
         this.#memory,
         startWorker,
-        this.#purgeEverywhere,
-        (fault) => this.#faults.handshakeFailed(0, fault),
+        this.#linkOf(0),
         flights ?? undefined,
       );
       this.#countRunning(true);
@@ -470,7 +520,7 @@ export class Supervisor {
       },
       metrics: this.#metrics.tickets,
       wallMs: Date.now,
-      report: this.#input.report,
+      report: this.#reportOf('tls'),
     });
   }
 
@@ -485,9 +535,8 @@ export class Supervisor {
       takeStandby: () => this.#standby?.take() ?? null,
       onStart: () => this.#faults.started(setup.workerIndex),
       onEnd: (end) => this.#faults.died({ ...end, index: setup.workerIndex }),
-      onHandshakeFault: (fault) => this.#faults.handshakeFailed(setup.workerIndex, fault),
-      purgeEverywhere: this.#purgeEverywhere,
-      report: this.#input.report,
+      link: this.#linkOf(setup.workerIndex),
+      report: this.#reportOf('supervisor'),
     });
   }
 
@@ -505,7 +554,7 @@ export class Supervisor {
       replace: (host, certificates) => this.#replaceCertificates(host, certificates),
       metrics: this.#metrics.certificates,
       wallMs: Date.now,
-      report: this.#input.report,
+      report: this.#reportOf('tls'),
     });
     this.#keeper.start();
   }
@@ -550,7 +599,10 @@ export class Supervisor {
       if (pidFile !== '') rmSync(pidFile, { force: true });
     } catch (error) {
       // Their directory is root's, and we are not any more.
-      this.#input.report(`a file is left behind: ${(error as Error).message}`);
+      this.#reportOf('supervisor')(`a file is left behind: ${(error as Error).message}`, {
+        level: 'warning',
+        code: 'file-left-behind',
+      });
     }
   }
 

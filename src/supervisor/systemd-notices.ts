@@ -1,5 +1,7 @@
 /** What a service manager such as systemd is told (sd_notify(3)), when there is one. */
+
 import { sendDatagram } from '../native/notification-socket.ts';
+import type { Report } from '../telemetry/log-event.ts';
 
 export interface ServiceManager {
   /** Requests are served. */
@@ -24,10 +26,7 @@ const silent: ServiceManager = {
  * From the environment that the manager gives: NOTIFY_SOCKET, and WATCHDOG_USEC for how often it
  * wants to hear that we are alive.
  */
-export function serviceManagerOf(
-  environment: NodeJS.ProcessEnv,
-  report: (message: string) => void,
-): ServiceManager {
+export function serviceManagerOf(environment: NodeJS.ProcessEnv, report: Report): ServiceManager {
   const socket = environment.NOTIFY_SOCKET ?? '';
   if (socket === '') return silent;
   let hasFailed = false;

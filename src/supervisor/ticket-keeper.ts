@@ -2,6 +2,7 @@
  * Keeps the ticket keys of all workers: those of a file, taken in when it changes, those of a fleet,
  * or those of a schedule. What cannot be used is told, and what was in force stays.
  */
+
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
 import type { TlsOptions } from '../config/options.ts';
@@ -9,6 +10,7 @@ import { readTicketKeyFile } from '../config/ticket-key-file.ts';
 import type { KeyShare } from '../fleet/key-share.ts';
 import type { FleetOptions } from '../fleet/options.ts';
 import { TICKET_KEY_BYTES } from '../native/ticket-keys.ts';
+import { type Report, reportOf } from '../telemetry/log-event.ts';
 import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
 import { GENERATION_MS } from '../tls/strike-register.ts';
 import { TICKET_KEYS_MAX, type TicketRing } from '../tls/ticket-ring.ts';
@@ -27,7 +29,7 @@ export interface TicketKeeperInput {
   fleet(): FleetOptions | null;
   readonly metrics: TicketMetrics;
   readonly wallMs: () => number;
-  report(message: string): void;
+  readonly report: Report;
 }
 
 export class TicketKeeper implements Disposable {
@@ -125,7 +127,7 @@ export class TicketKeeper implements Disposable {
         this.#apply('fleet');
       },
       metrics,
-      report: (message) => report(message),
+      report: reportOf(report, { subsystem: 'fleet', code: 'fleet-keys' }),
     });
   }
 
@@ -144,12 +146,17 @@ export class TicketKeeper implements Disposable {
   #retakeFile(): void {
     const { metrics, report } = this.#input;
     try {
-      for (const warning of this.#takeFile()) report(`ticket keys: ${warning}`);
+      for (const warning of this.#takeFile()) {
+        report(`ticket keys: ${warning}`, { level: 'warning', code: 'ticket-keys-odd' });
+      }
       this.#apply('file');
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       metrics.keysChanged('failed');
-      report(`ticket keys: ${error.message}; those that were in use stay. ${error.remedy}`);
+      report(`ticket keys: ${error.message}; those that were in use stay. ${error.remedy}`, {
+        level: 'error',
+        code: 'ticket-keys-refused',
+      });
     }
   }
 
@@ -173,7 +180,9 @@ export class TicketKeeper implements Disposable {
     metrics.keysChanged(source);
     metrics.keysInForce(ring.keys.length);
     apply(ring);
-    report(`ticket keys: changed by the ${source}; ${ring.keys.length} in force`);
+    report(`ticket keys: changed by the ${source}; ${ring.keys.length} in force`, {
+      code: 'ticket-keys-changed',
+    });
   }
 
   [Symbol.dispose](): void {

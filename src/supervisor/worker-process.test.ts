@@ -35,8 +35,7 @@ function starting() {
     takeStandby: () => ({ child: child as unknown as ChildProcess, numbers: new Map([[3, 3]]) }),
     onStart: () => seen.starts++,
     onEnd() {},
-    onHandshakeFault() {},
-    purgeEverywhere() {},
+    link: { onHandshakeFault() {}, purgeEverywhere() {}, onEvent() {} },
     report: (message) => seen.reports.push(message),
   });
   void worker.start();

@@ -2,15 +2,15 @@
 import type { ChildProcess } from 'node:child_process';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
+import type { LevelTable, Report } from '../telemetry/log-event.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
   HandshakeAnswer,
-  HandshakeFault,
   HandshakeQuestion,
-  PurgeEverywhere,
+  SupervisorLink,
   WorkerCommand,
   WorkerReport,
   WorkerSetup,
@@ -36,10 +36,9 @@ export interface WorkerProcessInput {
   onStart(): void;
   /** It has ended by no wish of ours; what its replacement starts with may still be changed. */
   onEnd(end: Omit<WorkerEnd, 'index'>): void;
-  onHandshakeFault(fault: HandshakeFault): void;
-  /** A client of the worker wants a purge in all of them. */
-  readonly purgeEverywhere: PurgeEverywhere;
-  report(message: string): void;
+  /** What the process says by itself. */
+  readonly link: SupervisorLink;
+  readonly report: Report;
 }
 
 /** What a worker answers to a question. */
@@ -104,6 +103,12 @@ export class WorkerProcess {
   refuseHellos(fingerprints: readonly string[]): void {
     this.#setup = { ...this.#setup, refusedHellos: fingerprints };
     this.#send({ type: 'refuse-hellos', fingerprints });
+  }
+
+  /** For this worker and its successors. */
+  replaceLogLevels(logLevels: LevelTable): void {
+    this.#setup = { ...this.#setup, logLevels };
+    this.#send({ type: 'log-levels', levels: logLevels });
   }
 
   reopenLog(): void {
@@ -223,7 +228,10 @@ export class WorkerProcess {
     this.#startedAtMs = Date.now();
     child.on('message', (message: WorkerReport) => this.#onReport(message));
     child.on('error', (error) =>
-      this.#input.report(`worker ${setup.workerIndex}: ${error.message}`),
+      this.#input.report(`worker ${setup.workerIndex}: ${error.message}`, {
+        level: 'error',
+        code: 'worker-unreachable',
+      }),
     );
     child.on('exit', (code, signal) => this.#onExit(code, signal));
     const unneeded = [...numbers].filter(([fd]) => !fds.includes(fd)).map(([, number]) => number);
@@ -265,17 +273,24 @@ export class WorkerProcess {
       return;
     }
     if (message.type === 'handshake-fault') {
-      this.#input.onHandshakeFault(message.fault);
+      this.#input.link.onHandshakeFault(message.fault);
+      return;
+    }
+    if (message.type === 'event') {
+      this.#input.link.onEvent(message.event);
       return;
     }
     if (message.type === 'purge') {
       const { id, wish } = message;
-      this.#input.purgeEverywhere(wish, (count) => this.#send({ type: 'purged', id, count }));
+      this.#input.link.purgeEverywhere(wish, (count) => this.#send({ type: 'purged', id, count }));
       return;
     }
     const { workerIndex } = this.#input.setup;
     if (this.#firstStart === null) {
-      this.#input.report(`worker ${workerIndex} cannot start: ${message.message}`);
+      this.#input.report(`worker ${workerIndex} cannot start: ${message.message}`, {
+        level: 'error',
+        code: 'worker-start-failed',
+      });
     } else {
       this.#isStopping = true;
       this.#firstStart.reject(
@@ -326,6 +341,11 @@ export class WorkerProcess {
     report(
       `worker ${setup.workerIndex} (pid ${pid}) died: ${how} after ` +
         `${(lifeMs / 1000).toFixed(1)} s${row}; ${next}`,
+      {
+        level: 'error',
+        code: 'worker-died',
+        fields: { worker: setup.workerIndex, pid: pid ?? null, how, lifeMs, delayMs },
+      },
     );
     if (delayMs === 0) this.#spawn();
     else this.#restartTimer = setTimeout(() => this.#spawn(), delayMs);

@@ -81,6 +81,9 @@ export const accessLogFields: readonly AccessLogField[] = [
     milliseconds(s.originMs),
   ),
   field('error', 'added', 'code of the error that ended the exchange', (s) => text(s.errorCode)),
+  field('route', 'no', 'name of the route that it took, as `routes[3]` for one without', (s) =>
+    text(s.route),
+  ),
   field('request_id', 'added', 'names the exchange across logs', (s) => text(s.requestId)),
   field('referer', 'classic', 'Referer field', (s) => text(s.referer)),
   field('user_agent', 'classic', 'User-Agent field', (s) => text(s.userAgent)),

@@ -79,6 +79,8 @@ export interface ExchangeSummary {
   errorCode: string;
   /** Names this exchange in logs of several hops, or ''. */
   requestId: string;
+  /** Name of the route that it took, or '' for none. */
+  route: string;
 }
 
 /** A summary with nothing in it yet. */
@@ -107,5 +109,6 @@ export function emptySummary(): ExchangeSummary {
     originMs: -1,
     errorCode: '',
     requestId: '',
+    route: '',
   };
 }

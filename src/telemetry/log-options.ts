@@ -1,5 +1,7 @@
 /** What one log is like: plain data, as the configuration gives it to the workers. */
 import type { CacheOutcome } from './exchange-summary.ts';
+import type { LogLevel, LogSubsystem } from './log-event.ts';
+import type { ErrorLogFormat } from './log-lines.ts';
 
 /** When a log's file is moved away, and how many of those are kept. */
 export interface LogRotation {
@@ -64,3 +66,23 @@ export const plainLog = {
   sample: 1,
   rotate: null,
 } as const satisfies Omit<LogOptions, 'target'>;
+
+/** Where what sluice says of itself goes, and how much of it. */
+export interface ErrorLogOptions {
+  /** `-` for standard error, an absolute path, or `off`. */
+  readonly target: string;
+  readonly format: ErrorLogFormat;
+  /** Of subsystems that `levels` does not name. */
+  readonly level: LogLevel;
+  readonly levels: Readonly<Partial<Record<LogSubsystem, LogLevel>>>;
+  /** Null: another program does it, or nobody. */
+  readonly rotate: LogRotation | null;
+}
+
+export const plainErrorLog: ErrorLogOptions = {
+  target: '-',
+  format: 'text',
+  level: 'notice',
+  levels: {},
+  rotate: null,
+};

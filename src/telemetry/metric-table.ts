@@ -186,6 +186,7 @@ export const ORIGIN_ADDRESS_STATES = ['up', 'ejected', 'unhealthy', 'drain', 'do
 const cache = closed('cache', cacheOutcomes);
 /** Names of the configuration; more than these count as `other`. */
 const origin = label('origin', [], 31);
+const route = label('route', [], 63);
 const server = label('server', [], 127);
 const listener = closed('listener', ['http', 'https']);
 const version = label('version', ['TLSv1.3', 'TLSv1.2', 'none']);
@@ -221,6 +222,18 @@ export const metricTable = {
     'sluice_time_to_first_byte_seconds',
     "Time from a request's first byte to its response's first, by cache outcome.",
     [cache],
+  ),
+  routeRequests: metric(
+    'counter',
+    'sluice_route_requests_total',
+    'Requests finished, by route and class of the final status (none: no response was sent).',
+    [route, closed('status', ['none', '1xx', '2xx', '3xx', '4xx', '5xx'])],
+  ),
+  routeDuration: metric(
+    'histogram',
+    'sluice_route_duration_seconds',
+    "Time from a request's first byte to its response's last, by route.",
+    [route],
   ),
   requestContentBytes: metric(
     'counter',

@@ -17,6 +17,7 @@ import {
 } from './metric-layout.ts';
 import { CAPSULE_KINDS, FUSE_ACTIONS } from './metric-table.ts';
 import { OriginMetrics } from './origin-metrics.ts';
+import { RouteMetrics } from './route-metrics.ts';
 import { TicketMetrics } from './ticket-metrics.ts';
 
 /** The facts of a handshake that are counted. `HandshakeRecord` of tls/contract.ts has them. */
@@ -65,6 +66,7 @@ export class Metrics {
   readonly #nativeKind: LabelIndex;
   /** What is counted of each origin. */
   readonly origins: OriginMetrics;
+  readonly routes: RouteMetrics;
   readonly certificates: CertificateMetrics;
   readonly tickets: TicketMetrics;
 
@@ -97,6 +99,7 @@ export class Metrics {
     this.#cacheFault = index(at.cacheFaults, 0);
     this.#nativeKind = index(at.nativeObjects, 0);
     this.origins = new OriginMetrics(region, this.#slots);
+    this.routes = new RouteMetrics(region, this.#slots);
     this.certificates = new CertificateMetrics(region, this.#slots);
     this.tickets = new TicketMetrics(region, this.#slots);
     for (const layout of Object.values<MetricLayout>(at)) {

@@ -8,6 +8,7 @@ import { nativeBytesLive } from '../native/memory.ts';
 import type { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateTableBytes } from '../proxy/routing/rate-table.ts';
 import { boardWords } from '../proxy/upstream/board.ts';
+import type { LevelTable } from '../telemetry/log-event.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { startProcessSampler } from '../telemetry/process-sampler.ts';
@@ -18,22 +19,24 @@ import type {
   CacheAnswer,
   CacheQuestion,
   HandshakeAnswer,
-  HandshakeFault,
   HandshakeQuestion,
-  PurgeEverywhere,
   RunningWorker,
   StartWorker,
+  SupervisorLink,
   WorkerSetup,
 } from './contract.ts';
 import { loadDangerModules } from './danger.ts';
 import { openFlights } from './flights.ts';
 import { WorkerLogs } from './logs.ts';
 import { NewFailures } from './new-failures.ts';
+import { WorkerLog } from './worker-log.ts';
 
 export interface AssembledWorker {
   /** Resolves when every exchange has ended or was broken off, and the log is written. */
   drain(timeoutMs: number): Promise<void>;
   reopenLog(): void;
+  /** What of the subsystems is reported from now on. */
+  replaceLogLevels(levels: LevelTable): void;
   /** Fingerprints of all ClientHellos that are refused from now on. */
   refuseHellos(fingerprints: readonly string[]): void;
   askCache(question: CacheQuestion): Promise<CacheAnswer>;
@@ -52,8 +55,7 @@ export async function assembleWorker(
   setup: WorkerSetup,
   memory: SharedMemory,
   startWorker: StartWorker,
-  purgeEverywhere: PurgeEverywhere,
-  onHandshakeFault: (fault: HandshakeFault) => void,
+  link: SupervisorLink,
   flightRegion: Uint8Array = flightRegionOf(setup, memory),
 ): Promise<AssembledWorker> {
   const danger = await loadDangerModules(setup.options.dangerModules);
@@ -66,7 +68,8 @@ export async function assembleWorker(
     words: memory.int32(tableOffset, rateTableBytes() / 4),
     secret: memory.bytes.subarray(setup.ratesOffset, tableOffset),
   };
-  const logs = new WorkerLogs(metrics);
+  const log = new WorkerLog((event) => link.onEvent(event), workerIndex, setup.logLevels);
+  const logs = new WorkerLogs(metrics, log.for('logs'));
   logs.open(options.logs).adopt();
   const stopSampling = startProcessSampler(metrics, {
     bytesLive: nativeBytesLive,
@@ -86,12 +89,13 @@ export async function assembleWorker(
     removals: memory.int32(setup.removalsOffset, GENERATIONS_BYTES / 4),
     metrics,
     accessLog: logs.access,
+    log,
     recorder: flights.recorder,
     danger,
     guard,
-    newFailures: new NewFailures(systemClock.monotonicMs, onHandshakeFault),
+    newFailures: new NewFailures(systemClock.monotonicMs, (fault) => link.onHandshakeFault(fault)),
     handshakes: logs.handshakes,
-    purgeEverywhere,
+    purgeEverywhere: link.purgeEverywhere,
   });
   return {
     async drain(timeoutMs) {
@@ -99,9 +103,11 @@ export async function assembleWorker(
       stopSampling();
       flights[Symbol.dispose]();
       await logs.close();
+      log.turn();
     },
     refuseHellos: (fingerprints) => guard.replace(fingerprints),
     reopenLog: () => logs.reopen(),
+    replaceLogLevels: (levels) => log.adopt(levels),
     askCache: (question) => worker.askCache(question),
     askHandshakes: (question) => worker.askHandshakes(question),
     replaceCertificates: (names, certificates) => worker.replaceCertificates(names, certificates),

@@ -8,6 +8,8 @@ import { assert } from '../base/assert.ts';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
+import type { LevelTable } from '../telemetry/log-event.ts';
+import { logLine } from '../telemetry/log-lines.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 import { type AssembledWorker, assembleWorker } from './assembly.ts';
 import type {
@@ -24,6 +26,7 @@ export function bootstrapWorker(startWorker: StartWorker): void {
   let isDraining = false;
   /** Sent since the setup was: they may come while the worker is put together. */
   let tickets: TicketRing | null = null;
+  let logLevels: LevelTable | null = null;
   const purges = purgesUnderWay();
 
   const drain = async (timeoutMs: number) => {
@@ -41,6 +44,7 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         void start(command.setup, startWorker, purges.begin).then((started) => {
           worker = started;
           if (tickets !== null) worker?.replaceTickets(tickets);
+          if (logLevels !== null) worker?.replaceLogLevels(logLevels);
         });
         break;
       case 'drain':
@@ -51,6 +55,10 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         break;
       case 'reopen-log':
         worker?.reopenLog();
+        break;
+      case 'log-levels':
+        logLevels = command.levels;
+        worker?.replaceLogLevels(logLevels);
         break;
       case 'ask-cache':
         void worker?.askCache(command.question).then((answer) => {
@@ -96,9 +104,15 @@ async function start(
 ): Promise<AssembledWorker | null> {
   try {
     const memory = SharedMemory.open(setup.metricsFd, setup.metricsBytes);
-    const worker = await assembleWorker(setup, memory, startWorker, purgeEverywhere, (fault) =>
-      report({ type: 'handshake-fault', fault }, () => {}),
-    );
+    const worker = await assembleWorker(setup, memory, startWorker, {
+      purgeEverywhere,
+      onHandshakeFault: (fault) => report({ type: 'handshake-fault', fault }, () => {}),
+      onEvent(event) {
+        if (process.connected) report({ type: 'event', event }, () => {});
+        // The supervisor is gone: nobody else would tell.
+        else process.stderr.write(logLine('text', event));
+      },
+    });
     // The sooner, the better; and the code not at the end: a replacement is to start fast.
     report({ type: 'ready' }, () => flushCompileCache());
     return worker;

@@ -9,14 +9,14 @@ test('a fault that comes again and again is one line now and a count later', () 
   const faults = new CacheFaults(
     () => nowMs,
     { cacheFailed: (code) => counted.push(code) },
-    (line) => lines.push(line),
+    (message) => lines.push(message),
   );
   const full = { code: 'cache-disk-full', message: 'no space' } as const;
   for (let i = 0; i < 5; i++) faults.note(full);
   faults.note({ code: 'cache-content-damaged', message: 'segment 7' });
   assert.deepEqual(lines, [
-    'sluice: cache: cache-disk-full: no space\n',
-    'sluice: cache: cache-content-damaged: segment 7\n',
+    'cache: cache-disk-full: no space',
+    'cache: cache-content-damaged: segment 7',
   ]);
   assert.equal(counted.length, 6);
   nowMs += FAULT_LINE_INTERVAL_MS - 1;
@@ -25,5 +25,5 @@ test('a fault that comes again and again is one line now and a count later', () 
   nowMs += 1;
   faults.tellRest();
   faults.tellRest();
-  assert.deepEqual(lines.slice(2), ['sluice: cache: cache-disk-full: no space (4 times)\n']);
+  assert.deepEqual(lines.slice(2), ['cache: cache-disk-full: no space (4 times)']);
 });

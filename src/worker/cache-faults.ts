@@ -1,5 +1,6 @@
 /** Tells the operator of the disk cache's faults: every one counts, few are printed. */
 import type { StoreFault } from '../cache/disk/faults.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
 /** Lines of one kind are at least this far apart: a full disk fails with every response. */
@@ -15,18 +16,14 @@ interface Kind {
 export class CacheFaults {
   readonly #now: () => number;
   readonly #metrics: Pick<Metrics, 'cacheFailed'>;
-  readonly #write: (line: string) => void;
+  readonly #report: Report;
   readonly #kinds = new Map<string, Kind>();
 
-  /** `now`: milliseconds; `write` gets whole lines. */
-  constructor(
-    now: () => number,
-    metrics: Pick<Metrics, 'cacheFailed'>,
-    write: (line: string) => void,
-  ) {
+  /** `now`: milliseconds. */
+  constructor(now: () => number, metrics: Pick<Metrics, 'cacheFailed'>, report: Report) {
     this.#now = now;
     this.#metrics = metrics;
-    this.#write = write;
+    this.#report = report;
   }
 
   note({ code, message }: StoreFault): void {
@@ -50,7 +47,7 @@ export class CacheFaults {
     const nowMs = this.#now();
     if (nowMs - kind.lastLineMs < FAULT_LINE_INTERVAL_MS) return;
     const times = kind.untold === 1 ? '' : ` (${kind.untold} times)`;
-    this.#write(`sluice: cache: ${code}: ${kind.message}${times}\n`);
+    this.#report(`cache: ${code}: ${kind.message}${times}`, { level: 'error', code });
     kind.lastLineMs = nowMs;
     kind.untold = 0;
   }

@@ -5,6 +5,7 @@ import { segmentBytesFor } from '../cache/disk/limits.ts';
 import { Generations } from '../cache/generations.ts';
 import { RamStore } from '../cache/ram-store.ts';
 import type { SluiceOptions } from '../config/options.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CacheFaults } from './cache-faults.ts';
 
@@ -26,12 +27,13 @@ export async function openCache(
   options: SluiceOptions,
   metrics: Metrics,
   removals: Int32Array,
+  report: Report,
 ): Promise<WorkerCache> {
   const memoryBytes = Math.floor(options.cacheMemoryBytes / options.workers);
   if (options.cacheDirectory === '' || options.cacheSizeBytes === 0) {
     return memoryCache(memoryBytes, metrics, new Generations(removals));
   }
-  return diskCache(options, memoryBytes, metrics);
+  return diskCache(options, memoryBytes, metrics, report);
 }
 
 function memoryCache(
@@ -55,11 +57,12 @@ async function diskCache(
   options: SluiceOptions,
   memoryBytes: number,
   metrics: Metrics,
+  report: Report,
 ): Promise<WorkerCache> {
   // The index is a native library: whoever caches in memory need not load it.
   const { DiskStore } = await import('../cache/disk/disk-store.ts');
   const { cacheDirectory, cacheSizeBytes, workers } = options;
-  const faults = new CacheFaults(Date.now, metrics, (line) => process.stderr.write(line));
+  const faults = new CacheFaults(Date.now, metrics, report);
   const open = () =>
     new DiskStore({
       directory: cacheDirectory,

@@ -2,6 +2,7 @@
 import type { ListQuery, PurgeSelector } from '../cache/contract.ts';
 import type { ListenerOptions, SluiceOptions } from '../config/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
+import type { LevelTable, LogEvent } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import type { HelloGuard } from '../tls/hello-guard.ts';
@@ -12,6 +13,7 @@ import type { FailureKind } from './failure-table.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
 import type { ObserverState } from './handshake-observers.ts';
 import type { NewFailures } from './new-failures.ts';
+import type { WorkerLog } from './worker-log.ts';
 
 /** A handshake that failed in a way that its worker had not seen before. */
 export interface HandshakeFault {
@@ -46,6 +48,16 @@ export interface WorkerSetup {
   readonly removalsOffset: number;
   /** The same for all workers, so that each resumes what another began. */
   readonly tickets: TicketRing;
+  /** What of its subsystems is reported. */
+  readonly logLevels: LevelTable;
+}
+
+/** How a worker reaches its supervisor, in the same process or another. */
+export interface SupervisorLink {
+  readonly purgeEverywhere: PurgeEverywhere;
+  onHandshakeFault(fault: HandshakeFault): void;
+  /** For the error log. */
+  onEvent(event: LogEvent): void;
 }
 
 /** A purge, as a client of the admin endpoint or of a data port wants it. */
@@ -140,6 +152,8 @@ export type WorkerCommand =
   | { readonly type: 'start'; readonly setup: WorkerSetup; readonly unneeded: readonly number[] }
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | { readonly type: 'reopen-log' }
+  /** Those in force from now on. */
+  | { readonly type: 'log-levels'; readonly levels: LevelTable }
   /** All of those that are refused from now on. */
   | { readonly type: 'refuse-hellos'; readonly fingerprints: readonly string[] }
   | { readonly type: 'ask-cache'; readonly id: number; readonly question: CacheQuestion }
@@ -162,6 +176,8 @@ export type WorkerReport =
   | { readonly type: 'loaded' }
   | { readonly type: 'ready' }
   | { readonly type: 'handshake-fault'; readonly fault: HandshakeFault }
+  /** For the error log. */
+  | { readonly type: 'event'; readonly event: LogEvent }
   | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null }
   | { readonly type: 'cache-answer'; readonly id: number; readonly answer: CacheAnswer }
   | { readonly type: 'handshake-answer'; readonly id: number; readonly answer: HandshakeAnswer }
@@ -185,6 +201,7 @@ export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex'
   readonly tickets: { current: TicketRing };
   readonly metrics: Metrics;
   readonly accessLog: AccessLogSink;
+  readonly log: WorkerLog;
   readonly handshakes: HandshakeJournal;
   readonly recorder: FlightRecorder;
   readonly danger: DangerModules;

@@ -5,11 +5,11 @@ import type { FleetRegister } from '../tls/fleet.ts';
 import type { WorkerInput } from './contract.ts';
 
 export class FleetRegisters implements Disposable {
-  readonly #input: Pick<WorkerInput, 'metrics' | 'workerIndex'>;
+  readonly #input: Pick<WorkerInput, 'metrics' | 'workerIndex' | 'log'>;
   /** By the options as JSON. Former ones stay: connections of former configurations use them. */
   readonly #registers = new Map<string, RedisRegister>();
 
-  constructor(input: Pick<WorkerInput, 'metrics' | 'workerIndex'>) {
+  constructor(input: Pick<WorkerInput, 'metrics' | 'workerIndex' | 'log'>) {
     this.#input = input;
   }
 
@@ -18,10 +18,11 @@ export class FleetRegisters implements Disposable {
     const key = JSON.stringify(options);
     let register = this.#registers.get(key);
     if (register === undefined) {
-      const { metrics, workerIndex } = this.#input;
+      const { metrics, workerIndex, log } = this.#input;
+      const told = log.for('fleet');
       // All workers meet the same server: one of them tells, and the metrics have the others.
       const report = (message: string) => {
-        if (workerIndex === 0) process.stderr.write(`sluice: ${message}\n`);
+        if (workerIndex === 0) told(message);
       };
       register = new RedisRegister({ options, metrics: metrics.tickets, report });
       this.#registers.set(key, register);

@@ -1,6 +1,7 @@
 /** What a worker writes down of handshakes. It outlives any configuration. */
 import { systemClock } from '../base/clock.ts';
 import { LineLog } from '../telemetry/line-log.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions } from '../telemetry/log-options.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { HandshakeRecord } from '../tls/contract.ts';
@@ -15,12 +16,20 @@ export interface HandshakeJournal {
 }
 
 /** Throws the error of `open(2)` when the log cannot be written. */
-export function openHandshakeLog(options: LogOptions, metrics: Metrics): HandshakeLogSink {
+export function openHandshakeLog(
+  options: LogOptions,
+  metrics: Metrics,
+  report: Report,
+): HandshakeLogSink {
   const { target, of, sample } = options;
   const log = new LineLog({
     target,
     onDropped: (lines) => metrics.handshakeLogged('dropped', lines),
-    onFault: (error) => process.stderr.write(`sluice: handshake log: ${error.message}\n`),
+    onFault: (error) =>
+      report(`handshake log: ${error.message}`, {
+        level: 'error',
+        code: 'handshake-log-unwritable',
+      }),
   });
   return new HandshakeLog({
     log,

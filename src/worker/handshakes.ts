@@ -1,5 +1,6 @@
 /** Who observes the handshakes of a worker: what is switched on, in the order of the table. */
 import { systemClock } from '../base/clock.ts';
+import { reportOf } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { parseClientHello } from '../tls/client-hello.ts';
 import { type FeatureSwitches, featureTable, isOn } from '../tls/features.ts';
@@ -8,11 +9,13 @@ import { ja4Of } from '../tls/ja4.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
 import { type HandshakeObserver, HandshakeObservers } from './handshake-observers.ts';
 import type { NewFailures } from './new-failures.ts';
+import type { WorkerLog } from './worker-log.ts';
 
 /** Where failures are recorded, and what notices new ones. It outlives any configuration. */
 export interface FaultWatch {
   readonly recorder: FlightRecorder;
   readonly newFailures: NewFailures;
+  readonly log: WorkerLog;
 }
 
 export function observersOf(
@@ -58,7 +61,11 @@ export function observersOf(
     marks: watch.recorder,
     onFault: (name, fault) => metrics.observerFailed(name, fault),
     onArmed: (name, isArmed) => metrics.observerIs(name, isArmed ? 'armed' : 'cut-off'),
-    report: (message) => process.stderr.write(`sluice: ${message}\n`),
+    report: reportOf(watch.log.report, {
+      level: 'error',
+      subsystem: 'tls',
+      code: 'observer-cut-off',
+    }),
   });
 }
 

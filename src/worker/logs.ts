@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../base/errors.ts';
 import { type AccessLogSink, AccessLogs } from '../telemetry/access-log.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions } from '../telemetry/log-options.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { HandshakeBook, openHandshakeLog } from './handshake-journal.ts';
@@ -14,17 +15,21 @@ export interface OpenedLogs {
   discard(): void;
 }
 
+const unwritable = { level: 'error', code: 'access-log-unwritable' } as const;
+
 export class WorkerLogs {
   readonly access: AccessLogs;
   readonly handshakes = new HandshakeBook();
   readonly #metrics: Metrics;
+  readonly #report: Report;
   #options: readonly LogOptions[] = [];
 
-  constructor(metrics: Metrics) {
+  constructor(metrics: Metrics, report: Report) {
     this.#metrics = metrics;
+    this.#report = report;
     this.access = new AccessLogs({
       onDropped: (lines) => metrics.accessLogDropped(lines),
-      onFault: (error) => process.stderr.write(`sluice: access log: ${error.message}\n`),
+      onFault: (error) => report(`access log: ${error.message}`, unwritable),
     });
   }
 
@@ -50,7 +55,8 @@ export class WorkerLogs {
     try {
       access = this.access.open(options);
       for (const one of options) {
-        if (one.of !== 'access') handshakes.push(openHandshakeLog(one, this.#metrics));
+        if (one.of !== 'access')
+          handshakes.push(openHandshakeLog(one, this.#metrics, this.#report));
       }
     } catch (error) {
       for (const log of [...access, ...handshakes]) void log.close();

@@ -23,6 +23,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { type ClientContext, createClientContext } from '../tls/client-context.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import { poolObserver } from './observers.ts';
+import type { WorkerLog } from './worker-log.ts';
 
 export type { KnownNames };
 
@@ -49,6 +50,7 @@ export interface OriginsBase {
     /** Shared memory; see upstream/board.ts. */
     readonly board: Int32Array;
     readonly recorder: FlightRecorder;
+    readonly log: WorkerLog;
   };
 }
 
@@ -204,7 +206,7 @@ function poolMaker(
         : (client: ClientFacts | null) => proxyHeader(proxyProtocol, client),
     limits: limitsOf(options),
     monotonicMs: clock.monotonicMs,
-    observer: poolObserver(input.metrics),
+    observer: poolObserver({ ...input, server: `${options.name}/${host}:${port}` }),
   };
   return (address) => new EndpointPool({ ...shared, address });
 }

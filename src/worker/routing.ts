@@ -1,7 +1,7 @@
 /** Makes the routes of one worker from the options. */
 import { UsageError } from '../base/errors.ts';
 import { type CacheRules, defaultCacheRules } from '../cache/rules.ts';
-import type { ProxyEnvironment } from '../proxy/environment.ts';
+import type { ExchangeObserver, ProxyEnvironment } from '../proxy/environment.ts';
 import { RateLimiter } from '../proxy/routing/rate-limit.ts';
 import { RateTable } from '../proxy/routing/rate-table.ts';
 import type { RouteOptions } from '../proxy/routing/route.ts';
@@ -27,6 +27,7 @@ export function openRoutes(
   origins: Origins,
   common: CommonEnvironment,
   rates: RateMemory,
+  observerOf: (route: string) => ExchangeObserver,
 ): Routes {
   const table = new RateTable(rates.words);
   const suffixes = keySuffixes(routes);
@@ -36,7 +37,8 @@ export function openRoutes(
       rateLimit === null ? null : new RateLimiter(table, rates.secret, name, rateLimit);
     const route = named(options, () => compileRules(options, suffixes[i]!, limiter));
     const group = groupOf(options, origins);
-    return environmentOf(common, { groups: origins.groups, byDefault: group }, cache, route);
+    const environment = { ...common, observer: observerOf(name) };
+    return environmentOf(environment, { groups: origins.groups, byDefault: group }, cache, route);
   });
   const unrouted = environmentOf(common, origins, defaultCacheRules, NO_RULES);
   return routeTable(routes, environments, unrouted);

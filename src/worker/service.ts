@@ -34,7 +34,7 @@ import { observersOf } from './handshakes.ts';
 import type { RefusingSink } from './host-guard.ts';
 import { HostPolicies, hostPolicies } from './host-guard.ts';
 import { defaultDownstreamLimits } from './limits.ts';
-import { exchangeObserver } from './observers.ts';
+import { exchangeObserver, tellHandshake } from './observers.ts';
 import { type KnownNames, openOrigins, type WorkerOrigins } from './origins.ts';
 import { openRoutes } from './routing.ts';
 import { certificatesToSend, openTls } from './tls.ts';
@@ -123,10 +123,12 @@ export class Service {
       passMemory,
       purges: this.#purgeGate(options),
       clock,
-      observer: exchangeObserver(input.metrics, input.accessLog),
+      observer: exchangeObserver(input),
       dateNow,
     };
-    const routes = openRoutes(options.routes, this.#origins, common, input.rates);
+    const routes = openRoutes(options.routes, this.#origins, common, input.rates, (route) =>
+      exchangeObserver(input, route),
+    );
     const identities = options.hosts.map(({ tls, clientIdentityFields }) =>
       tls.clientCertificates.mode === 'off' ? null : clientIdentityFields,
     );
@@ -182,9 +184,12 @@ export class Service {
   }
 
   #observer(): DownstreamShared['observer'] {
-    const { metrics } = this.#base.input;
+    const { metrics, log } = this.#base.input;
     return {
-      onHandshake: (record, connection) => this.handshakes.notify(record, connection),
+      onHandshake: (record, connection) => {
+        this.handshakes.notify(record, connection);
+        if (log.details.tls) tellHandshake(log, record, connection.remoteAddress);
+      },
       onAbuse: (kind) => metrics.http2Abused(kind),
       onRefused: (error) => metrics.messageRefused(error.code),
       onClosed: (connection) => {

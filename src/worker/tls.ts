@@ -22,12 +22,18 @@ export interface WorkerTls {
 export function openTls(
   options: SluiceOptions,
   fleet: FleetRegister | null,
-  input: Pick<WorkerInput, 'strikes' | 'tickets' | 'recorder' | 'danger'>,
+  input: Pick<WorkerInput, 'strikes' | 'tickets' | 'recorder' | 'danger' | 'log'>,
 ): WorkerTls {
   const { features } = options;
   assert(options.hosts.length > 0, 'a listener with TLS has a host');
   const isLogged = options.tls.keyLog !== '' && isOn('key-log', features);
-  const keyLog = isLogged ? new KeyLog(options.tls.keyLog, reportFault) : null;
+  const onFault = (error: Error) =>
+    input.log.report(`key log: ${error.message}`, {
+      level: 'error',
+      subsystem: 'tls',
+      code: 'key-log-unwritable',
+    });
+  const keyLog = isLogged ? new KeyLog(options.tls.keyLog, onFault) : null;
   const context = createHostedContext(
     {
       alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
@@ -58,10 +64,6 @@ export function certificatesToSend(
 ): readonly CertificatePair[] {
   if (isOn('ocsp-stapling', features)) return certificates;
   return certificates.map(({ certificatePem, keyPem }) => ({ certificatePem, keyPem }));
-}
-
-function reportFault(error: Error): void {
-  process.stderr.write(`sluice: key log: ${error.message}\n`);
 }
 
 /** What a host wants and no switch has taken away. */

@@ -32,7 +32,9 @@ const DRAIN_POLL_MS = 20;
 
 /** Resolves when the cache is open: the sockets were bound and listening before the worker began. */
 export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
-  return new Worker(input, await openCache(input.options, input.metrics, input.removals));
+  const report = input.log.for('cache');
+  const cache = await openCache(input.options, input.metrics, input.removals, report);
+  return new Worker(input, cache);
 }
 
 class Worker implements RunningWorker {

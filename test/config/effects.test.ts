@@ -126,6 +126,7 @@ const answer = (more: Values) => ({ ...base, routes: [more] });
 const short = (more: Values) => ({ ...plainBase, ...more });
 const query = (of: Values | string) => route({ cache: { key: { query: of } } });
 const log = join(directory, 'a.log');
+const errorLog = (more: Values) => ({ ...base, 'error-log': { target: log, ...more } });
 const logs = (more: Values) => ({ ...base, logs: [{ target: log, ...more }] });
 
 /** Two ways to write a key that cannot be left out, or that needs others to be right. */
@@ -163,6 +164,21 @@ const pairs: Record<string, readonly [Values, Values]> = {
   'logs[].rotate.every': [logs({ rotate: { every: '1d' } }), logs({ rotate: { every: '1h' } })],
   'logs[].rotate.keep': [logs({ rotate: { size: 1, keep: 3 } }), logs({ rotate: { size: 1 } })],
   'logs[].rotate.gzip': [logs({ rotate: { size: 1, gzip: 'on' } }), logs({ rotate: { size: 1 } })],
+  'error-log': [short({ 'error-log': log }), short({})],
+  'error-log.rotate': [errorLog({ rotate: { size: 1 } }), errorLog({})],
+  'error-log.rotate.size': [errorLog({ rotate: { size: 1 } }), errorLog({ rotate: { size: 2 } })],
+  'error-log.rotate.every': [
+    errorLog({ rotate: { every: '1d' } }),
+    errorLog({ rotate: { every: '1h' } }),
+  ],
+  'error-log.rotate.keep': [
+    errorLog({ rotate: { size: 1, keep: 3 } }),
+    errorLog({ rotate: { size: 1 } }),
+  ],
+  'error-log.rotate.gzip': [
+    errorLog({ rotate: { size: 1, gzip: 'on' } }),
+    errorLog({ rotate: { size: 1 } }),
+  ],
   'handshake-log': [short({ 'handshake-log': log }), short({})],
   'listeners[].http2-cleartext': [listener({ 'http2-cleartext': 'on' }), listener({})],
   'listeners[].proxy-protocol.accept': [

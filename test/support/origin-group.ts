@@ -19,13 +19,18 @@ import {
 } from '../../src/proxy/upstream/options.ts';
 import type { ClientFacts } from '../../src/proxy/upstream/pool.ts';
 import { Reactor } from '../../src/reactor/reactor.ts';
+import { levelTable } from '../../src/telemetry/log-event.ts';
 import { metricsRegionBytes } from '../../src/telemetry/metric-layout.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { readMetrics } from '../../src/telemetry/metrics-reader.ts';
 import { flightRegionBytes } from '../../src/tls/flight-layout.ts';
 import { FlightRecorder } from '../../src/tls/flight-recorder.ts';
 import { type KnownNames, makeGroup } from '../../src/worker/origins.ts';
+import { WorkerLog } from '../../src/worker/worker-log.ts';
 import { within } from './waiting.ts';
+
+/** Nobody reads what it reports. */
+const silentLog = new WorkerLog(() => {}, 0, levelTable('notice', {}));
 
 /** What nobody reads. */
 const flights = new Uint8Array(flightRegionBytes);
@@ -72,7 +77,7 @@ export class GroupUnderTest implements AsyncDisposable {
       reactor: this.#reactor,
       channels: this.#channels,
       originNames: names,
-      input: { metrics: new Metrics(this.#region), workerIndex, board, recorder },
+      input: { metrics: new Metrics(this.#region), workerIndex, board, recorder, log: silentLog },
     };
     this.#board = openBoard(board);
     const { group, checker } = makeGroup(options, base, this.#disposables);

@@ -10,6 +10,7 @@ import { parseCommandLine } from '../../config/command-line.ts';
 import { type HostOptions, plainListener, type SluiceOptions } from '../../config/options.ts';
 import { resolveOptions } from '../../config/resolve.ts';
 import type { OriginGroupOptions } from '../../proxy/upstream/options.ts';
+import { plainErrorLog } from '../../telemetry/log-options.ts';
 import { type CertificatePair, plainHost } from '../../tls/host-options.ts';
 import { makeSelfSignedCertificate, type SelfSignedKeyType } from '../../tls/self-signed.ts';
 import type { JsonValue } from '../../triage/capsule.ts';
@@ -65,6 +66,7 @@ function placesOf(plain: SluiceOptions): Partial<SluiceOptions> {
     cacheMemoryBytes: CACHE_BYTES,
     cacheDirectory: '',
     logs: [],
+    errorLog: plainErrorLog,
     admin: null,
     adminToken: '',
     account: null,

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../../base/errors.ts';
+import { ErrorLog } from '../../supervisor/error-log.ts';
 import { InheritedSockets } from '../../supervisor/inherited-sockets.ts';
 import type { RestartPolicy } from '../../supervisor/restart-policy.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
@@ -61,7 +62,7 @@ async function start(wish: BenchStart): Promise<void> {
       serviceManager: serviceManagerOf({}, report),
       loadOptions: async () => options,
       end: () => process.exit(),
-      report,
+      log: new ErrorLog(),
     });
     await supervisor.start();
     const { endpoint } = supervisor.listeners[0]!;

@@ -9,9 +9,11 @@ import type { GivenValue } from '../option-values.ts';
 import type { HostOptions } from '../options.ts';
 import { DEFAULT_GROUP } from '../resolve.ts';
 import { type ConfigurationEntry, configurationSchema } from '../schema/configuration.ts';
+import type { ErrorLogEntry } from '../schema/error-log.ts';
 import type { FileSections } from '../sections.ts';
 import { compileConnect } from './connect.ts';
 import { type Compilation, CompileContext } from './context.ts';
+import { compileErrorLog } from './error-log.ts';
 import { compileHosts } from './hosts.ts';
 import { compileListeners } from './listeners.ts';
 import { compileLogs } from './logs.ts';
@@ -60,6 +62,7 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
 function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {
   const at = (name: string) => new CompileContext(compilation, [name]);
   const { listeners, hosts, tls, origins, routes, connect, logs } = entry;
+  const errorLog = errorLogSection(entry);
   // The section of origins, or the one that a flag or key makes.
   const groups = origins === undefined ? [DEFAULT_GROUP] : Object.keys(origins);
   return {
@@ -69,6 +72,7 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
     ...(origins && { origins: compileOrigins(origins, at('origins')) }),
     ...(connect && { connect: compileConnect(connect) }),
     ...(logs && { logs: compileLogs(logs, at('logs')) }),
+    ...(errorLog && { errorLogRotate: compileErrorLog(errorLog, at('error-log')) }),
     ...(routes && { routes: compileRoutes(routes, groups, at('routes')) }),
   };
 }
@@ -127,9 +131,10 @@ function startsWithKey(key: string, start: string): boolean {
 
 function givenOf(
   read: ReadonlyMap<string, readonly GivenValue[]>,
-  { features = {} }: ConfigurationEntry,
+  entry: ConfigurationEntry,
   context: CompileContext,
 ): GivenOptions {
+  const { features = {} } = entry;
   const given: GivenOptions = new Map();
   for (const { name } of optionTable) {
     const values = read.get(name);
@@ -146,5 +151,18 @@ function givenOf(
     context.given(['features', name], `${name}=${isOn ? 'on' : 'off'}`),
   );
   if (switched.length > 0) given.set('feature', [...(given.get('feature') ?? []), ...switched]);
+  const levels = Object.entries(errorLogSection(entry)?.levels ?? {});
+  if (levels.length > 0) {
+    const each = levels.map(([name, level]) =>
+      context.given(['error-log', 'levels', name], `${name}=${level}`),
+    );
+    given.set('log-level', [...(given.get('log-level') ?? []), ...each]);
+  }
   return given;
+}
+
+/** Null when it is one word, or not there. */
+function errorLogSection({ 'error-log': entry }: ConfigurationEntry): ErrorLogEntry | null {
+  const isMap = typeof entry === 'object' && entry !== null;
+  return isMap ? (entry as ErrorLogEntry) : null;
 }

@@ -64,7 +64,7 @@ function statusRange(written: string): StatusRange {
   return { from: from!, to: to! };
 }
 
-function compileRotation(
+export function compileRotation(
   entry: NonNullable<LogEntry['rotate']>,
   context: CompileContext,
 ): LogRotation {

@@ -2,6 +2,7 @@
 import type { Static } from 'typebox';
 import type { ValueSchema } from '../document/keywords.ts';
 import { connectSchema } from './connect.ts';
+import { errorLogSchema } from './error-log.ts';
 import { featuresSchema } from './features.ts';
 import { flagKey, flagNames } from './flags.ts';
 import { hostsSchema } from './hosts.ts';
@@ -24,6 +25,7 @@ const sections = {
   cache: cacheSchema,
   connect: connectSchema,
   logs: logsSchema,
+  'error-log': errorLogSchema,
   admin: adminSchema,
   features: featuresSchema,
   recorder: recorderSchema,

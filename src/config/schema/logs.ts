@@ -62,7 +62,7 @@ const filterSchema = section(
   },
 );
 
-const rotateSchema = section(
+export const rotateSchema = section(
   {
     size: size({ title: 'How large it may become.', default: 'any size', examples: ['100MiB'] }),
     every: longDuration({

@@ -322,7 +322,7 @@ const errorPages = Type.Unsafe<Readonly<Record<string, string | boolean>>>({
 const route = section(
   {
     name: text({
-      title: 'A name, for messages.',
+      title: 'A name, for messages, logs and metrics.',
       default: 'its place in the list',
       minLength: 1,
       examples: ['api'],

@@ -1,0 +1,136 @@
+/** `sluice log`: the latest events of a running sluice's error log, and how much is reported. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UsageError } from '../base/errors.ts';
+import { optionNamed } from '../config/option-table.ts';
+import { parseLogLevel, parseLongDuration } from '../config/option-values.ts';
+import type { logObject } from '../telemetry/log-lines.ts';
+import { type ActionWords, parseActionWords, printAnswer } from './action-words.ts';
+import { askAdmin } from './admin-client.ts';
+
+/** True for flags with a value. */
+const FLAGS = {
+  show: {
+    admin: true,
+    json: false,
+    follow: false,
+    level: true,
+    subsystem: true,
+    limit: true,
+  },
+  level: { admin: true, json: false, for: true },
+};
+
+/** How often somebody who follows asks. */
+const POLL_MS = 250;
+
+/** As many as are kept: none is missed between two questions, unless there are more. */
+const FOLLOW_LIMIT = 1_000;
+
+type ShownEvent = ReturnType<typeof logObject> & { readonly sequence: number };
+
+interface ShownEvents {
+  readonly events: readonly ShownEvent[];
+  readonly last: number;
+}
+
+/** Resolves with the exit code; not at all with --follow. Throws UsageError. */
+export async function logCommand(words: readonly string[]): Promise<number> {
+  const hasAction = words[0] !== undefined && !words[0].startsWith('--');
+  const parsed = parseActionWords('log', FLAGS, hasAction ? words : ['show', ...words]);
+  if (parsed.action === 'level') await level(parsed);
+  else await show(parsed);
+  return 0;
+}
+
+async function show(words: ActionWords): Promise<void> {
+  const [unexpected] = words.arguments;
+  if (unexpected !== undefined) {
+    throw new UsageError(`log: unexpected ${JSON.stringify(unexpected)}`, 'write sluice log');
+  }
+  let { events, last } = await eventsAfter(words, 0, words.flags.get('limit'));
+  if (!words.flags.has('follow')) {
+    printAnswer(words, events, events.map(eventText).join(''));
+    return;
+  }
+  while (true) {
+    print(words, events);
+    await sleep(POLL_MS);
+    const next = await eventsAfter(words, last, String(FOLLOW_LIMIT));
+    // Numbers begin anew when another process has taken over.
+    if (next.last < last) last = 0;
+    else ({ events, last } = next);
+    if (last === 0) events = [];
+  }
+}
+
+function print(words: ActionWords, events: readonly ShownEvent[]): void {
+  const isJson = words.flags.has('json');
+  for (const event of events) {
+    process.stdout.write(isJson ? `${JSON.stringify(event)}\n` : eventText(event));
+  }
+}
+
+async function eventsAfter(
+  words: ActionWords,
+  after: number,
+  limit: string | undefined,
+): Promise<ShownEvents> {
+  const query = new URLSearchParams({ after: String(after) });
+  for (const name of ['level', 'subsystem']) {
+    const value = words.flags.get(name);
+    if (value !== undefined) query.set(name, value);
+  }
+  if (limit !== undefined) query.set('limit', limit);
+  return (await askAdmin(words, `/log?${query}`)) as ShownEvents;
+}
+
+function eventText({ time, level, subsystem, worker, message, fields, more }: ShownEvent): string {
+  const who = worker === null ? subsystem : `${subsystem}[${worker}]`;
+  const values = level === 'debug' || level === 'info' ? Object.entries(fields) : [];
+  const shown = values.map(([name, value]) => ` ${name}=${value ?? '-'}`).join('');
+  const rest = more === 0 ? '' : ` … ${more.toLocaleString('en')} more like it`;
+  // What a peer sent may be in it: no octet of it may move a terminal's cursor.
+  const text = `${message}${shown}${rest}`.replace(/[^\n\P{Cc}]/gu, '?');
+  return `${time} ${level.padEnd(7)} ${who.padEnd(10)} ${text}\n`;
+}
+
+async function level(words: ActionWords): Promise<void> {
+  const levels: Record<string, string | null> = {};
+  for (const text of words.arguments) {
+    const [name, value] = text.split('=', 2);
+    if (value === 'default') {
+      levels[name!] = null;
+      continue;
+    }
+    const given = { text, place: 'log level', directory: '/' };
+    const [subsystem, wanted] = parseLogLevel(optionNamed('log-level')!, given);
+    levels[subsystem ?? 'all'] = wanted;
+  }
+  const time = words.flags.get('for');
+  const isRead = words.arguments.length === 0;
+  if (isRead && time !== undefined) {
+    throw new UsageError('log level: no level', 'write sluice log level tls=debug --for 10m');
+  }
+  const body = time === undefined ? { levels } : { levels, forMs: forOf(time) };
+  const answer = await askAdmin(words, '/log/levels', isRead ? undefined : body);
+  printAnswer(words, answer, levelsText(answer as Levels));
+}
+
+function forOf(text: string): number {
+  const words = { name: 'for', placeholder: 'TIME', example: '10m' };
+  return parseLongDuration(words, { text, place: '--for', directory: '/' });
+}
+
+interface Levels {
+  readonly levels: Readonly<Record<string, string>>;
+  readonly changed: readonly { readonly subsystem: string; readonly until: string | null }[];
+}
+
+function levelsText({ levels, changed }: Levels): string {
+  const lines = Object.entries(levels).map(([name, value]) => {
+    const change = changed.find(({ subsystem }) => subsystem === name);
+    const until = change?.until == null ? 'until it is changed again' : `until ${change.until}`;
+    return `${name.padEnd(11)} ${value}${change === undefined ? '' : `  ${until}`}\n`;
+  });
+  return lines.join('');
+}
