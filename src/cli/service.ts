@@ -138,7 +138,7 @@ function endOnSignal(supervisor: Supervisor, log: ErrorLog): Promise<number> {
     const stopped = supervisor.stop().then(
       () => 0,
       (error: Error) => {
-        log.report(`cannot end in order: ${error.stack}`, { level: 'error', code: 'end-failed' });
+        log.report(`cannot end in order: ${error.stack}`, { level: 'error', event: 'end-failed' });
         supervisor.kill();
         return 1;
       },

@@ -71,7 +71,7 @@ export async function answerRoute(
     const answer = await handler(asked);
     if (method === 'POST') {
       report(`admin: POST ${url.pathname}${url.search}: ${answer.status}`, {
-        code: 'admin-write',
+        event: 'admin-write',
         fields: { path: url.pathname, status: answer.status },
       });
     }
@@ -80,7 +80,7 @@ export async function answerRoute(
     if (error instanceof Refusal) return failure(error.status, error.message);
     report(`admin: ${method} ${url.pathname} failed: ${(error as Error).stack}`, {
       level: 'error',
-      code: 'admin-failed',
+      event: 'admin-failed',
     });
     return failure(500, 'it failed inside of sluice; see its log');
   }

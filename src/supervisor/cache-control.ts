@@ -51,7 +51,7 @@ export class CacheControl {
     const what = wish.selectors.map(selectorText).join(', ');
     const how = wish.soft ? 'soft purge' : 'purge';
     this.#input.report(`cache: ${how} of ${what} by ${by}: ${countText(count)}`, {
-      code: 'purge',
+      event: 'purge',
     });
     return count;
   }

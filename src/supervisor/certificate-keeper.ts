@@ -55,7 +55,7 @@ export class CertificateKeeper implements Disposable {
     } catch (error) {
       this.#input.report(`certificates cannot be looked at: ${(error as Error).stack}`, {
         level: 'error',
-        code: 'certificate-check-failed',
+        event: 'certificate-check-failed',
       });
     }
     if (this.#isClosed) return;
@@ -94,19 +94,19 @@ export class CertificateKeeper implements Disposable {
       const warnings = hostWarnings({ ...host.tls, certificates });
       this.#input.replace(index, certificates);
       metrics.reloaded('replaced');
-      const code = 'certificate-replaced';
-      report(`${files.certificateFile}: taken in; ${describe(certificatePem)}`, { code });
+      const event = 'certificate-replaced';
+      report(`${files.certificateFile}: taken in; ${describe(certificatePem)}`, { event });
       for (const warning of warnings) {
         report(`${files.certificateFile}: ${warning}`, {
           level: 'warning',
-          code: 'certificate-odd',
+          event: 'certificate-odd',
         });
       }
     } catch (error) {
       metrics.reloaded('failed');
       report(`${files.certificateFile}: ${reasonOf(error)}; what was in use stays`, {
         level: 'error',
-        code: 'certificate-refused',
+        event: 'certificate-refused',
       });
     }
   }

@@ -119,7 +119,7 @@ export class ErrorLog {
         this.setLevel(subsystem, null, null);
         this.report(`log: the level of ${subsystem} is ${this.#levels[subsystem]} again`, {
           subsystem: 'logs',
-          code: 'log-level-expired',
+          event: 'log-level-expired',
         });
       };
       const timer = forMs === null ? null : setTimeout(back, forMs).unref();

@@ -217,7 +217,7 @@ export class FaultDesk {
       this.#input.report(`no capsules can be written: ${(error as Error).message}`, {
         level: 'error',
         subsystem: 'recorder',
-        code: 'capsule-unwritable',
+        event: 'capsule-unwritable',
       });
     }
   }
@@ -243,7 +243,7 @@ export class FaultDesk {
     if (pid === null) return;
     this.#input.report(`worker ${index} (pid ${pid}) has stood still for ${silentMs} ms`, {
       level: 'error',
-      code: 'worker-hangs',
+      event: 'worker-hangs',
       fields: { worker: index, pid, silentMs },
     });
     const stack = this.#options.recorder.debugger ? await stackOfProcess(pid) : null;
@@ -305,7 +305,7 @@ export class FaultDesk {
       this.#input.report(`fuse: ${what}`, {
         level: 'warning',
         subsystem: 'fuses',
-        code: 'client-hello-refused',
+        event: 'client-hello-refused',
         fields: { fingerprint },
       });
     }
@@ -326,7 +326,7 @@ export class FaultDesk {
     this.#input.report(`capsule: ${capsule.signature}: ${file}`, {
       level: 'warning',
       subsystem: 'recorder',
-      code: 'capsule-written',
+      event: 'capsule-written',
       fields: { signature: capsule.signature, file },
     });
     return file;
@@ -346,7 +346,7 @@ export class FaultDesk {
           this.#input.report(`fuse: worker ${index}: ${error.message}`, {
             level: 'error',
             subsystem: 'fuses',
-            code: 'fuse-not-carried-out',
+            event: 'fuse-not-carried-out',
           }),
       );
     }

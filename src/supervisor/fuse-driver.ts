@@ -161,7 +161,7 @@ export class FuseDriver {
     for (const { action, message } of steps) {
       this.#told.push({ time: new Date(this.#input.nowMs()).toISOString(), action, message });
       if (this.#told.length > STEPS_KEPT) this.#told.shift();
-      this.#input.report(`fuse: ${message}`, { code: `fuse-${action}` });
+      this.#input.report(`fuse: ${message}`, { event: `fuse-${action}` });
       this.#input.onStep(action);
     }
     this.#save();
@@ -184,13 +184,13 @@ export class FuseDriver {
       async (response) => {
         await response.body?.cancel();
         if (!response.ok) {
-          const code = 'webhook-failed';
-          this.#input.report(`fuse: the webhook answered ${response.status}`, { code });
+          const event = 'webhook-failed';
+          this.#input.report(`fuse: the webhook answered ${response.status}`, { event });
         }
       },
       (error: Error) =>
         this.#input.report(`fuse: the webhook was not reached: ${error.message}`, {
-          code: 'webhook-failed',
+          event: 'webhook-failed',
         }),
     );
   }

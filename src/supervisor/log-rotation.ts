@@ -69,7 +69,7 @@ export class LogRotator implements Disposable {
         this.#faulty.add(target);
         this.#input.report(`log: cannot rotate ${target}: ${(error as Error).message}`, {
           level: 'error',
-          code: 'log-rotation-failed',
+          event: 'log-rotation-failed',
         });
       }
     }
@@ -115,7 +115,7 @@ export class LogRotator implements Disposable {
       await rm(making, { force: true }).catch(() => {});
       this.#input.report(`log: cannot compress ${file}: ${(error as Error).message}`, {
         level: 'error',
-        code: 'log-compression-failed',
+        event: 'log-compression-failed',
       });
     }
   }

@@ -84,7 +84,7 @@ function changeLevels(log: ErrorLog, body: unknown): AdminAnswer {
   log.report(`log: levels changed: ${told.join(' ')}${time}`, {
     level: 'notice',
     subsystem: 'logs',
-    code: 'log-level-changed',
+    event: 'log-level-changed',
   });
   return success(levelsOf(log));
 }

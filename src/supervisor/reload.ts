@@ -208,7 +208,7 @@ export class Reload {
       await worker.reconfigure(current()).catch((error: Error) => {
         report(`reload: a worker could not go back: ${error.message}`, {
           level: 'error',
-          code: 'reload-stuck',
+          event: 'reload-stuck',
         });
       });
     }
@@ -225,7 +225,7 @@ export class Reload {
     const isBad = outcome === 'refused' || outcome === 'rolled-back';
     this.#input.report(`reload: ${outcome}${what}${reason === '' ? '' : `: ${reason}`}`, {
       level: isBad ? 'error' : 'notice',
-      code: `reload-${outcome}`,
+      event: `reload-${outcome}`,
       fields: { changes: changes.length },
     });
     return this.#status!;

@@ -84,7 +84,7 @@ export class Stapler {
         const why = (error as Error).message;
         this.#input.report(`${label}: its status cannot be had from ${entry.url}: ${why}`, {
           level: 'warning',
-          code: 'ocsp-failed',
+          event: 'ocsp-failed',
         });
       }
       this.#input.onFetched('failed');
@@ -106,7 +106,7 @@ export class Stapler {
     if (status !== 'good') {
       this.#input.report(`${label}: its issuer says that it is ${status}`, {
         level: 'error',
-        code: 'certificate-not-good',
+        event: 'certificate-not-good',
       });
     }
     this.#input.onFetched(status);

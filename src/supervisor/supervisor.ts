@@ -193,7 +193,7 @@ export class Supervisor {
       const where = endpointText(bound);
       this.#reportOf('supervisor')(
         `the socket at ${where} was passed on, but no option listens there`,
-        { level: 'warning', code: 'socket-unused' },
+        { level: 'warning', event: 'socket-unused' },
       );
     }
     if (options.pidFile !== '') writeFileSync(options.pidFile, `${process.pid}\n`);
@@ -262,14 +262,14 @@ export class Supervisor {
   upgrade(): Promise<number> | null {
     if (this.#successor !== null || this.#stopping !== null) return null;
     const report = this.#reportOf('upgrade');
-    report('upgrade: starting the sluice that takes over', { code: 'upgrade-begun' });
+    report('upgrade: starting the sluice that takes over', { event: 'upgrade-begun' });
     const admin = this.#admin === null ? [] : [this.#admin.listener];
     this.#successor = startSuccessor([...this.#listeners, ...admin]);
     this.#successor.then(
       (pid) => {
         this.#hasHandedOver = true;
         report(`upgrade: process ${pid} serves; finishing what is under way here`, {
-          code: 'upgrade-done',
+          event: 'upgrade-done',
           fields: { successor: pid },
         });
         this.#input.serviceManager.mainProcess(pid);
@@ -279,7 +279,7 @@ export class Supervisor {
         this.#successor = null;
         report(`upgrade: ${error.message}; going on as before`, {
           level: 'error',
-          code: 'upgrade-failed',
+          event: 'upgrade-failed',
         });
       },
     );
@@ -352,7 +352,7 @@ export class Supervisor {
   /** Reads the configuration again and puts it in force; SIGHUP. What comes of it is reported. */
   reload(): void {
     if (this.#reload.begin(TRIAL_MS_DEFAULT) !== null) return;
-    const detail = { level: 'warning', code: 'reload-ignored' } as const;
+    const detail = { level: 'warning', event: 'reload-ignored' } as const;
     this.#reportOf('reload')('reload: one is under way; SIGHUP ignored', detail);
   }
 
@@ -443,7 +443,7 @@ export class Supervisor {
       log.configure(errorLog);
     } catch (error) {
       const { message } = error as Error;
-      log.report(message, { level: 'error', subsystem: 'logs', code: 'error-log-unwritable' });
+      log.report(message, { level: 'error', subsystem: 'logs', event: 'error-log-unwritable' });
     }
   }
 
@@ -601,7 +601,7 @@ export class Supervisor {
       // Their directory is root's, and we are not any more.
       this.#reportOf('supervisor')(`a file is left behind: ${(error as Error).message}`, {
         level: 'warning',
-        code: 'file-left-behind',
+        event: 'file-left-behind',
       });
     }
   }

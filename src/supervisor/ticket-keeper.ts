@@ -127,7 +127,7 @@ export class TicketKeeper implements Disposable {
         this.#apply('fleet');
       },
       metrics,
-      report: reportOf(report, { subsystem: 'fleet', code: 'fleet-keys' }),
+      report: reportOf(report, { subsystem: 'fleet', event: 'fleet-keys' }),
     });
   }
 
@@ -147,7 +147,7 @@ export class TicketKeeper implements Disposable {
     const { metrics, report } = this.#input;
     try {
       for (const warning of this.#takeFile()) {
-        report(`ticket keys: ${warning}`, { level: 'warning', code: 'ticket-keys-odd' });
+        report(`ticket keys: ${warning}`, { level: 'warning', event: 'ticket-keys-odd' });
       }
       this.#apply('file');
     } catch (error) {
@@ -155,7 +155,7 @@ export class TicketKeeper implements Disposable {
       metrics.keysChanged('failed');
       report(`ticket keys: ${error.message}; those that were in use stay. ${error.remedy}`, {
         level: 'error',
-        code: 'ticket-keys-refused',
+        event: 'ticket-keys-refused',
       });
     }
   }
@@ -181,7 +181,7 @@ export class TicketKeeper implements Disposable {
     metrics.keysInForce(ring.keys.length);
     apply(ring);
     report(`ticket keys: changed by the ${source}; ${ring.keys.length} in force`, {
-      code: 'ticket-keys-changed',
+      event: 'ticket-keys-changed',
     });
   }
 

@@ -230,7 +230,7 @@ export class WorkerProcess {
     child.on('error', (error) =>
       this.#input.report(`worker ${setup.workerIndex}: ${error.message}`, {
         level: 'error',
-        code: 'worker-unreachable',
+        event: 'worker-unreachable',
       }),
     );
     child.on('exit', (code, signal) => this.#onExit(code, signal));
@@ -289,7 +289,7 @@ export class WorkerProcess {
     if (this.#firstStart === null) {
       this.#input.report(`worker ${workerIndex} cannot start: ${message.message}`, {
         level: 'error',
-        code: 'worker-start-failed',
+        event: 'worker-start-failed',
       });
     } else {
       this.#isStopping = true;
@@ -343,7 +343,7 @@ export class WorkerProcess {
         `${(lifeMs / 1000).toFixed(1)} s${row}; ${next}`,
       {
         level: 'error',
-        code: 'worker-died',
+        event: 'worker-died',
         fields: { worker: setup.workerIndex, pid: pid ?? null, how, lifeMs, delayMs },
       },
     );

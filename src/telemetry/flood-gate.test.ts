@@ -25,13 +25,13 @@ test('a flood of one kind is summed up, and hides no other', () => {
 test('what a code names is one kind whatever its words are', () => {
   const gate = new FloodGate(limits);
   const words = ['a', 'b', 'c', 'd'];
-  const passed = words.filter((word) => gate.passes(event(word, { code: 'same' })));
+  const passed = words.filter((word) => gate.passes(event(word, { event: 'same' })));
   assert.deepEqual(passed, ['a', 'b', 'c']);
 });
 
 test('kinds without end take no memory without end', () => {
   const gate = new FloodGate(limits);
   let passed = 0;
-  for (let i = 0; i < 1000; i++) if (gate.passes(event('x', { code: `c${i}` }))) passed++;
+  for (let i = 0; i < 1000; i++) if (gate.passes(event('x', { event: `c${i}` }))) passed++;
   assert.equal(passed, limits.kindsMax + limits.eventsMax);
 });

@@ -28,8 +28,8 @@ export type LogFields = Readonly<Record<string, string | number | boolean | null
 export interface LogDetail {
   readonly level?: LogLevel;
   readonly subsystem?: LogSubsystem;
-  /** The same for all events of one kind, kebab-case. */
-  readonly code?: string;
+  /** Which of docs/reference/error-log.md it is: the event's code. */
+  readonly event?: string;
   readonly fields?: LogFields;
 }
 
@@ -81,8 +81,8 @@ export function eventOf(
   detail: LogDetail,
   from: Pick<LogEvent, 'timeMs' | 'worker' | 'pid'>,
 ): LogEvent {
-  const { level = 'notice', subsystem = 'supervisor', code = '', fields = {} } = detail;
+  const { level = 'notice', subsystem = 'supervisor', event = '', fields = {} } = detail;
   const cut = message.length > MESSAGE_LENGTH_MAX;
   const text = cut ? `${message.slice(0, MESSAGE_LENGTH_MAX)}…` : message;
-  return { ...from, level, subsystem, code, message: text, fields, more: 0 };
+  return { ...from, level, subsystem, code: event, message: text, fields, more: 0 };
 }

@@ -47,7 +47,7 @@ export class CacheFaults {
     const nowMs = this.#now();
     if (nowMs - kind.lastLineMs < FAULT_LINE_INTERVAL_MS) return;
     const times = kind.untold === 1 ? '' : ` (${kind.untold} times)`;
-    this.#report(`cache: ${code}: ${kind.message}${times}`, { level: 'error', code });
+    this.#report(`cache: ${code}: ${kind.message}${times}`, { level: 'error', event: code });
     kind.lastLineMs = nowMs;
     kind.untold = 0;
   }

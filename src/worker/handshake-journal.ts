@@ -28,7 +28,7 @@ export function openHandshakeLog(
     onFault: (error) =>
       report(`handshake log: ${error.message}`, {
         level: 'error',
-        code: 'handshake-log-unwritable',
+        event: 'handshake-log-unwritable',
       }),
   });
   return new HandshakeLog({

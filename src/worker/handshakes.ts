@@ -64,7 +64,7 @@ export function observersOf(
     report: reportOf(watch.log.report, {
       level: 'error',
       subsystem: 'tls',
-      code: 'observer-cut-off',
+      event: 'observer-cut-off',
     }),
   });
 }

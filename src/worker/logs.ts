@@ -15,7 +15,7 @@ export interface OpenedLogs {
   discard(): void;
 }
 
-const unwritable = { level: 'error', code: 'access-log-unwritable' } as const;
+const unwritable = { level: 'error', event: 'access-log-unwritable' } as const;
 
 export class WorkerLogs {
   readonly access: AccessLogs;

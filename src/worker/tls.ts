@@ -31,7 +31,7 @@ export function openTls(
     input.log.report(`key log: ${error.message}`, {
       level: 'error',
       subsystem: 'tls',
-      code: 'key-log-unwritable',
+      event: 'key-log-unwritable',
     });
   const keyLog = isLogged ? new KeyLog(options.tls.keyLog, onFault) : null;
   const context = createHostedContext(

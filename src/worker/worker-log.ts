@@ -55,8 +55,8 @@ export class WorkerLog {
   }
 
   /** For callers that have looked at `details`. */
-  detail(subsystem: LogSubsystem, code: string, message: string, fields: LogFields = {}): void {
-    this.report(message, { level: 'debug', subsystem, code, fields });
+  detail(subsystem: LogSubsystem, event: string, message: string, fields: LogFields = {}): void {
+    this.report(message, { level: 'debug', subsystem, event, fields });
   }
 
   /** Tells the sums of what was held back. */
