@@ -23,6 +23,7 @@ const tables: Readonly<Record<string, () => Promise<{ readonly FLAGS: Table }>>>
   drain: () => import('./status.ts'),
   fuse: () => import('./fuse.ts'),
   handshakes: () => import('./handshakes.ts'),
+  log: () => import('./log.ts'),
   metrics: () => import('./status.ts'),
   origins: () => import('./origins.ts'),
   reload: () => import('./reload.ts'),

@@ -8,7 +8,7 @@ import { type ActionWords, parseActionWords, printAnswer } from './action-words.
 import { askAdmin } from './admin-client.ts';
 
 /** True for flags with a value. */
-const FLAGS = {
+export const FLAGS = {
   show: {
     admin: true,
     json: false,

@@ -121,6 +121,7 @@ test('every example in the option table is valid', async () => {
     ...tickets,
     'access-log': '-',
     'handshake-log': '-',
+    'error-log': '-',
   };
   const examples = optionTable.map(({ name, example }) => `--${name} ${files[name] ?? example}`);
   const options = await resolve(examples.join(' '));

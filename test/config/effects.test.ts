@@ -165,6 +165,7 @@ const pairs: Record<string, readonly [Values, Values]> = {
   'logs[].rotate.keep': [logs({ rotate: { size: 1, keep: 3 } }), logs({ rotate: { size: 1 } })],
   'logs[].rotate.gzip': [logs({ rotate: { size: 1, gzip: 'on' } }), logs({ rotate: { size: 1 } })],
   'error-log': [short({ 'error-log': log }), short({})],
+  'error-log.target': [errorLog({}), base],
   'error-log.rotate': [errorLog({ rotate: { size: 1 } }), errorLog({})],
   'error-log.rotate.size': [errorLog({ rotate: { size: 1 } }), errorLog({ rotate: { size: 2 } })],
   'error-log.rotate.every': [

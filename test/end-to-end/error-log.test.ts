@@ -137,6 +137,14 @@ test('what is no level or subsystem is refused, with what to write', async () =>
   assert.match(level.stderr, /level is one of error,/);
 });
 
+test('flags say how urgent an event must be, of one subsystem and of all others', async () => {
+  const flags = ['--log-level', 'error', '--log-level', 'cache=notice'];
+  await using sluice = await startSluice({ origin: origin.url, flags });
+  await command(sluice, 'cache', 'purge', '--all');
+  await until(() => /^sluice: cache: purge of/m.test(sluice.output), 'its line');
+  assert.doesNotMatch(sluice.output, /admin: POST/);
+});
+
 test('a reload brings other levels and another file', async () => {
   const directory = temporaryDirectory();
   const file = join(directory, 'sluice.yaml');
