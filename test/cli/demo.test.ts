@@ -21,7 +21,7 @@ function printedCommands(text: string): string[] {
 }
 
 function shell(command: string): string {
-  return execFileSync('sh', ['-c', command], { encoding: 'utf8', timeout: 10_000 });
+  return execFileSync('sh', ['-c', command], { encoding: 'utf8', timeout: 30_000 });
 }
 
 test('the demo prints three commands that work, and ends cleanly on Ctrl-C', async () => {

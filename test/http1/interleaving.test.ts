@@ -87,6 +87,6 @@ test('an empty Host is refused by a process that has seen no other yet', () => {
     console.log(refusals.map(({ code }) => code).join());
   `;
   const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script];
-  const { stdout } = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: 20_000 });
+  const { stdout } = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: 60_000 });
   assert.equal(stdout.trim(), 'bad-host');
 });

@@ -297,7 +297,7 @@ test('nghttp2 decodes our Huffman code of every octet that a field value may hol
 /** The tool's output, or null when it is not installed. */
 async function run(tool: string, ...words: string[]): Promise<string | null> {
   if (missing(tool) !== false) return null;
-  const child = spawn(tool, words, { timeout: 20_000 });
+  const child = spawn(tool, words, { timeout: 60_000 });
   let text = '';
   child.stdout.on('data', (part) => (text += part));
   child.stderr.on('data', (part) => (text += part));
