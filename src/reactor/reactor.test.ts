@@ -9,7 +9,7 @@ import { Reactor } from './reactor.ts';
 
 function run(...args: string[]): { status: number | null; stderr: string } {
   const all = ['--disable-warning=ExperimentalWarning', ...args];
-  return spawnSync(process.execPath, all, { encoding: 'utf8', timeout: 10_000 });
+  return spawnSync(process.execPath, all, { encoding: 'utf8', timeout: 30_000 });
 }
 
 const THROWING = path.resolve(import.meta.dirname, '../../test/reactor/throwing-child.ts');
