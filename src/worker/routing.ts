@@ -35,8 +35,10 @@ export function openRoutes(
     const { name, rateLimit, cache } = options;
     const limiter =
       rateLimit === null ? null : new RateLimiter(table, rates.secret, name, rateLimit);
-    const route = named(options, () => compileRules(options, suffixes[i]!, limiter));
     const group = groupOf(options, origins);
+    // Without origins there is no group, whatever the type says: see openOrigins.
+    const authority = options.action.kind === 'origin' ? group.authority : '';
+    const route = named(options, () => compileRules(options, suffixes[i]!, limiter, authority));
     const environment = { ...common, observer: observerOf(name) };
     return environmentOf(environment, { groups: origins.groups, byDefault: group }, cache, route);
   });

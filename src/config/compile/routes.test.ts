@@ -93,6 +93,7 @@ test('every key of a route arrives', () => {
     queryRemove: ['utm_*'],
     querySet: { a: 'b' },
     host: '${origin}',
+    mapLocation: true,
   });
   const edits = { remove: ['Cookie'], set: { 'X-A': '${client-address}' }, add: { 'X-B': 'c' } };
   assert.deepEqual(route.requestFields, edits);

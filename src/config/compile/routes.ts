@@ -207,6 +207,7 @@ class RouteCompiler {
       queryRemove: rewrite['query-remove'] ?? [],
       querySet: rewrite['query-set'] ?? {},
       host: rewrite.host ?? '',
+      mapLocation: rewrite['map-location'] ?? true,
     };
   }
 

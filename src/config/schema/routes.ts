@@ -184,6 +184,15 @@ const rewrite = section(
       default: 'as the client sent it',
       examples: ['backend.internal'],
     }),
+    'map-location': onOff({
+      title: 'Change Location and Content-Location of responses the other way.',
+      description:
+        'What was taken off the path or put before it is put back, and the origin’s own name gives ' +
+        'way to the one that was asked for. What leads elsewhere stays as it is, and so does a path ' +
+        'that has the prefix already. Not with `replace`: that cannot be undone.',
+      default: 'on',
+      examples: ['off'],
+    }),
   },
   {
     title: 'What changes of the target on the way to the origin, in this order.',

@@ -50,6 +50,8 @@ export interface RewriteOptions {
   readonly querySet: Readonly<Record<string, string>>;
   /** Host toward the origin; '' for the client's. */
   readonly host: string;
+  /** Whether redirects of the origin are changed the other way. */
+  readonly mapLocation: boolean;
 }
 
 /** Changes of a field section: removed first, then set, then added. Values may have variables. */

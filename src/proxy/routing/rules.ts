@@ -9,6 +9,7 @@ import { Compression } from './compression.ts';
 import { ErrorPageSet } from './error-pages.ts';
 import { type CompiledEdits, compileEdits } from './field-edits.ts';
 import { screenFields } from './field-screen.ts';
+import { LocationMap } from './location-map.ts';
 import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { Rewrite } from './rewrite.ts';
@@ -20,6 +21,9 @@ import { compileTemplate, type Template } from './variables.ts';
 export type Entrance =
   | { readonly kind: 'refused'; readonly error: SluiceError; readonly retryAfterSeconds: number }
   | { readonly kind: 'answered'; readonly response: LocalResponse };
+
+/** Changes of a response on its way to the client. */
+export type ResponseEdits = Pick<CompiledEdits, 'apply'>;
 
 export interface RouteRules {
   readonly name: string;
@@ -35,7 +39,7 @@ export interface RouteRules {
   readonly requestEdits: CompiledEdits | null;
   /** Removes request fields that may not go on; returns the error when the request may not. */
   readonly screen: (fields: FieldSection) => SluiceError | null;
-  readonly responseEdits: CompiledEdits | null;
+  readonly responseEdits: ResponseEdits | null;
   readonly errorPages: ErrorPageSet | null;
   readonly compression: Compression | null;
 }
@@ -60,6 +64,7 @@ export function compileRules(
   options: RouteOptions,
   keySuffix: string,
   limiter: RateLimiter | null,
+  originAuthority: string,
 ): RouteRules {
   const { access, action, match } = options;
   const rewrite = options.rewrite === null ? null : new Rewrite(options.rewrite);
@@ -81,9 +86,29 @@ export function compileRules(
     rewrite,
     requestEdits,
     screen: (fields) => screenFields(fields, options.underscoresInFields, edited),
-    responseEdits: compileEdits(options.responseFields, 'response'),
+    responseEdits: compileResponseEdits(options, originAuthority),
     errorPages: options.errorPages === null ? null : new ErrorPageSet(options.errorPages),
     compression: options.compression === null ? null : new Compression(options.compression),
+  };
+}
+
+/** What the operator writes has the last word. */
+function compileResponseEdits(
+  { rewrite, responseFields }: RouteOptions,
+  originAuthority: string,
+): ResponseEdits | null {
+  const edits = compileEdits(responseFields, 'response');
+  // What a pattern has replaced cannot be put back.
+  const isMapped = rewrite?.mapLocation === true && rewrite.replace === null;
+  const { stripPrefix = '', addPrefix = '', host = '' } = rewrite ?? {};
+  if (rewrite === null || !isMapped || stripPrefix + addPrefix + host === '') return edits;
+  const locations = new LocationMap(rewrite, originAuthority);
+  if (edits === null) return locations;
+  return {
+    apply(fields, source) {
+      locations.apply(fields, source);
+      edits.apply(fields, source);
+    },
   };
 }
 
