@@ -42,6 +42,16 @@ const underConfiguration: DangerFeature = {
   },
 };
 
+/** What no ClientHello alone sets off: keys are needed to get there. */
+const afterEarlyData: DangerFeature = {
+  name: 'danger-after-early-data',
+  summary: 'Where early data ends, the process ends with SIGSEGV.',
+  observe(moment, scene) {
+    if (moment !== 'accept-loop' || !/end of early data/.test(scene.stateName)) return;
+    process.kill(process.pid, 'SIGSEGV');
+  },
+};
+
 const hang: DangerFeature = {
   name: 'danger-hang',
   summary: 'At a ClientHello for the server name hang.test the process stands still for ever.',
@@ -72,6 +82,7 @@ export const features: readonly DangerFeature[] = [
   firstOfTwo,
   secondOfTwo,
   underConfiguration,
+  afterEarlyData,
   hang,
   once,
 ];

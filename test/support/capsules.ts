@@ -14,6 +14,8 @@ export interface CrashWish {
   readonly features: readonly string[];
   readonly flags?: readonly string[];
   readonly serverName?: string;
+  /** What the client does, when it is not a HelloRetryRequest. */
+  provoke?(httpsPort: number): Promise<unknown>;
 }
 
 /** Has a worker die of a HelloRetryRequest, and reads what was recorded of it. */
@@ -22,12 +24,13 @@ export async function crashOf({
   features,
   flags = [],
   serverName = 'localhost',
+  provoke = (port) => shakeHands(port, { groups: RETRIED_GROUPS, servername: serverName }),
 }: CrashWish & { readonly directory: string }): Promise<Capsule> {
   await using origin = await startOrigin((_request, response) => response.end('ok'));
   const all = [...dangerFlags(...features), '--capsule-dir', directory, '--debugger', 'off'];
   all.push('--watchdog', '1s', ...flags);
   await using sluice = await startSluice({ origin: origin.url, workers: 2, flags: all });
-  await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS, servername: serverName });
+  await provoke(sluice.httpsPort);
   return await until(() => {
     const names = readdirSync(directory).filter((name) => capsuleFileName.test(name));
     const capsules = names.map((name) => decodeCapsule(readFileSync(join(directory, name))));

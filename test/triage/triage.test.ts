@@ -7,7 +7,8 @@ import { encodeCapsule } from '../../src/triage/capsule-file.ts';
 import type { TriageReport } from '../../src/triage/report/report.ts';
 import { readReport } from '../../src/triage/report/triage-directory.ts';
 import { type CrashWish, crashOf } from '../support/capsules.ts';
-import { ended, run, start } from '../support/programs.ts';
+import { ended, run, start, unlessInstalled } from '../support/programs.ts';
+import { sClient, sessionFile } from '../support/s-client.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
 
@@ -156,6 +157,26 @@ test('the commit that brought it is found, and the repository is left as it was'
   );
   const unknown = await triaged(capsuleFile(observed), ...words.with(-1, 'v0'), '--runs', '1');
   assert.equal(unknown.report.commit.status, 'impossible');
+});
+
+const skip = unlessInstalled('openssl');
+
+test('a crash that takes early data is re-enacted with keys of our own', { skip }, async () => {
+  const observer = 'danger-after-early-data';
+  const message = 'GET /early HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+  const capsule = await crash({
+    features: [observer],
+    async provoke(httpsPort) {
+      const session = sessionFile();
+      await sClient(httpsPort, { words: ['-tls1_3'], request: message, keep: session });
+      await sClient(httpsPort, { session, early: message, request: message }).catch(() => {});
+    },
+  });
+  assert.equal(capsule.suspect?.observer, observer);
+  const { report } = await triaged(capsuleFile(capsule), '--axes', 'features', '--runs', '1');
+  assert.deepEqual([report.reproduction.mode, report.reproduction.same], ['re-enacted', 1]);
+  assert.deepEqual(namesOf(report.features.blamed), [observer]);
+  assert.equal(report.trigger?.needsEarlyData, true);
 });
 
 test('what stands still is a fault like any other', async () => {
