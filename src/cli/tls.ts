@@ -28,7 +28,9 @@ export const FLAGS = {
 };
 
 const EXIT_SAME = 0;
-const EXIT_OTHER = 1;
+const EXIT_NOTHING = 1;
+/** A fault, and not the one that was recorded. */
+const EXIT_OTHER = 3;
 const TIMES_MAX = 1_000;
 
 /** What is to be played, where, and what it came to when it was recorded. */
@@ -66,7 +68,8 @@ export async function tlsCommand(words: readonly string[]): Promise<number> {
   const { fault, notes, script } = subject;
   const answer = { verdict, fault, mode: script.mode, notes, runs };
   printAnswer(parsed, answer, textOf(subject, runs, same, verdict));
-  return verdict === 'same' ? EXIT_SAME : EXIT_OTHER;
+  if (verdict === 'same') return EXIT_SAME;
+  return verdict === 'other' ? EXIT_OTHER : EXIT_NOTHING;
 }
 
 async function subjectOf(words: ActionWords): Promise<Subject> {

@@ -63,7 +63,7 @@ export async function triageCommand(words: readonly string[]): Promise<number> {
       known: directory.evidence,
       onStage: (stage) => progress.stage(stage),
       onEvidence(row, isKnown) {
-        if (!isKnown) directory.add(row);
+        if (!isKnown && row.outcome !== 'cannot') directory.add(row);
         progress.evidence(row, isKnown);
       },
       signal: stop,

@@ -175,7 +175,7 @@ configuration before the last change), a configuration file, or the directory of
 sluice. \`--without\` switches features off. With \`--target\` nothing is started; that a server has died is
 guessed then by a connection that ends without a word. Do not aim it at what others need.
 
-Exit codes: 0 the same happened, 1 something else or nothing, 2 it could not be tried.
+Exit codes: 0 the same happened, 1 no fault happened, 2 it could not be tried, 3 another fault happened.
 
 ## Triage
 

@@ -31,6 +31,16 @@ export function judgeBy(fault: Fault): (run: BenchRun) => RunVerdict {
   };
 }
 
+/**
+ * Whether two deaths are of one kind and signal, wherever they come: with an observer off, another
+ * one, or the code of the server itself, may stumble over the same.
+ */
+export function isSameKind(one: string, other: string): boolean {
+  const [kind, signal] = one.split('/');
+  const [otherKind, otherSignal] = other.split('/');
+  return kind === otherKind && signal === otherSignal;
+}
+
 const NO_OBSERVER = 'no observer';
 
 /**

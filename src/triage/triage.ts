@@ -7,7 +7,7 @@ import type { Capsule, CapsuleSoftware } from './capsule.ts';
 import { findCommit } from './causes/commits.ts';
 import { changesBetween, withChanges } from './causes/configuration.ts';
 import { featuresToBlame } from './causes/features.ts';
-import { faultOf, judgeBy } from './fault.ts';
+import { faultOf, isSameKind, judgeBy } from './fault.ts';
 import { type Evidence, Laboratory, type TriageStage } from './laboratory.ts';
 import { minimalSubset } from './reduce/delta-debugging.ts';
 import { reducedScript } from './reduce/script-reduction.ts';
@@ -119,6 +119,15 @@ class Investigation {
     return outcome === 'same';
   }
 
+  /** A feature that is off must not be cleared, or blamed, by a death that has moved elsewhere. */
+  async #diesWith(features: Readonly<Record<string, boolean>>, question: string): Promise<boolean> {
+    const setting = { ...this.#setting, features };
+    const trial = { stage: 'features', question, setting, scripts: this.#scripts } as const;
+    const { outcome, detail } = await this.#laboratory.ask(trial, this.#runsPerQuestion, true);
+    if (outcome !== 'other') return outcome === 'same';
+    return isSameKind(detail, this.#input.capsule.signature);
+  }
+
   async #features(): Promise<FeatureFinding> {
     const { capsule, axes, onStage } = this.#input;
     if (!axes.includes('features')) return { status: 'skipped', blamed: [], conditions: [] };
@@ -128,7 +137,7 @@ class Investigation {
       Object.fromEntries(Object.keys(capsule.features).map((name) => [name, kept.includes(name)]));
     const suspect = capsule.suspect?.observer ?? null;
     const { blamed, conditions } = await featuresToBlame(on, suspect, (kept, words) =>
-      this.#fails('features', words, { ...this.#setting, features: only(kept) }),
+      this.#diesWith(only(kept), words),
     );
     const needed = [...blamed, ...conditions];
     // What follows is simpler, and quicker, with nothing on that does not matter.

@@ -87,9 +87,10 @@ function whatOf({ kind, death, suspect, signature }: Capsule): string {
 }
 
 /** What was recorded, when nothing less was looked for. */
-function triggerOf({ trigger, recorded, received }: Findings): Trigger | null {
+function triggerOf({ trigger, recorded, received, reproduction }: Findings): Trigger | null {
   const script = trigger ?? recorded;
-  if (script === null || recorded === null) return null;
+  // Of many connections at once none alone is it.
+  if (script === null || recorded === null || reproduction.what === 'all') return null;
   const octets = firstFlightOf(script);
   const [flight] = script.flights;
   const isEarly = flight?.kind === 'client-hello' && flight.earlyData.length > 0;

@@ -23,12 +23,12 @@ const { SLUICE_WITHOUT } = process.env;
 const without = SLUICE_WITHOUT ? ['--without', SLUICE_WITHOUT] : [];
 
 test(${quoted(`sluice survives: ${oneLine(report.trigger.words)}`)}, () => {
-  const words = ['tls', 'replay', report, ...without];
+  const words = ['tls', 'replay', report, '--times', '${report.reproduction.runsPerQuestion}', ...without];
   const { status, stdout, stderr, error } = spawnSync(process.env.SLUICE ?? 'sluice', words, {
     encoding: 'utf8',
   });
   assert.equal(error, undefined);
-  // 1: what was recorded does not happen. 0: it happens again. 2: it could not be tried.
+  // 1: no fault happens. 0: it happens again. 2: it could not be tried. 3: another fault happens.
   assert.equal(status, 1, \`\${stdout}\${stderr}\`);
 });
 `;

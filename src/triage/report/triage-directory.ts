@@ -72,6 +72,8 @@ export class TriageDirectory {
       if (text === null) rmSync(join(this.path, name), { force: true });
       else paths.push(this.#write(name, text));
     }
+    // What was asked of this sluice may be answered otherwise by one that was mended since.
+    rmSync(join(this.path, STATE_FILE), { force: true });
     return paths;
   }
 
