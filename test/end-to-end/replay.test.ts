@@ -37,7 +37,7 @@ for (const workers of [1, 3]) {
     try {
       await until(() => client.output.includes('answer to /once'), 'the answer before Finished');
       const flight = await relay.firstFlight();
-      await inParallel(REPLAYS, 50, () => replayFlight(sluice.httpsPort, flight, 100));
+      await inParallel(REPLAYS, REPLAYS, () => replayFlight(sluice.httpsPort, flight, 100));
     } finally {
       await client.end();
     }
