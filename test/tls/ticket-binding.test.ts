@@ -102,6 +102,20 @@ describe('a register that is younger than the ticket’s first use may be', () =
     assert.equal(returnTo(first, second).earlyData, 'accepted');
   });
 
+  test('refuses early data when it is full, and the handshake goes on', () => {
+    const slots = 64;
+    const register = new StrikeRegister(new Int32Array(strikeRegisterBytes(slots) / 4), slots);
+    const wallMs = () => 100_000;
+    for (let count = 0; count < 100 * slots; count++) register.strike(randomBytes(32), wallMs());
+    using first = serverOf();
+    using second = serverOf({ gate: new EarlyDataGate({ register, wallMs }) });
+    const { outcome, resumed, earlyDataReason } = returnTo(first, second);
+    assert.deepEqual(
+      [outcome, resumed, earlyDataReason],
+      ['complete', true, 'register unavailable'],
+    );
+  });
+
   test('remembers what it has refused for that', () => {
     let nowMs = 124_999;
     const gate = gateFrom(125_000, () => nowMs);
