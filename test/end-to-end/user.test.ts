@@ -4,23 +4,23 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { runSluice } from '../cli/sluice-process.ts';
 import { startOrigin } from '../support/origins.ts';
-import { type RunningSluice, startSluice } from '../support/sluice.ts';
+import { run } from '../support/programs.ts';
+import { type RunningSluice, startSluice, wordsSeenByAll } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
-const main = fileURLToPath(new URL('../../src/worker/main.ts', import.meta.url));
+const AS_NOBODY = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
 
 /** Of what stands in the way on this machine. */
 function obstacle(): string | false {
   if (!isRoot) return 'only root can become another user';
-  const words = ['--check', main];
-  const { status } = spawnSync(process.execPath, words, { uid: NOBODY, gid: NOBODY });
-  return status === 0 ? false : 'nobody may read where this checkout or its Node is';
+  const [command, ...words] = wordsSeenByAll(['--version'], AS_NOBODY);
+  const { status, stderr } = spawnSync(command!, words, { encoding: 'utf8' });
+  return status === 0 ? false : `nobody may read where this checkout is: ${stderr.trim()}`;
 }
 const skip = obstacle();
 
@@ -52,7 +52,12 @@ for (const workers of [1, 2]) {
     const pidFile = join(directory, 'sluice.pid');
     const flags = ['--user', 'nobody', '--cache-dir', cache, '--access-log', log];
     flags.push('--pid-file', pidFile, '--capsule-dir', join(directory, 'capsules'));
-    await using sluice = await startSluice({ origin: origin.url, workers, flags });
+    await using sluice = await startSluice({
+      origin: origin.url,
+      workers,
+      flags,
+      seenByAll: true,
+    });
     const gid = identityGroup();
     for (const pid of await sluice.workerPids()) {
       assert.deepEqual(identityOf(pid), [String(NOBODY), gid, workers === 1 ? gid : '']);
@@ -82,7 +87,12 @@ for (const workers of [1, 2]) {
 
 test('a cache that workers share in memory is theirs', { skip }, async () => {
   const flags = ['--user', 'nobody', '--capsule-dir', 'off'];
-  await using sluice = await startSluice({ origin: origin.url, workers: 2, flags });
+  await using sluice = await startSluice({
+    origin: origin.url,
+    workers: 2,
+    flags,
+    seenByAll: true,
+  });
   await cacheTurns(sluice);
   assert.doesNotMatch(sluice.output, /EACCES/);
 });
@@ -106,10 +116,12 @@ test('a user or group that is not there is told at once', async () => {
   }
 });
 
-const skipAsRoot = isRoot ? 'root can become anybody' : false;
-
-test('who is not root cannot become another user', { skip: skipAsRoot }, async () => {
-  const { code, stderr } = await runSluice([...plain, '--user', '4000000']);
+test('who is not root cannot become another user', {
+  skip: isRoot && skip,
+}, async () => {
+  const words = [...plain, '--user', '4000000'];
+  const [command, ...asNobody] = wordsSeenByAll(words, AS_NOBODY);
+  const { code, stderr } = isRoot ? await run(command!, asNobody) : await runSluice(words);
   assert.equal(code, 2);
   assert.match(stderr, /only root can become another user/);
 });

@@ -20,6 +20,8 @@ export interface SluiceSettings {
   readonly earlyData?: 'on' | 'off';
   /** The file that a flag names says where to listen: at one port without TLS, and one with it. */
   readonly listensByFile?: boolean;
+  /** For one that becomes another user: run where everybody may read the checkout. */
+  readonly seenByAll?: boolean;
   /** Further flags, after the usual ones. */
   readonly flags?: readonly string[];
 }
@@ -116,14 +118,27 @@ export class RunningSluice implements AsyncDisposable {
   }
 }
 
+/**
+ * Words that run sluice from /mnt, which is this checkout in a mount namespace of its own: others may
+ * not enter the directories of root's that it may be in. `before` are words such as setpriv's.
+ */
+export function wordsSeenByAll(words: readonly string[], before: readonly string[] = []): string[] {
+  const enter = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c'];
+  const move = 'mount --bind "$0" /mnt && cd / && exec "$@"';
+  const sluice = ['/mnt/node_modules/.bin/node', '/mnt/bin/sluice.js', ...words];
+  return [...enter, move, root, ...before, ...sluice];
+}
+
 /** Starts sluice on free ports and resolves when it serves; rejects with its words when it ends. */
 export async function startSluice(settings: SluiceSettings): Promise<RunningSluice> {
   const { origin, workers = 1, earlyData = 'on', flags = [], listensByFile = false } = settings;
+  const { seenByAll = false } = settings;
   const words = listensByFile ? [] : ['--http', '0', '--https', '0'];
   words.push('--admin', '0');
   if (origin !== undefined) words.push('--origin', origin);
   words.push('--workers', String(workers), '--early-data', earlyData, ...flags);
-  const child = start(node, [program, ...words], { stdio: 'pipe', env: environment() });
+  const [command, ...rest] = seenByAll ? wordsSeenByAll(words) : [node, program, ...words];
+  const child = start(command!, rest, { stdio: 'pipe', env: environment() });
   let output = '';
   for (const stream of [child.stdout!, child.stderr!]) {
     stream.on('data', (bytes: Buffer) => {

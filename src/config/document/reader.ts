@@ -305,7 +305,10 @@ function define(target: Record<string, unknown>, key: string, value: unknown): v
 
 /** Keys that are right one or more levels below are often written too high. */
 function remedyElsewhere(schema: ValueSchema, key: string): string {
-  const below = allKeys({ path: '', schema }).find(({ path }) => path.endsWith(`.${key}`));
+  const below = allKeys({ path: '', schema }).find(
+    // Subsystems have the names of what they log about: nobody means their levels.
+    ({ path }) => path.endsWith(`.${key}`) && !path.startsWith('error-log.levels.'),
+  );
   if (below !== undefined) return `write it as ${below.path}`;
   const own = ownKeyFor(key);
   if (own !== undefined) return `that is ${own} here: see sluice config explain ${own}`;
