@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -14,10 +22,19 @@ const entryPoints = ['bin/sluice.js'];
 /** Paths that are finished and tested before what uses them; each leaves this list when it is. */
 const awaitingUse: Record<string, string> = {};
 
+const allPaths = readdirSync(root)
+  .filter((name) => !['node_modules', 'dist', '.git'].includes(name))
+  .flatMap((name) => [name, ...pathsBelow(name)]);
+
+function pathsBelow(name: string): string[] {
+  const directory = join(root, name);
+  if (!statSync(directory).isDirectory()) return [];
+  const below = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  return below.map((path) => `${name}/${path}`);
+}
+
 function paths(pattern: RegExp): string[] {
-  return readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
-    (path) => pattern.test(path) && !/^(?:node_modules|dist|\.git)\//.test(path),
-  );
+  return allPaths.filter((path) => pattern.test(path));
 }
 
 const files: SourceFile[] = paths(/^(?:src|test|bench|tools|bin)\/.*\.(?:ts|js|mjs)$/).map((path) =>
