@@ -22,7 +22,10 @@ const CASES: readonly Case[] = [
   [[tag], [['if-none-match', '"x", "a", "y"']], 'not-modified'],
   [[tag], [['if-none-match', '"x","y"']], 'proceed'],
   [[tag], [['if-none-match', '"x, a"']], 'proceed'],
-  [[tag], [['if-none-match', 'a']], 'proceed'],
+  // Without its quotes, as some send it; but never in place of another one.
+  [[tag], [['if-none-match', 'a']], 'not-modified'],
+  [[['etag', 'a']], [['if-none-match', 'a']], 'not-modified'],
+  [[['etag', 'a']], [['if-none-match', 'b']], 'proceed'],
   [[tag], [['if-none-match', '*']], 'not-modified'],
   [[], [['if-none-match', '"a"']], 'proceed'],
   [

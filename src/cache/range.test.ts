@@ -68,6 +68,8 @@ const IF_RANGE: readonly [condition: string, served: boolean][] = [
   ['"a"', true],
   ['"b"', false],
   ['W/"a"', false],
+  ['a', true],
+  ['W/a', false],
   [date(-100), true],
   [date(-99), false],
   ['nonsense', false],

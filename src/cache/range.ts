@@ -2,7 +2,7 @@
  * Answering ranges from a stored response (RFC 9110 §14, RFC 9111 §3.3), complete or partial: what
  * to send, as a plan of pieces; the sender reads the stored octets of each.
  */
-import { strongMatch } from '../http/conditionals.ts';
+import { readEntityTag, strongMatch } from '../http/conditionals.ts';
 import { parseHttpDate } from '../http/dates.ts';
 import { FieldSection } from '../http/field-section.ts';
 import { type ByteRange, parseRange, resolveRanges } from '../http/ranges.ts';
@@ -84,9 +84,10 @@ export function planRange(
 function isIfRangeTrue(request: FieldSection, stored: Representation, nowMs: number): boolean {
   const condition = request.first('if-range');
   if (condition === undefined) return true;
-  if (condition.startsWith('"') || condition.startsWith('W/')) {
+  const tag = readEntityTag(condition);
+  if (tag !== undefined) {
     const own = entityTagOf(stored.fields);
-    return own !== undefined && strongMatch(condition, own);
+    return own !== undefined && strongMatch(tag, own);
   }
   const lastModified = stored.fields.first('last-modified');
   if (lastModified === undefined || !isLastModifiedStrong(stored.fields)) return false;

@@ -27,7 +27,7 @@ const tagged = (tag: string, more: Lines = []) => storedOf([['etag', tag], ...mo
 
 test('a validation asks about every stored entity tag and the selected Last-Modified', () => {
   const selected = tagged('"a"', [['last-modified', date(-50)]]);
-  const others = [hitOf(selected), hitOf(tagged('W/"b"')), hitOf(tagged('bad'))];
+  const others = [hitOf(selected), hitOf(tagged('W/"b"')), hitOf(tagged('"bad'))];
   const fields = requestOf([
     ['if-none-match', '"client"'],
     ['if-range', '"client"'],
@@ -42,6 +42,17 @@ test('a validation asks about every stored entity tag and the selected Last-Modi
       ['if-modified-since', date(-50)],
     ],
   );
+});
+
+test('an ETag without quotes is asked about as the origin spells it, and confirmed by it', () => {
+  const selected = tagged('a1');
+  assert.ok(canValidate(requestOf([]).fields, selected));
+  const { fields } = requestOf([]);
+  addValidation(fields, selected, []);
+  assert.deepEqual([...fields], [['if-none-match', 'a1']]);
+  const hit = hitOf(selected);
+  assert.equal(freshenedBy(requestOf([['etag', 'a1']]).fields, hit, []), hit);
+  assert.equal(freshenedBy(requestOf([['etag', 'a2']]).fields, hit, []), undefined);
 });
 
 test('Range goes along, and If-Range with it', () => {

@@ -10,7 +10,7 @@ import type { StoredResponse, StoreHit } from './contract.ts';
 import { initialAgeMs } from './freshness.ts';
 import type { CachePolicy } from './policy.ts';
 import { renewedResponse, storableFields } from './stored-response.ts';
-import { entityTagOf, hasStrongValidator } from './validators.ts';
+import { entityTagAsSent, entityTagOf, hasStrongValidator } from './validators.ts';
 import { varyFieldsOf, varyNames } from './vary.ts';
 
 /** Entity tags sent in one If-None-Match: enough for the variants of a page, short on the wire. */
@@ -58,7 +58,7 @@ export function addValidation(
   const isPart = selected !== undefined && selected.partial !== null;
   const tags: string[] = [];
   const add = (response: StoredResponse): void => {
-    const tag = entityTagOf(response.fields);
+    const tag = entityTagAsSent(response.fields);
     if (tag === undefined || (response !== selected && (isPart || response.partial !== null))) {
       return;
     }

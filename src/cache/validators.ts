@@ -1,12 +1,17 @@
 /** Validators of a stored response (RFC 9110 §8.8). */
-import { isEntityTag, isWeakTag } from '../http/conditionals.ts';
+import { isWeakTag, readEntityTag } from '../http/conditionals.ts';
 import { parseHttpDate } from '../http/dates.ts';
 import type { FieldSection } from '../http/field-section.ts';
 
-/** The ETag when it is a valid one. */
+/** The ETag when it is one, to be compared with others. */
 export function entityTagOf(fields: FieldSection): string | undefined {
   const tag = fields.first('etag');
-  return tag !== undefined && isEntityTag(tag) ? tag : undefined;
+  return tag === undefined ? undefined : readEntityTag(tag);
+}
+
+/** The ETag as the origin has spelled it, which is how it knows it again. */
+export function entityTagAsSent(fields: FieldSection): string | undefined {
+  return entityTagOf(fields) === undefined ? undefined : fields.first('etag');
 }
 
 export function hasValidator(fields: FieldSection): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isEntityTag, parseEntityTags, strongMatch, weakMatch } from './conditionals.ts';
+import { parseEntityTags, readEntityTag, strongMatch, weakMatch } from './conditionals.ts';
 
 test('the comparisons of RFC 9110 §8.8.3.2', () => {
   const table: [string, string, boolean, boolean][] = [
@@ -16,9 +16,9 @@ test('the comparisons of RFC 9110 §8.8.3.2', () => {
 });
 
 test('entity tags are quoted, and only W/ may stand before them', () => {
-  for (const tag of ['""', '"a"', 'W/"a"', '"!#~\xff"']) assert.ok(isEntityTag(tag), tag);
-  for (const tag of ['a', '"a', 'w/"a"', '"a"b', '"a b"', '"a"b"', '']) {
-    assert.ok(!isEntityTag(tag), tag);
+  for (const tag of ['""', '"a"', 'W/"a"', '"!#~\xff"']) assert.equal(readEntityTag(tag), tag);
+  for (const tag of ['"a', 'w/"a"', '"a"b', '"a b"', '"a"b"', '']) {
+    assert.equal(readEntityTag(tag), undefined, tag);
   }
 });
 
@@ -29,6 +29,16 @@ test('lists of entity tags; commas may be within the quotes', () => {
 });
 
 test('what is no entity tag matches nothing and hides no other', () => {
-  assert.deepEqual(parseEntityTags('a, "b", "c" d, "e"'), ['"b"', '"e"']);
+  assert.deepEqual(parseEntityTags('a b, "b", "c" d, *, "e"'), ['"b"', '"e"']);
   assert.deepEqual(parseEntityTags('"a'), []);
+});
+
+test('an entity tag without its quotes is the one with them', () => {
+  assert.deepEqual(parseEntityTags('a, "b",W/c , d'), ['"a"', '"b"', 'W/"c"', '"d"']);
+  assert.equal(readEntityTag('a-1:2'), '"a-1:2"');
+  assert.equal(readEntityTag('W/a'), 'W/"a"');
+  assert.equal(readEntityTag('"a"'), '"a"');
+  for (const no of ['*', '', '"a', 'a"', 'a b', 'a,b', 'Sun, 06 Nov 1994 08:49:37 GMT']) {
+    assert.equal(readEntityTag(no), undefined, no);
+  }
 });

@@ -25,7 +25,7 @@ import { evaluatePreconditions, notModifiedFields } from '../cache/preconditions
 import { type Piece, planRange, type Representation } from '../cache/range.ts';
 import { selectStored } from '../cache/select.ts';
 import { CONDITIONAL } from '../cache/validation.ts';
-import { entityTagOf, hasStrongValidator } from '../cache/validators.ts';
+import { entityTagAsSent, hasStrongValidator } from '../cache/validators.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { parseRange } from '../http/ranges.ts';
@@ -475,7 +475,7 @@ function representationOf({ status, fields, contentLength }: ResponseHead): Repr
 }
 
 function validatorOf({ fields }: Representation): string {
-  return entityTagOf(fields) ?? fields.first('last-modified') ?? '';
+  return entityTagAsSent(fields) ?? fields.first('last-modified') ?? '';
 }
 
 function incomplete(message: string): SluiceError {

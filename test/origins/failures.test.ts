@@ -281,6 +281,16 @@ test('queued-max and requests-max: more are refused at once', async () => {
   running[1]!.cancel();
 });
 
+test('queued-max counts those without a connection on its way: with 0 none waits', async () => {
+  await using silent = await startRawOrigin(() => {});
+  await using queued = startGroup([serverAt(silent.port)], { connectionsMax: 3, queuedMax: 0 });
+  // All at once, before any connection stands.
+  const held = [queued.begin({}), queued.begin({}), queued.begin({})];
+  assert.equal((await queued.ask()).error, 'no-connection-available');
+  await until(() => silent.seen.length === 3, 'the three requests that have connections to arrive');
+  for (const one of held) one.cancel();
+});
+
 test('a name that no certificate can bear fails its request, and nothing else', async () => {
   const tls = { ...defaultGroupOptions.tls, serverName: 'no name' };
   const server = serverAt(good.port, { scheme: 'https', http2: 'alpn' });

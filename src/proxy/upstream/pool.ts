@@ -123,12 +123,11 @@ export class OriginPool implements OriginConnectionOwner {
       return;
     }
     const { limits, monotonicMs } = this.#input;
-    if (this.#queue.length >= limits.queuedMax) {
-      waiter.onConnectionFailure(noConnection('too many requests wait for the origin'));
-      return;
-    }
     this.#queue.push({ waiter, sinceMs: monotonicMs(), fresh });
     this.openMore();
+    if (this.#waitingForRoom <= limits.queuedMax || this.#queue.at(-1)?.waiter !== waiter) return;
+    this.#queue.pop();
+    waiter.onConnectionFailure(noConnection('too many requests wait for the origin'));
   }
 
   /** Withdraws a request for a connection; its waiter hears nothing more. */
@@ -177,13 +176,22 @@ export class OriginPool implements OriginConnectionOwner {
     return this.#connecting - this.#taken.size;
   }
 
+  /** Those who wait beyond what the connections on their way will carry. */
+  get #waitingForRoom(): number {
+    return this.#queue.length - this.#onTheirWay * this.#exchangesEach;
+  }
+
+  /** Exchanges that one connection is expected to carry, also while nobody knows. */
+  get #exchangesEach(): number {
+    if (Number.isFinite(this.#exchangesExpected)) return this.#exchangesExpected;
+    return this.#input.limits.http2.exchangesExpected;
+  }
+
   #openOne(): void {
-    const { observer, limits, tls } = this.#input;
+    const { observer, tls } = this.#input;
     observer.onConnectionOpened();
     this.#connecting++;
-    const exchangesExpected = Number.isFinite(this.#exchangesExpected)
-      ? this.#exchangesExpected
-      : limits.http2.exchangesExpected;
+    const exchangesExpected = this.#exchangesEach;
     const early = tls?.allowsEarlyData
       ? this.#queue.findIndex(({ waiter }) => waiter.mayBeEarly)
       : -1;
