@@ -7,9 +7,10 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import * as nodeModule from 'node:module';
-import { constants, homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheDirectory, runtimeEnvironment } from './libatomic.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const launcher = join(root, 'bin', 'sluice.js');
@@ -41,8 +42,22 @@ async function launch() {
         'run npm ci (or npm install) without --omit=optional',
     );
   }
-  if (typeof process.execve === 'function') replaceProcess(binary);
-  else runChild(binary);
+  const environment = environmentOrNull();
+  if (environment === null) return;
+  if (typeof process.execve === 'function') replaceProcess(binary, environment);
+  else runChild(binary, environment);
+}
+
+function environmentOrNull() {
+  try {
+    return runtimeEnvironment();
+  } catch (error) {
+    refuse(
+      `Node ${pinnedVersions()[`node-${process.platform}-${process.arch}`]} needs libatomic.so.1, and ` +
+        `${error.path} cannot be written in its place (${error.code}); run apt-get install libatomic1`,
+    );
+    return null;
+  }
 }
 
 /** The exact versions of the runtime packages, as package.json pins them. */
@@ -86,9 +101,7 @@ async function serve() {
  * find it in the environment.
  */
 function keepCompiledCode() {
-  const base = process.env.XDG_CACHE_HOME ?? '';
-  const cache = isAbsolute(base) ? base : join(homedir(), '.cache');
-  process.env.NODE_COMPILE_CACHE ??= join(cache, 'sluice', 'compiled');
+  process.env.NODE_COMPILE_CACHE ??= join(cacheDirectory(), 'compiled');
   nodeModule.enableCompileCache(process.env.NODE_COMPILE_CACHE);
 }
 
@@ -102,18 +115,19 @@ function silenceExperimentalWarnings() {
 }
 
 /** execve(2): same process, same descriptors, nothing to pass through. */
-function replaceProcess(binary) {
+function replaceProcess(binary, environment) {
   silenceExperimentalWarnings();
-  process.execve(binary, [binary, ...NODE_FLAGS, launcher, ...words], process.env);
+  process.execve(binary, [binary, ...NODE_FLAGS, launcher, ...words], environment);
 }
 
-function runChild(binary) {
+function runChild(binary, env) {
   // Handlers run in a later turn, when the child is there; without one, a signal that comes at once
   // would end us and not the child.
   for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
   // The channel carries nothing: the child sees it close when we are killed, and ends too.
   const child = spawn(binary, [...NODE_FLAGS, launcher, ...words], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env,
   });
   child.on('error', (error) => {
     refuse(`cannot run ${binary} (${error.code}); this system's C library may not be glibc`);

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { runtimeEnvironment } from '../bin/libatomic.js';
 import { pinnedNode } from '../tools/runtime.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -27,6 +28,7 @@ function runPinned() {
   const words = ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url)];
   const { status, signal } = spawnSync(pinnedNode, [...words, ...process.argv.slice(2)], {
     stdio: 'inherit',
+    env: runtimeEnvironment(),
   });
   process.exit(signal === null ? status : 1);
 }

@@ -1,9 +1,9 @@
-// Where the pinned Node is. npm 11 links it as node_modules/.bin/node; npm 10 leaves a package's
-// command of that name out, so whoever needs the binary asks here. Run as a program (npm's
-// `prepare`), it makes the link that is missing, so that scripts find the pinned Node first either
-// way. Plain JavaScript: any Node from 20 on runs it.
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+// Where the pinned Node is. Run as a program (npm's `prepare`), it makes node_modules/.bin/node, so
+// that scripts find the pinned Node first: a link, or a script where libatomic is missing. Plain
+// JavaScript: any Node from 20 on runs it.
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { isMissing, writeLibrary } from '../bin/libatomic.js';
 
 const modules = fileURLToPath(new URL('../node_modules/', import.meta.url));
 
@@ -12,8 +12,22 @@ export const pinnedNode = `${modules}node-${process.platform}-${process.arch}/bi
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const link = `${modules}.bin/node`;
-  if (existsSync(pinnedNode) && !existsSync(link)) {
+  if (existsSync(pinnedNode)) {
     mkdirSync(`${modules}.bin`, { recursive: true });
-    symlinkSync(pinnedNode, link);
+    if (isMissing()) writeWrapper(link);
+    else if (!existsSync(link)) symlinkSync(pinnedNode, link);
   }
+}
+
+function writeWrapper(path) {
+  const directory = `${modules}.libatomic`;
+  writeLibrary(directory);
+  rmSync(path, { force: true });
+  const lines = [
+    '#!/bin/sh',
+    '# This machine has no libatomic.so.1: see bin/libatomic.js.',
+    `export LD_LIBRARY_PATH="\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}${directory}"`,
+    `exec "${pinnedNode}" "$@"`,
+  ];
+  writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o755 });
 }

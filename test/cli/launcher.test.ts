@@ -37,7 +37,9 @@ test.after(() => rmSync(directory, { recursive: true }));
 function install(name: string, runtime: string | null, version = '99.0.0'): string {
   const root = join(directory, name);
   mkdirSync(join(root, 'bin'), { recursive: true });
-  cpSync(launcher, join(root, 'bin', 'sluice.js'));
+  for (const file of ['sluice.js', 'libatomic.js']) {
+    cpSync(join(launcher, '..', file), join(root, 'bin', file));
+  }
   writeFileSync(
     join(root, 'package.json'),
     JSON.stringify({ type: 'module', optionalDependencies: { [packageName]: version } }),
@@ -153,4 +155,37 @@ test("compiled code is kept in the user's own cache directory", async () => {
   const XDG_CACHE_HOME = join(directory, 'cache');
   assert.equal((await runSluice(['--version'], { environment: { XDG_CACHE_HOME } })).code, 0);
   assert.notEqual(readdirSync(join(XDG_CACHE_HOME, 'sluice', 'compiled')).length, 0);
+});
+
+const WITHOUT_LIBATOMIC = `data:text/javascript,${encodeURIComponent(`
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+const { existsSync } = fs;
+fs.existsSync = (path) => !path.includes('libatomic') && existsSync(path);
+syncBuiltinESMExports();
+`)}`;
+
+function launchWithoutLibatomic(runtime: string, cache: string) {
+  const env = { ...process.env, XDG_CACHE_HOME: cache, LD_LIBRARY_PATH: '/given' };
+  const flags = ['--import', WITHOUT_LIBATOMIC];
+  const stdio = ['ignore', 'pipe', 'pipe'] as const;
+  return watch(spawn(process.execPath, [...flags, runtime], { env, stdio: [...stdio] })).ended;
+}
+
+test('a machine without libatomic gets what the runtime needs of it', async () => {
+  const cache = join(directory, 'libatomic-cache');
+  const runtime = install('printing', '#!/bin/sh\necho "$LD_LIBRARY_PATH"\n');
+  const { stdout } = await launchWithoutLibatomic(runtime, cache);
+  assert.equal(stdout, `/given:${cache}/sluice/lib\n`);
+  assert.deepEqual(readdirSync(join(cache, 'sluice', 'lib')), ['libatomic.so.1']);
+});
+
+test('where it cannot be written, one clear line says what to install', async () => {
+  const runtime = install('unreached', fakeRuntime);
+  const { code, stderr } = await launchWithoutLibatomic(runtime, runtime);
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /^sluice: Node 99\.0\.0 needs libatomic\.so\.1, .* apt-get install libatomic1\n$/,
+  );
 });

@@ -53,6 +53,22 @@ function install(): string {
   return join(modules, 'sluice');
 }
 
+test('npm ci leaves the runtime’s command out, so that install scripts run in npm’s own Node', () => {
+  // npm install may write it again: on a machine without libatomic, npm ci would then fail.
+  const { packages } = JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { bin?: unknown }>;
+  };
+  for (const arch of ['x64', 'arm64']) {
+    const runtime = packages[`node_modules/node-linux-${arch}`];
+    assert.ok(runtime !== undefined);
+    assert.equal(
+      runtime.bin,
+      undefined,
+      `take "bin" of node-linux-${arch} out of package-lock.json`,
+    );
+  }
+});
+
 test('the packed package runs from node_modules, compiled and without its tests', async () => {
   const installed = install();
   assert.ok(!existsSync(join(installed, 'src')));
