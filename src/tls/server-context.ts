@@ -68,6 +68,8 @@ export interface ServerContextOptions
 export interface ServerContext extends Disposable {
   /** What an operator should know, as an expired certificate; whole sentences. */
   readonly warnings: readonly string[];
+  /** First names of hosts whose certificates were to be compressed, and the library could not. */
+  readonly uncompressedHosts: readonly string[];
   /** A connection that waits for a ClientHello. */
   accept(handler: TlsHandler, clock: Clock, watch?: FlightWatch | null): TlsConnection;
   /** Newest first; tickets under the keys that are left out are no longer resumed. */
@@ -127,6 +129,10 @@ export function createHostedContext(
     return {
       get warnings() {
         return hosts.flatMap((host) => host.warnings);
+      },
+      get uncompressedHosts() {
+        const left = hosts.filter((host) => host.isLeftUncompressed);
+        return left.map(({ options: { names } }) => names[0] ?? 'the default host');
       },
       accept: (handler, clock, watch = null) =>
         new TlsEngine({

@@ -20,6 +20,7 @@ export class ServerHost implements Disposable {
   readonly #prepare: (context: SslContext) => void;
   #context: SslContext;
   #warnings: readonly string[];
+  #isLeftUncompressed = false;
 
   /** `prepare` sets up what every context of the server has. Throws UsageError. */
   constructor(options: HostTlsOptions, prepare: (context: SslContext) => void) {
@@ -34,6 +35,11 @@ export class ServerHost implements Disposable {
   /** Of the certificates, in whole sentences. */
   get warnings(): readonly string[] {
     return this.#warnings;
+  }
+
+  /** Whether its certificates were to be compressed, and the library could not. */
+  get isLeftUncompressed(): boolean {
+    return this.#isLeftUncompressed;
   }
 
   /**
@@ -56,7 +62,8 @@ export class ServerHost implements Disposable {
       // OpenSSL compresses beforehand, and so without the status that only some clients ask for:
       // where there is one, it is worth more.
       const isStapled = certificates.some(({ ocspResponse }) => ocspResponse !== undefined);
-      if (this.options.certificateCompression && !isStapled) context.compressCertificates();
+      const isCompressed = this.options.certificateCompression && !isStapled;
+      this.#isLeftUncompressed = isCompressed && !context.compressCertificates();
       return { context, warnings };
     } catch (error) {
       context[Symbol.dispose]();
@@ -95,7 +102,7 @@ export class ServerHost implements Disposable {
  * certificate. Throws UsageError for options that cannot be served.
  */
 export function hostWarnings(options: HostTlsOptions): readonly string[] {
-  // Compression takes most of the time, and cannot fail.
+  // Compression takes time, and a handshake goes on without it.
   using host = new ServerHost({ ...options, certificateCompression: false }, () => {});
   return host.warnings;
 }

@@ -54,6 +54,13 @@ export function openTls(
     },
     options.hosts.map((host) => withFeatures(host, features)),
   );
+  const left = context.uncompressedHosts;
+  if (left.length > 0) {
+    input.log.report(
+      `certificates of ${left.join(', ')} go as they are: this OpenSSL can compress none (RFC 8879)`,
+      { level: 'warning', subsystem: 'tls', event: 'certificate-uncompressed' },
+    );
+  }
   return { context, keyLog };
 }
 

@@ -50,6 +50,7 @@ describe('certificates', () => {
   test('go compressed to clients that take them so', () => {
     const sizes = [true, false].map((certificateCompression) => {
       using server = serverOf({ certificateCompression });
+      assert.deepEqual(server.uncompressedHosts, [], 'an operator would be told');
       using pair = meet(server);
       return pair.server.record.bytesSent;
     });
