@@ -441,8 +441,9 @@ export const metricTable = {
   originHandshakes: metric(
     'counter',
     'sluice_origin_tls_handshakes_total',
-    'TLS handshakes with origins ended, by outcome, resumption and what became of early data.',
+    'TLS handshakes with origins ended, by version, outcome, resumption and what became of early data.',
     [
+      version,
       closed('outcome', ['complete', 'failed']),
       resumed,
       closed('early_data', ['not-offered', 'accepted', 'rejected']),

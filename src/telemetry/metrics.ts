@@ -58,6 +58,7 @@ export class Metrics {
   readonly #cipher: LabelIndex;
   readonly #handshakeError: LabelIndex;
   readonly #earlyDataReason: LabelIndex;
+  readonly #originTlsVersion: LabelIndex;
   readonly #originError: LabelIndex;
   readonly #faultyObserver: LabelIndex;
   readonly #armedObserver: LabelIndex;
@@ -92,6 +93,7 @@ export class Metrics {
     this.#cipher = index(at.handshakes, 2);
     this.#handshakeError = index(at.handshakeFailures, 0);
     this.#earlyDataReason = index(at.earlyDataRejected, 0);
+    this.#originTlsVersion = index(at.originHandshakes, 0);
     this.#originError = index(at.originErrors, 0);
     this.#faultyObserver = index(at.observerFaults, 0);
     this.#armedObserver = index(at.observersArmed, 0);
@@ -258,10 +260,11 @@ export class Metrics {
   }
 
   originHandshakeEnded(facts: HandshakeFacts): void {
-    const [outcome, resumed] = at.originHandshakes.labels;
+    const [, outcome, resumed] = at.originHandshakes.labels;
     const early = ['not-offered', 'accepted', 'rejected'].indexOf(facts.earlyData);
     this.#add(
       at.originHandshakes.firstSlot +
+        this.#originTlsVersion.offsetOf(facts.version === '' ? 'none' : facts.version) +
         (facts.outcome === 'complete' ? 0 : outcome!.stride) +
         (facts.resumed ? resumed!.stride : 0) +
         early,
