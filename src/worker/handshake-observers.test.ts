@@ -25,7 +25,7 @@ function under(...observers: HandshakeObserver[]) {
     monotonicMs: () => nowMs,
     processorMs: () => processorMs,
     onFault: (name, fault) => faults.push(`${name} ${fault}`),
-    onArmed: (name, isArmed) => armed.set(name, isArmed),
+    onFate: (name, fate) => armed.set(name, fate === 'armed'),
     report: (message) => said.push(message),
   });
   return {
@@ -138,4 +138,32 @@ test('faults that lie further apart than the window cut nobody off', () => {
     all.pass(windowMs / (faultsMax - 2));
   }
   assert.equal(rare.calls, 20);
+});
+
+test('what was cut off stays so over a reload; switched off and on again it is called again', () => {
+  const bad = observer('early-data', () => {
+    throw new TypeError('no such field');
+  });
+  const all = under(
+    bad,
+    observer('handshake-metrics', () => {}),
+  );
+  all.notify(20);
+  all.set.adopt(() => true);
+  all.notify();
+  assert.equal(bad.calls, faultsMax);
+  assert.equal(all.armed.get('early-data'), false);
+  all.set.adopt((name) => name === 'handshake-metrics');
+  all.notify();
+  assert.equal(all.set.rearm('early-data'), false);
+  all.set.adopt(() => true);
+  all.notify();
+  assert.equal(bad.calls, faultsMax + 1);
+  assert.deepEqual(
+    all.set.states.map(({ name, isArmed, faults }) => [name, isArmed, faults]),
+    [
+      ['early-data', true, 1],
+      ['handshake-metrics', true, 0],
+    ],
+  );
 });

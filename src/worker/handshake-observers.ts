@@ -31,6 +31,9 @@ export interface HandshakeObserver {
   observe(record: HandshakeRecord, scene: HandshakeScene): void;
 }
 
+/** `cut-off`: because of its faults. `off`: by the configuration. */
+export type ObserverFate = 'armed' | 'cut-off' | 'off';
+
 /** A fault is an exception, or a call that took too much processor time. */
 export type ObserverFault = 'threw' | 'overran';
 
@@ -52,20 +55,40 @@ export interface HandshakeObserversInput {
   /** Told before an observer runs and after it, by its place in the table of features. */
   readonly marks?: Pick<FlightRecorder, 'enterObserver' | 'leaveObserver'>;
   onFault(name: string, fault: ObserverFault): void;
-  onArmed(name: string, isArmed: boolean): void;
+  onFate(name: string, fate: ObserverFate): void;
   /** One line for the operator. */
   report(message: string): void;
 }
 
+/** One worker's. It outlives any configuration, and so do the fuses of those that stay switched on. */
 export class HandshakeObservers {
   readonly #input: HandshakeObserversInput;
+  /** Of all observers, on or off. */
   readonly #fuses: readonly Fuse[];
+  #on: readonly Fuse[];
 
   constructor(input: HandshakeObserversInput) {
     this.#input = input;
     const limits = input.limits ?? defaultObserverLimits;
     this.#fuses = input.observers.map((observer) => new Fuse(observer, limits));
-    for (const { name } of input.observers) input.onArmed(name, true);
+    this.#on = this.#fuses;
+    for (const { name } of input.observers) input.onFate(name, 'armed');
+  }
+
+  /**
+   * Another configuration is in force. What was cut off stays so as long as it is switched on: a
+   * reload that is about something else must not bring a fault back. Switching it off, and on again
+   * by a later one, is the operator's word that it has been mended.
+   */
+  adopt(isOn: (name: FeatureName) => boolean): void {
+    const before = this.#on;
+    this.#on = this.#fuses.filter(({ observer }) => isOn(observer.name));
+    for (const fuse of this.#fuses) {
+      const isNow = this.#on.includes(fuse);
+      if (isNow && !before.includes(fuse)) fuse.renew();
+      const fate = !isNow ? 'off' : fuse.isArmed ? 'armed' : 'cut-off';
+      this.#input.onFate(fuse.observer.name, fate);
+    }
   }
 
   /** Tells every armed observer, in order. Never throws. */
@@ -73,8 +96,8 @@ export class HandshakeObservers {
     const { monotonicMs, processorMs, marks } = this.#input;
     const scene: HandshakeScene = { connection, fingerprint: '' };
     let processorAtMs = processorMs();
-    for (let i = 0; i < this.#fuses.length; i++) {
-      const fuse = this.#fuses[i]!;
+    for (let i = 0; i < this.#on.length; i++) {
+      const fuse = this.#on[i]!;
       if (!fuse.isArmed) continue;
       const startedMs = monotonicMs();
       marks?.enterObserver(fuse.number);
@@ -97,25 +120,25 @@ export class HandshakeObservers {
 
   /** Calls an observer again that was cut off. False when there is none of that name. */
   rearm(name: string): boolean {
-    const fuse = this.#fuses.find(({ observer }) => observer.name === name);
+    const fuse = this.#on.find(({ observer }) => observer.name === name);
     if (fuse === undefined) return false;
     fuse.reset();
-    this.#input.onArmed(name, true);
+    this.#input.onFate(name, 'armed');
     return true;
   }
 
   get states(): ObserverState[] {
-    return this.#fuses.map(({ observer, isArmed, faults, lastFault }) => {
+    return this.#on.map(({ observer, isArmed, faults, lastFault }) => {
       return { name: observer.name, isArmed, faults, lastFault };
     });
   }
 
   #onFault(fuse: Fuse, fault: ObserverFault, words: string): void {
-    const { onFault, onArmed, monotonicMs, report } = this.#input;
+    const { onFault, onFate, monotonicMs, report } = this.#input;
     const { name } = fuse.observer;
     onFault(name, fault);
     if (!fuse.blows(fault, words, monotonicMs())) return;
-    onArmed(name, false);
+    onFate(name, 'cut-off');
     const { faultsMax, windowMs } = fuse.limits;
     report(
       `observer ${name} is cut off after ${faultsMax} faults within ${windowMs / 1000} s, ` +
@@ -177,5 +200,13 @@ class Fuse {
   reset(): void {
     this.isArmed = true;
     this.#windowEndsMs = 0;
+  }
+
+  /** As if it had never been called. */
+  renew(): void {
+    this.reset();
+    this.faults = 0;
+    this.lastFault = '';
+    this.#calls = 0;
   }
 }

@@ -1,9 +1,8 @@
-/** Who observes the handshakes of a worker: what is switched on, in the order of the table. */
+/** Who observes the handshakes of a worker, in the order of the table of features. */
 import { systemClock } from '../base/clock.ts';
 import { reportOf } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { parseClientHello } from '../tls/client-hello.ts';
-import { type FeatureSwitches, featureTable, isOn } from '../tls/features.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import { ja4Of } from '../tls/ja4.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
@@ -19,7 +18,6 @@ export interface FaultWatch {
 }
 
 export function observersOf(
-  features: FeatureSwitches,
   metrics: Metrics,
   journal: HandshakeJournal,
   watch: FaultWatch,
@@ -51,16 +49,13 @@ export function observersOf(
       observe: (record, scene) => journal.log?.write(record, scene),
     },
   ];
-  // Another configuration may have had them.
-  for (const { name, kind } of featureTable)
-    if (kind === 'observer') metrics.observerIs(name, 'off');
   return new HandshakeObservers({
-    observers: observers.filter(({ name }) => isOn(name, features)),
+    observers,
     monotonicMs: systemClock.monotonicMs,
     processorMs,
     marks: watch.recorder,
     onFault: (name, fault) => metrics.observerFailed(name, fault),
-    onArmed: (name, isArmed) => metrics.observerIs(name, isArmed ? 'armed' : 'cut-off'),
+    onFate: (name, fate) => metrics.observerIs(name, fate),
     report: reportOf(watch.log.report, {
       level: 'error',
       subsystem: 'tls',

@@ -30,7 +30,6 @@ import type { FleetRegisters } from './fleets.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import type { SniTunnels } from './front/sni-tunnel.ts';
 import type { HandshakeObservers } from './handshake-observers.ts';
-import { observersOf } from './handshakes.ts';
 import type { RefusingSink } from './host-guard.ts';
 import { HostPolicies, hostPolicies } from './host-guard.ts';
 import { defaultDownstreamLimits } from './limits.ts';
@@ -51,6 +50,7 @@ export interface ServiceBase {
   readonly originNames: KnownNames;
   readonly clients: ClientCounts;
   readonly fleets: FleetRegisters;
+  readonly observers: HandshakeObservers;
 }
 
 export class Service {
@@ -61,7 +61,6 @@ export class Service {
   readonly connections = new Set<WatchedConnection>();
   /** What its tunnels share. */
   readonly tunnels: SniTunnels;
-  readonly handshakes: HandshakeObservers;
   readonly #base: ServiceBase;
   readonly #origins: WorkerOrigins;
   readonly #disposables: Disposable[] = [];
@@ -76,8 +75,6 @@ export class Service {
   /** Throws UsageError for options that cannot be carried out; then nothing of it stays. */
   constructor(base: ServiceBase, options: SluiceOptions) {
     this.#base = base;
-    const { metrics, handshakes } = base.input;
-    this.handshakes = observersOf(options.features, metrics, handshakes, base.input);
     try {
       this.accept = this.#tlsAcceptor(options);
       this.#origins = openOrigins(options, base);
@@ -184,10 +181,11 @@ export class Service {
   }
 
   #observer(): DownstreamShared['observer'] {
+    const { observers } = this.#base;
     const { metrics, log } = this.#base.input;
     return {
       onHandshake: (record, connection) => {
-        this.handshakes.notify(record, connection);
+        observers.notify(record, connection);
         if (log.details.tls) tellHandshake(log, record, connection.remoteAddress);
       },
       onAbuse: (kind) => metrics.http2Abused(kind),

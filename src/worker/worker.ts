@@ -7,6 +7,7 @@ import { ChannelPool } from '../proxy/channel.ts';
 import { PassMemory } from '../proxy/pass-memory.ts';
 import type { Listener } from '../reactor/listener.ts';
 import { Reactor } from '../reactor/reactor.ts';
+import { isOn } from '../tls/features.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 import { BatchClock } from './batch-clock.ts';
@@ -24,6 +25,7 @@ import type {
 import { FleetRegisters } from './fleets.ts';
 import { type Entrance, entranceOf } from './front/entrance.ts';
 import { answerHandshakeQuestion } from './handshake-desk.ts';
+import { observersOf } from './handshakes.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { Service, type ServiceBase } from './service.ts';
 
@@ -61,8 +63,10 @@ class Worker implements RunningWorker {
       originNames: new Map(),
       clients: new ClientCounts(),
       fleets: new FleetRegisters(input),
+      observers: observersOf(input.metrics, input.handshakes, input),
     };
     this.#service = new Service(this.#base, input.options);
+    this.#adoptFeatures(input.options);
     this.#entrances = this.#entrancesOf(this.#service);
     input.listeners.forEach(({ fd }, index) => {
       this.#listeners.push(reactor.listen({ fd }, (socket) => this.#entrances[index]!(socket)));
@@ -105,7 +109,13 @@ class Worker implements RunningWorker {
     this.#retired.add(this.#service);
     this.#service = service;
     this.#entrances = this.#entrancesOf(service);
+    this.#adoptFeatures(options);
     this.#forgetRetired();
+  }
+
+  /** For open connections as well: who switches an observer off wants it called no more. */
+  #adoptFeatures({ features }: SluiceOptions): void {
+    this.#base.observers.adopt((name) => isOn(name, features));
   }
 
   /** Only for the service that takes new connections. */
@@ -127,7 +137,7 @@ class Worker implements RunningWorker {
 
   askHandshakes(question: HandshakeQuestion): HandshakeAnswer {
     const { failures } = this.#base.input.handshakes;
-    return answerHandshakeQuestion({ failures, observers: this.#service.handshakes }, question);
+    return answerHandshakeQuestion({ failures, observers: this.#base.observers }, question);
   }
 
   #sweep(): void {
