@@ -60,6 +60,7 @@ const reader = new HeadReader({
   fieldLinesMax,
   emptyLinesMax,
   startLinePrefix: new Uint8Array(0),
+  blanksBeforeColonMax: 0,
   refuse: refuseRequest,
 });
 

@@ -70,6 +70,7 @@ export class ChunkedDecoder {
       fieldLinesMax: limits.trailerLinesMax,
       emptyLinesMax: 0,
       startLinePrefix: NO_PREFIX,
+      blanksBeforeColonMax: 0,
       refuse,
     });
   }

@@ -53,7 +53,7 @@ export class Http1ClientConnection implements ChunkReceiver {
   constructor(input: Http1ClientInput) {
     this.output = input.output;
     this.#limits = input.limits ?? defaultHttp1Limits;
-    const { headBytesMax, startLineBytesMax, fieldLinesMax } = this.#limits;
+    const { headBytesMax, startLineBytesMax, fieldLinesMax, blanksBeforeColonMax } = this.#limits;
     this.#reader = new HeadReader({
       kind: 'head',
       bytesMax: headBytesMax,
@@ -61,6 +61,7 @@ export class Http1ClientConnection implements ChunkReceiver {
       fieldLinesMax,
       emptyLinesMax: 0,
       startLinePrefix: STATUS_LINE_START,
+      blanksBeforeColonMax,
       refuse: refuseResponse,
     });
   }

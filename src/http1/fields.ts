@@ -1,5 +1,6 @@
 /** Field lines (RFC 9112 §5), and what of them frames the message (RFC 9112 §6). */
 import { FieldSection } from '../http/field-section.ts';
+import { isBlank } from './characters.ts';
 import { type HeadReader, LINE_WORDS } from './head-reader.ts';
 import type { Refuse } from './message-error.ts';
 import { DECISIVE_COUNT, FieldId, knownNames, UNKNOWN_NAME } from './name-table.ts';
@@ -58,7 +59,10 @@ export function parseFields(reader: HeadReader, text: string, refuse: Refuse): P
 }
 
 function unknownName(text: string, start: number): string {
-  return text.slice(start, text.indexOf(':', start)).toLowerCase();
+  let end = text.indexOf(':', start);
+  // In responses, blanks may stand before the colon: they are no part of the name.
+  while (isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end).toLowerCase();
 }
 
 function note(id: number, value: string, refuse: Refuse): void {

@@ -24,6 +24,11 @@ export interface HeadReaderInput {
    * it would otherwise be judged by.
    */
   readonly startLinePrefix: Uint8Array;
+  /**
+   * Spaces and tabs between a name and its colon that are passed over. RFC 9112 §5.1: a server must
+   * refuse any, while a proxy removes them from responses.
+   */
+  readonly blanksBeforeColonMax: number;
   readonly refuse: Refuse;
 }
 
@@ -153,6 +158,12 @@ export class HeadReader {
       if (phase === Phase.NAME) {
         while (i < stop && TOKEN[bytes[i]!] !== 0) i++;
         if (i === stop) break;
+        const nameEnd = i;
+        if (isBlank(bytes[i]!)) {
+          const colon = this.#afterBlanks(bytes, lineStart, i, stop);
+          if (colon === stop) break;
+          i = colon;
+        }
         if (bytes[i] !== COLON || i === lineStart) {
           if (bytes[i] !== CR || i !== lineStart) this.#refuseName(bytes[i]!, i === lineStart);
           if (i + 1 === stop) break;
@@ -164,7 +175,7 @@ export class HeadReader {
         }
         if (word === wordsMax) this.#refuseCount();
         lines[word] = lineStart - base;
-        lines[word + 1] = findName(bytes, lineStart, i);
+        lines[word + 1] = findName(bytes, lineStart, nameEnd);
         lines[word + 2] = ++i - base;
         phase = Phase.VALUE;
       }
@@ -191,6 +202,18 @@ export class HeadReader {
     this.#scanned = i - base;
     if (stop - base === bytesMax) this.#refuseLength();
     return this.#suspend();
+  }
+
+  /** The offset of what follows the blanks at `i`, which stand after a name if anywhere. */
+  #afterBlanks(bytes: Uint8Array, lineStart: number, i: number, stop: number): number {
+    const { blanksBeforeColonMax } = this.#input;
+    if (i === lineStart) this.#refuseName(bytes[i]!, true);
+    let at = i;
+    while (at < stop && isBlank(bytes[at]!)) {
+      if (++at - i > blanksBeforeColonMax) this.#refuseName(bytes[i]!, false);
+    }
+    if (at < stop && bytes[at] !== COLON) this.#refuseName(bytes[i]!, false);
+    return at;
   }
 
   /** Returns the offset after the start line, or INCOMPLETE. */

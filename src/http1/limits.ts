@@ -8,6 +8,11 @@ export interface Http1Limits {
   readonly fieldLinesMax: number;
   /** Empty lines before a request line (RFC 9112 §2.2: at least one); before responses, none. */
   readonly emptyLinesMax: number;
+  /**
+   * Spaces and tabs between a name and its colon in a response, which RFC 9112 §5.1 has a proxy
+   * remove; in requests, none. Who sends any sends one.
+   */
+  readonly blanksBeforeColonMax: number;
   /** A chunk-size line with its extensions. Nobody needs extensions; CVE-2023-39326 abused them. */
   readonly chunkLineBytesMax: number;
   /** Extensions in all of one message. */
@@ -35,6 +40,7 @@ export const defaultHttp1Limits: Http1Limits = {
   headBytesMax: 65_536,
   fieldLinesMax: 128,
   emptyLinesMax: 4,
+  blanksBeforeColonMax: 8,
   chunkLineBytesMax: 256,
   chunkExtensionBytesMax: 16_384,
   trailerBytesMax: 16_384,

@@ -76,6 +76,7 @@ export class Http1ServerConnection implements ChunkReceiver {
       fieldLinesMax,
       emptyLinesMax,
       startLinePrefix: ANY_METHOD,
+      blanksBeforeColonMax: 0,
       refuse: refuseRequest,
     });
   }

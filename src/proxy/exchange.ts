@@ -148,6 +148,11 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     );
   }
 
+  /** Instead of `begin`: what is asked of this server and of no resource, when no route takes it. */
+  answerForServer(): void {
+    this.#delivery.answer(this.#head.method === 'OPTIONS' ? 204 : 405, [['allow', ALLOW]]);
+  }
+
   /** Never forwarded: whoever may not purge here must not reach an origin that lets anybody. */
   #purge(): void {
     const { purges, keyRules } = this.#environment;

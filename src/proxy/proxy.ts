@@ -65,6 +65,11 @@ export class ReverseProxy implements RequestSink {
   onRequest(head: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
     const environment = this.#routes.find(head, facts);
     if (typeof environment === 'string') {
+      if (environment === 'no-route' && isForServer(head)) {
+        const exchange = this.#unroutedExchange(head, sender, facts);
+        exchange.answerForServer();
+        return exchange;
+      }
       return this.turnAway(routingError(environment), head, sender, facts);
     }
     const { route, clock } = environment;
@@ -117,11 +122,14 @@ export class ReverseProxy implements RequestSink {
     sender: ResponseSender,
     facts: RequestFacts,
   ): RequestHandler {
-    const { unrouted } = this.#routes;
-    const startedMs = unrouted.clock.monotonicMs();
-    const exchange = new Exchange(unrouted, head, sender, facts, '', startedMs);
+    const exchange = this.#unroutedExchange(head, sender, facts);
     exchange.turnAway({ kind: 'refused', error, retryAfterSeconds: 0 });
     return exchange;
+  }
+
+  #unroutedExchange(head: RequestHead, sender: ResponseSender, facts: RequestFacts): Exchange {
+    const { unrouted } = this.#routes;
+    return new Exchange(unrouted, head, sender, facts, '', unrouted.clock.monotonicMs());
   }
 
   #serveHit(
@@ -190,4 +198,9 @@ function asksOfCache(fields: FieldSection): boolean {
   const { names } = fields;
   for (let i = 0; i < names.length; i++) if (ASKS_OF_CACHE.has(names[i]!)) return true;
   return false;
+}
+
+/** RFC 9110 §9.3.7, §9.3.6: `OPTIONS *` asks what the server can, CONNECT for a tunnel through it. */
+function isForServer({ method, path }: RequestHead): boolean {
+  return method === 'CONNECT' || (method === 'OPTIONS' && path === '*');
 }

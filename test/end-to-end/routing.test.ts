@@ -155,6 +155,17 @@ test('a request without a route gets 404, and the log says why', async () => {
   await until(() => readFileSync(log, 'utf8').includes('"error":"no-route"'), 'the log line');
 });
 
+test('what is asked of the server itself needs no route (RFC 9110 §9.3.6, §9.3.7)', async () => {
+  using connection = await RawConnection.open(sluice.httpPort);
+  const options = await connection.request('OPTIONS * HTTP/1.1\r\nHost: nobody.example\r\n\r\n');
+  assert.equal(options.status, 204);
+  assert.match(options.fields.get('allow')!, /\bGET\b/);
+  const tunnel = await connection.request(
+    'CONNECT nobody.example:443 HTTP/1.1\r\nHost: nobody.example:443\r\n\r\n',
+  );
+  assert.equal(tunnel.status, 405);
+});
+
 test('redirects keep host, path and query, and take groups of the pattern', async () => {
   const secure = await get('/a/b?c=d', '-H', 'Host: secure.example');
   assert.equal(secure.status, 308);
