@@ -46,13 +46,27 @@ async function main(filters) {
     console.error(`test: no test file matches ${filters.join(' ')}`);
     process.exit(2);
   }
+  const lacking = new Map(files.map((file) => [file, lackedBy(file)]).filter(([, name]) => name));
   const alone = files.filter(runsAlone);
+  const together = files.filter((file) => !alone.includes(file));
   const phases = [
-    { files: files.filter((file) => !alone.includes(file)), concurrency: availableParallelism() },
+    { files: together, concurrency: availableParallelism() },
     { files: alone, concurrency: 1 },
-  ].filter((phase) => phase.files.length > 0);
+  ]
+    .map((phase) => ({ ...phase, files: phase.files.filter((file) => !lacking.has(file)) }))
+    .filter((phase) => phase.files.length > 0);
 
-  Readable.from(events(run, phases)).compose(new Spec()).pipe(process.stdout);
+  Readable.from(events(run, phases, lacking))
+    .compose(new Spec())
+    .pipe(process.stdout);
+}
+
+/** The program that all of a file's tests need, when it says so in its first line and has none. */
+function lackedBy(file) {
+  const name = /^\/\/ Needs (\S+): /.exec(readFileSync(file, 'utf8'))?.[1];
+  if (name === undefined) return null;
+  const directories = `${process.env.PATH}:/usr/sbin:/sbin`.split(':');
+  return directories.some((directory) => existsSync(`${directory}/${name}`)) ? null : name;
 }
 
 /** Files that measure time or memory say so in their first line and have the machine to themselves. */
@@ -61,7 +75,7 @@ function runsAlone(file) {
 }
 
 /** The phases' events as if from one run: sums last, and before them what was skipped, and why. */
-async function* events(run, phases) {
+async function* events(run, phases, lacking) {
   const sums = new Map();
   const skipped = [];
   for (const { files, concurrency } of phases) {
@@ -85,6 +99,8 @@ async function* events(run, phases) {
     yield diagnostic(`skipped: ${file?.slice(root.length)}: ${name}: ${reason}`);
     if (skip === true) process.exitCode = 1;
   }
+  for (const [file, name] of lacking)
+    yield diagnostic(`skipped: ${file}: ${name} is not installed`);
   if (!isLong) {
     yield diagnostic('shortened: SLUICE_LONG=1 kills workers 100 times, reloads 1,000 times, and');
     yield diagnostic('  gives TLS peers, scanners and fuzzers all that they have');

@@ -213,6 +213,13 @@ const samples: Record<keyof typeof rules, { bad: Sample[]; good: Sample[] }> = {
       ['src/http/a.ts', 'const n = Number(text); // not parseInt('],
     ],
   },
+  needsOpenssl: {
+    bad: [['test/a.test.ts', "import { Authority } from './support/authority.ts';"]],
+    good: [
+      ['test/a.test.ts', "// Needs openssl: why\nimport { A } from './support/authority.ts';"],
+      ['test/support/a.ts', "import { Authority } from './authority.ts';"],
+    ],
+  },
   fileNames: {
     bad: [
       ['src/http/fieldNames.ts', ''],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import {
   chmodSync,
   mkdtempSync,
@@ -14,11 +14,14 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { UsageError } from '../base/errors.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
+import { makeSelfSignedCertificate } from '../tls/self-signed.ts';
 import { type Command, parseCommandLine } from './command-line.ts';
 import { loadConfiguration } from './load.ts';
 import { optionTable } from './option-table.ts';
 import type { SluiceOptions } from './options.ts';
 import { resolveOptions } from './resolve.ts';
+
+const DAY_MS = 86_400_000;
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
 test.after(() => rmSync(directory, { recursive: true }));
@@ -29,12 +32,11 @@ function file(name: string, text: string): string {
   return path;
 }
 
-function makePair(name: string): { cert: string; key: string } {
-  const cert = join(directory, `${name}.pem`);
-  const key = join(directory, `${name}.key`);
-  const words = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=a';
-  execFileSync('openssl', [...words.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  return { cert, key };
+/** `leftMs` is how much of its time a certificate still has; at most 397 days. */
+function makePair(name: string, leftMs = 100 * DAY_MS): { cert: string; key: string } {
+  const nowMs = Date.now() - 397 * DAY_MS + leftMs;
+  const { certificatePem, keyPem } = makeSelfSignedCertificate({ names: ['a'], nowMs });
+  return { cert: file(`${name}.pem`, certificatePem), key: file(`${name}.key`, keyPem) };
 }
 
 const warnings: string[] = [];
@@ -260,9 +262,9 @@ test('certificate and key must be readable PEM, and belong together', async () =
   await refused(`--cert ${text} --key ${one.key}`, /--cert .*: not a PEM file/);
   await refused(`--cert ${one.key} --key ${one.key}`, /--cert .*: holds no certificate/);
   await refused(`--cert ${one.cert} --key ${one.cert}`, /--key .*: holds no private key/);
-  const locked = join(directory, 'locked.key');
-  const words = ['pkey', '-in', one.key, '-aes128', '-passout', 'pass:x', '-out', locked];
-  execFileSync('openssl', words);
+  const form = { type: 'pkcs8', format: 'pem', cipher: 'aes-128-cbc', passphrase: 'x' } as const;
+  const unlocked = createPrivateKey(readFileSync(one.key));
+  const locked = file('locked.key', unlocked.export(form) as string);
   await refused(`--cert ${one.cert} --key ${locked}`, /--key .*: the key has a passphrase/);
 });
 
@@ -322,7 +324,7 @@ test('the self-signed certificate is made once, for its owner only', async () =>
   const third = await resolve(https);
   assert.notDeepEqual(pairOf(third), pairOf(first));
   assert.deepEqual(pairOf(await resolve(https)), pairOf(third));
-  const expiring = makePair('expiring');
+  const expiring = makePair('expiring', 2 * DAY_MS);
   const pems = [expiring.key, expiring.cert].map((path) => readFileSync(path, 'utf8'));
   writeFileSync(kept, pems.join(''));
   const fourth = await resolve(https);

@@ -1,3 +1,4 @@
+// Needs openssl: it makes the certificates.
 import assert from 'node:assert/strict';
 import { copyFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

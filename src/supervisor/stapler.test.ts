@@ -1,3 +1,4 @@
+// Needs openssl: it makes the certificates.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setImmediate } from 'node:timers/promises';

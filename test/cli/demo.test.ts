@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { unlessInstalled } from '../support/programs.ts';
 import { launcher, repository, runSluice, startProgram, watch } from './sluice-process.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
@@ -24,7 +25,9 @@ function shell(command: string): string {
   return execFileSync('sh', ['-c', command], { encoding: 'utf8', timeout: 30_000 });
 }
 
-test('the demo prints three commands that work, and ends cleanly on Ctrl-C', async () => {
+test('the demo prints three commands that work, and ends cleanly on Ctrl-C', {
+  skip: unlessInstalled('curl') || unlessInstalled('openssl'),
+}, async () => {
   await using demo = startProgram(launcher, ['demo', ...anyPorts], { environment });
   await demo.until(/^3\. .*\n\n.*\n/m);
   const text = demo.stdout();

@@ -1,3 +1,4 @@
+// Needs openssl: it makes the certificates.
 /** Each key of the configuration file reaches the options that workers get. */
 import assert from 'node:assert/strict';
 import { copyFileSync, writeFileSync } from 'node:fs';

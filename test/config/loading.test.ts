@@ -11,6 +11,7 @@ import { loadConfiguration } from '../../src/config/load.ts';
 import type { SluiceOptions } from '../../src/config/options.ts';
 import { configurationSchema } from '../../src/config/schema/configuration.ts';
 import { exampleSite } from '../support/example-site.ts';
+import { unlessInstalled } from '../support/programs.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const directory = temporaryDirectory();
@@ -47,7 +48,9 @@ async function mistakes(text: string, words = ''): Promise<string[]> {
   }
 }
 
-test('the example of a whole file has no mistake, and a check of it writes nothing', async () => {
+test('the example of a whole file has no mistake, and a check of it writes nothing', {
+  skip: unlessInstalled('openssl'),
+}, async () => {
   const site = exampleSite();
   const before = readdirSync(site.directory);
   const options = await load(site.text, '', site.directory);

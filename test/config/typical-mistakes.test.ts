@@ -1,3 +1,4 @@
+// Needs openssl: it makes the certificates.
 /**
  * Mistakes that people make who come from nginx, HAProxy, Varnish or Traffic Server, or write YAML
  * seldom. Each is told with its place, its key, and something to write.

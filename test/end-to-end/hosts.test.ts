@@ -1,3 +1,4 @@
+// Needs openssl: it makes the certificates.
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';

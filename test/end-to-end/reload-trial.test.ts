@@ -1,3 +1,4 @@
+// Needs openssl: it makes the certificates.
 /** What a trial looks at besides failed requests, which reload.test.ts shows. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';

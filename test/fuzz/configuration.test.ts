@@ -1,3 +1,4 @@
+// Needs openssl: it makes the certificates.
 // Invariant: whatever a configuration file holds, loading it gives options or mistakes whose places
 // are in the file; nothing else is thrown, and nothing hangs.
 import assert from 'node:assert/strict';

@@ -1,3 +1,4 @@
+// Needs openssl: it makes the certificates.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { liveNativeCounts } from '../../src/native/counters.ts';

@@ -184,6 +184,19 @@ export const bannedCalls: Rule = (file) => {
   );
 };
 
+/** A machine without the openssl command skips tests, with that reason; none fails for it. */
+export const needsOpenssl: Rule = (file) => {
+  if (!file.path.endsWith('.test.ts')) return [];
+  const makers = /(?:support\/(?:authority|example-site|s-client)|openssl-command)\.ts$/;
+  const isSaid = /^\/\/ Needs openssl: |unlessInstalled\('openssl'\)|makeCertificate\.skip/;
+  if (isSaid.test(file.text)) return [];
+  return file.imports
+    .filter((specifier) => makers.test(specifier))
+    .map(
+      (specifier) => `${file.path}: ${specifier} needs openssl: skip without it, see test/run.mjs`,
+    );
+};
+
 export const fileNames: Rule = (file) => {
   const name = posix.basename(file.path);
   if (!/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test)?\.(?:ts|js|mjs)$/.test(name)) {
@@ -246,5 +259,6 @@ export const rules = {
   erasableSyntax,
   bannedCalls,
   fileNames,
+  needsOpenssl,
   hostPaths,
 } satisfies Record<string, Rule>;

@@ -3,15 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-export function hasCommand(name: string): boolean {
-  try {
-    execFileSync(name, ['--help'], { stdio: 'ignore' });
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
-  }
-}
+import { unlessInstalled } from '../support/programs.ts';
 
 const keyArguments = {
   rsa: ['rsa:2048'],
@@ -42,4 +34,4 @@ export function makeCertificate(kind: keyof typeof keyArguments): {
 }
 
 /** The reason to skip a test that needs it, or false. */
-makeCertificate.skip = hasCommand('openssl') ? false : 'openssl is not installed';
+makeCertificate.skip = unlessInstalled('openssl');

@@ -9,15 +9,15 @@ import tls from 'node:tls';
 import { systemClock } from '../../src/base/clock.ts';
 import { NativeBuffer } from '../../src/native/memory.ts';
 import type { ServerContext, ServerContextOptions } from '../../src/tls/server-context.ts';
+import { unlessInstalled } from '../support/programs.ts';
 import { hasSession, sClient, sessionFile } from '../support/s-client.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
-import { hasCommand } from './openssl-command.ts';
 import { certificate, clientContext, liveHandles, Side, serverContext } from './wire.ts';
 
 /** Other people's TLS over real sockets: the engine behind a small pump. */
-const openssl = { skip: hasCommand('openssl') ? false : 'openssl is not installed' };
-const gnutls = { skip: hasCommand('gnutls-cli') ? false : 'gnutls-cli is not installed' };
+const openssl = { skip: unlessInstalled('openssl') };
+const gnutls = { skip: unlessInstalled('gnutls-cli') };
 
 const buffer = NativeBuffer.allocate(1 << 16);
 

@@ -1,3 +1,4 @@
+// Needs openssl: it makes the certificates.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
