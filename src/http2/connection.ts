@@ -412,8 +412,7 @@ export class Connection {
     if (this.#blocks.openStreamId !== 0 && type !== FrameType.CONTINUATION) {
       return this.fail(ErrorCode.PROTOCOL_ERROR, 'another frame inside a field block');
     }
-    const isSettings = type === FrameType.SETTINGS && (flags & Flag.ACK) === 0;
-    if (!isSettings && !this.#control.hasPeerSettings) {
+    if (!this.#control.hasPeerSettings && !this.#control.mayBeFirst(type, flags)) {
       return this.fail(ErrorCode.PROTOCOL_ERROR, 'the first frame is not SETTINGS');
     }
     switch (type) {

@@ -29,6 +29,14 @@ export class ControlFrames {
     this.#connection.writer.ping(pingPayload, 0, false);
   }
 
+  /**
+   * RFC 9113 §3.4: the peer's preface ends with a SETTINGS frame, which may be empty. Some clients
+   * write theirs, sent early above all, with the ACK flag: it says as much as an empty one.
+   */
+  mayBeFirst(type: number, flags: number): boolean {
+    return type === FrameType.SETTINGS && (this.#isServer || (flags & Flag.ACK) === 0);
+  }
+
   onFrame(
     type: number,
     flags: number,
@@ -68,6 +76,11 @@ export class ControlFrames {
     if (streamId !== 0) return this.#protocolError('SETTINGS on a stream');
     if ((flags & Flag.ACK) !== 0) {
       if (start !== end) return this.#wrongLength('SETTINGS');
+      if (!this.hasPeerSettings) {
+        // Whoever writes it before reading anything acknowledges nothing.
+        this.hasPeerSettings = true;
+        return connection.spend('settings');
+      }
       if (this.hasSettingsAck) return connection.spend('settings');
       this.hasSettingsAck = true;
       return true;

@@ -10,7 +10,7 @@ import {
   type Vector,
 } from '../vectors/http2/conformance.ts';
 import { echo, prepared, type RecordedRequest, ServerUnderTest } from './server-under-test.ts';
-import { get, settings, windowUpdate } from './wire.ts';
+import { ACK, frame, get, settings, TYPE, windowUpdate } from './wire.ts';
 
 function answer(request: RecordedRequest): void {
   if (request.head.contentLength !== 0) echo(request);
@@ -91,6 +91,18 @@ describe('HTTP/2 connection preface (RFC 9113 §3.4)', () => {
     );
     assert.equal(server.told().at(-1), 'GOAWAY 0 PROTOCOL_ERROR');
   });
+});
+
+test('a client may write the empty SETTINGS of its preface with the ACK flag (RFC 9113 §3.4)', () => {
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  const server = new ServerUnderTest({ onRequest: answer });
+  server.receive(preface, frame(TYPE.SETTINGS, ACK, 0), get(1));
+  assert.deepEqual(server.told().slice(-2), ['HEADERS 1 200', 'DATA 1 5 END_STREAM']);
+  // It has not seen ours, so that it acknowledges nothing.
+  assert.ok(!server.connection.connection.hasSettingsAck);
+  const other = new ServerUnderTest({ onRequest: answer });
+  other.receive(preface, frame(TYPE.SETTINGS, ACK, 0, Buffer.of(0)));
+  assert.equal(other.told().at(-1), 'GOAWAY 0 FRAME_SIZE_ERROR');
 });
 
 test('RFC 9113 §6.9.2: a window made negative is respected until it is positive again', () => {
