@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { MemoryContent } from '../content.ts';
+import type { MemoryContent } from '../content.ts';
 import type {
   ContentWriter,
   ListPage,
@@ -21,25 +21,18 @@ import { PART_PLACES, placeOfPart } from '../parts.ts';
 import { isSelected } from '../purge.ts';
 import { RamStore } from '../ram-store.ts';
 import { PINNED_SHARE_MAX } from '../s3-fifo.ts';
-import { loadResponse, withContent } from '../stored-response.ts';
+import { withContent } from '../stored-response.ts';
 import { sameVaryFields } from '../vary.ts';
 import { DiskFill, type FillHost, SHARED_BYTES_MAX } from './disk-fill.ts';
-import { DiskHit } from './disk-hit.ts';
 import { DiskIndex } from './disk-index.ts';
 import type { FaultListener } from './faults.ts';
 import type { IndexEntry } from './index-entry.ts';
 import { SEGMENT_BYTES_MIN, segmentBytesFor } from './limits.ts';
 import { Listing } from './listing.ts';
 import { type Purge, PurgeLog } from './purge-log.ts';
-import {
-  decodeHead,
-  encodeHead,
-  frameContent,
-  framedLength,
-  keyHash,
-  objectName,
-  unframeContent,
-} from './record.ts';
+import { Readmission } from './readmission.ts';
+import { encodeHead, frameContent, keyHash, objectName } from './record.ts';
+import { RecordReader, type Wanted } from './record-reader.ts';
 import { DIRECTORIES_BYTES, SegmentFiles } from './segment-files.ts';
 import { SegmentSpace } from './segment-space.ts';
 import { SegmentWriter } from './segment-writer.ts';
@@ -63,9 +56,6 @@ export interface DiskStoreOptions {
   readonly now?: () => number;
 }
 
-/** Content up to this length is read together with its head, and kept in RAM from there on. */
-const TOGETHER_BYTES_MAX = 262_144;
-
 /** Room in a head for saying that its content is a part: three numbers of up to 16 digits. */
 const CUT_SPARE_BYTES = 56;
 
@@ -88,6 +78,8 @@ export class DiskStore implements Store {
   readonly machineFetches: SharedFetches | null;
   readonly #writer: SegmentWriter;
   readonly #purges: PurgeLog;
+  readonly #reader: RecordReader;
+  readonly #readmission: Readmission;
   readonly #shared: SharedState;
   readonly #generations: Generations;
   readonly #now: () => number;
@@ -121,11 +113,22 @@ export class DiskStore implements Store {
       ),
       onFault: this.#onFault,
       now: this.#now,
-      readmit: (segment, names, done) => this.#readmit(segment, names, done),
+      readmit: (segment, names, done) => this.#readmission.readmit(segment, names, done),
     });
     this.space.recover((segment) => sizeOf(this.files.path(segment.id)));
     this.#writer = new SegmentWriter(this.files, this.space, this.#onFault, this.#now);
     this.#purges = new PurgeLog(this.index);
+    const octetsMax = Math.floor(this.space.segmentBytes * PINNED_SHARE_MAX);
+    this.#readmission = new Readmission(this.files, this.index, this.#writer, octetsMax);
+    this.#reader = new RecordReader({
+      files: this.files,
+      index: this.index,
+      space: this.space,
+      purges: this.#purges,
+      isRemoved: (key, times) => this.#isRemoved(key, times),
+      adopt: (wanted, response, content, entry) => this.#adopt(wanted, response, content, entry),
+      onFault: this.#onFault,
+    });
     this.machineFetches = options.isShared === true ? this.#sharedFetches() : null;
     this.#host = this.#fillHost(options.contentBytesMax ?? Math.floor(capacityBytes / 4));
     this.#timer = setInterval(() => this.followOthers(), COHERENCE_MS);
@@ -203,7 +206,7 @@ export class DiskStore implements Store {
     let left = missing.length;
     const found: StoreHit[] = [];
     for (const entry of missing) {
-      this.#load(wanted, entry, (hit) => {
+      this.#reader.read(wanted, entry, (hit) => {
         if (hit !== null) found.push(hit);
         if (--left === 0) callback(this.#merged(known, found));
       });
@@ -255,97 +258,6 @@ export class DiskStore implements Store {
   /** By another process a moment ago, so that the index may not know yet. */
   #isRemoved(key: string, { requestTimeMs }: { readonly requestTimeMs: number }): boolean {
     return this.#generations.isRemoved(key, requestTimeMs);
-  }
-
-  /** Reads what an entry points to; null when it is not there, not whole, or purged. */
-  #load(wanted: Wanted, entry: IndexEntry, callback: (hit: StoreHit | null) => void): void {
-    const together =
-      entry.contentSegment === entry.headSegment &&
-      entry.contentOffset === entry.headOffset + entry.headLength &&
-      entry.contentLength <= TOGETHER_BYTES_MAX;
-    const length = entry.headLength + (together ? framedLength(entry.contentLength) : 0);
-    this.files.read(entry.headSegment, entry.headOffset, length, (bytes) => {
-      if (this.#closed) {
-        callback(null);
-        return;
-      }
-      const hit = bytes === null ? null : this.#decode(wanted, entry, bytes, together);
-      if (hit === null) this.#drop(entry, bytes === null ? 'missing' : 'damaged');
-      if (hit === null || hit === 'purged') callback(null);
-      else if (together || entry.contentLength > TOGETHER_BYTES_MAX) callback(hit);
-      else this.#loadContent(wanted, entry, hit, callback);
-    });
-  }
-
-  /** Short content whose head was renewed lies apart from it. */
-  #loadContent(
-    wanted: Wanted,
-    entry: IndexEntry,
-    hit: StoreHit,
-    callback: (hit: StoreHit | null) => void,
-  ): void {
-    const { contentSegment, contentOffset, contentLength, seed } = entry;
-    this.files.read(contentSegment, contentOffset, framedLength(contentLength), (bytes) => {
-      const content = bytes === null ? undefined : unframeContent(bytes, contentLength, seed);
-      if (content === undefined || this.#closed) {
-        this.#drop(entry, bytes === null ? 'missing' : 'damaged');
-        callback(null);
-        return;
-      }
-      callback(this.#adopt(wanted, hit.response, MemoryContent.of(content), entry) ?? hit);
-    });
-  }
-
-  #decode(
-    wanted: Wanted,
-    entry: IndexEntry,
-    bytes: Buffer,
-    together: boolean,
-  ): StoreHit | 'purged' | null {
-    const { key } = wanted;
-    const head = decodeHead(bytes);
-    if (head === undefined || head.seed !== entry.seed) return null;
-    // Two keys with one hash: 2^64 attempts away, but then it is not ours.
-    if (head.key !== key) return 'purged';
-    const judgement = this.#purges.judge(entry.purgeSequence, key, head.facts.fields);
-    if (judgement.kind === 'purged' || this.#isRemoved(key, head.facts)) {
-      void this.index.removeIfSame(entry);
-      return 'purged';
-    }
-    const markedStaleMs = judgement.kind === 'stale' ? judgement.sinceMs : entry.markedStaleMs;
-    const facts = { ...head.facts, markedStaleMs };
-    const { contentLength } = entry;
-    const response = loadResponse(
-      facts,
-      head.varyFields,
-      contentLength,
-      head.partial,
-      head.decided,
-    );
-    this.space.noteUse(entry.contentSegment, entry.name);
-    if (!together) return this.#diskHit(response, entry);
-    const content = unframeContent(bytes.subarray(entry.headLength), contentLength, entry.seed);
-    if (content === undefined) return null;
-    const adopted = this.#adopt(wanted, response, MemoryContent.of(content), entry);
-    return adopted ?? this.#diskHit(response, entry);
-  }
-
-  #diskHit(response: StoredResponse, entry: IndexEntry): DiskHit {
-    return new DiskHit(response, entry, this.files, (damaged) => this.#drop(damaged, 'damaged'));
-  }
-
-  /** Forgets an entry whose record cannot be used; tells unless it was evicted meanwhile. */
-  #drop(entry: IndexEntry, what: 'missing' | 'damaged'): void {
-    if (this.#closed) return;
-    this.index.refresh();
-    const evicted =
-      this.index.segment(entry.headSegment) === undefined ||
-      this.index.segment(entry.contentSegment) === undefined;
-    if (!evicted) {
-      const message = `a record in segment ${entry.contentSegment} is ${what}; it counts as a miss`;
-      this.#onFault({ code: 'cache-content-damaged', message });
-    }
-    void this.index.removeIfSame(entry);
   }
 
   // ------------------------------------------------------------------ storing
@@ -508,7 +420,7 @@ export class DiskStore implements Store {
       markedStaleMs: 0,
       pinnedUntilMs: response.pinnedUntilMs,
     };
-    const hit = inMemory ?? this.#diskHit(response, updated);
+    const hit = inMemory ?? this.#reader.hitOf(response, updated);
     const place = this.#writer.append(head, (error) => {
       if (error !== null || place === undefined || this.#closed || !this.#isStill(entry)) {
         this.#noteListed(key, hit);
@@ -610,63 +522,6 @@ export class DiskStore implements Store {
     this.machineFetches?.keepAlive();
   }
 
-  // ------------------------------------------------------------------ eviction
-
-  /** Writes the responses of a segment that are pinned or were used anew, before it goes. */
-  #readmit(segment: number, names: readonly string[], done: () => void): void {
-    let left = Math.floor(this.space.segmentBytes * PINNED_SHARE_MAX);
-    const next = (i: number): void => {
-      const name = names[i];
-      if (name === undefined || this.#closed || left <= 0) {
-        done();
-        return;
-      }
-      const entry = this.index.entry(Buffer.from(name, 'hex'));
-      const movable =
-        entry !== undefined &&
-        entry.contentSegment === segment &&
-        entry.contentLength <= SHARED_BYTES_MAX;
-      if (!movable) {
-        next(i + 1);
-        return;
-      }
-      left -= entry.contentLength;
-      this.#move(entry, () => setImmediate(() => next(i + 1)));
-    };
-    next(0);
-  }
-
-  /** Copies head and content, octet for octet, to the active segment. */
-  #move(entry: IndexEntry, done: () => void): void {
-    this.files.read(entry.headSegment, entry.headOffset, entry.headLength, (headBytes) => {
-      if (headBytes === null) {
-        done();
-        return;
-      }
-      const head = Buffer.from(headBytes);
-      const length = framedLength(entry.contentLength);
-      this.files.read(entry.contentSegment, entry.contentOffset, length, (content) => {
-        if (content === null || this.#closed) {
-          done();
-          return;
-        }
-        const place = this.#writer.append(Buffer.concat([head, content]), (error) => {
-          if (error === null && place !== undefined && !this.#closed) {
-            void this.index.put({
-              ...entry,
-              headSegment: place.segment,
-              headOffset: place.offset,
-              contentSegment: place.segment,
-              contentOffset: place.offset + head.length,
-            });
-          }
-          done();
-        });
-        if (place === undefined) done();
-      });
-    });
-  }
-
   // ------------------------------------------------------------------ end
 
   /** Resolves when everything is written and the index is closed. */
@@ -677,6 +532,8 @@ export class DiskStore implements Store {
     for (const fill of [...this.#fills]) fill.abort();
     await this.flushed();
     this.#closed = true;
+    this.#reader.close();
+    this.#readmission.close();
     this.#writer.close();
     this.space.close();
     this.files.close();
@@ -698,12 +555,6 @@ export class DiskStore implements Store {
   [Symbol.dispose](): void {
     void this.close();
   }
-}
-
-/** A key that is looked up, and what its counter of changes said before the index was read. */
-interface Wanted {
-  readonly key: string;
-  readonly changes: number;
 }
 
 /** What a fill has for whoever lists it. */
