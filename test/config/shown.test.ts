@@ -1,76 +1,130 @@
-/**
- * Each key of the configuration is used by a test of what it does, besides the tests of this folder
- * that only read it: a new key without one is found out here.
- */
+/** Of each key of the configuration it is known which test shows what it does. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import test from 'node:test';
+import { existsSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { ValueSchema } from '../../src/config/document/keywords.ts';
 import { allKeys } from '../../src/config/keys.ts';
 import { configurationSchema } from '../../src/config/schema/configuration.ts';
+import { whereShown } from './where-shown.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const keys = allKeys({ path: '', schema: configurationSchema });
+const paths = keys.map(({ path }) => path);
 
-/** Tests that only read or list keys. */
-const readersOnly = /^(?:src\/config|test\/config|test\/docs|test\/cli\/(?:check|reference))/;
-
-/** Of keys whose tests use the part of the program that the option goes to, by its words. */
-const otherWords: Record<string, string> = {
-  'capsule-addresses': 'addresses: true',
-  'capsule-early-data-digest': 'digestsEarlyData',
-  'recorder.early-data-digest': 'digestsEarlyData',
-  'fuse-deaths': 'deathsMax:',
-  'fuse-window': 'windowMs',
-  'fuse-webhook': 'webhook',
-  'admin.token-file': '--admin-token-file',
-  'listeners[].fast-open': 'fast-open',
-  'hosts[].tls.client-certificates.chain-field': 'Client-Cert-Chain',
-  'hosts[].tls.ocsp-stapling': 'ocspStapling',
-  'hosts[].tls.certificate-compression': 'certificateCompression',
-  'features.certificate-compression': 'certificateCompression',
-  'features.ocsp-stapling': "'ocsp-stapling': false",
-  'hosts[].early-data.in-flight-max': 'in-flight-max',
-  'tls.ticket-lifetime': 'ticketLifetime',
-  'origins.*.slow-start': 'slowStartMs',
-  'origins.*.passive-health.on-5xx': 'on5xx',
-  'origins.*.tls.danger-skip-verification': '--danger-skip-origin-verification',
-  'features.handshake-metrics': "without('handshake-metrics'",
-  'features.failure-capsules': 'failure-capsules=off',
-  'features.session-tickets': "without('session-tickets'",
-};
-
-const texts = ['src', 'test']
-  .flatMap((top) =>
-    readdirSync(`${root}${top}`, { recursive: true }).map((path) => `${top}/${path}`),
-  )
-  .filter((path) => path.endsWith('.test.ts') && !readersOnly.test(path))
-  .map((path) => readFileSync(`${root}${path}`, 'utf8'));
-
-/** As a flag, as a key of a file, or as the option that comes of it, with a unit perhaps. */
-function wordsOf(path: string): RegExp {
-  const other = otherWords[path];
-  if (other !== undefined) return new RegExp(RegExp.escape(other));
-  const name = path.split('.').at(-1)!.replace('[]', '');
-  const option = name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-  const escaped = RegExp.escape(name);
-  const units = '(?:Ms|Bytes|Max|Min)?';
-  return new RegExp(`--${escaped}\\b|['"{ ,]${escaped}['"]?:|\\b${option}${units}\\b\\s*[:,}]`);
+/** Only has other keys; one that can be written otherwise, too, has an effect of its own. */
+function isContainer(path: string, schema: ValueSchema): boolean {
+  const hasKeys = paths.some((one) => one.startsWith(`${path}.`) || one.startsWith(`${path}[].`));
+  const forms = schema.anyOf ?? [schema];
+  return hasKeys && forms.every(({ type }) => type === 'object' || type === 'array');
 }
 
-const keys = allKeys({ path: '', schema: configurationSchema }).map(({ path }) => path);
+const rows = Object.entries(whereShown).flatMap(([file, titles]) =>
+  Object.entries(titles).flatMap(([title, entries]) =>
+    entries.map((entry) => {
+      const [path = '', word = nameOf(path)] = entry.split(' as ');
+      return { path, word, file, title };
+    }),
+  ),
+);
 
-for (const path of keys) {
-  // `headers.*` is any name: that of the map is looked for.
-  if (path.endsWith('*')) continue;
-  test(`a test shows what ${path} does`, () => {
-    const words = wordsOf(path);
-    assert.ok(
-      texts.some((text) => words.test(text)),
-      `no test of what it does has ${words}`,
-    );
+/** The last part of the path that is not of the user's choice. */
+function nameOf(path: string): string {
+  return path
+    .replace(/[.-]\*$/, '')
+    .split('.')
+    .at(-1)!
+    .replace('[]', '');
+}
+
+/** Alone, or as a flag: not as a part of another word. */
+function hasWord(text: string, word: string): boolean {
+  return new RegExp(`(?<!\\w|(?<!-)-)${RegExp.escape(word)}(?![\\w-])`).test(text);
+}
+
+/** Keys that still want a test. */
+const awaited: readonly string[] = [
+  'fleet.redis',
+  'fleet.timeout',
+  'cache-memory',
+  'capsule-addresses',
+  'capsule-early-data-digest',
+  'debugger',
+  'fuses',
+  'fuses.enabled',
+  'fuses.deaths',
+  'fuses.window',
+  'fuses.webhook',
+  'fuse-deaths',
+  'fuse-window',
+  'fuse-webhook',
+  'error-log.format',
+  'error-log.levels.admin',
+  'error-log.levels.config',
+  'error-log.levels.fleet',
+  'error-log.levels.fuses',
+  'error-log.levels.logs',
+  'error-log.levels.origins',
+  'error-log.levels.proxy',
+  'error-log.levels.recorder',
+  'error-log.levels.reload',
+  'error-log.levels.supervisor',
+  'error-log.levels.tls',
+  'error-log.levels.upgrade',
+  'error-log.levels.worker',
+  'error-log.rotate.size',
+  'error-log.rotate.every',
+  'error-log.rotate.keep',
+  'error-log.rotate.gzip',
+  'admin.address',
+  'admin.token-file',
+  'listeners[].http2-cleartext',
+  'listeners[].proxy-protocol.accept',
+  'listeners[].proxy-protocol.from',
+  'hosts[].tls.client-certificates.field',
+  'hosts[].tls.client-certificates.chain-field',
+  'hosts[].early-data.enabled',
+  'tls.ticket-key-file',
+  'tls.ticket-lifetime',
+  'origins.*.retries.budget-min',
+  'origins.*.tls.danger-skip-verification',
+  'routes[].match.scheme',
+  'cache.size',
+  'cache.memory',
+  'cache.directory',
+  'cache.purge-from',
+  'logs[].rotate.keep',
+  'features.handshake-failures',
+  'features.handshake-log',
+  'features.certificate-compression',
+  'features.key-log',
+  'recorder.addresses',
+  'recorder.early-data-digest',
+  'recorder.watchdog',
+  'recorder.debugger',
+];
+
+test('for each key there is a test that shows what it does', () => {
+  const shown = new Set(rows.map(({ path }) => path));
+  const missing = keys.filter(({ path, schema }) => !shown.has(path) && !isContainer(path, schema));
+  const names = missing.map(({ path }) => path);
+  assert.deepEqual(names, awaited, 'write one, and a line in where-shown.ts');
+});
+
+test('a key is shown once', () => {
+  assert.deepEqual(
+    rows.map(({ path }) => path).toSorted(),
+    [...new Set(rows.map(({ path }) => path))].toSorted(),
+  );
+});
+
+for (const { path, word, file, title } of rows) {
+  test(`what ${path} does is shown by ${file}: ${title}`, () => {
+    assert.ok(paths.includes(path), 'there is no such key');
+    assert.ok(existsSync(`${root}${file}`), 'there is no such file');
+    const text = readFileSync(`${root}${file}`, 'utf8');
+    const begins = ["'", '"', '`'].some((quote) => text.includes(`test(${quote}${title}`));
+    assert.ok(begins, 'there is no test with this title');
+    assert.ok(hasWord(text, word), `there is no ${word} in it`);
   });
 }
-
-test('other words are for keys that there are', () => {
-  for (const path of Object.keys(otherWords)) assert.ok(keys.includes(path), path);
-});

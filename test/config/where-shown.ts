@@ -1,0 +1,441 @@
+/**
+ * Where the effect of each key is shown: by file and by the title of the test, or by what the title
+ * begins with. `key as word`: what the test has in the place of the key's name, an option or a flag.
+ */
+export const whereShown: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'src/proxy/routing/compression.test.ts': {
+    'only content that gains by it, and that nobody forbids to transform, is compressed': [
+      'routes[].compression.min-size as minBytes',
+    ],
+  },
+  'src/proxy/upstream/balance.test.ts': {
+    'consistent hashing: no server gets more than its bound, and the rest goes one way': [
+      'origins.*.balance.consistent-hash.load-factor as nextByHash(all, key, 1.25)',
+    ],
+  },
+  'src/proxy/upstream/circuit-breaker.test.ts': {
+    'failures of different windows do not add up': ['origins.*.circuit-breaker.window as windowMs'],
+    'after its time so many requests try as are set, and close it when all succeed': [
+      'origins.*.circuit-breaker.open as openMs',
+      'origins.*.circuit-breaker.trials',
+    ],
+  },
+  'src/proxy/upstream/endpoint.test.ts': {
+    'each ejection lasts longer than the one before, up to ejection-max': [
+      'origins.*.passive-health.ejection-max',
+    ],
+    'slow start: a tenth at first, then in proportion to time, then all of the weight': [
+      'origins.*.slow-start as startSlowly',
+    ],
+  },
+  'src/supervisor/certificate-keeper.test.ts': {
+    'the status is asked for where stapling is on, and of nobody where it is off': [
+      'hosts[].tls.ocsp-stapling as ocspStapling',
+    ],
+  },
+  'src/supervisor/log-rotation.test.ts': {
+    'a file is moved away when its time is over, once, and not when it is empty': [
+      'logs[].rotate.every as everyMs',
+    ],
+    'old files but the latest are compressed': ['logs[].rotate.gzip'],
+  },
+  'src/supervisor/ticket-keeper.test.ts': {
+    'that sluice makes itself allow early data at once, and turn by the schedule': [
+      'tls.ticket-rotation as ticketRotationMs',
+    ],
+  },
+  'src/telemetry/log-filter.test.ts': {
+    '${JSON.stringify(filter)} takes what it names and leaves': [
+      'logs[].filter.host as hosts',
+      'logs[].filter.path-prefix as pathPrefix',
+      'logs[].filter.method as methods',
+      'logs[].filter.slower-than as slowerThanMs',
+      'logs[].filter.cache',
+    ],
+  },
+  'src/worker/tls.test.ts': {
+    'without the feature ocsp-stapling certificates are sent without their status': [
+      'features.ocsp-stapling',
+    ],
+  },
+  'test/cache/disk-store.test.ts': {
+    'what is pinned outlives others, within a quarter of the room, until its time': [
+      'routes[].cache.pin as pinMs',
+    ],
+  },
+  'test/end-to-end/caching-control.test.ts': {
+    'PURGE ': ['purge-from'],
+  },
+  'test/end-to-end/caching-on-disk.test.ts': {
+    'what was stored is a hit after a restart, whatever its size': ['cache-dir'],
+  },
+  'test/end-to-end/caching-races.test.ts': {
+    'who leaves a response too large to keep does not break it off for others': ['cache-size'],
+  },
+  'test/end-to-end/caching-rules.test.ts': {
+    'fields and cookies of the key tell responses apart, and go together': [
+      'routes[].cache.key.fields',
+      'routes[].cache.key.cookies',
+    ],
+  },
+  'test/end-to-end/compression.test.ts': {
+    'the client’s weights decide, and the configured order among equals': ['routes[].compression'],
+    'what must not or need not be compressed is left as it is': [
+      'routes[].compression.encodings',
+      'routes[].compression.types',
+    ],
+  },
+  'test/end-to-end/connect.test.ts': {
+    'curl reaches a server through a tunnel, over TLS to us and without': ['connect.to'],
+    'no tunnel leads to ': ['connect.ports'],
+    'without the section CONNECT gets 405, and from elsewhere 403': ['connect.from'],
+  },
+  'test/end-to-end/connections.test.ts': {
+    'a ${scheme} connection carries 100 requests': ['https'],
+  },
+  'test/end-to-end/crash.test.ts': {
+    'an observer that crashes workers is found and switched off while traffic goes on': [
+      'danger-module as dangerFlags',
+      'capsule-dir',
+    ],
+    'a worker that hangs is ended and replaced, and its capsule says where it stands': ['watchdog'],
+    'a capsule has the file as written, comments and all, without its secrets': [
+      'recorder.directory as recorder: { directory',
+      'features.danger-* as features: { ${OBSERVER}: on }',
+    ],
+  },
+  'test/end-to-end/early-data-limits.test.ts': {
+    'tickets permit as much early data as their host takes': ['hosts[].early-data.max-size'],
+    'early data of open handshakes is bounded; beyond it they go on without': [
+      'tls.early-data-in-flight-max',
+    ],
+  },
+  'test/end-to-end/early-data.test.ts': {
+    'with early data off a client that offers it loses nothing but time': [
+      'early-data as earlyData',
+    ],
+  },
+  'test/end-to-end/error-log.test.ts': {
+    'the error log is a file of JSON lines, which another program may move away': [
+      'error-log',
+      'error-log-format',
+    ],
+    'flags say how urgent an event must be, of one subsystem and of all others': ['log-level'],
+    'a reload brings other levels and another file': [
+      'error-log.target',
+      'error-log.level',
+      'error-log.levels.cache',
+    ],
+    'a request is counted and logged by the name of its route': ['routes[].name'],
+  },
+  'test/end-to-end/fast-open.test.ts': {
+    'with fast-open a returning client’s request comes with its first packet': [
+      'listeners[].fast-open',
+    ],
+  },
+  'test/end-to-end/features.test.ts': {
+    'without alpn-h2 clients get HTTP/1.1': ['feature', 'features.alpn-h2'],
+    'without session-tickets nothing is resumed': ['features.session-tickets'],
+    'without early-data it is skipped': ['features.early-data'],
+    'an observer that is switched off sees nothing': ['features.handshake-metrics', 'features.ja4'],
+  },
+  'test/end-to-end/handshake-options.test.ts': {
+    'tickets-per-handshake: a client gets ': ['tls.tickets-per-handshake'],
+    'failure-capsules: ': ['features.failure-capsules'],
+  },
+  'test/end-to-end/handshake-sums.test.ts': {
+    'every handshake of every kind is counted exactly once, and has one line': [
+      'handshake-log',
+      'handshake-log-scope',
+    ],
+  },
+  'test/end-to-end/hosts.test.ts': {
+    'have certificates of their own, by name and by wildcard': [
+      'hosts[].names',
+      'hosts[].certificates[].cert',
+      'hosts[].certificates[].key',
+    ],
+    'have versions of TLS of their own': ['hosts[].tls.min-version'],
+    'are required where a host says so': ['hosts[].tls.client-certificates.mode'],
+    'are told to the origin, and a client’s own such field is not': [
+      'hosts[].tls.client-certificates.ca',
+      'hosts[].tls.client-certificates.subject-field',
+    ],
+    'goes on, or is answered 425': [
+      'hosts[].early-data.methods',
+      'hosts[].early-data.query',
+      'hosts[].early-data.refused-paths',
+      'hosts[].early-data.otherwise',
+    ],
+    'is not accepted where it is off, and the client is served all the same': [
+      'hosts[].early-data',
+    ],
+    'the key log has a line for every secret, for its owner alone': ['tls.key-log'],
+  },
+  'test/end-to-end/http2-cleartext.test.ts': {
+    'curl speaks HTTP/2 without TLS by prior knowledge, and HTTP/1.1 beside it': [
+      'http2-cleartext',
+    ],
+  },
+  'test/end-to-end/http2.test.ts': {
+    'a client that offers h2 gets it, and the log says so': ['log-format'],
+    'with an issued certificate, hosts that it does not name get 421': ['cert', 'key'],
+  },
+  'test/end-to-end/life.test.ts': {
+    'every worker gets connections': ['workers'],
+  },
+  'test/end-to-end/location.test.ts': {
+    'redirects of an origin behind a prefix work for its clients, also from the cache': [
+      'routes[].rewrite.map-location',
+    ],
+  },
+  'test/end-to-end/logs.test.ts': {
+    'each log has the lines that it wants in the form that it wants': [
+      'logs[].target',
+      'logs[].format',
+      'logs[].fields',
+      'logs[].filter.status',
+      'logs[].sample',
+    ],
+    'files are rotated while workers write, and no line is lost': ['logs[].rotate.size'],
+    'a log of handshakes is one of the section, and flags add theirs': ['logs[].of'],
+  },
+  'test/end-to-end/operator-commands.test.ts': {
+    'a token guards the endpoint on TCP, but for health and metrics': ['admin-token-file'],
+  },
+  'test/end-to-end/origin-tls.test.ts': {
+    '--origin-ca names who vouches for it': ['origin-ca'],
+    '--danger-skip-origin-verification talks to anyone': ['danger-skip-origin-verification'],
+  },
+  'test/end-to-end/origins-section.test.ts': {
+    'servers get requests by their weight': [
+      'origins.*.servers[].url',
+      'origins.*.servers[].weight',
+    ],
+    'a backup is asked only when no other server can be': ['origins.*.servers[].backup'],
+    'what is hashed by a field goes to one server for one value': [
+      'origins.*.balance.consistent-hash.hash-on',
+    ],
+    'a server that is gone costs no request, unless retries are forbidden': [
+      'origins.*.retries.attempts',
+    ],
+    'a server that has failed as often as is allowed is left out': [
+      'origins.*.passive-health.failures',
+    ],
+    'an origin that says nothing in time is answered for with 504': ['origins.*.timeouts.response'],
+    'more requests than a group takes get 503': ['origins.*.requests-max'],
+  },
+  'test/end-to-end/origins.test.ts': {
+    'routes lead to groups, whose servers take turns by weight': ['routes[].origin'],
+    'all workers leave a server alone that one of them has found unhealthy': [
+      'origins.*.health-check.path',
+      'origins.*.health-check.interval',
+    ],
+    'no server can be connected to: 502; none is up: 503, destination_unavailable': [
+      'origins.*.passive-health.ejected-share-max',
+    ],
+    'an origin has its own roots, its own name and its own time-outs': [
+      'origins.*.tls.ca',
+      'origins.*.tls.server-name',
+    ],
+    'proxy-protocol: the origin learns the client’s address and where it connected to': [
+      'origins.*.proxy-protocol',
+    ],
+  },
+  'test/end-to-end/proxy-protocol.test.ts': {
+    'who is not named may not connect, nor speak for others': ['proxy-protocol-from'],
+  },
+  'test/end-to-end/rate-limits.test.ts': {
+    'a client gets its burst, over all workers and protocols and from the cache, then 429': [
+      'routes[].rate-limit.burst',
+    ],
+    'clients can be told apart by a field': ['routes[].rate-limit.key'],
+    'each route counts for itself': ['routes[].rate-limit.requests-per-second'],
+    'a listener lets each client have so many connections': [
+      'listeners[].address',
+      'listeners[].protocol',
+      'listeners[].connections-per-client',
+    ],
+  },
+  'test/end-to-end/route-cache.test.ts': {
+    'lifetimes: by default, within bounds, in place of the origin’s': [
+      'origin',
+      'routes[].cache.lifetime.default',
+      'routes[].cache.lifetime.min',
+      'routes[].cache.lifetime.max',
+      'routes[].cache.lifetime.override',
+      'routes[].cache.heuristic',
+    ],
+    'errors are stored for as long as is said, of one status or of all': [
+      'routes[].cache.lifetime.negative',
+      'routes[].cache.lifetime.negative.*',
+    ],
+    'the query counts as far as is said': [
+      'routes[].cache.key.query',
+      'routes[].cache.key.query.only',
+      'routes[].cache.key.query.without',
+      'routes[].cache.key.sort-query',
+      'routes[].cache.key.normalise-percent-encoding',
+    ],
+    'responses that set a cookie are stored as is said': ['routes[].cache.set-cookie'],
+    'stale responses stand in for errors, and are served while the origin is asked': [
+      'routes[].cache.stale-if-error',
+      'routes[].cache.stale-while-revalidate',
+    ],
+    'what clients and targeted fields say counts as far as is said': [
+      'routes[].cache.request-directives',
+      'routes[].cache.targeted-fields',
+    ],
+    'parts are stored, or not, or in slices': ['routes[].cache.partial', 'routes[].cache.slices'],
+    'a stored language stands for a wish, or does not': ['routes[].cache.select-by-language'],
+  },
+  'test/end-to-end/routing.test.ts': {
+    'the host decides who answers, whatever its case and final dot': ['routes[].match.hosts'],
+    'redirects keep host, path and query, and take groups of the pattern': [
+      'routes[].match.path-pattern',
+      'routes[].redirect.to',
+      'routes[].redirect.status',
+    ],
+    'a route can answer by itself, over HTTP/2 and to HEAD, too': [
+      'routes[].match.path-prefix',
+      'routes[].respond.status',
+      'routes[].respond.fields.*',
+      'routes[].respond.body',
+    ],
+    'the origin is asked for the rewritten path, query and host': [
+      'routes[].rewrite.strip-prefix',
+      'routes[].rewrite.replace.pattern',
+      'routes[].rewrite.replace.with',
+      'routes[].rewrite.add-prefix',
+      'routes[].rewrite.query-remove',
+      'routes[].rewrite.query-set.*',
+      'routes[].rewrite.host',
+    ],
+    'request fields are set, added and removed before the origin sees them': [
+      'routes[].request-fields.remove',
+      'routes[].request-fields.set.* as request-fields',
+      'routes[].request-fields.add.* as request-fields',
+    ],
+    'response fields are edited on misses, on hits of both kinds and on validations': [
+      'routes[].response-fields.remove',
+      'routes[].response-fields.set.* as response-fields',
+      'routes[].response-fields.add.* as response-fields',
+    ],
+    'access rules are asked in order, for hits of the cache, too': [
+      'routes[].access[].deny',
+      'routes[].access[].paths',
+    ],
+    'a route and an access rule can be for some addresses': [
+      'routes[].match.from',
+      'routes[].access[].allow',
+      'routes[].access[].methods',
+    ],
+    'what one route stored for some is not served to others': ['routes[].match.fields.*'],
+    'a write that takes another route makes what is stored invalid': ['routes[].match.methods'],
+    'a route can do without the cache': ['routes[].cache.enabled'],
+    'error pages stand for our own errors': ['routes[].error-pages.*'],
+    'error pages stand for the origin’s errors where that is asked for, stored ones included': [
+      'routes[].error-pages.intercept',
+    ],
+    'fields that read like ours do not reach the origin by an underscore': [
+      'routes[].underscores-in-fields',
+    ],
+  },
+  'test/end-to-end/sni-tunnels.test.ts': {
+    'some names go elsewhere with their TLS, and the client is told of': [
+      'listeners[].tunnels[].names',
+      'listeners[].tunnels[].to',
+      'listeners[].tunnels[].proxy-protocol',
+    ],
+  },
+  'test/end-to-end/tickets.test.ts': {
+    'tickets of a former run resume with the same key file, at first without early data': [
+      'ticket-key-file',
+    ],
+  },
+  'test/end-to-end/upgrade.test.ts': {
+    'an upgrade loses no connection and no request': ['pid-file'],
+  },
+  'test/end-to-end/user.test.ts': {
+    'requests are served as the user that was asked for': ['user'],
+  },
+  'test/fleet/fleet.test.ts': {
+    'a second instance refuses what the first has accepted, and resumes its tickets': ['fleet'],
+    'a Redis that hangs costs early data and nothing else, until it goes on': ['fleet-timeout'],
+  },
+  'test/origins/balancing.test.ts': {
+    'least connections passes a busy server over': ['origins.*.balance'],
+  },
+  'test/origins/failures.test.ts': {
+    'retries.statuses: another server answers instead': ['origins.*.retries.statuses'],
+    'retries.budget: when everything fails, attempts do not multiply': ['origins.*.retries.budget'],
+    'passive health: a server that fails so often in a row is left alone for a while': [
+      'origins.*.passive-health.ejection as ejectionMs',
+    ],
+    'passive health: on-5xx counts responses that say so': ['origins.*.passive-health.on-5xx'],
+    'circuit breaker: after enough failures nothing is asked, then a few try': [
+      'origins.*.circuit-breaker.failure-share as failureShare',
+      'origins.*.circuit-breaker.requests-min as requestsMin',
+    ],
+    'timeouts.idle: a response that stops is broken off; one that begins late is not': [
+      'origins.*.timeouts.idle',
+    ],
+    'timeouts.connect: TCP and TLS together; who does not shake hands in time is passed over': [
+      'origins.*.timeouts.connect',
+    ],
+    'timeouts.keep-alive: an unused connection is closed': ['origins.*.timeouts.keep-alive'],
+    'connections-max and timeouts.queue: who finds no room waits, and not for ever': [
+      'origins.*.connections-max',
+      'origins.*.timeouts.queue',
+    ],
+    'queued-max and requests-max: more are refused at once': ['origins.*.queued-max'],
+  },
+  'test/origins/health-checks.test.ts': {
+    'a server that fails its checks gets no requests, until it passes them again': [
+      'origins.*.health-check as healthCheck',
+    ],
+    'rise and fall are how many answers it takes': [
+      'origins.*.health-check.rise',
+      'origins.*.health-check.fall',
+    ],
+    'the path, the host field and the statuses are as set': [
+      'origins.*.health-check.host',
+      'origins.*.health-check.statuses',
+    ],
+    'an answer that does not come in time is a bad one': [
+      'origins.*.health-check.timeout as timeoutMs',
+    ],
+  },
+  'test/origins/names.test.ts': {
+    'all addresses of a name are asked in turn, of both families': ['origins.*.resolve.servers'],
+    'ttl-min and ttl-max bound how often that is': [
+      'origins.*.resolve.ttl-min',
+      'origins.*.resolve.ttl-max',
+    ],
+  },
+  'test/origins/tls.test.ts': {
+    'early-data: a safe request leaves with the ClientHello of a new connection': [
+      'origins.*.tls.early-data',
+    ],
+  },
+  'test/supervisor/supervisor.test.ts': {
+    'what outlives the drain timeout is broken off': ['drain-timeout'],
+    'workers share one UNIX socket, and its file is removed in the end': ['http'],
+    'SIGUSR1 opens a moved access log anew': ['access-log'],
+    'the admin endpoint tells health, states and metrics, to this machine only': ['admin'],
+  },
+  'test/tls/certificate-delivery.test.ts': {
+    'go compressed to clients that take them so': [
+      'hosts[].tls.certificate-compression as certificateCompression',
+    ],
+  },
+  'test/tls/hosts.test.ts': {
+    '${fact}: ': [
+      'hosts[].tls.max-version as maxVersion',
+      'hosts[].tls.cipher-suites as cipherSuites',
+      'hosts[].tls.groups',
+    ],
+    'TLS 1.2 cipher suites': ['hosts[].tls.ciphers'],
+    'in flight is bounded per host': ['hosts[].early-data.in-flight-max as inFlightBytesMax'],
+  },
+};
