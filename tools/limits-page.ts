@@ -109,6 +109,8 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
         ...['EARLY_DATA_BYTES_DEFAULT', 'EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT'],
       ],
       ['tls/server-host.ts', 'SKIPPED_EARLY_DATA_BYTES_MIN'],
+      ['tls/server-host.ts', 'SEALED_BYTES_PER_BYTE_MAX'],
+      ['tls/server-host.ts', 'SKIPPED_EARLY_DATA_BYTES_MAX'],
       ['tls/ticket-ring.ts'],
       ['supervisor/ticket-keeper.ts', 'TICKET_KEY_POLL_MS'],
       ['tls/fleet.ts', 'HELD_INPUT_BYTES_MAX'],

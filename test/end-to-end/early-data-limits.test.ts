@@ -14,6 +14,7 @@ import {
   settings,
 } from '../http2/wire.ts';
 import { Authority } from '../support/authority.ts';
+import { EarlyClient, helloOf, recordsOf, ticketFor } from '../support/early-client.ts';
 import { startFlightRelay } from '../support/flight-relay.ts';
 import { startOrigin } from '../support/origins.ts';
 import { unlessInstalled } from '../support/programs.ts';
@@ -198,7 +199,7 @@ async function tricklingRelay(): Promise<{ port: number; close: () => void }> {
   return { port: (server.address() as AddressInfo).port, close: () => server.close() };
 }
 
-test('early data that trickles in, or stops inside a request, ends with the handshake’s time', {
+test('early data that trickles in, or stops inside a request or a record, ends with the handshake’s time', {
   skip,
 }, async () => {
   const relay = await tricklingRelay();
@@ -207,6 +208,17 @@ test('early data that trickles in, or stops inside a request, ends with the hand
     earlyRecords: 1,
     hold: true,
   });
+  const noted = await ticketFor(
+    sluice.httpsPort,
+    helloOf({ serverName: 'small.test' }),
+    message('GET', 'small.test', '/ticket'),
+  );
+  using cut = new EarlyClient(sluice.httpsPort, helloOf({ serverName: 'small.test' }), noted, [
+    message('GET', 'small.test', '/header'),
+  ]);
+  const flight = cut.flight();
+  // The last record's header, less an octet.
+  await cut.send(flight.subarray(0, 4 - recordsOf(flight).at(-1)!.length));
   const content = 'x'.repeat(2_000);
   const clients = [
     new RunningClient(relay.port, {
@@ -224,8 +236,10 @@ test('early data that trickles in, or stops inside a request, ends with the hand
     const late = () =>
       sluice.sum('sluice_tls_handshake_failures_total', { code: 'tls-handshake-timeout' });
     // The handshake's deadline is 10 s, however its octets come.
-    await until(async () => (await late()) >= 2, 'both to be given up');
-    assert.deepEqual([...origin.asked('/slow'), ...origin.asked('/cut')], []);
+    await until(async () => (await late()) >= 3, 'all to be given up');
+    await cut.closed();
+    const asked = ['/slow', '/cut', '/header'].flatMap((path) => origin.asked(path));
+    assert.deepEqual(asked, []);
     // What was set aside for them is free again.
     const { keep } = await session('plain.test');
     const early = message('GET', 'plain.test', '/afterwards');
