@@ -101,7 +101,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'a worker that hangs is ended and replaced, and its capsule says where it stands': ['watchdog'],
     'a capsule has the file as written, comments and all, without its secrets': [
       'recorder.directory as recorder: { directory',
-      'features.danger-* as features: { ${OBSERVER}: on }',
+      'features.danger-* as features: {',
     ],
   },
   'test/end-to-end/early-data-limits.test.ts': {
