@@ -3,29 +3,21 @@
  * states, flow control, limits, and the ways a connection ends. What a field section means is the
  * endpoint's business: server-connection.ts, client-connection.ts.
  */
-import type { Blame, Retry, SluiceError } from '../base/errors.ts';
+import type { Blame, SluiceError } from '../base/errors.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import { AbuseBudgets } from './abuse.ts';
-import { ContentReceiver, hasLengthFault } from './content-receiver.ts';
+import { ContentReceiver } from './content-receiver.ts';
 import { ContentSender } from './content-sender.ts';
 import { ControlFrames, PingPurpose } from './control-frames.ts';
-import { BlockResult, FieldBlockReader } from './field-block-reader.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter, type Http2Output } from './frame-writer.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import { FieldBlock, HpackEncoder } from './hpack-encoder.ts';
-import {
-  type AbuseKind,
-  FIELD_SECTION_ABUSE_FACTOR,
-  type Http2Abuse,
-  type Http2Limits,
-} from './limits.ts';
-import { uint31, uint32 } from './octets.ts';
+import type { AbuseKind, Http2Abuse, Http2Limits } from './limits.ts';
 import type { Priority } from './priority.ts';
 import {
   ErrorCode,
   errorCodeName,
-  Flag,
   FRAME_SIZE_MIN,
   FrameType,
   STREAM_ID_MAX,
@@ -34,7 +26,8 @@ import {
 import { http2Error } from './protocol-error.ts';
 import { PeerSettings } from './settings.ts';
 import { Stream, StreamTable } from './stream.ts';
-import { Reception, receptionOf, StreamState } from './stream-state.ts';
+import { StreamFrames } from './stream-frames.ts';
+import { StreamState } from './stream-state.ts';
 
 /** The role on top of a connection. */
 export interface Endpoint {
@@ -76,6 +69,7 @@ export class Connection {
   readonly streams = new StreamTable();
   readonly peer = new PeerSettings();
   readonly limits: Http2Limits;
+  readonly role: 'server' | 'client';
   readonly monotonicMs: () => number;
   /** The highest odd identifier used, by whoever may use them: the client. */
   lastStreamId = 0;
@@ -92,7 +86,7 @@ export class Connection {
   readonly #endpoint: Endpoint;
   readonly #reader: FrameReader;
   readonly #budgets: AbuseBudgets;
-  readonly #blocks: FieldBlockReader;
+  readonly #onStreams: StreamFrames;
   readonly #control: ControlFrames;
   #prefaceLength = 0;
   #isStarted = false;
@@ -101,13 +95,13 @@ export class Connection {
   #isReadingPaused = false;
   #hasSentFinalGoaway = false;
   #blockedControlFrames = 0;
-  #creditedDataFrames = 0;
 
   constructor(endpoint: Endpoint, options: ConnectionOptions) {
     const { limits, monotonicMs } = options;
     this.#options = options;
     this.#endpoint = endpoint;
     this.limits = limits;
+    this.role = options.role;
     this.monotonicMs = monotonicMs;
     this.writer = new FrameWriter(options.output);
     this.encoder = new HpackEncoder(sharedBlock, limits.tableBytesMax);
@@ -116,7 +110,7 @@ export class Connection {
     this.sender = new ContentSender(this, this.writer, this.encoder, limits, monotonicMs);
     this.#reader = new FrameReader(this, FRAME_SIZE_MIN);
     this.#budgets = new AbuseBudgets(limits.budgets, monotonicMs);
-    this.#blocks = new FieldBlockReader(limits);
+    this.#onStreams = new StreamFrames(this, endpoint, this.#budgets);
     this.#control = new ControlFrames(this, endpoint, options.role === 'server');
   }
 
@@ -179,11 +173,11 @@ export class Connection {
       this.hasPeerSettings
         ? 'the connection ended inside a message'
         : 'the connection ended before its first frame: the peer may not speak HTTP/2',
-      this.#peerBlame(),
+      this.peerBlame(),
       'ifReused',
     );
     for (const stream of this.streams.list()) {
-      if (!stream.isRemoteEnded) this.#closeStream(stream, StreamState.CLOSED_BY_PEER_RESET, error);
+      if (!stream.isRemoteEnded) this.closeStream(stream, StreamState.CLOSED_BY_PEER_RESET, error);
     }
     this.#endWhenDone();
   }
@@ -202,7 +196,7 @@ export class Connection {
   shutdown(): void {
     if (this.isClosed || this.#hasSentFinalGoaway) return;
     this.start();
-    if (this.isDraining || this.#options.role === 'client') {
+    if (this.isDraining || this.role === 'client') {
       this.isDraining = true;
       this.#sendFinalGoaway();
       return;
@@ -222,12 +216,12 @@ export class Connection {
   onPeerGoaway(lastStreamId: number, errorCode: number): void {
     // It will close when what it has asked for, or was asked for, is done; so do we.
     this.hasPeerGoaway = true;
-    if (this.#options.role === 'client') {
+    if (this.role === 'client') {
       const message = `the origin closes the connection: ${errorCodeName(errorCode)}`;
       for (const stream of this.streams.list()) {
         if (stream.id <= lastStreamId) continue;
         const error = http2Error(ErrorCode.REFUSED_STREAM, message, 'upstream', 'always');
-        this.#closeStream(stream, StreamState.CLOSED_BY_PEER_RESET, error);
+        this.closeStream(stream, StreamState.CLOSED_BY_PEER_RESET, error);
       }
     }
     this.#endpoint.onCapacityChange();
@@ -275,10 +269,10 @@ export class Connection {
   }
 
   #expire(stream: Stream, message: string): void {
-    const error = http2Error(ErrorCode.CANCEL, message, this.#peerBlame());
+    const error = http2Error(ErrorCode.CANCEL, message, this.peerBlame());
     this.#options.onRefused(error);
     this.#sendReset(stream.id, ErrorCode.CANCEL);
-    this.#closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
+    this.closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
   }
 
   /** RFC 9113 §6.5.3: the peer has not acknowledged our settings in a reasonable time. */
@@ -297,7 +291,7 @@ export class Connection {
 
   /** The peer has begun a frame other than DATA, or a field block, and not ended it. */
   get isInsideFrame(): boolean {
-    return this.#reader.isInsideFrame || this.#blocks.openStreamId !== 0;
+    return this.#reader.isInsideFrame || this.#onStreams.openBlockStreamId !== 0;
   }
 
   // ------------------------------------------------------------------ for the endpoint
@@ -327,21 +321,21 @@ export class Connection {
 
   /** Ends a stream for the peer's fault (RFC 9113 §5.4.2); counted, see CVE-2025-8671. */
   streamError(streamId: number, errorCode: number, message: string): void {
-    const error = http2Error(errorCode, message, this.#peerBlame());
+    const error = http2Error(errorCode, message, this.peerBlame());
     this.#options.onRefused(error);
     if (!this.spend('stream-errors')) return;
     const stream = this.streams.get(streamId);
     this.#sendReset(streamId, errorCode);
     if (stream === undefined) {
       this.streams.recordClosed(streamId, StreamState.CLOSED_BY_OUR_RESET);
-    } else this.#closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
+    } else this.closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
   }
 
   /** Ends a stream because its user wants that; the user is not told. */
   resetStream(stream: Stream, errorCode: number): void {
     if (stream.isClosed) return;
     this.#sendReset(stream.id, errorCode);
-    this.#closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, null);
+    this.closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, null);
     this.afterSending();
   }
 
@@ -376,9 +370,9 @@ export class Connection {
   /** A connection error (RFC 9113 §5.4.1). Always false, for the caller to return. */
   fail(errorCode: number, message: string): false {
     if (this.isClosed) return false;
-    const error = http2Error(errorCode, message, this.#peerBlame());
+    const error = http2Error(errorCode, message, this.peerBlame());
     this.#options.onRefused(error);
-    const last = this.#options.role === 'server' ? this.lastStreamId : 0;
+    const last = this.role === 'server' ? this.lastStreamId : 0;
     this.writer.goaway(last, errorCode, message);
     this.writer.flush();
     this.#close(error);
@@ -409,7 +403,7 @@ export class Connection {
     end: number,
     early: boolean,
   ): boolean {
-    if (this.#blocks.openStreamId !== 0 && type !== FrameType.CONTINUATION) {
+    if (this.#onStreams.openBlockStreamId !== 0 && type !== FrameType.CONTINUATION) {
       return this.fail(ErrorCode.PROTOCOL_ERROR, 'another frame inside a field block');
     }
     if (!this.#control.hasPeerSettings && !this.#control.mayBeFirst(type, flags)) {
@@ -417,22 +411,15 @@ export class Connection {
     }
     switch (type) {
       case FrameType.HEADERS:
-        if (streamId === 0) return this.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS on stream 0');
-        return this.#onBlockResult(
-          this.#blocks.onHeaders(flags, streamId, bytes, start, end, early),
-          streamId,
-        );
+        return this.#onStreams.onHeaders(flags, streamId, bytes, start, end, early);
       case FrameType.DATA:
-        return this.#onData(flags, streamId, bytes, start, end);
+        return this.#onStreams.onData(flags, streamId, bytes, start, end);
       case FrameType.WINDOW_UPDATE:
-        return this.#onWindowUpdate(streamId, bytes, start, end);
+        return this.#onStreams.onWindowUpdate(streamId, bytes, start, end);
       case FrameType.RST_STREAM:
-        return this.#onRstStream(streamId, bytes, start, end);
+        return this.#onStreams.onRstStream(streamId, bytes, start, end);
       case FrameType.CONTINUATION:
-        return this.#onBlockResult(
-          this.#blocks.onContinuation(flags, streamId, bytes, start, end),
-          streamId,
-        );
+        return this.#onStreams.onContinuation(flags, streamId, bytes, start, end);
       default:
         return this.#control.onFrame(type, flags, streamId, bytes, start, end);
     }
@@ -440,187 +427,6 @@ export class Connection {
 
   onFrameTooLarge(length: number): void {
     this.fail(ErrorCode.FRAME_SIZE_ERROR, `a frame of ${length} octets`);
-  }
-
-  /** What came of a HEADERS or CONTINUATION frame. */
-  #onBlockResult(result: number, streamId: number): boolean {
-    switch (result) {
-      case BlockResult.COMPLETE:
-        return this.#onFieldBlock(streamId);
-      case BlockResult.INCOMPLETE:
-        return true;
-      case BlockResult.WRONG_LENGTH:
-        return this.#wrongLength('HEADERS');
-      case BlockResult.TOO_MUCH_PADDING:
-        return this.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS with too much padding');
-      case BlockResult.OUT_OF_ORDER:
-        return this.fail(ErrorCode.PROTOCOL_ERROR, 'CONTINUATION without its HEADERS');
-      default:
-        return this.abuse('continuation');
-    }
-  }
-
-  #onFieldBlock(streamId: number): boolean {
-    const stream = this.streams.get(streamId);
-    const state = stream === undefined ? this.#stateWithoutStream(streamId) : stream.state;
-    const reception = receptionOf(state, FrameType.HEADERS);
-    if (reception >= Reception.CONNECTION_ERROR_STREAM_CLOSED) {
-      return this.#failReception(reception, 'HEADERS', state);
-    }
-    // Decoded in any case: the peer's and our dynamic tables must stay in step (RFC 9113 §4.3).
-    const { decoder } = this;
-    const blocks = this.#blocks;
-    if (!decoder.decode(blocks.bytes, blocks.start, blocks.end)) {
-      return this.fail(ErrorCode.COMPRESSION_ERROR, decoder.failure);
-    }
-    blocks.release();
-    if (decoder.fields.size > this.limits.fieldSectionBytesMax * FIELD_SECTION_ABUSE_FACTOR) {
-      return this.abuse('field-section-size');
-    }
-    if (reception === Reception.STREAM_ERROR_STREAM_CLOSED) {
-      this.streamError(streamId, ErrorCode.STREAM_CLOSED, 'HEADERS after the end of the stream');
-    } else if (reception === Reception.IGNORE) {
-      return this.spend('stream-errors');
-    } else if (stream === undefined) {
-      return this.#onNewStream(streamId);
-    } else if (blocks.dependsOnItself) {
-      this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'a stream that depends on itself');
-    } else this.#endpoint.onFieldSection(stream, blocks.endStream);
-    return !this.isClosed;
-  }
-
-  /** RFC 9113 §5.1.1 and §5.1.2. */
-  #onNewStream(streamId: number): boolean {
-    if (this.#options.role === 'client' || (streamId & 1) === 0) {
-      return this.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS on a stream that the peer cannot open');
-    }
-    this.lastStreamId = streamId;
-    if (streamId > this.goawayLimit) {
-      this.streams.recordClosed(streamId, StreamState.CLOSED_BY_OUR_RESET);
-      return true;
-    }
-    if (this.streams.size >= this.limits.streamsConcurrentMax) {
-      this.refuseStream(streamId, ErrorCode.REFUSED_STREAM);
-      // A peer that has not seen our settings yet cannot know better.
-      return !this.#control.hasSettingsAck || this.spend('stream-errors');
-    }
-    const { dependsOnItself, endStream, early } = this.#blocks;
-    if (dependsOnItself) {
-      this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'a stream that depends on itself');
-    } else this.#endpoint.onOpen(streamId, endStream, early);
-    return !this.isClosed;
-  }
-
-  /** RFC 9113 §6.1. */
-  #onData(flags: number, streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (streamId === 0) return this.fail(ErrorCode.PROTOCOL_ERROR, 'DATA on stream 0');
-    const length = end - start;
-    if (!this.receiver.admit(length)) {
-      return this.fail(ErrorCode.FLOW_CONTROL_ERROR, 'DATA beyond the connection window');
-    }
-    let padding = 0;
-    if ((flags & Flag.PADDED) !== 0) {
-      if (length === 0) return this.#wrongLength('DATA');
-      padding = bytes[start]! + 1;
-      if (padding > length) {
-        return this.fail(ErrorCode.PROTOCOL_ERROR, 'DATA with too much padding');
-      }
-      start++;
-      end -= padding - 1;
-    }
-    const stream = this.streams.get(streamId);
-    const state = stream === undefined ? this.#stateWithoutStream(streamId) : stream.state;
-    const reception = receptionOf(state, FrameType.DATA);
-    if (stream === undefined || reception !== Reception.PROCESS) {
-      return this.#onUnwantedData(streamId, reception, state, length);
-    }
-    const endStream = (flags & Flag.END_STREAM) !== 0;
-    if (start === end && !endStream && !this.spend('empty-frames')) return false;
-    stream.receiveWindow -= length;
-    if (stream.receiveWindow + stream.excessAllowed < 0) {
-      this.receiver.release(length);
-      this.streamError(streamId, ErrorCode.FLOW_CONTROL_ERROR, 'DATA beyond the stream window');
-      return !this.isClosed;
-    }
-    stream.receivedBytes += end - start;
-    // Before anything is handed on: what is too much must not reach the next recipient.
-    if (!stream.hasHead || hasLengthFault(stream, endStream)) {
-      const message = stream.hasHead ? 'content of a length not announced' : 'DATA before HEADERS';
-      this.receiver.release(length);
-      this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, message);
-      return !this.isClosed;
-    }
-    this.receiver.content(stream, bytes, start, end, padding);
-    if (endStream && !stream.isClosed) this.remoteEnd(stream, null);
-    return !this.isClosed;
-  }
-
-  #onUnwantedData(streamId: number, reception: number, state: number, length: number): boolean {
-    if (reception >= Reception.CONNECTION_ERROR_STREAM_CLOSED) {
-      return this.#failReception(reception, 'DATA', state);
-    }
-    this.receiver.release(length);
-    if (reception === Reception.IGNORE) return length > 0 || this.spend('empty-frames');
-    this.streamError(streamId, ErrorCode.STREAM_CLOSED, 'DATA after the end of the stream');
-    return !this.isClosed;
-  }
-
-  /** RFC 9113 §6.9. */
-  #onWindowUpdate(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start !== 4) return this.#wrongLength('WINDOW_UPDATE');
-    const { dataFrames } = this.writer;
-    this.#budgets.credit('window-update', (dataFrames - this.#creditedDataFrames) * 2);
-    this.#creditedDataFrames = dataFrames;
-    if (!this.spend('window-update')) return false;
-    const increment = uint31(bytes, start);
-    if (streamId === 0) {
-      if (increment === 0) return this.fail(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
-      if (this.sender.growWindow(increment)) return true;
-      return this.fail(ErrorCode.FLOW_CONTROL_ERROR, 'the connection window overflows');
-    }
-    const stream = this.streams.get(streamId);
-    if (stream === undefined) {
-      const state = this.#stateWithoutStream(streamId);
-      const reception = receptionOf(state, FrameType.WINDOW_UPDATE);
-      if (reception === Reception.IGNORE) return true;
-      return this.#failReception(reception, 'WINDOW_UPDATE', state);
-    }
-    if (increment === 0) {
-      this.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0');
-    } else if (!this.sender.growStreamWindow(stream, increment)) {
-      this.streamError(streamId, ErrorCode.FLOW_CONTROL_ERROR, 'the stream window overflows');
-    }
-    return !this.isClosed;
-  }
-
-  /** RFC 9113 §6.4. */
-  #onRstStream(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start !== 4) return this.#wrongLength('RST_STREAM');
-    const stream = this.streams.get(streamId);
-    if (stream === undefined) {
-      const state = this.#stateWithoutStream(streamId);
-      const reception = receptionOf(state, FrameType.RST_STREAM);
-      if (reception === Reception.IGNORE) return this.spend('rapid-reset');
-      return this.#failReception(reception, 'RST_STREAM', state);
-    }
-    this.#onPeerReset(stream, uint32(bytes, start));
-    return this.#options.role === 'client' || this.spend('rapid-reset');
-  }
-
-  #onPeerReset(stream: Stream, errorCode: number): void {
-    if (stream.isRemoteEnded && this.#options.role === 'client') {
-      // RFC 9113 §8.1: the response is complete and must be used; the request was not needed whole.
-      this.sender.drop(stream);
-      this.#closeStream(stream, StreamState.CLOSED_BY_END, null);
-      return;
-    }
-    const error = http2Error(
-      errorCode,
-      `the peer reset the stream: ${errorCodeName(errorCode)}`,
-      this.#peerBlame(),
-      retryAfterReset(errorCode),
-    );
-    this.#closeStream(stream, StreamState.CLOSED_BY_PEER_RESET, error);
   }
 
   // ------------------------------------------------------------------ inside
@@ -641,25 +447,6 @@ export class Connection {
     return position;
   }
 
-  #stateWithoutStream(streamId: number): number {
-    // Even identifiers are the server's, for pushes, which nobody makes here.
-    if ((streamId & 1) === 0 || streamId > this.lastStreamId) return StreamState.IDLE;
-    return this.streams.closedState(streamId);
-  }
-
-  #failReception(reception: number, frame: string, state: number): false {
-    const isStreamClosed = reception === Reception.CONNECTION_ERROR_STREAM_CLOSED;
-    const kind = state === StreamState.IDLE ? 'an idle' : 'a closed';
-    return this.fail(
-      isStreamClosed ? ErrorCode.STREAM_CLOSED : ErrorCode.PROTOCOL_ERROR,
-      `${frame} on ${kind} stream`,
-    );
-  }
-
-  #wrongLength(frame: string): false {
-    return this.fail(ErrorCode.FRAME_SIZE_ERROR, `${frame} of a wrong length`);
-  }
-
   #sendReset(streamId: number, errorCode: number): void {
     this.writer.rstStream(streamId, errorCode);
     this.countControlFrame();
@@ -667,7 +454,7 @@ export class Connection {
 
   #sendFinalGoaway(): void {
     this.#hasSentFinalGoaway = true;
-    const isServer = this.#options.role === 'server';
+    const isServer = this.role === 'server';
     if (isServer) this.goawayLimit = this.lastStreamId;
     this.writer.goaway(isServer ? this.lastStreamId : 0, ErrorCode.NO_ERROR, '');
     this.afterSending();
@@ -676,12 +463,12 @@ export class Connection {
 
   #closeIfEnded(stream: Stream): void {
     if (stream.isLocalEnded && stream.isRemoteEnded) {
-      this.#closeStream(stream, StreamState.CLOSED_BY_END, null);
+      this.closeStream(stream, StreamState.CLOSED_BY_END, null);
     }
   }
 
   /** `error` is for the user; null when it knows. */
-  #closeStream(stream: Stream, state: number, error: SluiceError | null): void {
+  closeStream(stream: Stream, state: number, error: SluiceError | null): void {
     if (stream.isClosed) return;
     stream.isClosed = true;
     this.streams.close(stream, state);
@@ -699,7 +486,7 @@ export class Connection {
   /** Closes the transport when nothing is left to do on a connection that takes nothing new. */
   #endWhenDone(): void {
     if (this.isClosed || this.streams.size > 0) return;
-    const isFinal = this.goawayLimit !== STREAM_ID_MAX || this.#options.role === 'client';
+    const isFinal = this.goawayLimit !== STREAM_ID_MAX || this.role === 'client';
     if (!this.hasPeerGoaway && !(this.isDraining && isFinal)) return;
     this.writer.flush();
     this.isClosed = true;
@@ -711,20 +498,12 @@ export class Connection {
     this.isClosed = true;
     this.#reader.stop();
     for (const stream of this.streams.list()) {
-      this.#closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
+      this.closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
     }
   }
 
-  #peerBlame(): Blame {
-    return this.#options.role === 'server' ? 'downstream' : 'upstream';
+  /** Whose fault it is when the other end breaks a rule. */
+  peerBlame(): Blame {
+    return this.role === 'server' ? 'downstream' : 'upstream';
   }
-}
-
-/**
- * RFC 9113 §8.7: a refused stream was not processed. ENHANCE_YOUR_CALM on a stream speaks of what its
- * connection asks for in all (Node resets so when it holds too much); on another there may be room.
- */
-function retryAfterReset(errorCode: number): Retry {
-  if (errorCode === ErrorCode.REFUSED_STREAM) return 'always';
-  return errorCode === ErrorCode.ENHANCE_YOUR_CALM ? 'ifReused' : 'never';
 }
