@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { logSubsystems } from '../telemetry/log-event.ts';
 import { plainErrorLog } from '../telemetry/log-options.ts';
 import { ErrorLog } from './error-log.ts';
 
@@ -22,6 +23,15 @@ test('each subsystem reports what its level lets through', () => {
     'sluice: tls notice\n',
     'sluice: info: tls: tls info\n',
   ]);
+});
+
+test('the level of one subsystem is its own, whichever it is', () => {
+  for (const chosen of logSubsystems) {
+    const { log, lines } = open();
+    log.configure({ ...plainErrorLog, level: 'error', levels: { [chosen]: 'debug' } });
+    for (const subsystem of logSubsystems) log.report('detail', { subsystem, level: 'debug' });
+    assert.deepEqual(lines, [`sluice: debug: ${chosen}: detail\n`]);
+  }
 });
 
 test('the latest events are kept, and told by level and number', () => {

@@ -49,6 +49,18 @@ test('deaths that are far apart, or of different kinds, trip nothing', () => {
   assert.deepEqual(box.overrides, []);
 });
 
+test('how many are too many, and how far apart they may be, is as set', () => {
+  const deathsUntilOff = (deathsMax: number, windowMs: number) => {
+    const box = new FuseBox({ deathsMax, windowMs });
+    for (let i = 1; i <= 9; i++) if (box.died(death(), i * 20_000).length > 0) return i;
+    return Number.POSITIVE_INFINITY;
+  };
+  assert.equal(deathsUntilOff(1, 60_000), 1);
+  assert.equal(deathsUntilOff(2, 60_000), 2);
+  assert.equal(deathsUntilOff(2, 10_000), Number.POSITIVE_INFINITY);
+  assert.equal(deathsUntilOff(7, 600_000), 7);
+});
+
 test('a change that helps is kept for its time, then undone and watched, then forgotten', () => {
   const box = new FuseBox(settings);
   tripped(box, 0);

@@ -33,11 +33,20 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'hosts[].tls.ocsp-stapling as ocspStapling',
     ],
   },
+  'src/supervisor/fuses.test.ts': {
+    'how many are too many, and how far apart they may be, is as set': [
+      'fuses.window as windowMs',
+      'fuse-window as windowMs',
+    ],
+  },
   'src/supervisor/log-rotation.test.ts': {
     'a file is moved away when its time is over, once, and not when it is empty': [
       'logs[].rotate.every as everyMs',
     ],
     'old files but the latest are compressed': ['logs[].rotate.gzip'],
+    'a file is moved away when it is large enough, and no more are kept than said': [
+      'logs[].rotate.keep',
+    ],
   },
   'src/supervisor/ticket-keeper.test.ts': {
     'that sluice makes itself allow early data at once, and turn by the schedule': [
@@ -105,7 +114,10 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     ],
   },
   'test/end-to-end/early-data-limits.test.ts': {
-    'tickets permit as much early data as their host takes': ['hosts[].early-data.max-size'],
+    'tickets permit as much early data as their host takes': [
+      'hosts[].early-data.max-size',
+      'hosts[].early-data.enabled',
+    ],
     'early data of open handshakes is bounded; beyond it they go on without': [
       'tls.early-data-in-flight-max',
     ],
@@ -127,6 +139,21 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'error-log.levels.cache',
     ],
     'a request is counted and logged by the name of its route': ['routes[].name'],
+    'each subsystem has the level that the file gives it': [
+      'error-log.levels.admin as logSubsystems',
+      'error-log.levels.config as logSubsystems',
+      'error-log.levels.fleet as logSubsystems',
+      'error-log.levels.fuses as logSubsystems',
+      'error-log.levels.logs as logSubsystems',
+      'error-log.levels.origins as logSubsystems',
+      'error-log.levels.proxy as logSubsystems',
+      'error-log.levels.recorder as logSubsystems',
+      'error-log.levels.reload as logSubsystems',
+      'error-log.levels.supervisor as logSubsystems',
+      'error-log.levels.tls as logSubsystems',
+      'error-log.levels.upgrade as logSubsystems',
+      'error-log.levels.worker as logSubsystems',
+    ],
   },
   'test/end-to-end/fast-open.test.ts': {
     'with fast-open a returning client’s request comes with its first packet': [
@@ -206,6 +233,9 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'test/end-to-end/origin-tls.test.ts': {
     '--origin-ca names who vouches for it': ['origin-ca'],
     '--danger-skip-origin-verification talks to anyone': ['danger-skip-origin-verification'],
+    'danger-skip-verification of one group says nothing of another': [
+      'origins.*.tls.danger-skip-verification',
+    ],
   },
   'test/end-to-end/origins-section.test.ts': {
     'servers get requests by their weight': [
@@ -295,6 +325,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].match.path-pattern',
       'routes[].redirect.to',
       'routes[].redirect.status',
+      'routes[].match.scheme',
     ],
     'a route can answer by itself, over HTTP/2 and to HEAD, too': [
       'routes[].match.path-prefix',
@@ -389,6 +420,9 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'origins.*.timeouts.queue',
     ],
     'queued-max and requests-max: more are refused at once': ['origins.*.queued-max'],
+    'retries.budget-min: so many are repeated, however small the share is': [
+      'origins.*.retries.budget-min',
+    ],
   },
   'test/origins/health-checks.test.ts': {
     'a server that fails its checks gets no requests, until it passes them again': [

@@ -37,6 +37,7 @@ hosts:
   - {names: [small.test], ${pair}, early-data: {max-size: 4KiB}}
   - {names: [bold.test], ${pair}, early-data: {otherwise: forward}}
   - {names: [strict.test], ${pair}, early-data: {refused-paths: [/buy], otherwise: too-early}}
+  - {names: [late.test], ${pair}, early-data: {enabled: off}}
 tls: {early-data-in-flight-max: 20KiB}
 `,
 );
@@ -72,6 +73,7 @@ async function session(host: string): Promise<{ keep: string; permits: number }>
 test('tickets permit as much early data as their host takes', { skip }, async () => {
   assert.equal((await session('plain.test')).permits, 16_384);
   assert.equal((await session('small.test')).permits, 4_096);
+  assert.equal((await session('late.test')).permits, 0);
 });
 
 test('early data of open handshakes is bounded; beyond it they go on without', {

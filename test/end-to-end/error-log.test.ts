@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
+import { logLevels, logSubsystems } from '../../src/telemetry/log-event.ts';
 import { runSluice } from '../cli/sluice-process.ts';
 import { startOrigin } from '../support/origins.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
@@ -143,6 +144,17 @@ test('flags say how urgent an event must be, of one subsystem and of all others'
   await command(sluice, 'cache', 'purge', '--all');
   await until(() => /^sluice: cache: purge of/m.test(sluice.output), 'its line');
   assert.doesNotMatch(sluice.output, /admin: POST/);
+});
+
+test('each subsystem has the level that the file gives it', async () => {
+  const levels = Object.fromEntries(
+    logSubsystems.map((name, i) => [name, logLevels[i % logLevels.length]!]),
+  );
+  const file = join(temporaryDirectory(), 'sluice.yaml');
+  writeFileSync(file, JSON.stringify({ origin: origin.url, 'error-log': { levels } }));
+  await using sluice = await startSluice({ flags: ['--config', file] });
+  const { stdout } = await command(sluice, 'log', 'level', '--json');
+  assert.deepEqual((JSON.parse(stdout) as { levels: object }).levels, levels);
 });
 
 test('a reload brings other levels and another file', async () => {

@@ -5,7 +5,8 @@ import test from 'node:test';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
 import { startSecureOrigin } from '../support/origins.ts';
 import { RawConnection } from '../support/raw-connection.ts';
-import { startSluice } from '../support/sluice.ts';
+import { startConfigured } from '../support/routes.ts';
+import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const GET = 'GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n';
@@ -24,6 +25,10 @@ const byName = `https://localhost:${origin.port}`;
 
 async function ask(originUrl: string, ...flags: string[]) {
   await using sluice = await startSluice({ origin: originUrl, flags });
+  return await askOf(sluice);
+}
+
+async function askOf(sluice: RunningSluice) {
   using connection = await RawConnection.open(sluice.httpPort);
   const response = await connection.request(GET);
   return { status: response.status, proxyStatus: response.fields.get('proxy-status') };
@@ -54,4 +59,18 @@ test('a certificate for another name is refused', async () => {
 
 test('--danger-skip-origin-verification talks to anyone', async () => {
   assert.equal((await ask(byName, '--danger-skip-origin-verification', 'on')).status, 200);
+});
+
+test('danger-skip-verification of one group says nothing of another', async () => {
+  const servers = [byName];
+  for (const [tls, status] of [
+    [{ 'danger-skip-verification': 'on' }, 200],
+    [{}, 502],
+  ] as const) {
+    const other = { servers, tls: { 'danger-skip-verification': 'on' } };
+    const origins = { app: { servers, tls }, other };
+    const routes = [{ match: { hosts: ['b.example'] }, origin: 'other' }, { origin: 'app' }];
+    await using sluice = await startConfigured({ file: { origins, routes } });
+    assert.equal((await askOf(sluice)).status, status);
+  }
 });

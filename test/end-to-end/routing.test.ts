@@ -170,6 +170,9 @@ test('redirects keep host, path and query, and take groups of the pattern', asyn
   const secure = await get('/a/b?c=d', '-H', 'Host: secure.example');
   assert.equal(secure.status, 308);
   assert.equal(secure.fields.get('location'), 'https://secure.example/a/b?c=d');
+  // There it is no longer this route's.
+  const there = await curl(`${sluice.httpsUrl}/a/b?c=d`, '-H', 'Host: secure.example');
+  assert.equal(there.status, 404);
   const old = await get('/old/42/leaf');
   assert.equal(old.status, 301);
   assert.equal(old.fields.get('location'), '/new/leaf?id=42');

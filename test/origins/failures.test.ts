@@ -111,6 +111,26 @@ test('retries.budget: when everything fails, attempts do not multiply', async ()
   for (const { error } of await Promise.all(answers)) assert.match(error, /^connection-/);
 });
 
+test('retries.budget-min: so many are repeated, however small the share is', async () => {
+  const sockets: Socket[] = [];
+  await using bad = await startBreaking((socket) => sockets.push(socket));
+  await using worse = await startBreaking((socket) => sockets.push(socket));
+  const servers = [serverAt(bad.port), serverAt(worse.port)];
+  for (const budgetMin of [0, 3]) {
+    await using asked = startGroup(servers, {
+      retries: { ...retries, budgetShare: 0, budgetMin },
+      passiveHealth: { ...passiveHealth, failures: 0 },
+    });
+    const answers = Array.from({ length: 20 }, () => asked.ask());
+    await until(() => sockets.length === 20, 'all requests to arrive');
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await until(() => asked.group.liveCount === budgetMin, 'the others to fail');
+    await until(() => sockets.length === budgetMin, 'the repeated ones to arrive');
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await Promise.all(answers);
+  }
+});
+
 test('retries.budget: what could not be sent at all costs nothing of it', async () => {
   await using asked = startGroup([serverAt(await unusedPort()), serverAt(good.port)], {
     retries: { ...retries, budgetShare: 0, budgetMin: 0 },
