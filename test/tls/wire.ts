@@ -52,7 +52,7 @@ export function clientContext(options: ClientContextOptions = {}): ClientContext
   return createClientContext({ verify: false, alpn: ['http/1.1'], ...options });
 }
 
-const scratch = NativeBuffer.allocate(1 << 20);
+const scratch = NativeBuffer.allocate(1 << 22);
 
 /** What one side has seen, in order. */
 export class Side implements TlsHandler {
