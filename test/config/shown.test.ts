@@ -47,15 +47,6 @@ const awaited: readonly string[] = [
   'fleet.redis',
   'fleet.timeout',
   'cache-memory',
-  'capsule-addresses',
-  'capsule-early-data-digest',
-  'debugger',
-  'fuses',
-  'fuses.enabled',
-  'fuses.deaths',
-  'fuses.webhook',
-  'fuse-deaths',
-  'fuse-webhook',
   'error-log.format',
   'error-log.rotate.size',
   'error-log.rotate.every',
@@ -78,10 +69,6 @@ const awaited: readonly string[] = [
   'features.handshake-log',
   'features.certificate-compression',
   'features.key-log',
-  'recorder.addresses',
-  'recorder.early-data-digest',
-  'recorder.watchdog',
-  'recorder.debugger',
 ];
 
 test('for each key there is a test that shows what it does', () => {

@@ -287,6 +287,20 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'listeners[].connections-per-client',
     ],
   },
+  'test/end-to-end/recorder-options.test.ts': {
+    'one death is enough, is told, and leaves what was asked for': [
+      'capsule-addresses',
+      'capsule-early-data-digest',
+      'fuse-deaths',
+      'fuse-webhook',
+      'recorder.addresses',
+      'recorder.early-data-digest',
+      'fuses.deaths',
+      'fuses.webhook',
+    ],
+    'with fuses off nothing is switched off, whatever dies': ['fuses', 'fuses.enabled'],
+    'the stack of what stands still is ': ['debugger', 'recorder.debugger', 'recorder.watchdog'],
+  },
   'test/end-to-end/route-cache.test.ts': {
     'lifetimes: by default, within bounds, in place of the origin’s': [
       'origin',

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { Capsule } from '../../src/triage/capsule.ts';
-import { decodeCapsule } from '../../src/triage/capsule-file.ts';
 import { capsuleFileName } from '../../src/triage/capsule-name.ts';
+import { capsulesIn } from '../support/capsules.ts';
 import { dangerFlags, dangerModule, RETRIED_GROUPS, shakeHands } from '../support/danger.ts';
 import { startOrigin } from '../support/origins.ts';
 import { run } from '../support/programs.ts';
@@ -19,13 +19,6 @@ const OBSERVER = 'danger-group-in-callback';
 
 const origin = await startOrigin((_request, response) => response.end('ok'));
 test.after(() => origin[Symbol.asyncDispose]());
-
-function capsulesIn(directory: string): Capsule[] {
-  return readdirSync(directory)
-    .filter((name) => capsuleFileName.test(name))
-    .sort()
-    .map((name) => decodeCapsule(readFileSync(join(directory, name))));
-}
 
 /** Waits until so many capsules of a kind are there: they are written after the replacement. */
 function capsules(directory: string, kind: Capsule['kind'], count: number): Promise<Capsule[]> {

@@ -18,6 +18,14 @@ export interface CrashWish {
   provoke?(httpsPort: number): Promise<unknown>;
 }
 
+/** Oldest first. */
+export function capsulesIn(directory: string): Capsule[] {
+  return readdirSync(directory)
+    .filter((name) => capsuleFileName.test(name))
+    .sort()
+    .map((name) => decodeCapsule(readFileSync(join(directory, name))));
+}
+
 /** Has a worker die of a HelloRetryRequest, and reads what was recorded of it. */
 export async function crashOf({
   directory,
@@ -32,8 +40,6 @@ export async function crashOf({
   await using sluice = await startSluice({ origin: origin.url, workers: 2, flags: all });
   await provoke(sluice.httpsPort);
   return await until(() => {
-    const names = readdirSync(directory).filter((name) => capsuleFileName.test(name));
-    const capsules = names.map((name) => decodeCapsule(readFileSync(join(directory, name))));
-    return capsules.find(({ kind }) => kind !== 'handshake-failure') ?? false;
+    return capsulesIn(directory).find(({ kind }) => kind !== 'handshake-failure') ?? false;
   }, 'a capsule');
 }

@@ -1,0 +1,161 @@
+/** What is recorded of a death, and what follows from it, as flags and as sections say. */
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { Capsule } from '../../src/triage/capsule.ts';
+import { capsulesIn } from '../support/capsules.ts';
+import { dangerModule, RETRIED_GROUPS, shakeHands } from '../support/danger.ts';
+import { startOrigin } from '../support/origins.ts';
+import { unlessInstalled } from '../support/programs.ts';
+import { startConfigured } from '../support/routes.ts';
+import { sClient, sessionFile } from '../support/s-client.ts';
+import type { RunningSluice } from '../support/sluice.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
+import { until } from '../support/waiting.ts';
+
+const GET = 'GET /early HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+const RETRIED = 'danger-group-in-callback';
+
+const origin = await startOrigin((_request, response) => response.end('ok'));
+test.after(() => origin[Symbol.asyncDispose]());
+
+/** Two workers, of which one dies or hangs by an observer. */
+function startWith(observer: string, options: object): Promise<RunningSluice> {
+  const features = { [observer]: 'on' };
+  const file = { origin: origin.url, 'danger-module': dangerModule, features, ...options };
+  return startConfigured({ file, workers: 2 });
+}
+
+/** Of deaths: a handshake that failed leaves one, too. */
+function deathsIn(directory: string): Capsule[] {
+  if (!existsSync(directory)) return [];
+  return capsulesIn(directory).filter(({ kind }) => kind !== 'handshake-failure');
+}
+
+function firstDeath(directory: string): Promise<Capsule> {
+  return until(() => deathsIn(directory)[0] ?? false, 'a capsule');
+}
+
+/** Where a step of the fuses is told; the messages so far. */
+async function startHook() {
+  const messages: string[] = [];
+  const server = createServer(async (request, response) => {
+    const pieces: Buffer[] = await request.toArray();
+    messages.push((JSON.parse(Buffer.concat(pieces).toString()) as { message: string }).message);
+    response.end();
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await promise;
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/`;
+  return {
+    messages,
+    url,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+const asFlags = (directory: string, webhook: string) => ({
+  'capsule-dir': directory,
+  'capsule-addresses': 'off',
+  'capsule-early-data-digest': 'on',
+  'fuse-deaths': 1,
+  'fuse-webhook': webhook,
+});
+const asSections = (directory: string, webhook: string) => ({
+  recorder: { directory, addresses: 'off', 'early-data-digest': 'on' },
+  fuses: { deaths: 1, webhook },
+});
+
+for (const [form, optionsFor] of Object.entries({ flags: asFlags, sections: asSections })) {
+  const skip = unlessInstalled('openssl');
+  test(`one death is enough, is told, and leaves what was asked for (${form})`, {
+    skip,
+  }, async () => {
+    const directory = join(temporaryDirectory(), 'capsules');
+    await using hook = await startHook();
+    const observer = 'danger-after-early-data';
+    await using sluice = await startWith(observer, optionsFor(directory, hook.url));
+    const session = sessionFile();
+    await sClient(sluice.httpsPort, { words: ['-tls1_3'], request: GET, keep: session });
+    await sClient(sluice.httpsPort, { session, early: GET, request: GET }).catch(() => {});
+    const { connections } = await firstDeath(directory);
+    for (const { peer } of connections) assert.equal(peer, '', 'addresses are off');
+    const pieces = connections.flatMap(({ events }) =>
+      events.filter(({ type }) => type === 'early-data'),
+    );
+    assert.ok(pieces.length > 0);
+    for (const piece of pieces) assert.match(JSON.stringify(piece), /"sha256":"[0-9a-f]{64}"/);
+    await until(() => hook.messages.length > 0, 'the webhook to be called');
+    assert.match(hook.messages[0]!, new RegExp(`${observer} is switched off`));
+  });
+}
+
+test('without these options a capsule has addresses and no digest', {
+  skip: unlessInstalled('openssl'),
+}, async () => {
+  const directory = join(temporaryDirectory(), 'capsules');
+  await using sluice = await startWith('danger-after-early-data', { recorder: { directory } });
+  const session = sessionFile();
+  await sClient(sluice.httpsPort, { words: ['-tls1_3'], request: GET, keep: session });
+  await sClient(sluice.httpsPort, { session, early: GET, request: GET }).catch(() => {});
+  const { connections } = await firstDeath(directory);
+  for (const { peer } of connections) assert.equal(peer, '127.0.0.1');
+  assert.doesNotMatch(
+    JSON.stringify(connections.map(({ events }) => events)),
+    /"early-data".*sha256/,
+  );
+});
+
+for (const [form, fuses] of Object.entries({ scalar: 'off', map: { enabled: 'off', deaths: 1 } })) {
+  test(`with fuses off nothing is switched off, whatever dies (${form})`, async () => {
+    const directory = join(temporaryDirectory(), 'capsules');
+    const options = {
+      fuses,
+      recorder: { directory },
+      ...(form === 'scalar' && { 'fuse-deaths': 1 }),
+    };
+    await using sluice = await startWith(RETRIED, options);
+    for (const count of [1, 2]) {
+      await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
+      await until(() => deathsIn(directory).length === count, `${count} capsules`);
+    }
+    assert.doesNotMatch(sluice.output, /is switched off/);
+  });
+}
+
+const hanging: Record<string, (directory: string) => object> = {
+  'asked of gdb': (directory) => ({ recorder: { directory, watchdog: '1s' } }),
+  'not asked for by a flag': (directory) => {
+    return { 'capsule-dir': directory, watchdog: '1s', debugger: 'off' };
+  },
+  'not asked for by the section': (directory) => {
+    return { recorder: { directory, watchdog: '1s', debugger: 'off' } };
+  },
+};
+for (const [name, optionsFor] of Object.entries(hanging)) {
+  test(`the stack of what stands still is ${name}`, async () => {
+    // A stand-in, since the real one may be missing, or not allowed to look.
+    const programs = temporaryDirectory();
+    writeFileSync(join(programs, 'gdb'), "#!/bin/sh\necho '#0  0x1 in stood_here ()'\n");
+    chmodSync(join(programs, 'gdb'), 0o755);
+    const path = process.env.PATH ?? '';
+    const directory = join(temporaryDirectory(), 'capsules');
+    process.env.PATH = `${programs}:${path}`;
+    await using sluice = await startWith('danger-hang', optionsFor(directory));
+    process.env.PATH = path;
+    await shakeHands(sluice.httpsPort, { servername: 'hang.test' });
+    const { death, nativeStack } = await firstDeath(directory);
+    const { silentMs } = death!;
+    assert.ok(silentMs! >= 1_000 && silentMs! < 10_000, `${silentMs} ms; by default 10 s`);
+    assert.equal(nativeStack !== null, name === 'asked of gdb');
+    if (nativeStack !== null) assert.match(nativeStack.text, /stood_here/);
+  });
+}
