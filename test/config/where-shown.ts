@@ -386,6 +386,30 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].underscores-in-fields',
     ],
   },
+  'test/end-to-end/sections.test.ts': {
+    'a cache on disk keeps as much in memory as it may': [
+      'cache-memory',
+      'cache.memory as memory',
+      'cache.directory as directory',
+    ],
+    'a cache in memory has its size, and is purged by whom its section names': [
+      'cache.size',
+      'cache.purge-from',
+    ],
+    'the error log is rotated by size: so many old files, all but the latest compressed': [
+      'error-log.format',
+      'error-log.rotate.size',
+      'error-log.rotate.keep',
+      'error-log.rotate.gzip',
+    ],
+    'the error log is rotated by time': ['error-log.rotate.every'],
+    'the section admin has an address and a token': ['admin.address', 'admin.token-file'],
+    'each listener says whether it speaks HTTP/2 without TLS, and whose PROXY header it takes': [
+      'listeners[].http2-cleartext',
+      'listeners[].proxy-protocol.accept',
+      'listeners[].proxy-protocol.from',
+    ],
+  },
   'test/end-to-end/sni-tunnels.test.ts': {
     'some names go elsewhere with their TLS, and the client is told of': [
       'listeners[].tunnels[].names',
