@@ -3,9 +3,9 @@
  * of their own, so that the user's stays as it is.
  */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Commit, CommitFinding } from '../report/report.ts';
 
@@ -33,22 +33,29 @@ export async function findCommit(
 ): Promise<CommitFinding> {
   const commits = await commitsOf(range);
   if (typeof commits === 'string') return impossible(commits);
+  await removeAbandoned(range.repository);
   await using checkout = new Checkout(range.repository);
+  let why = '';
   const verdictOf = async (commit: Commit): Promise<CommitVerdict> => {
     signal.throwIfAborted();
-    return tries(await checkout.at(commit.hash), commit);
+    const directory = await checkout.at(commit.hash).catch((error: unknown) => {
+      why = ` (${reasonOf(error)})`;
+      return null;
+    });
+    return directory === null ? 'cannot' : tries(directory, commit);
   };
   const [good, ...later] = commits;
   if (good === undefined || later.length === 0) {
     return impossible(`${range.bad} does not come after ${range.good}`);
   }
   const first = await verdictOf(good);
-  if (first === 'cannot') return impossible(`${range.good} cannot be tried`);
+  if (first === 'cannot') return impossible(`${range.good} cannot be tried${why}`);
   if (first === 'fails') return none(`${range.good} fails as well`);
   const last = await verdictOf(later.at(-1)!);
-  if (last === 'cannot') return impossible(`${range.bad} cannot be tried`);
+  if (last === 'cannot') return impossible(`${range.bad} cannot be tried${why}`);
   if (last === 'lives') return none(`${range.bad} does not fail`);
-  return await bisected(later, verdictOf);
+  const found = await bisected(later, verdictOf);
+  return found.status === 'range' ? { ...found, reason: found.reason + why } : found;
 }
 
 /** The last one of the commits fails, and the one before the first does not. */
@@ -96,9 +103,14 @@ async function commitsOf({ repository, good, bad }: CommitRange): Promise<Commit
       .filter((line) => line !== '')
       .map(readCommit);
   } catch (error) {
-    const { stderr, message } = error as Error & { stderr?: string };
-    return (stderr ?? '').trim().split('\n')[0] || message;
+    return reasonOf(error);
   }
+}
+
+/** What git has said, or why it could not be asked. */
+function reasonOf(error: unknown): string {
+  const { stderr, message } = error as Error & { stderr?: string };
+  return (stderr ?? '').trim().split('\n').at(-1) || message;
 }
 
 function readCommit(line: string): Commit {
@@ -112,10 +124,42 @@ async function git(repository: string, ...words: readonly string[]): Promise<str
   return stdout;
 }
 
+/** Directories of work trees bear their owner's process and when it began, which no other one has. */
+const PREFIX = 'sluice-commits-';
+const ownerIn = (name: string) => /^sluice-commits-(\d+)-(\d+)-/.exec(name);
+
+/** In ticks since the machine was started (proc(5), field 22); '' for a process that is not there. */
+function beginOf(pid: number | string): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name, in parentheses, may have spaces.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * Of triages that were killed: their work trees are still there, and registered with the repository.
+ * Never rejects: what stays is only untidy.
+ */
+async function removeAbandoned(repository: string): Promise<void> {
+  const list = await git(repository, 'worktree', 'list', '--porcelain').catch(() => '');
+  for (const [, path] of list.matchAll(/^worktree (.*)$/gm)) {
+    const parent = dirname(path!);
+    const owner = ownerIn(basename(parent));
+    // One that is not there may be another machine's, or a container's.
+    if (owner === null || dirname(parent) !== tmpdir() || !existsSync(path!)) continue;
+    if (beginOf(owner[1]!) === owner[2]) continue;
+    await git(repository, 'worktree', 'remove', '--force', path!).catch(() => {});
+    rmSync(parent, { recursive: true, force: true });
+  }
+}
+
 /** One work tree at a time, each in a directory of its own: nothing of another commit is left in it. */
 class Checkout implements AsyncDisposable {
   readonly #repository: string;
-  readonly #parent = mkdtempSync(join(tmpdir(), 'sluice-commits-'));
+  #parent = '';
   #directory = '';
 
   constructor(repository: string) {
@@ -124,9 +168,12 @@ class Checkout implements AsyncDisposable {
 
   async at(hash: string): Promise<string> {
     await this.#remove();
+    const owner = `${process.pid}-${beginOf(process.pid)}-`;
+    this.#parent ||= mkdtempSync(join(tmpdir(), PREFIX + owner));
     const directory = join(this.#parent, hash);
-    await git(this.#repository, 'worktree', 'add', '--quiet', '--detach', directory, hash);
+    // Also when it fails, something may be there.
     this.#directory = directory;
+    await git(this.#repository, 'worktree', 'add', '--quiet', '--detach', directory, hash);
     // Installing each commit's own would take minutes, and what is pinned rarely matters.
     const modules = join(this.#repository, 'node_modules');
     if (existsSync(modules)) symlinkSync(modules, join(directory, 'node_modules'));
@@ -142,6 +189,6 @@ class Checkout implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#remove();
-    rmSync(this.#parent, { recursive: true, force: true });
+    if (this.#parent !== '') rmSync(this.#parent, { recursive: true, force: true });
   }
 }
