@@ -47,6 +47,7 @@ async function openReport(name) {
     'Reproduced in ' + reproduction.same + ' of ' + reproduction.runs + ' runs.',
     ...features.blamed.map((one) => 'To blame: ' + one.name + '. ' + one.summary),
     ...features.conditions.map((one) => 'Must be on as well: ' + one.name + '.'),
+    ...(features.unclear ?? []).map((one) => 'Neither to blame nor cleared: ' + one.name + '.'),
     ...configuration.changes.map((one) => 'Since ' + one.path + ' changed from ' +
       JSON.stringify(one.before) + ' to ' + JSON.stringify(one.after) + '.'),
     ...commit.commits.map((one) => 'Commit ' + one.hash.slice(0, 10) + ': ' + one.subject),

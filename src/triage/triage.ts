@@ -98,8 +98,8 @@ class Investigation {
   #nothing({ reproduction, scripts }: Reproduced): Findings {
     return {
       reproduction,
-      features: { status: 'skipped', blamed: [], conditions: [] },
-      configuration: { status: 'skipped', changes: [], changesInAll: 0 },
+      features: { status: 'skipped', blamed: [], conditions: [], unclear: [] },
+      configuration: { status: 'skipped', changes: [], unclear: [], changesInAll: 0 },
       setting: scripts === null ? null : this.#setting,
       recorded: scripts?.[0] ?? null,
       trigger: null,
@@ -108,58 +108,66 @@ class Investigation {
     };
   }
 
+  /** Null when it cannot be tried: that says nothing. */
   async #fails(
     stage: TriageStage,
     question: string,
     setting: BenchSetting,
     scripts = this.#scripts,
-  ) {
+  ): Promise<boolean | null> {
     const trial = { stage, question, setting, scripts };
     const { outcome } = await this.#laboratory.ask(trial, this.#runsPerQuestion, true);
-    return outcome === 'same';
+    return outcome === 'cannot' ? null : outcome === 'same';
   }
 
   /** A feature that is off must not be cleared, or blamed, by a death that has moved elsewhere. */
-  async #diesWith(features: Readonly<Record<string, boolean>>, question: string): Promise<boolean> {
+  async #diesWith(
+    features: Readonly<Record<string, boolean>>,
+    question: string,
+  ): Promise<boolean | null> {
     const setting = { ...this.#setting, features };
     const trial = { stage: 'features', question, setting, scripts: this.#scripts } as const;
     const { outcome, detail } = await this.#laboratory.ask(trial, this.#runsPerQuestion, true);
+    if (outcome === 'cannot') return null;
     if (outcome !== 'other') return outcome === 'same';
     return isSameKind(detail, this.#input.capsule.signature);
   }
 
   async #features(): Promise<FeatureFinding> {
     const { capsule, axes, onStage } = this.#input;
-    if (!axes.includes('features')) return { status: 'skipped', blamed: [], conditions: [] };
+    const none = { blamed: [], conditions: [], unclear: [] };
+    if (!axes.includes('features')) return { status: 'skipped', ...none };
     onStage('features');
     const on = Object.keys(capsule.features).filter((name) => capsule.features[name] === true);
     const only = (kept: readonly string[]) =>
       Object.fromEntries(Object.keys(capsule.features).map((name) => [name, kept.includes(name)]));
     const suspect = capsule.suspect?.observer ?? null;
-    const { blamed, conditions } = await featuresToBlame(on, suspect, (kept, words) =>
+    const { blamed, conditions, unclear } = await featuresToBlame(on, suspect, (kept, words) =>
       this.#diesWith(only(kept), words),
     );
-    const needed = [...blamed, ...conditions];
+    const needed = [...blamed, ...conditions, ...unclear];
     // What follows is simpler, and quicker, with nothing on that does not matter.
     this.#setting = { ...this.#setting, features: only(needed) };
     return {
-      status: needed.length === 0 ? 'none' : 'found',
+      status: blamed.length > 0 ? 'found' : unclear.length > 0 ? 'unclear' : 'none',
       blamed: blamed.map(namedFeature),
       conditions: conditions.map(namedFeature),
+      unclear: unclear.map(namedFeature),
     };
   }
 
   /** With all features as they were: a change may be that one was switched on. */
   async #configuration(features: FeatureFinding): Promise<ConfigurationFinding> {
     const { capsule, axes, onStage } = this.#input;
-    const none = { changes: [], changesInAll: 0 };
+    const none = { changes: [], unclear: [], changesInAll: 0 };
     if (!axes.includes('configuration')) return { status: 'skipped', ...none };
     const good = capsule.configuration.lastGood?.options ?? null;
     if (good === null) return { status: 'unknown', ...none };
     onStage('configuration');
     const all = changesBetween(good, capsule.configuration.options);
-    const needed = [...features.blamed, ...features.conditions].map(({ name }) => name);
-    const found = await minimalSubset(all, (changes) => {
+    const { blamed, conditions } = features;
+    const needed = [...blamed, ...conditions, ...features.unclear].map(({ name }) => name);
+    const { items, unclear } = await minimalSubset(all, (changes) => {
       const words = changes.length === 0 ? 'the last good configuration' : changesWords(changes);
       const options = withChanges(good, changes);
       const switches = Object.fromEntries(needed.map((name) => [name, true]));
@@ -168,7 +176,9 @@ class Investigation {
       return this.#fails('configuration', words, { options, features: own, checkout: '' });
     });
     const changesInAll = all.length;
-    return { status: found.length === 0 ? 'none' : 'found', changes: found, changesInAll };
+    const changes = items.filter((change) => !unclear.includes(change));
+    const status = changes.length > 0 ? 'found' : unclear.length > 0 ? 'unclear' : 'none';
+    return { status, changes, unclear, changesInAll };
   }
 
   /** Null when it is not asked for. */
@@ -176,9 +186,10 @@ class Investigation {
     const { axes, onStage } = this.#input;
     if (!axes.includes('input') || this.#scripts.length !== 1) return null;
     onStage('input');
-    const least = await reducedScript(this.#scripts[0]!, (script, words) =>
-      this.#fails('input', words, this.#setting, [script]),
-    );
+    const setting = this.#setting;
+    const least = await reducedScript(this.#scripts[0]!, async (script, words) => {
+      return (await this.#fails('input', words, setting, [script])) === true;
+    });
     this.#scripts = [least];
     return least;
   }

@@ -36,8 +36,9 @@ export const reportSample: TriageReport = {
     status: 'found',
     blamed: [{ name: 'danger-x', summary: 'It does harm.' }],
     conditions: [],
+    unclear: [],
   },
-  configuration: { status: 'unknown', changes: [], changesInAll: 0 },
+  configuration: { status: 'unknown', changes: [], unclear: [], changesInAll: 0 },
   trigger: {
     words: 'a ClientHello with a rather long description, with group x25519 and no key share',
     script: { mode: 'verbatim', flights: [], end: 'wait' },

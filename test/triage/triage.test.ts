@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { before } from 'node:test';
 import type { Capsule, JsonValue } from '../../src/triage/capsule.ts';
@@ -69,7 +69,9 @@ test('the observer is named, and a HelloRetryRequest as the smallest trigger', a
 
 /** It fails while the observer is on, and passes without it. */
 async function regressionTestWorks(out: string): Promise<void> {
-  const file = join(out, 'regression.test.mjs');
+  // All by itself, as in somebody's repository.
+  const file = join(temporaryDirectory(), 'regression.test.mjs');
+  copyFileSync(join(out, 'regression.test.mjs'), file);
   const outcome = async (without: string) => {
     const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
     const env = { ...environment, SLUICE: launcher, SLUICE_WITHOUT: without };

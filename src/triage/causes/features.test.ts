@@ -5,7 +5,7 @@ import { featuresToBlame } from './features.ts';
 const OBSERVER = 'danger-group-in-callback';
 const on = ['handshake-metrics', 'ja4', 'early-data', 'session-tickets', OBSERVER, 'danger-hang'];
 
-async function blame(suspect: string | null, fails: (on: readonly string[]) => boolean) {
+async function blame(suspect: string | null, fails: (on: readonly string[]) => boolean | null) {
   const asked: string[] = [];
   const result = await featuresToBlame(on, suspect, async (kept, words) => {
     asked.push(words);
@@ -46,4 +46,13 @@ test('what fails with everything off is to blame on no feature', async () => {
   const { blamed, asked } = await blame(OBSERVER, () => true);
   assert.deepEqual(blamed, []);
   assert.deepEqual(asked, [`${OBSERVER} off`, 'all features off']);
+});
+
+test('what cannot be tried neither blames nor clears', async () => {
+  const without = (name: string, answer: boolean) => (kept: readonly string[]) =>
+    kept.includes(name) ? answer && kept.includes('danger-hang') : null;
+  const suspected = await blame(OBSERVER, without(OBSERVER, true));
+  assert.deepEqual([suspected.blamed, suspected.unclear], [['danger-hang'], [OBSERVER]]);
+  const stuck = await blame(null, (kept) => (kept.length === on.length - 1 ? null : false));
+  assert.deepEqual([stuck.blamed, stuck.conditions, stuck.unclear], [[], [], on]);
 });

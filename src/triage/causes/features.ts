@@ -1,9 +1,9 @@
 /** Which features must be on for a fault: what is to blame, and what it merely needs. */
 import { featureNamed } from '../../tls/features.ts';
-import { minimalSubset } from '../reduce/delta-debugging.ts';
+import { type Minimal, minimalSubset } from '../reduce/delta-debugging.ts';
 
-/** Whether the fault is there with these features on, and the others off. */
-export type FailsWithFeatures = (on: readonly string[], words: string) => Promise<boolean>;
+/** Whether the fault is there with these features on, and the others off; null: it cannot be told. */
+export type FailsWithFeatures = (on: readonly string[], words: string) => Promise<boolean | null>;
 
 export interface BlamedFeatures {
   /**
@@ -13,6 +13,8 @@ export interface BlamedFeatures {
   readonly blamed: readonly string[];
   /** Parts of the handshake that must be on as well. */
   readonly conditions: readonly string[];
+  /** Without them nothing could be tried, which neither blames nor clears them. */
+  readonly unclear: readonly string[];
 }
 
 /** `on`: those that were on. `suspect`: the observer that was running, or null. */
@@ -29,19 +31,20 @@ export async function featuresToBlame(
   };
   const isKnown = suspect !== null && on.includes(suspect);
   const others = on.filter((name) => name !== suspect);
-  if (isKnown && !(await ask(others))) {
+  if (isKnown && (await ask(others)) === false) {
     // It is needed: what is left to ask is what else is.
-    const needed = await minimalSubset(others, (kept) => ask(inOrder(on, [suspect, ...kept])));
-    return divided(inOrder(on, [suspect, ...needed]));
+    const more = await minimalSubset(others, (kept) => ask(inOrder(on, [suspect, ...kept])));
+    return divided({ ...more, items: inOrder(on, [suspect, ...more.items]) });
   }
   return divided(await minimalSubset(on, ask));
 }
 
-function divided(needed: readonly string[]): BlamedFeatures {
+function divided({ items, unclear }: Minimal<string>): BlamedFeatures {
+  const needed = items.filter((name) => !unclear.includes(name));
   const takesPart = (name: string) => featureNamed(name)?.kind === 'handshake';
   const observers = needed.filter((name) => !takesPart(name));
-  if (observers.length === 0) return { blamed: needed, conditions: [] };
-  return { blamed: observers, conditions: needed.filter(takesPart) };
+  if (observers.length === 0) return { blamed: needed, conditions: [], unclear };
+  return { blamed: observers, conditions: needed.filter(takesPart), unclear };
 }
 
 function inOrder(all: readonly string[], some: readonly string[]): string[] {

@@ -17,7 +17,7 @@ test('what is left fails, and with any one of it left out it does not', async ()
   await fc.assert(
     fc.asyncProperty(oracle, async (needed) => {
       const fails = failsBy(needed);
-      const found = await minimalSubset(items, async (kept) => fails(kept));
+      const { items: found } = await minimalSubset(items, async (kept) => fails(kept));
       assert.ok(fails(found));
       for (const item of found) assert.ok(!fails(found.filter((one) => one !== item)));
     }),
@@ -29,7 +29,8 @@ test('with one reason, exactly that is left, in its order', async () => {
   await fc.assert(
     fc.asyncProperty(fc.subarray(items), async (needed) => {
       const fails = failsBy([needed, needed]);
-      assert.deepEqual(await minimalSubset(items, async (kept) => fails(kept)), needed);
+      const found = await minimalSubset(items, async (kept) => fails(kept));
+      assert.deepEqual(found, { items: needed, unclear: [] });
     }),
     { numRuns: 100 },
   );
@@ -38,7 +39,7 @@ test('with one reason, exactly that is left, in its order', async () => {
 test('no question is asked twice, and one reason in many is found with few', async () => {
   const many = Array.from({ length: 128 }, (_, index) => index);
   const asked: string[] = [];
-  const found = await minimalSubset(many, async (kept) => {
+  const { items: found } = await minimalSubset(many, async (kept) => {
     asked.push(kept.join());
     return kept.includes(77);
   });
@@ -48,8 +49,25 @@ test('no question is asked twice, and one reason in many is found with few', asy
 });
 
 test('when it fails without any of them, none is left', async () => {
-  assert.deepEqual(await minimalSubset(items, async () => true), []);
-  assert.deepEqual(await minimalSubset([], async () => true), []);
+  const none = { items: [], unclear: [] };
+  assert.deepEqual(await minimalSubset(items, async () => true), none);
+  assert.deepEqual(await minimalSubset([], async () => true), none);
+});
+
+test('what cannot be left out is kept, and said to be unclear', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.subarray(items), fc.constantFrom(...items), async (needed, stuck) => {
+      const fails = failsBy([needed, needed]);
+      const answer = (kept: readonly number[]) => (kept.includes(stuck) ? fails(kept) : null);
+      const found = await minimalSubset(items, async (kept) => answer(kept));
+      assert.deepEqual(
+        found.items,
+        items.filter((item) => needed.includes(item) || item === stuck),
+      );
+      assert.deepEqual(found.unclear, [stuck]);
+    }),
+    { numRuns: 100 },
+  );
 });
 
 test('an error of the question ends it', async () => {

@@ -3,18 +3,25 @@
  * of many things that together make something fail, those that are needed.
  */
 
-/** Whether it still fails with these items only. Asked once for each subset. */
-export type Fails<T> = (items: readonly T[]) => Promise<boolean>;
+/**
+ * Whether it still fails with these items only; null when that cannot be told, and then they are not
+ * left out. Asked once for each subset.
+ */
+export type Fails<T> = (items: readonly T[]) => Promise<boolean | null>;
+
+export interface Minimal<T> {
+  /** They fail together, and of none it was seen to fail without. */
+  readonly items: readonly T[];
+  /** Those of them without which it could not be told whether it fails. */
+  readonly unclear: readonly T[];
+}
 
 /**
  * A part of `items` that fails, and of which nothing can be left out on its own (1-minimal). All of
  * them together must fail; they keep their order.
  */
-export async function minimalSubset<T>(
-  items: readonly T[],
-  fails: Fails<T>,
-): Promise<readonly T[]> {
-  const known = new Map<string, Promise<boolean>>();
+export async function minimalSubset<T>(items: readonly T[], fails: Fails<T>): Promise<Minimal<T>> {
+  const known = new Map<string, Promise<boolean | null>>();
   const failsWith = (indices: readonly number[]) => {
     const key = indices.join();
     let answer = known.get(key);
@@ -24,7 +31,7 @@ export async function minimalSubset<T>(
     }
     return answer;
   };
-  if (await failsWith([])) return [];
+  if ((await failsWith([])) === true) return { items: [], unclear: [] };
   let kept = items.map((_, index) => index);
   for (let parts = 2; kept.length > 1; ) {
     const chunks = divided(kept, parts);
@@ -38,7 +45,12 @@ export async function minimalSubset<T>(
       break;
     }
   }
-  return kept.map((index) => items[index]!);
+  // Each has been left out alone by now, and no question is asked again.
+  const answers = await Promise.all(
+    kept.map((index) => failsWith(kept.filter((other) => other !== index))),
+  );
+  const itemsAt = (indices: readonly number[]) => indices.map((index) => items[index]!);
+  return { items: itemsAt(kept), unclear: itemsAt(kept.filter((_, i) => answers[i] === null)) };
 }
 
 interface Candidate {
@@ -59,9 +71,9 @@ function* candidates(kept: readonly number[], chunks: readonly number[][]): Gene
 
 async function firstThatFails(
   all: Iterable<Candidate>,
-  failsWith: (indices: readonly number[]) => Promise<boolean>,
+  failsWith: (indices: readonly number[]) => Promise<boolean | null>,
 ): Promise<Candidate | null> {
-  for (const candidate of all) if (await failsWith(candidate.indices)) return candidate;
+  for (const candidate of all) if ((await failsWith(candidate.indices)) === true) return candidate;
   return null;
 }
 

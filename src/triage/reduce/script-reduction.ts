@@ -66,11 +66,12 @@ async function withLeastHello(
   const least = async (candidates: readonly HelloPart[], others: readonly HelloPart[]) => {
     // Nothing left out is the octets as they are, in the writes as they are.
     if (candidates.length === 0) return candidates;
-    return minimalSubset(candidates, (kept) => {
+    const { items } = await minimalSubset(candidates, (kept) => {
       if (kept.length === candidates.length) return Promise.resolve(true);
       const octets = withParts(model, inOrder(all, [...kept, ...others]));
       return fails(withFirstFlight(script, octets), leftOutWords(candidates, kept));
     });
+    return items;
   };
   const isLarge = ({ kind }: HelloPart) => kind !== 'entry' && kind !== 'cipher-suite';
   const large = all.filter(isLarge);

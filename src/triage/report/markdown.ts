@@ -47,6 +47,11 @@ function findingLines({ reproduction, features, configuration, commit }: TriageR
   for (const { name } of features.conditions) {
     lines.push(`- **Must be on as well**, and is not to blame: \`${name}\``);
   }
+  for (const { name } of features.unclear) {
+    lines.push(
+      `- **Neither to blame nor cleared**: \`${name}\`; without it nothing could be tried.`,
+    );
+  }
   if (features.status === 'none') lines.push('- **Features**: it happens with all of them off.');
   lines.push(...configurationLines(configuration), ...commitLines(commit));
   return lines;
@@ -56,7 +61,13 @@ function whatText(what: 'suspect' | 'all'): string {
   return what === 'suspect' ? 'the connection of the suspect alone' : 'all connections at once';
 }
 
-function configurationLines({ status, changes, changesInAll }: ConfigurationFinding): string[] {
+function configurationLines(finding: ConfigurationFinding): string[] {
+  const { status, changes, unclear, changesInAll } = finding;
+  const open = unclear.map(
+    ({ path }) =>
+      `- **Configuration**: the change of \`${path}\` is neither to blame nor cleared; ` +
+      'without it nothing could be tried.',
+  );
   switch (status) {
     case 'skipped':
       return [];
@@ -67,12 +78,16 @@ function configurationLines({ status, changes, changesInAll }: ConfigurationFind
         '- **Configuration**: it happens with the last good one as well, ' +
           `without its ${changesInAll} changes.`,
       ];
-    case 'found':
-      return changes.map(
+    case 'unclear':
+      return open;
+    case 'found': {
+      const lines = changes.map(
         ({ path, before, after }) =>
           `- **Configuration**: \`${path}\` was \`${shown(before)}\` and is \`${shown(after)}\` ` +
           `(one of ${changesInAll} changes since the last good configuration).`,
       );
+      return [...lines, ...open];
+    }
   }
 }
 

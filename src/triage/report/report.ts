@@ -76,19 +76,25 @@ export interface NamedFeature {
 }
 
 export interface FeatureFinding {
-  readonly status: 'found' | 'none' | 'skipped';
+  /** `unclear`: none is to blame of those that could be left out. */
+  readonly status: 'found' | 'none' | 'unclear' | 'skipped';
   readonly blamed: readonly NamedFeature[];
   /** Must be on as well, and are not to blame. */
   readonly conditions: readonly NamedFeature[];
+  /** Without them it cannot be told whether it fails: neither to blame nor cleared. */
+  readonly unclear: readonly NamedFeature[];
 }
 
 export interface ConfigurationFinding {
   /**
    * `found`: with these changes and no others. `none`: it happens before the last change as well.
-   * `unknown`: the capsule knows of no other configuration.
+   * `unknown`: the capsule knows of no other configuration. `unclear`: none is to blame of those
+   * that could be taken back.
    */
-  readonly status: 'found' | 'none' | 'unknown' | 'skipped';
+  readonly status: 'found' | 'none' | 'unknown' | 'unclear' | 'skipped';
   readonly changes: readonly ConfigurationChange[];
+  /** Without them it cannot be told whether it fails. */
+  readonly unclear: readonly ConfigurationChange[];
   /** In all, of which `changes` are those that matter. */
   readonly changesInAll: number;
 }

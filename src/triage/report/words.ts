@@ -31,9 +31,15 @@ export function summaryOf(
   }
   if (commit.status === 'found')
     reasons.push(`since commit ${commit.commits[0]!.hash.slice(0, 10)}`);
-  const why =
-    reasons.length === 0 ? 'no feature, change or commit is to blame' : reasons.join('; ');
+  const why = reasons.length === 0 ? nothingFound(findings) : reasons.join('; ');
   return `${what}: ${why}${triggerWords(findings)}.`;
+}
+
+function nothingFound({ features, configuration }: Findings): string {
+  const names = features.unclear.map(({ name }) => name);
+  const open = [...names, ...configuration.unclear.map(({ path }) => path)];
+  if (open.length === 0) return 'no feature, change or commit is to blame';
+  return `what is to blame cannot be told, since nothing could be tried without ${open.join(', ')}`;
 }
 
 function triggerWords({ trigger, received }: Findings): string {
