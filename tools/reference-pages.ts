@@ -64,7 +64,8 @@ function accessLogReference(): string {
 
 <!-- Written by \`npm run docs\` from src/telemetry/access-log-line.ts. -->
 
-\`--access-log FILE\` (or \`-\`) writes a line per request when it has ended; \`--log-format\`
+\`--access-log FILE\` (or \`-\`) writes a line per request when it has ended, and one about what was
+refused before it became a request, with its \`error\` and without what is not known; \`--log-format\`
 chooses its form. The section [\`logs\`](configuration.md) has as many logs as you like, each with its
 form, filter, sample and rotation; a reload changes them.
 

@@ -24,6 +24,8 @@ export interface Http1ServerInput {
   readonly factsFor: (early: boolean) => RequestFacts;
   /** A message that broke the rules was refused: for counting and logging. */
   readonly onRefused: (error: MessageError) => void;
+  /** What was refused never became a request: nothing else tells of it. */
+  readonly onBadRequest?: (code: string, status: number) => void;
   /** Date of refusals (RFC 9110 §6.6.1); absent: they have none. */
   readonly dateNow?: () => string;
   readonly limits?: Http1Limits;
@@ -437,6 +439,9 @@ export class Http1ServerConnection implements ChunkReceiver {
     this.#input.onRefused(error);
     const hasStarted = this.#response?.hasStarted ?? false;
     const isAnswered = this.#reading === 'content' && this.#response === null;
+    if (this.#handler === null && !isAnswered) {
+      this.#input.onBadRequest?.(error.code, error.status);
+    }
     this.#reading = 'closed';
     this.#lose(error);
     if (hasStarted) {

@@ -37,6 +37,11 @@ export interface Http2ServerOptions {
   readonly onAbuse?: (kind: Http2Abuse) => void;
   /** The peer broke a rule, and a stream or the connection ended for it. */
   readonly onRefused?: (error: SluiceError) => void;
+  /**
+   * A request was malformed, or answered here: nothing else tells of it. `status` is 0 when its
+   * stream was reset, and `code` empty when the status says it all.
+   */
+  readonly onBadRequest?: (code: string, status: number) => void;
 }
 
 const ignore = (): void => {};
@@ -160,6 +165,7 @@ export class Http2ServerConnection implements Endpoint {
     const { fields } = connection.decoder;
     const head = reader.read(fields, endStream, this.#options.scheme, true);
     if (head === null) {
+      this.#options.onBadRequest?.('http2-protocol-error', 0);
       connection.streamError(streamId, ErrorCode.PROTOCOL_ERROR, `malformed: ${reader.failure}`);
       return;
     }
@@ -236,6 +242,7 @@ export class Http2ServerConnection implements Endpoint {
   #answerAlone(streamId: number, status: number, endStream: boolean): void {
     const { connection } = this;
     const { encoder } = connection;
+    this.#options.onBadRequest?.('', status);
     encoder.begin();
     encoder.field(':status', String(status));
     const date = this.#options.dateNow?.();

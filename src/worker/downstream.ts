@@ -38,6 +38,8 @@ export interface DownstreamObserver {
   onAbuse(kind: Http2Abuse): void;
   /** A message that broke the protocol's rules was refused. */
   onRefused(error: SluiceError, connection: Downstream): void;
+  /** What was refused never became a request, so that no exchange tells of it. */
+  onBadRequest(code: string, status: number, connection: Downstream): void;
   onClosed(connection: Downstream): void;
 }
 
@@ -122,6 +124,9 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
       monotonicMs: this.#shared.monotonicMs,
       dateNow: this.#shared.dateNow,
       onRefused: (error: SluiceError) => this.#shared.observer.onRefused(error, this),
+      onBadRequest: (code: string, status: number) => {
+        this.#shared.observer.onBadRequest(code, status, this);
+      },
       onAbuse: (kind: Http2Abuse) => this.#shared.observer.onAbuse(kind),
       isCovered: (authority: string, scheme: string) => this.#isCovered(authority, scheme),
     };

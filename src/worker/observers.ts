@@ -1,10 +1,11 @@
 /** From what happens to metrics and logs. Observers run after the fact and alter nothing. */
 import type { SluiceError } from '../base/errors.ts';
+import type { RequestFacts } from '../http/exchange.ts';
 import type { ExchangeObserver } from '../proxy/environment.ts';
 import { proxyStatusOf } from '../proxy/proxy-status.ts';
 import type { PoolObserver } from '../proxy/upstream/pool.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
-import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
+import { type ExchangeSummary, emptySummary } from '../telemetry/exchange-summary.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { OneRoute } from '../telemetry/route-metrics.ts';
 import type { HandshakeRecord } from '../tls/contract.ts';
@@ -59,6 +60,23 @@ class Observer implements ExchangeObserver {
     const fields = { route: this.#route, type };
     this.#log.detail('origins', `origin-${error.code}`, error.message, fields);
   }
+}
+
+/**
+ * A line about what never became a request. It counts among refused messages, and not among requests:
+ * what was asked for, nobody knows.
+ */
+export function logBadRequest(
+  accessLog: AccessLogSink,
+  facts: Pick<RequestFacts, 'remoteAddress' | 'remotePort' | 'localPort' | 'tls'>,
+  code: string,
+  status: number,
+  nowMs: number,
+): void {
+  if (!accessLog.enabled) return;
+  const { remoteAddress, remotePort, localPort, tls } = facts;
+  const known = { remoteAddress, remotePort, localPort, tls, status, errorCode: code };
+  accessLog.write({ ...emptySummary(), ...known, startedAtMs: nowMs, durationMs: -1 });
 }
 
 function tellExchange(log: WorkerLog, summary: ExchangeSummary): void {

@@ -33,7 +33,7 @@ import type { HandshakeObservers } from './handshake-observers.ts';
 import type { RefusingSink } from './host-guard.ts';
 import { HostPolicies, hostPolicies } from './host-guard.ts';
 import { defaultDownstreamLimits } from './limits.ts';
-import { exchangeObserver, tellHandshake } from './observers.ts';
+import { exchangeObserver, logBadRequest, tellHandshake } from './observers.ts';
 import { type KnownNames, openOrigins, type WorkerOrigins } from './origins.ts';
 import { openRoutes } from './routing.ts';
 import { certificatesToSend, openTls } from './tls.ts';
@@ -182,7 +182,8 @@ export class Service {
 
   #observer(): DownstreamShared['observer'] {
     const { observers } = this.#base;
-    const { metrics, log } = this.#base.input;
+    const { clock } = this.#base;
+    const { metrics, log, accessLog } = this.#base.input;
     return {
       onHandshake: (record, connection) => {
         observers.notify(record, connection);
@@ -190,6 +191,8 @@ export class Service {
       },
       onAbuse: (kind) => metrics.http2Abused(kind),
       onRefused: (error) => metrics.messageRefused(error.code),
+      onBadRequest: (code, status, connection) =>
+        logBadRequest(accessLog, connection, code, status, clock.wallMs()),
       onClosed: (connection) => {
         this.connections.delete(connection);
         this.#base.clients.leave(connection.remoteAddress);

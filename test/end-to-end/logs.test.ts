@@ -4,7 +4,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { runSluice } from '../cli/sluice-process.ts';
+import { END_HEADERS, END_STREAM, headers, PREFACE, settings } from '../http2/wire.ts';
 import { startOrigin } from '../support/origins.ts';
+import { RawConnection } from '../support/raw-connection.ts';
 import { startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
@@ -48,6 +50,39 @@ test('each log has the lines that it wants in the form that it wants', async () 
   await until(() => lines('bad.log').length === 1, 'one line');
   assert.deepEqual(lines('bad.log'), ['{"status":503,"path":"/bad"}']);
   assert.deepEqual(lines('none.log'), []);
+});
+
+test('what never became a request has a line, too, and what did has but one', async () => {
+  const { sluice, lines } = await serve((directory) => [
+    { target: join(directory, 'all.log'), format: '"${request}" ${status} ${error} ${remote}' },
+  ]);
+  await using _ = sluice;
+  const bad = [
+    ['GET / HTTP/1.1\r\nHost : a\r\n\r\n', '"-" 400 space-before-colon 127.0.0.1'],
+    ['GET / HTTP/3.0\r\n\r\n', '"-" 505 unsupported-version 127.0.0.1'],
+    [
+      'POST /cut HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n',
+      '"POST /cut HTTP/1.1" 0 bad-chunk 127.0.0.1',
+    ],
+  ] as const;
+  const expected: string[] = [];
+  for (const [bytes, line] of bad) {
+    using connection = await RawConnection.open(sluice.httpPort);
+    connection.socket.write(bytes);
+    await until(() => connection.isEnded, 'the refusal');
+    expected.push(line);
+    await until(() => lines('all.log').length === expected.length, line);
+  }
+  using connection = await RawConnection.openTls(sluice.httpsPort, { ALPNProtocols: ['h2'] });
+  const fields = [
+    [':method', 'GET'],
+    [':scheme', 'https'],
+  ] as const;
+  const malformed = headers(1, END_STREAM | END_HEADERS, fields);
+  connection.socket.write(Buffer.concat([PREFACE, settings(), malformed]));
+  expected.push('"-" 0 http2-protocol-error 127.0.0.1');
+  await until(() => lines('all.log').length === expected.length, 'a line about HTTP/2');
+  assert.deepEqual(lines('all.log'), expected);
 });
 
 test('a log that a reload brings has lines, and one that it takes away has none', async () => {
