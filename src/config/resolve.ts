@@ -1,14 +1,6 @@
 /** From values as written to validated, frozen options. */
 
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-} from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
@@ -18,6 +10,7 @@ import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
 import { plainRoute } from '../proxy/routing/route.ts';
 import { plainGroup } from '../proxy/upstream/options.ts';
+import { openLogFile } from '../telemetry/log-file.ts';
 import {
   type ErrorLogOptions,
   type LogOptions,
@@ -482,8 +475,6 @@ function resolveErrorLog(
   };
 }
 
-const LOG_MODE = 0o640;
-
 /** Opens the file once, so that a mistake is found now and not by every worker. */
 function resolveLog(
   values: OptionValues,
@@ -495,7 +486,7 @@ function resolveLog(
   if (given === undefined || target === 'off' || target === '-') return target;
   try {
     if (isCheck) accessSync(existsSync(target) ? target : dirname(target), constants.W_OK);
-    else closeSync(openSync(target, 'a', LOG_MODE));
+    else closeSync(openLogFile(target));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     refuse(given, `cannot be written (${code})`, 'name a file that this user may write');

@@ -3,6 +3,7 @@
  * endpoint. Levels can be changed while it runs, for a time or until the end.
  */
 import { UsageError } from '../base/errors.ts';
+import { DroppedLines, droppedDetail } from '../telemetry/dropped-lines.ts';
 import { FloodGate } from '../telemetry/flood-gate.ts';
 import { LineLog } from '../telemetry/line-log.ts';
 import {
@@ -20,6 +21,7 @@ import {
 } from '../telemetry/log-event.ts';
 import { logLine } from '../telemetry/log-lines.ts';
 import { type ErrorLogOptions, plainErrorLog } from '../telemetry/log-options.ts';
+import { StandardError } from '../telemetry/standard-error.ts';
 
 /** How many events the admin endpoint can tell: about a megabyte of them. */
 const EVENTS_KEPT_MAX = 1_000;
@@ -29,6 +31,11 @@ const FLUSH_INTERVAL_MS = 50;
 const BLOCK_LENGTH = 16 * 1024;
 /** What a disk that stalls may cost in memory. Characters. */
 const PENDING_LENGTH_MAX = 2 ** 20;
+const limits = {
+  blockLength: BLOCK_LENGTH,
+  flushIntervalMs: FLUSH_INTERVAL_MS,
+  pendingLengthMax: PENDING_LENGTH_MAX,
+};
 
 export interface KeptEvent {
   /** Counts the events of this process, from 1. */
@@ -57,6 +64,11 @@ export interface LevelChange {
 
 export class ErrorLog {
   readonly #writeDefault: (line: string) => void;
+  readonly #standardError: StandardError;
+  readonly #dropped = new DroppedLines(
+    (lines) => this.onDropped(lines),
+    (lines) => this.#tellDropped(lines),
+  );
   readonly #gate = new FloodGate();
   readonly #kept: KeptEvent[] = [];
   readonly #changes = new Map<LogSubsystem, LevelChange & { timer: NodeJS.Timeout | null }>();
@@ -67,10 +79,13 @@ export class ErrorLog {
   #timer: NodeJS.Timeout | null = null;
   /** Told of every change of the levels. */
   onLevels: (levels: LevelTable) => void = () => {};
+  /** Told of lines that could not be written, or not fast enough. */
+  onDropped: (lines: number) => void = () => {};
 
   /** `write` has the lines until a file is named; without it they go to standard error. */
-  constructor(write: (line: string) => void = (line) => process.stderr.write(line)) {
-    this.#writeDefault = write;
+  constructor(write?: (line: string) => void) {
+    this.#standardError = new StandardError({ limits, onDropped: this.#dropped.add });
+    this.#writeDefault = write ?? ((line) => this.#standardError.write(line));
   }
 
   /** For whatever belongs to the supervisor's process. */
@@ -89,7 +104,7 @@ export class ErrorLog {
   configure(options: ErrorLogOptions): void {
     if (options.target !== this.#options.target) {
       const isFile = options.target.startsWith('/');
-      const file = !isFile ? null : openFile(options.target, this.#writeDefault);
+      const file = !isFile ? null : this.#openFile(options.target);
       void this.#file?.close();
       this.#file = file;
     }
@@ -164,6 +179,8 @@ export class ErrorLog {
     const file = this.#file;
     this.#file = null;
     await file?.close();
+    this.#dropped.turn();
+    await this.#standardError.close();
   }
 
   #turn(): void {
@@ -176,33 +193,36 @@ export class ErrorLog {
     const line = logLine(this.#options.format, event);
     if (this.#file !== null) this.#file.write(line);
     else if (this.#options.target !== 'off') this.#writeDefault(line);
+    this.#keep(event);
+  }
+
+  #keep(event: LogEvent): void {
     this.#kept.push({ sequence: ++this.#sequence, event });
     if (this.#kept.length > EVENTS_KEPT_MAX) this.#kept.shift();
   }
-}
 
-function openFile(target: string, complain: (line: string) => void): LineLog {
-  let untold = 0;
-  try {
-    return new LineLog({
-      target,
-      limits: {
-        blockLength: BLOCK_LENGTH,
-        flushIntervalMs: FLUSH_INTERVAL_MS,
-        pendingLengthMax: PENDING_LENGTH_MAX,
-      },
-      onDropped: (lines) => {
-        untold += lines;
-      },
-      onFault: (error) => {
-        complain(`sluice: error log: ${error.message}${untold > 0 ? `; ${untold} lost` : ''}\n`);
-        untold = 0;
-      },
-    });
-  } catch (error) {
-    throw new UsageError(
-      `the error log cannot be written: ${(error as Error).message}`,
-      'name a file that this user may write',
+  #openFile(target: string): LineLog {
+    try {
+      return new LineLog({
+        target,
+        limits,
+        onDropped: this.#dropped.add,
+        onFault: (error) => this.#writeDefault(`sluice: error log: ${error.message}\n`),
+      });
+    } catch (error) {
+      throw new UsageError(
+        `the error log cannot be written: ${(error as Error).message}`,
+        'name a file that this user may write',
+      );
+    }
+  }
+
+  /** Not in the log itself: it would have to drop that line, too. */
+  #tellDropped(lines: number): void {
+    const message = `error log: ${lines} lines could not be written`;
+    if (this.#file !== null) this.#writeDefault(`sluice: ${message}\n`);
+    this.#keep(
+      eventOf(message, droppedDetail(lines), { timeMs: Date.now(), worker: -1, pid: process.pid }),
     );
   }
 }

@@ -2,14 +2,14 @@
  * What is left of root's power once sockets are open: worker processes are started as the account of
  * --user, and a sluice of one process becomes it. What they write is made theirs before.
  */
-import { chownSync, closeSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { chownSync, closeSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import type { Account, SluiceOptions } from '../config/options.ts';
+import { openLogFile } from '../telemetry/log-file.ts';
 
 const ROOT = 0;
 const DIRECTORY_MODE = 0o700;
-const FILE_MODE = 0o640;
 
 /** Those of a process to start: none when it has what it needs already. */
 export type Identity = { readonly uid: number; readonly gid: number } | Record<string, never>;
@@ -45,7 +45,7 @@ export function handOverFiles(options: SluiceOptions): void {
   const targets = [...logs.map(({ target }) => target), isAlone ? errorLog.target : ''];
   for (const file of [...targets, tls.keyLog, isAlone ? pidFile : '']) {
     if (!file.startsWith('/')) continue;
-    closeSync(openSync(file, 'a', FILE_MODE));
+    closeSync(openLogFile(file));
     own(file);
   }
 }

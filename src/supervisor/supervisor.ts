@@ -162,6 +162,7 @@ export class Supervisor {
       began: () => input.serviceManager.reloading(),
       ended: () => this.#sayReady(),
     });
+    input.log.onDropped = (lines) => this.#metrics.errorLogDropped(lines);
     input.log.onLevels = (levels) => {
       this.#local?.replaceLogLevels(levels);
       for (const worker of this.#processes) worker.replaceLogLevels(levels);

@@ -2,7 +2,8 @@
  * Where the lines of a log go. Writing never holds traffic up: lines are gathered in memory, written
  * from a pool thread one block at a time, and dropped and counted when more wait than the limit.
  */
-import { close, fstatSync, open, openSync, write } from 'node:fs';
+import { close, fstatSync, write } from 'node:fs';
+import { openLogFile, openLogFileLater, STANDARD_OUTPUT_TARGET } from './log-file.ts';
 
 export interface LineLogOptions {
   /** `-` for standard output, or a file's path. */
@@ -33,14 +34,17 @@ export const defaultLineLogLimits: LineLogLimits = {
   pendingLengthMax: 16 * 1024 * 1024,
 };
 
-const FILE_MODE = 0o640;
-const STANDARD_OUTPUT = 1;
+/** Standard input, output and error: they stay open. */
+const STANDARD_FD_MAX = 2;
 
 /** Writes of up to this many octets to a pipe are not mixed with other processes' (pipe(7)). */
 const PIPE_BUF = 4096;
 
 /** How soon a full pipe is tried again. */
 const RETRY_MS = 20;
+
+/** How long the end waits for a pipe's reader: nobody may hold it up who has stopped reading. */
+const CLOSE_PATIENCE_MS = 1_000;
 
 export class LineLog {
   readonly #options: LineLogOptions;
@@ -54,12 +58,13 @@ export class LineLog {
   #hasFault = false;
   #timer: NodeJS.Timeout | null = null;
   #whenIdle: (() => void) | null = null;
+  #isLate = false;
 
   /** Throws the error of `open(2)` when the file cannot be written. */
   constructor(options: LineLogOptions) {
     this.#options = options;
     this.#limits = options.limits ?? defaultLineLogLimits;
-    this.#fd = options.target === '-' ? STANDARD_OUTPUT : openSync(options.target, 'a', FILE_MODE);
+    this.#fd = openLogFile(options.target);
     this.#isFile = fstatSync(this.#fd).isFile();
   }
 
@@ -75,9 +80,14 @@ export class LineLog {
     else this.#timer ??= setTimeout(() => this.#flush(), this.#limits.flushIntervalMs).unref();
   }
 
+  /** Nothing waits, and nothing is being written. */
+  get isIdle(): boolean {
+    return this.#pending === '' && !this.#isWriting;
+  }
+
   /** Opens the file anew by its name, after it was moved away. */
   reopen(): void {
-    if (this.#options.target === '-') return;
+    if (this.#options.target === STANDARD_OUTPUT_TARGET) return;
     this.#reopenWanted = true;
     this.#flush();
   }
@@ -85,8 +95,12 @@ export class LineLog {
   /** Writes what waits, then closes. Resolves even when that fails. */
   close(): Promise<void> {
     return new Promise((resolve) => {
+      const late = setTimeout(() => {
+        this.#isLate = true;
+      }, CLOSE_PATIENCE_MS);
       this.#whenIdle = () => {
-        if (this.#fd !== STANDARD_OUTPUT) close(this.#fd, () => resolve());
+        clearTimeout(late);
+        if (this.#fd > STANDARD_FD_MAX) close(this.#fd, () => resolve());
         else resolve();
       };
       this.#flush();
@@ -114,7 +128,7 @@ export class LineLog {
   #openAnew(): void {
     this.#isWriting = true;
     this.#reopenWanted = false;
-    open(this.#options.target, 'a', FILE_MODE, (error, fd) => {
+    openLogFileLater(this.#options.target, (error, fd) => {
       this.#isWriting = false;
       if (error === null) {
         close(this.#fd, () => {});
@@ -129,11 +143,11 @@ export class LineLog {
 
   #writeBlock(block: Buffer, offset: number, lines: number): void {
     write(this.#fd, block, offset, this.#endOfWrite(block, offset) - offset, null, (error, n) => {
-      if (error?.code === 'EAGAIN') {
+      if (error?.code === 'EAGAIN' && !this.#isLate) {
         setTimeout(() => this.#writeBlock(block, offset, lines), RETRY_MS);
       } else if (error !== null) {
         this.#options.onDropped(lines);
-        if (!this.#hasFault) this.#options.onFault(error);
+        if (!this.#hasFault && error.code !== 'EAGAIN') this.#options.onFault(error);
         this.#hasFault = true;
         this.#blockDone();
       } else if (offset + n < block.length) {

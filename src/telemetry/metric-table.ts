@@ -590,7 +590,12 @@ export const metricTable = {
   accessLogDropped: metric(
     'counter',
     'sluice_access_log_dropped_total',
-    'Access log lines dropped because the log could not be written fast enough.',
+    'Lines of access logs dropped because they could not be written, or not fast enough.',
+  ),
+  errorLogDropped: metric(
+    'counter',
+    'sluice_error_log_dropped_total',
+    'Lines of the error log dropped because they could not be written, or not fast enough.',
   ),
   workersRunning: metric('gauge', 'sluice_workers_running', 'Workers that are serving.'),
   workerRestarts: metric(

@@ -320,6 +320,10 @@ export class Metrics {
     this.#add(at.accessLogDropped.firstSlot, lines);
   }
 
+  errorLogDropped(lines: number): void {
+    this.#add(at.errorLogDropped.firstSlot, lines);
+  }
+
   workersRunning(count: number): void {
     this.#slots[at.workersRunning.firstSlot] = count;
   }

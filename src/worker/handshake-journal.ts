@@ -1,5 +1,6 @@
 /** What a worker writes down of handshakes. It outlives any configuration. */
 import { systemClock } from '../base/clock.ts';
+import { DroppedLines, droppedDetail } from '../telemetry/dropped-lines.ts';
 import { LineLog } from '../telemetry/line-log.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions } from '../telemetry/log-options.ts';
@@ -22,12 +23,17 @@ export function openHandshakeLog(
   report: Report,
 ): HandshakeLogSink {
   const { target, of, sample } = options;
+  const dropped = new DroppedLines(
+    (lines) => metrics.handshakeLogged('dropped', lines),
+    (lines) => report(`handshake log: ${lines} lines could not be written`, droppedDetail(lines)),
+  );
   const log = new LineLog({
     target,
-    onDropped: (lines) => metrics.handshakeLogged('dropped', lines),
+    onDropped: dropped.add,
     onFault: (error) =>
       report(`handshake log: ${error.message}`, {
         level: 'error',
+        subsystem: 'logs',
         event: 'handshake-log-unwritable',
       }),
   });

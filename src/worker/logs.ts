@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../base/errors.ts';
 import { type AccessLogSink, AccessLogs } from '../telemetry/access-log.ts';
+import { DroppedLines, droppedDetail } from '../telemetry/dropped-lines.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions } from '../telemetry/log-options.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -15,7 +16,7 @@ export interface OpenedLogs {
   discard(): void;
 }
 
-const unwritable = { level: 'error', event: 'access-log-unwritable' } as const;
+const unwritable = { level: 'error', subsystem: 'logs', event: 'access-log-unwritable' } as const;
 
 export class WorkerLogs {
   readonly access: AccessLogs;
@@ -27,8 +28,12 @@ export class WorkerLogs {
   constructor(metrics: Metrics, report: Report) {
     this.#metrics = metrics;
     this.#report = report;
+    const dropped = new DroppedLines(
+      (lines) => metrics.accessLogDropped(lines),
+      (lines) => report(`access log: ${lines} lines could not be written`, droppedDetail(lines)),
+    );
     this.access = new AccessLogs({
-      onDropped: (lines) => metrics.accessLogDropped(lines),
+      onDropped: dropped.add,
       onFault: (error) => report(`access log: ${error.message}`, unwritable),
     });
   }
