@@ -165,6 +165,14 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'without session-tickets nothing is resumed': ['features.session-tickets'],
     'without early-data it is skipped': ['features.early-data'],
     'an observer that is switched off sees nothing': ['features.handshake-metrics', 'features.ja4'],
+    'without handshake-failures and handshake-log nobody notes a failure': [
+      'features.handshake-failures',
+      'features.handshake-log',
+    ],
+    'without certificate-compression certificates go as they are': [
+      'features.certificate-compression',
+    ],
+    'without key-log no secret is written': ['features.key-log'],
   },
   'test/end-to-end/handshake-options.test.ts': {
     'tickets-per-handshake: a client gets ': ['tls.tickets-per-handshake'],
@@ -198,6 +206,10 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'hosts[].early-data',
     ],
     'the key log has a line for every secret, for its owner alone': ['tls.key-log'],
+    'are told by the names that a host has for it, or are not there': [
+      'hosts[].tls.client-certificates.field',
+      'hosts[].tls.client-certificates.chain-field',
+    ],
   },
   'test/end-to-end/http2-cleartext.test.ts': {
     'curl speaks HTTP/2 without TLS by prior knowledge, and HTTP/1.1 beside it': [
@@ -420,7 +432,9 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'test/end-to-end/tickets.test.ts': {
     'tickets of a former run resume with the same key file, at first without early data': [
       'ticket-key-file',
+      'tls.ticket-key-file',
     ],
+    'a ticket says how long it lives': ['tls.ticket-lifetime'],
   },
   'test/end-to-end/upgrade.test.ts': {
     'an upgrade loses no connection and no request': ['pid-file'],
@@ -430,7 +444,11 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   },
   'test/fleet/fleet.test.ts': {
     'a second instance refuses what the first has accepted, and resumes its tickets': ['fleet'],
-    'a Redis that hangs costs early data and nothing else, until it goes on': ['fleet-timeout'],
+    'a Redis that hangs costs early data and nothing else, until it goes on': [
+      'fleet-timeout',
+      'fleet.redis as joinByFile',
+      'fleet.timeout as joinByFile',
+    ],
   },
   'test/origins/balancing.test.ts': {
     'least connections passes a busy server over': ['origins.*.balance'],

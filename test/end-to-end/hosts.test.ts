@@ -57,6 +57,9 @@ hosts:
   - names: [strict.test]
     certificates: [{cert: strict.pem, key: strict.key}]
     early-data: {methods: [GET], query: off, refused-paths: [/buy], otherwise: too-early}
+  - names: [told.test]
+    certificates: [{cert: secret.pem, key: secret.key}]
+    tls: {client-certificates: {mode: optional, ca: ca.pem, field: X-Cert, chain-field: X-Chain}}
   - names: [changing.test]
     certificates: [{cert: changing.pem, key: changing.key}]
     early-data: off
@@ -179,6 +182,23 @@ describe('client certificates', { skip }, () => {
     assert.equal(again.earlyData, 'accepted', again.text);
     assert.equal(seen('/alice-early')['x-who'], 'CN=alice,O=Example');
     assert.equal(seen('/alice-early')['early-data'], '1');
+  });
+
+  test('are told by the names that a host has for it, or are not there', async () => {
+    const chain = alice.certificatePem + authority.certificatePem;
+    const told = { servername: 'told.test', cert: chain, key: alice.keyPem };
+    const fields = 'X-Chain: :Zm9yZ2Vk:\r\n';
+    using known = await RawConnection.openTls(sluice.httpsPort, told);
+    await known.request(`GET /chain HTTP/1.1\r\nHost: told.test\r\n${fields}\r\n`);
+    const [leaf, issuer] = [alice, authority].map(({ certificatePem }) => {
+      return `:${new X509Certificate(certificatePem).raw.toString('base64')}:`;
+    });
+    assert.equal(seen('/chain')['x-cert'], leaf);
+    assert.equal(seen('/chain')['x-chain'], issuer);
+    assert.equal(seen('/chain')['client-cert'], undefined);
+    using unknown = await RawConnection.openTls(sluice.httpsPort, { servername: 'told.test' });
+    await unknown.request(`GET /nobody-told HTTP/1.1\r\nHost: told.test\r\n${fields}\r\n`);
+    for (const name of ['x-cert', 'x-chain']) assert.equal(seen('/nobody-told')[name], undefined);
   });
 
   test('are nobody’s on a host that does not ask, whatever the client says', async () => {

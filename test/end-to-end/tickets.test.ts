@@ -7,6 +7,7 @@ import test from 'node:test';
 import { replayFlight, startFlightRelay } from '../support/flight-relay.ts';
 import { startOrigin } from '../support/origins.ts';
 import { unlessInstalled } from '../support/programs.ts';
+import { startConfigured } from '../support/routes.ts';
 import { hasSession, RunningClient, sClient, sessionFile } from '../support/s-client.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -41,13 +42,15 @@ test('tickets of a former run resume with the same key file, at first without ea
   const file = join(directory, 'kept.key');
   writeFileSync(file, randomBytes(80), { mode: 0o600 });
   await using upstream = await origin();
-  const settings = { origin: upstream.url, flags: ['--ticket-key-file', file] };
   let session = '';
   {
-    await using former = await startSluice(settings);
+    // By the section of a file, and then by a flag.
+    const tls = { 'ticket-key-file': file };
+    await using former = await startConfigured({ file: { origin: upstream.url, tls } });
     session = await ticketOf(former);
   }
-  await using sluice = await startSluice(settings);
+  const flags = ['--ticket-key-file', file];
+  await using sluice = await startSluice({ origin: upstream.url, flags });
   const client = await comeBack(sluice, session, '/again');
   assert.equal(client.resumed, true);
   assert.equal(client.earlyData, 'rejected');
@@ -82,6 +85,15 @@ test('a key file that changes is taken in by all workers; a bad one leaves the k
   await until(() => sluice.output.includes(looked), 'the bad file to be found by itself');
   assert.equal((await comeBack(sluice, session, '/still')).resumed, true);
   assert.equal(await sluice.sum('sluice_ticket_key_changes_total', { source: 'file' }), 1);
+});
+
+test('a ticket says how long it lives', { skip }, async () => {
+  await using upstream = await origin();
+  const tls = { 'ticket-lifetime': '2h' };
+  await using sluice = await startConfigured({ file: { origin: upstream.url, tls } });
+  const options = { words: ['-tls1_3'], request: message('/lifetime') };
+  const { text } = await sClient(sluice.httpsPort, options);
+  assert.match(text, /TLS session ticket lifetime hint: 7200 \(seconds\)/);
 });
 
 test('a start with a bad key file says what is wrong with it', { skip }, async () => {

@@ -7,6 +7,7 @@ import { replayFlight, startFlightRelay } from '../support/flight-relay.ts';
 import { type Origin, startOrigin } from '../support/origins.ts';
 import { unlessInstalled } from '../support/programs.ts';
 import { RunningRedis, startRedis } from '../support/redis.ts';
+import { startConfigured } from '../support/routes.ts';
 import { hasSession, RunningClient, sClient, sessionFile } from '../support/s-client.ts';
 import { type RunningSluice, startSluice, sumOf } from '../support/sluice.ts';
 import { freePort, inParallel, until } from '../support/waiting.ts';
@@ -26,6 +27,14 @@ const startUpstream = () =>
 async function join(origin: Origin, redis: RunningRedis, timeout = '5s'): Promise<RunningSluice> {
   const flags = ['--fleet', redis.url, '--fleet-timeout', timeout];
   const sluice = await startSluice({ origin: origin.url, flags });
+  await untilJoined(sluice);
+  return sluice;
+}
+
+/** As `join`, by a section of the file. */
+async function joinByFile(origin: Origin, redis: RunningRedis, timeout: string) {
+  const fleet = { redis: redis.url, timeout };
+  const sluice = await startConfigured({ file: { origin: origin.url, fleet } });
   await untilJoined(sluice);
   return sluice;
 }
@@ -100,14 +109,18 @@ test('a Redis that hangs costs early data and nothing else, until it goes on', {
   await using redis = await startRedis();
   await redis.ripen();
   await using sluice = await join(origin, redis, '250ms');
+  await using other = await joinByFile(origin, redis, '1s');
   assert.equal(await earlyDataOf(sluice, '/before'), 'accepted');
+  assert.equal(await earlyDataOf(other, '/before'), 'accepted');
   redis.pause();
   try {
-    assert.equal(await earlyDataOf(sluice, '/meanwhile'), 'rejected');
-    await until(
-      async () => (await refusals(sluice, 'fleet did not answer')) === 1,
-      'the reason to be counted',
-    );
+    for (const one of [sluice, other]) {
+      assert.equal(await earlyDataOf(one, '/meanwhile'), 'rejected');
+      await until(
+        async () => (await refusals(one, 'fleet did not answer')) === 1,
+        'the reason to be counted',
+      );
+    }
   } finally {
     redis.resume();
   }
@@ -183,7 +196,7 @@ test('a Redis behind TLS is met when its authority is trusted, and not otherwise
   });
   await redis.start();
   await using origin = await startUpstream();
-  const flags = ['--fleet', redis.url];
+  const flags = ['--fleet', redis.url, '--fleet-timeout', '5s'];
   await using stranger = await startSluice({ origin: origin.url, flags });
   await until(() => /fleet: \S+: \w*CERT/.test(stranger.output), 'a word about trust');
   assert.equal(await earlyDataOf(stranger, '/alone'), 'rejected');
