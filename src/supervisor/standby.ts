@@ -71,12 +71,12 @@ export class Standby {
   }
 
   /**
-   * The process, which is the caller's from now on; null when there is none. One that still loads
-   * is ahead of any that would be started now.
+   * The process, which is the caller's from now on; null when there is none, or no more is wanted. One
+   * that still loads is ahead of any that would be started now.
    */
   take(): SpawnedWorker | null {
     const taken = this.#waiting;
-    if (taken === null) return null;
+    if (taken === null || this.#isStopped) return null;
     for (const event of ['exit', 'error', 'message']) taken.child.removeAllListeners(event);
     this.#forget();
     this.#delayMs = NEXT_DELAY_MS;

@@ -577,6 +577,8 @@ export class Supervisor {
     this.#faults.close();
     const { serviceManager } = this.#input;
     if (!this.#hasHandedOver) serviceManager.stopping();
+    // The signal may have gone to all processes, and some may be faster.
+    for (const worker of this.#processes) worker.expectEnd();
     // A listening socket is closed when nobody has it any more.
     await this.#standby?.stop();
     // Each worker has its own copy, which it closes when it has emptied the queue.

@@ -184,10 +184,15 @@ export class WorkerProcess {
     this.#setup = { ...this.#setup, options };
   }
 
-  /** Drains and ends the process. Resolves when it has ended, at the latest after the grace. */
-  async stop(timeoutMs: number): Promise<void> {
+  /** From now on the end of the process is what was wanted: it is neither reported nor replaced. */
+  expectEnd(): void {
     this.#isStopping = true;
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+  }
+
+  /** Drains and ends the process. Resolves when it has ended, at the latest after the grace. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.expectEnd();
     if (this.#child === null) return;
     this.#send({ type: 'drain', timeoutMs });
     const killTimer = setTimeout(() => this.kill(), timeoutMs + KILL_GRACE_MS);

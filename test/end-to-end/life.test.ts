@@ -35,6 +35,15 @@ for (const workers of [1, 2]) {
   }
 }
 
+test('a signal to all processes at once, as timeout(1) sends it, ends them in order', async () => {
+  await using sluice = await startSluice({ origin: origin.url, workers: 3 });
+  const standby = async () => (await sluice.stats()).standbyPid ?? undefined;
+  const pids = [await until(standby, 'a process in waiting'), ...(await sluice.workerPids())];
+  for (const pid of [...pids, sluice.pid]) process.kill(pid, 'SIGTERM');
+  assert.equal(await sluice.end(), 0);
+  assert.doesNotMatch(sluice.output, /died|capsule|replaced/);
+});
+
 test('a worker that is killed is replaced, and no new connection is refused', async () => {
   await using sluice = await startSluice({ origin: origin.url, workers: 2 });
   const [victim] = await sluice.workerPids();
