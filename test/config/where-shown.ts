@@ -8,11 +8,6 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].compression.min-size as minBytes',
     ],
   },
-  'src/proxy/upstream/balance.test.ts': {
-    'consistent hashing: no server gets more than its bound, and the rest goes one way': [
-      'origins.*.balance.consistent-hash.load-factor as nextByHash(all, key, 1.25)',
-    ],
-  },
   'src/proxy/upstream/circuit-breaker.test.ts': {
     'failures of different windows do not add up': ['origins.*.circuit-breaker.window as windowMs'],
     'after its time so many requests try as are set, and close it when all succeed': [
@@ -23,9 +18,6 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'src/proxy/upstream/endpoint.test.ts': {
     'each ejection lasts longer than the one before, up to ejection-max': [
       'origins.*.passive-health.ejection-max',
-    ],
-    'slow start: a tenth at first, then in proportion to time, then all of the weight': [
-      'origins.*.slow-start as startSlowly',
     ],
   },
   'src/supervisor/certificate-keeper.test.ts': {
@@ -73,7 +65,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     ],
   },
   'test/end-to-end/caching-control.test.ts': {
-    'PURGE ': ['purge-from'],
+    'PURGE ${name} is refused with 403, purges nothing, and is not forwarded': ['purge-from'],
   },
   'test/end-to-end/caching-on-disk.test.ts': {
     'what was stored is a hit after a restart, whatever its size': ['cache-dir'],
@@ -117,6 +109,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'tickets permit as much early data as their host takes': [
       'hosts[].early-data.max-size',
       'hosts[].early-data.enabled',
+      'hosts[].early-data',
     ],
     'early data of open handshakes is bounded; beyond it they go on without': [
       'tls.early-data-in-flight-max',
@@ -202,9 +195,6 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'hosts[].early-data.refused-paths',
       'hosts[].early-data.otherwise',
     ],
-    'is not accepted where it is off, and the client is served all the same': [
-      'hosts[].early-data',
-    ],
     'the key log has a line for every secret, for its owner alone': ['tls.key-log'],
     'are told by the names that a host has for it, or are not there': [
       'hosts[].tls.client-certificates.field',
@@ -219,9 +209,6 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'test/end-to-end/http2.test.ts': {
     'a client that offers h2 gets it, and the log says so': ['log-format'],
     'with an issued certificate, hosts that it does not name get 421': ['cert', 'key'],
-  },
-  'test/end-to-end/life.test.ts': {
-    'every worker gets connections': ['workers'],
   },
   'test/end-to-end/location.test.ts': {
     'redirects of an origin behind a prefix work for its clients, also from the cache': [
@@ -271,7 +258,6 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'routes lead to groups, whose servers take turns by weight': ['routes[].origin'],
     'all workers leave a server alone that one of them has found unhealthy': [
       'origins.*.health-check.path',
-      'origins.*.health-check.interval',
     ],
     'no server can be connected to: 502; none is up: 503, destination_unavailable': [
       'origins.*.passive-health.ejected-share-max',
@@ -445,13 +431,21 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'test/fleet/fleet.test.ts': {
     'a second instance refuses what the first has accepted, and resumes its tickets': ['fleet'],
     'a Redis that hangs costs early data and nothing else, until it goes on': [
-      'fleet-timeout',
       'fleet.redis as joinByFile',
+    ],
+    'a Redis that hesitates is waited for as long as is said': [
+      'fleet-timeout',
       'fleet.timeout as joinByFile',
     ],
   },
   'test/origins/balancing.test.ts': {
     'least connections passes a busy server over': ['origins.*.balance'],
+    'consistent hashing leaves a server that has too much to do by its load factor': [
+      'origins.*.balance.consistent-hash.load-factor as loadFactor',
+    ],
+    'a server that comes back takes its share little by little': [
+      'origins.*.slow-start as slowStartMs',
+    ],
   },
   'test/origins/failures.test.ts': {
     'retries.statuses: another server answers instead': ['origins.*.retries.statuses'],
@@ -495,6 +489,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'an answer that does not come in time is a bad one': [
       'origins.*.health-check.timeout as timeoutMs',
     ],
+    'checks come as often as is set': ['origins.*.health-check.interval as intervalMs'],
   },
   'test/origins/names.test.ts': {
     'all addresses of a name are asked in turn, of both families': ['origins.*.resolve.servers'],
@@ -513,6 +508,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'workers share one UNIX socket, and its file is removed in the end': ['http'],
     'SIGUSR1 opens a moved access log anew': ['access-log'],
     'the admin endpoint tells health, states and metrics, to this machine only': ['admin'],
+    'one worker serves from the process that was started': ['workers'],
   },
   'test/tls/certificate-delivery.test.ts': {
     'go compressed to clients that take them so': [

@@ -38,6 +38,7 @@ hosts:
   - {names: [bold.test], ${pair}, early-data: {otherwise: forward}}
   - {names: [strict.test], ${pair}, early-data: {refused-paths: [/buy], otherwise: too-early}}
   - {names: [late.test], ${pair}, early-data: {enabled: off}}
+  - {names: [never.test], ${pair}, early-data: off}
 tls: {early-data-in-flight-max: 20KiB}
 `,
 );
@@ -73,7 +74,7 @@ async function session(host: string): Promise<{ keep: string; permits: number }>
 test('tickets permit as much early data as their host takes', { skip }, async () => {
   assert.equal((await session('plain.test')).permits, 16_384);
   assert.equal((await session('small.test')).permits, 4_096);
-  assert.equal((await session('late.test')).permits, 0);
+  for (const host of ['late.test', 'never.test']) assert.equal((await session(host)).permits, 0);
 });
 
 test('early data of open handshakes is bounded; beyond it they go on without', {

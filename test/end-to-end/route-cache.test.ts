@@ -51,6 +51,9 @@ function fieldsFor(url: string): Record<string, string> {
   if (url.includes('old')) {
     fields['last-modified'] = new Date(Date.now() - 1_000_000_000).toUTCString();
   }
+  if (url.includes('young')) {
+    fields['last-modified'] = new Date(Date.now() - 1_000_000).toUTCString();
+  }
   if (url.includes('tongue')) {
     fields.vary = 'Accept-Language';
     fields['content-language'] = 'de';
@@ -113,6 +116,8 @@ test('lifetimes: by default, within bounds, in place of the origin’s', async (
   near(ttlOf(await twice('/min/short')), 3_600);
   assert.ok(ttlOf(await twice('/max/fresh')) <= 10);
   near(ttlOf(await twice('/override/fresh')), 3_600);
+  near(ttlOf(await twice('/plain/young')), 100);
+  near(ttlOf(await twice('/heuristic/young')), 500);
   assert.ok(ttlOf(await twice('/heuristic/old')) > 80_000, 'a day at most');
 });
 
@@ -131,6 +136,8 @@ test('the query counts as far as is said', async () => {
   assert.match(await statusOf('/only/fresh?page=2'), /fwd=uri-miss/);
   assert.match(await second('/without/fresh?a=1&utm_b=1', '/without/fresh?a=1'), /^hit/);
   assert.match(await statusOf('/without/fresh?a=2'), /fwd=uri-miss/);
+  assert.match(await second('/plain/fresh?c=1&d=2', '/plain/fresh?d=2&c=1'), /fwd=uri-miss/);
+  assert.match(await second('/plain/fresh/~', '/plain/fresh/%7e'), /fwd=uri-miss/);
   assert.match(await second('/sorted/fresh?a=1&b=2', '/sorted/fresh?b=2&a=1'), /^hit/);
   assert.match(await second('/encoded/fresh/~', '/encoded/fresh/%7e'), /^hit/);
 });
@@ -160,6 +167,7 @@ test('stale responses stand in for errors, and are served while the origin is as
   };
   assert.equal(await last('/plain/stale/old/fails'), 500);
   assert.equal(await last('/stale-if-error/stale/old/fails'), 200);
+  assert.doesNotMatch(await twice('/plain/stale/old'), /^hit; ttl=-/);
   assert.match(await twice('/stale-while/stale/old'), /^hit; ttl=-/);
   await until(() => origin.asked('/stale-while/stale/old').length === 2, 'the revalidation');
 });

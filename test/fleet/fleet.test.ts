@@ -130,6 +130,31 @@ test('a Redis that hangs costs early data and nothing else, until it goes on', {
   );
 });
 
+test('a Redis that hesitates is waited for as long as is said', { skip }, async () => {
+  await using origin = await startUpstream();
+  await using redis = await startRedis();
+  await redis.ripen();
+  await using byFlag = await join(origin, redis, '20s');
+  await using byFile = await joinByFile(origin, redis, '20s');
+  for (const [i, sluice] of [byFlag, byFile].entries()) {
+    const session = await ticketOf(sluice);
+    const accepted = () => sluice.sum('sluice_connections_accepted_total', { listener: 'https' });
+    const before = await accepted();
+    redis.pause();
+    const path = `/patient/${i}`;
+    const early = sClient(sluice.httpsPort, { session, early: message(path) });
+    try {
+      await until(async () => (await accepted()) > before, 'the connection');
+      // By the default of some milliseconds it would be over by the time of these.
+      for (let look = 0; look < 10; look++) await sluice.stats();
+      assert.deepEqual([...origin.asked(path)], []);
+    } finally {
+      redis.resume();
+    }
+    assert.equal((await early).earlyData, 'accepted');
+  }
+});
+
 test('a Redis that is killed costs early data; a new one waits for a whole window', {
   skip,
 }, async () => {

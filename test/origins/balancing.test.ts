@@ -79,6 +79,27 @@ for (const [title, key, question] of [
   });
 }
 
+test('consistent hashing leaves a server that has too much to do by its load factor', async () => {
+  const all = [a, b, c];
+  for (const { state } of all) state.isHolding = true;
+  for (const [loadFactor, expected] of [
+    [1, 3],
+    [100, 1],
+  ] as const) {
+    await using asked = startGroup(
+      all.map(({ port }) => serverAt(port)),
+      { balance: { method: 'consistent-hash', key: { on: 'path' }, loadFactor } },
+    );
+    const waiting = Array.from({ length: 6 }, () => asked.begin({ path: '/popular' }));
+    const held = () => all.map((one) => one.held.length);
+    await until(() => held().reduce((sum, count) => sum + count) === 6, 'all to arrive');
+    assert.equal(held().filter((count) => count > 0).length, expected, `factor ${loadFactor}`);
+    for (const one of all) one.release();
+    await Promise.all(waiting.map((one) => one.answer));
+  }
+  for (const { state } of all) state.isHolding = false;
+});
+
 test('requests without the field or cookie to hash by are spread by their path', async () => {
   await using asked = startGroup([serverAt(a.port), serverAt(b.port), serverAt(c.port)], {
     balance: {

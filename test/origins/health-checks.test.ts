@@ -109,6 +109,17 @@ test('by default the host field is the server’s own', async () => {
   }
 });
 
+test('checks come as often as is set', async () => {
+  const [seldom, often] = [await checked('seldom'), await checked('often')];
+  await using _first = seldom.origin;
+  await using _second = often.origin;
+  const healthCheck = { ...check, intervalMs: 3_600_000 };
+  await using _seldom = startGroup([serverAt(seldom.port)], { healthCheck });
+  await using _often = startGroup([serverAt(often.port)], { healthCheck: check });
+  await until(() => often.origin.seen.length >= 5 && seldom.origin.seen.length > 0, 'checks');
+  assert.equal(seldom.origin.seen.length, 1);
+});
+
 test('an answer that does not come in time is a bad one', async () => {
   const a = await checked('a');
   await using _origin = a.origin;
