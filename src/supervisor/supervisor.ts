@@ -265,6 +265,7 @@ export class Supervisor {
     const report = this.#reportOf('upgrade');
     report('upgrade: starting the sluice that takes over', { event: 'upgrade-begun' });
     const admin = this.#admin === null ? [] : [this.#admin.listener];
+    this.#tickets?.handOver(true);
     this.#successor = startSuccessor([...this.#listeners, ...admin]);
     this.#successor.then(
       (pid) => {
@@ -278,6 +279,7 @@ export class Supervisor {
       },
       (error: Error) => {
         this.#successor = null;
+        this.#tickets?.handOver(false);
         report(`upgrade: ${error.message}; going on as before`, {
           level: 'error',
           event: 'upgrade-failed',

@@ -86,6 +86,23 @@ describe('ticket keys of a run', () => {
     assert.equal(ring.earlyDataFromMs, 1_000_000 + GENERATION_MS);
   });
 
+  test('of a file allow no early data while a sluice with a register of its own takes over', () => {
+    write(randomBytes(80));
+    const scene = new Scene({ ticketKeyFile: file });
+    const { ring } = scene.keeper;
+    scene.keeper.handOver(true);
+    const [applied] = scene.rings;
+    assert.deepEqual(applied!.keys, ring.keys, 'sessions are resumed as before');
+    // As it reaches another process.
+    const { earlyDataFromMs } = JSON.parse(JSON.stringify(applied)) as typeof ring;
+    assert.ok(earlyDataFromMs > Date.parse('9000-01-01'));
+    scene.keeper.handOver(false);
+    assert.equal(scene.rings[1]!.earlyDataFromMs, ring.earlyDataFromMs);
+    const own = new Scene();
+    own.keeper.handOver(true);
+    assert.deepEqual(own.rings, [], 'nobody else has its own keys');
+  });
+
   test('are taken in when their file changes, and stay when it is damaged', async () => {
     const [first, second] = [randomBytes(80), randomBytes(80)];
     write(first);

@@ -20,6 +20,9 @@ import { TicketSchedule } from './ticket-schedule.ts';
 /** Milliseconds between two looks at the schedule and at the file. */
 export const TICKET_KEY_POLL_MS = 2_000;
 
+/** Wall-clock milliseconds that nobody lives to see; messages between processes have no infinity. */
+const NEVER_MS = Number.MAX_SAFE_INTEGER;
+
 export interface TicketKeeperInput {
   /** Those in force. */
   tls(): TlsOptions;
@@ -47,6 +50,7 @@ export class TicketKeeper implements Disposable {
   #fleet: FleetOptions | null = null;
   /** Keys have been in force that a former run may have used, too. */
   #hasPersistentKeys = false;
+  #isHandingOver = false;
   /** Of the ring that was put in force last, to tell whether there is anything new. */
   #applied: readonly Uint8Array[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -70,8 +74,20 @@ export class TicketKeeper implements Disposable {
     const keys = [...(this.#fileKeys ?? this.#fleetKeys ?? []), ...own];
     // This run's register knows what was accepted since the start. What was accepted before can be
     // replayed for a whole window more.
-    const earlyDataFromMs = this.#hasPersistentKeys ? this.#startedAtMs + GENERATION_MS : 0;
+    const youngUntilMs = this.#isHandingOver ? NEVER_MS : this.#startedAtMs + GENERATION_MS;
+    const earlyDataFromMs = this.#hasPersistentKeys ? youngUntilMs : 0;
     return { keys: keys.slice(0, TICKET_KEYS_MAX), earlyDataFromMs };
+  }
+
+  /**
+   * Another sluice is being started in place of this one, with the same keys and a register of its
+   * own, which waits a window from its start. What we accepted from then on, while it starts and on
+   * connections that we finish, it would accept again.
+   */
+  handOver(isHandingOver: boolean): void {
+    if (isHandingOver === this.#isHandingOver) return;
+    this.#isHandingOver = isHandingOver;
+    if (this.#hasPersistentKeys) this.#input.apply(this.ring);
   }
 
   /** Looks again and again from now on. */
