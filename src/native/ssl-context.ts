@@ -33,6 +33,8 @@ const TLSEXT_STATUSTYPE_ocsp = 1n;
 const SSL_TLSEXT_ERR_OK = 0;
 const SSL_TLSEXT_ERR_NOACK = 3;
 const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
+/** NID_kx_ecdhe, NID_kx_dhe, and NID_kx_any, which is TLS 1.3's. */
+const EPHEMERAL: ReadonlySet<number> = new Set([1038, 1039, 1063]);
 const OPENSSL_NPN_NEGOTIATED = 1;
 
 // What became of a ticket, and what is to become of it (SSL_CTX_set_session_ticket_cb).
@@ -347,22 +349,28 @@ export class SslContext implements Disposable {
     checked.SSL_CTX_set_keylog_callback(this.#address, callback.pointer);
   }
 
-  /** Server: the first of `protocols` that the client offers; none in common ends the handshake. */
-  selectAlpn(protocols: readonly string[]): void {
+  /**
+   * Server: the first of `protocols` that the client offers; none in common ends the handshake.
+   * Under a cipher suite that HTTP/2 prohibits, it is the first of `otherwise`.
+   */
+  selectAlpn(protocols: readonly string[], otherwise: readonly string[]): void {
+    assert(otherwise.length > 0, 'there is a protocol for every cipher suite');
     const list = encodeAlpn(protocols);
-    const offered = addressOf(list);
+    const lesser = encodeAlpn(otherwise);
+    const [offered, offeredLess] = [addressOf(list), addressOf(lesser)];
     const { SSL_select_next_proto } = checked;
     const select = new Callback(
       {
         arguments: ['pointer', 'pointer', 'pointer', 'pointer', 'u32', 'pointer'],
         return: 'i32',
       },
-      (_ssl: bigint, out: bigint, outLength: bigint, peer: bigint, peerLength: number) => {
+      (ssl: bigint, out: bigint, outLength: bigint, peer: bigint, peerLength: number) => {
+        const isFit = isFitForHttp2(ssl);
         const result = SSL_select_next_proto(
           out,
           outLength,
-          offered,
-          list.length,
+          isFit ? offered : offeredLess,
+          isFit ? list.length : lesser.length,
           peer,
           peerLength,
         );
@@ -371,7 +379,7 @@ export class SslContext implements Disposable {
       },
       SSL_TLSEXT_ERR_ALERT_FATAL,
     );
-    this.#owned.push(select, list);
+    this.#owned.push(select, list, lesser);
     checked.SSL_CTX_set_alpn_select_cb(this.#address, select.pointer, 0n);
   }
 
@@ -475,6 +483,16 @@ function readSessionMark(session: bigint, target: NativeBuffer): void {
   const isMarked = status === 1 && markPointer[1] === BigInt(SESSION_MARK_BYTES);
   if (isMarked) memcpy(addressOf(target), markPointer[0]!, SESSION_MARK_BYTES);
   else target.bytes.fill(0);
+}
+
+/**
+ * RFC 9113 §9.2.2: with TLS 1.2, ephemeral key exchange and an AEAD cipher. OpenSSL chooses the suite
+ * before it asks for the protocol.
+ */
+function isFitForHttp2(connection: bigint): boolean {
+  const cipher = checked.SSL_get_pending_cipher(connection);
+  if (cipher === 0n || checked.SSL_CIPHER_is_aead(cipher) === 0) return false;
+  return EPHEMERAL.has(checked.SSL_CIPHER_get_kx_nid(cipher));
 }
 
 /** RFC 7301 §3.1: each name behind its length. */

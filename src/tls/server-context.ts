@@ -170,7 +170,10 @@ function configureAny(
       SslOption.PRIORITIZE_CHACHA,
   );
   context.setMode(SslMode.ACCEPT_MOVING_WRITE_BUFFER | SslMode.RELEASE_BUFFERS);
-  if (shared.alpn.length > 0) context.selectAlpn(shared.alpn);
+  if (shared.alpn.length > 0) {
+    const otherwise = shared.alpn.filter((protocol) => protocol !== 'h2');
+    context.selectAlpn(shared.alpn, otherwise.length > 0 ? otherwise : ['http/1.1']);
+  }
   if (shared.logKey !== undefined) context.logKeys(shared.logKey);
   context.watchFromInside(shared.infoObservers ?? []);
   onClientHello(context, steps);

@@ -172,6 +172,29 @@ describe('a host has its own policy, whichever host is the default', () => {
     assert.notEqual(ciphers[0], ciphers[1]);
   });
 
+  const { skip } = makeCertificate;
+
+  test('HTTP/2 only with cipher suites that it may have (RFC 9113 §9.2.2)', { skip }, () => {
+    const rsa = { certificates: [makeCertificate('rsa')] };
+    const alpn = ['h2', 'http/1.1'];
+    for (const [ciphers, maxVersion, expected] of [
+      ['ECDHE-RSA-AES128-GCM-SHA256', 'TLSv1.2', 'h2'],
+      ['ECDHE-RSA-CHACHA20-POLY1305', 'TLSv1.2', 'h2'],
+      ['ECDHE-RSA-AES128-SHA256', 'TLSv1.2', 'http/1.1'],
+      ['ECDHE-RSA-AES128-SHA256', 'TLSv1.3', 'h2'],
+    ] as const) {
+      using server = serverOf([host('a.test', { ...rsa, ciphers })], { alpn });
+      const first = meet(server, 'a.test', { alpn, maxVersion });
+      assert.equal(first.record.alpn, expected, ciphers);
+      const { session } = first;
+      if (session === null) continue;
+      const second = meet(server, 'a.test', { alpn, maxVersion, session });
+      assert.deepEqual([second.record.resumed, second.record.alpn], [true, expected], ciphers);
+      session[Symbol.dispose]();
+      second.session?.[Symbol.dispose]();
+    }
+  });
+
   test('a HelloRetryRequest asks for a group of the host', () => {
     const hosts = [host('a.test', { groups: 'X25519' }), host('b.test', { groups: 'P-384' })];
     for (const order of [hosts, hosts.toReversed()]) {
