@@ -33,7 +33,7 @@ interface ShownEvents {
   readonly last: number;
 }
 
-/** Resolves with the exit code; not at all with --follow. Throws UsageError. */
+/** Resolves with the exit code; with --follow when sluice has ended. Throws UsageError. */
 export async function logCommand(words: readonly string[]): Promise<number> {
   const hasAction = words[0] !== undefined && !words[0].startsWith('--');
   const parsed = parseActionWords('log', FLAGS, hasAction ? words : ['show', ...words]);
@@ -52,15 +52,25 @@ async function show(words: ActionWords): Promise<void> {
     printAnswer(words, events, events.map(eventText).join(''));
     return;
   }
+  // Whoever reads has seen enough.
+  process.stdout.once('error', () => process.exit(0));
   while (true) {
     print(words, events);
     await sleep(POLL_MS);
-    const next = await eventsAfter(words, last, String(FOLLOW_LIMIT));
+    const next = await eventsAfter(words, last, String(FOLLOW_LIMIT)).catch(whenEnded);
+    if (next === null) return;
     // Numbers begin anew when another process has taken over.
     if (next.last < last) last = 0;
     else ({ events, last } = next);
     if (last === 0) events = [];
   }
+}
+
+/** It answered before: now it has ended, and so does who follows. Not after an upgrade. */
+function whenEnded(error: unknown): null {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`sluice: log: nothing more to follow: ${error.message}\n`);
+  return null;
 }
 
 function print(words: ActionWords, events: readonly ShownEvent[]): void {

@@ -49,6 +49,22 @@ export class CertificateKeeper implements Disposable {
     void this.#round();
   }
 
+  /** Which certificates are served with from the start. */
+  tellLoaded(): void {
+    for (const { tls, certificateFiles } of this.#input.hosts()) {
+      for (const [i, { certificatePem }] of tls.certificates.entries()) {
+        const file = certificateFiles[i]?.certificateFile ?? null;
+        const { host, key, expiresAt } = factsOf(certificatePem, tls.names[0]);
+        const until = new Date(expiresAt * 1000).toISOString();
+        this.#input.report(`${file ?? 'self-signed'}: loaded; ${key}, valid until ${until}`, {
+          level: 'info',
+          event: 'certificate-loaded',
+          fields: { file, host, key, until },
+        });
+      }
+    }
+  }
+
   async #round(): Promise<void> {
     try {
       await this.look();

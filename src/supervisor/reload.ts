@@ -96,6 +96,7 @@ export class Reload {
       workersDone: 0,
       workers: this.#input.workers().length,
     };
+    this.#input.report('reload: begun', { level: 'info', event: 'reload-begun' });
     this.#input.began();
     this.#running = this.#run(trialMs).finally(() => {
       this.#running = null;

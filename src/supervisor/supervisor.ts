@@ -47,6 +47,7 @@ import { dropPrivileges, handOverFiles, type Identity, identityOf } from './priv
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts';
 import { Standby, spawnWorker } from './standby.ts';
+import { reportStart } from './start-report.ts';
 import type { ServiceManager } from './systemd-notices.ts';
 import { TicketKeeper } from './ticket-keeper.ts';
 import { trafficRoutes } from './traffic-routes.ts';
@@ -198,6 +199,7 @@ export class Supervisor {
       );
     }
     if (options.pidFile !== '') writeFileSync(options.pidFile, `${process.pid}\n`);
+    reportStart(this.#input.log.report, { ...this.#input, listeners: this.#listeners });
     this.#sayReady();
   }
 
@@ -559,6 +561,7 @@ export class Supervisor {
       wallMs: Date.now,
       report: this.#reportOf('tls'),
     });
+    this.#keeper.tellLoaded();
     this.#keeper.start();
   }
 
@@ -573,6 +576,12 @@ export class Supervisor {
   }
 
   async #drain(timeoutMs: number): Promise<void> {
+    const report = this.#reportOf('supervisor');
+    report(`ends: no new connections, ${timeoutMs / 1000} s for what is under way`, {
+      level: 'info',
+      event: 'ending',
+      fields: { drainMs: timeoutMs },
+    });
     this.#keeper?.[Symbol.dispose]();
     this.#tickets?.[Symbol.dispose]();
     this.#rotator?.[Symbol.dispose]();
@@ -590,6 +599,7 @@ export class Supervisor {
       ...this.#processes.map((worker) => worker.stop(timeoutMs)),
     ]);
     this.#faults.closeLocalFlights();
+    report('ended', { level: 'info', event: 'ended' });
     this.#admin?.close();
     serviceManager.close();
     // The one that took over listens there, and has written its own.

@@ -75,5 +75,5 @@ test('a worker that cannot take the change over is reported', async () => {
   assert.ok(command.type === 'reconfigure');
   child.says({ type: 'reconfigured', id: command.id, fault: { message: 'no', remedy: '' } });
   await new Promise(setImmediate);
-  assert.deepEqual(seen.reports, ['worker 0: no']);
+  assert.deepEqual(seen.reports, ['worker 0 (pid 1) serves', 'worker 0: no']);
 });

@@ -251,6 +251,17 @@ export class WorkerProcess {
     });
   }
 
+  #tellStarted(): void {
+    const { report, setup } = this.#input;
+    const pid = this.#child?.pid ?? null;
+    const place = this.#restarts === 0 ? '' : ', in the place of one that died';
+    report(`worker ${setup.workerIndex} (pid ${pid}) serves${place}`, {
+      level: 'info',
+      event: 'worker-started',
+      fields: { worker: setup.workerIndex, pid, restarts: this.#restarts },
+    });
+  }
+
   #send(command: WorkerCommand): void {
     // A child that has just died cannot be written to; its exit is reported by itself.
     if (this.#child?.connected === true) this.#child.send(command, () => {});
@@ -261,6 +272,7 @@ export class WorkerProcess {
     if (message.type === 'ready') {
       this.#isRunning = true;
       this.#input.onRunning(true);
+      this.#tellStarted();
       this.#firstStart?.resolve();
       this.#firstStart = null;
       this.#tellChanges();

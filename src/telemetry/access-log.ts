@@ -38,15 +38,16 @@ export function openAccessLog(options: AccessLogOptions): AccessLogSink {
   };
 }
 
-type Faults = Pick<LineLogOptions, 'onDropped' | 'onFault'>;
+/** What to do about the faults of the log at that target. */
+type FaultsOf = (target: string) => Pick<LineLogOptions, 'onDropped' | 'onFault'>;
 
 /** All access logs. They can change while exchanges go on. */
 export class AccessLogs implements AccessLogSink {
-  readonly #faults: Faults;
+  readonly #faultsOf: FaultsOf;
   #logs: readonly AccessLogSink[] = [];
 
-  constructor(faults: Faults) {
-    this.#faults = faults;
+  constructor(faultsOf: FaultsOf) {
+    this.#faultsOf = faultsOf;
   }
 
   /**
@@ -58,7 +59,8 @@ export class AccessLogs implements AccessLogSink {
     try {
       for (const { target, format, fields, filter, sample, of } of all) {
         if (of !== 'access') continue;
-        opened.push(openAccessLog({ target, format, fields, filter, sample, ...this.#faults }));
+        const faults = this.#faultsOf(target);
+        opened.push(openAccessLog({ target, format, fields, filter, sample, ...faults }));
       }
     } catch (error) {
       for (const log of opened) void log.close();

@@ -25,13 +25,14 @@ export function openHandshakeLog(
   const { target, of, sample } = options;
   const dropped = new DroppedLines(
     (lines) => metrics.handshakeLogged('dropped', lines),
-    (lines) => report(`handshake log: ${lines} lines could not be written`, droppedDetail(lines)),
+    (lines) =>
+      report(`handshake log ${target}: ${lines} lines could not be written`, droppedDetail(lines)),
   );
   const log = new LineLog({
     target,
     onDropped: dropped.add,
     onFault: (error) =>
-      report(`handshake log: ${error.message}`, {
+      report(`handshake log ${target}: ${error.message}`, {
         level: 'error',
         subsystem: 'logs',
         event: 'handshake-log-unwritable',

@@ -28,13 +28,16 @@ export class WorkerLogs {
   constructor(metrics: Metrics, report: Report) {
     this.#metrics = metrics;
     this.#report = report;
-    const dropped = new DroppedLines(
-      (lines) => metrics.accessLogDropped(lines),
-      (lines) => report(`access log: ${lines} lines could not be written`, droppedDetail(lines)),
-    );
-    this.access = new AccessLogs({
-      onDropped: dropped.add,
-      onFault: (error) => report(`access log: ${error.message}`, unwritable),
+    this.access = new AccessLogs((target) => {
+      const log = `access log ${target}`;
+      const dropped = new DroppedLines(
+        (lines) => metrics.accessLogDropped(lines),
+        (lines) => report(`${log}: ${lines} lines could not be written`, droppedDetail(lines)),
+      );
+      return {
+        onDropped: dropped.add,
+        onFault: (error) => report(`${log}: ${error.message}`, unwritable),
+      };
     });
   }
 

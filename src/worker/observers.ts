@@ -3,6 +3,7 @@ import type { SluiceError } from '../base/errors.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { ExchangeObserver } from '../proxy/environment.ts';
 import { proxyStatusOf } from '../proxy/proxy-status.ts';
+import type { Endpoint } from '../proxy/upstream/endpoint.ts';
 import type { PoolObserver } from '../proxy/upstream/pool.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import { type ExchangeSummary, emptySummary } from '../telemetry/exchange-summary.ts';
@@ -147,6 +148,35 @@ export function poolObserver({
     onHandshake(record) {
       metrics.originHandshakeEnded(record);
       if (details.origins) tell(`origin-handshake-${record.outcome}`, `has ${record.version}`);
+    },
+  };
+}
+
+/** Reports which addresses of a group are asked, and which are not. */
+export function healthTeller({ report }: WorkerLog, group: string) {
+  const subsystem = 'origins';
+  return {
+    /** Of the checks: they are one worker's, for all. */
+    verdict({ key }: Endpoint, fault: string): void {
+      const fields = { origin: group, address: key };
+      if (fault === '') {
+        const detail = { level: 'notice', subsystem, event: 'origin-up', fields } as const;
+        report(`origin ${group}: ${key} is up by its checks`, detail);
+        return;
+      }
+      const detail = { level: 'warning', subsystem, event: 'origin-down', fields } as const;
+      report(`origin ${group}: ${key} is down by its checks: ${fault}`, detail);
+    },
+    /** Of what requests have met: each worker has its own opinion. */
+    ejection({ key }: Endpoint, isEjected: boolean): void {
+      const fields = { origin: group, address: key };
+      if (isEjected) {
+        const detail = { level: 'warning', subsystem, event: 'origin-ejected', fields } as const;
+        report(`origin ${group}: ${key} is left alone for a while: it failed too often`, detail);
+        return;
+      }
+      const detail = { level: 'info', subsystem, event: 'origin-readmitted', fields } as const;
+      report(`origin ${group}: ${key} is asked again`, detail);
     },
   };
 }

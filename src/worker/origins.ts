@@ -22,7 +22,7 @@ import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type ClientContext, createClientContext } from '../tls/client-context.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
-import { poolObserver } from './observers.ts';
+import { healthTeller, poolObserver } from './observers.ts';
 import type { WorkerLog } from './worker-log.ts';
 
 export type { KnownNames };
@@ -129,6 +129,7 @@ export function makeGroup(
   });
   const board = openBoard(base.input.board);
   const authority = authorityOf(options.servers[0]!);
+  const tell = healthTeller(base.input.log, options.name);
   const group = new UpstreamGroup({
     options,
     authority,
@@ -136,6 +137,7 @@ export function makeGroup(
     watchName: resolver.watch,
     board,
     makePool: (server, address) => pools.get(server)!(address),
+    onEjection: tell.ejection,
     monotonicMs,
     counters,
   });
@@ -147,7 +149,10 @@ export function makeGroup(
     board,
     workerIndex,
     endpoints: () => group.endpoints,
-    onVerdict: () => group.readBoard(),
+    onVerdict(endpoint, fault) {
+      group.readBoard();
+      tell.verdict(endpoint, fault);
+    },
     random: Math.random,
   });
   return { group, checker };

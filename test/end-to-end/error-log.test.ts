@@ -200,3 +200,63 @@ test('a request is counted and logged by the name of its route', async () => {
   assert.equal(await count({ route: 'routes[1]', status: '4xx' }), 1);
   assert.equal(await sluice.sum('sluice_route_duration_seconds', { route: 'api' }), 2);
 });
+
+test('who follows sees new events through a death and a reload, and ends when sluice does', async () => {
+  const directory = temporaryDirectory();
+  const file = join(directory, 'sluice.yaml');
+  const write = (level: string) =>
+    writeFileSync(file, JSON.stringify({ origin: origin.url, 'error-log': { level } }));
+  write('info');
+  const flags = ['--config', file, '--capsule-dir', 'off'];
+  await using sluice = await startSluice({ workers: 2, flags });
+  const followed = command(sluice, 'log', '--follow', '--json');
+  const [pid] = await sluice.workerPids();
+  process.kill(pid!, 'SIGKILL');
+  const seen = async (code: string, count: number) => {
+    const all = await events(sluice, 'limit=1000');
+    return all.filter((event) => event.code === code).length === count;
+  };
+  await until(() => seen('worker-started', 3), 'the replacement');
+  write('debug');
+  const reloaded = await command(sluice, 'reload', '--trial', '0s');
+  assert.equal(reloaded.code, 0, reloaded.stderr);
+  // Whoever follows asks four times a second.
+  const told = await command(sluice, 'log', '--json', '--limit', '1000');
+  const codes = (JSON.parse(told.stdout) as Event[]).map(({ code }) => code);
+  for (const code of ['listening', 'started', 'certificate-loaded', 'reload-begun']) {
+    assert.ok(codes.includes(code), `${code} among ${codes.join()}`);
+  }
+  await command(sluice, 'cache', 'purge', '--all');
+  assert.equal(await sluice.stop(), 0);
+  const { code, stdout, stderr } = await followed;
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /nothing more to follow/);
+  const lines = stdout.trimEnd().split('\n');
+  const shown = lines.map((line) => (JSON.parse(line) as Event).code);
+  assert.deepEqual(
+    ['worker-died', 'reload-begun', 'reload-done'].filter((one) => !shown.includes(one)),
+    [],
+  );
+});
+
+test('an origin that goes down and comes back is told once, not by every worker', async () => {
+  let isWell = true;
+  await using checked = await startOrigin((_request, response) => {
+    response.statusCode = isWell ? 200 : 503;
+    response.end();
+  });
+  const file = join(temporaryDirectory(), 'sluice.yaml');
+  const check = { path: '/', interval: '100ms', rise: 1, fall: 1 };
+  const app = { servers: [checked.url], 'health-check': check };
+  writeFileSync(file, JSON.stringify({ origins: { app } }));
+  await using sluice = await startSluice({ workers: 2, flags: ['--config', file] });
+  const told = async (code: string) =>
+    (await events(sluice, 'subsystem=origins')).filter((event) => event.code === code);
+  isWell = false;
+  await until(async () => (await told('origin-down')).length > 0, 'the news');
+  isWell = true;
+  await until(async () => (await told('origin-up')).length > 0, 'better news');
+  const [down, ...more] = await told('origin-down');
+  assert.match(down!.message, /^origin app: 127\.0\.0\.1:\d+ is down by its checks: .*503/);
+  assert.equal(more.length, 0);
+});

@@ -79,6 +79,8 @@ export interface UpstreamGroupInput {
   readonly watchName: WatchName;
   readonly board: OriginBoard;
   makePool(server: OriginServer, address: string): EndpointPool;
+  /** One was left alone after failures, or is asked again. */
+  onEjection(endpoint: Endpoint, isEjected: boolean): void;
   readonly monotonicMs: () => number;
   readonly counters: Pick<GroupMetrics, 'answered' | 'retried' | 'circuitOpened'>;
 }
@@ -276,6 +278,7 @@ export class UpstreamGroup implements OriginGroup {
     if (!endpoint.isOneTooMany(passiveHealth) || !this.#mayEject(endpoint)) return;
     endpoint.eject(this.#input.monotonicMs(), passiveHealth);
     this.#refresh();
+    this.#input.onEjection(endpoint, true);
   }
 
   /** Never so many that those left are overrun; but all that have a backup. */
@@ -380,6 +383,7 @@ export class UpstreamGroup implements OriginGroup {
       if (endpoint.ejectedUntilMs > 0 && nowMs >= endpoint.ejectedUntilMs) {
         endpoint.readmit(nowMs);
         endpoint.startSlowly(nowMs, slowStartMs);
+        this.#input.onEjection(endpoint, false);
         isChanged = true;
       }
       endpoint.forgive(nowMs, passiveHealth.ejectionMs * FORGIVEN_AFTER_EJECTIONS);

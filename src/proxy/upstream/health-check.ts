@@ -18,8 +18,8 @@ export interface HealthCheckerInput {
   readonly board: OriginBoard;
   readonly workerIndex: number;
   endpoints(): readonly Endpoint[];
-  /** The board has news. */
-  onVerdict(): void;
+  /** The board has news of an endpoint; `fault` is '' when it is well. */
+  onVerdict(endpoint: Endpoint, fault: string): void;
   /** From 0 to below 1. */
   readonly random: () => number;
 }
@@ -102,6 +102,6 @@ export class HealthChecker {
     const needed = isFirst ? 1 : isWell ? options.rise : options.fall;
     if (run.count < needed || board.isWell(group, endpoint.key) === isWell) return;
     board.setWell(group, endpoint.key, isWell);
-    onVerdict();
+    onVerdict(endpoint, fault);
   }
 }

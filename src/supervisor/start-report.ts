@@ -1,0 +1,27 @@
+/** What is reported when sluice has begun to serve: where, with what, and as whom. */
+import type { SluiceOptions } from '../config/options.ts';
+import type { Report } from '../telemetry/log-event.ts';
+import { endpointText, type OpenListener } from './listeners.ts';
+
+export interface StartFacts {
+  readonly version: string;
+  readonly options: SluiceOptions;
+  readonly listeners: readonly OpenListener[];
+}
+
+export function reportStart(report: Report, { version, options, listeners }: StartFacts): void {
+  for (const { kind, endpoint } of listeners) {
+    const address = endpointText(endpoint);
+    const fields = { kind, address };
+    report(`listens at ${kind} ${address}`, { ...told, event: 'listening', fields });
+  }
+  const { workers, account } = options;
+  const as = account === null ? '' : ` as ${account.name}`;
+  report(`sluice ${version} serves with ${workers} worker${workers === 1 ? '' : 's'}${as}`, {
+    ...told,
+    event: 'started',
+    fields: { version, workers, user: account?.name ?? null },
+  });
+}
+
+const told = { level: 'info', subsystem: 'supervisor' } as const;
