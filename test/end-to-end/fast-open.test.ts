@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import test, { before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { run, unlessInstalled } from '../support/programs.ts';
 
@@ -19,15 +19,32 @@ async function whyNot(): Promise<string | false> {
 
 const skip = await whyNot();
 
-test('with fast-open a returning client’s request comes with its first packet', {
-  skip,
-}, async () => {
+interface Outcome {
+  readonly answers: readonly string[];
+  readonly accepted: number;
+  readonly oneRoundTrip: { readonly answer: string; readonly accepted: number } | null;
+}
+
+let outcome: Outcome;
+before(async () => {
+  if (skip !== false) return;
   const words = ['-rn', 'sh', '-c', INSIDE, 'sh', process.execPath, ...process.execArgv, child];
   const { text, stderr } = await run('unshare', words, { timeoutMs: 30_000 });
   const line = text.split('\n').find((one) => one.startsWith('{'));
   assert.ok(line !== undefined, `${text}${stderr}`);
-  const { answers, accepted } = JSON.parse(line) as { answers: string[]; accepted: number };
+  outcome = JSON.parse(line) as Outcome;
+});
+
+test('with fast-open a returning client’s request comes with its first packet', { skip }, () => {
+  const { answers, accepted } = outcome;
   assert.deepEqual(answers, ['answer', 'answer', 'answer', 'answer']);
   // Of each pair the second; the cookie is the address's, so the first over TLS may be one as well.
   assert.ok(accepted >= 2, `${accepted} connections with data in their SYN`);
+});
+
+test('with early data in that packet, request and answer take one round trip in all', {
+  skip: skip === false ? unlessInstalled('python3') : skip,
+}, () => {
+  assert.match(outcome.oneRoundTrip!.answer, /^HTTP\/1\.1 200 [\s\S]*answer/);
+  assert.equal(outcome.oneRoundTrip!.accepted, 1, 'its SYN had data that was taken');
 });
