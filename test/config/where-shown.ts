@@ -70,9 +70,6 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'test/end-to-end/caching-on-disk.test.ts': {
     'what was stored is a hit after a restart, whatever its size': ['cache-dir'],
   },
-  'test/end-to-end/caching-races.test.ts': {
-    'who leaves a response too large to keep does not break it off for others': ['cache-size'],
-  },
   'test/end-to-end/caching-rules.test.ts': {
     'fields and cookies of the key tell responses apart, and go together': [
       'routes[].cache.key.fields',
@@ -99,7 +96,6 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'danger-module as dangerFlags',
       'capsule-dir',
     ],
-    'a worker that hangs is ended and replaced, and its capsule says where it stands': ['watchdog'],
     'a capsule has the file as written, comments and all, without its secrets': [
       'recorder.directory as recorder: { directory',
       'features.danger-* as features: {',
@@ -126,11 +122,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'error-log-format',
     ],
     'flags say how urgent an event must be, of one subsystem and of all others': ['log-level'],
-    'a reload brings other levels and another file': [
-      'error-log.target',
-      'error-log.level',
-      'error-log.levels.cache',
-    ],
+    'a reload brings other levels and another file': ['error-log.target', 'error-log.level'],
     'a request is counted and logged by the name of its route': ['routes[].name'],
     'each subsystem has the level that the file gives it': [
       'error-log.levels.admin as logSubsystems',
@@ -146,6 +138,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'error-log.levels.tls as logSubsystems',
       'error-log.levels.upgrade as logSubsystems',
       'error-log.levels.worker as logSubsystems',
+      'error-log.levels.cache as logSubsystems',
     ],
   },
   'test/end-to-end/fast-open.test.ts': {
@@ -297,7 +290,12 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'fuses.webhook',
     ],
     'with fuses off nothing is switched off, whatever dies': ['fuses', 'fuses.enabled'],
-    'the stack of what stands still is ': ['debugger', 'recorder.debugger', 'recorder.watchdog'],
+    'the stack of what stands still is ': [
+      'debugger',
+      'recorder.debugger',
+      'recorder.watchdog',
+      'watchdog',
+    ],
   },
   'test/end-to-end/route-cache.test.ts': {
     'lifetimes: by default, within bounds, in place of the origin’s': [
@@ -390,9 +388,10 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'cache.memory as memory',
       'cache.directory as directory',
     ],
-    'a cache in memory has its size, and is purged by whom its section names': [
+    'a cache in memory has its size, and is purged by nobody else': [
       'cache.size',
       'cache.purge-from',
+      'cache-size',
     ],
     'the error log is rotated by size: so many old files, all but the latest compressed': [
       'error-log.format',

@@ -57,8 +57,9 @@ for (const workers of [1, 2]) {
     const keep = sessionFile();
     await sClient(sluice.httpsPort, { words: ['-tls1_3'], request: GET, keep });
     assert.ok(hasSession(keep));
-    const again = await sClient(sluice.httpsPort, { request: GET, session: keep });
+    const again = await sClient(sluice.httpsPort, { early: GET, request: GET, session: keep });
     assert.equal(again.resumed, true);
+    assert.equal(again.earlyData, 'not sent');
     assert.equal(await sluice.sum('sluice_early_data_offered_total'), 0, 'no ticket allows it');
   });
 

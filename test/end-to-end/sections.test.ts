@@ -54,13 +54,18 @@ for (const [form, optionsFor] of Object.entries({
   });
 }
 
-test('a cache in memory has its size, and is purged by whom its section names', async () => {
-  await using sluice = await serve({ cache: { size: '1MiB', 'purge-from': 'off' } });
-  await fill(sluice);
-  await untilFull(sluice);
-  assert.ok((await sluice.sum('sluice_cache_evictions_total')) > 0);
-  assert.equal((await curl(`${sluice.httpUrl}/0`, '-X', 'PURGE')).status, 403);
-});
+for (const [form, options] of Object.entries({
+  flags: { 'cache-size': '1MiB', 'purge-from': 'off' },
+  section: { cache: { size: '1MiB', 'purge-from': 'off' } },
+})) {
+  test(`a cache in memory has its size, and is purged by nobody else (${form})`, async () => {
+    await using sluice = await serve(options);
+    await fill(sluice);
+    await untilFull(sluice);
+    assert.ok((await sluice.sum('sluice_cache_evictions_total')) > 0);
+    assert.equal((await curl(`${sluice.httpUrl}/0`, '-X', 'PURGE')).status, 403);
+  });
+}
 
 /** Has an event reported. */
 async function purge(sluice: RunningSluice): Promise<void> {
