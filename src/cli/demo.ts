@@ -22,7 +22,7 @@ export async function demo(commandLine: CommandLine, version: string): Promise<n
     verify: true,
     caFile: '',
   });
-  process.stdout.write(greeting(version, service));
+  if (service.serves) process.stdout.write(greeting(version, service));
   const code = await service.ended;
   origin.end();
   return code;

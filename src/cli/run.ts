@@ -9,6 +9,7 @@ import { type Service, startService } from './service.ts';
 /** Resolves with the exit code. */
 export async function run(commandLine: CommandLine, version: string): Promise<number> {
   const service = await startService(commandLine, version, null);
+  if (!service.serves) return service.ended;
   process.stderr.write(`sluice ${version} serves ${originText(service)}\n${addresses(service)}`);
   return service.ended;
 }

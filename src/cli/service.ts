@@ -17,6 +17,8 @@ import { entryPoint } from './entry-point.ts';
 export interface Service {
   readonly options: SluiceOptions;
   readonly supervisor: Supervisor;
+  /** False when a signal came before it did. */
+  readonly serves: boolean;
   /** Resolves with the exit code when a signal has ended it. */
   readonly ended: Promise<number>;
 }
@@ -68,10 +70,16 @@ export async function startService(
     textOf: (wanted) => texts.get(wanted),
   });
   const ended = endOnSignal(supervisor, log);
-  await supervisor.start();
+  try {
+    await supervisor.start();
+  } catch (error) {
+    // Workers that a signal has ended are no failure.
+    if (!supervisor.isStopping) throw error;
+  }
+  if (supervisor.isStopping) return { options, supervisor, serves: false, ended };
   tellPredecessor();
   flushCompileCache();
-  return { options, supervisor, ended };
+  return { options, supervisor, serves: true, ended };
 }
 
 /** When this process takes over from another sluice, that one waits for this word. */

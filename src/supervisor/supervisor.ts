@@ -252,6 +252,10 @@ export class Supervisor {
     };
   }
 
+  get isStopping(): boolean {
+    return this.#stopping !== null;
+  }
+
   /** Ends in order: no new connections, what runs may finish for `drainTimeoutMs`. */
   stop(): Promise<void> {
     this.#stopping ??= this.#drain(this.#options.drainTimeoutMs);

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { launcher, startProgram } from '../cli/sluice-process.ts';
 import { startOrigin } from '../support/origins.ts';
 import { RawConnection } from '../support/raw-connection.ts';
 import { startSluice } from '../support/sluice.ts';
@@ -42,6 +44,17 @@ test('a signal to all processes at once, as timeout(1) sends it, ends them in or
   for (const pid of [...pids, sluice.pid]) process.kill(pid, 'SIGTERM');
   assert.equal(await sluice.end(), 0);
   assert.doesNotMatch(sluice.output, /died|capsule|replaced/);
+});
+
+test('a signal to all processes during the start ends it in order, without a word', async () => {
+  const words = ['--origin', origin.url, '--http', '0', '--workers', '3'];
+  await using sluice = startProgram(launcher, words);
+  const children = () =>
+    readFileSync(`/proc/${sluice.pid}/task/${sluice.pid}/children`, 'latin1').trim();
+  const pids = await until(() => children() || undefined, 'the first of its workers');
+  for (const pid of [...pids.split(' ').map(Number), sluice.pid]) process.kill(pid, 'SIGTERM');
+  const { code, stderr } = await sluice.ended;
+  assert.deepEqual([code, stderr], [0, '']);
 });
 
 test('a worker that is killed is replaced, and no new connection is refused', async () => {
