@@ -17,6 +17,7 @@ const nothing: TrafficSample = {
   earlyDataAccepted: 0,
   earlyDataRejected: 0,
   bytesOut: 0,
+  routes: {},
 };
 
 const later: TrafficSample = {

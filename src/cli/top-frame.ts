@@ -11,6 +11,9 @@ export interface TopInput {
   readonly workers: readonly { readonly state: string; readonly restarts: number }[];
 }
 
+/** What needs no content of an origin, as the page at the admin endpoint counts it. */
+const HITS = ['hit', 'stale', 'revalidated', 'collapsed'];
+
 const BAR_WIDTH = 24;
 /** Origins' servers that are shown; the rest are counted. */
 const SERVERS_SHOWN_MAX = 6;
@@ -30,7 +33,7 @@ export function topFrame({
   const between = (pick: (sample: TrafficSample) => number) => pick(now) - pick(before);
   const requests = between((sample) => sample.requests);
   const answered = countsBetween(before.byCache, now.byCache);
-  const hits = (answered.hit ?? 0) + (answered.stale ?? 0);
+  const hits = HITS.reduce((sum, name) => sum + (answered[name] ?? 0), 0);
   const durations = now.durations.map((count, i) => count - (before.durations[i] ?? 0));
   const time = (fraction: number) => timeText(quantile(durations, now.bounds, fraction));
   const running = workers.filter(({ state }) => state === 'running').length;

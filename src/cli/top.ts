@@ -23,10 +23,13 @@ const ROWS_DEFAULT = 24;
 export async function topCommand(words: readonly string[]): Promise<number> {
   const parsed = parseFlags('top', FLAGS, words);
   const { flags } = parsed;
-  process.once('SIGINT', () => process.exit(0));
-  if (process.stdout.isTTY === true && !flags.has('once') && !flags.has('json')) {
-    return watch(parsed);
-  }
+  const isLive = process.stdout.isTTY === true && !flags.has('once') && !flags.has('json');
+  process.once('SIGINT', () => {
+    // The shell's prompt goes below the picture.
+    if (isLive) process.stdout.write('\n');
+    process.exit(0);
+  });
+  if (isLive) return watch(parsed);
   const before = await sample(parsed);
   await sleep(INTERVAL_MS);
   const now = await sample(parsed);

@@ -3,6 +3,7 @@
  * reads only, and loads nothing from elsewhere.
  */
 import { createHash } from 'node:crypto';
+import { routesBody, routesScript, routesStyle } from './dashboard-routes.ts';
 import { triageBody, triageScript, triageStyle } from './dashboard-triage.ts';
 
 const style = `
@@ -28,7 +29,7 @@ td+td{text-align:right;padding-left:8px}
 .bad{color:var(--bad)}.good{color:var(--good)}
 form{margin:0 0 12px}input{font:inherit;padding:4px 8px;max-width:100%}button{font:inherit;padding:4px 12px}
 [hidden]{display:none}
-${triageStyle}`;
+${routesStyle}${triageStyle}`;
 
 const body = `
 <header><h1>sluice</h1><span id="state" role="status">asking …</span></header>
@@ -48,7 +49,7 @@ this page only, until it is closed.</p>
 <section><h2>Origins</h2><table id="origins"></table></section>
 <section><h2>Workers</h2><table id="workers"></table></section>
 <section><h2>Fuses and capsules</h2><table id="faults"></table></section>
-${triageBody}</main>
+${triageBody}${routesBody}</main>
 `;
 
 const script = `
@@ -144,6 +145,7 @@ function showTraffic(now) {
       short(per(now.byStatus[status], last.byStatus[status])), status === '5xx' ? 'bad' : undefined,
     ]), 'no request yet');
   }
+  showRoutes(now, last);
   const groups = Object.entries(now.handshakes).filter(([, count]) => count > 0);
   rows('groups', groups.sort((a, b) => b[1] - a[1]).map(([name, count]) => [name, short(count)])
     .concat(now.handshakesFailed > 0 ? [['failed', short(now.handshakesFailed), 'bad']] : []),
@@ -196,7 +198,7 @@ async function turn() {
   setTimeout(turn, 1000);
 }
 
-${triageScript}
+${routesScript}${triageScript}
 at('ask').addEventListener('submit', (event) => {
   event.preventDefault();
   token = at('token').value.trim();

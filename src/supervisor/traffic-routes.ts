@@ -1,7 +1,7 @@
 /** `/traffic`, `/config`, `/drain` of the admin endpoint: what there is to see at a glance, and the end. */
 import type { SluiceOptions } from '../config/options.ts';
 import { histogramBounds } from '../telemetry/metric-layout.ts';
-import { type MetricSnapshot, readMetrics } from '../telemetry/metrics-reader.ts';
+import { type MetricSnapshot, readMetrics, type Series } from '../telemetry/metrics-reader.ts';
 import { type AdminRoute, success } from './admin-routes.ts';
 
 /** Counts since the start, over all workers; two of them tell what is between. */
@@ -23,6 +23,17 @@ export interface TrafficSample {
   readonly earlyDataAccepted: number;
   readonly earlyDataRejected: number;
   readonly bytesOut: number;
+  /** By name, as logs have it. */
+  readonly routes: Readonly<Record<string, RouteSample>>;
+}
+
+export interface RouteSample {
+  readonly requests: number;
+  readonly hits: number;
+  /** Status 5xx, or no response at all. */
+  readonly errors: number;
+  /** As those of all. */
+  readonly durations: readonly number[];
 }
 
 export interface TrafficSources {
@@ -89,7 +100,27 @@ export function trafficSample(metrics: readonly MetricSnapshot[], atMs: number):
     earlyDataAccepted: total('sluice_early_data_accepted_total'),
     earlyDataRejected: total('sluice_early_data_rejected_total'),
     bytesOut: total('sluice_response_content_bytes_total'),
+    routes: routesOf(seriesOf),
   };
+}
+
+function routesOf(seriesOf: (name: string) => readonly Series[]): Record<string, RouteSample> {
+  const errors: Record<string, number> = {};
+  for (const { labels, value } of seriesOf('sluice_route_requests_total')) {
+    const [name, status] = labels as [string, string];
+    const isError = status === '5xx' || status === 'none';
+    errors[name] = (errors[name] ?? 0) + (isError ? value : 0);
+  }
+  const hits = seriesOf('sluice_route_cache_hits_total');
+  const routes = seriesOf('sluice_route_duration_seconds').map(({ labels, value, buckets }) => {
+    const name = labels[0]!;
+    const hit = hits.find((one) => one.labels[0] === name)?.value ?? 0;
+    return [
+      name,
+      { requests: value, hits: hit, errors: errors[name] ?? 0, durations: buckets },
+    ] as const;
+  });
+  return Object.fromEntries(routes);
 }
 
 /** Certificates are public, but long; keys, secrets and passwords are nobody's to read. */

@@ -229,6 +229,12 @@ export const metricTable = {
     'Requests finished, by route and class of the final status (none: no response was sent).',
     [route, closed('status', ['none', '1xx', '2xx', '3xx', '4xx', '5xx'])],
   ),
+  routeHits: metric(
+    'counter',
+    'sluice_route_cache_hits_total',
+    'Requests that the cache answered (hit, stale, revalidated, collapsed), by route.',
+    [route],
+  ),
   routeDuration: metric(
     'histogram',
     'sluice_route_duration_seconds',

@@ -48,7 +48,7 @@ class Observer implements ExchangeObserver {
   onFinish(summary: ExchangeSummary): void {
     summary.route = this.#route;
     this.#metrics.exchangeFinished(summary);
-    this.#counts?.finished(summary.status, summary.durationMs);
+    this.#counts?.finished(summary.status, summary.cache, summary.durationMs);
     if (this.#accessLog.enabled) this.#accessLog.write(summary);
     if (this.#details.proxy) tellExchange(this.#log, summary);
     if (this.#details.cache) tellCache(this.#log, summary);

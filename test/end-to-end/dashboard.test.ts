@@ -47,7 +47,11 @@ async function withPage(
 const textOf = async (page: Page, id: string) => (await page.locator(`#${id}`).textContent()) ?? '';
 
 test('the page shows what happens, while it happens', { skip }, async () => {
-  await using sluice = await startSluice({ origin: origin.url, workers: 2 });
+  const file = join(temporaryDirectory(), 'sluice.yaml');
+  const origins = { default: { servers: [origin.url] } };
+  const routes = [{ name: 'all-of-it', origin: 'default' }];
+  writeFileSync(file, JSON.stringify({ origins, routes }));
+  await using sluice = await startSluice({ workers: 2, flags: ['--config', file] });
   await withPage(sluice, async (page, faults) => {
     await until(async () => /running/.test(await textOf(page, 'workers')), 'workers');
     assert.match(await textOf(page, 'state'), /2 of 2 workers/);
@@ -61,6 +65,7 @@ test('the page shows what happens, while it happens', { skip }, async () => {
     };
     await until(seen, 'a rate of requests and a ratio of hits');
     assert.match(await textOf(page, 'statuses'), /2xx/);
+    await until(async () => /^all-of-it\d/.test(await textOf(page, 'routes')), 'the route');
     assert.match((await page.locator('#rate-line polyline').getAttribute('points')) ?? '', /,/);
     if (show !== undefined) await page.screenshot({ path: show, fullPage: true });
     // It ends, and the page goes on showing what is.
