@@ -82,7 +82,16 @@ async function play(template: string, wish?: PlayWish, port = sluice.httpsPort) 
   return playScript(scriptOf(template, wish), { host: '127.0.0.1', port }, signal);
 }
 
-const GROUPS = ['X25519', 'P-256', 'P-384', 'P-521', 'X448', 'X25519MLKEM768'];
+const GROUPS = [
+  'X25519',
+  'P-256',
+  'P-384',
+  'P-521',
+  'X448',
+  'X25519MLKEM768',
+  'ffdhe2048',
+  'ffdhe3072',
+];
 
 for (const groups of GROUPS) {
   test(`${groups}: a handshake to its end, and an answer to a request`, async () => {

@@ -8,6 +8,7 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
+import { finiteFieldKeys } from './finite-field.ts';
 
 export interface KeyShare {
   readonly group: number;
@@ -31,8 +32,8 @@ const MLKEM768_CIPHERTEXT_BYTES = 1_088;
 const P256_POINT_BYTES = 65;
 
 /**
- * A share for the group. Where there are no keys for it (GREASE, finite fields, and what nobody
- * knows): random octets, as many as were sent.
+ * A share for the group. Where there are no keys for it (GREASE, and what nobody knows): random octets,
+ * as many as were sent.
  */
 export function makeKeyShare(group: number, length: number): KeyShare {
   const curve = curves.get(group);
@@ -47,8 +48,11 @@ export function makeKeyShare(group: number, length: number): KeyShare {
       return hybridShare(group, makeKeyShare(X25519, 0), 'kem-first', 32);
     case SECP256R1_MLKEM768:
       return hybridShare(group, makeKeyShare(23, 0), 'kem-last', P256_POINT_BYTES);
-    default:
+    default: {
+      const keys = finiteFieldKeys(group);
+      if (keys !== undefined) return { group, ...keys };
       return { group, octets: randomBytes(length), secretWith: null };
+    }
   }
 }
 
