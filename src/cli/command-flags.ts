@@ -46,3 +46,20 @@ export function commandWords(): Promise<CommandWords[]> {
     }),
   );
 }
+
+/** What `sluice COMMAND --help` says of its flags: a line for each action, or the one of the command. */
+export async function flagLines(command: string): Promise<string> {
+  const words = (await commandWords()).find(({ name }) => name === command);
+  if (words === undefined) return '';
+  const { flags, actions } = words;
+  const all = Object.entries(actions).length > 0 ? Object.entries(actions) : [['', flags] as const];
+  return all
+    .filter(([, of]) => Object.keys(of).length > 0)
+    .map(([action, of]) => `  flags${action === '' ? '' : ` of ${action}`}: ${flagsText(of)}\n`)
+    .join('');
+}
+
+function flagsText(flags: Flags): string {
+  const entries = Object.entries(flags);
+  return entries.map(([name, hasValue]) => `--${name}${hasValue ? ' …' : ''}`).join('  ');
+}

@@ -58,7 +58,10 @@ async function helpOf(command: string): Promise<number> {
   const { helpText } = await import('../config/reference.ts');
   const isAbout = (line: string) => line.trim().split(/ +/, 2).join(' ') === `sluice ${command}`;
   const lines = helpText().split('\n').filter(isAbout);
-  process.stdout.write(`${lines.join('\n')}\n\nflags and the rest: sluice --help\n`);
+  const { flagLines } = await import('./command-flags.ts');
+  const flags = await flagLines(command);
+  const rest = `what they mean, and exit codes: docs/reference/command-line.md\n`;
+  process.stdout.write(`${lines.join('\n')}\n\n${flags}${rest}`);
   return written(0);
 }
 

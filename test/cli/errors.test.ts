@@ -83,4 +83,6 @@ test('every command tells its own part of the help', async () => {
     assert.deepEqual([code, stderr], [0, ''], names[i]!);
     assert.match(stdout, new RegExp(`^  sluice ${names[i]!} `, 'm'));
   }
+  const help = told[names.indexOf('log')]!.stdout;
+  assert.match(help, /^ {2}flags of level: --admin … {2}--json {2}--for …$/m);
 });
