@@ -338,7 +338,6 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].match.scheme',
     ],
     'a route can answer by itself, over HTTP/2 and to HEAD, too': [
-      'routes[].match.path-prefix',
       'routes[].respond.status',
       'routes[].respond.fields.*',
       'routes[].respond.body',
@@ -370,6 +369,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].match.from',
       'routes[].access[].allow',
       'routes[].access[].methods',
+      'routes[].match.path-prefix',
     ],
     'what one route stored for some is not served to others': ['routes[].match.fields.*'],
     'a write that takes another route makes what is stored invalid': ['routes[].match.methods'],
@@ -409,10 +409,10 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   },
   'test/end-to-end/sni-tunnels.test.ts': {
     'some names go elsewhere with their TLS, and the client is told of': [
-      'listeners[].tunnels[].names',
       'listeners[].tunnels[].to',
       'listeners[].tunnels[].proxy-protocol',
     ],
+    'other names, and clients without one, are served here': ['listeners[].tunnels[].names'],
   },
   'test/end-to-end/tickets.test.ts': {
     'tickets of a former run resume with the same key file, at first without early data': [
