@@ -25,7 +25,7 @@ export interface Http1ServerInput {
   /** A message that broke the rules was refused: for counting and logging. */
   readonly onRefused: (error: MessageError) => void;
   /** What was refused never became a request: nothing else tells of it. */
-  readonly onBadRequest?: (code: string, status: number) => void;
+  readonly onBadRequest?: (code: string, status: number, contentBytes: number) => void;
   /** Date of refusals (RFC 9110 §6.6.1); absent: they have none. */
   readonly dateNow?: () => string;
   readonly limits?: Http1Limits;
@@ -440,7 +440,7 @@ export class Http1ServerConnection implements ChunkReceiver {
     const hasStarted = this.#response?.hasStarted ?? false;
     const isAnswered = this.#reading === 'content' && this.#response === null;
     if (this.#handler === null && !isAnswered) {
-      this.#input.onBadRequest?.(error.code, error.status);
+      this.#input.onBadRequest?.(error.code, error.status, contentOf(error).length);
     }
     this.#reading = 'closed';
     this.#lose(error);
@@ -454,7 +454,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   }
 
   #answerRefusal(error: MessageError): void {
-    const content = `${error.status} ${error.code}: ${error.message}\n`;
+    const content = contentOf(error);
     const now = this.#input.dateNow?.();
     const date = now === undefined ? '' : `date: ${now}\r\n`;
     writeText(
@@ -466,6 +466,11 @@ export class Http1ServerConnection implements ChunkReceiver {
 }
 
 const ANY_METHOD = new Uint8Array(0);
+
+/** As Latin-1: a character is an octet. */
+function contentOf({ status, code, message }: MessageError): string {
+  return `${status} ${code}: ${message}\n`;
+}
 
 function refusal(status: number, code: string, message: string): MessageError {
   return new MessageError(status, code, message, 'downstream');

@@ -41,7 +41,7 @@ export interface Http2ServerOptions {
    * A request was malformed, or answered here: nothing else tells of it. `status` is 0 when its
    * stream was reset, and `code` empty when the status says it all.
    */
-  readonly onBadRequest?: (code: string, status: number) => void;
+  readonly onBadRequest?: (code: string, status: number, contentBytes: number) => void;
 }
 
 const ignore = (): void => {};
@@ -165,7 +165,7 @@ export class Http2ServerConnection implements Endpoint {
     const { fields } = connection.decoder;
     const head = reader.read(fields, endStream, this.#options.scheme, true);
     if (head === null) {
-      this.#options.onBadRequest?.('http2-protocol-error', 0);
+      this.#options.onBadRequest?.('http2-protocol-error', 0, 0);
       connection.streamError(streamId, ErrorCode.PROTOCOL_ERROR, `malformed: ${reader.failure}`);
       return;
     }
@@ -242,7 +242,7 @@ export class Http2ServerConnection implements Endpoint {
   #answerAlone(streamId: number, status: number, endStream: boolean): void {
     const { connection } = this;
     const { encoder } = connection;
-    this.#options.onBadRequest?.('', status);
+    this.#options.onBadRequest?.('', status, 0);
     encoder.begin();
     encoder.field(':status', String(status));
     const date = this.#options.dateNow?.();

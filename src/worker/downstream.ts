@@ -7,6 +7,7 @@ import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
 import type { Http2Abuse } from '../http2/limits.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../proxy/channel.ts';
 import type { StreamSocket } from '../reactor/contract.ts';
+import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
 import type { ClientCounts } from './client-counts.ts';
 import type { Coverage } from './coverage.ts';
@@ -31,6 +32,9 @@ export interface DownstreamShared {
   readonly isCovered: Coverage;
 }
 
+/** How what never became a request was answered; status 0 when it was not. */
+export type BadRequestFacts = Pick<ExchangeSummary, 'errorCode' | 'status' | 'responseBytes'>;
+
 /** What is counted and logged of connections. Called after the fact; never alters anything. */
 export interface DownstreamObserver {
   onHandshake(record: HandshakeRecord, connection: Downstream): void;
@@ -39,7 +43,7 @@ export interface DownstreamObserver {
   /** A message that broke the protocol's rules was refused. */
   onRefused(error: SluiceError, connection: Downstream): void;
   /** What was refused never became a request, so that no exchange tells of it. */
-  onBadRequest(code: string, status: number, connection: Downstream): void;
+  onBadRequest(sent: BadRequestFacts, connection: Downstream): void;
   onClosed(connection: Downstream): void;
 }
 
@@ -124,8 +128,8 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
       monotonicMs: this.#shared.monotonicMs,
       dateNow: this.#shared.dateNow,
       onRefused: (error: SluiceError) => this.#shared.observer.onRefused(error, this),
-      onBadRequest: (code: string, status: number) => {
-        this.#shared.observer.onBadRequest(code, status, this);
+      onBadRequest: (errorCode: string, status: number, responseBytes: number) => {
+        this.#shared.observer.onBadRequest({ errorCode, status, responseBytes }, this);
       },
       onAbuse: (kind: Http2Abuse) => this.#shared.observer.onAbuse(kind),
       isCovered: (authority: string, scheme: string) => this.#isCovered(authority, scheme),

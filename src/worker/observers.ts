@@ -70,13 +70,12 @@ class Observer implements ExchangeObserver {
 export function logBadRequest(
   accessLog: AccessLogSink,
   facts: Pick<RequestFacts, 'remoteAddress' | 'remotePort' | 'localPort' | 'tls'>,
-  code: string,
-  status: number,
+  sent: Pick<ExchangeSummary, 'errorCode' | 'status' | 'responseBytes'>,
   nowMs: number,
 ): void {
   if (!accessLog.enabled) return;
   const { remoteAddress, remotePort, localPort, tls } = facts;
-  const known = { remoteAddress, remotePort, localPort, tls, status, errorCode: code };
+  const known = { remoteAddress, remotePort, localPort, tls, ...sent };
   accessLog.write({ ...emptySummary(), ...known, startedAtMs: nowMs, durationMs: -1 });
 }
 

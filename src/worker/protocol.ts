@@ -39,7 +39,7 @@ export interface ProtocolInput {
   readonly dateNow: () => string;
   readonly onRefused: (error: SluiceError) => void;
   /** What never became a request was refused, with this status or 0 for none. */
-  readonly onBadRequest: (code: string, status: number) => void;
+  readonly onBadRequest: (code: string, status: number, contentBytes: number) => void;
   /** HTTP/2: the client did something too often, and the connection ended for it. */
   readonly onAbuse: (kind: Http2Abuse) => void;
   /** HTTP/2: whether the connection may be used for the authority (RFC 9113 §9.1.1). */

@@ -191,8 +191,8 @@ export class Service {
       },
       onAbuse: (kind) => metrics.http2Abused(kind),
       onRefused: (error) => metrics.messageRefused(error.code),
-      onBadRequest: (code, status, connection) =>
-        logBadRequest(accessLog, connection, code, status, clock.wallMs()),
+      onBadRequest: (sent, connection) =>
+        logBadRequest(accessLog, connection, sent, clock.wallMs()),
       onClosed: (connection) => {
         this.connections.delete(connection);
         this.#base.clients.leave(connection.remoteAddress);

@@ -1,7 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: fields of a format.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import test, { after } from 'node:test';
 import { runSluice } from '../cli/sluice-process.ts';
 import { END_HEADERS, END_STREAM, headers, PREFACE, settings } from '../http2/wire.ts';
@@ -167,4 +169,17 @@ test('a log of handshakes is one of the section, and flags add theirs', async ()
   await until(() => /"outcome":"complete".*\n/.test(text(handshakes)), 'the handshake');
   await until(() => /\n/.test(text(flag)), 'the request');
   assert.equal(text(failed), '');
+});
+
+test('the octets of a refusal are logged as they are sent', async () => {
+  const { sluice, lines } = await serve((directory) => [
+    { target: join(directory, 'all.log'), format: '${status} ${bytes} ${error}' },
+  ]);
+  await using _ = sluice;
+  const socket = connect(sluice.httpPort, '127.0.0.1');
+  socket.write('NONSENSE\r\n\r\n');
+  const answer = await text(socket);
+  const [, length] = /content-length: (\d+)/.exec(answer)!;
+  await until(() => lines('all.log').length === 1, 'its line');
+  assert.deepEqual(lines('all.log'), [`400 ${length} bad-request-line`]);
 });
