@@ -504,8 +504,9 @@ const definitions = [
     details:
       "Only for root. Names are those of /etc/passwd and /etc/group; without GROUP it is the user's " +
       'own, and numbers will do for both. The cache directory and log files are made theirs. With ' +
-      'one worker the whole of sluice becomes that user and cannot read again what only root may ' +
-      'read, such as a renewed key; with more, the supervisor stays root and can.',
+      'one worker the whole of sluice becomes that user: it cannot read again what only root may ' +
+      'read, such as a renewed key, nor begin a new log file where only root may write. With more, ' +
+      'the supervisor stays root and can.',
     defaultText: 'whoever starts it',
     repeatable: false,
     example: 'nobody',
