@@ -2,6 +2,7 @@
 // that scripts find the pinned Node first: a link, or a script where libatomic is missing. Plain
 // JavaScript: any Node from 20 on runs it.
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMissing, writeLibrary } from '../bin/libatomic.js';
 
@@ -15,7 +16,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (existsSync(pinnedNode)) {
     mkdirSync(`${modules}.bin`, { recursive: true });
     if (isMissing()) writeWrapper(link);
-    else if (!existsSync(link)) symlinkSync(pinnedNode, link);
+    else if (!existsSync(link)) symlinkSync(relative(dirname(link), pinnedNode), link);
   }
 }
 
@@ -23,11 +24,14 @@ function writeWrapper(path) {
   const directory = `${modules}.libatomic`;
   writeLibrary(directory);
   rmSync(path, { force: true });
+  const from = (target) => relative(dirname(path), target);
   const lines = [
     '#!/bin/sh',
     '# This machine has no libatomic.so.1: see bin/libatomic.js.',
-    `export LD_LIBRARY_PATH="\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}${directory}"`,
-    `exec "${pinnedNode}" "$@"`,
+    // Wherever the checkout is moved to, or mounted.
+    'here=$(cd "$(dirname "$0")" && pwd)',
+    `export LD_LIBRARY_PATH="\${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$here/${from(directory)}"`,
+    `exec "$here/${from(pinnedNode)}" "$@"`,
   ];
   writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o755 });
 }

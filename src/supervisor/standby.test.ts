@@ -34,3 +34,14 @@ test('one that is taken is the taker’s, and another is started', async () => {
   await standby.stop();
   taken?.child.kill('SIGKILL');
 });
+
+test('what the system refuses is tried again', async () => {
+  let refusals = 0;
+  const standby = new Standby(() => {
+    if (refusals++ === 0) throw new Error('spawn ENOMEM');
+    return spawnWaiting();
+  });
+  standby.fill();
+  await until(() => standby.pid !== null, 'a process in waiting');
+  await standby.stop();
+});

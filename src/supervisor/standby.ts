@@ -97,19 +97,24 @@ export class Standby {
   }
 
   #start(): void {
-    const spawned = this.#spawn();
-    this.#waiting = spawned;
-    spawned.child.once('message', (message: WorkerReport) => {
-      this.#isLoaded = message.type === 'loaded';
-    });
     // Without it, a replacement takes longer: no more than that is lost.
     const gone = () => {
       this.#forget();
       this.#delayMs = FIRST_DELAY_MS;
       this.fill();
     };
-    spawned.child.once('exit', gone);
-    spawned.child.once('error', gone);
+    try {
+      this.#waiting = this.#spawn();
+    } catch {
+      gone();
+      return;
+    }
+    const { child } = this.#waiting;
+    child.once('message', (message: WorkerReport) => {
+      this.#isLoaded = message.type === 'loaded';
+    });
+    child.once('exit', gone);
+    child.once('error', gone);
   }
 
   #forget(): void {

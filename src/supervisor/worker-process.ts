@@ -225,19 +225,29 @@ export class WorkerProcess {
     this.#startedWith = setup;
     const fds = [...setup.listeners.map((listener) => listener.fd), setup.metricsFd];
     const { entryPoint, identity } = this.#input;
-    const spawned = this.#input.takeStandby() ?? spawnWorker(entryPoint, fds, identity);
+    let spawned: SpawnedWorker;
+    try {
+      spawned = this.#input.takeStandby() ?? spawnWorker(entryPoint, fds, identity);
+    } catch (error) {
+      // Some of what the system refuses with is thrown, ENOMEM for one.
+      this.#onNotStarted(error as Error);
+      return;
+    }
     const { child, numbers } = spawned;
     this.#child = child;
     this.#silentMs = 0;
     this.#input.onStart();
     this.#startedAtMs = Date.now();
     child.on('message', (message: WorkerReport) => this.#onReport(message));
-    child.on('error', (error) =>
-      this.#input.report(`worker ${setup.workerIndex}: ${error.message}`, {
-        level: 'error',
-        event: 'worker-unreachable',
-      }),
-    );
+    child.on('error', (error) => {
+      if (child.pid === undefined) this.#onNotStarted(error);
+      else {
+        this.#input.report(`worker ${setup.workerIndex}: ${error.message}`, {
+          level: 'error',
+          event: 'worker-unreachable',
+        });
+      }
+    });
     child.on('exit', (code, signal) => this.#onExit(code, signal));
     const unneeded = [...numbers].filter(([fd]) => !fds.includes(fd)).map(([, number]) => number);
     this.#send({
@@ -327,6 +337,30 @@ export class WorkerProcess {
     this.reconfigure(options).then(this.#input.onStart, (error: Error) => {
       this.#input.report(`worker ${this.#setup.workerIndex}: ${error.message}`);
     });
+  }
+
+  /** The system has refused a process, of whose end nothing will be heard then. */
+  #onNotStarted({ message }: Error): void {
+    const { setup, policy, report } = this.#input;
+    this.#child = null;
+    const what = `worker ${setup.workerIndex} cannot be started: ${message}`;
+    if (this.#firstStart !== null) {
+      this.#isStopping = true;
+      const remedy = 'the user that workers run as must be able to run it, and have processes left';
+      this.#firstStart.reject(new UsageError(what, remedy));
+    }
+    if (this.#isStopping) {
+      this.#stopped.resolve();
+      return;
+    }
+    this.#quickDeaths++;
+    const delayMs = Math.max(restartDelayMs(this.#quickDeaths, policy), policy.firstDelayMs);
+    report(`${what}; trying again in ${delayMs} ms`, {
+      level: 'error',
+      event: 'worker-not-started',
+      fields: { worker: setup.workerIndex, delayMs },
+    });
+    this.#restartTimer = setTimeout(() => this.#spawn(), delayMs);
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {

@@ -7,6 +7,7 @@
 #   DIRECTORY  holds etc/, which becomes the machine's /etc, and nothing else
 #   CHECKOUT   what is at /opt/sluice in there
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 
 if [ "${STAGE:-}" = '' ]; then
   STAGE=groups exec unshare --mount --propagation private "$0" "$@"
