@@ -32,11 +32,19 @@ export interface Series {
   readonly count?: number;
 }
 
+export interface WorkerStatus {
+  readonly pid: number | null;
+  readonly state: string;
+  readonly restarts: number;
+  /** An RFC 3339 date. */
+  readonly startedAt: string;
+}
+
 export interface Stats {
   readonly pid: number;
   readonly state: string;
   readonly standbyPid: number | null;
-  readonly workers: readonly { readonly pid: number | null; readonly state: string }[];
+  readonly workers: readonly WorkerStatus[];
   readonly metrics: Record<string, readonly Series[]>;
 }
 
