@@ -102,6 +102,7 @@ const connection = new Http1ServerConnection({
       kept += end;
       return true;
     },
+    bytesAtOnce: 131_072,
     write: () => true,
     end() {},
     reset() {},

@@ -13,10 +13,10 @@ export const WHOLE_BYTES_MAX = 1_048_576;
 /** What a detached fill holds for its slowest reader: a few seconds of a fast download. */
 export const DETACHED_WINDOW_BYTES = 4_194_304;
 /**
- * Octets handed to a reader in one call. Who cannot pass them on keeps a copy: an HTTP/2 client with
- * a hundred streams that never opens a window has us keep one for each.
+ * Octets handed in one call to a reader that has no wish. Who cannot pass them on keeps a copy: an
+ * HTTP/2 client with a hundred streams that never opens a window has us keep one for each.
  */
-const PIECE_BYTES_MAX = 131_072;
+const PIECE_BYTES = 131_072;
 
 type State = 'filling' | 'complete' | 'failed';
 
@@ -290,7 +290,8 @@ class MemoryReading implements ContentReading {
         return;
       }
       if (this.#paused || this.#offset >= end) return;
-      const bytes = content.blockAt(this.#offset, Math.min(end, this.#offset + PIECE_BYTES_MAX));
+      const most = this.#receiver.bytesAtOnce ?? PIECE_BYTES;
+      const bytes = content.blockAt(this.#offset, Math.min(end, this.#offset + most));
       this.#offset += bytes.length;
       if (!this.#receiver.onBytes(bytes)) this.#paused = true;
     }

@@ -59,6 +59,8 @@ export interface ContentReader {
 }
 
 export interface ContentReceiver {
+  /** Octets that are worth one `onBytes`, where there is a choice; undefined: it does not matter. */
+  readonly bytesAtOnce?: number | undefined;
   onBytes(bytes: Uint8Array): boolean;
   onEnd(error: Error | null): void;
 }

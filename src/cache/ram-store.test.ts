@@ -102,6 +102,28 @@ test('a reader that pauses gets the rest when it resumes', () => {
   assert.deepEqual(got, ['bc', 'def', 'end']);
 });
 
+test('a reader is given as much at once as it asks for', () => {
+  using store = new RamStore({ capacityBytes: 16 * MIB });
+  const writer = store.create('k', storedOf([], { contentLength: MIB }))!;
+  writer.write(Buffer.alloc(MIB));
+  writer.commit(null);
+  const got: number[] = [];
+  let bytesAtOnce: number | undefined;
+  const receiver: ContentReceiver = {
+    get bytesAtOnce() {
+      return bytesAtOnce;
+    },
+    onBytes(bytes) {
+      got.push(bytes.length);
+      bytesAtOnce = 300_000;
+      return got.length < 3;
+    },
+    onEnd: () => {},
+  };
+  writer.hit.open().read(0, receiver);
+  assert.deepEqual(got, [131_072, 300_000, 300_000]);
+});
+
 test('content larger than the bound is given up, announced or not', () => {
   using store = new RamStore({ capacityBytes: MIB, contentBytesMax: 1000 });
   assert.equal(store.create('k', storedOf([], { contentLength: 1001 })), undefined);

@@ -50,7 +50,8 @@ export class RamStore implements Store {
   readonly #generations: Generations;
   readonly #queue: S3Fifo<RamEntry>;
   readonly #capacity: number;
-  readonly #contentMax: number;
+  /** Longest content kept. Octets. */
+  readonly contentBytesMax: number;
   readonly #variantsMax: number;
   readonly #fills = new Set<RamFill>();
   /** Octets held by fills in progress. */
@@ -61,7 +62,7 @@ export class RamStore implements Store {
 
   constructor(options: RamStoreOptions) {
     this.#capacity = options.capacityBytes;
-    this.#contentMax = options.contentBytesMax ?? Math.floor(options.capacityBytes / 8);
+    this.contentBytesMax = options.contentBytesMax ?? Math.floor(options.capacityBytes / 8);
     this.#variantsMax = options.variantsMax ?? VARIANTS_MAX;
     this.#generations = options.generations ?? new Generations();
     const names = Math.ceil(options.capacityBytes / GHOST_BYTES_PER_NAME);
@@ -100,7 +101,7 @@ export class RamStore implements Store {
   }
 
   create(key: string, response: StoredResponse): ContentWriter | undefined {
-    if (this.#closed || response.contentLength > this.#contentMax) return undefined;
+    if (this.#closed || response.contentLength > this.contentBytesMax) return undefined;
     const fixedBytes = responseBytes(key, response);
     const reserved = fixedBytes + Math.max(0, response.contentLength);
     if (!this.#reserve(reserved)) return undefined;
@@ -225,7 +226,7 @@ export class RamStore implements Store {
 
   /** For fills: accounts for more (or fewer) octets; false when `length` must not be stored. */
   grow(length: number, moreBytes: number): boolean {
-    if (length > this.#contentMax) return false;
+    if (length > this.contentBytesMax) return false;
     if (moreBytes > 0) return this.#reserve(moreBytes);
     this.#fillBytes += moreBytes;
     return true;
@@ -262,7 +263,7 @@ export class RamStore implements Store {
     if (this.#closed) return undefined;
     // The older one goes even if there is no room for this one: it is no longer right.
     this.forgetVariant(key, response);
-    if (content.length > this.#contentMax) return undefined;
+    if (content.length > this.contentBytesMax) return undefined;
     const slot = this.#slots.get(key) ?? this.#newSlot(key, changes);
     const entry = new RamEntry(slot, response, content, responseBytes(key, response));
     entry.bytes += content.capacity;

@@ -33,6 +33,8 @@ export interface ResponseSender {
   sendHead(head: ResponseHead): void;
   /** Returns false when the buffer is over its high-water mark: stop until `onWritable`. */
   sendContent(bytes: Uint8Array): boolean;
+  /** Octets that are worth one `sendContent`; undefined: it does not matter. */
+  readonly bytesAtOnce?: number | undefined;
   sendEnd(trailers: FieldSection | null): void;
   /**
    * A complete stored response in one call: the hot path. `stored.content` is sent whole unless the

@@ -91,6 +91,10 @@ export class ServerResponse implements ResponseSender {
     }
   }
 
+  get bytesAtOnce(): number {
+    return this.#connection.output.bytesAtOnce;
+  }
+
   sendEnd(trailers: FieldSection | null): void {
     if (this.#state === 'ended') return;
     assert(this.#state === 'started', 'a head comes before the end');

@@ -60,6 +60,18 @@ describe('native sockets', () => {
     close();
   });
 
+  it('keep a small segment for what is said to follow', async () => {
+    using buffer = NativeBuffer.allocate(64);
+    const { ours, theirs, close } = await pair();
+    buffer.bytes.write('head, content');
+    assert.equal(sendNative(ours, buffer, 6, true), 6);
+    assert.equal(receive(theirs, buffer, 64), -Errno.EAGAIN);
+    assert.equal(sendNativeFrom(ours, buffer, 6, 7), 7);
+    await sleep(20);
+    assert.equal(receive(theirs, buffer, 64), 13);
+    close();
+  });
+
   it('send small segments at once, accepted ones by inheritance from their listener', async () => {
     const { ours, theirs, close } = await pair();
     assert.equal(hasNoDelay(ours), true);

@@ -34,6 +34,7 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const MSG_PEEK = 2;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
 const SHUT_WR = 1;
 const F_GETFL = 3;
 const F_SETFL = 4;
@@ -67,9 +68,13 @@ export function peek(fd: number, buffer: NativeBuffer): number {
   return count >= 0 ? count : -lastErrno();
 }
 
-/** Sends the first `length` octets of a buffer. Never raises SIGPIPE. */
-export function sendNative(fd: number, buffer: NativeBuffer, length: number): number {
-  const count = send(fd, addressOf(buffer), length, MSG_NOSIGNAL);
+/**
+ * Sends the first `length` octets of a buffer. With `more`, a last segment that is not full waits for
+ * what is sent next. Never raises SIGPIPE.
+ */
+export function sendNative(fd: number, buffer: NativeBuffer, length: number, more = false): number {
+  const flags = more ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+  const count = send(fd, addressOf(buffer), length, flags);
   return count >= 0 ? count : -lastErrno();
 }
 

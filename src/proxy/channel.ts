@@ -11,6 +11,7 @@ import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
 import { NativeBuffer } from '../native/memory.ts';
 import type { SocketHandler, StreamSocket } from '../reactor/contract.ts';
+import { BYTES_AT_ONCE_MIN } from '../reactor/limits.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
 
 /** What a channel tells its owner. */
@@ -191,7 +192,7 @@ export class Channel implements SocketHandler {
     this.outputCount++;
     const { length } = bytes;
     if (length > CORK_BYTES >> 1) {
-      this.flush();
+      this.#flush(true);
       return this.#writeThrough(bytes);
     }
     const cork = this.#corkFor(length);
@@ -221,6 +222,11 @@ export class Channel implements SocketHandler {
     return !this.isCongested;
   }
 
+  /** Octets of content that are worth one `write`. What TLS seals leaves in small pieces in any case. */
+  get bytesAtOnce(): number {
+    return this.#tls === null ? this.socket.bytesAtOnce : BYTES_AT_ONCE_MIN;
+  }
+
   /** Whether so much waits to be sent that no more should be written. */
   get isCongested(): boolean {
     return this.pendingBytes > CONGESTED_BYTES;
@@ -235,17 +241,21 @@ export class Channel implements SocketHandler {
 
   /** Sends what is corked. */
   flush(): void {
+    this.#flush(false);
+  }
+
+  #flush(more: boolean): void {
     const cork = this.#cork;
     if (cork === null) return;
     const length = this.#corkLength;
-    if (length > 0 && !this.#closed) this.#send(cork, length);
+    if (length > 0 && !this.#closed) this.#send(cork, length, more);
     this.#dropCork();
   }
 
-  #send(cork: NativeBuffer, length: number): void {
+  #send(cork: NativeBuffer, length: number, more: boolean): void {
     const tls = this.#tls;
     if (tls === null) {
-      this.socket.writeNative(cork, length);
+      this.socket.writeNative(cork, length, more);
       return;
     }
     this.#releaseHeldBack(tls);

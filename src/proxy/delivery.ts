@@ -103,6 +103,10 @@ export class Delivery {
     return this.#input.sender.sendContent(bytes);
   }
 
+  get bytesAtOnce(): number | undefined {
+    return this.#input.sender.bytesAtOnce;
+  }
+
   end(trailers: FieldSection | null): void {
     this.#ended = true;
     this.#input.sender.sendEnd(trailers);

@@ -9,7 +9,7 @@ import type { Piece } from '../cache/range.ts';
 import type { ResponseSender } from '../http/exchange.ts';
 
 /** Returns false when no more can be taken until `pump`. */
-export type ContentSender = Pick<ResponseSender, 'sendContent'>;
+export type ContentSender = Pick<ResponseSender, 'sendContent' | 'bytesAtOnce'>;
 
 export class StoredReply implements ContentReceiver {
   readonly #reader: ContentReader;
@@ -92,7 +92,11 @@ export class StoredReply implements ContentReceiver {
     // Calls may begin, and end, before `read` returns: then there is nothing left to keep.
     let ended = false;
     this.#at = start;
+    const sender = this.#sender;
     const receiver: ContentReceiver = {
+      get bytesAtOnce() {
+        return sender.bytesAtOnce;
+      },
       onBytes: (bytes) => {
         this.#at += bytes.length;
         return this.onBytes(bytes);

@@ -26,8 +26,13 @@ export interface StreamSocket {
   /** As `remoteAddress`, of our end; asked from the kernel. */
   readonly localAddress: string;
   readonly localPort: number;
-  /** Sends the first `length` octets; what the kernel refuses is copied and kept. */
-  writeNative(buffer: NativeBuffer, length: number): boolean;
+  /** Octets that are worth giving to one `write`, as the kernel has taken them lately. */
+  readonly bytesAtOnce: number;
+  /**
+   * Sends the first `length` octets, after which there is `more` to come at once; what the
+   * kernel refuses is copied and kept.
+   */
+  writeNative(buffer: NativeBuffer, length: number, more?: boolean): boolean;
   /**
    * Sends bytes of JavaScript memory; what the kernel refuses is copied and kept, so the caller may
    * reuse them at once. Returns false when `pendingBytes` is over the high-water mark.

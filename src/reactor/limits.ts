@@ -30,6 +30,16 @@ export const EVENTS_PER_CLOCK_READ = 8;
  */
 export const OUTPUT_HIGH_WATER_BYTES = 262_144;
 
+/**
+ * Octets of content that are worth one `write`, until the kernel has taken so many whole; then twice
+ * as many, and so on. One large send wakes the peer once: over loopback, eight small ones take twice
+ * as long.
+ */
+export const BYTES_AT_ONCE_MIN = 131_072;
+
+/** Octets of content in one `write` at most: of what the kernel leaves over, a copy is made. */
+export const BYTES_AT_ONCE_MAX = 1_048_576;
+
 /** Octets per block of unsent output: one is the least that a slow reader costs. */
 export const OUTPUT_CHUNK_BYTES = 65_536;
 

@@ -9,6 +9,8 @@ import { nativeBytesLive } from '../native/memory.ts';
 import { closeDescriptor, localAddress, openListeningSocket } from '../native/sockets.ts';
 import type { StreamSocket } from './contract.ts';
 import {
+  BYTES_AT_ONCE_MAX,
+  BYTES_AT_ONCE_MIN,
   OUTPUT_HIGH_WATER_BYTES,
   READ_BYTES_PER_TURN_MAX,
   RECEIVE_BYTES,
@@ -209,6 +211,30 @@ describe('backpressure', () => {
     assert.equal(client.bytes, total);
     assert.ok(pendingMax() <= OUTPUT_HIGH_WATER_BYTES + 65_536);
     assert.ok(served[0]!.events.includes('drain'));
+  });
+
+  it('asks for larger writes while the kernel takes them whole, and for small ones after', async () => {
+    const { port, served } = serve((recorder) => {
+      recorder.keepsContent = false;
+    });
+    const client = connectTo(port);
+    await eventually(
+      () => served.length === 1 && client.events.includes('connect'),
+      'a connection',
+    );
+    const { socket } = client;
+    assert.equal(socket.bytesAtOnce, BYTES_AT_ONCE_MIN);
+    const sizes: number[] = [];
+    await eventually(() => {
+      if (socket.pendingBytes > 0) return false;
+      sizes.push(socket.bytesAtOnce);
+      socket.write(Buffer.alloc(socket.bytesAtOnce));
+      return socket.bytesAtOnce === BYTES_AT_ONCE_MAX;
+    }, 'the largest writes');
+    assert.ok(sizes.includes(2 * BYTES_AT_ONCE_MIN), sizes.join());
+    served[0]!.socket.pauseReading();
+    while (socket.pendingBytes === 0) socket.write(Buffer.alloc(socket.bytesAtOnce));
+    assert.equal(socket.bytesAtOnce, BYTES_AT_ONCE_MIN);
   });
 
   it('keeps the order of bytes over partial sends', async () => {

@@ -23,6 +23,8 @@ import {
 import type { SocketHandler, StreamSocket } from './contract.ts';
 import type { Dispatcher, Watched } from './dispatcher.ts';
 import {
+  BYTES_AT_ONCE_MAX,
+  BYTES_AT_ONCE_MIN,
   COPIED_WRITE_BYTES_MAX,
   OUTPUT_HIGH_WATER_BYTES,
   READ_BYTES_PER_TURN_MAX,
@@ -59,6 +61,7 @@ export class ReactorSocket implements StreamSocket, Watched {
   #localPort: number;
   #handler: SocketHandler | null = null;
   #output: OutputQueue | null = null;
+  #bytesAtOnce = BYTES_AT_ONCE_MIN;
   #connecting: boolean;
   #closed = false;
   /** Input waits, or may wait: nothing has said that there is none since the last edge. */
@@ -106,6 +109,10 @@ export class ReactorSocket implements StreamSocket, Watched {
     return this.#output === null ? 0 : this.#output.bytes;
   }
 
+  get bytesAtOnce(): number {
+    return this.#bytesAtOnce;
+  }
+
   get isClosed(): boolean {
     return this.#closed;
   }
@@ -126,11 +133,11 @@ export class ReactorSocket implements StreamSocket, Watched {
 
   // ------------------------------------------------------------------ output
 
-  writeNative(buffer: NativeBuffer, length: number): boolean {
+  writeNative(buffer: NativeBuffer, length: number, more = false): boolean {
     if (length === 0 || !this.#mayWrite()) return true;
     let sent = 0;
     if (this.#canSendNow()) {
-      sent = this.#taken(sendNative(this.#fd, buffer, length));
+      sent = this.#taken(sendNative(this.#fd, buffer, length, more));
       if (sent === length) return true;
     }
     if (this.#broken !== 0) return true;
@@ -148,7 +155,12 @@ export class ReactorSocket implements StreamSocket, Watched {
     }
     if (!this.#mayWrite()) return true;
     const sent = this.#canSendNow() ? this.#taken(sendBytes(this.#fd, bytes)) : 0;
-    if (sent === length || this.#broken !== 0) return true;
+    if (this.#broken !== 0) return true;
+    if (sent === length) {
+      if (length >= this.#bytesAtOnce) this.#bytesAtOnce = Math.min(2 * length, BYTES_AT_ONCE_MAX);
+      return true;
+    }
+    this.#bytesAtOnce = BYTES_AT_ONCE_MIN;
     return this.#keep(bytes, sent);
   }
 

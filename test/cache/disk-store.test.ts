@@ -298,6 +298,48 @@ test('what one worker stores takes the place of what others have in memory', asy
   assert.equal(a.peek('http://h/1')?.length, 1, 'its own memory stays');
 });
 
+test('long content is kept in memory once it is asked for again soon', async (t) => {
+  const directory = directoryFor(t);
+  const first = openAt(directory).store;
+  const content = pattern(MIB);
+  const keys = Array.from({ length: 40 }, (_, i) => `http://h/${i}`);
+  for (const key of keys) {
+    put(first, key, content);
+    await first.flushed();
+  }
+  await first.close();
+  const { store } = openAt(directory);
+  t.after(() => store.close());
+  const read = async (key: string) => {
+    const [hit] = await lookup(store, key);
+    assert.ok((await contentOf(hit!)).equals(content));
+  };
+  for (const key of keys) await read(key);
+  assert.deepEqual(
+    keys.filter((key) => store.peek(key) !== undefined),
+    [],
+    'asked for once',
+  );
+  await read(keys[0]!);
+  assert.equal(store.peek(keys[0]!), undefined, 'too many others have been asked for since');
+  await read(keys[0]!);
+  assert.equal(store.peek(keys[0]!)?.length, 1);
+  await read(keys[0]!);
+});
+
+test('content that memory has no room for is read from disk again and again', async (t) => {
+  const directory = directoryFor(t);
+  const { store } = openAt(directory, { memoryBytes: 4 * MIB });
+  t.after(() => store.close());
+  put(store, 'k', pattern(MIB));
+  await store.flushed();
+  for (let i = 0; i < 4; i++) {
+    const [hit] = await lookup(store, 'k');
+    assert.ok((await contentOf(hit!)).equals(pattern(MIB)));
+    assert.equal(store.peek('k'), undefined);
+  }
+});
+
 const SELECTORS: readonly [PurgeSelector, left: string[]][] = [
   [{ kind: 'key', key: 'http://a.example/x/1' }, ['2', '3', '4']],
   [{ kind: 'prefix', prefix: 'http://a.example/x/' }, ['3', '4']],

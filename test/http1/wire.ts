@@ -10,6 +10,7 @@ import { Http1ServerConnection } from '../../src/http1/server-connection.ts';
 /** One direction: octets written wait here until they are moved. */
 export class Pipe implements Http1Output {
   readonly buffer = Buffer.alloc(2_048);
+  readonly bytesAtOnce = 131_072;
   isEnded = false;
   isReset = false;
   /** Whether the owner of this output wants to read (its peer's octets). */

@@ -125,6 +125,7 @@ export class DiskStore implements Store {
       index: this.index,
       space: this.space,
       purges: this.#purges,
+      keptBytesMax: this.memory.contentBytesMax,
       isRemoved: (key, times) => this.#isRemoved(key, times),
       adopt: (wanted, response, content, entry) => this.#adopt(wanted, response, content, entry),
       onFault: this.#onFault,

@@ -17,6 +17,15 @@ import type { SegmentSpace } from './segment-space.ts';
 /** Content up to this length is read together with its head, and kept in RAM from there on. */
 const TOGETHER_BYTES_MAX = 262_144;
 
+/**
+ * Longer content is, up to this length, when it is read again soon: to gather what is not asked for
+ * twice costs more than to pass it on in pieces.
+ */
+const TOGETHER_AGAIN_BYTES_MAX = 1_048_576;
+
+/** "Soon": while its name is among so many that were read last. */
+const READ_LATELY_MAX = 32;
+
 /** A key that is looked up, and what its counter of changes said before the index was read. */
 export interface Wanted {
   readonly key: string;
@@ -28,6 +37,8 @@ export interface RecordReaderOptions {
   readonly index: DiskIndex;
   readonly space: SegmentSpace;
   readonly purges: PurgeLog;
+  /** Longest content that memory keeps. Octets. */
+  readonly keptBytesMax: number;
   /** By another process a moment ago, so that the index may not know yet. */
   isRemoved(key: string, times: { readonly requestTimeMs: number }): boolean;
   /** Keeps what was read in memory, unless memory has a newer one. */
@@ -42,6 +53,8 @@ export interface RecordReaderOptions {
 
 export class RecordReader {
   readonly #options: RecordReaderOptions;
+  /** Where long content lies that was passed on in pieces, the latest last. */
+  readonly #readLately = new Set<string>();
   #closed = false;
 
   constructor(options: RecordReaderOptions) {
@@ -50,10 +63,11 @@ export class RecordReader {
 
   /** Reads what an entry points to; null when it is not there, not whole, or purged. */
   read(wanted: Wanted, entry: IndexEntry, callback: (hit: StoreHit | null) => void): void {
+    const isKept = this.#isForMemory(entry);
     const together =
       entry.contentSegment === entry.headSegment &&
       entry.contentOffset === entry.headOffset + entry.headLength &&
-      entry.contentLength <= TOGETHER_BYTES_MAX;
+      isKept;
     const length = entry.headLength + (together ? framedLength(entry.contentLength) : 0);
     this.#options.files.read(entry.headSegment, entry.headOffset, length, (bytes) => {
       if (this.#closed) {
@@ -63,12 +77,26 @@ export class RecordReader {
       const hit = bytes === null ? null : this.#decode(wanted, entry, bytes, together);
       if (hit === null) this.#drop(entry, bytes === null ? 'missing' : 'damaged');
       if (hit === null || hit === 'purged') callback(null);
-      else if (together || entry.contentLength > TOGETHER_BYTES_MAX) callback(hit);
+      else if (together || !isKept) callback(hit);
       else this.#loadContent(wanted, entry, hit, callback);
     });
   }
 
-  /** Short content whose head was renewed lies apart from it. */
+  #isForMemory({ contentLength, contentSegment, contentOffset }: IndexEntry): boolean {
+    if (contentLength <= TOGETHER_BYTES_MAX) return true;
+    if (contentLength > Math.min(TOGETHER_AGAIN_BYTES_MAX, this.#options.keptBytesMax))
+      return false;
+    const place = `${contentSegment}:${contentOffset}`;
+    if (this.#readLately.delete(place)) return true;
+    this.#readLately.add(place);
+    if (this.#readLately.size > READ_LATELY_MAX) {
+      const [oldest] = this.#readLately;
+      this.#readLately.delete(oldest!);
+    }
+    return false;
+  }
+
+  /** Content for memory whose head was renewed lies apart from it. */
   #loadContent(
     wanted: Wanted,
     entry: IndexEntry,

@@ -56,6 +56,7 @@ export class Recording {
 /** An output that records what is written; heads by their status line or request line. */
 export class RecordedOutput implements Http1Output {
   readonly buffer = Buffer.alloc(4_096);
+  readonly bytesAtOnce = 131_072;
   written = '';
   readonly #recording: Recording;
 
