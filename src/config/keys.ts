@@ -40,9 +40,49 @@ export type FoundKey =
   /** `remedy`: what to write in its place. */
   | { readonly kind: 'unknown'; readonly part: string; readonly remedy: string };
 
-/** `routes[].cache`, `routes[0].cache` and `routes.cache` are the same. */
+/** More are no help. */
+const NAMESAKES_MAX = 4;
+/** Longer lists are not read. */
+export const NAMES_SHOWN_MAX = 20;
+
+/**
+ * Keys further down of that name, or of one near to it; none when there are too many. Subsystems
+ * have the names of what they log about: nobody means their levels.
+ */
+export function keysNamed(root: KeyInfo, name: string): KeyInfo[] {
+  const all = allKeys(root).filter(
+    ({ path }) => path.includes('.') && !path.startsWith('error-log.levels.'),
+  );
+  const isMeant = all.some((key) => isNamed(key, name))
+    ? (last: string) => last === name || last === `${name}s`
+    : (last: string) => nearestWord(name, [last]) !== undefined;
+  const found = all.filter(({ path }) => isMeant(lastPart(path)));
+  return found.length <= NAMESAKES_MAX ? found : [];
+}
+
+export function isNamed({ path }: KeyInfo, name: string): boolean {
+  return lastPart(path) === name;
+}
+
+/** `routes[].cache`, `routes[0].cache` and `routes.cache` are the same; a name is enough if one has it. */
 export function findKey(schema: ValueSchema, written: string): FoundKey {
-  let key: KeyInfo = { path: '', schema };
+  const root: KeyInfo = { path: '', schema };
+  const found = findPath(root, written);
+  if (found.kind === 'found' || !/^[\w-]+$/.test(written)) return found;
+  const named = keysNamed(root, written);
+  const [only, another] = named.filter((key) => isNamed(key, written));
+  if (only !== undefined && another === undefined) return { kind: 'found', key: only };
+  if (named.length === 0) return found;
+  return { ...found, remedy: `did you mean ${eitherOf(named)}?` };
+}
+
+/** As `a or b`. */
+export function eitherOf(keys: readonly KeyInfo[]): string {
+  return keys.map(({ path }) => path).join(' or ');
+}
+
+function findPath(root: KeyInfo, written: string): FoundKey {
+  let key = root;
   for (const part of written
     .replace(/\[\w*\]/g, '')
     .split('.')
@@ -59,7 +99,9 @@ function remedyFor(part: string, parent: KeyInfo, below: readonly KeyInfo[]): st
   const names = below.map(({ path }) => lastPart(path));
   if (names.length === 0) return `${parent.path} has no keys: write ${parent.path}`;
   const near = nearestWord(part, names);
-  return near === undefined ? `write one of ${names.join(', ')}` : `did you mean ${near}?`;
+  if (near !== undefined) return `did you mean ${near}?`;
+  if (names.length > NAMES_SHOWN_MAX) return 'config explain without a KEY lists them';
+  return `write one of ${names.join(', ')}`;
 }
 
 function lastPart(path: string): string {

@@ -1,5 +1,25 @@
 /** The known word nearest to a mistyped one, or undefined when none is near. */
 export function nearestWord(word: string, known: readonly string[]): string | undefined {
+  return misspelt(word, known) ?? otherForm(word, known);
+}
+
+/** Letters of an ending that make another form of a word: `retry` and `retries`. */
+const ENDING_LENGTH_MAX = 3;
+const STEM_LENGTH_MIN = 4;
+
+/** The one word that differs only in its ending, or says more. */
+function otherForm(word: string, known: readonly string[]): string | undefined {
+  const stem = word.toLowerCase().slice(0, -1);
+  if (stem.length < STEM_LENGTH_MIN) return undefined;
+  const [form, another] = known.filter(
+    (one) =>
+      one.startsWith(`${word.toLowerCase()}-`) ||
+      (one.startsWith(stem) && one.length <= stem.length + ENDING_LENGTH_MAX),
+  );
+  return another === undefined ? form : undefined;
+}
+
+function misspelt(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   // Up to a third of the letters wrong is a slip; more is another word.
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;

@@ -100,6 +100,15 @@ test('config explain tells what a key means, its default and an example', async 
   const slip = await runSluice(['config', 'explain', 'routes.cahce']);
   assert.equal(slip.code, 2);
   assert.match(slip.stderr, /unknown cahce; did you mean cache\?/);
+  const byName = await runSluice(['config', 'explain', 'balance']);
+  assert.match(byName.stdout, /^origins\.\*\.balance: /, 'a name that one key has is enough');
+  const ofMany = await runSluice(['config', 'explain', 'timeout']);
+  assert.match(
+    ofMany.stderr,
+    /did you mean fleet\.timeout or origins\.\*\.health-check\.timeout or /,
+  );
+  const ofNone = await runSluice(['config', 'explain', 'xyzzy']);
+  assert.match(ofNone.stderr, /no key xyzzy: .*; config explain without a KEY lists them\n/);
   const all = await runSluice(['config', 'explain']);
   assert.match(all.stdout, /\n {2}listeners\n/);
 });

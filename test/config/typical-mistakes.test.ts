@@ -136,6 +136,24 @@ const cases: Record<string, readonly [text: string, said: string]> = {
     app(', connect: 2s'),
     'f:2:30: origins.app.connect: unknown key "connect"; write it as timeouts.connect',
   ],
+  'a key one level too high that may be one of two': [
+    route(', host: a.example'),
+    'f:4:19: routes[0].host: unknown key "host"; write it as match.hosts or rewrite.host',
+  ],
+  'one for many': [
+    app(', retry: 3'),
+    'f:2:30: origins.app.retry: unknown key "retry"; did you mean retries? As in retries: {attempts: 2}',
+  ],
+  'a name that says too little': [
+    route(', rate-limit: {requests: 5, requests-per-second: 5}'),
+    'f:4:32: routes[0].rate-limit.requests: unknown key "requests"; ' +
+      'did you mean requests-per-second? As in requests-per-second: 10',
+  ],
+  'a key of another section': [
+    app(', path-prefix: /api'),
+    'f:2:30: origins.app.path-prefix: unknown key "path-prefix"; ' +
+      'did you mean routes[].match.path-prefix or logs[].filter.path-prefix?',
+  ],
   'a time without its unit': [
     app(', timeouts: {response: 30}'),
     'f:2:51: origins.app.timeouts.response "30": not a time in ms, s, m, h or d; ' +

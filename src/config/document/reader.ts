@@ -14,7 +14,7 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { UsageError } from '../../base/errors.ts';
-import { allKeys } from '../keys.ts';
+import { eitherOf, isNamed, keysNamed, NAMES_SHOWN_MAX } from '../keys.ts';
 import type { GivenValue, OptionWords } from '../option-values.ts';
 import { nearestWord } from '../suggestion.ts';
 import { ownKeyFor } from './foreign-words.ts';
@@ -28,6 +28,9 @@ const DEPTH_MAX = 32;
 /** References can repeat a small text without end ("billion laughs"). */
 const NODES_MAX = 100_000;
 
+/** To find what was meant takes a millisecond: too long for a file with nothing right in it. */
+const REMEDIES_MAX = 100;
+
 /** A value that could not be read; a mistake says why. */
 const UNREADABLE = Symbol('unreadable');
 
@@ -40,7 +43,7 @@ export interface ReadValues {
 }
 
 export function readBySchema(parsed: ParsedSource, schema: ValueSchema): ReadValues {
-  const reader = new SchemaReader(parsed);
+  const reader = new SchemaReader(parsed, schema);
   const value = parsed.root === null ? UNREADABLE : reader.read(schema, parsed.root, []);
   return {
     value: value === UNREADABLE ? {} : value,
@@ -53,10 +56,13 @@ class SchemaReader {
   readonly mistakes: Mistake[] = [];
   readonly given = new Map<string, GivenValue[]>();
   readonly #parsed: ParsedSource;
+  /** Of the file as a whole. */
+  readonly #whole: ValueSchema;
   #nodes = 0;
 
-  constructor(parsed: ParsedSource) {
+  constructor(parsed: ParsedSource, whole: ValueSchema) {
     this.#parsed = parsed;
+    this.#whole = whole;
   }
 
   read(schema: ValueSchema, written: unknown, path: KeyPath): unknown {
@@ -138,11 +144,15 @@ class SchemaReader {
     }
     if (typeof additionalProperties === 'object') return additionalProperties;
     const names = Object.keys(properties);
+    if (this.mistakes.length >= REMEDIES_MAX) {
+      this.#refuse([...path, key], `unknown key ${JSON.stringify(key)}`, 'remove it', true);
+      return null;
+    }
     const near = nearestWord(key, names);
     if (near !== undefined) misspelt.add(near);
     const remedy =
       near === undefined
-        ? remedyElsewhere(schema, key)
+        ? remedyElsewhere(schema, key, this.#whole)
         : `did you mean ${near}? As in ${near}: ${exampleText(properties[near]!)}`;
     this.#refuse([...path, key], `unknown key ${JSON.stringify(key)}`, remedy, true);
     return null;
@@ -303,24 +313,22 @@ function define(target: Record<string, unknown>, key: string, value: unknown): v
   Object.defineProperty(target, key, traits);
 }
 
-/** Keys that are right one or more levels below are often written too high. */
-function remedyElsewhere(schema: ValueSchema, key: string): string {
-  const below = allKeys({ path: '', schema }).find(
-    // Subsystems have the names of what they log about: nobody means their levels.
-    ({ path }) => path.endsWith(`.${key}`) && !path.startsWith('error-log.levels.'),
-  );
-  if (below !== undefined) return `write it as ${below.path}`;
+/** Keys that are right one or more levels below are often written too high, others too low. */
+function remedyElsewhere(schema: ValueSchema, key: string, whole: ValueSchema): string {
+  const below = keysNamed({ path: '', schema }, key);
   const own = ownKeyFor(key);
+  if (below.length > 0 && (own === undefined || below.some((one) => isNamed(one, key)))) {
+    return `write it as ${eitherOf(below)}`;
+  }
   if (own !== undefined) return `that is ${own} here: see sluice config explain ${own}`;
+  const anywhere = keysNamed({ path: '', schema: whole }, key);
+  if (anywhere.length > 0) return `did you mean ${eitherOf(anywhere)}?`;
   const names = Object.keys(schema.properties ?? {});
   // Those that flags have, too, are many, and have sections beside them.
   const shown =
-    names.length <= KEYS_SHOWN_MAX ? names : names.filter((name) => isSection(schema, name));
+    names.length <= NAMES_SHOWN_MAX ? names : names.filter((name) => isSection(schema, name));
   return `the keys are ${shown.join(', ')}`;
 }
-
-/** Longer lists are not read. */
-const KEYS_SHOWN_MAX = 20;
 
 function isSection({ properties = {} }: ValueSchema, name: string): boolean {
   const shapes = shapesOf(properties[name]!);
