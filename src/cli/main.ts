@@ -78,7 +78,9 @@ function written(exitCode: number): Promise<number> {
 /** A mistake of the user's is one line; anything else is ours, with all that helps to find it. */
 function fail(error: unknown): number {
   if (error instanceof UsageError) {
-    process.stderr.write(`sluice: ${error.message}; ${error.remedy}\n`);
+    // After a list, it has a line of its own.
+    const joint = error.message.endsWith('\n') ? '' : '; ';
+    process.stderr.write(`sluice: ${error.message}${joint}${error.remedy}\n`);
     return EXIT_USAGE;
   }
   process.stderr.write(`sluice: ${(error as Error)?.stack ?? String(error)}\n`);

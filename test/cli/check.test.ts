@@ -77,7 +77,7 @@ test('check says what a file lacks, and which file cannot be read', async () => 
 test('a start with mistakes tells them all as well, and serves nobody', async () => {
   const { code, stderr } = await runSluice(['--config', wrong]);
   assert.equal(code, 2);
-  assert.match(stderr, /^sluice: 3 mistakes in .*wrong\.yaml:\n(?: {2}\S.*\n){3}/);
+  assert.match(stderr, /^sluice: 3 mistakes in .*wrong\.yaml:\n(?: {2}\S.*\n){3}mend them, .*\n/);
 });
 
 test('a file starts sluice, and flags are laid over it', async () => {
