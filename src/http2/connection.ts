@@ -111,7 +111,7 @@ export class Connection {
     this.#reader = new FrameReader(this, FRAME_SIZE_MIN);
     this.#budgets = new AbuseBudgets(limits.budgets, monotonicMs);
     this.#onStreams = new StreamFrames(this, endpoint, this.#budgets);
-    this.#control = new ControlFrames(this, endpoint, options.role === 'server');
+    this.#control = new ControlFrames(this, endpoint);
   }
 
   // ------------------------------------------------------------------ from the driver
@@ -500,6 +500,11 @@ export class Connection {
     for (const stream of this.streams.list()) {
       this.closeStream(stream, StreamState.CLOSED_BY_OUR_RESET, error);
     }
+  }
+
+  /** RFC 9113 §4.2. As `fail`. */
+  wrongLength(frame: string): false {
+    return this.fail(ErrorCode.FRAME_SIZE_ERROR, `${frame} of a wrong length`);
   }
 
   /** Whose fault it is when the other end breaks a rule. */

@@ -13,14 +13,12 @@ export class ControlFrames {
   hasSettingsAck = false;
   readonly #connection: Connection;
   readonly #endpoint: Endpoint;
-  readonly #isServer: boolean;
   /** PINGs of ours that have not been answered. */
   #pingsOpen = 0;
 
-  constructor(connection: Connection, endpoint: Endpoint, isServer: boolean) {
+  constructor(connection: Connection, endpoint: Endpoint) {
     this.#connection = connection;
     this.#endpoint = endpoint;
-    this.#isServer = isServer;
   }
 
   sendPing(purpose: number): void {
@@ -34,7 +32,8 @@ export class ControlFrames {
    * write theirs, sent early above all, with the ACK flag: it says as much as an empty one.
    */
   mayBeFirst(type: number, flags: number): boolean {
-    return type === FrameType.SETTINGS && (this.#isServer || (flags & Flag.ACK) === 0);
+    const isServer = this.#connection.role === 'server';
+    return type === FrameType.SETTINGS && (isServer || (flags & Flag.ACK) === 0);
   }
 
   onFrame(
@@ -75,7 +74,7 @@ export class ControlFrames {
     const connection = this.#connection;
     if (streamId !== 0) return this.#protocolError('SETTINGS on a stream');
     if ((flags & Flag.ACK) !== 0) {
-      if (start !== end) return this.#wrongLength('SETTINGS');
+      if (start !== end) return connection.wrongLength('SETTINGS');
       if (!this.hasPeerSettings) {
         // Whoever writes it before reading anything acknowledges nothing.
         this.hasPeerSettings = true;
@@ -106,7 +105,7 @@ export class ControlFrames {
   #onPing(flags: number, streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
     const connection = this.#connection;
     if (streamId !== 0) return this.#protocolError('PING on a stream');
-    if (end - start !== 8) return this.#wrongLength('PING');
+    if (end - start !== 8) return connection.wrongLength('PING');
     if ((flags & Flag.ACK) === 0) {
       if (!connection.spend('ping')) return false;
       connection.writer.ping(bytes, start, true);
@@ -124,7 +123,7 @@ export class ControlFrames {
   /** RFC 9113 §6.8. */
   #onGoaway(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (streamId !== 0) return this.#protocolError('GOAWAY on a stream');
-    if (end - start < 8) return this.#wrongLength('GOAWAY');
+    if (end - start < 8) return this.#connection.wrongLength('GOAWAY');
     this.#connection.onPeerGoaway(uint31(bytes, start), uint32(bytes, start + 4));
     return !this.#connection.isClosed && this.#connection.spend('settings');
   }
@@ -137,7 +136,7 @@ export class ControlFrames {
     // RST_STREAM may not be sent on an idle stream, so that there only the connection is left.
     const isOpen = connection.streams.get(streamId) !== undefined;
     if (end - start !== 5) {
-      if (!isOpen) return this.#wrongLength('PRIORITY');
+      if (!isOpen) return connection.wrongLength('PRIORITY');
       connection.streamError(streamId, ErrorCode.FRAME_SIZE_ERROR, 'PRIORITY of a wrong length');
     } else if (uint31(bytes, start) === streamId) {
       if (!isOpen) return this.#protocolError('a stream that depends on itself');
@@ -148,10 +147,10 @@ export class ControlFrames {
 
   /** RFC 9218 §7.1. */
   #onPriorityUpdate(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
-    if (!this.#isServer || streamId !== 0) {
+    if (this.#connection.role === 'client' || streamId !== 0) {
       return this.#protocolError('PRIORITY_UPDATE where it may not be');
     }
-    if (end - start < 4) return this.#wrongLength('PRIORITY_UPDATE');
+    if (end - start < 4) return this.#connection.wrongLength('PRIORITY_UPDATE');
     const prioritized = uint31(bytes, start);
     // Nothing is ever pushed, so that an even identifier names no stream.
     if ((prioritized & 1) === 0) return this.#protocolError('PRIORITY_UPDATE of a wrong stream');
@@ -162,9 +161,5 @@ export class ControlFrames {
 
   #protocolError(message: string): false {
     return this.#connection.fail(ErrorCode.PROTOCOL_ERROR, message);
-  }
-
-  #wrongLength(frame: string): false {
-    return this.#connection.fail(ErrorCode.FRAME_SIZE_ERROR, `${frame} of a wrong length`);
   }
 }

@@ -71,7 +71,7 @@ export class StreamFrames {
       case BlockResult.INCOMPLETE:
         return true;
       case BlockResult.WRONG_LENGTH:
-        return this.#wrongLength('HEADERS');
+        return connection.wrongLength('HEADERS');
       case BlockResult.TOO_MUCH_PADDING:
         return connection.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS with too much padding');
       case BlockResult.OUT_OF_ORDER:
@@ -151,7 +151,7 @@ export class StreamFrames {
     }
     let padding = 0;
     if ((flags & Flag.PADDED) !== 0) {
-      if (length === 0) return this.#wrongLength('DATA');
+      if (length === 0) return connection.wrongLength('DATA');
       padding = bytes[start]! + 1;
       if (padding > length) {
         return connection.fail(ErrorCode.PROTOCOL_ERROR, 'DATA with too much padding');
@@ -204,7 +204,7 @@ export class StreamFrames {
   /** RFC 9113 §6.9. */
   onWindowUpdate(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
     const connection = this.#connection;
-    if (end - start !== 4) return this.#wrongLength('WINDOW_UPDATE');
+    if (end - start !== 4) return connection.wrongLength('WINDOW_UPDATE');
     const { dataFrames } = connection.writer;
     this.#budgets.credit('window-update', (dataFrames - this.#creditedDataFrames) * 2);
     this.#creditedDataFrames = dataFrames;
@@ -233,7 +233,7 @@ export class StreamFrames {
   /** RFC 9113 §6.4. */
   onRstStream(streamId: number, bytes: Uint8Array, start: number, end: number): boolean {
     const connection = this.#connection;
-    if (end - start !== 4) return this.#wrongLength('RST_STREAM');
+    if (end - start !== 4) return connection.wrongLength('RST_STREAM');
     const stream = connection.streams.get(streamId);
     if (stream === undefined) {
       const state = this.#stateWithoutStream(streamId);
@@ -275,10 +275,6 @@ export class StreamFrames {
       isStreamClosed ? ErrorCode.STREAM_CLOSED : ErrorCode.PROTOCOL_ERROR,
       `${frame} on ${kind} stream`,
     );
-  }
-
-  #wrongLength(frame: string): false {
-    return this.#connection.fail(ErrorCode.FRAME_SIZE_ERROR, `${frame} of a wrong length`);
   }
 }
 
