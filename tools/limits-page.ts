@@ -187,7 +187,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
         'cache/disk/disk-fill.ts',
         ...['SHARED_BYTES_MAX', 'WAITING_BYTES_HIGH', 'WAITING_BYTES_LOW', 'WAITING_BYTES_MAX'],
       ],
-      ['cache/disk/record-reader.ts', 'TOGETHER_BYTES_MAX'],
+      ['cache/disk/record-reader.ts', 'TOGETHER_BYTES_MAX', 'READ_LATELY_MAX'],
       ['cache/disk/disk-store.ts', 'COHERENCE_MS'],
       ['cache/disk/segment-writer.ts', 'PAUSE_AFTER_ERROR_MS'],
       ['cache/disk/purge-log.ts', 'PURGES_KEPT_MAX'],

@@ -5,6 +5,7 @@
 import { MemoryContent } from '../content.ts';
 import type { StoredResponse, StoreHit } from '../contract.ts';
 import { loadResponse } from '../stored-response.ts';
+import { SHARED_BYTES_MAX } from './disk-fill.ts';
 import { DiskHit } from './disk-hit.ts';
 import type { DiskIndex } from './disk-index.ts';
 import type { FaultListener } from './faults.ts';
@@ -18,12 +19,9 @@ import type { SegmentSpace } from './segment-space.ts';
 const TOGETHER_BYTES_MAX = 262_144;
 
 /**
- * Longer content is, up to this length, when it is read again soon: to gather what is not asked for
- * twice costs more than to pass it on in pieces.
+ * Longer content that shares a segment is read so when it is asked for again while it is among so many
+ * that were read last: to gather what is not asked for twice costs more than to pass it on in pieces.
  */
-const TOGETHER_AGAIN_BYTES_MAX = 1_048_576;
-
-/** "Soon": while its name is among so many that were read last. */
 const READ_LATELY_MAX = 32;
 
 /** A key that is looked up, and what its counter of changes said before the index was read. */
@@ -63,11 +61,11 @@ export class RecordReader {
 
   /** Reads what an entry points to; null when it is not there, not whole, or purged. */
   read(wanted: Wanted, entry: IndexEntry, callback: (hit: StoreHit | null) => void): void {
-    const isKept = this.#isForMemory(entry);
+    const isKept = this.#noteReading(entry);
     const together =
+      isKept &&
       entry.contentSegment === entry.headSegment &&
-      entry.contentOffset === entry.headOffset + entry.headLength &&
-      isKept;
+      entry.contentOffset === entry.headOffset + entry.headLength;
     const length = entry.headLength + (together ? framedLength(entry.contentLength) : 0);
     this.#options.files.read(entry.headSegment, entry.headOffset, length, (bytes) => {
       if (this.#closed) {
@@ -82,10 +80,11 @@ export class RecordReader {
     });
   }
 
-  #isForMemory({ contentLength, contentSegment, contentOffset }: IndexEntry): boolean {
+  /** Whether the content is to be gathered, for memory. */
+  #noteReading({ contentLength, contentSegment, contentOffset }: IndexEntry): boolean {
     if (contentLength <= TOGETHER_BYTES_MAX) return true;
-    if (contentLength > Math.min(TOGETHER_AGAIN_BYTES_MAX, this.#options.keptBytesMax))
-      return false;
+    const longest = Math.min(SHARED_BYTES_MAX, this.#options.keptBytesMax);
+    if (contentLength > longest) return false;
     const place = `${contentSegment}:${contentOffset}`;
     if (this.#readLately.delete(place)) return true;
     this.#readLately.add(place);
