@@ -1,5 +1,6 @@
 /** Counts the lines that a log has lost, and says so now and then: a flood of them is one event. */
-import type { LogDetail } from './log-event.ts';
+import type { LineLogOptions } from './line-log.ts';
+import type { LogDetail, Report } from './log-event.ts';
 
 /** Soon enough for somebody who looks for the cause, and no flood of its own. */
 const TELL_MS = 2_000;
@@ -33,4 +34,31 @@ export class DroppedLines {
 /** Of the event that says so. */
 export function droppedDetail(lines: number): LogDetail {
   return { level: 'warning', subsystem: 'logs', event: 'log-lines-dropped', fields: { lines } };
+}
+
+export interface ReportedLog {
+  /** As `access log /var/log/sluice/access.log`. */
+  readonly name: string;
+  /** Of the event that says that it cannot be written. */
+  readonly event: string;
+  readonly report: Report;
+  /** Counts lines that were lost. */
+  count(lines: number): void;
+}
+
+/** Has the faults of a log told in the error log. */
+export function reportedFaults({
+  name,
+  event,
+  report,
+  count,
+}: ReportedLog): Pick<LineLogOptions, 'onDropped' | 'onFault'> {
+  const dropped = new DroppedLines(count, (lines) =>
+    report(`${name}: ${lines} lines could not be written`, droppedDetail(lines)),
+  );
+  return {
+    onDropped: dropped.add,
+    onFault: (error) =>
+      report(`${name}: ${error.message}`, { level: 'error', subsystem: 'logs', event }),
+  };
 }

@@ -6,7 +6,7 @@ import { constants, fstatSync, open, openSync, type Stats, stat, statSync } from
 
 const FILE_MODE = 0o640;
 const STANDARD_OUTPUT = 1;
-const STANDARD_ERROR = 2;
+export const STANDARD_ERROR = 2;
 
 /** Targets that are no file's path. */
 export const STANDARD_OUTPUT_TARGET = '-';

@@ -4,9 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { LineLog, type LineLogOptions } from './line-log.ts';
-import { openLogFile, STANDARD_ERROR_TARGET } from './log-file.ts';
-
-const STANDARD_ERROR = 2;
+import { openLogFile, STANDARD_ERROR, STANDARD_ERROR_TARGET } from './log-file.ts';
 
 export class StandardError {
   readonly #fd = openLogFile(STANDARD_ERROR_TARGET);

@@ -1,6 +1,6 @@
 /** What a worker writes down of handshakes. It outlives any configuration. */
 import { systemClock } from '../base/clock.ts';
-import { DroppedLines, droppedDetail } from '../telemetry/dropped-lines.ts';
+import { reportedFaults } from '../telemetry/dropped-lines.ts';
 import { LineLog } from '../telemetry/line-log.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions } from '../telemetry/log-options.ts';
@@ -23,21 +23,13 @@ export function openHandshakeLog(
   report: Report,
 ): HandshakeLogSink {
   const { target, of, sample } = options;
-  const dropped = new DroppedLines(
-    (lines) => metrics.handshakeLogged('dropped', lines),
-    (lines) =>
-      report(`handshake log ${target}: ${lines} lines could not be written`, droppedDetail(lines)),
-  );
-  const log = new LineLog({
-    target,
-    onDropped: dropped.add,
-    onFault: (error) =>
-      report(`handshake log ${target}: ${error.message}`, {
-        level: 'error',
-        subsystem: 'logs',
-        event: 'handshake-log-unwritable',
-      }),
+  const faults = reportedFaults({
+    name: `handshake log ${target}`,
+    event: 'handshake-log-unwritable',
+    report,
+    count: (lines) => metrics.handshakeLogged('dropped', lines),
   });
+  const log = new LineLog({ target, ...faults });
   return new HandshakeLog({
     log,
     scope: of === 'handshakes' ? 'all' : 'failed',

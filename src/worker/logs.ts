@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../base/errors.ts';
 import { type AccessLogSink, AccessLogs } from '../telemetry/access-log.ts';
-import { DroppedLines, droppedDetail } from '../telemetry/dropped-lines.ts';
+import { reportedFaults } from '../telemetry/dropped-lines.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions } from '../telemetry/log-options.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -16,8 +16,6 @@ export interface OpenedLogs {
   discard(): void;
 }
 
-const unwritable = { level: 'error', subsystem: 'logs', event: 'access-log-unwritable' } as const;
-
 export class WorkerLogs {
   readonly access: AccessLogs;
   readonly handshakes = new HandshakeBook();
@@ -28,17 +26,14 @@ export class WorkerLogs {
   constructor(metrics: Metrics, report: Report) {
     this.#metrics = metrics;
     this.#report = report;
-    this.access = new AccessLogs((target) => {
-      const log = `access log ${target}`;
-      const dropped = new DroppedLines(
-        (lines) => metrics.accessLogDropped(lines),
-        (lines) => report(`${log}: ${lines} lines could not be written`, droppedDetail(lines)),
-      );
-      return {
-        onDropped: dropped.add,
-        onFault: (error) => report(`${log}: ${error.message}`, unwritable),
-      };
-    });
+    this.access = new AccessLogs((target) =>
+      reportedFaults({
+        name: `access log ${target}`,
+        event: 'access-log-unwritable',
+        report,
+        count: (lines) => metrics.accessLogDropped(lines),
+      }),
+    );
   }
 
   /** Throws UsageError when one of them cannot be written; then none stays open. */

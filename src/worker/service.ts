@@ -181,8 +181,7 @@ export class Service {
   }
 
   #observer(): DownstreamShared['observer'] {
-    const { observers } = this.#base;
-    const { clock } = this.#base;
+    const { observers, clock } = this.#base;
     const { metrics, log, accessLog } = this.#base.input;
     return {
       onHandshake: (record, connection) => {
