@@ -1,6 +1,7 @@
 /** One picture of `sluice top`, from two samples: pure. */
 import type { GroupReport } from '../supervisor/origin-routes.ts';
 import type { TrafficSample } from '../supervisor/traffic-routes.ts';
+import { hitOutcomes } from '../telemetry/exchange-summary.ts';
 
 export interface TopInput {
   readonly before: TrafficSample;
@@ -10,9 +11,6 @@ export interface TopInput {
   readonly uptimeSeconds: number;
   readonly workers: readonly { readonly state: string; readonly restarts: number }[];
 }
-
-/** What needs no content of an origin, as the page at the admin endpoint counts it. */
-const HITS = ['hit', 'stale', 'revalidated', 'collapsed'];
 
 const BAR_WIDTH = 24;
 /** Origins' servers that are shown; the rest are counted. */
@@ -33,7 +31,7 @@ export function topFrame({
   const between = (pick: (sample: TrafficSample) => number) => pick(now) - pick(before);
   const requests = between((sample) => sample.requests);
   const answered = countsBetween(before.byCache, now.byCache);
-  const hits = HITS.reduce((sum, name) => sum + (answered[name] ?? 0), 0);
+  const hits = hitOutcomes.reduce((sum, name) => sum + (answered[name] ?? 0), 0);
   const durations = now.durations.map((count, i) => count - (before.durations[i] ?? 0));
   const time = (fraction: number) => timeText(quantile(durations, now.bounds, fraction));
   const running = workers.filter(({ state }) => state === 'running').length;

@@ -3,6 +3,7 @@
  * reads only, and loads nothing from elsewhere.
  */
 import { createHash } from 'node:crypto';
+import { hitOutcomes } from '../telemetry/exchange-summary.ts';
 import { routesBody, routesScript, routesStyle } from './dashboard-routes.ts';
 import { triageBody, triageScript, triageStyle } from './dashboard-triage.ts';
 
@@ -55,7 +56,7 @@ ${triageBody}${routesBody}</main>
 const script = `
 'use strict';
 const LENGTH = 120;
-const HITS = ['hit', 'stale', 'revalidated', 'collapsed'];
+const HITS = ${JSON.stringify(hitOutcomes)};
 const at = (id) => document.getElementById(id);
 const lines = { rate: [], hits: [], p50: [], p99: [], accepted: [], rejected: [] };
 let token = '';

@@ -26,6 +26,9 @@ export const cacheOutcomes = [
 
 export type CacheOutcome = (typeof cacheOutcomes)[number];
 
+/** What counts as a hit wherever hits are counted: the origin was not asked for this one's content. */
+export const hitOutcomes: readonly CacheOutcome[] = ['hit', 'stale', 'revalidated', 'collapsed'];
+
 /**
  * How early data (RFC 8446 §2.3) touched the request: `no`, not at all; `early`, it began in early
  * data; `answered-early`, its response began before the handshake was complete, too.

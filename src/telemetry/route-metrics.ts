@@ -1,5 +1,5 @@
 /** Counts of the requests of each route. */
-import type { CacheOutcome } from './exchange-summary.ts';
+import { type CacheOutcome, hitOutcomes } from './exchange-summary.ts';
 import { LabelIndex } from './label-index.ts';
 import {
   HISTOGRAM_SLOTS,
@@ -50,13 +50,8 @@ export class OneRoute {
   finished(status: number, cache: CacheOutcome, durationMs: number): void {
     const slots = this.#slots;
     slots[this.#requests + Math.min(Math.floor(status / 100), 5)]! += 1;
-    if (isHit(cache)) slots[this.#hits]! += 1;
+    if (hitOutcomes.includes(cache)) slots[this.#hits]! += 1;
     slots[this.#duration + histogramBucket(durationMs)]! += 1;
     slots[this.#duration + HISTOGRAM_SLOTS - 1]! += durationMs / 1000;
   }
-}
-
-/** The origin was not asked for this one's content. */
-function isHit(cache: CacheOutcome): boolean {
-  return cache === 'hit' || cache === 'stale' || cache === 'revalidated' || cache === 'collapsed';
 }
