@@ -22,6 +22,9 @@ import type {
 import { namedFeature } from './report/words.ts';
 import { type Reproduced, reproduce } from './reproduction.ts';
 
+const noFeatures = { blamed: [], conditions: [], unclear: [] } as const;
+const noChanges = { changes: [], unclear: [], changesInAll: 0 } as const;
+
 export const triageAxes = ['features', 'configuration', 'input', 'commits'] as const;
 export type TriageAxis = (typeof triageAxes)[number];
 
@@ -98,8 +101,8 @@ class Investigation {
   #nothing({ reproduction, scripts }: Reproduced): Findings {
     return {
       reproduction,
-      features: { status: 'skipped', blamed: [], conditions: [], unclear: [] },
-      configuration: { status: 'skipped', changes: [], unclear: [], changesInAll: 0 },
+      features: { status: 'skipped', ...noFeatures },
+      configuration: { status: 'skipped', ...noChanges },
       setting: scripts === null ? null : this.#setting,
       recorded: scripts?.[0] ?? null,
       trigger: null,
@@ -135,8 +138,7 @@ class Investigation {
 
   async #features(): Promise<FeatureFinding> {
     const { capsule, axes, onStage } = this.#input;
-    const none = { blamed: [], conditions: [], unclear: [] };
-    if (!axes.includes('features')) return { status: 'skipped', ...none };
+    if (!axes.includes('features')) return { status: 'skipped', ...noFeatures };
     onStage('features');
     const on = Object.keys(capsule.features).filter((name) => capsule.features[name] === true);
     const only = (kept: readonly string[]) =>
@@ -159,10 +161,9 @@ class Investigation {
   /** With all features as they were: a change may be that one was switched on. */
   async #configuration(features: FeatureFinding): Promise<ConfigurationFinding> {
     const { capsule, axes, onStage } = this.#input;
-    const none = { changes: [], unclear: [], changesInAll: 0 };
-    if (!axes.includes('configuration')) return { status: 'skipped', ...none };
+    if (!axes.includes('configuration')) return { status: 'skipped', ...noChanges };
     const good = capsule.configuration.lastGood?.options ?? null;
-    if (good === null) return { status: 'unknown', ...none };
+    if (good === null) return { status: 'unknown', ...noChanges };
     onStage('configuration');
     const all = changesBetween(good, capsule.configuration.options);
     const { blamed, conditions } = features;

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
+import { recordsOf } from '../../src/triage/replay/client/own-hello.ts';
 import {
   data,
   END_HEADERS,
@@ -14,7 +15,7 @@ import {
   settings,
 } from '../http2/wire.ts';
 import { Authority } from '../support/authority.ts';
-import { EarlyClient, helloOf, recordsOf, ticketFor } from '../support/early-client.ts';
+import { EarlyClient, helloOf, ticketFor } from '../support/early-client.ts';
 import { startFlightRelay } from '../support/flight-relay.ts';
 import { startOrigin } from '../support/origins.ts';
 import { unlessInstalled } from '../support/programs.ts';

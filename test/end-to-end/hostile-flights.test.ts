@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Ticket } from '../../src/triage/replay/client/own-hello.ts';
+import { recordsOf } from '../../src/triage/replay/client/own-hello.ts';
 import { END_HEADERS, END_STREAM, goaway, headers, PREFACE, settings } from '../http2/wire.ts';
 import {
   ContentType,
   EarlyClient,
   type HelloWish,
   helloOf,
-  recordsOf,
   ticketFor,
 } from '../support/early-client.ts';
 import { startOrigin } from '../support/origins.ts';

@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { ExtensionType } from '../../src/tls/client-hello.ts';
 import { type HelloModel, readHello } from '../../src/triage/reduce/hello-model.ts';
 import { hashOf, KeySchedule } from '../../src/triage/replay/client/key-schedule.ts';
-import { messageOf, type Ticket } from '../../src/triage/replay/client/own-hello.ts';
+import { messageOf, recordsOf, type Ticket } from '../../src/triage/replay/client/own-hello.ts';
 import {
   cipherSuites,
   RecordProtection,
@@ -15,7 +15,6 @@ import { ScriptedClient } from '../../src/triage/replay/client/scripted-client.t
 import { extension, helloMessage, inRecords, vector } from './client-hello.ts';
 import { until, within } from './waiting.ts';
 
-const RECORD_HEADER_BYTES = 5;
 const X25519 = 29;
 const TLS13 = 0x0304;
 const PSK_KEY_EXCHANGE_MODES = 45;
@@ -173,15 +172,4 @@ export async function ticketFor(port: number, hello: HelloModel, request: string
   await client.send(client.flight());
   await client.finish(request);
   return await until(() => client.tls.tickets[0], 'a ticket');
-}
-
-/** With their headers. */
-export function recordsOf(octets: Buffer): Buffer[] {
-  const records: Buffer[] = [];
-  for (let at = 0; at < octets.length; ) {
-    const end = at + RECORD_HEADER_BYTES + octets.readUInt16BE(at + 3);
-    records.push(octets.subarray(at, end));
-    at = end;
-  }
-  return records;
 }

@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import type { ServerContextOptions } from '../../src/tls/server-context.ts';
-import {
-  accept,
-  clientContext,
-  liveHandles,
-  obtainSession,
-  Pair,
-  records,
-  serverContext,
-} from './wire.ts';
+import { recordsOf } from '../../src/triage/replay/client/own-hello.ts';
+import { accept, clientContext, liveHandles, obtainSession, Pair, serverContext } from './wire.ts';
 
 const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 const earlyData = Buffer.from(REQUEST);
@@ -49,7 +42,7 @@ describe('early data', () => {
     using session = obtainSession(server, client);
     using pair = new Pair(server, client, { session, earlyData });
     const flight = pair.client.takeFlight();
-    const early = records(flight).at(-1)!;
+    const early = recordsOf(flight).at(-1)!;
     pair.server.receive(flight.subarray(0, flight.length - early.length));
     assert.deepEqual(pair.server.events, []);
     assert.equal(pair.server.connection.isWritable, false, 'nothing to answer yet');

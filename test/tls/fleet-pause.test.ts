@@ -5,7 +5,8 @@ import { after, describe, test } from 'node:test';
 import type { FleetRegister, FleetStrike } from '../../src/tls/fleet.ts';
 import { HELD_INPUT_BYTES_MAX } from '../../src/tls/fleet.ts';
 import type { ServerContext } from '../../src/tls/server-context.ts';
-import { clientContext, liveHandles, obtainSession, Pair, records, serverContext } from './wire.ts';
+import { recordsOf } from '../../src/triage/replay/client/own-hello.ts';
+import { clientContext, liveHandles, obtainSession, Pair, serverContext } from './wire.ts';
 
 after(() => assert.deepEqual(liveHandles(), {}, 'every native handle was freed'));
 
@@ -113,7 +114,7 @@ describe('a handshake that waits for its fleet', () => {
 
   test('is answered between the ClientHello and its early data', () => {
     withPair((pair, fleet) => {
-      const [hello, ...rest] = records(pair.client.takeFlight());
+      const [hello, ...rest] = recordsOf(pair.client.takeFlight());
       pair.server.receive(hello!);
       fleet.answer('first');
       assert.deepEqual(pair.server.events, ['resumed']);

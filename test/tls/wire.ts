@@ -192,14 +192,3 @@ export function liveHandles(): Record<string, number> {
   const { mapping: _mapping, ...handles } = liveNativeCounts();
   return Object.fromEntries(Object.entries(handles).filter(([, count]) => count !== 0));
 }
-
-/** A ClientHello's, and any other, first record. */
-export function records(flight: Buffer): Buffer[] {
-  const list: Buffer[] = [];
-  for (let offset = 0; offset < flight.length; ) {
-    const end = offset + 5 + flight.readUInt16BE(offset + 3);
-    list.push(flight.subarray(offset, end));
-    offset = end;
-  }
-  return list;
-}

@@ -7,6 +7,7 @@ import test, { after, before } from 'node:test';
 import { connect } from 'node:tls';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
 import { readHello, writeHello } from '../../src/triage/reduce/hello-model.ts';
+import { recordsOf } from '../../src/triage/replay/client/own-hello.ts';
 import { playScript } from '../../src/triage/replay/player.ts';
 import type { ReplayScript } from '../../src/triage/replay/script.ts';
 import { startOrigin } from '../support/origins.ts';
@@ -158,11 +159,7 @@ test('what arrives has the writes and the records that were asked for', async ()
 
 /** Type and length of each record that the last connection has sent. */
 function recordsIn(octets: Buffer): string[] {
-  const records: string[] = [];
-  for (let at = 0; at < octets.length; at += 5 + octets.readUInt16BE(at + 3)) {
-    records.push(`${octets[at]}/${octets.readUInt16BE(at + 3)}`);
-  }
-  return records;
+  return recordsOf(octets).map((record) => `${record[0]}/${record.readUInt16BE(3)}`);
 }
 
 test('records arrive with the sizes that were asked for', async () => {

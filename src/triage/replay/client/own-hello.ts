@@ -144,12 +144,17 @@ function identityOctets({ identity, ageAdd, receivedAtMs }: Ticket): Buffer {
 }
 
 /** The message in records, without their headers. */
-export function messageOf(records: Buffer): Buffer {
-  const parts: Buffer[] = [];
-  for (let at = 0; at < records.length; ) {
-    const end = at + RECORD_HEADER_BYTES + records.readUInt16BE(at + 3);
-    parts.push(records.subarray(at + RECORD_HEADER_BYTES, end));
+export function messageOf(octets: Buffer): Buffer {
+  return Buffer.concat(recordsOf(octets).map((record) => record.subarray(RECORD_HEADER_BYTES)));
+}
+
+/** Whole records (RFC 8446 §5.1), each with its header. */
+export function recordsOf(octets: Buffer): Buffer[] {
+  const records: Buffer[] = [];
+  for (let at = 0; at < octets.length; ) {
+    const end = at + RECORD_HEADER_BYTES + octets.readUInt16BE(at + 3);
+    records.push(octets.subarray(at, end));
     at = end;
   }
-  return Buffer.concat(parts);
+  return records;
 }
