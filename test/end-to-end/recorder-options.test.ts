@@ -1,8 +1,6 @@
 /** What is recorded of a death, and what follows from it, as flags and as sections say. */
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { Capsule } from '../../src/triage/capsule.ts';
@@ -15,6 +13,7 @@ import { sClient, sessionFile } from '../support/s-client.ts';
 import type { RunningSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
+import { startWebhook } from '../support/webhook.ts';
 
 const GET = 'GET /early HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
 const RETRIED = 'danger-group-in-callback';
@@ -39,29 +38,6 @@ function firstDeath(directory: string): Promise<Capsule> {
   return until(() => deathsIn(directory)[0] ?? false, 'a capsule');
 }
 
-/** Where a step of the fuses is told; the messages so far. */
-async function startHook() {
-  const messages: string[] = [];
-  const server = createServer(async (request, response) => {
-    const pieces: Buffer[] = await request.toArray();
-    messages.push((JSON.parse(Buffer.concat(pieces).toString()) as { message: string }).message);
-    response.end();
-  });
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', resolve);
-  await promise;
-  const { port } = server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}/`;
-  return {
-    messages,
-    url,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
-}
-
 const asFlags = (directory: string, webhook: string) => ({
   'capsule-dir': directory,
   'capsule-addresses': 'off',
@@ -80,7 +56,7 @@ for (const [form, optionsFor] of Object.entries({ flags: asFlags, sections: asSe
     skip,
   }, async () => {
     const directory = join(temporaryDirectory(), 'capsules');
-    await using hook = await startHook();
+    await using hook = await startWebhook();
     const observer = 'danger-after-early-data';
     await using sluice = await startWith(observer, optionsFor(directory, hook.url));
     const session = sessionFile();

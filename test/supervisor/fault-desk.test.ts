@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
@@ -11,6 +9,7 @@ import { FlightCall, flightRegionBytes } from '../../src/tls/flight-layout.ts';
 import { FlightRecorder } from '../../src/tls/flight-recorder.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
+import { startWebhook } from '../support/webhook.ts';
 import { clientContext, connect } from '../tls/wire.ts';
 
 const region = new Uint8Array(flightRegionBytes);
@@ -61,20 +60,8 @@ function deskOf(webhook: string) {
 }
 
 test('what no fuse cures is refused by what the client sends, and the operator hears each step', async () => {
-  const messages: string[] = [];
-  await using hook = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (chunk) => {
-      body += chunk;
-    });
-    request.on('end', () => {
-      messages.push((JSON.parse(body) as { message: string }).message);
-      response.end();
-    });
-  }).listen(0, '127.0.0.1');
-  await until(() => hook.listening, 'the webhook to listen');
-  const { port } = hook.address() as AddressInfo;
-  const { desk, told } = deskOf(`http://127.0.0.1:${port}/`);
+  await using hook = await startWebhook();
+  const { desk, told } = deskOf(hook.url);
   const die = (pid: number) => {
     leaveRecording(pid);
     desk.died({ index: 0, pid, code: null, signal: 'SIGSEGV', silentMs: 0 });
@@ -91,10 +78,9 @@ test('what no fuse cures is refused by what the client sends, and the operator h
   assert.deepEqual(told.refused, []);
   die(106);
   assert.match(told.refused.join(), /^t13[di]\d{4}/, 'the shape of what killed six');
-  await until(() => messages.length >= 3, 'the webhook to be called');
-  assert.match(messages.join('\n'), /early-data is switched off[\s\S]*early-data is on again/);
+  await until(() => hook.messages.length >= 3, 'the webhook to be called');
+  assert.match(hook.messages.join('\n'), /early-data is switched off[\s\S]*early-data is on again/);
   desk.close();
-  hook.closeAllConnections();
 });
 
 test('a webhook that is not there is reported, and harms nobody', async () => {
