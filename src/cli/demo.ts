@@ -50,7 +50,8 @@ function startDemoOrigin(): { readonly port: number; end(): void } {
     port,
     end() {
       isEnding = true;
-      child.disconnect();
+      // One that has died, or was ended by the terminal's Ctrl-C, has no channel any more.
+      if (child.connected) child.disconnect();
     },
   };
 }

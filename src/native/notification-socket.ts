@@ -7,13 +7,16 @@ import { AF_UNIX, SOCKADDR_BYTES_MAX } from './socket-address.ts';
 
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 /** `sun_path` (unix(7)). */
 const PATH_BYTES_MAX = 107;
 
 /**
  * Sends one datagram to a UNIX socket: a path, or `@NAME` in the abstract namespace. Returns 0, or
- * the errno; ENAMETOOLONG's for a path that does not fit.
+ * the errno; ENAMETOOLONG's for a path that does not fit. Never waits: EAGAIN says that the reader
+ * has not read what it has (`net.unix.max_dgram_qlen` datagrams, 10 by default), and a send that
+ * waited for it would stop the event loop for as long.
  */
 export function sendDatagram(path: string, text: string): number {
   const name = Buffer.from(path);
@@ -32,7 +35,8 @@ export function sendDatagram(path: string, text: string): number {
     const bytes = Buffer.from(text);
     using message = NativeBuffer.allocate(Math.max(1, bytes.length));
     message.bytes.set(bytes);
-    const sent = libc.checked.send(fd, addressOf(message), bytes.length, MSG_NOSIGNAL);
+    const flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    const sent = libc.checked.send(fd, addressOf(message), bytes.length, flags);
     return sent < 0 ? lastErrno() : 0;
   } finally {
     closeSync(fd);

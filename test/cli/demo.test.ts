@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -69,6 +69,19 @@ test("the demo's pages show what they say", async () => {
   assert.equal((await fetch(`${base}/big?bytes=-1`)).status, 400);
   assert.equal((await fetch(`${base}/nothing`)).status, 404);
   assert.equal(await (await fetch(`${base}/slow`)).text(), 'At last.\n');
+});
+
+test('Ctrl-C ends the demo cleanly, also when its origin has died before', async () => {
+  const words = ['demo', '--http', '0', '--admin', 'off', '--workers', '1'];
+  await using demo = startProgram(launcher, words);
+  await demo.until(/^Try:/m);
+  const children = readFileSync(`/proc/${demo.pid}/task/${demo.pid}/children`, 'latin1');
+  for (const pid of children.trim().split(' ')) process.kill(Number(pid), 'SIGKILL');
+  await demo.until(/the demo's origin died \(SIGKILL\)/, 'stderr');
+  process.kill(demo.pid, 'SIGINT');
+  const { code, stderr } = await demo.ended;
+  assert.equal(code, 0, stderr);
+  assert.doesNotMatch(stderr, /^ {4}at /m);
 });
 
 test('two demos at once: the second names the flag of the port that is taken', async () => {
