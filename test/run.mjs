@@ -14,8 +14,13 @@ const pinnedVersion = JSON.parse(readFileSync(`${root}package.json`, 'utf8')).op
 ];
 
 const isLong = process.env.SLUICE_LONG === '1';
-/** A test file may take this long; the slowest takes a quarter of it on two quiet cores. */
-const FILE_TIMEOUT_MS = isLong ? 1_200_000 : 240_000;
+/**
+ * A test may take this long, and then fails by its name while the others of its file go on. The
+ * slowest takes a sixth of it on two quiet cores.
+ */
+const TEST_TIMEOUT_MS = isLong ? 1_800_000 : 600_000;
+/** For a file that ends in none of its tests, such as one that keeps a handle open. */
+const FILE_TIMEOUT_MS = isLong ? 3_600_000 : 1_200_000;
 
 if (process.version === `v${pinnedVersion}`) await main(process.argv.slice(2));
 else runPinned();
@@ -78,18 +83,23 @@ function runsAlone(file) {
 async function* events(run, phases, lacking) {
   const sums = new Map();
   const skipped = [];
+  const total = phases.reduce((sum, { files }) => sum + files.length, 0);
+  let done = 0;
   for (const { files, concurrency } of phases) {
     const stream = run({
       files,
       concurrency,
       timeout: FILE_TIMEOUT_MS,
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: ['--disable-warning=ExperimentalWarning', `--test-timeout=${TEST_TIMEOUT_MS}`],
     });
     for await (const event of stream) {
       if (event.type === 'test:fail') process.exitCode = 1;
       if (event.type === 'test:pass' && event.data.skip) skipped.push(event.data);
       // Node sums up each run, and each file: we print one sum of our own.
-      if (event.type === 'test:summary') continue;
+      if (event.type === 'test:summary') {
+        if (event.data.file !== undefined) yield diagnostic(progress(event.data, ++done, total));
+        continue;
+      }
       if (event.type === 'test:diagnostic' && addSum(sums, event.data)) continue;
       yield event;
     }
@@ -107,6 +117,14 @@ async function* events(run, phases, lacking) {
     );
   }
   for (const [name, value] of sums) yield diagnostic(`${name} ${Math.round(value)}`);
+}
+
+/** A line for each file that has ended, so that a run that stands still shows where. */
+function progress({ file, counts, duration_ms }, done, total) {
+  const seconds = (duration_ms / 1_000).toFixed(1);
+  const failed = counts.tests - counts.passed - counts.skipped - counts.todo;
+  const failures = failed > 0 ? `, ${failed} not passed` : '';
+  return `${done} of ${total}: ${file.slice(root.length)} (${counts.tests} tests, ${seconds} s${failures})`;
 }
 
 function addSum(sums, { message, nesting }) {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { PATIENCE_MS } from '../support/waiting.ts';
+import { PATIENCE_MS, patience } from '../support/waiting.ts';
 
 export const launcher = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
 export const repository = fileURLToPath(new URL('../../', import.meta.url));
@@ -68,7 +68,7 @@ export function watch(child: ChildProcess): SluiceProcess {
       wake();
     });
   }
-  const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
+  const timer = setTimeout(() => child.kill('SIGKILL'), patience(TIMEOUT_MS));
   const ended = new Promise<Outcome>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => {
@@ -106,9 +106,9 @@ export function watch(child: ChildProcess): SluiceProcess {
 
 /** Polls until the condition holds; rejects when it never does. */
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
+  const start = performance.now();
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('it never came true');
+    if (performance.now() - start > patience()) throw new Error('it never came true');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

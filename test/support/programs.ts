@@ -2,7 +2,8 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { PATIENCE_MS } from './waiting.ts';
+import { after } from 'node:test';
+import { PATIENCE_MS, patience } from './waiting.ts';
 
 const searchPath = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`;
 
@@ -27,9 +28,13 @@ export function unlessInstalled(name: string): false | string {
 
 const running = new Set<ChildProcess>();
 
-process.on('exit', () => {
+const endAll = () => {
   for (const child of running) child.kill('SIGKILL');
-});
+};
+process.on('exit', endAll);
+// A test that gives up may leave a program behind, whose handles would keep this process alive: when
+// the last test of the file has ended, nothing that was started is needed any more.
+if (process.env.NODE_TEST_CONTEXT !== undefined) after(endAll);
 
 /** Starts a program that ends with the test process at the latest. */
 export function start(command: string, words: readonly string[], options: SpawnOptions = {}) {
@@ -78,7 +83,7 @@ export async function run(
   child.stdout!.on('data', (bytes: Buffer) => stdout.push(bytes));
   child.stderr!.on('data', (bytes: Buffer) => stderr.push(bytes));
   child.stdin!.end(input);
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
+  const timer = setTimeout(() => child.kill('SIGKILL'), patience(timeoutMs));
   const { promise, resolve } = Promise.withResolvers<number | string>();
   child.once('close', (code, signal) => resolve(code ?? signal ?? -1));
   const code = await promise;

@@ -153,13 +153,23 @@ export async function startSluice(settings: SluiceSettings): Promise<RunningSlui
       output += bytes.toString();
     });
   }
-  await until(() => {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Error(`sluice ended at its start (${child.exitCode}):\n${output}`);
-    }
-    return /^ +cert /m.test(output);
-  }, `sluice to serve; it printed: ${output}`);
-  return new RunningSluice(child, () => output);
+  try {
+    await until(
+      () => {
+        if (child.exitCode !== null || child.signalCode !== null) {
+          throw new Error(`sluice ended at its start (${child.exitCode}):\n${output}`);
+        }
+        return /^ +cert /m.test(output);
+      },
+      () => `sluice to serve; it printed: ${output}`,
+    );
+    return new RunningSluice(child, () => output);
+  } catch (error) {
+    // Who gives up ends what it started: its pipes would keep the test's process alive.
+    child.kill('SIGKILL');
+    await ended(child);
+    throw error;
+  }
 }
 
 function environment(): NodeJS.ProcessEnv {

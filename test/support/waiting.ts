@@ -1,22 +1,36 @@
 /** Waiting in tests: always bounded, always with a word about what did not come. */
 import { once } from 'node:events';
 import { createServer, type ListenOptions, type Server } from 'node:net';
+import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export { sleep };
 
 /**
- * How long a test waits before it fails. Nobody waits so long on a quiet machine; on a busy one a test
- * that gives up sooner tells of the machine, not of sluice.
+ * How long a test waits on a quiet machine before it fails. No test waits so long there; on a busy
+ * machine a test that gives up sooner tells of the machine, not of sluice (`patience`).
  */
 export const PATIENCE_MS = 30_000;
+/** A wait is at most this many times longer on a busy machine, so that it ends in any case. */
+const SLOWDOWN_MAX = 8;
+
+/** How many programs want each processor, at least 1: what a wait is multiplied by. */
+export function slowdown(): number {
+  return Math.min(SLOWDOWN_MAX, Math.max(1, loadavg()[0]! / availableParallelism()));
+}
+
+/** `quietMs`, longer where other programs keep the processors busy. Unit: milliseconds. */
+export function patience(quietMs: number = PATIENCE_MS): number {
+  return Math.round(quietMs * slowdown());
+}
 
 /** Rejects when the promise has not settled in time. */
 export async function within<T>(
   promise: Promise<T>,
   what: string,
-  timeoutMs = PATIENCE_MS,
+  quietMs = PATIENCE_MS,
 ): Promise<T> {
+  const timeoutMs = patience(quietMs);
   const over = AbortSignal.timeout(timeoutMs);
   const { promise: late, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(new Error(`waited ${timeoutMs} ms for ${what}`));
@@ -31,14 +45,17 @@ export async function within<T>(
 /** Asks again and again until the answer is neither false nor undefined. */
 export async function until<T>(
   ask: () => T | undefined | false | Promise<T | undefined | false>,
-  what: string,
-  timeoutMs = PATIENCE_MS,
+  what: string | (() => string),
+  quietMs = PATIENCE_MS,
 ): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
+  const start = performance.now();
   for (;;) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;
-    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    const waitedMs = Math.round(performance.now() - start);
+    if (waitedMs > patience(quietMs)) {
+      throw new Error(`waited ${waitedMs} ms for ${typeof what === 'string' ? what : what()}`);
+    }
     await sleep(10);
   }
 }
