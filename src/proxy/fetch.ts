@@ -62,8 +62,8 @@ export class Fetch implements GroupRequest, ResponseHandler {
     this.needsHttp1 = head.upgrade !== '';
     this.mayBeEarly = head.contentLength === 0 && head.upgrade === '' && isSafeMethod(head.method);
     this.#handler = handler;
-    const holds = head.contentLength !== 0 && isIdempotentMethod(head.method);
-    this.#held = holds ? new HeldContent() : null;
+    // Whatever the method: a request that was refused unprocessed may be sent again.
+    this.#held = head.contentLength !== 0 ? new HeldContent() : null;
   }
 
   get isOver(): boolean {
@@ -171,6 +171,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
 
   onUpgrade(head: ResponseHead): void {
     this.#answered = true;
+    this.#held = null;
     this.#origin.answered(this, head.status);
     this.#handler.onUpgrade(head);
   }
@@ -193,8 +194,9 @@ export class Fetch implements GroupRequest, ResponseHandler {
       return;
     }
     this.#origin.failed(this, error);
-    const mayMove = !this.#answered && this.#isRepeatable && isPassing(error);
-    if (mayMove && this.#origin.moveOn(this, true)) this.#restart(false);
+    const isUntouched = this.#isUntouched(error);
+    const mayMove = isUntouched || (!this.#answered && this.#isRepeatable && isPassing(error));
+    if (mayMove && this.#origin.moveOn(this, !isUntouched)) this.#restart(false);
     else this.#fail(error);
   }
 
@@ -211,17 +213,23 @@ export class Fetch implements GroupRequest, ResponseHandler {
 
   /** What another origin receives is all of the request, and does no harm if this one got it too. */
   get #isRepeatable(): boolean {
-    if (!isIdempotentMethod(this.head.method)) return false;
-    return this.head.contentLength === 0 || (this.#held?.isWhole ?? false);
+    return isIdempotentMethod(this.head.method) && this.#hasAllThatWasSent;
+  }
+
+  get #hasAllThatWasSent(): boolean {
+    return !this.#contentSent || (this.#held?.isWhole ?? false);
+  }
+
+  /** Nothing was done with it, so that it may be sent again whatever its method (RFC 9113 §8.7). */
+  #isUntouched(error: SluiceError): boolean {
+    const isRefused = error.retry === 'always' || error.code === 'http2-http-1-1-required';
+    return isRefused && !this.#answered && this.#hasAllThatWasSent;
   }
 
   /** Whether the same origin is asked once more, because the connection is to blame and not it. */
   #mayTryAgain(error: SluiceError): boolean {
     if (this.#answered || this.#hasTriedAgain) return false;
-    // Nothing was done with it, whatever its method (RFC 9113 §8.7).
-    if (error.retry === 'always' || error.code === 'http2-http-1-1-required') {
-      return !this.#contentSent || (this.#held?.isWhole ?? false);
-    }
+    if (this.#isUntouched(error)) return true;
     return error.retry === 'ifReused' && this.#reused && this.#isRepeatable;
   }
 

@@ -47,11 +47,27 @@ test('least connections gives the next request to whoever has least to do for it
   a.activeCount = 1;
   b.activeCount = 0;
   c.activeCount = 1;
-  // b would have 1 for 1, c 2 for 2: as much each; a would have 2.
-  const chosen = new Set([nextByLoad(all), nextByLoad(all), nextByLoad(all)]);
-  assert.deepEqual(chosen, new Set([b, c]));
-  c.activeCount = 0;
+  assert.equal(nextByLoad(all), b);
+  b.activeCount = 1;
+  // c has 1 for 2, the others 1 for 1.
   assert.equal(nextByLoad(all), c);
+  c.activeCount = 2;
+  const chosen = new Set([nextByLoad(all), nextByLoad(all), nextByLoad(all), nextByLoad(all)]);
+  assert.deepEqual(chosen, new Set([a, b, c]));
+});
+
+test('least connections: idle servers get their shares, the lighter one too', () => {
+  const order = takeTurns(60, candidates({ heavy: 2, light: 1 }), nextByLoad);
+  assert.equal(order.split('heavy').length - 1, 40);
+  assert.equal(order.split('light').length - 1, 20);
+});
+
+test('least connections: a server just out of the tie owes nothing for the time', () => {
+  const all = candidates({ a: 1, b: 1 });
+  all[0]!.activeCount = 5;
+  for (let i = 0; i < 10; i++) assert.equal(nextByLoad(all).name, 'b');
+  all[0]!.activeCount = 0;
+  assert.equal(takeTurns(10, all, nextByLoad).split('a').length - 1, 5);
 });
 
 test('least connections takes turns among the idle', () => {

@@ -34,23 +34,29 @@ export function nextByTurn<C extends Candidate>(candidates: readonly C[]): C {
   return chosen;
 }
 
-/** The fewest requests under way for its share; among equals, whose turn it is. */
+/**
+ * The fewest requests under way for its share; among equals smooth round robin, by their shares, so
+ * that of idle servers each gets its share as well: nginx's least_conn.
+ */
 export function nextByLoad<C extends Candidate>(candidates: readonly C[]): C {
-  let chosen = candidates[0]!;
   let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < candidates.length; i++) least = Math.min(least, loadOf(candidates[i]!));
+  let chosen: C | null = null;
   let earned = 0;
   for (let i = 0; i < candidates.length; i++) {
     const candidate = candidates[i]!;
+    if (loadOf(candidate) > least) continue;
     const { share } = candidate;
     candidate.credit += share;
     earned += share;
-    const load = (candidate.activeCount + 1) / share;
-    if (load > least || (load === least && candidate.credit <= chosen.credit)) continue;
-    least = load;
-    chosen = candidate;
+    if (chosen === null || candidate.credit > chosen.credit) chosen = candidate;
   }
-  chosen.credit -= earned;
-  return chosen;
+  chosen!.credit -= earned;
+  return chosen!;
+}
+
+function loadOf({ activeCount, share }: Candidate): number {
+  return activeCount / share;
 }
 
 /**
