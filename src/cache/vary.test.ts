@@ -131,3 +131,15 @@ test('the normal form of a value is its own normal form', () => {
     }),
   );
 });
+
+test('blanks around commas go, quoted strings stay, however long the text is', () => {
+  const cases: [string, string][] = [
+    ['a ,\t b', 'a,b'],
+    ['a , "b , c" ,d', 'a,"b , c",d'],
+    ['a ,"b \\" , c" , d', 'a,"b \\" , c",d'],
+    ['a ,"b , c', 'a,"b , c'],
+    [' , , ', ',,'],
+    ['a  b , c', 'a  b,c'],
+  ];
+  for (const [value, normal] of cases) assert.equal(normalFieldValue('x', value), normal);
+});

@@ -108,13 +108,42 @@ function weightedList(value: string, isEncoding: boolean): string {
   return sorted.map(([name, weight]) => (weight === '1' ? name : `${name};q=${weight}`)).join();
 }
 
-/** Optional whitespace around commas goes (RFC 9110 §5.6.1); quoted strings stay as they are. */
+/**
+ * Optional whitespace around commas goes (RFC 9110 §5.6.1); quoted strings stay as they are. By one
+ * walk: a pattern for blanks around a comma tries every run of blanks from each of its places.
+ */
 function withoutListSpaces(value: string): string {
   if (!value.includes(',')) return value;
-  if (!value.includes('"')) return value.replace(/[ \t]*,[ \t]*/g, ',');
-  return value.replace(/"(?:[^"\\]|\\.)*"?|[ \t]*,[ \t]*/g, (match) =>
-    match.startsWith('"') ? match : ',',
-  );
+  let result = '';
+  let start = 0;
+  let isQuoted = false;
+  for (let at = 0; at < value.length; at++) {
+    const code = value.charCodeAt(at);
+    if (code === QUOTE) isQuoted = !isQuoted;
+    else if (isQuoted && code === BACKSLASH) at++;
+    else if (!isQuoted && code === COMMA) {
+      result += `${withoutBlanks(value, start, at)},`;
+      start = at + 1;
+    }
+  }
+  return result + withoutBlanks(value, start, value.length);
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
+
+function withoutBlanks(text: string, start: number, end: number): string {
+  let from = start;
+  let to = end;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+/** RFC 9110 §5.6.3. */
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 /**
