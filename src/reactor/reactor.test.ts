@@ -102,6 +102,29 @@ describe('a reactor', () => {
     await reactor.close();
   });
 
+  it('tells of what is no address as of any other failure to connect', async () => {
+    const reactor = new Reactor();
+    const before = reactor.openCount;
+    for (const endpoint of [
+      { host: '2606:4700::1111%lo', port: 443 },
+      { host: 'localhost', port: 443 },
+      { host: '127.0.0.1\0', port: 443 },
+      { host: '1'.repeat(10_000), port: 443 },
+      { host: '127.0.0.1', port: 65_536 },
+      { path: '/'.repeat(108) },
+      { path: '' },
+    ]) {
+      const client = new Recorder();
+      client.socket = reactor.connect(endpoint, client);
+      client.socket.write(Buffer.from('lost'));
+      assert.deepEqual(client.events, [], 'not before it has returned');
+      await client.saw('close address-invalid');
+      client.socket.reset();
+    }
+    assert.equal(reactor.openCount, before);
+    await reactor.close();
+  });
+
   it('tells every socket when it closes, and frees everything', async () => {
     const before = { ...liveNativeCounts() };
     const bytesBefore = nativeBytesLive();

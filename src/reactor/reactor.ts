@@ -3,7 +3,7 @@
  * event loop. It knows bytes, not protocols.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
-import type { Blame } from '../base/errors.ts';
+import { type Blame, SluiceError } from '../base/errors.ts';
 import { Errno } from '../native/errno.ts';
 import type { SocketEndpoint } from '../native/socket-address.ts';
 import { connectStream, type ListeningOptions, openListeningSocket } from '../native/sockets.ts';
@@ -54,12 +54,12 @@ export class Reactor {
   }
 
   /**
-   * Begins to connect; `onConnect` or `onClose` of the handler follows in a later turn. There is no
-   * time-out here: the owner arms a timer and destroys the socket. Output may be written at once.
-   * Throws SluiceError `address-invalid`.
+   * Begins to connect; `onConnect` or `onClose` of the handler follows in a later turn, also when
+   * there is no such address (`address-invalid`). There is no time-out here: the owner arms a timer
+   * and destroys the socket. Output may be written at once.
    */
   connect(options: ConnectOptions, handler: SocketHandler): StreamSocket {
-    const { fd, errno } = connectStream(options);
+    const { fd, errno, fault } = begun(options);
     const isPath = 'path' in options;
     const socket = new ReactorSocket({
       dispatcher: this.#dispatcher,
@@ -71,7 +71,8 @@ export class Reactor {
       localPort: isPath ? 0 : -1,
     });
     // Connected at once (UNIX sockets): epoll reports it as writable all the same.
-    if (errno === 0 || errno === Errno.EINPROGRESS) socket.attach(handler);
+    if (fault !== null) socket.attachFaulty(handler, fault);
+    else if (errno === 0 || errno === Errno.EINPROGRESS) socket.attach(handler);
     else socket.attachFailed(handler, errno);
     return socket;
   }
@@ -98,5 +99,21 @@ export class Reactor {
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => this.#dispatcher.close(resolve));
     return this.#closing;
+  }
+}
+
+interface Begun {
+  readonly fd: number;
+  readonly errno: number;
+  readonly fault: SluiceError | null;
+}
+
+/** What a peer has named may be no address: its owner hears of that as of any other failure. */
+function begun(options: ConnectOptions): Begun {
+  try {
+    return { ...connectStream(options), fault: null };
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error;
+    return { fd: -1, errno: 0, fault: error };
   }
 }

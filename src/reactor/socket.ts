@@ -105,6 +105,12 @@ export class ReactorSocket implements StreamSocket, Watched {
     this.#fail(errno);
   }
 
+  /** For the reactor: there is no such address to connect to. */
+  attachFaulty(handler: SocketHandler, fault: SluiceError): void {
+    this.#handler = handler;
+    this.#close(fault);
+  }
+
   get pendingBytes(): number {
     return this.#output === null ? 0 : this.#output.bytes;
   }

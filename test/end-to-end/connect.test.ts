@@ -100,6 +100,26 @@ for (const [name, [target, status, words]] of Object.entries(refused)) {
   });
 }
 
+test('an address with a zone is nowhere, and ends no worker', async () => {
+  const pids = await sluice.workerPids();
+  const session = connectHttp2(sluice.httpsUrl, { rejectUnauthorized: false });
+  try {
+    for (const host of ['2606:4700::1111%lo', '::ffff:8.8.8.8%25lo', 'fe80::1%1', '::1%lo']) {
+      const authority = `[${host}]:${echoPort}`;
+      const stream = session.request({ ':method': 'CONNECT', ':authority': authority });
+      const status = await new Promise((resolve) => {
+        stream.on('response', (fields) => resolve(fields[':status']));
+        stream.on('error', () => resolve(400));
+        stream.on('close', () => resolve(400));
+      });
+      assert.ok([400, 403].includes(status as number), `${authority}: ${status}`);
+    }
+  } finally {
+    session.destroy();
+  }
+  assert.deepEqual(await sluice.workerPids(), pids);
+});
+
 test('without the section CONNECT gets 405, and from elsewhere 403', async () => {
   await using off = await startSluiceWith({ origin: origin.url });
   using plain = await RawConnection.open(off.httpPort);

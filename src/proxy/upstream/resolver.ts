@@ -136,7 +136,8 @@ export function addressesIn(hosts: string, name: string): string[] {
   const found: string[] = [];
   for (const line of hosts.split('\n')) {
     const [address = '', ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
-    if (isIP(address) === 0 || found.includes(address)) continue;
+    // An address with a zone (RFC 4007 §11) is none that a socket can be opened to by its text.
+    if (isIP(address) === 0 || address.includes('%') || found.includes(address)) continue;
     if (names.some((one) => plain(one) === wanted)) found.push(address);
   }
   return found;
