@@ -91,7 +91,7 @@ export class ClientHello {
 
   /**
    * The host name asked for (RFC 6066 §3) in lower case and without a final dot; '' for none, and
-   * for one that OpenSSL will refuse as malformed a little later.
+   * for one that OpenSSL will refuse as malformed a little later. Octets: it may be no name at all.
    */
   get serverName(): string {
     if (!this.#findExtension(EXTENSION_SERVER_NAME)) return '';
@@ -101,7 +101,8 @@ export class ClientHello {
     memcpy(extensionAddress, resultPointers[0]!, length);
     const isWhole = bytes.readUInt16BE(0) === length - 2 && bytes[2] === NAME_TYPE_HOST_NAME;
     if (!isWhole || bytes.readUInt16BE(3) !== length - NAME_OFFSET) return '';
-    const end = bytes[length - 1] === 0x2e ? length - 1 : length;
+    const hasFinalDot = bytes[length - 1] === 0x2e && length > NAME_OFFSET + 1;
+    const end = hasFinalDot ? length - 1 : length;
     return bytes.toString('latin1', NAME_OFFSET, end).toLowerCase();
   }
 

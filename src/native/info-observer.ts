@@ -4,6 +4,8 @@
  * on a desk: OpenSSL calls in the middle of its state machine, where some of its own getters
  * dereference what is not there yet.
  */
+
+import { isHostName } from '../base/host-name.ts';
 import { Callback } from './callbacks.ts';
 import { stringAt } from './load.ts';
 import { libssl } from './openssl-table.ts';
@@ -46,7 +48,8 @@ export class InfoScene {
   /** What the client asked for (SNI), as soon as that is known; '' before, and for none. */
   get serverName(): string {
     const TLSEXT_NAMETYPE_HOST_NAME = 0;
-    return stringAt(libssl.checked.SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME));
+    const name = stringAt(libssl.checked.SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME));
+    return isHostName(name) ? name : '';
   }
 
   /**

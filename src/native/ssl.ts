@@ -1,5 +1,6 @@
 /** One `SSL` over memory BIOs: a TLS connection's state machine without I/O. */
 import { assert } from '../base/assert.ts';
+import { isHostName } from '../base/host-name.ts';
 import { KEPT_BYTES_MAX, lendLargeBuffer, takeLargeBuffer } from './bio-buffers.ts';
 import { counted } from './counters.ts';
 import { stringAt, transientAddressOf, viewOf } from './load.ts';
@@ -52,7 +53,9 @@ const TLSEXT_NAMETYPE_HOST_NAME = 0;
 const BIO_CTRL_INFO = 3;
 const BIO_C_SET_BUF_MEM = 114;
 const BIO_NOCLOSE = 0n;
-const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 4;
+const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
+/** RFC 9525 §2: a common name is no name of a server's. */
+const X509_CHECK_FLAG_NEVER_CHECK_SUBJECT = 0x20;
 
 /** What the reading methods return when it is not a count of octets, which is positive. */
 export const SslStatus = {
@@ -353,7 +356,7 @@ export class Ssl implements Disposable {
     const { X509_VERIFY_PARAM_set1_host, X509_VERIFY_PARAM_set1_ip_asc } = libcrypto.checked;
     libcrypto.checked.X509_VERIFY_PARAM_set_hostflags(
       parameters,
-      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS,
+      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
     );
     const status = withCString(name, (address) =>
       isAddress
@@ -451,8 +454,10 @@ export class Ssl implements Disposable {
     return ssl.SSL_get_early_data_status(this.#ssl);
   }
 
+  /** A host name (RFC 6066 §3); '' for none. A server that chooses by it takes no other text. */
   get serverName(): string {
-    return stringAt(SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME));
+    const name = stringAt(SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME));
+    return isHostName(name) ? name : '';
   }
 
   get alpn(): string {

@@ -2,6 +2,7 @@
 
 /** For the octets that are sent. */
 export const ALERT_ILLEGAL_PARAMETER = 47;
+export const ALERT_UNRECOGNIZED_NAME = 112;
 
 const names: Readonly<Record<number, string>> = {
   0: 'close_notify',

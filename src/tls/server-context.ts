@@ -1,12 +1,13 @@
 /** TLS toward clients: what all connections of a listener have in common, and its hosts. */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { isHostName } from '../base/host-name.ts';
 import { type ClientHelloStep, HelloVerdict, onClientHello } from '../native/client-hello.ts';
 import type { InfoObserver } from '../native/info-observer.ts';
 import { Ssl } from '../native/ssl.ts';
 import { SslContext, SslMode, SslOption } from '../native/ssl-context.ts';
 import { TicketKeys } from '../native/ticket-keys.ts';
-import { ALERT_ILLEGAL_PARAMETER } from './alerts.ts';
+import { ALERT_ILLEGAL_PARAMETER, ALERT_UNRECOGNIZED_NAME } from './alerts.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataGate } from './early-data-gate.ts';
@@ -214,6 +215,8 @@ function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataJudge): Client
   return (hello) => {
     const { connection } = hello;
     const { serverName } = hello;
+    // RFC 6066 §3. Whoever takes the name later, for a field or a log, takes the name of a host.
+    if (serverName !== '' && !isHostName(serverName)) return hello.refuse(ALERT_UNRECOGNIZED_NAME);
     const index = names.find(serverName) ?? 0;
     judge.turnTo(index, serverName);
     if (connection.tag === index) return HelloVerdict.proceed;

@@ -3,7 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
+import { Authority } from '../support/authority.ts';
 import { startSecureOrigin } from '../support/origins.ts';
+import { unlessInstalled } from '../support/programs.ts';
 import { RawConnection } from '../support/raw-connection.ts';
 import { startConfigured } from '../support/routes.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
@@ -55,6 +57,25 @@ test('a certificate for another name is refused', async () => {
   const { status, proxyStatus } = await ask(url, '--origin-ca', caFile);
   assert.equal(status, 502);
   assert.match(proxyStatus!, /^sluice; error=tls_certificate_error\b/);
+});
+
+test('a certificate with nothing but a common name is no server’s (RFC 9525 §2)', {
+  skip: unlessInstalled('openssl'),
+}, async () => {
+  const authority = new Authority();
+  const nameless = authority.issue({ subject: '/CN=localhost' });
+  const named = authority.issue({ subject: '/CN=localhost', names: ['localhost'] });
+  for (const [issued, status] of [
+    [nameless, 502],
+    [named, 200],
+  ] as const) {
+    await using server = await startSecureOrigin(issued, (_request, response) =>
+      response.end('ok'),
+    );
+    const url = `https://localhost:${server.port}`;
+    const answer = await ask(url, '--origin-ca', authority.certificateFile);
+    assert.equal(answer.status, status, answer.proxyStatus ?? 'no Proxy-Status');
+  }
 });
 
 test('--danger-skip-origin-verification talks to anyone', async () => {

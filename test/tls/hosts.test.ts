@@ -229,6 +229,58 @@ test('the second ClientHello cannot move to another host', () => {
   );
 });
 
+describe('a server name that is none', () => {
+  const outcomeOf = (name: Buffer, minVersion: 'TLSv1.2' | 'TLSv1.3') => {
+    using server = serverOf([host('a.test')]);
+    using client = clientContext({ maxVersion: minVersion });
+    // The client's own library takes names of octets; these take the place of as many x.
+    const serverName = 'x'.repeat(name.length);
+    using pair = new Pair(server, client, { serverName });
+    const flight = pair.client.takeFlight();
+    const at = flight.indexOf(serverName);
+    assert.ok(at > 0);
+    name.copy(flight, at);
+    pair.server.receive(flight);
+    const { records } = pair.server;
+    if (records.length === 0) return 'goes on';
+    const { outcome, alert, alertSentBy, serverName: known } = records[0]!;
+    return [outcome, alert, alertSentBy, known].join(' ');
+  };
+
+  test('is refused with unrecognized_name, and known to nobody (RFC 6066 §3)', () => {
+    for (const name of [
+      'a\r\nX: y',
+      'a\u0001b',
+      'a\u010d\u010aX-Injected: yes',
+      'b\u00fccher.example',
+      '\x1b]0;title\x07',
+      'a b',
+      'a..b',
+      '*.a.test',
+      '[::1]',
+      'a.test:443',
+      '.',
+    ]) {
+      for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+        const outcome = outcomeOf(Buffer.from(name), version);
+        assert.equal(outcome, 'failed unrecognized_name us ', JSON.stringify(name));
+      }
+    }
+  });
+
+  test('is not one with underscores, a final dot, or upper case', () => {
+    for (const name of [
+      '_a_.b_c.test',
+      'A.TEST',
+      'a.test.',
+      'xn--bcher-kva.example',
+      '127.0.0.1',
+    ]) {
+      assert.equal(outcomeOf(Buffer.from(name), 'TLSv1.3'), 'goes on', name);
+    }
+  });
+});
+
 describe('early data per host', () => {
   const off = { earlyData: { ...plainHost.earlyData, enabled: false } };
 
