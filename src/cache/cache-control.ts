@@ -4,7 +4,8 @@
  *
  * Deltas are whole seconds, {@link ABSENT} when the directive is not there. What is malformed is
  * read in the direction that serves less from the cache: an invalid lifetime is 0 (RFC 9111 §4.2.1,
- * "considered stale"), and of duplicates the most restrictive counts.
+ * "considered stale"), of duplicates the most restrictive counts, and a member that is not of the
+ * grammar (`private; max-age=30`) forbids whatever a word in it could forbid, and permits nothing.
  */
 import type { FieldSection } from '../http/field-section.ts';
 
@@ -31,6 +32,11 @@ export interface ResponseDirectives {
   readonly mustUnderstand: boolean;
   readonly noTransform: boolean;
   readonly immutable: boolean;
+  /**
+   * Something in it is not of the grammar: nobody knows what was meant, so that nothing is guessed,
+   * and what it permits beyond the usual (RFC 9111 §3.5, §5.2.2.3) is not permitted.
+   */
+  readonly isMalformed: boolean;
 }
 
 export interface RequestDirectives {
@@ -67,7 +73,7 @@ export function requestDirectives(fields: FieldSection): RequestDirectives {
 
 export function parseRequestDirectives(value: string): RequestDirectives {
   const result = emptyRequest();
-  forEachDirective(value, (name, argument) => {
+  forEachMember(value, (name, argument, text) => {
     switch (name) {
       case 'max-age':
         result.maxAge = least(result.maxAge, lifetime(argument));
@@ -93,7 +99,11 @@ export function parseRequestDirectives(value: string): RequestDirectives {
       case 'only-if-cached':
         result.onlyIfCached = true;
         break;
+      case '':
+        if (MAX_AGE.test(text.toLowerCase())) result.maxAge = 0;
+        break;
     }
+    restrict(result, name === '' ? text : mistakable(name, argument, text));
   });
   return result;
 }
@@ -114,109 +124,206 @@ export function parseResponseDirectives(value: string): ResponseDirectives {
   return directives;
 }
 
+const PLAIN_NAME = /^[a-z0-9_-]+$/;
+
 function readResponseDirectives(value: string): ResponseDirectives {
   const result = emptyResponse();
-  forEachDirective(value, (name, argument) => setResponseDirective(result, name, argument));
+  forEachMember(value, (name, argument, text) => {
+    const isKnown = setResponseDirective(result, name, argument);
+    // `public.max-age=0` is of the grammar, and yet no directive that anybody has thought of.
+    if (isKnown || PLAIN_NAME.test(name)) {
+      forbid(result, mistakable(isKnown ? '' : name, argument, text));
+      return;
+    }
+    result.isMalformed = true;
+    forbid(result, text);
+    forbidLifetime(result, text);
+  });
   return result;
 }
 
+/**
+ * What of a well-formed member may be a directive behind the wrong delimiter: a name that is none of
+ * a directive (`private.`), and an argument, unless it is quoted.
+ */
+function mistakable(unknownName: string, argument: string | undefined, text: string): string {
+  if (argument === undefined || text.includes('"')) return unknownName;
+  return `${unknownName} ${argument}`;
+}
+
+/** Returns false for a name that is none of a directive. */
 function setResponseDirective(
   result: Mutable<ResponseDirectives>,
   name: string,
   argument: string | undefined,
-): void {
+): boolean {
   switch (name) {
     case 'max-age':
-      result.maxAge = least(result.maxAge, lifetime(argument));
-      break;
+      result.maxAge = least(result.maxAge, statedLifetime(result, argument));
+      return true;
     case 's-maxage':
-      result.sMaxage = least(result.sMaxage, lifetime(argument));
-      break;
+      result.sMaxage = least(result.sMaxage, statedLifetime(result, argument));
+      return true;
     case 'stale-while-revalidate':
       result.staleWhileRevalidate = least(result.staleWhileRevalidate, lifetime(argument));
-      break;
+      return true;
     case 'stale-if-error':
       result.staleIfError = least(result.staleIfError, lifetime(argument));
-      break;
+      return true;
     case 'no-cache': {
-      const names = fieldNames(argument);
+      const names = qualifyingFields(argument);
       if (names.length === 0) result.noCache = true;
       else result.noCacheFields = [...result.noCacheFields, ...names];
-      break;
+      return true;
     }
     case 'private': {
-      const names = fieldNames(argument);
+      const names = qualifyingFields(argument);
       if (names.length === 0) result.private = true;
       else result.privateFields = [...result.privateFields, ...names];
-      break;
+      return true;
     }
     default:
-      setResponseFlag(result, name);
+      if (!setResponseFlag(result, name)) return false;
+      // It takes no argument (RFC 9111 §5.2.2).
+      if (argument !== undefined) result.isMalformed = true;
+      return true;
   }
 }
 
-function setResponseFlag(result: Mutable<ResponseDirectives>, name: string): void {
+/** Whether it is the name of a directive of responses, in lower case. */
+export function isDirective(name: string): boolean {
+  return setResponseDirective(emptyResponse(), name, undefined);
+}
+
+function statedLifetime(result: Mutable<ResponseDirectives>, argument: string | undefined): number {
+  if (deltaSeconds(argument) === ABSENT) result.isMalformed = true;
+  return lifetime(argument);
+}
+
+function setResponseFlag(result: Mutable<ResponseDirectives>, name: string): boolean {
   switch (name) {
     case 'no-store':
       result.noStore = true;
-      break;
+      return true;
     case 'public':
       result.public = true;
-      break;
+      return true;
     case 'must-revalidate':
       result.mustRevalidate = true;
-      break;
+      return true;
     case 'proxy-revalidate':
       result.proxyRevalidate = true;
-      break;
+      return true;
     case 'must-understand':
       result.mustUnderstand = true;
-      break;
+      return true;
     case 'no-transform':
       result.noTransform = true;
-      break;
+      return true;
     case 'immutable':
       result.immutable = true;
-      break;
+      return true;
+    default:
+      return false;
   }
 }
 
-/**
- * Calls back for each directive with its lower-case name and its argument, unquoted; undefined when
- * it has none. Whitespace around `=` is no part of the grammar: `max-age =1` has the argument
- * `' =1'`, which no delta accepts, so the lifetime is invalid and not merely ignored.
- */
-function forEachDirective(
-  value: string,
-  onDirective: (name: string, argument: string | undefined) => void,
+/** What a word forbids, however it is spelt, and whatever stands before and behind it. */
+const NO_STORE = wordLike('no[^a-z0-9]{0,4}store');
+const NO_CACHE = wordLike('no[^a-z0-9]{0,4}cache');
+const PRIVATE = wordLike('private');
+const MUST_REVALIDATE = wordLike('must[^a-z0-9]{0,4}revalidate');
+const PROXY_REVALIDATE = wordLike('proxy[^a-z0-9]{0,4}revalidate');
+const MUST_UNDERSTAND = wordLike('must[^a-z0-9]{0,4}understand');
+const NO_TRANSFORM = wordLike('no[^a-z0-9]{0,4}transform');
+const MAX_AGE = wordLike('max[^a-z0-9]{0,4}age');
+const S_MAXAGE = wordLike('s[^a-z0-9]{0,4}max[^a-z0-9]{0,4}age');
+
+/** Not as a part of a longer word: `x-private` is somebody's own directive. */
+function wordLike(pattern: string): RegExp {
+  return new RegExp(`(?<![a-z0-9][-_]?)${pattern}(?![-_]?[a-z0-9])`);
+}
+
+/** Reads text that is not of the grammar, or a name that nobody knows, for what it may forbid. */
+function forbid(result: Mutable<ResponseDirectives>, text: string): void {
+  if (text === '') return;
+  restrict(result, text);
+  const words = text.toLowerCase();
+  if (PRIVATE.test(words)) result.private = true;
+  if (MUST_REVALIDATE.test(words)) result.mustRevalidate = true;
+  if (PROXY_REVALIDATE.test(words)) result.proxyRevalidate = true;
+  if (MUST_UNDERSTAND.test(words)) result.mustUnderstand = true;
+}
+
+/** What requests and responses may forbid alike. */
+function restrict(
+  result: { noStore: boolean; noCache: boolean; noTransform: boolean },
+  text: string,
 ): void {
-  const length = value.length;
-  let i = 0;
-  while (i < length) {
-    while (i < length && isSeparator(value.charCodeAt(i))) i++;
-    const start = i;
-    while (i < length && isTokenCode(value.charCodeAt(i))) i++;
-    const name = value.slice(start, i).toLowerCase();
-    const argumentStart = i;
-    let argument: string | undefined;
-    if (i < length && value[i] === '=') {
-      i++;
-      if (value[i] === '"') {
-        const end = quotedEnd(value, i);
-        argument = unquote(value.slice(i, end));
-        i = end;
-      }
+  const words = text.toLowerCase();
+  if (NO_STORE.test(words)) result.noStore = true;
+  if (NO_CACHE.test(words)) result.noCache = true;
+  if (NO_TRANSFORM.test(words)) result.noTransform = true;
+}
+
+function forbidLifetime(result: Mutable<ResponseDirectives>, text: string): void {
+  const words = text.toLowerCase();
+  if (MAX_AGE.test(words)) result.maxAge = 0;
+  if (S_MAXAGE.test(words)) result.sMaxage = 0;
+}
+
+/** The same directives, with what text forbids that is not of the grammar it should be of. */
+export function restrictedBy(directives: ResponseDirectives, text: string): ResponseDirectives {
+  const forbidden = emptyResponse();
+  forbid(forbidden, text);
+  const names = FORBIDDING.filter((name) => forbidden[name]);
+  if (names.length === 0) return directives;
+  const result = { ...directives, isMalformed: true };
+  for (const name of names) result[name] = true;
+  return result;
+}
+
+const FORBIDDING = [
+  'noStore',
+  'noCache',
+  'private',
+  'mustRevalidate',
+  'proxyRevalidate',
+  'mustUnderstand',
+  'noTransform',
+] as const;
+
+/** RFC 9111 §5.2: a member with what follows it up to the next; RFC 9110 §5.6.2, §5.6.4. */
+const MEMBER =
+  /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)(?:=([!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[^"\\]|\\.)*"))?[ \t]*(?:,|$)/y;
+
+/**
+ * Calls back for each member with its lower-case name, its argument, unquoted (undefined when it has
+ * none), and its text. The name is empty when the member is not of the grammar: whitespace around
+ * `=`, an argument that is not there, or anything but a comma behind it.
+ */
+function forEachMember(
+  value: string,
+  onMember: (name: string, argument: string | undefined, text: string) => void,
+): void {
+  const { length } = value;
+  let at = 0;
+  while (at < length) {
+    if (isSeparator(value.charCodeAt(at))) {
+      at++;
+      continue;
     }
-    const rest = i;
-    while (i < length && value[i] !== ',') i = value[i] === '"' ? quotedEnd(value, i) : i + 1;
-    const tail = value.slice(rest, i).trimEnd();
-    if (argument === undefined) {
-      if (rest > argumentStart) argument = tail;
-      else if (tail !== '') argument = value.slice(argumentStart, i).trimEnd();
-    } else if (tail !== '') {
-      argument += tail;
+    MEMBER.lastIndex = at;
+    const match = MEMBER.exec(value);
+    if (match !== null) {
+      const [text, name, argument] = match;
+      at += text.length;
+      onMember(name!.toLowerCase(), argument?.startsWith('"') ? unquote(argument) : argument, text);
+      continue;
     }
-    if (name !== '') onDirective(name, argument);
+    const end = malformedEnd(value, at);
+    onMember('', undefined, value.slice(at, end));
+    at = end;
   }
 }
 
@@ -224,30 +331,41 @@ function isSeparator(code: number): boolean {
   return code === 0x2c || code === 0x20 || code === 0x09;
 }
 
-/** RFC 9110 §5.6.2 tchar. */
-function isTokenCode(code: number): boolean {
-  if (code >= 0x61 && code <= 0x7a) return true;
-  if (code === 0x2d || (code >= 0x41 && code <= 0x5a) || (code >= 0x30 && code <= 0x39))
-    return true;
-  return "!#$%&'*+.^_`|~".includes(String.fromCharCode(code));
-}
-
-/** The index after the closing quote; the end of the text when it is missing. */
-function quotedEnd(value: string, open: number): number {
-  let i = open + 1;
-  while (i < value.length && value[i] !== '"') i += value[i] === '\\' ? 2 : 1;
-  return Math.min(i + 1, value.length);
+/** The comma that ends it; the end of the text when a quote is not closed. */
+function malformedEnd(value: string, start: number): number {
+  let at = start;
+  while (at < value.length && value[at] !== ',') {
+    if (value[at] !== '"') {
+      at++;
+      continue;
+    }
+    at++;
+    while (at < value.length && value[at] !== '"') at += value[at] === '\\' ? 2 : 1;
+    at++;
+  }
+  return Math.min(at, value.length);
 }
 
 function unquote(quoted: string): string {
-  const end = quoted.length > 1 && quoted.endsWith('"') ? quoted.length - 1 : quoted.length;
-  return quoted.slice(1, end).replace(/\\(.)/g, '$1');
+  return quoted.slice(1, -1).replace(/\\(.)/g, '$1');
 }
 
-function fieldNames(argument: string | undefined): readonly string[] {
+/** What stands in place of a field name where somebody means the directive as a whole. */
+const NO_FIELD_NAME =
+  /^(?:\d+|true|false|yes|no|on|off|all|\*|public|max-age|s-maxage|immutable|no-.*|must-.*|proxy-revalidate|private|stale-.*)$/;
+const FIELD_NAME = /^[a-z0-9!#$%&+.^_|~*-]+$/;
+
+/**
+ * The field names of a qualified no-cache or private (RFC 9111 §5.2.2.4, §5.2.2.7), lower-case. None
+ * when the argument is anything but field names: then the directive is about all of the response.
+ */
+export function qualifyingFields(argument: string | undefined): readonly string[] {
   if (argument === undefined) return NO_NAMES;
   const names = argument.split(',').map((name) => name.trim().toLowerCase());
-  return names.filter((name) => name !== '');
+  const given = names.filter((name) => name !== '');
+  return given.every((name) => FIELD_NAME.test(name) && !NO_FIELD_NAME.test(name))
+    ? given
+    : NO_NAMES;
 }
 
 /** RFC 9111 §1.2.2 delta-seconds; ABSENT when it is not one. */
@@ -277,12 +395,9 @@ function least(a: number, b: number): number {
   return Math.min(a, b);
 }
 
-function hasNoCache(pragma: string): boolean {
-  let found = false;
-  forEachDirective(pragma, (name) => {
-    if (name === 'no-cache') found = true;
-  });
-  return found;
+/** Of a request, or of a response, where nothing says what it means and everybody knows. */
+export function hasNoCache(pragma: string): boolean {
+  return NO_CACHE.test(pragma.toLowerCase());
 }
 
 function emptyRequest(): Mutable<RequestDirectives> {
@@ -315,5 +430,6 @@ function emptyResponse(): Mutable<ResponseDirectives> {
     mustUnderstand: false,
     noTransform: false,
     immutable: false,
+    isMalformed: false,
   };
 }

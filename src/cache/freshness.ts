@@ -4,7 +4,7 @@
  */
 import { parseHttpDate } from '../http/dates.ts';
 import type { FieldSection } from '../http/field-section.ts';
-import { ABSENT, deltaSeconds, type ResponseDirectives } from './cache-control.ts';
+import { ABSENT, deltaSeconds, hasNoCache, type ResponseDirectives } from './cache-control.ts';
 import type { CachePolicy } from './policy.ts';
 import { effectiveControl } from './targeted-control.ts';
 
@@ -158,6 +158,8 @@ function unstatedLifetime(
   const named = policy.negativeLifetimesMs[status];
   const negativeMs = named ?? (NEGATIVE.has(status) ? policy.negativeLifetimeMs : 0);
   if (status >= 400 && negativeMs > 0) return { lifetimeMs: negativeMs, source: 'negative' };
+  // Who says something that cannot be read has not said nothing.
+  if (directives.isMalformed || forbidsGuess(facts.fields)) return NO_LIFETIME;
   if (policy.lifetimeDefaultMs > 0 && status < 400 && isHeuristicallyCacheable(status)) {
     return { lifetimeMs: policy.lifetimeDefaultMs, source: 'default' };
   }
@@ -173,6 +175,12 @@ function expiresLifetimeMs(facts: FreshnessFacts): number {
   return Math.max(0, expires - dateValueMs(facts.fields, facts.responseTimeMs));
 }
 
+/** Pragma is not specified for responses (RFC 9111 §5.4), but whoever sends it wants no guess. */
+function forbidsGuess(fields: FieldSection): boolean {
+  const pragma = fields.combined('pragma');
+  return pragma !== undefined && hasNoCache(pragma);
+}
+
 /** RFC 9111 §4.2.2. */
 function heuristicLifetime(
   facts: FreshnessFacts,
@@ -181,13 +189,12 @@ function heuristicLifetime(
 ): Lifetime {
   const { fields, status, responseTimeMs } = facts;
   if (!isHeuristicallyCacheable(status) && !directives.public) return NO_LIFETIME;
-  // Not specified for responses (RFC 9111 §5.4), but whoever sends it does not want a guess.
-  if (fields.combined('pragma')?.toLowerCase().includes('no-cache')) return NO_LIFETIME;
   const text = fields.first('last-modified');
   if (text === undefined) return NO_LIFETIME;
   const lastModified = parseHttpDate(text, responseTimeMs);
   if (lastModified === undefined) return NO_LIFETIME;
-  const unchangedMs = dateValueMs(fields, responseTimeMs) - lastModified;
+  // A Date of the future tells nothing of how long there was no change.
+  const unchangedMs = Math.min(dateValueMs(fields, responseTimeMs), responseTimeMs) - lastModified;
   if (unchangedMs <= 0) return NO_LIFETIME;
   const guess = unchangedMs * policy.heuristicFraction;
   const bounded = Math.max(guess, policy.heuristicLifetimeMinMs);

@@ -82,13 +82,16 @@ export function decideStoring(
   if (!isMethodStorable(request, response)) return 'method';
   const refused = refuseByControl(requestDirectives, response.status, directives, policy);
   if (refused !== null) return refused;
-  // RFC 9111 §3.5.
-  const shared = directives.public || directives.mustRevalidate || directives.sMaxage !== ABSENT;
-  if (request.fields.has('authorization') && !shared) return 'authorization';
+  if (request.fields.has('authorization') && !isForAll(directives)) return 'authorization';
   if (varyNames(response.fields) === null) return 'vary-any';
   if (!isSetCookieStorable(response, policy)) return 'set-cookie';
   if (!isPartialStorable(request, response, policy)) return 'partial-not-combinable';
   return isWorthStoring(response) ? 'store' : 'no-lifetime';
+}
+
+/** RFC 9111 §3.5: what is stored although the request had Authorization. */
+function isForAll({ public: isPublic, mustRevalidate, sMaxage, isMalformed }: ResponseDirectives) {
+  return !isMalformed && (isPublic || mustRevalidate || sMaxage !== ABSENT);
 }
 
 function refuseByControl(
@@ -100,12 +103,10 @@ function refuseByControl(
   // RFC 9111 §5.2.1.5.
   if (requestDirectives.noStore && policy.honourRequestDirectives) return 'request-no-store';
   if (status < 200 || status === 304 || status === 416) return 'status';
-  if (directives.mustUnderstand) {
-    // RFC 9111 §5.2.2.3: whoever understands the status ignores the no-store beside it.
-    if (!UNDERSTOOD.has(status)) return 'status-not-understood';
-  } else if (directives.noStore) {
-    return 'no-store';
-  }
+  if (directives.mustUnderstand && !UNDERSTOOD.has(status)) return 'status-not-understood';
+  // RFC 9111 §5.2.2.3: whoever understands the status ignores the no-store beside it.
+  const isOverruled = directives.mustUnderstand && !directives.isMalformed;
+  if (directives.noStore && !isOverruled) return 'no-store';
   return directives.private ? 'private' : null;
 }
 
@@ -126,14 +127,14 @@ function isMethodStorable(request: RequestHead, response: StoredResponse): boole
 function isSetCookieStorable(response: StoredResponse, policy: CachePolicy): boolean {
   if (!response.fields.has('set-cookie') && !response.fields.has('set-cookie2')) return true;
   const { directives, source } = response.freshness;
-  const shared = directives.public || directives.sMaxage !== ABSENT;
+  const shared = !directives.isMalformed && (directives.public || directives.sMaxage !== ABSENT);
   switch (policy.setCookie) {
     case 'never':
       return false;
     case 'public':
       return shared;
     case 'explicit':
-      return shared || source === 'max-age';
+      return shared || (source === 'max-age' && !directives.isMalformed);
     case 'always':
       return true;
   }

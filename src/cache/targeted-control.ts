@@ -1,15 +1,19 @@
 /**
  * Targeted Cache-Control fields (RFC 9213): directives for one class of caches, which replace
  * Cache-Control and Expires for it. Unlike Cache-Control they are Structured Fields (RFC 9651): a
- * Dictionary, and one syntax error makes the whole field void.
+ * Dictionary, and one syntax error makes the whole field void: it permits nothing. What it would
+ * forbid, read by anybody who is less strict, is forbidden all the same.
  */
 import type { FieldSection } from '../http/field-section.ts';
 import {
   ABSENT,
   DELTA_SECONDS_MAX,
+  isDirective,
   NO_RESPONSE_DIRECTIVES,
   parseResponseDirectives,
+  qualifyingFields,
   type ResponseDirectives,
+  restrictedBy,
 } from './cache-control.ts';
 
 /** What the origin says to this cache, and where it says so. */
@@ -29,6 +33,7 @@ export function effectiveControl(
   fields: FieldSection,
   targets: readonly string[],
 ): EffectiveControl {
+  let voided = '';
   for (const name of targets) {
     const value = fields.combined(name);
     if (value === undefined) continue;
@@ -36,11 +41,19 @@ export function effectiveControl(
       name === 'surrogate-control'
         ? parseResponseDirectives(value.replace(/max-age=(\d+)\+\d+/, 'max-age=$1'))
         : parseTargetedControl(value);
-    if (directives !== undefined) return { directives, targetedBy: name };
+    if (directives !== undefined) {
+      return { directives: withVoided(directives, voided), targetedBy: name };
+    }
+    voided += ` ; ${value}`;
   }
   const value = fields.combined('cache-control');
-  if (value === undefined) return NOTHING;
-  return { directives: parseResponseDirectives(value), targetedBy: '' };
+  if (value === undefined && voided === '') return NOTHING;
+  const directives = value === undefined ? NO_RESPONSE_DIRECTIVES : parseResponseDirectives(value);
+  return { directives: withVoided(directives, voided), targetedBy: '' };
+}
+
+function withVoided(directives: ResponseDirectives, voided: string): ResponseDirectives {
+  return voided === '' ? directives : restrictedBy(directives, voided);
 }
 
 type Bare = number | string | boolean | null;
@@ -52,17 +65,17 @@ const DELTAS = ['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error
  * no integer: guessing what such a field wanted could store what Cache-Control forbids.
  */
 export function parseTargetedControl(value: string): ResponseDirectives | undefined {
-  const members = parseDictionary(value);
-  if (members === undefined || members.size === 0) return undefined;
+  const dictionary = parseDictionary(value);
+  if (dictionary === undefined || dictionary.members.size === 0) return undefined;
+  const { members, aside } = dictionary;
   for (const name of DELTAS) {
     const argument = members.get(name);
     if (argument !== undefined && !Number.isInteger(argument)) return undefined;
   }
   const flag = (name: string): boolean => (members.get(name) ?? false) !== false;
-  const names = (name: string): string[] => {
+  const names = (name: string): readonly string[] => {
     const argument = members.get(name);
-    if (typeof argument !== 'string') return [];
-    return argument.split(',').map((field) => field.trim().toLowerCase());
+    return qualifyingFields(typeof argument === 'string' ? argument : undefined);
   };
   const seconds = (name: (typeof DELTAS)[number]): number => {
     const argument = members.get(name);
@@ -71,7 +84,7 @@ export function parseTargetedControl(value: string): ResponseDirectives | undefi
   };
   const noCacheFields = names('no-cache');
   const privateFields = names('private');
-  return {
+  const directives = {
     maxAge: seconds('max-age'),
     sMaxage: seconds('s-maxage'),
     staleWhileRevalidate: seconds('stale-while-revalidate'),
@@ -87,7 +100,9 @@ export function parseTargetedControl(value: string): ResponseDirectives | undefi
     mustUnderstand: flag('must-understand'),
     noTransform: flag('no-transform'),
     immutable: flag('immutable'),
+    isMalformed: false,
   };
+  return aside === '' ? directives : restrictedBy(directives, aside);
 }
 
 const KEY = /[a-z*][a-z0-9_\-.*]*/y;
@@ -103,8 +118,8 @@ const SPACES = / */y;
  * RFC 9651 §4.2.2, as far as directives need values: inner lists and byte sequences are checked and
  * kept as null. Undefined on any error.
  */
-function parseDictionary(text: string): Map<string, Bare> | undefined {
-  const scanner = { text, at: 0 };
+function parseDictionary(text: string): Dictionary | undefined {
+  const scanner = { text, at: 0, aside: '' };
   const members = new Map<string, Bare>();
   take(scanner, SPACES);
   while (scanner.at < text.length) {
@@ -117,20 +132,33 @@ function parseDictionary(text: string): Map<string, Bare> | undefined {
     }
     if (value === undefined || !skipParameters(scanner)) return undefined;
     // RFC 9651 §4.2.2: of members with one key the last counts.
+    if ((members.get(key) ?? false) !== false) scanner.aside += ` ${key}`;
+    if (!isDirective(key)) scanner.aside += ` ${key}`;
     members.set(key, value);
     take(scanner, SPACE_AND_TAB);
-    if (scanner.at === text.length) return members;
+    if (scanner.at === text.length) return { members, aside: scanner.aside };
     if (text[scanner.at] !== ',') return undefined;
     scanner.at++;
     take(scanner, SPACE_AND_TAB);
     if (scanner.at === text.length) return undefined;
   }
-  return members;
+  return { members, aside: scanner.aside };
+}
+
+interface Dictionary {
+  readonly members: ReadonlyMap<string, Bare>;
+  /**
+   * Names of parameters, of members that others have taken the place of, and such as are none of a
+   * directive (`no-store.`): what they forbid is forbidden, for it is a directive behind the wrong
+   * delimiter, or one of two that disagree.
+   */
+  readonly aside: string;
 }
 
 interface Scanner {
   readonly text: string;
   at: number;
+  aside: string;
 }
 
 function take(scanner: Scanner, pattern: RegExp): string | undefined {
@@ -173,7 +201,9 @@ function skipParameters(scanner: Scanner): boolean {
   while (scanner.text[scanner.at] === ';') {
     scanner.at++;
     take(scanner, SPACES);
-    if (take(scanner, KEY) === undefined) return false;
+    const key = take(scanner, KEY);
+    if (key === undefined) return false;
+    scanner.aside += ` ${key}`;
     if (scanner.text[scanner.at] !== '=') continue;
     scanner.at++;
     if (parseBareItem(scanner) === undefined) return false;

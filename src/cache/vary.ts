@@ -16,16 +16,23 @@ export const NO_VARY: VaryFields = Object.freeze([]);
 /** Field names that one Vary may list: more than this is treated as `*`. */
 export const VARY_NAMES_MAX = 32;
 
-/** The names in Vary, lower-case and sorted; null for `*`, which no later request matches. */
+/** A field name (RFC 9110 §5.1), but for `*`, which is no part of any that is in use. */
+const FIELD_NAME = /^[a-z0-9!#$%&'+.^_`|~-]+$/;
+
+/**
+ * The names in Vary, lower-case and sorted; null for `*`, which no later request matches. What is no
+ * name (`accept-encoding; user-agent`) is read so, too: nobody knows what the origin has looked at.
+ */
 export function varyNames(fields: FieldSection): readonly string[] | null {
   const value = fields.combined('vary');
   if (value === undefined) return [];
   const names = new Set<string>();
   for (const member of value.split(',')) {
     const name = member.trim().toLowerCase();
+    if (name === '') continue;
     // RFC 9110 §12.5.5: `*` anywhere in the list makes the whole of it so.
-    if (name === '*') return null;
-    if (name !== '') names.add(name);
+    if (!FIELD_NAME.test(name)) return null;
+    names.add(name);
   }
   if (names.size > VARY_NAMES_MAX) return null;
   return [...names].sort();
