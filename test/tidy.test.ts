@@ -213,6 +213,21 @@ const samples: Record<keyof typeof rules, { bad: Sample[]; good: Sample[] }> = {
       ['src/http/a.ts', 'const n = Number(text); // not parseInt('],
     ],
   },
+  ownedPromises: {
+    bad: [
+      ['src/cache/a.ts', 'void this.#index.put(x);'],
+      ['src/cli/a.ts', "socket.on('data', () => void answer());"],
+      ['src/cli/a.ts', 'setTimeout(async () => {}, 1);'],
+      ['src/cli/a.ts', "process.on('exit', async () => {});"],
+      ['src/cli/a.ts', 'list.forEach(async (one) => {});'],
+      ['src/supervisor/a.ts', 'setInterval(look, 1000);'],
+    ],
+    good: [
+      ['src/cache/a.ts', 'function f(): void {}\nconst g = (): void => {};\ntype F = () => void;'],
+      ['src/cli/a.ts', 'owned(answer(), onFault);\nconst x = await all.map(async (one) => one);'],
+      ['src/cli/a.ts', 'setInterval(look, 1000);'],
+    ],
+  },
   needsOpenssl: {
     bad: [['test/a.test.ts', "import { Authority } from './support/authority.ts';"]],
     good: [

@@ -33,7 +33,8 @@ const server = createServer((request, response) => {
     case '/cached':
       return text(response, 'text/plain', 'max-age=60', `Made at ${new Date().toISOString()}\n`);
     case '/slow':
-      return void setTimeout(text, SLOW_MS, response, 'text/plain', 'no-store', 'At last.\n');
+      setTimeout(text, SLOW_MS, response, 'text/plain', 'no-store', 'At last.\n');
+      return;
     case '/echo':
       return echo(request, response);
     case '/big':

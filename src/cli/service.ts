@@ -1,6 +1,8 @@
 /** What `run` and `demo` have in common: from a command line to a serving supervisor, to its end. */
+
 import { closeSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
+import { endProcess, owned, shownElsewhere } from '../base/owned.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import { type Configuration, loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
@@ -77,6 +79,7 @@ export async function startService(
     if (!supervisor.isStopping) throw error;
   }
   if (supervisor.isStopping) return { options, supervisor, serves: false, ended };
+  supervisor.outliveFaults();
   tellPredecessor();
   flushCompileCache();
   return { options, supervisor, serves: true, ended };
@@ -152,7 +155,10 @@ function endOnSignal(supervisor: Supervisor, log: ErrorLog): Promise<number> {
       },
     );
     // The last lines are the ones that are looked for.
-    void stopped.then((code) => log.close().then(() => resolve(code)));
+    owned(
+      stopped.then((code) => log.close().then(() => resolve(code))),
+      endProcess,
+    );
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
@@ -165,7 +171,8 @@ function endOnSignal(supervisor: Supervisor, log: ErrorLog): Promise<number> {
     });
   }
   process.on('SIGHUP', () => supervisor.reload());
-  process.on('SIGUSR2', () => void supervisor.upgrade()?.catch(() => {}));
+  // What comes of it is reported.
+  process.on('SIGUSR2', () => owned(supervisor.upgrade() ?? undefined, shownElsewhere));
   process.on('SIGUSR1', () => supervisor.reopenLogs());
   endWithLauncher(end);
   return promise;

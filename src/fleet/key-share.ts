@@ -5,6 +5,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { type OnFault, owned, repeated } from '../base/owned.ts';
 import { TICKET_KEY_BYTES } from '../native/ticket-keys.ts';
 import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
 import {
@@ -58,32 +59,34 @@ export interface KeyShareInput {
   onKeys(keys: readonly Buffer[]): void;
   readonly metrics: Pick<TicketMetrics, 'fleetConnected'>;
   report(message: string): void;
+  /** Has what fails inside of sluice; the next look comes. */
+  readonly onFault: OnFault;
 }
 
 export class KeyShare implements Disposable {
   readonly #input: KeyShareInput;
   readonly #link: FleetLink;
   readonly #name = randomUUID();
-  readonly #timer: NodeJS.Timeout;
+  readonly #rounds: Disposable;
   #state: KeyState | null = null;
   #shown = '';
   #isLooking = false;
 
   constructor(input: KeyShareInput) {
     this.#input = input;
-    const { metrics, report, options } = input;
+    const { metrics, report, options, onFault } = input;
     this.#link = new FleetLink({
       url: options.url,
       onUp: () => {
         metrics.fleetConnected('keys', true);
-        void this.#look();
+        owned(this.#look(), onFault);
       },
       onDown: () => metrics.fleetConnected('keys', false),
       // What there is to say of the connection is said by those who ask about ClientHellos.
       report: () => {},
+      onFault,
     });
-    this.#timer = setInterval(() => void this.#look(), SHARED_KEYS_POLL_MS);
-    this.#timer.unref();
+    this.#rounds = repeated(SHARED_KEYS_POLL_MS, () => this.#look(), onFault);
     report(`fleet: ticket keys are shared through ${URL.parse(options.url)?.host}`);
   }
 
@@ -135,7 +138,7 @@ export class KeyShare implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    this.#rounds[Symbol.dispose]();
     this.#link[Symbol.dispose]();
   }
 }

@@ -3,6 +3,7 @@
  * without it commands fail at once.
  */
 import type { Redis } from 'ioredis';
+import { type OnFault, owned } from '../base/owned.ts';
 
 /** Milliseconds between two tries to connect, at most. */
 const RECONNECT_MS_MAX = 1_000;
@@ -18,6 +19,8 @@ export interface LinkInput {
   onDown(): void;
   /** One line for the operator, without the password. */
   report(message: string): void;
+  /** Has what fails inside of sluice; the connection is tried again. */
+  readonly onFault: OnFault;
 }
 
 export class FleetLink implements Disposable {
@@ -31,12 +34,20 @@ export class FleetLink implements Disposable {
 
   constructor(input: LinkInput) {
     this.#input = input;
-    void this.#open();
+    this.#openSoon();
   }
 
   /** Where it leads, for people: no name, no password. */
   get #place(): string {
     return URL.parse(this.#input.url)?.host ?? '';
+  }
+
+  /** What keeps it from being opened is ours; it is tried again like a server that is away. */
+  #openSoon(): void {
+    owned(this.#open(), (error) => {
+      this.#input.onFault(error);
+      setTimeout(() => this.#isClosed || this.#openSoon(), RECONNECT_MS_MAX).unref();
+    });
   }
 
   async #open(): Promise<void> {
@@ -53,7 +64,7 @@ export class FleetLink implements Disposable {
         Math.min(RECONNECT_MS_MIN * 2 ** Math.min(tries, 8), RECONNECT_MS_MAX),
     });
     this.#redis = redis;
-    redis.on('ready', () => void this.#greet(redis));
+    redis.on('ready', () => owned(this.#greet(redis), this.#input.onFault));
     redis.on('close', () => this.#fallDown('the connection has ended'));
     redis.on('error', (error: Error) => this.#tellFault(error));
   }

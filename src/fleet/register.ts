@@ -2,6 +2,7 @@
  * Asks the fleet about ClientHellos, within a time limit. Whatever happens to Redis, there is an
  * answer, and in doubt it is one that lets the handshake go on in 1-RTT.
  */
+import { type OnFault, owned } from '../base/owned.ts';
 import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
 import type { FleetRegister, FleetStrike } from '../tls/fleet.ts';
 import { FleetLink } from './link.ts';
@@ -18,6 +19,8 @@ export interface RegisterInput {
   readonly options: FleetOptions;
   readonly metrics: Pick<TicketMetrics, 'fleetAnswered' | 'fleetConnected'>;
   report(message: string): void;
+  /** Has what fails inside of sluice. */
+  readonly onFault: OnFault;
 }
 
 export class RedisRegister implements FleetRegister, Disposable {
@@ -29,15 +32,16 @@ export class RedisRegister implements FleetRegister, Disposable {
 
   constructor(input: RegisterInput) {
     this.#input = input;
-    const { metrics, report } = input;
+    const { metrics, report, onFault } = input;
     this.#link = new FleetLink({
       url: input.options.url,
       onUp: () => {
         metrics.fleetConnected('register', true);
-        void this.#begin();
+        owned(this.#begin(), onFault);
       },
       onDown: () => metrics.fleetConnected('register', false),
       report: (message) => report(message),
+      onFault,
     });
   }
 
@@ -62,7 +66,7 @@ export class RedisRegister implements FleetRegister, Disposable {
     strike(redis, runId, clientRandom).then(
       (reply) => {
         this.#questions--;
-        if (reply.isLost) void this.#begin();
+        if (reply.isLost) owned(this.#begin(), this.#input.onFault);
         finish(reply.strike);
       },
       () => {

@@ -3,7 +3,13 @@ import type { PurgeSelector } from '../cache/contract.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
 import type { PurgeWish } from '../worker/contract.ts';
 import type { AdminSources } from './admin.ts';
-import { type AdminAnswer, type AdminRoute, failure, success } from './admin-routes.ts';
+import {
+  type AdminAnswer,
+  type AdminRequest,
+  type AdminRoute,
+  failure,
+  success,
+} from './admin-routes.ts';
 import { keyOfUrl } from './cache-control.ts';
 
 /** Stored responses in one answer. */
@@ -28,6 +34,7 @@ export function cacheRoutes(sources: CacheSources): AdminRoute[] {
     {
       path: '/cache/purge',
       summary: 'removes a URL, a prefix, a host, a tag or all',
+      keys: [...KINDS, 'soft'],
       post: ({ body }) => purge(body, sources),
     },
   ];
@@ -89,7 +96,7 @@ async function list(query: URLSearchParams, { cache }: CacheSources): Promise<Ad
   return page === null ? failure(503, 'no worker answered') : success(page);
 }
 
-async function purge(body: unknown, { cache }: CacheSources): Promise<AdminAnswer> {
+async function purge(body: AdminRequest['body'], { cache }: CacheSources): Promise<AdminAnswer> {
   const wish = parsePurge(body);
   if (typeof wish === 'string') return failure(400, wish);
   const count = await cache.purge(wish, 'the admin endpoint');
@@ -101,9 +108,8 @@ async function purge(body: unknown, { cache }: CacheSources): Promise<AdminAnswe
 const KINDS = ['url', 'prefix', 'host', 'tag', 'all'] as const;
 
 /** What is wrong with it, or the wish. */
-export function parsePurge(value: unknown): PurgeWish | string {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not an object';
-  const { soft = false, ...rest } = value as Record<string, unknown>;
+function parsePurge(body: AdminRequest['body']): PurgeWish | string {
+  const { soft = false, ...rest } = body;
   if (typeof soft !== 'boolean') return 'soft is true or false';
   const names = Object.keys(rest);
   const kind = KINDS.find((known) => known === names[0]);

@@ -10,9 +10,10 @@ export function reloadRoutes(reload: Reload): AdminRoute[] {
     {
       path: '/reload',
       summary: 'GET: the last reload or the one under way; POST {"trialMs": 5000}: begins one',
+      keys: ['trialMs'],
       get: () => success({ reload: reload.status }),
       post({ body }) {
-        const { trialMs = TRIAL_MS_DEFAULT } = body as { trialMs?: unknown };
+        const { trialMs = TRIAL_MS_DEFAULT } = body;
         if (typeof trialMs !== 'number' || !(trialMs >= 0 && trialMs <= TRIAL_MS_MAX)) {
           return failure(400, `trialMs is a number of milliseconds, at most ${TRIAL_MS_MAX}`);
         }

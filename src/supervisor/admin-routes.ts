@@ -11,11 +11,15 @@ import type { Report } from '../telemetry/log-event.ts';
 /** Whatever is asked for is small; a larger request is a mistake. */
 const BODY_BYTES_MAX = 65_536;
 
-export interface AdminRequest {
+/** Where a request goes, without its query. */
+export interface AdminTarget {
   readonly path: string;
   readonly query: URLSearchParams;
-  /** The JSON of a POST; undefined for GET. */
-  readonly body: unknown;
+}
+
+export interface AdminRequest extends AdminTarget {
+  /** The JSON object of a POST, with keys of the route only; empty for GET. */
+  readonly body: Readonly<Record<string, unknown>>;
 }
 
 export interface AdminAnswer {
@@ -34,6 +38,8 @@ export interface AdminRoute {
   readonly get?: AdminHandler;
   /** Changes something: it is written to the operator's log. */
   readonly post?: AdminHandler;
+  /** Keys that the JSON object of a POST may have; none without it. */
+  readonly keys?: readonly string[];
 }
 
 /** `{"error": WORDS}` with a status of 400 or above. */
@@ -50,15 +56,32 @@ export interface RoutedAnswer extends AdminAnswer {
   readonly allow?: string;
 }
 
-/** Answers a request for one of the routes; null when none has its path. Never rejects. */
+/** RFC 9112 §3.2.1: a path and a query; of visible characters, some more than RFC 3986 has. */
+const ORIGIN_FORM = /^(\/[!-"$->@-~]*)(?:\?([!-"$-~]*))?$/;
+
+/** RFC 9112 §3.2.2, for the hosts that the endpoint answers to. */
+const ABSOLUTE_FORM = /^http:\/\/(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?(?=[/?]|$)/i;
+
+/** Null for what is no request target, or another server's. */
+export function adminTarget(text: string): AdminTarget | null {
+  const rest = text.replace(ABSOLUTE_FORM, '');
+  const match = ORIGIN_FORM.exec(rest.startsWith('/') || rest === text ? rest : `/${rest}`);
+  if (match === null) return null;
+  return { path: match[1]!, query: new URLSearchParams(match[2] ?? '') };
+}
+
+/**
+ * Answers a request for one of the routes; null when none has its path. Rejects with what a handler
+ * throws.
+ */
 export async function answerRoute(
   routes: readonly AdminRoute[],
+  target: AdminTarget,
   request: IncomingMessage,
   report: Report,
 ): Promise<RoutedAnswer | null> {
-  const url = new URL(request.url ?? '/', 'http://admin');
   const route = routes.find(({ path }) =>
-    path.endsWith('/') ? url.pathname.startsWith(path) : url.pathname === path,
+    path.endsWith('/') ? target.path.startsWith(path) : target.path === path,
   );
   if (route === undefined) return null;
   const method = request.method === 'HEAD' ? 'GET' : request.method;
@@ -66,23 +89,18 @@ export async function answerRoute(
   if (handler === undefined)
     return { ...failure(405, `only ${allowed(route)}`), allow: allowed(route) };
   try {
-    const body = method === 'POST' ? await readJson(request) : undefined;
-    const asked = { path: url.pathname, query: url.searchParams, body };
-    const answer = await handler(asked);
+    const body = method === 'POST' ? await readObject(request, route.keys ?? []) : {};
+    const answer = await handler({ ...target, body });
     if (method === 'POST') {
-      report(`admin: POST ${url.pathname}${url.search}: ${answer.status}`, {
+      report(`admin: POST ${target.path}: ${answer.status}`, {
         event: 'admin-write',
-        fields: { path: url.pathname, status: answer.status },
+        fields: { path: target.path, status: answer.status },
       });
     }
     return answer;
   } catch (error) {
     if (error instanceof Refusal) return failure(error.status, error.message);
-    report(`admin: ${method} ${url.pathname} failed: ${(error as Error).stack}`, {
-      level: 'error',
-      event: 'admin-failed',
-    });
-    return failure(500, 'it failed inside of sluice; see its log');
+    throw error;
   }
 }
 
@@ -100,7 +118,24 @@ class Refusal extends Error {
   }
 }
 
-/** An empty body is an empty object: many commands need no word more. */
+/**
+ * An empty body is an empty object: many commands need no word more. What is no object, or has keys
+ * that nobody would read, is refused here for all routes.
+ */
+async function readObject(
+  request: IncomingMessage,
+  keys: readonly string[],
+): Promise<AdminRequest['body']> {
+  const value = await readJson(request);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Refusal(400, 'the body is not a JSON object');
+  }
+  const unknown = Object.keys(value).find((key) => !keys.includes(key));
+  if (unknown === undefined) return value as AdminRequest['body'];
+  const known = keys.length === 0 ? 'no key' : keys.join(', ');
+  throw new Refusal(400, `unknown key ${JSON.stringify(unknown.slice(0, 64))}; there is ${known}`);
+}
+
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const { origin, 'content-type': type = '' } = request.headers;
   if (origin !== undefined) throw new Refusal(403, 'requests of web pages are refused');

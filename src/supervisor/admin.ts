@@ -6,15 +6,16 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { SluiceError } from '../base/errors.ts';
+import { type OnFault, owned, shownElsewhere } from '../base/owned.ts';
 import type { Endpoint, SluiceOptions } from '../config/options.ts';
 import { listeningEndpoint, openListeningSocket } from '../native/sockets.ts';
 import { prometheusContentType, prometheusText, statsObject } from '../telemetry/exposition.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { cacheRoutes } from './admin-cache.ts';
-import { type AdminRoute, answerRoute } from './admin-routes.ts';
+import { type AdminRoute, adminTarget, answerRoute } from './admin-routes.ts';
 import type { CacheControl } from './cache-control.ts';
 import { dashboardPage, dashboardPolicy } from './dashboard-page.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
@@ -24,6 +25,8 @@ import type { PassableListener } from './upgrade.ts';
 
 /** Of a request's head and content; commands send both at once. */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** Between the end of a server that nobody has ended and the next. Milliseconds. */
+const RESTART_MS = 1_000;
 
 export interface AdminSources {
   status(): SupervisorStatus;
@@ -36,6 +39,8 @@ export interface AdminSources {
   readonly token: string;
   /** One line for the operator, for everything that was changed. */
   readonly report: Report;
+  /** Has what fails inside of sluice: the request is answered with status 500. */
+  readonly onFault: OnFault;
 }
 
 export type CacheOptions = Pick<
@@ -57,23 +62,64 @@ export async function startAdminServer(
   inherited: InheritedSockets,
   sources: AdminSources,
 ): Promise<AdminServer> {
-  const routes = [...cacheRoutes(sources), ...sources.routes];
-  const server = createServer((request, response) => {
-    void answer(request, response, routes, sources);
-  });
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
   const listener = openAdminListener(wanted, inherited);
-  server.listen({ fd: listener.fds[0]! });
-  await once(server, 'listening');
-  server.unref();
+  let server = await listeningServer(listener.fds[0]!, sources);
+  let isClosed = false;
+  const restart = async () => {
+    server = await listeningServer(openListeningSocket(listener.endpoint), sources);
+    watch();
+  };
+  // Nobody but us closes it: a server that ends by itself is started again.
+  const watch = () => {
+    server.once('close', () => {
+      if (isClosed) return;
+      sources.onFault(new Error('the admin server has ended'));
+      setTimeout(() => owned(restart(), sources.onFault), RESTART_MS).unref();
+    });
+  };
+  watch();
   return {
     endpoint: listener.endpoint,
     listener,
     close() {
+      isClosed = true;
       server.close();
       server.closeAllConnections();
     },
   };
+}
+
+async function listeningServer(fd: number, sources: AdminSources): Promise<Server> {
+  const routes = [...cacheRoutes(sources), ...sources.routes];
+  const server = createServer((request, response) => {
+    owned(answer(request, response, routes, sources), (error) => {
+      sources.onFault(error);
+      refuse(response);
+    });
+  });
+  // Without these, Node would close the connection without a word.
+  server.on('connect', (_request, socket) => {
+    socket.on('error', shownElsewhere);
+    socket.end(`HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\nConnection: close\r\n\r\n`);
+  });
+  server.on('error', sources.onFault);
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.listen({ fd });
+  await once(server, 'listening');
+  server.unref();
+  return server;
+}
+
+/** For a request whose answer has failed inside of sluice. */
+function refuse(response: ServerResponse): void {
+  if (response.headersSent) response.destroy();
+  else
+    send(
+      response,
+      500,
+      'application/json',
+      '{"error":"it failed inside of sluice; see its log"}\n',
+    );
 }
 
 function openAdminListener(wanted: Endpoint, inherited: InheritedSockets): PassableListener {
@@ -101,20 +147,25 @@ async function answer(
     send(response, 403, 'text/plain', 'The admin endpoint answers to localhost only.\n');
     return;
   }
-  if (request.url === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
+  const target = adminTarget(request.url ?? '');
+  if (target === null) {
+    send(response, 400, 'application/json', '{"error":"not a request target"}\n');
+    return;
+  }
+  if (target.path === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
     // It holds nothing: its script asks for all that it shows.
     response.setHeader('Content-Security-Policy', dashboardPolicy);
     response.setHeader('Referrer-Policy', 'no-referrer');
     send(response, 200, 'text/html; charset=utf-8', dashboardPage);
     return;
   }
-  if (!isAuthorized(request, sources.token)) {
+  if (!isAuthorized(request, target.path, sources.token)) {
     response.setHeader('WWW-Authenticate', 'Bearer');
     const body = { error: 'the token of --admin-token-file is missing or wrong' };
     send(response, 401, 'application/json', `${JSON.stringify(body)}\n`);
     return;
   }
-  const routed = await answerRoute(routes, request, sources.report);
+  const routed = await answerRoute(routes, target, request, sources.report);
   if (routed !== null) {
     if (routed.allow !== undefined) response.setHeader('Allow', routed.allow);
     send(response, routed.status, 'application/json', `${JSON.stringify(routed.body)}\n`);
@@ -122,16 +173,16 @@ async function answer(
     response.setHeader('Allow', 'GET, HEAD');
     send(response, 405, 'text/plain', 'Only GET and HEAD.\n');
   } else {
-    answerPath(request.url?.split('?')[0] ?? '/', response, routes, sources);
+    answerPath(target.path, response, routes, sources);
   }
 }
 
 /** Load balancers and Prometheus need no secret; whoever reaches a UNIX socket was let there. */
 const OPEN_PATHS = ['/healthz', '/metrics'];
 
-function isAuthorized(request: IncomingMessage, token: string): boolean {
+function isAuthorized(request: IncomingMessage, path: string, token: string): boolean {
   const isTcp = request.socket.remoteAddress !== undefined;
-  if (token === '' || !isTcp || OPEN_PATHS.includes(request.url ?? '')) return true;
+  if (token === '' || !isTcp || OPEN_PATHS.includes(path)) return true;
   const digest = (text: string) => createHash('sha256').update(text).digest();
   // Compared as digests: lengths and common beginnings take the same time.
   const given = request.headers.authorization ?? '';

@@ -1,4 +1,5 @@
 // Needs openssl: it makes the certificates.
+
 import assert from 'node:assert/strict';
 import { copyFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,6 +9,7 @@ import { describe, test } from 'node:test';
 import { Authority, type Issued } from '../../test/support/authority.ts';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
 import { until } from '../../test/support/waiting.ts';
+import { endProcess } from '../base/owned.ts';
 import type { HostOptions } from '../config/options.ts';
 import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
@@ -50,6 +52,7 @@ class Keeping {
       clientIdentityFields: defaultClientIdentityFields,
     }));
     this.keeper = new CertificateKeeper({
+      onFault: endProcess,
       hosts: () => this.hosts,
       replace: (index, certificates) => {
         const host = this.hosts[index]!;

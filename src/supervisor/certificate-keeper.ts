@@ -7,6 +7,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../base/errors.ts';
+import { type OnFault, owned, repeated } from '../base/owned.ts';
 import type { CertificateFiles, HostOptions } from '../config/options.ts';
 import type { CertificateFacts, CertificateMetrics } from '../telemetry/certificate-metrics.ts';
 import type { Report } from '../telemetry/log-event.ts';
@@ -26,13 +27,15 @@ export interface KeeperInput {
   readonly metrics: Pick<CertificateMetrics, 'inUse' | 'reloaded' | 'ocspFetched'>;
   readonly wallMs: () => number;
   readonly report: Report;
+  /** Has what fails inside of sluice; the next look comes. */
+  readonly onFault: OnFault;
 }
 
 export class CertificateKeeper implements Disposable {
   readonly #input: KeeperInput;
   readonly #files = new FileWatch();
   readonly #stapler: Stapler;
-  #timer: NodeJS.Timeout | null = null;
+  #rounds: Disposable | null = null;
   #isClosed = false;
 
   constructor(input: KeeperInput) {
@@ -41,12 +44,15 @@ export class CertificateKeeper implements Disposable {
       wallMs: input.wallMs,
       onFetched: (outcome) => input.metrics.ocspFetched(outcome),
       report: input.report,
+      onFault: input.onFault,
     });
   }
 
   /** Looks at once, and again and again. */
   start(): void {
-    void this.#round();
+    const { onFault } = this.#input;
+    owned(this.look(), onFault);
+    this.#rounds = repeated(CERTIFICATE_POLL_MS, () => this.look(), onFault);
   }
 
   /** Which certificates are served with from the start. */
@@ -63,20 +69,6 @@ export class CertificateKeeper implements Disposable {
         });
       }
     }
-  }
-
-  async #round(): Promise<void> {
-    try {
-      await this.look();
-    } catch (error) {
-      this.#input.report(`certificates cannot be looked at: ${(error as Error).stack}`, {
-        level: 'error',
-        event: 'certificate-check-failed',
-      });
-    }
-    if (this.#isClosed) return;
-    this.#timer = setTimeout(() => void this.#round(), CERTIFICATE_POLL_MS);
-    this.#timer.unref();
   }
 
   /** One look at everything. */
@@ -167,7 +159,7 @@ export class CertificateKeeper implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isClosed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#rounds?.[Symbol.dispose]();
   }
 }
 

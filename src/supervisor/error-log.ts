@@ -2,7 +2,9 @@
  * The error log: what sluice and its workers report, written as lines and kept for the admin
  * endpoint. Levels can be changed while it runs, for a time or until the end.
  */
+
 import { UsageError } from '../base/errors.ts';
+import { owned, shownElsewhere } from '../base/owned.ts';
 import { DroppedLines, droppedDetail } from '../telemetry/dropped-lines.ts';
 import { FloodGate } from '../telemetry/flood-gate.ts';
 import { LineLog } from '../telemetry/line-log.ts';
@@ -105,7 +107,7 @@ export class ErrorLog {
     if (options.target !== this.#options.target) {
       const isFile = options.target.startsWith('/');
       const file = !isFile ? null : this.#openFile(options.target);
-      void this.#file?.close();
+      owned(this.#file?.close(), shownElsewhere);
       this.#file = file;
     }
     this.#options = options;

@@ -24,6 +24,7 @@ import { LastGood } from './last-good.ts';
 import { LocalFlights, type LostFlights } from './local-flights.ts';
 import { killedForMemory, memoryKills } from './memory-kills.ts';
 import { stackOfCore, stackOfProcess } from './native-stack.ts';
+import type { Parts } from './parts.ts';
 import { RefusedHellos } from './refused-hellos.ts';
 import { triageRoutes } from './triage-routes.ts';
 import { Watchdog, type Watched } from './watchdog.ts';
@@ -55,6 +56,7 @@ export interface FaultDeskInput {
   /** The file that options were read from, as written; undefined for options of nobody's file. */
   textOf(options: SluiceOptions): string | undefined;
   readonly report: Report;
+  readonly parts: Parts;
 }
 
 export interface WorkerEnd extends WorkerExit {
@@ -70,7 +72,7 @@ export class FaultDesk {
   readonly #lastGood: LastGood;
   #refusedNow: readonly string[] = [];
   readonly #watchdog: Watchdog | null;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers: Disposable[] = [];
   /** By worker, what was off in it when it began to serve by its options. */
   readonly #without = new Map<number, readonly string[]>();
   #local: LocalFlights | null = null;
@@ -190,7 +192,7 @@ export class FaultDesk {
   /** The end is in order: nothing of what follows is a fault. */
   close(): void {
     this.#isClosed = true;
-    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    for (const timer of this.#timers.splice(0)) timer[Symbol.dispose]();
   }
 
   /** The worker of this process has ended in order: there is nothing to find. */
@@ -204,9 +206,7 @@ export class FaultDesk {
   }
 
   #every(intervalMs: number, body: () => void): void {
-    const timer = setInterval(body, intervalMs);
-    timer.unref();
-    this.#timers.push(timer);
+    this.#timers.push(this.#input.parts.every('faults', intervalMs, body));
   }
 
   #makeDirectory(directory: string): void {
@@ -234,7 +234,7 @@ export class FaultDesk {
       watched.set(index, { heartbeat: header[FlightHeader.heartbeat]!, pid });
     }
     for (const [index, silentMs] of watchdog.look(watched, performance.now())) {
-      void this.#endHung(workers[index]!, index, silentMs);
+      this.#input.parts.own('faults', this.#endHung(workers[index]!, index, silentMs));
     }
   }
 
@@ -285,14 +285,16 @@ export class FaultDesk {
     // What a fuse may have cured, in a worker that does not know of it yet, is no reason.
     if (this.#fuses.overrides.every((name) => without.includes(name))) this.#refuse(brief);
     // With all the others it takes tens of milliseconds.
-    setImmediate(() => {
+    const whole = () => {
       const capsule = capsuleOfDeath(snapshot, report, facts);
       const file = this.#save(capsule);
       if (file === null || nativeStack !== null || findStack === null) return;
-      void findStack().then((stack) => {
+      const withStack = findStack().then((stack) => {
         if (stack !== null) this.#store.replace(file, { ...capsule, nativeStack: stack });
       });
-    });
+      this.#input.parts.own('faults', withStack);
+    };
+    setImmediate(() => this.#input.parts.run('faults', whole, undefined));
   }
 
   /** Counts what the worker died of, whatever the fuses make of it. */

@@ -6,7 +6,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { DANGER_PREFIX, type FeatureSwitches, featureNamed, isOn } from '../tls/features.ts';
 import type { Capsule } from '../triage/capsule.ts';
-import { type AdminRoute, failure, success } from './admin-routes.ts';
+import { type AdminRequest, type AdminRoute, failure, success } from './admin-routes.ts';
 import { type Fuse, FuseBox, type FuseMemory, type FuseStep, type Suspect } from './fuses.ts';
 
 /** How long a webhook may take to answer. */
@@ -101,8 +101,9 @@ export class FuseDriver {
         path: '/fuses',
         summary:
           'GET: what was switched off, and why; POST {"off": NAME}, {"on": NAME}, {"reset": true}',
+        keys: ['off', 'on', 'reset'],
         get: () => success(this.state()),
-        post: ({ body }) => this.#command(body as Record<string, unknown>),
+        post: ({ body }) => this.#command(body),
       },
     ];
   }
@@ -114,7 +115,7 @@ export class FuseDriver {
     return { enabled, deathsMax, windowMs, fuses: fuses.map(shown), refused, steps: this.#told };
   }
 
-  #command(body: Record<string, unknown>) {
+  #command(body: AdminRequest['body']) {
     const names = Object.keys(body);
     const [action] = names;
     const name = body[action ?? ''];

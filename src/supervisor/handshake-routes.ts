@@ -45,8 +45,9 @@ export function handshakeRoutes(workers: () => readonly AskHandshakes[]): AdminR
     {
       path: '/handshakes/rearm',
       summary: 'Calls an observer again that was cut off: `{"observer": NAME}`.',
+      keys: ['observer'],
       async post({ body }) {
-        const name = (body as { observer?: unknown } | null)?.observer;
+        const name = body.observer;
         if (typeof name !== 'string') return failure(400, 'observer is a string');
         return rearmed(name, await observers({ kind: 'rearm', observer: name }));
       },

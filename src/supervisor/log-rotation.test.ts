@@ -5,6 +5,7 @@ import test from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
 import { until } from '../../test/support/waiting.ts';
+import { endProcess } from '../base/owned.ts';
 import { type LogRotation, plainLog } from '../telemetry/log-options.ts';
 import { LogRotator } from './log-rotation.ts';
 
@@ -17,6 +18,7 @@ function rotator(rotation: Partial<LogRotation>) {
   const state = { nowMs: Date.now(), reopened: 0 };
   const reports: string[] = [];
   const one = new LogRotator({
+    onFault: endProcess,
     logs: () => [{ ...plainLog, target: file, rotate }],
     reopen: () => {
       state.reopened++;

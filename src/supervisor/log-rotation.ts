@@ -18,6 +18,7 @@ import {
 import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { type OnFault, owned, repeated } from '../base/owned.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
 
@@ -34,6 +35,8 @@ export interface LogRotatorInput {
   reopen(): void;
   readonly wallMs: () => number;
   readonly report: Report;
+  /** Has what fails inside of sluice; the next look comes. */
+  readonly onFault: OnFault;
 }
 
 export class LogRotator implements Disposable {
@@ -42,18 +45,18 @@ export class LogRotator implements Disposable {
   readonly #spans = new Map<string, number>();
   /** Files that could not be moved: said once. */
   readonly #faulty = new Set<string>();
-  #timer: NodeJS.Timeout | null = null;
+  #looks: Disposable | null = null;
 
   constructor(input: LogRotatorInput) {
     this.#input = input;
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
+    this.#looks = repeated(LOOK_MS, () => this.look(), this.#input.onFault);
   }
 
   [Symbol.dispose](): void {
-    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#looks?.[Symbol.dispose]();
   }
 
   /** Moves what is due. */
@@ -98,7 +101,7 @@ export class LogRotator implements Disposable {
     }
     renameSync(file, `${file}.1`);
     makeLike(file, stats);
-    if (rotation.gzip && keep > 1) void this.#compress(`${file}.2`);
+    if (rotation.gzip && keep > 1) owned(this.#compress(`${file}.2`), this.#input.onFault);
     return true;
   }
 

@@ -6,7 +6,13 @@ import {
   logSubsystems,
 } from '../telemetry/log-event.ts';
 import { logObject } from '../telemetry/log-lines.ts';
-import { type AdminAnswer, type AdminRoute, failure, success } from './admin-routes.ts';
+import {
+  type AdminAnswer,
+  type AdminRequest,
+  type AdminRoute,
+  failure,
+  success,
+} from './admin-routes.ts';
 import { type ErrorLog, levelNamed, subsystemNamed } from './error-log.ts';
 
 const EVENTS_DEFAULT = 100;
@@ -24,6 +30,7 @@ export function logRoutes(log: ErrorLog): AdminRoute[] {
     {
       path: '/log/levels',
       summary: 'GET: what is reported; POST {"levels": {SUBSYSTEM: LEVEL or null}, "forMs": MS}',
+      keys: ['levels', 'forMs'],
       get: () => success(levelsOf(log)),
       post: ({ body }) => changeLevels(log, body),
     },
@@ -56,10 +63,9 @@ function levelsOf(log: ErrorLog) {
 }
 
 /** All of what is asked for, or nothing. */
-function changeLevels(log: ErrorLog, body: unknown): AdminAnswer {
-  const { levels, forMs = null, ...rest } = body as Record<string, unknown>;
-  const isMap = typeof levels === 'object' && levels !== null && !Array.isArray(levels);
-  if (!isMap || Object.keys(rest).length > 0) {
+function changeLevels(log: ErrorLog, body: AdminRequest['body']): AdminAnswer {
+  const { levels, forMs = null } = body;
+  if (typeof levels !== 'object' || levels === null || Array.isArray(levels)) {
     return failure(400, 'write {"levels": {SUBSYSTEM: LEVEL}}, with "forMs" for a time');
   }
   if (forMs !== null && !(typeof forMs === 'number' && forMs > 0 && forMs <= FOR_MS_MAX)) {

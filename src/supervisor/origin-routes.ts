@@ -4,7 +4,13 @@ import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import { serverNames } from '../proxy/upstream/server-names.ts';
 import { ORIGIN_ADDRESS_STATES } from '../telemetry/metric-table.ts';
 import { type MetricSnapshot, readMetrics } from '../telemetry/metrics-reader.ts';
-import { type AdminAnswer, type AdminRoute, failure, success } from './admin-routes.ts';
+import {
+  type AdminAnswer,
+  type AdminRequest,
+  type AdminRoute,
+  failure,
+  success,
+} from './admin-routes.ts';
 
 export interface OriginSources {
   /** The groups in force. */
@@ -59,14 +65,18 @@ export function originRoutes(sources: OriginSources): AdminRoute[] {
       summary:
         'POST /origins/GROUP/SERVER `{"state": "up" | "drain" | "down"}`: takes a server out or in. ' +
         '`drain` lets its requests finish and goes on checking it, `down` does not check it either.',
+      keys: ['state'],
       post: ({ path, body }) => change(path, body, sources),
     },
   ];
 }
 
-function change(path: string, body: unknown, sources: OriginSources): AdminAnswer {
+function change(
+  path: string,
+  { state }: AdminRequest['body'],
+  sources: OriginSources,
+): AdminAnswer {
   const [group = '', server = '', ...more] = path.split('/').slice(2).map(decoded);
-  const { state } = (body ?? {}) as { state?: unknown };
   const wish = WISHES.find((one) => one === state);
   if (wish === undefined) return failure(400, `state is one of ${WISHES.join(', ')}`);
   const groups = sources.groups();

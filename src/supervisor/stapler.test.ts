@@ -1,8 +1,10 @@
 // Needs openssl: it makes the certificates.
+
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Authority } from '../../test/support/authority.ts';
+import { endProcess } from '../base/owned.ts';
 import type { FetchedStatus } from './ocsp-fetch.ts';
 import { Stapler } from './stapler.ts';
 
@@ -17,6 +19,7 @@ function inHand(answers: (FetchedStatus | Error)[]) {
   const reports: string[] = [];
   const asked: string[] = [];
   const stapler = new Stapler({
+    onFault: endProcess,
     wallMs: () => clock.nowMs,
     fetch: async (_pem, url) => {
       asked.push(url);

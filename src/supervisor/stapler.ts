@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { type OnFault, owned } from '../base/owned.ts';
 import type { OcspOutcome } from '../telemetry/certificate-metrics.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { type FetchedStatus, fetchStatus, ocspResponder } from './ocsp-fetch.ts';
@@ -31,6 +32,8 @@ export interface StaplerInput {
   readonly fetch?: typeof fetchStatus;
   onFetched(outcome: OcspOutcome): void;
   readonly report: Report;
+  /** Has what fails inside of sluice. */
+  readonly onFault: OnFault;
 }
 
 /** A status that may be sent. */
@@ -54,7 +57,7 @@ export class Stapler {
     const nowMs = this.#input.wallMs();
     if (entry.response !== null && nowMs >= entry.expiresAtMs) entry.response = null;
     if (nowMs >= entry.nextFetchAtMs && !entry.isFetching) {
-      void this.#fetch(entry, certificatePem, label);
+      owned(this.#fetch(entry, certificatePem, label), this.#input.onFault);
     }
     const { response, expiresAtMs } = entry;
     return response === null ? null : { response, expiresAtMs };
@@ -72,7 +75,7 @@ export class Stapler {
     return entry;
   }
 
-  /** Never rejects. */
+  /** What the responder does wrong is told, and tried again. */
   async #fetch(entry: Entry, certificatePem: string, label: string): Promise<void> {
     entry.isFetching = true;
     try {

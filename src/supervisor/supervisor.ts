@@ -2,6 +2,7 @@
  * The parent: owns listening sockets, shared memory and the workers' lives. With one worker it is
  * that worker, too.
  */
+
 import { randomFillSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { GENERATIONS_BYTES } from '../cache/generations.ts';
@@ -43,6 +44,7 @@ import {
 import { LogRotator } from './log-rotation.ts';
 import { logRoutes } from './log-routes.ts';
 import { type OriginSources, originRoutes } from './origin-routes.ts';
+import { outliveFaults, Parts } from './parts.ts';
 import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts';
@@ -106,6 +108,7 @@ export class Supervisor {
   readonly #cache: CacheControl;
   readonly #reload: Reload;
   readonly #faults: FaultDesk;
+  readonly #parts: Parts;
   /** Those in force: a reload puts others in their place. */
   #options: SluiceOptions;
   #listeners: OpenListener[] = [];
@@ -138,6 +141,10 @@ export class Supervisor {
     this.#memory = SharedMemory.create('sluice-shared', this.#flightsOffset + flightsBytes);
     randomFillSync(this.#memory.bytes, this.#ratesOffset, RATE_SECRET_BYTES);
     this.#metrics = new Metrics(this.#region(regionCount - 1));
+    this.#parts = new Parts({
+      report: input.log.report,
+      count: (part) => this.#metrics.partFailed(part),
+    });
     this.#cache = new CacheControl({
       workers: () => this.#cacheAskers(),
       isShared: input.options.cacheDirectory !== '',
@@ -150,6 +157,7 @@ export class Supervisor {
       flightRegion: (index) => this.#flightRegion(index),
       textOf: (options) => input.textOf?.(options),
       report: input.log.report,
+      parts: this.#parts,
     });
     this.#reload = new Reload({
       load: (warn) => input.loadOptions(this.#options, warn),
@@ -190,7 +198,7 @@ export class Supervisor {
     }
     this.#tickets?.start();
     this.#rotateLogs();
-    if (options.hosts.length > 0) void this.#keepCertificates();
+    if (options.hosts.length > 0) this.#parts.own('certificates', this.#keepCertificates());
     for (const { bound } of inherited.rest) {
       const where = endpointText(bound);
       this.#reportOf('supervisor')(
@@ -252,6 +260,11 @@ export class Supervisor {
     };
   }
 
+  /** For a process that only supervises: whatever throws in it is reported, and it goes on. */
+  outliveFaults(): void {
+    if (this.#local === null) outliveFaults(this.#parts);
+  }
+
   get isStopping(): boolean {
     return this.#stopping !== null;
   }
@@ -297,7 +310,7 @@ export class Supervisor {
 
   /** Ends the worker processes at once. */
   kill(): void {
-    void this.#standby?.stop();
+    this.#parts.own('workers', this.#standby?.stop());
     for (const worker of this.#processes) worker.kill();
   }
 
@@ -315,6 +328,7 @@ export class Supervisor {
       reopen: () => this.reopenLogs(),
       wallMs: Date.now,
       report: this.#reportOf('logs'),
+      onFault: this.#parts.of('logs'),
     });
     this.#rotator.start();
   }
@@ -342,6 +356,7 @@ export class Supervisor {
       ],
       token: this.#input.options.adminToken,
       report: this.#reportOf('admin'),
+      onFault: this.#parts.of('admin'),
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
         if (this.#local === null) this.#metrics.memoryHeld(process.memoryUsage.rss(), 0);
@@ -459,7 +474,8 @@ export class Supervisor {
   #linkOf(index: number): SupervisorLink {
     return {
       purgeEverywhere: this.#purgeEverywhere,
-      onHandshakeFault: (fault) => this.#faults.handshakeFailed(index, fault),
+      onHandshakeFault: (fault) =>
+        this.#parts.run('faults', () => this.#faults.handshakeFailed(index, fault), undefined),
       onEvent: (event) => this.#input.log.take(event),
     };
   }
@@ -530,6 +546,7 @@ export class Supervisor {
       metrics: this.#metrics.tickets,
       wallMs: Date.now,
       report: this.#reportOf('tls'),
+      onFault: this.#parts.of('tickets'),
     });
   }
 
@@ -542,8 +559,13 @@ export class Supervisor {
       onRunning: (isRunning) => this.#countRunning(isRunning),
       onDeath: (cause) => this.#metrics.workerRestarted(cause),
       takeStandby: () => this.#standby?.take() ?? null,
-      onStart: () => this.#faults.started(setup.workerIndex),
-      onEnd: (end) => this.#faults.died({ ...end, index: setup.workerIndex }),
+      onStart: () =>
+        this.#parts.run('faults', () => this.#faults.started(setup.workerIndex), undefined),
+      // Whatever goes wrong with its capsule, it is replaced.
+      onEnd: (end) => {
+        const death = { ...end, index: setup.workerIndex };
+        this.#parts.run('faults', () => this.#faults.died(death), undefined);
+      },
       link: this.#linkOf(setup.workerIndex),
       report: this.#reportOf('supervisor'),
     });
@@ -564,6 +586,7 @@ export class Supervisor {
       metrics: this.#metrics.certificates,
       wallMs: Date.now,
       report: this.#reportOf('tls'),
+      onFault: this.#parts.of('certificates'),
     });
     this.#keeper.tellLoaded();
     this.#keeper.start();

@@ -1,5 +1,6 @@
 /** What a service manager such as systemd is told (sd_notify(3)), when there is one. */
 
+import { repeated } from '../base/owned.ts';
 import { Errno } from '../native/errno.ts';
 import { sendDatagram } from '../native/notification-socket.ts';
 import type { Report } from '../telemetry/log-event.ts';
@@ -41,7 +42,7 @@ export function serviceManagerOf(environment: NodeJS.ProcessEnv, report: Report)
   const socket = environment.NOTIFY_SOCKET ?? '';
   if (socket === '') return silent;
   const outbox = new Outbox(socket, report);
-  const watchdog = watchdogTimer(environment, () => outbox.sendIfFree('WATCHDOG=1'));
+  const watchdog = watchdogTimer(environment, () => outbox.sendIfFree('WATCHDOG=1'), report);
   const send = (...lines: readonly string[]) => outbox.send(lines.join('\n'));
   return {
     ready: (status) => send('READY=1', `STATUS=${status}`, `MAINPID=${process.pid}`),
@@ -49,7 +50,7 @@ export function serviceManagerOf(environment: NodeJS.ProcessEnv, report: Report)
     stopping: () => send('STOPPING=1'),
     mainProcess: (pid) => send(`MAINPID=${pid}`),
     close: () => {
-      clearInterval(watchdog);
+      watchdog?.[Symbol.dispose]();
       outbox.close();
     },
   };
@@ -112,15 +113,14 @@ class Outbox {
 function watchdogTimer(
   { WATCHDOG_USEC, WATCHDOG_PID }: NodeJS.ProcessEnv,
   beat: () => void,
-): NodeJS.Timeout | undefined {
+  report: Report,
+): Disposable | undefined {
   const microseconds = Number(WATCHDOG_USEC);
   if (!(microseconds > 0)) return undefined;
   // Meant for another process, unless a launcher of ours was started in our place.
   const isMeant = [process.pid, process.ppid].some((pid) => String(pid) === WATCHDOG_PID);
   if (WATCHDOG_PID !== undefined && !isMeant) return undefined;
-  const timer = setInterval(beat, microseconds / 2_000);
-  timer.unref();
-  return timer;
+  return repeated(microseconds / 2_000, beat, (error) => report((error as Error).message));
 }
 
 /** CLOCK_MONOTONIC, as systemd compares it: the clock of `process.hrtime`. */

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
+import { endProcess } from '../base/owned.ts';
 import { plainTls, type TlsOptions } from '../config/options.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { GENERATION_MS } from '../tls/strike-register.ts';
@@ -24,6 +25,7 @@ class Scene {
   constructor(tls: Partial<TlsOptions> = {}) {
     this.tls = { ...plainTls, ...tls };
     this.keeper = new TicketKeeper({
+      onFault: endProcess,
       tls: () => this.tls,
       fleet: () => null,
       apply: (ring) => this.rings.push(ring),

@@ -5,6 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
+import { type OnFault, owned, repeated } from '../base/owned.ts';
 import type { TlsOptions } from '../config/options.ts';
 import { readTicketKeyFile } from '../config/ticket-key-file.ts';
 import type { KeyShare } from '../fleet/key-share.ts';
@@ -33,6 +34,8 @@ export interface TicketKeeperInput {
   readonly metrics: TicketMetrics;
   readonly wallMs: () => number;
   readonly report: Report;
+  /** Has what fails inside of sluice; the next look comes. */
+  readonly onFault: OnFault;
 }
 
 export class TicketKeeper implements Disposable {
@@ -53,7 +56,7 @@ export class TicketKeeper implements Disposable {
   #isHandingOver = false;
   /** Of the ring that was put in force last, to tell whether there is anything new. */
   #applied: readonly Uint8Array[] = [];
-  #timer: NodeJS.Timeout | null = null;
+  #rounds: Disposable | null = null;
   #isClosed = false;
 
   /** Throws UsageError for a file that cannot be used. */
@@ -92,18 +95,15 @@ export class TicketKeeper implements Disposable {
 
   /** Looks again and again from now on. */
   start(): void {
-    void this.#joinFleet();
-    this.#wait();
-  }
-
-  #wait(): void {
-    this.#timer = setTimeout(() => void this.#round(), TICKET_KEY_POLL_MS);
-    this.#timer.unref();
+    const { onFault } = this.#input;
+    owned(this.#joinFleet(), onFault);
+    this.#rounds = repeated(TICKET_KEY_POLL_MS, () => this.#round(), onFault);
   }
 
   async #round(): Promise<void> {
     await this.look();
-    if (!this.#isClosed) this.#wait();
+    // Where joining has failed, it is tried again.
+    if (!this.#isClosed) await this.#joinFleet();
   }
 
   /** One look at everything. */
@@ -121,7 +121,7 @@ export class TicketKeeper implements Disposable {
 
   /** Keys of a file are the operator's to share. */
   async #joinFleet(): Promise<void> {
-    const { fleet, tls, metrics, report } = this.#input;
+    const { fleet, tls, metrics } = this.#input;
     const wanted = tls().ticketKeyFile === '' ? fleet() : null;
     if (wanted?.url === this.#fleet?.url) return;
     this.#share?.[Symbol.dispose]();
@@ -130,10 +130,19 @@ export class TicketKeeper implements Disposable {
     this.#fleetKeys = null;
     metrics.fleetConnected('keys', false);
     if (wanted === null) return;
-    const { KeyShare: Share } = await import('../fleet/key-share.ts');
-    if (this.#isClosed || this.#fleet !== wanted) return;
-    this.#share = new Share({
-      options: wanted,
+    try {
+      const { KeyShare: Share } = await import('../fleet/key-share.ts');
+      if (!this.#isClosed && this.#fleet === wanted) this.#share = this.#shareOf(wanted, Share);
+    } catch (error) {
+      if (this.#fleet === wanted) this.#fleet = null;
+      throw error;
+    }
+  }
+
+  #shareOf(options: FleetOptions, Share: typeof KeyShare): KeyShare {
+    const { tls, metrics, report, onFault } = this.#input;
+    return new Share({
+      options,
       times: () => {
         const { ticketRotationMs, ticketLifetimeSeconds } = tls();
         return { rotationMs: ticketRotationMs, lifetimeMs: ticketLifetimeSeconds * 1_000 };
@@ -144,12 +153,13 @@ export class TicketKeeper implements Disposable {
       },
       metrics,
       report: reportOf(report, { subsystem: 'fleet', event: 'fleet-keys' }),
+      onFault,
     });
   }
 
   /** The configuration was read again. */
   adopt(): void {
-    void this.#joinFleet();
+    owned(this.#joinFleet(), this.#input.onFault);
     this.#file = this.#input.tls().ticketKeyFile;
     if (this.#file !== '') {
       this.#retakeFile();
@@ -204,6 +214,6 @@ export class TicketKeeper implements Disposable {
   [Symbol.dispose](): void {
     this.#isClosed = true;
     this.#share?.[Symbol.dispose]();
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#rounds?.[Symbol.dispose]();
   }
 }

@@ -1,4 +1,5 @@
 /** The access logs: a line per exchange in each log that wants one. */
+import { endProcess, owned } from '../base/owned.ts';
 import { type AccessLogFormat, lineMaker } from './access-log-line.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
 import { LineLog, type LineLogOptions } from './line-log.ts';
@@ -63,7 +64,7 @@ export class AccessLogs implements AccessLogSink {
         opened.push(openAccessLog({ target, format, fields, filter, sample, ...faults }));
       }
     } catch (error) {
-      for (const log of opened) void log.close();
+      for (const log of opened) owned(log.close(), endProcess);
       throw error;
     }
     return opened;
@@ -71,7 +72,7 @@ export class AccessLogs implements AccessLogSink {
 
   /** What waits in those of before is still written. */
   adopt(logs: readonly AccessLogSink[]): void {
-    for (const log of this.#logs) void log.close();
+    for (const log of this.#logs) owned(log.close(), endProcess);
     this.#logs = logs;
   }
 

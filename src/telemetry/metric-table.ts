@@ -196,6 +196,17 @@ const group = label('group', GROUPS, 31);
 
 /** As in triage/capsule.ts and supervisor/fuses.ts. */
 export const CAPSULE_KINDS = ['crash', 'killed', 'hang', 'exit', 'handshake-failure'] as const;
+/** What the supervisor consists of, where faults are concerned. */
+export const SUPERVISOR_PARTS = [
+  'admin',
+  'certificates',
+  'tickets',
+  'logs',
+  'faults',
+  'workers',
+  'service',
+  'other',
+] as const;
 export const FUSE_ACTIONS = ['off', 'kept', 'undone', 'expired', 'forgotten', 'helpless'] as const;
 
 export const metricTable = {
@@ -609,6 +620,12 @@ export const metricTable = {
     'sluice_worker_restarts_total',
     'Workers that died and were replaced, by how they died.',
     [closed('cause', ['exit', 'signal'])],
+  ),
+  partFaults: metric(
+    'counter',
+    'sluice_supervisor_faults_total',
+    'Exceptions in parts of the supervisor, which went on. Each is a fault of sluice, and in the error log.',
+    [closed('part', SUPERVISOR_PARTS)],
   ),
   capsules: metric(
     'counter',

@@ -15,7 +15,7 @@ import {
   metricsRegionBytes,
   regionSlotCount,
 } from './metric-layout.ts';
-import { CAPSULE_KINDS, FUSE_ACTIONS } from './metric-table.ts';
+import { CAPSULE_KINDS, FUSE_ACTIONS, SUPERVISOR_PARTS } from './metric-table.ts';
 import { OriginMetrics } from './origin-metrics.ts';
 import { RouteMetrics } from './route-metrics.ts';
 import { TicketMetrics } from './ticket-metrics.ts';
@@ -330,6 +330,10 @@ export class Metrics {
 
   workerRestarted(cause: 'exit' | 'signal'): void {
     this.#add(at.workerRestarts.firstSlot + (cause === 'exit' ? 0 : 1), 1);
+  }
+
+  partFailed(part: (typeof SUPERVISOR_PARTS)[number]): void {
+    this.#add(at.partFaults.firstSlot + SUPERVISOR_PARTS.indexOf(part), 1);
   }
 
   capsuleMade(kind: (typeof CAPSULE_KINDS)[number], isWritten: boolean): void {

@@ -2,10 +2,12 @@
  * The life of a worker process: it is told what to serve with which inherited descriptors, serves,
  * drains on command or when the supervisor is gone, and ends.
  */
+
 import { closeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { assert } from '../base/assert.ts';
 import { UsageError } from '../base/errors.ts';
+import { endProcess, owned } from '../base/owned.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import type { LevelTable } from '../telemetry/log-event.ts';
@@ -13,6 +15,7 @@ import { logLine } from '../telemetry/log-lines.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 import { type AssembledWorker, assembleWorker } from './assembly.ts';
 import type {
+  CacheQuestion,
   PurgeEverywhere,
   StartWorker,
   WorkerCommand,
@@ -36,19 +39,21 @@ export function bootstrapWorker(startWorker: StartWorker): void {
     process.exit(0);
   };
 
+  const begin = async (setup: WorkerSetup) => {
+    worker = await start(setup, startWorker, purges.begin);
+    if (tickets !== null) worker?.replaceTickets(tickets);
+    if (logLevels !== null) worker?.replaceLogLevels(logLevels);
+  };
+
   process.on('message', (command: WorkerCommand) => {
     switch (command.type) {
       case 'start':
         for (const fd of command.unneeded) closeSync(fd);
         drainTimeoutMs = command.setup.options.drainTimeoutMs;
-        void start(command.setup, startWorker, purges.begin).then((started) => {
-          worker = started;
-          if (tickets !== null) worker?.replaceTickets(tickets);
-          if (logLevels !== null) worker?.replaceLogLevels(logLevels);
-        });
+        owned(begin(command.setup), endProcess);
         break;
       case 'drain':
-        void drain(command.timeoutMs);
+        owned(drain(command.timeoutMs), endProcess);
         break;
       case 'refuse-hellos':
         worker?.refuseHellos(command.fingerprints);
@@ -61,9 +66,7 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         worker?.replaceLogLevels(logLevels);
         break;
       case 'ask-cache':
-        void worker?.askCache(command.question).then((answer) => {
-          report({ type: 'cache-answer', id: command.id, answer }, () => {});
-        });
+        owned(answerCache(worker, command.id, command.question), endProcess);
         break;
       case 'ask-handshakes': {
         const answer = worker?.askHandshakes(command.question);
@@ -95,6 +98,15 @@ export function bootstrapWorker(startWorker: StartWorker): void {
   process.on('SIGTERM', () => void drain(drainTimeoutMs));
   process.on('SIGUSR1', () => worker?.reopenLog());
   report({ type: 'loaded' }, () => {});
+}
+
+async function answerCache(
+  worker: AssembledWorker | null,
+  id: number,
+  question: CacheQuestion,
+): Promise<void> {
+  const answer = await worker?.askCache(question);
+  if (answer !== undefined) report({ type: 'cache-answer', id, answer }, () => {});
 }
 
 async function start(

@@ -24,7 +24,11 @@ export class FleetRegisters implements Disposable {
       const report = (message: string) => {
         if (workerIndex === 0) told(message);
       };
-      register = new RedisRegister({ options, metrics: metrics.tickets, report });
+      const onFault = (error: unknown) => {
+        const { stack } = error as Error;
+        told(`fleet: a fault of sluice: ${stack}`, { level: 'error', event: 'part-failed' });
+      };
+      register = new RedisRegister({ options, metrics: metrics.tickets, report, onFault });
       this.#registers.set(key, register);
     }
     return register;

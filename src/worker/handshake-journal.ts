@@ -1,5 +1,7 @@
 /** What a worker writes down of handshakes. It outlives any configuration. */
+
 import { systemClock } from '../base/clock.ts';
+import { endProcess, owned } from '../base/owned.ts';
 import { reportedFaults } from '../telemetry/dropped-lines.ts';
 import { LineLog } from '../telemetry/line-log.ts';
 import type { Report } from '../telemetry/log-event.ts';
@@ -51,7 +53,7 @@ export class HandshakeBook implements HandshakeJournal {
   }
 
   adopt(logs: readonly HandshakeLogSink[]): void {
-    for (const log of this.#logs) void log.close();
+    for (const log of this.#logs) owned(log.close(), endProcess);
     this.#logs = logs;
     this.#log = logs.length <= 1 ? (logs[0] ?? null) : together(logs);
   }

@@ -1,6 +1,8 @@
 /** The logs of one worker: they outlive any configuration, and each may bring others. */
+
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../base/errors.ts';
+import { endProcess, owned } from '../base/owned.ts';
 import { type AccessLogSink, AccessLogs } from '../telemetry/access-log.ts';
 import { reportedFaults } from '../telemetry/dropped-lines.ts';
 import type { Report } from '../telemetry/log-event.ts';
@@ -47,7 +49,7 @@ export class WorkerLogs {
         this.handshakes.adopt(handshakes);
       },
       discard() {
-        for (const log of [...access, ...handshakes]) void log.close();
+        for (const log of [...access, ...handshakes]) owned(log.close(), endProcess);
       },
     };
   }
@@ -62,7 +64,7 @@ export class WorkerLogs {
           handshakes.push(openHandshakeLog(one, this.#metrics, this.#report));
       }
     } catch (error) {
-      for (const log of [...access, ...handshakes]) void log.close();
+      for (const log of [...access, ...handshakes]) owned(log.close(), endProcess);
       throw new UsageError(
         `a log cannot be written: ${(error as Error).message}`,
         'name a file that this user may write',

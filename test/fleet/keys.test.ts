@@ -1,6 +1,8 @@
 /** Ticket keys that instances share through a Redis. */
+
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { endProcess } from '../../src/base/owned.ts';
 import { KEYS_KEY, KeyShare, LEASE_KEY } from '../../src/fleet/key-share.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { unlessInstalled } from '../support/programs.ts';
@@ -16,6 +18,7 @@ class Instance implements Disposable {
 
   constructor(redis: RunningRedis, rotationMs: number) {
     this.#share = new KeyShare({
+      onFault: endProcess,
       options: { url: redis.url, timeoutMs: 5 },
       times: () => ({ rotationMs, lifetimeMs: 3_600_000 }),
       onKeys: (keys) => this.rings.push(keys.map((key) => key.toString('hex', 0, 16))),

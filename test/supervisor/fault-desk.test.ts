@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import type { SluiceOptions } from '../../src/config/options.ts';
 import { FaultDesk } from '../../src/supervisor/fault-desk.ts';
+import { Parts } from '../../src/supervisor/parts.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { FlightCall, flightRegionBytes } from '../../src/tls/flight-layout.ts';
 import { FlightRecorder } from '../../src/tls/flight-recorder.ts';
@@ -48,6 +49,7 @@ function deskOf(webhook: string) {
     endHung() {},
   };
   const desk = new FaultDesk({
+    parts: new Parts({ report() {}, count() {} }),
     options,
     metrics: Metrics.unshared(),
     workers: () => [worker],

@@ -83,8 +83,8 @@ export class RunningSluice implements AsyncDisposable {
     return (await this.stats()).workers.map((worker) => worker.pid ?? -1);
   }
 
-  async stats(): Promise<Stats> {
-    const response = await fetch(`http://127.0.0.1:${this.adminPort}/stats`);
+  async stats(headers: Record<string, string> = {}): Promise<Stats> {
+    const response = await fetch(`http://127.0.0.1:${this.adminPort}/stats`, { headers });
     return (await response.json()) as Stats;
   }
 

@@ -188,6 +188,26 @@ export const bannedCalls: Rule = (file) => {
   );
 };
 
+/**
+ * A promise that nobody waits for has an owner: `owned(promise, onFault)`. Biome's rule
+ * noFloatingPromises finds those that are dropped without a word; this one finds what it lets pass.
+ */
+export const ownedPromises: Rule = (file) => {
+  if (!isSource(file.path)) return [];
+  const dropped = [
+    /\bvoid\s+[A-Za-z_$#([]/g,
+    /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask)\(\s*async\b/g,
+    /\.(?:on|once|addListener|addEventListener)\(\s*[^,()]*,\s*async\b/g,
+    /\.forEach\(\s*async\b/g,
+  ];
+  const complaints = dropped.flatMap((pattern) =>
+    search(file, file.code, pattern, 'nobody would hear of its failure: owned(promise, onFault)'),
+  );
+  if (!/^src\/(?:supervisor|fleet)\//.test(file.path)) return complaints;
+  const why = "a round that throws would be nobody's: repeated() of base/owned.ts";
+  return [...complaints, ...search(file, file.code, /\bsetInterval\(/g, why)];
+};
+
 /** A machine without the openssl command skips tests, with that reason; none fails for it. */
 export const needsOpenssl: Rule = (file) => {
   if (!file.path.endsWith('.test.ts')) return [];
@@ -262,6 +282,7 @@ export const rules = {
   leftovers,
   erasableSyntax,
   bannedCalls,
+  ownedPromises,
   fileNames,
   needsOpenssl,
   hostPaths,

@@ -5,9 +5,11 @@
  * LMDB survives the death of any process at any moment. What it says may be ahead of the segment
  * files after a power failure; records are checked when they are read, so that is a miss.
  */
+
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { type OnFault, owned } from '../../base/owned.ts';
 import { decodeEntry, encodeEntry, type IndexEntry } from './index-entry.ts';
 import { assertIndexFile } from './index-file.ts';
 import { KEY_HASH_BYTES, NAME_BYTES, TARGET_HASH_BYTES } from './record.ts';
@@ -42,9 +44,12 @@ export class DiskIndex {
   readonly #meta: Database<number, string>;
   readonly #log: Database<string, number>;
   readonly #file: string;
+  readonly #onFault: OnFault;
   #closed = false;
 
-  constructor(directory: string) {
+  /** `onFault` has failures of writes that nobody waits for. */
+  constructor(directory: string, onFault: OnFault) {
+    this.#onFault = onFault;
     mkdirSync(directory, { recursive: true });
     this.#file = join(directory, 'data.mdb');
     assertIndexFile(this.#file);
@@ -143,14 +148,22 @@ export class DiskIndex {
   put(entry: IndexEntry): Promise<boolean> {
     const mark = entry.pinnedUntilMs === 0 ? EMPTY : PINNED_MARK;
     for (const id of new Set([entry.headSegment, entry.contentSegment])) {
-      void this.#bySegment.put(segmentName(id, entry.name), mark);
+      owned(this.#bySegment.put(segmentName(id, entry.name), mark), this.#onFault);
     }
-    if (entry.pinnedUntilMs !== 0 && !this.hasPins) void this.#meta.put('pins', 1);
+    if (entry.pinnedUntilMs !== 0 && !this.hasPins) {
+      owned(this.#meta.put('pins', 1), this.#onFault);
+    }
     return this.#objects.put(entry.name, encodeEntry(entry));
   }
 
-  remove(name: Buffer): Promise<boolean> {
-    return this.#objects.remove(name);
+  /** As `put`, for a caller that does not wait. */
+  putSoon(entry: IndexEntry): void {
+    owned(this.put(entry), this.#onFault);
+  }
+
+  /** With the next batch. */
+  remove(name: Buffer): void {
+    owned(this.#objects.remove(name), this.#onFault);
   }
 
   /**
@@ -158,11 +171,10 @@ export class DiskIndex {
    * very moment, which then goes, too: a miss, and cheaper than a transaction that has to come back
    * here while others wait for it.
    */
-  async removeIfSame(entry: IndexEntry): Promise<void> {
+  removeIfSame(entry: IndexEntry): void {
     if (this.#closed) return;
     const present = this.freshEntry(entry.name);
-    if (present !== undefined && isSamePlace(present, entry))
-      await this.#objects.remove(entry.name);
+    if (present !== undefined && isSamePlace(present, entry)) this.remove(entry.name);
   }
 
   /** Resolves when everything put so far is committed. */

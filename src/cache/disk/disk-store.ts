@@ -2,9 +2,11 @@
  * The two-tier store: RAM for what is hot, segment files for the rest, one index for all workers of
  * the machine. Whatever is wrong on disk is a miss and a fault that the operator hears of.
  */
+
 import { randomInt } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { type OnFault, owned } from '../../base/owned.ts';
 import type { MemoryContent } from '../content.ts';
 import type {
   ContentWriter,
@@ -103,7 +105,7 @@ export class DiskStore implements Store {
     const memory = { capacityBytes: options.memoryBytes, generations: this.#generations };
     this.memory = new RamStore(memory);
     this.files = new SegmentFiles(join(directory, 'segments'));
-    this.index = new DiskIndex(join(directory, 'index'));
+    this.index = new DiskIndex(join(directory, 'index'), this.#onIndexFault);
     this.space = new SegmentSpace(this.index, this.files, directory, {
       capacityBytes: capacityBytes - FIXED_BYTES,
       // A segment must be able to take any response that shares one.
@@ -353,6 +355,10 @@ export class DiskStore implements Store {
     if (place !== undefined) this.#noteUnlisted(key, hit);
   }
 
+  readonly #onIndexFault: OnFault = (error) => {
+    this.#onFault({ code: 'cache-index-failed', message: (error as Error).message });
+  };
+
   #list(entry: IndexEntry, key: string, hit: StoreHit): void {
     if (hit.response.partial === null) this.#removeParts(key, hit.response);
     const isReplacing = this.index.entry(entry.name) !== undefined;
@@ -363,11 +369,11 @@ export class DiskStore implements Store {
         this.#noteListed(key, hit);
         if (isReplacing) this.memory.noteReplaced(key);
         // Removed by another process while it was on its way into the index.
-        if (this.#isRemoved(key, hit.response)) void this.index.removeIfSame(entry);
+        if (this.#isRemoved(key, hit.response)) this.index.removeIfSame(entry);
       },
-      (error: Error) => {
+      (error: unknown) => {
         this.#noteListed(key, hit);
-        this.#onFault({ code: 'cache-index-failed', message: error.message });
+        this.#onIndexFault(error);
       },
     );
   }
@@ -381,7 +387,7 @@ export class DiskStore implements Store {
         ...response,
         partial: { first, last: first, completeLength: -1 },
       });
-      if (this.index.entry(name) !== undefined) void this.index.remove(name);
+      if (this.index.entry(name) !== undefined) this.index.remove(name);
     }
   }
 
@@ -427,7 +433,7 @@ export class DiskStore implements Store {
         this.#noteListed(key, hit);
         return;
       }
-      if (!freshName.equals(name)) void this.index.remove(name);
+      if (!freshName.equals(name)) this.index.remove(name);
       const listed = { ...updated, headSegment: place.segment, headOffset: place.offset };
       this.#list(listed, key, hit);
     });
@@ -471,7 +477,7 @@ export class DiskStore implements Store {
     if (entries.length === 0 && !filling && !writing) return;
     const selector: PurgeSelector = { kind: 'key', key };
     this.#purges.append(selector, false, this.#now(), (purge) => this.#applyPurge(purge));
-    for (const entry of entries) void this.index.remove(entry.name);
+    for (const entry of entries) this.index.remove(entry.name);
   }
 
   #dropUnlisted(isMeant: (key: string) => boolean): boolean {
@@ -500,7 +506,7 @@ export class DiskStore implements Store {
     );
     for (const entry of this.index.entriesOfTarget(keyHash(key))) {
       names.add(entry.name.toString('hex'));
-      if (!soft) void this.index.remove(entry.name);
+      if (!soft) this.index.remove(entry.name);
     }
     return names.size;
   }
@@ -554,7 +560,7 @@ export class DiskStore implements Store {
   }
 
   [Symbol.dispose](): void {
-    void this.close();
+    owned(this.close(), this.#onIndexFault);
   }
 }
 

@@ -63,7 +63,7 @@ export class Readmission {
         }
         const place = this.#writer.append(Buffer.concat([head, content]), (error) => {
           if (error === null && place !== undefined && !this.#closed) {
-            void this.#index.put({
+            this.#index.putSoon({
               ...entry,
               headSegment: place.segment,
               headOffset: place.offset,

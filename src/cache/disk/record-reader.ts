@@ -134,7 +134,7 @@ export class RecordReader {
     if (head.key !== key) return 'purged';
     const judgement = this.#options.purges.judge(entry.purgeSequence, key, head.facts.fields);
     if (judgement.kind === 'purged' || this.#options.isRemoved(key, head.facts)) {
-      void this.#options.index.removeIfSame(entry);
+      this.#options.index.removeIfSame(entry);
       return 'purged';
     }
     const markedStaleMs = judgement.kind === 'stale' ? judgement.sinceMs : entry.markedStaleMs;
@@ -172,7 +172,7 @@ export class RecordReader {
       const message = `a record in segment ${entry.contentSegment} is ${what}; it counts as a miss`;
       this.#options.onFault({ code: 'cache-content-damaged', message });
     }
-    void this.#options.index.removeIfSame(entry);
+    this.#options.index.removeIfSame(entry);
   }
 
   /** What is being read is no hit any more. */

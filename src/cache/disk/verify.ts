@@ -1,6 +1,8 @@
 /** Reads everything in a cache directory and says what is whole, for `sluice cache verify`. */
+
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { endProcess } from '../../base/owned.ts';
 import { DiskIndex } from './disk-index.ts';
 import type { IndexEntry } from './index-entry.ts';
 import {
@@ -35,7 +37,7 @@ export interface Damage {
 export async function verifyDirectory(directory: string): Promise<Verification> {
   const file = join(directory, 'index', 'data.mdb');
   if (statSync(file, { throwIfNoEntry: false }) === undefined) throw new Error('no cache is there');
-  const index = new DiskIndex(join(directory, 'index'));
+  const index = new DiskIndex(join(directory, 'index'), endProcess);
   const files = new Map<number, number | null>();
   const damaged: Damage[] = [];
   let responses = 0;

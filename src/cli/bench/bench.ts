@@ -1,4 +1,5 @@
 /** The bench that starts processes: a whole sluice, which is thrown away afterwards. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../base/errors.ts';
+import { endProcess, owned } from '../../base/owned.ts';
 import type { Bench, BenchRun, BenchSetting, OpenBench, Player } from '../../triage/bench.ts';
 import type { Capsule } from '../../triage/capsule.ts';
 import { decodeCapsule } from '../../triage/capsule-file.ts';
@@ -152,7 +154,10 @@ class BenchProcess implements AsyncDisposable {
     const timer = setTimeout(() => fail(`does not answer within ${timeoutMs} ms`), timeoutMs);
     const abort = () => reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
-    void this.#ended.then(() => fail('ended by itself'));
+    owned(
+      this.#ended.then(() => fail('ended by itself')),
+      endProcess,
+    );
     if (this.#child.connected) this.#child.send(command, () => {});
     try {
       return await promise;

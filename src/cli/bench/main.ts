@@ -2,10 +2,12 @@
  * The sluice of a bench, a process of its own: told over IPC what to run, it serves until the
  * channel is closed. `bench.ts` is the other end.
  */
+
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../../base/errors.ts';
+import { endProcess, owned } from '../../base/owned.ts';
 import { ErrorLog } from '../../supervisor/error-log.ts';
 import { InheritedSockets } from '../../supervisor/inherited-sockets.ts';
 import type { RestartPolicy } from '../../supervisor/restart-policy.ts';
@@ -34,8 +36,7 @@ const report = (message: string) => process.stderr.write(`${message}\n`);
 let supervisor: Supervisor | null = null;
 
 process.on('message', (command: BenchCommand) => {
-  if (command.type === 'start') void start(command.start);
-  else void settle();
+  owned(command.type === 'start' ? start(command.start) : settle(), endProcess);
 });
 process.on('disconnect', () => {
   supervisor?.kill();
