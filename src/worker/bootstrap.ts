@@ -91,11 +91,11 @@ export function bootstrapWorker(startWorker: StartWorker): void {
     }
   });
   // The supervisor was killed: what runs may finish, but nobody would ever stop us.
-  process.on('disconnect', () => void drain(drainTimeoutMs));
+  process.on('disconnect', () => owned(drain(drainTimeoutMs), endProcess));
   // A terminal sends these to every process; the supervisor decides what they mean.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
-  process.on('SIGTERM', () => void drain(drainTimeoutMs));
+  process.on('SIGTERM', () => owned(drain(drainTimeoutMs), endProcess));
   process.on('SIGUSR1', () => worker?.reopenLog());
   report({ type: 'loaded' }, () => {});
 }

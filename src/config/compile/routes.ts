@@ -173,11 +173,9 @@ class RouteCompiler {
   }
 
   #redirect(to: string, pathPattern: string): void {
-    this.#attempt(
-      ['redirect', 'to'],
-      'use one of those',
-      () => void compileTemplate(to, 'request'),
-    );
+    this.#attempt(['redirect', 'to'], 'use one of those', () => {
+      compileTemplate(to, 'request');
+    });
     if (!/^[\x21-\x7e]+$/.test(to)) {
       this.#refuse(['redirect', 'to'], 'no URI reference', 'write other characters as %XX');
     }
