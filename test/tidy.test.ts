@@ -37,8 +37,8 @@ function paths(pattern: RegExp): string[] {
   return allPaths.filter((path) => pattern.test(path));
 }
 
-const files: SourceFile[] = paths(/^(?:src|test|bench|tools|bin)\/.*\.(?:ts|js|mjs)$/).map((path) =>
-  sourceFile(path, readFileSync(join(root, path), 'utf8')),
+const files: SourceFile[] = paths(/^(?:src|test|bench|dev|tools|bin)\/.*\.(?:ts|js|mjs)$/).map(
+  (path) => sourceFile(path, readFileSync(join(root, path), 'utf8')),
 );
 const documents = paths(/\.md$/);
 

@@ -9,7 +9,7 @@ const map = page.slice(page.indexOf('\n## Code map'), page.indexOf('\n## What al
 const parts = map.split(/\n### /).slice(1);
 
 test('every file and folder on the map is there', () => {
-  const named = [...page.matchAll(/`((?:src|bin|test|tools|bench|docs)\/[\w./-]*)`/g)];
+  const named = [...page.matchAll(/`((?:src|bin|test|tools|dev|bench|docs)\/[\w./-]*)`/g)];
   assert.ok(named.length > 30);
   for (const [, path] of named) {
     assert.ok(existsSync(new URL(path!, root)), `ARCHITECTURE.md: there is no ${path}`);
