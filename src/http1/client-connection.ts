@@ -46,6 +46,8 @@ export class Http1ClientConnection implements ChunkReceiver {
   /** Some of the response has come: the origin is at work, and the request must not be repeated. */
   #hasReceived = false;
   #paused = false;
+  /** The connection is gone, of which the handler hears when it has what came before. */
+  #lost: SluiceError | null = null;
   #processing = false;
   #inputEnded = false;
   #tunnelInputEnded = false;
@@ -133,6 +135,10 @@ export class Http1ClientConnection implements ChunkReceiver {
     while (backlog.length > 0 && !this.#isBlocked) backlog.consume(this.#process(backlog.next()));
     if (this.#reading === 'ended' && !this.#paused) this.#finish(backlog.length > 0);
     if (this.#paused || this.#reading === 'closed') return;
+    if (this.#lost !== null) {
+      this.#lose(this.#lost);
+      return;
+    }
     this.output.resumeReading();
     if (this.#inputEnded && backlog.length === 0) this.#afterInputEnd();
   }
@@ -316,6 +322,11 @@ export class Http1ClientConnection implements ChunkReceiver {
 
   /** The connection is gone. */
   onConnectionLost(error: SluiceError): void {
+    if (this.#paused && this.#backlog.length > 0) this.#lost = error;
+    else this.#lose(error);
+  }
+
+  #lose(error: SluiceError): void {
     const { length } = this.#backlog;
     const handler = this.#handler;
     const wasOpen = this.#reading !== 'idle' && this.#reading !== 'closed';

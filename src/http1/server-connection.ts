@@ -303,6 +303,14 @@ export class Http1ServerConnection implements ChunkReceiver {
     }
   }
 
+  /** The response ends before its end, which its framing lets the client tell: FIN will do. */
+  responseCut(): void {
+    this.#response = null;
+    this.#handler = null;
+    this.#closing = true;
+    this.#close();
+  }
+
   /** The response was broken off: the client must be able to tell. */
   responseAborted(): void {
     this.#response = null;

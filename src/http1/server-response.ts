@@ -109,7 +109,7 @@ export class ServerResponse implements ResponseSender {
       this.#connection.noteWritten(writeLastChunk(this.#connection.output, trailers));
     }
     // Less than announced: only a broken connection tells the client.
-    if (this.#remaining > 0) this.#connection.responseAborted();
+    if (this.#remaining > 0) this.#connection.responseCut();
     else this.#connection.responseEnded();
   }
 
@@ -155,10 +155,13 @@ export class ServerResponse implements ResponseSender {
     this.#connection.becomeTunnel();
   }
 
-  abort(_error: SluiceError): void {
+  abort(error: SluiceError): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    this.#connection.responseAborted();
+    // A reset would take along what the client has not read yet of that which had come.
+    const tellsItsEnd = this.#framing === 'chunked' || this.#remaining > 0;
+    if (tellsItsEnd && error.blame !== 'downstream') this.#connection.responseCut();
+    else this.#connection.responseAborted();
   }
 
   pause(): void {

@@ -95,6 +95,7 @@ export class ClientExchange implements RequestSender, StreamUser {
 
   cancel(): void {
     this.#handler = null;
+    this.#connection.receiver.dropHeld(this.#stream);
     this.#connection.resetStream(this.#stream, ErrorCode.CANCEL);
   }
 

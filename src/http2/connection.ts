@@ -95,6 +95,8 @@ export class Connection {
   #isReadingPaused = false;
   #hasSentFinalGoaway = false;
   #blockedControlFrames = 0;
+  /** Whose response has ended before their request: streams, or identifiers of refused ones. */
+  #unwanted: (Stream | number)[] = [];
 
   constructor(endpoint: Endpoint, options: ConnectionOptions) {
     const { limits, monotonicMs } = options;
@@ -144,6 +146,7 @@ export class Connection {
     this.#isFlushRequested = false;
     this.sender.pump();
     this.writer.flush();
+    if (this.#unwanted.length > 0) this.#stopUnwantedLater();
     if (this.#isReadingPaused) return;
     if (this.writer.isBlocked && this.writer.blockedBytes > this.limits.blockedBytesMax) {
       this.#isReadingPaused = true;
@@ -345,6 +348,40 @@ export class Connection {
     this.streams.recordClosed(streamId, StreamState.CLOSED_BY_OUR_RESET);
   }
 
+  /** The same for one that has been answered: the answer leaves first. */
+  refuseAnswered(streamId: number): void {
+    this.#unwanted.push(streamId);
+    this.streams.recordClosed(streamId, StreamState.CLOSED_BY_OUR_RESET);
+  }
+
+  /**
+   * RFC 9113 §8.1: after a complete response the client is asked to send no more, if it has more to
+   * send. In a later write than the response's end: clients that find both in one segment take the
+   * response for broken (curl 7.88).
+   */
+  stopUnwantedContent(stream: Stream): void {
+    if (this.role !== 'server' || stream.isClosed || !stream.isDiscarding) return;
+    if (stream.isLocalEnded && !stream.isRemoteEnded) this.#unwanted.push(stream);
+  }
+
+  #stopUnwantedLater(): void {
+    const unwanted = this.#unwanted;
+    this.#unwanted = [];
+    const stop = () => this.#stopUnwanted(unwanted);
+    const { output } = this.#options;
+    if (output.requestLater === undefined) stop();
+    else output.requestLater(stop);
+  }
+
+  #stopUnwanted(unwanted: readonly (Stream | number)[]): void {
+    for (const one of unwanted) {
+      if (this.isClosed) return;
+      if (typeof one === 'number') this.#sendReset(one, ErrorCode.NO_ERROR);
+      else this.resetStream(one, ErrorCode.NO_ERROR);
+    }
+    this.flush();
+  }
+
   /** The peer's END_STREAM, with its trailer section if there was one. */
   remoteEnd(stream: Stream, trailers: FieldSection | null): void {
     this.receiver.end(stream, trailers);
@@ -353,7 +390,13 @@ export class Connection {
 
   /** Our END_STREAM has been written. */
   onLocalEnd(stream: Stream): void {
+    this.stopUnwantedContent(stream);
     this.#closeIfEnded(stream);
+  }
+
+  /** What waited to be sent of a stream that is to be reset after it has gone. */
+  onDrained(stream: Stream): void {
+    this.resetStream(stream, stream.resetWhenDrained);
   }
 
   /** Takes one token of the peer's. False when it had none left: the connection is over. */
@@ -472,15 +515,21 @@ export class Connection {
     if (stream.isClosed) return;
     stream.isClosed = true;
     this.streams.close(stream, state);
-    if (state !== StreamState.CLOSED_BY_END) {
-      const { user } = stream;
-      stream.user = null;
-      this.sender.drop(stream);
-      this.receiver.dropHeld(stream);
-      if (error !== null) user?.onReset(error);
-    }
+    if (state !== StreamState.CLOSED_BY_END) this.#breakOff(stream, error);
     this.#endpoint.onCapacityChange();
     if (this.isDraining || this.hasPeerGoaway) this.#endWhenDone();
+  }
+
+  #breakOff(stream: Stream, error: SluiceError | null): void {
+    this.sender.drop(stream);
+    // What has come of a response is its user's, whatever became of the stream or the connection.
+    if (error !== null && this.role === 'client' && this.receiver.failAfterHeld(stream, error)) {
+      return;
+    }
+    const { user } = stream;
+    stream.user = null;
+    this.receiver.dropHeld(stream);
+    if (error !== null) user?.onReset(error);
   }
 
   /** Closes the transport when nothing is left to do on a connection that takes nothing new. */

@@ -3,6 +3,7 @@
  * for a handler that has paused. Windows are replenished by what handlers have used, so that what a
  * connection can hold is bounded by its window.
  */
+import type { SluiceError } from '../base/errors.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import type { Http2Limits } from './limits.ts';
@@ -103,11 +104,22 @@ export class ContentReceiver {
     this.#deliverHeld(stream);
   }
 
-  /** From here on content is dropped, and its window replenished, as it comes. */
+  /** From here on content is dropped as it comes. */
   discard(stream: Stream): void {
     stream.isDiscarding = true;
     this.dropHeld(stream);
     this.#deliverHeld(stream);
+  }
+
+  /**
+   * The stream broke. True when its user has not had all that came before, and hears of it after
+   * that; of an end that came before, and not of the error.
+   */
+  failAfterHeld(stream: Stream, error: SluiceError): boolean {
+    if (stream.isEndHeld) return true;
+    if (stream.heldBytes === 0) return false;
+    stream.heldError = error;
+    return true;
   }
 
   /** Forgets what is held; the connection's window gets it back. */
@@ -154,15 +166,22 @@ export class ContentReceiver {
       this.#used(stream, chunk.length);
     }
     stream.isDelivering = false;
-    if (!stream.isEndHeld || stream.heldBytes > 0) return;
-    if (stream.isPaused && !stream.isDiscarding) return;
-    stream.isEndHeld = false;
-    stream.user?.onRemoteEnd(stream.heldTrailers);
+    if (stream.heldBytes > 0 || (stream.isPaused && !stream.isDiscarding)) return;
+    if (stream.isEndHeld) {
+      stream.isEndHeld = false;
+      stream.user?.onRemoteEnd(stream.heldTrailers);
+    } else if (stream.heldError !== null) {
+      const { user, heldError } = stream;
+      stream.heldError = null;
+      stream.user = null;
+      user?.onReset(heldError);
+    }
   }
 
+  /** Nobody asks for more of what is dropped: its sender has the window that it had. */
   #used(stream: Stream, length: number): void {
     this.release(length);
-    if (stream.isClosed || stream.isRemoteEnded) return;
+    if (stream.isClosed || stream.isRemoteEnded || stream.isDiscarding) return;
     stream.unannouncedBytes += length;
     if (stream.unannouncedBytes * 2 < this.#limits.streamWindowBytes) return;
     const increment = this.#streamTarget - stream.receiveWindow - stream.heldBytes;

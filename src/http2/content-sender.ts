@@ -14,6 +14,8 @@ import type { Stream } from './stream.ts';
 export interface SenderOwner {
   /** Our side of the stream has ended. */
   onLocalEnd(stream: Stream): void;
+  /** All has gone of a stream that is to be reset then (`resetWhenDrained`). */
+  onDrained(stream: Stream): void;
 }
 
 export class ContentSender {
@@ -148,6 +150,7 @@ export class ContentSender {
       this.schedule.remove(stream);
       stream.stalledSinceMs = -1;
       if (isLast) this.#localEnd(stream);
+      else if (stream.resetWhenDrained >= 0) this.#owner.onDrained(stream);
       else if (stream.isEndPending) this.#sendEnd(stream);
       else this.#wake(stream);
       return;

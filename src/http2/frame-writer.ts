@@ -27,6 +27,11 @@ export interface Http2Output {
    * absent, they are written at once.
    */
   requestFlush?(): void;
+  /**
+   * Calls back a moment later: what is written then must not leave together with what was written
+   * before. When absent, it is done at once.
+   */
+  requestLater?(body: () => void): void;
 }
 
 const spareBuffers: Uint8Array[] = [];

@@ -250,7 +250,7 @@ export class Http2ServerConnection implements Endpoint {
     encoder.field('content-length', '0');
     connection.writer.headers(streamId, encoder.block.bytes, encoder.block.length, true);
     if (endStream) connection.streams.recordClosed(streamId, StreamState.CLOSED_BY_END);
-    else connection.refuseStream(streamId, ErrorCode.NO_ERROR);
+    else connection.refuseAnswered(streamId);
   }
 }
 

@@ -84,7 +84,6 @@ export class ServerExchange implements ResponseSender, StreamUser {
     if (this.#isOver()) return;
     this.#hasEnded = true;
     this.#connection.sender.end(this.#stream, trailers);
-    this.#stopUnwantedContent();
     this.#connection.afterSending();
   }
 
@@ -119,12 +118,18 @@ export class ServerExchange implements ResponseSender, StreamUser {
     this.#connection.afterSending();
   }
 
+  /** What was sent before reaches the client, as far as it is not to blame. */
   abort(error: SluiceError): void {
-    if (this.#stream.isClosed) return;
+    const stream = this.#stream;
+    if (stream.isClosed) return;
     this.#hasEnded = true;
-    const isInternal = error.blame !== 'downstream';
-    const errorCode = isInternal ? ErrorCode.INTERNAL_ERROR : ErrorCode.CANCEL;
-    this.#connection.resetStream(this.#stream, errorCode);
+    if (error.blame === 'downstream') {
+      this.#connection.resetStream(stream, ErrorCode.CANCEL);
+    } else if (stream.queue !== null && stream.queue.length > 0) {
+      stream.resetWhenDrained = ErrorCode.INTERNAL_ERROR;
+      this.#connection.receiver.discard(stream);
+      this.#connection.afterSending();
+    } else this.#connection.resetStream(stream, ErrorCode.INTERNAL_ERROR);
   }
 
   pause(): void {
@@ -138,7 +143,7 @@ export class ServerExchange implements ResponseSender, StreamUser {
 
   discardContent(): void {
     this.#connection.receiver.discard(this.#stream);
-    this.#stopUnwantedContent();
+    this.#connection.stopUnwantedContent(this.#stream);
     this.#connection.afterSending();
   }
 
@@ -161,14 +166,6 @@ export class ServerExchange implements ResponseSender, StreamUser {
     this.#hasEnded = true;
     this.#stream.isLocalEnded = true;
     this.#connection.onLocalEnd(this.#stream);
-    this.#stopUnwantedContent();
-  }
-
-  /** RFC 9113 §8.1: after a complete response the client may be asked to send no more. */
-  #stopUnwantedContent(): void {
-    const stream = this.#stream;
-    if (!stream.isLocalEnded || stream.isRemoteEnded || !stream.isDiscarding) return;
-    this.#connection.resetStream(stream, ErrorCode.NO_ERROR);
   }
 
   #sendFields(

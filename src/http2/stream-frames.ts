@@ -247,10 +247,11 @@ export class StreamFrames {
 
   #onPeerReset(stream: Stream, errorCode: number): void {
     const connection = this.#connection;
-    if (stream.isRemoteEnded && connection.role === 'client') {
+    if (connection.role === 'client' && (stream.isRemoteEnded || isWhole(stream, errorCode))) {
       // RFC 9113 §8.1: the response is complete and must be used; the request was not needed whole.
       connection.sender.drop(stream);
       connection.closeStream(stream, StreamState.CLOSED_BY_END, null);
+      if (!stream.isRemoteEnded) connection.receiver.end(stream, null);
       return;
     }
     const error = http2Error(
@@ -276,6 +277,16 @@ export class StreamFrames {
       `${frame} on ${kind} stream`,
     );
   }
+}
+
+/**
+ * Whether all that a response has announced has come when its stream ends without an error and
+ * without END_STREAM: servers do that (Node's). Content-Length says where a message ends as well
+ * (RFC 9113 §8.1.1, RFC 9110 §8.6).
+ */
+function isWhole(stream: Stream, errorCode: number): boolean {
+  const { hasHead, expectedBytes, receivedBytes } = stream;
+  return errorCode === ErrorCode.NO_ERROR && hasHead && receivedBytes === expectedBytes;
 }
 
 /**

@@ -34,6 +34,8 @@ export class Stream {
   isScheduled = false;
   /** END_STREAM follows the queue, in a trailer section if there is one. */
   isEndPending = false;
+  /** Code of the RST_STREAM that follows the queue, or -1: the response is cut off there. */
+  resetWhenDrained = -1;
   trailers: FieldSection | null = null;
   /** A sender was told to stop and is to be told when it may go on. */
   wantsWritable = false;
@@ -56,6 +58,8 @@ export class Stream {
   heldBytes = 0;
   isEndHeld = false;
   heldTrailers: FieldSection | null = null;
+  /** The stream broke, of which its user hears when it has what came before. */
+  heldError: SluiceError | null = null;
   /** False for a response whose final field section has not come: DATA would have no place. */
   hasHead = true;
   /** Octets announced by Content-Length, or -1; and received. */

@@ -41,6 +41,7 @@ export class Delivery {
   requestEnded: boolean;
   #headSent = false;
   #ended = false;
+  #isDiscarding = false;
   #over = false;
 
   constructor(input: DeliveryInput) {
@@ -48,13 +49,13 @@ export class Delivery {
     this.requestEnded = !input.expectsContent;
   }
 
-  /** All of the response has been handed on. */
-  get isEnded(): boolean {
-    return this.#ended;
-  }
-
   get isOver(): boolean {
     return this.#over;
+  }
+
+  /** What comes of the request is still wanted: by an origin, or for a tunnel. */
+  get wantsRequest(): boolean {
+    return !this.#over && !this.#ended && !this.#isDiscarding;
   }
 
   // ------------------------------------------------------------------ heads
@@ -107,8 +108,10 @@ export class Delivery {
     return this.#input.sender.bytesAtOnce;
   }
 
+  /** Whoever's answer it is, it ends the request, too: nobody wants the rest (RFC 9113 §8.1). */
   end(trailers: FieldSection | null): void {
     this.#ended = true;
+    this.discardRequestContent();
     this.#input.sender.sendEnd(trailers);
     this.finish('');
   }
@@ -119,7 +122,9 @@ export class Delivery {
   }
 
   discardRequestContent(): void {
-    if (!this.requestEnded) this.#input.sender.discardContent();
+    if (this.requestEnded || this.#isDiscarding) return;
+    this.#isDiscarding = true;
+    this.#input.sender.discardContent();
   }
 
   // ------------------------------------------------------------------ responses of our own

@@ -553,7 +553,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   onContent(bytes: Uint8Array): void {
     this.#record.requestBytes += bytes.length;
-    if (this.#delivery.isOver || this.#request === null || this.#delivery.isEnded) return;
+    if (!this.#delivery.wantsRequest || this.#request === null) return;
     assert(this.#requestStarted, 'content comes after resume');
     if (!this.#request.sendContent(bytes)) this.#sender.pause();
   }
@@ -561,7 +561,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   onEnd(trailers: FieldSection | null): void {
     this.#requestEnd = { trailers };
     this.#delivery.requestEnded = true;
-    if (this.#requestStarted && !this.#delivery.isOver) this.#request?.sendEnd(trailers);
+    // Without its content, which was dropped, it would be no end.
+    if (this.#requestStarted && this.#delivery.wantsRequest) this.#request?.sendEnd(trailers);
   }
 
   onRequestWritable(): void {

@@ -5,6 +5,9 @@
 import type { Http2Output } from '../http2/frame-writer.ts';
 import type { Channel, ChannelPool } from './channel.ts';
 
+/** What is to leave in a later write leaves so much later: no kernel or NIC joins the two then. */
+const LATER_MS = 20;
+
 /** `flush` is the core's. */
 export function http2Output(
   channel: Channel,
@@ -18,5 +21,8 @@ export function http2Output(
     pauseReading: () => channel.pauseReading(),
     resumeReading: () => channel.resumeReading(),
     requestFlush: () => channels.atEndOfTurn(flush),
+    requestLater: (body) => {
+      setTimeout(body, LATER_MS);
+    },
   };
 }

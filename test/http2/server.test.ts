@@ -134,8 +134,9 @@ describe('a request', () => {
       'DATA 1 1 END_STREAM',
       'HEADERS 3 417 END_STREAM',
       'HEADERS 5 417 END_STREAM',
-      'RST_STREAM 5 NO_ERROR',
       'HEADERS 7 417 END_STREAM',
+      // RFC 9113 §8.1, after what answers: in a later write.
+      'RST_STREAM 5 NO_ERROR',
     ]);
     assert.equal(server.requests.length, 1);
     assert.equal(
