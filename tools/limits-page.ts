@@ -55,6 +55,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     intro: '',
     constants: [
       ['http/authority.ts', 'AUTHORITY_BYTES_MAX'],
+      ['base/host-names.ts', 'HOST_NAME_BYTES_MAX'],
       ['http/ranges.ts', 'RANGES_MAX'],
       ['cache/range.ts', 'PARTS_MAX'],
       ['proxy/forwarding.ts', 'VIA_OWN_MAX'],
@@ -134,6 +135,22 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     ],
   },
   {
+    heading: 'What is kept by texts that peers choose',
+    intro:
+      'Per worker. Bounded in bytes, whatever the texts are: two for each character and 192 for an\n' +
+      'entry (`src/base/bounded-map.ts`). The oldest makes room, and what takes more than a quarter of\n' +
+      'the room is not kept.',
+    constants: [
+      ['http/authority.ts', 'AUTHORITIES_KEPT_BYTES_MAX'],
+      ['worker/host-guard.ts', 'STRANGERS_KEPT_BYTES_MAX'],
+      ['worker/coverage.ts', 'COVERAGE_KEPT_BYTES_MAX'],
+      ['base/address-range.ts', 'ADDRESSES_KEPT_BYTES_MAX'],
+      ['proxy/routing/compression.ts', 'CHOICES_KEPT_BYTES_MAX'],
+      ['proxy/routing/rate-limit.ts', 'TAGS_KEPT_BYTES_MAX', 'KEPT_CHARACTERS_MAX'],
+      ['proxy/pass-memory.ts', 'PASS_BYTES_MAX', 'PASS_KEY_CHARACTERS_MAX'],
+    ],
+  },
+  {
     heading: 'Certificates',
     intro: 'In the supervisor, once for all workers.',
     constants: [
@@ -168,7 +185,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       'there. On disk (and in what workers share) one longer than a quarter of the room is not kept.',
     constants: [
       ['proxy/proxy.ts', 'CONTENT_AT_ONCE_MAX'],
-      ['proxy/pass-memory.ts', 'PASS_MS', 'PASS_KEYS_MAX'],
+      ['proxy/pass-memory.ts', 'PASS_MS'],
       ['cache/ram-store.ts', 'VARIANTS_MAX'],
       ['cache/parts.ts', 'PART_PLACES', 'GAPS_MAX'],
       ['cache/rules.ts'],

@@ -20,6 +20,7 @@ import { decideReuse } from '../../src/cache/reuse.ts';
 import { type Evictable, hashOf, Link, noteUse, S3Fifo } from '../../src/cache/s3-fifo.ts';
 import { selectStored } from '../../src/cache/select.ts';
 import { receiveResponse } from '../../src/cache/stored-response.ts';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead } from '../../src/http/message.ts';
 import { storedHead } from '../../src/http2/stored-head.ts';
@@ -53,7 +54,7 @@ function requestFor(path: string): RequestHead {
     method: 'GET',
     version: '1.1',
     scheme: 'https',
-    authority: 'www.example',
+    authority: configuredAuthority('www.example'),
     path,
     fields: FieldSection.of(
       ['host', 'www.example'],

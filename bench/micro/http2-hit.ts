@@ -68,7 +68,7 @@ const connection = new Http2ServerConnection({
   },
   factsFor: () => facts,
   scheme: 'https',
-  isCovered: (authority) => authority === '127.0.0.1:8443',
+  isCovered: (authority) => authority.text === '127.0.0.1:8443',
   monotonicMs: () => performance.now(),
 });
 

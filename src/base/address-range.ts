@@ -3,6 +3,8 @@
  * the IPv4 address, in ranges and in what is looked up.
  */
 
+import { BoundedMap } from './bounded-map.ts';
+
 /** An IP address and how many of its leading bits count. */
 export interface AddressRange {
   readonly address: string;
@@ -12,6 +14,11 @@ export interface AddressRange {
 /** One word for IPv4, four for IPv6, most significant first; null for what is no IP address. */
 export function addressWords(text: string): readonly number[] | null {
   return text.includes(':') ? ipv6Words(text) : ipv4Words(text);
+}
+
+/** Four decimal numbers, without leading zeros: what nobody reads in another way. */
+export function isIpv4(text: string): boolean {
+  return ipv4Words(text) !== null;
 }
 
 function ipv4Words(text: string): readonly number[] | null {
@@ -36,22 +43,24 @@ function ipv6Words(text: string): readonly number[] | null {
   return isMapped ? [words[3]!] : words;
 }
 
-function ipv6Groups(text: string): number[] | null {
+/** The eight groups of an IPv6 address without brackets and zone; null for what is none. */
+export function ipv6Groups(text: string): number[] | null {
   const halves = text.split('::');
   if (halves.length > 2) return null;
-  const [head, tail] = halves.map(groupsOf);
+  const [head, tail] = halves.map((half, i) => groupsOf(half, i === halves.length - 1));
   if (head === null || tail === null || head === undefined) return null;
   if (tail === undefined) return head.length === 8 ? head : null;
   const missing = 8 - head.length - tail.length;
   return missing < 1 ? null : [...head, ...new Array<number>(missing).fill(0), ...tail];
 }
 
-function groupsOf(half: string): number[] | null {
+/** Only an address's end may be written as IPv4 (RFC 4291 §2.2). */
+function groupsOf(half: string, isEnd: boolean): number[] | null {
   if (half === '') return [];
   const groups: number[] = [];
   const parts = half.split(':');
   for (const [i, part] of parts.entries()) {
-    if (i === parts.length - 1 && part.includes('.')) {
+    if (isEnd && i === parts.length - 1 && part.includes('.')) {
       const word = ipv4Words(part)?.[0];
       if (word === undefined) return null;
       groups.push(word >>> 16, word & 0xffff);
@@ -88,13 +97,13 @@ function contains(network: Network, words: readonly number[]): boolean {
   return true;
 }
 
-/** Addresses whose answer is kept: a proxy's clients come back. About 1 MiB at most. */
-const ANSWERS_KEPT_MAX = 8_192;
+/** Addresses whose answer is kept: a proxy's clients come back. 6,000 or so. */
+export const ADDRESSES_KEPT_BYTES_MAX = 1_048_576;
 
 /** Whether addresses lie in any of some ranges. */
 export class AddressSet {
   readonly #networks: readonly Network[];
-  readonly #answers = new Map<string, boolean>();
+  readonly #answers = new BoundedMap<boolean>(ADDRESSES_KEPT_BYTES_MAX);
 
   constructor(ranges: readonly AddressRange[]) {
     this.#networks = ranges.map(networkOf);
@@ -106,7 +115,6 @@ export class AddressSet {
     if (known !== undefined) return known;
     const words = addressWords(address === 'unix' ? '127.0.0.1' : address);
     const answer = words !== null && this.#networks.some((network) => contains(network, words));
-    if (this.#answers.size >= ANSWERS_KEPT_MAX) this.#answers.clear();
     this.#answers.set(address, answer);
     return answer;
   }

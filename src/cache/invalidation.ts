@@ -2,7 +2,7 @@
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import { isSafeMethod } from '../http/methods.ts';
-import { defaultKeyRules, type KeyRules, targetKey } from './key.ts';
+import { defaultKeyRules, type KeyRules, keyOf, targetKey } from './key.ts';
 
 /**
  * The target URIs, as cache keys without added fields, whose stored responses must go; empty for
@@ -15,8 +15,8 @@ export function invalidatedKeys(
   rules: KeyRules = defaultKeyRules,
 ): string[] {
   if (isSafeMethod(request.method) || status < 200 || status > 399) return [];
-  const keys = [targetKey(request.scheme, request.authority, request.path, rules)];
-  const target = `${request.scheme}://${request.authority}${request.path}`;
+  const keys = [keyOf(request.scheme, request.authority, request.path, rules)];
+  const target = `${request.scheme}://${request.authority.text}${request.path}`;
   for (const name of ['location', 'content-location']) {
     const reference = response.first(name);
     const key = reference === undefined ? undefined : sameOriginKey(reference, target, rules);

@@ -1,13 +1,14 @@
 /**
  * The cache key: the target URI (RFC 9111 §2) in a normal form, plus what a route's rules add.
  *
- * Normalised: scheme and host case, a default port, an empty path (RFC 9110 §4.2.3). **Not**
+ * Normalised: the authority (http/authority.ts), a default port, an empty path (RFC 9110 §4.2.3). **Not**
  * normalised by default: percent-encoding and the query. `%2f` and `/`, or `?a&b` and `?b&a`, are
  * different resources for many origins, and a key that merges what the origin tells apart serves
  * one user another's content; rules may say so where it is known to be safe.
  *
  * The method is no part of it: only GET (and HEAD from a GET) is answered from the cache.
  */
+import { type Authority, configuredAuthority } from '../http/authority.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 
@@ -39,7 +40,7 @@ export const defaultKeyRules: KeyRules = {
 
 /** The key of the resource that a request is for. */
 export function cacheKey(head: RequestHead, rules: KeyRules = defaultKeyRules): string {
-  const uri = targetKey(head.scheme, head.authority, head.path, rules);
+  const uri = keyOf(head.scheme, head.authority, head.path, rules);
   if (rules.fields.length === 0 && rules.cookies.length === 0) return uri;
   return uri + addedToKey(head.fields, rules);
 }
@@ -54,35 +55,29 @@ export function targetOfKey(key: string): string {
 }
 
 /** The key of a target URI, without fields and cookies. */
+export function keyOf(
+  scheme: string,
+  authority: Authority,
+  path: string,
+  rules: KeyRules = defaultKeyRules,
+): string {
+  const target = isPathAsSent(rules) ? path : pathByRules(path, rules);
+  return `${scheme}://${authority.inScheme(scheme)}${target === '' ? '/' : target}`;
+}
+
+/** The same for an authority as it was written: one that is none has a key that nothing is under. */
 export function targetKey(
   scheme: string,
   authority: string,
   path: string,
   rules: KeyRules = defaultKeyRules,
 ): string {
-  const target = isPathAsSent(rules) ? path : pathByRules(path, rules);
-  return `${scheme}://${normalAuthority(scheme, authority)}${target === '' ? '/' : target}`;
-}
-
-/** Lower-case, without the scheme's default port or an empty one (RFC 9110 §4.2.3). */
-export function normalAuthority(scheme: string, authority: string): string {
-  const lower = isLowerCase(authority) ? authority : authority.toLowerCase();
-  const defaultPort = scheme === 'https' ? ':443' : ':80';
-  if (lower.endsWith(defaultPort)) return lower.slice(0, -defaultPort.length);
-  return lower.endsWith(':') ? lower.slice(0, -1) : lower;
+  return keyOf(scheme, configuredAuthority(authority), path, rules);
 }
 
 /** Told by the rules' content: rules that came from another process are not the same object. */
 function isPathAsSent(rules: KeyRules): boolean {
   return rules.query === 'all' && !rules.sortQuery && !rules.normalisePercentEncoding;
-}
-
-function isLowerCase(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code >= 0x41 && code <= 0x5a) return false;
-  }
-  return true;
 }
 
 function pathByRules(target: string, rules: KeyRules): string {

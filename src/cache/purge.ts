@@ -1,4 +1,6 @@
 /** What a purge selects. Tags are the members of Surrogate-Key and Cache-Tag. */
+import { normalHost } from '../base/host-names.ts';
+import { configuredAuthority } from '../http/authority.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { PurgeSelector } from './contract.ts';
 import { targetOfKey } from './key.ts';
@@ -27,7 +29,7 @@ export function isSelected(selector: PurgeSelector, key: string, fields: FieldSe
     case 'prefix':
       return key.startsWith(selector.prefix);
     case 'host':
-      return hostOfKey(key) === selector.host.toLowerCase();
+      return hostOfKey(key) === hostOfSelector(selector.host);
     case 'tag':
       return tagsOf(fields).includes(selector.tag.toLowerCase());
     case 'all':
@@ -35,10 +37,14 @@ export function isSelected(selector: PurgeSelector, key: string, fields: FieldSe
   }
 }
 
-/** The authority in a cache key, without port. */
+/** The host in a cache key, where it is in normal form already. */
 export function hostOfKey(key: string): string {
   const start = key.indexOf('://') + 3;
   const end = key.indexOf('/', start);
-  const authority = key.slice(start, end === -1 ? key.length : end);
-  return authority.replace(/:\d+$/, '');
+  return configuredAuthority(key.slice(start, end === -1 ? key.length : end)).host;
+}
+
+/** As hosts are in keys: what is no host selects nothing. An IPv6 address may be without brackets. */
+export function hostOfSelector(host: string): string {
+  return normalHost(host) ?? normalHost(`[${host}]`) ?? host;
 }

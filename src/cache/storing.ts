@@ -3,7 +3,7 @@ import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { ABSENT, type RequestDirectives, type ResponseDirectives } from './cache-control.ts';
 import type { StoredResponse } from './contract.ts';
 import { isHeuristicallyCacheable } from './freshness.ts';
-import { targetKey } from './key.ts';
+import { keyOf } from './key.ts';
 import type { CachePolicy } from './policy.ts';
 import { effectiveControl } from './targeted-control.ts';
 import { hasStrongValidator, hasValidator } from './validators.ts';
@@ -119,7 +119,7 @@ function isMethodStorable(request: RequestHead, response: StoredResponse): boole
   if (source !== 's-maxage' && source !== 'max-age' && source !== 'expires') return false;
   const location = response.fields.first('content-location');
   if (location === undefined || response.status < 200 || response.status > 299) return false;
-  const target = targetKey(request.scheme, request.authority, request.path);
+  const target = keyOf(request.scheme, request.authority, request.path);
   const resolved = URL.parse(location, target);
   return resolved !== null && resolved.href === URL.parse(target)?.href;
 }

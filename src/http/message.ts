@@ -1,3 +1,4 @@
+import type { Authority } from './authority.ts';
 import type { FieldSection } from './field-section.ts';
 
 /** Protocol versions as the RFCs number them. */
@@ -13,10 +14,10 @@ export interface RequestHead {
   /** `http` or `https`; from the connection in HTTP/1, from `:scheme` in HTTP/2. */
   readonly scheme: string;
   /**
-   * The target's authority: from an absolute-form target, else from Host or `:authority`. Lower-case,
-   * default port kept as sent. Empty only for HTTP/1.0 without Host.
+   * The target's authority: from an absolute-form target, else from Host or `:authority`. Without a
+   * host only for HTTP/1.0 without Host.
    */
-  readonly authority: string;
+  readonly authority: Authority;
   /** Path and query in origin form, starting with `/`; `*` for OPTIONS *; empty for CONNECT. */
   readonly path: string;
   /** Without pseudo-header fields. Host is kept for HTTP/1; absent in HTTP/2. */

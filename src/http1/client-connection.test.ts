@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Pipe, testClient } from '../../test/http1/wire.ts';
 import { AssertionError } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
+import { configuredAuthority } from '../http/authority.ts';
 import type { ResponseHandler } from '../http/exchange.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
@@ -50,7 +51,7 @@ function head(overrides: Partial<RequestHead> = {}): RequestHead {
     method: 'GET',
     version: '1.1',
     scheme: 'http',
-    authority: 'a.example',
+    authority: configuredAuthority('a.example'),
     path: '/p?q',
     fields: FieldSection.of(['host', 'a.example'], ['accept', '*/*']),
     contentLength: 0,
@@ -124,7 +125,7 @@ test('neither a field nor a target can become a line of its own', () => {
 
 test('CONNECT and OPTIONS * have targets of their own', () => {
   const connect = testClient();
-  const tunnel = head({ method: 'CONNECT', authority: 'b:443', path: '' });
+  const tunnel = head({ method: 'CONNECT', authority: configuredAuthority('b:443'), path: '' });
   connect.connection.start(tunnel, new Answer());
   assert.match(connect.output.take(), /^CONNECT b:443 HTTP\/1\.1\r\n/);
   const options = testClient();

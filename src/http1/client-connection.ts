@@ -95,7 +95,7 @@ export class Http1ClientConnection implements ChunkReceiver {
     this.#reading = 'head';
     this.#hasReceived = false;
     this.#informational = 0;
-    const target = head.path === '' ? head.authority : head.path;
+    const target = head.path === '' ? head.authority.text : head.path;
     assert(!/[\0-\x20]/.test(target), 'a request target has no whitespace');
     let text = `${head.method} ${target} HTTP/1.1\r\n${fieldLines(head.fields, this.#upgradeAsked)}`;
     if (head.contentLength > 0) text += `content-length: ${head.contentLength}\r\n`;

@@ -1,6 +1,5 @@
 /** Request lines and what they mean together with the fields (RFC 9112 §3). */
-import { readLatin1 } from '../base/bytes.ts';
-import { isAuthority } from '../http/authority.ts';
+import { type Authority, NO_AUTHORITY, parseAuthority } from '../http/authority.ts';
 import type { HttpVersion, RequestHead } from '../http/message.ts';
 import { isToken, SP, TARGET, TOKEN } from './characters.ts';
 import { isChunked, NO_LENGTH, type ParsedFields, parseFields } from './fields.ts';
@@ -46,11 +45,16 @@ export function parseRequest(reader: HeadReader, scheme: string): ReceivedReques
   const host = checkedHost(fields, version);
   const isOriginForm = text.charCodeAt(methodEnd + 1) === 0x2f && method !== 'CONNECT';
   const place = isOriginForm ? null : parseTarget(method, target, host, scheme);
+  const authority = place === null ? host : place.authority;
+  // RFC 9112 §3.2.2: Host says what the target says, and in the one form that everybody reads alike.
+  if (fields.hostCount === 1 && fields.host !== authority.text) {
+    fields.section.set('host', authority.text);
+  }
   const head: RequestHead = {
     method,
     version,
     scheme,
-    authority: place === null ? host : place.authority,
+    authority,
     path: place === null ? target : place.path,
     fields: fields.section,
     contentLength,
@@ -89,17 +93,18 @@ function parseVersion(
 }
 
 interface Place {
-  readonly authority: string;
+  readonly authority: Authority;
   readonly path: string;
 }
 
 /** RFC 9112 §3.2.2 to §3.2.4: every form but origin-form. */
-function parseTarget(method: string, target: string, host: string, scheme: string): Place {
+function parseTarget(method: string, target: string, host: Authority, scheme: string): Place {
   if (method === 'CONNECT') {
-    if (!isAuthority(target) || !/:\d+$/.test(target)) {
-      refuse(400, 'bad-target', 'CONNECT needs host:port');
+    const authority = parseAuthority(target);
+    if (authority === null || authority.port === -1) {
+      return refuse(400, 'bad-target', 'CONNECT needs host:port');
     }
-    return { authority: target.toLowerCase(), path: '' };
+    return { authority, path: '' };
   }
   if (target === '*') {
     if (method !== 'OPTIONS') refuse(400, 'bad-target', '* is for OPTIONS only');
@@ -112,36 +117,28 @@ function parseTarget(method: string, target: string, host: string, scheme: strin
 function absoluteForm(target: string, scheme: string, method: string): Place {
   const match = /^(https?):\/\/([^/?]*)([/?].*)?$/i.exec(target);
   if (match === null) return refuse(400, 'bad-target', 'not a request target (RFC 9112 §3.2)');
-  const [, given = '', authority = '', rest = ''] = match;
+  const [, given = '', written = '', rest = ''] = match;
   // RFC 9110 §4.2.4: user information is refused with everything else that is no authority.
-  if (!isAuthority(authority)) refuse(400, 'bad-target', 'the target has no valid authority');
+  const authority = parseAuthority(written);
+  if (authority === null) return refuse(400, 'bad-target', 'the target has no valid authority');
   if (given.toLowerCase() !== scheme) {
     refuse(421, 'wrong-scheme', "the target's scheme is not that of the connection");
   }
   // RFC 9112 §3.2.4: OPTIONS without a path is about the server.
-  if (rest === '' && method === 'OPTIONS') return { authority: authority.toLowerCase(), path: '*' };
+  if (rest === '' && method === 'OPTIONS') return { authority, path: '*' };
   const path = rest.startsWith('/') ? rest : `/${rest}`;
-  return { authority: authority.toLowerCase(), path };
+  return { authority, path };
 }
 
-/** The last valid Host and its lower-case form: on a connection it is nearly always the same. */
-let lastHost: string | null = null;
-let lastHostLower = '';
-
 /** RFC 9112 §3.2: exactly one valid Host in HTTP/1.1; HTTP/1.0 may do without. */
-function checkedHost(fields: ParsedFields, version: string): string {
+function checkedHost(fields: ParsedFields, version: string): Authority {
   const { host, hostCount } = fields;
   if (hostCount > 1) refuse(400, 'duplicate-host', 'more than one Host');
   if (hostCount === 0) {
     if (version === '1.1') refuse(400, 'missing-host', 'HTTP/1.1 needs Host');
-    return '';
+    return NO_AUTHORITY;
   }
-  if (host === lastHost) return lastHostLower;
-  if (!isAuthority(host)) refuse(400, 'bad-host', 'Host is not a host with a port');
-  // Copied: a slice would keep the whole head it came from.
-  lastHost = readLatin1(Buffer.from(host, 'latin1'), 0, host.length);
-  lastHostLower = lastHost.toLowerCase();
-  return lastHostLower;
+  return parseAuthority(host) ?? refuse(400, 'bad-host', 'Host is not a host with a port');
 }
 
 /** RFC 9110 §10.1.1: HTTP/1.0 clients do not wait; other expectations get 417. */

@@ -203,7 +203,7 @@ export class Http2ClientConnection implements Endpoint {
       encoder.field(':scheme', head.scheme);
       encoder.field(':path', head.path);
     }
-    encoder.field(':authority', head.authority);
+    encoder.field(':authority', head.authority.text);
     encoder.section(head.fields, 'content-length');
     // A content-length of 0 says something only where content could be expected.
     if (contentLength > 0 || (contentLength === 0 && head.fields.has('content-length'))) {

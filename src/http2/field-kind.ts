@@ -2,6 +2,7 @@
  * What a decoded field line is to HTTP/2 (RFC 9113 §8.2, §8.3), found once when its text is read and
  * kept in the dynamic table beside it: a field that is only an index later costs no second look.
  */
+import { isAuthority, parseAuthority } from '../http/authority.ts';
 import { knownFieldNames } from '../http/field-names.ts';
 
 export const FieldKind = {
@@ -61,8 +62,6 @@ for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const SCHEME = /^[a-z][a-z0-9+\-.]*$/i;
-/** No userinfo (RFC 9113 §8.3.1), and nothing that could end the authority early elsewhere. */
-const AUTHORITY = /^[A-Za-z0-9\-._~!$&'()*+,;=:%[\]]+$/;
 /** Octets above 0x7f are passed on as they are, as HTTP/1 servers do; a fragment never is. */
 const PATH = /^(?:\/[!"$-~\x80-\xff]*|\*)$/;
 const STATUS = /^[1-9][0-9][0-9]$/;
@@ -110,7 +109,7 @@ function isAllowed(kind: number, value: string): boolean {
       return SCHEME.test(value);
     case FieldKind.AUTHORITY:
     case FieldKind.HOST:
-      return AUTHORITY.test(value);
+      return isAuthority(value);
     case FieldKind.PATH:
       return PATH.test(value);
     case FieldKind.STATUS:
@@ -125,14 +124,15 @@ function isAllowed(kind: number, value: string): boolean {
   }
 }
 
-/** The value as it is handed up: hosts and schemes are compared without case (RFC 3986 §6.2.2.1). */
+/** The value as it is handed up: hosts and schemes have a normal form (RFC 3986 §6.2.2.1). */
 export function normalizeValue(kind: number, value: string): string {
   switch (kind) {
     case FieldKind.SCHEME:
-    case FieldKind.AUTHORITY:
-    case FieldKind.HOST:
     case FieldKind.PROTOCOL:
       return value.toLowerCase();
+    case FieldKind.AUTHORITY:
+    case FieldKind.HOST:
+      return parseAuthority(value)?.text ?? value;
     default:
       return value;
   }

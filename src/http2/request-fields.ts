@@ -1,4 +1,5 @@
 /** From a decoded field section to a request's head (RFC 9113 §8.1.1, §8.2, §8.3.1, §8.5). */
+import { type Authority, NO_AUTHORITY, parseAuthority } from '../http/authority.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import { BAD_VALUE, FieldKind } from './field-kind.ts';
@@ -16,10 +17,10 @@ export class RequestReader {
   // The pseudo-header fields; '' stands for absent, since none of them may be empty.
   #method = '';
   #scheme = '';
-  #authority = '';
+  #authority = NO_AUTHORITY;
   #path = '';
   #protocol = '';
-  #host = '';
+  #host = NO_AUTHORITY;
   #contentLength = -1;
   #expectContinue = false;
   #hasRegularField = false;
@@ -69,10 +70,10 @@ export class RequestReader {
     this.hasUnknownExpectation = false;
     this.#method = '';
     this.#scheme = '';
-    this.#authority = '';
+    this.#authority = NO_AUTHORITY;
     this.#path = '';
     this.#protocol = '';
-    this.#host = '';
+    this.#host = NO_AUTHORITY;
     this.#contentLength = -1;
     this.#expectContinue = false;
     this.#hasRegularField = false;
@@ -93,9 +94,8 @@ export class RequestReader {
         break;
       case FieldKind.HOST:
         // Host is what :authority is (RFC 9113 §8.3.1), and not kept beside it.
-        if (this.#host !== '') return this.#reject('host twice');
-        this.#host = value;
-        return true;
+        if (this.#host !== NO_AUTHORITY) return this.#reject('host twice');
+        return this.#hasAuthority((this.#host = parseAuthority(value) ?? NO_AUTHORITY));
       case FieldKind.COOKIE:
         return this.#cookie(name, value, fields);
       case FieldKind.EXPECT:
@@ -132,9 +132,8 @@ export class RequestReader {
         this.#scheme = value;
         return true;
       case FieldKind.AUTHORITY:
-        if (this.#authority !== '') return this.#reject(':authority twice');
-        this.#authority = value;
-        return true;
+        if (this.#authority !== NO_AUTHORITY) return this.#reject(':authority twice');
+        return this.#hasAuthority((this.#authority = parseAuthority(value) ?? NO_AUTHORITY));
       case FieldKind.PATH:
         if (this.#path !== '') return this.#reject(':path twice');
         this.#path = value;
@@ -159,11 +158,11 @@ export class RequestReader {
 
   #checkTarget(connectionScheme: string, allowsProtocol: boolean): boolean {
     if (this.#method === '') return this.#reject('no :method');
-    if (this.#authority === '') this.#authority = this.#host;
-    else if (this.#host !== '' && this.#host !== this.#authority) {
+    if (this.#authority === NO_AUTHORITY) this.#authority = this.#host;
+    else if (this.#host !== NO_AUTHORITY && !this.#isHostTheSame(connectionScheme)) {
       return this.#reject(':authority and host differ');
     }
-    if (this.#authority === '') return this.#reject('no :authority');
+    if (this.#authority === NO_AUTHORITY) return this.#reject('no :authority');
     if (this.#protocol !== '') {
       // RFC 8441 §4.
       if (!allowsProtocol || this.#method !== 'CONNECT') return this.#reject(':protocol');
@@ -172,6 +171,7 @@ export class RequestReader {
       if (this.#scheme !== '' || this.#path !== '') {
         return this.#reject('CONNECT with :scheme or :path');
       }
+      if (this.#authority.port === -1) return this.#reject('CONNECT without a port');
       this.#scheme = connectionScheme;
       return true;
     }
@@ -179,6 +179,16 @@ export class RequestReader {
     if (this.#path === '') return this.#reject('no :path');
     if (this.#path === '*' && this.#method !== 'OPTIONS') return this.#reject(':path *');
     return true;
+  }
+
+  #hasAuthority(read: Authority): boolean {
+    return read !== NO_AUTHORITY || this.#reject('a wrong authority');
+  }
+
+  /** RFC 9113 §8.3.1: compared in normal form, so that a default port makes no difference. */
+  #isHostTheSame(connectionScheme: string): boolean {
+    const scheme = this.#scheme === '' ? connectionScheme : this.#scheme;
+    return this.#host.inScheme(scheme) === this.#authority.inScheme(scheme);
   }
 
   #reject(reason: string): false {

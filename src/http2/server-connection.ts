@@ -1,5 +1,6 @@
 /** HTTP/2 toward clients: requests in, responses out. */
 import type { SluiceError } from '../base/errors.ts';
+import type { Authority } from '../http/authority.ts';
 import type { RequestFacts, RequestSink } from '../http/exchange.ts';
 import { Connection, type Endpoint } from './connection.ts';
 import { hasLengthFault } from './content-receiver.ts';
@@ -28,7 +29,7 @@ export interface Http2ServerOptions {
    * Whether this connection may be used for the authority (RFC 9113 §9.1.1), as asked with the
    * scheme; others get 421. Absent: for all.
    */
-  readonly isCovered?: (authority: string, scheme: string) => boolean;
+  readonly isCovered?: (authority: Authority, scheme: string) => boolean;
   readonly limits?: Http2Limits;
   readonly monotonicMs: () => number;
   /** Date of answers of our own (RFC 9110 §6.6.1); absent: they have none. */
@@ -52,7 +53,7 @@ export class Http2ServerConnection implements Endpoint {
   readonly #options: Http2ServerOptions;
   readonly #reader = new RequestReader();
   /** The authority and scheme found covered last: nearly always the next request's, too. */
-  #coveredAuthority = '';
+  #coveredAuthority: Authority | null = null;
   #coveredScheme = '';
   /** PRIORITY_UPDATE frames that came before their stream's HEADERS (RFC 9218 §7.1). */
   #earlyPriorities: Map<number, Priority> | null = null;
@@ -228,7 +229,7 @@ export class Http2ServerConnection implements Endpoint {
     return priority;
   }
 
-  #isCovered(authority: string, scheme: string): boolean {
+  #isCovered(authority: Authority, scheme: string): boolean {
     const { isCovered } = this.#options;
     if (isCovered === undefined) return true;
     if (authority === this.#coveredAuthority && scheme === this.#coveredScheme) return true;

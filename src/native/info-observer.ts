@@ -5,7 +5,7 @@
  * dereference what is not there yet.
  */
 
-import { isHostName } from '../base/host-name.ts';
+import { isHostName } from '../base/host-names.ts';
 import { Callback } from './callbacks.ts';
 import { stringAt } from './load.ts';
 import { libssl } from './openssl-table.ts';

@@ -1,6 +1,6 @@
 /** One `SSL` over memory BIOs: a TLS connection's state machine without I/O. */
 import { assert } from '../base/assert.ts';
-import { isHostName } from '../base/host-name.ts';
+import { isHostName } from '../base/host-names.ts';
 import { KEPT_BYTES_MAX, lendLargeBuffer, takeLargeBuffer } from './bio-buffers.ts';
 import { counted } from './counters.ts';
 import { stringAt, transientAddressOf, viewOf } from './load.ts';

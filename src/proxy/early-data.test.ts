@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { configuredAuthority } from '../http/authority.ts';
 import type { TlsFacts } from '../http/exchange.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
@@ -10,7 +11,7 @@ function request(method: string, more: Partial<RequestHead> = {}): RequestHead {
     method,
     version: '1.1',
     scheme: 'https',
-    authority: 'localhost',
+    authority: configuredAuthority('localhost'),
     path: '/',
     fields: new FieldSection(),
     contentLength: 0,
@@ -23,7 +24,7 @@ function request(method: string, more: Partial<RequestHead> = {}): RequestHead {
 const early = { early: true, tls: null };
 
 function deciderOf(policy: Partial<EarlyDataPolicy> = {}) {
-  const policies = new EarlyDataPolicies([{ ...defaultEarlyDataPolicy, ...policy }], () => 0);
+  const policies = new EarlyDataPolicies([{ ...defaultEarlyDataPolicy, ...policy }], () => [0]);
   return (head: RequestHead) => policies.decide(head, early);
 }
 
@@ -31,7 +32,7 @@ const path = (text: string) => request('GET', { path: text });
 
 test('after the handshake every request goes on at once', () => {
   const nothing = { ...defaultEarlyDataPolicy, methods: [], query: false, refusedPaths: ['/*'] };
-  const policies = new EarlyDataPolicies([nothing], () => 0);
+  const policies = new EarlyDataPolicies([nothing], () => [0]);
   for (const method of ['GET', 'POST', 'DELETE', 'PATCH', 'BREW']) {
     assert.equal(policies.decide(request(method), { early: false, tls: null }), 'forward');
   }
@@ -103,10 +104,10 @@ describe('in early data a policy', () => {
 test('the policy is that of the host which the connection was made for', () => {
   const strict = { ...defaultEarlyDataPolicy, methods: [], otherwise: 'too-early' } as const;
   const facts = (host: number) => ({ early: true, tls: { host } as TlsFacts });
-  const policies = new EarlyDataPolicies([defaultEarlyDataPolicy, strict], (authority) =>
-    authority === 'strict.test' ? 1 : 0,
-  );
-  const get = (authority: string) => request('GET', { authority });
+  const policies = new EarlyDataPolicies([defaultEarlyDataPolicy, strict], (authority) => [
+    authority.host === 'strict.test' ? 1 : 0,
+  ]);
+  const get = (authority: string) => request('GET', { authority: configuredAuthority(authority) });
   assert.equal(policies.decide(get('open.test'), facts(0)), 'forward');
   assert.equal(policies.decide(get('strict.test'), facts(1)), 'refuse');
   assert.equal(policies.decide(get('strict.test'), facts(0)), 'refuse', 'asked over another host');

@@ -5,6 +5,7 @@
  * A fresh stored response is served before this is asked: answering it has no effect that a replay
  * could repeat.
  */
+import type { Authority } from '../http/authority.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
 import { isSafeMethod } from '../http/methods.ts';
@@ -52,11 +53,14 @@ const OTHERWISE = { hold: 'hold', 'too-early': 'refuse', forward: 'forward' } as
 /** The policies of all hosts, by a connection's host. */
 export class EarlyDataPolicies {
   readonly #policies: readonly CompiledPolicy[];
-  readonly #hostFor: (authority: string) => number;
+  readonly #hostsFor: (authority: Authority) => readonly number[];
 
-  /** In the order of the hosts, at least one. `hostFor`: the host that an authority belongs to. */
-  constructor(policies: readonly EarlyDataPolicy[], hostFor: (authority: string) => number) {
-    this.#hostFor = hostFor;
+  /** In the order of the hosts, at least one. `hostsFor`: those that an authority is judged by. */
+  constructor(
+    policies: readonly EarlyDataPolicy[],
+    hostsFor: (authority: Authority) => readonly number[],
+  ) {
+    this.#hostsFor = hostsFor;
     this.#policies = policies.map(({ methods, query, refusedPaths, otherwise }) => ({
       methods: new Set(methods),
       query,
@@ -68,10 +72,15 @@ export class EarlyDataPolicies {
   decide(head: RequestHead, facts: Pick<RequestFacts, 'early' | 'tls'>): EarlyDataDecision {
     if (!facts.early) return 'forward';
     const own = this.#policies[facts.tls?.host ?? 0]!;
-    const meant = this.#policies[this.#hostFor(head.authority)]!;
     const decision = decideBy(own, head);
-    // A request may be for another host than that of the handshake: then both have to agree.
-    return decision === 'forward' && meant !== own ? decideBy(meant, head) : decision;
+    if (decision !== 'forward') return decision;
+    // A request may be for another host than that of the handshake: then all have to agree.
+    for (const host of this.#hostsFor(head.authority)) {
+      const meant = this.#policies[host]!;
+      const other = meant === own ? 'forward' : decideBy(meant, head);
+      if (other !== 'forward') return other;
+    }
+    return 'forward';
   }
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { SluiceError } from '../base/errors.ts';
+import { configuredAuthority } from '../http/authority.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { EncodedFetch, type OriginFetch } from './encoded-fetch.ts';
@@ -43,7 +44,12 @@ class Passage implements FetchHandler {
   constructor(coding: ContentCoding, method = 'GET') {
     const types = ['text/*'];
     const compression = new Compression({ encodings: [coding], minBytes: 10, types });
-    const common = { version: '1.1', scheme: 'http', authority: 'a', path: '/' } as const;
+    const common = {
+      version: '1.1',
+      scheme: 'http',
+      authority: configuredAuthority('a'),
+      path: '/',
+    } as const;
     const fields = FieldSection.of(['accept-encoding', coding]);
     const rest = { contentLength: 0, expectContinue: false, upgrade: '' };
     const head: RequestHead = { ...common, ...rest, method, fields };

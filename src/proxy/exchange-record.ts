@@ -86,7 +86,8 @@ export function noteTexts(summary: ExchangeSummary, head: RequestHead, facts: Re
   summary.remoteAddress = facts.remoteAddress;
   summary.remotePort = facts.remotePort;
   summary.localPort = facts.localPort;
-  summary.authority = head.authority;
+  summary.authority = head.authority.text;
+  summary.host = head.authority.host;
   summary.path = head.path;
   summary.userAgent = head.fields.first('user-agent') ?? '';
   summary.referer = head.fields.first('referer') ?? '';

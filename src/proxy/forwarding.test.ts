@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { configuredAuthority, NO_AUTHORITY } from '../http/authority.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import {
@@ -14,7 +15,7 @@ function request(...lines: [string, string][]): RequestHead {
     method: 'GET',
     version: '1.1',
     scheme: 'https',
-    authority: 'example.com',
+    authority: configuredAuthority('example.com'),
     path: '/',
     fields: FieldSection.of(...lines),
     contentLength: 0,
@@ -47,7 +48,7 @@ test('an IPv6 address is quoted in Forwarded (RFC 7239 §6)', () => {
 });
 
 test('a request of HTTP/1.0 without Host is for the origin by its own name', () => {
-  const head = { ...request(), version: '1.0', authority: '' } as const;
+  const head = { ...request(), version: '1.0', authority: NO_AUTHORITY } as const;
   assert.deepEqual(requestFieldsToOrigin(head, facts).all('host'), ['origin.internal:8080']);
 });
 

@@ -2,6 +2,7 @@
  * What a proxy adds to and removes from the messages it forwards: connection-specific fields
  * (RFC 9110 §7.6.1), Via (§7.6.3), Forwarded (RFC 7239) and its older X-Forwarded-* kin.
  */
+import { NO_AUTHORITY } from '../http/authority.ts';
 import { FieldSection } from '../http/field-section.ts';
 import { copyEndToEndFields } from '../http/hop-by-hop.ts';
 import type { HttpVersion, RequestHead } from '../http/message.ts';
@@ -39,7 +40,7 @@ export interface ForwardingFacts {
 export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts): FieldSection {
   const fields = new FieldSection();
   // RFC 9110 §7.2: Host comes first.
-  const authority = head.authority === '' ? facts.originAuthority : head.authority;
+  const authority = head.authority === NO_AUTHORITY ? facts.originAuthority : head.authority.text;
   fields.append('host', authority);
   copyEndToEndFields(head.fields, fields);
   // As the client sent it, it follows ours.

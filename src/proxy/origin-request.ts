@@ -13,6 +13,7 @@ import { receiveResponse } from '../cache/stored-response.ts';
 import { decideStoring, refuseAtOnce, type StoringDecision } from '../cache/storing.ts';
 import { addValidation, freshen, freshenedBy, headOutcome } from '../cache/validation.ts';
 import { matchesVary } from '../cache/vary.ts';
+import type { Authority } from '../http/authority.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
@@ -108,7 +109,7 @@ export class OriginRequest implements FetchHandler {
     if (rewrite !== null) {
       path = rewrite.target(path);
       authority = rewrite.authority(authority, originAuthority);
-      fields.set('host', authority);
+      fields.set('host', authority.text === '' ? originAuthority : authority.text);
     }
     if (origin.pathPrefix !== '') path = origin.pathPrefix + path;
     requestEdits?.apply(fields, { head, facts: input.facts });
@@ -353,7 +354,7 @@ export class OriginRequest implements FetchHandler {
 /** Written out: to copy all properties of an object costs several times as much. */
 function headToOrigin(
   head: RequestHead,
-  authority: string,
+  authority: Authority,
   path: string,
   fields: FieldSection,
 ): RequestHead {

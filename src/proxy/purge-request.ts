@@ -3,7 +3,7 @@
  * HTTP's standard; Squid and Varnish have made it known.
  */
 import type { PurgeSelector } from '../cache/contract.ts';
-import { type KeyRules, targetKey } from '../cache/key.ts';
+import { type KeyRules, keyOf } from '../cache/key.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 
@@ -35,7 +35,7 @@ export function mayPurge(head: RequestHead, remoteAddress: string, gate: PurgeGa
 export function selectorsOf(head: RequestHead, rules: KeyRules): PurgeSelector[] {
   const selectors: PurgeSelector[] = [];
   for (const scheme of ['http', 'https']) {
-    const key = targetKey(scheme, head.authority, head.path, rules);
+    const key = keyOf(scheme, head.authority, head.path, rules);
     selectors.push({ kind: 'key', key });
   }
   return selectors;

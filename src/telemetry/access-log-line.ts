@@ -3,7 +3,6 @@
  * that no request can forge a line, a field, or a terminal's control sequence.
  */
 import type { ExchangeSummary } from './exchange-summary.ts';
-import { hostOf } from './log-filter.ts';
 
 /** `combined`, `json`, or text with the names of fields in it, as `${status}`. */
 export type AccessLogFormat = string;
@@ -92,7 +91,7 @@ export const accessLogFields: readonly AccessLogField[] = [
   ),
   field('time_unix', 'asked', 'seconds since 1970, with milliseconds', (s) => s.startedAtMs / 1000),
   field('host', 'asked', 'host that was asked for, in lower case and without port', (s) =>
-    text(hostOf(s.authority)),
+    text(s.host),
   ),
   field('request', 'asked', 'method, path and version as `combined` has them', (s) =>
     text(requestLine(s)),

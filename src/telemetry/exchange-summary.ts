@@ -57,6 +57,8 @@ export interface ExchangeSummary {
   method: string;
   scheme: string;
   authority: string;
+  /** Of the authority: without port, in normal form (base/host-names.ts). */
+  host: string;
   path: string;
   /** `1.0`, `1.1` or `2`; '' when unknown. */
   version: string;
@@ -96,6 +98,7 @@ export function emptySummary(): ExchangeSummary {
     method: '',
     scheme: '',
     authority: '',
+    host: '',
     path: '',
     version: '',
     userAgent: '',

@@ -11,7 +11,8 @@ const request = (facts: Partial<ExchangeSummary> = {}): ExchangeSummary => ({
   startedAtMs: Date.UTC(2026, 10, 23, 3, 4, 5, 6),
   remoteAddress: '192.0.2.7',
   method: 'GET',
-  authority: 'www.Example.org:8443',
+  authority: 'www.example.org:8443',
+  host: 'www.example.org',
   path: '/api/a',
   version: '2',
   status: 404,
@@ -22,8 +23,9 @@ const request = (facts: Partial<ExchangeSummary> = {}): ExchangeSummary => ({
 
 const cases: readonly (readonly [Partial<LogFilter>, Partial<ExchangeSummary>])[] = [
   [{ statuses: [{ from: 400, to: 499 }] }, { status: 500 }],
-  [{ hosts: ['*.example.org'] }, { authority: 'example.org' }],
-  [{ hosts: ['www.example.org'] }, { authority: 'a.example.org' }],
+  [{ hosts: ['*.example.org'] }, { host: 'example.org' }],
+  [{ hosts: ['www.example.org'] }, { host: 'a.example.org' }],
+  [{ hosts: ['*.example.org'] }, { host: 'a.www.example.org' }],
   [{ pathPrefix: '/api/' }, { path: '/ap' }],
   [{ methods: ['GET', 'HEAD'] }, { method: 'POST' }],
   [{ slowerThanMs: 100 }, { durationMs: 99.9 }],

@@ -1,4 +1,5 @@
 /** Which exchanges have a line in a log. Asked before a line is made. */
+import { HostNames } from '../base/host-names.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
 import type { LogFilter } from './log-options.ts';
 
@@ -16,23 +17,13 @@ export function lineFilter(filter: LogFilter, sample: number): LineFilter | null
   if (methods.length > 0) parts.push(({ method }) => methods.includes(method));
   if (pathPrefix !== '') parts.push(({ path }) => path.startsWith(pathPrefix));
   if (hosts.length > 0) {
-    parts.push(({ authority }) => {
-      const host = hostOf(authority);
-      return hosts.some((name) => isHost(host, name));
-    });
+    const names = new HostNames<true>();
+    for (const name of hosts) names.add(name, true);
+    parts.push(({ host }) => names.find(host) === true);
   }
   if (sample < 1) parts.push((summary) => isSampled(requestHash(summary), sample));
   if (parts.length === 0) return null;
   return (summary) => parts.every((part) => part(summary));
-}
-
-/** Lower case, without port. */
-export function hostOf(authority: string): string {
-  return authority.replace(/:\d*$/, '').toLowerCase();
-}
-
-function isHost(host: string, name: string): boolean {
-  return name.startsWith('*.') ? host.endsWith(name.slice(1)) : host === name;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** TLS toward clients: what all connections of a listener have in common, and its hosts. */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { isHostName } from '../base/host-name.ts';
+import { HostNames, isHostName } from '../base/host-names.ts';
 import { type ClientHelloStep, HelloVerdict, onClientHello } from '../native/client-hello.ts';
 import type { InfoObserver } from '../native/info-observer.ts';
 import { Ssl } from '../native/ssl.ts';
@@ -14,7 +14,6 @@ import type { EarlyDataGate } from './early-data-gate.ts';
 import { EarlyDataJudge } from './early-data-judge.ts';
 import type { FleetRegister } from './fleet.ts';
 import type { FlightWatch } from './flight-recorder.ts';
-import { HostNames } from './host-names.ts';
 import {
   type CertificatePair,
   EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,

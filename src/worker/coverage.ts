@@ -4,12 +4,15 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
+import { BoundedMap } from '../base/bounded-map.ts';
+import { normalHost } from '../base/host-names.ts';
+import type { Authority } from '../http/authority.ts';
 
-/** Host names found covered or not, kept; beyond this they are looked up again. */
-const ANSWERS_KEPT_MAX = 1_024;
+/** Hosts found covered or not by one host's certificates; others are looked up again. */
+export const COVERAGE_KEPT_BYTES_MAX = 131_072;
 
 /** Whether a connection of a host, made for the server name, may be used for the authority. */
-export type Coverage = (host: number, serverName: string, authority: string) => boolean;
+export type Coverage = (host: number, serverName: string, authority: Authority) => boolean;
 
 /** `hosts`: the certificates of each, PEM. */
 export function coverageOf(hosts: readonly (readonly string[])[]): Coverage {
@@ -25,18 +28,18 @@ export function coverageOf(hosts: readonly (readonly string[])[]): Coverage {
  */
 function coverageOfHost(
   certificatesPem: readonly string[],
-): (serverName: string, authority: string) => boolean {
+): (serverName: string, authority: Authority) => boolean {
   const certificates = certificatesPem.map((pem) => new X509Certificate(pem));
   if (certificates.some((certificate) => certificate.checkIssued(certificate))) return () => true;
-  const answers = new Map<string, boolean>();
+  const answers = new BoundedMap<boolean>(COVERAGE_KEPT_BYTES_MAX);
   return (serverName, authority) => {
     if (serverName === '') return true;
-    const host = hostOf(authority);
-    if (host === serverName.toLowerCase()) return true;
+    const { host, address } = authority;
+    if (host === normalHost(serverName)) return true;
     let answer = answers.get(host);
     if (answer === undefined) {
-      answer = certificates.every((certificate) => isNamed(certificate, host));
-      if (answers.size < ANSWERS_KEPT_MAX) answers.set(host, answer);
+      answer = certificates.every((certificate) => isNamed(certificate, address));
+      answers.set(host, answer);
     }
     return answer;
   };
@@ -45,10 +48,4 @@ function coverageOfHost(
 function isNamed(certificate: X509Certificate, host: string): boolean {
   if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined;
   return certificate.checkHost(host) !== undefined;
-}
-
-/** The host without port, brackets and final dot, in lower case. */
-export function hostOf(authority: string): string {
-  const host = authority.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1');
-  return host.replace(/\.$/, '').toLowerCase();
 }

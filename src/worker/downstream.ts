@@ -3,6 +3,7 @@
  * slow peer from holding it for ever.
  */
 import type { SluiceError } from '../base/errors.ts';
+import type { Authority } from '../http/authority.ts';
 import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
 import type { Http2Abuse } from '../http2/limits.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../proxy/channel.ts';
@@ -132,7 +133,7 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
         this.#shared.observer.onBadRequest({ errorCode, status, responseBytes }, this);
       },
       onAbuse: (kind: Http2Abuse) => this.#shared.observer.onAbuse(kind),
-      isCovered: (authority: string, scheme: string) => this.#isCovered(authority, scheme),
+      isCovered: (authority: Authority, scheme: string) => this.#isCovered(authority, scheme),
     };
   }
 
@@ -151,7 +152,7 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     return this.#channel;
   }
 
-  #isCovered(authority: string, scheme: string): boolean {
+  #isCovered(authority: Authority, scheme: string): boolean {
     // What came under one scheme must not be answered for the other (RFC 9110 §7.4).
     if (scheme !== this.kind) return false;
     const { tls } = this.#channel;

@@ -4,7 +4,10 @@
  * asked for a certificate by one host must not reach another that requires one by naming it there
  * (RFC 9110 §7.4). Such requests get 421, and the client opens a connection to the other host.
  */
+import { BoundedMap } from '../base/bounded-map.ts';
 import { SluiceError } from '../base/errors.ts';
+import { doNamesOverlap, HostNames, isBelow, isNameOf } from '../base/host-names.ts';
+import type { Authority } from '../http/authority.ts';
 import type {
   RequestFacts,
   RequestHandler,
@@ -12,25 +15,36 @@ import type {
   ResponseSender,
 } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
-import { HostNames } from '../tls/host-names.ts';
 import type { HostTlsOptions } from '../tls/host-options.ts';
-import { hostOf } from './coverage.ts';
 
-/** Authorities whose host is kept at hand; beyond this they are looked up again. */
-const AUTHORITIES_KEPT_MAX = 1_024;
+/** Names that no host has, with the hosts that they are judged by; others are judged again. */
+export const STRANGERS_KEPT_BYTES_MAX = 131_072;
+
+/** The hosts that a name is judged by, and of these the one that asks most. */
+interface Judges {
+  readonly hosts: readonly number[];
+  /** -1: none asks at least what each of the others does. No connection is good enough then. */
+  readonly strictest: number;
+}
 
 /** The hosts of one configuration, as requests are measured by them. */
 export class HostPolicies {
-  readonly #names = new HostNames<number>();
+  readonly #names = new HostNames<Judges>();
+  readonly #hosts: readonly HostTlsOptions[];
+  readonly #routes: readonly (readonly string[])[];
   /** By host: what a connection to it had to do. Equal texts stand for each other. */
   readonly #demands: readonly string[];
   readonly #takesEarlyData: readonly boolean[];
   readonly #requiresCertificate: readonly boolean[];
-  readonly #byAuthority = new Map<string, number>();
+  readonly #strangers = new BoundedMap<Judges>(STRANGERS_KEPT_BYTES_MAX);
 
-  constructor(hosts: readonly HostTlsOptions[]) {
+  /** `routes`: the names that each route is for, none for those that are for any host. */
+  constructor(hosts: readonly HostTlsOptions[], routes: readonly (readonly string[])[]) {
+    this.#hosts = hosts;
+    this.#routes = routes.filter((names) => names.length > 0);
     for (const [index, { names }] of hosts.entries()) {
-      for (const name of names) this.#names.add(name, index);
+      const own = { hosts: [index], strictest: index };
+      for (const name of names) this.#names.add(name, own);
     }
     this.#demands = hosts.map(demandsOf);
     this.#takesEarlyData = hosts.map(({ earlyData }) => earlyData.enabled);
@@ -51,34 +65,65 @@ export class HostPolicies {
   }
 
   /** Null when the request may go on; `connectionHost` is the index of the connection's host. */
-  refusal(connectionHost: number, authority: string, early: boolean): SluiceError | null {
-    const host = this.hostFor(authority);
-    if (host === connectionHost) return null;
-    if (this.#demands[host] !== this.#demands[connectionHost]) return MISDIRECTED;
-    return early && !this.#takesEarlyData[host] ? NOT_EARLY : null;
+  refusal(connectionHost: number, authority: Authority, early: boolean): SluiceError | null {
+    const { hosts, strictest } = this.#judgesOf(authority);
+    if (hosts.length === 1 && strictest === connectionHost) return null;
+    if (strictest === -1) return MISDIRECTED;
+    if (this.#demands[strictest] !== this.#demands[connectionHost]) return MISDIRECTED;
+    return early && !hosts.every((host) => this.#takesEarlyData[host]) ? NOT_EARLY : null;
   }
 
   /** The same without TLS, where nobody proves anything; null when the request may go on. */
-  refusalWithoutTls(authority: string): SluiceError | null {
-    return this.#requiresCertificate[this.hostFor(authority)] ? MISDIRECTED : null;
+  refusalWithoutTls(authority: Authority): SluiceError | null {
+    const { hosts } = this.#judgesOf(authority);
+    return hosts.some((host) => this.#requiresCertificate[host]) ? MISDIRECTED : null;
   }
 
-  /** The index of an authority's host. Names that no host has are the first's, as in TLS. */
-  hostFor(authority: string): number {
-    let host = this.#byAuthority.get(authority);
-    if (host === undefined) {
-      host = this.#names.find(hostOf(authority)) ?? 0;
-      if (this.#byAuthority.size >= AUTHORITIES_KEPT_MAX) this.#byAuthority.clear();
-      this.#byAuthority.set(authority, host);
-    }
-    return host;
+  /**
+   * The indices of the hosts that a request is judged by: the one that has its name. A name that no
+   * host has is the first's, as in TLS, and that of every host that it lies below or shares a route
+   * with: what such a request would reach is theirs, too.
+   */
+  hostsFor(authority: Authority): readonly number[] {
+    return this.#judgesOf(authority).hosts;
+  }
+
+  #judgesOf({ host, parent }: Authority): Judges {
+    return this.#names.find(host, parent) ?? this.#strangers.get(host) ?? this.#judge(host);
+  }
+
+  #judge(stranger: string): Judges {
+    const shared = this.#routes.filter((names) => names.some((name) => isNameOf(name, stranger)));
+    const reached = shared.flat();
+    const hosts = [...this.#hosts.keys()].filter((index) => {
+      const { names } = this.#hosts[index]!;
+      return index === 0 || names.some((name) => isTouched(name, stranger, reached));
+    });
+    const judges = { hosts, strictest: this.#strictestOf(hosts) };
+    this.#strangers.set(stranger, judges);
+    return judges;
+  }
+
+  #strictestOf(indices: readonly number[]): number {
+    const asksMost = (index: number) =>
+      indices.every((other) => asksAtLeast(this.#hosts[index]!, this.#hosts[other]!));
+    return indices.find(asksMost) ?? -1;
   }
 }
 
-/** Null when there is nothing to guard. */
-export function hostPolicies(hosts: readonly HostTlsOptions[]): HostPolicies | null {
-  const policies = new HostPolicies(hosts);
-  return policies.matter ? policies : null;
+/** Whether what a host has named is below or beside a name that it has not. */
+function isTouched(name: string, stranger: string, reached: readonly string[]): boolean {
+  return isBelow(stranger, name) || reached.some((other) => doNamesOverlap(other, name));
+}
+
+/** Whether a client that has done what `one` asks has done what `other` asks, too. */
+function asksAtLeast(one: HostTlsOptions, other: HostTlsOptions): boolean {
+  if (one.minVersion < other.minVersion) return false;
+  const { mode, authoritiesPem } = other.clientCertificates;
+  if (mode === 'off') return true;
+  const { clientCertificates } = one;
+  if (clientCertificates.authoritiesPem !== authoritiesPem) return false;
+  return clientCertificates.mode === mode || clientCertificates.mode === 'required';
 }
 
 /** Who the client is, and that nobody else reads along. */

@@ -1,5 +1,6 @@
 /** The protocol cores behind one face, for the connection that drives whichever ALPN has settled. */
 import { SluiceError } from '../base/errors.ts';
+import type { Authority } from '../http/authority.ts';
 import type { RequestFacts, RequestSink } from '../http/exchange.ts';
 import { Http1ServerConnection } from '../http1/server-connection.ts';
 import type { Http2Abuse } from '../http2/limits.ts';
@@ -43,7 +44,7 @@ export interface ProtocolInput {
   /** HTTP/2: the client did something too often, and the connection ended for it. */
   readonly onAbuse: (kind: Http2Abuse) => void;
   /** HTTP/2: whether the connection may be used for the authority (RFC 9113 §9.1.1). */
-  readonly isCovered: (authority: string, scheme: string) => boolean;
+  readonly isCovered: (authority: Authority, scheme: string) => boolean;
 }
 
 export function http1Protocol(input: ProtocolInput): ServerProtocol {

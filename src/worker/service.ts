@@ -30,8 +30,7 @@ import type { FleetRegisters } from './fleets.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
 import type { SniTunnels } from './front/sni-tunnel.ts';
 import type { HandshakeObservers } from './handshake-observers.ts';
-import type { RefusingSink } from './host-guard.ts';
-import { HostPolicies, hostPolicies } from './host-guard.ts';
+import { HostPolicies, type RefusingSink } from './host-guard.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { exchangeObserver, logBadRequest, tellHandshake } from './observers.ts';
 import { type KnownNames, openOrigins, type WorkerOrigins } from './origins.ts';
@@ -95,15 +94,19 @@ export class Service {
       limits: defaultTunnelLimits,
       monotonicMs: systemClock.monotonicMs,
     };
+    const policies = new HostPolicies(
+      hosts,
+      options.routes.map(({ match }) => match.hosts),
+    );
     this.shared = {
       channels: base.channels,
-      sink: this.#makeProxy(options, new HostPolicies(hosts)),
+      sink: this.#makeProxy(options, policies),
       limits: defaultDownstreamLimits,
       monotonicMs: systemClock.monotonicMs,
       dateNow,
       observer: this.#observer(),
       isCovered: (host, serverName, authority) => this.#coverage(host, serverName, authority),
-      policies: hostPolicies(hosts),
+      policies: policies.matter ? policies : null,
       clients: base.clients,
     };
   }
@@ -114,7 +117,7 @@ export class Service {
       store: cache.store,
       earlyDataPolicies: new EarlyDataPolicies(
         options.hosts.map(({ earlyDataPolicy }) => earlyDataPolicy),
-        (authority) => policies.hostFor(authority),
+        (authority) => policies.hostsFor(authority),
       ),
       collapse,
       passMemory,

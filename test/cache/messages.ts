@@ -1,7 +1,9 @@
 /** Short ways to make requests and responses, for tests of the cache. */
+
 import type { StoredResponse } from '../../src/cache/contract.ts';
 import { type CachePolicy, defaultCachePolicy } from '../../src/cache/policy.ts';
 import { receiveResponse } from '../../src/cache/stored-response.ts';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import { formatHttpDate } from '../../src/http/dates.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead } from '../../src/http/message.ts';
@@ -20,7 +22,7 @@ export function requestOf(lines: Lines = [], changes: Partial<RequestHead> = {})
     method: 'GET',
     version: '1.1',
     scheme: 'http',
-    authority: 'www.example',
+    authority: configuredAuthority('www.example'),
     path: '/page',
     fields: FieldSection.of(...lines),
     contentLength: 0,

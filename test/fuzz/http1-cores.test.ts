@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { SluiceError } from '../../src/base/errors.ts';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import type { RequestHandler, ResponseHandler, ResponseSender } from '../../src/http/exchange.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import { Pipe, testClient, testServer } from '../http1/wire.ts';
@@ -269,7 +270,7 @@ function clientKeepsOrder(input: Uint8Array, plan: Plan, requests: readonly Vect
         method: options.get('to') ?? 'GET',
         version: '1.1',
         scheme: 'http',
-        authority: 'a.example:80',
+        authority: configuredAuthority('a.example:80'),
         path: options.get('to') === 'CONNECT' ? '' : '/',
         fields: FieldSection.of(['host', 'a.example']),
         contentLength,

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SluiceError } from '../../src/base/errors.ts';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import type { ResponseHandler } from '../../src/http/exchange.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import { Http2ClientConnection } from '../../src/http2/client-connection.ts';
@@ -75,7 +76,7 @@ function run(input: Uint8Array, cuts: readonly number[], paused: boolean): void 
     method: 'POST',
     version: '2',
     scheme: 'http',
-    authority: 'origin.example',
+    authority: configuredAuthority('origin.example'),
     path: '/',
     fields: new FieldSection(),
     contentLength: -1,

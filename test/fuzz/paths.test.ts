@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { posix } from 'node:path';
 import test from 'node:test';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead } from '../../src/http/message.ts';
 import { AccessList } from '../../src/proxy/routing/access.ts';
@@ -46,7 +47,12 @@ const pieces = fc.constantFrom(
 const targets = fc.array(pieces, { maxLength: 9 }).map((all) => `/${all.join('')}`);
 
 function requestFor(path: string): RequestHead {
-  const common = { method: 'GET', version: '1.1', scheme: 'http', authority: 'a' } as const;
+  const common = {
+    method: 'GET',
+    version: '1.1',
+    scheme: 'http',
+    authority: configuredAuthority('a'),
+  } as const;
   const rest = { contentLength: 0, expectContinue: false, upgrade: '' };
   return { ...common, ...rest, path, fields: new FieldSection() };
 }

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SluiceError } from '../../src/base/errors.ts';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import type { RequestSender, ResponseSender } from '../../src/http/exchange.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import { type Pipe, testClient, testServer } from './wire.ts';
@@ -83,7 +84,7 @@ function begin(length: Length): Run {
       method: 'POST',
       version: '1.1',
       scheme: 'http',
-      authority: 'a',
+      authority: configuredAuthority('a'),
       path: '/',
       fields: FieldSection.of(['host', 'a']),
       contentLength: head(UP),

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import type {
   RequestHandler,
   RequestSender,
@@ -177,7 +178,7 @@ class Pair {
       method,
       version: '1.1',
       scheme: 'http',
-      authority: 'a.example',
+      authority: configuredAuthority('a.example'),
       path,
       fields: FieldSection.of(['host', 'a.example'], ['x-plan', String(index)], ...fields),
       contentLength: announced(content),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SluiceError } from '../../src/base/errors.ts';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import type { RequestSender, ResponseHandler } from '../../src/http/exchange.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
@@ -92,7 +93,7 @@ class ClientUnderTest {
       method: 'GET',
       version: '1.1',
       scheme: 'https',
-      authority: 'origin.example',
+      authority: configuredAuthority('origin.example'),
       path: '/p?q',
       fields: FieldSection.of(['host', 'x'], ['accept', '*/*'], ['connection', 'close']),
       contentLength,

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SluiceError } from '../../src/base/errors.ts';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import type { RequestSender, ResponseHandler } from '../../src/http/exchange.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
@@ -226,7 +227,7 @@ function run(scenario: Scenario): void {
       method: 'POST',
       version: '2',
       scheme: 'http',
-      authority: 'example.com',
+      authority: configuredAuthority('example.com'),
       path: `/${index}`,
       fields: FieldSection.of(['x-index', String(index)]),
       contentLength: -1,

@@ -6,6 +6,7 @@ import http2 from 'node:http2';
 import net, { type AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { SluiceError } from '../../src/base/errors.ts';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import type { ResponseHandler } from '../../src/http/exchange.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
@@ -173,7 +174,7 @@ function requestHead(method: string, path: string, more: Partial<RequestHead> = 
     method,
     version: '2',
     scheme: 'http',
-    authority: 'localhost',
+    authority: configuredAuthority('localhost'),
     path,
     fields: FieldSection.of(['user-agent', 'test'], ['cookie', 'a=b']),
     contentLength: 0,

@@ -1,6 +1,7 @@
 /** A server connection whose output and events are recorded. */
 import assert from 'node:assert/strict';
 import type { SluiceError } from '../../src/base/errors.ts';
+import type { Authority } from '../../src/http/authority.ts';
 import type {
   PreparedResponse,
   RequestFacts,
@@ -66,7 +67,7 @@ export class RecordedRequest implements RequestHandler {
 export interface ServerUnderTestOptions {
   readonly onRequest?: (request: RecordedRequest) => void;
   readonly limits?: Partial<Http2Limits>;
-  readonly isCovered?: (authority: string, scheme: string) => boolean;
+  readonly isCovered?: (authority: Authority, scheme: string) => boolean;
   /** Octets that the output takes before it says stop. */
   readonly highWater?: number;
 }

@@ -1,5 +1,7 @@
 /** A group of origins as a worker makes it, asked without a proxy in front. */
+
 import { systemClock } from '../../src/base/clock.ts';
+import { configuredAuthority } from '../../src/http/authority.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
 import { ChannelPool } from '../../src/proxy/channel.ts';
@@ -159,7 +161,7 @@ function headOf({ method = 'GET', path = '/', fields = [], content = '' }: Quest
     method,
     version: '1.1',
     scheme: 'http',
-    authority: 'a.example',
+    authority: configuredAuthority('a.example'),
     path,
     fields: section,
     contentLength: Buffer.byteLength(content),

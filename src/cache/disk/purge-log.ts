@@ -7,7 +7,7 @@
 import type { FieldSection } from '../../http/field-section.ts';
 import type { PurgeSelector } from '../contract.ts';
 import { targetOfKey } from '../key.ts';
-import { hostOfKey, tagsOf } from '../purge.ts';
+import { hostOfKey, hostOfSelector, tagsOf } from '../purge.ts';
 import type { DiskIndex } from './disk-index.ts';
 
 /**
@@ -143,7 +143,7 @@ function nameOf(selector: PurgeSelector): string {
     case 'prefix':
       return selector.prefix;
     case 'host':
-      return `h${selector.host.toLowerCase()}`;
+      return `h${hostOfSelector(selector.host)}`;
     case 'tag':
       return `t${selector.tag.toLowerCase()}`;
     case 'all':

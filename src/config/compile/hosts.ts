@@ -22,6 +22,7 @@ import type { CertificateFiles, HostOptions } from '../options.ts';
 import { pairInUse } from '../pair-in-use.ts';
 import type { HostsEntry } from '../schema/hosts.ts';
 import type { CompileContext } from './context.ts';
+import { hostName } from './host-name.ts';
 
 type HostEntry = HostsEntry[number];
 type EarlyDataEntry = Exclude<NonNullable<HostEntry['early-data']>, boolean>;
@@ -38,9 +39,6 @@ export function compileHosts(entries: HostsEntry, context: CompileContext): Host
     return host;
   });
 }
-
-const HOST_NAME =
-  /^(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
 
 /** Why a certificate cannot be had from its files; '' when it can. */
 function faultOfFiles({ certificateFile, keyFile }: CertificateFiles): string {
@@ -125,14 +123,8 @@ class HostCompiler {
     if (names.length === 0 && this.#index > 0) {
       this.#refuse([], 'only the first host can be without names', 'add names');
     }
-    return names.map((written, i) => {
-      const name = written.toLowerCase().replace(/\.$/, '');
-      if (name.length > 253 || !HOST_NAME.test(name)) {
-        const remedy = 'write it as example.org or *.example.org, in ASCII';
-        this.#refuse(['names', i], 'no host name', remedy);
-      }
-      return name;
-    });
+    const refuse = this.#refuse.bind(this);
+    return names.map((written, i) => hostName(written, ['names', i], { refuse }));
   }
 
   #certificates(): { pair: CertificatePair; files: CertificateFiles }[] {

@@ -7,6 +7,7 @@ import {
 } from '../options.ts';
 import type { ListenersEntry } from '../schema/listeners.ts';
 import type { CompileContext } from './context.ts';
+import { hostName } from './host-name.ts';
 
 export function compileListeners(
   entries: ListenersEntry,
@@ -70,7 +71,7 @@ function compileTunnels(
       context.refuse([i, 'tunnels', j, 'to'], 'not HOST:PORT', 'write it as 10.0.0.5:443');
     }
     return {
-      names: names.map((name) => name.toLowerCase()),
+      names: names.map((name, k) => hostName(name, [i, 'tunnels', j, 'names', k], context)),
       to: target ?? { host: '', port: 0 },
       proxyProtocol,
     };

@@ -14,6 +14,7 @@ import {
 import type { LogsEntry } from '../schema/logs.ts';
 import { nearestWord } from '../suggestion.ts';
 import type { CompileContext } from './context.ts';
+import { hostName } from './host-name.ts';
 
 type LogEntry = LogsEntry[number];
 
@@ -38,15 +39,15 @@ function compileLog(entry: LogEntry, context: CompileContext): LogOptions {
   if (target === '-' && entry.rotate !== undefined) {
     context.refuse(['rotate'], 'standard output is no file', 'remove it');
   }
-  const filter = compileFilter(entry.filter ?? {});
+  const filter = compileFilter(entry.filter ?? {}, context);
   const rotate = entry.rotate === undefined ? null : compileRotation(entry.rotate, context);
   return { ...plainLog, target, of, format, fields, sample, filter, rotate };
 }
 
-function compileFilter(entry: NonNullable<LogEntry['filter']>): LogFilter {
+function compileFilter(entry: NonNullable<LogEntry['filter']>, context: CompileContext): LogFilter {
   return {
     statuses: (entry.status ?? []).map(statusRange),
-    hosts: (entry.host ?? []).map((name) => name.toLowerCase()),
+    hosts: (entry.host ?? []).map((name, i) => hostName(name, ['filter', 'host', i], context)),
     pathPrefix: entry['path-prefix'] ?? everyExchange.pathPrefix,
     methods: entry.method ?? [],
     slowerThanMs: entry['slower-than'] ?? everyExchange.slowerThanMs,

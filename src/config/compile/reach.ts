@@ -1,4 +1,5 @@
 /** Whether a route can get a request at all: those before it may take everything. Pure. */
+import { isNameOf } from '../../base/host-names.ts';
 import type { RouteMatch } from '../../proxy/routing/route.ts';
 
 /**
@@ -21,8 +22,7 @@ export function covers(outer: RouteMatch, inner: RouteMatch): boolean {
 
 function hostsCover(outer: readonly string[], inner: readonly string[]): boolean {
   if (outer.length === 0) return true;
-  const isCovered = (name: string) =>
-    outer.some((one) => one === name || (one.startsWith('*.') && name.endsWith(one.slice(1))));
+  const isCovered = (name: string) => outer.some((one) => one === name || isNameOf(one, name));
   return inner.length > 0 && inner.every(isCovered);
 }
 

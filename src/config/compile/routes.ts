@@ -23,6 +23,7 @@ import { DEFAULT_GROUP } from '../resolve.ts';
 import type { RoutesEntry } from '../schema/routes.ts';
 import { nearestWord } from '../suggestion.ts';
 import type { CompileContext } from './context.ts';
+import { hostName } from './host-name.ts';
 import { compileRouteCache } from './route-cache.ts';
 
 type RouteEntry = RoutesEntry[number];
@@ -111,18 +112,14 @@ class RouteCompiler {
     });
     const pathPrefix = match['path-prefix'] ?? '';
     this.#checkPath(['match', 'path-prefix'], pathPrefix);
-    for (const [i, host] of (match.hosts ?? []).entries()) {
-      if (/^(?:\*\.)?[^*/:\s]+$/.test(host) || /^\[[0-9a-f:.]+\]$/i.test(host)) continue;
-      this.#refuse(
-        ['match', 'hosts', i],
-        'no host name',
-        'write it as example.org or *.example.org',
-      );
-    }
+    const refuse = this.#refuse.bind(this);
+    const hosts = (match.hosts ?? []).map((written, i) =>
+      hostName(written, ['match', 'hosts', i], { refuse }),
+    );
     this.#checkMethods(['match', 'methods'], match.methods ?? []);
     return {
       scheme: match.scheme ?? '',
-      hosts: match.hosts ?? [],
+      hosts,
       pathPrefix,
       pathPattern,
       methods: match.methods ?? [],

@@ -185,7 +185,10 @@ const host = section(
       title: 'Names that clients ask for in the handshake (SNI).',
       description:
         '`*.example.org` is every name with one more label. Names that no host has, and clients ' +
-        'that ask for none, get the first host.',
+        'that ask for none, get the first host. A request is held to what the host of its name asks of ' +
+        'clients, over whichever connection it comes. A name that no host has is held to what is asked ' +
+        'by the first host, by each whose name it lies below, and by each that a route names together ' +
+        'with it.',
       default: [],
       examples: [['example.org', '*.example.org']],
     }),

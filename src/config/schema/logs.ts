@@ -29,11 +29,17 @@ const filterSchema = section(
       }),
       { title: 'Statuses that were sent.', default: 'all', examples: [['4xx', '5xx']] },
     ),
-    host: list(text({ title: 'A name, or `*.` and one.', examples: ['*.example.org'] }), {
-      title: 'Hosts that were asked for, without port.',
-      default: 'all',
-      examples: [['example.org', '*.example.org']],
-    }),
+    host: list(
+      text({
+        title: 'A name; `*.` and one for every name with one more label.',
+        examples: ['*.example.org'],
+      }),
+      {
+        title: 'Hosts that were asked for, without port.',
+        default: 'all',
+        examples: [['example.org', '*.example.org']],
+      },
+    ),
     'path-prefix': text({
       title: 'How the path begins.',
       default: 'any path',

@@ -47,7 +47,7 @@ const match = section(
     hosts: list(text({ title: 'A host name.', minLength: 1, examples: ['example.org'] }), {
       title: 'Names in Host or :authority.',
       description:
-        '`*.example.org` is every name below it. Case, port and a final dot do not matter.',
+        '`*.example.org` is every name with one more label. Case, port and a final dot do not matter.',
       default: 'every host',
       examples: [['example.org', '*.example.org']],
     }),

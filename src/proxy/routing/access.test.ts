@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { configuredAuthority } from '../../http/authority.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import { AccessList } from './access.ts';
 import type { AccessRule } from './route.ts';
@@ -9,7 +10,11 @@ const everybody: AccessRule = { effect: 'deny', from: [], methods: [], paths: []
 function access(...rules: Partial<AccessRule>[]) {
   const list = new AccessList(rules.map((rule) => ({ ...everybody, ...rule })));
   return (path: string, method = 'GET', address = '192.0.2.1') => {
-    const common = { version: '1.1', scheme: 'http', authority: 'a.example' } as const;
+    const common = {
+      version: '1.1',
+      scheme: 'http',
+      authority: configuredAuthority('a.example'),
+    } as const;
     const rest = { contentLength: 0, expectContinue: false, upgrade: '' };
     return list.allows({ ...common, ...rest, method, path, fields: new FieldSection() }, address);
   };

@@ -5,12 +5,13 @@
  * asked: all clients that get Brotli then select the same stored response by Vary, and a hit on it
  * is like any other.
  */
+import { BoundedMap } from '../../base/bounded-map.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { CompressionOptions, ContentCoding } from './route.ts';
 
-/** Values of Accept-Encoding whose outcome is kept at hand. Browsers send a dozen. */
-const CHOICES_KEPT_MAX = 1_024;
+/** Values of Accept-Encoding whose outcome is kept at hand, per route. Browsers send a dozen. */
+export const CHOICES_KEPT_BYTES_MAX = 65_536;
 
 /** Identity, unless the client forbids it: then its wish goes on to the origin as it is. */
 type Choice = ContentCoding | 'identity' | 'as-sent';
@@ -34,7 +35,7 @@ const OF_OCTETS = [
 
 export class Compression {
   readonly #options: CompressionOptions;
-  readonly #choices = new Map<string, Choice>();
+  readonly #choices = new BoundedMap<Choice>(CHOICES_KEPT_BYTES_MAX);
 
   constructor(options: CompressionOptions) {
     this.#options = options;
@@ -73,7 +74,6 @@ export class Compression {
     let choice = this.#choices.get(accepted);
     if (choice === undefined) {
       choice = chooseCoding(accepted, this.#options.encodings);
-      if (this.#choices.size >= CHOICES_KEPT_MAX) this.#choices.clear();
       this.#choices.set(accepted, choice);
     }
     return choice;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { configuredAuthority } from '../../http/authority.ts';
 import { LocationMap } from './location-map.ts';
 
 const plain = { stripPrefix: '', addPrefix: '', replace: null, queryRemove: [], querySet: {} };
-const request = { scheme: 'https', authority: 'example.org' };
+const request = { scheme: 'https', authority: configuredAuthority('example.org') };
 
 function mapper(more: { stripPrefix?: string; addPrefix?: string; host?: string }) {
   const options = { ...plain, host: '', mapLocation: true, ...more };

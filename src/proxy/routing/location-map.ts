@@ -3,7 +3,9 @@
  * taken off and put before the path is put back, and the origin's own name gives way to the one
  * that the client has asked for (RFC 9110 §10.2.2, §8.7).
  */
+import { type Authority, configuredAuthority } from '../../http/authority.ts';
 import type { FieldSection } from '../../http/field-section.ts';
+import type { RequestHead } from '../../http/message.ts';
 import type { RewriteOptions } from './route.ts';
 import type { VariableSource } from './variables.ts';
 
@@ -11,12 +13,13 @@ const NAMES = ['location', 'content-location'] as const;
 
 export class LocationMap {
   readonly #options: Pick<RewriteOptions, 'stripPrefix' | 'addPrefix'>;
-  /** Lower case: what the origin may call itself. */
-  readonly #origins: ReadonlySet<string>;
+  /** What the origin may call itself. */
+  readonly #origins: readonly Authority[];
 
   constructor(options: RewriteOptions, originAuthority: string) {
     this.#options = options;
-    this.#origins = new Set([originAuthority.toLowerCase(), options.host.toLowerCase()]);
+    const names = [originAuthority, options.host].filter((name) => name !== '');
+    this.#origins = names.map(configuredAuthority);
   }
 
   apply(fields: FieldSection, { head }: Pick<VariableSource, 'head'>): void {
@@ -29,18 +32,19 @@ export class LocationMap {
   }
 
   /** What leads elsewhere, or is relative to a path, stays as it is. */
-  map(value: string, request: { readonly scheme: string; readonly authority: string }): string {
-    const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(value);
+  map(value: string, request: Pick<RequestHead, 'scheme' | 'authority'>): string {
+    const absolute = /^(https?):\/\/([^/?#]*)(.*)$/i.exec(value);
     if (absolute === null) {
       return value.startsWith('/') && !value.startsWith('//') ? this.#path(value) : value;
     }
-    const [, authority, rest] = absolute;
-    const name = authority!.toLowerCase();
-    if (name === request.authority.toLowerCase()) {
+    const [, scheme, written, rest] = absolute;
+    const named = configuredAuthority(written!).inScheme(scheme!.toLowerCase());
+    const isNamed = (one: Authority) => one.inScheme(scheme!.toLowerCase()) === named;
+    if (isNamed(request.authority)) {
       return value.slice(0, value.length - rest!.length) + this.#path(rest!);
     }
-    if (!this.#origins.has(name)) return value;
-    return `${request.scheme}://${request.authority}${this.#path(rest!)}`;
+    if (!this.#origins.some(isNamed)) return value;
+    return `${request.scheme}://${request.authority.text}${this.#path(rest!)}`;
   }
 
   #path(path: string): string {

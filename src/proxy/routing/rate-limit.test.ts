@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { configuredAuthority } from '../../http/authority.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { RateLimiter } from './rate-limit.ts';
@@ -13,7 +14,12 @@ function memory(places: number): Int32Array {
 }
 
 function requestWith(fields: Record<string, string> = {}): RequestHead {
-  const common = { method: 'GET', version: '1.1', scheme: 'http', authority: 'a' } as const;
+  const common = {
+    method: 'GET',
+    version: '1.1',
+    scheme: 'http',
+    authority: configuredAuthority('a'),
+  } as const;
   const rest = { path: '/', contentLength: 0, expectContinue: false, upgrade: '' };
   return { ...common, ...rest, fields: FieldSection.of(...Object.entries(fields)) };
 }

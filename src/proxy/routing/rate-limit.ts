@@ -1,12 +1,13 @@
 /** How often each client may ask, for one route. */
 import { createHash } from 'node:crypto';
 import { addressWords } from '../../base/address-range.ts';
+import { BoundedMap } from '../../base/bounded-map.ts';
 import type { RequestHead } from '../../http/message.ts';
 import type { ClientTag, RateTable } from './rate-table.ts';
 import type { RateLimit } from './route.ts';
 
-/** Clients whose tag is kept at hand: hashing one anew costs a few microseconds. */
-const TAGS_KEPT_MAX = 8_192;
+/** Clients whose tag is kept at hand, per route: hashing one anew costs a few microseconds. */
+export const TAGS_KEPT_BYTES_MAX = 1_048_576;
 /** Longest value of a key field that is kept; longer ones are hashed each time. */
 const KEPT_CHARACTERS_MAX = 256;
 
@@ -17,7 +18,7 @@ export class RateLimiter {
   readonly #field: string | null;
   readonly #intervalMs: number;
   readonly #burst: number;
-  readonly #tags = new Map<string, ClientTag>();
+  readonly #tags = new BoundedMap<ClientTag>(TAGS_KEPT_BYTES_MAX);
 
   /**
    * `secret` is the same in all workers and unknown outside, so that nobody can choose values that
@@ -53,10 +54,7 @@ export class RateLimiter {
     const subject = client.startsWith('field ') ? client : clientNetwork(client);
     const digest = hash.update(subject).digest();
     const tag = { tag: digest.readInt32LE(0) || 1, place: digest.readUInt32LE(4) };
-    if (client.length <= KEPT_CHARACTERS_MAX) {
-      if (this.#tags.size >= TAGS_KEPT_MAX) this.#tags.clear();
-      this.#tags.set(client, tag);
-    }
+    if (client.length <= KEPT_CHARACTERS_MAX) this.#tags.set(client, tag);
     return tag;
   }
 }

@@ -1,4 +1,5 @@
 /** How a request's target and host change on the way to the origin. */
+import { type Authority, configuredAuthority } from '../../http/authority.ts';
 import { isUnder, readPath } from './path.ts';
 import { compilePattern } from './pattern.ts';
 import type { RewriteOptions } from './route.ts';
@@ -29,10 +30,10 @@ export class Rewrite {
     return query === undefined ? path : `${path}?${query}`;
   }
 
-  authority(authority: string, originAuthority: string): string {
+  authority(authority: Authority, originAuthority: string): Authority {
     const { host } = this.#options;
     if (host === '') return authority;
-    return host === ORIGIN_HOST ? originAuthority : host;
+    return configuredAuthority(host === ORIGIN_HOST ? originAuthority : host);
   }
 
   #path(sent: string): string {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { configuredAuthority } from '../../http/authority.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { matchEverything, type RouteMatch } from './route.ts';
@@ -11,7 +12,7 @@ function request(url: string, method = 'GET', fields: Record<string, string> = {
     method,
     version: '1.1',
     scheme: 'http',
-    authority,
+    authority: configuredAuthority(authority),
     path,
     fields: FieldSection.of(...Object.entries(fields)),
     contentLength: 0,
@@ -52,13 +53,15 @@ test('hosts match without regard to case, port and the root’s dot; a name goes
     one: { hosts: ['one.example'] },
     below: { hosts: ['*.one.example'] },
     deep: { hosts: ['*.x.one.example'] },
+    loud: { hosts: ['*.LOUD.example.'] },
     v6: { hosts: ['[::1]'] },
   });
   assert.equal(route(request('http://one.example')), 'one');
   assert.equal(route(request('http://ONE.example.:8080')), 'one');
-  assert.equal(route(request('http://%6fne.example')), 'one');
   assert.equal(route(request('http://a.one.example')), 'below');
-  assert.equal(route(request('http://a.x.one.example')), 'below', 'the order of the file decides');
+  assert.equal(route(request('http://a.x.one.example')), 'deep');
+  assert.equal(route(request('http://a.b.one.example')), 'no-route', 'a wildcard is one label');
+  assert.equal(route(request('http://a.loud.example')), 'loud');
   assert.equal(route(request('http://[::1]:80')), 'v6');
   assert.equal(route(request('http://two.example')), 'no-route');
   assert.equal(route(request('http://evilone.example')), 'no-route');

@@ -4,13 +4,11 @@
  * no more than one.
  */
 import { AddressSet } from '../../base/address-range.ts';
+import { HostNames, isNameOf, normalHostPattern } from '../../base/host-names.ts';
 import type { RequestHead } from '../../http/message.ts';
-import { decodeUnreserved, isUnder, type PathRule, pathRule, readPath } from './path.ts';
+import { isUnder, type PathRule, pathRule, readPath } from './path.ts';
 import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
 import type { RouteMatch } from './route.ts';
-
-/** Authorities whose routes are kept at hand; beyond this they are looked up again. */
-const AUTHORITIES_KEPT_MAX = 1_024;
 
 export type RoutingFailure =
   | 'no-route'
@@ -52,41 +50,31 @@ interface HostRoutes<T> {
 export class Router<T extends object> {
   /** Set when one route takes every request. */
   readonly #only: T | null;
-  readonly #exact = new Map<string, HostRoutes<T>>();
-  /** By the part after `*`, which begins with a dot. */
-  readonly #wildcards = new Map<string, HostRoutes<T>>();
+  readonly #byHost = new HostNames<HostRoutes<T>>();
+  /** For hosts that no route names. */
   readonly #others: HostRoutes<T>;
-  readonly #byAuthority = new Map<string, HostRoutes<T>>();
 
   constructor(routes: readonly { readonly match: RouteMatch; readonly target: T }[]) {
-    const hosts = new Set(routes.flatMap(({ match }) => match.hosts.map(normalHost)));
     const compiled = routes.map(({ match, target }) => {
-      return { hosts: match.hosts.map(normalHost), candidate: candidateOf(match, target) };
+      return { hosts: match.hosts.map(normalName), candidate: candidateOf(match, target) };
     });
-    const routesFor = (isFor: (host: string) => boolean): HostRoutes<T> => {
+    const routesFor = (isFor: (name: string) => boolean): HostRoutes<T> => {
       const fits = compiled.filter((one) => one.hosts.length === 0 || one.hosts.some(isFor));
       return hostRoutes(fits.map((one) => one.candidate));
     };
-    for (const host of hosts) {
-      if (host.startsWith('*.')) {
-        const suffix = host.slice(1);
-        const isFor = (name: string) => name.startsWith('*.') && suffix.endsWith(name.slice(1));
-        this.#wildcards.set(suffix, routesFor(isFor));
-      } else {
-        this.#exact.set(
-          host,
-          routesFor((name) => covers(name, host)),
-        );
-      }
+    const names = new Set(compiled.flatMap(({ hosts }) => hosts));
+    for (const name of names) {
+      const isFor = (other: string) => other === name || isNameOf(other, name);
+      this.#byHost.add(name, routesFor(isFor));
     }
     this.#others = routesFor(() => false);
-    this.#only = hosts.size === 0 ? this.#others.only : null;
+    this.#only = names.size === 0 ? this.#others.only : null;
   }
 
   find(head: RequestHead, facts: ClientFacts): T | RoutingFailure {
     if (this.#only !== null) return this.#only;
     const { authority } = head;
-    const host = this.#byAuthority.get(authority) ?? this.#routesOf(authority);
+    const host = this.#byHost.find(authority.host, authority.parent) ?? this.#others;
     if (host.only !== null) return host.only;
     const { remoteAddress } = facts;
     if (!host.looksAtPaths) return firstOf(host, head, remoteAddress, '', false) ?? 'no-route';
@@ -98,19 +86,6 @@ export class Router<T extends object> {
       if (firstOf(host, head, remoteAddress, other, true) !== found) return 'ambiguous-path';
     }
     return found ?? 'no-route';
-  }
-
-  #routesOf(authority: string): HostRoutes<T> {
-    const host = normalHost(withoutPort(authority));
-    let routes = this.#exact.get(host);
-    for (let at = host.indexOf('.'); routes === undefined && at !== -1; ) {
-      if (at > 0) routes = this.#wildcards.get(host.slice(at));
-      at = host.indexOf('.', at + 1);
-    }
-    routes ??= this.#others;
-    if (this.#byAuthority.size >= AUTHORITIES_KEPT_MAX) this.#byAuthority.clear();
-    this.#byAuthority.set(authority, routes);
-    return routes;
   }
 }
 
@@ -187,16 +162,7 @@ function haveFields(rules: readonly FieldRule[], head: RequestHead): boolean {
   return true;
 }
 
-/** Lower-case, without the root's dot; an IP literal keeps its brackets. */
-function normalHost(host: string): string {
-  const lower = decodeUnreserved(host).toLowerCase();
-  return lower.endsWith('.') ? lower.slice(0, -1) : lower;
-}
-
-function withoutPort(authority: string): string {
-  return authority.replace(/:\d*$/, '');
-}
-
-function covers(name: string, host: string): boolean {
-  return name.startsWith('*.') ? host.endsWith(name.slice(1)) && host !== name : name === host;
+/** The configuration has none that is no name: such a one would be for no host. */
+function normalName(written: string): string {
+  return normalHostPattern(written) ?? written;
 }

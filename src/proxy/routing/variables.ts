@@ -13,8 +13,8 @@ type Reader = (source: VariableSource) => string;
 /** The same for every request of one target, so that what is made of them may be stored. */
 const OF_TARGET: Record<string, Reader> = {
   scheme: ({ head }) => head.scheme,
-  host: ({ head }) => head.authority.replace(/:\d*$/, ''),
-  authority: ({ head }) => head.authority,
+  host: ({ head }) => head.authority.host,
+  authority: ({ head }) => head.authority.text,
   path: ({ head }) => pathOf(head.path),
 };
 

@@ -16,7 +16,7 @@ import type { NativeBuffer } from '../../native/memory.ts';
 import type { ProxyEnvironment } from '../environment.ts';
 import { ExchangeRecord } from '../exchange-record.ts';
 import type { ReverseProxy } from '../proxy.ts';
-import { parseTarget, reachable, type Target } from './destination.ts';
+import { reachable, type Target } from './destination.ts';
 import type { TunnelLimits } from './limits.ts';
 import { type ConnectTo, Outbound, type OutboundHandler } from './outbound.ts';
 import type { TunnelTable, WatchedTunnel } from './tunnel-table.ts';
@@ -71,7 +71,8 @@ export class ConnectGateway implements RequestSink {
 
   #judge(head: RequestHead, facts: RequestFacts): Target | SluiceError {
     const { options, tunnels } = this.input;
-    const target = parseTarget(head.authority);
+    const { address, port } = head.authority;
+    const target = port < 1 ? null : { host: address, port };
     if (!this.#clients.has(facts.remoteAddress)) {
       return new SluiceError('tunnel-client-refused', 'this client may open no tunnels', {
         blame: 'downstream',

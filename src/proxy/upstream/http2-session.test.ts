@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { SluiceError } from '../../base/errors.ts';
+import { configuredAuthority } from '../../http/authority.ts';
 import type { ResponseHandler } from '../../http/exchange.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead } from '../../http/message.ts';
@@ -21,7 +22,7 @@ const GET: RequestHead = {
   method: 'GET',
   version: '1.1',
   scheme: 'http',
-  authority: 'a.example',
+  authority: configuredAuthority('a.example'),
   path: '/',
   fields: new FieldSection(),
   contentLength: 0,

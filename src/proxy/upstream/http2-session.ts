@@ -3,6 +3,7 @@
  * when the origin has long been silent; an orderly end when nothing is left to do.
  */
 import { SluiceError } from '../../base/errors.ts';
+import { configuredAuthority, NO_AUTHORITY } from '../../http/authority.ts';
 import type { RequestSender, ResponseHandler } from '../../http/exchange.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { Http2ClientConnection } from '../../http2/client-connection.ts';
@@ -84,7 +85,10 @@ export class Http2Session {
     const exchange = new Http2Exchange(this, head.contentLength === 0, handler);
     this.#exchanges.add(exchange);
     // For HTTP/1.0 requests that named none, Host has been made up.
-    const authority = head.authority === '' ? head.fields.first('host')! : head.authority;
+    const authority =
+      head.authority === NO_AUTHORITY
+        ? configuredAuthority(head.fields.first('host')!)
+        : head.authority;
     const { scheme } = this.#input;
     const sent = { ...head, authority, scheme };
     exchange.begin(this.#core.start(sent, head.contentLength, exchange));

@@ -1,5 +1,6 @@
 /** One active health check of one endpoint, on a connection of its own. */
 import type { SluiceError } from '../../base/errors.ts';
+import { configuredAuthority } from '../../http/authority.ts';
 import type { ResponseHandler } from '../../http/exchange.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
@@ -94,7 +95,7 @@ function checkHead(options: HealthCheckOptions, authority: string): RequestHead 
     method: 'GET',
     version: '1.1',
     scheme: 'http',
-    authority: host,
+    authority: configuredAuthority(host),
     path: options.path,
     fields,
     contentLength: 0,

@@ -1,5 +1,6 @@
 /** Chooses by the server name of the ClientHello whether TLS is ended here, or goes elsewhere. */
 import { SluiceError } from '../../base/errors.ts';
+import { normalHost } from '../../base/host-names.ts';
 import {
   CLIENT_HELLO_BYTES_MAX,
   clientHelloLength,
@@ -10,7 +11,7 @@ import type { FrontStep } from './connection-front.ts';
 export class ServerNameStep implements FrontStep {
   readonly #onName: (serverName: string) => void;
 
-  /** Hears the name once: lower case, '' when there is none, or no TLS. Throws to refuse. */
+  /** Hears the name once: in normal form, '' when there is none, or no TLS. Throws to refuse. */
   constructor(onName: (serverName: string) => void) {
     this.#onName = onName;
   }
@@ -19,7 +20,8 @@ export class ServerNameStep implements FrontStep {
     const length = clientHelloLength(held);
     if (length === 0 && held.length < CLIENT_HELLO_BYTES_MAX) return null;
     const hello = length > 0 ? parseClientHello(held.subarray(0, length)) : null;
-    this.#onName(hello?.serverName.toLowerCase() ?? '');
+    const name = hello?.serverName ?? '';
+    this.#onName(normalHost(name) ?? name);
     return { used: 0 };
   }
 

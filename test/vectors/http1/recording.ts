@@ -1,5 +1,7 @@
 /** What a connection does, as lines of text: the events that vectors expect. */
+
 import type { SluiceError } from '../../../src/base/errors.ts';
+import { configuredAuthority } from '../../../src/http/authority.ts';
 import type {
   RequestFacts,
   RequestHandler,
@@ -141,7 +143,7 @@ function recordServer(vector: Vector, feed: Feed): readonly string[] {
 
 function recordRequest(recording: Recording, head: RequestHead): void {
   const { method, scheme, authority, path, version, contentLength, upgrade } = head;
-  recording.add(`request ${method} ${scheme} ${authority} ${printable(path)} HTTP/${version}`);
+  recording.add(`request ${method} ${scheme} ${authority.text} ${printable(path)} HTTP/${version}`);
   recording.fields(head.fields);
   if (contentLength !== 0) recording.add(`content length ${contentLength}`);
   if (head.expectContinue) recording.add('expects 100');
@@ -180,7 +182,7 @@ function recordClient(vector: Vector, feed: Feed): readonly string[] {
     method: options.get('to') ?? 'GET',
     version: '1.1',
     scheme: 'http',
-    authority: 'a.example',
+    authority: configuredAuthority('a.example'),
     path: '/',
     fields: FieldSection.of(['host', 'a.example']),
     contentLength: Number(options.get('length') ?? 0),
