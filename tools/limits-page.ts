@@ -59,6 +59,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['http/ranges.ts', 'RANGES_MAX'],
       ['cache/range.ts', 'PARTS_MAX'],
       ['proxy/forwarding.ts', 'VIA_OWN_MAX'],
+      ['proxy/assembled-reply.ts', 'BROKEN_PARTS_MAX', 'SHORT_PARTS_MAX', 'SLICES_LOOKED_FOR_MAX'],
     ],
   },
   {
@@ -69,7 +70,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['proxy/routing/path.ts', 'READINGS_MAX', 'READING_CHARACTERS_MAX'],
       ['proxy/routing/rate-table.ts', 'RATE_PLACES'],
       ['proxy/routing/error-pages.ts', 'ERROR_PAGE_BYTES_MAX'],
-      ['proxy/exchange.ts', 'SWALLOWED_BYTES_MAX'],
+      ['proxy/leftover.ts', 'LEFTOVER_BYTES_MAX', 'LEFTOVER_MS_MAX'],
       ['proxy/encoder.ts', 'FLUSH_AFTER_MS', 'ENCODERS_MAX', 'GZIP_LEVEL', 'BROTLI_QUALITY'],
       ['proxy/encoder.ts', 'ZSTD_LEVEL', 'BROTLI_WINDOW_BITS'],
     ],

@@ -70,6 +70,9 @@ export function planRange(
   const completeLength = stored.partial?.completeLength ?? stored.contentLength;
   // While the length is not known only ranges with both ends could be judged: let it fill.
   if (completeLength === -1) return otherwise;
+  // Nothing has no part: RFC 9110 §14.1.2 gives the whole for a suffix, and clients that ask so for
+  // everything fail on a 416, which origins do not send for it either.
+  if (completeLength === 0) return otherwise;
   const ranges = resolveRanges(specs, completeLength);
   if (ranges.length === 0) return unsatisfiable(stored, completeLength);
   const offset = stored.partial?.first ?? 0;

@@ -79,6 +79,19 @@ for (const [response, request, ageS, allowed] of ON_ERROR) {
   });
 }
 
+test('an error is never served stale, for whatever reason', () => {
+  const policy = policyOf({ staleWhileRevalidateMs: 9e6, staleIfErrorMs: 9e6 });
+  for (const status of [500, 502, 503, 504]) {
+    const stored = storedOf([['cache-control', 'max-age=60']], { policy, status });
+    const now = NOW + 61_000;
+    for (const request of ['', 'max-stale', 'stale-if-error=600']) {
+      const directives = parseRequestDirectives(request);
+      assert.equal(decideReuse(directives, stored, now, policy).use, 'validate');
+      assert.equal(mayServeOnError(directives, stored, now, policy), false);
+    }
+  }
+});
+
 test('the errors of stale-if-error are 500, 502, 503 and 504', () => {
   const errors = [200, 404, 500, 501, 502, 503, 504].filter(isOriginError);
   assert.deepEqual(errors, [500, 502, 503, 504]);

@@ -2,7 +2,7 @@
  * Whether the selected stored response may answer a request (RFC 9111 §4, §4.2.4, §5.2.1;
  * RFC 5861). The answers are shared constants: deciding allocates nothing.
  */
-import { ABSENT, type RequestDirectives } from './cache-control.ts';
+import { ABSENT, DELTA_SECONDS_MAX, type RequestDirectives } from './cache-control.ts';
 import type { ForwardReason } from './cache-status.ts';
 import type { StoredResponse } from './contract.ts';
 import { currentAgeMs, type Freshness, isFresh } from './freshness.ts';
@@ -34,6 +34,7 @@ export function decideReuse(
     return fresh ? VALIDATE_REQUEST : VALIDATE_STALE;
   }
   if (fresh) return FRESH;
+  if (isOriginError(stored.status)) return VALIDATE_STALE;
   const staleMs = currentAgeMs(freshness, nowMs) - freshness.lifetimeMs;
   const { maxStale } = requestDirectives;
   // RFC 9111 §5.2.1.2.
@@ -83,7 +84,9 @@ export function mayServeOnError(
   nowMs: number,
   policy: CachePolicy,
 ): boolean {
-  const { freshness } = stored;
+  const { freshness, status } = stored;
+  // An error is no help against an error: the new one is nearer to the truth.
+  if (isOriginError(status)) return false;
   // Whoever asked for a validated response must not get an unvalidated one.
   if (requestDirectives.noCache && policy.honourRequestDirectives) return false;
   const staleMs = currentAgeMs(freshness, nowMs) - freshness.lifetimeMs;
@@ -107,5 +110,7 @@ export function ttlSeconds(stored: StoredResponse, nowMs: number): number {
 
 /** Age in whole seconds (RFC 9111 §5.1). */
 export function ageSeconds(stored: StoredResponse, nowMs: number): number {
-  return Math.floor(currentAgeMs(stored.freshness, nowMs) / 1000);
+  const seconds = Math.floor(currentAgeMs(stored.freshness, nowMs) / 1000);
+  // RFC 9111 §1.2.2: nobody needs to understand a larger one.
+  return Math.min(seconds, DELTA_SECONDS_MAX);
 }

@@ -49,7 +49,10 @@ export function receiveResponse(
   };
   const varyFields = varyFieldsOf(varyNames(fields) ?? [], request.fields);
   const partial = response.status === 206 ? parseContentRange(fields) : null;
-  return renewedResponse(facts, varyFields, response.contentLength, partial, policy);
+  // A part in chunks is as long as its place.
+  const isUntold = response.contentLength === -1 && partial !== null;
+  const contentLength = isUntold ? partial.last - partial.first + 1 : response.contentLength;
+  return renewedResponse(facts, varyFields, contentLength, partial, policy);
 }
 
 /** What a stored response is made of, beside its content and what it was chosen by. */

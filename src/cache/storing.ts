@@ -82,11 +82,36 @@ export function decideStoring(
   if (!isMethodStorable(request, response)) return 'method';
   const refused = refuseByControl(requestDirectives, response.status, directives, policy);
   if (refused !== null) return refused;
-  if (request.fields.has('authorization') && !isForAll(directives)) return 'authorization';
-  if (varyNames(response.fields) === null) return 'vary-any';
-  if (!isSetCookieStorable(response, policy)) return 'set-cookie';
+  const unfit = refuseByFields(request, response, policy);
+  if (unfit !== null) return unfit;
   if (!isPartialStorable(request, response, policy)) return 'partial-not-combinable';
   return isWorthStoring(response) ? 'store' : 'no-lifetime';
+}
+
+/**
+ * What becomes of a stored response that a 304 or a HEAD's 200 has given new fields: the new ones may
+ * forbid what the old ones allowed. `remove`: nobody may get it any more. `leave`: it may stay as it
+ * was, and these fields are for this request alone.
+ */
+export function decideKeeping(
+  request: RequestHead,
+  requestDirectives: RequestDirectives,
+  response: StoredResponse,
+  policy: CachePolicy,
+): { readonly keep: 'update' | 'leave' | 'remove'; readonly decision: StoringDecision } {
+  const decision =
+    refuseByControl(requestDirectives, response.status, response.freshness.directives, policy) ??
+    refuseByFields(request, response, policy);
+  switch (decision) {
+    case null:
+      return { keep: 'update', decision: 'store' };
+    case 'request-no-store':
+    case 'authorization':
+    case 'set-cookie':
+      return { keep: 'leave', decision };
+    default:
+      return { keep: 'remove', decision };
+  }
 }
 
 /** RFC 9111 §3.5: what is stored although the request had Authorization. */
@@ -108,6 +133,17 @@ function refuseByControl(
   const isOverruled = directives.mustUnderstand && !directives.isMalformed;
   if (directives.noStore && !isOverruled) return 'no-store';
   return directives.private ? 'private' : null;
+}
+
+function refuseByFields(
+  request: RequestHead,
+  response: StoredResponse,
+  policy: CachePolicy,
+): Exclude<StoringDecision, 'store'> | null {
+  const { directives } = response.freshness;
+  if (request.fields.has('authorization') && !isForAll(directives)) return 'authorization';
+  if (varyNames(response.fields) === null) return 'vary-any';
+  return isSetCookieStorable(response, policy) ? null : 'set-cookie';
 }
 
 function isMethodStorable(request: RequestHead, response: StoredResponse): boolean {

@@ -10,6 +10,7 @@ import type { StoredResponse, StoreHit } from './contract.ts';
 import { initialAgeMs } from './freshness.ts';
 import type { CachePolicy } from './policy.ts';
 import { renewedResponse, storableFields } from './stored-response.ts';
+import { effectiveControl } from './targeted-control.ts';
 import { entityTagAsSent, entityTagOf, hasStrongValidator } from './validators.ts';
 import { varyFieldsOf, varyNames } from './vary.ts';
 
@@ -124,10 +125,14 @@ export function freshen(
   policy: CachePolicy,
 ): StoredResponse {
   const update = storableFields(response.fields, responseTimeMs, policy);
+  const { directives } = effectiveControl(response.fields, policy.targetedFields);
   const fields = new FieldSection();
   for (let i = 0; i < stored.fields.length; i++) {
     const name = stored.fields.names[i]!;
     if (update.has(name) && !NOT_UPDATED.has(name)) continue;
+    // Named from now on by a qualified no-cache or private.
+    if (directives.noCacheFields.includes(name) || directives.privateFields.includes(name))
+      continue;
     fields.append(name, stored.fields.values[i]!);
   }
   for (let i = 0; i < update.length; i++) {

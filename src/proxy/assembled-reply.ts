@@ -10,7 +10,8 @@
  * damaged, or because the worker that fetched it has died. Many may be reading it: they share them.
  */
 import { SluiceError } from '../base/errors.ts';
-import { parseContentRange } from '../cache/content-range.ts';
+import { requestDirectives } from '../cache/cache-control.ts';
+import { contentRangeValue, parseContentRange } from '../cache/content-range.ts';
 import type { StoreHit } from '../cache/contract.ts';
 import { targetOfKey } from '../cache/key.ts';
 import {
@@ -31,17 +32,33 @@ import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { parseRange } from '../http/ranges.ts';
 import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
+import { replaceOurStatus } from './forwarding.ts';
+import { missStatus } from './miss-status.ts';
 import { type OpenExchange, type PartReader, PartRequest } from './part-request.ts';
 import { StoredReply } from './stored-reply.ts';
 
-/** Slices of one response that may break off and be asked for again. */
-const BROKEN_SLICES_MAX = 2;
+/** Parts of one response that may break off and be asked for again. */
+const BROKEN_PARTS_MAX = 2;
+
+/**
+ * Parts that may be shorter than was asked for, and asked on: each costs the origin a request, which
+ * its clients would have made without us.
+ */
+const SHORT_PARTS_MAX = 1_000;
+
+/**
+ * Slices that are looked for before an answer says that it comes from the cache. One of more slices
+ * says that it comes from there in part.
+ */
+const SLICES_LOOKED_FOR_MAX = 256;
 
 /** Octets of the slices that complete a response where the route has none. */
 const REST_SLICE_BYTES = 1_048_576;
 
 export interface AssemblyOwner {
   onAssembledHead(head: ResponseHead, outcome: CacheOutcome): void;
+  /** What the cache did for one of the parts. */
+  onPartOutcome(outcome: CacheOutcome): void;
   onFillContent(bytes: Uint8Array): boolean;
   onFillEnd(trailers: FieldSection | null): void;
   onFailure(error: SluiceError): void;
@@ -119,7 +136,10 @@ export class AssembledReply implements PartReader {
   #stored: StoredReply | null = null;
   #begun = false;
   #isForwarding = false;
-  #brokenSlices = 0;
+  #brokenParts = 0;
+  #shortParts = 0;
+  /** The slice that stands at `#at` is asked for from there: its beginning is with the client. */
+  #isMidSlice = false;
   #waiting = false;
   #pumping = false;
   #over = false;
@@ -160,11 +180,12 @@ export class AssembledReply implements PartReader {
       return;
     }
     if (this.#completion === null) {
-      this.#ask(sliceStart(this.#input.head.fields, this.#sliceBytes));
+      const start = sliceStart(this.#input.head.fields, this.#sliceBytes);
+      this.#ask(start, this.#sliceEnd(start));
       return;
     }
     const { sections } = this.#completion;
-    const gap = sections.find((section) => section.kind === 'missing');
+    const gap = this.#firstGap();
     if (gap === undefined) {
       // All is stored, and the head has been sent.
       this.#begun = true;
@@ -195,34 +216,46 @@ export class AssembledReply implements PartReader {
   // ------------------------------------------------------------------ parts
 
   /** Asks for the slice that begins at `start`, or for what lacks from there to `end`. */
-  #ask(start: number, end = start + this.#sliceBytes): void {
+  #ask(start: number, end: number): void {
     this.#part = this.#partAt(start, end);
     this.#isPartTaken = false;
     this.#part.begin();
   }
 
   #askAhead(start: number): void {
-    this.#ahead = this.#partAt(start, start + this.#sliceBytes);
+    this.#ahead = this.#partAt(start, this.#sliceEnd(start));
     this.#ahead.begin();
+  }
+
+  /** Not beyond the end that is known: some origins answer 416 to that. */
+  #sliceEnd(start: number): number {
+    const length = this.#of === null ? -1 : lengthOf(this.#of);
+    const end = start + this.#sliceBytes;
+    return length > start ? Math.min(end, length) : end;
   }
 
   #partAt(start: number, end: number): PartRequest {
     const { head, key, open } = this.#input;
     const of = this.#of;
-    const isSlice = this.#sliceBytes > 0;
+    const isSlice = this.#sliceBytes > 0 && start % this.#sliceBytes === 0;
     const fields = partFields(head.fields);
     // The rest without its end: so it is asked for as a client would.
-    const isRest = !isSlice && of !== null && end === lengthOf(of);
+    const isRest = this.#sliceBytes === 0 && of !== null && end === lengthOf(of);
     fields.append('range', `bytes=${start}-${isRest ? '' : end - 1}`);
     if (!isSlice && of !== null) fields.append('if-range', validatorOf(of));
     const partHead = { ...head, fields };
     const task = { kind: isSlice ? 'slice' : 'gap', wholeKey: key, of } as const;
-    const partKey = isSlice ? `${key}\nslice ${this.#sliceBytes} ${start}` : key;
+    const partKey = isSlice ? this.#sliceKey(start) : key;
     return new PartRequest(open, partHead, partKey, start, task, this);
+  }
+
+  #sliceKey(start: number): string {
+    return `${this.#input.key}\nslice ${this.#sliceBytes} ${start}`;
   }
 
   onPartHead(part: PartRequest, head: ResponseHead): void {
     if (this.#over || (part !== this.#part && part !== this.#ahead)) return;
+    this.#input.owner.onPartOutcome(part.outcome);
     if (!this.#begun) this.#begin(part, head);
     else if (!this.#isOfSame(part, head)) this.#breakOff(part, head);
   }
@@ -252,10 +285,30 @@ export class AssembledReply implements PartReader {
   /** The first slice tells what all are of; without a strong validator they cannot be combined. */
   #canBeWhole(representation: Representation, part: PartRequest): boolean {
     const { partial, fields } = representation;
-    if (this.#sliceBytes === 0) return true;
+    if (this.#sliceBytes === 0) return !this.#isTooShort(representation);
     const { completeLength, last } = partial!;
     const end = Math.min(part.first + this.#sliceBytes, completeLength);
     return completeLength !== -1 && last === end - 1 && hasStrongValidator(fields);
+  }
+
+  /**
+   * An origin that gives less of a range than it is asked for gives all of it to who asks without
+   * one. Only a client that asked for one range gets what there is of it (RFC 9110 §15.3.7).
+   */
+  #isTooShort(representation: Representation): boolean {
+    if (!this.#isShort(representation)) return false;
+    const { answer, sections } = this.#completion!;
+    return answer.status !== 206 || sections.some(({ kind }) => kind === 'made');
+  }
+
+  /** The first gap has not been filled to its end. */
+  #isShort({ partial }: Representation): boolean {
+    const gap = this.#firstGap();
+    return gap !== undefined && partial!.last + 1 < gap.end;
+  }
+
+  #firstGap(): (Section & { readonly kind: 'missing' }) | undefined {
+    return this.#completion?.sections.find((section) => section.kind === 'missing');
   }
 
   /** An answer to the part that answers the client as well: the whole, a redirection, an error. */
@@ -266,7 +319,8 @@ export class AssembledReply implements PartReader {
   #giveUp(part: PartRequest, status: number): void {
     this.#over = true;
     part.cancel();
-    if (this.#sliceBytes > 0 && status !== 416) this.#remember(status);
+    // A range of nothing, or beyond the end, says nothing of slices.
+    if (this.#sliceBytes > 0 && (status !== 416 || part.first === 0)) this.#remember(status);
     this.#input.owner.onNotAssembled();
   }
 
@@ -280,7 +334,7 @@ export class AssembledReply implements PartReader {
   // ------------------------------------------------------------------ answer
 
   #answer(part: PartRequest, representation: Representation): void {
-    const { head, owner, environment, boundary } = this.#input;
+    const { head, environment, boundary } = this.#input;
     const nowMs = environment.clock.wallMs();
     const whole = this.#merged(representation);
     this.#of = representation;
@@ -309,9 +363,81 @@ export class AssembledReply implements PartReader {
       return;
     }
     this.#sections = this.#completion?.sections ?? sectionsOf(pieces, []);
+    if (this.#isShort(representation)) answer = this.#shortened(answer, representation);
     const { status, fields } = answer;
-    owner.onAssembledHead({ status, fields, contentLength: answer.contentLength }, part.outcome);
-    this.#advance();
+    this.#send({ status, fields, contentLength: answer.contentLength }, part);
+  }
+
+  /** The answer to one range, up to where the first gap was filled. */
+  #shortened({ fields }: ResponseHead, { partial }: Representation): ResponseHead {
+    const gap = this.#firstGap()!;
+    const { last, completeLength } = partial!;
+    const kept = this.#sections.slice(0, this.#sections.indexOf(gap));
+    this.#sections = [...kept, { ...gap, end: last + 1 }];
+    const first = gap.start - kept.reduce((sum, section) => sum + lengthOfSection(section), 0);
+    fields.set('content-range', contentRangeValue(first, last, completeLength));
+    return { status: 206, fields, contentLength: last + 1 - first };
+  }
+
+  /** Says what the cache does for the answer, which the first part of it alone does not tell. */
+  #send(head: ResponseHead, part: PartRequest): void {
+    const { owner } = this.#input;
+    const { outcome } = part;
+    const mayBeHit = this.#sliceBytes > 0 && (outcome === 'hit' || outcome === 'stale');
+    const starts = mayBeHit ? this.#otherSlices(part.first) : [];
+    this.#haveSlices(starts, (haveAll) => {
+      if (this.#over) return;
+      if (!haveAll && this.#isOnlyFromCache()) {
+        this.#giveUp(part, 416);
+        return;
+      }
+      if (!haveAll) replaceOurStatus(head.fields, missStatus('partial', 'not-asked'));
+      owner.onAssembledHead(head, haveAll ? outcome : 'miss');
+      this.#advance();
+    });
+  }
+
+  #isOnlyFromCache(): boolean {
+    const { head, environment } = this.#input;
+    const isAsked = requestDirectives(head.fields).onlyIfCached;
+    return isAsked && environment.cachePolicy.honourRequestDirectives;
+  }
+
+  /** Where the slices begin that the answer is made of, but for one. */
+  #otherSlices(first: number): number[] {
+    const size = this.#sliceBytes;
+    const starts = new Set<number>();
+    for (const section of this.#sections) {
+      if (section.kind !== 'missing') continue;
+      const { start, end } = section;
+      for (let at = Math.floor(start / size) * size; at < end; at += size) {
+        if (starts.size > SLICES_LOOKED_FOR_MAX) break;
+        if (at !== first) starts.add(at);
+      }
+    }
+    return [...starts];
+  }
+
+  /** Whether slices are stored that can be combined with what there is. Calls back once. */
+  #haveSlices(starts: readonly number[], callback: (haveAll: boolean) => void): void {
+    if (starts.length > SLICES_LOOKED_FOR_MAX) {
+      callback(false);
+      return;
+    }
+    const { environment, head } = this.#input;
+    const request = partFields(head.fields);
+    let pending = starts.length;
+    let haveAll = true;
+    if (pending === 0) callback(true);
+    for (const start of starts) {
+      environment.store.lookup(this.#sliceKey(start), (hits) => {
+        const response = selectStored(hits, request, environment.cachePolicy)?.response;
+        const last = response?.partial?.last ?? -1;
+        if (last + 1 < this.#sliceEnd(start) || !isCombinable(response!, this.#of!))
+          haveAll = false;
+        if (--pending === 0) callback(haveAll);
+      });
+    }
   }
 
   #end(part: PartRequest, head: ResponseHead): void {
@@ -375,16 +501,19 @@ export class AssembledReply implements PartReader {
       return;
     }
     const size = this.#sliceBytes;
-    const partStart = size === 0 ? start : Math.floor(at / size) * size;
-    const partEnd = size === 0 ? end : Math.min(partStart + size, end);
+    const sliceStart = size === 0 ? at : Math.floor(at / size) * size;
+    const partStart = this.#isMidSlice ? at : sliceStart;
+    const partEnd = size === 0 ? end : Math.min(sliceStart + size, end);
     if (this.#part?.first !== partStart) {
       this.#part?.cancel();
       if (this.#ahead?.first === partStart) this.#takeAhead();
-      else this.#ask(partStart, partStart + (size === 0 ? end - start : size));
+      else this.#ask(partStart, size === 0 ? end : this.#sliceEnd(sliceStart));
     }
-    if (size > 0 && partEnd < end && !this.#over) this.#askAhead(partEnd);
+    const isAheadOf = size > 0 && partEnd < end && this.#ahead?.first !== partEnd;
+    if (isAheadOf && !this.#over) this.#askAhead(partEnd);
     if (this.#over) return;
     this.#at = partEnd;
+    this.#isMidSlice = false;
     this.#isPartTaken = true;
     this.#part!.take(at - partStart, partEnd - at);
   }
@@ -413,33 +542,44 @@ export class AssembledReply implements PartReader {
     }
   }
 
-  /** A slice broke off: who fetched it has died, say. What lacks of it is asked for again. */
+  /** A part broke off: who fetched it has died, say. What lacks of it is asked for again. */
   onPartError(error: SluiceError): void {
-    const part = this.#part;
-    if (part === null || this.#sliceBytes === 0 || this.#isForwarding) {
-      this.#fail(error);
-    } else if (++this.#brokenSlices > BROKEN_SLICES_MAX) {
+    if (this.#part === null || this.#isForwarding || ++this.#brokenParts > BROKEN_PARTS_MAX) {
       this.#fail(error);
     } else {
-      this.#at -= part.left;
-      this.#part = null;
-      this.#isPartTaken = false;
-      // Not before all have heard that it broke off: who asks at once joins the same fetch.
-      setImmediate(() => this.#advance());
+      this.#goOnFrom(this.#at - this.#part.left);
     }
   }
 
+  onPartShort(): void {
+    if (this.#part === null || ++this.#shortParts > SHORT_PARTS_MAX) {
+      this.#fail(incomplete('the origin gives less and less of what it is asked for'));
+      return;
+    }
+    this.#isMidSlice = this.#sliceBytes > 0;
+    this.#goOnFrom(this.#at - this.#part.left);
+  }
+
+  #goOnFrom(at: number): void {
+    this.#at = at;
+    this.#part = null;
+    this.#isPartTaken = false;
+    // Not before all have heard that it broke off: who asks at once joins the same fetch.
+    setImmediate(() => this.#advance());
+  }
+
   /** In the middle of the answer the origin has another representation, or none. */
-  #breakOff(part: PartRequest, head: ResponseHead): void {
+  #breakOff(part: PartRequest, { status }: ResponseHead): void {
     const { environment, key } = this.#input;
     part.cancel();
-    // What is stored is of different versions; the next request begins anew.
-    if (head.status === 206 || head.status === 200) {
+    if (!isPassing(status)) {
+      // What is stored is of different versions, or of what is no more; the next request begins anew.
       const target = targetOfKey(key);
       environment.store.invalidate(target);
       environment.collapse.invalidate(target);
+      if (status !== 206 && status !== 200 && this.#sliceBytes > 0) this.#remember(status);
     }
-    this.#fail(incomplete(`the origin answered ${head.status}, not with a part of the same`));
+    this.#fail(incomplete(`the origin answered ${status}, not with a part of the same`));
   }
 
   #fail(error: SluiceError): void {
@@ -447,6 +587,15 @@ export class AssembledReply implements PartReader {
     this.cancel();
     this.#input.owner.onFailure(error);
   }
+}
+
+/** Statuses that speak of the moment, and not of the resource. */
+function isPassing(status: number): boolean {
+  return status >= 500 || status === 408 || status === 425 || status === 429;
+}
+
+function lengthOfSection(section: Section): number {
+  return section.kind === 'made' ? section.bytes.length : section.end - section.start;
 }
 
 /** Where the slice begins that has the first octet asked for. */

@@ -32,11 +32,13 @@ export interface DeliveryInput {
 
 export class Delivery {
   readonly #input: DeliveryInput;
-  /** Why the origin was asked, for Cache-Status. */
-  forward: ForwardReason = 'uri-miss';
+  /** Why the origin was asked, for Cache-Status (RFC 9211 §2.2); null as long as it was not. */
+  forward: ForwardReason | null = null;
   isCollapsed = false;
   /** The origin's status that a stale response stands in for; -1 when it did not answer. */
   failedStatus = 0;
+  /** What became of the stored response that the origin has confirmed. */
+  keeping: StoringDecision | 'not-asked' = 'not-asked';
   /** Of the request, nothing more will come. */
   requestEnded: boolean;
   #headSent = false;
@@ -78,7 +80,7 @@ export class Delivery {
     const nowMs = this.#input.environment.clock.wallMs();
     const fields = stored.clone();
     fields.set('age', String(ageSeconds(hit.response, nowMs)));
-    addOurMark(fields, this.#cacheStatus(outcome, ttlSeconds(hit.response, nowMs), 'not-asked'));
+    addOurMark(fields, this.#cacheStatus(outcome, ttlSeconds(hit.response, nowMs), this.keeping));
     this.discardRequestContent();
     this.sendHead({ status, fields, contentLength });
   }
@@ -168,8 +170,9 @@ export class Delivery {
     ttl: number | null,
     storing: StoringDecision | 'not-asked',
   ): string {
-    if (outcome === 'miss' && ttl === null && !this.isCollapsed) {
-      return missStatus(this.forward, storing);
+    const { forward } = this;
+    if (outcome === 'miss' && ttl === null && !this.isCollapsed && forward !== null) {
+      return missStatus(forward, storing);
     }
     const isForError = outcome === 'stale' && this.failedStatus !== 0;
     // RFC 9211 §2.1: not a hit when the request was forwarded, whatever came of it.
@@ -177,9 +180,9 @@ export class Delivery {
     const forwardStatus = outcome === 'revalidated' ? 304 : isForError ? this.failedStatus : 0;
     return cacheStatusMember(PROXY_NAME, {
       hit,
-      forward: hit ? null : this.forward,
+      forward: hit ? null : forward,
       forwardStatus: Math.max(0, forwardStatus),
-      stored: storing === 'store' || outcome === 'revalidated',
+      stored: storing === 'store',
       collapsed: this.isCollapsed,
       ttlSeconds: ttl,
       key: '',

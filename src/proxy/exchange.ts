@@ -32,9 +32,15 @@ import type { ProxyEnvironment } from './environment.ts';
 import { incompleteError, loopError } from './exchange-errors.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { isLooping } from './forwarding.ts';
+import { Leftover } from './leftover.ts';
 import { localJson } from './local-response.ts';
 import { claimFlight } from './machine-flight.ts';
-import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
+import {
+  type OriginAnswer,
+  OriginRequest,
+  type OriginRequestOwner,
+  type Validation,
+} from './origin-request.ts';
 import type { OpenExchange, PartTask } from './part-request.ts';
 import { isSoftPurge, mayPurge, selectorsOf } from './purge-request.ts';
 import { revalidateInBackground } from './revalidation.ts';
@@ -46,8 +52,15 @@ import { handshakeFault, isWebSocketConnect, openingHandshake, tunnelFields } fr
 /** Methods that we know what to do with when we are the last hop (RFC 9110 §9.3.7). */
 const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
-/** Octets of an origin's error page that are read although ours goes out in its place. */
-const SWALLOWED_BYTES_MAX = 1_048_576;
+/** What the cache does for parts of one answer, from least to most. */
+const EFFORTS: readonly CacheOutcome[] = [
+  'none',
+  'hit',
+  'stale',
+  'collapsed',
+  'revalidated',
+  'miss',
+];
 
 /** After so many fetches of other workers a request asks for itself. */
 const ROUNDS_MAX = 4;
@@ -79,7 +92,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #rounds = 0;
   /** Of the key's fetches by all workers, when the store was looked into. */
   #serial = 0;
-  #swallowedBytes = 0;
+  readonly #leftover: Leftover;
   #isRefused = false;
   /** Not a client's: it asks for a part of what another exchange answers with. */
   readonly #part: PartTask | null;
@@ -106,6 +119,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const record = new ExchangeRecord(environment, head, facts, startedMs);
     const expectsContent = this.#expectsContent;
     this.#record = record;
+    this.#leftover = new Leftover(environment.clock);
     this.#delivery = new Delivery({
       environment,
       head: this.#head,
@@ -292,8 +306,14 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   onAssembledHead(head: ResponseHead, outcome: CacheOutcome): void {
     if (this.#delivery.isOver) return;
-    this.#record.cache = outcome;
+    this.onPartOutcome(outcome);
     this.#delivery.sendHead(head);
+  }
+
+  /** What answers is made of parts: the one that took most says what the cache did. */
+  onPartOutcome(outcome: CacheOutcome): void {
+    const { cache } = this.#record;
+    if (EFFORTS.indexOf(outcome) > EFFORTS.indexOf(cache)) this.#record.cache = outcome;
   }
 
   onNotAssembled(): void {
@@ -305,7 +325,6 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #miss(forward: ForwardReason, stored: Validation | null): void {
     if (this.#directives.onlyIfCached && this.#environment.cachePolicy.honourRequestDirectives) {
       // RFC 9111 §5.2.1.7.
-      this.#delivery.forward = forward;
       this.#delivery.answer(504, []);
       return;
     }
@@ -342,6 +361,12 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const nowMs = this.#environment.clock.wallMs();
     const precondition = evaluatePreconditions(fields, response, nowMs);
     if (precondition === 'forward') return false;
+    // RFC 9110 §14.2: ranges are for GET.
+    const hasRange = this.#head.method === 'GET' && fields.has('range');
+    const plan = hasRange
+      ? planRange(fields, response, nowMs, crypto.randomUUID())
+      : planWhole(response);
+    if (plan.kind === 'forward' && precondition !== 'not-modified') return false;
     this.#record.cache = outcome;
     const { errorPages } = this.#environment.route;
     if (errorPages?.intercepts(response.status)) {
@@ -350,17 +375,11 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       this.#delivery.answerWith(page);
       return true;
     }
-    if (precondition === 'not-modified') {
+    if (precondition === 'not-modified' || plan.kind === 'forward') {
       this.#delivery.sendStoredHead(304, notModifiedFields(response.fields), 0, hit, outcome);
       this.#delivery.end(null);
       return true;
     }
-    // RFC 9110 §14.2: ranges are for GET.
-    const hasRange = this.#head.method === 'GET' && fields.has('range');
-    const plan = hasRange
-      ? planRange(fields, response, nowMs, crypto.randomUUID())
-      : planWhole(response);
-    if (plan.kind === 'forward') return false;
     if (plan.kind === 'whole') {
       const pieces = [{ start: 0, end: Number.POSITIVE_INFINITY }];
       this.#delivery.sendStoredHead(
@@ -409,12 +428,14 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   // ------------------------------------------------------------------ fetch from the origin
 
   #fetch(forward: ForwardReason, validation: Validation | null): void {
-    this.#delivery.forward = forward;
-    if (this.#record.cache === 'none') this.#record.cache = 'miss';
     const decision = this.#environment.earlyDataPolicies.decide(this.#head, this.#facts);
     if (decision === 'refuse') {
       this.#delivery.answer(425, []);
-    } else if (decision === 'hold') {
+      return;
+    }
+    this.#delivery.forward = forward;
+    if (this.#record.cache === 'none') this.#record.cache = 'miss';
+    if (decision === 'hold') {
       this.#facts.whenHandshakeEnds((complete) => {
         if (complete && !this.#delivery.isOver) this.#fetchOrWait(validation);
       });
@@ -535,7 +556,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     this.#delivery.isCollapsed = false;
     this.#mayCollapse = false;
     this.#record.cache = 'miss';
-    this.#fetch(this.#delivery.forward, null);
+    this.#fetch(this.#delivery.forward ?? 'miss', null);
   }
 
   // ------------------------------------------------------------------ the request's content
@@ -603,10 +624,9 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     return this.#delivery.sendContent(bytes);
   }
 
-  /** Content that nobody gets is read for its connection's sake, as long as that is cheap. */
+  /** Our own page has gone out in place of the origin's. */
   #swallow(bytes: Uint8Array): true {
-    this.#swallowedBytes += bytes.length;
-    if (this.#swallowedBytes > SWALLOWED_BYTES_MAX) this.#request?.abandon();
+    if (!this.#leftover.takes(bytes)) this.#request?.abandon();
     return true;
   }
 
@@ -624,11 +644,12 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     this.#sendStored(hit, [{ start, end: Number.POSITIVE_INFINITY }]);
   }
 
-  onStored(hit: StoreHit, how: 'revalidated' | 'stale', originStatus: number): void {
+  onStored(hit: StoreHit, how: 'revalidated' | 'stale', { status, keeping }: OriginAnswer): void {
     if (this.#delivery.isOver) return;
     this.#request = null;
-    if (originStatus !== 0) this.#record.originAnswered(originStatus);
-    if (how === 'stale') this.#delivery.failedStatus = originStatus === 0 ? -1 : originStatus;
+    if (status !== 0) this.#record.originAnswered(status);
+    if (how === 'stale') this.#delivery.failedStatus = status === 0 ? -1 : status;
+    this.#delivery.keeping = keeping;
     if (!this.#serve(hit, how)) this.#fetch('request', null);
   }
 
@@ -645,11 +666,11 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     }
     this.#askedAgain = true;
     if (how === 'without-conditions') {
-      this.#fetch(this.#delivery.forward, null);
+      this.#fetch(this.#delivery.forward ?? 'miss', null);
       return;
     }
     this.#facts.whenHandshakeEnds((complete) => {
-      if (complete && !this.#delivery.isOver) this.#fetch(this.#delivery.forward, null);
+      if (complete && !this.#delivery.isOver) this.#fetch(this.#delivery.forward ?? 'miss', null);
     });
   }
 

@@ -5,6 +5,7 @@
 import type { SluiceError } from '../base/errors.ts';
 import type { Flight } from '../cache/collapse.ts';
 import type { ContentWriter, StoreHit } from '../cache/contract.ts';
+import { announcedLength } from '../cache/stored-response.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { OriginFetch } from './encoded-fetch.ts';
@@ -40,8 +41,9 @@ export class Fill implements FetchHandler {
   readonly #writer: ContentWriter;
   readonly #flight: Flight | null;
   readonly #observer: FillObserver;
-  /** The length is known, so that what the store must hold is known to fit. */
-  readonly #isBounded: boolean;
+  /** Octets of content, by Content-Length or Content-Range; -1 when nothing tells. */
+  readonly #announced: number;
+  #received = 0;
   #consumer: FillConsumer | null;
   /** What the fetch waits for while it is paused. */
   #storeIsBehind = false;
@@ -52,10 +54,15 @@ export class Fill implements FetchHandler {
     this.#writer = input.writer;
     this.#flight = input.flight;
     this.#observer = input.observer;
-    this.#isBounded = input.head.contentLength >= 0;
+    this.#announced = announcedLength(input.writer.hit.response);
     this.#consumer = input.consumer;
     input.fetch.handOver(this);
     input.flight?.share(input.writer.hit);
+  }
+
+  /** The length is known, so that what the store must hold is known to fit. */
+  get #isBounded(): boolean {
+    return this.#announced >= 0;
   }
 
   /** The consumer's client can take more. */
@@ -106,6 +113,9 @@ export class Fill implements FetchHandler {
   onWritable(): void {}
 
   onContent(bytes: Uint8Array): void {
+    this.#received += bytes.length;
+    // Without Content-Length more can come than Content-Range says: nobody knows what it is.
+    if (this.#isBounded && this.#received > this.#announced) this.#writer.abort();
     if (!this.#writer.write(bytes)) this.#waitForStore();
     const consumer = this.#consumer;
     if (consumer === null) {

@@ -125,3 +125,10 @@ export function addOurMark(fields: FieldSection, cacheStatus: string): void {
   appendListMember(fields, 'via', `1.1 ${PROXY_NAME}`);
   appendListMember(fields, 'cache-status', cacheStatus);
 }
+
+/** Says something else in our member of Cache-Status, which `addOurMark` has put at the end. */
+export function replaceOurStatus(fields: FieldSection, cacheStatus: string): void {
+  const present = fields.combined('cache-status') ?? '';
+  const others = present.slice(0, Math.max(0, present.lastIndexOf(`, ${PROXY_NAME}`)));
+  fields.set('cache-status', others === '' ? cacheStatus : `${others}, ${cacheStatus}`);
+}

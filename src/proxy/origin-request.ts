@@ -10,7 +10,12 @@ import { isFresh } from '../cache/freshness.ts';
 import { invalidatedKeys } from '../cache/invalidation.ts';
 import { isOriginError, mayServeOnError } from '../cache/reuse.ts';
 import { receiveResponse } from '../cache/stored-response.ts';
-import { decideStoring, refuseAtOnce, type StoringDecision } from '../cache/storing.ts';
+import {
+  decideKeeping,
+  decideStoring,
+  refuseAtOnce,
+  type StoringDecision,
+} from '../cache/storing.ts';
 import { addValidation, freshen, freshenedBy, headOutcome } from '../cache/validation.ts';
 import { matchesVary } from '../cache/vary.ts';
 import type { Authority } from '../http/authority.ts';
@@ -23,8 +28,17 @@ import type { ProxyEnvironment } from './environment.ts';
 import { Fetch, type FetchHandler } from './fetch.ts';
 import { Fill, type FillConsumer } from './fill.ts';
 import { requestFieldsToOrigin } from './forwarding.ts';
+import { Leftover } from './leftover.ts';
 import type { Compression } from './routing/compression.ts';
 import type { OriginGroup } from './upstream/group.ts';
+
+/** What the origin has said, when a stored response answers in place of it. */
+export interface OriginAnswer {
+  /** 0 for nothing. */
+  readonly status: number;
+  /** `store` when what answers stays stored with what the origin said, or why not. */
+  readonly keeping: StoringDecision | 'not-asked';
+}
 
 /** What becomes of the response. One of the final calls is made, unless the request is cancelled. */
 export interface OriginRequestOwner extends FillConsumer {
@@ -41,7 +55,7 @@ export interface OriginRequestOwner extends FillConsumer {
   onTunnelBytes(bytes: Uint8Array): boolean;
   onTunnelEnd(): void;
   /** The stored response answers instead: confirmed by a 304, or stale because of an error. */
-  onStored(hit: StoreHit, how: 'revalidated' | 'stale', originStatus: number): void;
+  onStored(hit: StoreHit, how: 'revalidated' | 'stale', answer: OriginAnswer): void;
   /**
    * The request must be sent again: after the handshake, because the origin answered 425 to what we
    * marked as early (RFC 8470 §5.2); or without conditions, because its 304 confirmed something that
@@ -92,12 +106,14 @@ export class OriginRequest implements FetchHandler {
   #mode: Mode = 'waiting';
   #fill: Fill | null = null;
   #afterDrop: (() => void) | null = null;
+  readonly #leftover: Leftover;
 
   constructor(input: OriginRequestInput) {
     const { environment, origin, head, remoteAddress, early, validation } = input;
     this.#input = input;
     this.#requestTimeMs = environment.clock.wallMs();
     this.#stamp = environment.store.stampOf(input.key);
+    this.#leftover = new Leftover(environment.clock);
     const originAuthority = origin.authority;
     const fields = requestFieldsToOrigin(head, { remoteAddress, early, originAuthority });
     if (validation !== null) {
@@ -153,6 +169,7 @@ export class OriginRequest implements FetchHandler {
       return;
     }
     this.#mode = 'over';
+    this.#afterDrop = null;
     this.#fetch.cancel();
     // Nothing has failed: one of those who wait asks in its place.
     this.#input.flight?.release('again');
@@ -193,7 +210,8 @@ export class OriginRequest implements FetchHandler {
     const fallback = isOriginError(response.status) ? this.#fallback() : undefined;
     if (fallback !== undefined) {
       this.#input.flight?.release('failed');
-      this.#drop(() => owner.onStored(fallback, 'stale', response.status));
+      const answer = { status: response.status, keeping: 'not-asked' } as const;
+      this.#drop(() => owner.onStored(fallback, 'stale', answer));
       return;
     }
     this.#deliver(response);
@@ -204,6 +222,9 @@ export class OriginRequest implements FetchHandler {
       if (!this.#input.owner.onFillContent(bytes)) this.#fetch.pause();
     } else if (this.#mode === 'tunnel') {
       if (!this.#input.owner.onTunnelBytes(bytes)) this.#fetch.pause();
+    } else if (this.#mode === 'dropping' && !this.#leftover.takes(bytes)) {
+      this.#fetch.cancel();
+      this.#dropped();
     }
   }
 
@@ -212,7 +233,7 @@ export class OriginRequest implements FetchHandler {
     this.#mode = 'over';
     if (mode === 'direct') this.#input.owner.onFillEnd(trailers);
     else if (mode === 'tunnel') this.#input.owner.onTunnelEnd();
-    else if (mode === 'dropping') this.#afterDrop?.();
+    else if (mode === 'dropping') this.#dropped();
   }
 
   onUpgrade(head: ResponseHead): void {
@@ -226,7 +247,7 @@ export class OriginRequest implements FetchHandler {
     this.#mode = 'over';
     this.#input.environment.observer.onOriginError(error);
     if (mode === 'dropping') {
-      this.#afterDrop?.();
+      this.#dropped();
     } else if (mode === 'direct' || mode === 'tunnel') {
       this.#input.owner.onFillError(error);
     } else {
@@ -241,7 +262,7 @@ export class OriginRequest implements FetchHandler {
     flight?.release('failed');
     const fallback = this.#fallback();
     if (fallback === undefined) owner.onFailure(error);
-    else owner.onStored(fallback, 'stale', 0);
+    else owner.onStored(fallback, 'stale', { status: 0, keeping: 'not-asked' });
   }
 
   #fallback(): StoreHit | undefined {
@@ -252,19 +273,35 @@ export class OriginRequest implements FetchHandler {
     return allowed ? fallback : undefined;
   }
 
-  /** Reads the rest of a response that nobody gets, so that its connection can be used again. */
+  /**
+   * The status has decided: `then` goes on at once, whatever else the response has. What has come in
+   * one piece with its head is taken first, so that the connection can be used again; the rest is
+   * read afterwards, while it is cheap.
+   */
   #drop(then: () => void): void {
     this.#mode = 'dropping';
     this.#afterDrop = then;
+    setImmediate(() => this.#goOn());
+  }
+
+  /** All of the response has been read, or no more will be. */
+  #dropped(): void {
+    this.#mode = 'over';
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    const then = this.#afterDrop;
+    this.#afterDrop = null;
+    then?.();
   }
 
   #invalidate(response: ResponseHead): void {
     const { environment, head } = this.#input;
     if (isSafeMethod(head.method)) return;
-    const { store, keyRules, collapse } = environment;
+    const { keyRules } = environment;
     for (const key of invalidatedKeys(head, response.status, response.fields, keyRules)) {
-      store.invalidate(key);
-      collapse.invalidate(key);
+      this.#remove(key);
     }
   }
 
@@ -281,10 +318,21 @@ export class OriginRequest implements FetchHandler {
     const nowMs = clock.wallMs();
     const previous = confirmed.response;
     const fresh = freshen(previous, head, response, this.#requestTimeMs, nowMs, cachePolicy);
-    const hit = store.update(key, previous, fresh) ?? withResponse(confirmed, fresh);
-    flight?.share(hit);
+    const { keep, decision } = decideKeeping(head, this.#input.directives, fresh, cachePolicy);
+    if (keep === 'remove') this.#remove(key);
+    const kept = keep === 'update' ? store.update(key, previous, fresh) : undefined;
+    const hit = kept ?? withResponse(confirmed, fresh);
+    if (keep === 'update') flight?.share(hit);
     flight?.end();
-    this.#drop(() => owner.onStored(hit, 'revalidated', 304));
+    const keeping = kept === undefined && decision === 'store' ? 'no-room' : decision;
+    this.#drop(() => owner.onStored(hit, 'revalidated', { status: 304, keeping }));
+  }
+
+  /** What is stored under the key must not be served again. */
+  #remove(key: string): void {
+    const { store, collapse } = this.#input.environment;
+    store.invalidate(key);
+    collapse.invalidate(key);
   }
 
   #deliver(response: ResponseHead): void {
@@ -344,8 +392,9 @@ export class OriginRequest implements FetchHandler {
         const outcome = headOutcome(stored, response);
         if (outcome === 'nothing') continue;
         const fresh = freshen(stored, head, response, this.#requestTimeMs, nowMs, cachePolicy);
-        if (outcome === 'update') store.update(key, stored, fresh);
-        else store.invalidate(key);
+        const { keep } = decideKeeping(head, this.#input.directives, fresh, cachePolicy);
+        if (outcome === 'invalidate' || keep === 'remove') store.invalidate(key);
+        else if (keep === 'update') store.update(key, stored, fresh);
       }
     });
   }

@@ -5,6 +5,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
+import { parseContentRange } from '../cache/content-range.ts';
 import type { Representation } from '../cache/range.ts';
 import type { ResponseSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
@@ -48,6 +49,11 @@ export interface PartReader {
   /** What was wanted of the part has been given. */
   onPartEnd(trailers: FieldSection | null): void;
   onPartError(error: SluiceError): void;
+  /**
+   * It has ended where its head said that it would, and that is less than was wanted: an origin may
+   * answer so (RFC 9110 §15.3.7), and be asked on.
+   */
+  onPartShort(): void;
 }
 
 export class PartRequest implements ResponseSender {
@@ -60,6 +66,8 @@ export class PartRequest implements ResponseSender {
   #skip = 0;
   /** Octets that the reader still wants. */
   #left = 0;
+  /** Octets that were to come by Content-Range and have not; -1 when it is not a part. */
+  #expected = -1;
   #end: { readonly trailers: FieldSection | null } | null = null;
   #error: SluiceError | null = null;
   #over = false;
@@ -126,6 +134,7 @@ export class PartRequest implements ResponseSender {
   }
 
   #pass(bytes: Uint8Array): boolean {
+    if (this.#expected !== -1) this.#expected = Math.max(0, this.#expected - bytes.length);
     const start = Math.min(this.#skip, bytes.length);
     this.#skip -= start;
     const wanted = bytes.subarray(start, Math.min(bytes.length, start + this.#left));
@@ -141,7 +150,8 @@ export class PartRequest implements ResponseSender {
   #finishEnd(trailers: FieldSection | null): void {
     const isShort = this.#left > 0 && this.#left !== Number.POSITIVE_INFINITY;
     this.#finish(() => {
-      if (isShort) this.#reader.onPartError(shortError());
+      if (isShort && this.#expected === 0) this.#reader.onPartShort();
+      else if (isShort) this.#reader.onPartError(shortError());
       else this.#reader.onPartEnd(trailers);
     });
   }
@@ -157,7 +167,10 @@ export class PartRequest implements ResponseSender {
   sendInformational(): void {}
 
   sendHead(head: ResponseHead): void {
-    if (!this.#over) this.#reader.onPartHead(this, head);
+    if (this.#over) return;
+    const place = head.status === 206 ? parseContentRange(head.fields) : null;
+    if (place !== null) this.#expected = place.last - place.first + 1;
+    this.#reader.onPartHead(this, head);
   }
 
   sendContent(bytes: Uint8Array): boolean {

@@ -78,7 +78,8 @@ export function revalidateInBackground(
       early: false,
       mayStore: true,
       validation: about,
-      fallback: undefined,
+      // An error that may be stored does not take the place of what may be served in place of it.
+      fallback: validation.selected,
       flight: about === null ? null : joined.flight,
       owner: new Background(send),
     });

@@ -1,0 +1,29 @@
+/**
+ * Content that nobody gets, of a response that something else has been answered for. It is read for
+ * its connection's sake, as long as that is cheap: an origin may send it slowly, or without end.
+ */
+import type { Clock } from '../base/clock.ts';
+
+/** More octets of it cost more than another connection. */
+const LEFTOVER_BYTES_MAX = 1_048_576;
+
+/** How long it may go on coming. An origin that sends nothing at all is the connection's timer's. */
+const LEFTOVER_MS_MAX = 5_000;
+
+export class Leftover {
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  #bytes = 0;
+  #startedMs = -1;
+
+  constructor(clock: Pick<Clock, 'monotonicMs'>) {
+    this.#clock = clock;
+  }
+
+  /** False when no more of it is worth reading. */
+  takes(bytes: Uint8Array): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#startedMs === -1) this.#startedMs = nowMs;
+    this.#bytes += bytes.length;
+    return this.#bytes <= LEFTOVER_BYTES_MAX && nowMs - this.#startedMs <= LEFTOVER_MS_MAX;
+  }
+}
