@@ -30,6 +30,15 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     defaultsName: 'defaultDownstreamLimits',
   },
   {
+    heading: 'Descriptors',
+    intro:
+      'Of a worker with RLIMIT_NOFILE below what its limits want; at a start a warning says so.',
+    constants: [
+      ['worker/descriptors.ts', 'DESCRIPTORS_KEPT'],
+      ['worker/shortages.ts', 'SHORTAGE_OVER_MS'],
+    ],
+  },
+  {
     heading: 'Tunnels',
     intro: 'Per worker: of CONNECT, and of TLS that is not ended here.',
     file: 'proxy/tunnel/limits.ts',

@@ -1,7 +1,7 @@
 /** An epoll instance (epoll(7)) whose events name a slot and the generation of its user. */
 import { assert } from '../base/assert.ts';
 import { counted } from './counters.ts';
-import { Errno, errnoName, lastErrno } from './errno.ts';
+import { callError, Errno, lastErrno } from './errno.ts';
 import { libc } from './libc-table.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { closeDescriptor } from './sockets.ts';
@@ -38,7 +38,7 @@ export class Epoll implements Disposable {
 
   constructor(eventsMax: number) {
     this.fd = libc.checked.epoll_create1(EPOLL_CLOEXEC);
-    if (this.fd < 0) throw new Error(`epoll_create1: ${errnoName(lastErrno())}`);
+    if (this.fd < 0) throw callError('epoll_create1', lastErrno());
     counted('fd', 1);
     this.#eventsMax = eventsMax;
     this.#memory = NativeBuffer.allocate(eventsMax * WORDS_PER_EVENT * 4);
@@ -86,7 +86,7 @@ export class Epoll implements Disposable {
     bytes.writeInt32LE(slot, DATA_WORD * 4);
     bytes.writeInt32LE(generation, DATA_WORD * 4 + 4);
     const status = libc.direct.epoll_ctl(this.fd, operation, fd, addressOf(this.#control));
-    if (status !== 0) throw new Error(`epoll_ctl: ${errnoName(lastErrno())}`);
+    if (status !== 0) throw callError('epoll_ctl', lastErrno());
   }
 
   [Symbol.dispose](): void {

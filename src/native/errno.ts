@@ -3,6 +3,7 @@
  * x86-64 and arm64 (asm-generic/errno.h).
  */
 import { type Blame, type Retry, SluiceError } from '../base/errors.ts';
+import { SHORTAGES } from '../base/shortage.ts';
 import { libc } from './libc-table.ts';
 import { viewOf } from './load.ts';
 
@@ -14,6 +15,7 @@ export const Errno = {
   EACCES: 13,
   ENFILE: 23,
   EMFILE: 24,
+  ENOSPC: 28,
   EPIPE: 32,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
@@ -44,6 +46,23 @@ const names = new Map<number, string>(Object.entries(Errno).map(([name, value]) 
 /** `ECONNRESET`, or `errno 71` for one that we have no name for. */
 export function errnoName(errno: number): string {
   return names.get(errno) ?? `errno ${errno}`;
+}
+
+/** Whether it says that we have run out of something ourselves; see base/shortage.ts. */
+export function isShortageErrno(errno: number): boolean {
+  return SHORTAGES.includes(errnoName(errno));
+}
+
+/** The error of a call that wanted more of what we have run out of. */
+export function shortageError(what: string, errno: number): SluiceError {
+  const message = `${what}: this machine or process has run out (${errnoName(errno)})`;
+  return new SluiceError('out-of-resources', message, { blame: 'internal' });
+}
+
+/** Of a system call that has failed: a shortage as such, anything else as a fault of ours. */
+export function callError(what: string, errno: number): Error {
+  if (isShortageErrno(errno)) return shortageError(what, errno);
+  return new Error(`${what}: ${errnoName(errno)}`);
 }
 
 interface Meaning {
@@ -84,6 +103,12 @@ const FAILED: Meaning = {
   retry: 'never',
 };
 
+const SHORT: Meaning = {
+  code: 'out-of-resources',
+  text: 'this machine or process has run out of what a connection takes',
+  retry: 'never',
+};
+
 const meanings = new Map<number, Meaning>([
   [Errno.ECONNRESET, RESET],
   [Errno.EPIPE, RESET],
@@ -109,9 +134,12 @@ const CONNECT_TIMEOUT: Meaning = {
 /** The failure of a connection in our words. `connecting`: nothing had been sent on it yet. */
 export function connectionError(errno: number, blame: Blame, connecting: boolean): SluiceError {
   const timedOut = connecting && errno === Errno.ETIMEDOUT;
-  const meaning = timedOut ? CONNECT_TIMEOUT : (meanings.get(errno) ?? FAILED);
+  const isShort = isShortageErrno(errno);
+  const known = isShort ? SHORT : (meanings.get(errno) ?? FAILED);
+  const meaning = timedOut ? CONNECT_TIMEOUT : known;
   return new SluiceError(meaning.code, `${meaning.text} (${errnoName(errno)})`, {
-    blame,
+    // What we lack ourselves is no fault of whoever is at the other end.
+    blame: isShort ? 'internal' : blame,
     retry: connecting ? 'always' : meaning.retry,
   });
 }

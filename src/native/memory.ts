@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { counted } from './counters.ts';
+import { callError, lastErrno } from './errno.ts';
 import { libc } from './libc-table.ts';
 import { viewOf } from './load.ts';
 
@@ -59,7 +60,7 @@ export class NativeBuffer implements Disposable {
   private static map(length: number, flags: number, fd: number): NativeBuffer {
     assert(Number.isSafeInteger(length) && length > 0, 'length must be a positive integer');
     const address = libc.checked.mmap(0n, BigInt(length), PROT_READ_WRITE, flags, fd, 0n);
-    if (address === MAP_FAILED) throw new Error(`mmap of ${length} bytes failed`);
+    if (address === MAP_FAILED) throw callError(`mmap of ${length} bytes`, lastErrno());
     return new NativeBuffer(address, length);
   }
 

@@ -5,7 +5,7 @@
 import { fstatSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
 import { counted } from './counters.ts';
-import { errnoName, lastErrno } from './errno.ts';
+import { callError, lastErrno } from './errno.ts';
 import { libc } from './libc-table.ts';
 import { transientAddressOf } from './load.ts';
 import { NativeBuffer } from './memory.ts';
@@ -32,11 +32,11 @@ export class SharedMemory implements Disposable {
     assert(Number.isSafeInteger(length) && length > 0, 'length must be a positive integer');
     const text = Buffer.from(`${name}\0`);
     const fd = libc.checked.memfd_create(transientAddressOf(text), MFD_CLOEXEC);
-    if (fd < 0) throw new Error(`memfd_create: ${errnoName(lastErrno())}`);
+    if (fd < 0) throw callError('memfd_create', lastErrno());
     if (libc.checked.ftruncate(fd, BigInt(length)) !== 0) {
       const errno = lastErrno();
       libc.checked.close(fd);
-      throw new Error(`ftruncate to ${length} octets: ${errnoName(errno)}`);
+      throw callError(`ftruncate to ${length} octets`, errno);
     }
     return new SharedMemory(fd, length);
   }

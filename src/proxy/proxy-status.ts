@@ -23,6 +23,7 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'host-unreachable': { status: 502, type: 'destination_ip_unroutable' },
   'network-unreachable': { status: 502, type: 'destination_ip_unroutable' },
   'no-connection-available': { status: 503, type: 'connection_limit_reached' },
+  'out-of-resources': { status: 503, type: 'connection_limit_reached' },
   'origin-unavailable': { status: 503, type: 'destination_unavailable' },
   'response-incomplete': { status: 502, type: 'http_response_incomplete' },
   'upgrade-failed': { status: 502, type: 'http_upgrade_failed' },

@@ -9,6 +9,8 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import type { SluiceError } from '../base/errors.ts';
+import { isOwnShortage } from '../base/shortage.ts';
 import { Epoll } from '../native/epoll.ts';
 import { NativeBuffer } from '../native/memory.ts';
 import { UvPoll } from '../native/uv-poll.ts';
@@ -30,6 +32,8 @@ export interface Watched {
   onEvents(events: number): void;
   /** Goes on with what it left off in an earlier turn. */
   onTurn(): void;
+  /** Its work has failed for want of something of ours: lets go of what it can. */
+  shed(error: SluiceError): void;
   /** The reactor closes. */
   destroy(): void;
 }
@@ -42,6 +46,8 @@ export class Dispatcher {
   readonly receiveBuffer = NativeBuffer.allocate(RECEIVE_BYTES);
   /** Where small writes of JavaScript memory are copied for the call. */
   readonly scratch = NativeBuffer.allocate(COPIED_WRITE_BYTES_MAX);
+  /** This process or machine has run out of something. */
+  onShortage: (error: SluiceError) => void = () => {};
   readonly #clock: Clock;
   readonly #loopWatch: UvPoll;
   readonly #slots: (Watched | null)[] = [];
@@ -171,7 +177,11 @@ export class Dispatcher {
       const watched = this.#slots[epoll.slotAt(index)];
       // A descriptor closed earlier in this batch, and perhaps opened anew, has stale events.
       if (watched != null && watched.generation === epoll.generationAt(index)) {
-        watched.onEvents(epoll.eventsAt(index));
+        try {
+          watched.onEvents(epoll.eventsAt(index));
+        } catch (error) {
+          shed(watched, error);
+        }
       }
       if (this.#eventIndex % EVENTS_PER_CLOCK_READ === 0 && this.#isLate(deadlineMs)) return false;
     }
@@ -189,7 +199,11 @@ export class Dispatcher {
     for (;;) {
       const watched = this.#unfinished.pop();
       if (watched === undefined) return true;
-      watched.onTurn();
+      try {
+        watched.onTurn();
+      } catch (error) {
+        shed(watched, error);
+      }
       if (this.#isLate(deadlineMs)) return false;
     }
   }
@@ -211,4 +225,10 @@ export class Dispatcher {
     this.#deferred.splice(0, this.#deferredIndex);
     this.#deferredIndex = 0;
   }
+}
+
+/** Anything but a shortage is a fault of ours, and ends the process. */
+function shed(watched: Watched, error: unknown): void {
+  if (!isOwnShortage(error)) throw error;
+  watched.shed(error as SluiceError);
 }

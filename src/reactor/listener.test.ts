@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { eventually, Recorder, sleep } from '../../test/reactor/recorder.ts';
+import { SluiceError } from '../base/errors.ts';
 import { liveNativeCounts } from '../native/counters.ts';
 import type { SocketEndpoint } from '../native/socket-address.ts';
 import { closeDescriptor, openListeningSockets } from '../native/sockets.ts';
@@ -52,6 +53,50 @@ async function answerFrom(endpoint: SocketEndpoint): Promise<Recorder> {
   await client.closed();
   return client;
 }
+
+const shortage = () =>
+  new SluiceError('out-of-resources', 'mmap: run out (ENOMEM)', { blame: 'internal' });
+
+describe('what we have run out of', () => {
+  it('costs the connection that wanted it, is told, and accepting goes on', async () => {
+    const told: string[] = [];
+    reactor.onShortage = ({ message }) => told.push(message);
+    let isShort = true;
+    const listener = reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, (socket) => {
+      if (isShort) throw shortage();
+      const recorder = new Recorder();
+      recorder.whenData = (buffer, length) => socket.writeNative(buffer, length);
+      recorder.whenEnded = () => socket.shutdownWrite();
+      return recorder;
+    });
+    const endpoint = { host: '127.0.0.1', port: listener.port };
+    assert.equal((await answerFrom(endpoint)).content, '');
+    isShort = false;
+    assert.equal((await answerFrom(endpoint)).content, 'ping');
+    assert.deepEqual(told, ['mmap: run out (ENOMEM)']);
+  });
+
+  it('costs a connection on which there is something to do, and no other', async () => {
+    let isShort = true;
+    const errors: (string | undefined)[] = [];
+    const listener = reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, (socket) => {
+      const recorder = new Recorder();
+      recorder.whenData = (buffer, length) => {
+        if (isShort) throw shortage();
+        socket.writeNative(buffer, length);
+      };
+      recorder.whenEnded = () => socket.shutdownWrite();
+      void recorder.closed().then(() => errors.push(recorder.error?.blame));
+      return recorder;
+    });
+    const endpoint = { host: '127.0.0.1', port: listener.port };
+    assert.equal((await answerFrom(endpoint)).content, '');
+    await eventually(() => errors.length === 1, 'the end of it');
+    assert.deepEqual(errors, ['internal']);
+    isShort = false;
+    assert.equal((await answerFrom(endpoint)).content, 'ping');
+  });
+});
 
 describe('a listener', () => {
   it('serves IPv4', async () => {

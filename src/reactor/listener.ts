@@ -1,7 +1,8 @@
 /** Takes connections from a listening socket, a bounded number per turn. */
-import type { Blame } from '../base/errors.ts';
+import type { Blame, SluiceError } from '../base/errors.ts';
+import { isOwnShortage } from '../base/shortage.ts';
 import { EPOLLIN } from '../native/epoll.ts';
-import { Errno } from '../native/errno.ts';
+import { Errno, isShortageErrno, shortageError } from '../native/errno.ts';
 import {
   accept,
   acceptedAddress,
@@ -44,13 +45,6 @@ export interface ListenerInput {
   readonly blame: Blame;
   readonly onAccept: OnAccept;
 }
-
-const OUT_OF_RESOURCES: readonly number[] = [
-  Errno.EMFILE,
-  Errno.ENFILE,
-  Errno.ENOBUFS,
-  Errno.ENOMEM,
-];
 
 export class Listener implements Watched {
   readonly generation: number;
@@ -128,8 +122,8 @@ export class Listener implements Watched {
       const fd = accept(this.#input.fd);
       if (fd >= 0) this.#take(fd);
       else if (fd === -Errno.EAGAIN) return;
-      else if (OUT_OF_RESOURCES.includes(-fd)) {
-        this.#pause();
+      else if (isShortageErrno(-fd)) {
+        this.shed(shortageError('accept', -fd));
         return;
       } else {
         // Errors of the waiting connection are reported here (accept(2)): on to the next.
@@ -150,22 +144,33 @@ export class Listener implements Watched {
       remotePort: remote.port,
       localPort: this.port,
     });
-    const handler = this.#input.onAccept(socket);
-    if (handler !== null) {
-      socket.attach(handler);
-      return;
-    }
+    if (this.#isTaken(socket)) return;
     this.#refused++;
     socket.destroy();
   }
 
+  #isTaken(socket: ReactorSocket): boolean {
+    try {
+      const handler = this.#input.onAccept(socket);
+      if (handler !== null) socket.attach(handler);
+      return handler !== null;
+    } catch (error) {
+      if (!isOwnShortage(error)) throw error;
+      this.shed(error as SluiceError);
+      return false;
+    }
+  }
+
   /**
-   * Out of descriptors. The connections wait in the kernel's queue until some of ours have closed;
+   * Out of descriptors or memory. The connections wait in the kernel's queue until some of ours have closed;
    * without a pause the level-triggered event would spin.
    */
-  #pause(): void {
+  shed(error: SluiceError): void {
+    const { dispatcher } = this.#input;
+    dispatcher.onShortage(error);
+    if (this.#closed) return;
     this.#pauses++;
-    this.#input.dispatcher.epoll.modify(this.#input.fd, 0, this.#slot, this.generation);
+    dispatcher.epoll.modify(this.#input.fd, 0, this.#slot, this.generation);
     this.#pauseTimer.arm(ACCEPT_PAUSE_MS);
   }
 

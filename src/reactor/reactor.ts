@@ -4,7 +4,8 @@
  */
 import { type Clock, systemClock } from '../base/clock.ts';
 import { type Blame, SluiceError } from '../base/errors.ts';
-import { Errno } from '../native/errno.ts';
+import { isOwnShortage } from '../base/shortage.ts';
+import { Errno, isShortageErrno, shortageError } from '../native/errno.ts';
 import type { SocketEndpoint } from '../native/socket-address.ts';
 import { connectStream, type ListeningOptions, openListeningSocket } from '../native/sockets.ts';
 import type { SocketHandler, StreamSocket } from './contract.ts';
@@ -71,10 +72,28 @@ export class Reactor {
       localPort: isPath ? 0 : -1,
     });
     // Connected at once (UNIX sockets): epoll reports it as writable all the same.
-    if (fault !== null) socket.attachFaulty(handler, fault);
-    else if (errno === 0 || errno === Errno.EINPROGRESS) socket.attach(handler);
-    else socket.attachFailed(handler, errno);
+    if (fault === null && (errno === 0 || errno === Errno.EINPROGRESS)) {
+      this.#attach(socket, handler);
+      return socket;
+    }
+    if (isShortageErrno(errno)) this.#dispatcher.onShortage(shortageError('connect', errno));
+    if (fault === null) socket.attachFailed(handler, errno);
+    else socket.attachFaulty(handler, fault);
     return socket;
+  }
+
+  #attach(socket: ReactorSocket, handler: SocketHandler): void {
+    try {
+      socket.attach(handler);
+    } catch (error) {
+      if (!isOwnShortage(error)) throw error;
+      socket.shed(error as SluiceError);
+    }
+  }
+
+  /** Calls back whenever this process or machine has run out of something. */
+  set onShortage(callback: (error: SluiceError) => void) {
+    this.#dispatcher.onShortage = callback;
   }
 
   /** A timer that is not armed yet; it calls back once each time it has been armed. */

@@ -286,6 +286,12 @@ export class ReactorSocket implements StreamSocket, Watched {
     else if (this.#readable) this.#read();
   }
 
+  /** Nobody at the other end has done anything wrong. */
+  shed(error: SluiceError): void {
+    this.#dispatcher.onShortage(error);
+    if (!this.#closed) this.#close(error);
+  }
+
   /** Returns whether the socket is connected. */
   #finishConnecting(events: number): boolean {
     const errno = takeSocketError(this.#fd);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -40,6 +40,18 @@ test('without room to share, workers cache apart and the operator is told', () =
   const missing = options({});
   assert.equal(shareCache(missing, (line) => warnings.push(line), '/nowhere').options, missing);
   assert.equal(warnings.length, 2);
+});
+
+test('a file system that cannot be used in whatever way costs the sharing, not the start', () => {
+  const warnings: string[] = [];
+  const given = options({ cacheSizeBytes: 64 * MIB });
+  // It has room, and nothing can be made in it.
+  const file = join(fileSystem, 'file');
+  writeFileSync(file, '');
+  assert.equal(shareCache(given, (line) => warnings.push(line), file).options, given);
+  assert.match(warnings.join(), /cannot hold a shared cache .*: each worker caches for itself/);
+  rmSync(file);
+  assert.deepEqual(readdirSync(fileSystem), []);
 });
 
 test('what a killed supervisor left behind is removed, what a living one uses is not', () => {

@@ -3,7 +3,16 @@
  * in a directory that lives as long as this process. Otherwise a response that one worker has stored
  * would be a miss for a connection that the kernel gives to another.
  */
-import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statfsSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
 import type { SluiceOptions } from '../config/options.ts';
@@ -50,9 +59,13 @@ export function shareCache(
     warn(`${fileSystem} has no room for a shared cache: each worker caches for itself`);
     return apart;
   }
-  removeLeftOver(fileSystem);
-  const directory = mkdtempSync(join(fileSystem, `${PREFIX}${process.pid}-`));
-  const remove = () => rmSync(directory, { recursive: true, force: true });
+  const directory = usableDirectory(fileSystem);
+  if (typeof directory !== 'string') {
+    const { message } = directory;
+    warn(`${fileSystem} cannot hold a shared cache (${message}): each worker caches for itself`);
+    return apart;
+  }
+  const remove = () => removeQuietly(directory);
   process.once('exit', remove);
   return {
     options: {
@@ -66,6 +79,42 @@ export function shareCache(
       remove();
     },
   };
+}
+
+/** What a cache needs at first: an index, what is shared, a segment for some workers. */
+const TRIAL_FILES = 8;
+const TRIAL_BYTES = 65_536;
+
+/**
+ * A new directory in which files could be written, or why there is none: a file system may be
+ * read-only, another user's, or out of inodes, and only trying tells.
+ */
+function usableDirectory(fileSystem: string): string | Error {
+  let directory = '';
+  try {
+    removeLeftOver(fileSystem);
+    directory = mkdtempSync(join(fileSystem, `${PREFIX}${process.pid}-`));
+    const trial = join(directory, 'trial');
+    mkdirSync(trial);
+    for (let i = 0; i < TRIAL_FILES; i++) {
+      writeFileSync(join(trial, String(i)), Buffer.alloc(TRIAL_BYTES));
+    }
+    rmSync(trial, { recursive: true });
+    return directory;
+  } catch (error) {
+    removeQuietly(directory);
+    return error as Error;
+  }
+}
+
+/** What cannot be removed is left over for the next start. */
+function removeQuietly(directory: string): void {
+  if (directory === '') return;
+  try {
+    rmSync(directory, { recursive: true, force: true });
+  } catch {
+    // See removeLeftOver.
+  }
 }
 
 function hasRoom(fileSystem: string, bytes: number): boolean {

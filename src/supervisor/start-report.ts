@@ -1,12 +1,31 @@
 /** What is reported when sluice has begun to serve: where, with what, and as whom. */
 import type { SluiceOptions } from '../config/options.ts';
 import type { Report } from '../telemetry/log-event.ts';
+import { connectionsFor } from '../worker/descriptors.ts';
+import { defaultDownstreamLimits } from '../worker/limits.ts';
 import { endpointText, type OpenListener } from './listeners.ts';
 
 export interface StartFacts {
   readonly version: string;
   readonly options: SluiceOptions;
   readonly listeners: readonly OpenListener[];
+}
+
+/** With fewer descriptors than its limits want, a worker takes fewer connections. */
+export function reportDescriptors(report: Report, descriptors: number): void {
+  const wanted = defaultDownstreamLimits.connectionsMax;
+  const connections = connectionsFor(descriptors, wanted);
+  if (connections === wanted) return;
+  report(
+    `each worker takes ${connections} connections instead of ${wanted}: it may have ` +
+      `${descriptors} descriptors (RLIMIT_NOFILE); raise them with ulimit -n, or LimitNOFILE= of systemd`,
+    {
+      level: 'warning',
+      subsystem: 'supervisor',
+      event: 'few-descriptors',
+      fields: { descriptors, connections },
+    },
+  );
 }
 
 export function reportStart(report: Report, { version, options, listeners }: StartFacts): void {

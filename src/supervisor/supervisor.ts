@@ -14,6 +14,7 @@ import { type LogSubsystem, type Report, reportOf } from '../telemetry/log-event
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
+import { residentBytes } from '../telemetry/process-sampler.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
@@ -24,6 +25,7 @@ import type {
   SupervisorLink,
   WorkerSetup,
 } from '../worker/contract.ts';
+import { descriptorsMax } from '../worker/descriptors.ts';
 import type { AdminServer } from './admin.ts';
 import { reloadRoutes } from './admin-reload.ts';
 import { CacheControl } from './cache-control.ts';
@@ -49,7 +51,7 @@ import { dropPrivileges, handOverFiles, type Identity, identityOf } from './priv
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts';
 import { Standby, spawnWorker } from './standby.ts';
-import { reportStart } from './start-report.ts';
+import { reportDescriptors, reportStart } from './start-report.ts';
 import type { ServiceManager } from './systemd-notices.ts';
 import { TicketKeeper } from './ticket-keeper.ts';
 import { trafficRoutes } from './traffic-routes.ts';
@@ -207,6 +209,7 @@ export class Supervisor {
       );
     }
     if (options.pidFile !== '') writeFileSync(options.pidFile, `${process.pid}\n`);
+    reportDescriptors(this.#input.log.report, descriptorsMax());
     reportStart(this.#input.log.report, { ...this.#input, listeners: this.#listeners });
     this.#sayReady();
   }
@@ -359,7 +362,7 @@ export class Supervisor {
       onFault: this.#parts.of('admin'),
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
-        if (this.#local === null) this.#metrics.memoryHeld(process.memoryUsage.rss(), 0);
+        if (this.#local === null) this.#metrics.memoryHeld(residentBytes(), 0);
         return this.regions;
       },
     });

@@ -1,5 +1,6 @@
 /** Samples what a process knows of itself, once a second, into its metrics. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { repeat } from '../base/repeat.ts';
 import type { Metrics } from './metrics.ts';
 
 const SAMPLE_INTERVAL_MS = 1000;
@@ -14,12 +15,33 @@ export interface NativeFacts {
   countsLive(): Record<string, number>;
 }
 
-/** Starts sampling; it does not keep the process alive. */
-export function startProcessSampler(metrics: Metrics, native: NativeFacts): () => void {
+let residentBytesBefore = 0;
+
+/**
+ * Resident memory of this process; what it was before where that cannot be found out: the kernel is
+ * asked through a file, for which there may be no descriptor.
+ */
+export function residentBytes(): number {
+  try {
+    residentBytesBefore = process.memoryUsage.rss();
+  } catch {
+    // The next time will do.
+  }
+  return residentBytesBefore;
+}
+
+/**
+ * Starts sampling; it does not keep the process alive. `tell` hears of the first failure in a row.
+ */
+export function startProcessSampler(
+  metrics: Metrics,
+  native: NativeFacts,
+  tell: (error: Error) => void,
+): () => void {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   const sampleMemory = () => {
-    metrics.memoryHeld(process.memoryUsage.rss(), native.bytesLive());
+    metrics.memoryHeld(residentBytes(), native.bytesLive());
     const counts = native.countsLive();
     for (const kind in counts) metrics.nativeObjectsHeld(kind, counts[kind]!);
   };
@@ -37,7 +59,7 @@ export function startProcessSampler(metrics: Metrics, native: NativeFacts): () =
     sampleMemory();
   };
   sampleMemory();
-  const timer = setInterval(sample, SAMPLE_INTERVAL_MS).unref();
+  const timer = repeat(SAMPLE_INTERVAL_MS, sample, tell).unref();
   return () => {
     clearInterval(timer);
     delay.disable();

@@ -71,10 +71,11 @@ export async function assembleWorker(
   const log = new WorkerLog((event) => link.onEvent(event), workerIndex, setup.logLevels);
   const logs = new WorkerLogs(metrics, log.for('logs'));
   logs.open(options.logs).adopt();
-  const stopSampling = startProcessSampler(metrics, {
-    bytesLive: nativeBytesLive,
-    countsLive: liveNativeCounts,
-  });
+  const stopSampling = startProcessSampler(
+    metrics,
+    { bytesLive: nativeBytesLive, countsLive: liveNativeCounts },
+    (error) => log.report(`what this process uses is not measured: ${error.message}`),
+  );
   const guard = new HelloGuard();
   guard.replace(setup.refusedHellos);
   const flights = openFlights(flightRegion, setup, danger.numbered);

@@ -27,12 +27,13 @@ export interface DownstreamLimits {
 }
 
 /**
- * connectionsMax: ATS's 30,000 in all, per worker here. handshakeTimeoutMs: as HAProxy advises for
- * `timeout http-request`; ATS allows 30 s. headTimeoutMs: Apache's RequestReadTimeout allows 20 s
- * first; nginx 60 s. contentTimeoutMs, idleTimeoutMs, sendTimeoutMs: nginx's 60, 75 and 60 s; idle a
- * little more than the 60 s for which load balancers keep connections, so that they close first.
- * settingsTimeoutMs: as headTimeoutMs; nghttp2 has 10 s.
- * lingerTimeoutMs: nginx's lingering_timeout is 5 s; whoever takes longer has gone.
+ * connectionsMax: ATS's 30,000 in all, per worker here; fewer where RLIMIT_NOFILE allows fewer.
+ * handshakeTimeoutMs: as HAProxy advises for `timeout http-request`; ATS allows 30 s.
+ * headTimeoutMs: Apache's RequestReadTimeout allows 20 s first; nginx 60 s. contentTimeoutMs,
+ * idleTimeoutMs, sendTimeoutMs: nginx's 60, 75 and 60 s; idle a little more than the 60 s for which
+ * load balancers keep connections, so that they close first. settingsTimeoutMs: as headTimeoutMs;
+ * nghttp2 has 10 s. lingerTimeoutMs: nginx's lingering_timeout is 5 s; whoever takes longer has
+ * gone.
  */
 export const defaultDownstreamLimits: DownstreamLimits = {
   connectionsMax: 30_000,

@@ -25,6 +25,7 @@ import type { WorkerCache } from './cache.ts';
 import type { ClientCounts } from './client-counts.ts';
 import type { WorkerInput } from './contract.ts';
 import { type Coverage, coverageOf } from './coverage.ts';
+import { connectionsFor, descriptorsMax } from './descriptors.ts';
 import type { DownstreamShared, TlsAcceptor } from './downstream.ts';
 import type { FleetRegisters } from './fleets.ts';
 import type { WatchedConnection } from './front/connection-front.ts';
@@ -36,6 +37,8 @@ import { exchangeObserver, logBadRequest, tellHandshake } from './observers.ts';
 import { type KnownNames, openOrigins, type WorkerOrigins } from './origins.ts';
 import { openRoutes } from './routing.ts';
 import { certificatesToSend, openTls } from './tls.ts';
+
+const connectionsMax = connectionsFor(descriptorsMax(), defaultDownstreamLimits.connectionsMax);
 
 /** What outlives any configuration: it belongs to the worker. */
 export interface ServiceBase {
@@ -101,7 +104,7 @@ export class Service {
     this.shared = {
       channels: base.channels,
       sink: this.#makeProxy(options, policies),
-      limits: defaultDownstreamLimits,
+      limits: { ...defaultDownstreamLimits, connectionsMax },
       monotonicMs: systemClock.monotonicMs,
       dateNow,
       observer: this.#observer(),

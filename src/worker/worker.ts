@@ -1,6 +1,8 @@
 /** Puts one worker together: reactor, cache, listeners, and the service that a configuration makes. */
 import { setTimeout } from 'node:timers/promises';
 import { systemClock } from '../base/clock.ts';
+import { repeat } from '../base/repeat.ts';
+import { isOwnShortage } from '../base/shortage.ts';
 import { CollapseTable } from '../cache/collapse.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { ChannelPool } from '../proxy/channel.ts';
@@ -28,6 +30,7 @@ import { answerHandshakeQuestion } from './handshake-desk.ts';
 import { observersOf } from './handshakes.ts';
 import { defaultDownstreamLimits } from './limits.ts';
 import { Service, type ServiceBase } from './service.ts';
+import { Shortages } from './shortages.ts';
 
 /** How often a drain looks whether everything has ended. */
 const DRAIN_POLL_MS = 20;
@@ -51,6 +54,8 @@ class Worker implements RunningWorker {
 
   constructor(input: WorkerInput, cache: WorkerCache) {
     const reactor = new Reactor();
+    const shortages = new Shortages(input.log.report);
+    reactor.onShortage = (error) => shortages.note(error);
     const defer = (body: () => void) => reactor.defer(body);
     this.#base = {
       input,
@@ -71,7 +76,8 @@ class Worker implements RunningWorker {
     input.listeners.forEach(({ fd }, index) => {
       this.#listeners.push(reactor.listen({ fd }, (socket) => this.#entrances[index]!(socket)));
     });
-    this.#sweeper = setInterval(() => this.#sweep(), defaultDownstreamLimits.sweepIntervalMs);
+    const { sweepIntervalMs } = defaultDownstreamLimits;
+    this.#sweeper = repeat(sweepIntervalMs, () => this.#sweep(), tolerate(shortages));
   }
 
   #entrancesOf(service: Service): Entrance[] {
@@ -179,4 +185,12 @@ class Worker implements RunningWorker {
     this.#base.fleets[Symbol.dispose]();
     for (const service of this.#services) service[Symbol.dispose]();
   }
+}
+
+/** A sweep that fails for want of something is made again; any other failure is a fault of ours. */
+function tolerate(shortages: Shortages): (error: Error) => void {
+  return (error) => {
+    if (!isOwnShortage(error)) throw error;
+    shortages.note(error);
+  };
 }

@@ -92,7 +92,9 @@ export class HealthChecker {
     });
   }
 
-  #note(endpoint: Endpoint, run: Run, fault: string): void {
+  #note(endpoint: Endpoint, run: Run, fault: string | null): void {
+    // It could not be asked: what was found last stands.
+    if (fault === null) return;
     const isWell = fault === '';
     const { options, board, group, onVerdict } = this.#input;
     const isFirst = run.count === 0;

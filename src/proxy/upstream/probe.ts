@@ -1,5 +1,6 @@
 /** One active health check of one endpoint, on a connection of its own. */
 import type { SluiceError } from '../../base/errors.ts';
+import { isOwnShortage } from '../../base/shortage.ts';
 import { configuredAuthority } from '../../http/authority.ts';
 import type { ResponseHandler } from '../../http/exchange.ts';
 import { FieldSection } from '../../http/field-section.ts';
@@ -17,8 +18,11 @@ export interface ProbeInput {
   readonly options: HealthCheckOptions;
   /** Host and port as the origin knows itself. */
   readonly authority: string;
-  /** Called once; '' when the endpoint is well, else what is wrong in words. */
-  readonly onVerdict: (fault: string) => void;
+  /**
+   * Called once; '' when the endpoint is well, else what is wrong in words; null when it could not be
+   * asked for want of something of ours, which is no verdict.
+   */
+  readonly onVerdict: (fault: string | null) => void;
 }
 
 export class Probe implements OriginConnectionOwner, ResponseHandler {
@@ -43,7 +47,7 @@ export class Probe implements OriginConnectionOwner, ResponseHandler {
     this.#input.connection.reactor.defer(() => this.#connection.close());
   }
 
-  #end(fault: string): void {
+  #end(fault: string | null): void {
     if (this.#isOver) return;
     this.cancel();
     this.#input.onVerdict(fault);
@@ -59,7 +63,7 @@ export class Probe implements OriginConnectionOwner, ResponseHandler {
   }
 
   onGone(_connection: OriginConnection, error: SluiceError | null): void {
-    this.#end(error?.message ?? 'the origin closed the connection');
+    this.#end(error === null ? 'the origin closed the connection' : faultOf(error));
   }
 
   onAvailable(): void {}
@@ -76,7 +80,7 @@ export class Probe implements OriginConnectionOwner, ResponseHandler {
   }
 
   onError(error: SluiceError): void {
-    this.#end(error.message);
+    this.#end(faultOf(error));
   }
 
   onInformational(): void {}
@@ -84,6 +88,10 @@ export class Probe implements OriginConnectionOwner, ResponseHandler {
   onEnd(): void {}
   onUpgrade(): void {}
   onWritable(): void {}
+}
+
+function faultOf(error: SluiceError): string | null {
+  return isOwnShortage(error) ? null : error.message;
 }
 
 function checkHead(options: HealthCheckOptions, authority: string): RequestHead {

@@ -9,6 +9,7 @@ import { Resolver as DnsResolver, lookup, type RecordWithTtl } from 'node:dns';
 import { readFile } from 'node:fs';
 import { isIP } from 'node:net';
 import { SluiceError } from '../../base/errors.ts';
+import { isOwnShortage } from '../../base/shortage.ts';
 import type { ResolveOptions } from './options.ts';
 
 /** Milliseconds for which addresses are used that came without a TTL. */
@@ -82,6 +83,11 @@ export class Resolver {
 
   #resolve(host: string, done: OnAnswer): void {
     readFile(this.#input.hostsFile ?? HOSTS_FILE, 'utf8', (error, text) => {
+      // The file may have the name all the same.
+      if (error !== null && isOwnShortage(error)) {
+        done(error, NO_ANSWER);
+        return;
+      }
       const listed = error === null ? addressesIn(text, host) : [];
       if (listed.length > 0) done(null, { addresses: listed, ttlMs: SYSTEM_TTL_MS });
       else this.#query(host, done);
@@ -221,6 +227,9 @@ class Watch implements NameWatch {
 
 function lookupError(host: string, cause: Failure): SluiceError {
   const message = `cannot resolve ${host}: ${cause.code ?? cause.message}`;
+  if (isOwnShortage(cause)) {
+    return new SluiceError('out-of-resources', message, { blame: 'internal', cause });
+  }
   const options = { blame: 'upstream', cause } as const;
   return cause.code === 'ETIMEOUT' || cause.code === 'EAI_AGAIN'
     ? new SluiceError('dns-timeout', message, options)
