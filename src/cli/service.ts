@@ -2,7 +2,7 @@
 
 import { closeSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
-import { endProcess, owned, shownElsewhere } from '../base/owned.ts';
+import { endProcess, owned } from '../base/owned.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import { type Configuration, loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
@@ -171,9 +171,8 @@ function endOnSignal(supervisor: Supervisor, log: ErrorLog): Promise<number> {
     });
   }
   process.on('SIGHUP', () => supervisor.reload());
-  // What comes of it is reported.
-  process.on('SIGUSR2', () => owned(supervisor.upgrade() ?? undefined, shownElsewhere));
-  process.on('SIGUSR1', () => supervisor.reopenLogs());
+  process.on('SIGUSR2', () => supervisor.requestUpgrade());
+  process.on('SIGUSR1', () => supervisor.requestReopening());
   endWithLauncher(end);
   return promise;
 }

@@ -15,6 +15,11 @@ interface Sight {
 export class FileWatch {
   readonly #sights = new Map<string, Sight>();
 
+  /** Everything counts as changed, once: what is in use may not be what was found. */
+  forget(): void {
+    for (const sight of this.#sights.values()) sight.settled = null;
+  }
+
   /** Whether these files have changed since they were last found changed; the first time, too. */
   async haveChanged(files: readonly string[]): Promise<boolean> {
     const key = files.join('\0');

@@ -71,6 +71,14 @@ export class CertificateKeeper implements Disposable {
     }
   }
 
+  /**
+   * Others are in use than before: read before a renewal, perhaps, that was taken in meanwhile. The next
+   * look compares all with the files.
+   */
+  lookAgain(): void {
+    this.#files.forget();
+  }
+
   /** One look at everything. */
   async look(): Promise<void> {
     for (const [index, host] of this.#input.hosts().entries()) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { sleep, until } from '../../test/support/waiting.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { Reload, type ReloadableWorker } from './reload.ts';
 
@@ -54,6 +55,19 @@ function reloadOf(workers: readonly FakeWorker[]) {
   });
   return { reload, told, current: () => current };
 }
+
+test('a wish during a reload is carried out after it, once for any number of them', async () => {
+  const workers = [new FakeWorker()];
+  const { reload, told } = reloadOf(workers);
+  reload.request(0);
+  for (let i = 0; i < 3; i++) reload.request(0);
+  await until(() => told.filter((word) => word === 'ended').length === 2, 'two reloads');
+  assert.equal(reload.status!.number, 2);
+  assert.equal(reload.status!.outcome, 'unchanged', 'the first has put it in force');
+  await sleep(50);
+  assert.deepEqual(told, ['began', 'ended', 'began', 'ended']);
+  assert.equal(reload.begin(0) === null, false, 'and the next one is free to begin');
+});
 
 test('a worker that dies while the others change gets the new options as well', async () => {
   const workers = [new FakeWorker(), new FakeWorker(), new FakeWorker()];

@@ -70,6 +70,8 @@ export class Reload {
   readonly #input: ReloadInput;
   #status: ReloadStatus | null = null;
   #running: Promise<ReloadStatus> | null = null;
+  /** Whether the file is to be read once more when the one under way is over. */
+  #isWantedAgain = false;
 
   constructor(input: ReloadInput) {
     this.#input = input;
@@ -78,6 +80,19 @@ export class Reload {
   /** The one under way, or the last; null before the first. */
   get status(): ReloadStatus | null {
     return this.#status;
+  }
+
+  /**
+   * Begins one, now or after the one under way: who wrote the file meanwhile cannot know what of it was
+   * read. Any number of wishes are one.
+   */
+  request(trialMs: number): void {
+    if (this.begin(trialMs) !== null) return;
+    this.#isWantedAgain = true;
+    this.#input.report('reload: one is under way; the file is read once more after it', {
+      level: 'info',
+      event: 'reload-postponed',
+    });
   }
 
   /** Resolves when it is over, however it ended. Null when another one is under way. */
@@ -101,6 +116,9 @@ export class Reload {
     this.#running = this.#run(trialMs).finally(() => {
       this.#running = null;
       this.#input.ended();
+      if (!this.#isWantedAgain) return;
+      this.#isWantedAgain = false;
+      this.request(trialMs);
     });
     return this.#running;
   }

@@ -55,7 +55,7 @@ import { reportDescriptors, reportStart } from './start-report.ts';
 import type { ServiceManager } from './systemd-notices.ts';
 import { TicketKeeper } from './ticket-keeper.ts';
 import { trafficRoutes } from './traffic-routes.ts';
-import { startSuccessor, upgradeRoute } from './upgrade.ts';
+import { Succession, upgradeRoute } from './upgrade.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 export interface SupervisorInput {
@@ -124,8 +124,9 @@ export class Supervisor {
   #standby: Standby | null = null;
   #identity: Identity = {};
   #stopping: Promise<void> | null = null;
-  #successor: Promise<number> | null = null;
-  #hasHandedOver = false;
+  readonly #succession: Succession;
+  /** Logs were opened anew since the worker of this process began to open them. */
+  #hasReopened = false;
 
   constructor(input: SupervisorInput) {
     this.#input = input;
@@ -168,10 +169,24 @@ export class Supervisor {
       adopt: (options) => {
         this.#adopt(options);
         this.#tickets?.adopt();
+        this.#keeper?.lookAgain();
       },
       report: this.#reportOf('reload'),
       began: () => input.serviceManager.reloading(),
       ended: () => this.#sayReady(),
+    });
+    this.#succession = new Succession({
+      sockets: () => {
+        const admin = this.#admin === null ? [] : [this.#admin.listener];
+        return [...this.#listeners, ...admin];
+      },
+      handOver: (isHandingOver) => this.#tickets?.handOver(isHandingOver),
+      onServing: (pid) => {
+        input.serviceManager.mainProcess(pid);
+        input.end();
+      },
+      onFault: this.#parts.of('service'),
+      report: this.#reportOf('upgrade'),
     });
     input.log.onDropped = (lines) => this.#metrics.errorLogDropped(lines);
     input.log.onLevels = (levels) => {
@@ -278,37 +293,15 @@ export class Supervisor {
     return this.#stopping;
   }
 
-  /**
-   * Starts the program on disk in our place; resolves with its process identifier when it serves,
-   * and we drain. Rejects when it does not, and we go on. Null when one is being started already.
-   */
+  /** See {@link Succession}. */
   upgrade(): Promise<number> | null {
-    if (this.#successor !== null || this.#stopping !== null) return null;
-    const report = this.#reportOf('upgrade');
-    report('upgrade: starting the sluice that takes over', { event: 'upgrade-begun' });
-    const admin = this.#admin === null ? [] : [this.#admin.listener];
-    this.#tickets?.handOver(true);
-    this.#successor = startSuccessor([...this.#listeners, ...admin]);
-    this.#successor.then(
-      (pid) => {
-        this.#hasHandedOver = true;
-        report(`upgrade: process ${pid} serves; finishing what is under way here`, {
-          event: 'upgrade-done',
-          fields: { successor: pid },
-        });
-        this.#input.serviceManager.mainProcess(pid);
-        this.#input.end();
-      },
-      (error: Error) => {
-        this.#successor = null;
-        this.#tickets?.handOver(false);
-        report(`upgrade: ${error.message}; going on as before`, {
-          level: 'error',
-          event: 'upgrade-failed',
-        });
-      },
-    );
-    return this.#successor;
+    return this.#stopping === null ? this.#succession.begin() : null;
+  }
+
+  /** SIGUSR2. */
+  requestUpgrade(): void {
+    if (this.#stopping === null) this.#succession.request();
+    else this.#succession.passOn('SIGUSR2');
   }
 
   /** Ends the worker processes at once. */
@@ -317,8 +310,15 @@ export class Supervisor {
     for (const worker of this.#processes) worker.kill();
   }
 
+  /** SIGUSR1. */
+  requestReopening(): void {
+    this.reopenLogs();
+    this.#succession.passOn('SIGUSR1');
+  }
+
   /** After a log file was moved away: every worker opens it by its name again. */
   reopenLogs(): void {
+    this.#hasReopened = true;
     handOverFiles(this.#options);
     this.#input.log.reopen();
     this.#local?.reopenLog();
@@ -378,9 +378,8 @@ export class Supervisor {
 
   /** Reads the configuration again and puts it in force; SIGHUP. What comes of it is reported. */
   reload(): void {
-    if (this.#reload.begin(TRIAL_MS_DEFAULT) !== null) return;
-    const detail = { level: 'warning', event: 'reload-ignored' } as const;
-    this.#reportOf('reload')('reload: one is under way; SIGHUP ignored', detail);
+    if (this.#stopping === null) this.#reload.request(TRIAL_MS_DEFAULT);
+    this.#succession.passOn('SIGHUP');
   }
 
   #reloadable(): ReloadableWorker[] {
@@ -516,6 +515,7 @@ export class Supervisor {
     );
     if (isLocal) {
       const startWorker = await this.#input.workers.load();
+      this.#hasReopened = false;
       this.#local = await assembleWorker(
         setups[0]!,
         this.#memory,
@@ -523,6 +523,7 @@ export class Supervisor {
         this.#linkOf(0),
         flights ?? undefined,
       );
+      if (this.#hasReopened) this.#local.reopenLog();
       this.#countRunning(true);
       return;
     }
@@ -617,7 +618,7 @@ export class Supervisor {
     this.#rotator?.[Symbol.dispose]();
     this.#faults.close();
     const { serviceManager } = this.#input;
-    if (!this.#hasHandedOver) serviceManager.stopping();
+    if (!this.#succession.isDone) serviceManager.stopping();
     // The signal may have gone to all processes, and some may be faster.
     for (const worker of this.#processes) worker.expectEnd();
     // A listening socket is closed when nobody has it any more.
@@ -633,7 +634,7 @@ export class Supervisor {
     this.#admin?.close();
     serviceManager.close();
     // The one that took over listens there, and has written its own.
-    if (this.#hasHandedOver) return;
+    if (this.#succession.isDone) return;
     this.#removeFiles();
   }
 

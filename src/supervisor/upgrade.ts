@@ -4,6 +4,8 @@
  * has changed, and one that cannot start changes nothing.
  */
 import { spawn } from 'node:child_process';
+import { type OnFault, owned, shownElsewhere } from '../base/owned.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import { type AdminRoute, failure, success } from './admin-routes.ts';
 import { PASSED_SOCKETS, type PassedListener } from './inherited-sockets.ts';
 import type { OpenListener } from './listeners.ts';
@@ -58,6 +60,102 @@ export async function startSuccessor(listeners: readonly PassableListener[]): Pr
     clearTimeout(timer);
     child.removeAllListeners();
     child.unref();
+  }
+}
+
+/** Signals that ask for work. */
+export type Wish = 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
+
+export interface SuccessionInput {
+  /** Those that the next one gets. */
+  sockets(): readonly PassableListener[];
+  /** Another is being started in our place, or is not any more. */
+  handOver(isHandingOver: boolean): void;
+  /** The next one serves: finish. */
+  onServing(pid: number): void;
+  /** A fault of ours in the steps above. */
+  readonly onFault: OnFault;
+  readonly report: Report;
+}
+
+/** What becomes of us and the one that takes over, and of what is asked for meanwhile. */
+export class Succession {
+  readonly #input: SuccessionInput;
+  #successor: Promise<number> | null = null;
+  /** Of the one that has taken over; null before. */
+  #pid: number | null = null;
+  /** What was asked for while it was being started. */
+  readonly #wishes = new Set<Wish>();
+
+  constructor(input: SuccessionInput) {
+    this.#input = input;
+  }
+
+  /** Another one has taken over. */
+  get isDone(): boolean {
+    return this.#pid !== null;
+  }
+
+  /**
+   * Starts the program on disk in our place; resolves with its process identifier when it serves,
+   * and we drain. Rejects when it does not, and we go on. Null when one is being started already.
+   */
+  begin(): Promise<number> | null {
+    if (this.#successor !== null) return null;
+    const { report, handOver, sockets } = this.#input;
+    report('upgrade: starting the sluice that takes over', { event: 'upgrade-begun' });
+    this.#wishes.clear();
+    handOver(true);
+    this.#successor = startSuccessor(sockets());
+    const concluded = this.#successor.then(
+      (pid) => this.#onServing(pid),
+      (error: Error) => this.#onFailure(error),
+    );
+    owned(concluded, this.#input.onFault);
+    return this.#successor;
+  }
+
+  /** SIGUSR2: what is on disk now is to serve in the end, also when an upgrade is under way. */
+  request(): void {
+    const upgrade = this.begin();
+    if (upgrade === null) this.passOn('SIGUSR2');
+    else owned(upgrade, shownElsewhere);
+  }
+
+  /**
+   * While another sluice is started in our place, or once it has taken over, what is asked of us
+   * concerns that one as well: it gets the signal when it serves.
+   */
+  passOn(wish: Wish): void {
+    if (this.#pid === null) {
+      if (this.#successor !== null) this.#wishes.add(wish);
+      return;
+    }
+    try {
+      process.kill(this.#pid, wish);
+    } catch {
+      // It has ended: there is nobody to ask.
+    }
+  }
+
+  #onServing(pid: number): void {
+    this.#pid = pid;
+    const { report, onServing } = this.#input;
+    report(`upgrade: process ${pid} serves; finishing what is under way here`, {
+      event: 'upgrade-done',
+      fields: { successor: pid },
+    });
+    for (const wish of this.#wishes) this.passOn(wish);
+    onServing(pid);
+  }
+
+  #onFailure({ message }: Error): void {
+    this.#successor = null;
+    const { report, handOver } = this.#input;
+    handOver(false);
+    report(`upgrade: ${message}; going on as before`, { level: 'error', event: 'upgrade-failed' });
+    // The program on disk may be another one since.
+    if (this.#wishes.has('SIGUSR2')) this.request();
   }
 }
 

@@ -30,6 +30,7 @@ export function bootstrapWorker(startWorker: StartWorker): void {
   /** Sent since the setup was: they may come while the worker is put together. */
   let tickets: TicketRing | null = null;
   let logLevels: LevelTable | null = null;
+  let isReopening = false;
   const purges = purgesUnderWay();
 
   const drain = async (timeoutMs: number) => {
@@ -39,10 +40,17 @@ export function bootstrapWorker(startWorker: StartWorker): void {
     process.exit(0);
   };
 
+  const reopenLog = () => {
+    // While the worker is put together, its log may be open already.
+    isReopening = worker === null;
+    worker?.reopenLog();
+  };
+
   const begin = async (setup: WorkerSetup) => {
     worker = await start(setup, startWorker, purges.begin);
     if (tickets !== null) worker?.replaceTickets(tickets);
     if (logLevels !== null) worker?.replaceLogLevels(logLevels);
+    if (isReopening) worker?.reopenLog();
   };
 
   process.on('message', (command: WorkerCommand) => {
@@ -59,7 +67,7 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         worker?.refuseHellos(command.fingerprints);
         break;
       case 'reopen-log':
-        worker?.reopenLog();
+        reopenLog();
         break;
       case 'log-levels':
         logLevels = command.levels;
@@ -91,13 +99,17 @@ export function bootstrapWorker(startWorker: StartWorker): void {
     }
   });
   // The supervisor was killed: what runs may finish, but nobody would ever stop us.
-  process.on('disconnect', () => owned(drain(drainTimeoutMs), endProcess));
+  onSignals(() => owned(drain(drainTimeoutMs), endProcess), reopenLog);
+  report({ type: 'loaded' }, () => {});
+}
+
+function onSignals(drain: () => void, reopenLog: () => void): void {
+  process.on('disconnect', drain);
   // A terminal sends these to every process; the supervisor decides what they mean.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
-  process.on('SIGTERM', () => owned(drain(drainTimeoutMs), endProcess));
-  process.on('SIGUSR1', () => worker?.reopenLog());
-  report({ type: 'loaded' }, () => {});
+  process.on('SIGTERM', drain);
+  process.on('SIGUSR1', reopenLog);
 }
 
 async function answerCache(
