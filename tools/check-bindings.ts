@@ -14,6 +14,7 @@ const ROOT = path.resolve(import.meta.dirname, '..');
 
 /** From the manual pages, section 2 and 3, of the functions of libc that native/ binds. */
 export const LIBC_PROTOTYPES = `
+int clock_gettime(clockid_t clockid, struct timespec *tp);
 int *__errno_location(void);
 void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
 int munmap(void *addr, size_t length);

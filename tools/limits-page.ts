@@ -125,8 +125,8 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['tls/ticket-ring.ts'],
       ['supervisor/ticket-keeper.ts', 'TICKET_KEY_POLL_MS'],
       ['tls/fleet.ts', 'HELD_INPUT_BYTES_MAX'],
-      ['fleet/strike-keys.ts', 'CLOCK_SKEW_MS_MAX'],
-      ['fleet/register.ts', 'QUESTIONS_MAX'],
+      ['fleet/strike-keys.ts', 'CLOCK_BACK_MS_MAX'],
+      ['fleet/register.ts', 'QUESTIONS_MAX', 'CLOCK_LOOK_MS'],
       ['fleet/key-share.ts', 'SHARED_KEYS_POLL_MS'],
       ['fleet/key-state.ts', 'KEY_LEAD_MS'],
       [

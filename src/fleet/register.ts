@@ -2,18 +2,26 @@
  * Asks the fleet about ClientHellos, within a time limit. Whatever happens to Redis, there is an
  * answer, and in doubt it is one that lets the handshake go on in 1-RTT.
  */
-import { type OnFault, owned } from '../base/owned.ts';
+import type { SteadyClock } from '../base/clock.ts';
+import { type OnFault, owned, repeated } from '../base/owned.ts';
+import { bootClock } from '../native/boot-clock.ts';
 import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
 import type { FleetRegister, FleetStrike } from '../tls/fleet.ts';
 import { FleetLink } from './link.ts';
 import type { FleetOptions } from './options.ts';
-import { beginStrikes, strike } from './strike-keys.ts';
+import { beginStrikes, type ClockReading, strike } from './strike-keys.ts';
 
 /** Questions under way, those included that nobody waits for any more: a server that hangs. */
 export const QUESTIONS_MAX = 1_024;
 
 /** Unanswered questions in a row after which the operator is told. */
 const SILENCE_TOLD_AFTER = 8;
+
+/**
+ * Milliseconds between two looks at the clock of Redis: one that goes forward and back again in
+ * between goes unnoticed.
+ */
+export const CLOCK_LOOK_MS = 2_000;
 
 export interface RegisterInput {
   readonly options: FleetOptions;
@@ -29,6 +37,10 @@ export class RedisRegister implements FleetRegister, Disposable {
   #questions = 0;
   #unansweredInRow = 0;
   #isBeginning = false;
+  /** Of the server, as it was last read, and by how much it is ahead of the machine's. */
+  #clock: SteadyClock | null = null;
+  #clockName = '';
+  readonly #looks: Disposable;
 
   constructor(input: RegisterInput) {
     this.#input = input;
@@ -43,6 +55,17 @@ export class RedisRegister implements FleetRegister, Disposable {
       report: (message) => report(message),
       onFault,
     });
+    this.#looks = repeated(CLOCK_LOOK_MS, () => this.#begin(), onFault);
+  }
+
+  get clock(): SteadyClock | null {
+    return this.#clock;
+  }
+
+  /** What it showed when the answer was made, it shows now: by what the answer was late, it is behind. */
+  #setClock({ id, nowMs }: ClockReading): void {
+    const aheadMs = nowMs - bootClock.nowMs();
+    this.#clock = { id, nowMs: () => bootClock.nowMs() + aheadMs };
   }
 
   ask(clientRandom: Uint8Array, done: (strike: FleetStrike) => void): void {
@@ -66,6 +89,7 @@ export class RedisRegister implements FleetRegister, Disposable {
     strike(redis, runId, clientRandom).then(
       (reply) => {
         this.#questions--;
+        if (reply.clock !== null) this.#setClock(reply.clock);
         if (reply.isLost) owned(this.#begin(), this.#input.onFault);
         finish(reply.strike);
       },
@@ -82,7 +106,17 @@ export class RedisRegister implements FleetRegister, Disposable {
     if (redis === null || this.#isBeginning) return;
     this.#isBeginning = true;
     try {
-      await beginStrikes(redis, runId);
+      const before =
+        this.#clock === null ? null : { name: this.#clockName, nowMs: this.#clock.nowMs() };
+      const reading = await beginStrikes(redis, runId, before);
+      const isOther = this.#clockName !== '' && this.#clockName !== reading.name;
+      this.#clockName = reading.name;
+      this.#setClock(reading);
+      if (!isOther) return;
+      this.#input.report(
+        'fleet: the clock of Redis was set; tickets of before give no early data, and all is refused ' +
+          'for half a minute',
+      );
     } catch (error) {
       this.#input.report(`fleet: the register cannot begin: ${(error as Error).message}`);
     } finally {
@@ -108,6 +142,7 @@ export class RedisRegister implements FleetRegister, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#looks[Symbol.dispose]();
     this.#link[Symbol.dispose]();
   }
 }

@@ -1,45 +1,98 @@
 /**
  * The strike register of a fleet (RFC 8446 §8.2) as it stands in Redis: a key for every ClientHello
- * whose early data may have been accepted, and one that says since when the register knows
- * everything.
+ * whose early data may have been accepted, one that says since when the register knows everything, and
+ * one that says by which clock.
  *
- * That key, the register's beginning, names the run of the server that it was written in. It is gone
- * after a flush; after a restart, or a failover to a replica, it names another run, because some of
- * the latest strikes may be missing. In either case the register begins anew, and accepts nothing
- * until every ClientHello that could be missing is too old to be fresh.
+ * The beginning names the run of the server that it was written in. It is gone after a flush; after a
+ * restart, or a failover to a replica, it names another run, because some of the latest strikes may be
+ * missing. In either case the register begins anew, and accepts nothing until every ClientHello that
+ * could be missing is too old to be fresh.
+ *
+ * Keys expire by the clock of the server, and tickets are dated by that same clock, by every instance
+ * of the fleet: so a ClientHello is fresh for one span of it, and remembered for longer, whatever the
+ * clocks of the instances do. Should the server's own clock go back, that span would come again: then
+ * the clock gets another name, tickets that were dated by the former one give no early data, and the
+ * register begins anew. That it has gone back shows by the newest moment that it was seen at, which
+ * every instance writes down every two seconds.
  */
+import { createHash, randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { CLOCK_ID_BYTES } from '../base/clock.ts';
 import type { FleetStrike } from '../tls/fleet.ts';
 import { FRESHNESS_WINDOW_MS } from '../tls/strike-register.ts';
 
-/** How far the clocks of two machines of a fleet may be apart: tickets tell their age by them. */
-export const CLOCK_SKEW_MS_MAX = 10_000;
+/**
+ * By how much the clock of Redis may go back before it counts as another one. With what may pass between
+ * two looks at it, and the time that a ClientHello is fresh, it is less than that which is remembered.
+ */
+export const CLOCK_BACK_MS_MAX = 5_000;
 
-/** Milliseconds that a ClientHello is remembered by the fleet. */
-export const FLEET_WINDOW_MS = FRESHNESS_WINDOW_MS + CLOCK_SKEW_MS_MAX;
+/** Milliseconds that a ClientHello is remembered by the fleet: 10 s of reserve for a clock that goes back. */
+export const FLEET_WINDOW_MS = FRESHNESS_WINDOW_MS + 10_000;
 
 export const STRIKE_PREFIX = 'sluice:strike:';
 
 /** Holds the server's run_id, a space, and Unix time in milliseconds. */
 export const BEGINNING_KEY = 'sluice:strikes-begin';
 
-/** Writes the beginning unless it is of this run. KEYS: its key; ARGV: the run_id. */
+/** Holds the name of the server's clock, a space, and the newest moment that it was seen at. */
+export const CLOCK_KEY = 'sluice:strikes-clock';
+
+/** The clock of a server at one moment. */
+export interface ClockReading {
+  /** As SteadyClock.id. */
+  readonly id: Uint8Array;
+  /** Unix time in milliseconds, as the server has it. */
+  readonly nowMs: number;
+}
+
+/**
+ * Writes the beginning unless it is of this run, and the newest moment. KEYS: the beginning, the
+ * clock. ARGV: the run_id; the name of a new clock; the name of the clock as it was last, and what it
+ * should show; by how much it may be off.
+ */
 const BEGIN_SCRIPT = `
-local held = redis.call('GET', KEYS[1])
-if held and string.sub(held, 1, #ARGV[1] + 1) == ARGV[1] .. ' ' then return held end
-local now = redis.call('TIME')
-local begun = ARGV[1] .. ' ' .. now[1] .. string.format('%03d', math.floor(now[2] / 1000))
-redis.call('SET', KEYS[1], begun)
-return begun
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local text = string.format('%d', now)
+local begun = redis.call('GET', KEYS[1])
+local name, newest = string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) (%d+)$')
+if name and now < newest - ARGV[5] then
+  name, newest, begun = ARGV[2], now, false
+elseif not name then
+  local isKnown = ARGV[3] ~= '' and math.abs(now - ARGV[4]) <= ARGV[5] + 0
+  name, newest = isKnown and ARGV[3] or ARGV[2], now
+end
+redis.call('SET', KEYS[2], name .. ' ' .. string.format('%d', math.max(now, newest)))
+if not begun or string.sub(begun, 1, #ARGV[1] + 1) ~= ARGV[1] .. ' ' then
+  redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. text)
+end
+return { name, text }
 `;
 
-export async function beginStrikes(redis: Redis, runId: string): Promise<void> {
-  await redis.call('EVAL', BEGIN_SCRIPT, 1, BEGINNING_KEY, runId);
+/** `before`: the clock as it is remembered, and what it should show now; null when it is not known. */
+export async function beginStrikes(
+  redis: Redis,
+  runId: string,
+  before: { readonly name: string; readonly nowMs: number } | null = null,
+): Promise<ClockReading & { readonly name: string }> {
+  const fresh = randomBytes(CLOCK_ID_BYTES).toString('hex');
+  const { name, nowMs } = before ?? { name: '', nowMs: 0 };
+  const words = [runId, fresh, name, String(Math.floor(nowMs)), String(CLOCK_BACK_MS_MAX)];
+  const reply = await redis.call('EVAL', BEGIN_SCRIPT, 2, BEGINNING_KEY, CLOCK_KEY, ...words);
+  if (!Array.isArray(reply) || reply.length !== 2) throw new Error('Redis names no clock');
+  const [held, text] = reply as [unknown, unknown];
+  return { name: String(held), id: clockIdOf(String(held)), nowMs: Number(text) };
+}
+
+/** Names are whatever stands in Redis. */
+function clockIdOf(name: string): Uint8Array {
+  return createHash('sha256').update(name).digest().subarray(0, CLOCK_ID_BYTES);
 }
 
 export interface StrikeReply {
   readonly strike: FleetStrike;
-  /** The register is not of this run: `beginStrikes` is due. */
+  /** The register is not of this run or not of this clock: `beginStrikes` is due. */
   readonly isLost: boolean;
 }
 
@@ -48,15 +101,30 @@ export async function strike(
   redis: Redis,
   runId: string,
   clientRandom: Uint8Array,
-): Promise<StrikeReply> {
+): Promise<StrikeReply & { readonly clock: ClockReading | null }> {
   const key = STRIKE_PREFIX + Buffer.from(clientRandom).toString('base64url');
   const replies = await redis
     .multi()
     .time()
     .get(BEGINNING_KEY)
     .set(key, '1', 'PX', FLEET_WINDOW_MS, 'NX')
+    .get(CLOCK_KEY)
     .exec();
-  return readStrike(replies, runId);
+  const reply = readStrike(replies?.slice(0, 3) ?? null, runId);
+  if (reply.strike === 'unanswered') return { ...reply, clock: null };
+  const clock = readClock(replies?.[0]?.[1], replies?.[3]?.[1]);
+  if (clock !== null) return { ...reply, clock };
+  // What has expired may be fresh again.
+  const answer = reply.strike === 'first' ? 'too-young' : reply.strike;
+  return { strike: answer, isLost: true, clock };
+}
+
+/** Of what TIME gives and what stands under CLOCK_KEY; null for a clock that is not the one it was. */
+export function readClock(time: unknown, held: unknown): ClockReading | null {
+  const [, name, newest] = /^(\S+) (\d+)$/.exec(typeof held === 'string' ? held : '') ?? [];
+  const nowMs = timeIn(time);
+  if (name === undefined || !(nowMs >= Number(newest) - CLOCK_BACK_MS_MAX)) return null;
+  return { id: clockIdOf(name), nowMs };
 }
 
 /** Separate, because every odd answer must end in a refusal. */

@@ -23,7 +23,7 @@ export const HelloVerdict = {
 } as const;
 export type HelloVerdict = (typeof HelloVerdict)[keyof typeof HelloVerdict];
 
-/** Decides on a ClientHello, which is valid until the return. Must not throw. */
+/** Decides on a ClientHello, which is valid until the return. One that throws refuses it. */
 export type ClientHelloStep = (hello: ClientHello) => HelloVerdict;
 
 const EXTENSION_SERVER_NAME = 0;
@@ -125,6 +125,7 @@ const hello = new ClientHello();
  */
 export function onClientHello(context: SslContext, steps: readonly ClientHelloStep[]): void {
   const callback = new Callback(
+    'client-hello',
     { arguments: ['pointer', 'pointer', 'pointer'], return: 'i32' },
     (ssl: bigint, alertAddress: bigint) => {
       hello.turnTo(ssl, alertAddress, handshakingSsl());

@@ -64,6 +64,7 @@ export class InfoScene {
   static callback(observers: readonly InfoObserver[]): Callback {
     const scene = new InfoScene();
     return new Callback(
+      'info',
       { arguments: ['pointer', 'i32', 'i32'], return: 'void' },
       (ssl: bigint, where: number, value: number) => {
         scene.#ssl = ssl;

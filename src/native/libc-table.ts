@@ -7,6 +7,7 @@
 import { bind } from './load.ts';
 
 export const libc = bind({
+  clock_gettime: { arguments: ['i32', 'pointer'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
   mmap: { arguments: ['pointer', 'u64', 'i32', 'i32', 'i32', 'i64'], return: 'pointer' },
   munmap: { arguments: ['pointer', 'u64'], return: 'i32' },

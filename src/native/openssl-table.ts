@@ -4,7 +4,8 @@
  * where it is a flag: a BigInt per call is dearer than the call.
  *
  * `direct` only where no callback of ours can run inside the call (load.ts). Those that can: every
- * call that may advance a server's handshake (SSL_do_handshake, SSL_read_early_data).
+ * call that may advance a handshake (SSL_do_handshake, SSL_read_early_data), and reading and writing
+ * where the context has an info or key log callback (SslContext.callsBack).
  */
 import { bind } from './load.ts';
 
@@ -79,6 +80,7 @@ export const libssl = bind({
   SSL_get_version: { arguments: ['pointer'], return: 'pointer' },
   SSL_get_current_cipher: { arguments: ['pointer'], return: 'pointer' },
   SSL_get_pending_cipher: { arguments: ['pointer'], return: 'pointer' },
+  SSL_CIPHER_get_id: { arguments: ['pointer'], return: 'u32' },
   SSL_CIPHER_is_aead: { arguments: ['pointer'], return: 'i32' },
   SSL_CIPHER_get_kx_nid: { arguments: ['pointer'], return: 'i32' },
   SSL_CIPHER_standard_name: { arguments: ['pointer'], return: 'pointer' },
@@ -108,6 +110,8 @@ export const libssl = bind({
   },
   SSL_SESSION_is_resumable: { arguments: ['pointer'], return: 'i32' },
   SSL_SESSION_get_max_early_data: { arguments: ['pointer'], return: 'u32' },
+  SSL_SESSION_set_time_ex: { arguments: ['pointer', 'i64'], return: 'i64' },
+  SSL_SESSION_get0_cipher: { arguments: ['pointer'], return: 'pointer' },
   SSL_SESSION_get_time_ex: { arguments: ['pointer'], return: 'i64' },
   SSL_SESSION_get_ticket_lifetime_hint: { arguments: ['pointer'], return: 'u64' },
   SSL_SESSION_dup: { arguments: ['pointer'], return: 'pointer' },

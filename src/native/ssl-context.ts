@@ -1,5 +1,6 @@
 /** One `SSL_CTX`: what connections of one kind have in common. */
 import { assert } from '../base/assert.ts';
+import type { SteadyClock } from '../base/clock.ts';
 import { Callback } from './callbacks.ts';
 import { counted } from './counters.ts';
 import { type InfoObserver, InfoScene } from './info-observer.ts';
@@ -7,6 +8,7 @@ import { stringAt } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { opensslErrorText, takeOpensslErrors } from './openssl-errors.ts';
 import { libcMemory, libcrypto, libssl } from './openssl-table.ts';
+import { dateSession, isTimeRight, policyMarkOf, putSessionTimeRight } from './session-marks.ts';
 import { type TicketKeys, ticketKeyCallback } from './ticket-keys.ts';
 import { addressOfCertificate, addressOfKey, type Certificate, type PrivateKey } from './x509.ts';
 
@@ -45,14 +47,23 @@ const SSL_TICKET_RETURN_USE = 3;
 const SSL_TICKET_RETURN_USE_RENEW = 4;
 const TLS1_2_VERSION = 0x0303;
 
-/** Octets that a session may be marked with; see Ssl.stampSession. */
-export const SESSION_MARK_BYTES = 16;
+/** A ClientHello whose early data OpenSSL itself would accept. Valid during the call. */
+export interface EarlyDataFlight {
+  /** ClientHello.random, 32 octets. */
+  readonly random: Uint8Array;
+  /** Octets of early data that the ticket allows. */
+  readonly ticketBytesMax: number;
+  /** Of the policy that the ticket was issued under; see Ssl.stampSession. All zero without one. */
+  readonly policyMark: Uint8Array;
+  /** Whether the ticket's age was judged by the clock of the context (judgeEarlyData). */
+  readonly isAgeKnown: boolean;
+  /** Whether the server name asked for is the ticket's. */
+  readonly isNameOfSession: boolean;
+  /** Whether the cipher suite that was negotiated is the ticket's. */
+  readonly isCipherOfSession: boolean;
+}
 
-export type EarlyDataAdmission = (
-  clientRandom: Uint8Array,
-  ticketBytesMax: number,
-  mark: Uint8Array,
-) => boolean;
+export type EarlyDataAdmission = (flight: EarlyDataFlight) => boolean;
 
 export const SslOption = {
   NO_TICKET: 1n << 14n,
@@ -97,6 +108,7 @@ export class SslContext implements Disposable {
   #connectionCount = 0;
   #expiredSeen = 0;
   #closing = false;
+  #callsBack = false;
 
   static {
     addressOfContext = (context) => context.#address;
@@ -120,6 +132,14 @@ export class SslContext implements Disposable {
   /** Disposes something with the context, once its last connection has been disposed. */
   own(owned: Disposable): void {
     this.#owned.push(owned);
+  }
+
+  /**
+   * Whether OpenSSL may call us from any call about a connection, not only from those that advance a
+   * handshake.
+   */
+  get callsBack(): boolean {
+    return this.#callsBack;
   }
 
   setOptions(options: bigint): void {
@@ -195,39 +215,55 @@ export class SslContext implements Disposable {
   }
 
   /**
-   * The last word on early data, asked once OpenSSL itself would accept it: it must be under the
-   * server name of the ticket (in TLS 1.3 OpenSSL resumes a session under any name, which leaves the
-   * new name's policy out), and `admit` must say yes to ClientHello.random, to how much early data
-   * the ticket allows, and to the mark in it (see Ssl.stampSession; all zero without one). The octets
-   * are valid until its return.
+   * The last word on early data, asked once OpenSSL itself would accept it. `admit` must look at what
+   * OpenSSL leaves out: in TLS 1.3 it resumes a session under any name and any cipher suite of the
+   * same hash. `clock` is what tickets are dated by, as in `keepTickets`; null while there is none.
    */
-  judgeEarlyData(admit: EarlyDataAdmission): void {
+  judgeEarlyData(admit: EarlyDataAdmission, clock: () => SteadyClock | null): void {
     const random = NativeBuffer.allocate(CLIENT_RANDOM_BYTES);
     const randomAddress = addressOf(random);
-    const mark = NativeBuffer.allocate(SESSION_MARK_BYTES);
     const callback = new Callback(
+      'early-data',
       { arguments: ['pointer', 'pointer'], return: 'i32' },
       (ssl: bigint) => {
-        if (!isNameOfSession(ssl)) return 0;
         checked.SSL_get_client_random(ssl, randomAddress, CLIENT_RANDOM_BYTES);
         const session = SSL_get_session(ssl);
-        const ticketBytesMax = checked.SSL_SESSION_get_max_early_data(session);
-        readSessionMark(session, mark);
-        return admit(random.bytes, ticketBytesMax, mark.bytes) ? 1 : 0;
+        const isAdmitted = admit({
+          random: random.bytes,
+          ticketBytesMax: checked.SSL_SESSION_get_max_early_data(session),
+          isAgeKnown: isTimeRight(session, clock()),
+          isNameOfSession: isNameOfSession(ssl),
+          isCipherOfSession: isCipherOfSession(ssl, session),
+          policyMark: policyMarkOf(session),
+        });
+        return isAdmitted ? 1 : 0;
       },
       0,
     );
-    this.#owned.push(callback, random, mark);
+    this.#owned.push(callback, random);
     checked.SSL_CTX_set_allow_early_data_cb(this.#address, callback.pointer, 0n);
   }
 
   /**
-   * Server: a session of TLS 1.2 is resumed only under the server name that it was made under (RFC
-   * 6066 §3): its certificate was shown for that name. `askedName` is the one of the ClientHello
-   * that OpenSSL works on, in lower case. In TLS 1.3 it is early data alone that depends on the name.
+   * Server: tickets are dated by `clock` when they are made, and have the age that it tells when they
+   * come back (session-marks.ts). A session of TLS 1.2 is resumed only under the server name that it
+   * was made under (RFC 6066 §3): its certificate was shown for that name. `askedName` is the one of
+   * the ClientHello that OpenSSL works on, in lower case.
    */
-  bindTicketsToName(askedName: () => string): void {
-    const callback = new Callback(
+  keepTickets(askedName: () => string, clock: () => SteadyClock | null): void {
+    const TICKET_IS_MADE = 1;
+    const made = new Callback(
+      'ticket-made',
+      { arguments: ['pointer', 'pointer'], return: 'i32' },
+      (ssl: bigint) => {
+        dateSession(ssl, clock());
+        return TICKET_IS_MADE;
+      },
+      // Without a date, it opens a connection, and no early data.
+      TICKET_IS_MADE,
+    );
+    const returned = new Callback(
+      'ticket-returned',
       { arguments: ['pointer', 'pointer', 'pointer', 'u32', 'i32', 'pointer'], return: 'i32' },
       (_ssl: bigint, session: bigint, _name: bigint, _length: number, status: number) => {
         if (status !== SSL_TICKET_SUCCESS && status !== SSL_TICKET_SUCCESS_RENEW) {
@@ -235,12 +271,14 @@ export class SslContext implements Disposable {
         }
         const isOlder = checked.SSL_SESSION_get_protocol_version(session) === TLS1_2_VERSION;
         if (isOlder && nameIn(session) !== askedName()) return SSL_TICKET_RETURN_IGNORE_RENEW;
+        if (!isOlder) putSessionTimeRight(session, clock());
         return status === SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
       },
       SSL_TICKET_RETURN_IGNORE_RENEW,
     );
-    this.#owned.push(callback);
-    checked.SSL_CTX_set_session_ticket_cb(this.#address, 0n, callback.pointer, 0n);
+    this.#owned.push(made, returned);
+    const { SSL_CTX_set_session_ticket_cb } = checked;
+    SSL_CTX_set_session_ticket_cb(this.#address, made.pointer, returned.pointer, 0n);
   }
 
   /** Sessions are tied to this name: a ticket of another service is not taken for one of ours. */
@@ -296,6 +334,7 @@ export class SslContext implements Disposable {
   /** Server: sends the responses to clients that ask for the certificate's status (RFC 6066 §8). */
   sendStatus(): void {
     const callback = new Callback(
+      'certificate-status',
       { arguments: ['pointer', 'pointer'], return: 'i32' },
       (ssl: bigint) => {
         const response = this.#staples.get(checked.SSL_get_certificate(ssl));
@@ -338,6 +377,7 @@ export class SslContext implements Disposable {
   /** Writes secrets for Wireshark and its like: each line to `write`, in the NSS format. */
   logKeys(write: (line: string) => void): void {
     const callback = new Callback(
+      'key-log',
       { arguments: ['pointer', 'pointer'], return: 'void' },
       (_ssl: bigint, line: bigint) => {
         write(stringAt(line));
@@ -346,6 +386,7 @@ export class SslContext implements Disposable {
       undefined,
     );
     this.#owned.push(callback);
+    this.#callsBack = true;
     checked.SSL_CTX_set_keylog_callback(this.#address, callback.pointer);
   }
 
@@ -360,6 +401,7 @@ export class SslContext implements Disposable {
     const [offered, offeredLess] = [addressOf(list), addressOf(lesser)];
     const { SSL_select_next_proto } = checked;
     const select = new Callback(
+      'alpn',
       {
         arguments: ['pointer', 'pointer', 'pointer', 'pointer', 'u32', 'pointer'],
         return: 'i32',
@@ -387,6 +429,7 @@ export class SslContext implements Disposable {
   watchFromInside(observers: readonly InfoObserver[]): void {
     if (observers.length === 0) return;
     const callback = InfoScene.callback(observers);
+    this.#callsBack = true;
     this.#owned.push(callback);
     checked.SSL_CTX_set_info_callback(this.#address, callback.pointer);
   }
@@ -452,6 +495,7 @@ export class SslContext implements Disposable {
 }
 
 const { SSL_get_session, SSL_get_servername, SSL_SESSION_get0_hostname } = libssl.direct;
+const { SSL_SESSION_get0_cipher, SSL_CIPHER_get_id } = libssl.direct;
 const { memcpy, strcasecmp } = libcMemory.direct;
 const TLSEXT_NAMETYPE_HOST_NAME = 0;
 
@@ -472,17 +516,11 @@ function nameIn(session: bigint): string {
   return stored === 0n ? '' : stringAt(stored).toLowerCase().replace(/\.$/, '');
 }
 
-const markResults = NativeBuffer.allocate(16);
-const markResultsAddress = addressOf(markResults);
-const markPointer = new BigUint64Array(markResults.bytes.buffer);
-
-function readSessionMark(session: bigint, target: NativeBuffer): void {
-  const { SSL_SESSION_get0_ticket_appdata } = checked;
-  const lengthAddress = markResultsAddress + 8n;
-  const status = SSL_SESSION_get0_ticket_appdata(session, markResultsAddress, lengthAddress);
-  const isMarked = status === 1 && markPointer[1] === BigInt(SESSION_MARK_BYTES);
-  if (isMarked) memcpy(addressOf(target), markPointer[0]!, SESSION_MARK_BYTES);
-  else target.bytes.fill(0);
+/** RFC 8446 §4.2.10: early data is sealed by the suite of the ticket's connection. */
+function isCipherOfSession(ssl: bigint, session: bigint): boolean {
+  const [chosen, stored] = [checked.SSL_get_pending_cipher(ssl), SSL_SESSION_get0_cipher(session)];
+  if (chosen === 0n || stored === 0n) return false;
+  return SSL_CIPHER_get_id(chosen) === SSL_CIPHER_get_id(stored);
 }
 
 /**

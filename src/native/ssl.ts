@@ -2,17 +2,18 @@
 import { assert } from '../base/assert.ts';
 import { isHostName } from '../base/host-names.ts';
 import { KEPT_BYTES_MAX, lendLargeBuffer, takeLargeBuffer } from './bio-buffers.ts';
+import { type CallbackFault, callbackFaultCount, lastCallbackFault } from './callbacks.ts';
 import { counted } from './counters.ts';
 import { stringAt, transientAddressOf, viewOf } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { type OpensslError, takeOpensslErrors } from './openssl-errors.ts';
 import { libcMemory, libcrypto, libssl } from './openssl-table.ts';
+import { markSession, POLICY_MARK_BYTES } from './session-marks.ts';
 import {
   addressOfContext,
   CertificateDemand,
   holdContext,
   isNameOfSession,
-  SESSION_MARK_BYTES,
   type SslContext,
   TlsVersion,
   withCString,
@@ -21,7 +22,9 @@ import { SslSession } from './ssl-session.ts';
 import { certificateDer } from './x509.ts';
 
 const ssl = libssl.checked;
-const { SSL_read, SSL_write, SSL_get_error, SSL_write_early_data } = libssl.direct;
+const { SSL_get_error } = libssl.direct;
+/** Where nothing calls back (load.ts). */
+const plainCalls = libssl.direct;
 const {
   SSL_get_session,
   SSL_get_servername,
@@ -131,6 +134,8 @@ export class Ssl implements Disposable {
   readonly #input: bigint;
   readonly #output: bigint;
   readonly #context: SslContext;
+  /** How to read and write: with care where OpenSSL may call us from there. */
+  readonly #calls: Pick<typeof ssl, 'SSL_read' | 'SSL_write' | 'SSL_write_early_data'>;
   /** The context that a ClientHello has chosen instead; null before. */
   #chosen: SslContext | null = null;
   /** For the owner's own use: what a step of the ClientHello has made of it. */
@@ -142,9 +147,12 @@ export class Ssl implements Disposable {
   #outputPeakBytes = 0;
   /** Causes of the last `failed`, oldest first. */
   errors: readonly OpensslError[] = [];
+  /** The first exception of ours that OpenSSL has met while it worked on this connection. */
+  fault: CallbackFault | null = null;
 
   constructor(context: SslContext) {
     this.#context = context;
+    this.#calls = context.callsBack ? ssl : plainCalls;
     this.#ssl = SSL_new(addressOfContext(context));
     assert(this.#ssl !== 0n, 'the context is open and memory is left');
     this.#input = BIO_new(memoryMethod);
@@ -200,7 +208,9 @@ export class Ssl implements Disposable {
   handshake(): number {
     clearErrors();
     handshaking = this;
+    const faults = callbackFaultCount();
     const result = ssl.SSL_do_handshake(this.#ssl);
+    this.#lookForFault(faults);
     return result === 1 ? SslStatus.complete : this.#status(result);
   }
 
@@ -209,7 +219,9 @@ export class Ssl implements Disposable {
     clearErrors();
     const address = addressOf(target);
     handshaking = this;
+    const faults = callbackFaultCount();
     const result = ssl.SSL_read_early_data(this.#ssl, address, target.length, resultAddress);
+    this.#lookForFault(faults);
     if (result === SSL_READ_EARLY_DATA_SUCCESS) return resultWords[0]!;
     if (result === SSL_READ_EARLY_DATA_FINISH) return SslStatus.earlyDataEnded;
     return this.#status(result);
@@ -218,7 +230,9 @@ export class Ssl implements Disposable {
   /** Decrypts one record: a count of octets, `wantsInput`, `ended` or `failed`. */
   read(target: NativeBuffer): number {
     clearErrors();
-    const count = SSL_read(this.#ssl, addressOf(target), target.length);
+    const faults = callbackFaultCount();
+    const count = this.#calls.SSL_read(this.#ssl, addressOf(target), target.length);
+    this.#lookForFault(faults);
     return count > 0 ? count : this.#status(count);
   }
 
@@ -242,9 +256,12 @@ export class Ssl implements Disposable {
       lendLargeBuffer(this.#output);
     }
     clearErrors();
+    const faults = callbackFaultCount();
+    const { SSL_write, SSL_write_early_data } = this.#calls;
     const done = early
       ? SSL_write_early_data(this.#ssl, address, length, resultAddress) === 1
       : SSL_write(this.#ssl, address, length) === length;
+    this.#lookForFault(faults);
     if (!done) this.errors = takeOpensslErrors();
     return done;
   }
@@ -288,6 +305,11 @@ export class Ssl implements Disposable {
     assert(ssl.SSL_key_update(this.#ssl, SSL_KEY_UPDATE_REQUESTED) === 1, 'TLS 1.3 is open');
     // The message itself goes out with the handshake function.
     ssl.SSL_do_handshake(this.#ssl);
+  }
+
+  /** `before`: how many faults there were before the call. */
+  #lookForFault(before: number): void {
+    if (callbackFaultCount() !== before) this.fault ??= lastCallbackFault();
   }
 
   #status(result: number): number {
@@ -428,14 +450,13 @@ export class Ssl implements Disposable {
 
   /**
    * Notes the server name asked for in the session, and so in the tickets that are made next. In
-   * TLS 1.3 OpenSSL does it only for contexts that choose by name. `mark` goes with it: 16 octets that
-   * `SslContext.judgeEarlyData` shows when the session is resumed.
+   * TLS 1.3 OpenSSL does it only for contexts that choose by name. `policyMark` goes with it: 16 octets
+   * that `SslContext.judgeEarlyData` shows when the session is resumed.
    */
-  stampSession(mark: Uint8Array): void {
+  stampSession(policyMark: Uint8Array): void {
     const session = SSL_get_session(this.#ssl);
-    assert(mark.length === SESSION_MARK_BYTES, 'a mark has a fixed length');
-    scratch.bytes.set(mark);
-    ssl.SSL_SESSION_set1_ticket_appdata(session, scratchAddress, SESSION_MARK_BYTES);
+    assert(policyMark.length === POLICY_MARK_BYTES, 'a mark has a fixed length');
+    markSession(session, policyMark);
     const name = SSL_get_servername(this.#ssl, TLSEXT_NAMETYPE_HOST_NAME);
     // A resumed session of TLS 1.2 lends out its own copy, which the call would free first.
     if (name === SSL_SESSION_get0_hostname(session)) return;

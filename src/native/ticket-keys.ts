@@ -138,6 +138,7 @@ export function ticketKeyCallback(keys: TicketKeys): Callback {
   };
 
   return new Callback(
+    'ticket-key',
     { arguments: ['pointer', 'pointer', 'pointer', 'pointer', 'pointer', 'i32'], return: 'i32' },
     (_ssl: bigint, name: bigint, iv: bigint, cipher: bigint, mac: bigint, encrypting: number) =>
       encrypting === 1 ? encrypt(name, iv, cipher, mac) : decrypt(name, iv, cipher, mac),

@@ -25,6 +25,7 @@ export class UvPoll {
     this.#handle = NativeBuffer.allocate(Number(uv.checked.uv_handle_size(UV_POLL)));
     const handle = addressOf(this.#handle);
     this.#onReadable = new Callback(
+      'uv-poll',
       { arguments: ['pointer', 'i32', 'i32'], return: 'void' },
       () => {
         onReadable();
@@ -33,6 +34,7 @@ export class UvPoll {
       undefined,
     );
     this.#onClosed = new Callback(
+      'uv-close',
       { arguments: ['pointer'], return: 'void' },
       () => {
         this.#finishClose();

@@ -7,6 +7,7 @@ import { randomFillSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { GENERATIONS_BYTES } from '../cache/generations.ts';
 import type { SluiceOptions } from '../config/options.ts';
+import { bootClock } from '../native/boot-clock.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.ts';
 import { boardWords, openBoard } from '../proxy/upstream/board.ts';
@@ -548,7 +549,7 @@ export class Supervisor {
         for (const worker of this.#processes) worker.replaceTickets(ring);
       },
       metrics: this.#metrics.tickets,
-      wallMs: Date.now,
+      nowMs: bootClock.nowMs,
       report: this.#reportOf('tls'),
       onFault: this.#parts.of('tickets'),
     });

@@ -30,7 +30,7 @@ class Scene {
       fleet: () => null,
       apply: (ring) => this.rings.push(ring),
       metrics: Metrics.unshared().tickets,
-      wallMs: () => this.nowMs,
+      nowMs: () => this.nowMs,
       report: (message) => this.reports.push(message),
     });
   }

@@ -21,7 +21,7 @@ import { TicketSchedule } from './ticket-schedule.ts';
 /** Milliseconds between two looks at the schedule and at the file. */
 export const TICKET_KEY_POLL_MS = 2_000;
 
-/** Wall-clock milliseconds that nobody lives to see; messages between processes have no infinity. */
+/** Milliseconds that nobody lives to see; messages between processes have no infinity. */
 const NEVER_MS = Number.MAX_SAFE_INTEGER;
 
 export interface TicketKeeperInput {
@@ -32,7 +32,8 @@ export interface TicketKeeperInput {
   /** Of the options in force; null for none. */
   fleet(): FleetOptions | null;
   readonly metrics: TicketMetrics;
-  readonly wallMs: () => number;
+  /** Milliseconds of the clock that all processes of the machine share, and nobody sets. */
+  readonly nowMs: () => number;
   readonly report: Report;
   /** Has what fails inside of sluice; the next look comes. */
   readonly onFault: OnFault;
@@ -62,7 +63,7 @@ export class TicketKeeper implements Disposable {
   /** Throws UsageError for a file that cannot be used. */
   constructor(input: TicketKeeperInput) {
     this.#input = input;
-    this.#startedAtMs = input.wallMs();
+    this.#startedAtMs = input.nowMs();
     this.#schedule = new TicketSchedule(() => randomBytes(TICKET_KEY_BYTES), this.#startedAtMs);
     this.#file = input.tls().ticketKeyFile;
     // What there is to warn of has been said with the configuration.
@@ -108,10 +109,10 @@ export class TicketKeeper implements Disposable {
 
   /** One look at everything. */
   async look(): Promise<void> {
-    const { tls, wallMs } = this.#input;
+    const { tls, nowMs } = this.#input;
     const { ticketRotationMs, ticketLifetimeSeconds, ticketKeyFile } = tls();
     const lifetimeMs = ticketLifetimeSeconds * 1_000;
-    if (this.#schedule.turn(wallMs(), { rotationMs: ticketRotationMs, lifetimeMs })) {
+    if (this.#schedule.turn(nowMs(), { rotationMs: ticketRotationMs, lifetimeMs })) {
       this.#apply('schedule');
     }
     if (ticketKeyFile === '') return;

@@ -6,7 +6,7 @@ import { TICKET_KEYS_MAX } from '../tls/ticket-ring.ts';
 
 interface OldKey {
   readonly key: Buffer;
-  /** Wall-clock milliseconds: no ticket under it is valid any more. */
+  /** Milliseconds by the clock of `turn`: no ticket under it is valid any more. */
   readonly endsAtMs: number;
 }
 

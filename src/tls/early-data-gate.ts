@@ -1,14 +1,16 @@
 /**
  * The last word on whether early data is accepted: at most once per ClientHello over all workers of
- * the machine (RFC 8446 §8). OpenSSL asks from inside a callback, because it must have the answer
- * there; what runs is arithmetic on shared memory and nothing else (docs/adr/0004-early-data-gate.md).
+ * the machine (RFC 8446 §8), by a clock that nobody sets. OpenSSL asks from inside a callback, because
+ * it must have the answer there; what runs is arithmetic on shared memory and nothing else
+ * (docs/adr/0004-early-data-gate.md).
  */
 import type { Strike, StrikeRegister } from './strike-register.ts';
 
 export interface GateInput {
   readonly register: StrikeRegister;
-  readonly wallMs: () => number;
-  /** Wall-clock milliseconds; until then the register may not know what was accepted before it. */
+  /** Of the clock that all processes of the machine share. */
+  readonly nowMs: () => number;
+  /** By the same clock; until then the register may not know what was accepted before it. */
   readonly fromMs?: () => number;
 }
 
@@ -22,8 +24,8 @@ export class EarlyDataGate {
 
   /** Whether a ClientHello with this random may have its early data accepted. */
   readonly admit = (clientRandom: Uint8Array): boolean => {
-    const { register, wallMs, fromMs } = this.#input;
-    const nowMs = wallMs();
+    const { register, fromMs } = this.#input;
+    const nowMs = this.#input.nowMs();
     // Noted in any case: what is refused now must not be accepted in a moment.
     const strike = register.strike(clientRandom, nowMs);
     this.#refusal = REFUSALS[strike];
@@ -44,4 +46,5 @@ const REFUSALS: Readonly<Record<Strike, string>> = {
   first: '',
   replayed: 'replayed',
   unavailable: 'register unavailable',
+  'begun-anew': 'clock stepped',
 };

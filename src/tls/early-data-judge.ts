@@ -4,7 +4,8 @@
  * refusal costs the client one round trip and nothing else.
  */
 import { assert } from '../base/assert.ts';
-import type { EarlyDataAdmission } from '../native/ssl-context.ts';
+import type { SteadyClock } from '../base/clock.ts';
+import type { EarlyDataAdmission, EarlyDataFlight } from '../native/ssl-context.ts';
 import type { EarlyDataGate } from './early-data-gate.ts';
 import type { FleetRegister } from './fleet.ts';
 import type { HostEarlyDataOptions } from './host-options.ts';
@@ -15,10 +16,20 @@ export interface JudgedHost extends HostEarlyDataOptions {
   readonly policyMark: Uint8Array;
 }
 
+export interface JudgeInput {
+  readonly gate: EarlyDataGate | null;
+  /** Of this machine: what tickets are dated by where there is no fleet. */
+  readonly clock: SteadyClock;
+  readonly hosts: readonly JudgedHost[];
+  readonly inFlightBytesMax: number;
+  readonly fleet: FleetRegister | null;
+}
+
 export class EarlyDataJudge {
   readonly #gate: EarlyDataGate | null;
   /** Whom to ask beyond this machine; null for nobody. */
   readonly fleet: FleetRegister | null;
+  readonly #clock: SteadyClock;
   readonly #hosts: readonly JudgedHost[];
   readonly #inFlightBytesMax: number;
   readonly #inFlightBytesOf: number[];
@@ -28,18 +39,17 @@ export class EarlyDataJudge {
   #refusal = '';
   #reservedBytes = 0;
 
-  constructor(
-    gate: EarlyDataGate | null,
-    hosts: readonly JudgedHost[],
-    inFlightBytesMax: number,
-    fleet: FleetRegister | null = null,
-  ) {
+  constructor({ gate, clock, hosts, inFlightBytesMax, fleet }: JudgeInput) {
     this.#gate = gate;
     this.fleet = fleet;
+    this.#clock = clock;
     this.#hosts = hosts;
     this.#inFlightBytesMax = inFlightBytesMax;
     this.#inFlightBytesOf = hosts.map(() => 0);
   }
+
+  /** What tickets are dated by: the clock of whoever remembers their flights. Null while there is none. */
+  readonly clock = (): SteadyClock | null => (this.fleet === null ? this.#clock : this.fleet.clock);
 
   /** Octets that open handshakes may still send early, or have sent. */
   get inFlightBytes(): number {
@@ -72,25 +82,29 @@ export class EarlyDataJudge {
     return this.#hosts[Math.max(host, 0)]!.policyMark;
   }
 
-  /**
-   * `ticketBytesMax`: how much the ticket allows the client to send; `ticketMark`: of the policy that
-   * it was issued under. Called by OpenSSL.
-   */
-  readonly admit: EarlyDataAdmission = (clientRandom, ticketBytesMax, ticketMark) => {
+  /** Called by OpenSSL. */
+  readonly admit: EarlyDataAdmission = (flight) => {
     // First of all: a flight that is refused here is sent again in 1-RTT, and a replay of it must
     // not be accepted later.
-    if (this.#gate !== null && !this.#gate.admit(clientRandom)) return false;
+    if (this.#gate !== null && !this.#gate.admit(flight.random)) return false;
     if (this.fleet !== null && !this.#isAdmittedByFleet()) return false;
-    const host = this.#hosts[this.#host]!;
-    // What the client was told it may send early no longer holds.
-    if (host.policyMark.some((octet, i) => octet !== ticketMark[i])) {
-      this.#refusal = 'policy changed';
-      return false;
-    }
-    if (this.#reserve(host, ticketBytesMax)) return true;
+    this.#refusal = this.#changeSince(flight);
+    if (this.#refusal !== '') return false;
+    if (this.#reserve(this.#hosts[this.#host]!, flight.ticketBytesMax)) return true;
     this.#refusal = 'over the limit';
     return false;
   };
+
+  /** What is no longer as it was when the ticket was issued (RFC 8446 §4.2.10); '' for nothing. */
+  #changeSince(flight: EarlyDataFlight): string {
+    // A flight is fresh for one span of a clock that nobody sets, or its age proves nothing.
+    if (!flight.isAgeKnown) return 'ticket of another clock';
+    if (!flight.isNameOfSession) return 'server name changed';
+    if (!flight.isCipherOfSession) return 'cipher suite changed';
+    // What the client was told it may send early no longer holds.
+    const { policyMark } = this.#hosts[this.#host]!;
+    return policyMark.every((octet, i) => octet === flight.policyMark[i]) ? '' : 'policy changed';
+  }
 
   #isAdmittedByFleet(): boolean {
     const { fleetAnswer } = this;

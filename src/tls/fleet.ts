@@ -1,5 +1,7 @@
 /** What the engine asks beyond this machine, and what it keeps while it waits. */
 
+import type { SteadyClock } from '../base/clock.ts';
+
 /** What the register of a fleet says of a ClientHello. */
 export type FleetStrike =
   /** Never seen: its early data may be accepted, if this machine agrees. */
@@ -11,6 +13,11 @@ export type FleetStrike =
   | 'unanswered';
 
 export interface FleetRegister {
+  /**
+   * By which it forgets; at the moment of an answer it is right. Null as long as it is not known. It
+   * has another id as soon as it was set.
+   */
+  readonly clock: SteadyClock | null;
   /**
    * Notes a ClientHello by its random (32 octets, kept by the caller). `done` is called once, at the
    * latest when the register's own time limit is over; before the return when there is nobody to ask.

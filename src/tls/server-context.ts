@@ -1,7 +1,8 @@
 /** TLS toward clients: what all connections of a listener have in common, and its hosts. */
 import { assert } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
+import type { Clock, SteadyClock } from '../base/clock.ts';
 import { HostNames, isHostName } from '../base/host-names.ts';
+import { bootClock } from '../native/boot-clock.ts';
 import { type ClientHelloStep, HelloVerdict, onClientHello } from '../native/client-hello.ts';
 import type { InfoObserver } from '../native/info-observer.ts';
 import { Ssl } from '../native/ssl.ts';
@@ -36,6 +37,8 @@ export interface SharedServerOptions {
   readonly fleet?: FleetRegister | undefined;
   /** Octets of early data that open handshakes of all hosts together may send. */
   readonly earlyDataInFlightBytesMax?: number;
+  /** What tickets are dated by without a fleet; by default the clock of this machine. */
+  readonly ticketClock?: SteadyClock;
   /** 80 octets each, newest first: 16 name, 32 AES, 32 HMAC. */
   readonly ticketKeys: readonly Uint8Array[];
   /** False: no tickets are issued, and none is taken. */
@@ -193,14 +196,15 @@ function configureBase(
     tickets ? ticketsPerHandshake : 0,
     shared.ticketLifetimeSeconds ?? TICKET_LIFETIME_SECONDS_DEFAULT,
   );
-  const judge = new EarlyDataJudge(
-    shared.gate ?? null,
-    hosts.map((host) => ({ ...host.options.earlyData, policyMark: host.policyMark })),
-    shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
-    shared.fleet ?? null,
-  );
-  base.judgeEarlyData(judge.admit);
-  base.bindTicketsToName(() => judge.askedName);
+  const judge = new EarlyDataJudge({
+    gate: shared.gate ?? null,
+    clock: shared.ticketClock ?? bootClock,
+    hosts: hosts.map((host) => ({ ...host.options.earlyData, policyMark: host.policyMark })),
+    inFlightBytesMax: shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
+    fleet: shared.fleet ?? null,
+  });
+  base.judgeEarlyData(judge.admit, judge.clock);
+  base.keepTickets(() => judge.askedName, judge.clock);
   return judge;
 }
 

@@ -1,8 +1,9 @@
 /** One host of a TLS server: a context of its own, and what a connection that chooses it is told. */
 import { createHash } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
+import { POLICY_MARK_BYTES } from '../native/session-marks.ts';
 import type { Ssl } from '../native/ssl.ts';
-import { SESSION_MARK_BYTES, SslContext } from '../native/ssl-context.ts';
+import { SslContext } from '../native/ssl-context.ts';
 import { loadCertificates, loadClientAuthorities } from './certificates.ts';
 import { implementedGroups } from './groups.ts';
 import type { CertificatePair, HostEarlyDataOptions, HostTlsOptions } from './host-options.ts';
@@ -182,7 +183,7 @@ function earlyDataSizes({ enabled, bytesMax }: HostEarlyDataOptions) {
 }
 
 function policyMark({ earlyDataPolicy = '' }: HostTlsOptions): Uint8Array {
-  return createHash('sha256').update(earlyDataPolicy).digest().subarray(0, SESSION_MARK_BYTES);
+  return createHash('sha256').update(earlyDataPolicy).digest().subarray(0, POLICY_MARK_BYTES);
 }
 
 /**

@@ -73,7 +73,65 @@ test('a clock that goes back does not open the window', () => {
   const strikes = register();
   const key = randomBytes(32);
   assert.equal(strikes.strike(key, NOW_MS), 'first');
-  assert.equal(strikes.strike(key, NOW_MS - 10 * GENERATION_MS), 'replayed');
+  assert.equal(strikes.strike(key, NOW_MS - GENERATION_MS), 'replayed');
+  assert.equal(strikes.strike(key, NOW_MS - 10 * GENERATION_MS), 'begun-anew');
+});
+
+test('a clock that was far ahead closes the register for a window, and no longer', () => {
+  const YEAR_MS = 31_536_000_000;
+  const strikes = register();
+  assert.equal(strikes.strike(randomBytes(32), NOW_MS + YEAR_MS), 'first');
+  const closed = randomBytes(32);
+  assert.equal(strikes.strike(closed, NOW_MS), 'begun-anew');
+  assert.equal(strikes.state(NOW_MS).refusal, 'clock stepped');
+  const { untilMs } = strikes.state(NOW_MS);
+  assert.ok(untilMs <= NOW_MS + GENERATION_MS + 1_000, `${untilMs - NOW_MS} ms`);
+  assert.equal(strikes.strike(randomBytes(32), untilMs - 1), 'begun-anew');
+  assert.equal(strikes.strike(closed, untilMs), 'replayed', 'what was refused is remembered');
+  assert.equal(strikes.strike(randomBytes(32), untilMs), 'first');
+  assert.deepEqual(strikes.state(untilMs), { refusal: '', untilMs: 0 });
+});
+
+test('a clock that is ahead at times lets no flight run twice while it is fresh', () => {
+  const moments = fc.array(
+    fc.record({
+      passesMs: fc.integer({ min: 0, max: 12_000 }),
+      aheadMs: fc.oneof(
+        { weight: 3, arbitrary: fc.constant(0) },
+        fc.integer({ min: 0, max: 200_000 }),
+        fc.constant(31_536_000_000),
+      ),
+      isOther: fc.boolean(),
+    }),
+    { maxLength: 40 },
+  );
+  fc.assert(
+    fc.property(moments, (all) => {
+      const strikes = register(256);
+      const flight = randomBytes(32);
+      assert.equal(strikes.strike(flight, NOW_MS), 'first');
+      let realMs = NOW_MS;
+      for (const { passesMs, aheadMs, isOther } of all) {
+        realMs += passesMs;
+        const nowMs = realMs + aheadMs;
+        // By the very clock of the register a ticket has its age.
+        const isFresh = nowMs <= NOW_MS + FRESHNESS_WINDOW_MS;
+        if (isOther) strikes.strike(randomBytes(32), nowMs);
+        else if (isFresh) assert.notEqual(strikes.strike(flight, nowMs), 'first');
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a register that is full says so until there is room again', () => {
+  const strikes = register(64);
+  for (let i = 0; i < 500; i++) strikes.strike(randomBytes(32), NOW_MS);
+  const { refusal, untilMs } = strikes.state(NOW_MS);
+  assert.equal(refusal, 'register full');
+  assert.ok(untilMs > NOW_MS && untilMs <= NOW_MS + GENERATION_MS);
+  assert.equal(strikes.state(untilMs).refusal, '');
+  assert.equal(strikes.strike(randomBytes(32), untilMs), 'first');
 });
 
 test('several workers at once never accept a ClientHello twice, a new generation included', async () => {

@@ -8,18 +8,24 @@
  * to the current one, so it is remembered for at least one whole window. Three areas take turns: the
  * third is the one that is emptied next.
  *
+ * Generations count by a clock that nobody sets (native/boot-clock.ts): the same one tells the age of
+ * tickets, so that a flight that has been forgotten is not fresh again, whatever the wall clock does.
+ * Should that clock go back all the same, as when a machine's state is restored, the register begins
+ * anew and accepts nothing for a whole window.
+ *
  * Whatever is in doubt (no room, another worker just emptying an area, a key half written) is a
  * refusal: the connection goes on in 1-RTT.
  */
 import { assert } from '../base/assert.ts';
 
 /**
- * How far the age that a client claims for its ticket may be off, in either direction: OpenSSL 3.5
- * allows 10 s (TICKET_AGE_ALLOWANCE). The same ClientHello can therefore be fresh for 20 s.
+ * For how long the same ClientHello can be fresh, at most. OpenSSL 3.5 lets the age that a client
+ * claims for its ticket be up to 9 s less than it is, and 1 s more (TICKET_AGE_ALLOWANCE), and counts
+ * in seconds: 11 s in all. The rest is reserve, for an OpenSSL that allows 10 s either way.
  */
 export const FRESHNESS_WINDOW_MS = 20_000;
 
-/** Longer than the window by what clocks of one machine and a slow worker can be apart. */
+/** Longer than the window by what a slow worker can be late. */
 export const GENERATION_MS = FRESHNESS_WINDOW_MS + 5_000;
 
 /**
@@ -36,10 +42,15 @@ const WORDS_PER_SLOT = 2;
 
 /**
  * Header words: the newest generation, then per area the generation that it holds; negative while it
- * is being emptied for that generation. Generations count from 1.
+ * is being emptied for that generation. Generations count from 1. Then for which generation the
+ * register was begun anew last, the second from which it accepts again, and the last generation that
+ * had no room.
  */
 const NEWEST = 0;
 const AREA_GENERATION = 1;
+const BEGUN_ANEW = 4;
+const OPEN_FROM_S = 5;
+const FULL_GENERATION = 6;
 const HEADER_WORDS = 16;
 
 /** Octets of shared memory that a register takes. */
@@ -53,7 +64,16 @@ export type Strike =
   /** Seen before. */
   | 'replayed'
   /** No room, or the register is between two generations: refuse. */
-  | 'unavailable';
+  | 'unavailable'
+  /** Its clock has gone back: for a whole window, what was seen before it may have been forgotten. */
+  | 'begun-anew';
+
+/** Why a register refuses whatever comes, in words of the gate; '' when it does not. */
+export interface RegisterState {
+  readonly refusal: '' | 'register full' | 'clock stepped';
+  /** Milliseconds by its clock, when that ends; 0 when it does not refuse. */
+  readonly untilMs: number;
+}
 
 export class StrikeRegister {
   readonly #words: Int32Array;
@@ -70,9 +90,14 @@ export class StrikeRegister {
   /**
    * Notes a ClientHello. `key` has at least 16 octets that nobody can choose to be equal to
    * another's and that a replay cannot alter: ClientHello.random, which every PSK binder covers.
-   * `nowMs` is wall-clock time.
+   * `nowMs` is of a clock that all who share the memory read, and nobody sets.
    */
   strike(key: Uint8Array, nowMs: number): Strike {
+    if (this.#hasGoneBack(nowMs)) {
+      this.#beginAnew(nowMs);
+      // Somebody else is about it.
+      if (this.#hasGoneBack(nowMs)) return 'begun-anew';
+    }
     const generation = this.#advance(nowMs);
     if (generation === 0) return 'unavailable';
     const current = generation % AREAS;
@@ -89,7 +114,48 @@ export class StrikeRegister {
     // When a new generation began meanwhile, another worker may have looked for this key in our area
     // just before we wrote it: only one of the two may accept, and it is the other.
     if (Atomics.load(this.#words, NEWEST) !== generation) return 'unavailable';
-    return strike;
+    if (strike === 'unavailable') Atomics.store(this.#words, FULL_GENERATION, generation);
+    return strike === 'first' && nowMs < this.#openFromMs ? 'begun-anew' : strike;
+  }
+
+  /** As it was left by the last strike: looking alters nothing. */
+  state(nowMs: number): RegisterState {
+    const openFromMs = this.#openFromMs;
+    // One that is far away is of a time when the clock was ahead, which the next strike puts right.
+    if (nowMs < openFromMs && openFromMs - nowMs <= 2 * GENERATION_MS) {
+      return { refusal: 'clock stepped', untilMs: openFromMs };
+    }
+    const generation = generationAt(nowMs);
+    if (Atomics.load(this.#words, FULL_GENERATION) === generation) {
+      return { refusal: 'register full', untilMs: generation * GENERATION_MS };
+    }
+    return { refusal: '', untilMs: 0 };
+  }
+
+  get #openFromMs(): number {
+    return Atomics.load(this.#words, OPEN_FROM_S) * 1_000;
+  }
+
+  /** One generation is what a slow worker may be behind. */
+  #hasGoneBack(nowMs: number): boolean {
+    return generationAt(nowMs) < Atomics.load(this.#words, NEWEST) - 1;
+  }
+
+  /**
+   * Forgets everything, and accepts nothing for a window. Done by whoever comes first; one that dies
+   * meanwhile leaves it to the next generation.
+   */
+  #beginAnew(nowMs: number): void {
+    const words = this.#words;
+    const newest = Atomics.load(words, NEWEST);
+    const wanted = generationAt(nowMs);
+    const held = Atomics.load(words, BEGUN_ANEW);
+    if (held === wanted || Atomics.compareExchange(words, BEGUN_ANEW, held, wanted) !== held)
+      return;
+    Atomics.store(words, OPEN_FROM_S, Math.ceil((nowMs + GENERATION_MS) / 1_000));
+    // An area of no generation is emptied before one begins in it.
+    for (let area = 0; area < AREAS; area++) Atomics.store(words, AREA_GENERATION + area, 0);
+    Atomics.compareExchange(words, NEWEST, newest, wanted - 1);
   }
 
   #contains(area: number, place: number, high: number, low: number): boolean {
@@ -129,11 +195,12 @@ export class StrikeRegister {
   }
 
   /**
-   * The current generation, whose area is emptied by whoever comes first; 0 while that goes on. Never
-   * goes back. A worker that dies while it empties an area closes the register for one generation.
+   * The current generation, whose area is emptied by whoever comes first; 0 while that goes on. Goes
+   * back in #beginAnew only.
+   * A worker that dies while it empties an area closes the register for one generation.
    */
   #advance(nowMs: number): number {
-    const wanted = 1 + (Math.floor(nowMs / GENERATION_MS) & 0x3fff_ffff);
+    const wanted = generationAt(nowMs);
     const newest = Atomics.load(this.#words, NEWEST);
     if (wanted <= newest) return newest;
     const header = AREA_GENERATION + (wanted % AREAS);
@@ -149,4 +216,8 @@ export class StrikeRegister {
     Atomics.compareExchange(this.#words, NEWEST, newest, wanted);
     return Atomics.load(this.#words, NEWEST);
   }
+}
+
+function generationAt(nowMs: number): number {
+  return 1 + (Math.floor(nowMs / GENERATION_MS) & 0x3fff_ffff);
 }

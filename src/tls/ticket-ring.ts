@@ -3,7 +3,8 @@ export interface TicketRing {
   /** 80 octets each (native/ticket-keys.ts). The first encrypts, and all of them decrypt. */
   readonly keys: readonly Uint8Array[];
   /**
-   * Wall-clock milliseconds before which no early data is accepted: tickets under these keys may have
+   * Before it, by the clock that all processes of the machine share (native/boot-clock.ts), no early
+   * data is accepted: tickets under these keys may have
    * been used while this strike register was not there. 0 when that cannot be.
    */
   readonly earlyDataFromMs: number;

@@ -1,8 +1,8 @@
 /** TLS toward the clients of one worker: the hosts of a configuration, as its connections meet them. */
 
 import { assert } from '../base/assert.ts';
-import { systemClock } from '../base/clock.ts';
 import type { HostOptions, SluiceOptions } from '../config/options.ts';
+import { bootClock } from '../native/boot-clock.ts';
 import { EarlyDataGate } from '../tls/early-data-gate.ts';
 import { type FeatureSwitches, isOn } from '../tls/features.ts';
 import type { FleetRegister } from '../tls/fleet.ts';
@@ -39,7 +39,7 @@ export function openTls(
       alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
       gate: new EarlyDataGate({
         register: new StrikeRegister(input.strikes),
-        wallMs: systemClock.wallMs,
+        nowMs: bootClock.nowMs,
         fromMs: () => input.tickets.current.earlyDataFromMs,
       }),
       fleet: fleet ?? undefined,

@@ -24,6 +24,8 @@ export interface SluiceSettings {
   readonly seenByAll?: boolean;
   /** Further flags, after the usual ones. */
   readonly flags?: readonly string[];
+  /** Variables of its environment besides ours. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 export interface Series {
@@ -146,7 +148,10 @@ export async function startSluice(settings: SluiceSettings): Promise<RunningSlui
   if (origin !== undefined) words.push('--origin', origin);
   words.push('--workers', String(workers), '--early-data', earlyData, ...flags);
   const [command, ...rest] = seenByAll ? wordsSeenByAll(words) : [node, program, ...words];
-  const child = start(command!, rest, { stdio: 'pipe', env: environment() });
+  const child = start(command!, rest, {
+    stdio: 'pipe',
+    env: { ...environment(), ...settings.environment },
+  });
   let output = '';
   for (const stream of [child.stdout!, child.stderr!]) {
     stream.on('data', (bytes: Buffer) => {

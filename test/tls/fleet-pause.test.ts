@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, describe, test } from 'node:test';
+import type { SteadyClock } from '../../src/base/clock.ts';
+import { bootClock } from '../../src/native/boot-clock.ts';
 import type { FleetRegister, FleetStrike } from '../../src/tls/fleet.ts';
 import { HELD_INPUT_BYTES_MAX } from '../../src/tls/fleet.ts';
 import type { ServerContext } from '../../src/tls/server-context.ts';
@@ -16,6 +18,7 @@ const earlyData = Buffer.from(REQUEST);
 /** A fleet that answers when the test wants it to. */
 class FakeFleet implements FleetRegister {
   readonly asked: Uint8Array[] = [];
+  clock: SteadyClock | null = bootClock;
   /** Said before `ask` returns, when there is one. */
   atOnce: FleetStrike | null = null;
   #waiting: ((strike: FleetStrike) => void)[] = [];

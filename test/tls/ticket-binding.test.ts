@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, describe, test } from 'node:test';
+import type { SteadyClock } from '../../src/base/clock.ts';
 import { EarlyDataGate } from '../../src/tls/early-data-gate.ts';
 import { plainHost } from '../../src/tls/host-options.ts';
 import { createHostedContext, type ServerContext } from '../../src/tls/server-context.ts';
 import { StrikeRegister, strikeRegisterBytes } from '../../src/tls/strike-register.ts';
+import { TICKET_LIFETIME_SECONDS_DEFAULT } from '../../src/tls/ticket-ring.ts';
 import { certificate, clientContext, liveHandles, Pair } from './wire.ts';
 
 after(() => assert.deepEqual(liveHandles(), {}, 'every native handle was freed'));
@@ -14,13 +16,15 @@ const ticketKeys = [randomBytes(80)];
 const earlyData = Buffer.from('GET / HTTP/1.1\r\n\r\n');
 
 interface ServerWords {
+  readonly ticketClock?: SteadyClock;
   readonly policy?: string;
   readonly gate?: EarlyDataGate;
 }
 
-function serverOf({ policy = 'GET', gate }: ServerWords = {}): ServerContext {
+function serverOf({ policy = 'GET', gate, ticketClock }: ServerWords = {}): ServerContext {
   const host = { ...plainHost, names: ['*.a.test'], certificates: [certificate] };
-  return createHostedContext({ alpn: ['http/1.1'], ticketKeys, gate }, [
+  const clock = ticketClock === undefined ? {} : { ticketClock };
+  return createHostedContext({ alpn: ['http/1.1'], ticketKeys, gate, ...clock }, [
     { ...host, earlyDataPolicy: policy },
   ]);
 }
@@ -83,11 +87,77 @@ describe('a ticket', () => {
   }
 });
 
+/** Moves as the test says, and as the wall clock does not. */
+class TestClock implements SteadyClock {
+  id: Uint8Array = Buffer.from('a clock.');
+  ms = 5_000_000;
+  nowMs(): number {
+    return this.ms;
+  }
+}
+
+describe('the age of a ticket', () => {
+  const aged = (clock: TestClock, change: () => void) => {
+    using server = serverOf({ ticketClock: clock });
+    using client = clientContext();
+    const target = { serverName: 'x.a.test' };
+    using before = new Pair(server, client, target).settle();
+    using session = before.takeSession();
+    change();
+    using pair = new Pair(server, client, { ...target, session, earlyData }).settle();
+    const { outcome, resumed, earlyDataReason } = pair.server.record;
+    assert.deepEqual([outcome, resumed], ['complete', true]);
+    // What comes next is a ticket of the clock as it is now.
+    using renewed = pair.takeSession();
+    using next = new Pair(server, client, { ...target, session: renewed, earlyData }).settle();
+    assert.equal(next.server.record.earlyData, 'accepted');
+    return earlyDataReason;
+  };
+
+  for (const [ms, reason] of [
+    [0, ''],
+    [7_900, ''],
+    [9_100, 'ticket age implausible'],
+    [30_000, 'ticket age implausible'],
+    [80_000_000, 'ticket age implausible'],
+    [-1, 'ticket of another clock'],
+    [-3_600_000, 'ticket of another clock'],
+  ] as const) {
+    test(`is by a clock that nobody sets: ${ms} ms later, and the wall clock says none`, () => {
+      const clock = new TestClock();
+      const change = () => {
+        clock.ms += ms;
+      };
+      assert.equal(aged(clock, change), reason);
+    });
+  }
+
+  test('is not known to another machine, nor after another start of this one', () => {
+    const clock = new TestClock();
+    const change = () => {
+      clock.id = Buffer.from('another.');
+    };
+    assert.equal(aged(clock, change), 'ticket of another clock');
+  });
+
+  test('ends its life by the same clock', () => {
+    const clock = new TestClock();
+    using server = serverOf({ ticketClock: clock });
+    using client = clientContext();
+    using before = new Pair(server, client, { serverName: 'x.a.test' }).settle();
+    using session = before.takeSession();
+    clock.ms += 1_000 * (TICKET_LIFETIME_SECONDS_DEFAULT + 1);
+    using pair = new Pair(server, client, { serverName: 'x.a.test', session, earlyData }).settle();
+    const { resumed, earlyDataReason } = pair.server.record;
+    assert.deepEqual([resumed, earlyDataReason], [false, 'ticket expired']);
+  });
+});
+
 describe('a register that is younger than the ticket’s first use may be', () => {
-  const gateFrom = (fromMs: number, wallMs: () => number) =>
+  const gateFrom = (fromMs: number, nowMs: () => number) =>
     new EarlyDataGate({
       register: new StrikeRegister(new Int32Array(strikeRegisterBytes(64) / 4), 64),
-      wallMs,
+      nowMs,
       fromMs: () => fromMs,
     });
 
@@ -105,10 +175,10 @@ describe('a register that is younger than the ticket’s first use may be', () =
   test('refuses early data when it is full, and the handshake goes on', () => {
     const slots = 64;
     const register = new StrikeRegister(new Int32Array(strikeRegisterBytes(slots) / 4), slots);
-    const wallMs = () => 100_000;
-    for (let count = 0; count < 100 * slots; count++) register.strike(randomBytes(32), wallMs());
+    const nowMs = () => 100_000;
+    for (let count = 0; count < 100 * slots; count++) register.strike(randomBytes(32), nowMs());
     using first = serverOf();
-    using second = serverOf({ gate: new EarlyDataGate({ register, wallMs }) });
+    using second = serverOf({ gate: new EarlyDataGate({ register, nowMs }) });
     const { outcome, resumed, earlyDataReason } = returnTo(first, second);
     assert.deepEqual(
       [outcome, resumed, earlyDataReason],
