@@ -81,6 +81,7 @@ const facts: RequestFacts = {
   beganEarly: false,
   whenHandshakeEnds: (callback) => callback(true),
   remoteAddress: '127.0.0.1',
+  peerAddress: '127.0.0.1',
   remotePort: 1,
   localAddress: '127.0.0.1',
   localPort: 443,

@@ -45,6 +45,7 @@ const facts: RequestFacts = {
   beganEarly: false,
   whenHandshakeEnds() {},
   remoteAddress: '127.0.0.1',
+  peerAddress: '127.0.0.1',
   remotePort: 1,
   localAddress: '127.0.0.1',
   localPort: 2,

@@ -94,6 +94,34 @@ const definitions = [
     example: '10.0.0.0/8',
   },
   {
+    name: 'trusted-proxies',
+    type: 'addresses-or-off',
+    placeholder: 'ADDRESS[/BITS]|off',
+    summary: 'Proxies whose word is taken for whose requests they pass on.',
+    details:
+      'The client is then the last address of the field that is no trusted proxy’s: for access ' +
+      'rules, rate limits, `from`, logs, variables and keys of balancing; and the scheme is what ' +
+      'they say (X-Forwarded-Proto, or proto of Forwarded). The origin gets the chain from the ' +
+      'client on. Of everybody else Forwarded, X-Forwarded-*, X-Real-IP, X-Original-* and their ' +
+      'kin are removed, in every spelling. With the PROXY protocol, it is the address of the ' +
+      'header that is judged. `localhost` is this machine and its UNIX sockets.',
+    defaultText: 'off',
+    repeatable: true,
+    example: '10.0.0.0/8',
+  },
+  {
+    name: 'trusted-proxies-field',
+    type: 'client-field',
+    placeholder: 'x-forwarded-for|forwarded',
+    summary: 'The field in which trusted proxies name the client.',
+    details:
+      'All of them must write it: a client that could send it through one of them would be ' +
+      'believed. The other one is written anew from it.',
+    defaultText: 'x-forwarded-for',
+    repeatable: false,
+    example: 'forwarded',
+  },
+  {
     name: 'cert',
     type: 'path',
     placeholder: 'FILE',
@@ -241,8 +269,9 @@ const definitions = [
       'says whether there was something, as `{"purged": COUNT}`. Others get 403, and no PURGE is ' +
       'ever forwarded. `localhost` is this machine: 127.0.0.0/8, ::1 and UNIX sockets. A request ' +
       'that another proxy passed on (Via, Forwarded, X-Forwarded-For, X-Real-IP) is refused, ' +
-      'because the address is not that of whoever sent it. Behind a proxy on this machine that adds ' +
-      'none of these fields, everybody looks like this machine: switch it off.',
+      'because the address is not that of whoever sent it, unless a trusted proxy names it. ' +
+      'Behind a proxy on this machine that adds none of these fields, everybody looks like this ' +
+      'machine: switch it off.',
     defaultText: 'localhost',
     repeatable: true,
     example: '10.0.0.0/8',

@@ -2,6 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { type FileMistake, UsageError } from '../base/errors.ts';
+import type { ClientField } from '../proxy/forwarded-chain.ts';
 import {
   type LogLevel,
   type LogSubsystem,
@@ -238,6 +239,12 @@ export function parseAddressRanges(option: OptionWords, given: GivenValue): Addr
     refuse(given, 'not an IP address or a range of them', writeAs(option, given));
   }
   return [{ address, bits }];
+}
+
+export function parseClientField(option: OptionWords, given: GivenValue): ClientField {
+  const name = given.text.toLowerCase();
+  if (name === 'x-forwarded-for' || name === 'forwarded') return name;
+  refuse(given, 'neither x-forwarded-for nor forwarded', writeAs(option, given));
 }
 
 export function parseLogFormat(option: OptionWords, given: GivenValue): 'combined' | 'json' {

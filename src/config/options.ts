@@ -3,6 +3,7 @@
 import type { FleetOptions } from '../fleet/options.ts';
 import type { ClientIdentityFields } from '../proxy/client-identity.ts';
 import type { EarlyDataPolicy } from '../proxy/early-data.ts';
+import type { ClientField } from '../proxy/forwarded-chain.ts';
 import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { ConnectOptions } from '../proxy/tunnel/connect-gateway.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
@@ -146,6 +147,10 @@ export interface SluiceOptions {
   readonly cacheDirectory: string;
   /** Who may send PURGE to a data port; empty for nobody. */
   readonly purgeFrom: readonly AddressRange[];
+  /** Proxies that say whose requests they pass on; empty for none. */
+  readonly trustedProxies: readonly AddressRange[];
+  /** In which field they say so. */
+  readonly trustedProxiesField: ClientField;
   /** What CONNECT may do; null for nothing. */
   readonly connect: ConnectOptions | null;
   /** Features of handshakes that were switched on or off; see tls/features.ts. */

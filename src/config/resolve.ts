@@ -28,6 +28,7 @@ import {
   type GivenValue,
   isLoopback,
   parseAddressRanges,
+  parseClientField,
   parseCount,
   parseDuration,
   parseEndpoint,
@@ -103,6 +104,8 @@ export async function resolveOptions(
     workers: workersOf,
     cache: () => resolveCache(values, workersOf(), surroundings),
     purgeFrom: () => resolveRanges(values, 'purge-from'),
+    trustedProxies: () => resolveRanges(values, 'trusted-proxies'),
+    trustedProxiesField: () => values.required('trusted-proxies-field', parseClientField),
     connect: () => sections.connect ?? null,
     features: () => Object.fromEntries(values.every('feature', parseFeature)),
     faults: () => resolveFaults(values, surroundings),
@@ -301,7 +304,7 @@ const KINDS = ['http', 'https'] as const;
 
 function resolveRanges(
   values: OptionValues,
-  name: 'purge-from' | 'proxy-protocol-from',
+  name: 'purge-from' | 'proxy-protocol-from' | 'trusted-proxies',
 ): AddressRange[] {
   const given = values.given(name);
   if (given === undefined) {

@@ -71,8 +71,13 @@ export interface RequestFacts {
   readonly beganEarly: boolean;
   /** Calls back once, when the handshake completes, or fails (false); at once when it has. */
   whenHandshakeEnds(callback: (complete: boolean) => void): void;
-  /** The peer's address without port: `127.0.0.1`, `::1`, or `unix`. */
+  /**
+   * The client's address without port: `127.0.0.1`, `::1`, or `unix`. Behind proxies that are
+   * trusted it is the one that they tell.
+   */
   readonly remoteAddress: string;
+  /** The same of whoever is connected: the nearest proxy, when there is one. */
+  readonly peerAddress: string;
   readonly remotePort: number;
   /** Where it connected to, as `remoteAddress`. */
   readonly localAddress: string;

@@ -2,8 +2,6 @@
 import { fieldNameInfo } from './field-names.ts';
 import type { FieldSection } from './field-section.ts';
 
-const NONE: readonly string[] = [];
-
 /**
  * Fields that routing, access and caching rest on. They are meant for all recipients, so that naming
  * them in Connection is forbidden (RFC 9110 §7.6.1); doing so all the same has been used to make
@@ -34,15 +32,27 @@ export function copyEndToEndFields(source: FieldSection, target: FieldSection): 
   const listed = connectionOptions(source);
   for (let i = 0; i < source.length; i++) {
     const name = source.names[i]!;
-    if (fieldNameInfo(name)?.hopByHop) continue;
-    if (listed !== NONE && listed.includes(name) && !NEVER_DROPPED.has(name)) continue;
+    if (fieldNameInfo(name)?.hopByHop || listed?.has(name)) continue;
     target.append(name, source.values[i]!);
   }
 }
 
-/** The names that Connection lists, lower-case. */
-function connectionOptions(fields: FieldSection): readonly string[] {
+/**
+ * Carries out what Connection says, and takes it away: what is added to the section from here on is
+ * no longer the sender's to name.
+ */
+export function carryOutConnection(fields: FieldSection): void {
+  const listed = connectionOptions(fields);
+  fields.remove('connection');
+  if (listed === null) return;
+  for (const name of [...fields.names]) if (listed.has(name)) fields.remove(name);
+}
+
+/** The names that Connection takes away, lower-case; null for none. */
+function connectionOptions(fields: FieldSection): ReadonlySet<string> | null {
   const value = fields.combined('connection');
-  if (value === undefined || value === 'keep-alive' || value === 'close') return NONE;
-  return value.split(',').map((option) => option.trim().toLowerCase());
+  if (value === undefined || value === 'keep-alive' || value === 'close') return null;
+  const names = new Set(value.split(',').map((option) => option.trim().toLowerCase()));
+  for (const name of NEVER_DROPPED) names.delete(name);
+  return names;
 }

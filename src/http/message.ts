@@ -31,6 +31,8 @@ export interface RequestHead {
   readonly expectContinue: boolean;
   /** The protocol named in Upgrade (HTTP/1.1) or `:protocol` (RFC 8441), lower-case, or ''. */
   readonly upgrade: string;
+  /** The head as it was sent, when this one is what it means (RFC 8441 §5); for logs. */
+  readonly sentAs?: RequestHead;
 }
 
 /** The control data and fields of a response. */

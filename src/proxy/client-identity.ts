@@ -8,6 +8,7 @@ import { X509Certificate } from 'node:crypto';
 import type { RequestFacts, RequestHandler, ResponseSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
+import { ClaimedNames } from './claimed-names.ts';
 import type { ReverseProxy } from './proxy.ts';
 
 /** Names of fields in lower case; '' for a field that is not sent. */
@@ -31,26 +32,26 @@ type Proxy = Pick<ReverseProxy, 'onRequest' | 'turnAway' | 'turnAwayFromOrigin'>
 
 type FieldLine = readonly [name: string, value: string];
 
+/** Names of fields that only sluice may send, whatever host a request is for. */
+export function identityClaims(hosts: readonly (ClientIdentityFields | null)[]): string[] {
+  return [defaultClientIdentityFields, ...hosts].flatMap((fields) => Object.values(fields ?? {}));
+}
+
 export class ClientIdentity implements Proxy {
   readonly #proxy: Proxy;
   /** By host; null for one that does not ask for certificates. */
   readonly #hosts: readonly (ClientIdentityFields | null)[];
-  readonly #claims: ReadonlySet<string>;
-  readonly #initials = new Uint8Array(256);
+  readonly #claims: ClaimedNames;
   readonly #lines = new WeakMap<readonly Uint8Array[], readonly FieldLine[]>();
 
   constructor(proxy: Proxy, hosts: readonly (ClientIdentityFields | null)[]) {
     this.#proxy = proxy;
     this.#hosts = hosts;
-    const claims = new Set<string>(Object.values(defaultClientIdentityFields));
-    for (const fields of hosts) for (const name of Object.values(fields ?? {})) claims.add(name);
-    claims.delete('');
-    this.#claims = claims;
-    for (const name of claims) this.#initials[name.charCodeAt(0)] = 1;
+    this.#claims = new ClaimedNames(identityClaims(hosts));
   }
 
   onRequest(head: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
-    this.#removeClaims(head.fields);
+    this.#claims.removeFrom(head.fields);
     const { tls } = facts;
     const names = tls === null ? null : this.#hosts[tls.host];
     if (tls !== null && names) {
@@ -61,27 +62,14 @@ export class ClientIdentity implements Proxy {
   }
 
   readonly turnAway: Proxy['turnAway'] = (error, head, sender, facts) => {
-    this.#removeClaims(head.fields);
+    this.#claims.removeFrom(head.fields);
     return this.#proxy.turnAway(error, head, sender, facts);
   };
 
   readonly turnAwayFromOrigin: Proxy['turnAwayFromOrigin'] = (error, head, sender, facts) => {
-    this.#removeClaims(head.fields);
+    this.#claims.removeFrom(head.fields);
     return this.#proxy.turnAwayFromOrigin(error, head, sender, facts);
   };
-
-  /** On every request: the first character tells nearly always that it is another field. */
-  #removeClaims(fields: FieldSection): void {
-    const { names } = fields;
-    const initials = this.#initials;
-    for (let i = 0; i < names.length; ) {
-      const name = names[i]!;
-      // Names are in lower case, and of octets.
-      const isClaim = initials[name.charCodeAt(0)] === 1 && this.#claims.has(withHyphens(name));
-      if (isClaim) fields.remove(name);
-      else i++;
-    }
-  }
 
   #tell(
     fields: FieldSection,
@@ -95,11 +83,6 @@ export class ClientIdentity implements Proxy {
     }
     for (const [name, value] of lines) fields.append(name, value);
   }
-}
-
-/** Many origins take `_` for `-` (RFC 3875 §4.1.18). */
-function withHyphens(name: string): string {
-  return name.includes('_') ? name.replaceAll('_', '-') : name;
 }
 
 function linesFor(names: ClientIdentityFields, certificates: readonly Uint8Array[]): FieldLine[] {

@@ -47,7 +47,7 @@ import { revalidateInBackground } from './revalidation.ts';
 import type { Entrance } from './routing/rules.ts';
 import { StoredReply } from './stored-reply.ts';
 import type { OriginGroup } from './upstream/group.ts';
-import { handshakeFault, isWebSocketConnect, openingHandshake, tunnelFields } from './websocket.ts';
+import { handshakeFault, tunnelFields } from './websocket.ts';
 
 /** Methods that we know what to do with when we are the last hop (RFC 9110 §9.3.7). */
 const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
@@ -109,14 +109,14 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     this.#environment = environment;
     this.#part = part;
     this.#origin = environment.origins.byDefault;
-    this.#isTranslated = isWebSocketConnect(head);
-    this.#expectsContent = head.contentLength !== 0;
-    this.#head = this.#isTranslated ? openingHandshake(head) : head;
+    this.#isTranslated = head.sentAs !== undefined;
+    this.#expectsContent = (head.sentAs ?? head).contentLength !== 0;
+    this.#head = head;
     this.#sender = sender;
     this.#facts = facts;
     this.#key = key;
     this.#directives = requestDirectives(head.fields);
-    const record = new ExchangeRecord(environment, head, facts, startedMs);
+    const record = new ExchangeRecord(environment, head.sentAs ?? head, facts, startedMs);
     const expectsContent = this.#expectsContent;
     this.#record = record;
     this.#leftover = new Leftover(environment.clock);
@@ -170,7 +170,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   /** Never forwarded: whoever may not purge here must not reach an origin that lets anybody. */
   #purge(): void {
     const { purges, keyRules } = this.#environment;
-    if (!mayPurge(this.#head, this.#facts.remoteAddress, purges)) {
+    if (!mayPurge(this.#head, this.#facts, purges)) {
       this.#delivery.answer(403, []);
       return;
     }
@@ -513,7 +513,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       directives: this.#directives,
       key: this.#key,
       wholeKey: this.#part?.wholeKey ?? this.#key,
-      remoteAddress: this.#facts.remoteAddress,
+      peerAddress: this.#facts.peerAddress,
       facts: this.#facts,
       early: this.#facts.early,
       mayStore: mayStore && this.#environment.route.caches,
@@ -579,7 +579,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     if (!this.#request.sendContent(bytes)) this.#sender.pause();
   }
 
-  onEnd(trailers: FieldSection | null): void {
+  onEnd(received: FieldSection | null): void {
+    const trailers = this.#environment.route.screenTrailers(received);
     this.#requestEnd = { trailers };
     this.#delivery.requestEnded = true;
     // Without its content, which was dropped, it would be no end.
@@ -631,7 +632,8 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   onFillEnd(trailers: FieldSection | null): void {
-    if (!this.#delivery.isOver) this.#delivery.end(trailers);
+    if (this.#delivery.isOver) return;
+    this.#delivery.end(this.#environment.route.editTrailers(trailers));
   }
 
   onFillError(error: SluiceError): void {

@@ -25,7 +25,7 @@ function request(...lines: [string, string][]): RequestHead {
 }
 
 const facts = {
-  remoteAddress: '192.0.2.7',
+  peerAddress: '192.0.2.7',
   early: false,
   originAuthority: 'origin.internal:8080',
 };
@@ -42,7 +42,7 @@ test('the origin is told whom the request was for, who asked and by which protoc
 });
 
 test('an IPv6 address is quoted in Forwarded (RFC 7239 §6)', () => {
-  const fields = requestFieldsToOrigin(request(), { ...facts, remoteAddress: '2001:db8::1' });
+  const fields = requestFieldsToOrigin(request(), { ...facts, peerAddress: '2001:db8::1' });
   assert.match(fields.first('forwarded') ?? '', /^for="\[2001:db8::1\]";/);
   assert.equal(fields.first('x-forwarded-for'), '2001:db8::1');
 });

@@ -29,7 +29,8 @@ export function isLooping(fields: FieldSection): boolean {
 }
 
 export interface ForwardingFacts {
-  readonly remoteAddress: string;
+  /** Of whoever is connected; see RequestFacts. */
+  readonly peerAddress: string;
   /** The handshake is still open as the request is sent on (RFC 8470 §5.1). */
   readonly early: boolean;
   /** The origin's own authority, for HTTP/1.0 requests that name none (RFC 9112 §3.2). */
@@ -54,11 +55,12 @@ export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts)
   // have to name it in Connection; there it is left out.
   if (wantsTrailers(head.fields)) fields.append('te', 'trailers');
   appendListMember(fields, 'via', VIA_REQUEST[head.version]);
-  const address = facts.remoteAddress;
+  // What is there of these has been told by a trusted proxy (client-claims.ts).
+  const address = facts.peerAddress;
   if (address !== 'unix') appendListMember(fields, 'x-forwarded-for', address);
   fields.set('x-forwarded-proto', head.scheme);
-  fields.set('x-forwarded-host', authority);
-  appendListMember(fields, 'forwarded', forwardedElement(head.scheme, authority, address));
+  if (!fields.has('x-forwarded-host')) fields.append('x-forwarded-host', authority);
+  appendListMember(fields, 'forwarded', forwardedElement(address, authority, head.scheme));
   // RFC 8470 §5.1: an intermediary that received the field keeps it; several or odd values count as
   // one "1".
   if (facts.early || fields.has('early-data')) fields.set('early-data', '1');
@@ -100,10 +102,10 @@ function endsInQuotes(value: string): boolean {
   return isOpen;
 }
 
-/** RFC 7239 §4: IPv6 addresses and hosts with a port are quoted. */
-function forwardedElement(scheme: string, authority: string, address: string): string {
+/** RFC 7239 §4: IPv6 addresses and hosts with a port are quoted. Without `authority`, `for` alone. */
+export function forwardedElement(address: string, authority = '', scheme = ''): string {
   const node = address === 'unix' ? 'unknown' : address.includes(':') ? `"[${address}]"` : address;
-  return `for=${node};host="${authority}";proto=${scheme}`;
+  return authority === '' ? `for=${node}` : `for=${node};host="${authority}";proto=${scheme}`;
 }
 
 /** The fields of an origin's response as the client receives it, before framing. */

@@ -80,7 +80,8 @@ export interface OriginRequestInput {
   readonly key: string;
   /** The key that what is not a part is stored under; the same unless a slice is asked for. */
   readonly wholeKey: string;
-  readonly remoteAddress: string;
+  /** As RequestFacts has it. */
+  readonly peerAddress: string;
   /** Of the client's connection; null when nobody waits. */
   readonly facts: RequestFacts | null;
   /** Mark it with `Early-Data: 1`: the handshake is still open. */
@@ -109,13 +110,13 @@ export class OriginRequest implements FetchHandler {
   readonly #leftover: Leftover;
 
   constructor(input: OriginRequestInput) {
-    const { environment, origin, head, remoteAddress, early, validation } = input;
+    const { environment, origin, head, peerAddress, early, validation } = input;
     this.#input = input;
     this.#requestTimeMs = environment.clock.wallMs();
     this.#stamp = environment.store.stampOf(input.key);
     this.#leftover = new Leftover(environment.clock);
     const originAuthority = origin.authority;
-    const fields = requestFieldsToOrigin(head, { remoteAddress, early, originAuthority });
+    const fields = requestFieldsToOrigin(head, { peerAddress, early, originAuthority });
     if (validation !== null) {
       addValidation(fields, validation.selected?.response, validation.hits);
     }

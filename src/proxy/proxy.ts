@@ -25,6 +25,7 @@ import { noteTexts } from './exchange-record.ts';
 import { addOurMark, PROXY_NAME } from './forwarding.ts';
 import type { Routes } from './routing/route-table.ts';
 import { routingError } from './routing/rules.ts';
+import { requestMeantBy } from './websocket.ts';
 
 /**
  * Octets of content sent in one call. What the kernel does not take at once is copied and waits, so
@@ -62,7 +63,8 @@ export class ReverseProxy implements RequestSink {
     this.#routes = routes;
   }
 
-  onRequest(head: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
+  onRequest(sent: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
+    const head = requestMeantBy(sent);
     const environment = this.#routes.find(head, facts);
     if (typeof environment === 'string') {
       if (environment === 'no-route' && isForServer(head)) {
@@ -105,10 +107,11 @@ export class ReverseProxy implements RequestSink {
   /** The same for requests that would go to an origin; others take their route. */
   turnAwayFromOrigin(
     error: SluiceError,
-    head: RequestHead,
+    sent: RequestHead,
     sender: ResponseSender,
     facts: RequestFacts,
   ): RequestHandler {
+    const head = requestMeantBy(sent);
     const environment = this.#routes.find(head, facts);
     const isLocal = typeof environment === 'string' || environment.route.answersItself;
     if (isLocal) return this.onRequest(head, sender, facts);
@@ -118,10 +121,11 @@ export class ReverseProxy implements RequestSink {
   /** Answers a request that is no route's. */
   turnAway(
     error: SluiceError,
-    head: RequestHead,
+    sent: RequestHead,
     sender: ResponseSender,
     facts: RequestFacts,
   ): RequestHandler {
+    const head = requestMeantBy(sent);
     const exchange = this.#unroutedExchange(head, sender, facts);
     exchange.turnAway({ kind: 'refused', error, retryAfterSeconds: 0 });
     return exchange;

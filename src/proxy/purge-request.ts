@@ -4,6 +4,7 @@
  */
 import type { PurgeSelector } from '../cache/contract.ts';
 import { type KeyRules, keyOf } from '../cache/key.ts';
+import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 
@@ -28,8 +29,15 @@ export interface PurgeGate {
  */
 const PASSED_ON = ['via', 'forwarded', 'x-forwarded-for', 'x-real-ip'];
 
-export function mayPurge(head: RequestHead, remoteAddress: string, gate: PurgeGate): boolean {
-  return !PASSED_ON.some((name) => head.fields.has(name)) && gate.isAllowed(remoteAddress);
+export function mayPurge(
+  head: RequestHead,
+  { remoteAddress, peerAddress }: Pick<RequestFacts, 'remoteAddress' | 'peerAddress'>,
+  gate: PurgeGate,
+): boolean {
+  // A trusted proxy has said whose request it is.
+  const isKnown = remoteAddress !== peerAddress;
+  const isPassedOn = PASSED_ON.some((name) => head.fields.has(name));
+  return (isKnown || !isPassedOn) && gate.isAllowed(remoteAddress);
 }
 
 export function selectorsOf(head: RequestHead, rules: KeyRules): PurgeSelector[] {

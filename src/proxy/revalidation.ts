@@ -73,7 +73,7 @@ export function revalidateInBackground(
       directives: NO_REQUEST_DIRECTIVES,
       key,
       wholeKey: key,
-      remoteAddress: '127.0.0.1',
+      peerAddress: '127.0.0.1',
       facts: null,
       early: false,
       mayStore: true,

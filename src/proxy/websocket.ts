@@ -13,12 +13,20 @@ const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const KEY_BYTES = 16;
 
 /** Whether the request is an extended CONNECT for the protocol that we can translate. */
-export function isWebSocketConnect(head: RequestHead): boolean {
+function isWebSocketConnect(head: RequestHead): boolean {
   return head.method === 'CONNECT' && head.upgrade === 'websocket';
 }
 
+/**
+ * The request that is asked for, by which it is judged, routed and sent: for an extended CONNECT the
+ * GET that it becomes, for others the same.
+ */
+export function requestMeantBy(head: RequestHead): RequestHead {
+  return isWebSocketConnect(head) ? { ...openingHandshake(head), sentAs: head } : head;
+}
+
 /** The opening handshake over HTTP/1.1 (RFC 6455 §4.1) that says what an extended CONNECT does. */
-export function openingHandshake(head: RequestHead): RequestHead {
+function openingHandshake(head: RequestHead): RequestHead {
   const fields = head.fields.clone();
   fields.set('sec-websocket-key', randomBytes(KEY_BYTES).toString('base64'));
   // RFC 6455 §4.1: it must be there; 13 is the only one there is.
@@ -27,7 +35,7 @@ export function openingHandshake(head: RequestHead): RequestHead {
 }
 
 /**
- * The error of an origin that does not agree to what {@link openingHandshake} asked, or null. A final
+ * The error of an origin that does not agree to what an opening handshake asked, or null. A final
  * response that is no success goes to the client as it is; a success would be taken for a tunnel.
  */
 export function handshakeFault(asked: RequestHead, response: ResponseHead): SluiceError | null {

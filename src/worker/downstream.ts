@@ -179,6 +179,10 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     return this.#peer.remoteAddress;
   }
 
+  get peerAddress(): string {
+    return this.#peer.remoteAddress;
+  }
+
   get remotePort(): number {
     return this.#peer.remotePort;
   }
@@ -386,6 +390,10 @@ class EarlyRequestFacts implements RequestFacts {
 
   get remoteAddress(): string {
     return this.#connection.remoteAddress;
+  }
+
+  get peerAddress(): string {
+    return this.#connection.peerAddress;
   }
 
   get remotePort(): number {

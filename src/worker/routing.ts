@@ -1,6 +1,7 @@
 /** Makes the routes of one worker from the options. */
 import { UsageError } from '../base/errors.ts';
 import { type CacheRules, defaultCacheRules } from '../cache/rules.ts';
+import type { ClaimedNames } from '../proxy/claimed-names.ts';
 import type { ExchangeObserver, ProxyEnvironment } from '../proxy/environment.ts';
 import { RateLimiter } from '../proxy/routing/rate-limit.ts';
 import { RateTable } from '../proxy/routing/rate-table.ts';
@@ -28,6 +29,7 @@ export function openRoutes(
   common: CommonEnvironment,
   rates: RateMemory,
   observerOf: (route: string) => ExchangeObserver,
+  claims: ClaimedNames,
 ): Routes {
   const table = new RateTable(rates.words);
   const suffixes = keySuffixes(routes);
@@ -38,7 +40,9 @@ export function openRoutes(
     const group = groupOf(options, origins);
     // Without origins there is no group, whatever the type says: see openOrigins.
     const authority = options.action.kind === 'origin' ? group.authority : '';
-    const route = named(options, () => compileRules(options, suffixes[i]!, limiter, authority));
+    const route = named(options, () =>
+      compileRules(options, suffixes[i]!, limiter, authority, claims),
+    );
     const environment = { ...common, observer: observerOf(name) };
     return environmentOf(environment, { groups: origins.groups, byDefault: group }, cache, route);
   });

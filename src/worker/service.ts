@@ -8,7 +8,9 @@ import type { CollapseTable } from '../cache/collapse.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { formatHttpDate } from '../http/dates.ts';
 import type { ChannelPool } from '../proxy/channel.ts';
-import { ClientIdentity } from '../proxy/client-identity.ts';
+import { ClaimedNames } from '../proxy/claimed-names.ts';
+import { ClientClaims, FORWARDING_CLAIMS } from '../proxy/client-claims.ts';
+import { ClientIdentity, identityClaims } from '../proxy/client-identity.ts';
 import { EarlyDataPolicies } from '../proxy/early-data.ts';
 import type { PassMemory } from '../proxy/pass-memory.ts';
 import { ReverseProxy } from '../proxy/proxy.ts';
@@ -129,15 +131,23 @@ export class Service {
       observer: exchangeObserver(input),
       dateNow,
     };
-    const routes = openRoutes(options.routes, this.#origins, common, input.rates, (route) =>
-      exchangeObserver(input, route),
-    );
     const identities = options.hosts.map(({ tls, clientIdentityFields }) =>
       tls.clientCertificates.mode === 'off' ? null : clientIdentityFields,
     );
+    const claims = new ClaimedNames([...FORWARDING_CLAIMS, ...identityClaims(identities)]);
+    const observerOf = (route: string) => exchangeObserver(input, route);
+    const routes = openRoutes(
+      options.routes,
+      this.#origins,
+      common,
+      input.rates,
+      observerOf,
+      claims,
+    );
     const proxy = new ReverseProxy(routes);
     const next = new ClientIdentity(proxy, identities);
-    if (options.connect === null) return next;
+    const { trustedProxies: from, trustedProxiesField: field } = options;
+    if (options.connect === null) return new ClientClaims(next, { from, field });
     const { table: tunnels, connect, limits } = this.tunnels;
     const environment = { clock, observer: common.observer };
     const settings = {
@@ -148,7 +158,7 @@ export class Service {
       limits,
       environment,
     };
-    return new ConnectGateway(settings);
+    return new ClientClaims(new ConnectGateway(settings), { from, field });
   }
 
   #purgeGate(options: SluiceOptions): PurgeGate {

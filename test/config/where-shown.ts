@@ -414,6 +414,12 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     ],
     'other names, and clients without one, are served here': ['listeners[].tunnels[].names'],
   },
+  'test/end-to-end/trusted-proxies.test.ts': {
+    'the client that trusted proxies name is the one of access rules and logs': ['trusted-proxies'],
+    'proxies that write Forwarded are believed by that, and by nothing else': [
+      'trusted-proxies-field',
+    ],
+  },
   'test/end-to-end/tickets.test.ts': {
     'tickets of a former run resume with the same key file, at first without early data': [
       'ticket-key-file',

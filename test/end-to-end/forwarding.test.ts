@@ -135,11 +135,12 @@ test('the origin learns the client by X-Forwarded-* and Forwarded (RFC 7239)', a
     'GET /forwarded HTTP/1.1\r\nHost: a.example:8080\r\nX-Forwarded-For: 192.0.2.1\r\n' +
       'Forwarded: for=192.0.2.1\r\n\r\n',
   );
-  assert.equal(seen.headers['x-forwarded-for'], '192.0.2.1, 127.0.0.1');
+  // What the client says of itself is anybody's word (trusted-proxies.test.ts).
+  assert.equal(seen.headers['x-forwarded-for'], '127.0.0.1');
   assert.equal(seen.headers['x-forwarded-proto'], 'http');
   assert.equal(seen.headers['x-forwarded-host'], 'a.example:8080');
   const forwarded = String(seen.headers.forwarded);
-  assert.match(forwarded, /^for=192\.0\.2\.1, /);
+  assert.doesNotMatch(forwarded, /192/);
   assert.match(forwarded, /\bfor="?127\.0\.0\.1"?(?:;|$)/);
   assert.match(forwarded, /\bproto=http\b/);
   assert.match(forwarded, /\bhost="a\.example:8080"/);

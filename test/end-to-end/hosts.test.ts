@@ -184,6 +184,32 @@ describe('client certificates', { skip }, () => {
     assert.equal(seen('/alice-early')['early-data'], '1');
   });
 
+  test('are told although the client names their fields in Connection (RFC 9440 §4)', async () => {
+    const cert = { cert: alice.certificatePem, key: alice.keyPem };
+    using known = await RawConnection.openTls(sluice.httpsPort, {
+      servername: 'secret.test',
+      ...cert,
+    });
+    const fields = 'Connection: keep-alive, Client-Cert, X-Who, X-Mine\r\nX-Mine: 1\r\n';
+    await known.request(`GET /named HTTP/1.1\r\nHost: secret.test\r\n${fields}\r\n`);
+    assert.equal(seen('/named')['x-who'], 'CN=alice,O=Example');
+    assert.ok(seen('/named')['client-cert']);
+    assert.equal(seen('/named')['x-mine'], undefined);
+  });
+
+  test('are told in the head alone: a client’s trailers do not have their names', async () => {
+    using client = await RawConnection.open(sluice.httpPort);
+    const trailers = ['Client-Cert', 'X-Who', 'X_Who', 'client_cert', 'X-Fine', 'X_Fine'];
+    const lines = trailers.map((name) => `${name}: CN=root\r\n`).join('');
+    const start = 'POST /trailers HTTP/1.1\r\nHost: open.test\r\nTransfer-Encoding: chunked\r\n';
+    await client.request(`${start}\r\n1\r\na\r\n0\r\n${lines}\r\n`);
+    const got = await until(() => {
+      const request = origin.asked('/trailers').at(-1);
+      return request?.complete ? request.trailers : undefined;
+    }, 'the trailers');
+    assert.deepEqual(Object.keys(got), ['x-fine', 'x_fine']);
+  });
+
   test('are told by the names that a host has for it, or are not there', async () => {
     const chain = alice.certificatePem + authority.certificatePem;
     const told = { servername: 'told.test', cert: chain, key: alice.keyPem };

@@ -5,6 +5,7 @@ import test, { after } from 'node:test';
 import { Http2Client } from '../support/http2-client.ts';
 import { startOrigin } from '../support/origins.ts';
 import { startSluice } from '../support/sluice.ts';
+import { startSluiceWith } from '../support/sluice-file.ts';
 import { until } from '../support/waiting.ts';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -166,4 +167,43 @@ test('a megabyte passes both ways, however fast each side reads', async () => {
   await until(() => socket.hasEnded, 'all of it');
   assert.equal(socket.content.length, sent.length);
   assert.ok(socket.content === sent.toString('latin1'));
+});
+
+test('it is judged as the GET that it becomes: by access rules, routes and limits', async () => {
+  const routes = [
+    { match: { methods: ['CONNECT'] }, respond: { status: 418 } },
+    {
+      match: { 'path-prefix': '/get', methods: ['GET'] },
+      'rate-limit': { 'requests-per-second': 0.001, burst: 0 },
+      origin: 'app',
+    },
+    {
+      match: { 'path-prefix': '/post', methods: ['POST'] },
+      origin: 'app',
+    },
+    { access: [{ deny: 'all', methods: ['GET', 'POST'], paths: ['/admin'] }], origin: 'app' },
+  ];
+  await using judging = await startSluiceWith({
+    origins: { app: { servers: [origin.url] } },
+    routes,
+    'access-log': '-',
+    'log-format': 'json',
+  });
+  using other = await Http2Client.open(judging.httpsUrl);
+  const status = async (path: string) => {
+    const stream = other.begin(
+      { ':method': 'CONNECT', ':protocol': 'websocket', ':scheme': 'https', ':path': path },
+      false,
+    );
+    const head = await stream.head();
+    stream.stream.close();
+    return head[':status'];
+  };
+  const before = asked.length;
+  assert.equal(await status('/admin'), 403);
+  assert.equal(asked.length, before, 'the origin has not been asked');
+  assert.equal(await status('/post/x'), 200, 'not that of POST, nor that of CONNECT');
+  assert.equal(await status('/get/x'), 200);
+  assert.equal(await status('/get/x'), 429);
+  await until(() => judging.output.includes('"method":"CONNECT"'), 'it is logged as it was sent');
 });

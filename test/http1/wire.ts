@@ -74,6 +74,7 @@ export function facts(early = false): RequestFacts {
     beganEarly: early,
     whenHandshakeEnds: (callback) => callback(true),
     remoteAddress: '192.0.2.1',
+    peerAddress: '192.0.2.1',
     remotePort: 1,
     localAddress: '127.0.0.1',
     localPort: 80,

@@ -172,6 +172,7 @@ export function facts(early: boolean): RequestFacts {
     beganEarly: early,
     whenHandshakeEnds: (callback) => callback(true),
     remoteAddress: '127.0.0.1',
+    peerAddress: '127.0.0.1',
     remotePort: 1,
     localAddress: '127.0.0.1',
     localPort: 2,

@@ -41,6 +41,7 @@ const forms: Readonly<Record<KindName, object>> = {
   'endpoint-or-off': { type: ['string', 'integer', 'boolean'] },
   'error-log-format': { enum: ['text', 'json'] },
   feature: { type: 'string', pattern: '=(on|off)$' },
+  'client-field': { enum: ['x-forwarded-for', 'forwarded'] },
   'log-format': { enum: ['combined', 'json'] },
   'log-level': { type: 'string', pattern: '^([a-z]+=)?(error|warning|notice|info|debug)$' },
   'log-scope': { enum: ['failed', 'all'] },

@@ -45,9 +45,10 @@ export class CompiledEdits {
     this.#added = lines(edits.add);
   }
 
-  /** What is set, whatever the message had. */
+  /** What the message has of these is ours to say. */
   get names(): readonly string[] {
-    return this.#set.map(([name]) => name);
+    const lines = [...this.#set, ...this.#added];
+    return [...this.#removed, ...lines.map(([name]) => name)];
   }
 
   apply(fields: FieldSection, source: VariableSource): void {

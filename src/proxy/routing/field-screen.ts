@@ -4,7 +4,9 @@
  * `X_Forwarded_For` would then speak in sluice's name.
  */
 import { SluiceError } from '../../base/errors.ts';
-import type { FieldSection } from '../../http/field-section.ts';
+import { fieldNameInfo } from '../../http/field-names.ts';
+import { FieldSection } from '../../http/field-section.ts';
+import { type ClaimedNames, withHyphens } from '../claimed-names.ts';
 
 /**
  * - `pass`, the default: they go on, but for those that read like a field that sluice answers for.
@@ -39,7 +41,7 @@ const REFUSED = new SluiceError('underscore-in-field', 'a field name has an unde
 
 /**
  * Removes what may not go on; returns the error when the request is to be refused. `edited` are the
- * fields that the route sets.
+ * fields that the route edits.
  */
 export function screenFields(
   fields: FieldSection,
@@ -58,4 +60,44 @@ export function screenFields(
     }
   }
   return null;
+}
+
+export interface TrailerScreen {
+  readonly policy: UnderscorePolicy;
+  readonly edited: readonly string[];
+  /** Fields by which only sluice says who asks. */
+  readonly claims: ClaimedNames;
+}
+
+/**
+ * A trailer section as it goes on: without what the head may not have either. It comes when the head
+ * has gone, so that nothing is refused any more. Null for none.
+ */
+export function screenTrailers(
+  trailers: FieldSection | null,
+  { policy, edited, claims }: TrailerScreen,
+): FieldSection | null {
+  return withoutNames(trailers, (name) => {
+    if (claims.includes(name)) return true;
+    const reading = withHyphens(name);
+    if (edited.includes(reading)) return true;
+    if (reading === name) return false;
+    return policy !== 'pass' || isForbidden(reading);
+  });
+}
+
+/** Under its plain name the protocol cores drop it. */
+function isForbidden(reading: string): boolean {
+  return ANSWERED_FOR.has(reading) || (fieldNameInfo(reading)?.forbiddenInTrailers ?? false);
+}
+
+/** A copy without some lines, since whoever has read the section may keep it. */
+export function withoutNames(
+  section: FieldSection | null,
+  isDropped: (name: string) => boolean,
+): FieldSection | null {
+  if (section === null || !section.names.some(isDropped)) return section;
+  const kept = new FieldSection();
+  for (const [name, value] of section) if (!isDropped(name)) kept.append(name, value);
+  return kept;
 }

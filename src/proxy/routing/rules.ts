@@ -3,12 +3,13 @@ import { SluiceError } from '../../base/errors.ts';
 import type { RequestFacts } from '../../http/exchange.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead } from '../../http/message.ts';
+import type { ClaimedNames } from '../claimed-names.ts';
 import type { LocalResponse } from '../local-response.ts';
 import { AccessList } from './access.ts';
 import { Compression } from './compression.ts';
 import { ErrorPageSet } from './error-pages.ts';
 import { type CompiledEdits, compileEdits } from './field-edits.ts';
-import { screenFields } from './field-screen.ts';
+import { screenFields, screenTrailers, withoutNames } from './field-screen.ts';
 import { LocationMap } from './location-map.ts';
 import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
 import type { RateLimiter } from './rate-limit.ts';
@@ -39,7 +40,11 @@ export interface RouteRules {
   readonly requestEdits: CompiledEdits | null;
   /** Removes request fields that may not go on; returns the error when the request may not. */
   readonly screen: (fields: FieldSection) => SluiceError | null;
+  /** The request's trailers as the origin gets them. */
+  readonly screenTrailers: (trailers: FieldSection | null) => FieldSection | null;
   readonly responseEdits: ResponseEdits | null;
+  /** The response's trailers as clients get them. */
+  readonly editTrailers: (trailers: FieldSection | null) => FieldSection | null;
   readonly errorPages: ErrorPageSet | null;
   readonly compression: Compression | null;
 }
@@ -54,7 +59,10 @@ export const NO_RULES: RouteRules = {
   rewrite: null,
   requestEdits: null,
   screen: (fields) => screenFields(fields, 'pass', []),
+  // No origin is asked.
+  screenTrailers: () => null,
   responseEdits: null,
+  editTrailers: (trailers) => trailers,
   errorPages: null,
   compression: null,
 };
@@ -65,6 +73,7 @@ export function compileRules(
   keySuffix: string,
   limiter: RateLimiter | null,
   originAuthority: string,
+  claims: ClaimedNames,
 ): RouteRules {
   const { access, action, match } = options;
   const rewrite = options.rewrite === null ? null : new Rewrite(options.rewrite);
@@ -75,7 +84,10 @@ export function compileRules(
     hasPattern: rewrite?.hasPattern ?? false,
   };
   const requestEdits = compileEdits(options.requestFields, 'request');
+  const responseEdits = compileEdits(options.responseFields, 'response');
   const edited = requestEdits?.names ?? [];
+  const editedInResponses = responseEdits?.names ?? [];
+  const policy = options.underscoresInFields;
   const isOpen = parts.access === null && limiter === null && parts.answer === null;
   return {
     name: options.name,
@@ -85,19 +97,21 @@ export function compileRules(
     keySuffix,
     rewrite,
     requestEdits,
-    screen: (fields) => screenFields(fields, options.underscoresInFields, edited),
-    responseEdits: compileResponseEdits(options, originAuthority),
+    screen: (fields) => screenFields(fields, policy, edited),
+    screenTrailers: (trailers) => screenTrailers(trailers, { policy, edited, claims }),
+    responseEdits: withLocations(responseEdits, options, originAuthority),
+    editTrailers: (trailers) => withoutNames(trailers, (name) => editedInResponses.includes(name)),
     errorPages: options.errorPages === null ? null : new ErrorPageSet(options.errorPages),
     compression: options.compression === null ? null : new Compression(options.compression),
   };
 }
 
 /** What the operator writes has the last word. */
-function compileResponseEdits(
-  { rewrite, responseFields }: RouteOptions,
+function withLocations(
+  edits: CompiledEdits | null,
+  { rewrite }: RouteOptions,
   originAuthority: string,
 ): ResponseEdits | null {
-  const edits = compileEdits(responseFields, 'response');
   // What a pattern has replaced cannot be put back.
   const isMapped = rewrite?.mapLocation === true && rewrite.replace === null;
   const { stripPrefix = '', addPrefix = '', host = '' } = rewrite ?? {};

@@ -96,6 +96,7 @@ const FACTS: RequestFacts = {
   beganEarly: false,
   whenHandshakeEnds: (callback) => callback(true),
   remoteAddress: '192.0.2.1',
+  peerAddress: '192.0.2.1',
   remotePort: 1,
   localAddress: '127.0.0.1',
   localPort: 80,
