@@ -21,6 +21,7 @@ int munmap(void *addr, size_t length);
 int memfd_create(const char *name, unsigned int flags);
 int ftruncate(int fd, off_t length);
 int close(int fd);
+int flock(int fd, int op);
 int fcntl(int fd, int op, ...);
 int socket(int domain, int type, int protocol);
 int bind(int sockfd, const struct sockaddr *addr, socklen_t addrlen);

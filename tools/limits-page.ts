@@ -216,6 +216,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ],
       ['cache/disk/record-reader.ts', 'TOGETHER_BYTES_MAX', 'READ_LATELY_MAX'],
       ['cache/disk/disk-store.ts', 'COHERENCE_MS'],
+      ['cache/disk/limits.ts', 'DESCRIPTORS_MAX', 'READ_MS_MAX', 'REOPEN_MS'],
       ['cache/disk/segment-writer.ts', 'PAUSE_AFTER_ERROR_MS'],
       ['cache/disk/purge-log.ts', 'PURGES_KEPT_MAX'],
       ['cache/disk/listing.ts', 'HEADS_MAX'],

@@ -248,7 +248,7 @@ async function benchDisk(objects: number): Promise<void> {
   const options = { directory, capacityBytes: 8192 * MIB, memoryBytes: 16 * MIB };
   const keyOf = (i: number) => `https://www.example/object/${i}`;
   const content = Buffer.alloc(1024, 'x');
-  let store = new DiskStore(options);
+  let store = DiskStore.open(options);
   const random = randomFrom(7);
   try {
     let start = performance.now();
@@ -261,7 +261,7 @@ async function benchDisk(objects: number): Promise<void> {
     report(`disk: fill ${objects} objects of 1 KiB`, `${(objects / seconds).toFixed(0)} /s`);
     await store.close();
     start = performance.now();
-    store = new DiskStore(options);
+    store = DiskStore.open(options);
     const [first] = await lookup(store, keyOf(objects - 1));
     report(
       `disk: open with ${store.entryCount} objects and answer the first`,

@@ -210,17 +210,21 @@ async function purge(words: CacheWords): Promise<number> {
 async function verify(words: CacheWords): Promise<number> {
   const directory = onlyArgument(words, 'DIR');
   const { verifyDirectory } = await import('../cache/disk/verify.ts');
-  const result = await verifyDirectory(directory).catch((error: Error) => {
+  let result: ReturnType<typeof verifyDirectory>;
+  try {
+    result = verifyDirectory(directory);
+  } catch (error) {
     throw new UsageError(
-      `cache verify ${JSON.stringify(directory)}: ${error.message}`,
+      `cache verify ${JSON.stringify(directory)}: ${(error as Error).message}`,
       'name a directory that --cache-dir has named',
     );
-  });
+  }
   const { responses, contentBytes, segments, bytesUsed, damaged } = result;
   let text = `${responses} stored responses with ${mebibytes(contentBytes)} MiB are whole; `;
   text += `${segments} segments and the index take ${mebibytes(bytesUsed)} MiB\n`;
   for (const { key, segment, what } of damaged) {
-    text += `damaged: segment ${segment}: ${what}${key === '' ? '' : `: ${key}`}\n`;
+    const where = segment === 0 ? '' : `segment ${segment}: `;
+    text += `damaged: ${where}${what}${key === '' ? '' : `: ${key}`}\n`;
   }
   printAnswer(words, result, text);
   return damaged.length === 0 ? EXIT_OK : EXIT_NO;

@@ -1,10 +1,11 @@
 /** From values as written to validated, frozen options. */
 
-import { accessSync, closeSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
+import { makeDirectory } from '../cache/disk/make-directory.ts';
 import type { FleetOptions } from '../fleet/options.ts';
 import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
@@ -409,14 +410,20 @@ function resolveCache(
   return { cacheSizeBytes, cacheMemoryBytes: memoryBytes ?? quarter, cacheDirectory };
 }
 
-/** Now, so that a mistake is found once and not by every worker. */
+/** Of a path that can be no directory, whatever becomes of the file system. */
+const NO_DIRECTORY = new Set(['ENOTDIR', 'EEXIST', 'ENAMETOOLONG', 'ELOOP', 'EINVAL']);
+
+/**
+ * Now, so that a mistake is found once and not by every worker. What may be otherwise later (a disk
+ * that is full or read-only, a directory of another user) is no mistake: the cache is in memory then.
+ */
 function makeCacheDirectory(given: GivenValue, path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    makeDirectory(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    refuse(given, `cannot be used (${code})`, 'name a directory that this user may write');
+    if (!NO_DIRECTORY.has(code ?? '')) return;
+    refuse(given, `cannot be used (${code})`, 'name a directory, or one that can be made');
   }
 }
 

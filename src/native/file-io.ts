@@ -1,9 +1,10 @@
 /**
- * Reading a file only as far as it is in the page cache: `preadv2` with RWF_NOWAIT fails with
- * EAGAIN where it would wait for a device, so the event loop never does. The caller then reads the same
- * through a thread.
+ * Locks of files. And reading a file only as far as it is in the page cache: `preadv2` with RWF_NOWAIT
+ * fails with EAGAIN where it would wait for a device, so the event loop never does. The caller then
+ * reads the same through a thread.
  */
 import { lastErrno } from './errno.ts';
+import { libc } from './libc-table.ts';
 import { bind } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 
@@ -41,4 +42,18 @@ export function readResident(
   const errno = lastErrno();
   if (errno === EOPNOTSUPP) supported = false;
   return -1;
+}
+
+const LOCK_SHARED = 1;
+const LOCK_EXCLUSIVE = 2;
+const LOCK_NO_WAIT = 4;
+
+/**
+ * Takes the lock of an open file, for this description of it alone or together with others, without
+ * waiting: false when others have it. What held it of either kind before is given back. It ends with
+ * the descriptor, so also with the process.
+ */
+export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
+  const operation = kind === 'shared' ? LOCK_SHARED : LOCK_EXCLUSIVE;
+  return libc.checked.flock(fd, operation | LOCK_NO_WAIT) === 0;
 }

@@ -14,6 +14,7 @@ export const libc = bind({
   memfd_create: { arguments: ['pointer', 'u32'], return: 'i32' },
   ftruncate: { arguments: ['i32', 'i64'], return: 'i32' },
   close: { arguments: ['i32'], return: 'i32' },
+  flock: { arguments: ['i32', 'i32'], return: 'i32' },
   fcntl: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
   socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
   bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },

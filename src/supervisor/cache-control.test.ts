@@ -5,7 +5,10 @@ import { type AskCache, CacheControl, keyOfUrl } from './cache-control.ts';
 
 const wish = { selectors: [{ kind: 'all' }], soft: false } as const;
 
-/** Workers that answer a purge with these: a count, null for silence, undefined for not there. */
+/**
+ * Workers that answer a purge with these: a count, negated by one that caches apart, null for silence,
+ * undefined for not there.
+ */
 function controlOf(isShared: boolean, ...counts: readonly (number | null | undefined)[]) {
   const asked: string[] = [];
   const reports: string[] = [];
@@ -13,7 +16,10 @@ function controlOf(isShared: boolean, ...counts: readonly (number | null | undef
     return async (question: CacheQuestion): Promise<CacheAnswer | null | undefined> => {
       asked.push(`${index} ${question.kind}`);
       if (count === null || count === undefined) return count;
-      return question.kind === 'purge' ? { kind: 'purged', count } : { kind: 'followed' };
+      const isApart = count < 0;
+      return question.kind === 'purge'
+        ? { kind: 'purged', count: Math.abs(count), isApart }
+        : { kind: 'followed' };
     };
   });
   const report = (line: string) => reports.push(line);
@@ -32,6 +38,12 @@ test('with a shared directory one worker purges and the others follow', async ()
   const { control, asked } = controlOf(true, undefined, 4, 9);
   assert.equal(await control.purge(wish, 'me'), 4);
   assert.deepEqual(asked, ['0 purge', '1 purge', '0 follow', '2 follow']);
+});
+
+test('a worker that has lost the shared directory purges for itself, and another on disk', async () => {
+  const { control, asked } = controlOf(true, -2, undefined, 4, 9);
+  assert.equal(await control.purge(wish, 'me'), 6);
+  assert.deepEqual(asked, ['0 purge', '1 purge', '2 purge', '1 follow', '3 follow']);
 });
 
 test('a purge that does not reach a worker has failed, and the log says so', async () => {

@@ -63,17 +63,25 @@ export class CacheControl {
       const answers = await Promise.all(workers.map((ask) => ask(question)));
       return answers.reduce(addCount, 0);
     }
+    let count: number | null = null;
+    const apart = new Set<AskCache>();
     for (const [index, ask] of workers.entries()) {
       const answer = await ask(question);
       if (answer === undefined) continue;
-      if (answer === null) return null;
-      const others = workers.filter((_, i) => i !== index);
-      const follow = { kind: 'follow', selectors: wish.selectors } as const;
+      count = addCount(count ?? 0, answer);
+      if (count === null) return null;
+      // What a worker caches apart is its own: another has to purge what is on disk.
+      if (answer?.kind === 'purged' && answer.isApart) {
+        apart.add(ask);
+        continue;
+      }
+      const others = workers.filter((other, i) => i !== index && !apart.has(other));
+      const follow = { ...question, kind: 'follow' } as const;
       const followed = await Promise.all(others.map((other) => other(follow)));
-      return followed.includes(null) ? null : addCount(0, answer);
+      return followed.includes(null) ? null : count;
     }
-    // Nobody serves, but what is on disk would come back with the next worker.
-    return null;
+    // When nobody serves, what is on disk would come back with the next worker.
+    return count;
   }
 
   /** `after` is the `next` of the page before. Null when no worker answers. */

@@ -30,12 +30,7 @@ export function handOverFiles(options: SluiceOptions): void {
   if (account === null || process.getuid?.() !== ROOT) return;
   const own = (path: string) => chownSync(path, account.uid, account.gid);
   const { cacheDirectory, errorLog, logs, tls, recorder, pidFile } = options;
-  if (cacheDirectory !== '') {
-    own(cacheDirectory);
-    for (const name of readdirSync(cacheDirectory, { recursive: true })) {
-      own(join(cacheDirectory, String(name)));
-    }
-  }
+  if (cacheDirectory !== '') ownCache(cacheDirectory, own);
   // One process writes all itself; the supervisor of several stays what it is.
   const isAlone = options.workers === 1;
   if (isAlone && recorder.directory !== '') {
@@ -47,6 +42,18 @@ export function handOverFiles(options: SluiceOptions): void {
     if (!file.startsWith('/')) continue;
     closeSync(openLogFile(file));
     own(file);
+  }
+}
+
+/** What cannot be made theirs is found out by who opens the cache, which then is in memory. */
+function ownCache(directory: string, own: (path: string) => void): void {
+  try {
+    own(directory);
+    for (const name of readdirSync(directory, { recursive: true })) {
+      own(join(directory, String(name)));
+    }
+  } catch {
+    // A disk that is read-only, or what another process has put aside and removes now.
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
+import { DISK_WORDS } from '../cache/disk-words.ts';
 import { GENERATIONS_BYTES } from '../cache/generations.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { bootClock } from '../native/boot-clock.ts';
@@ -32,6 +33,7 @@ import { reloadRoutes } from './admin-reload.ts';
 import { CacheControl } from './cache-control.ts';
 import { healthOf } from './canary.ts';
 import type { CertificateKeeper } from './certificate-keeper.ts';
+import { DirectoryDeaths } from './directory-deaths.ts';
 import type { ErrorLog } from './error-log.ts';
 import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
@@ -106,6 +108,8 @@ export class Supervisor {
   readonly #ratesOffset: number;
   readonly #boardOffset: number;
   readonly #removalsOffset: number;
+  readonly #diskOffset: number;
+  readonly #directoryDeaths: DirectoryDeaths;
   readonly #metrics: Metrics;
   readonly #startedAtMs = Date.now();
   readonly #cache: CacheControl;
@@ -140,7 +144,9 @@ export class Supervisor {
     // Whole pages: what a worker has not touched takes no memory.
     this.#boardOffset = this.#ratesOffset + rateRegionBytes();
     this.#removalsOffset = this.#boardOffset + boardWords * 4;
-    this.#flightsOffset = Math.ceil((this.#removalsOffset + GENERATIONS_BYTES) / 4096) * 4096;
+    this.#diskOffset = Math.ceil((this.#removalsOffset + GENERATIONS_BYTES) / 64) * 64;
+    const diskEnd = this.#diskOffset + input.options.workers * DISK_WORDS * 4;
+    this.#flightsOffset = Math.ceil(diskEnd / 4096) * 4096;
     const flightsBytes = input.options.workers * flightRegionBytes;
     this.#memory = SharedMemory.create('sluice-shared', this.#flightsOffset + flightsBytes);
     randomFillSync(this.#memory.bytes, this.#ratesOffset, RATE_SECRET_BYTES);
@@ -163,6 +169,7 @@ export class Supervisor {
       report: input.log.report,
       parts: this.#parts,
     });
+    this.#directoryDeaths = new DirectoryDeaths(Date.now, this.#reportOf('cache'));
     this.#reload = new Reload({
       load: (warn) => input.loadOptions(this.#options, warn),
       current: () => this.#options,
@@ -510,6 +517,7 @@ export class Supervisor {
         ratesOffset: this.#ratesOffset,
         boardOffset: this.#boardOffset,
         removalsOffset: this.#removalsOffset,
+        diskOffset: this.#diskOffset + workerIndex * DISK_WORDS * 4,
         tickets: ring,
         logLevels: this.#input.log.levels,
       }),
@@ -569,6 +577,7 @@ export class Supervisor {
       // Whatever goes wrong with its capsule, it is replaced.
       onEnd: (end) => {
         const death = { ...end, index: setup.workerIndex };
+        this.#directoryDeaths.died(death, this.#memory.int32(setup.diskOffset, DISK_WORDS));
         this.#parts.run('faults', () => this.#faults.died(death), undefined);
       },
       link: this.#linkOf(setup.workerIndex),

@@ -569,6 +569,11 @@ export const metricTable = {
     [],
     'max',
   ),
+  cacheDiskKept: metric(
+    'gauge',
+    'sluice_cache_disk_kept_bytes',
+    'Octets on disk of segments that were removed, and that are kept for responses under way.',
+  ),
   cacheEvictions: metric(
     'counter',
     'sluice_cache_evictions_total',

@@ -288,6 +288,11 @@ export class Metrics {
     this.#slots[at.cacheDiskEntries.firstSlot] = entries;
   }
 
+  /** Segments that were removed, and that this worker keeps for those who read them. */
+  cacheDiskKeeps(bytes: number): void {
+    this.#slots[at.cacheDiskKept.firstSlot] = bytes;
+  }
+
   cacheEvicted(tier: 'memory' | 'disk', count: number): void {
     this.#add(at.cacheEvictions.firstSlot + (tier === 'memory' ? 0 : 1), count);
   }

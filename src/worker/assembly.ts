@@ -1,6 +1,7 @@
 /** Puts one worker together from its setup: metrics, access log, sampler, and the worker itself. */
 
 import { systemClock } from '../base/clock.ts';
+import { DISK_WORDS } from '../cache/disk-words.ts';
 import { GENERATIONS_BYTES } from '../cache/generations.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { liveNativeCounts } from '../native/counters.ts';
@@ -88,6 +89,7 @@ export async function assembleWorker(
     rates,
     board: memory.int32(setup.boardOffset, boardWords),
     removals: memory.int32(setup.removalsOffset, GENERATIONS_BYTES / 4),
+    diskWords: memory.int32(setup.diskOffset, DISK_WORDS),
     metrics,
     accessLog: logs.access,
     log,

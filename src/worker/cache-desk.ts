@@ -54,14 +54,14 @@ export async function answerCacheQuestion(
         collapse.releaseSelected(selector);
         count = purged === -1 || count === -1 ? -1 : count + purged;
       }
-      return { kind: 'purged', count };
+      return { kind: 'purged', count, isApart: cache.isApart };
     }
-    case 'follow':
-      cache.follow();
-      for (const selector of selectorsByRules(question.selectors, routes)) {
-        collapse.releaseSelected(selector);
-      }
+    case 'follow': {
+      const selectors = selectorsByRules(question.selectors, routes);
+      cache.follow(selectors, question.soft, question.nowMs);
+      for (const selector of selectors) collapse.releaseSelected(selector);
       return { kind: 'followed' };
+    }
     case 'lookup':
       return { kind: 'found', lookup: await lookUp(input, question.key) };
     case 'list':

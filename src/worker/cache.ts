@@ -1,50 +1,56 @@
 /** A worker's cache as the options want it: in memory, or in memory over disk. */
-import { UsageError } from '../base/errors.ts';
-import type { Store } from '../cache/contract.ts';
+import type { PurgeSelector, Store } from '../cache/contract.ts';
 import { segmentBytesFor } from '../cache/disk/limits.ts';
+import { MARK, VERDICT, WITHOUT } from '../cache/disk-words.ts';
 import { Generations } from '../cache/generations.ts';
 import { RamStore } from '../cache/ram-store.ts';
-import type { SluiceOptions } from '../config/options.ts';
-import type { Report } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CacheFaults } from './cache-faults.ts';
+import type { WorkerInput } from './contract.ts';
 
 export interface WorkerCache {
   readonly store: Store;
-  /** Takes in at once what other workers have purged, where they share a directory. */
-  follow(): void;
+  /** A directory is shared with other workers, but this one caches in memory alone. */
+  readonly isApart: boolean;
+  /** Takes in at once what another worker has purged, where they share a directory. */
+  follow(selectors: readonly PurgeSelector[], soft: boolean, nowMs: number): void;
   /** Tells the metrics what is held and what was evicted. Called once per sweep. */
   count(): void;
   /** Resolves when everything that can be written is written. */
   close(): Promise<void>;
 }
 
-/**
- * Throws UsageError when the directory cannot be used. `removals` are in memory that all workers
- * share: those that cache apart learn from them what others have removed.
- */
-export async function openCache(
-  options: SluiceOptions,
-  metrics: Metrics,
-  removals: Int32Array,
-  report: Report,
-): Promise<WorkerCache> {
-  const memoryBytes = Math.floor(options.cacheMemoryBytes / options.workers);
-  if (options.cacheDirectory === '' || options.cacheSizeBytes === 0) {
-    return memoryCache(memoryBytes, metrics, new Generations(removals));
-  }
-  return diskCache(options, memoryBytes, metrics, report);
+export type CacheInput = Pick<
+  WorkerInput,
+  'options' | 'metrics' | 'removals' | 'diskWords' | 'log' | 'purgeEverywhere'
+>;
+
+/** Never fails for what is wrong with a directory: the cache is in memory then. */
+export async function openCache(input: CacheInput): Promise<WorkerCache> {
+  const { options } = input;
+  const isOnDisk = options.cacheDirectory !== '' && options.cacheSizeBytes > 0;
+  const cache = isOnDisk ? await diskCache(input) : memoryCache(input);
+  // What is there is told from the first second on.
+  cache.count();
+  return cache;
 }
 
-function memoryCache(
-  capacityBytes: number,
-  metrics: Metrics,
-  generations: Generations,
-): WorkerCache {
-  const store = new RamStore({ capacityBytes, generations });
-  const countMemory = memoryCounter(store, metrics);
+function memoryBytesOf({ cacheMemoryBytes, workers }: WorkerInput['options']): number {
+  return Math.floor(cacheMemoryBytes / workers);
+}
+
+function memoryCache({ options, metrics, removals }: CacheInput): WorkerCache {
+  // Workers that cache apart learn from shared memory what others have removed.
+  const generations = new Generations(removals);
+  const store = new RamStore({ capacityBytes: memoryBytesOf(options), generations });
+  const countMemory = memoryCounter(
+    () => store,
+    () => store.evictionCount,
+    metrics,
+  );
   return {
     store,
+    isApart: false,
     follow() {},
     count: countMemory,
     async close() {
@@ -53,61 +59,57 @@ function memoryCache(
   };
 }
 
-async function diskCache(
-  options: SluiceOptions,
-  memoryBytes: number,
-  metrics: Metrics,
-  report: Report,
-): Promise<WorkerCache> {
+async function diskCache(input: CacheInput): Promise<WorkerCache> {
   // The index is a native library: whoever caches in memory need not load it.
-  const { DiskStore } = await import('../cache/disk/disk-store.ts');
+  const { LastingStore } = await import('../cache/disk/lasting-store.ts');
+  const { options, metrics, removals, diskWords, log, purgeEverywhere } = input;
   const { cacheDirectory, cacheSizeBytes, workers } = options;
+  const report = log.for('cache');
   const faults = new CacheFaults(Date.now, metrics, report);
-  const open = () =>
-    new DiskStore({
-      directory: cacheDirectory,
-      capacityBytes: cacheSizeBytes,
-      memoryBytes,
-      segmentBytes: segmentBytesFor(cacheSizeBytes, workers),
-      isShared: workers > 1,
-      onFault: (fault) => faults.note(fault),
-    });
-  const store = openOrExplain(open, cacheDirectory);
-  const countMemory = memoryCounter(store.memory, metrics);
+  const verdict = Atomics.exchange(diskWords, VERDICT, 0);
+  const usesDirectory = verdict !== WITHOUT;
+  if (!usesDirectory) Atomics.store(diskWords, VERDICT, WITHOUT);
+  const store = new LastingStore({
+    directory: cacheDirectory,
+    capacityBytes: cacheSizeBytes,
+    memoryBytes: memoryBytesOf(options),
+    segmentBytes: segmentBytesFor(cacheSizeBytes, workers),
+    isShared: workers > 1,
+    generations: new Generations(removals),
+    mark: diskWords.subarray(MARK, MARK + 1),
+    usesDirectory,
+    suspectMs: usesDirectory ? verdict * 1000 : 0,
+    onFault: (fault) => faults.note(fault),
+    onNotice: (message) => report(`cache: ${message}`, { level: 'warning', event: 'cache-begun' }),
+    onInvalidatedApart: (key) =>
+      purgeEverywhere({ selectors: [{ kind: 'key', key }], soft: false }, () => {}),
+  });
+  const evicted = () => store.evictedFromMemory;
+  const countMemory = memoryCounter(() => store.memory, evicted, metrics);
   let evictedBefore = 0;
   return {
     store,
-    follow: () => store.followOthers(),
+    get isApart() {
+      return store.isApart;
+    },
+    follow: (selectors, soft, nowMs) => store.follow(selectors, soft, nowMs),
     count() {
       countMemory();
-      metrics.cacheDiskHolds(store.bytesUsed, store.entryCount);
-      const { evictedResponses } = store.space;
-      metrics.cacheEvicted('disk', evictedResponses - evictedBefore);
-      evictedBefore = evictedResponses;
+      metrics.cacheDiskHolds(store.diskBytes, store.diskEntries);
+      metrics.cacheDiskKeeps(store.removedBytes);
+      metrics.cacheEvicted('disk', store.evictedResponses - evictedBefore);
+      evictedBefore = store.evictedResponses;
       faults.tellRest();
     },
     close: () => store.close(),
   };
 }
 
-function openOrExplain<T>(open: () => T, directory: string): T {
-  try {
-    return open();
-  } catch (error) {
-    throw new UsageError(
-      `--cache-dir ${JSON.stringify(directory)}: ${(error as Error).message}`,
-      (error as NodeJS.ErrnoException).code === 'ENOSPC'
-        ? 'make room on its device, or choose another directory'
-        : 'see that this user may write there, or remove the directory to begin anew',
-    );
-  }
-}
-
-function memoryCounter(memory: RamStore, metrics: Metrics): () => void {
+function memoryCounter(memory: () => RamStore, evicted: () => number, metrics: Metrics) {
   let evictedBefore = 0;
   return () => {
-    metrics.cacheHolds(memory.bytesUsed, memory.entryCount);
-    metrics.cacheEvicted('memory', memory.evictionCount - evictedBefore);
-    evictedBefore = memory.evictionCount;
+    metrics.cacheHolds(memory().bytesUsed, memory().entryCount);
+    metrics.cacheEvicted('memory', evicted() - evictedBefore);
+    evictedBefore = evicted();
   };
 }

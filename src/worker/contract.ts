@@ -46,6 +46,8 @@ export interface WorkerSetup {
   readonly boardOffset: number;
   /** Where what has been removed from caches begins (cache/generations.ts). */
   readonly removalsOffset: number;
+  /** Where the worker's words about its cache directory are (cache/disk-words.ts). */
+  readonly diskOffset: number;
   /** The same for all workers, so that each resumes what another began. */
   readonly tickets: TicketRing;
   /** What of its subsystems is reported. */
@@ -71,13 +73,18 @@ export interface PurgeWish {
 export type CacheQuestion =
   | ({ readonly kind: 'purge'; readonly nowMs: number } & PurgeWish)
   /** Take in what another worker has purged in the directory that all share. */
-  | { readonly kind: 'follow'; readonly selectors: readonly PurgeSelector[] }
+  | ({ readonly kind: 'follow'; readonly nowMs: number } & PurgeWish)
   | { readonly kind: 'lookup'; readonly key: string }
   | ({ readonly kind: 'list' } & ListQuery);
 
 export type CacheAnswer =
   /** Stored responses that went, or -1 when that is found out bit by bit. */
-  | { readonly kind: 'purged'; readonly count: number }
+  | {
+      readonly kind: 'purged';
+      readonly count: number;
+      /** The worker caches for itself, though it should share a directory: others must purge, too. */
+      readonly isApart: boolean;
+    }
   | { readonly kind: 'followed' }
   | { readonly kind: 'found'; readonly lookup: CacheLookup }
   | {
@@ -215,6 +222,8 @@ export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex'
   readonly board: Int32Array;
   /** What has been removed from the caches of all (cache/generations.ts). */
   readonly removals: Int32Array;
+  /** About the cache directory (cache/disk-words.ts). */
+  readonly diskWords: Int32Array;
   readonly purgeEverywhere: PurgeEverywhere;
 }
 

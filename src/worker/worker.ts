@@ -37,8 +37,7 @@ const DRAIN_POLL_MS = 20;
 
 /** Resolves when the cache is open: the sockets were bound and listening before the worker began. */
 export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
-  const report = input.log.for('cache');
-  const cache = await openCache(input.options, input.metrics, input.removals, report);
+  const cache = await openCache(input);
   return new Worker(input, cache);
 }
 

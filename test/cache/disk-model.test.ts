@@ -23,7 +23,7 @@ let nowMs = NOW;
 
 function openAt(directory: string): DiskStore {
   const now = () => nowMs;
-  return new DiskStore({ directory, capacityBytes: 32 * MIB, memoryBytes: 2 * MIB, now });
+  return DiskStore.open({ directory, capacityBytes: 32 * MIB, memoryBytes: 2 * MIB, now });
 }
 
 function lookup(store: DiskStore, key: string): Promise<readonly StoreHit[]> {

@@ -27,7 +27,7 @@ function directoryFor(t: TestContext): string {
 
 function openAt(directory: string, options: Partial<DiskStoreOptions> = {}): Opened {
   const faults: StoreFault[] = [];
-  const store = new DiskStore({
+  const store = DiskStore.open({
     directory,
     capacityBytes: 64 * MIB,
     memoryBytes: 8 * MIB,

@@ -6,7 +6,7 @@ const [directory, writer] = process.argv.slice(2);
 const MIB = 1_048_576;
 const LENGTHS = [10, 4000, 70_000, 1_300_000];
 
-const store = new DiskStore({
+const store = DiskStore.open({
   directory: directory!,
   capacityBytes: 32 * MIB,
   memoryBytes: 4 * MIB,

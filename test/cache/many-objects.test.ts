@@ -13,7 +13,7 @@ const MIB = 1_048_576;
 const OBJECTS = 20_000;
 
 function openAt(directory: string): DiskStore {
-  return new DiskStore({ directory, capacityBytes: 256 * MIB, memoryBytes: 4 * MIB });
+  return DiskStore.open({ directory, capacityBytes: 256 * MIB, memoryBytes: 4 * MIB });
 }
 
 function keyOf(i: number): string {

@@ -57,7 +57,7 @@ async function runAgainstModel(operations: readonly Operation[]): Promise<void> 
   const now = () => nowMs;
   const sizes = { capacityBytes: 64 * MIB, memoryBytes: 8 * MIB };
   const options = { directory, ...sizes, isShared: true, now };
-  const stores = [new DiskStore(options), new DiskStore(options)] as const;
+  const stores = [DiskStore.open(options), DiskStore.open(options)] as const;
   const model = new Model();
   try {
     for (const each of operations) {

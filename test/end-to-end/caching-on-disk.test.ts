@@ -225,12 +225,36 @@ function segmentsIn(directory: string): string[] {
     .filter((path) => path.endsWith('.segment') && statSync(path).size > 0);
 }
 
-test('a damaged index is refused in one line that says what to do', async () => {
+test('what is no cache, or of another version, is begun anew with one line', async () => {
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'index'));
   writeFileSync(join(directory, 'index', 'data.mdb'), Buffer.alloc(65_536, 'not an index'));
-  await assert.rejects(
-    start(directory),
-    /sluice: --cache-dir ".*": its index is damaged.*; see that .* or remove/,
+  await using sluice = await start(directory);
+  const lines = sluice.output.match(
+    /^.*is of another version of sluice; the cache is begun anew$/gm,
   );
+  assert.equal(lines?.length, 1);
+  assert.equal(await getRight(sluice, '/page/40000'), false);
+  assert.equal(await getRight(sluice, '/page/40000'), true);
+});
+
+test('a path that can be no directory is refused in one line', async () => {
+  const file = join(temporaryDirectory(), 'file');
+  writeFileSync(file, '');
+  await assert.rejects(
+    start(join(file, 'below')),
+    /--cache-dir .* cannot be used \(ENOTDIR\); name/,
+  );
+});
+
+test('what is on disk is counted from the first second after a start', async () => {
+  const directory = temporaryDirectory();
+  {
+    await using sluice = await start(directory, 2);
+    for (const target of targets) await getRight(sluice, target);
+    await sluice.stop();
+  }
+  await using sluice = await start(directory, 2);
+  assert.equal(await sluice.sum('sluice_cache_disk_entries'), targets.length);
+  assert.ok((await sluice.sum('sluice_cache_disk_bytes')) > 9 * MIB);
 });

@@ -3,7 +3,13 @@
  * handed on; the end of a damaged content is an error, never wrong octets.
  */
 import type { ContentReader, ContentReading, ContentReceiver } from '../contract.ts';
-import { CHECKSUM_BYTES, FRAGMENT_BYTES, framedOffset, isFragmentWhole } from './record.ts';
+import {
+  CHECKSUM_BYTES,
+  FRAGMENT_BYTES,
+  fragmentPlace,
+  framedOffset,
+  isFragmentWhole,
+} from './record.ts';
 import type { SegmentFiles } from './segment-files.ts';
 
 /** Fragments read at a time: 256 KiB. */
@@ -16,7 +22,10 @@ export interface ContentPlace {
   readonly segment: number;
   /** Where the framed content begins in the file. */
   readonly offset: number;
+  /** How much there is to read. */
   readonly length: number;
+  /** Of all of the content; -1 while it is being written, when the last fragment is not there yet. */
+  readonly total: number;
   readonly seed: number;
 }
 
@@ -45,7 +54,8 @@ export function readRun(
     const payloads: Uint8Array[] = [];
     for (let at = 0, rest = length; rest > 0; rest -= FRAGMENT_BYTES) {
       const size = Math.min(FRAGMENT_BYTES, rest);
-      if (!isFragmentWhole(bytes, at, size, place.seed, first + payloads.length)) {
+      const fragment = fragmentPlace(place.seed, first + payloads.length, place.total);
+      if (!isFragmentWhole(bytes, at, size, fragment)) {
         callback(null);
         return;
       }
@@ -117,6 +127,7 @@ class DiskReading implements ContentReading {
     this.#end = end;
     this.#receiver = receiver;
     this.#onDamage = onDamage;
+    files.hold(place.segment);
   }
 
   resume(): void {
@@ -126,8 +137,13 @@ class DiskReading implements ContentReading {
   }
 
   cancel(): void {
+    if (!this.#ended) this.#stop();
+  }
+
+  #stop(): void {
     this.#ended = true;
     this.#left = null;
+    this.#files.release(this.#place.segment);
   }
 
   #next(): void {
@@ -192,8 +208,7 @@ class DiskReading implements ContentReading {
   }
 
   #finish(error: Error | null): void {
-    this.#ended = true;
-    this.#left = null;
+    this.#stop();
     this.#receiver.onEnd(error);
   }
 }

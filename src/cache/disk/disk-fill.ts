@@ -15,7 +15,14 @@ import type {
 } from '../contract.ts';
 import { announcedLength, partOfCut, withContent } from '../stored-response.ts';
 import { type ContentPlace, RUN_FRAGMENTS, readRun } from './content-reading.ts';
-import { encodeHead, FRAGMENT_BYTES, framedLength, framedOffset, frameFragment } from './record.ts';
+import {
+  encodeHead,
+  FRAGMENT_BYTES,
+  fragmentPlace,
+  framedLength,
+  framedOffset,
+  frameFragment,
+} from './record.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { SegmentSpace } from './segment-space.ts';
 import type { SegmentWriter } from './segment-writer.ts';
@@ -84,6 +91,8 @@ export class DiskFill implements ContentWriter, StoreHit {
   /** Octets of content that are in the file. */
   #flushed = 0;
   #isWriting = false;
+  /** The segment stays readable for readings of the fill. */
+  #isHolding = false;
   #state: 'filling' | 'ended' | 'stored' | 'failed' = 'filling';
   #error: Error | null = null;
 
@@ -139,10 +148,16 @@ export class DiskFill implements ContentWriter, StoreHit {
     return this.#state === 'ended' || this.#state === 'stored';
   }
 
+  /** All of the content is in the segment of its own. */
+  get #isWritten(): boolean {
+    return this.isComplete && this.#flushed === this.content.length;
+  }
+
   /** Where the content is in its own segment, as far as it has been written. */
   get place(): ContentPlace {
     const { segment, seed } = this;
-    return { segment, offset: this.head.length, length: this.#flushed, seed };
+    const total = this.#isWritten ? this.#flushed : -1;
+    return { segment, offset: this.head.length, length: this.#flushed, total, seed };
   }
 
   prepared(): PreparedHit | null {
@@ -165,6 +180,7 @@ export class DiskFill implements ContentWriter, StoreHit {
   /** For readings only. */
   forgetReading(reading: FillReading): void {
     this.#readings.delete(reading);
+    this.#releaseSegment();
   }
 
   write(bytes: Uint8Array): boolean {
@@ -279,6 +295,8 @@ export class DiskFill implements ContentWriter, StoreHit {
     }
     this.segment = id;
     this.#reserved = reserved;
+    files.hold(id);
+    this.#isHolding = true;
     files.create(id, (error, fd) => {
       if (error !== null) {
         this.#writeFailed(error);
@@ -317,8 +335,9 @@ export class DiskFill implements ContentWriter, StoreHit {
       this.#writeHead();
       return;
     }
-    // Only the last fragment of a content may be short.
-    const length = this.#state === 'ended' ? rest : Math.floor(rest / RUN_BYTES) * RUN_BYTES;
+    // Only the last fragment of a content may be short, and is marked: it waits for the end.
+    const isEnded = this.#state === 'ended';
+    const length = isEnded ? rest : Math.floor(Math.max(0, rest - 1) / RUN_BYTES) * RUN_BYTES;
     if (length === 0) return;
     this.#writeRun(Math.min(length, WRITE_BYTES_MAX));
   }
@@ -327,12 +346,13 @@ export class DiskFill implements ContentWriter, StoreHit {
     const start = this.#flushed;
     const framed = Buffer.allocUnsafe(framedLength(length));
     const payload = Buffer.allocUnsafe(FRAGMENT_BYTES);
+    const total = this.#state === 'ended' ? this.content.length : -1;
     let at = 0;
     for (let offset = start; offset < start + length; offset += FRAGMENT_BYTES) {
       const size = Math.min(FRAGMENT_BYTES, start + length - offset);
       this.#copyContent(payload, offset, size);
-      const index = offset / FRAGMENT_BYTES;
-      at = frameFragment(framed, at, payload.subarray(0, size), this.seed, index);
+      const place = fragmentPlace(this.seed, offset / FRAGMENT_BYTES, total);
+      at = frameFragment(framed, at, payload.subarray(0, size), place);
     }
     const position = this.head.length + framedOffset(start);
     if (!this.#reserveDisk(position + framed.length)) {
@@ -392,6 +412,7 @@ export class DiskFill implements ContentWriter, StoreHit {
       this.#host.space.seal(this.segment, bytes, this.response.pinnedUntilMs);
       this.#host.finish(this);
       this.#release();
+      this.#releaseSegment();
     });
   }
 
@@ -399,6 +420,14 @@ export class DiskFill implements ContentWriter, StoreHit {
     this.#host.writer.noteFailure(error);
     this.fail(error);
     this.#closeFile();
+  }
+
+  /** When nobody reads it any more as a fill. */
+  #releaseSegment(): void {
+    const isOver = this.#state === 'stored' || this.#state === 'failed';
+    if (!this.#isHolding || !isOver || this.#readings.size > 0) return;
+    this.#isHolding = false;
+    this.#host.files.release(this.segment);
   }
 
   #closeFile(): void {
@@ -413,6 +442,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     this.content.fail(error);
     this.#release();
     if (!this.#isWriting) this.#closeFile();
+    this.#releaseSegment();
     if (this.segment !== 0) this.#host.space.drop(this.segment);
     this.#host.forget(this);
     this.#tellDrained();

@@ -28,7 +28,8 @@ export class DiskHit implements StoreHit {
 
   open(): ContentReader {
     const { contentSegment, contentOffset, contentLength, seed } = this.entry;
-    const place = { segment: contentSegment, offset: contentOffset, length: contentLength, seed };
+    const lengths = { length: contentLength, total: contentLength };
+    const place = { segment: contentSegment, offset: contentOffset, ...lengths, seed };
     return new DiskContentReader(this.#files, place, () => this.#onDamage(this.entry));
   }
 }

@@ -1,39 +1,50 @@
 /**
  * The index of the disk store in LMDB, shared by all workers of a machine: which responses are
- * stored and where, which segments there are and how many octets they take.
+ * stored and where, which segments there are and how many bytes they take.
  *
- * LMDB survives the death of any process at any moment. What it says may be ahead of the segment
- * files after a power failure; records are checked when they are read, so that is a miss.
+ * LMDB survives the death of any process at any moment, but not damage to its file: see index-file.ts
+ * for what is looked at before it is opened. Every value has a checksum of its own. The first fault
+ * ends the use of the index: from there on it knows nothing and takes nothing, and its owner is told.
  */
-
-import { mkdirSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { type OnFault, owned } from '../../base/owned.ts';
+import { owned, shownElsewhere } from '../../base/owned.ts';
+import { isFull } from './faults.ts';
 import { decodeEntry, encodeEntry, type IndexEntry } from './index-entry.ts';
-import { assertIndexFile } from './index-file.ts';
+import {
+  decodeNumber,
+  decodePurge,
+  decodeSegment,
+  encodeNumber,
+  encodePurge,
+  encodeSegment,
+  SEGMENT_KEY_BYTES,
+  type Segment,
+  segmentKey,
+  segmentName,
+} from './index-values.ts';
 import { KEY_HASH_BYTES, NAME_BYTES, TARGET_HASH_BYTES } from './record.ts';
 
 /** Address space for the index: 64 GiB maps some 300 million entries and costs nothing unused. */
-const MAP_BYTES = 2 ** 36;
+export const INDEX_MAP_BYTES = 2 ** 36;
 
-/** Raised when a format changes: an index of another version is not used. */
-const VERSION = 3;
-
-/** A file of records. `active` while its owner, a process, appends to it. */
-export interface Segment {
-  readonly id: number;
-  readonly active: boolean;
-  readonly owner: number;
-  /** Octets reserved for it (active) or in it (sealed). */
-  readonly bytes: number;
-  /** Of a response that has it for itself: kept until then, if there is room; else 0. */
-  readonly pinnedUntilMs: number;
-}
+/** How often the file is looked at, at most: whether it was cut or removed under us. */
+const LOOK_MS = 1;
 
 type Binary = Database<Buffer, Buffer>;
 
-const SEGMENT_KEY_BYTES = 4;
+export interface DiskIndexOptions {
+  /** The index cannot be used from now on. Called once. */
+  readonly onFailure: (error: Error) => void;
+  /** The device took no more: what was to be written was not. */
+  readonly onFull: () => void;
+  /**
+   * Above 0 while a process may be inside LMDB, which may end it: for whoever sees it die. In memory
+   * that outlives the process.
+   */
+  readonly mark?: Int32Array;
+}
 
 export class DiskIndex {
   readonly #environment: RootDatabase<Buffer, Buffer>;
@@ -41,56 +52,140 @@ export class DiskIndex {
   /** Segment and name, for finding what a segment has without reading it. */
   readonly #bySegment: Binary;
   readonly #segments: Binary;
-  readonly #meta: Database<number, string>;
-  readonly #log: Database<string, number>;
-  readonly #file: string;
-  readonly #onFault: OnFault;
+  readonly #meta: Database<Buffer, string>;
+  readonly #log: Database<Buffer, number>;
+  readonly #options: DiskIndexOptions;
+  readonly #mark: Int32Array;
+  /** The data file, and the one with LMDB's locks: both are mapped. */
+  readonly #files: { readonly fd: number; bytes: number }[];
+  #lookedMs = 0;
+  #failure: Error | null = null;
   #closed = false;
 
-  /** `onFault` has failures of writes that nobody waits for. */
-  constructor(directory: string, onFault: OnFault) {
-    this.#onFault = onFault;
+  /** Throws what LMDB or the file system does. The files must have been looked at (index-file.ts). */
+  constructor(directory: string, options: DiskIndexOptions) {
+    this.#options = options;
+    this.#mark = options.mark ?? new Int32Array(1);
     mkdirSync(directory, { recursive: true });
-    this.#file = join(directory, 'data.mdb');
-    assertIndexFile(this.#file);
-    this.#environment = open<Buffer, Buffer>({
-      path: directory,
-      keyEncoding: 'binary',
-      encoding: 'binary',
-      maxDbs: 8,
-      mapSize: MAP_BYTES,
-      noMemInit: true,
-    });
-    const binary = { keyEncoding: 'binary', encoding: 'binary' } as const;
-    this.#objects = this.#environment.openDB({ name: 'objects', ...binary });
-    this.#bySegment = this.#environment.openDB({ name: 'by-segment', ...binary });
-    this.#segments = this.#environment.openDB({ name: 'segments', ...binary });
-    this.#meta = this.#environment.openDB<number, string>({ name: 'meta', encoding: 'json' });
-    this.#log = this.#environment.openDB<string, number>({ name: 'purges', encoding: 'string' });
-    this.#transaction(() => {
-      if ((this.#meta.get('version') ?? VERSION) !== VERSION) this.#clear();
-      this.#meta.putSync('version', VERSION);
-    });
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#environment.close();
-  }
-
-  get isClosed(): boolean {
-    return this.#closed;
-  }
-
-  #clear(): void {
-    for (const database of [this.#objects, this.#bySegment, this.#segments, this.#log]) {
-      database.clearSync();
+    this.#enter();
+    try {
+      this.#environment = open<Buffer, Buffer>({
+        path: directory,
+        keyEncoding: 'binary',
+        encoding: 'binary',
+        maxDbs: 8,
+        mapSize: INDEX_MAP_BYTES,
+        noMemInit: true,
+      });
+      const encoding = 'binary';
+      const binary = { keyEncoding: 'binary', encoding } as const;
+      this.#objects = this.#environment.openDB({ name: 'objects', ...binary });
+      this.#bySegment = this.#environment.openDB({ name: 'by-segment', ...binary });
+      this.#segments = this.#environment.openDB({ name: 'segments', ...binary });
+      this.#meta = this.#environment.openDB<Buffer, string>({ name: 'meta', encoding });
+      this.#log = this.#environment.openDB<Buffer, number>({ name: 'purges', encoding });
+      this.#files = ['data.mdb', 'lock.mdb'].map((name) => {
+        const fd = openSync(join(directory, name), 'r');
+        return { fd, bytes: fstatSync(fd).size };
+      });
+    } finally {
+      this.#leave();
     }
-    this.#meta.putSync('bytes', 0);
   }
 
-  #transaction<T>(body: () => T): T {
-    return this.#environment.transactionSync(body);
+  /** Resolves when nothing of it is left, or when LMDB will not end. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const { fd } of this.#files) closeSync(fd);
+    await this.#environment.close().catch(() => {});
+  }
+
+  /** Closed, or of no use: it knows nothing. */
+  get isClosed(): boolean {
+    return this.#closed || this.#failure !== null;
+  }
+
+  // ------------------------------------------------------------------ faults
+
+  /** For its owner, too, who finds that it is not the index of the directory any more. */
+  fail(error: Error): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.#options.onFailure(error);
+  }
+
+  #enter(): void {
+    Atomics.add(this.#mark, 0, 1);
+  }
+
+  #leave(): void {
+    Atomics.sub(this.#mark, 0, 1);
+  }
+
+  #note(error: unknown): void {
+    const fault = error instanceof Error ? error : new Error(String(error));
+    if (isFull(fault)) this.#options.onFull();
+    else this.fail(fault);
+  }
+
+  /** What `body` says, or `otherwise` when the index is of no use, or turns out to be. */
+  #safely<T>(otherwise: T, body: () => T): T {
+    if (this.#failure !== null || this.#closed) return otherwise;
+    this.#enter();
+    try {
+      this.#look();
+      return body();
+    } catch (error) {
+      this.#note(error);
+      return otherwise;
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** To read a mapped page that its file has no more ends the process (SIGBUS). */
+  #look(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = nowMs;
+    for (const file of this.#files) {
+      const { size, nlink } = fstatSync(file.fd);
+      if (nlink === 0) throw new Error('the index was removed');
+      if (size < file.bytes) throw new Error('the index was cut short');
+      file.bytes = size;
+    }
+  }
+
+  /** Whether it was written: false when the index is of no use, or the device full. Never rejects. */
+  async #written(write: () => Promise<boolean>): Promise<boolean> {
+    if (this.#failure !== null || this.#closed) return false;
+    this.#enter();
+    try {
+      this.#look();
+      await write();
+      return true;
+    } catch (error) {
+      this.#note(await causeOf(error));
+      return false;
+    } finally {
+      this.#leave();
+    }
+  }
+
+  #transaction<T>(otherwise: T, body: () => T): T {
+    return this.#safely(otherwise, () => this.#environment.transactionSync(body));
+  }
+
+  // ------------------------------------------------------------------ numbers
+
+  #number(name: string, otherwise: number): number {
+    const bytes = this.#meta.get(name);
+    return bytes === undefined ? otherwise : decodeNumber(name, bytes);
+  }
+
+  #putNumber(name: string, value: number): void {
+    this.#meta.putSync(name, encodeNumber(name, value));
   }
 
   // ------------------------------------------------------------------ objects
@@ -108,17 +203,22 @@ export class DiskIndex {
   #entriesFrom(start: Buffer, length: number): IndexEntry[] {
     const end = Buffer.alloc(NAME_BYTES + 1, 0xff);
     start.copy(end, 0, 0, length);
-    const entries: IndexEntry[] = [];
-    for (const { key, value } of this.#objects.getRange({ start, end })) {
+    return this.#safely([], () => [...this.#decoded({ start, end })]);
+  }
+
+  /** A damaged entry is none: a miss, and what is stored in its place takes it. */
+  *#decoded(range: { start: Buffer; end?: Buffer; limit?: number }): IterableIterator<IndexEntry> {
+    for (const { key, value } of this.#objects.getRange(range)) {
       const entry = decodeEntry(key, value);
-      if (entry !== undefined) entries.push(entry);
+      if (entry !== undefined) yield entry;
     }
-    return entries;
   }
 
   entry(name: Buffer): IndexEntry | undefined {
-    const bytes = this.#objects.get(name);
-    return bytes === undefined ? undefined : decodeEntry(name, bytes);
+    return this.#safely(undefined, () => {
+      const bytes = this.#objects.get(name);
+      return bytes === undefined ? undefined : decodeEntry(name, bytes);
+    });
   }
 
   /** The same, as other processes have committed it by now. */
@@ -129,41 +229,48 @@ export class DiskIndex {
 
   /** Something has been pinned since the index was made. */
   get hasPins(): boolean {
-    return this.#meta.get('pins') === 1;
+    return this.#safely(false, () => this.#number('pins', 0) === 1);
   }
 
   /** Names in a segment whose entries are pinned, or were. */
   pinnedIn(id: number, max: number): Buffer[] {
-    const names: Buffer[] = [];
-    const range = { start: segmentKey(id), end: segmentKey(id + 1) };
-    for (const { key, value } of this.#bySegment.getRange(range)) {
-      if (value.length === 0) continue;
-      names.push(Buffer.from(key.subarray(SEGMENT_KEY_BYTES)));
-      if (names.length === max) break;
-    }
-    return names;
+    return this.#safely([], () => {
+      const names: Buffer[] = [];
+      const range = { start: segmentKey(id), end: segmentKey(id + 1) };
+      for (const { key, value } of this.#bySegment.getRange(range)) {
+        if (value.length === 0) continue;
+        names.push(Buffer.from(key.subarray(SEGMENT_KEY_BYTES)));
+        if (names.length === max) break;
+      }
+      return names;
+    });
   }
 
-  /** Written with the next batch; resolves when it is committed. */
+  /** Written with the next batch; resolves when it is committed, with whether it is. */
   put(entry: IndexEntry): Promise<boolean> {
-    const mark = entry.pinnedUntilMs === 0 ? EMPTY : PINNED_MARK;
-    for (const id of new Set([entry.headSegment, entry.contentSegment])) {
-      owned(this.#bySegment.put(segmentName(id, entry.name), mark), this.#onFault);
-    }
-    if (entry.pinnedUntilMs !== 0 && !this.hasPins) {
-      owned(this.#meta.put('pins', 1), this.#onFault);
-    }
-    return this.#objects.put(entry.name, encodeEntry(entry));
+    const hasPins = entry.pinnedUntilMs === 0 || this.hasPins;
+    return this.#written(async () => {
+      const mark = entry.pinnedUntilMs === 0 ? EMPTY : PINNED_MARK;
+      const segments = [...new Set([entry.headSegment, entry.contentSegment])];
+      const written = segments.map((id) => this.#bySegment.put(segmentName(id, entry.name), mark));
+      if (!hasPins) written.push(this.#meta.put('pins', encodeNumber('pins', 1)));
+      written.push(this.#objects.put(entry.name, encodeEntry(entry)));
+      await Promise.all(written);
+      return true;
+    });
   }
 
   /** As `put`, for a caller that does not wait. */
   putSoon(entry: IndexEntry): void {
-    owned(this.put(entry), this.#onFault);
+    owned(this.put(entry), shownElsewhere);
   }
 
   /** With the next batch. */
   remove(name: Buffer): void {
-    owned(this.#objects.remove(name), this.#onFault);
+    owned(
+      this.#written(() => this.#objects.remove(name)),
+      shownElsewhere,
+    );
   }
 
   /**
@@ -172,67 +279,51 @@ export class DiskIndex {
    * here while others wait for it.
    */
   removeIfSame(entry: IndexEntry): void {
-    if (this.#closed) return;
     const present = this.freshEntry(entry.name);
     if (present !== undefined && isSamePlace(present, entry)) this.remove(entry.name);
   }
 
   /** Resolves when everything put so far is committed. */
   async flushed(): Promise<void> {
-    await this.#environment.committed;
+    await this.#written(async () => this.#environment.committed);
   }
 
   get entryCount(): number {
-    const stats = this.#objects.getStats() as { entryCount: number };
-    return stats.entryCount;
+    return this.#safely(0, () => (this.#objects.getStats() as { entryCount: number }).entryCount);
   }
 
-  /** As `all`, from after a name on, at most `count`. */
+  /** Entries in no useful order, from after a name on, about `count`. */
   entriesAfter(name: Buffer, count: number): IndexEntry[] {
     // No name is as long: the first one that follows.
     const start = Buffer.concat([name, Buffer.from([0])]);
-    const entries: IndexEntry[] = [];
-    for (const { key, value } of this.#objects.getRange({ start, limit: count })) {
-      const entry = decodeEntry(key, value);
-      if (entry !== undefined) entries.push(entry);
-    }
-    return entries;
-  }
-
-  /** Names and entries, in no useful order: for listing and verifying. */
-  *all(): IterableIterator<IndexEntry> {
-    for (const { key, value } of this.#objects.getRange({})) {
-      const entry = decodeEntry(key, value);
-      if (entry !== undefined) yield entry;
-    }
+    return this.#safely([], () => [...this.#decoded({ start, limit: count })]);
   }
 
   // ------------------------------------------------------------------ segments
 
   /** Octets of all segments and of the index itself. */
   get bytesUsed(): number {
-    return (this.#meta.get('bytes') ?? 0) + this.indexBytes;
+    return this.#safely(0, () => this.#number('bytes', 0) + this.indexBytes);
   }
 
   get indexBytes(): number {
-    return statSync(this.#file).size;
+    return this.#safely(0, () => fstatSync(this.#files[0]!.fd).size);
   }
 
   segments(): Segment[] {
-    const result: Segment[] = [];
-    for (const { key, value } of this.#segments.getRange({}))
-      result.push(decodeSegment(key, value));
-    return result;
+    return this.#safely([], () =>
+      [...this.#segments.getRange({})].map(({ key, value }) => decodeSegment(key, value)),
+    );
   }
 
   /** Reserves a new segment if it fits in the capacity: its id, or undefined. */
   allocateSegment(bytes: number, capacity: number, owner: number): number | undefined {
-    return this.#transaction(() => {
-      const used = this.#meta.get('bytes') ?? 0;
+    return this.#transaction(undefined, () => {
+      const used = this.#number('bytes', 0);
       if (used + bytes + this.indexBytes > capacity) return undefined;
-      const id = this.#meta.get('next-segment') ?? 1;
-      this.#meta.putSync('next-segment', id + 1);
-      this.#meta.putSync('bytes', used + bytes);
+      const id = this.#number('next-segment', 1);
+      this.#putNumber('next-segment', id + 1);
+      this.#putNumber('bytes', used + bytes);
       this.#segments.putSync(
         segmentKey(id),
         encodeSegment({ id, active: true, owner, bytes, pinnedUntilMs: 0 }),
@@ -243,11 +334,11 @@ export class DiskIndex {
 
   /** Reserves more for an active segment; false when it does not fit. */
   extendSegment(id: number, bytes: number, capacity: number): boolean {
-    return this.#transaction(() => {
+    return this.#transaction(false, () => {
       const segment = this.segment(id);
-      const used = this.#meta.get('bytes') ?? 0;
+      const used = this.#number('bytes', 0);
       if (segment === undefined || used + bytes + this.indexBytes > capacity) return false;
-      this.#meta.putSync('bytes', used + bytes);
+      this.#putNumber('bytes', used + bytes);
       const extended = { ...segment, bytes: segment.bytes + bytes };
       this.#segments.putSync(segmentKey(id), encodeSegment(extended));
       return true;
@@ -255,17 +346,19 @@ export class DiskIndex {
   }
 
   segment(id: number): Segment | undefined {
-    const key = segmentKey(id);
-    const value = this.#segments.get(key);
-    return value === undefined ? undefined : decodeSegment(key, value);
+    return this.#safely(undefined, () => {
+      const key = segmentKey(id);
+      const value = this.#segments.get(key);
+      return value === undefined ? undefined : decodeSegment(key, value);
+    });
   }
 
   /** Ends a segment's writing and gives back what it did not use. */
   sealSegment(id: number, bytes: number, pinnedUntilMs = 0): void {
-    this.#transaction(() => {
+    this.#transaction(undefined, () => {
       const segment = this.segment(id);
       if (segment === undefined) return;
-      this.#meta.putSync('bytes', (this.#meta.get('bytes') ?? 0) + bytes - segment.bytes);
+      this.#putNumber('bytes', this.#number('bytes', 0) + bytes - segment.bytes);
       const sealed = { ...segment, active: false, owner: 0, bytes, pinnedUntilMs };
       this.#segments.putSync(segmentKey(id), encodeSegment(sealed));
     });
@@ -282,7 +375,7 @@ export class DiskIndex {
     nowMs: number,
     pinnedBytesMax: number,
   ): Segment | undefined {
-    return this.#transaction(() => {
+    return this.#transaction(undefined, () => {
       let pinnedBytes = 0;
       for (const segment of this.segments()) {
         if (segment.active) continue;
@@ -304,7 +397,7 @@ export class DiskIndex {
    * the segment itself. Returns how many went, and whether that was all.
    */
   removeSome(id: number, max: number): { removed: number; done: boolean } {
-    return this.#transaction(() => {
+    return this.#transaction({ removed: 0, done: true }, () => {
       const range = { start: segmentKey(id), end: segmentKey(id + 1), limit: max };
       const keys = [...this.#bySegment.getKeys(range)].map((key) => Buffer.from(key));
       let removed = 0;
@@ -317,7 +410,7 @@ export class DiskIndex {
       if (keys.length === max) return { removed, done: false };
       const segment = this.segment(id);
       if (segment !== undefined) {
-        this.#meta.putSync('bytes', (this.#meta.get('bytes') ?? 0) - segment.bytes);
+        this.#putNumber('bytes', this.#number('bytes', 0) - segment.bytes);
         this.#segments.removeSync(segmentKey(id));
       }
       return { removed, done: true };
@@ -328,65 +421,43 @@ export class DiskIndex {
 
   /** The number of the last purge by any process. */
   get purgeSequence(): number {
-    return this.#meta.get('purges') ?? 0;
+    return this.#safely(0, () => this.#number('purges', 0));
   }
 
   /** Writes a purge down for all processes. */
   appendPurge(text: string, keptMax: number): void {
-    this.#transaction(() => {
+    this.#transaction(undefined, () => {
       const sequence = this.purgeSequence + 1;
-      this.#meta.putSync('purges', sequence);
-      this.#log.putSync(sequence, text);
+      this.#putNumber('purges', sequence);
+      this.#log.putSync(sequence, encodePurge(sequence, text));
       this.#log.removeSync(sequence - keptMax);
     });
   }
 
-  /** Purges from a number on, oldest first. */
-  purgesFrom(sequence: number): [sequence: number, text: string][] {
-    const purges: [number, string][] = [];
-    for (const { key, value } of this.#log.getRange({ start: sequence })) purges.push([key, value]);
-    return purges;
+  /** Purges from a number on, oldest first; the text is null where it is damaged. */
+  purgesFrom(sequence: number): [sequence: number, text: string | null][] {
+    return this.#safely([], () =>
+      [...this.#log.getRange({ start: sequence })].map(({ key, value }) => [
+        key,
+        decodePurge(key, value),
+      ]),
+    );
   }
 
   /** Sees what other processes have committed since this event began. */
   refresh(): void {
-    this.#environment.resetReadTxn();
+    this.#safely(undefined, () => this.#environment.resetReadTxn());
   }
 }
 
 const EMPTY = Buffer.alloc(0);
 const PINNED_MARK = Buffer.from([1]);
 
-function segmentKey(id: number): Buffer {
-  const key = Buffer.allocUnsafe(SEGMENT_KEY_BYTES);
-  key.writeUInt32BE(id, 0);
-  return key;
-}
-
-function segmentName(id: number, name: Buffer): Buffer {
-  const key = Buffer.allocUnsafe(SEGMENT_KEY_BYTES + name.length);
-  key.writeUInt32BE(id, 0);
-  name.copy(key, SEGMENT_KEY_BYTES);
-  return key;
-}
-
-function encodeSegment(segment: Segment): Buffer {
-  const bytes = Buffer.allocUnsafe(21);
-  bytes.writeUInt8(segment.active ? 1 : 0, 0);
-  bytes.writeUInt32LE(segment.owner, 1);
-  bytes.writeDoubleLE(segment.bytes, 5);
-  bytes.writeDoubleLE(segment.pinnedUntilMs, 13);
-  return bytes;
-}
-
-function decodeSegment(key: Buffer, bytes: Buffer): Segment {
-  return {
-    id: key.readUInt32BE(0),
-    active: bytes.readUInt8(0) === 1,
-    owner: bytes.readUInt32LE(1),
-    bytes: bytes.readDoubleLE(5),
-    pinnedUntilMs: bytes.readDoubleLE(13),
-  };
+/** LMDB tells of a failed batch with an error that knows of another, which comes a moment later. */
+async function causeOf(error: unknown): Promise<unknown> {
+  const { commitError } = error as { commitError?: Promise<never> };
+  if (commitError === undefined) return error;
+  return commitError.catch((cause: unknown) => cause);
 }
 
 function isIn(entry: IndexEntry, segment: number): boolean {

@@ -4,9 +4,9 @@
  */
 
 import { randomInt } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type OnFault, owned } from '../../base/owned.ts';
+import { endProcess, type OnFault, owned } from '../../base/owned.ts';
 import type { MemoryContent } from '../content.ts';
 import type {
   ContentWriter,
@@ -25,17 +25,18 @@ import { RamStore } from '../ram-store.ts';
 import { PINNED_SHARE_MAX } from '../s3-fifo.ts';
 import { withContent } from '../stored-response.ts';
 import { sameVaryFields } from '../vary.ts';
+import { CacheDirectory, type Found } from './cache-directory.ts';
 import { DiskFill, type FillHost, SHARED_BYTES_MAX } from './disk-fill.ts';
 import { DiskIndex } from './disk-index.ts';
 import type { FaultListener } from './faults.ts';
 import type { IndexEntry } from './index-entry.ts';
-import { SEGMENT_BYTES_MIN, segmentBytesFor } from './limits.ts';
+import { READ_MS_MAX, SEGMENT_BYTES_MIN, segmentBytesFor } from './limits.ts';
 import { Listing } from './listing.ts';
 import { type Purge, PurgeLog } from './purge-log.ts';
 import { Readmission } from './readmission.ts';
 import { encodeHead, frameContent, keyHash, objectName } from './record.ts';
 import { RecordReader, type Wanted } from './record-reader.ts';
-import { DIRECTORIES_BYTES, SegmentFiles } from './segment-files.ts';
+import { DIRECTORIES_BYTES, type FileOperations, SegmentFiles } from './segment-files.ts';
 import { SegmentSpace } from './segment-space.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { SharedFetches } from './shared-fetches.ts';
@@ -54,6 +55,14 @@ export interface DiskStoreOptions {
   /** Other processes use the directory: keys are fetched once for all of them. */
   readonly isShared?: boolean;
   readonly onFault?: FaultListener;
+  /** The index cannot be used from now on: it is time for `abandon`. Called once. */
+  readonly onLost?: () => void;
+  /** See DiskIndexOptions. */
+  readonly mark?: Int32Array;
+  /** What was begun before, since the epoch, is not used: a process has died in it. */
+  readonly suspectMs?: number;
+  /** For segments; default: those of Node. */
+  readonly operations?: FileOperations;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -66,6 +75,9 @@ const FLUSH_MS_MAX = 5_000;
 
 /** How soon workers see each other's purges and replacements. */
 export const COHERENCE_MS = 50;
+
+/** How often it is seen whether the directory still has the cache that was opened. */
+const LOOK_MS = 1_000;
 
 /** Octets in the directory beside segments and index. */
 const FIXED_BYTES = SHARED_STATE_BYTES + DIRECTORIES_BYTES;
@@ -93,27 +105,54 @@ export class DiskStore implements Store {
   /** Where the head of a response in memory lies, as this worker knows it. */
   readonly #places = new WeakMap<StoredResponse, string>();
   readonly #timer: NodeJS.Timeout;
+  readonly #directory: CacheDirectory;
+  readonly #onLost: () => void;
+  #lookedMs = performance.now();
+  #removedSegments = 0;
+  #isAbandoned = false;
   #closed = false;
 
-  constructor(options: DiskStoreOptions) {
-    const { directory, capacityBytes } = options;
+  /** Throws what the file system, or LMDB, does: see `CacheDirectory` for what it puts aside itself. */
+  static open(options: DiskStoreOptions): DiskStore {
+    return CacheDirectory.open(options.directory, options.suspectMs ?? 0, (directory) => {
+      const { path } = directory;
+      const shared = SharedState.open(join(path, 'shared'), options.now ?? Date.now);
+      try {
+        const files = new SegmentFiles(join(path, 'segments'), options.operations);
+        return new DiskStore(options, directory, shared, files);
+      } catch (error) {
+        shared[Symbol.dispose]();
+        throw error;
+      }
+    });
+  }
+
+  private constructor(
+    options: DiskStoreOptions,
+    directory: CacheDirectory,
+    shared: SharedState,
+    files: SegmentFiles,
+  ) {
+    const { capacityBytes } = options;
     this.#now = options.now ?? Date.now;
     this.#onFault = options.onFault ?? (() => {});
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.#shared = SharedState.open(join(directory, 'shared'), this.#now);
+    this.#onLost = options.onLost ?? (() => {});
+    this.#directory = directory;
+    this.#shared = shared;
+    this.#removedSegments = shared.removedSegments;
     this.#generations = this.#shared.generations;
     const memory = { capacityBytes: options.memoryBytes, generations: this.#generations };
     this.memory = new RamStore(memory);
-    this.files = new SegmentFiles(join(directory, 'segments'));
-    this.index = new DiskIndex(join(directory, 'index'), this.#onIndexFault);
-    this.space = new SegmentSpace(this.index, this.files, directory, {
+    this.files = files;
+    this.index = this.#openIndex(options.mark);
+    this.space = new SegmentSpace(this.index, this.files, directory.path, {
       capacityBytes: capacityBytes - FIXED_BYTES,
       // A segment must be able to take any response that shares one.
       segmentBytes: Math.max(
         options.segmentBytes ?? segmentBytesFor(capacityBytes, 1),
         SEGMENT_BYTES_MIN,
       ),
-      onFault: this.#onFault,
+      onRemoved: () => this.#shared.noteRemovedSegment(),
       now: this.#now,
       readmit: (segment, names, done) => this.#readmission.readmit(segment, names, done),
     });
@@ -136,6 +175,27 @@ export class DiskStore implements Store {
     this.#host = this.#fillHost(options.contentBytesMax ?? Math.floor(capacityBytes / 4));
     this.#timer = setInterval(() => this.followOthers(), COHERENCE_MS);
     this.#timer.unref();
+  }
+
+  #openIndex(mark: Int32Array | undefined): DiskIndex {
+    return new DiskIndex(join(this.#directory.path, 'index'), {
+      onFailure: ({ message }) => {
+        this.#onFault({ code: 'cache-index-failed', message });
+        this.#onLost();
+      },
+      onFull: () => this.#writer.noteFailure(Object.assign(new Error(), { code: 'ENOSPC' })),
+      ...(mark === undefined ? {} : { mark }),
+    });
+  }
+
+  /** What was there when it was opened. */
+  get found(): Found {
+    return this.#directory.found;
+  }
+
+  /** Some process has begun the cache anew: what this one knows is nobody else's any more. */
+  get isAbandoned(): boolean {
+    return this.#shared.isAbandoned;
   }
 
   #fillHost(contentBytesMax: number): FillHost {
@@ -271,7 +331,8 @@ export class DiskStore implements Store {
 
   create(key: string, response: StoredResponse): ContentWriter | undefined {
     if (this.#closed || response.contentLength > this.#host.contentBytesMax) return undefined;
-    if (this.#writer.isPaused) return this.memory.create(key, response);
+    if (this.#writer.isPaused || this.files.isStalled || this.index.isClosed)
+      return this.memory.create(key, response);
     const seed = randomInt(2 ** 32);
     const plain = encodeHead(key, response, seed);
     const isApart = response.contentLength > SHARED_BYTES_MAX;
@@ -362,20 +423,15 @@ export class DiskStore implements Store {
   #list(entry: IndexEntry, key: string, hit: StoreHit): void {
     if (hit.response.partial === null) this.#removeParts(key, hit.response);
     const isReplacing = this.index.entry(entry.name) !== undefined;
-    const listed = this.index.put(entry);
-    listed.then(
-      () => {
-        this.#places.set(hit.response, placeOf(entry));
-        this.#noteListed(key, hit);
-        if (isReplacing) this.memory.noteReplaced(key);
-        // Removed by another process while it was on its way into the index.
-        if (this.#isRemoved(key, hit.response)) this.index.removeIfSame(entry);
-      },
-      (error: unknown) => {
-        this.#noteListed(key, hit);
-        this.#onIndexFault(error);
-      },
-    );
+    const noteWritten = (isListed: boolean) => {
+      if (isListed) this.#places.set(hit.response, placeOf(entry));
+      this.#noteListed(key, hit);
+      if (!isListed) return;
+      if (isReplacing) this.memory.noteReplaced(key);
+      // Removed by another process while it was on its way into the index.
+      if (this.#isRemoved(key, hit.response)) this.index.removeIfSame(entry);
+    };
+    owned(this.index.put(entry).then(noteWritten), endProcess);
   }
 
   /** A complete response takes the place of the stored parts of the same variant. */
@@ -525,11 +581,51 @@ export class DiskStore implements Store {
   /** Takes in what other workers have purged; done every COHERENCE_MS anyway. */
   followOthers(): void {
     if (this.#closed) return;
+    this.#tellSlow(this.files.giveUpLate());
+    if (this.#isAbandoned) return;
     this.#purges.refresh((purge) => this.#applyPurge(purge));
     this.machineFetches?.keepAlive();
+    const { removedSegments } = this.#shared;
+    if (removedSegments !== this.#removedSegments) this.files.followRemovals();
+    this.#removedSegments = removedSegments;
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = nowMs;
+    this.#directory.look((isCurrent) => {
+      if (!isCurrent && !this.#closed) this.index.fail(new Error('its directory was removed'));
+    });
+  }
+
+  #tellSlow(reads: number): void {
+    if (reads === 0) return;
+    const message = `the disk has not answered for ${READ_MS_MAX / 1000} s; what it has is a miss`;
+    this.#onFault({ code: 'cache-disk-slow', message });
   }
 
   // ------------------------------------------------------------------ end
+
+  /**
+   * Gives the directory up: what is in it is put aside, and others hear of it. Who reads or fills goes
+   * on to the end, and then `isIdle`; nothing else can be asked of it but `close`.
+   */
+  abandon(): void {
+    if (this.#closed || this.#isAbandoned) return;
+    this.#isAbandoned = true;
+    this.index.fail(new Error('the cache was begun anew by another worker'));
+    try {
+      this.#directory.putAside();
+    } catch {
+      // Who opens it next tells why it cannot be.
+    }
+    this.#shared.abandon();
+    this.machineFetches?.close();
+    this.#writer.close();
+  }
+
+  /** Nobody fills or reads. */
+  get isIdle(): boolean {
+    return this.#fills.size === 0 && !this.files.isRead;
+  }
 
   /** Resolves when everything is written and the index is closed. */
   async close(): Promise<void> {
@@ -539,6 +635,7 @@ export class DiskStore implements Store {
     for (const fill of [...this.#fills]) fill.abort();
     await this.flushed();
     this.#closed = true;
+    this.#directory.close();
     this.#reader.close();
     this.#readmission.close();
     this.#writer.close();
@@ -553,7 +650,7 @@ export class DiskStore implements Store {
   async flushed(): Promise<void> {
     const deadlineMs = this.#now() + FLUSH_MS_MAX;
     while (this.#unlisted.size > 0 || this.#writer.waitingBytes > 0) {
-      if (this.#now() > deadlineMs) break;
+      if (this.#now() > deadlineMs || this.index.isClosed) break;
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     await this.index.flushed();

@@ -20,8 +20,16 @@ export interface StoreFault {
 export type FaultListener = (fault: StoreFault) => void;
 
 export function writeFault(error: Error): StoreFault {
-  const code = (error as NodeJS.ErrnoException).code;
-  const full = code === 'ENOSPC' || code === 'EDQUOT';
+  const full = isFull(error);
   const message = full ? 'no space left on the device of the cache directory' : error.message;
   return { code: full ? 'cache-disk-full' : 'cache-write-failed', message };
 }
+
+/** No room on the device. LMDB gives the number of the error, or only its text. */
+export function isFull(error: Error): boolean {
+  const { code } = error as { code?: string | number };
+  return code === 'ENOSPC' || code === 'EDQUOT' || FULL_NUMBERS.has(Number(code));
+}
+
+/** ENOSPC and EDQUOT on Linux. */
+const FULL_NUMBERS: ReadonlySet<number> = new Set([28, 122]);

@@ -1,4 +1,5 @@
 /** What the index knows of one stored response: enough to read it and to judge purges. */
+import { crc32 } from 'node:zlib';
 import { NAME_BYTES } from './record.ts';
 
 export interface IndexEntry {
@@ -20,7 +21,9 @@ export interface IndexEntry {
   readonly pinnedUntilMs: number;
 }
 
-const ENTRY_BYTES = 64;
+/** What is told, then a checksum over the name and that. */
+const FACTS_BYTES = 64;
+export const ENTRY_BYTES = FACTS_BYTES + 4;
 
 export function encodeEntry(entry: IndexEntry): Buffer {
   const bytes = Buffer.allocUnsafe(ENTRY_BYTES);
@@ -34,12 +37,14 @@ export function encodeEntry(entry: IndexEntry): Buffer {
   bytes.writeDoubleLE(entry.markedStaleMs, 40);
   bytes.writeDoubleLE(entry.purgeSequence, 48);
   bytes.writeDoubleLE(entry.pinnedUntilMs, 56);
+  bytes.writeUInt32LE(checksum(entry.name, bytes), FACTS_BYTES);
   return bytes;
 }
 
-/** Undefined for what another version wrote. The name is copied: LMDB reuses its memory. */
+/** Undefined for what is damaged or under another's name. The name is copied: LMDB reuses its memory. */
 export function decodeEntry(name: Buffer, bytes: Buffer): IndexEntry | undefined {
   if (bytes.length !== ENTRY_BYTES || name.length !== NAME_BYTES) return undefined;
+  if (checksum(name, bytes) !== bytes.readUInt32LE(FACTS_BYTES)) return undefined;
   return {
     name: Buffer.from(name),
     headSegment: bytes.readUInt32LE(0),
@@ -53,4 +58,8 @@ export function decodeEntry(name: Buffer, bytes: Buffer): IndexEntry | undefined
     purgeSequence: bytes.readDoubleLE(48),
     pinnedUntilMs: bytes.readDoubleLE(56),
   };
+}
+
+function checksum(name: Buffer, bytes: Buffer): number {
+  return crc32(bytes.subarray(0, FACTS_BYTES), crc32(name));
 }

@@ -2,6 +2,21 @@
 
 const MIB = 1_048_576;
 
+/**
+ * Descriptors of segments that a worker keeps open for reading; the least recently used is closed first,
+ * and one whose segment any worker has evicted as soon as nobody reads it.
+ */
+export const DESCRIPTORS_MAX = 256;
+
+/**
+ * How long a device may take to answer a read before it is a miss; nothing more is asked of it until it
+ * has answered. A busy disk takes a tenth of it.
+ */
+export const READ_MS_MAX = 2_000;
+
+/** How long a directory that could not be used is left alone: the cache is in memory meanwhile. */
+export const REOPEN_MS = 10_000;
+
 /** Octets of a segment, at least: any response that shares one must fit (disk-fill.ts). */
 export const SEGMENT_BYTES_MIN = 2 * MIB;
 /** Octets of a segment, at most: what one eviction loses. */

@@ -68,7 +68,7 @@ export class Listing {
   }
 
   #add(entry: IndexEntry, bytes: Buffer): void {
-    const head = decodeHead(bytes);
+    const head = decodeHead(bytes, entry.headLength);
     if (head === undefined || head.seed !== entry.seed) return;
     if (!head.key.startsWith(this.#query.prefix)) return;
     const judgement = this.#purges.judge(entry.purgeSequence, head.key, head.facts.fields);

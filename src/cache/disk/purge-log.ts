@@ -51,6 +51,11 @@ export class PurgeLog {
     this.refresh(() => {});
   }
 
+  /** The number of the last purge of any process. */
+  latest(): number {
+    return Math.max(this.#known, this.#index.purgeSequence);
+  }
+
   /** The number of the last purge known to this process. */
   get sequence(): number {
     return this.#known;
@@ -70,21 +75,26 @@ export class PurgeLog {
   /** Takes in what other processes purged; calls back for each, oldest first. */
   refresh(onPurge: (purge: Purge) => void): void {
     this.#index.refresh();
-    if (this.#index.purgeSequence === this.#known) return;
-    const purges = this.#index.purgesFrom(this.#known + 1);
-    const first = purges[0]?.[0] ?? this.#known + 1;
-    if (first > this.#known + 1) {
-      // Some have been forgotten already: what they named is unknown, so it is everything.
-      const purge: Purge = { sequence: first - 1, selector: ALL, soft: false, nowMs: 0 };
+    const latest = this.#index.purgeSequence;
+    if (latest === this.#known || this.#index.isClosed) return;
+    if (latest < this.#known) {
+      this.#index.fail(new Error('the index has forgotten purges'));
+      return;
+    }
+    const take = (purge: Purge) => {
       this.#apply(purge);
       onPurge(purge);
+      this.#known = purge.sequence;
+    };
+    // What was forgotten or is damaged may have named anything, so it has named everything.
+    const takeAll = (sequence: number) => take({ sequence, selector: ALL, soft: false, nowMs: 0 });
+    for (const [sequence, text] of this.#index.purgesFrom(this.#known + 1)) {
+      if (sequence > latest) break;
+      if (sequence > this.#known + 1) takeAll(sequence - 1);
+      if (text === null) takeAll(sequence);
+      else take({ sequence, ...(JSON.parse(text) as Omit<Purge, 'sequence'>) });
     }
-    for (const [sequence, text] of purges) {
-      const purge = { sequence, ...(JSON.parse(text) as Omit<Purge, 'sequence'>) };
-      this.#apply(purge);
-      onPurge(purge);
-      this.#known = sequence;
-    }
+    if (this.#known < latest && !this.#index.isClosed) takeAll(latest);
   }
 
   #apply(purge: Purge): void {

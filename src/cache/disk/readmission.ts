@@ -63,6 +63,7 @@ export class Readmission {
         }
         const place = this.#writer.append(Buffer.concat([head, content]), (error) => {
           if (error === null && place !== undefined && !this.#closed) {
+            // When it is not written, the response goes with its segment.
             this.#index.putSoon({
               ...entry,
               headSegment: place.segment,

@@ -72,6 +72,10 @@ export class RecordReader {
         callback(null);
         return;
       }
+      if (bytes === null && this.#options.files.isStalled) {
+        callback(null);
+        return;
+      }
       const hit = bytes === null ? null : this.#decode(wanted, entry, bytes, together);
       if (hit === null) this.#drop(entry, bytes === null ? 'missing' : 'damaged');
       if (hit === null || hit === 'purged') callback(null);
@@ -109,6 +113,10 @@ export class RecordReader {
       framedLength(contentLength),
       (bytes) => {
         const content = bytes === null ? undefined : unframeContent(bytes, contentLength, seed);
+        if (bytes === null && this.#options.files.isStalled) {
+          callback(null);
+          return;
+        }
         if (content === undefined || this.#closed) {
           this.#drop(entry, bytes === null ? 'missing' : 'damaged');
           callback(null);
@@ -128,10 +136,14 @@ export class RecordReader {
     together: boolean,
   ): StoreHit | 'purged' | null {
     const { key } = wanted;
-    const head = decodeHead(bytes);
+    const head = decodeHead(bytes, entry.headLength);
     if (head === undefined || head.seed !== entry.seed) return null;
     // Two keys with one hash: 2^64 attempts away, but then it is not ours.
     if (head.key !== key) return 'purged';
+    // Stored after purges that nobody knows of: the index is not what it was.
+    if (entry.purgeSequence > this.#options.purges.sequence) {
+      if (entry.purgeSequence > this.#options.purges.latest()) return null;
+    }
     const judgement = this.#options.purges.judge(entry.purgeSequence, key, head.facts.fields);
     if (judgement.kind === 'purged' || this.#options.isRemoved(key, head.facts)) {
       this.#options.index.removeIfSame(entry);
@@ -163,7 +175,7 @@ export class RecordReader {
 
   /** Forgets an entry whose record cannot be used; tells unless it was evicted meanwhile. */
   #drop(entry: IndexEntry, what: 'missing' | 'damaged'): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#options.files.isStalled) return;
     this.#options.index.refresh();
     const evicted =
       this.#options.index.segment(entry.headSegment) === undefined ||

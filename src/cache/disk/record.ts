@@ -2,8 +2,10 @@
  * What is written to segment files. A record is a head (a checked header and the response's control
  * data) and, after it or elsewhere, content in fragments of 64 KiB, each followed by a checksum.
  *
- * A checksum starts from a seed that belongs to one content and from the fragment's number: octets
- * that are whole but in the wrong place fail like damaged ones.
+ * A checksum starts from a seed that belongs to one content and from the fragment's number: bytes
+ * that are whole but in the wrong place fail like damaged ones. That of the last fragment starts from
+ * the length of all of the content, too: content that ends early or late is damaged, however whole
+ * its fragments are.
  */
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
@@ -22,8 +24,8 @@ export const FRAMED_FRAGMENT_BYTES = FRAGMENT_BYTES + CHECKSUM_BYTES;
 
 /** Magic, length of what follows, its checksum, and the seed of the content's checksums. */
 const HEADER_BYTES = 16;
-/** `SLC2`; another format gets another number, and old records are then misses. */
-const MAGIC = 0x32434c53;
+/** `SLC3`; another format gets another number, and old records are then misses. */
+const MAGIC = 0x33434c53;
 
 export const KEY_HASH_BYTES = 16;
 export const VARIANT_HASH_BYTES = 8;
@@ -131,11 +133,11 @@ export function encodeHead(
   return head;
 }
 
-/** Undefined when the octets are not a whole and undamaged head. */
-export function decodeHead(bytes: Buffer): HeadFacts | undefined {
-  if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined;
+/** Undefined when the first `headLength` bytes are not a whole and undamaged head, all of it. */
+export function decodeHead(bytes: Buffer, headLength = bytes.length): HeadFacts | undefined {
+  if (headLength < HEADER_BYTES || bytes.length < headLength) return undefined;
   const length = bytes.readUInt32LE(4);
-  if (length > bytes.length - HEADER_BYTES) return undefined;
+  if (bytes.readUInt32LE(0) !== MAGIC || length !== headLength - HEADER_BYTES) return undefined;
   const seed = bytes.readUInt32LE(12);
   const body = bytes.subarray(HEADER_BYTES, HEADER_BYTES + length);
   if (crc32(body, seed) !== bytes.readUInt32LE(8)) return undefined;
@@ -170,17 +172,30 @@ export function framedOffset(contentOffset: number): number {
   return Math.floor(contentOffset / FRAGMENT_BYTES) * FRAMED_FRAGMENT_BYTES;
 }
 
+/** A fragment's place in its content. */
+export interface FragmentPlace {
+  readonly seed: number;
+  readonly index: number;
+  /** Of all of the content, when the fragment is its last; else -1. */
+  readonly endsAt: number;
+}
+
+/** `total` is the length of all of the content, or -1 when more is to come than is known of. */
+export function fragmentPlace(seed: number, index: number, total: number): FragmentPlace {
+  const isLast = total !== -1 && (index + 1) * FRAGMENT_BYTES >= total;
+  return { seed, index, endsAt: isLast ? total : -1 };
+}
+
 /** Writes one fragment with its checksum at `at` of `target`; returns where the next begins. */
 export function frameFragment(
   target: Buffer,
   at: number,
   payload: Uint8Array,
-  seed: number,
-  index: number,
+  place: FragmentPlace,
 ): number {
   target.set(payload, at);
   const end = at + payload.length;
-  target.writeUInt32LE(checksum(payload, seed, index), end);
+  target.writeUInt32LE(checksum(payload, place), end);
   return end + CHECKSUM_BYTES;
 }
 
@@ -191,7 +206,7 @@ export function frameContent(content: Uint8Array, seed: number, head: Uint8Array
   let at = head.length;
   for (let i = 0; i * FRAGMENT_BYTES < content.length; i++) {
     const payload = content.subarray(i * FRAGMENT_BYTES, (i + 1) * FRAGMENT_BYTES);
-    at = frameFragment(framed, at, payload, seed, i);
+    at = frameFragment(framed, at, payload, fragmentPlace(seed, i, content.length));
   }
   return framed;
 }
@@ -201,12 +216,11 @@ export function isFragmentWhole(
   framed: Buffer,
   at: number,
   length: number,
-  seed: number,
-  index: number,
+  place: FragmentPlace,
 ): boolean {
   if (at + length + CHECKSUM_BYTES > framed.length) return false;
   const payload = framed.subarray(at, at + length);
-  return checksum(payload, seed, index) === framed.readUInt32LE(at + length);
+  return checksum(payload, place) === framed.readUInt32LE(at + length);
 }
 
 /** Checks all fragments of a small content and copies it out; undefined when one is damaged. */
@@ -215,12 +229,17 @@ export function unframeContent(framed: Buffer, length: number, seed: number): Bu
   for (let i = 0; i * FRAGMENT_BYTES < length; i++) {
     const at = i * FRAMED_FRAGMENT_BYTES;
     const size = Math.min(FRAGMENT_BYTES, length - i * FRAGMENT_BYTES);
-    if (!isFragmentWhole(framed, at, size, seed, i)) return undefined;
+    if (!isFragmentWhole(framed, at, size, fragmentPlace(seed, i, length))) return undefined;
     framed.copy(content, i * FRAGMENT_BYTES, at, at + size);
   }
   return content;
 }
 
-function checksum(payload: Uint8Array, seed: number, index: number): number {
-  return crc32(payload, (seed + index) >>> 0);
+/** Odd, so that no two lengths below 2^32 give one number. */
+const LENGTH_FACTOR = 0x9e3779b1;
+
+function checksum(payload: Uint8Array, { seed, index, endsAt }: FragmentPlace): number {
+  const end =
+    endsAt === -1 ? 0 : Math.imul(endsAt + 1, LENGTH_FACTOR) ^ Math.floor(endsAt / 2 ** 32);
+  return crc32(payload, ((seed + index) ^ end) >>> 0);
 }

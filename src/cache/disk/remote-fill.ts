@@ -42,6 +42,7 @@ export class RemoteFill implements StoreHit {
       read: (offset, receiver, end = Number.POSITIVE_INFINITY) => {
         const reading = new RemoteReading(this, offset, end, receiver);
         this.#readings.add(reading);
+        this.#files.hold(this.segment);
         reading.resume();
         return reading;
       },
@@ -79,12 +80,14 @@ export class RemoteFill implements StoreHit {
   // ------------------------------------------------------------------ for readings
 
   forget(reading: RemoteReading): void {
-    this.#readings.delete(reading);
+    if (this.#readings.delete(reading)) this.#files.release(this.segment);
   }
 
   readFrom(offset: number, callback: (payloads: readonly Uint8Array[] | null) => void): void {
     const { segment, seed, length } = this;
-    readRun(this.#files, { segment, offset: this.#headLength, length, seed }, offset, callback);
+    const total = this.isComplete ? length : -1;
+    const place = { segment, offset: this.#headLength, length, total, seed };
+    readRun(this.#files, place, offset, callback);
   }
 }
 

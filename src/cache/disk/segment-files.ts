@@ -1,14 +1,13 @@
 /**
  * Segment files by number: reading without ever blocking the event loop, appending, removing.
- * Descriptors of segments that are read are kept, the least recently used closed first.
+ * Descriptors of segments that are read are kept, the least recently used closed first; those of
+ * segments that any process has removed go as soon as nobody here reads them.
  */
-import { close, mkdirSync, open, read, readdir, unlink, write, writev } from 'node:fs';
+import * as nodeFiles from 'node:fs';
 import { join } from 'node:path';
 import { readResident } from '../../native/file-io.ts';
 import { NativeBuffer } from '../../native/memory.ts';
-
-/** Descriptors kept for reading. */
-const DESCRIPTORS_MAX = 256;
+import { DESCRIPTORS_MAX, READ_MS_MAX } from './limits.ts';
 
 /** Files per directory stay few for file systems that like it so. */
 const DIRECTORIES = 256;
@@ -22,20 +21,46 @@ const VECTOR_BYTES_MIN = 16_384;
 /** What is tried without a thread: reads up to this length. */
 const RESIDENT_BYTES_MAX = 400_000;
 
+/** Bytes of a block as `stat` counts them. */
+const STAT_BLOCK_BYTES = 512;
+
+/** What the segments need of a file system: `node:fs` has it. */
+export type FileOperations = Pick<
+  typeof nodeFiles,
+  'close' | 'fstatSync' | 'mkdirSync' | 'open' | 'read' | 'readdir' | 'unlink' | 'write' | 'writev'
+>;
+
 /** A read's result: null when it failed. The bytes are valid until the callback returns. */
 export type ReadCallback = (bytes: Buffer | null) => void;
 
 interface OpenFile {
   readonly fd: number;
-  /** Reads under way: the descriptor stays open until they have ended. */
-  reads: number;
-  evicted: boolean;
+  /** Reads under way, and who appends: the descriptor stays open until they have ended. */
+  users: number;
+  /** No more of use: it goes with its last user. */
+  isForgotten: boolean;
+  /** It has no name any more; bytes on disk that only this descriptor keeps. */
+  removedBytes: number;
+}
+
+/** A call that a device has not answered yet. */
+interface Pending {
+  readonly sinceMs: number;
+  giveUp(): void;
 }
 
 export class SegmentFiles {
   readonly #directory: string;
+  readonly #operations: FileOperations;
   readonly #files = new Map<number, OpenFile>();
   readonly #opening = new Map<number, ((file: OpenFile | null) => void)[]>();
+  /** What is being appended to, by descriptor. */
+  readonly #appended = new Map<number, OpenFile>();
+  /** How many read a segment from run to run, by number. */
+  readonly #readers = new Map<number, number>();
+  readonly #pending = new Set<Pending>();
+  /** Calls that were given up and have not come back. */
+  #lostCalls = 0;
   #resident: NativeBuffer | null = NativeBuffer.allocate(RESIDENT_BYTES_MAX);
   #residentBusy = false;
   #closed = false;
@@ -43,14 +68,19 @@ export class SegmentFiles {
   residentReads = 0;
   threadReads = 0;
 
-  constructor(directory: string) {
+  constructor(directory: string, operations: FileOperations = nodeFiles) {
     this.#directory = directory;
-    for (let i = 0; i < DIRECTORIES; i++) mkdirSync(join(directory, hex(i)), { recursive: true });
+    this.#operations = operations;
+    for (let i = 0; i < DIRECTORIES; i++) {
+      operations.mkdirSync(join(directory, hex(i)), { recursive: true });
+    }
   }
 
   path(id: number): string {
     return segmentPath(this.#directory, id);
   }
+
+  // ------------------------------------------------------------------ reading
 
   /** Reads `length` octets, all or nothing. */
   read(id: number, offset: number, length: number, callback: ReadCallback): void {
@@ -84,13 +114,17 @@ export class SegmentFiles {
         return;
       }
     }
+    if (this.isStalled) {
+      callback(null);
+      return;
+    }
     this.threadReads++;
-    file.reads++;
+    file.users++;
     const bytes = Buffer.allocUnsafe(length);
-    read(file.fd, bytes, 0, length, offset, (error, count) => {
-      file.reads--;
-      if (file.evicted && file.reads === 0) close(file.fd, ignore);
-      callback(error === null && count === length ? bytes : null);
+    const isAnswered = this.#await(() => callback(null));
+    this.#operations.read(file.fd, bytes, 0, length, offset, (error, count) => {
+      this.#leave(file);
+      if (isAnswered()) callback(error === null && count === length ? bytes : null);
     });
   }
 
@@ -100,39 +134,134 @@ export class SegmentFiles {
       waiting.push(callback);
       return;
     }
+    if (this.isStalled || this.#closed) {
+      callback(null);
+      return;
+    }
     const callbacks = [callback];
     this.#opening.set(id, callbacks);
-    open(this.path(id), 'r', (error, fd) => {
+    const settle = (file: OpenFile | null) => {
       this.#opening.delete(id);
-      let file: OpenFile | null = null;
-      if (error === null && !this.#closed) {
-        file = { fd, reads: 0, evicted: false };
-        this.#files.set(id, file);
-        if (this.#files.size > DESCRIPTORS_MAX) this.#forget(this.#files.keys().next().value!);
-      } else if (error === null) {
-        close(fd, ignore);
-      }
       for (const each of callbacks) each(file);
+    };
+    const isAnswered = this.#await(() => settle(null));
+    this.#operations.open(this.path(id), 'r', (error, fd) => {
+      const isInTime = isAnswered();
+      if (error !== null) {
+        if (isInTime) settle(null);
+      } else if (!isInTime || this.#closed) {
+        this.#close(fd);
+        if (isInTime) settle(null);
+      } else {
+        settle(this.#keep(id, fd, 0));
+      }
     });
+  }
+
+  #keep(id: number, fd: number, users: number): OpenFile {
+    const file = { fd, users, isForgotten: false, removedBytes: 0 };
+    this.#forget(id);
+    this.#files.set(id, file);
+    if (this.#files.size > DESCRIPTORS_MAX) this.#forgetOldest();
+    return file;
+  }
+
+  /** What has no name any more could not be opened again: it stays for those who read it. */
+  #forgetOldest(): void {
+    for (const [id, { removedBytes }] of this.#files) {
+      if (removedBytes > 0 && this.#readers.has(id)) continue;
+      this.#forget(id);
+      return;
+    }
   }
 
   #forget(id: number): void {
     const file = this.#files.get(id);
     if (file === undefined) return;
     this.#files.delete(id);
-    file.evicted = true;
-    if (file.reads === 0) close(file.fd, ignore);
+    file.isForgotten = true;
+    if (file.users === 0) this.#close(file.fd);
   }
 
-  /** Opens a new segment for appending. */
+  #leave(file: OpenFile): void {
+    file.users--;
+    if (file.isForgotten && file.users === 0) this.#close(file.fd);
+  }
+
+  #close(fd: number): void {
+    this.#operations.close(fd, ignore);
+  }
+
+  /** A segment is read run after run, until `release`: it stays readable if it is removed meanwhile. */
+  hold(id: number): void {
+    this.#readers.set(id, (this.#readers.get(id) ?? 0) + 1);
+  }
+
+  /** Somebody reads a segment from run to run. */
+  get isRead(): boolean {
+    return this.#readers.size > 0;
+  }
+
+  release(id: number): void {
+    const left = this.#readers.get(id)! - 1;
+    if (left > 0) {
+      this.#readers.set(id, left);
+      return;
+    }
+    this.#readers.delete(id);
+    if ((this.#files.get(id)?.removedBytes ?? 0) > 0) this.#forget(id);
+  }
+
+  // ------------------------------------------------------------------ a device that does not answer
+
+  /** A device has not answered for long: nothing more is asked of it until it has. */
+  get isStalled(): boolean {
+    return this.#lostCalls > 0;
+  }
+
+  /** Returns what says, once the call is back, whether it still counts. */
+  #await(giveUp: () => void): () => boolean {
+    const pending = { sinceMs: performance.now(), giveUp };
+    this.#pending.add(pending);
+    return () => {
+      if (this.#pending.delete(pending)) return true;
+      this.#lostCalls--;
+      return false;
+    };
+  }
+
+  /** Gives up what has waited for too long; returns how many that were. Call it often. */
+  giveUpLate(): number {
+    if (this.#pending.size === 0) return 0;
+    const oldestMs = performance.now() - READ_MS_MAX;
+    const late: Pending[] = [];
+    for (const pending of this.#pending) {
+      // In the order of their beginning.
+      if (pending.sinceMs > oldestMs) break;
+      late.push(pending);
+    }
+    for (const pending of late) {
+      this.#pending.delete(pending);
+      this.#lostCalls++;
+    }
+    for (const { giveUp } of late) giveUp();
+    return late.length;
+  }
+
+  // ------------------------------------------------------------------ writing
+
+  /** Opens a new segment for appending; what is in it can be read at once, whatever becomes of its name. */
   create(id: number, callback: (error: Error | null, fd: number) => void): void {
     // Never `wx`: after a crash of the machine the index may give out a number again.
-    open(this.path(id), 'w', 0o600, (error, fd) => callback(error, fd ?? -1));
+    this.#operations.open(this.path(id), 'w+', 0o600, (error, fd) => {
+      if (error === null) this.#appended.set(fd, this.#keep(id, fd, 1));
+      callback(error, fd ?? -1);
+    });
   }
 
   /** Writes all of `bytes` at an offset. */
   write(fd: number, bytes: Buffer, offset: number, callback: (error: Error | null) => void): void {
-    write(fd, bytes, 0, bytes.length, offset, (error, count) => {
+    this.#operations.write(fd, bytes, 0, bytes.length, offset, (error, count) => {
       if (error !== null) callback(error);
       else if (count === bytes.length) callback(null);
       else if (count === 0) callback(new Error('the file system wrote nothing'));
@@ -152,7 +281,7 @@ export class SegmentFiles {
       this.write(fd, buffers.length === 1 ? buffers[0]! : Buffer.concat(buffers), offset, callback);
       return;
     }
-    writev(fd, buffers, offset, (error, count) => {
+    this.#operations.writev(fd, buffers, offset, (error, count) => {
       if (error !== null) {
         callback(error);
         return;
@@ -162,24 +291,62 @@ export class SegmentFiles {
     });
   }
 
+  /** Nothing more is appended by this descriptor, which may go on being read from. */
   closeWriter(fd: number): void {
-    close(fd, ignore);
+    const file = this.#appended.get(fd)!;
+    this.#appended.delete(fd);
+    this.#leave(file);
   }
 
+  // ------------------------------------------------------------------ removing
+
+  /** Room is there again when all processes have closed it: see `followRemovals`. */
   remove(id: number, callback: () => void = ignore): void {
-    this.#forget(id);
-    unlink(this.path(id), () => callback());
+    this.#operations.unlink(this.path(id), () => {
+      this.#noteRemoved(id);
+      callback();
+    });
+  }
+
+  /** Closes what any process has removed, unless somebody here reads it. */
+  followRemovals(): void {
+    for (const id of [...this.#files.keys()]) this.#noteRemoved(id);
+  }
+
+  /** Segments that only readers here keep: how many bytes on disk they take. */
+  get removedBytes(): number {
+    let sum = 0;
+    for (const file of this.#files.values()) sum += file.removedBytes;
+    return sum;
+  }
+
+  #noteRemoved(id: number): void {
+    const file = this.#files.get(id);
+    if (file === undefined) return;
+    const { nlink, blocks } = this.#operations.fstatSync(file.fd);
+    if (nlink > 0) return;
+    // An empty one, too, is one that has no name.
+    file.removedBytes = Math.max(1, blocks * STAT_BLOCK_BYTES);
+    if (!this.#readers.has(id)) this.#forget(id);
+    else this.#boundRemoved();
+  }
+
+  /** One segment, however long, may outlive its removal; of more, those read last. */
+  #boundRemoved(): void {
+    const removed = [...this.#files].filter(([, { removedBytes }]) => removedBytes > 0);
+    for (const [id] of removed.slice(0, -1)) this.#forget(id);
   }
 
   /** Removes files that the index does not know: left by a process that died between two steps. */
   removeUnknown(isKnown: (id: number) => boolean): void {
     for (let i = 0; i < DIRECTORIES; i++) {
       const directory = join(this.#directory, hex(i));
-      readdir(directory, (error, names) => {
+      this.#operations.readdir(directory, (error, names) => {
         if (error !== null || this.#closed) return;
         for (const name of names) {
           const match = /^(\d+)\.segment$/.exec(name);
-          if (match !== null && !isKnown(Number(match[1]))) unlink(join(directory, name), ignore);
+          if (match === null || isKnown(Number(match[1]))) continue;
+          this.#operations.unlink(join(directory, name), ignore);
         }
       });
     }

@@ -4,8 +4,8 @@
  */
 
 import { PINNED_SHARE_MAX } from '../s3-fifo.ts';
-import type { DiskIndex, Segment } from './disk-index.ts';
-import type { FaultListener } from './faults.ts';
+import type { DiskIndex } from './disk-index.ts';
+import type { Segment } from './index-values.ts';
 import { isAlive } from './processes.ts';
 import type { SegmentFiles } from './segment-files.ts';
 
@@ -21,7 +21,8 @@ const USES_NOTED_MAX = 4_096;
 export interface SpaceOptions {
   readonly capacityBytes: number;
   readonly segmentBytes: number;
-  readonly onFault: FaultListener;
+  /** A segment has been removed: other processes may still have it open. */
+  readonly onRemoved: () => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Writes what was used in a segment anew, then calls back. */
@@ -88,7 +89,7 @@ export class SegmentSpace {
 
   /** Gives up a segment that holds nothing of use. */
   drop(id: number): void {
-    this.#files.remove(id);
+    this.#files.remove(id, this.#options.onRemoved);
     if (!this.#index.isClosed) this.#removeInSteps(id, () => {});
   }
 
@@ -124,7 +125,7 @@ export class SegmentSpace {
     this.#used.delete(segment.id);
     this.#options.readmit(segment.id, [...names], () => {
       this.#removeInSteps(segment.id, () => {
-        this.#files.remove(segment.id);
+        this.#files.remove(segment.id, this.#options.onRemoved);
         this.evictedSegments++;
         this.#evicting = false;
         this.#evictIfLow();

@@ -10,10 +10,17 @@ import { REMOVALS_BYTES, Removals, removalMemory } from '../removals.ts';
 import { isAlive } from './processes.ts';
 
 /** Raised when the layout changes: an older file is put aside. */
-const LAYOUT = 5;
+const LAYOUT = 6;
 
-/** The leases, then the removals, then the counters. */
-const COUNTERS_AT = LEASES_BYTES + REMOVALS_BYTES;
+/** 32-bit words at the start, each in a line of its own. */
+const WORDS_BYTES = 128;
+const ABANDONED = 0;
+const REMOVED_SEGMENTS = 16;
+
+/** The words, the leases, then the removals, then the counters. */
+const LEASES_AT = WORDS_BYTES;
+const REMOVALS_AT = LEASES_AT + LEASES_BYTES;
+const COUNTERS_AT = REMOVALS_AT + REMOVALS_BYTES;
 /** Octets of the file. */
 export const SHARED_STATE_BYTES = COUNTERS_AT + Math.ceil(GENERATIONS_BYTES / 8) * 8;
 
@@ -26,16 +33,18 @@ export class SharedState implements Disposable {
   readonly #removals: Removals;
   readonly #memory: SharedMemory;
   readonly #path: string;
+  #words: Int32Array;
 
   private constructor(path: string, memory: SharedMemory, now: () => number) {
     this.#path = path;
     this.#memory = memory;
     const { buffer } = memory.int32(0, SHARED_STATE_BYTES / 4);
-    this.#removals = new Removals(removalMemory(buffer, LEASES_BYTES), now);
+    this.#words = memory.int32(0, WORDS_BYTES / 4);
+    this.#removals = new Removals(removalMemory(buffer, REMOVALS_AT), now);
     const counters = memory.int32(COUNTERS_AT, GENERATIONS_BYTES / 4);
     this.generations = new Generations(counters, this.#removals);
     this.leases = new LeaseTable({
-      memory: leaseMemory(buffer, 0),
+      memory: leaseMemory(buffer, LEASES_AT),
       owner: process.pid,
       isAlive,
       now: Date.now,
@@ -60,8 +69,27 @@ export class SharedState implements Disposable {
     }
   }
 
+  /** Some process has begun the cache anew: what is here is of the old one. */
+  get isAbandoned(): boolean {
+    return this.#words[ABANDONED] !== 0;
+  }
+
+  abandon(): void {
+    Atomics.store(this.#words, ABANDONED, 1);
+  }
+
+  /** Changes when any process has removed a segment. */
+  get removedSegments(): number {
+    return Atomics.load(this.#words, REMOVED_SEGMENTS);
+  }
+
+  noteRemovedSegment(): void {
+    Atomics.add(this.#words, REMOVED_SEGMENTS, 1);
+  }
+
   [Symbol.dispose](): void {
     openHere.set(this.#path, openHere.get(this.#path)! - 1);
+    this.#words = this.#words.slice();
     this.generations.detach();
     this.#removals.detach();
     this.leases.detach();

@@ -1,14 +1,17 @@
-/** Reads everything in a cache directory and says what is whole, for `sluice cache verify`. */
-
+/**
+ * Reads everything in a cache directory and says what is whole, for `sluice cache verify`. It opens
+ * nothing for writing, and not with LMDB, which trusts its file.
+ */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { endProcess } from '../../base/owned.ts';
-import { DiskIndex } from './disk-index.ts';
-import type { IndexEntry } from './index-entry.ts';
+import { decodeEntry, type IndexEntry } from './index-entry.ts';
+import { type NodeVisitor, readIndexFile } from './index-file.ts';
+import { decodeNumber, decodeSegment } from './index-values.ts';
 import {
   CHECKSUM_BYTES,
   decodeHead,
   FRAGMENT_BYTES,
+  fragmentPlace,
   framedOffset,
   isFragmentWhole,
   keyHash,
@@ -33,32 +36,62 @@ export interface Damage {
   readonly what: string;
 }
 
-/** Throws when there is no cache in the directory, or its index cannot be opened. */
-export async function verifyDirectory(directory: string): Promise<Verification> {
+/** Throws when there is no cache in the directory, or it cannot be read. */
+export function verifyDirectory(directory: string): Verification {
   const file = join(directory, 'index', 'data.mdb');
-  if (statSync(file, { throwIfNoEntry: false }) === undefined) throw new Error('no cache is there');
-  const index = new DiskIndex(join(directory, 'index'), endProcess);
+  const stats = statSync(file, { throwIfNoEntry: false });
+  if (stats === undefined) throw new Error('no cache is there');
   const files = new Map<number, number | null>();
   const damaged: Damage[] = [];
-  let responses = 0;
-  let contentBytes = 0;
-  try {
-    const open = (segment: number) => opened(files, join(directory, 'segments'), segment);
-    for (const entry of index.all()) {
-      const damage = verifyEntry(entry, open);
+  const sums = { responses: 0, contentBytes: 0, segments: 0, bytesUsed: stats.size };
+  const open = (segment: number) => opened(files, join(directory, 'segments'), segment);
+  const ofIndex = (error: unknown) => {
+    damaged.push({ key: '', segment: 0, what: `the index: ${(error as Error).message}` });
+  };
+  const checked = (body: () => void) => {
+    try {
+      body();
+    } catch (error) {
+      ofIndex(error);
+    }
+  };
+  const visitors: Record<string, NodeVisitor> = {
+    objects: (name, value) => {
+      const entry = decodeEntry(name, value);
+      const damage = entry === undefined ? ENTRY_DAMAGE : verifyEntry(entry, open);
       if (damage !== null) {
         damaged.push(damage);
-        continue;
+        return;
       }
-      responses++;
-      contentBytes += entry.contentLength;
-    }
-    const { bytesUsed } = index;
-    return { responses, contentBytes, segments: index.segments().length, bytesUsed, damaged };
+      sums.responses++;
+      sums.contentBytes += entry!.contentLength;
+    },
+    segments: (key, value) =>
+      checked(() => {
+        sums.segments++;
+        sums.bytesUsed += decodeSegment(key, value).bytes;
+      }),
+    meta: (key, value) =>
+      checked(() => {
+        decodeNumber(textOfKey(key), value);
+      }),
+  };
+  try {
+    readIndexFile(file, visitors);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== undefined) throw error;
+    ofIndex(error);
   } finally {
     for (const fd of files.values()) if (fd !== null) closeSync(fd);
-    await index.close();
   }
+  return { ...sums, damaged };
+}
+
+const ENTRY_DAMAGE: Damage = { key: '', segment: 0, what: 'an entry of the index is damaged' };
+
+/** As `lmdb` writes texts: as they are. */
+function textOfKey(key: Buffer): string {
+  return key.toString('latin1');
 }
 
 /** Descriptors kept open; entries come in no order, so a few more than one are of use. */
@@ -87,7 +120,7 @@ function verifyEntry(entry: IndexEntry, open: (segment: number) => number | null
   const damage = (what: string, key = '', segment = entry.headSegment) => ({ key, segment, what });
   if (headFile === null) return damage('the segment is missing');
   const headBytes = readAt(headFile, entry.headOffset, entry.headLength);
-  const head = decodeHead(headBytes);
+  const head = decodeHead(headBytes, entry.headLength);
   if (head === undefined || head.seed !== entry.seed) return damage('the head is damaged');
   const { key } = head;
   if (!keyHash(key).equals(entry.name.subarray(0, keyHash(key).length))) {
@@ -99,7 +132,8 @@ function verifyEntry(entry: IndexEntry, open: (segment: number) => number | null
     const length = Math.min(FRAGMENT_BYTES, entry.contentLength - offset);
     const position = entry.contentOffset + framedOffset(offset);
     const framed = readAt(contentFile, position, length + CHECKSUM_BYTES);
-    if (!isFragmentWhole(framed, 0, length, entry.seed, offset / FRAGMENT_BYTES)) {
+    const place = fragmentPlace(entry.seed, offset / FRAGMENT_BYTES, entry.contentLength);
+    if (!isFragmentWhole(framed, 0, length, place)) {
       return damage(`the content is damaged from octet ${offset}`, key, entry.contentSegment);
     }
   }
