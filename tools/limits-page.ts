@@ -158,6 +158,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['proxy/routing/compression.ts', 'CHOICES_KEPT_BYTES_MAX'],
       ['proxy/routing/rate-limit.ts', 'TAGS_KEPT_BYTES_MAX', 'KEPT_CHARACTERS_MAX'],
       ['proxy/pass-memory.ts', 'PASS_BYTES_MAX', 'PASS_KEY_CHARACTERS_MAX'],
+      ['cache/disk/shared-fetches.ts', 'IMPATIENT_BYTES_MAX'],
     ],
   },
   {

@@ -17,6 +17,9 @@ const PREPARED_OVERHEAD_BYTES = 512;
 /** A string's header and its slot in an array. */
 const STRING_OVERHEAD_BYTES = 28;
 
+/** A slot in the map of targets, and a set with one member. */
+const EXTENDED_OVERHEAD_BYTES = 256;
+
 export function fieldSectionBytes(fields: FieldSection): number {
   let bytes = 0;
   for (let i = 0; i < fields.length; i++) {
@@ -28,6 +31,8 @@ export function fieldSectionBytes(fields: FieldSection): number {
 
 export function responseBytes(key: string, response: StoredResponse): number {
   let bytes = ENTRY_OVERHEAD_BYTES + key.length + STRING_OVERHEAD_BYTES;
+  // Keys that rules have added to are listed under their target, too.
+  if (key.includes('\n')) bytes += key.length + EXTENDED_OVERHEAD_BYTES;
   bytes += fieldSectionBytes(response.fields);
   for (const [name, value] of response.varyFields) {
     bytes += name.length + (value?.length ?? 0) + 3 * STRING_OVERHEAD_BYTES;

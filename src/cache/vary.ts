@@ -6,6 +6,7 @@
  * whose order and case mean nothing (RFC 9110 §12.5), both go too. The form is computed when a
  * response is stored, and for a request only when the plain values differ.
  */
+import { ownText } from '../base/bounded-map.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { StoredResponse } from './contract.ts';
 
@@ -41,7 +42,11 @@ export function varyNames(fields: FieldSection): readonly string[] | null {
 /** The request's values of the fields that Vary names, in normal form. */
 export function varyFieldsOf(names: readonly string[], request: FieldSection): VaryFields {
   if (names.length === 0) return NO_VARY;
-  return names.map((name) => [name, normalFieldValue(name, request.combined(name))] as const);
+  return names.map((name) => {
+    const value = normalFieldValue(name, request.combined(name));
+    // Of its own: a value that is part of a request's head would keep the whole of it with what is stored.
+    return [name, value === undefined ? undefined : ownText(value)] as const;
+  });
 }
 
 /** Whether the request has the values that the stored response was chosen by. */

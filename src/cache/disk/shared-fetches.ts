@@ -3,6 +3,7 @@
  * fetches what; the others read long content from its segment while it is written, and wait for
  * short content until it can be looked up.
  */
+import { BoundedMap } from '../../base/bounded-map.ts';
 import type { FetchLease, MachineClaim, MachineFetches, MachineWaiter } from '../contract.ts';
 import type { Generations } from '../generations.ts';
 import { type HeldPlace, type Lease, type LeaseTable, leaseKeyOf, type Sight } from '../leases.ts';
@@ -24,8 +25,8 @@ const ALIVE_MS = 5_000;
 const WAIT_MS = 4_000;
 /** For how long a key is then not waited for. */
 const IMPATIENT_MS = 10_000;
-/** Keys that are not waited for; beyond it all are forgotten. */
-const IMPATIENT_KEYS_MAX = 1_024;
+/** Memory for keys that are not waited for: of 100 characters each, 650. */
+export const IMPATIENT_BYTES_MAX = 262_144;
 
 export interface SharedFetchesHost {
   readonly leases: LeaseTable;
@@ -61,7 +62,7 @@ export class SharedFetches implements MachineFetches {
   readonly #host: SharedFetchesHost;
   readonly #own = new Map<string, Own>();
   readonly #watches = new Set<Watch>();
-  readonly #impatient = new Map<string, number>();
+  readonly #impatient = new BoundedMap<number>(IMPATIENT_BYTES_MAX);
   #timer: NodeJS.Timeout | null = null;
   #saidAliveMs = 0;
   #closed = false;
@@ -192,7 +193,6 @@ export class SharedFetches implements MachineFetches {
     } else if (sight.kind === 'filling') {
       if (!watch.isReading) this.#readHead(watch, sight);
     } else if (this.#host.now() - sinceMs > WAIT_MS) {
-      if (this.#impatient.size >= IMPATIENT_KEYS_MAX) this.#impatient.clear();
       this.#impatient.set(key, this.#host.now() + IMPATIENT_MS);
       this.#watches.delete(watch);
       waiter.onOver();
