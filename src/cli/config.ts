@@ -54,7 +54,7 @@ function diff(words: ActionWords): number {
   if (a === undefined || b === undefined || more.length > 0) {
     throw new UsageError('config diff: two files are compared', 'write config diff FILE FILE');
   }
-  const changes = diffConfigurations(readable(a), readable(b));
+  const changes = diffConfigurations(readable(a), readable(b), configurationSchema);
   const lines = changes.map(({ key, before, after }) => {
     return `${key}: ${before || 'not there'} → ${after || 'not there'}\n`;
   });

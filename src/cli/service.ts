@@ -4,6 +4,7 @@ import { closeSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { endProcess, owned } from '../base/owned.ts';
 import type { CommandLine } from '../config/command-line.ts';
+import type { Source } from '../config/document/source.ts';
 import { type Configuration, loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
 import type { Surroundings } from '../config/resolve.ts';
@@ -48,7 +49,7 @@ export async function startService(
   log.configure(resolved.errorLog);
   const cache = shareCache(resolved, warn);
   const { options } = cache;
-  const texts = new WeakMap([[options, source?.text]]);
+  const texts = new WeakMap([[options, await textOf(source)]]);
   const supervisor = new Supervisor({
     options,
     version,
@@ -66,7 +67,7 @@ export async function startService(
         },
       });
       const loaded = withCacheOf(next.options, resolved, options);
-      texts.set(loaded, next.source?.text);
+      texts.set(loaded, await textOf(next.source));
       return loaded;
     },
     textOf: (wanted) => texts.get(wanted),
@@ -92,6 +93,15 @@ function tellPredecessor(): void {
   if (fd < 0) return;
   writeSync(fd, 'ready\n');
   closeSync(fd);
+}
+
+/** For capsules. Undefined without a file. */
+async function textOf(source: Source | null): Promise<string | undefined> {
+  if (source === null) return undefined;
+  // Both are there by now when there is a file.
+  const { configurationSchema } = await import('../config/schema/configuration.ts');
+  const { textWithoutSecrets } = await import('../config/secrets.ts');
+  return textWithoutSecrets(source.text, configurationSchema) ?? undefined;
 }
 
 /** What is odd in the options, and yet no mistake. */

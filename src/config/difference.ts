@@ -1,8 +1,10 @@
 /** What differs between two configuration files, key by key, as they are written. */
+
 import { parse } from 'yaml';
-import { flowText } from './document/keywords.ts';
+import { flowText, type ValueSchema } from './document/keywords.ts';
 import { type KeyPath, keyText } from './document/mistake.ts';
 import type { Source } from './document/source.ts';
+import { withoutSecrets } from './secrets.ts';
 
 export interface ConfigurationChange {
   /** As `routes[0].cache.lifetime`. */
@@ -13,9 +15,15 @@ export interface ConfigurationChange {
 }
 
 /** Both must be free of mistakes. Null is a start without a file. */
-export function diffConfigurations(a: Source | null, b: Source | null): ConfigurationChange[] {
+export function diffConfigurations(
+  a: Source | null,
+  b: Source | null,
+  schema: ValueSchema,
+): ConfigurationChange[] {
   const changes: ConfigurationChange[] = [];
-  compare([], valuesOf(a), valuesOf(b), changes);
+  const [before, after] = [valuesOf(a), valuesOf(b)];
+  const told = { before: withoutSecrets(before, schema), after: withoutSecrets(after, schema) };
+  compare([], before, after, told, changes);
   return changes;
 }
 
@@ -23,27 +31,43 @@ function valuesOf(source: Source | null): unknown {
   return source === null ? {} : ((parse(source.text) as unknown) ?? {});
 }
 
-function compare(path: KeyPath, a: unknown, b: unknown, changes: ConfigurationChange[]): void {
-  if (Array.isArray(a) && Array.isArray(b)) {
-    for (let i = 0; i < Math.max(a.length, b.length); i++) {
-      compare([...path, i], a[i], b[i], changes);
+/** The same two values as they may be shown. */
+interface Told {
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+function compare(
+  path: KeyPath,
+  a: unknown,
+  b: unknown,
+  told: Told,
+  changes: ConfigurationChange[],
+): void {
+  const keys =
+    Array.isArray(a) && Array.isArray(b)
+      ? Array.from({ length: Math.max(a.length, b.length) }, (_, i) => i)
+      : isMap(a) && isMap(b)
+        ? new Set([...Object.keys(a), ...Object.keys(b)])
+        : null;
+  if (keys !== null) {
+    for (const key of keys) {
+      const below = { before: at(told.before, key), after: at(told.after, key) };
+      compare([...path, key], at(a, key), at(b, key), below, changes);
     }
-  } else if (isMap(a) && isMap(b)) {
-    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
-      compare([...path, key], a[key], b[key], changes);
-    }
-  } else {
-    const [before, after] = [shown(a), shown(b)];
-    if (before !== after) changes.push({ key: keyText(path), before, after });
+  } else if (shown(a) !== shown(b)) {
+    changes.push({ key: keyText(path), before: shown(told.before), after: shown(told.after) });
   }
+}
+
+function at(value: unknown, key: string | number): unknown {
+  return (value as Record<string | number, unknown> | undefined)?.[key];
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Without the name and password of a URL. */
 function shown(value: unknown): string {
-  if (value === undefined) return '';
-  return flowText(value).replace(/:\/\/[^/\s"]*@/g, '://…@');
+  return value === undefined ? '' : flowText(value);
 }

@@ -1,4 +1,5 @@
 /** Reads the text of one option's value. Pure; every refusal says what was expected. */
+
 import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { type FileMistake, UsageError } from '../base/errors.ts';
@@ -17,6 +18,7 @@ import {
   featureNamed,
   featureTable,
 } from '../tls/features.ts';
+import { REDACTED } from '../triage/redaction.ts';
 import type { OptionDefinition } from './option-table.ts';
 import type { AddressRange, Endpoint, OriginOptions } from './options.ts';
 import { nearestWord } from './suggestion.ts';
@@ -296,12 +298,17 @@ export function parsePathOrOff(option: OptionWords, given: GivenValue): string {
   return given.text === 'off' ? '' : parsePath(option, given);
 }
 
+/** What was written may hold a password: it is not shown. */
+function hidden(given: GivenValue): GivenValue {
+  return { ...given, text: REDACTED };
+}
+
 /** '' for `off`, else an http or https URL. */
 export function parseUrlOrOff(option: OptionWords, given: GivenValue): string {
   if (given.text === 'off') return '';
   const url = URL.parse(given.text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    refuse(given, 'not an http or https URL', writeAs(option, given));
+    refuse(hidden(given), 'not an http or https URL', writeAs(option, given));
   }
   return url.href;
 }
@@ -310,13 +317,15 @@ export function parseUrlOrOff(option: OptionWords, given: GivenValue): string {
 export function parseRedisOrOff(option: OptionWords, given: GivenValue): string {
   if (given.text === 'off') return '';
   const url = URL.parse(given.text);
-  // What was written may hold a password: it is not shown.
-  const hidden = { ...given, text: given.text.replace(/:\/\/[^/\s]*@/, '://…@') };
   if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
-    refuse(hidden, 'not a redis or rediss URL', writeAs(option, given));
+    refuse(hidden(given), 'not a redis or rediss URL', writeAs(option, given));
   }
   if (!/^(\/\d*)?$/.test(url.pathname) || url.search !== '' || url.hash !== '') {
-    refuse(hidden, 'only the number of a database may follow the host', writeAs(option, given));
+    refuse(
+      hidden(given),
+      'only the number of a database may follow the host',
+      writeAs(option, given),
+    );
   }
   return given.text;
 }

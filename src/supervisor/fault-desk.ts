@@ -13,7 +13,6 @@ import { FlightHeader } from '../tls/flight-layout.ts';
 import { type ConfigurationFacts, capsuleOfDeath, capsuleOfFailure } from '../triage/assemble.ts';
 import type { Capsule, CapsuleKind } from '../triage/capsule.ts';
 import { type FlightSnapshot, takeSnapshot } from '../triage/flight-snapshot.ts';
-import { redactedConfigurationText } from '../triage/redaction.ts';
 import type { HandshakeFault } from '../worker/contract.ts';
 import type { AdminRoute } from './admin-routes.ts';
 import { success } from './admin-routes.ts';
@@ -53,7 +52,7 @@ export interface FaultDeskInput {
   workers(): readonly WatchedWorker[];
   /** Of a worker, by index. */
   flightRegion(index: number): Uint8Array;
-  /** The file that options were read from, as written; undefined for options of nobody's file. */
+  /** The file that options were read from, without secrets; undefined for options of nobody's file. */
   textOf(options: SluiceOptions): string | undefined;
   readonly report: Report;
   readonly parts: Parts;
@@ -201,8 +200,7 @@ export class FaultDesk {
   }
 
   get #configurationFacts(): ConfigurationFacts {
-    const text = this.#text === null ? null : redactedConfigurationText(this.#text);
-    return { lastGood: this.#lastGood.changed, text };
+    return { lastGood: this.#lastGood.changed, text: this.#text };
   }
 
   #every(intervalMs: number, body: () => void): void {

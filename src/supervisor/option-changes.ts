@@ -1,5 +1,7 @@
 /** What differs between two sets of options, key by key, without telling secrets. */
+
 import type { SluiceOptions } from '../config/options.ts';
+import { redacted } from '../triage/redaction.ts';
 
 export interface OptionChange {
   /** As `listeners[0].endpoint.port`. */
@@ -33,7 +35,7 @@ const FIXED_KEYS: readonly (keyof SluiceOptions)[] = [
 
 export function optionChanges(before: SluiceOptions, after: SluiceOptions): OptionChange[] {
   const changes: OptionChange[] = [];
-  compare('', before, after, changes);
+  compare([], before, after, changes);
   return changes;
 }
 
@@ -45,35 +47,37 @@ export function fixedChanges(changes: readonly OptionChange[]): OptionChange[] {
   });
 }
 
-function compare(key: string, before: unknown, after: unknown, changes: OptionChange[]): void {
+function compare(
+  path: readonly string[],
+  before: unknown,
+  after: unknown,
+  changes: OptionChange[],
+): void {
   if (Object.is(before, after)) return;
   if (isContainer(before) && isContainer(after) && Array.isArray(before) === Array.isArray(after)) {
-    const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-    for (const name of names) {
-      const inner = Array.isArray(before)
-        ? `${key}[${name}]`
-        : key === ''
-          ? name
-          : `${key}.${name}`;
-      compare(inner, before[name], after[name], changes);
+    for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      const part = Array.isArray(before) ? `[${name}]` : name;
+      compare([...path, part], before[name], after[name], changes);
     }
     return;
   }
-  changes.push({ key, before: shown(before), after: shown(after) });
+  changes.push({ key: keyOf(path), before: shown(path, before), after: shown(path, after) });
+}
+
+function keyOf(path: readonly string[]): string {
+  return path.map((name, i) => (name.startsWith('[') || i === 0 ? name : `.${name}`)).join('');
 }
 
 function isContainer(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
+  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value);
 }
 
-function shown(value: unknown): string {
+function shown(path: readonly string[], value: unknown): string {
   if (value === undefined) return 'none';
-  const text = JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'string' && isUntold(inner) ? `(${inner.length} characters)` : inner,
+  const text = JSON.stringify(redacted(value, path), (_key, inner: unknown) =>
+    typeof inner === 'string' && inner.length > SHOWN_LENGTH_MAX
+      ? `(${inner.length} characters)`
+      : inner,
   );
   return text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`;
-}
-
-function isUntold(text: string): boolean {
-  return text.length > SHOWN_LENGTH_MAX || text.includes('PRIVATE KEY') || /:\/\/[^/]*@/.test(text);
 }

@@ -70,7 +70,7 @@ export interface SupervisorInput {
    * what is wrong in them.
    */
   loadOptions(inForce: SluiceOptions, warn: (message: string) => void): Promise<SluiceOptions>;
-  /** The file that options were loaded from, as written; undefined when there is none. */
+  /** The file that options were loaded from, without secrets; undefined when there is none. */
   textOf?(options: SluiceOptions): string | undefined;
   /** Sockets that were open when we started. */
   readonly inherited: InheritedSockets;

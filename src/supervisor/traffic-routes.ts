@@ -1,7 +1,10 @@
 /** `/traffic`, `/config`, `/drain` of the admin endpoint: what there is to see at a glance, and the end. */
+
 import type { SluiceOptions } from '../config/options.ts';
 import { histogramBounds } from '../telemetry/metric-layout.ts';
 import { type MetricSnapshot, readMetrics, type Series } from '../telemetry/metrics-reader.ts';
+import type { JsonValue } from '../triage/capsule.ts';
+import { REDACTED, redacted } from '../triage/redaction.ts';
 import { type AdminRoute, success } from './admin-routes.ts';
 
 /** Counts since the start, over all workers; two of them tell what is between. */
@@ -53,7 +56,7 @@ export function trafficRoutes(sources: TrafficSources): AdminRoute[] {
     {
       path: '/config',
       summary: 'the options in force, without keys and passwords',
-      get: () => success({ options: redacted(sources.options()) }),
+      get: () => success({ options: shortened(redacted(sources.options())) }),
     },
     {
       path: '/drain',
@@ -123,17 +126,16 @@ function routesOf(seriesOf: (name: string) => readonly Series[]): Record<string,
   return Object.fromEntries(routes);
 }
 
-/** Certificates are public, but long; keys, secrets and passwords are nobody's to read. */
-function redacted(value: unknown, key = ''): unknown {
-  if (typeof value === 'string') {
-    if (/(?:keyPem|secret|password|token)$/i.test(key)) return '(hidden)';
-    if (/Pem$/.test(key)) return `(${value.length} characters)`;
-    return value.replace(/\/\/[^/@\s]*@/g, '//(hidden)@');
-  }
-  if (ArrayBuffer.isView(value)) return '(hidden)';
-  if (Array.isArray(value)) return value.map((one) => redacted(one, key));
+/** Certificates are public, but long. */
+function shortened(value: JsonValue, name = ''): JsonValue {
+  if (typeof value === 'string') return /Pem$/.test(name) ? lengthOf(value) : value;
+  if (Array.isArray(value)) return value.map((one) => shortened(one, name));
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, redacted(inner, name)]),
+    Object.entries(value).map(([key, inner]) => [key, shortened(inner, key)]),
   );
+}
+
+function lengthOf(text: string): string {
+  return text === REDACTED || text === '' ? text : `(${text.length} characters)`;
 }

@@ -94,7 +94,7 @@ export interface CapsuleOptions {
 export interface CapsuleConfiguration extends CapsuleOptions {
   /** Those under which workers last lived soundly, when they are not the same; null otherwise. */
   readonly lastGood: CapsuleOptions | null;
-  /** The configuration file as written, without secrets; null without one. */
+  /** The values of the configuration file as YAML, without secrets; null without a file. */
   readonly text: string | null;
 }
 

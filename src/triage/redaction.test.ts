@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { capsuleConfiguration, redacted, redactedConfigurationText } from './redaction.ts';
+import { capsuleConfiguration, redacted } from './redaction.ts';
 
 const KEY = '-----BEGIN PRIVATE KEY-----\nMIGHsecret\n-----END PRIVATE KEY-----\n';
 
@@ -24,34 +24,12 @@ test('secrets are left out of options, and what explains a fault is kept', () =>
     },
     bundle: 'first\n(redacted)\nlast',
     fleet: { redis: 'redis://(redacted)@10.0.0.1:6379/0', timeout: 5 },
-    routes: [{ 'request-fields': { set: { Authorization: '(redacted)', 'X-A': 'b' } } }],
+    routes: [{ 'request-fields': { set: { Authorization: '(redacted)', 'X-A': '(redacted)' } } }],
     ticketKeys: '(redacted)',
     cookies: '(redacted)',
     cache: { key: { query: 'keep' }, 'set-cookie': '' },
     port: 443,
   });
-});
-
-test('a configuration file keeps its lines, without the secrets in them', () => {
-  const text = `# production
-fleet: {redis: "redis://:hunter2@cache/0"}
-request-fields:
-  set:
-    Authorization: Bearer s3cret
-    X-Api-Key: "abc"
-    X-Plain: yes
-  remove: [Cookie]
-key: |
-  ${KEY.replaceAll('\n', '\n  ')}
-tls: {ticket-key-file: /etc/keys}
-`;
-  const safe = redactedConfigurationText(text);
-  for (const secret of ['hunter2', 's3cret', 'abc', 'MIGHsecret']) {
-    assert.ok(!safe.includes(secret), secret);
-  }
-  for (const kept of ['# production', 'X-Plain: yes', 'remove: [Cookie]', '/etc/keys']) {
-    assert.ok(safe.includes(kept), kept);
-  }
 });
 
 test('equal options have equal digests, whatever the order of their keys', () => {

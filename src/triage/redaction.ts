@@ -4,62 +4,70 @@ import type { CapsuleOptions, JsonValue } from './capsule.ts';
 
 export const REDACTED = '(redacted)';
 
-/** Names of options and of fields whose values are secrets, whatever they look like. */
+/** Names of options whose values are secrets, whatever they look like. */
 const SECRET_NAME = new RegExp(
   [
     ...['authorization', 'cookie', 'password', 'passphrase', 'passwd', 'secret', 'credential'],
     ...['token', 'api-?key', 'key-?pem', 'private-?key', 'ticket-?keys?$', 'auth-?key'],
+    'webhook$',
   ].join('|'),
   'i',
 );
+
+/**
+ * Options that are maps by names of headers and parameters: their values are credentials as often as
+ * not. What the schema marks as secret in a file ends here; test/config/secrets.test.ts compares.
+ */
+const SECRET_MAPS: ReadonlySet<string> = new Set(['set', 'add', 'fields', 'querySet']);
+
+/** Options that are URLs with a password in them. */
+const SECRET_URLS: ReadonlySet<string> = new Set(['fleet']);
 
 /** A block of PEM that holds a private key, also within a longer text. */
 const PRIVATE_KEY =
   /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g;
 
-/** The user information of a URL: `redis://user:password@host`. */
-const USER_INFORMATION = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']*@/gi;
+/**
+ * The user information of a URL, `redis://user:password@host`, up to the last `@`: passwords are
+ * written with any character. Of a URL with an `@` in its path too much is left out.
+ */
+const USER_INFORMATION = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>]*@/gi;
 
-function redactedText(text: string): string {
+/** Any text, without what is known to be secret by its form. */
+export function redactedText(text: string): string {
   return text.replace(PRIVATE_KEY, REDACTED).replace(USER_INFORMATION, `$1${REDACTED}@`);
 }
 
-/** Plain data of any shape, as JSON: octets, functions and such are left out. */
-export function redacted(value: unknown): JsonValue {
+/**
+ * Options, or a part of them at `path` (an item of a list is `[0]`), as JSON without secrets: the one function for capsules,
+ * `/config`, and the changes that a reload tells. Octets, functions and such are left out.
+ */
+export function redacted(value: unknown, path: readonly string[] = []): JsonValue {
   if (value === null || typeof value === 'boolean') return value;
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (isSecretAt(path, value)) return REDACTED;
   if (typeof value === 'string') return redactedText(value);
-  if (Array.isArray(value)) return value.map(redacted);
+  if (Array.isArray(value)) return value.map((item, i) => redacted(item, [...path, `[${i}]`]));
   // Octets of an option are a key or a certificate's: nothing that a reader needs.
   if (typeof value !== 'object' || ArrayBuffer.isView(value)) return REDACTED;
   const entries = value instanceof Map ? [...value] : Object.entries(value);
   return Object.fromEntries(
     entries
       .filter(([, item]) => item !== undefined)
-      .map(([name, item]) => [
-        String(name),
-        isSecret(String(name), item) ? REDACTED : redacted(item),
-      ]),
+      .map(([name, item]) => [String(name), redacted(item, [...path, String(name)])]),
   );
 }
 
 /** A secret's name may also name a switch or a group of options. */
-function isSecret(name: string, value: unknown): boolean {
-  if (!SECRET_NAME.test(name)) return false;
-  return typeof value === 'string'
-    ? value !== ''
-    : Array.isArray(value) || ArrayBuffer.isView(value);
-}
-
-/** A line of YAML or JSON that gives a secret its value. */
-const SECRET_LINE = new RegExp(
-  `^(\\s*(?:-\\s*)?\\{?\\s*["']?[\\w-]*(?:${SECRET_NAME.source})[\\w-]*["']?\\s*:\\s*)(?=\\S)(?!\\{).*$`,
-  'gim',
-);
-
-/** As written, line by line, without secrets. Comments stay. */
-export function redactedConfigurationText(text: string): string {
-  return redactedText(text).replace(SECRET_LINE, `$1${REDACTED}`);
+function isSecretAt(path: readonly string[], value: unknown): boolean {
+  const name = path.at(-1) ?? '';
+  const parent = path.at(-2) ?? '';
+  if (typeof value === 'string') {
+    if (value === '') return false;
+    if (SECRET_MAPS.has(parent) && !name.startsWith('[')) return true;
+    return SECRET_NAME.test(name) || (SECRET_URLS.has(parent) && name === 'url');
+  }
+  return SECRET_NAME.test(name) && (Array.isArray(value) || ArrayBuffer.isView(value));
 }
 
 /** With keys in order, so that equal values have equal texts. */

@@ -232,13 +232,14 @@ test('names of files are relative to the file', async () => {
 test('what differs between two files is told key by key, and no password', () => {
   const a = 'origin: http://o\nroutes:\n  - {origin: a}\n  - {origin: b}\nworkers: 2\n';
   const b = '# moved\nworkers: 2\nroutes: [{origin: a}, {origin: c, name: x}]\n';
-  assert.deepEqual(diffConfigurations(source(a), source(b)), [
+  assert.deepEqual(diffConfigurations(source(a), source(b), configurationSchema), [
     { key: 'origin', before: 'http://o', after: '' },
     { key: 'routes[1].origin', before: 'b', after: 'c' },
     { key: 'routes[1].name', before: '', after: 'x' },
   ]);
-  assert.deepEqual(diffConfigurations(source(a), source(`${a}\n\n`)), []);
-  assert.deepEqual(diffConfigurations(null, source('x: redis://me:secret@host/0\n')), [
-    { key: 'x', before: '', after: 'redis://…@host/0' },
-  ]);
+  assert.deepEqual(diffConfigurations(source(a), source(`${a}\n\n`), configurationSchema), []);
+  assert.deepEqual(
+    diffConfigurations(null, source('fleet: redis://me:secret@host/0\n'), configurationSchema),
+    [{ key: 'fleet', before: '', after: '"(redacted)"' }],
+  );
 });

@@ -204,7 +204,7 @@ test('a sluice of one process that crashes finds out at its next start', async (
   assert.deepEqual(left, [], 'nothing is found when it has ended in order');
 });
 
-test('a capsule has the file as written, comments and all, without its secrets', async () => {
+test('a capsule has the values of the file, without its secrets and comments', async () => {
   const [file, directory] = [join(temporaryDirectory(), 'sluice.yaml'), temporaryDirectory()];
   const write = (comment: string, drain: string) =>
     writeFileSync(
@@ -230,10 +230,11 @@ recorder: { directory: ${JSON.stringify(directory)} }
     return configuration.text ?? '';
   };
   const first = await crash(1);
-  assert.match(first, /^# as first written\ndrain-timeout: 5s\n/);
+  assert.match(first, /^drain-timeout: 5s$/m);
+  assert.doesNotMatch(first, /first written/, 'a comment may hold what was a secret');
   assert.doesNotMatch(first, /s3cr3t/);
-  assert.match(first, /Authorization: \(redacted\)/);
+  assert.match(first, /Authorization: "?\(redacted\)"?/);
   write('as written later', '6s');
   await reload(sluice);
-  assert.match(await crash(2), /^# as written later\n/);
+  assert.match(await crash(2), /^drain-timeout: 6s$/m);
 });

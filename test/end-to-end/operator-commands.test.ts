@@ -78,7 +78,7 @@ test('config shows what is in force, without keys', async () => {
   const url = `http://127.0.0.1:${sluice.adminPort}/config`;
   const text = await (await fetch(url)).text();
   assert.match(text, /"workers":2/);
-  assert.match(text, /"keyPem":"\(hidden\)"/);
+  assert.match(text, /"keyPem":"\(redacted\)"/);
   assert.doesNotMatch(text, /PRIVATE KEY/);
 });
 

@@ -3,6 +3,7 @@
  * read on beside it. Where a value that must be there is not, an example of the schema stands in, so
  * that what is made of the values can be checked as well; what comes out is then thrown away.
  */
+
 import {
   isAlias,
   isMap,
@@ -16,6 +17,7 @@ import {
 import { UsageError } from '../../base/errors.ts';
 import { eitherOf, isNamed, keysNamed, NAMES_SHOWN_MAX } from '../keys.ts';
 import type { GivenValue, OptionWords } from '../option-values.ts';
+import { isSecret } from '../secrets.ts';
 import { nearestWord } from '../suggestion.ts';
 import { ownKeyFor } from './foreign-words.ts';
 import { exampleText, type Shape, shapesOf, type ValueSchema } from './keywords.ts';
@@ -96,7 +98,8 @@ class SchemaReader {
     const is = { map: 'a map', list: 'a list', word: 'one value' };
     const wanted = shapesOf(schema).map((shape) => is[shape]);
     const shape = shapeOf(node);
-    const what = shape === 'word' ? JSON.stringify(textOf(node)) : is[shape];
+    const shown = isSecret([schema]) ? 'a value' : JSON.stringify(textOf(node));
+    const what = shape === 'word' ? shown : is[shape];
     return `${what}: not ${wanted.join(' or ')}`;
   }
 
@@ -205,7 +208,7 @@ class SchemaReader {
     const kind = schema['x-kind'];
     if (kind !== undefined) return this.#readKind(schema, kind, node, path);
     const text = textOf(node);
-    const shown = schema['x-secret'] === true ? 'the value' : JSON.stringify(text);
+    const shown = isSecret([schema]) ? 'the value' : JSON.stringify(text);
     if (schema.enum !== undefined) {
       const word = schema.enum.find((known) => String(known) === text);
       if (word !== undefined) return word;

@@ -57,9 +57,13 @@ const forms: Readonly<Record<KindName, object>> = {
   'url-or-off': { type: ['string', 'boolean'] },
 };
 
+/** Their texts hold passwords: a Redis's, or the secret path of a webhook. */
+const secretKinds: ReadonlySet<KindName> = new Set(['redis-or-off', 'url-or-off']);
+
 /** A value that is read by the kind's parser. */
 export function ofKind<T>(kind: KindName, words: Partial<KeyWords>): TUnsafe<T> {
-  return Type.Unsafe({ type: WORDS, ...forms[kind], 'x-kind': kind, ...words });
+  const secret = secretKinds.has(kind) ? { 'x-secret': true } : {};
+  return Type.Unsafe({ type: WORDS, ...forms[kind], 'x-kind': kind, ...secret, ...words });
 }
 
 /** `on` or `off`; a boolean once read. */

@@ -14,6 +14,7 @@ import {
   number,
   oneOf,
   onOff,
+  secretText,
   section,
   size,
   text,
@@ -31,7 +32,7 @@ const methods = (title: string) =>
   });
 
 const fieldValues = (title: string, example: Record<string, string>) =>
-  mapOf(text({ title: 'A value.', examples: Object.values(example) }), {
+  mapOf(secretText({ title: 'A value.', examples: Object.values(example) }), {
     title,
     default: {},
     examples: [example],

@@ -37,7 +37,8 @@ export class CompiledEdits {
     const scope = message === 'request' ? 'request' : 'target';
     const lines = (values: FieldEdits['set']) =>
       Object.entries(values).map(([name, value]) => {
-        if (!FIELD_VALUE.test(value)) throw new SyntaxError(`no value of a field: ${value}`);
+        // The value may be a secret.
+        if (!FIELD_VALUE.test(value)) throw new SyntaxError(`no value of a field: that of ${name}`);
         return [editableName(name, message), compileTemplate(value, scope)] as const;
       });
     this.#removed = edits.remove.map((name) => editableName(name, message));

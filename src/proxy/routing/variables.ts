@@ -81,7 +81,9 @@ function readerOf(name: string, scope: VariableScope): Reader {
       `\${${name}} is not to be had here, because ${reason}: ${names.join(' ')}`,
     );
   }
-  throw new SyntaxError(`there is no variable \${${name}}: ${names.join(' ')}`);
+  // What is not even like a name may be a part of a password.
+  const shown = /^[a-z][a-z-]{0,31}$/.test(name) ? `\${${name}}` : 'of that name';
+  throw new SyntaxError(`there is no variable ${shown}: ${names.join(' ')}`);
 }
 
 export function pathOf(target: string): string {
