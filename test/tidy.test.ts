@@ -209,7 +209,7 @@ const samples: Record<keyof typeof rules, { bad: Sample[]; good: Sample[] }> = {
       ['src/proxy/a.ts', 'const f = new Function(text);'],
     ],
     good: [
-      ['src/cli/a.ts', "console.log('x');"],
+      ['src/supervisor/a.ts', "console.log('x');"],
       ['src/http/a.ts', 'const n = Number(text); // not parseInt('],
     ],
   },
@@ -226,6 +226,17 @@ const samples: Record<keyof typeof rules, { bad: Sample[]; good: Sample[] }> = {
       ['src/cache/a.ts', 'function f(): void {}\nconst g = (): void => {};\ntype F = () => void;'],
       ['src/cli/a.ts', 'owned(answer(), onFault);\nconst x = await all.map(async (one) => one);'],
       ['src/cli/a.ts', 'setInterval(look, 1000);'],
+    ],
+  },
+  harmlessOutput: {
+    bad: [
+      ['src/cli/a.ts', 'process.stdout.write(text);'],
+      ['src/cli/a.ts', 'console.log(text);'],
+      ['src/cli/b/a.ts', 'process.stderr.write(text);'],
+    ],
+    good: [
+      ['src/cli/terminal.ts', 'process.stdout.write(harmlessText(text));'],
+      ['src/cli/a.ts', 'print(text); const { columns } = process.stdout;'],
     ],
   },
   needsOpenssl: {

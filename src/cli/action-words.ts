@@ -1,6 +1,8 @@
 /** The words of a command that has actions: `sluice cache purge --all`, `sluice capsules list`. */
+
 import { UsageError } from '../base/errors.ts';
 import { nearestWord } from '../config/suggestion.ts';
+import { print, printJson } from './terminal.ts';
 
 /** Flags of each action; true for those with a value. */
 export type ActionFlags<A extends string> = Readonly<Record<A, Readonly<Record<string, boolean>>>>;
@@ -109,6 +111,6 @@ export function refuseArguments(words: ActionWords, remedy: string): void {
 
 /** The answer as JSON with --json, else as text for people. */
 export function printAnswer({ flags }: ActionWords, answer: unknown, text: string): void {
-  const isJson = flags.has('json');
-  process.stdout.write(isJson ? `${JSON.stringify(answer, null, 2)}\n` : text);
+  if (flags.has('json')) printJson(answer);
+  else print(text);
 }

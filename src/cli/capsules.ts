@@ -1,7 +1,9 @@
 /** `sluice capsules`: what was recorded of faults, newest first, and one of them in words. */
+
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
+import { harmlessLine } from '../base/harmless-text.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import type { Capsule, CapsuleConnection, CapsuleEvent } from '../triage/capsule.ts';
 import { CapsuleError } from '../triage/capsule-check.ts';
@@ -151,7 +153,7 @@ function suspectText({ suspect }: Capsule): string {
 function connectionText(connection: CapsuleConnection): string {
   const { id, role, peer, serverName, clientHello, outcome, errorCode, alert } = connection;
   let text = `\nconnection ${id} (${role}) ${peer || 'peer redacted'}, ${connection.startedAt}\n`;
-  if (serverName !== '') text += `  server name  ${serverName}\n`;
+  if (serverName !== '') text += `  server name  ${harmlessLine(serverName)}\n`;
   if (clientHello !== null) {
     text += `  ClientHello  ${clientHello.length} octets, JA4 ${clientHello.ja4 || 'unknown'}\n`;
   }

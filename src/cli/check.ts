@@ -1,4 +1,5 @@
 /** `sluice check FILE`: tells everything that is wrong with a configuration, and changes nothing. */
+
 import { UsageError } from '../base/errors.ts';
 import { keyAndProblem } from '../config/document/mistake.ts';
 import { readSource } from '../config/document/source.ts';
@@ -7,6 +8,7 @@ import type { Endpoint, SluiceOptions } from '../config/options.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import { endpointText } from '../supervisor/listeners.ts';
 import { parseFlags } from './action-words.ts';
+import { print, printJson } from './terminal.ts';
 
 export const FLAGS = { json: false };
 
@@ -31,8 +33,8 @@ export async function checkCommand(words: readonly string[]): Promise<number> {
   const isJson = flags.has('json');
   const warnings: string[] = [];
   const outcome = await check(file, (message) => warnings.push(message));
-  if (isJson) process.stdout.write(`${JSON.stringify(jsonOf(file, outcome, warnings), null, 2)}\n`);
-  else process.stdout.write(textOf(file, outcome, warnings));
+  if (isJson) printJson(jsonOf(file, outcome, warnings));
+  else print(textOf(file, outcome, warnings));
   return outcome.options === null ? EXIT_MISTAKES : EXIT_OK;
 }
 

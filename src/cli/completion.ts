@@ -1,7 +1,9 @@
 /** `sluice completion bash|zsh|fish`: a script that lets a shell complete commands and flags. */
+
 import { UsageError } from '../base/errors.ts';
 import { commandLineOnly, optionTable } from '../config/option-table.ts';
 import { type CommandWords, commandWords, type Flags } from './command-flags.ts';
+import { print } from './terminal.ts';
 
 /** The shells, as actions: they are completed as well. */
 export const FLAGS = { bash: {}, zsh: {}, fish: {} };
@@ -111,6 +113,6 @@ export async function completionCommand(words: readonly string[]): Promise<numbe
   }
   const options = [...optionTable, ...commandLineOnly].map(({ name }) => `--${name}`);
   const write = shells[shell as keyof typeof shells];
-  process.stdout.write(write({ commands: await commandWords(), options }));
+  print(write({ commands: await commandWords(), options }));
   return 0;
 }

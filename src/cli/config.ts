@@ -1,4 +1,5 @@
 /** `sluice config`: documentation of the keys of a configuration file, and its JSON Schema. */
+
 import { UsageError } from '../base/errors.ts';
 import { diffConfigurations } from '../config/difference.ts';
 import { flowText } from '../config/document/keywords.ts';
@@ -21,6 +22,7 @@ import {
   printAnswer,
   refuseArguments,
 } from './action-words.ts';
+import { print } from './terminal.ts';
 
 /** True for flags with a value. */
 export const FLAGS = { explain: { json: false }, schema: {}, diff: { json: false } };
@@ -33,7 +35,7 @@ export async function configCommand(words: readonly string[]): Promise<number> {
   const parsed = parseActionWords('config', FLAGS, words);
   if (parsed.action === 'schema') {
     refuseArguments(parsed, 'write config schema');
-    process.stdout.write(jsonSchemaText(configurationSchema));
+    print(jsonSchemaText(configurationSchema));
     return 0;
   }
   if (parsed.action === 'diff') return diff(parsed);

@@ -1,4 +1,5 @@
 /** `sluice demo`: the same as `run` with an origin of its own, and what to try. */
+
 import { spawn } from 'node:child_process';
 import type { CommandLine } from '../config/command-line.ts';
 import type { Endpoint } from '../config/options.ts';
@@ -7,6 +8,7 @@ import { endpointText } from '../supervisor/listeners.ts';
 import { entryPoint } from './entry-point.ts';
 import { addresses } from './run.ts';
 import { report, type Service, startService } from './service.ts';
+import { print } from './terminal.ts';
 
 const LOOPBACK = '127.0.0.1';
 
@@ -22,7 +24,7 @@ export async function demo(commandLine: CommandLine, version: string): Promise<n
     verify: true,
     caFile: '',
   });
-  if (service.serves) process.stdout.write(greeting(version, service));
+  if (service.serves) print(greeting(version, service));
   const code = await service.ended;
   origin.end();
   return code;

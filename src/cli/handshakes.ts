@@ -1,4 +1,5 @@
 /** `sluice handshakes`: asks a running sluice what fails in handshakes, and who observes them. */
+import { harmlessLine } from '../base/harmless-text.ts';
 import type { ObserverReport } from '../supervisor/handshake-routes.ts';
 import type { CountedValue, FailureKind } from '../worker/failure-table.ts';
 import {
@@ -63,7 +64,9 @@ function kindText(kind: FailureKind): string {
 
 function valuesText(word: string, values: readonly CountedValue[]): string {
   if (values.length === 0) return '';
-  const shown = values.slice(0, VALUES_SHOWN).map(({ value, count }) => `${value} (${count})`);
+  const shown = values
+    .slice(0, VALUES_SHOWN)
+    .map(({ value, count }) => `${harmlessLine(value)} (${count})`);
   const more = values.length > VALUES_SHOWN ? ', …' : '';
   return `         ${word} ${shown.join(', ')}${more}\n`;
 }

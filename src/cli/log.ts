@@ -1,4 +1,5 @@
 /** `sluice log`: the latest events of a running sluice's error log, and how much is reported. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
 import { optionNamed } from '../config/option-table.ts';
@@ -6,6 +7,7 @@ import { parseLogLevel, parseLongDuration } from '../config/option-values.ts';
 import type { logObject } from '../telemetry/log-lines.ts';
 import { type ActionWords, parseActionWords, printAnswer } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import { print, printJson, printNote } from './terminal.ts';
 
 /** True for flags with a value. */
 export const FLAGS = {
@@ -55,7 +57,7 @@ async function show(words: ActionWords): Promise<void> {
   // Whoever reads has seen enough.
   process.stdout.once('error', () => process.exit(0));
   while (true) {
-    print(words, events);
+    printEvents(words, events);
     await sleep(POLL_MS);
     const next = await eventsAfter(words, last, String(FOLLOW_LIMIT)).catch(whenEnded);
     if (next === null) return;
@@ -69,14 +71,15 @@ async function show(words: ActionWords): Promise<void> {
 /** It answered before: now it has ended, and so does who follows. Not after an upgrade. */
 function whenEnded(error: unknown): null {
   if (!(error instanceof UsageError)) throw error;
-  process.stderr.write(`sluice: log: nothing more to follow: ${error.message}\n`);
+  printNote(`sluice: log: nothing more to follow: ${error.message}\n`);
   return null;
 }
 
-function print(words: ActionWords, events: readonly ShownEvent[]): void {
+function printEvents(words: ActionWords, events: readonly ShownEvent[]): void {
   const isJson = words.flags.has('json');
   for (const event of events) {
-    process.stdout.write(isJson ? `${JSON.stringify(event)}\n` : eventText(event));
+    if (isJson) printJson(event, 0);
+    else print(eventText(event));
   }
 }
 

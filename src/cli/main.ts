@@ -1,8 +1,10 @@
 /** The `sluice` command: reads its words, does as they say, and ends with an exit code. */
+
 import { UsageError } from '../base/errors.ts';
 import { parseCommandLine } from '../config/command-line.ts';
 import { commands } from './commands.ts';
 import { packageVersion } from './package-version.ts';
+import { print, printNote } from './terminal.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -36,11 +38,11 @@ async function perform(words: readonly string[]): Promise<number> {
   switch (commandLine.command) {
     case 'help': {
       const { helpText } = await import('../config/reference.ts');
-      process.stdout.write(helpText());
+      print(helpText());
       return written(0);
     }
     case 'version':
-      process.stdout.write(`${packageVersion()}\n`);
+      print(`${packageVersion()}\n`);
       return 0;
     case 'run': {
       const { run } = await import('./run.ts');
@@ -61,7 +63,7 @@ async function helpOf(command: string): Promise<number> {
   const { flagLines } = await import('./command-flags.ts');
   const flags = await flagLines(command);
   const rest = `what they mean, and exit codes: docs/reference/command-line.md\n`;
-  process.stdout.write(`${lines.join('\n')}\n\n${flags}${rest}`);
+  print(`${lines.join('\n')}\n\n${flags}${rest}`);
   return written(0);
 }
 
@@ -71,7 +73,7 @@ async function helpOf(command: string): Promise<number> {
  */
 function written(exitCode: number): Promise<number> {
   return new Promise((resolve) => {
-    process.stdout.write('', () => resolve(exitCode));
+    print('', () => resolve(exitCode));
   });
 }
 
@@ -80,9 +82,9 @@ function fail(error: unknown): number {
   if (error instanceof UsageError) {
     // After a list, it has a line of its own.
     const joint = error.message.endsWith('\n') ? '' : '; ';
-    process.stderr.write(`sluice: ${error.message}${joint}${error.remedy}\n`);
+    printNote(`sluice: ${error.message}${joint}${error.remedy}\n`);
     return EXIT_USAGE;
   }
-  process.stderr.write(`sluice: ${(error as Error)?.stack ?? String(error)}\n`);
+  printNote(`sluice: ${(error as Error)?.stack ?? String(error)}\n`);
   return EXIT_FAILED;
 }

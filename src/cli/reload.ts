@@ -1,4 +1,5 @@
 /** `sluice reload`: has a running sluice read its configuration again, and follows how it goes. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
 import { optionNamed } from '../config/option-table.ts';
@@ -6,6 +7,7 @@ import { parseDuration } from '../config/option-values.ts';
 import type { ReloadStatus } from '../supervisor/reload.ts';
 import { type ActionWords, parseFlags } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import { print, printJson, printNote } from './terminal.ts';
 
 export const FLAGS = { admin: true, trial: true, json: false };
 
@@ -23,12 +25,12 @@ export async function reloadCommand(words: readonly string[]): Promise<number> {
   const body = trial === undefined ? {} : { trialMs: trialOf(trial) };
   await askAdmin(parsed, '/reload', body);
   const status = await follow(parsed);
-  if (parsed.flags.has('json')) process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
+  if (parsed.flags.has('json')) printJson(status);
   switch (status.outcome) {
     case 'refused':
       throw new UsageError(`reload: refused: ${status.reason}`, status.remedy);
     case 'rolled-back':
-      process.stderr.write(`sluice: reload: rolled back: ${status.reason}; ${status.remedy}\n`);
+      printNote(`sluice: reload: rolled back: ${status.reason}; ${status.remedy}\n`);
       return EXIT_ROLLED_BACK;
     default:
       return EXIT_OK;
@@ -42,7 +44,7 @@ function trialOf(text: string): number {
 
 async function follow(words: ActionWords): Promise<ReloadStatus> {
   const isQuiet = words.flags.has('json');
-  const progress = new Progress(isQuiet ? () => {} : (text) => process.stdout.write(text));
+  const progress = new Progress(isQuiet ? () => {} : print);
   for (;;) {
     const { reload } = (await askAdmin(words, '/reload')) as { reload: ReloadStatus };
     progress.show(reload);

@@ -1,16 +1,18 @@
 /** `sluice run`: serves an origin until a signal ends it. */
+
 import { certificateFingerprint } from '../config/certificate.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import type { Endpoint } from '../config/options.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import { endpointText } from '../supervisor/listeners.ts';
 import { type Service, startService } from './service.ts';
+import { printNote } from './terminal.ts';
 
 /** Resolves with the exit code. */
 export async function run(commandLine: CommandLine, version: string): Promise<number> {
   const service = await startService(commandLine, version, null);
   if (!service.serves) return service.ended;
-  process.stderr.write(`sluice ${version} serves ${originText(service)}\n${addresses(service)}`);
+  printNote(`sluice ${version} serves ${originText(service)}\n${addresses(service)}`);
   return service.ended;
 }
 

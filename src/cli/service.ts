@@ -16,6 +16,7 @@ import { Supervisor, type WorkerSource } from '../supervisor/supervisor.ts';
 import { serviceManagerOf } from '../supervisor/systemd-notices.ts';
 import { READY_DESCRIPTOR } from '../supervisor/upgrade.ts';
 import { entryPoint } from './entry-point.ts';
+import { printNote } from './terminal.ts';
 
 export interface Service {
   readonly options: SluiceOptions;
@@ -33,7 +34,7 @@ export const ownWorkers: WorkerSource = {
 
 /** One line for the operator, on standard error, so that a log on standard output stays clean. */
 export function report(message: string): void {
-  process.stderr.write(`sluice: ${message}\n`);
+  printNote(`sluice: ${message}\n`);
 }
 
 /** Throws UsageError for anything that the user can mend. Resolves when requests are served. */

@@ -1,7 +1,9 @@
 /** `sluice status`, `metrics` and `drain`: a running sluice at a glance, its numbers, and its end. */
+
 import type { SupervisorStatus } from '../supervisor/supervisor.ts';
 import { type ActionWords, parseFlags, printAnswer } from './action-words.ts';
 import { askAdmin, askAdminText } from './admin-client.ts';
+import { print, printJson } from './terminal.ts';
 import { uptimeText } from './top-frame.ts';
 
 export const FLAGS = { admin: true, json: false };
@@ -35,9 +37,9 @@ export async function metricsCommand(words: readonly string[]): Promise<number> 
   const parsed = parseFlags('metrics', FLAGS, words);
   if (parsed.flags.has('json')) {
     const { metrics } = (await askAdmin(parsed, '/stats')) as { metrics: unknown };
-    process.stdout.write(`${JSON.stringify(metrics, null, 2)}\n`);
+    printJson(metrics);
   } else {
-    process.stdout.write(await askAdminText(parsed, '/metrics'));
+    print(await askAdminText(parsed, '/metrics'));
   }
   return 0;
 }

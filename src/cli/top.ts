@@ -1,4 +1,5 @@
 /** `sluice top`: a running sluice, drawn anew every second. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
 import type { GroupReport } from '../supervisor/origin-routes.ts';
@@ -6,15 +7,13 @@ import type { SupervisorStatus } from '../supervisor/supervisor.ts';
 import type { TrafficSample } from '../supervisor/traffic-routes.ts';
 import { type ActionWords, parseFlags } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import { print, printFrame, printJson } from './terminal.ts';
 import { awayFrame, fitted, topFrame } from './top-frame.ts';
 
 export const FLAGS = { admin: true, once: false, json: false };
 
 const INTERVAL_MS = 1_000;
 /** Upper left corner; erase to the end of the line, and of the screen (ECMA-48 CUP, EL, ED). */
-const HOME = '\x1b[H';
-const ERASE_LINE = '\x1b[K';
-const ERASE_REST = '\x1b[J';
 /** Of a terminal that does not say. */
 const COLUMNS_DEFAULT = 80;
 const ROWS_DEFAULT = 24;
@@ -26,7 +25,7 @@ export async function topCommand(words: readonly string[]): Promise<number> {
   const isLive = process.stdout.isTTY === true && !flags.has('once') && !flags.has('json');
   process.once('SIGINT', () => {
     // The shell's prompt goes below the picture.
-    if (isLive) process.stdout.write('\n');
+    if (isLive) print('\n');
     process.exit(0);
   });
   if (isLive) return watch(parsed);
@@ -34,8 +33,8 @@ export async function topCommand(words: readonly string[]): Promise<number> {
   await sleep(INTERVAL_MS);
   const now = await sample(parsed);
   const isJson = flags.has('json');
-  const text = isJson ? `${JSON.stringify({ before, now }, null, 2)}\n` : undefined;
-  process.stdout.write(text ?? (await frameOf(parsed, before, now)));
+  if (isJson) printJson({ before, now });
+  else print(await frameOf(parsed, before, now));
   return 0;
 }
 
@@ -63,7 +62,7 @@ async function watch(words: ActionWords): Promise<never> {
 function draw(frame: string): void {
   const { columns = COLUMNS_DEFAULT, rows = ROWS_DEFAULT } = process.stdout;
   const lines = fitted(frame, 'Ctrl-C ends', columns, rows);
-  process.stdout.write(`${HOME}${lines.join(`${ERASE_LINE}\n`)}${ERASE_LINE}${ERASE_REST}`);
+  printFrame(lines);
 }
 
 async function sample(words: ActionWords): Promise<TrafficSample> {

@@ -1,4 +1,5 @@
 /** `sluice triage CAPSULE`: from a capsule to what is to blame. */
+
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { nearestWord } from '../config/suggestion.ts';
@@ -13,6 +14,7 @@ import { type ActionWords, parseWithArgument } from './action-words.ts';
 import { benchWith } from './bench/bench.ts';
 import { capsulePath, readCapsuleFile } from './capsules.ts';
 import { packageVersion } from './package-version.ts';
+import { print, printJson, printNote, printProgress } from './terminal.ts';
 
 /** True for flags with a value. */
 export const FLAGS = {
@@ -73,12 +75,13 @@ export async function triageCommand(words: readonly string[]): Promise<number> {
     progress.end();
     const paths = directory.finish(report);
     const text = `${textOf(report)}\n${paths.map((path) => `  ${path}\n`).join('')}`;
-    process.stdout.write(parsed.flags.has('json') ? `${JSON.stringify(report, null, 2)}\n` : text);
+    if (parsed.flags.has('json')) printJson(report);
+    else print(text);
     return report.verdict === 'cause-found' ? EXIT_FOUND : EXIT_NOTHING;
   } catch (error) {
     progress.end();
     if (!stop.aborted) throw error;
-    process.stderr.write(`sluice: triage: stopped; the same command goes on from here (${out})\n`);
+    printNote(`sluice: triage: stopped; the same command goes on from here (${out})\n`);
     return EXIT_STOPPED;
   }
 }
@@ -162,18 +165,18 @@ class Progress {
   }
 
   end(): void {
-    if (this.#isTerminal) process.stderr.write('\r\x1b[K');
+    if (this.#isTerminal) printProgress('');
   }
 
   #show(text: string): void {
     const seconds = ((performance.now() - this.#startedAtMs) / 1000).toFixed(1);
     const line = `${seconds.padStart(6)} s  ${text}`;
     if (!this.#isTerminal) {
-      process.stderr.write(`${line}\n`);
+      printNote(`${line}\n`);
       return;
     }
     const width = Math.max(20, (process.stderr.columns ?? 80) - 1);
-    process.stderr.write(`\r\x1b[K${line.length > width ? `${line.slice(0, width - 1)}…` : line}`);
+    printProgress(line.length > width ? `${line.slice(0, width - 1)}…` : line);
   }
 }
 

@@ -1,4 +1,5 @@
 /** An event of the error log as one line. What peers sent may be in it: no octet of it can forge one. */
+import { harmlessJson, harmlessText } from '../base/harmless-text.ts';
 import type { LogEvent } from './log-event.ts';
 
 export type ErrorLogFormat = 'text' | 'json';
@@ -24,7 +25,7 @@ export function logObject(event: LogEvent) {
 }
 
 function jsonLine(event: LogEvent): string {
-  return `${escaped(JSON.stringify(logObject(event)))}\n`;
+  return `${harmlessJson(logObject(event))}\n`;
 }
 
 /** For people: what is usual is left out. */
@@ -35,13 +36,6 @@ export function textOf({ level, subsystem, message, fields, more }: LogEvent): s
   const names = isDetail ? Object.entries(fields) : [];
   const values = names.map(([name, value]) => ` ${name}=${value ?? '-'}`).join('');
   const rest = more === 0 ? '' : ` … ${more.toLocaleString('en')} more like it`;
-  return escaped(`${before}${message}${values}${rest}`);
-}
-
-/** Line feeds stay: stacks, and mistakes of a file, have several lines. */
-function escaped(text: string): string {
-  return text.replace(
-    /[\x00-\x09\x0b-\x1f\x7f-\x9f]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
+  // Line feeds stay: stacks, and mistakes of a file, have several lines.
+  return harmlessText(`${before}${message}${values}${rest}`);
 }

@@ -96,7 +96,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'danger-module as dangerFlags',
       'capsule-dir',
     ],
-    'a capsule has the file as written, comments and all, without its secrets': [
+    'a capsule has the values of the file, without its secrets and comments': [
       'recorder.directory as recorder: { directory',
       'features.danger-* as features: {',
     ],

@@ -208,6 +208,14 @@ export const ownedPromises: Rule = (file) => {
   return [...complaints, ...search(file, file.code, /\bsetInterval\(/g, why)];
 };
 
+/** Terminals carry out what they read, and most of what commands print, peers have sent. */
+export const harmlessOutput: Rule = (file) => {
+  if (folderOf(file.path) !== 'cli' || isTest(file.path)) return [];
+  if (file.path === 'src/cli/terminal.ts') return [];
+  const pattern = /\bstd(?:out|err)\s*\??\.\s*write\b|\bconsole\s*\.|\bwriteSync\(\s*[12]\b/g;
+  return search(file, file.code, pattern, 'commands print by src/cli/terminal.ts');
+};
+
 /** A machine without the openssl command skips tests, with that reason; none fails for it. */
 export const needsOpenssl: Rule = (file) => {
   if (!file.path.endsWith('.test.ts')) return [];
@@ -283,6 +291,7 @@ export const rules = {
   erasableSyntax,
   bannedCalls,
   ownedPromises,
+  harmlessOutput,
   fileNames,
   needsOpenssl,
   hostPaths,

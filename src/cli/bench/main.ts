@@ -14,6 +14,7 @@ import type { RestartPolicy } from '../../supervisor/restart-policy.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
 import { serviceManagerOf } from '../../supervisor/systemd-notices.ts';
 import { ownWorkers } from '../service.ts';
+import { printNote } from '../terminal.ts';
 import {
   BENCH_PROTOCOL,
   type BenchCommand,
@@ -31,7 +32,7 @@ const SETTLE_INTERVAL_MS = 20;
 /** What was sent before a question may be read in the turn after it. */
 const TURNS = 2;
 
-const report = (message: string) => process.stderr.write(`${message}\n`);
+const report = (message: string) => printNote(`${message}\n`);
 
 let supervisor: Supervisor | null = null;
 

@@ -1,0 +1,35 @@
+/**
+ * Where commands print. Nothing else writes to standard output or error: what peers have sent is in
+ * most of what there is to print, and a terminal carries out what it reads. So every text is made
+ * harmless here, and the few commands to a terminal are ours.
+ */
+import { harmlessJson, harmlessText } from '../base/harmless-text.ts';
+
+const HOME = '\x1b[H';
+const ERASE_LINE = '\x1b[K';
+const ERASE_REST = '\x1b[J';
+
+export function print(text: string, done?: () => void): void {
+  process.stdout.write(harmlessText(text), () => done?.());
+}
+
+/** Of an object on several lines. */
+export function printJson(value: unknown, indent = 2): void {
+  process.stdout.write(`${harmlessJson(value, indent)}\n`);
+}
+
+/** To standard error, beside what was asked for. */
+export function printNote(text: string): void {
+  process.stderr.write(harmlessText(text));
+}
+
+/** In place of what stood on the whole screen before. */
+export function printFrame(lines: readonly string[]): void {
+  const safe = lines.map(harmlessText);
+  process.stdout.write(`${HOME}${safe.join(`${ERASE_LINE}\n`)}${ERASE_LINE}${ERASE_REST}`);
+}
+
+/** In place of what stood on the last line of standard error before. */
+export function printProgress(line: string): void {
+  process.stderr.write(`\r${ERASE_LINE}${harmlessText(line)}`);
+}
