@@ -39,8 +39,9 @@ export function redactedText(text: string): string {
 }
 
 /**
- * Options, or a part of them at `path` (an item of a list is `[0]`), as JSON without secrets: the one function for capsules,
- * `/config`, and the changes that a reload tells. Octets, functions and such are left out.
+ * Options, or a part of them at `path` (an item of a list is `[0]`), as JSON without secrets: the one
+ * function for capsules, `/config`, and the changes that a reload tells. Octets, functions and such are
+ * left out.
  */
 export function redacted(value: unknown, path: readonly string[] = []): JsonValue {
   if (value === null || typeof value === 'boolean') return value;
