@@ -564,6 +564,19 @@ const definitions = [
     repeatable: false,
     example: '30s',
   },
+  {
+    name: 'drain-grace',
+    type: 'duration',
+    placeholder: 'TIME',
+    summary: 'How long idle connections are kept on SIGTERM and in an upgrade.',
+    details:
+      'A client that keeps a connection may be asking when it is closed, and would lose its request. ' +
+      'Within this time what it asks is answered, with `Connection: close` or GOAWAY; what is idle ' +
+      'after it is closed. Part of `--drain-timeout`. 0s closes at once.',
+    defaultText: '2s',
+    repeatable: false,
+    example: '5s',
+  },
 ] as const satisfies readonly OptionDefinition[];
 
 export type OptionName = (typeof definitions)[number]['name'];

@@ -171,4 +171,6 @@ export interface SluiceOptions {
   readonly pidFile: string;
   /** Milliseconds that running exchanges get on SIGTERM. */
   readonly drainTimeoutMs: number;
+  /** How long a drain keeps what is idle. */
+  readonly drainGraceMs: number;
 }

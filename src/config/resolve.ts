@@ -117,6 +117,7 @@ export async function resolveOptions(
     account: () => values.one('user', parseAccount) ?? null,
     pidFile: () => values.one('pid-file', parsePath) ?? '',
     drainTimeoutMs: () => values.required('drain-timeout', parseDuration),
+    drainGraceMs: () => values.required('drain-grace', parseDuration),
   });
   const isSecure = resolved.listeners?.some(({ kind }) => kind === 'https') ?? false;
   const hosts = await attempts.one(() => resolveHosts(values, isSecure, surroundings, sections));

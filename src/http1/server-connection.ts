@@ -60,6 +60,8 @@ export class Http1ServerConnection implements ChunkReceiver {
   #discarding = false;
   #drained = 0;
   #closing = false;
+  /** The next response is to be the last. */
+  #isLastResponse = false;
   #processing = false;
   #readingPaused = false;
   #inputEnded = false;
@@ -101,9 +103,12 @@ export class Http1ServerConnection implements ChunkReceiver {
     return this.#reading === 'content' && !this.#paused;
   }
 
-  /** From the next response head on the connection closes (graceful drain). */
+  /**
+   * The next response says that the connection closes, and it does (graceful drain). One that has
+   * begun without saying so does not end it: the client may count on it, and ask already.
+   */
   closeAfterResponse(): void {
-    this.#closing = true;
+    this.#isLastResponse = true;
   }
 
   /**
@@ -256,6 +261,7 @@ export class Http1ServerConnection implements ChunkReceiver {
    * close tells the two apart (RFC 9110 §10.1.1).
    */
   mustClose(): boolean {
+    if (this.#isLastResponse) this.#closing = true;
     if (this.#awaitsContinue && this.#reading === 'content') this.#closing = true;
     return this.#closing;
   }

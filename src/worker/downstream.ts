@@ -90,6 +90,8 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
   #progressSeen = 0;
   #pendingSeen = 0;
   #draining = false;
+  /** What is idle is not waited for any more. */
+  #isGraceOver = false;
 
   constructor(shared: DownstreamShared, input: DownstreamInput) {
     const { socket, accept, peer, http2Cleartext } = input;
@@ -266,7 +268,7 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
   /** Closes the connection when what it is doing takes too long. Called once per sweep. */
   sweep(nowMs: number): void {
     this.#protocol?.sweep(nowMs, this.#shared.limits);
-    if (this.#draining) this.#protocol?.drain();
+    if (this.#isGraceOver) this.endIdle();
     const phase = this.#currentPhase();
     if (phase !== this.#phase) {
       this.#phase = phase;
@@ -277,7 +279,7 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     }
     const sinceMs = phase === 'handshake' ? this.#openedMs : this.#phaseSinceMs;
     if (nowMs - sinceMs < this.#limitOf(phase)) return;
-    if (phase === 'idle') this.drain();
+    if (phase === 'idle') this.#timeOutIdle();
     else if (phase === 'handshake') this.#channel.timeOutHandshake();
     else if (phase === 'lingering') this.#channel.destroy();
     else if (phase === 'head' || phase === 'content') this.#protocol?.timeOut();
@@ -293,12 +295,29 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     return moved;
   }
 
-  /** Finishes the requests under way, if any, and closes. */
+  /**
+   * Finishes the requests under way, if any, and closes with the last answer. A client that keeps the
+   * connection may be asking at this moment: what it asks is answered.
+   */
   drain(): void {
     this.#draining = true;
+    this.#protocol?.drain();
+  }
+
+  endIdle(): void {
+    this.#draining = true;
+    this.#isGraceOver = true;
     // Whoever has not said what it speaks has asked for nothing.
     if (this.#preface !== null) this.#channel.end();
-    this.#protocol?.drain();
+    this.#protocol?.endIdle();
+  }
+
+  #timeOutIdle(): void {
+    this.drain();
+    // HTTP/2 says so first, and ends at the next sweep at the latest.
+    this.#isGraceOver = true;
+    if (this.#preface !== null) this.#channel.end();
+    this.#protocol?.timeOutIdle();
   }
 
   /** The drain's time is up. */

@@ -16,8 +16,12 @@ export interface ServerProtocol {
   onWritable(): void;
   onEndOfInput(): void;
   onConnectionLost(error: SluiceError | null): void;
-  /** Finishes what is under way and closes. Called again, it waits less patiently. */
+  /** Finishes what is under way, answers what is on its way, and closes with that. */
   drain(): void;
+  /** After `drain`: does not wait any more for who has asked for nothing. */
+  endIdle(): void;
+  /** After `drain`: it has been idle for too long. */
+  timeOutIdle(): void;
   /** Ends what the protocol itself sees to have taken too long. Called once per sweep. */
   sweep(nowMs: number, limits: DownstreamLimits): void;
   /** A head or a request's content takes too long: 408 where that can be said, then the end. */
@@ -54,8 +58,6 @@ export function http1Protocol(input: ProtocolInput): ServerProtocol {
 class Http1Protocol implements ServerProtocol {
   readonly #core: Http1ServerConnection;
   readonly #output: Channel;
-  #hasReceived = false;
-  #isDraining = false;
 
   constructor(input: ProtocolInput) {
     this.#core = new Http1ServerConnection(input);
@@ -65,7 +67,6 @@ class Http1Protocol implements ServerProtocol {
   start(): void {}
 
   receive(bytes: Uint8Array, early: boolean): void {
-    this.#hasReceived = true;
     this.#core.receive(bytes, early);
   }
 
@@ -83,10 +84,14 @@ class Http1Protocol implements ServerProtocol {
 
   drain(): void {
     this.#core.closeAfterResponse();
-    if (!this.#core.isIdle) return;
-    // Whoever has just connected is about to ask: the request may be on its way. The next sweep ends it.
-    if (this.#hasReceived || this.#isDraining) this.#output.end();
-    this.#isDraining = true;
+  }
+
+  endIdle(): void {
+    if (this.#core.isIdle) this.#output.end();
+  }
+
+  timeOutIdle(): void {
+    this.endIdle();
   }
 
   sweep(): void {}
@@ -110,6 +115,7 @@ class Http2Protocol implements ServerProtocol {
   readonly #core: Http2ServerConnection;
   readonly #output: Channel;
   readonly #startedMs: number;
+  #isDraining = false;
 
   constructor(input: ProtocolInput) {
     const output = http2Output(input.output, input.channels, () => this.#core.flush());
@@ -139,8 +145,18 @@ class Http2Protocol implements ServerProtocol {
   }
 
   drain(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
     this.#core.shutdown();
   }
+
+  /** The second time it waits no more for requests that are on their way. */
+  endIdle(): void {
+    this.drain();
+    this.#core.shutdown();
+  }
+
+  timeOutIdle(): void {}
 
   sweep(nowMs: number, limits: DownstreamLimits): void {
     this.#core.expireStreams(nowMs, limits.sendTimeoutMs, limits.contentTimeoutMs);

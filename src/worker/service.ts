@@ -234,6 +234,11 @@ export class Service {
     for (const connection of this.connections) connection.drain();
   }
 
+  /** The drain's grace is over. */
+  endIdle(): void {
+    for (const connection of this.connections) connection.endIdle();
+  }
+
   /** The drain's time is up. */
   breakOff(): void {
     for (const connection of this.connections) connection.breakOff();

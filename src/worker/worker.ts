@@ -47,6 +47,7 @@ class Worker implements RunningWorker {
   /** For each listener, what takes its connections in now. */
   #entrances: readonly Entrance[];
   #service: Service;
+  #drainGraceMs: number;
   /** Those of former configurations, which still have connections. */
   readonly #retired = new Set<Service>();
   readonly #sweeper: NodeJS.Timeout;
@@ -70,6 +71,7 @@ class Worker implements RunningWorker {
       observers: observersOf(input.metrics, input.handshakes, input),
     };
     this.#service = new Service(this.#base, input.options);
+    this.#drainGraceMs = input.options.drainGraceMs;
     this.#adoptFeatures(input.options);
     this.#entrances = this.#entrancesOf(this.#service);
     input.listeners.forEach(({ fd }, index) => {
@@ -113,6 +115,7 @@ class Worker implements RunningWorker {
     this.#service.retire();
     this.#retired.add(this.#service);
     this.#service = service;
+    this.#drainGraceMs = options.drainGraceMs;
     this.#entrances = this.#entrancesOf(service);
     this.#adoptFeatures(options);
     this.#forgetRetired();
@@ -164,6 +167,12 @@ class Worker implements RunningWorker {
 
   // ------------------------------------------------------------------ drain
 
+  async #untilClosed(deadlineMs: number): Promise<void> {
+    while (this.#connectionCount > 0 && systemClock.monotonicMs() < deadlineMs) {
+      await setTimeout(DRAIN_POLL_MS);
+    }
+  }
+
   async drain(timeoutMs: number): Promise<void> {
     // What waits in the listening sockets' queues is taken first: nobody else would serve it.
     for (const listener of this.#listeners) {
@@ -171,10 +180,11 @@ class Worker implements RunningWorker {
       listener.close();
     }
     for (const service of this.#services) service.drain();
-    const deadlineMs = systemClock.monotonicMs() + timeoutMs;
-    while (this.#connectionCount > 0 && systemClock.monotonicMs() < deadlineMs) {
-      await setTimeout(DRAIN_POLL_MS);
-    }
+    const nowMs = systemClock.monotonicMs();
+    const deadlineMs = nowMs + timeoutMs;
+    await this.#untilClosed(Math.min(nowMs + this.#drainGraceMs, deadlineMs));
+    for (const service of this.#services) service.endIdle();
+    await this.#untilClosed(deadlineMs);
     for (const service of this.#services) service.breakOff();
     clearInterval(this.#sweeper);
     const { reactor, cache, channels } = this.#base;

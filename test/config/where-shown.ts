@@ -508,6 +508,11 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'origins.*.tls.early-data',
     ],
   },
+  'test/end-to-end/drain.test.ts': {
+    'a kept connection is answered within the grace of a drain, and closed after it': [
+      'drain-grace',
+    ],
+  },
   'test/supervisor/supervisor.test.ts': {
     'what outlives the drain timeout is broken off': ['drain-timeout'],
     'workers share one UNIX socket, and its file is removed in the end': ['http'],

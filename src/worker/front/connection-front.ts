@@ -12,8 +12,10 @@ import type { SocketHandler, StreamSocket } from '../../reactor/contract.ts';
 export interface WatchedConnection {
   /** Closes it when what it is doing takes too long. Called once per sweep. */
   sweep(nowMs: number): void;
-  /** Finishes what is under way, and closes. */
+  /** Finishes what is under way, answers what is on its way, and closes with that. */
   drain(): void;
+  /** The drain's grace is over: whoever has asked for nothing by now is closed. */
+  endIdle(): void;
   /** The drain's time is up. */
   breakOff(): void;
 }
@@ -118,7 +120,10 @@ export class ConnectionFront implements SocketHandler, WatchedConnection {
     this.#fail(refused('front-timeout', 'the connection did not say in time what it is'));
   }
 
-  drain(): void {
+  /** What it is about to say may be a request. */
+  drain(): void {}
+
+  endIdle(): void {
     if (this.#next === null) this.#input.socket.destroy();
   }
 

@@ -119,6 +119,8 @@ export class SniTunnel implements SocketHandler, OutboundHandler, WatchedTunnel,
   /** It says nothing that could be finished: it goes on until the drain's time is up. */
   drain(): void {}
 
+  endIdle(): void {}
+
   breakOff(): void {
     this.#input.socket.reset();
   }
