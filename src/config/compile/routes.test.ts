@@ -155,6 +155,8 @@ const wrong: readonly (readonly [text: string, said: RegExp])[] = [
   ['- {origin: app, match: {path-pattern: "(a)\\\\1"}}', /cannot be matched in linear time/],
   ['- {origin: app, match: {path-pattern: "(a"}}', /Invalid regular expression/],
   ['- {origin: app, match: {hosts: ["a.example:80"]}}', /no host name; write it as example.org/],
+  ['- {origin: app, match: {hosts: [bücher.example]}}', /no host name; .*, in ASCII/],
+  ['- {origin: app, match: {hosts: ["%61.example"]}}', /no host name/],
   ['- {origin: app, match: {host: [a]}}', /unknown key "host"; did you mean hosts\?/],
   ['- {redirect: {to: "${hots}"}}', /there is no variable \$\{hots\}: \$\{scheme\}/],
   ['- {redirect: {to: /a$1}}', /there is no pattern that \$1 could be of; add path-pattern/],

@@ -813,7 +813,31 @@ export const messages: readonly Vector[] = [
     send: [headers(1, ALL, [...without(':path').slice(1), [':path', '*'], [':method', 'OPTIONS']])],
     expect: OK,
   },
-  ...['', 'user@example.com', 'a b', 'a/b', 'a,b?c'].map((authority) => ({
+  ...[
+    ...[
+      '',
+      'user@example.com',
+      'a b',
+      'a/b',
+      'a,b?c',
+      'a:b:c',
+      'a:1:443',
+      'a::1',
+      ':80',
+      'a:99999',
+    ],
+    ...[
+      '[',
+      '[::1%25lo]',
+      '%zz',
+      '%61',
+      'a%2eb',
+      'a..b',
+      'a.127.1',
+      'b\xc3\xbccher',
+      'a'.repeat(64),
+    ],
+  ].map((authority) => ({
     section: '§8.3.1',
     name: `the authority ${JSON.stringify(authority)}`,
     send: malformed([...without(':authority'), [':authority', authority]]),
@@ -827,9 +851,15 @@ export const messages: readonly Vector[] = [
   },
   {
     section: '§8.3.1',
-    name: 'Host and :authority that agree but for case',
-    send: [get(1, ['host', 'EXAMPLE.com'])],
+    name: 'Host and :authority that agree but for case, final dot and default port',
+    send: [get(1, ['host', 'EXAMPLE.com.:80'])],
     expect: OK,
+  },
+  {
+    section: '§8.3.1',
+    name: 'Host and :authority whose ports differ',
+    send: malformed([...GET_FIELDS, ['host', 'example.com:8080']]),
+    expect: REFUSED_THEN_OK,
   },
   {
     section: '§8.3.1',
@@ -841,6 +871,15 @@ export const messages: readonly Vector[] = [
     section: '§8.3.1',
     name: 'a method that is no token',
     send: malformed([[':method', 'GE T'], ...without(':method')]),
+    expect: REFUSED_THEN_OK,
+  },
+  {
+    section: '§8.5',
+    name: 'CONNECT without a port',
+    send: malformed([
+      [':method', 'CONNECT'],
+      [':authority', 'example.com'],
+    ]),
     expect: REFUSED_THEN_OK,
   },
   {
