@@ -183,6 +183,7 @@ const SYSTEM_HEADERS = [
   'bits/mman-shared.h',
   'unistd.h',
   'fcntl.h',
+  'sys/file.h',
   'sys/socket.h',
   'arpa/inet.h',
   'sys/epoll.h',

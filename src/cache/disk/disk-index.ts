@@ -38,7 +38,7 @@ export interface DiskIndexOptions {
   /** The index cannot be used from now on. Called once. */
   readonly onFailure: (error: Error) => void;
   /** The device took no more: what was to be written was not. */
-  readonly onFull: () => void;
+  readonly onFull: (error: Error) => void;
   /**
    * Above 0 while a process may be inside LMDB, which may end it: for whoever sees it die. In memory
    * that outlives the process.
@@ -125,7 +125,7 @@ export class DiskIndex {
 
   #note(error: unknown): void {
     const fault = error instanceof Error ? error : new Error(String(error));
-    if (isFull(fault)) this.#options.onFull();
+    if (isFull(fault)) this.#options.onFull(fault);
     else this.fail(fault);
   }
 

@@ -183,7 +183,7 @@ export class DiskStore implements Store {
         this.#onFault({ code: 'cache-index-failed', message });
         this.#onLost();
       },
-      onFull: () => this.#writer.noteFailure(Object.assign(new Error(), { code: 'ENOSPC' })),
+      onFull: (error) => this.#writer.noteFailure(error),
       ...(mark === undefined ? {} : { mark }),
     });
   }
