@@ -5,8 +5,9 @@
  * - `downstream`: the peer that sent us the request broke a rule or went away.
  * - `upstream`: the origin did.
  * - `internal`: we did, or a limit of ours was reached.
+ * - `self`: our own code did, by an exception that it should not have thrown.
  */
-export type Blame = 'downstream' | 'upstream' | 'internal';
+export type Blame = 'downstream' | 'upstream' | 'internal' | 'self';
 
 /**
  * Whether the same exchange may be tried again on another connection. `ifReused`: only when the

@@ -11,6 +11,7 @@ export interface ProxyStatus {
 }
 
 const BY_CODE: Record<string, ProxyStatus> = {
+  'internal-error': { status: 500, type: 'proxy_internal_error' },
   'dns-error': { status: 502, type: 'dns_error' },
   'dns-timeout': { status: 504, type: 'dns_timeout' },
   'connection-refused': { status: 502, type: 'connection_refused' },
@@ -56,6 +57,7 @@ export function proxyStatusOf(error: SluiceError): ProxyStatus {
     case 'downstream':
       return { status: 400, type: 'http_request_error' };
     case 'internal':
+    case 'self':
       return { status: 500, type: 'proxy_internal_error' };
   }
 }

@@ -47,7 +47,7 @@ export class CapsuleStore {
   }
 
   #mayWrite({ kind, writtenAt }: Capsule): boolean {
-    const isFailure = kind === 'handshake-failure';
+    const isFailure = kind === 'handshake-failure' || kind === 'callback-fault';
     const nowMs = Date.parse(writtenAt);
     const written = this.#written[isFailure ? 'failures' : 'deaths'];
     while (written.length > 0 && written[0]! <= nowMs - HOUR_MS) written.shift();

@@ -10,7 +10,12 @@ import type { SluiceOptions } from '../config/options.ts';
 import { type Report, reportOf } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { FlightHeader } from '../tls/flight-layout.ts';
-import { type ConfigurationFacts, capsuleOfDeath, capsuleOfFailure } from '../triage/assemble.ts';
+import {
+  type ConfigurationFacts,
+  capsuleOfDeath,
+  capsuleOfFailure,
+  type HandshakeFaultKind,
+} from '../triage/assemble.ts';
 import type { Capsule, CapsuleKind } from '../triage/capsule.ts';
 import { type FlightSnapshot, takeSnapshot } from '../triage/flight-snapshot.ts';
 import type { HandshakeFault } from '../worker/contract.ts';
@@ -169,12 +174,12 @@ export class FaultDesk {
   }
 
   /** A handshake has failed in a way that its worker has not seen before. */
-  handshakeFailed(index: number, { connection, signature }: HandshakeFault): void {
+  handshakeFailed(index: number, { kind, connection, signature }: HandshakeFault): void {
     const region = this.#local?.region ?? this.#input.flightRegion(index);
     // Traffic goes on meanwhile, in this very process when the worker is ours: one is read quickly.
     const snapshot = takeSnapshot(region, connection);
     if (snapshot === null) return;
-    const failure = { connection, signature, nowMs: Date.now() };
+    const failure = { kind, connection, signature, nowMs: Date.now() };
     const capsule = capsuleOfFailure(snapshot, failure, this.#configurationFacts);
     if (capsule !== null) this.#save(capsule);
   }
@@ -262,7 +267,7 @@ export class FaultDesk {
   #takeDown(
     snapshot: FlightSnapshot,
     explained: Pick<Capsule, 'death'> & {
-      readonly kind: Exclude<CapsuleKind, 'handshake-failure'>;
+      readonly kind: Exclude<CapsuleKind, HandshakeFaultKind>;
     },
     without: readonly string[],
     findStack: (() => Promise<Capsule['nativeStack']>) | null,

@@ -1,27 +1,25 @@
 /**
  * Which ClientHellos are refused because they have ended several workers: counted by fingerprint, for
- * a time that doubles when they come back, never for good. Pure, with the time as an argument.
+ * a short time, and again when they go on. Pure, with the time as an argument.
  */
 
 export interface RefusalLimits {
   /** Deaths by one fingerprint within the window beyond those that trip a fuse. */
   readonly deathsBeyondFuse: number;
-  /** How long it is refused, the first time. Doubles each time. */
+  /** How long it is refused. */
   readonly refusedMs: number;
-  readonly refusedMsMax: number;
   /** Fingerprints counted or refused at a time. */
   readonly fingerprintsMax: number;
 }
 
 /**
  * deathsBeyondFuse: what the fuses have not cured, and no sooner, because a fingerprint may be that
- * of honest clients. refusedMs and refusedMsMax: as fuses hold. fingerprintsMax: looked up for every
- * ClientHello.
+ * of honest clients. refusedMs: short for the same reason; one that goes on killing is refused again.
+ * fingerprintsMax: looked up for every ClientHello.
  */
 export const defaultRefusalLimits: RefusalLimits = {
   deathsBeyondFuse: 2,
-  refusedMs: 600_000,
-  refusedMsMax: 86_400_000,
+  refusedMs: 60_000,
   fingerprintsMax: 256,
 };
 
@@ -30,8 +28,6 @@ interface Entry {
   readonly deaths: readonly number[];
   /** Refused until then; 0 when it is not. */
   readonly untilMs: number;
-  /** Times that it was refused. */
-  readonly times: number;
 }
 
 export class RefusedHellos {
@@ -51,17 +47,14 @@ export class RefusedHellos {
 
   /** A worker has died of this one. True when it is refused from now on. */
   died(fingerprint: string, nowMs: number): boolean {
-    const before = this.#entries.get(fingerprint) ?? { deaths: [], untilMs: 0, times: 0 };
+    const before = this.#entries.get(fingerprint) ?? { deaths: [], untilMs: 0 };
     const deaths = [...before.deaths.filter((time) => time > nowMs - this.#windowMs), nowMs];
     const isRefused = deaths.length >= this.#deathsMax;
-    const { refusedMs, refusedMsMax, fingerprintsMax } = defaultRefusalLimits;
-    const forMs = Math.min(refusedMs * 2 ** Math.min(before.times, 20), refusedMsMax);
+    const { refusedMs, fingerprintsMax } = defaultRefusalLimits;
     this.#entries.delete(fingerprint);
     this.#entries.set(
       fingerprint,
-      isRefused
-        ? { deaths: [], untilMs: nowMs + forMs, times: before.times + 1 }
-        : { ...before, deaths },
+      isRefused ? { deaths: [], untilMs: nowMs + refusedMs } : { ...before, deaths },
     );
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= fingerprintsMax) break;

@@ -195,7 +195,14 @@ const resumed = closed('resumed', ['0', '1']);
 const group = label('group', GROUPS, 31);
 
 /** As in triage/capsule.ts and supervisor/fuses.ts. */
-export const CAPSULE_KINDS = ['crash', 'killed', 'hang', 'exit', 'handshake-failure'] as const;
+export const CAPSULE_KINDS = [
+  'crash',
+  'killed',
+  'hang',
+  'exit',
+  'handshake-failure',
+  'callback-fault',
+] as const;
 /** What the supervisor consists of, where faults are concerned. */
 export const SUPERVISOR_PARTS = [
   'admin',
@@ -344,6 +351,12 @@ export const metricTable = {
     'sluice_observer_faults_total',
     'Faults of observers of handshakes, by observer and what it did: threw, or overran its time.',
     [label('observer', [], 31), closed('fault', ['threw', 'overran'])],
+  ),
+  callbackFaults: metric(
+    'counter',
+    'sluice_callback_faults_total',
+    'Exceptions of ours in callbacks of OpenSSL and libuv, by callback: faults of sluice.',
+    [label('callback', [], 15)],
   ),
   observersArmed: metric(
     'gauge',

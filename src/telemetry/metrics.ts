@@ -61,6 +61,7 @@ export class Metrics {
   readonly #originTlsVersion: LabelIndex;
   readonly #originError: LabelIndex;
   readonly #faultyObserver: LabelIndex;
+  readonly #faultyCallback: LabelIndex;
   readonly #armedObserver: LabelIndex;
   readonly #cutOffObserver: LabelIndex;
   readonly #cacheFault: LabelIndex;
@@ -96,6 +97,7 @@ export class Metrics {
     this.#originTlsVersion = index(at.originHandshakes, 0);
     this.#originError = index(at.originErrors, 0);
     this.#faultyObserver = index(at.observerFaults, 0);
+    this.#faultyCallback = index(at.callbackFaults, 0);
     this.#armedObserver = index(at.observersArmed, 0);
     this.#cutOffObserver = index(at.observersCutOff, 0);
     this.#cacheFault = index(at.cacheFaults, 0);
@@ -222,6 +224,11 @@ export class Metrics {
     const layout = at.observerFaults;
     const faultOffset = (fault === 'threw' ? 0 : 1) * layout.labels[1]!.stride;
     this.#add(layout.firstSlot + this.#faultyObserver.offsetOf(name) + faultOffset, 1);
+  }
+
+  /** A callback of native code threw. */
+  callbacksFailed(name: string, count: number): void {
+    this.#add(at.callbackFaults.firstSlot + this.#faultyCallback.offsetOf(name), count);
   }
 
   /** Whether an observer of handshakes is called in this process, was cut off, or is not wanted. */

@@ -524,6 +524,7 @@ export class TlsEngine implements TlsConnection {
     const tail = ssl.peekOutput(-ALERT_TAIL_BYTES, ALERT_TAIL_BYTES);
     return explainFailure({
       peer: this.#peer,
+      fault: ssl.fault,
       errors: ssl.errors,
       isAgreed: this.#isAgreed,
       plaintextAlert: plaintextAlert(tail),

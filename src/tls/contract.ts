@@ -1,4 +1,5 @@
-import type { SluiceError } from '../base/errors.ts';
+import type { Blame, SluiceError } from '../base/errors.ts';
+import type { CallbackName } from '../native/callbacks.ts';
 import type { NativeBuffer } from '../native/memory.ts';
 
 /** Why early data was not accepted, in words for logs and metrics. */
@@ -38,6 +39,10 @@ export interface HandshakeRecord {
   readonly alertSentBy: '' | 'us' | 'peer';
   /** Code of the error that ended a failed handshake (docs/reference/errors.md), or ''. */
   readonly errorCode: string;
+  /** Whose fault the failure is; '' when it did not fail. */
+  readonly blame: Blame | '';
+  /** The first callback of ours that has thrown meanwhile, whatever came of it; '' for none. */
+  readonly callbackFault: CallbackName | '';
   /** OpenSSL's name of the last handshake state, for diagnosis. */
   readonly lastState: string;
 }

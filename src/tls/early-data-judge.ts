@@ -103,7 +103,8 @@ export class EarlyDataJudge {
     if (!flight.isCipherOfSession) return 'cipher suite changed';
     // What the client was told it may send early no longer holds.
     const { policyMark } = this.#hosts[this.#host]!;
-    return policyMark.every((octet, i) => octet === flight.policyMark[i]) ? '' : 'policy changed';
+    if (policyMark.some((octet, i) => octet !== flight.policyMark[i])) return 'policy changed';
+    return '';
   }
 
   #isAdmittedByFleet(): boolean {

@@ -6,6 +6,7 @@
  * it with what the other side receives.
  */
 import { type Blame, SluiceError } from '../base/errors.ts';
+import type { CallbackFault } from '../native/callbacks.ts';
 import { ALERT_REASON_OFFSET, ERR_LIB_SSL, type OpensslError } from '../native/openssl-errors.ts';
 import { alertName } from './alerts.ts';
 
@@ -124,6 +125,8 @@ export interface Failure {
 export interface FailureScene {
   /** Whom a fault of the peer is blamed on. */
   readonly peer: Blame;
+  /** An exception of ours that OpenSSL has met; null for none. */
+  readonly fault: CallbackFault | null;
   readonly errors: readonly OpensslError[];
   /** Whether a cipher suite has been agreed. */
   readonly isAgreed: boolean;
@@ -146,16 +149,28 @@ export function explainFailure(scene: FailureScene): Failure {
     return alertReceived(alertName(received.reason - ALERT_REASON_OFFSET), scene.peer);
   }
   const known = knownReason(scene);
+  if (scene.fault !== null) return withAlert(faultOfOurs(scene.fault), scene, 'internal_error');
   let code = known?.reason.code ?? 'tls-failed';
   // Once both sides have agreed on something, a broken record header is no other protocol.
   if (code === 'tls-not-tls' && scene.isAgreed) code = 'tls-protocol-violation';
   const text = known?.text ?? errors[0]?.text ?? 'the connection broke';
   const error = new SluiceError(code, text, { blame: scene.peer });
+  return withAlert(error, scene, known?.reason.alert ?? '');
+}
+
+/** `sealed`: the alert that goes out where it cannot be read. */
+function withAlert(error: SluiceError, scene: FailureScene, sealed: string): Failure {
   if (scene.plaintextAlert >= 0) {
     return { error, alert: alertName(scene.plaintextAlert), alertSentBy: 'us' };
   }
-  const alert = scene.sealedAlert ? (known?.reason.alert ?? '') : '';
+  const alert = scene.sealedAlert ? sealed : '';
   return { error, alert, alertSentBy: scene.sealedAlert ? 'us' : '' };
+}
+
+/** Whatever OpenSSL makes of it, the peer has done nothing. */
+function faultOfOurs({ name, error: cause }: CallbackFault): SluiceError {
+  const message = `an exception of ours in the callback ${name}`;
+  return new SluiceError('internal-error', message, { blame: 'self', cause });
 }
 
 /** The peer broke the connection off and said why. */

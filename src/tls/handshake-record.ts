@@ -1,4 +1,5 @@
 /** The immutable facts of one handshake, asked from OpenSSL after it has ended. */
+import type { CallbackName } from '../native/callbacks.ts';
 import { EarlyDataStatus, type Ssl } from '../native/ssl.ts';
 import type { EarlyDataOutcome, HandshakeRecord } from './contract.ts';
 import type { Failure } from './failures.ts';
@@ -46,6 +47,8 @@ export function takeHandshakeRecord(ssl: Ssl, facts: EngineFacts): HandshakeReco
     alert: failure?.alert ?? '',
     alertSentBy: failure?.alertSentBy ?? '',
     errorCode: failure?.error.code ?? '',
+    blame: failure?.error.blame ?? '',
+    callbackFault: ssl.fault?.name ?? '',
     lastState: ssl.stateName,
   });
 }
@@ -60,6 +63,13 @@ function earlyDataOutcome(ssl: Ssl): EarlyDataOutcome {
       return 'not-offered';
   }
 }
+
+/** Callbacks without whose word there is no early data. */
+const DECIDING: ReadonlySet<CallbackName> = new Set([
+  'early-data',
+  'ticket-returned',
+  'ticket-key',
+]);
 
 /**
  * Why a server has refused early data, in words. To be asked between its ServerHello and its
@@ -78,6 +88,7 @@ export function earlyDataRejection(
 ): string {
   if (ssl.earlyDataStatus !== EarlyDataStatus.rejected) return '';
   // RFC 8446 §4.2.10: what a server must check before it accepts.
+  if (ssl.fault !== null && DECIDING.has(ssl.fault.name)) return 'internal error';
   if (facts.helloRetryRequest) return 'hello retry request';
   if (!facts.isAllowed) return 'policy off';
   if (!ssl.isResumed && facts.isTicketExpired) return 'ticket expired';

@@ -1,6 +1,7 @@
 /**
- * How a ClientHello looks apart from what is different in every connection: two of one client have
- * one shape. Finer than JA4, which leaves groups and key shares out.
+ * How a ClientHello looks apart from what is random in it: two of one client to one name, each with a
+ * ticket of the same size or without, have one shape. Finer than JA4: the name asked for, groups and
+ * every length count, so that what is refused for its shape is little beside what has done harm.
  */
 import { createHash } from 'node:crypto';
 import { type ClientHello, type Extension, ExtensionType, isGrease } from './client-hello.ts';
@@ -10,9 +11,8 @@ const HASH_DIGITS = 16;
 const EXTENSION_PADDING = 21;
 const EXTENSION_ENCRYPTED_HELLO = 0xfe0d;
 
-/** What is chosen anew for each connection, or by where the client goes. */
+/** What is chosen anew for each connection: its length counts alone. */
 const VARYING: ReadonlySet<number> = new Set([
-  ExtensionType.serverName,
   ExtensionType.preSharedKey,
   ExtensionType.cookie,
   EXTENSION_PADDING,
@@ -33,10 +33,12 @@ export function shapeOf(hello: ClientHello): string {
 
 function extensionShape(hello: ClientHello, { type, data }: Extension): unknown {
   if (isGrease(type)) return 'grease';
-  if (VARYING.has(type)) return type;
+  if (VARYING.has(type)) return [type, data.length];
   switch (type) {
+    case ExtensionType.serverName:
+      return [type, data.length, hello.serverName.toLowerCase()];
     case ExtensionType.keyShare:
-      return [type, hello.keyShareGroups.map(withoutGrease)];
+      return [type, data.length, hello.keyShareGroups.map(withoutGrease)];
     case ExtensionType.supportedGroups:
       return [type, hello.supportedGroups.map(withoutGrease)];
     case ExtensionType.supportedVersions:

@@ -15,8 +15,11 @@ import { type FlightReading, readFlights, readIdentity } from './flight-reader.t
 import type { FlightSnapshot } from './flight-snapshot.ts';
 import { defaultCapsuleLimits } from './options.ts';
 
+/** Faults of handshakes that nobody dies of. */
+export type HandshakeFaultKind = 'handshake-failure' | 'callback-fault';
+
 export interface DeathReport {
-  readonly kind: Exclude<CapsuleKind, 'handshake-failure'>;
+  readonly kind: Exclude<CapsuleKind, HandshakeFaultKind>;
   readonly death: CapsuleDeath;
   /** Wall-clock milliseconds. */
   readonly nowMs: number;
@@ -46,10 +49,15 @@ export function capsuleOfDeath(
   };
 }
 
-/** The capsule of a handshake that failed; null when it is not in the recording any more. */
+/** The capsule of a handshake that failed, or met a fault of ours; null when it is not in the recording any more. */
 export function capsuleOfFailure(
   snapshot: FlightSnapshot,
-  failure: { readonly connection: number; readonly signature: string; readonly nowMs: number },
+  failure: {
+    readonly kind: HandshakeFaultKind;
+    readonly connection: number;
+    readonly signature: string;
+    readonly nowMs: number;
+  },
   facts: ConfigurationFacts,
 ): Capsule | null {
   const base = capsuleBase(snapshot, failure.nowMs, facts);
@@ -57,7 +65,7 @@ export function capsuleOfFailure(
   if (connection === undefined) return null;
   return {
     ...base.capsule,
-    kind: 'handshake-failure',
+    kind: failure.kind,
     signature: failure.signature,
     death: null,
     suspect: { connection: connection.id, call: null, observer: null },

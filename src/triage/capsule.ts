@@ -20,6 +20,8 @@ export const capsuleKinds = [
   'exit',
   /** No death: a handshake failed in a way not seen before. */
   'handshake-failure',
+  /** No death: an exception of ours in a callback of OpenSSL, during a handshake. */
+  'callback-fault',
 ] as const;
 export type CapsuleKind = (typeof capsuleKinds)[number];
 
@@ -36,7 +38,7 @@ export interface Capsule {
   readonly signature: string;
   readonly software: CapsuleSoftware;
   readonly worker: CapsuleWorker;
-  /** Null for a handshake that failed. */
+  /** Null where nobody has died. */
   readonly death: CapsuleDeath | null;
   readonly configuration: CapsuleConfiguration;
   /** Every feature by name, and whether it was on in this worker. */

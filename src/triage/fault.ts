@@ -14,7 +14,7 @@ export interface Fault {
 
 export function faultOf(capsule: Capsule): Fault {
   const { kind, signature } = capsule;
-  const isFailure = kind === 'handshake-failure';
+  const isFailure = kind === 'handshake-failure' || kind === 'callback-fault';
   const alert = isFailure ? (suspectedConnection(capsule)?.alert ?? '') : '';
   return { kind, signature, alert };
 }

@@ -16,6 +16,7 @@ import { startProcessSampler } from '../telemetry/process-sampler.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
 import { HelloGuard } from '../tls/hello-guard.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
+import { tellCallbackFaults } from './callback-faults.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -77,6 +78,11 @@ export async function assembleWorker(
     { bytesLive: nativeBytesLive, countsLive: liveNativeCounts },
     (error) => log.report(`what this process uses is not measured: ${error.message}`),
   );
+  const callbackFaults = tellCallbackFaults({
+    count: (name, count) => metrics.callbacksFailed(name, count),
+    report: log.report,
+    monotonicMs: systemClock.monotonicMs,
+  });
   const guard = new HelloGuard();
   guard.replace(setup.refusedHellos);
   const flights = openFlights(flightRegion, setup, danger.numbered);
@@ -104,6 +110,7 @@ export async function assembleWorker(
     async drain(timeoutMs) {
       await worker.drain(timeoutMs);
       stopSampling();
+      callbackFaults[Symbol.dispose]();
       flights[Symbol.dispose]();
       await logs.close();
       log.turn();

@@ -8,6 +8,7 @@ import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import type { HelloGuard } from '../tls/hello-guard.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
+import type { HandshakeFaultKind } from '../triage/assemble.ts';
 import type { DangerModules } from './danger.ts';
 import type { FailureKind } from './failure-table.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
@@ -17,6 +18,7 @@ import type { WorkerLog } from './worker-log.ts';
 
 /** A handshake that failed in a way that its worker had not seen before. */
 export interface HandshakeFault {
+  readonly kind: HandshakeFaultKind;
   /** Its number in the flight recorder. */
   readonly connection: number;
   readonly signature: string;

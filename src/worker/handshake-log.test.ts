@@ -24,6 +24,7 @@ const record: HandshakeRecord = {
   alert: 'handshake_failure',
   alertSentBy: 'us',
   errorCode: 'tls-no-shared-cipher',
+  blame: 'downstream',
   lastState: 'error',
 } as HandshakeRecord;
 
@@ -65,6 +66,7 @@ test('a line says who, where, why and how long, and cannot be forged', () => {
     sni: record.serverName,
     ja4: scene.fingerprint,
     error: 'tls-no-shared-cipher',
+    blame: 'downstream',
     alert: 'handshake_failure',
     alert_sent_by: 'us',
     duration_ms: 1.235,

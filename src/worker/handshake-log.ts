@@ -55,6 +55,11 @@ export const handshakeLogFields: readonly HandshakeLogField[] = [
   ),
   field('outcome', '`complete` or `failed`', (record) => record.outcome),
   field('error', 'why it failed: a [code](errors.md#tls)', (record) => text(record.errorCode)),
+  field(
+    'blame',
+    'whose fault the failure is: `downstream` (the client), `upstream`, `internal` (a limit), `self` (our own code)',
+    (record) => text(record.blame),
+  ),
   field('alert', 'the alert that ended it, by its name in RFC 8446', (record) =>
     text(record.alert),
   ),

@@ -5,7 +5,8 @@ import { defaultCapsuleLimits } from '../triage/options.ts';
 import { NewFailures } from './new-failures.ts';
 
 function record(parts: Partial<HandshakeRecord>): HandshakeRecord {
-  const failed = { outcome: 'failed', lastState: 'S', errorCode: 'tls-alert', alert: '' };
+  const none = { alert: '', callbackFault: '' };
+  const failed = { outcome: 'failed', lastState: 'S', errorCode: 'tls-alert', ...none };
   return { ...failed, ...parts } as HandshakeRecord;
 }
 
@@ -40,4 +41,19 @@ test('ever new ways to fail are told so many times an hour, and no more', () => 
   nowMs = 3_600_000;
   flood();
   assert.equal(told, 2 * defaultCapsuleLimits.failuresPerHour);
+});
+
+test('an exception of ours is told as one fault, whoever met it and whatever came of it', () => {
+  const told: string[] = [];
+  const failures = new NewFailures(
+    () => 0,
+    ({ kind, signature }) => told.push(`${kind} ${signature}`),
+  );
+  const faulty = { callbackFault: 'alpn', errorCode: 'internal-error' } as const;
+  for (const alert of ['a', 'b']) failures.look(record({ ...faulty, alert }), 1, `t13d_${alert}`);
+  failures.look(record({ outcome: 'complete', callbackFault: 'key-log', errorCode: '' }), 2, '');
+  assert.deepEqual(told, [
+    'callback-fault callback-fault/alpn/failed/internal-error',
+    'callback-fault callback-fault/key-log/complete/no error',
+  ]);
 });

@@ -26,8 +26,9 @@ export class NewFailures {
 
   /** `connection` is its number in the flight recorder; `fingerprint` its JA4, or ''. */
   look(record: HandshakeRecord, connection: number, fingerprint: string): void {
-    if (record.outcome === 'complete' || UNTOLD.has(record.errorCode)) return;
-    const signature = failureSignature(record, fingerprint);
+    const isOurs = record.callbackFault !== '';
+    if (!isOurs && (record.outcome === 'complete' || UNTOLD.has(record.errorCode))) return;
+    const signature = isOurs ? faultSignature(record) : failureSignature(record, fingerprint);
     if (this.#seen.has(signature)) return;
     const nowMs = this.#nowMs();
     if (nowMs >= this.#hourEndsMs) {
@@ -43,8 +44,13 @@ export class NewFailures {
         break;
       }
     }
-    this.#tell({ connection, signature });
+    this.#tell({ kind: isOurs ? 'callback-fault' : 'handshake-failure', connection, signature });
   }
+}
+
+/** Whoever the client is, the fault is ours. */
+function faultSignature({ callbackFault, outcome, errorCode }: HandshakeRecord): string {
+  return ['callback-fault', callbackFault, outcome, errorCode || 'no error'].join('/');
 }
 
 /** Of the fingerprint the first part: version, and how many suites and extensions. */

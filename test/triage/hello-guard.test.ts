@@ -34,6 +34,28 @@ describe('ClientHellos that have ended workers', () => {
     assert.equal(shapes.size, 4);
   });
 
+  test('refuse no other name, ticket or key share of the same program', () => {
+    using server = serverContext();
+    using client = clientContext();
+    const first = (pair: Pair) => pair.client.takeFlight();
+    using killer = new Pair(server, client, { serverName: 'killer.example' });
+    using again = new Pair(server, client, { serverName: 'killer.example' });
+    const refused = shape(first(killer));
+    assert.equal(shape(first(again)), refused, 'the killer itself');
+    using session = new Pair(server, client, { serverName: 'killer.example' })
+      .settle()
+      .takeSession();
+    for (const target of [
+      { serverName: 'honest.example' },
+      { serverName: 'letter.example' },
+      { serverName: '' },
+      { serverName: 'killer.example', session },
+    ]) {
+      using pair = new Pair(server, client, target, guardAgainst(refused));
+      assert.equal(pair.settle().server.record.outcome, 'complete', target.serverName);
+    }
+  });
+
   for (const [name, chunk] of [
     ['in one piece', 100_000],
     ['octet by octet', 1],

@@ -79,6 +79,7 @@ function verdictOf(findings: Findings): TriageReport['verdict'] {
 
 /** As `Worker killed by SIGSEGV in SSL_read_early_data, in observer x`. */
 function whatOf({ kind, death, suspect, signature }: Capsule): string {
+  if (kind === 'callback-fault') return `Exception in a callback (${signature})`;
   if (kind === 'handshake-failure') return `Handshake that fails (${signature})`;
   const call = suspect?.call == null ? '' : ` in ${suspect.call}`;
   const observer = suspect?.observer == null ? '' : `, in observer ${suspect.observer}`;
