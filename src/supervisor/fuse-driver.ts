@@ -8,12 +8,15 @@ import { DANGER_PREFIX, type FeatureSwitches, featureNamed, isOn } from '../tls/
 import type { Capsule } from '../triage/capsule.ts';
 import { type AdminRequest, type AdminRoute, failure, success } from './admin-routes.ts';
 import { type Fuse, FuseBox, type FuseMemory, type FuseStep, type Suspect } from './fuses.ts';
+import { weakenings } from './weakens.ts';
 
 /** How long a webhook may take to answer. */
 const WEBHOOK_TIMEOUT_MS = 5_000;
 /** Steps that are told to whoever asks later. */
 const STEPS_KEPT = 100;
 const FILE_MODE = 0o600;
+/** A change that has been in force for longer is no suspect of a death. */
+export const SUSPECT_CHANGE_MS = 300_000;
 /** The name under which the last change of the configuration is a suspect. */
 export const CONFIGURATION = 'configuration';
 
@@ -46,6 +49,9 @@ export class FuseDriver {
   #options: SluiceOptions;
   /** Those before the last change; null when there was none. */
   #before: SluiceOptions | null = null;
+  /** When that was. */
+  #changedMs = 0;
+  #hasToldWeaker = false;
 
   constructor(input: FuseDriverInput) {
     this.#input = input;
@@ -72,6 +78,8 @@ export class FuseDriver {
   adopt(options: SluiceOptions): void {
     this.#before = this.#options;
     this.#options = options;
+    this.#changedMs = this.#input.nowMs();
+    this.#hasToldWeaker = false;
     // What was undone is not what was changed now.
     if (this.#box.overrides.includes(CONFIGURATION)) this.#take(this.#box.switchOn(CONFIGURATION));
   }
@@ -145,16 +153,38 @@ export class FuseDriver {
     };
     const observer = suspect?.observer ?? null;
     if (observer !== null) add(observer, 'it was running when the worker died');
-    if (this.#before !== null) {
+    const isFresh = this.#input.nowMs() - this.#changedMs <= SUSPECT_CHANGE_MS;
+    if (this.#before !== null && isFresh) {
       for (const name of switchedOn(this.#before.features, this.#options.features)) {
         add(name, 'it was switched on last');
       }
-      add(CONFIGURATION, 'it is the last change of the configuration', 'configuration');
+      if (this.#mayGoBack(this.#before)) {
+        add(CONFIGURATION, 'it is the last change of the configuration', 'configuration');
+      }
     }
     if (features['early-data'] === true && suspect !== null && suspect.call !== null) {
       add('early-data', 'it changes how handshakes are driven, and can be done without');
     }
     return suspects;
+  }
+
+  /**
+   * Whoever can crash workers must not get rid of a rule by it: only a change of a moment ago is
+   * suspected, and only one without which nobody may do more. The rest is the operator's.
+   */
+  #mayGoBack(before: SluiceOptions): boolean {
+    const [first] = weakenings(this.#options, before);
+    if (first === undefined) return true;
+    if (!this.#hasToldWeaker) {
+      this.#hasToldWeaker = true;
+      this.#input.report(
+        `fuse: workers die soon after a change of the configuration, which is not undone by itself: ` +
+          `without it more might be allowed (${first}); put the file back and run sluice reload if it ` +
+          'is to blame',
+        { event: 'fuse-left-to-operator' },
+      );
+    }
+    return false;
   }
 
   #take(steps: readonly FuseStep[]): void {
