@@ -1,4 +1,5 @@
 /** Byte strings: one octet per char code (latin1), as HTTP/1 carries them. */
+import { assert } from './assert.ts';
 
 interface ByteText {
   latin1Slice(this: Uint8Array, start: number, end: number): string;
@@ -13,7 +14,16 @@ export function readLatin1(bytes: Uint8Array, start: number, end: number): strin
   return start === end ? '' : latin1Slice.call(bytes, start, end);
 }
 
+/**
+ * A byte string is ours to make: a larger character would lose its high octet in silence, and what is
+ * left may be a line end.
+ */
+export function assertByteString(text: string): void {
+  assert(!/[^\0-\xff]/.test(text), 'a byte string has no character beyond U+00FF');
+}
+
 /** Writes every char code as one octet; there must be room. Returns the offset after the last. */
 export function writeLatin1(text: string, target: Uint8Array, offset: number): number {
+  assertByteString(text);
   return offset + latin1Write.call(target, text, offset, text.length);
 }

@@ -1,5 +1,6 @@
 /** Start lines and field sections as octets (RFC 9112 §2.1). */
 import { assert } from '../base/assert.ts';
+import { assertByteString } from '../base/bytes.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import { reasonPhrase } from '../http/status.ts';
 import type { Http1Output } from './output.ts';
@@ -26,6 +27,7 @@ export function fieldLines(fields: FieldSection, keepConnection = false): string
 
 /** Writes a byte string, in place when there is room. */
 export function writeText(output: Http1Output, text: string): boolean {
+  assertByteString(text);
   const at = output.reserve(text.length);
   if (at === -1) return output.write(Buffer.from(text, 'latin1'));
   output.buffer.write(text, at, 'latin1');

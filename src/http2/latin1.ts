@@ -1,4 +1,5 @@
 /** Byte strings: HTTP's strings hold one octet per char code (latin1). */
+import { assertByteString } from '../base/bytes.ts';
 
 interface ByteText {
   latin1Slice(this: Uint8Array, start: number, end: number): string;
@@ -16,6 +17,7 @@ export function readLatin1(bytes: Uint8Array, start: number, end: number): strin
 
 /** Writes every char code as one octet; returns the offset after the last. */
 export function writeLatin1(text: string, target: Uint8Array, offset: number): number {
+  assertByteString(text);
   const length = text.length;
   if (length > LOOP_LENGTH_MAX) {
     latin1Write.call(target, text, offset, length);

@@ -2,7 +2,7 @@
  * A request to the origin and what its response means for the cache: freshen, store, invalidate, or
  * nothing. Clients' exchanges and background revalidations both own one.
  */
-import type { SluiceError } from '../base/errors.ts';
+import { SluiceError } from '../base/errors.ts';
 import type { RequestDirectives } from '../cache/cache-control.ts';
 import type { Flight } from '../cache/collapse.ts';
 import type { ContentWriter, StoredResponse, StoreHit } from '../cache/contract.ts';
@@ -21,6 +21,7 @@ import { matchesVary } from '../cache/vary.ts';
 import type { Authority } from '../http/authority.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
+import { isOriginForm } from '../http/made-text.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isSafeMethod } from '../http/methods.ts';
 import { EncodedFetch, type EncodedFetchInput, type OriginFetch } from './encoded-fetch.ts';
@@ -104,6 +105,8 @@ export class OriginRequest implements FetchHandler {
   /** What has been removed from the store until the request was sent. */
   readonly #stamp: number;
   #isOutdated = false;
+  /** What the route has made of the target is none. */
+  readonly #isUnsendable: boolean;
   #mode: Mode = 'waiting';
   #fill: Fill | null = null;
   #afterDrop: (() => void) | null = null;
@@ -129,6 +132,7 @@ export class OriginRequest implements FetchHandler {
       fields.set('host', authority.text === '' ? originAuthority : authority.text);
     }
     if (origin.pathPrefix !== '') path = origin.pathPrefix + path;
+    this.#isUnsendable = path !== head.path && path !== '*' && !isOriginForm(path);
     requestEdits?.apply(fields, { head, facts: input.facts });
     const asked = headToOrigin(head, authority, path, fields);
     const { compression } = environment.route;
@@ -145,7 +149,8 @@ export class OriginRequest implements FetchHandler {
   }
 
   start(): void {
-    this.#fetch.start();
+    if (this.#isUnsendable) this.onError(NO_TARGET);
+    else this.#fetch.start();
   }
 
   sendContent(bytes: Uint8Array): boolean {
@@ -400,6 +405,11 @@ export class OriginRequest implements FetchHandler {
     });
   }
 }
+
+// Made once: a flood of such requests must not cost a stack trace each time.
+const NO_TARGET = new SluiceError('target-invalid', 'the rewritten target is none', {
+  blame: 'internal',
+});
 
 /** Written out: to copy all properties of an object costs several times as much. */
 function headToOrigin(

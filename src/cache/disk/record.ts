@@ -7,8 +7,10 @@
  * the length of all of the content, too: content that ends early or late is damaged, however whole
  * its fragments are.
  */
+
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { assertByteString } from '../../base/bytes.ts';
 import { internFieldName } from '../../http/field-names.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { PartialContent, StoredResponse } from '../contract.ts';
@@ -45,6 +47,7 @@ export function keyHash(key: string): Buffer {
 }
 
 function sha256(text: string): Buffer {
+  assertByteString(text);
   return hash('sha256', Buffer.from(text, 'latin1'), 'buffer');
 }
 
@@ -125,6 +128,7 @@ export function encodeHead(
   const text = JSON.stringify(written).padEnd(length - HEADER_BYTES);
   const head = Buffer.allocUnsafe(HEADER_BYTES + text.length);
   // Field values are byte strings, so one character is one octet.
+  assertByteString(text);
   head.write(text, HEADER_BYTES, 'latin1');
   head.writeUInt32LE(MAGIC, 0);
   head.writeUInt32LE(text.length, 4);

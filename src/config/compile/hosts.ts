@@ -9,6 +9,7 @@ import {
   defaultClientIdentityFields,
 } from '../../proxy/client-identity.ts';
 import { defaultEarlyDataPolicy, type EarlyDataPolicy } from '../../proxy/early-data.ts';
+import { editableName } from '../../proxy/routing/field-edits.ts';
 import {
   type CertificatePair,
   type ClientCertificateOptions,
@@ -175,7 +176,14 @@ class HostCompiler {
     const name = (key: 'field' | 'chain-field' | 'subject-field', byDefault: string) => {
       const written = entry?.[key];
       if (written === undefined) return byDefault;
-      return written === 'off' ? '' : written.toLowerCase();
+      if (written === 'off') return '';
+      try {
+        return editableName(written, 'request');
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+        this.#refuse(['tls', 'client-certificates', key], error.message, 'choose another name');
+        return byDefault;
+      }
     };
     return {
       certificate: name('field', defaultClientIdentityFields.certificate),

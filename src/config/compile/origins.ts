@@ -1,5 +1,8 @@
 import { isIP } from 'node:net';
 import { UsageError } from '../../base/errors.ts';
+import { isHostName } from '../../base/host-names.ts';
+import { parseAuthority } from '../../http/authority.ts';
+import { isAsciiOriginForm } from '../../http/made-text.ts';
 import {
   type BalanceOptions,
   defaultGroupOptions,
@@ -156,11 +159,18 @@ function healthCheckOf(entry: HealthCheckEntry, context: CompileContext): Health
     }
     return [first!, last!] as const;
   });
+  const { host = byDefault.host, path = byDefault.path } = entry;
+  if (host !== '' && parseAuthority(host) === null) {
+    context.refuse(['host'], 'no host', 'write it as example.org or example.org:8080');
+  }
+  if (path !== '' && !isAsciiOriginForm(path)) {
+    context.refuse(['path'], 'no path', 'write blanks and other characters as %XX');
+  }
   return {
     intervalMs,
     timeoutMs: entry.timeout ?? byDefault.timeoutMs,
-    path: entry.path ?? byDefault.path,
-    host: entry.host ?? byDefault.host,
+    path,
+    host,
     statuses: statuses ?? byDefault.statuses,
     rise: entry.rise ?? byDefault.rise,
     fall: entry.fall ?? byDefault.fall,
@@ -211,6 +221,10 @@ function tlsOf(
       if (!(error instanceof UsageError)) throw error;
       below.note(error.mistakes);
     }
+  }
+  const name = tls['server-name'] ?? '';
+  if (name !== '' && !isHostName(name) && isIP(name) === 0) {
+    below.refuse(['server-name'], 'no name of a server', 'write it as app.internal, in ASCII');
   }
   const skips = tls['danger-skip-verification'] ?? false;
   if (skips) {

@@ -3,6 +3,7 @@ import { extname, resolve } from 'node:path';
 import { ERROR_PAGE_BYTES_MAX } from '../../proxy/routing/error-pages.ts';
 import { compileEdits } from '../../proxy/routing/field-edits.ts';
 import { compilePattern } from '../../proxy/routing/pattern.ts';
+import { Rewrite } from '../../proxy/routing/rewrite.ts';
 import {
   type AccessRule,
   COMPRESSION_ENCODINGS_DEFAULT,
@@ -187,15 +188,17 @@ class RouteCompiler {
 
   #rewrite(rewrite: Part<'rewrite'>): RewriteOptions {
     const { replace } = rewrite;
+    let isPattern = replace === undefined;
     if (replace !== undefined) {
       this.#attempt(['rewrite', 'replace', 'pattern'], 'write it another way', () => {
         compilePattern(replace.pattern);
+        isPattern = true;
       });
     }
     for (const key of ['strip-prefix', 'add-prefix'] as const) {
       this.#checkPath(['rewrite', key], rewrite[key] ?? '');
     }
-    return {
+    const options = {
       stripPrefix: rewrite['strip-prefix'] ?? '',
       replace: replace ?? null,
       addPrefix: rewrite['add-prefix'] ?? '',
@@ -204,6 +207,12 @@ class RouteCompiler {
       host: rewrite.host ?? '',
       mapLocation: rewrite['map-location'] ?? true,
     };
+    if (isPattern) {
+      this.#attempt(['rewrite'], 'write host as example.org, other characters as %XX', () => {
+        new Rewrite(options);
+      });
+    }
+    return options;
   }
 
   #edits(message: 'request' | 'response'): FieldEdits | null {

@@ -1,5 +1,6 @@
 /** Changes of request and response fields that a route asks for. */
 import type { FieldSection } from '../../http/field-section.ts';
+import { isFieldValue, isToken } from '../../http/made-text.ts';
 import type { FieldEdits } from './route.ts';
 import { compileTemplate, type Template, type VariableSource } from './variables.ts';
 
@@ -23,9 +24,8 @@ const PROTECTED_IN_REQUESTS = new Set([...PROTECTED, 'early-data', 'expect', 'ho
 /** What content there is, and how old it is, is not the operator's to say. */
 const PROTECTED_IN_RESPONSES = new Set([...PROTECTED, 'age', 'content-encoding', 'content-range']);
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** RFC 9110 §5.5, without obs-text: what is written in a file is UTF-8, and fields are not. */
-const FIELD_VALUE = /^(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?$/;
+/** Without obs-text: what is written in a file is UTF-8, and fields are not. */
+const isWritable = (value: string) => isFieldValue(value) && !/[^\t\x20-\x7e]/.test(value);
 
 export class CompiledEdits {
   readonly #removed: readonly string[];
@@ -38,7 +38,7 @@ export class CompiledEdits {
     const lines = (values: FieldEdits['set']) =>
       Object.entries(values).map(([name, value]) => {
         // The value may be a secret.
-        if (!FIELD_VALUE.test(value)) throw new SyntaxError(`no value of a field: that of ${name}`);
+        if (!isWritable(value)) throw new SyntaxError(`no value of a field: that of ${name}`);
         return [editableName(name, message), compileTemplate(value, scope)] as const;
       });
     this.#removed = edits.remove.map((name) => editableName(name, message));
@@ -55,16 +55,24 @@ export class CompiledEdits {
   apply(fields: FieldSection, source: VariableSource): void {
     for (const name of this.#removed) fields.remove(name);
     for (const [name, value] of this.#set) {
-      // An empty value is one nobody knows: a field that says nothing misleads.
-      const text = value(source).trim();
+      const text = madeValue(value, source);
       if (text === '') fields.remove(name);
       else fields.set(name, text);
     }
     for (const [name, value] of this.#added) {
-      const text = value(source).trim();
+      const text = madeValue(value, source);
       if (text !== '') fields.append(name, text);
     }
   }
+}
+
+/**
+ * '' for a value that nobody knows, for a field that says nothing misleads, and for what variables
+ * have made to be none.
+ */
+function madeValue(template: Template, source: VariableSource): string {
+  const text = template(source).trim();
+  return isFieldValue(text) ? text : '';
 }
 
 /** Null when there is nothing to change. */
@@ -77,9 +85,10 @@ export function compileEdits(
   return count === 0 ? null : new CompiledEdits(edits, message);
 }
 
-function editableName(text: string, message: 'request' | 'response'): string {
+/** In lower case. Throws SyntaxError for what is no name, or not the operator's to say. */
+export function editableName(text: string, message: 'request' | 'response'): string {
   const name = text.toLowerCase();
-  if (!TOKEN.test(name)) throw new SyntaxError(`no name of a field: ${text}`);
+  if (!isToken(name)) throw new SyntaxError(`no name of a field: ${text}`);
   const isRequest = message === 'request';
   if ((isRequest ? PROTECTED_IN_REQUESTS : PROTECTED_IN_RESPONSES).has(name)) {
     const remedy = isRequest && name === 'host' ? '; write rewrite: {host: …}' : '';

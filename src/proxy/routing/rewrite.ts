@@ -1,5 +1,6 @@
 /** How a request's target and host change on the way to the origin. */
-import { type Authority, configuredAuthority } from '../../http/authority.ts';
+import { type Authority, configuredAuthority, parseAuthority } from '../../http/authority.ts';
+import { isAsciiOriginForm } from '../../http/made-text.ts';
 import { isUnder, readPath } from './path.ts';
 import { compilePattern } from './pattern.ts';
 import type { RewriteOptions } from './route.ts';
@@ -12,9 +13,14 @@ export class Rewrite {
   readonly #options: RewriteOptions;
   readonly #pattern: RegExp | null;
 
-  /** Throws SyntaxError for a pattern that is none. */
+  /** Of `querySet`, encoded. */
+  readonly #querySet: readonly string[];
+
+  /** Throws SyntaxError for a pattern that is none, and for texts that no head may have. */
   constructor(options: RewriteOptions) {
     this.#options = options;
+    refuseUnusable(options);
+    this.#querySet = Object.entries(options.querySet).map(encodedParameter);
     this.#pattern = options.replace === null ? null : compilePattern(options.replace.pattern);
   }
 
@@ -66,10 +72,34 @@ export class Rewrite {
         parameter !== '' && !names.includes(name) && !queryRemove.some((one) => fits(one, name))
       );
     });
-    for (const name of names) {
-      kept.push(`${encodeURIComponent(name)}=${encodeURIComponent(querySet[name]!)}`);
-    }
+    kept.push(...this.#querySet);
     return kept.length === 0 ? undefined : kept.join('&');
+  }
+}
+
+/** What is written here gets into request lines, Host and Location. */
+function refuseUnusable({ host, replace, stripPrefix, addPrefix }: RewriteOptions): void {
+  if (host !== '' && host !== ORIGIN_HOST && parseAuthority(host) === null) {
+    throw new SyntaxError(`rewrite.host is no host: ${host}`);
+  }
+  // It may be a part of a path; `?` begins a query.
+  const pieces = {
+    'replace.with': `/${replace?.with ?? ''}`,
+    stripPrefix: `/${stripPrefix}`,
+    addPrefix: `/${addPrefix}`,
+  };
+  for (const [key, text] of Object.entries(pieces)) {
+    if (isAsciiOriginForm(text)) continue;
+    throw new SyntaxError(`rewrite.${key} has a blank or another character that no path has`);
+  }
+}
+
+function encodedParameter([name, value]: [string, string]): string {
+  try {
+    return `${encodeURIComponent(name)}=${encodeURIComponent(value)}`;
+  } catch {
+    // Half of a surrogate pair.
+    throw new SyntaxError(`the parameter ${name} has half a character`);
   }
 }
 

@@ -94,7 +94,8 @@ function faultOf(error: SluiceError): string | null {
   return isOwnShortage(error) ? null : error.message;
 }
 
-function checkHead(options: HealthCheckOptions, authority: string): RequestHead {
+/** For tests, too: the request that a check sends. */
+export function checkHead(options: HealthCheckOptions, authority: string): RequestHead {
   const host = options.host === '' ? authority : options.host;
   const fields = new FieldSection();
   fields.append('host', host);

@@ -3,6 +3,7 @@
  * anything else on a connection, that says whose requests it carries.
  */
 import { addressWords } from '../../base/address-range.ts';
+import { assertByteString } from '../../base/bytes.ts';
 import type { ClientFacts } from './pool.ts';
 
 const V2_SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
@@ -103,6 +104,7 @@ function tlsValues({ tls }: ClientFacts): Uint8Array[] {
 }
 
 function value(type: number, content: string | Uint8Array): Uint8Array {
+  if (typeof content === 'string') assertByteString(content);
   const octets = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
   const head = Buffer.of(type, 0, 0);
   head.writeUInt16BE(octets.length, 1);
