@@ -14,8 +14,9 @@ export function tagsOf(fields: FieldSection): string[] {
   for (let i = 0; i < fields.length; i++) {
     const name = fields.names[i];
     if (name !== 'surrogate-key' && name !== 'cache-tag') continue;
-    const separator = name === 'surrogate-key' ? /[ \t]+/ : /[ \t]*,[ \t]*/;
-    for (const tag of fields.values[i]!.split(separator)) {
+    const separator = name === 'surrogate-key' ? /[ \t]/ : ',';
+    for (const member of fields.values[i]!.split(separator)) {
+      const tag = member.trim();
       if (tag !== '' && tags.size < TAGS_MAX) tags.add(tag.toLowerCase());
     }
   }

@@ -111,7 +111,7 @@ export function parseOrigin(option: OptionWords, given: GivenValue): OriginOptio
     http2: isH2c ? 'prior-knowledge' : scheme === 'https' ? 'alpn' : 'never',
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port),
-    pathPrefix: url.pathname.replace(/\/+$/, ''),
+    pathPrefix: url.pathname.replace(/(?<!\/)\/+$/, ''),
     verify: true,
     caFile: '',
   };

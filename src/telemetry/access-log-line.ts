@@ -118,7 +118,7 @@ export function lineMaker(format: AccessLogFormat, names: readonly string[]): Li
   return (summary) => jsonLine(fields, summary);
 }
 
-const PLACE = /\$\{([^}]*)\}/;
+const PLACE = /\$\{([^{}]*)\}/;
 
 /** Names of fields in a format string. */
 export function namesInFormat(format: string): string[] {

@@ -43,7 +43,7 @@ export type VariableScope = 'request' | 'target';
 
 export type Template = (source: VariableSource) => string;
 
-const VARIABLE = /\$\{([^}]*)\}/g;
+const VARIABLE = /\$\{([^{}]*)\}/g;
 const FIELD_VARIABLE = /^field:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
 
 /** Throws SyntaxError for a variable that there is none of, with the names of those that are. */
