@@ -163,7 +163,11 @@ test('workers and all of sluice killed at any moment: never a wrong octet', asyn
     await sleep(150);
     isEnding = true;
     for (const pid of await sluice.workerPids().catch(() => [])) {
-      if (pid > 0) process.kill(pid, 'SIGKILL');
+      try {
+        if (pid > 0) process.kill(pid, 'SIGKILL');
+      } catch {
+        // The one that was killed before: it has gone since it was listed.
+      }
     }
     sluice.signal('SIGKILL');
     await readers;
@@ -214,7 +218,7 @@ test('what is damaged in the middle of a large response comes from the origin', 
   await using sluice = await start(directory);
   assert.equal(await getRight(sluice, target), true);
   const ranges = origin.asked(target).map((request) => request.headers.range ?? 'all');
-  assert.deepEqual(ranges, ['all', 'bytes=2097152-3145727', 'bytes=3145728-4194303']);
+  assert.deepEqual(ranges, ['all', 'bytes=2097152-3145727', 'bytes=3145728-3999999']);
   assert.match(sluice.output, /^sluice: cache: cache-content-damaged: a record in segment \d+/m);
 });
 
