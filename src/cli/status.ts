@@ -22,14 +22,28 @@ export async function statusCommand(words: readonly string[]): Promise<number> {
   return status.state === 'running' && serves ? 0 : 1;
 }
 
-function statusText({ version, pid, state, uptimeSeconds, workers }: SupervisorStatus): string {
+function statusText({
+  version,
+  pid,
+  state,
+  uptimeSeconds,
+  workers,
+  earlyData,
+}: SupervisorStatus): string {
   const lines = workers.map(
     (worker) =>
       `  worker ${worker.index}  ${worker.state}  pid ${worker.pid ?? '–'}  since ${worker.startedAt}` +
       `${worker.restarts === 0 ? '' : `  replaced ${worker.restarts} times`}`,
   );
   const head = `sluice ${version}  ${state}  pid ${pid}  up ${uptimeText(uptimeSeconds)}`;
-  return `${[head, ...lines].join('\n')}\n`;
+  return `${[head, ...lines, ...earlyDataLines(earlyData)].join('\n')}\n`;
+}
+
+/** Nothing where it is as it should be. */
+function earlyDataLines({ refusal, forSeconds }: SupervisorStatus['earlyData']): string[] {
+  if (refusal === '') return [];
+  const time = forSeconds === null ? '' : `, for ${forSeconds} s more`;
+  return [`  early data is refused: ${refusal}${time}`];
 }
 
 /** All metrics: as Prometheus reads them, or as JSON. */

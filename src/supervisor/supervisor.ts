@@ -19,7 +19,7 @@ import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { residentBytes } from '../telemetry/process-sampler.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
-import { strikeRegisterBytes } from '../tls/strike-register.ts';
+import { StrikeRegister, strikeRegisterBytes } from '../tls/strike-register.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
 import type {
   PurgeEverywhere,
@@ -34,6 +34,7 @@ import { CacheControl } from './cache-control.ts';
 import { healthOf } from './canary.ts';
 import type { CertificateKeeper } from './certificate-keeper.ts';
 import { DirectoryDeaths } from './directory-deaths.ts';
+import { type EarlyDataState, earlyDataState } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
 import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
@@ -98,6 +99,7 @@ export interface SupervisorStatus {
   readonly workers: readonly WorkerProcess['status'][];
   /** Of the process that waits to take the place of the next worker that dies. */
   readonly standbyPid: number | null;
+  readonly earlyData: EarlyDataState;
 }
 
 export class Supervisor {
@@ -283,7 +285,20 @@ export class Supervisor {
       uptimeSeconds: Math.round((Date.now() - this.#startedAtMs) / 1000),
       workers: this.#local === null ? this.#processes.map((one) => one.status) : [own],
       standbyPid: this.#standby?.pid ?? null,
+      earlyData: this.#earlyData,
     };
+  }
+
+  get #earlyData(): EarlyDataState {
+    const words = this.#memory.int32(this.#strikesOffset, strikeRegisterBytes() / 4);
+    return earlyDataState({
+      isOn: this.#options.hosts.some(({ tls }) => tls.earlyData.enabled),
+      ring: this.#tickets?.ring ?? null,
+      register: new StrikeRegister(words),
+      // Whether its Redis answers, workers count: `sluice_fleet_connected`.
+      fleetLinks: null,
+      nowMs: bootClock.nowMs(),
+    });
   }
 
   /** For a process that only supervises: whatever throws in it is reported, and it goes on. */

@@ -1,0 +1,39 @@
+/** Whether early data is refused as a whole, why, and until when: for people and for `/stats`. */
+import type { StrikeRegister } from '../tls/strike-register.ts';
+import type { TicketRing } from '../tls/ticket-ring.ts';
+
+export interface EarlyDataState {
+  /** In words of docs/explanation/early-data.md; '' when it is not refused as a whole. */
+  readonly refusal: string;
+  /** Seconds until that ends by itself; null when that is not known. */
+  readonly forSeconds: number | null;
+}
+
+export interface EarlyDataFacts {
+  readonly isOn: boolean;
+  readonly ring: TicketRing | null;
+  readonly register: StrikeRegister;
+  /** Processes of a fleet that can ask its register; null without a fleet. */
+  readonly fleetLinks: number | null;
+  /** By the clock of ring and register. */
+  readonly nowMs: number;
+}
+
+/** Longer than any wait of ours: it is for the process's whole life. */
+const ENDLESS_MS = 86_400_000;
+
+export function earlyDataState(facts: EarlyDataFacts): EarlyDataState {
+  const { isOn, ring, register, fleetLinks, nowMs } = facts;
+  const until = (refusal: string, untilMs: number): EarlyDataState => {
+    const ms = untilMs - nowMs;
+    return { refusal, forSeconds: ms > ENDLESS_MS ? null : Math.ceil(ms / 1_000) };
+  };
+  if (!isOn) return { refusal: 'policy off', forSeconds: null };
+  if (ring !== null && nowMs < ring.earlyDataFromMs) {
+    return until('register too young', ring.earlyDataFromMs);
+  }
+  const { refusal, untilMs } = register.state(nowMs);
+  if (refusal !== '') return until(refusal, untilMs);
+  if (fleetLinks === 0) return { refusal: 'fleet did not answer', forSeconds: null };
+  return { refusal: '', forSeconds: 0 };
+}
