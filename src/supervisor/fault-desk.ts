@@ -244,11 +244,14 @@ export class FaultDesk {
   async #endHung(worker: WatchedWorker, index: number, silentMs: number): Promise<void> {
     const { pid } = worker;
     if (pid === null) return;
-    this.#input.report(`worker ${index} (pid ${pid}) has stood still for ${silentMs} ms`, {
-      level: 'error',
-      event: 'worker-hangs',
-      fields: { worker: index, pid, silentMs },
-    });
+    this.#input.report(
+      `worker ${index} (pid ${pid}) has stood still for ${(silentMs / 1000).toFixed(1)} s`,
+      {
+        level: 'error',
+        event: 'worker-hangs',
+        fields: { worker: index, pid, silentMs },
+      },
+    );
     const stack = this.#options.recorder.debugger ? await stackOfProcess(pid) : null;
     // It may have died meanwhile.
     if (this.#isClosed || worker.pid !== pid) return;

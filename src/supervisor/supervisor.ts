@@ -447,7 +447,10 @@ export class Supervisor {
       ];
     }
     return this.#processes.map((worker) => ({
-      pid: worker.servingPid,
+      // Read when it is needed: the one that hung may have been replaced since.
+      get pid() {
+        return worker.servingPid;
+      },
       adopt: (options) => worker.adopt(options),
       refuseHellos: (fingerprints) => worker.refuseHellos(fingerprints),
       reconfigure: (options) => worker.reconfigure(options),
