@@ -8,9 +8,9 @@
  *
  * Plain JavaScript, for whatever Node runs it first.
  */
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { homedir, userInfo } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
 
 const NAME = 'libatomic.so.1';
 const VERSION = 'LIBATOMIC_1.0';
@@ -70,7 +70,22 @@ export function isMissing() {
 /** The user's own directory for what can be made again. Others could put code into a shared one. */
 export function cacheDirectory() {
   const base = process.env.XDG_CACHE_HOME ?? '';
-  return join(isAbsolute(base) ? base : join(homedir(), '.cache'), 'sluice');
+  const wanted = join(isAbsolute(base) ? base : join(homedir(), '.cache'), 'sluice');
+  // With the HOME of another user kept, as by sudo -E, root would run that user's code.
+  return isOwn(wanted) ? wanted : join(userInfo().homedir, '.cache', 'sluice');
+}
+
+/** For root: whether nobody else can put anything there, at any level that there is. */
+function isOwn(path) {
+  if (process.geteuid?.() !== 0) return true;
+  for (let at = path; ; at = dirname(at)) {
+    const stats = statSync(at, { throwIfNoEntry: false });
+    const isSticky = stats !== undefined && (stats.mode & 0o1000) !== 0 && at !== path;
+    if (stats !== undefined && (stats.uid !== 0 || ((stats.mode & 0o022) !== 0 && !isSticky))) {
+      return false;
+    }
+    if (at === dirname(at)) return true;
+  }
 }
 
 /** The environment in which the pinned Node starts, with the library written where it is missing. */

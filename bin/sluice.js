@@ -101,7 +101,8 @@ async function serve() {
  * find it in the environment.
  */
 function keepCompiledCode() {
-  process.env.NODE_COMPILE_CACHE ??= join(cacheDirectory(), 'compiled');
+  // Set but empty, it would mean the current directory.
+  process.env.NODE_COMPILE_CACHE ||= join(cacheDirectory(), 'compiled');
   nodeModule.enableCompileCache(process.env.NODE_COMPILE_CACHE);
 }
 

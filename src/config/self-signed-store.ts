@@ -14,7 +14,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { CertificatePair } from '../tls/host-options.ts';
 
@@ -33,7 +33,14 @@ export function stateDirectory(environment: NodeJS.ProcessEnv): string {
   const base = environment.XDG_STATE_HOME ?? '';
   // The specification: a relative path is invalid and to be ignored.
   if (isAbsolute(base)) return join(base, 'sluice');
-  return join(homedir(), '.local', 'state', 'sluice');
+  return join(ownHome(), '.local', 'state', 'sluice');
+}
+
+/** With the HOME of another user kept, as by sudo -E, what root keeps would be that user's to change. */
+function ownHome(): string {
+  const home = homedir();
+  if (process.geteuid?.() !== 0) return home;
+  return statSync(home, { throwIfNoEntry: false })?.uid === 0 ? home : userInfo().homedir;
 }
 
 /**

@@ -1,14 +1,6 @@
 /** The directory of capsules: what is written there, and what is dropped to make room. */
 
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Report } from '../telemetry/log-event.ts';
 import type { Capsule } from '../triage/capsule.ts';
@@ -63,8 +55,7 @@ export class CapsuleStore {
     const temporary = `${file}.${process.pid}.tmp`;
     try {
       mkdirSync(this.directory, { recursive: true, mode: DIRECTORY_MODE });
-      chmodSync(this.directory, DIRECTORY_MODE);
-      writeFileSync(temporary, encodeCapsule(capsule, true), { mode: FILE_MODE });
+      writeFileSync(temporary, encodeCapsule(capsule, true), { mode: FILE_MODE, flag: 'wx' });
       renameSync(temporary, file);
       this.#dropOldest();
       return true;

@@ -4,8 +4,9 @@
  */
 
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { whyNotOurs } from '../base/careful-files.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { type Report, reportOf } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -71,6 +72,8 @@ export interface WorkerEnd extends WorkerExit {
 export class FaultDesk {
   readonly #input: FaultDeskInput;
   readonly #store: CapsuleStore;
+  /** Of capsules; '' for none. */
+  readonly #directory: string;
   readonly #fuses: FuseDriver;
   readonly #refused: RefusedHellos;
   readonly #lastGood: LastGood;
@@ -87,7 +90,9 @@ export class FaultDesk {
 
   constructor(input: FaultDeskInput) {
     const { options, report, metrics } = input;
-    const { directory, watchdogMs } = options.recorder;
+    const { watchdogMs } = options.recorder;
+    const directory = usableDirectory(options, report);
+    this.#directory = directory;
     this.#input = input;
     this.#options = options;
     this.#text = input.textOf(options) ?? null;
@@ -116,7 +121,7 @@ export class FaultDesk {
 
   /** Begins to watch, and takes down what a predecessor has left. */
   start(): void {
-    const { directory } = this.#options.recorder;
+    const directory = this.#directory;
     if (directory !== '') this.#makeDirectory(directory);
     const watchdog = this.#watchdog;
     if (watchdog !== null) this.#every(watchdog.intervalMs, () => this.#watch(watchdog));
@@ -133,7 +138,7 @@ export class FaultDesk {
    * when there is no directory for it.
    */
   openLocalFlights(): Uint8Array | null {
-    const { directory } = this.#options.recorder;
+    const directory = this.#directory;
     if (directory === '') return null;
     this.#local = LocalFlights.open(
       directory,
@@ -215,7 +220,6 @@ export class FaultDesk {
   #makeDirectory(directory: string): void {
     try {
       mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
-      chmodSync(directory, DIRECTORY_MODE);
     } catch (error) {
       this.#input.report(`no capsules can be written: ${(error as Error).message}`, {
         level: 'error',
@@ -359,6 +363,20 @@ export class FaultDesk {
       );
     }
   }
+}
+
+/** A directory that others can write to, or that is another's, is left as it is. */
+function usableDirectory({ recorder, account }: SluiceOptions, report: Report): string {
+  const { directory } = recorder;
+  if (directory === '') return '';
+  const why = whyNotOurs(directory, [process.geteuid?.() ?? 0, account?.uid ?? 0]);
+  if (why === null) return directory;
+  report(`no capsules are written to ${directory}: ${why}; name a directory for them alone`, {
+    level: 'error',
+    subsystem: 'recorder',
+    event: 'capsule-unwritable',
+  });
+  return '';
 }
 
 /** Several sluices may share a state directory: what they listen on tells them apart. */

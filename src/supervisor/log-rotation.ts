@@ -6,24 +6,29 @@
 
 import {
   closeSync,
+  constants,
   createReadStream,
   createWriteStream,
   fchownSync,
+  lstatSync,
   openSync,
   renameSync,
   rmSync,
   type Stats,
-  statSync,
 } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { atPlace } from '../base/careful-files.ts';
 import { type OnFault, owned, repeated } from '../base/owned.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
 
 /** How often the files are looked at. */
 const LOOK_MS = 1000;
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+/** What is there by then, somebody else has put there. */
+const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 
 /** As the logs themselves. */
 const FILE_MODE = 0o640;
@@ -65,7 +70,8 @@ export class LogRotator implements Disposable {
     for (const { target, rotate } of this.#input.logs()) {
       if (rotate === null) continue;
       try {
-        hasMoved = this.#rotate(target, rotate) || hasMoved;
+        const move = (name: string) => this.#rotate(target, name, rotate);
+        hasMoved = atPlace(target, move) || hasMoved;
         this.#faulty.delete(target);
       } catch (error) {
         if (this.#faulty.has(target)) continue;
@@ -79,8 +85,9 @@ export class LogRotator implements Disposable {
     if (hasMoved) this.#input.reopen();
   }
 
-  #rotate(file: string, rotation: LogRotation): boolean {
-    const stats = statSync(file, { throwIfNoEntry: false });
+  /** `name` leads to the file in its directory as that was looked at. */
+  #rotate(file: string, name: string, rotation: LogRotation): boolean {
+    const stats = lstatSync(name, { throwIfNoEntry: false });
     // A device or a pipe cannot be moved; an empty file need not be.
     if (!stats?.isFile()) return false;
     const { sizeBytes, everyMs, keep } = rotation;
@@ -94,39 +101,58 @@ export class LogRotator implements Disposable {
     if (stats.size === 0) return false;
     for (let i = keep; i >= 1; i--) {
       for (const ending of ['', '.gz']) {
-        const old = `${file}.${i}${ending}`;
+        const old = `${name}.${i}${ending}`;
         if (i === keep) rmSync(old, { force: true });
-        else renameIfThere(old, `${file}.${i + 1}${ending}`);
+        else renameIfThere(old, `${name}.${i + 1}${ending}`);
       }
     }
-    renameSync(file, `${file}.1`);
-    makeLike(file, stats);
-    if (rotation.gzip && keep > 1) owned(this.#compress(`${file}.2`), this.#input.onFault);
+    renameSync(name, `${name}.1`);
+    makeLike(name, stats);
+    if (rotation.gzip && keep > 1) this.#compress(file, `${name}.2`);
     return true;
   }
 
   /** Not the latest: workers may have it open still. */
-  async #compress(file: string): Promise<void> {
-    const making = `${file}.making`;
+  #compress(file: string, name: string): void {
+    let opened: { readonly from: number; readonly to: number };
     try {
-      if (statSync(file, { throwIfNoEntry: false }) === undefined) return;
-      const output = createWriteStream(making, { mode: FILE_MODE });
-      await pipeline(createReadStream(file), createGzip(), output);
-      await rename(making, `${file}.gz`);
-      await rm(file, { force: true });
+      if (lstatSync(name, { throwIfNoEntry: false }) === undefined) return;
+      const from = openSync(name, O_RDONLY | O_NOFOLLOW);
+      rmSync(`${name}.making`, { force: true });
+      opened = { from, to: openSync(`${name}.making`, NEW_FILE, FILE_MODE) };
     } catch (error) {
-      await rm(making, { force: true }).catch(() => {});
-      this.#input.report(`log: cannot compress ${file}: ${(error as Error).message}`, {
-        level: 'error',
-        event: 'log-compression-failed',
-      });
+      this.#toldCompression(file, error as Error);
+      return;
     }
+    owned(this.#compressed(file, opened), this.#input.onFault);
+  }
+
+  async #compressed(file: string, { from, to }: { from: number; to: number }): Promise<void> {
+    const old = `${file}.2`;
+    try {
+      const output = createWriteStream('', { fd: to });
+      await pipeline(createReadStream('', { fd: from }), createGzip(), output);
+      atPlace(old, (name) => {
+        renameSync(`${name}.making`, `${name}.gz`);
+        rmSync(name, { force: true });
+      });
+    } catch (error) {
+      atPlace(old, (name) => rmSync(`${name}.making`, { force: true }));
+      this.#toldCompression(old, error as Error);
+    }
+  }
+
+  #toldCompression(file: string, error: Error): void {
+    this.#input.report(`log: cannot compress ${file}: ${error.message}`, {
+      level: 'error',
+      event: 'log-compression-failed',
+    });
   }
 }
 
 /** Workers may be of an account that may write the file and not its directory. */
 function makeLike(file: string, { mode, uid, gid }: Stats): void {
-  const fd = openSync(file, 'a', mode & 0o777);
+  const fd = openSync(file, NEW_FILE, mode & 0o777);
   if (process.getuid?.() === 0) fchownSync(fd, uid, gid);
   closeSync(fd);
 }

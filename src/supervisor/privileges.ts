@@ -2,14 +2,27 @@
  * What is left of root's power once sockets are open: worker processes are started as the account of
  * --user, and a sluice of one process becomes it. What they write is made theirs before.
  */
-import { chownSync, closeSync, mkdirSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { atPlace, giveTo, whyNotOurs } from '../base/careful-files.ts';
 import { UsageError } from '../base/errors.ts';
 import type { Account, SluiceOptions } from '../config/options.ts';
 import { openLogFile } from '../telemetry/log-file.ts';
 
 const ROOT = 0;
 const DIRECTORY_MODE = 0o700;
+const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+/** Nothing is followed, and no pipe waited for. */
+const FILE_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+const DIRECTORY_FLAGS = O_RDONLY | O_NOFOLLOW | O_DIRECTORY;
 
 /** Those of a process to start: none when it has what it needs already. */
 export type Identity = { readonly uid: number; readonly gid: number } | Record<string, never>;
@@ -24,36 +37,81 @@ export function identityOf(account: Account | null): Identity {
   );
 }
 
-/** What the account's processes write: directories and files that are there belong to it then. */
+/**
+ * What the account's processes write: directories and files of root that are there belong to it then.
+ * The account may have put links there: nothing is followed, and what is another account's stays so.
+ * Throws UsageError for a directory that is somebody else's.
+ */
 export function handOverFiles(options: SluiceOptions): void {
   const { account } = options;
   if (account === null || process.getuid?.() !== ROOT) return;
-  const own = (path: string) => chownSync(path, account.uid, account.gid);
   const { cacheDirectory, errorLog, logs, tls, recorder, pidFile } = options;
-  if (cacheDirectory !== '') ownCache(cacheDirectory, own);
+  if (cacheDirectory !== '') handOverDirectory('cache-dir', cacheDirectory, account);
   // One process writes all itself; the supervisor of several stays what it is.
   const isAlone = options.workers === 1;
   if (isAlone && recorder.directory !== '') {
-    mkdirSync(recorder.directory, { recursive: true, mode: DIRECTORY_MODE });
-    own(recorder.directory);
+    makeDirectory(recorder.directory);
+    if (whyNotOurs(recorder.directory, [ROOT, account.uid]) === null) {
+      handOverDirectory('capsule-dir', recorder.directory, account);
+    }
   }
   const targets = [...logs.map(({ target }) => target), isAlone ? errorLog.target : ''];
   for (const file of [...targets, tls.keyLog, isAlone ? pidFile : '']) {
     if (!file.startsWith('/')) continue;
-    closeSync(openLogFile(file));
-    own(file);
+    const fd = openLogFile(file);
+    try {
+      giveTo(fd, account);
+    } finally {
+      closeSync(fd);
+    }
   }
 }
 
-/** What cannot be made theirs is found out by who opens the cache, which then is in memory. */
-function ownCache(directory: string, own: (path: string) => void): void {
+/** With its parents, each looked at before the next. */
+export function makeDirectory(path: string): void {
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) makeDirectory(parent);
+  atPlace(path, (name) => {
+    if (!existsSync(name)) mkdirSync(name, { mode: DIRECTORY_MODE });
+  });
+}
+
+function handOverDirectory(flag: string, path: string, account: Account): void {
+  const why = whyNotOurs(path, [ROOT, account.uid]);
+  if (why !== null) {
+    const remedy = `name a directory that is root's or ${account.name}'s alone`;
+    throw new UsageError(`--${flag} ${path}: ${why}`, remedy);
+  }
+  const fd = atPlace(path, (name) => openSync(name, DIRECTORY_FLAGS));
   try {
-    own(directory);
-    for (const name of readdirSync(directory, { recursive: true })) {
-      own(join(directory, String(name)));
+    handOverTree(fd, account);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function handOverTree(directory: number, account: Account): void {
+  for (const name of readdirSync(`/proc/self/fd/${directory}`)) {
+    let fd: number;
+    try {
+      fd = openSync(`/proc/self/fd/${directory}/${name}`, FILE_FLAGS);
+    } catch {
+      // A link, a socket, or gone: not ours to give away.
+      continue;
     }
+    try {
+      if (fstatSync(fd).isDirectory()) handOverTree(fd, account);
+      else giveTo(fd, account);
+    } catch {
+      // A disk that is read-only: who opens the cache finds out, which then is in memory.
+    } finally {
+      closeSync(fd);
+    }
+  }
+  try {
+    giveTo(directory, account);
   } catch {
-    // A disk that is read-only, or what another process has put aside and removes now.
+    // As above.
   }
 }
 

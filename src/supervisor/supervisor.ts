@@ -342,7 +342,7 @@ export class Supervisor {
   /** After a log file was moved away: every worker opens it by its name again. */
   reopenLogs(): void {
     this.#hasReopened = true;
-    handOverFiles(this.#options);
+    this.#parts.run('logs', () => handOverFiles(this.#options), undefined);
     this.#input.log.reopen();
     this.#local?.reopenLog();
     for (const worker of this.#processes) worker.reopenLog();

@@ -2,9 +2,12 @@
  * Opens what a log is written to. A named pipe is opened without waiting for its reader, and a pipe never
  * holds up the thread that writes to it: four of those would be all that a process has.
  */
+
 import { constants, fstatSync, open, openSync, type Stats, stat, statSync } from 'node:fs';
+import { openCarefully } from '../base/careful-files.ts';
 
 const FILE_MODE = 0o640;
+const ROOT = 0;
 const STANDARD_OUTPUT = 1;
 export const STANDARD_ERROR = 2;
 
@@ -18,15 +21,26 @@ const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDWR, O_WRONLY } = constants;
 export function openLogFile(target: string): number {
   if (target === STANDARD_OUTPUT_TARGET) return standardStream(STANDARD_OUTPUT);
   if (target === STANDARD_ERROR_TARGET) return standardStream(STANDARD_ERROR);
-  return openSync(target, flagsFor(statSync(target, { throwIfNoEntry: false })), FILE_MODE);
+  return openCarefully(target, flagsFor(statSync(target, { throwIfNoEntry: false })), FILE_MODE);
 }
 
-/** As {@link openLogFile}, off the event loop. */
+/** As {@link openLogFile}, off the event loop but for root, who goes from directory to directory. */
 export function openLogFileLater(
   target: string,
   done: (error: Error | null, fd: number) => void,
 ): void {
-  stat(target, (_, stats) => open(target, flagsFor(stats), FILE_MODE, done));
+  if (process.geteuid?.() !== ROOT) {
+    stat(target, (_, stats) => open(target, flagsFor(stats), FILE_MODE, done));
+    return;
+  }
+  let fd = -1;
+  let failure: Error | null = null;
+  try {
+    fd = openLogFile(target);
+  } catch (error) {
+    failure = error as Error;
+  }
+  setImmediate(done, failure, fd);
 }
 
 /** With its read end open as well, a named pipe keeps lines for the reader that comes next (fifo(7)). */

@@ -6,7 +6,7 @@
  * for what is looked at before it is opened. Every value has a checksum of its own. The first fault
  * ends the use of the index: from there on it knows nothing and takes nothing, and its owner is told.
  */
-import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fchmodSync, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { owned, shownElsewhere } from '../../base/owned.ts';
@@ -46,6 +46,12 @@ export interface DiskIndexOptions {
   readonly mark?: Int32Array;
 }
 
+/** All URLs are in it: LMDB makes its files for everybody to read, and leaves those that are there. */
+function keepToUs(fd: number): void {
+  const { mode, uid } = fstatSync(fd);
+  if ((mode & 0o077) !== 0 && uid === process.geteuid?.()) fchmodSync(fd, 0o600);
+}
+
 export class DiskIndex {
   readonly #environment: RootDatabase<Buffer, Buffer>;
   readonly #objects: Binary;
@@ -66,7 +72,7 @@ export class DiskIndex {
   constructor(directory: string, options: DiskIndexOptions) {
     this.#options = options;
     this.#mark = options.mark ?? new Int32Array(1);
-    mkdirSync(directory, { recursive: true });
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     this.#enter();
     try {
       this.#environment = open<Buffer, Buffer>({
@@ -86,6 +92,7 @@ export class DiskIndex {
       this.#log = this.#environment.openDB<Buffer, number>({ name: 'purges', encoding });
       this.#files = ['data.mdb', 'lock.mdb'].map((name) => {
         const fd = openSync(join(directory, name), 'r');
+        keepToUs(fd);
         return { fd, bytes: fstatSync(fd).size };
       });
     } finally {
