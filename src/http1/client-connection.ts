@@ -20,6 +20,8 @@ import { fieldLines, writeText } from './serialize.ts';
 export interface Http1ClientInput {
   readonly output: Http1Output;
   readonly limits?: Http1Limits;
+  /** More of the request was sent, or the response is read again: for time-outs. */
+  readonly onMoved?: () => void;
 }
 
 /**
@@ -30,6 +32,8 @@ type Reading = 'idle' | 'head' | 'length' | 'chunked' | 'close' | 'tunnel' | 'en
 
 export class Http1ClientConnection implements ChunkReceiver {
   readonly output: Http1Output;
+  /** See `Http1ClientInput`; for the exchange, too. */
+  readonly onMoved: () => void;
   readonly #limits: Http1Limits;
   readonly #reader: HeadReader;
   readonly #backlog = new Backlog();
@@ -45,6 +49,8 @@ export class Http1ClientConnection implements ChunkReceiver {
   #informational = 0;
   /** Some of the response has come: the origin is at work, and the request must not be repeated. */
   #hasReceived = false;
+  /** Some of the final response has come. */
+  #isAnswered = false;
   #paused = false;
   /** The connection is gone, of which the handler hears when it has what came before. */
   #lost: SluiceError | null = null;
@@ -54,6 +60,7 @@ export class Http1ClientConnection implements ChunkReceiver {
 
   constructor(input: Http1ClientInput) {
     this.output = input.output;
+    this.onMoved = input.onMoved ?? ignore;
     this.#limits = input.limits ?? defaultHttp1Limits;
     const { headBytesMax, startLineBytesMax, fieldLinesMax, blanksBeforeColonMax } = this.#limits;
     this.#reader = new HeadReader({
@@ -81,6 +88,23 @@ export class Http1ClientConnection implements ChunkReceiver {
     );
   }
 
+  // ------------------------------------------------------------------ state, for time-outs
+
+  /** The asker takes no more of the response for now. */
+  get isHeldUp(): boolean {
+    return this.#paused;
+  }
+
+  /** All of the request has been sent. */
+  get isRequestSent(): boolean {
+    return this.#exchange?.isRequestSent ?? true;
+  }
+
+  /** Some of the final response has come. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
   // ------------------------------------------------------------------ the request
 
   /** Sends a request's head; `head.fields` are as the origin shall see them, Host included. */
@@ -94,6 +118,7 @@ export class Http1ClientConnection implements ChunkReceiver {
     this.#upgradeAsked = head.upgrade !== '';
     this.#reading = 'head';
     this.#hasReceived = false;
+    this.#isAnswered = false;
     this.#informational = 0;
     const target = head.path === '' ? head.authority.text : head.path;
     assert(!/[\0-\x20]/.test(target), 'a request target has no whitespace');
@@ -126,6 +151,7 @@ export class Http1ClientConnection implements ChunkReceiver {
   resume(exchange: ClientExchange): void {
     if (exchange !== this.#exchange || !this.#paused) return;
     this.#paused = false;
+    this.onMoved();
     // What is being processed goes on by itself.
     if (this.#processing) {
       this.output.resumeReading();
@@ -184,6 +210,7 @@ export class Http1ClientConnection implements ChunkReceiver {
     switch (this.#reading) {
       case 'head': {
         this.#hasReceived = true;
+        this.#isAnswered = true;
         const end = this.#reader.find(bytes, at);
         if (end === INCOMPLETE) return bytes.length;
         const response = parseResponse(this.#reader, this.#method);
@@ -219,6 +246,7 @@ export class Http1ClientConnection implements ChunkReceiver {
       if (++this.#informational > this.#limits.informationalMax) {
         refuseResponse(502, 'too-many-informational', 'too many interim responses');
       }
+      this.#isAnswered = false;
       this.#handler?.onInformational(status, head.fields);
       return;
     }
@@ -353,6 +381,8 @@ export class Http1ClientConnection implements ChunkReceiver {
     });
   }
 }
+
+const ignore = (): void => {};
 
 const STATUS_LINE_START = Uint8Array.from('HTTP/1.', (c) => c.charCodeAt(0));
 

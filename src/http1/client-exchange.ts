@@ -39,6 +39,7 @@ export class ClientExchange implements RequestSender {
   sendContent(bytes: Uint8Array): boolean {
     if (this.#mode === 'over') return true;
     const { output } = this.#connection;
+    this.#connection.onMoved();
     if (this.#mode === 'tunnel') return output.write(bytes);
     if (this.#toSend < 0) return writeChunk(output, bytes);
     assert(bytes.length <= this.#toSend, 'no more content than announced');
@@ -52,6 +53,7 @@ export class ClientExchange implements RequestSender {
       this.#connection.output.end();
       return;
     }
+    this.#connection.onMoved();
     assert(this.#toSend <= 0, 'the content is as long as announced');
     if (this.#toSend < 0) writeLastChunk(this.#connection.output, trailers);
     this.#toSend = 0;

@@ -199,10 +199,21 @@ test('less content than announced breaks the connection, more is our own mistake
   assert.throws(() => sender.sendContent(Buffer.from('four')), AssertionError);
   sender.sendContent(Buffer.from('ab'));
   sender.sendEnd(null);
-  assert.ok(output.isReset);
+  // Its framing tells, and FIN takes nothing along that the client has not read yet.
+  assert.ok(output.isEnded && !output.isReset);
 });
 
-test('an aborted response breaks the connection', () => {
+test('a response that breaks off ends the connection; with a reset where only that tells', () => {
+  for (const contentLength of [3, -1]) {
+    const { sink, exchanges } = keeping();
+    const { receive, output } = testServer(sink);
+    receive(GET);
+    const { sender } = exchanges[0]!;
+    sender.sendHead({ status: 200, fields: new FieldSection(), contentLength });
+    sender.sendContent(Buffer.from('ab'));
+    sender.abort(new SluiceError('x', 'x', { blame: 'upstream' }));
+    assert.ok(output.isEnded && !output.isReset);
+  }
   const { sink, exchanges } = keeping();
   const { receive, output } = testServer(sink);
   receive(GET);

@@ -1,7 +1,7 @@
 /** HTTP/2 toward origins: requests out, responses in. */
 import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
-import type { RequestSender, ResponseHandler } from '../http/exchange.ts';
+import type { ResponseHandler } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
 import { ClientExchange } from './client-exchange.ts';
 import { Connection, type Endpoint } from './connection.ts';
@@ -63,7 +63,7 @@ export class Http2ClientConnection implements Endpoint {
    * that will be sent, 0 for none, -1 when that is not known. A CONNECT request has no content but
    * what the tunnel carries, whatever its length says. `sendEnd` must be called in every case.
    */
-  start(head: RequestHead, contentLength: number, handler: ResponseHandler): RequestSender {
+  start(head: RequestHead, contentLength: number, handler: ResponseHandler): ClientExchange {
     assert(this.availableStreams > 0, 'a stream is available');
     const { connection } = this;
     connection.start();

@@ -108,6 +108,11 @@ export class ClientExchange implements RequestSender, StreamUser {
     this.#connection.afterSending();
   }
 
+  /** Monotonic milliseconds since which content has waited for the origin to take it; -1 for none. */
+  get stalledSinceMs(): number {
+    return this.#stream.stalledSinceMs;
+  }
+
   #isOver(): boolean {
     return this.#hasEnded || this.#stream.isClosed;
   }

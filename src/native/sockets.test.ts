@@ -119,4 +119,12 @@ describe('an errno', () => {
       assert.ok(error.message.includes(errnoName(errno)));
     }
   });
+
+  it('of our own shortage is never the other side’s', () => {
+    const { EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL } = Errno;
+    for (const errno of [EMFILE, ENFILE, ENOMEM, ENOBUFS, EADDRNOTAVAIL]) {
+      const error = connectionError(errno, 'upstream', true);
+      assert.deepEqual([error.code, error.blame], ['out-of-resources', 'internal']);
+    }
+  });
 });

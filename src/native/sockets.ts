@@ -29,6 +29,7 @@ const SO_LINGER = 13;
 const SO_REUSEPORT = 15;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const TCP_INFO = 11;
 const TCP_FASTOPEN = 23;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
@@ -49,6 +50,11 @@ const LENGTH_OFFSET = OPTION_OFFSET + 16;
 const scratch = NativeBuffer.allocate(4096);
 const scratchAddress = addressOf(scratch);
 const optionAddress = scratchAddress + BigInt(OPTION_OFFSET);
+/** As much of `struct tcp_info` (linux/tcp.h) as is read. */
+const TCP_INFO_BYTES = 128;
+const TCPI_BYTES_ACKED = 120;
+const INFO_OFFSET = LENGTH_OFFSET + 16;
+const infoAddress = scratchAddress + BigInt(INFO_OFFSET);
 const lengthAddress = scratchAddress + BigInt(LENGTH_OFFSET);
 
 /** Listening sockets that this process has opened, as opposed to inherited. */
@@ -151,6 +157,14 @@ export function resetOnClose(fd: number): void {
 /** Takes the socket's pending error: its errno, or 0. */
 export function takeSocketError(fd: number): number {
   return integerOption(fd, SOL_SOCKET, SO_ERROR);
+}
+
+/** Octets that the peer's kernel has taken, modulo 2^32; 0 where it does not tell (UNIX sockets). */
+export function bytesAcknowledged(fd: number): number {
+  scratch.bytes.writeUInt32LE(TCP_INFO_BYTES, LENGTH_OFFSET);
+  scratch.bytes.fill(0, INFO_OFFSET, INFO_OFFSET + TCP_INFO_BYTES);
+  const status = libc.checked.getsockopt(fd, IPPROTO_TCP, TCP_INFO, infoAddress, lengthAddress);
+  return status === 0 ? scratch.bytes.readUInt32LE(INFO_OFFSET + TCPI_BYTES_ACKED) : 0;
 }
 
 /** Our own end of a socket. */

@@ -12,6 +12,7 @@ import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isIdempotentMethod, isSafeMethod } from '../http/methods.ts';
 import type { OriginConnection } from './upstream/connection.ts';
+import type { PaceWatch } from './upstream/content-pace.ts';
 import { type GroupRequest, type OriginGroup, Visit } from './upstream/group.ts';
 import { HeldContent } from './upstream/held-content.ts';
 import type { ClientFacts } from './upstream/pool.ts';
@@ -48,6 +49,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
   #answered = false;
   #over = false;
   #paused = false;
+  readonly #pace: PaceWatch;
 
   /** `head` is as the origin shall receive it; `client` is null for requests of our own. */
   constructor(
@@ -57,6 +59,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
     client: ClientFacts | null,
   ) {
     this.#origin = origin;
+    this.#pace = origin.watchPace();
     this.head = head;
     this.client = client;
     this.needsHttp1 = head.upgrade !== '';
@@ -93,11 +96,13 @@ export class Fetch implements GroupRequest, ResponseHandler {
 
   pause(): void {
     this.#paused = true;
+    this.#pace.pause();
     this.#sender?.pause();
   }
 
   resume(): void {
     this.#paused = false;
+    this.#pace.resume();
     this.#sender?.resume();
   }
 
@@ -152,11 +157,14 @@ export class Fetch implements GroupRequest, ResponseHandler {
     }
     this.#answered = true;
     this.#held = null;
+    this.#pace.begin(this.#paused);
     this.#handler.onHead(head);
   }
 
   onContent(bytes: Uint8Array): void {
-    if (!this.#isTooEarly) this.#handler.onContent(bytes);
+    if (this.#isTooEarly) return;
+    this.#pace.bytes += bytes.length;
+    this.#handler.onContent(bytes);
   }
 
   onEnd(trailers: FieldSection | null): void {
@@ -165,6 +173,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
       return;
     }
     this.#over = true;
+    this.#origin.completed(this, this.#pace.end());
     this.#origin.ended(this);
     this.#handler.onEnd(trailers);
   }
@@ -173,6 +182,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
     this.#answered = true;
     this.#held = null;
     this.#origin.answered(this, head.status);
+    this.#origin.completed(this, null);
     this.#handler.onUpgrade(head);
   }
 

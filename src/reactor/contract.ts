@@ -19,6 +19,11 @@ export interface SocketHandler {
 export interface StreamSocket {
   /** Octets accepted by `write` that the kernel has not taken yet. */
   readonly pendingBytes: number;
+  /**
+   * Changes as the peer takes what was sent, also while the kernel takes nothing more of us: it does
+   * that in large steps. A system call.
+   */
+  readonly takenBytes: number;
   readonly isClosed: boolean;
   /** `127.0.0.1`, `::1` or `unix`; '' before a connect has succeeded. */
   readonly remoteAddress: string;

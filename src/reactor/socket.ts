@@ -10,6 +10,7 @@ import { connectionError, Errno } from '../native/errno.ts';
 import type { NativeBuffer } from '../native/memory.ts';
 import type { SocketAddress } from '../native/socket-address.ts';
 import {
+  bytesAcknowledged,
   closeDescriptor,
   localAddress,
   peek,
@@ -113,6 +114,10 @@ export class ReactorSocket implements StreamSocket, Watched {
 
   get pendingBytes(): number {
     return this.#output === null ? 0 : this.#output.bytes;
+  }
+
+  get takenBytes(): number {
+    return this.#closed ? 0 : bytesAcknowledged(this.#fd);
   }
 
   get bytesAtOnce(): number {

@@ -89,6 +89,9 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
   #progress = 0;
   #progressSeen = 0;
   #pendingSeen = 0;
+  #sentSeen = 0;
+  /** Of the socket's `takenBytes`, when a time was up last. */
+  #takenSeen = 0;
   #draining = false;
   /** What is idle is not waited for any more. */
   #isGraceOver = false;
@@ -279,6 +282,10 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     }
     const sinceMs = phase === 'handshake' ? this.#openedMs : this.#phaseSinceMs;
     if (nowMs - sinceMs < this.#limitOf(phase)) return;
+    if (phase === 'sending' && this.#isTaking()) {
+      this.#phaseSinceMs = nowMs;
+      return;
+    }
     if (phase === 'idle') this.#timeOutIdle();
     else if (phase === 'handshake') this.#channel.timeOutHandshake();
     else if (phase === 'lingering') this.#channel.destroy();
@@ -286,10 +293,23 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     else this.#channel.reset();
   }
 
+  /**
+   * Whether a client that seems to take nothing takes what the kernel holds: that may last for
+   * minutes before it has room for more.
+   */
+  #isTaking(): boolean {
+    const { takenBytes } = this.#socket;
+    const isTaking = takenBytes !== this.#takenSeen;
+    this.#takenSeen = takenBytes;
+    return isTaking;
+  }
+
   /** Whether an octet has moved in either direction since the last sweep. */
   #hasMoved(): boolean {
-    const { pendingBytes } = this.#channel;
-    const moved = this.#progress !== this.#progressSeen || pendingBytes !== this.#pendingSeen;
+    const { pendingBytes, outputCount } = this.#channel;
+    const hasSent = pendingBytes !== this.#pendingSeen || outputCount !== this.#sentSeen;
+    const moved = this.#progress !== this.#progressSeen || hasSent;
+    this.#sentSeen = outputCount;
     this.#progressSeen = this.#progress;
     this.#pendingSeen = pendingBytes;
     return moved;

@@ -159,7 +159,10 @@ class Http2Protocol implements ServerProtocol {
   timeOutIdle(): void {}
 
   sweep(nowMs: number, limits: DownstreamLimits): void {
-    this.#core.expireStreams(nowMs, limits.sendTimeoutMs, limits.contentTimeoutMs);
+    // While the connection itself waits for the client its time-out is the connection's.
+    const isConnectionSending = this.#output.pendingBytes > 0;
+    const sendMs = isConnectionSending ? Number.POSITIVE_INFINITY : limits.sendTimeoutMs;
+    this.#core.expireStreams(nowMs, sendMs, limits.contentTimeoutMs);
     if (!this.#core.awaitsSettingsAck) return;
     if (nowMs - this.#startedMs >= limits.settingsTimeoutMs) this.#core.failForSettings();
   }

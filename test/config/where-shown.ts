@@ -453,6 +453,9 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     ],
   },
   'test/origins/failures.test.ts': {
+    'passive health: min-rate counts content that comes too slowly': [
+      'origins.*.passive-health.min-rate as minRate',
+    ],
     'retries.statuses: another server answers instead': ['origins.*.retries.statuses'],
     'retries.budget: when everything fails, attempts do not multiply': ['origins.*.retries.budget'],
     'passive health: a server that fails so often in a row is left alone for a while': [

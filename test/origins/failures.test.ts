@@ -169,6 +169,50 @@ test('passive health: on-5xx counts responses that say so', async () => {
   }
 });
 
+test('passive health: an origin that cuts every response off is left alone; one is one failure', async () => {
+  const half = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf';
+  await using cutting = await startRawOrigin((socket) => socket.end(half));
+  await using asked = startGroup([serverAt(cutting.port), serverAt(good.port)], {
+    passiveHealth: { ...passiveHealth, failures: 3 },
+  });
+  await asked.sequence(20);
+  assert.equal(cutting.seen.length, 3);
+  assert.equal(asked.group.endpoints[0]!.state, 'ejected');
+});
+
+test('passive health: whole responses in between, and they are needed whole', async () => {
+  const half = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha';
+  await using shaky = await startRawOrigin((socket, { start }) => {
+    if (start.includes('/cut')) socket.end(half);
+    else socket.write(`${half}lf`);
+  });
+  await using asked = startGroup([serverAt(shaky.port), serverAt(good.port)], {
+    passiveHealth: { ...passiveHealth, failures: 2 },
+  });
+  const [endpoint] = asked.group.endpoints;
+  // Round robin: every other request is the other server's.
+  for (const path of ['/cut', '/', '/whole', '/', '/cut', '/']) await asked.ask({ path });
+  assert.equal(endpoint!.state, 'up');
+  // A client that leaves in the middle says nothing about either.
+  const { cancel } = asked.begin({ path: '/whole' });
+  cancel();
+  for (const path of ['/', '/cut']) await asked.ask({ path });
+  assert.equal(endpoint!.state, 'ejected');
+});
+
+test('passive health: min-rate counts content that comes too slowly', async () => {
+  for (const minRate of [1_000, 0]) {
+    await using slow = await startRawOrigin((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsl');
+      setTimeout(() => socket.write('ow'), 1_100);
+    });
+    await using asked = startGroup([serverAt(slow.port), serverAt(good.port)], {
+      passiveHealth: { ...passiveHealth, failures: 1, minRate },
+    });
+    assert.match(await asked.sequence(4), minRate > 0 ? /^slow(good GET){3}$/ : /slow.*slow/);
+  }
+});
+
 test('passive health: never more than the share is ejected, and never the only server', async () => {
   const bad = await Promise.all([startBreaking(), startBreaking(), startBreaking()]);
   const servers = bad.map(({ port }) => serverAt(port));

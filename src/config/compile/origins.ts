@@ -115,6 +115,7 @@ function failureOptions(
     passiveHealth: {
       failures: passive.failures ?? passiveHealth.failures,
       on5xx: passive['on-5xx'] ?? passiveHealth.on5xx,
+      minRate: passive['min-rate'] ?? passiveHealth.minRate,
       ejectionMs: passive.ejection ?? passiveHealth.ejectionMs,
       ejectionMaxMs: passive['ejection-max'] ?? passiveHealth.ejectionMaxMs,
       ejectedShareMax: passive['ejected-share-max'] ?? passiveHealth.ejectedShareMax,

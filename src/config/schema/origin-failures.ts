@@ -9,6 +9,7 @@ import {
   onOff,
   section,
   share,
+  size,
   text,
 } from './kinds.ts';
 
@@ -87,6 +88,12 @@ const passiveHealth = section(
       title: 'Responses of 500 and above are failures, too.',
       default: 'off',
       examples: ['on'],
+    }),
+    'min-rate': size({
+      title:
+        'A response whose content comes at fewer octets per second is a failure, when it lasts for a second or longer. Time for which its client does not take it is not counted. 0 for none.',
+      default: '0',
+      examples: ['20KiB'],
     }),
     ejection: longDuration({
       title: 'Time of the first ejection; each further one takes that much longer.',

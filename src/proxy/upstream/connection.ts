@@ -13,6 +13,7 @@ import type { Timer } from '../../reactor/timer-wheel.ts';
 import type { TlsEngine } from '../../tls/connection.ts';
 import type { HandshakeRecord } from '../../tls/contract.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../channel.ts';
+import { silentClientError, silentOriginError } from './exchange-time.ts';
 import { Http2Session } from './http2-session.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { OriginTls } from './origin-tls.ts';
@@ -67,15 +68,24 @@ export class OriginConnection implements ChannelHandler {
   #hasSession = false;
   #isTunnel = false;
   #reported = false;
-  #timedOut = false;
-  #outputSeen = 0;
+  /** Why it was closed for the time that it took. */
+  #timedOut: SluiceError | null = null;
+  /** Output that had not left when the timer fired last. */
+  #pendingSeen = 0;
+  /** Milliseconds for which nothing has moved, as far as the timer has fired. */
+  #stillMs = 0;
+  /** The client waits for a 100 (Continue) before it sends its content (RFC 9110 §10.1.1). */
+  #awaitsContinue = false;
 
   constructor(input: OriginConnectionInput) {
     this.#input = input;
     this.#timer = input.reactor.timer(() => this.#onTimeout());
     this.#arm(input.limits.connectTimeoutMs);
     this.#channel = new Channel(input.channels, this);
-    this.#http = new Http1ClientConnection({ output: this.#channel });
+    this.#http = new Http1ClientConnection({
+      output: this.#channel,
+      onMoved: () => this.#moved(),
+    });
     try {
       this.#connect();
     } catch (error) {
@@ -120,8 +130,22 @@ export class OriginConnection implements ChannelHandler {
     // The time to connect goes on until the handshake is complete.
     if (!this.#isEarly) this.#arm(this.#input.limits.responseTimeoutMs);
     this.#watched.handler = handler;
-    this.#outputSeen = this.#channel.outputCount;
+    this.#stillMs = 0;
+    this.#awaitsContinue = head.expectContinue;
     return this.#http.start(head, this.#watched);
+  }
+
+  /** A limit of the exchange under way begins anew. */
+  #moved(): void {
+    this.#awaitsContinue = false;
+    if (this.#state !== 'busy' || this.#isEarly || this.#isTunnel) return;
+    this.#stillMs = 0;
+    this.#arm(this.#limitMs);
+  }
+
+  get #limitMs(): number {
+    const { responseTimeoutMs, readTimeoutMs } = this.#input.limits;
+    return this.#http.isAnswered ? readTimeoutMs : responseTimeoutMs;
   }
 
   /** The exchange has ended in whatever way; called by its watcher. */
@@ -166,16 +190,29 @@ export class OriginConnection implements ChannelHandler {
       this.#arm(this.#leftMs);
       return;
     }
-    // A long upload is no silence: the origin may answer only when all of it has come.
-    const { outputCount } = this.#channel;
-    if (this.#state === 'busy' && !this.#isEarly && outputCount !== this.#outputSeen) {
-      this.#outputSeen = outputCount;
-      this.#arm(this.#input.limits.responseTimeoutMs);
+    if (this.#state === 'busy' && !this.#isEarly && this.#isClientsTurn()) {
+      this.#arm(this.#limitMs);
       return;
     }
-    this.#timedOut = true;
+    this.#timedOut ??= timeoutError(this.#isEarly ? 'connecting' : this.#state);
     if (this.#state === 'idle') this.#keepSession();
     this.#channel.destroy();
+  }
+
+  /** Whether it is not the origin that the exchange waits for. Called when the time is up. */
+  #isClientsTurn(): boolean {
+    const { pendingBytes } = this.#channel;
+    // A slow upload is no silence: the origin takes some of it.
+    const isTaking = pendingBytes !== this.#pendingSeen;
+    this.#pendingSeen = pendingBytes;
+    if (isTaking || this.#http.isHeldUp) return true;
+    if (pendingBytes > 0 || this.#http.isRequestSent || this.#awaitsContinue) return false;
+    // The client's own time-outs end what has no response yet.
+    if (!this.#http.isAnswered) return true;
+    this.#stillMs += this.#limitMs;
+    if (this.#stillMs < this.#input.limits.duplexTimeoutMs) return true;
+    this.#timedOut = silentClientError();
+    return false;
   }
 
   // ------------------------------------------------------------------ from the channel
@@ -225,6 +262,7 @@ export class OriginConnection implements ChannelHandler {
       limits: limits.http2,
       responseTimeoutMs: limits.responseTimeoutMs,
       readTimeoutMs: limits.readTimeoutMs,
+      duplexTimeoutMs: limits.duplexTimeoutMs,
       scheme: tls === null ? 'http' : 'https',
       exchangesExpected: this.#input.exchangesExpected,
       monotonicMs,
@@ -242,8 +280,8 @@ export class OriginConnection implements ChannelHandler {
       this.#http2.receive(bytes);
       return;
     }
-    if (this.#state === 'busy' && !this.#isTunnel) this.#arm(this.#input.limits.readTimeoutMs);
     this.#http.receive(bytes);
+    this.#moved();
     // Bytes that nobody asked for would be taken for the next response (response splitting).
     if (this.#state === 'idle' && !this.#http.isReusable) this.#channel.destroy();
   }
@@ -267,7 +305,7 @@ export class OriginConnection implements ChannelHandler {
     const state = this.#state;
     this.#state = 'closed';
     this.#timer.cancel();
-    const failure = this.#timedOut ? timeoutError(this.#isEarly ? 'connecting' : state) : error;
+    const failure = this.#timedOut ?? error;
     if (this.#http2 !== null) this.#http2.onConnectionLost(failure ?? closedError());
     else if (state === 'busy') this.#http.onConnectionLost(failure ?? closedError());
     if (this.#reported) return;
@@ -290,9 +328,7 @@ function timeoutError(state: string): SluiceError {
         blame: 'upstream',
         retry: 'always',
       })
-    : new SluiceError('read-timeout', 'the origin sent nothing for too long', {
-        blame: 'upstream',
-      });
+    : silentOriginError();
 }
 
 /** Passes responses on and tells the connection when an exchange is over. */

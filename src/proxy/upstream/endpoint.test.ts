@@ -34,7 +34,7 @@ test('failures in a row are one too many; a success between them begins anew', (
   const { one } = endpoint();
   const outcomes = ['bad', 'bad', 'good', 'bad', 'bad', 'bad'].map((outcome) => {
     if (outcome === 'bad') return one.isOneTooMany(options);
-    one.succeeded(1);
+    one.succeeded();
     return false;
   });
   assert.deepEqual(outcomes, [false, false, false, false, false, true]);

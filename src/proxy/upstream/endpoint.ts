@@ -102,9 +102,13 @@ export class Endpoint implements Candidate {
     this.credit = 0;
   }
 
-  /** An attempt went well. */
-  succeeded(elapsedMs: number): void {
+  /** An attempt went well, to its end. */
+  succeeded(): void {
     this.failures = 0;
+  }
+
+  /** The head of a response came after so long. */
+  answeredIn(elapsedMs: number): void {
     const previous = this.latencyMs;
     this.latencyMs = previous < 0 ? elapsedMs : previous + (elapsedMs - previous) / LATENCY_WINDOW;
   }

@@ -9,6 +9,7 @@ import type { GroupMetrics } from '../../telemetry/origin-metrics.ts';
 import { nextByHash, nextByLoad, nextByTurn } from './balance.ts';
 import type { OriginBoard } from './board.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
+import { type ContentPace, PaceWatch } from './content-pace.ts';
 import { Endpoint, type OriginServer } from './endpoint.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { hashOf } from './hash-key.ts';
@@ -33,8 +34,18 @@ export class Visit {
   isCounted = false;
   isRetrying = false;
   isTrial = false;
+  /** Of the attempt under way; 0 before its head has come. */
+  status = 0;
+  /** The attempt has been held against its endpoint: once is enough. */
+  isBlamed = false;
   outcome: 'ok' | 'failed' | 'cancelled' = 'cancelled';
 }
+
+/** For groups that do not ask. */
+const NO_WATCH = new PaceWatch(null);
+
+/** Content that is over sooner says nothing about its rate. */
+const PACE_AFTER_MS = 1_000;
 
 export interface OriginGroup {
   readonly name: string;
@@ -44,6 +55,8 @@ export interface OriginGroup {
   readonly pathPrefix: string;
   /** Statuses after which another endpoint may be asked. */
   readonly retriedStatuses: readonly number[];
+  /** For each request, whose pace it then tells `completed`. */
+  watchPace(): PaceWatch;
   /** Chooses an endpoint and gives a connection to the request, perhaps at once. */
   start(request: GroupRequest): void;
   /** Gives a connection that has carried nothing yet to the endpoint that was chosen. */
@@ -56,6 +69,11 @@ export interface OriginGroup {
   goOn(request: GroupRequest): void;
   /** The head of a response has come. */
   answered(request: GroupRequest, status: number): void;
+  /**
+   * All of it has come, or a tunnel has been made: only now it is known whether that went well.
+   * `pace` is null where it says nothing.
+   */
+  completed(request: GroupRequest, pace: ContentPace | null): void;
   /** An attempt has failed; `error` may not be the endpoint's fault. */
   failed(request: GroupRequest, error: SluiceError): void;
   /** The last call for a request that was started, whatever has become of it. */
@@ -88,6 +106,9 @@ export interface UpstreamGroupInput {
 /** Milliseconds without an ejection after which the next one is a step shorter, in ejections. */
 const FORGIVEN_AFTER_EJECTIONS = 2;
 
+/** A trial of the circuit breaker whose response goes on for so long, as a stream does, is well. */
+const TRIAL_MS_MAX = 10_000;
+
 export class UpstreamGroup implements OriginGroup {
   readonly name: string;
   readonly authority: string;
@@ -107,6 +128,8 @@ export class UpstreamGroup implements OriginGroup {
   #waiting: GroupRequest[] = [];
   #liveCount = 0;
   #retryingCount = 0;
+  /** Requests that try whether the circuit may close. */
+  readonly #trials = new Set<Visit>();
   #hasStarted = false;
   #isUncounted = false;
 
@@ -129,6 +152,11 @@ export class UpstreamGroup implements OriginGroup {
 
   // ------------------------------------------------------------------ one request
 
+  watchPace(): PaceWatch {
+    const isAsked = this.#options.passiveHealth.minRate > 0;
+    return isAsked ? new PaceWatch(this.#input.monotonicMs) : NO_WATCH;
+  }
+
   start(request: GroupRequest): void {
     const { requestsMax } = this.#options;
     const { visit } = request;
@@ -142,6 +170,7 @@ export class UpstreamGroup implements OriginGroup {
         return;
       }
       visit.isTrial = this.#breaker.state === 'half-open';
+      if (visit.isTrial) this.#trials.add(visit);
     }
     visit.isCounted = true;
     this.#liveCount++;
@@ -177,6 +206,8 @@ export class UpstreamGroup implements OriginGroup {
     const { visit } = request;
     const endpoint = visit.endpoint!;
     visit.attempts++;
+    visit.status = 0;
+    visit.isBlamed = false;
     visit.attemptMs = this.#input.monotonicMs();
     endpoint.server.counters.attemptStarted();
     endpoint.pool.acquire(request, fresh, request.needsHttp1);
@@ -209,9 +240,23 @@ export class UpstreamGroup implements OriginGroup {
     const elapsedMs = this.#input.monotonicMs() - visit.attemptMs;
     endpoint.server.counters.answered(status, elapsedMs);
     this.#input.counters.answered(elapsedMs);
-    visit.outcome = status >= 500 ? 'failed' : 'ok';
-    if (status >= 500 && this.#options.passiveHealth.on5xx) this.#countFailure(endpoint);
-    else endpoint.succeeded(elapsedMs);
+    endpoint.answeredIn(elapsedMs);
+    visit.status = status;
+    if (status < 500) return;
+    visit.outcome = 'failed';
+    if (this.#options.passiveHealth.on5xx) this.#blame(visit, endpoint);
+  }
+
+  completed({ visit }: GroupRequest, pace: ContentPace | null): void {
+    const endpoint = visit.endpoint!;
+    if (this.#isTooSlow(pace)) {
+      visit.outcome = 'failed';
+      endpoint.server.counters.failed();
+      this.#blame(visit, endpoint);
+    }
+    if (visit.isBlamed) return;
+    if (visit.status < 500) visit.outcome = 'ok';
+    endpoint.succeeded();
   }
 
   failed({ visit }: GroupRequest, error: SluiceError): void {
@@ -219,7 +264,13 @@ export class UpstreamGroup implements OriginGroup {
     if (endpoint === null || error.blame !== 'upstream') return;
     visit.outcome = 'failed';
     endpoint.server.counters.failed();
-    this.#countFailure(endpoint);
+    this.#blame(visit, endpoint);
+  }
+
+  #isTooSlow(pace: ContentPace | null): boolean {
+    const { minRate } = this.#options.passiveHealth;
+    if (minRate === 0 || pace === null || pace.elapsedMs < PACE_AFTER_MS) return false;
+    return (pace.bytes * 1000) / pace.elapsedMs < minRate;
   }
 
   ended({ visit }: GroupRequest): void {
@@ -229,6 +280,7 @@ export class UpstreamGroup implements OriginGroup {
     if (visit.isRetrying) this.#retryingCount--;
     if (visit.endpoint !== null) visit.endpoint.activeCount--;
     if (!this.#breaker.isUsed) return;
+    this.#trials.delete(visit);
     const { state } = this.#breaker;
     this.#breaker.ended(visit.outcome, visit.isTrial, this.#input.monotonicMs());
     if (state !== 'open' && this.#breaker.state === 'open') this.#input.counters.circuitOpened();
@@ -272,6 +324,12 @@ export class UpstreamGroup implements OriginGroup {
   }
 
   // ------------------------------------------------------------------ health
+
+  #blame(visit: Visit, endpoint: Endpoint): void {
+    if (visit.isBlamed) return;
+    visit.isBlamed = true;
+    this.#countFailure(endpoint);
+  }
 
   #countFailure(endpoint: Endpoint): void {
     const { passiveHealth } = this.#options;
@@ -376,6 +434,7 @@ export class UpstreamGroup implements OriginGroup {
     const nowMs = this.#input.monotonicMs();
     const { passiveHealth, slowStartMs } = this.#options;
     this.readBoard();
+    this.#endTrials(nowMs);
     let isChanged = false;
     for (const endpoint of this.#endpoints) {
       endpoint.pool.expireQueue();
@@ -391,6 +450,16 @@ export class UpstreamGroup implements OriginGroup {
     if (isChanged) this.#refresh();
     for (const endpoint of this.#leaving) endpoint.pool.expireQueue();
     this.#leaving = this.#leaving.filter(({ activeCount }) => activeCount > 0);
+  }
+
+  #endTrials(nowMs: number): void {
+    for (const visit of this.#trials) {
+      const isAnswered = visit.status > 0 && visit.status < 500;
+      if (!isAnswered || nowMs - visit.attemptMs < TRIAL_MS_MAX) continue;
+      this.#trials.delete(visit);
+      visit.isTrial = false;
+      this.#breaker.ended('ok', true, nowMs);
+    }
   }
 
   /** Counts what there is now. Called about once a second while the group is in force. */

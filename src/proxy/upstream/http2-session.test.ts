@@ -65,6 +65,7 @@ class SessionUnderTest {
       limits: defaultUpstreamHttp2Limits,
       responseTimeoutMs: READ_TIMEOUT_MS,
       readTimeoutMs: READ_TIMEOUT_MS,
+      duplexTimeoutMs: READ_TIMEOUT_MS,
       scheme: 'https',
       exchangesExpected: 100,
       monotonicMs: () => this.nowMs,

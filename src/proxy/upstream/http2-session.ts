@@ -11,17 +11,14 @@ import type { Reactor } from '../../reactor/reactor.ts';
 import type { Timer } from '../../reactor/timer-wheel.ts';
 import type { Channel, ChannelPool } from '../channel.ts';
 import { http2Output } from '../http2-output.ts';
-import { Http2Exchange } from './http2-exchange.ts';
+import { type ExchangeTimes, Http2Exchange } from './http2-exchange.ts';
 import type { UpstreamHttp2Limits } from './http2-limits.ts';
 
-export interface Http2SessionInput {
+export interface Http2SessionInput extends ExchangeTimes {
   readonly reactor: Reactor;
   readonly channel: Channel;
   readonly channels: ChannelPool;
   readonly limits: UpstreamHttp2Limits;
-  /** Milliseconds for which an exchange's response is waited for, and then for its next octet. */
-  readonly responseTimeoutMs: number;
-  readonly readTimeoutMs: number;
   /** The origin's own scheme: what clients used is in X-Forwarded-Proto. */
   readonly scheme: 'http' | 'https';
   /** How many exchanges the origin is expected to allow at once, until it says so. */
@@ -82,7 +79,7 @@ export class Http2Session {
   /** Sends a request; only while `available` is not 0. */
   start(head: RequestHead, handler: ResponseHandler): RequestSender {
     this.#startedCount++;
-    const exchange = new Http2Exchange(this, head.contentLength === 0, handler);
+    const exchange = new Http2Exchange(this, head, handler);
     this.#exchanges.add(exchange);
     // For HTTP/1.0 requests that named none, Host has been made up.
     const authority =
@@ -141,7 +138,7 @@ export class Http2Session {
   // ------------------------------------------------------------------ time
 
   #sweep(): void {
-    const { limits, responseTimeoutMs, readTimeoutMs, channel } = this.#input;
+    const { limits, channel } = this.#input;
     const nowMs = this.monotonicMs();
     this.#timer.arm(limits.sweepIntervalMs);
     if (this.#core.isClosed) {
@@ -149,9 +146,7 @@ export class Http2Session {
       if (nowMs - this.#endedMs >= limits.lingerTimeoutMs) channel.destroy();
       return;
     }
-    for (const exchange of this.#exchanges) {
-      exchange.expire(nowMs, exchange.isAnswered ? readTimeoutMs : responseTimeoutMs);
-    }
+    for (const exchange of this.#exchanges) exchange.expire(nowMs, this.#input);
     if (this.#exchanges.size === 0) {
       if (nowMs - this.#idleSinceMs >= limits.idleTimeoutMs) this.#core.shutdown();
     } else if (this.#pingedMs !== NEVER) {

@@ -12,8 +12,16 @@ export interface UpstreamLimits {
   readonly connectTimeoutMs: number;
   /** Milliseconds from the end of a request to the first octet of its response (504). */
   readonly responseTimeoutMs: number;
-  /** Milliseconds without an octet from the origin while a response is under way (504). */
+  /**
+   * Milliseconds without an octet from the origin while a response is under way and its client takes
+   * it (504).
+   */
   readonly readTimeoutMs: number;
+  /**
+   * Milliseconds without an octet in either direction while a response is under way and its request
+   * is not complete, when that is longer: it is the client whose turn it is.
+   */
+  readonly duplexTimeoutMs: number;
   /** Milliseconds that an unused connection is kept. */
   readonly idleTimeoutMs: number;
   /** Unused connections kept. */
@@ -25,7 +33,7 @@ export interface UpstreamLimits {
  * connectionsMax: an origin of Node's or nginx's default size copes with a thousand. queuedMax and
  * queueTimeoutMs: a queue is for bursts; a longer wait only moves the time-out to the client.
  * connectTimeoutMs: three SYN retransmissions of Linux (1 s, 2 s, 4 s) fit. responseTimeoutMs and
- * readTimeoutMs: nginx's proxy_read_timeout. idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so
+ * readTimeoutMs: nginx's proxy_read_timeout. duplexTimeoutMs: as a client has for its content. idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so
  * that we close first and rarely meet a connection that the origin is just closing.
  */
 export const defaultUpstreamLimits: UpstreamLimits = {
@@ -35,6 +43,7 @@ export const defaultUpstreamLimits: UpstreamLimits = {
   connectTimeoutMs: 10_000,
   responseTimeoutMs: 60_000,
   readTimeoutMs: 60_000,
+  duplexTimeoutMs: 60_000,
   idleTimeoutMs: 4_000,
   idleMax: 256,
   http2: defaultUpstreamHttp2Limits,

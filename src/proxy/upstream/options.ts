@@ -49,6 +49,8 @@ export interface PassiveHealthOptions {
   readonly failures: number;
   /** Whether responses of 500 and above count as failures. */
   readonly on5xx: boolean;
+  /** Octets per second of a response's content below which it is a failure; 0 for none. */
+  readonly minRate: number;
   /** Milliseconds of the first ejection; each further one takes that much longer. */
   readonly ejectionMs: number;
   readonly ejectionMaxMs: number;
@@ -152,6 +154,7 @@ export const defaultGroupOptions = {
   passiveHealth: {
     failures: 5,
     on5xx: false,
+    minRate: 0,
     ejectionMs: 10_000,
     ejectionMaxMs: 300_000,
     ejectedShareMax: 0.5,
