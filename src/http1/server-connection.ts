@@ -103,6 +103,14 @@ export class Http1ServerConnection implements ChunkReceiver {
     return this.#reading === 'content' && !this.#paused;
   }
 
+  /** Requests so far. */
+  requestCount = 0;
+
+  /** The response has begun: whether more of the request comes is then between client and origin. */
+  get isAnswered(): boolean {
+    return this.#response?.hasStarted ?? false;
+  }
+
   /**
    * The next response says that the connection closes, and it does (graceful drain). One that has
    * begun without saying so does not end it: the client may count on it, and ask already.
@@ -185,6 +193,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   }
 
   #begin(request: ReceivedRequest): void {
+    this.requestCount++;
     const { head, chunked } = request;
     // After CONNECT a client may send what is for the tunnel without waiting for the answer: if there
     // is no tunnel it must not be read as a request (RFC 9110 §9.3.6).

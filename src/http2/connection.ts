@@ -4,6 +4,7 @@
  * endpoint's business: server-connection.ts, client-connection.ts.
  */
 import type { Blame, SluiceError } from '../base/errors.ts';
+import type { ContentLimits } from '../http/content-watch.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import { AbuseBudgets } from './abuse.ts';
 import { ContentReceiver } from './content-receiver.ts';
@@ -259,13 +260,15 @@ export class Connection {
    * unread for long while it uses the rest. Call now and then; the second time-out is late by as much
    * as the calls are apart.
    */
-  expireStreams(nowMs: number, sendMs: number, contentMs: number): void {
+  expireStreams(nowMs: number, sendMs: number, contentMs: number, pace?: ContentLimits): void {
     if (this.isClosed || this.streams.size === 0) return;
     for (const stream of this.streams.list()) {
       const isStalled = stream.stalledSinceMs >= 0 && nowMs - stream.stalledSinceMs >= sendMs;
       if (isStalled) this.#expire(stream, 'the peer took nothing of a stream for too long');
       else if (stream.silentMs(nowMs) >= contentMs) {
         this.#expire(stream, 'the peer sent nothing of its content for too long');
+      } else if (pace !== undefined && stream.isTooSlow(pace)) {
+        this.#expire(stream, 'the peer sent its content too slowly');
       }
     }
     this.afterSending();

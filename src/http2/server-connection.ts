@@ -1,6 +1,7 @@
 /** HTTP/2 toward clients: requests in, responses out. */
 import type { SluiceError } from '../base/errors.ts';
 import type { Authority } from '../http/authority.ts';
+import type { ContentLimits } from '../http/content-watch.ts';
 import type { RequestFacts, RequestSink } from '../http/exchange.ts';
 import { Connection, type Endpoint } from './connection.ts';
 import { hasLengthFault } from './content-receiver.ts';
@@ -118,8 +119,8 @@ export class Http2ServerConnection implements Endpoint {
    * Ends streams whose response has waited `sendMs` for the client, or of whose request's content
    * nothing came for `contentMs`. Call now and then.
    */
-  expireStreams(nowMs: number, sendMs: number, contentMs: number): void {
-    this.connection.expireStreams(nowMs, sendMs, contentMs);
+  expireStreams(nowMs: number, sendMs: number, contentMs: number, pace?: ContentLimits): void {
+    this.connection.expireStreams(nowMs, sendMs, contentMs, pace);
   }
 
   /** Ends the connection: `awaitsSettingsAck` has been true for too long. */

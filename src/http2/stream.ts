@@ -1,5 +1,6 @@
 /** One stream's state, kept by the connection; and the connection's table of them. */
 import type { SluiceError } from '../base/errors.ts';
+import { type ContentLimits, ContentWatch } from '../http/content-watch.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { Priority } from './priority.ts';
 import type { SendQueue } from './send-queue.ts';
@@ -70,6 +71,8 @@ export class Stream {
   /** When the last look at `silentMs` saw octets arrive, and how many there were. */
   #seenMs = -1;
   #seenBytes = -1;
+  #content: ContentWatch | null = null;
+  #watchedBytes = 0;
 
   constructor(id: number, sendWindow: number, receiveWindow: number, priority: Priority) {
     this.id = id;
@@ -84,11 +87,20 @@ export class Stream {
    */
   silentMs(nowMs: number): number {
     const isExpected = !this.isRemoteEnded && !this.isPaused && !this.isAnswered;
+    if (isExpected) this.#content ??= new ContentWatch();
+    this.#content?.look(nowMs, isExpected, this.receivedBytes - this.#watchedBytes);
+    this.#watchedBytes = this.receivedBytes;
     if (!isExpected || this.#seenBytes !== this.receivedBytes) {
       this.#seenBytes = isExpected ? this.receivedBytes : -1;
       this.#seenMs = nowMs;
     }
     return nowMs - this.#seenMs;
+  }
+
+  /** As far as the calls of `silentMs` have seen. */
+  isTooSlow(limits: ContentLimits): boolean {
+    const isExpected = !this.isRemoteEnded && !this.isPaused && !this.isAnswered;
+    return isExpected && (this.#content?.isTooSlow(limits) ?? false);
   }
 
   get state(): number {

@@ -14,7 +14,7 @@ import { isIdempotentMethod, isSafeMethod } from '../http/methods.ts';
 import type { OriginConnection } from './upstream/connection.ts';
 import type { PaceWatch } from './upstream/content-pace.ts';
 import { type GroupRequest, type OriginGroup, Visit } from './upstream/group.ts';
-import { HeldContent } from './upstream/held-content.ts';
+import { HELD_CONTENT_BYTES_MAX, HeldContent } from './upstream/held-content.ts';
 import type { ClientFacts } from './upstream/pool.ts';
 
 export interface FetchHandler extends ResponseHandler {
@@ -46,6 +46,11 @@ export class Fetch implements GroupRequest, ResponseHandler {
   /** The response says 425 to what was early data: it is read to its end, and asked for again. */
   #isTooEarly = false;
   #contentSent = false;
+  /**
+   * Short content is taken before a connection to the origin is: slow clients would take them all.
+   * Not where an origin is to say first whether it wants any (RFC 9110 §10.1.1).
+   */
+  #isGathering: boolean;
   #answered = false;
   #over = false;
   #paused = false;
@@ -67,6 +72,8 @@ export class Fetch implements GroupRequest, ResponseHandler {
     this.#handler = handler;
     // Whatever the method: a request that was refused unprocessed may be sent again.
     this.#held = head.contentLength !== 0 ? new HeldContent() : null;
+    const isShort = head.contentLength > 0 && head.contentLength <= HELD_CONTENT_BYTES_MAX;
+    this.#isGathering = isShort && head.upgrade === '' && !head.expectContinue;
   }
 
   get isOver(): boolean {
@@ -74,7 +81,8 @@ export class Fetch implements GroupRequest, ResponseHandler {
   }
 
   start(): void {
-    this.#origin.start(this);
+    if (this.#isGathering) this.#handler.onRequestStarted();
+    else this.#origin.start(this);
   }
 
   /** Gives the response to another handler from here on. */
@@ -83,6 +91,10 @@ export class Fetch implements GroupRequest, ResponseHandler {
   }
 
   sendContent(bytes: Uint8Array): boolean {
+    if (this.#isGathering) {
+      this.#held!.add(bytes);
+      return true;
+    }
     assert(this.#sender !== null, 'content follows onRequestStarted');
     this.#contentSent = true;
     this.#held?.add(bytes);
@@ -90,6 +102,13 @@ export class Fetch implements GroupRequest, ResponseHandler {
   }
 
   sendEnd(trailers: FieldSection | null): void {
+    if (this.#isGathering) {
+      // It comes once more, when there is a connection; the content is here.
+      this.#isGathering = false;
+      this.#handler.onRequestRestart();
+      this.#origin.start(this);
+      return;
+    }
     assert(this.#sender !== null, 'the end follows onRequestStarted');
     this.#sender.sendEnd(trailers);
   }

@@ -4,6 +4,7 @@
  */
 import type { SluiceError } from '../base/errors.ts';
 import type { Authority } from '../http/authority.ts';
+import { ContentWatch } from '../http/content-watch.ts';
 import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
 import type { Http2Abuse } from '../http2/limits.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../proxy/channel.ts';
@@ -90,6 +91,9 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
   #progressSeen = 0;
   #pendingSeen = 0;
   #sentSeen = 0;
+  readonly #content = new ContentWatch();
+  #watchedRequest = 0;
+  #contentSeen = 0;
   /** Of the socket's `takenBytes`, when a time was up last. */
   #takenSeen = 0;
   #draining = false;
@@ -280,6 +284,11 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
       // Heads and handshakes have their time in all, however their octets trickle in.
       this.#phaseSinceMs = nowMs;
     }
+    if (phase !== 'content') this.#content.look(nowMs, false, 0);
+    else if (this.#isContentTooSlow(nowMs)) {
+      this.#protocol?.timeOut();
+      return;
+    }
     const sinceMs = phase === 'handshake' ? this.#openedMs : this.#phaseSinceMs;
     if (nowMs - sinceMs < this.#limitOf(phase)) return;
     if (phase === 'sending' && this.#isTaking()) {
@@ -291,6 +300,20 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     else if (phase === 'lingering') this.#channel.destroy();
     else if (phase === 'head' || phase === 'content') this.#protocol?.timeOut();
     else this.#channel.reset();
+  }
+
+  /** Called once per sweep while content is read. */
+  #isContentTooSlow(nowMs: number): boolean {
+    const { requestCount, isAnswered } = this.#protocol!;
+    if (requestCount !== this.#watchedRequest) {
+      this.#watchedRequest = requestCount;
+      this.#contentSeen = this.#progress;
+      this.#content.reset();
+    }
+    const bytes = this.#progress - this.#contentSeen;
+    this.#contentSeen = this.#progress;
+    this.#content.look(nowMs, !isAnswered, bytes);
+    return !isAnswered && this.#content.isTooSlow(this.#shared.limits);
   }
 
   /**

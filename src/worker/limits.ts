@@ -8,6 +8,12 @@ export interface DownstreamLimits {
   readonly headTimeoutMs: number;
   /** Without a byte of request content while some is expected and we are ready to take it. */
   readonly contentTimeoutMs: number;
+  /** Time that content may take before its least rate counts, while it is waited for. */
+  readonly contentGraceMs: number;
+  /** Octets per second of a request's content, on average, while it is waited for and not answered. */
+  readonly contentBytesPerSecondMin: number;
+  /** For all of a request's content, as far as it is waited for. */
+  readonly contentTotalTimeoutMs: number;
   /** Between requests on a kept-alive connection. */
   readonly idleTimeoutMs: number;
   /** HTTP/2: until the client has acknowledged our settings (RFC 9113 §6.5.3). */
@@ -33,13 +39,17 @@ export interface DownstreamLimits {
  * idleTimeoutMs, sendTimeoutMs: nginx's 60, 75 and 60 s; idle a little more than the 60 s for which
  * load balancers keep connections, so that they close first. settingsTimeoutMs: as headTimeoutMs;
  * nghttp2 has 10 s. lingerTimeoutMs: nginx's lingering_timeout is 5 s; whoever takes longer has
- * gone.
+ * gone. contentGraceMs and contentBytesPerSecondMin: Apache's RequestReadTimeout, body=20,MinRate=500:
+ * no modem is slower. contentTotalTimeoutMs: a day; backups take hours.
  */
 export const defaultDownstreamLimits: DownstreamLimits = {
   connectionsMax: 30_000,
   handshakeTimeoutMs: 10_000,
   headTimeoutMs: 15_000,
   contentTimeoutMs: 60_000,
+  contentGraceMs: 20_000,
+  contentBytesPerSecondMin: 500,
+  contentTotalTimeoutMs: 86_400_000,
   idleTimeoutMs: 65_000,
   settingsTimeoutMs: 15_000,
   sendTimeoutMs: 60_000,

@@ -10,6 +10,10 @@ import { http2Output } from '../proxy/http2-output.ts';
 import type { DownstreamLimits } from './limits.ts';
 
 export interface ServerProtocol {
+  /** HTTP/1: rises with each request; HTTP/2 keeps account of its streams itself. */
+  readonly requestCount: number;
+  /** HTTP/1: the response to the request whose content is read has begun. */
+  readonly isAnswered: boolean;
   /** The connection is open: HTTP/2 sends its settings without waiting for the client's. */
   start(): void;
   receive(bytes: Uint8Array, early: boolean): void;
@@ -100,6 +104,14 @@ class Http1Protocol implements ServerProtocol {
     this.#core.timeOut();
   }
 
+  get requestCount(): number {
+    return this.#core.requestCount;
+  }
+
+  get isAnswered(): boolean {
+    return this.#core.isAnswered;
+  }
+
   get phase(): ServerProtocol['phase'] {
     if (this.#core.isIdle) return 'idle';
     if (this.#core.isReadingHead) return 'head';
@@ -116,6 +128,8 @@ class Http2Protocol implements ServerProtocol {
   readonly #output: Channel;
   readonly #startedMs: number;
   #isDraining = false;
+  readonly requestCount = 0;
+  readonly isAnswered = false;
 
   constructor(input: ProtocolInput) {
     const output = http2Output(input.output, input.channels, () => this.#core.flush());
@@ -162,7 +176,7 @@ class Http2Protocol implements ServerProtocol {
     // While the connection itself waits for the client its time-out is the connection's.
     const isConnectionSending = this.#output.pendingBytes > 0;
     const sendMs = isConnectionSending ? Number.POSITIVE_INFINITY : limits.sendTimeoutMs;
-    this.#core.expireStreams(nowMs, sendMs, limits.contentTimeoutMs);
+    this.#core.expireStreams(nowMs, sendMs, limits.contentTimeoutMs, limits);
     if (!this.#core.awaitsSettingsAck) return;
     if (nowMs - this.#startedMs >= limits.settingsTimeoutMs) this.#core.failForSettings();
   }

@@ -22,7 +22,8 @@ export class HeldContent {
       this.#isWhole = false;
       this.#pieces = [];
     } else {
-      this.#pieces.push(bytes.slice());
+      // Buffer’s own `slice` would make no copy, and the bytes are the reactor’s.
+      this.#pieces.push(new Uint8Array(bytes));
     }
   }
 
