@@ -33,8 +33,9 @@ export interface UpstreamLimits {
  * connectionsMax: an origin of Node's or nginx's default size copes with a thousand. queuedMax and
  * queueTimeoutMs: a queue is for bursts; a longer wait only moves the time-out to the client.
  * connectTimeoutMs: three SYN retransmissions of Linux (1 s, 2 s, 4 s) fit. responseTimeoutMs and
- * readTimeoutMs: nginx's proxy_read_timeout. duplexTimeoutMs: as a client has for its content. idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so
- * that we close first and rarely meet a connection that the origin is just closing.
+ * readTimeoutMs: nginx's proxy_read_timeout. duplexTimeoutMs: as a client has for its content.
+ * idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so that we close first and rarely meet a
+ * connection that the origin is just closing.
  */
 export const defaultUpstreamLimits: UpstreamLimits = {
   connectionsMax: 1024,
