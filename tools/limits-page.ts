@@ -139,7 +139,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     heading: 'What is kept of handshakes',
     intro: 'Per worker.',
     constants: [
-      ['tls/client-hello.ts', 'CLIENT_HELLO_BYTES_MAX'],
+      ['tls/client-hello.ts', 'CLIENT_HELLO_BYTES_MAX', 'CLIENT_HELLO_FLIGHT_BYTES_MAX'],
       ['worker/handshake-log.ts', 'FAILURE_LINES_PER_SECOND'],
       ['worker/failure-table.ts', 'FAILURE_KINDS_MAX', 'FAILURE_VALUES_MAX'],
     ],

@@ -113,9 +113,15 @@ function matches(pattern: string, name: string): boolean {
   return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
-function parameterName(parameter: string): string {
-  const equals = parameter.indexOf('=');
-  return equals === -1 ? parameter : parameter.slice(0, equals);
+/** The name of a parameter of a query as origins read it: `%75tm_x=1` is one of `utm_x`. */
+export function parameterName(parameter: string): string {
+  const name = parameter.split('=', 1)[0]!.replaceAll('+', ' ');
+  if (!name.includes('%')) return name;
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
 /** RFC 3986 §6.2.2.1 and §6.2.2.2. */

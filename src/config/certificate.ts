@@ -32,11 +32,21 @@ export function readCertificatePair(
   return { certificatePem, keyPem };
 }
 
+/** A PEM file as it is read everywhere: editors put a byte order mark before it, in UTF-8. */
+export function readPemText(path: string): string {
+  return withoutMark(readFileSync(path, 'latin1'));
+}
+
+/** `octets` as characters. */
+export function withoutMark(octets: string): string {
+  return octets.startsWith('\xef\xbb\xbf') ? octets.slice(3) : octets;
+}
+
 /** The text of a PEM file. Throws UsageError. */
 export function readPem(given: GivenValue, path: string): string {
   let text = '';
   try {
-    text = readFileSync(path, 'latin1');
+    text = readPemText(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`;
@@ -44,6 +54,12 @@ export function readPem(given: GivenValue, path: string): string {
   }
   if (!text.includes('-----BEGIN ')) refuse(given, 'not a PEM file', 'convert it to PEM');
   return text;
+}
+
+/** Of authorities whose file OpenSSL reads by its name. Throws UsageError. */
+export function checkAuthorities(given: GivenValue, path: string): void {
+  const isMarked = readPem(given, path) !== readFileSync(path, 'latin1');
+  if (isMarked) refuse(given, 'begins with a byte order mark', 'save it without');
 }
 
 function parseCertificate(given: GivenValue, pem: string): X509Certificate {

@@ -20,7 +20,7 @@ import {
 } from '../telemetry/log-options.ts';
 import { type CertificatePair, plainHost } from '../tls/host-options.ts';
 import { parseAccount } from './account.ts';
-import { readCertificatePair, readPem } from './certificate.ts';
+import { checkAuthorities, readCertificatePair } from './certificate.ts';
 import type { Command } from './command-line.ts';
 import { mistakesError } from './document/mistake.ts';
 import type { GivenOptions } from './given.ts';
@@ -258,7 +258,7 @@ function resolveOrigin(values: OptionValues, surroundings: Surroundings): Origin
   }
   const ca = values.given('origin-ca')?.at(-1);
   const caFile = values.one('origin-ca', parsePath) ?? '';
-  if (ca !== undefined) readPem(ca, caFile);
+  if (ca !== undefined) checkAuthorities(ca, caFile);
   const skipsVerification = values.required('danger-skip-origin-verification', parseSwitch);
   if (skipsVerification) {
     surroundings.warn("--danger-skip-origin-verification: the origin's identity is not checked");

@@ -127,11 +127,12 @@ export class OriginRequest implements FetchHandler {
     let { path } = head;
     let { authority } = head;
     if (rewrite !== null) {
-      path = rewrite.target(path);
+      path = rewrite.target(path, origin.pathPrefix);
       authority = rewrite.authority(authority, originAuthority);
       fields.set('host', authority.text === '' ? originAuthority : authority.text);
+    } else if (origin.pathPrefix !== '') {
+      path = origin.pathPrefix + path;
     }
-    if (origin.pathPrefix !== '') path = origin.pathPrefix + path;
     this.#isUnsendable = path !== head.path && path !== '*' && !isOriginForm(path);
     requestEdits?.apply(fields, { head, facts: input.facts });
     const asked = headToOrigin(head, authority, path, fields);
@@ -305,8 +306,14 @@ export class OriginRequest implements FetchHandler {
   #invalidate(response: ResponseHead): void {
     const { environment, head } = this.#input;
     if (isSafeMethod(head.method)) return;
-    const { keyRules } = environment;
-    for (const key of invalidatedKeys(head, response.status, response.fields, keyRules)) {
+    const { keyRules, route } = environment;
+    let { fields } = response;
+    if (route.locations !== null) {
+      // What the origin calls so is stored by the names that clients have for it.
+      fields = fields.clone();
+      route.locations.apply(fields, { head });
+    }
+    for (const key of invalidatedKeys(head, response.status, fields, keyRules)) {
       this.#remove(key);
     }
   }

@@ -8,6 +8,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../base/errors.ts';
 import { type OnFault, owned, repeated } from '../base/owned.ts';
+import { withoutMark } from '../config/certificate.ts';
 import type { CertificateFiles, HostOptions } from '../config/options.ts';
 import type { CertificateFacts, CertificateMetrics } from '../telemetry/certificate-metrics.ts';
 import type { Report } from '../telemetry/log-event.ts';
@@ -97,10 +98,11 @@ export class CertificateKeeper implements Disposable {
   async #takeIn(index: number, i: number, files: CertificateFiles): Promise<void> {
     const { metrics, report } = this.#input;
     try {
-      const [certificatePem, keyPem] = await Promise.all([
+      const read = await Promise.all([
         readFile(files.certificateFile, 'latin1'),
         readFile(files.keyFile, 'latin1'),
       ]);
+      const [certificatePem, keyPem] = [withoutMark(read[0]), withoutMark(read[1])];
       // A reload may have changed the hosts meanwhile.
       const host = this.#input.hosts()[index];
       if (host?.certificateFiles[i]?.certificateFile !== files.certificateFile) return;

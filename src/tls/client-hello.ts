@@ -6,6 +6,12 @@
 /** What is kept of a ClientHello, at most: four times that of a browser with a post-quantum share. */
 export const CLIENT_HELLO_BYTES_MAX = 8_192;
 
+/**
+ * How much is waited for until a ClientHello is whole. Record headers come on top: one of a browser,
+ * an octet to a record (RFC 8446 §5.1), as splitters against censorship cut it, still has room.
+ */
+export const CLIENT_HELLO_FLIGHT_BYTES_MAX = 16_384;
+
 const CONTENT_TYPE_HANDSHAKE = 22;
 const HANDSHAKE_TYPE_CLIENT_HELLO = 1;
 const RECORD_HEADER_BYTES = 5;
@@ -55,25 +61,45 @@ export interface ClientHello {
  * more must come to tell, -1 when it begins with none.
  */
 export function clientHelloLength(flight: Uint8Array): number {
-  let wanted = -1;
-  let got = 0;
-  let at = 0;
-  while (at + RECORD_HEADER_BYTES <= flight.length) {
-    const length = uint16(flight, at + 3);
-    if (flight[at] !== CONTENT_TYPE_HANDSHAKE || flight[at + 1] !== 3 || length === 0) return -1;
-    const start = at + RECORD_HEADER_BYTES;
-    if (wanted === -1) {
-      if (start < flight.length && flight[start] !== HANDSHAKE_TYPE_CLIENT_HELLO) return -1;
-      // A header in pieces is unheard of: such a hello is read as far as it has come.
-      if (length < HANDSHAKE_HEADER_BYTES) return -1;
-      if (start + HANDSHAKE_HEADER_BYTES > flight.length) return 0;
-      wanted = HANDSHAKE_HEADER_BYTES + uint24(flight, start + 1);
+  return new ClientHelloScan().lengthIn(flight);
+}
+
+/** The same for a flight that grows: each of its records is looked at once. */
+export class ClientHelloScan {
+  /** Of the message: it may be in pieces, for a record has one octet or more (RFC 8446 §5.1). */
+  readonly #header: number[] = [];
+  /** Octets of the message in whole records. */
+  #got = 0;
+  /** Where they end. */
+  #at = 0;
+
+  /** As {@link clientHelloLength}; `flight` is all that has come, from the first octet. */
+  lengthIn(flight: Uint8Array): number {
+    while (this.#at + RECORD_HEADER_BYTES <= flight.length) {
+      const at = this.#at;
+      const length = uint16(flight, at + 3);
+      if (flight[at] !== CONTENT_TYPE_HANDSHAKE || flight[at + 1] !== 3 || length === 0) return -1;
+      const start = at + RECORD_HEADER_BYTES;
+      const isFirst = this.#got === 0 && start < flight.length;
+      if (isFirst && flight[start] !== HANDSHAKE_TYPE_CLIENT_HELLO) return -1;
+      if (start + length > flight.length) return 0;
+      this.#take(flight.subarray(start, start + length));
+      if (this.#got >= this.#wanted) return this.#at;
     }
-    got += length;
-    at = start + length;
-    if (got >= wanted) return at <= flight.length ? at : 0;
+    const next = flight[this.#at];
+    return next === undefined || next === CONTENT_TYPE_HANDSHAKE ? 0 : -1;
   }
-  return at < flight.length && flight[at] !== CONTENT_TYPE_HANDSHAKE ? -1 : 0;
+
+  #take(content: Uint8Array): void {
+    this.#header.push(...content.subarray(0, HANDSHAKE_HEADER_BYTES - this.#header.length));
+    this.#got += content.length;
+    this.#at += RECORD_HEADER_BYTES + content.length;
+  }
+
+  get #wanted(): number {
+    if (this.#header.length < HANDSHAKE_HEADER_BYTES) return Number.POSITIVE_INFINITY;
+    return HANDSHAKE_HEADER_BYTES + uint24(Uint8Array.from(this.#header), 1);
+  }
 }
 
 /** Null for octets that are no whole, well-formed ClientHello in its records. */

@@ -39,10 +39,8 @@ export function openRoutes(
       rateLimit === null ? null : new RateLimiter(table, rates.secret, name, rateLimit);
     const group = groupOf(options, origins);
     // Without origins there is no group, whatever the type says: see openOrigins.
-    const authority = options.action.kind === 'origin' ? group.authority : '';
-    const route = named(options, () =>
-      compileRules(options, suffixes[i]!, limiter, authority, claims),
-    );
+    const place = options.action.kind === 'origin' ? group : { authority: '', pathPrefix: '' };
+    const route = named(options, () => compileRules(options, suffixes[i]!, limiter, place, claims));
     const environment = { ...common, observer: observerOf(name) };
     return environmentOf(environment, { groups: origins.groups, byDefault: group }, cache, route);
   });

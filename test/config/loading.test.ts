@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { Check } from 'typebox/value';
@@ -7,6 +7,8 @@ import { parse } from 'yaml';
 import { UsageError } from '../../src/base/errors.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { diffConfigurations } from '../../src/config/difference.ts';
+import { readSource } from '../../src/config/document/source.ts';
+import type { GivenOptions } from '../../src/config/given.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import type { SluiceOptions } from '../../src/config/options.ts';
 import { configurationSchema } from '../../src/config/schema/configuration.ts';
@@ -222,6 +224,40 @@ routes:
     'sluice.yaml:4:5: routes[1]: never reached: routes[0] is for every request',
     'sluice.yaml:1:40: origins.b: no route names it',
   ]);
+});
+
+test('octets that are no UTF-8 are mistakes with their place, but in comments', async () => {
+  const file = join(temporaryDirectory(), 'sluice.yaml');
+  const found = async (text: string) => {
+    writeFileSync(file, Buffer.from(text, 'latin1'));
+    const read = readSource(file, '/');
+    try {
+      const flags: GivenOptions = new Map();
+      const common = { command: 'run', isCheck: true, nowMs: 0, demoOrigin: null } as const;
+      await loadConfiguration({ source: read, flags, ...common, stateDirectory: '/', warn() {} });
+      return [];
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      return error.mistakes.map(({ line, column, problem }) => `${line}:${column} ${problem}`);
+    }
+  };
+  const route = (body: string) =>
+    `# ok\norigin: http://o\nroutes:\n  - respond: {status: 200, body: ${body}}\n`;
+  assert.deepEqual(await found(route('Gr\xfc\xdfe')), ['4:36 an octet that is no UTF-8']);
+  assert.deepEqual(await found(route('"a\xe4"')), ['4:36 an octet that is no UTF-8']);
+  assert.deepEqual(await found(route('\xc3\xa4\xe4')), ['4:35 an octet that is no UTF-8']);
+  assert.deepEqual(await found(route('Gr\xc3\xbc\xc3\x9fe')), []);
+  assert.deepEqual(await found(`# Gr\xfc\xdfe\n${route('x')}`), []);
+});
+
+test('an alias without its anchor is the only mistake that is told of', async () => {
+  const text = 'origins: {a: {servers: [http://o]}}\nroutes:\n  - origin: *nobody\n';
+  const told = await mistakes(text);
+  assert.equal(told.length, 1);
+  assert.match(told[0]!, /^3:\d+ routes\[0\]\.origin: \*nobody .* anchor that is not there/);
+  const redirect = 'origins: {a: {servers: [http://o]}}\nroutes: [{redirect: *x}]\n';
+  assert.equal((await mistakes(redirect)).length, 1);
+  assert.match((await mistakes('origin: *nobody\n')).join(), /^1:9 origin: \*nobody [^,]*$/);
 });
 
 test('names of files are relative to the file', async () => {

@@ -46,3 +46,36 @@ test('redirects of an origin behind a prefix work for its clients, also from the
   }
   assert.equal(await sluice.sum('sluice_requests_total', { cache: 'hit' }), 8);
 });
+
+test('redirects of an origin whose URL has a path work for its clients, and invalidate what they name', async () => {
+  let count = 0;
+  await using based = await startOrigin((request, response) => {
+    request.resume();
+    count++;
+    if (request.method === 'POST') response.writeHead(303, { Location: '/base/d/page' }).end();
+    else response.writeHead(200, { 'Cache-Control': 'max-age=60' }).end(`${request.url} ${count}`);
+  });
+  const file = join(temporaryDirectory(), 'sluice.yaml');
+  const routes = [
+    { match: { 'path-prefix': '/b' }, origin: 'app', rewrite: { 'strip-prefix': '/b' } },
+    { origin: 'app' },
+  ];
+  const origins = { app: { servers: [`${based.url}/base`] } };
+  writeFileSync(file, JSON.stringify({ origins, routes }));
+  await using sluice = await startSluice({ flags: ['--config', file] });
+  const get = async (path: string) => (await fetch(`${sluice.httpUrl}${path}`)).text();
+  const post = (path: string) =>
+    fetch(`${sluice.httpUrl}${path}`, { method: 'POST', redirect: 'manual' });
+  assert.equal((await post('/d/form')).headers.get('location'), '/d/page');
+  assert.equal((await post('/b/form')).headers.get('location'), '/b/d/page');
+  for (const [page, form] of [
+    ['/d/page', '/d/form'],
+    ['/b/d/page', '/b/form'],
+  ] as const) {
+    const before = await get(page);
+    assert.match(before, /^\/base\/d\/page /);
+    assert.equal(await get(page), before);
+    await post(form);
+    assert.notEqual(await get(page), before, page);
+  }
+});

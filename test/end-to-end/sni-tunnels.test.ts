@@ -96,6 +96,32 @@ test('a ClientHello that comes octet by octet is understood', async () => {
   assert.match((await connection.response()).content.toString(), /^inside/);
 });
 
+/** Cuts the first record that is written into records of one octet (RFC 8446 §5.1). */
+class RecordPerOctet extends OctetWise {
+  #isFirst = true;
+
+  override async _write(bytes: Buffer, encoding: string, done: () => void): Promise<void> {
+    const [isFirst, length] = [this.#isFirst, bytes.readUInt16BE(3)];
+    this.#isFirst = false;
+    if (!isFirst) return super._write(bytes, encoding, done);
+    const cut = [...bytes.subarray(5, 5 + length)].map((octet) => Buffer.of(22, 3, 1, 0, 1, octet));
+    return super._write(Buffer.concat([...cut, bytes.subarray(5 + length)]), encoding, done);
+  }
+}
+
+test('a ClientHello of one octet in each record goes where its name leads', async () => {
+  const { socket } = await RawConnection.open(sluice.httpsPort);
+  const cut = new RecordPerOctet(socket as Socket);
+  using connection = await RawConnection.openTls(sluice.httpsPort, {
+    socket: cut,
+    servername: 'tunnel.example',
+    // Long: with a post-quantum share.
+    ecdhCurve: 'X25519MLKEM768:X25519',
+  });
+  connection.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  assert.match((await connection.response()).content.toString(), /^inside/);
+});
+
 test('a server that is not there, and octets that are no TLS, end as one expects', async () => {
   await assert.rejects(ask('gone.example'), /failed \(35\)|failed \(56\)/);
   using garbage = await RawConnection.open(sluice.httpsPort);

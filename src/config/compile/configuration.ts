@@ -119,10 +119,20 @@ function refuseBoth(given: GivenOptions, entry: ConfigurationEntry, context: Com
   }
 }
 
-/** What was found of values that could not even be read says nothing. */
+/**
+ * What was found of values that could not even be read says nothing; nor does what was missed where
+ * one of them is: it may be that one.
+ */
 function beside(unread: readonly Mistake[], found: readonly Mistake[]): Mistake[] {
   const keys = unread.map(({ key }) => key);
-  return found.filter(({ key }) => !keys.some((bad) => bad === key || startsWithKey(key, bad)));
+  const isAbout = (key: string, bad: string) =>
+    bad === key || startsWithKey(key, bad) || parentKey(bad) === key;
+  return found.filter(({ key }) => !keys.some((bad) => isAbout(key, bad)));
+}
+
+function parentKey(key: string): string | null {
+  const parent = key.replace(/(?:\.[^.[\]]+|\[\d+\])$/, '');
+  return parent === key ? null : parent;
 }
 
 function startsWithKey(key: string, start: string): boolean {

@@ -2,7 +2,6 @@
  * The section `hosts`: files are read here, and certificates, lists of ciphers and groups are tried
  * on OpenSSL, so that a mistake is found before anything listens.
  */
-import { readFileSync } from 'node:fs';
 import { UsageError } from '../../base/errors.ts';
 import {
   type ClientIdentityFields,
@@ -18,6 +17,7 @@ import {
   plainHost,
 } from '../../tls/host-options.ts';
 import { hostWarnings } from '../../tls/server-host.ts';
+import { readPemText } from '../certificate.ts';
 import type { KeyPath } from '../document/mistake.ts';
 import type { CertificateFiles, HostOptions } from '../options.ts';
 import { pairInUse } from '../pair-in-use.ts';
@@ -44,8 +44,8 @@ export function compileHosts(entries: HostsEntry, context: CompileContext): Host
 /** Why a certificate cannot be had from its files; '' when it can. */
 function faultOfFiles({ certificateFile, keyFile }: CertificateFiles): string {
   try {
-    const certificatePem = readFileSync(certificateFile, 'latin1');
-    const keyPem = readFileSync(keyFile, 'latin1');
+    const certificatePem = readPemText(certificateFile);
+    const keyPem = readPemText(keyFile);
     hostWarnings({ ...plainHost, certificates: [{ certificatePem, keyPem }] });
     return '';
   } catch (error) {
@@ -147,7 +147,7 @@ class HostCompiler {
   #readPem(path: KeyPath, file: string): string {
     let text = '';
     try {
-      text = readFileSync(file, 'latin1');
+      text = readPemText(file);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       const why = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;

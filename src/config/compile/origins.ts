@@ -11,7 +11,7 @@ import {
   type OriginGroupOptions,
   type OriginServerOptions,
 } from '../../proxy/upstream/options.ts';
-import { readPem } from '../certificate.ts';
+import { checkAuthorities } from '../certificate.ts';
 import type { OriginOptions } from '../options.ts';
 import type { OriginGroupEntry, OriginsEntry } from '../schema/origins.ts';
 import type { CompileContext } from './context.ts';
@@ -217,7 +217,7 @@ function tlsOf(
   const caFile = tls.ca ?? '';
   if (caFile !== '') {
     try {
-      readPem(below.given(['ca'], caFile), caFile);
+      checkAuthorities(below.given(['ca'], caFile), caFile);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       below.note(error.mistakes);

@@ -1,4 +1,5 @@
 /** A configuration file as it is written: YAML 1.2, of which JSON is a part, with positions. */
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import {
@@ -11,6 +12,7 @@ import {
   isSeq,
   type Node,
   parseDocument,
+  visit,
 } from 'yaml';
 import { UsageError } from '../../base/errors.ts';
 import type { KeyPath, Mistake, Position } from './mistake.ts';
@@ -23,6 +25,8 @@ export interface Source {
   /** As it was named. */
   readonly file: string;
   readonly text: string;
+  /** Where in the text octets stood that are no UTF-8: YAML 1.2 §5.2 knows nothing else of use here. */
+  readonly foreign?: readonly number[];
   /** What relative file names in it are relative to. */
   readonly directory: string;
 }
@@ -30,20 +34,45 @@ export interface Source {
 /** Throws UsageError when it cannot be read. */
 export function readSource(file: string, directory: string): Source {
   const path = resolve(directory, file);
-  let text: string;
+  let octets: Buffer;
   try {
-    text = readFileSync(path, 'utf8');
+    octets = readFileSync(path);
   } catch (error) {
     throw new UsageError(
       `--config ${JSON.stringify(file)}: cannot be read (${(error as NodeJS.ErrnoException).code})`,
       'name a YAML or JSON file that this user may read',
     );
   }
-  if (text.length <= CONFIG_FILE_BYTES_MAX) return { file, text, directory: dirname(path) };
+  if (octets.length <= CONFIG_FILE_BYTES_MAX) {
+    return { file, ...decode(octets), directory: dirname(path) };
+  }
   throw new UsageError(
     `--config ${JSON.stringify(file)}: larger than 1 MiB`,
     'name a YAML or JSON file with options',
   );
+}
+
+/** RFC 3629 §4, by octets that are characters here. */
+const UTF_8 =
+  /(?:[\0-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}){1,1024}/y;
+
+/** Every octet that is none of UTF-8 becomes U+FFFD. */
+function decode(octets: Buffer): Required<Pick<Source, 'text' | 'foreign'>> {
+  if (isUtf8(octets)) return { text: octets.toString('utf8'), foreign: [] };
+  const written = octets.toString('latin1');
+  const foreign: number[] = [];
+  let text = '';
+  for (let at = 0; at < octets.length; ) {
+    UTF_8.lastIndex = at;
+    const length = UTF_8.exec(written)?.[0].length ?? 0;
+    text += octets.toString('utf8', at, at + length);
+    at += length;
+    if (length > 0) continue;
+    foreign.push(text.length);
+    text += '\ufffd';
+    at++;
+  }
+  return { text, foreign };
 }
 
 export interface ParsedSource {
@@ -72,15 +101,36 @@ export function parseSource(source: Source): ParsedSource {
   return {
     source,
     root: document.errors.length === 0 ? (document.contents as Node | null) : null,
-    mistakes: document.errors.map((error) => ({
-      ...at(error.pos[0]),
-      key: '',
-      ...explainSyntax(error, source.text),
-    })),
+    mistakes: [
+      ...document.errors.map((error) => ({
+        ...at(error.pos[0]),
+        key: '',
+        ...explainSyntax(error, source.text),
+      })),
+      ...foreignIn(document, source).map((offset) => ({ ...at(offset), key: '', ...NO_UTF_8 })),
+    ],
     positionOf: (path) => locate(path, false),
     positionOfKey: (path) => locate(path, true),
     resolve: (node) => resolved(document, node),
   };
+}
+
+const NO_UTF_8 = {
+  problem: 'an octet that is no UTF-8',
+  remedy: 'save the file as UTF-8, as in iconv -f latin1 -t utf-8',
+};
+
+/** The first octet of each key and value that is no UTF-8; in a comment it does no harm. */
+function foreignIn(document: Document, { foreign = [] }: Source): number[] {
+  if (foreign.length === 0) return [];
+  const found: number[] = [];
+  visit(document, (_key, node) => {
+    const range = isScalar(node) ? node.range : undefined;
+    if (range == null) return;
+    const first = foreign.find((offset) => offset >= range[0] && offset < range[1]);
+    if (first !== undefined) found.push(first);
+  });
+  return found;
 }
 
 function lineStarts(text: string): number[] {

@@ -90,7 +90,7 @@ test('only content that gains by it, and that nobody forbids to transform, is co
   assert.equal(planFor({ 'content-type': 'text/html' }, { accept: 'identity' }), 'vary');
   assert.equal(planFor({ 'content-type': 'text/html', 'content-encoding': 'gzip' }), 'leave');
   assert.equal(planFor({ 'content-type': 'text/html', 'cache-control': 'No-Transform' }), 'leave');
-  for (const status of [204, 205, 206, 304, 101]) {
+  for (const status of [204, 205, 304, 101]) {
     assert.equal(planFor({ 'content-type': 'text/html' }, { status }), 'leave', String(status));
   }
   assert.equal(planFor({ 'content-type': 'text/html' }, { status: 404 }), 'br');
@@ -128,4 +128,48 @@ test('a tag that was made weak is confirmed as such, and means the origin’s in
   assert.equal(tagFor('W/"a"'), 'W/"a"');
   assert.equal(tagFor('"a"'), '"a"', 'what was not compressed keeps its strong tag');
   assert.equal(prepared({ 'if-match': 'W/"a", "b"' })['if-match'], '"a", "b"');
+});
+
+test('a part varies as the whole does, and is never compressed', () => {
+  const html = { 'content-type': 'text/html' };
+  const part = (length: number | '*') => ({ ...html, 'content-range': `bytes 0-9/${length}` });
+  assert.equal(planFor(part(5000), { status: 206, length: 10 }), 'vary');
+  assert.equal(planFor(part('*'), { status: 206, length: 10 }), 'vary');
+  assert.equal(planFor(part(50), { status: 206, length: 10 }), 'leave');
+  const several = { 'content-type': 'multipart/byteranges; boundary=x' };
+  assert.equal(planFor(several, { status: 206 }), 'vary');
+  assert.equal(planFor({ ...part(5000), 'content-type': 'video/mp4' }, { status: 206 }), 'leave');
+});
+
+test('a 304 varies as the 200 would, for clients with a coding and without (RFC 9110 §15.4.5)', () => {
+  const varyOf = (accept: object, response: Record<string, string>, stored?: FieldSection) => {
+    const head = { status: 304, fields: fieldsOf(response), contentLength: 0 };
+    const made = compression.applyToNotModified(request({ ...accept }), head, stored);
+    return made.fields.combined('vary');
+  };
+  const stored = fieldsOf({ vary: 'accept-encoding' });
+  for (const accept of [{}, { 'accept-encoding': 'br' }]) {
+    assert.equal(varyOf(accept, { vary: 'Cookie' }, stored), 'Cookie, accept-encoding');
+    assert.equal(varyOf(accept, {}, stored), undefined);
+    assert.equal(varyOf(accept, {}), 'accept-encoding');
+    assert.equal(varyOf(accept, { 'content-type': 'video/mp4' }), undefined);
+    assert.equal(varyOf(accept, { vary: 'Cookie' }, fieldsOf({ vary: 'Cookie' })), 'Cookie');
+  }
+});
+
+test('a 304 brings no digest of the plain octets to what is stored compressed', () => {
+  const head = request({ 'accept-encoding': 'br' });
+  const fields = fieldsOf({ etag: '"a"', 'repr-digest': 'x', 'accept-ranges': 'bytes' });
+  const stored = fieldsOf({ 'content-encoding': 'br', vary: 'accept-encoding', etag: 'W/"a"' });
+  const made = compression.applyToNotModified(
+    head,
+    { status: 304, fields, contentLength: 0 },
+    stored,
+  );
+  assert.deepEqual(Object.fromEntries(made.fields), { etag: 'W/"a"' });
+});
+
+test('who forbids transformation is not given what was compressed for others', () => {
+  const fields = { 'accept-encoding': 'br', 'cache-control': 'no-transform' };
+  assert.deepEqual(prepared(fields), { 'cache-control': 'no-transform' });
 });

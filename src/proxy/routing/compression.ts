@@ -6,6 +6,7 @@
  * is like any other.
  */
 import { BoundedMap } from '../../base/bounded-map.ts';
+import { parseContentRange } from '../../cache/content-range.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { CompressionOptions, ContentCoding } from './route.ts';
@@ -53,7 +54,8 @@ export class Compression {
   #settleCoding(fields: FieldSection, accepted: string): void {
     const choice = this.#choiceFor(accepted);
     if (choice === 'as-sent') return;
-    if (choice === 'identity') {
+    // RFC 9111 §5.2.1.6: who forbids it gets what the origin has for those who take no coding.
+    if (choice === 'identity' || forbidsTransform(fields)) {
       fields.remove('accept-encoding');
       return;
     }
@@ -81,9 +83,10 @@ export class Compression {
 
   /** `request` as `prepare` left it. */
   plan(request: RequestHead, response: ResponseHead): CodingPlan {
-    if (!this.#isEligible(request, response)) return 'leave';
-    const coding = this.#codingOf(request);
-    return coding ?? 'vary';
+    if (!this.#isEligible(response)) return 'leave';
+    // Parts are of the plain content.
+    if (response.status === 206) return 'vary';
+    return this.#codingOf(request) ?? 'vary';
   }
 
   #codingOf(request: RequestHead): ContentCoding | undefined {
@@ -91,15 +94,25 @@ export class Compression {
     return this.#options.encodings.find((coding) => coding === wanted);
   }
 
-  #isEligible(request: RequestHead, { status, fields, contentLength }: ResponseHead): boolean {
-    if (status < 200 || status === 204 || status === 205 || status === 206 || status === 304) {
-      return false;
+  /** Whether it would be compressed for a client that takes it so, or is a part of what would be. */
+  #isEligible({ status, fields, contentLength }: ResponseHead): boolean {
+    if (status < 200 || status === 204 || status === 205 || status === 304) return false;
+    // RFC 9111 §5.2.2.6.
+    if (fields.has('content-encoding') || forbidsTransform(fields)) return false;
+    if (status !== 206) {
+      if (fields.has('content-range')) return false;
+      return !this.#isTooShort(contentLength) && this.#isOfType(fields.first('content-type'));
     }
-    if (fields.has('content-encoding') || fields.has('content-range')) return false;
-    if (contentLength >= 0 && contentLength < this.#options.minBytes) return false;
-    if (!this.#isOfType(fields.first('content-type'))) return false;
-    // RFC 9111 §5.2.1.6, §5.2.2.6.
-    return !forbidsTransform(request.fields) && !forbidsTransform(fields);
+    const type = fields.first('content-type');
+    // Of several parts the fields do not tell what they are parts of.
+    if (type?.toLowerCase().startsWith('multipart/byteranges') === true) return true;
+    return (
+      !this.#isTooShort(parseContentRange(fields)?.completeLength ?? -1) && this.#isOfType(type)
+    );
+  }
+
+  #isTooShort(contentLength: number): boolean {
+    return contentLength >= 0 && contentLength < this.#options.minBytes;
   }
 
   #isOfType(value: string | undefined): boolean {
@@ -127,20 +140,34 @@ export class Compression {
 
   /**
    * A 304 speaks of the origin's own representation: what is stored, here or at the client, may be
-   * what we have made of it, and has a weak tag. `stored` is what the validation was about.
+   * what we have made of it, and has a weak tag. It varies as the 200 does that it stands for
+   * (RFC 9110 §15.4.5). `stored` is what the validation was about.
    */
   applyToNotModified(
     request: RequestHead,
     response: ResponseHead,
     stored: FieldSection | undefined,
   ): ResponseHead {
-    if (this.#codingOf(request) === undefined) return response;
-    const tag = response.fields.first('etag');
-    if (tag === undefined || tag.startsWith('W/') || stored?.first('etag') === tag) return response;
+    const coding = this.#codingOf(request);
     const fields = response.fields.clone();
-    weakenTag(fields);
-    if (fields.has('vary') && stored !== undefined) addVary(fields);
+    if (stored === undefined ? this.#mayBeOfType(fields) : variesByCoding(stored)) {
+      // Without a Vary of its own it leaves the stored one as it is.
+      if (stored === undefined || fields.has('vary')) addVary(fields);
+    }
+    if (coding === undefined) return { ...response, fields };
+    const tag = fields.first('etag');
+    if (tag !== undefined && stored?.first('etag') !== tag) weakenTag(fields);
+    if (stored === undefined || stored.first('content-encoding') === coding) {
+      for (const name of OF_OCTETS) fields.remove(name);
+    }
     return { ...response, fields };
+  }
+
+  /** A 304 need not tell the type; what it tells may show that nothing is compressed. */
+  #mayBeOfType(fields: FieldSection): boolean {
+    if (fields.has('content-encoding') || forbidsTransform(fields)) return false;
+    const type = fields.first('content-type');
+    return type === undefined || this.#isOfType(type);
   }
 }
 
@@ -182,6 +209,10 @@ function weightIn(parameters: readonly string[]): number {
 
 function forbidsTransform(fields: FieldSection): boolean {
   return fields.combined('cache-control')?.toLowerCase().includes('no-transform') ?? false;
+}
+
+function variesByCoding(fields: FieldSection): boolean {
+  return fields.combined('vary')?.toLowerCase().includes('accept-encoding') ?? false;
 }
 
 function addVary(fields: FieldSection): void {

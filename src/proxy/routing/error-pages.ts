@@ -61,7 +61,9 @@ export class ErrorPageSet {
     const page = this.#pageFor(status)!;
     const fields = new FieldSection();
     for (const [name, value] of received) {
-      if (!OF_CONTENT.includes(name)) fields.append(name, value);
+      // Of a 416 it says how long the representation is (RFC 9110 §15.5.17), and nothing of content.
+      const isLength = status === 416 && name === 'content-range';
+      if (isLength || !OF_CONTENT.includes(name)) fields.append(name, value);
     }
     fields.append('content-type', page.contentType);
     return { status, fields, content: page.content };

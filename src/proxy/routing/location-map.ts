@@ -1,7 +1,7 @@
 /**
- * Where a redirect of the origin leads, as its client must write it: what the route's rewrite has
- * taken off and put before the path is put back, and the origin's own name gives way to the one
- * that the client has asked for (RFC 9110 §10.2.2, §8.7).
+ * Where a redirect of the origin leads, as its client must write it: what the route's rewrite and the
+ * origin's URL have taken off and put before the path is put back, and the origin's own name gives
+ * way to the one that the client has asked for (RFC 9110 §10.2.2, §8.7).
  */
 import { type Authority, configuredAuthority } from '../../http/authority.ts';
 import type { FieldSection } from '../../http/field-section.ts';
@@ -11,14 +11,27 @@ import type { VariableSource } from './variables.ts';
 
 const NAMES = ['location', 'content-location'] as const;
 
+/** What of the origin is in its redirects. */
+export interface OriginPlace {
+  readonly authority: string;
+  /** Of its URL: comes before the path of every request; '' for none. */
+  readonly pathPrefix: string;
+}
+
 export class LocationMap {
-  readonly #options: Pick<RewriteOptions, 'stripPrefix' | 'addPrefix'>;
+  readonly #stripPrefix: string;
+  /** What the path of every request begins with at the origin. */
+  readonly #added: string;
   /** What the origin may call itself. */
   readonly #origins: readonly Authority[];
 
-  constructor(options: RewriteOptions, originAuthority: string) {
-    this.#options = options;
-    const names = [originAuthority, options.host].filter((name) => name !== '');
+  constructor(
+    { stripPrefix, addPrefix, host }: Pick<RewriteOptions, 'stripPrefix' | 'addPrefix' | 'host'>,
+    { authority, pathPrefix }: OriginPlace,
+  ) {
+    this.#stripPrefix = stripPrefix;
+    this.#added = withoutSlash(pathPrefix) + addPrefix;
+    const names = [authority, host].filter((name) => name !== '');
     this.#origins = names.map(configuredAuthority);
   }
 
@@ -33,26 +46,29 @@ export class LocationMap {
 
   /** What leads elsewhere, or is relative to a path, stays as it is. */
   map(value: string, request: Pick<RequestHead, 'scheme' | 'authority'>): string {
-    const absolute = /^(https?):\/\/([^/?#]*)(.*)$/i.exec(value);
-    if (absolute === null) {
-      return value.startsWith('/') && !value.startsWith('//') ? this.#path(value) : value;
-    }
-    const [, scheme, written, rest] = absolute;
-    const named = configuredAuthority(written!).inScheme(scheme!.toLowerCase());
-    const isNamed = (one: Authority) => one.inScheme(scheme!.toLowerCase()) === named;
-    if (isNamed(request.authority)) {
+    // With an authority, and a scheme or none (RFC 3986 §4.2: a network-path reference).
+    const absolute = /^(?:(https?):)?\/\/([^/?#]*)(.*)$/i.exec(value);
+    if (absolute === null) return value.startsWith('/') ? this.#path(value) : value;
+    const [, sent = request.scheme, written, rest] = absolute;
+    const scheme = sent.toLowerCase();
+    const named = configuredAuthority(written!).inScheme(scheme);
+    const isNamed = (one: Authority) => one.inScheme(scheme) === named;
+    // An origin that is asked without TLS takes its client to have none; one that leads to https
+    // knows better.
+    const isSure = scheme === request.scheme || scheme === 'https';
+    if (isSure && isNamed(request.authority)) {
       return value.slice(0, value.length - rest!.length) + this.#path(rest!);
     }
-    if (!this.#origins.some(isNamed)) return value;
+    if (!isNamed(request.authority) && !this.#origins.some(isNamed)) return value;
     return `${request.scheme}://${request.authority.text}${this.#path(rest!)}`;
   }
 
   #path(path: string): string {
-    const { stripPrefix, addPrefix } = this.#options;
+    const [stripPrefix, added] = [this.#stripPrefix, this.#added];
     // An origin that knows what it is called by writes the client's path already.
     if (stripPrefix !== '' && isUnder(path, stripPrefix)) return path;
-    if (addPrefix !== '' && !isUnder(path, addPrefix)) return path;
-    const bare = path.slice(withoutSlash(addPrefix).length);
+    if (added !== '' && !isUnder(path, added)) return path;
+    const bare = path.slice(withoutSlash(added).length);
     const joined = withoutSlash(stripPrefix) + bare;
     // Two slashes at the beginning would name a host (RFC 3986 §4.2).
     return joined.replace(/^\/{2,}/, '/');

@@ -1,4 +1,5 @@
 /** How a request's target and host change on the way to the origin. */
+import { parameterName } from '../../cache/key.ts';
 import { type Authority, configuredAuthority, parseAuthority } from '../../http/authority.ts';
 import { isAsciiOriginForm } from '../../http/made-text.ts';
 import { isUnder, readPath } from './path.ts';
@@ -28,10 +29,13 @@ export class Rewrite {
     return this.#pattern !== null;
   }
 
-  /** Path and query for the origin; `*` and the empty target of CONNECT stay as they are. */
-  target(target: string): string {
+  /**
+   * Path and query for an origin whose URL has the path `base`; `*` and the empty target of CONNECT
+   * stay as they are.
+   */
+  target(target: string, base = ''): string {
     if (!target.startsWith('/')) return target;
-    const path = this.#path(pathOf(target));
+    const path = base + this.#path(pathOf(target), base !== '');
     const query = this.#query(target);
     return query === undefined ? path : `${path}?${query}`;
   }
@@ -42,7 +46,8 @@ export class Rewrite {
     return configuredAuthority(host === ORIGIN_HOST ? originAuthority : host);
   }
 
-  #path(sent: string): string {
+  /** Empty only when `mayBeEmpty`. */
+  #path(sent: string, mayBeEmpty: boolean): string {
     const { stripPrefix, replace, addPrefix } = this.#options;
     let path = sent;
     if (stripPrefix !== '') {
@@ -55,6 +60,8 @@ export class Rewrite {
       const { normal } = readPath(path);
       if (this.#pattern!.test(normal)) path = normal.replace(this.#pattern!, replace.with);
     }
+    // Nothing but the prefix was asked for: nothing but what takes its place is asked.
+    if (path === '' && (addPrefix !== '' || mayBeEmpty)) return addPrefix;
     if (!path.startsWith('/')) path = `/${path}`;
     if (addPrefix === '') return path;
     return addPrefix.endsWith('/') ? addPrefix + path.slice(1) : addPrefix + path;
@@ -67,7 +74,7 @@ export class Rewrite {
     const sent = target.includes('?') ? queryOf(target) : undefined;
     if (queryRemove.length === 0 && names.length === 0) return sent;
     const kept = (sent ?? '').split('&').filter((parameter) => {
-      const name = nameOf(parameter);
+      const name = parameterName(parameter);
       return (
         parameter !== '' && !names.includes(name) && !queryRemove.some((one) => fits(one, name))
       );
@@ -100,16 +107,6 @@ function encodedParameter([name, value]: [string, string]): string {
   } catch {
     // Half of a surrogate pair.
     throw new SyntaxError(`the parameter ${name} has half a character`);
-  }
-}
-
-/** Decoded, as the origin will: otherwise `%75tm_x` would pass for another name. */
-function nameOf(parameter: string): string {
-  const name = parameter.split('=', 1)[0]!.replaceAll('+', ' ');
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
   }
 }
 

@@ -10,7 +10,7 @@ import { Compression } from './compression.ts';
 import { ErrorPageSet } from './error-pages.ts';
 import { type CompiledEdits, compileEdits } from './field-edits.ts';
 import { screenFields, screenTrailers, withoutNames } from './field-screen.ts';
-import { LocationMap } from './location-map.ts';
+import { LocationMap, type OriginPlace } from './location-map.ts';
 import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { Rewrite } from './rewrite.ts';
@@ -42,6 +42,8 @@ export interface RouteRules {
   readonly screen: (fields: FieldSection) => SluiceError | null;
   /** The request's trailers as the origin gets them. */
   readonly screenTrailers: (trailers: FieldSection | null) => FieldSection | null;
+  /** Where the origin's redirects lead, for its clients; null when they lead there as they are. */
+  readonly locations: LocationMap | null;
   readonly responseEdits: ResponseEdits | null;
   /** The response's trailers as clients get them. */
   readonly editTrailers: (trailers: FieldSection | null) => FieldSection | null;
@@ -61,6 +63,7 @@ export const NO_RULES: RouteRules = {
   screen: (fields) => screenFields(fields, 'pass', []),
   // No origin is asked.
   screenTrailers: () => null,
+  locations: null,
   responseEdits: null,
   editTrailers: (trailers) => trailers,
   errorPages: null,
@@ -72,7 +75,7 @@ export function compileRules(
   options: RouteOptions,
   keySuffix: string,
   limiter: RateLimiter | null,
-  originAuthority: string,
+  origin: OriginPlace,
   claims: ClaimedNames,
 ): RouteRules {
   const { access, action, match } = options;
@@ -88,6 +91,7 @@ export function compileRules(
   const edited = requestEdits?.names ?? [];
   const editedInResponses = responseEdits?.names ?? [];
   const policy = options.underscoresInFields;
+  const locations = compileLocations(options, origin);
   const isOpen = parts.access === null && limiter === null && parts.answer === null;
   return {
     name: options.name,
@@ -99,25 +103,29 @@ export function compileRules(
     requestEdits,
     screen: (fields) => screenFields(fields, policy, edited),
     screenTrailers: (trailers) => screenTrailers(trailers, { policy, edited, claims }),
-    responseEdits: withLocations(responseEdits, options, originAuthority),
+    locations,
+    responseEdits: withLocations(responseEdits, locations),
     editTrailers: (trailers) => withoutNames(trailers, (name) => editedInResponses.includes(name)),
     errorPages: options.errorPages === null ? null : new ErrorPageSet(options.errorPages),
     compression: options.compression === null ? null : new Compression(options.compression),
   };
 }
 
+/** Null when the origin's locations are the client's. */
+function compileLocations({ rewrite }: RouteOptions, origin: OriginPlace): LocationMap | null {
+  // What a pattern has replaced cannot be put back.
+  if (rewrite !== null && (!rewrite.mapLocation || rewrite.replace !== null)) return null;
+  const { stripPrefix = '', addPrefix = '', host = '' } = rewrite ?? {};
+  if (stripPrefix + addPrefix + host + origin.pathPrefix === '') return null;
+  return new LocationMap({ stripPrefix, addPrefix, host }, origin);
+}
+
 /** What the operator writes has the last word. */
 function withLocations(
   edits: CompiledEdits | null,
-  { rewrite }: RouteOptions,
-  originAuthority: string,
+  locations: LocationMap | null,
 ): ResponseEdits | null {
-  // What a pattern has replaced cannot be put back.
-  const isMapped = rewrite?.mapLocation === true && rewrite.replace === null;
-  const { stripPrefix = '', addPrefix = '', host = '' } = rewrite ?? {};
-  if (rewrite === null || !isMapped || stripPrefix + addPrefix + host === '') return edits;
-  const locations = new LocationMap(rewrite, originAuthority);
-  if (edits === null) return locations;
+  if (locations === null || edits === null) return edits ?? locations;
   return {
     apply(fields, source) {
       locations.apply(fields, source);

@@ -2,14 +2,15 @@
 import { SluiceError } from '../../base/errors.ts';
 import { normalHost } from '../../base/host-names.ts';
 import {
-  CLIENT_HELLO_BYTES_MAX,
-  clientHelloLength,
+  CLIENT_HELLO_FLIGHT_BYTES_MAX,
+  ClientHelloScan,
   parseClientHello,
 } from '../../tls/client-hello.ts';
 import type { FrontStep } from './connection-front.ts';
 
 export class ServerNameStep implements FrontStep {
   readonly #onName: (serverName: string) => void;
+  readonly #scan = new ClientHelloScan();
 
   /** Hears the name once: in normal form, '' when there is none, or no TLS. Throws to refuse. */
   constructor(onName: (serverName: string) => void) {
@@ -17,8 +18,8 @@ export class ServerNameStep implements FrontStep {
   }
 
   decide(held: Buffer): { readonly used: number } | null {
-    const length = clientHelloLength(held);
-    if (length === 0 && held.length < CLIENT_HELLO_BYTES_MAX) return null;
+    const length = this.#scan.lengthIn(held);
+    if (length === 0 && held.length < CLIENT_HELLO_FLIGHT_BYTES_MAX) return null;
     const hello = length > 0 ? parseClientHello(held.subarray(0, length)) : null;
     const name = hello?.serverName ?? '';
     this.#onName(normalHost(name) ?? name);
