@@ -47,7 +47,7 @@ test('redirects of an origin behind a prefix work for its clients, also from the
   assert.equal(await sluice.sum('sluice_requests_total', { cache: 'hit' }), 8);
 });
 
-test('redirects of an origin whose URL has a path work for its clients, and invalidate what they name', async () => {
+test('redirects of an origin whose URL has a path work, and invalidate what they name', async () => {
   let count = 0;
   await using based = await startOrigin((request, response) => {
     request.resume();
