@@ -121,7 +121,7 @@ function use({ routes, origins }: SluiceOptions): void {
     checkFields(fields);
   }
   for (const options of routes) {
-    const rules = compileRules(options, '', null, 'o.test', claims);
+    const rules = compileRules(options, '', null, { authority: 'o', pathPrefix: '' }, claims);
     for (const path of ['/', '/a', '/ab%20c?d=\xe9&e', `/${'a/'.repeat(50)}`]) {
       const head = requestFor(path);
       const { rewrite, requestEdits, responseEdits, gate } = rules;
