@@ -1,0 +1,125 @@
+// Runs alone: it measures time.
+/** No text of a peer costs more than its length: each reader is timed at n and at 4n. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { parseRequestDirectives, parseResponseDirectives } from '../../src/cache/cache-control.ts';
+import { appendCacheStatus } from '../../src/cache/cache-status.ts';
+import { tagsOf } from '../../src/cache/purge.ts';
+import { parseTargetedControl } from '../../src/cache/targeted-control.ts';
+import { normalFieldValue, varyNames } from '../../src/cache/vary.ts';
+import { parseAuthority } from '../../src/http/authority.ts';
+import { parseEntityTags } from '../../src/http/conditionals.ts';
+import { parseHttpDate } from '../../src/http/dates.ts';
+import { FieldSection } from '../../src/http/field-section.ts';
+import { carryOutConnection, copyEndToEndFields } from '../../src/http/hop-by-hop.ts';
+import { isFieldValue, isOriginForm } from '../../src/http/made-text.ts';
+import { parseRange } from '../../src/http/ranges.ts';
+import { parsePriority } from '../../src/http2/priority.ts';
+import { hopsOf } from '../../src/proxy/forwarded-chain.ts';
+import { isLooping } from '../../src/proxy/forwarding.ts';
+import { readProxyHeader } from '../../src/proxy/proxy-protocol.ts';
+import { chooseCoding } from '../../src/proxy/routing/compression.ts';
+import { readPath } from '../../src/proxy/routing/path.ts';
+import { hashOf } from '../../src/proxy/upstream/hash-key.ts';
+
+const one = (name: string, value: string) => FieldSection.of([name, value]);
+const all = () => true;
+
+const READERS: Record<string, (text: string) => unknown> = {
+  'Vary, of a request': (text) => normalFieldValue('origin', text),
+  'Vary, Accept-Encoding': (text) => normalFieldValue('accept-encoding', text),
+  'Vary, Accept-Language': (text) => normalFieldValue('accept-language', text),
+  'Vary, of a response': (text) => varyNames(one('vary', text)),
+  'Cache-Control of requests': parseRequestDirectives,
+  'Cache-Control of responses': parseResponseDirectives,
+  'CDN-Cache-Control': parseTargetedControl,
+  'Cache-Status': (text) => appendCacheStatus(text, 'sluice; hit'),
+  'Cache-Tag': (text) => tagsOf(one('cache-tag', text)),
+  'Surrogate-Key': (text) => tagsOf(one('surrogate-key', text)),
+  'If-None-Match': parseEntityTags,
+  dates: (text) => parseHttpDate(text, 0),
+  Range: parseRange,
+  Priority: (text) => parsePriority(text),
+  'Connection, of a request': (text) => carryOutConnection(one('connection', text)),
+  'Connection, of a response': (text) =>
+    copyEndToEndFields(one('connection', text), new FieldSection()),
+  Via: (text) => isLooping(one('via', text)),
+  'X-Forwarded-For': (text) => hopsOf('x-forwarded-for', one('x-forwarded-for', text), all),
+  Forwarded: (text) => hopsOf('forwarded', one('forwarded', text), all),
+  'Accept-Encoding': (text) => chooseCoding(text, ['gzip']),
+  Cookie: (text) =>
+    hashOf({ on: 'cookie', name: 'x' }, { path: '/', fields: one('cookie', text) } as never, null),
+  authorities: parseAuthority,
+  paths: (text) => readPath(`/${text}`),
+  'made values': isFieldValue,
+  'made targets': (text) => isOriginForm(`/${text}`),
+  'PROXY headers': (text) => readProxyHeader(Buffer.from(`PROXY ${text}`, 'latin1')),
+};
+
+/** Texts of about n characters that patterns and loops have stumbled over. */
+const SHAPES: Record<string, (n: number) => string> = {
+  blanks: (n) => `a,"q"${' '.repeat(n)}b`,
+  'blanks and tabs': (n) => `a,${' \t'.repeat(n / 2)}b`,
+  commas: (n) => ','.repeat(n),
+  'commas with blanks': (n) => ' ,\t'.repeat(n / 3),
+  quotes: (n) => '"'.repeat(n),
+  'quotes with backslashes': (n) => `"${'\\"'.repeat(n / 2)}`,
+  backslashes: (n) => `"${'\\'.repeat(n)}`,
+  semicolons: (n) => ';'.repeat(n),
+  equals: (n) => 'a='.repeat(n / 2),
+  letters: (n) => 'a'.repeat(n),
+  digits: (n) => `bytes=${'1'.repeat(n)}`,
+  hyphens: (n) => `bytes=${'1-,'.repeat(n / 3)}`,
+  dots: (n) => '../'.repeat(n / 3),
+  escapes: (n) => '%2e%2f%25'.repeat(n / 9),
+  slashes: (n) => '/'.repeat(n),
+  colons: (n) => ':1'.repeat(n / 2),
+  brackets: (n) => '['.repeat(n),
+  members: (n) => Array.from({ length: n / 8 }, (_, i) => `m${i};q=0.5`).join(),
+  'one weight again and again': (n) => 'max-age=1, '.repeat(n / 11),
+  elements: (n) => 'for=10.0.0.1, '.repeat(n / 14),
+};
+
+const SHORT = 6_000;
+const FACTOR = 4;
+/** Sorting and caches cost a little more than the length; a square costs 16 times. */
+const RATIO_MAX = 9;
+/** Milliseconds below which a measurement says nothing of how time grows. */
+const FLOOR_MS = 1;
+const TRIES = 4;
+
+function leastMs(read: (text: string) => unknown, text: string): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 3; i++) {
+    const start = performance.now();
+    read(text);
+    least = Math.min(least, performance.now() - start);
+  }
+  return least;
+}
+
+/** The least of several ratios: what else the machine does only adds to a time. */
+function growth(read: (text: string) => unknown, shape: (n: number) => string): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < TRIES && least > RATIO_MAX; i++) {
+    const long = leastMs(read, shape(SHORT * FACTOR));
+    if (long < FLOOR_MS) return 1;
+    least = Math.min(least, long / Math.max(leastMs(read, shape(SHORT)), FLOOR_MS / FACTOR / 4));
+  }
+  return least;
+}
+
+for (const [name, read] of Object.entries(READERS)) {
+  test(`${name}: four times the text costs about four times the time`, () => {
+    for (const [shapeName, shape] of Object.entries(SHAPES)) {
+      const ratio = growth(read, shape);
+      assert.ok(ratio <= RATIO_MAX, `${shapeName}: ${ratio.toFixed(1)} times the time`);
+    }
+  });
+}
+
+test('a reader that costs the square of the length would be found', () => {
+  const pattern = /"(?:[^"\\]|\\.)*"?|[ \t]*,[ \t]*/g;
+  const square = (text: string) => text.replace(pattern, ',');
+  assert.ok(growth(square, SHAPES.blanks!) > RATIO_MAX);
+});
