@@ -224,7 +224,9 @@ export class Fetch implements GroupRequest, ResponseHandler {
     }
     this.#origin.failed(this, error);
     const isUntouched = this.#isUntouched(error);
-    const mayMove = isUntouched || (!this.#answered && this.#isRepeatable && isPassing(error));
+    // Whatever is wrong with this server, also what it says: another need not have it.
+    const isItsFault = error.blame === 'upstream' && !this.#answered;
+    const mayMove = isUntouched || (isItsFault && this.#isRepeatable);
     if (mayMove && this.#origin.moveOn(this, !isUntouched)) this.#restart(false);
     else this.#fail(error);
   }
@@ -275,20 +277,3 @@ export class Fetch implements GroupRequest, ResponseHandler {
     this.#handler.onError(error);
   }
 }
-
-/** Faults that another origin need not have: not a response that breaks HTTP's rules. */
-function isPassing(error: SluiceError): boolean {
-  return error.blame === 'upstream' && (PASSING.has(error.code) || error.code.startsWith('tls-'));
-}
-
-const PASSING = new Set([
-  'connection-refused',
-  'connection-reset',
-  'connection-closed',
-  'connection-timed-out',
-  'connection-failed',
-  'host-unreachable',
-  'network-unreachable',
-  'read-timeout',
-  'response-incomplete',
-]);

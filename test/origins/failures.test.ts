@@ -34,6 +34,24 @@ test('a request that is safe to repeat goes to another server when one breaks', 
   }
 });
 
+test('what is no response goes to another server, too', async () => {
+  const faults = {
+    'no HTTP': '\x15\x03 no HTTP\r\n\r\n',
+    'a field without a colon': 'HTTP/1.1 200 OK\r\nno colon\r\n\r\n',
+    'two lengths': 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
+    'half a head': 'HTTP/1.1 200 OK\r\nContent-Le',
+    'a head beyond the limit': `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(300_000)}\r\n\r\n`,
+  };
+  for (const [name, fault] of Object.entries(faults)) {
+    await using bad = await startBreaking((socket) => socket.end(fault));
+    await using asked = startGroup([serverAt(bad.port), serverAt(good.port)]);
+    assert.equal((await asked.ask()).content, 'good GET', name);
+    await using posting = startGroup([serverAt(bad.port), serverAt(good.port)]);
+    const { error } = await posting.ask({ method: 'POST', content: 'pay' });
+    assert.notEqual(error, '', `${name}: a POST may have been carried out`);
+  }
+});
+
 test('a POST is never repeated once it has been sent', async () => {
   await using bad = await startBreaking();
   await using asked = startGroup([serverAt(bad.port), serverAt(good.port)]);
