@@ -24,8 +24,9 @@ export interface Asked {
 }
 
 /**
- * Asks once, without repeating. `right`: 200 and every byte is the path's. `refused`: an error that says so, or no
- * response. `cut`: a body that the client sees is not whole. `wrong`: whole, and not the path's.
+ * Asks once, without repeating. `right`: 200 and every byte is the path's. `refused`: an error that
+ * says so, or no response. `cut`: a body that the client sees is not whole. `wrong`: whole, and not
+ * the path's.
  */
 export function ask(port: number, path: string, agent?: Agent): Promise<Asked> {
   const { promise, resolve } = Promise.withResolvers<Asked>();
