@@ -161,7 +161,7 @@ function selectorText(selector: PurgeWish['selectors'][number]): string {
 
 /** The cache key of an absolute http or https URL, path and query as they are; null for others. */
 export function keyOfUrl(url: string): string | null {
-  const match = /^(https?):\/\/([^/?#\s]+)([^#\s]*)(?:#\S*)?$/i.exec(url);
+  const match = /^(https?):\/\/([^/?#\s]+)((?:[/?][^#\s]*)?)(?:#\S*)?$/i.exec(url);
   if (match === null) return null;
   const [, scheme, authority, target] = match;
   const path = target!.startsWith('?') ? `/${target}` : target!;

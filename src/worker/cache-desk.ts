@@ -83,7 +83,7 @@ function selectorsByRules(
 
 /** `key` is by the default rules; the others begin with it, or with what rules leave of it. */
 function keysOf(key: string, routes: readonly RouteOptions[]): string[] {
-  const [, scheme, authority, path] = /^([a-z]+):\/\/([^/]*)(.*)$/s.exec(key) ?? [];
+  const [, scheme, authority, path] = /^([a-z]+):\/\/([^/]*)((?:\/.*)?)$/s.exec(key) ?? [];
   if (path === undefined) return [key];
   const byRules = routes.map(({ cache }) => targetKey(scheme!, authority!, path, cache.key));
   return [...new Set([key, ...byRules])];

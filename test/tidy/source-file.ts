@@ -8,11 +8,20 @@ export interface SourceFile {
   /** As `withoutComments`, with the inside of strings, templates and regular expressions blanked. */
   readonly code: string;
   readonly imports: readonly string[];
+  /** Its literals of regular expressions, as they stand there. */
+  readonly patterns: readonly Pattern[];
+}
+
+export interface Pattern {
+  readonly source: string;
+  readonly flags: string;
+  /** Where it begins in the text. */
+  readonly index: number;
 }
 
 export function sourceFile(path: string, text: string): SourceFile {
-  const { withoutComments, code } = blank(text);
-  return { path, text, withoutComments, code, imports: importsOf(withoutComments, code) };
+  const { withoutComments, code, patterns } = blank(text);
+  return { path, text, withoutComments, code, imports: importsOf(withoutComments, code), patterns };
 }
 
 /** Module specifiers of static and dynamic imports, re-exports, and modules started by URL. */
@@ -43,7 +52,8 @@ const NOT_CODE =
 const BEFORE_REGULAR_EXPRESSION =
   /(?:^|[(,=:[!&|?{};+\-*%<>~^]|\b(?:return|typeof|case|in|of))\s*$/;
 
-function blank(text: string): { withoutComments: string; code: string } {
+function blank(text: string): Pick<SourceFile, 'withoutComments' | 'code' | 'patterns'> {
+  const patterns: Pattern[] = [];
   const withoutComments = [...text];
   const code = [...text];
   /** Depth of braces at which each open `${` began: at its `}` the template's text goes on. */
@@ -68,6 +78,7 @@ function blank(text: string): { withoutComments: string; code: string } {
     if (match !== undefined && isLiteral(match, code, i)) {
       const isComment = match.startsWith('//') || match.startsWith('/*');
       if (isComment) blankRange(withoutComments, i, i + match.length);
+      else if (c === '/') patterns.push(patternOf(match, i));
       blankRange(code, isComment ? i : i + 1, isComment ? i + match.length : i + match.length - 1);
       i += match.length;
       continue;
@@ -76,7 +87,12 @@ function blank(text: string): { withoutComments: string; code: string } {
     if (c === '}') depth--;
     i++;
   }
-  return { withoutComments: withoutComments.join(''), code: code.join('') };
+  return { withoutComments: withoutComments.join(''), code: code.join(''), patterns };
+}
+
+function patternOf(literal: string, index: number): Pattern {
+  const end = literal.lastIndexOf('/');
+  return { source: literal.slice(1, end), flags: literal.slice(end + 1), index };
 }
 
 function isLiteral(match: string, codeSoFar: readonly string[], index: number): boolean {

@@ -47,7 +47,7 @@ export class LocationMap {
   /** What leads elsewhere, or is relative to a path, stays as it is. */
   map(value: string, request: Pick<RequestHead, 'scheme' | 'authority'>): string {
     // With an authority, and a scheme or none (RFC 3986 §4.2: a network-path reference).
-    const absolute = /^(?:(https?):)?\/\/([^/?#]*)(.*)$/i.exec(value);
+    const absolute = /^(?:(https?):)?\/\/([^/?#]*)((?:[/?#].*)?)$/i.exec(value);
     if (absolute === null) return value.startsWith('/') ? this.#path(value) : value;
     const [, sent = request.scheme, written, rest] = absolute;
     const scheme = sent.toLowerCase();

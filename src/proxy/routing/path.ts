@@ -76,7 +76,7 @@ const STEPS: readonly ((path: string) => string)[] = [
   (path) => (path.includes(';') ? path.replace(/;[^/]*/g, '') : path),
   (path) => (path.includes('\\') ? path.replaceAll('\\', '/') : path),
   (path) => (path.includes('//') ? path.replace(/\/{2,}/g, '/') : path),
-  (path) => path.replace(/[#?\0].*$/s, ''),
+  (path) => path.split(/[#?\0]/, 1)[0]!,
 ];
 
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
