@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { TrafficSample } from '../supervisor/traffic-routes.ts';
+import type { TrafficSample } from '../telemetry/traffic-sample.ts';
 import { awayFrame, fitted, topFrame, uptimeText } from './top-frame.ts';
 
 const nothing: TrafficSample = {
@@ -60,6 +60,17 @@ test('two samples become rates, shares and times', () => {
   ]) {
     assert.ok(frame.includes(words), `${words}\n${frame}`);
   }
+});
+
+test('a time beyond the last bound is said to be beyond it', () => {
+  const frame = topFrame({
+    ...rest,
+    before: nothing,
+    now: { ...later, durations: [90, 0, 0, 10] },
+  });
+  assert.match(frame, /p50 ≤1\.0 ms {2}p95 >100 ms {2}p99 >100 ms\n/);
+  const idle = topFrame({ ...rest, before: nothing, now: { ...nothing, atMs: 2_000 } });
+  assert.match(idle, /p50 – {2}p95 – {2}p99 –\n/);
 });
 
 test('without traffic there is nothing to say, and no division by it', () => {

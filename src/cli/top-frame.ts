@@ -1,7 +1,8 @@
 /** One picture of `sluice top`, from two samples: pure. */
 import type { GroupReport } from '../supervisor/origin-routes.ts';
-import type { TrafficSample } from '../supervisor/traffic-routes.ts';
 import { hitOutcomes } from '../telemetry/exchange-summary.ts';
+import { quantile } from '../telemetry/quantile.ts';
+import type { TrafficSample } from '../telemetry/traffic-sample.ts';
 
 export interface TopInput {
   readonly before: TrafficSample;
@@ -33,7 +34,7 @@ export function topFrame({
   const answered = countsBetween(before.byCache, now.byCache);
   const hits = hitOutcomes.reduce((sum, name) => sum + (answered[name] ?? 0), 0);
   const durations = now.durations.map((count, i) => count - (before.durations[i] ?? 0));
-  const time = (fraction: number) => timeText(quantile(durations, now.bounds, fraction));
+  const time = (fraction: number) => timeText(durations, now.bounds, fraction);
   const running = workers.filter(({ state }) => state === 'running').length;
   const restarts = workers.reduce((sum, one) => sum + one.restarts, 0);
   const died = restarts === 0 ? '' : `, ${restarts} replaced`;
@@ -120,26 +121,22 @@ function countsText(counts: Record<string, number>, rate: (count: number) => str
   return shown.map(([name, count]) => `${name} ${rate(count)}/s`).join('  ');
 }
 
-/** The bound that so many of the requests were within; null without, or beyond the last. */
-function quantile(
-  counts: readonly number[],
+/** The bound that so many of the requests were within, or the last one when it takes longer. */
+function timeText(
+  durations: readonly number[],
   bounds: readonly number[],
   fraction: number,
-): number | null {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  let seen = 0;
-  for (const [i, count] of counts.entries()) {
-    seen += count;
-    if (count > 0 && seen >= total * fraction) return bounds[i] ?? null;
-  }
-  return null;
+): string {
+  const bound = quantile(durations, bounds, fraction);
+  if (bound === null) return '–';
+  const isBeyond = bound === Number.POSITIVE_INFINITY;
+  return isBeyond ? `>${secondsText(bounds.at(-1) ?? 0)}` : `≤${secondsText(bound)}`;
 }
 
-function timeText(seconds: number | null): string {
-  if (seconds === null) return '–';
-  if (seconds >= 1) return `≤${seconds.toFixed(1)} s`;
+function secondsText(seconds: number): string {
+  if (seconds >= 1) return `${seconds.toFixed(1)} s`;
   const milliseconds = seconds * 1_000;
-  return `≤${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
+  return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
 }
 
 function share(part: number, whole: number): string {

@@ -3,41 +3,10 @@
 import type { SluiceOptions } from '../config/options.ts';
 import { histogramBounds } from '../telemetry/metric-layout.ts';
 import { type MetricSnapshot, readMetrics, type Series } from '../telemetry/metrics-reader.ts';
+import type { RouteSample, TrafficSample } from '../telemetry/traffic-sample.ts';
 import type { JsonValue } from '../triage/capsule.ts';
 import { REDACTED, redacted } from '../triage/redaction.ts';
 import { type AdminRoute, success } from './admin-routes.ts';
-
-/** Counts since the start, over all workers; two of them tell what is between. */
-export interface TrafficSample {
-  /** Milliseconds of this machine's clock. */
-  readonly atMs: number;
-  readonly requests: number;
-  /** By the status's hundreds, as `2xx`, or `none`. */
-  readonly byStatus: Readonly<Record<string, number>>;
-  readonly byCache: Readonly<Record<string, number>>;
-  /** Requests by the time they took: how many were within each of `bounds`, and beyond the last. */
-  readonly durations: readonly number[];
-  /** Seconds. */
-  readonly bounds: readonly number[];
-  readonly connections: number;
-  readonly handshakes: Readonly<Record<string, number>>;
-  readonly handshakesFailed: number;
-  readonly resumed: number;
-  readonly earlyDataAccepted: number;
-  readonly earlyDataRejected: number;
-  readonly bytesOut: number;
-  /** By name, as logs have it. */
-  readonly routes: Readonly<Record<string, RouteSample>>;
-}
-
-export interface RouteSample {
-  readonly requests: number;
-  readonly hits: number;
-  /** Status 5xx, or no response at all. */
-  readonly errors: number;
-  /** As those of all. */
-  readonly durations: readonly number[];
-}
 
 export interface TrafficSources {
   regions(): readonly Uint8Array[];

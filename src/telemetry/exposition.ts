@@ -1,6 +1,7 @@
 /** The two forms in which metrics leave the process: Prometheus text and JSON. */
 import { histogramBounds } from './metric-layout.ts';
 import type { MetricSnapshot, Series } from './metrics-reader.ts';
+import { quantile } from './quantile.ts';
 
 export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
@@ -59,20 +60,15 @@ export function statsObject(snapshots: readonly MetricSnapshot[]): Record<string
       series.map((one) => ({
         labels: Object.fromEntries(definition.labels.map((l, i) => [l.name, one.labels[i]!])),
         ...(definition.type === 'histogram'
-          ? { count: one.value, sum: one.sum, p50: quantile(one, 0.5), p99: quantile(one, 0.99) }
+          ? { count: one.value, sum: one.sum, p50: boundOf(one, 0.5), p99: boundOf(one, 0.99) }
           : { value: one.value }),
       })),
     ]),
   );
 }
 
-/** The bound of the bucket that holds the quantile; null without, or beyond the last. */
-function quantile(series: Series, fraction: number): number | null {
-  const rank = series.value * fraction;
-  let cumulated = 0;
-  for (const [i, count] of series.buckets.entries()) {
-    cumulated += count;
-    if (count > 0 && cumulated >= rank) return histogramBounds[i] ?? null;
-  }
-  return null;
+/** Null without any, or beyond the last bound: JSON has no number for that. */
+function boundOf({ buckets }: Series, fraction: number): number | null {
+  const bound = quantile(buckets, histogramBounds, fraction);
+  return bound === Number.POSITIVE_INFINITY ? null : bound;
 }

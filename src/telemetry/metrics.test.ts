@@ -203,6 +203,15 @@ test('statistics give quantiles as the bounds of their buckets', () => {
   assert.equal(hits?.p99, 0.000128);
 });
 
+test('statistics give no bound for what takes longer than the last', () => {
+  const memory = region();
+  const metrics = new Metrics(memory);
+  const summary = { ...emptySummary(), method: 'GET', status: 200, cache: 'hit' as const };
+  metrics.exchangeFinished({ ...summary, durationMs: 100_000 });
+  const [hits] = statsObject(readMetrics([memory])).sluice_request_duration_seconds ?? [];
+  assert.deepEqual([hits?.count, hits?.p50, hits?.p99], [1, null, null]);
+});
+
 test('a name from a peer cannot break the exposition', () => {
   const memory = region();
   const errorCode = 'a"b\\c\nd';
