@@ -44,6 +44,8 @@ export interface ListenerInput {
   readonly socketFile: string;
   readonly blame: Blame;
   readonly onAccept: OnAccept;
+  /** Whether it takes nothing until it is told to: see `replaceResting`. */
+  readonly isResting: boolean;
 }
 
 export class Listener implements Watched {
@@ -56,6 +58,8 @@ export class Listener implements Watched {
   readonly #input: ListenerInput;
   readonly #pauseTimer: Timer;
   #closed = false;
+  #isResting: boolean;
+  #isPaused = false;
   #accepted = 0;
   #refused = 0;
   #failed = 0;
@@ -68,13 +72,14 @@ export class Listener implements Watched {
     this.port = local.port;
     this.address = local.text;
     this.#input = input;
+    this.#isResting = input.isResting;
     this.#pauseTimer = dispatcher.wheel.timer(() => this.#resume());
     const { slot, generation } = dispatcher.takeSlot();
     this.#slot = slot;
     this.generation = generation;
     dispatcher.fillSlot(slot, this);
     // Level-triggered: what a turn leaves in the backlog is reported again.
-    dispatcher.epoll.add(fd, EPOLLIN, slot, generation);
+    dispatcher.epoll.add(fd, this.#wantedEvents, slot, generation);
   }
 
   get counts(): ListenerCounts {
@@ -84,6 +89,25 @@ export class Listener implements Watched {
       failed: this.#failed,
       pauses: this.#pauses,
     };
+  }
+
+  get #wantedEvents(): number {
+    return this.#isResting || this.#isPaused ? 0 : EPOLLIN;
+  }
+
+  /**
+   * A socket that another process takes connections from as well: while it rests, they are left to
+   * that one.
+   */
+  replaceResting(isResting: boolean): void {
+    if (this.#closed || isResting === this.#isResting) return;
+    this.#isResting = isResting;
+    this.#modify();
+  }
+
+  #modify(): void {
+    const { dispatcher, fd } = this.#input;
+    dispatcher.epoll.modify(fd, this.#wantedEvents, this.#slot, this.generation);
   }
 
   /** Accepts no more. Accepted sockets live on; so does the socket itself in other processes. */
@@ -170,11 +194,13 @@ export class Listener implements Watched {
     dispatcher.onShortage(error);
     if (this.#closed) return;
     this.#pauses++;
-    dispatcher.epoll.modify(this.#input.fd, 0, this.#slot, this.generation);
+    this.#isPaused = true;
+    this.#modify();
     this.#pauseTimer.arm(ACCEPT_PAUSE_MS);
   }
 
   #resume(): void {
-    this.#input.dispatcher.epoll.modify(this.#input.fd, EPOLLIN, this.#slot, this.generation);
+    this.#isPaused = false;
+    this.#modify();
   }
 }

@@ -21,6 +21,8 @@ export type ListenOptions = (
 ) & {
   /** Who is to blame when an accepted connection breaks; `downstream` unless said otherwise. */
   readonly blame?: Blame;
+  /** Takes no connections until `replaceResting`; takes them at once unless said otherwise. */
+  readonly isResting?: boolean;
 };
 
 /** Where to connect: an IP address, not a name. */
@@ -51,6 +53,7 @@ export class Reactor {
       socketFile: !inherited && 'path' in options.endpoint ? options.endpoint.path : '',
       blame: options.blame ?? 'downstream',
       onAccept,
+      isResting: options.isResting === true,
     });
   }
 

@@ -37,6 +37,7 @@ import { Watchdog, type Watched } from './watchdog.ts';
 /** How often fuses are looked at: their times are minutes. */
 const FUSE_INTERVAL_MS = 1_000;
 const DIRECTORY_MODE = 0o700;
+const NOBODY: ReadonlySet<number> = new Set();
 
 /** A worker's place, as far as faults concern it. */
 export interface WatchedWorker {
@@ -60,6 +61,8 @@ export interface FaultDeskInput {
   flightRegion(index: number): Uint8Array;
   /** The file that options were read from, without secrets; undefined for options of nobody's file. */
   textOf(options: SluiceOptions): string | undefined;
+  /** The watchdog has looked: others may be suspected. */
+  onWatched(): void;
   readonly report: Report;
   readonly parts: Parts;
 }
@@ -146,6 +149,11 @@ export class FaultDesk {
     );
     for (const lost of this.#local?.takeLost() ?? []) this.#onLost(lost);
     return this.#local?.region ?? null;
+  }
+
+  /** Indices of workers that stand still, though not for long enough to be ended. */
+  get suspects(): ReadonlySet<number> {
+    return this.#watchdog?.suspects ?? NOBODY;
   }
 
   /** What workers are to serve by, for options that are wanted. */
@@ -243,6 +251,7 @@ export class FaultDesk {
     for (const [index, silentMs] of watchdog.look(watched, performance.now())) {
       this.#input.parts.own('faults', this.#endHung(workers[index]!, index, silentMs));
     }
+    this.#input.onWatched();
   }
 
   async #endHung(worker: WatchedWorker, index: number, silentMs: number): Promise<void> {

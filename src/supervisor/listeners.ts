@@ -98,7 +98,10 @@ export function removeSocketFiles(listeners: readonly OpenListener[]): void {
     if ('path' in endpoint) rmSync(endpoint.path, { force: true });
 }
 
-/** The sockets of one worker: some are shared when they are fewer than the workers. */
+/**
+ * The sockets of one worker, some of which are shared when they are fewer than the workers; and those
+ * of the others, for a worker that stands in for them.
+ */
 export function listenersOf(
   listeners: readonly OpenListener[],
   workerIndex: number,
@@ -106,10 +109,15 @@ export function listenersOf(
 ): InheritedListener[] {
   return listeners.flatMap(({ fds, wanted: _wanted, ...listener }) => {
     const count = Math.max(fds.length, workers);
-    const own = Array.from({ length: count }, (_, i) => i).filter(
-      (i) => i % workers === workerIndex,
-    );
-    return own.map((i) => ({ ...listener, fd: fds[i % fds.length]! }));
+    const all = Array.from({ length: count }, (_, i) => ({
+      ...listener,
+      fd: fds[i % fds.length]!,
+      place: i % workers,
+    }));
+    const own = all.filter(({ place }) => place === workerIndex);
+    const seen = new Set(own.map(({ fd }) => fd));
+    const others = all.filter(({ fd }) => !seen.has(fd) && seen.add(fd));
+    return [...own, ...others];
   });
 }
 

@@ -54,6 +54,7 @@ import { outliveFaults, Parts } from './parts.ts';
 import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
 import { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts';
+import { StandIns } from './stand-ins.ts';
 import { Standby, spawnWorker } from './standby.ts';
 import { reportDescriptors, reportStart } from './start-report.ts';
 import type { ServiceManager } from './systemd-notices.ts';
@@ -118,6 +119,7 @@ export class Supervisor {
   readonly #reload: Reload;
   readonly #faults: FaultDesk;
   readonly #parts: Parts;
+  readonly #standIns: StandIns;
   /** Those in force: a reload puts others in their place. */
   #options: SluiceOptions;
   #listeners: OpenListener[] = [];
@@ -168,8 +170,14 @@ export class Supervisor {
       workers: () => this.#watchable(),
       flightRegion: (index) => this.#flightRegion(index),
       textOf: (options) => input.textOf?.(options),
+      onWatched: () => this.#standIns.look(),
       report: input.log.report,
       parts: this.#parts,
+    });
+    this.#standIns = new StandIns({
+      places: () => (this.#stopping === null ? this.#processes : []),
+      suspects: () => this.#faults.suspects,
+      report: this.#reportOf('supervisor'),
     });
     this.#directoryDeaths = new DirectoryDeaths(Date.now, this.#reportOf('cache'));
     this.#reload = new Reload({
@@ -592,6 +600,7 @@ export class Supervisor {
       takeStandby: () => this.#standby?.take() ?? null,
       onStart: () =>
         this.#parts.run('faults', () => this.#faults.started(setup.workerIndex), undefined),
+      onServing: () => this.#standIns.look(),
       // Whatever goes wrong with its capsule, it is replaced.
       onEnd: (end) => {
         const death = { ...end, index: setup.workerIndex };

@@ -12,7 +12,14 @@ export interface Watched {
 
 interface Seen extends Watched {
   readonly sinceMs: number;
+  readonly isTold: boolean;
 }
+
+/**
+ * Milliseconds after which a worker is suspected to hang: ten beats. Nothing happens to it, but the
+ * others take its new connections.
+ */
+const SUSPECT_MS = 2_000;
 
 /** How many looks a worker gets before it is said to hang. */
 const LOOKS = 5;
@@ -20,11 +27,17 @@ const LOOKS = 5;
 export class Watchdog {
   readonly patienceMs: number;
   readonly #seen = new Map<number, Seen>();
+  #suspects = new Set<number>();
   #lookedAtMs = 0;
 
   /** `patienceMs` is above 0. */
   constructor(patienceMs: number) {
     this.patienceMs = patienceMs;
+  }
+
+  /** Those that have stood still for a while at the last look, by index. */
+  get suspects(): ReadonlySet<number> {
+    return this.#suspects;
   }
 
   /** How often to look. */
@@ -41,17 +54,22 @@ export class Watchdog {
     if (nowMs - this.#lookedAtMs > this.patienceMs / 2 + this.intervalMs) this.#seen.clear();
     this.#lookedAtMs = nowMs;
     const silent = new Map<number, number>();
+    const suspects = new Set<number>();
     for (const index of this.#seen.keys()) if (!workers.has(index)) this.#seen.delete(index);
     for (const [index, { heartbeat, pid }] of workers) {
       const before = this.#seen.get(index);
       if (before === undefined || before.heartbeat !== heartbeat || before.pid !== pid) {
-        this.#seen.set(index, { heartbeat, pid, sinceMs: nowMs });
-      } else if (nowMs - before.sinceMs >= this.patienceMs) {
-        silent.set(index, nowMs - before.sinceMs);
-        // Reported once: its end is under way.
-        this.#seen.delete(index);
+        this.#seen.set(index, { heartbeat, pid, sinceMs: nowMs, isTold: false });
+        continue;
       }
+      const silentMs = nowMs - before.sinceMs;
+      if (silentMs >= Math.min(SUSPECT_MS, this.patienceMs / 2)) suspects.add(index);
+      if (silentMs < this.patienceMs || before.isTold) continue;
+      silent.set(index, silentMs);
+      // Told once: its end is under way.
+      this.#seen.set(index, { ...before, isTold: true });
     }
+    this.#suspects = suspects;
     return silent;
   }
 }

@@ -42,6 +42,7 @@ function starting(isRefused = false) {
       return { child: child as unknown as ChildProcess, numbers: new Map([[3, 3]]) };
     },
     onStart: () => seen.starts++,
+    onServing() {},
     onEnd() {},
     link: { onHandshakeFault() {}, purgeEverywhere() {}, onEvent() {} },
     report: (message) => seen.reports.push(message),

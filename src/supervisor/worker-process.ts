@@ -34,6 +34,8 @@ export interface WorkerProcessInput {
   takeStandby(): SpawnedWorker | null;
   /** A process begins to run, or to serve by what came while it was starting. */
   onStart(): void;
+  /** Whether it takes its connections has changed. */
+  onServing(): void;
   /** It has ended by no wish of ours; what its replacement starts with may still be changed. */
   onEnd(end: Omit<WorkerEnd, 'index'>): void;
   /** What the process says by itself. */
@@ -66,6 +68,10 @@ export class WorkerProcess {
   #child: ChildProcess | null = null;
   #startedAtMs = 0;
   #isRunning = false;
+  /** Somebody else has told it to end. */
+  #isLeaving = false;
+  /** Whose connections it takes as well. */
+  #places: readonly number[] = [];
   /** How long it had stood still when it was ended for that; 0 otherwise. */
   #silentMs = 0;
   #isStopping = false;
@@ -109,6 +115,23 @@ export class WorkerProcess {
   replaceLogLevels(logLevels: LevelTable): void {
     this.#setup = { ...this.#setup, logLevels };
     this.#send({ type: 'log-levels', levels: logLevels });
+  }
+
+  /** Whether the process takes new connections, as far as it has said. */
+  get isServing(): boolean {
+    return this.#isRunning && !this.#isLeaving;
+  }
+
+  /** It never served yet: until all have, there is no sluice. */
+  get isFirstStart(): boolean {
+    return this.#firstStart !== null;
+  }
+
+  /** For this worker and its successors. */
+  standIn(places: readonly number[]): void {
+    if (places.join() === this.#places.join()) return;
+    this.#places = places;
+    this.#send({ type: 'stand-in', places });
   }
 
   reopenLog(): void {
@@ -249,7 +272,6 @@ export class WorkerProcess {
       }
     });
     child.on('exit', (code, signal) => this.#onExit(code, signal));
-    const unneeded = [...numbers].filter(([fd]) => !fds.includes(fd)).map(([, number]) => number);
     this.#send({
       type: 'start',
       setup: {
@@ -257,7 +279,6 @@ export class WorkerProcess {
         listeners: setup.listeners.map((one) => ({ ...one, fd: numbers.get(one.fd)! })),
         metricsFd: numbers.get(setup.metricsFd)!,
       },
-      unneeded,
     });
   }
 
@@ -285,7 +306,14 @@ export class WorkerProcess {
       this.#tellStarted();
       this.#firstStart?.resolve();
       this.#firstStart = null;
+      if (this.#places.length > 0) this.#send({ type: 'stand-in', places: this.#places });
       this.#tellChanges();
+      this.#input.onServing();
+      return;
+    }
+    if (message.type === 'leaving') {
+      this.#isLeaving = true;
+      this.#input.onServing();
       return;
     }
     if (message.type === 'cache-answer' || message.type === 'handshake-answer') {
@@ -370,6 +398,8 @@ export class WorkerProcess {
     this.#child = null;
     if (this.#isRunning) this.#input.onRunning(false);
     this.#isRunning = false;
+    this.#isLeaving = false;
+    this.#input.onServing();
     for (const answer of this.#questions.values()) answer(undefined);
     const gone = new Error(`worker ${setup.workerIndex} died (${how})`);
     for (const change of this.#changes.values()) change.reject(gone);

@@ -43,6 +43,7 @@ export interface AssembledWorker {
   refuseHellos(fingerprints: readonly string[]): void;
   askCache(question: CacheQuestion): Promise<CacheAnswer>;
   askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
+  standIn(places: readonly number[]): void;
   /** See RunningWorker. */
   reconfigure(options: SluiceOptions): void;
   replaceCertificates: RunningWorker['replaceCertificates'];
@@ -120,6 +121,7 @@ export async function assembleWorker(
     replaceLogLevels: (levels) => log.adopt(levels),
     askCache: (question) => worker.askCache(question),
     askHandshakes: (question) => worker.askHandshakes(question),
+    standIn: (places) => worker.standIn(places),
     replaceCertificates: (names, certificates) => worker.replaceCertificates(names, certificates),
     replaceTickets: (tickets) => worker.replaceTickets(tickets),
     reconfigure(next) {

@@ -3,7 +3,6 @@
  * drains on command or when the supervisor is gone, and ends.
  */
 
-import { closeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { assert } from '../base/assert.ts';
 import { UsageError } from '../base/errors.ts';
@@ -16,6 +15,7 @@ import type { TicketRing } from '../tls/ticket-ring.ts';
 import { type AssembledWorker, assembleWorker } from './assembly.ts';
 import type {
   CacheQuestion,
+  HandshakeQuestion,
   PurgeEverywhere,
   StartWorker,
   WorkerCommand,
@@ -27,15 +27,14 @@ export function bootstrapWorker(startWorker: StartWorker): void {
   let worker: AssembledWorker | null = null;
   let drainTimeoutMs = 0;
   let isDraining = false;
-  /** Sent since the setup was: they may come while the worker is put together. */
-  let tickets: TicketRing | null = null;
-  let logLevels: LevelTable | null = null;
+  const since: SinceSetup = {};
   let isReopening = false;
   const purges = purgesUnderWay();
 
   const drain = async (timeoutMs: number) => {
     if (isDraining) return;
     isDraining = true;
+    report({ type: 'leaving' }, () => {});
     await worker?.drain(timeoutMs);
     process.exit(0);
   };
@@ -48,20 +47,22 @@ export function bootstrapWorker(startWorker: StartWorker): void {
 
   const begin = async (setup: WorkerSetup) => {
     worker = await start(setup, startWorker, purges.begin);
-    if (tickets !== null) worker?.replaceTickets(tickets);
-    if (logLevels !== null) worker?.replaceLogLevels(logLevels);
+    if (worker !== null) takeIn(worker, since);
     if (isReopening) worker?.reopenLog();
   };
 
   process.on('message', (command: WorkerCommand) => {
     switch (command.type) {
       case 'start':
-        for (const fd of command.unneeded) closeSync(fd);
         drainTimeoutMs = command.setup.options.drainTimeoutMs;
         owned(begin(command.setup), endProcess);
         break;
       case 'drain':
         owned(drain(command.timeoutMs), endProcess);
+        break;
+      case 'stand-in':
+        since.places = command.places;
+        worker?.standIn(command.places);
         break;
       case 'refuse-hellos':
         worker?.refuseHellos(command.fingerprints);
@@ -70,19 +71,15 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         reopenLog();
         break;
       case 'log-levels':
-        logLevels = command.levels;
-        worker?.replaceLogLevels(logLevels);
+        since.logLevels = command.levels;
+        worker?.replaceLogLevels(command.levels);
         break;
       case 'ask-cache':
         owned(answerCache(worker, command.id, command.question), endProcess);
         break;
-      case 'ask-handshakes': {
-        const answer = worker?.askHandshakes(command.question);
-        if (answer !== undefined) {
-          report({ type: 'handshake-answer', id: command.id, answer }, () => {});
-        }
+      case 'ask-handshakes':
+        answerHandshakes(worker, command.id, command.question);
         break;
-      }
       case 'reconfigure':
         reconfigure(worker, command.id, command.options);
         break;
@@ -90,8 +87,8 @@ export function bootstrapWorker(startWorker: StartWorker): void {
         worker?.replaceCertificates(command.names, command.certificates);
         break;
       case 'replace-tickets':
-        tickets = command.tickets;
-        worker?.replaceTickets(tickets);
+        since.tickets = command.tickets;
+        worker?.replaceTickets(command.tickets);
         break;
       case 'purged':
         purges.end(command.id, command.count);
@@ -110,6 +107,28 @@ function onSignals(drain: () => void, reopenLog: () => void): void {
   process.on('SIGHUP', () => {});
   process.on('SIGTERM', drain);
   process.on('SIGUSR1', reopenLog);
+}
+
+/** Sent since the setup was: it may come while the worker is put together. */
+interface SinceSetup {
+  tickets?: TicketRing;
+  logLevels?: LevelTable;
+  places?: readonly number[];
+}
+
+function takeIn(worker: AssembledWorker, { tickets, logLevels, places }: SinceSetup): void {
+  if (tickets !== undefined) worker.replaceTickets(tickets);
+  if (logLevels !== undefined) worker.replaceLogLevels(logLevels);
+  if (places !== undefined) worker.standIn(places);
+}
+
+function answerHandshakes(
+  worker: AssembledWorker | null,
+  id: number,
+  question: HandshakeQuestion,
+): void {
+  const answer = worker?.askHandshakes(question);
+  if (answer !== undefined) report({ type: 'handshake-answer', id, answer }, () => {});
 }
 
 async function answerCache(

@@ -29,6 +29,7 @@ export interface WorkerSetup {
   readonly options: SluiceOptions;
   /** 0 to `options.workers` - 1; a replacement has its predecessor's. */
   readonly workerIndex: number;
+  /** Of all workers: those of others it takes over when they do not serve. */
   readonly listeners: readonly InheritedListener[];
   /** Descriptor and length of the metrics' shared memory, and where the worker's region begins. */
   readonly metricsFd: number;
@@ -157,8 +158,9 @@ export interface HandshakeAnswer {
 
 /** From the supervisor to a worker process. */
 export type WorkerCommand =
-  /** `unneeded`: descriptors that were inherited for other workers, to be closed. */
-  | { readonly type: 'start'; readonly setup: WorkerSetup; readonly unneeded: readonly number[] }
+  | { readonly type: 'start'; readonly setup: WorkerSetup }
+  /** Indices of all workers whose connections it takes as well, from now on. */
+  | { readonly type: 'stand-in'; readonly places: readonly number[] }
   | { readonly type: 'drain'; readonly timeoutMs: number }
   | { readonly type: 'reopen-log' }
   /** Those in force from now on. */
@@ -184,6 +186,8 @@ export type WorkerReport =
   /** The program is there; it waits for `start`. */
   | { readonly type: 'loaded' }
   | { readonly type: 'ready' }
+  /** It was told to end by somebody else, and takes no new connections any more. */
+  | { readonly type: 'leaving' }
   | { readonly type: 'handshake-fault'; readonly fault: HandshakeFault }
   /** For the error log. */
   | { readonly type: 'event'; readonly event: LogEvent }
@@ -202,6 +206,8 @@ export type WorkerReport =
 /** A listening socket, bound and listening. The worker adopts the descriptor, and closes it. */
 export interface InheritedListener extends ListenerOptions {
   readonly fd: number;
+  /** Index of the worker that takes its connections. */
+  readonly place: number;
 }
 
 /** What a worker is started with: its setup, with the means to count and to log. */
@@ -240,6 +246,8 @@ export interface RunningWorker {
   drain(timeoutMs: number): Promise<void>;
   askCache(question: CacheQuestion): Promise<CacheAnswer>;
   askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
+  /** Takes the connections of these other workers as well, and of no others. */
+  standIn(places: readonly number[]): void;
   /**
    * Serves new connections by other options; open ones keep theirs. Throws UsageError for options
    * that cannot be carried out; then everything stays as it was.

@@ -7,7 +7,7 @@ import { CollapseTable } from '../cache/collapse.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { ChannelPool } from '../proxy/channel.ts';
 import { PassMemory } from '../proxy/pass-memory.ts';
-import type { Listener } from '../reactor/listener.ts';
+import type { Listener, OnAccept } from '../reactor/listener.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { isOn } from '../tls/features.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
@@ -74,8 +74,10 @@ class Worker implements RunningWorker {
     this.#drainGraceMs = input.options.drainGraceMs;
     this.#adoptFeatures(input.options);
     this.#entrances = this.#entrancesOf(this.#service);
-    input.listeners.forEach(({ fd }, index) => {
-      this.#listeners.push(reactor.listen({ fd }, (socket) => this.#entrances[index]!(socket)));
+    input.listeners.forEach(({ fd, place }, index) => {
+      const isResting = place !== input.workerIndex;
+      const onAccept: OnAccept = (socket) => this.#entrances[index]!(socket);
+      this.#listeners.push(reactor.listen({ fd, isResting }, onAccept));
     });
     const { sweepIntervalMs } = defaultDownstreamLimits;
     this.#sweeper = repeat(sweepIntervalMs, () => this.#sweep(), tolerate(shortages));
@@ -146,6 +148,14 @@ class Worker implements RunningWorker {
   askHandshakes(question: HandshakeQuestion): HandshakeAnswer {
     const { failures } = this.#base.input.handshakes;
     return answerHandshakeQuestion({ failures, observers: this.#base.observers }, question);
+  }
+
+  standIn(places: readonly number[]): void {
+    const { listeners, workerIndex } = this.#base.input;
+    for (const [index, { place }] of listeners.entries()) {
+      if (place === workerIndex) continue;
+      this.#listeners[index]!.replaceResting(!places.includes(place));
+    }
   }
 
   #sweep(): void {

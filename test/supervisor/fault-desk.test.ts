@@ -55,6 +55,7 @@ function deskOf(webhook: string) {
     workers: () => [worker],
     flightRegion: () => region,
     textOf: () => undefined,
+    onWatched() {},
     report: (message) => told.reports.push(message),
   });
   desk.start();

@@ -10,7 +10,8 @@ import type { StartWorker, WorkerInput } from '../../src/worker/contract.ts';
 
 export const startStandIn: StartWorker = async (input) => {
   if (process.env.STAND_IN_FAILS === '1') throw new UsageError('--cert: no good', 'mend it');
-  const servers = input.listeners.map(({ fd }) => {
+  const own = input.listeners.filter(({ place }) => place === input.workerIndex);
+  const servers = own.map(({ fd }) => {
     const server = createServer((request, response) => answer(input, request, response));
     server.listen({ fd });
     return server;
@@ -20,6 +21,7 @@ export const startStandIn: StartWorker = async (input) => {
     reconfigure() {},
     replaceCertificates() {},
     replaceTickets() {},
+    standIn() {},
     askCache: async () => ({ kind: 'followed' }),
     askHandshakes: () => ({ failures: [], observers: [] }),
   };
