@@ -4,6 +4,8 @@
  * moment its fetch began. So a purge of a million responses costs one write.
  */
 
+import { hash } from 'node:crypto';
+import { ENTRY_BYTES } from '../../base/bounded-map.ts';
 import type { FieldSection } from '../../http/field-section.ts';
 import type { PurgeSelector } from '../contract.ts';
 import { targetOfKey } from '../key.ts';
@@ -15,6 +17,15 @@ import type { DiskIndex } from './disk-index.ts';
  * purge of all takes its place and keeps the promise.
  */
 export const PURGES_KEPT_MAX = 65_536;
+
+/**
+ * Prefixes of purges in the memory of a worker. Each may be as long as a URL: when there are more, the
+ * oldest is forgotten as above.
+ */
+export const PURGE_PREFIXES_BYTES_MAX = 8_388_608;
+
+/** Of what is compared as a whole, longer names are known by their digest. */
+const NAME_CHARACTERS_MAX = 128;
 
 export interface Purge {
   readonly sequence: number;
@@ -44,6 +55,7 @@ export class PurgeLog {
   readonly #exact = new Map<string, Marks>();
   readonly #prefixes = new Map<string, Marks>();
   #known: number;
+  #prefixBytes = 0;
 
   constructor(index: DiskIndex) {
     this.#index = index;
@@ -99,9 +111,12 @@ export class PurgeLog {
 
   #apply(purge: Purge): void {
     const { selector, soft, sequence, nowMs } = purge;
-    const marks = selector.kind === 'prefix' ? this.#prefixes : this.#exact;
+    const isPrefix = selector.kind === 'prefix';
+    const marks = isPrefix ? this.#prefixes : this.#exact;
     const name = nameOf(selector);
-    const mark = marks.get(name) ?? { hard: 0, soft: 0, softMs: 0 };
+    const known = marks.get(name);
+    const mark = known ?? { hard: 0, soft: 0, softMs: 0 };
+    if (isPrefix && known === undefined) this.#prefixBytes += costOf(name);
     if (soft) {
       mark.soft = sequence;
       mark.softMs = nowMs;
@@ -111,12 +126,23 @@ export class PurgeLog {
     // The youngest last, so that the oldest is first to be forgotten.
     marks.delete(name);
     marks.set(name, mark);
-    if (marks.size <= PURGES_KEPT_MAX) return;
+    if (marks.size > PURGES_KEPT_MAX) this.#forgetOldest(marks);
+    while (this.#prefixBytes > PURGE_PREFIXES_BYTES_MAX) this.#forgetOldest(this.#prefixes);
+  }
+
+  /** What it named is not known any more, so that it has named everything. */
+  #forgetOldest(marks: Map<string, Marks>): void {
     const [[oldest, old]] = marks as unknown as [[string, Marks]];
     marks.delete(oldest);
+    if (marks === this.#prefixes) this.#prefixBytes -= costOf(oldest);
     const all = this.#exact.get(nameOf(ALL)) ?? { hard: 0, soft: 0, softMs: 0 };
     all.hard = Math.max(all.hard, old.hard, old.soft);
     this.#exact.set(nameOf(ALL), all);
+  }
+
+  /** What prefixes count for. */
+  get prefixBytes(): number {
+    return this.#prefixBytes;
   }
 
   /** Judges a response whose fetch began when `sequence` was the last purge known. */
@@ -149,14 +175,23 @@ const ALL: PurgeSelector = { kind: 'all' };
 function nameOf(selector: PurgeSelector): string {
   switch (selector.kind) {
     case 'key':
-      return `k${selector.key}`;
+      return shortName(`k${selector.key}`);
     case 'prefix':
       return selector.prefix;
     case 'host':
-      return `h${hostOfSelector(selector.host)}`;
+      return shortName(`h${hostOfSelector(selector.host)}`);
     case 'tag':
-      return `t${selector.tag.toLowerCase()}`;
+      return shortName(`t${selector.tag.toLowerCase()}`);
     case 'all':
       return 'a';
   }
+}
+
+/** The name, or its digest, which no short name is: those begin with the letter of their kind. */
+function shortName(name: string): string {
+  return name.length <= NAME_CHARACTERS_MAX ? name : `#${hash('sha256', name, 'base64')}`;
+}
+
+function costOf(prefix: string): number {
+  return ENTRY_BYTES + 2 * prefix.length;
 }
