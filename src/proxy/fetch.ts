@@ -51,6 +51,8 @@ export class Fetch implements GroupRequest, ResponseHandler {
    * Not where an origin is to say first whether it wants any (RFC 9110 §10.1.1).
    */
   #isGathering: boolean;
+  /** All of the request is here. */
+  #isGathered: boolean;
   #answered = false;
   #over = false;
   #paused = false;
@@ -73,11 +75,16 @@ export class Fetch implements GroupRequest, ResponseHandler {
     // Whatever the method: a request that was refused unprocessed may be sent again.
     this.#held = head.contentLength !== 0 ? new HeldContent() : null;
     const isShort = head.contentLength > 0 && head.contentLength <= HELD_CONTENT_BYTES_MAX;
+    this.#isGathered = head.contentLength === 0;
     this.#isGathering = isShort && head.upgrade === '' && !head.expectContinue;
   }
 
   get isOver(): boolean {
     return this.#over;
+  }
+
+  get isOpenEnded(): boolean {
+    return !this.#isGathered || this.head.upgrade !== '';
   }
 
   start(): void {
@@ -102,6 +109,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
   }
 
   sendEnd(trailers: FieldSection | null): void {
+    this.#isGathered = true;
     if (this.#isGathering) {
       // It comes once more, when there is a connection; the content is here.
       this.#isGathering = false;
@@ -111,6 +119,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
     }
     assert(this.#sender !== null, 'the end follows onRequestStarted');
     this.#sender.sendEnd(trailers);
+    if (!this.isOpenEnded && !this.#over) this.#origin.gathered(this);
   }
 
   pause(): void {

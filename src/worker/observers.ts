@@ -3,6 +3,7 @@ import type { SluiceError } from '../base/errors.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { ExchangeObserver } from '../proxy/environment.ts';
 import { proxyStatusOf } from '../proxy/proxy-status.ts';
+import type { CrowdFacts } from '../proxy/upstream/crowd.ts';
 import type { Endpoint } from '../proxy/upstream/endpoint.ts';
 import type { PoolObserver } from '../proxy/upstream/pool.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
@@ -148,7 +149,23 @@ export function poolObserver({
       metrics.originHandshakeEnded(record);
       if (details.origins) tell(`origin-handshake-${record.outcome}`, `has ${record.version}`);
     },
+    onCrowd: (facts) => tellCrowd(log, server, facts),
   };
+}
+
+function tellCrowd({ report }: WorkerLog, origin: string, facts: CrowdFacts): void {
+  const { of, connectionsMax, waiting, refused, forMs } = facts;
+  const since = new Date(Date.now() - forMs).toISOString();
+  const fields = { origin, connectionsMax, waiting, refused, since };
+  const detail = {
+    level: 'warning',
+    subsystem: 'origins',
+    event: 'origin-crowded',
+    fields,
+  } as const;
+  const whose = of === 'all' ? '' : ' that uploads and WebSockets may have';
+  const who = `${waiting} requests wait and ${refused} were refused since ${since}`;
+  report(`origin ${origin}: all ${connectionsMax} connections${whose} are in use: ${who}`, detail);
 }
 
 /** Reports which addresses of a group are asked, and which are not. */

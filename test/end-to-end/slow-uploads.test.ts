@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import test from 'node:test';
 import { startOrigin } from '../support/origins.ts';
 import { RawConnection } from '../support/raw-connection.ts';
@@ -38,4 +39,101 @@ test('slow uploads of forms take no connection to the origin: others are served'
   for (const connection of slow) connection[Symbol.dispose]();
   await until(async () => (await sluice.sum('sluice_connections_open')) === 0, 'all to be gone');
   assert.equal(origin.seen.length, 11);
+});
+
+/** Each holds a connection to the origin for as long as the client likes. */
+const openEnded = {
+  'of unknown length':
+    'POST /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n',
+  'that are long': 'PUT /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx',
+  'that wait for 100 (Continue)':
+    'POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n',
+  'by GET': 'GET /slow HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n',
+  'of protocols that are switched to':
+    'GET /slow HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n',
+};
+
+for (const [kind, request] of Object.entries(openEnded)) {
+  test(`slow uploads ${kind} fill their share of connections-max, and a miss is served`, async () => {
+    await using origin = await startOrigin((request, response) => {
+      if (request.url !== '/slow') response.end('honest');
+    });
+    // It answers nothing that has been switched.
+    origin.server.on('upgrade', (_request, socket) => {
+      socket.on('error', () => {}).on('end', () => socket.destroy());
+      socket.resume();
+    });
+    await using sluice = await startConfigured({
+      file: {
+        origins: { app: { servers: [origin.url], 'connections-max': 4, 'queued-max': 8 } },
+        routes: [{ origin: 'app' }],
+      },
+    });
+    const slow: RawConnection[] = [];
+    for (let i = 0; i < 8; i++) {
+      slow.push((await RawConnection.open(sluice.httpPort)).send(request));
+    }
+    const openConnections = () => sluice.sum('sluice_origin_connections_open');
+    await until(async () => (await openConnections()) === 3, 'their share to be full');
+    for (let i = 0; i < 10; i++) {
+      using honest = await RawConnection.open(sluice.httpPort);
+      const { status, content } = await honest.request(`GET /${i} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      assert.deepEqual([status, content], [200, 'honest']);
+    }
+    const told = await until(
+      () => /.*all 3 connections that uploads and WebSockets may have.*/.exec(sluice.output)?.[0],
+      'a line of the log',
+    );
+    assert.match(
+      told,
+      /origin app\/127\.0\.0\.1:\d+: .* 5 requests wait .* since \d{4}-\d\d-\d\dT/,
+    );
+    // When some go, those who wait take their places, and no more than the share.
+    for (const { socket } of slow.splice(0, 3)) (socket as Socket).resetAndDestroy();
+    await until(async () => (await sluice.sum('sluice_connections_open')) <= 5, 'them to go');
+    using honest = await RawConnection.open(sluice.httpPort);
+    assert.equal((await honest.request('GET /last HTTP/1.1\r\nHost: a\r\n\r\n')).status, 200);
+    for (const connection of slow) connection[Symbol.dispose]();
+  });
+}
+
+test('an upload that is complete gives its place to the next one while it is being answered', async () => {
+  await using origin = await startOrigin((request) => request.resume());
+  await using sluice = await startConfigured({
+    file: {
+      origins: { app: { servers: [origin.url], 'connections-max': 4 } },
+      routes: [{ origin: 'app' }],
+    },
+  });
+  const uploads: RawConnection[] = [];
+  for (let i = 0; i < 4; i++) {
+    const connection = await RawConnection.open(sluice.httpPort);
+    const head = `POST /${i} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    uploads.push(connection.send(`${head}1\r\nx\r\n0\r\n\r\n`));
+  }
+  await until(() => origin.seen.filter(({ complete }) => complete).length === 4, 'all four');
+  for (const connection of uploads) connection[Symbol.dispose]();
+});
+
+test('the log tells that connections-max is reached: which origin, how many wait, since when', async () => {
+  await using origin = await startOrigin(() => {});
+  await using sluice = await startConfigured({
+    file: {
+      origins: { app: { servers: [origin.url], 'connections-max': 2, 'queued-max': 3 } },
+      routes: [{ origin: 'app' }],
+    },
+  });
+  const waiting: RawConnection[] = [];
+  for (let i = 0; i < 6; i++) {
+    const connection = await RawConnection.open(sluice.httpPort);
+    waiting.push(connection.send(`GET /${i} HTTP/1.1\r\nHost: a\r\n\r\n`));
+  }
+  const pattern = /.*all 2 connections are in use.*/g;
+  const [told] = await until(() => sluice.output.match(pattern) ?? false, 'a line of the log');
+  assert.match(
+    told!,
+    /origin app\/127\.0\.0\.1:\d+: .* 3 requests wait and 1 were refused since \d{4}/,
+  );
+  assert.equal((await waiting.at(-1)!.response()).status, 503);
+  for (const connection of waiting) connection[Symbol.dispose]();
 });

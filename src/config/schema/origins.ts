@@ -214,6 +214,9 @@ const group = section(
     timeouts,
     'connections-max': integer({
       title: 'Connections per address and worker; more requests wait.',
+      description:
+        'A quarter, and at least one of two and more, is kept for requests that are complete: uploads ' +
+        'and WebSocket connections wait when they have the others.',
       default: defaultGroupOptions.connectionsMax,
       minimum: 1,
       maximum: 65_535,
@@ -221,6 +224,7 @@ const group = section(
     }),
     'queued-max': integer({
       title: 'Requests of a worker that wait for a connection of one address; more get 503.',
+      description: 'As many again may wait whose upload is not complete.',
       default: defaultGroupOptions.queuedMax,
       minimum: 0,
       maximum: 1_000_000,

@@ -3,16 +3,20 @@
  * connection begins with a PROXY header, those of each client, which nobody else may use.
  */
 import type { OriginConnectionInput, OriginHttp2 } from './connection.ts';
+import { Crowd } from './crowd.ts';
+import { OpenEndedShare, type OpenEndedWish, openEndedPlaces } from './open-ended-share.ts';
 import type { OriginTls } from './origin-tls.ts';
 import {
   type ClientFacts,
   type ConnectionWaiter,
   OriginPool,
   type OriginPoolInput,
+  tooManyWait,
+  waitedTooLong,
 } from './pool.ts';
 import { Room } from './room.ts';
 
-export interface EndpointPoolInput extends Omit<OriginPoolInput, 'preface' | 'room'> {
+export interface EndpointPoolInput extends Omit<OriginPoolInput, 'preface' | 'room' | 'crowd'> {
   /** As `tls`, for connections that must speak HTTP/1.1; needed unless `http2` is `never`. */
   readonly tlsForHttp1: OriginTls | null;
   /** What a connection for this client begins with; null when all may share connections. */
@@ -33,11 +37,26 @@ export class EndpointPool {
   #http1Only: OriginPool | null = null;
   /** By protocol and client. */
   readonly #byClient = new Map<string, OriginPool>();
+  readonly #crowd: Crowd;
+  /** Of those that share HTTP/2 connections, and of those that have one each. */
+  readonly #sharing: OpenEndedShare;
+  readonly #holding: OpenEndedShare;
+  readonly #openEndedCrowd: Crowd;
   #draining = false;
 
   constructor(input: EndpointPoolInput) {
     this.#input = input;
-    this.#room = new Room(input.limits.connectionsMax);
+    const { limits, observer } = input;
+    const { connectionsMax, connectionsKeptPercent: kept, queuedMax } = limits;
+    this.#room = new Room(connectionsMax);
+    const tell = observer.onCrowd.bind(observer);
+    this.#crowd = new Crowd('all', connectionsMax, tell);
+    this.#openEndedCrowd = new Crowd('open-ended', openEndedPlaces(connectionsMax, kept), tell);
+    const admit = (wish: OpenEndedWish) => this.#acquire(wish);
+    const placesOf = (each: number) => openEndedPlaces(connectionsMax * each, kept);
+    const sharedPlaces = () => placesOf(this.#shared?.exchangesKnown ?? 1);
+    this.#sharing = new OpenEndedShare(queuedMax, sharedPlaces, admit);
+    this.#holding = new OpenEndedShare(queuedMax, () => placesOf(1), admit);
     this.#shared = input.prefaceFor === null ? this.#makePool(NOTHING, false) : null;
   }
 
@@ -66,6 +85,25 @@ export class EndpointPool {
    * it so (RFC 9113 §7, HTTP_1_1_REQUIRED).
    */
   acquire(waiter: ConnectionWaiter, fresh: boolean, http1: boolean): void {
+    const wish = { waiter, fresh, http1 };
+    if (!waiter.isOpenEnded) {
+      this.#acquire(wish);
+      return;
+    }
+    const isHeld = http1 && this.#input.http2 !== 'never';
+    const share = isHeld ? this.#holding : this.#sharing;
+    if (share.enter(wish, this.#input.monotonicMs())) return;
+    this.#openEndedCrowd.noteRefused();
+    waiter.onConnectionFailure(tooManyWait());
+  }
+
+  /** It is complete, or does not hold a connection any more. */
+  settle(waiter: ConnectionWaiter): void {
+    this.#sharing.leave(waiter);
+    this.#holding.leave(waiter);
+  }
+
+  #acquire({ waiter, fresh, http1 }: OpenEndedWish): void {
     const isHttp1 = http1 && this.#input.http2 !== 'never';
     if (this.#shared === null) {
       this.#poolOf(waiter.client, isHttp1).acquire(waiter, fresh);
@@ -79,11 +117,26 @@ export class EndpointPool {
 
   /** Withdraws a request for a connection; its waiter hears nothing more. */
   withdraw(waiter: ConnectionWaiter): void {
+    this.settle(waiter);
     for (const pool of this.#pools()) pool.withdraw(waiter);
   }
 
+  /** Called about once a second. */
   expireQueue(): void {
+    const { monotonicMs, limits } = this.#input;
+    const nowMs = monotonicMs();
+    let waiting = 0;
+    for (const pool of this.#pools()) waiting += pool.crowdCount;
+    this.#crowd.look(nowMs, waiting);
+    const shares = [this.#sharing, this.#holding];
+    const openEnded = shares.reduce((sum, { waitingCount }) => sum + waitingCount, 0);
+    this.#openEndedCrowd.look(nowMs, openEnded);
     for (const pool of this.#pools()) pool.expireQueue();
+    for (const share of shares) {
+      const expired = share.takeExpired(nowMs - limits.queueTimeoutMs);
+      for (const waiter of expired) waiter.onConnectionFailure(waitedTooLong());
+      share.admitMore();
+    }
   }
 
   /** Closes the connections that nobody uses now, and shared ones when they are idle. */
@@ -136,7 +189,13 @@ export class EndpointPool {
     const protocol: { tls: OriginTls | null; http2: OriginHttp2 } = isHttp1
       ? { tls: tlsForHttp1, http2: 'never' }
       : { tls, http2 };
-    const pool = new OriginPool({ ...this.#input, ...protocol, preface, room: this.#room });
+    const pool = new OriginPool({
+      ...this.#input,
+      ...protocol,
+      preface,
+      room: this.#room,
+      crowd: this.#crowd,
+    });
     this.#room.add(pool);
     if (this.#draining) pool.drain();
     return pool;

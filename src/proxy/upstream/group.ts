@@ -67,6 +67,8 @@ export interface OriginGroup {
    */
   moveOn(request: GroupRequest, wasSent: boolean): boolean;
   goOn(request: GroupRequest): void;
+  /** All of the request is here: it holds its connection for no longer than the origin takes. */
+  gathered(request: GroupRequest): void;
   /** The head of a response has come. */
   answered(request: GroupRequest, status: number): void;
   /**
@@ -231,8 +233,13 @@ export class UpstreamGroup implements OriginGroup {
     }
     this.#input.counters.retried();
     visit.endpoint.activeCount--;
+    visit.endpoint.pool.settle(request);
     this.#visit(request, next);
     return true;
+  }
+
+  gathered(request: GroupRequest): void {
+    request.visit.endpoint?.pool.settle(request);
   }
 
   answered({ visit }: GroupRequest, status: number): void {
@@ -273,12 +280,16 @@ export class UpstreamGroup implements OriginGroup {
     return (pace.bytes * 1000) / pace.elapsedMs < minRate;
   }
 
-  ended({ visit }: GroupRequest): void {
+  ended(request: GroupRequest): void {
+    const { visit } = request;
     if (!visit.isCounted) return;
     visit.isCounted = false;
     this.#liveCount--;
     if (visit.isRetrying) this.#retryingCount--;
-    if (visit.endpoint !== null) visit.endpoint.activeCount--;
+    if (visit.endpoint !== null) {
+      visit.endpoint.activeCount--;
+      visit.endpoint.pool.settle(request);
+    }
     if (!this.#breaker.isUsed) return;
     this.#trials.delete(visit);
     const { state } = this.#breaker;

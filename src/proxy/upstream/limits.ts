@@ -4,6 +4,12 @@ import { defaultUpstreamHttp2Limits, type UpstreamHttp2Limits } from './http2-li
 export interface UpstreamLimits {
   /** Connections open at once; more requests wait in the queue. */
   readonly connectionsMax: number;
+  /**
+   * Percent of connectionsMax (of HTTP/2, of their streams), and at least one of two or more, that
+   * are kept for requests that are complete: those whose body is still to come, and WebSocket
+   * connections, wait when they have the others.
+   */
+  readonly connectionsKeptPercent: number;
   /** Requests waiting for a connection; more are refused with 503. */
   readonly queuedMax: number;
   /** Milliseconds a request waits for a connection before 503. */
@@ -30,7 +36,9 @@ export interface UpstreamLimits {
 }
 
 /**
- * connectionsMax: an origin of Node's or nginx's default size copes with a thousand. queuedMax and
+ * connectionsMax: an origin of Node's or nginx's default size copes with a thousand.
+ * connectionsKeptPercent: a quarter serves misses at half speed at the worst, and costs uploads
+ * little. queuedMax and
  * queueTimeoutMs: a queue is for bursts; a longer wait only moves the time-out to the client.
  * connectTimeoutMs: three SYN retransmissions of Linux (1 s, 2 s, 4 s) fit. responseTimeoutMs and
  * readTimeoutMs: nginx's proxy_read_timeout. duplexTimeoutMs: as a client has for its content.
@@ -39,6 +47,7 @@ export interface UpstreamLimits {
  */
 export const defaultUpstreamLimits: UpstreamLimits = {
   connectionsMax: 1024,
+  connectionsKeptPercent: 25,
   queuedMax: 4096,
   queueTimeoutMs: 10_000,
   connectTimeoutMs: 10_000,

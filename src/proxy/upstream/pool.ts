@@ -10,6 +10,7 @@ import type { Reactor } from '../../reactor/reactor.ts';
 import type { HandshakeRecord } from '../../tls/contract.ts';
 import type { ChannelPool } from '../channel.ts';
 import { OriginConnection, type OriginConnectionOwner, type OriginHttp2 } from './connection.ts';
+import type { Crowd, CrowdFacts } from './crowd.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { OriginTls } from './origin-tls.ts';
 import type { Room } from './room.ts';
@@ -33,6 +34,8 @@ export interface ConnectionWaiter {
   readonly client: ClientFacts | null;
   /** It does no harm when it is replayed: it may be early data. */
   readonly mayBeEarly: boolean;
+  /** It may hold a connection for as long as its client likes; see open-ended-share.ts. */
+  readonly isOpenEnded: boolean;
   onConnection(connection: OriginConnection, reused: boolean): void;
   onConnectionFailure(error: SluiceError): void;
 }
@@ -43,6 +46,8 @@ export interface PoolObserver {
   onConnectionReused(): void;
   onConnectionClosed(): void;
   onHandshake(record: HandshakeRecord): void;
+  /** Requests wait, or are refused, because all connections are in use. */
+  onCrowd(facts: CrowdFacts): void;
 }
 
 export interface OriginPoolInput {
@@ -58,6 +63,7 @@ export interface OriginPoolInput {
   readonly http2: OriginHttp2;
   /** Shared with the other pools of the address. */
   readonly room: Room;
+  readonly crowd: Crowd;
   readonly limits: UpstreamLimits;
   readonly monotonicMs: () => number;
   readonly observer: PoolObserver;
@@ -127,7 +133,8 @@ export class OriginPool implements OriginConnectionOwner {
     this.openMore();
     if (this.#waitingForRoom <= limits.queuedMax || this.#queue.at(-1)?.waiter !== waiter) return;
     this.#queue.pop();
-    waiter.onConnectionFailure(noConnection('too many requests wait for the origin'));
+    this.#input.crowd.noteRefused();
+    waiter.onConnectionFailure(tooManyWait());
   }
 
   /** Withdraws a request for a connection; its waiter hears nothing more. */
@@ -142,7 +149,7 @@ export class OriginPool implements OriginConnectionOwner {
   expireQueue(): void {
     const deadlineMs = this.#input.monotonicMs() - this.#input.limits.queueTimeoutMs;
     while (this.#queue.length > this.#onTheirWay && this.#queue[0]!.sinceMs < deadlineMs) {
-      this.#queue.shift()!.waiter.onConnectionFailure(noConnection('the origin is overloaded'));
+      this.#queue.shift()!.waiter.onConnectionFailure(waitedTooLong());
     }
   }
 
@@ -174,6 +181,16 @@ export class OriginPool implements OriginConnectionOwner {
   /** Connections that will be for those who wait. */
   get #onTheirWay(): number {
     return this.#connecting - this.#taken.size;
+  }
+
+  /** Those who wait because no more connections may be open. */
+  get crowdCount(): number {
+    return this.#input.room.isFull ? Math.max(0, this.#waitingForRoom) : 0;
+  }
+
+  /** Exchanges that a connection carries at once, as far as the origin has told. */
+  get exchangesKnown(): number {
+    return Number.isFinite(this.#exchangesExpected) ? this.#exchangesExpected : 1;
   }
 
   /** Those who wait beyond what the connections on their way will carry. */
@@ -293,6 +310,14 @@ export class OriginPool implements OriginConnectionOwner {
 
 function hasRoom(connection: OriginConnection): boolean {
   return connection.http2!.available > 0;
+}
+
+export function tooManyWait(): SluiceError {
+  return noConnection('too many requests wait for the origin');
+}
+
+export function waitedTooLong(): SluiceError {
+  return noConnection('the origin is overloaded');
 }
 
 function noConnection(message: string): SluiceError {

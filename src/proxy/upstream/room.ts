@@ -23,6 +23,10 @@ export class Room {
     return this.#taken;
   }
 
+  get isFull(): boolean {
+    return this.#taken >= this.#max;
+  }
+
   add(tenant: Tenant): void {
     this.#tenants.add(tenant);
   }
