@@ -1,5 +1,5 @@
 /** Opens the listening sockets, which belong to the supervisor so that they outlive workers. */
-import { rmSync } from 'node:fs';
+import { lstatSync, rmSync } from 'node:fs';
 import { SluiceError, UsageError } from '../base/errors.ts';
 import type { Endpoint, ListenerOptions } from '../config/options.ts';
 import { closeDescriptor, openListeningSockets } from '../native/sockets.ts';
@@ -62,12 +62,7 @@ export function listenError(flag: string, endpoint: Endpoint, code: string): Usa
   const isPath = 'path' in endpoint;
   switch (code) {
     case 'address-in-use':
-      return new UsageError(
-        `${place}: ${isPath ? 'a file is in the way' : 'the port is taken'}`,
-        isPath
-          ? `remove the file, or choose another with --${flag} unix:PATH`
-          : `stop the program that listens there, or choose another with --${flag} [HOST:]PORT`,
-      );
+      return inUseError(flag, endpoint);
     case 'address-forbidden':
       return new UsageError(
         `${place}: this user may not listen there`,
@@ -86,6 +81,27 @@ export function listenError(flag: string, endpoint: Endpoint, code: string): Usa
         `choose another with --${flag} [HOST:]PORT`,
       );
   }
+}
+
+function inUseError(flag: string, endpoint: Endpoint): UsageError {
+  const place = `--${flag} ${endpointText(endpoint)}`;
+  if (!('path' in endpoint)) {
+    return new UsageError(
+      `${place}: the port is taken`,
+      `stop the program that listens there, or choose another with --${flag} [HOST:]PORT`,
+    );
+  }
+  // A socket that nobody serves at was removed before: to remove this one would take somebody off.
+  if (lstatSync(endpoint.path, { throwIfNoEntry: false })?.isSocket() === true) {
+    return new UsageError(
+      `${place}: another program serves there`,
+      `stop that program, or choose another path with --${flag} unix:PATH`,
+    );
+  }
+  return new UsageError(
+    `${place}: a file is in the way`,
+    `remove the file, or choose another with --${flag} unix:PATH`,
+  );
 }
 
 export function closeListeners(listeners: readonly OpenListener[]): void {

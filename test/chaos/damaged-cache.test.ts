@@ -17,6 +17,7 @@ import { startOrigin } from '../support/origins.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { inParallel } from '../support/waiting.ts';
+import { randomOf } from './identity.ts';
 
 const isLong = process.env.SLUICE_LONG === '1';
 /** Damages in all; so many of them at once, between two starts. */
@@ -24,17 +25,6 @@ const DAMAGES = isLong ? 1_000 : 40;
 const DAMAGES_PER_ROUND = 10;
 const URLS = 60;
 const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
-
-/** A generator of numbers from 0 to `below` - 1; the same for the same seed. */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 function lengthOf(target: string): number {
   return createHash('sha256').update(`length ${target}`).digest().readUInt32LE(0) % 400_000;

@@ -1,7 +1,8 @@
 /** Bodies that follow from their path, so that each byte of each answer can be checked. */
 import { createCipheriv, createHash } from 'node:crypto';
-import { type Agent, get as getHttp, type IncomingMessage } from 'node:http';
-import { patience } from '../support/waiting.ts';
+import { Agent, get as getHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { TestContext } from 'node:test';
+import { patience, sleep, until, within } from '../support/waiting.ts';
 
 /** Longest body. Beyond 64 KiB it takes several fragments on disk. */
 const BODY_BYTES_MAX = 200_000;
@@ -71,4 +72,82 @@ export function faultsIn(answers: readonly Asked[]): string {
     counts.set(text, (counts.get(text) ?? 0) + 1);
   }
   return [...counts].map(([text, count]) => `${count} × ${text}`).join('\n');
+}
+
+/** Answers as the path says; paths that begin with /kept are stored for an hour. */
+export function answerWithBody(request: IncomingMessage, response: ServerResponse): void {
+  const path = request.url!;
+  const body = bodyOf(path);
+  response.setHeader('Cache-Control', path.startsWith('/kept') ? 'max-age=3600' : 'no-store');
+  // Half of them of unknown length.
+  if (body.length % 2 === 0) response.setHeader('Content-Length', body.length);
+  response.end(body);
+}
+
+/** A generator of numbers from 0 to `below` - 1; the same for the same seed. */
+export function randomOf(seed: number): (below: number) => number {
+  let state = seed | 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+/** FUZZ_SEED, or one of the moment's; the test prints it. */
+export function seedOf(t: TestContext): number {
+  const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000);
+  t.diagnostic(`FUZZ_SEED=${seed}`);
+  return seed;
+}
+
+export interface Clients {
+  readonly count: number;
+  /** The path of the next request. */
+  readonly path: () => string;
+  /** Before each request. Unit: milliseconds. */
+  readonly pauseMs: () => number;
+}
+
+/** So that there are new connections all the time, too. */
+const REQUESTS_PER_CONNECTION = 40;
+
+/** Clients that ask without end, each on one connection that it keeps; none repeats a request. */
+export class KeptClients implements AsyncDisposable {
+  readonly answers: Asked[] = [];
+  #isOn = true;
+  readonly #done: Promise<unknown>;
+
+  constructor(port: number, clients: Clients) {
+    const lanes = Array.from({ length: clients.count }, () => this.#ask(port, clients));
+    this.#done = Promise.all(lanes);
+  }
+
+  /** Resolves when so many more have been answered. */
+  async more(count: number): Promise<void> {
+    const goal = this.answers.length + count;
+    await until(() => this.answers.length >= goal, `${count} more answers`);
+  }
+
+  async end(): Promise<readonly Asked[]> {
+    this.#isOn = false;
+    await within(this.#done, 'the clients to end');
+    return this.answers;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+
+  async #ask(port: number, { path, pauseMs }: Clients): Promise<void> {
+    while (this.#isOn) {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      for (let i = 0; i < REQUESTS_PER_CONNECTION && this.#isOn; i++) {
+        this.answers.push(await ask(port, path(), agent));
+        await sleep(pauseMs());
+      }
+      agent.destroy();
+    }
+  }
 }

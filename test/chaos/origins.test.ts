@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import { startSluiceWith } from '../support/sluice-file.ts';
 import { inParallel, sleep } from '../support/waiting.ts';
-import { type Asked, ask, bodyOf, countOf, faultsIn } from './identity.ts';
+import { type Asked, answerWithBody, ask, bodyOf, countOf, faultsIn } from './identity.ts';
 
 const isLong = process.env.SLUICE_LONG === '1';
 const REQUESTS = isLong ? 3_000 : 240;
@@ -16,14 +16,6 @@ const FAILURES = 5;
 const UNDER_WAY = CLIENTS;
 
 type Way = (request: IncomingMessage, response: ServerResponse) => void;
-
-function answerWell(request: IncomingMessage, response: ServerResponse): void {
-  const body = bodyOf(request.url!);
-  response.setHeader('Cache-Control', 'no-store');
-  // Half of them of unknown length.
-  if (body.length % 2 === 0) response.setHeader('Content-Length', body.length);
-  response.end(body);
-}
 
 /** Whether a client can lose a response in this way before the server is out: its head had come. */
 const ways: Record<string, { readonly way: Way; readonly losesBodies: boolean }> = {
@@ -87,9 +79,9 @@ async function startServer(way: { current: Way }) {
 
 for (const [name, { way, losesBodies }] of Object.entries(ways)) {
   test(`one of three servers ${name}: nothing wrong is served, and it is soon out`, async () => {
-    const bad = { current: answerWell as Way };
-    using first = await startServer({ current: answerWell });
-    using second = await startServer({ current: answerWell });
+    const bad = { current: answerWithBody as Way };
+    using first = await startServer({ current: answerWithBody });
+    using second = await startServer({ current: answerWithBody });
     using third = await startServer(bad);
     await using sluice = await startSluiceWith({
       origins: {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { eventually, type SluiceProcess, startProgram } from '../cli/sluice-process.ts';
+import { eventually, runSluice, type SluiceProcess, startProgram } from '../cli/sluice-process.ts';
 
 const program = fileURLToPath(new URL('stand-in-service.ts', import.meta.url));
 
@@ -218,6 +218,10 @@ test('workers share one UNIX socket, and its file is removed in the end', async 
       socket.on('end', () => resolve(text)).on('error', reject);
     });
     assert.match(body, /^HTTP\/1\.1 200 /);
+    // Not to remove the file: that would take the one that serves off the air.
+    const second = await runSluice(['--origin', 'http://127.0.0.1:9', '--http', `unix:${path}`]);
+    assert.equal(second.code, 2);
+    assert.match(second.stderr, /another program serves there; stop that program, or choose/);
     process.kill(serving.sluice.pid, 'SIGTERM');
     assert.equal((await serving.sluice.ended).code, 0);
     await assert.rejects(readFile(path), { code: 'ENOENT' });
