@@ -70,7 +70,9 @@ export function isMissing() {
 /** The user's own directory for what can be made again. Others could put code into a shared one. */
 export function cacheDirectory() {
   const base = process.env.XDG_CACHE_HOME ?? '';
-  const wanted = join(isAbsolute(base) ? base : join(homedir(), '.cache'), 'sluice');
+  // A HOME that is empty or relative would mean the directory that we are started in, which may be others'.
+  const home = isAbsolute(homedir()) ? homedir() : userInfo().homedir;
+  const wanted = join(isAbsolute(base) ? base : join(home, '.cache'), 'sluice');
   // With the HOME of another user kept, as by sudo -E, root would run that user's code.
   return isOwn(wanted) ? wanted : join(userInfo().homedir, '.cache', 'sluice');
 }

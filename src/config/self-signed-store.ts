@@ -39,6 +39,8 @@ export function stateDirectory(environment: NodeJS.ProcessEnv): string {
 /** With the HOME of another user kept, as by sudo -E, what root keeps would be that user's to change. */
 function ownHome(): string {
   const home = homedir();
+  // Empty or relative, it would be the directory that we are started in.
+  if (!isAbsolute(home)) return userInfo().homedir;
   if (process.geteuid?.() !== 0) return home;
   return statSync(home, { throwIfNoEntry: false })?.uid === 0 ? home : userInfo().homedir;
 }
