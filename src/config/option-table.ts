@@ -2,23 +2,24 @@
  * Every option there is: the single source of parsing, of `sluice --help`, of the configuration
  * file's keys and of docs/reference/command-line.md.
  */
-import type { KindName } from './document/kinds.ts';
+import { type KindName, type KindValue, kindOf, readKind } from './document/kinds.ts';
+import type { GivenValue } from './option-values.ts';
 
-/** How an option's text is read; see document/kinds.ts. */
-export type OptionType = KindName;
-
-export interface OptionDefinition {
+interface OptionRow {
   /** The flag without `--`, and the key in a configuration file. */
   readonly name: string;
-  readonly type: OptionType;
-  /** What stands for the value in help: `[HOST:]PORT`. */
-  readonly placeholder: string;
+  /** How its text is read, and what it is then. */
+  readonly type: KindName;
+  /** Where help says it better than the type does: `DIR`. */
+  readonly placeholder?: string;
   /** One sentence for help. */
   readonly summary: string;
   /** What the reference page adds: consequences, limits, reasons. */
   readonly details: string;
-  /** The default in words that are also valid input where one exists. */
+  /** The default: valid input, unless it is in words. */
   readonly defaultText: string;
+  /** The default cannot be written, only told. */
+  readonly isDefaultInWords?: true;
   /** The default of `sluice demo` where it differs. */
   readonly demoDefaultText?: string;
   /** May be given more than once. */
@@ -30,7 +31,6 @@ const definitions = [
   {
     name: 'origin',
     type: 'url',
-    placeholder: 'URL',
     summary: 'The origin that requests are forwarded to.',
     details:
       'An `http:`, `https:` or `h2c:` URL; a path is put before the path of every request. The ' +
@@ -39,6 +39,7 @@ const definitions = [
       'HTTP/2 without TLS, for origins that are known to speak it, such as gRPC servers. ' +
       'WebSockets always use HTTP/1.1. `sluice demo` brings its own origin and takes no other.',
     defaultText: 'none: it must be given',
+    isDefaultInWords: true,
     demoDefaultText: 'the built-in one',
     repeatable: false,
     example: 'http://127.0.0.1:3000',
@@ -46,7 +47,6 @@ const definitions = [
   {
     name: 'http',
     type: 'endpoint',
-    placeholder: '[HOST:]PORT',
     summary: 'Listen for plaintext HTTP.',
     details:
       'HOST is an IP address or `localhost`, 127.0.0.1 when left out; 0.0.0.0 and [::] are all ' +
@@ -59,7 +59,6 @@ const definitions = [
   {
     name: 'https',
     type: 'endpoint',
-    placeholder: '[HOST:]PORT',
     summary: 'Listen for HTTP over TLS 1.3 and 1.2.',
     details: 'As --http. Without --cert a self-signed certificate is used.',
     defaultText: '127.0.0.1:8443',
@@ -69,7 +68,6 @@ const definitions = [
   {
     name: 'http2-cleartext',
     type: 'switch',
-    placeholder: 'on|off',
     summary: 'Accept HTTP/2 without TLS on the ports of --http.',
     details:
       'By prior knowledge (RFC 9113 §3.3), as gRPC clients inside a data centre and `curl ' +
@@ -82,7 +80,6 @@ const definitions = [
   {
     name: 'proxy-protocol-from',
     type: 'addresses-or-off',
-    placeholder: 'ADDRESS[/BITS]|off',
     summary: 'Load balancers whose connections begin with a PROXY protocol header.',
     details:
       'Versions 1 and 2. The client that the header names is then the one that logs, access rules ' +
@@ -96,7 +93,6 @@ const definitions = [
   {
     name: 'trusted-proxies',
     type: 'addresses-or-off',
-    placeholder: 'ADDRESS[/BITS]|off',
     summary: 'Proxies whose word is taken for whose requests they pass on.',
     details:
       'The client is then the last address of the field that is no trusted proxy’s: for access ' +
@@ -112,7 +108,6 @@ const definitions = [
   {
     name: 'trusted-proxies-field',
     type: 'client-field',
-    placeholder: 'x-forwarded-for|forwarded',
     summary: 'The field in which trusted proxies name the client.',
     details:
       'All of them must write it: a client that could send it through one of them would be ' +
@@ -124,23 +119,23 @@ const definitions = [
   {
     name: 'cert',
     type: 'path',
-    placeholder: 'FILE',
     summary: "The server's certificate, then its chain, as PEM.",
     details:
       'Needs --key. Left out: a self-signed P-256 certificate for localhost, made once and kept ' +
       'in `$XDG_STATE_HOME/sluice` (`~/.local/state/sluice`), readable by its owner only, and ' +
       'made anew when it expires.',
     defaultText: 'self-signed',
+    isDefaultInWords: true,
     repeatable: false,
     example: '/etc/sluice/example.org.pem',
   },
   {
     name: 'key',
     type: 'path',
-    placeholder: 'FILE',
     summary: "The certificate's private key, as PEM without a passphrase.",
     details: 'Needs --cert, and must match it.',
     defaultText: 'self-signed',
+    isDefaultInWords: true,
     repeatable: false,
     example: '/etc/sluice/example.org.key',
   },
@@ -175,7 +170,6 @@ const definitions = [
   {
     name: 'fleet-timeout',
     type: 'duration',
-    placeholder: 'TIME',
     summary: 'How long a handshake with early data waits for the fleet.',
     details:
       'Then it goes on in 1-RTT. Other handshakes never wait. A Redis in the same data centre answers ' +
@@ -187,17 +181,16 @@ const definitions = [
   {
     name: 'origin-ca',
     type: 'path',
-    placeholder: 'FILE',
     summary: "PEM file of the roots that vouch for the origin's certificate.",
     details: "Used instead of the system's roots. Only for an `https:` origin.",
     defaultText: "the system's roots",
+    isDefaultInWords: true,
     repeatable: false,
     example: '/etc/sluice/internal-ca.pem',
   },
   {
     name: 'danger-skip-origin-verification',
     type: 'switch',
-    placeholder: 'on|off',
     summary: 'Accept any certificate from an https origin.',
     details:
       'Whoever sits between sluice and the origin can then read and change everything. For a ' +
@@ -209,12 +202,12 @@ const definitions = [
   {
     name: 'workers',
     type: 'count',
-    placeholder: 'N',
     summary: 'Worker processes, 1 to 256.',
     details:
       'One per core that sluice may run on by default. With 1 there is no child process: the one ' +
       'that was started serves.',
     defaultText: 'one per core',
+    isDefaultInWords: true,
     demoDefaultText: '1',
     repeatable: false,
     example: '1',
@@ -222,7 +215,6 @@ const definitions = [
   {
     name: 'cache-size',
     type: 'size',
-    placeholder: 'BYTES',
     summary: 'Room for cached responses: memory, or disk with --cache-dir.',
     details:
       'Over all workers. A number of octets, or with a unit: KiB, MiB, GiB, KB, MB, GB. 0 stores ' +
@@ -244,25 +236,25 @@ const definitions = [
       'owner only. What is used most stays in memory as well; see --cache-memory. Removing the ' +
       'directory while sluice does not run empties the cache.',
     defaultText: 'none',
+    isDefaultInWords: true,
     repeatable: false,
     example: '/var/cache/sluice',
   },
   {
     name: 'cache-memory',
     type: 'size',
-    placeholder: 'BYTES',
     summary: 'Memory for cached responses when --cache-dir keeps them on disk.',
     details:
       'Over all workers; each keeps its own share of what it serves most. Written as --cache-size. ' +
       'Without --cache-dir the memory is --cache-size.',
     defaultText: 'a quarter of --cache-size, at most 256MiB',
+    isDefaultInWords: true,
     repeatable: false,
     example: '32MiB',
   },
   {
     name: 'purge-from',
     type: 'addresses-or-off',
-    placeholder: 'ADDRESS[/BITS]|off',
     summary: 'Who may send PURGE requests to the ports above.',
     details:
       'PURGE removes what is cached for its target, with `Soft-Purge: 1` marks it stale; 200 or 404 ' +
@@ -279,7 +271,6 @@ const definitions = [
   {
     name: 'early-data',
     type: 'switch',
-    placeholder: 'on|off',
     summary: 'Accept TLS 1.3 early data (0-RTT).',
     details:
       'Off: early data is skipped, and clients that offer it lose nothing but the round trip.',
@@ -290,25 +281,25 @@ const definitions = [
   {
     name: 'feature',
     type: 'feature',
-    placeholder: 'NAME=on|off',
     summary: 'Switch something that watches or alters handshakes on or off.',
     details:
       'To leave out what is suspected of a fault without losing the rest. The last word on a name ' +
       'counts. The names: [features](features.md).',
     defaultText: 'as listed',
+    isDefaultInWords: true,
     repeatable: true,
     example: 'alpn-h2=off',
   },
   {
     name: 'danger-module',
     type: 'path',
-    placeholder: 'FILE',
     summary: "Load a module that runs inside of OpenSSL's callbacks: for demonstrations only.",
     details:
       'A mistake in such a module ends the worker, which is what it is for: to show what happens, ' +
       'and to look for a cause on a desk. Its features begin with `danger-`, and are off until ' +
       '--feature switches them on. Never load one where traffic matters.',
     defaultText: 'none',
+    isDefaultInWords: true,
     repeatable: true,
     example: './group-in-callback.ts',
   },
@@ -322,13 +313,13 @@ const definitions = [
       'kept; the oldest is dropped. A worker that serves alone keeps its recording in a file beside ' +
       'it, so that the next start finds it. See [capsules](capsule.md).',
     defaultText: '`capsules` in the state directory',
+    isDefaultInWords: true,
     repeatable: false,
     example: '/var/lib/sluice/capsules',
   },
   {
     name: 'capsule-addresses',
     type: 'switch',
-    placeholder: 'on|off',
     summary: 'Tell the IP addresses of clients in capsules.',
     details: 'Off: they are left out, and everything else is there.',
     defaultText: 'on',
@@ -338,7 +329,6 @@ const definitions = [
   {
     name: 'capsule-early-data-digest',
     type: 'switch',
-    placeholder: 'on|off',
     summary: 'Tell the SHA-256 of each piece of early data in capsules, beside its length.',
     details:
       'The same request can then be found again, in capsules and in logs of clients; the content ' +
@@ -363,7 +353,6 @@ const definitions = [
   {
     name: 'debugger',
     type: 'switch',
-    placeholder: 'on|off',
     summary: 'Ask gdb, when it is installed, for the native stack of a worker that hangs.',
     details: 'It takes up to 10 s, in which the worker would serve nobody anyway.',
     defaultText: 'on',
@@ -373,7 +362,6 @@ const definitions = [
   {
     name: 'fuses',
     type: 'switch',
-    placeholder: 'on|off',
     summary: 'When workers die in the same way again and again, switch the suspect feature off.',
     details:
       'A change is kept while it helps and undone when it does not, and it is never for good: it ' +
@@ -405,7 +393,6 @@ const definitions = [
   {
     name: 'fuse-webhook',
     type: 'url-or-off',
-    placeholder: 'off|URL',
     summary: 'Where every step of the fuses is sent to, by POST, as JSON.',
     details:
       'Tried once within 5 s; what cannot be delivered is reported and dropped. The body has ' +
@@ -417,7 +404,6 @@ const definitions = [
   {
     name: 'access-log',
     type: 'log-target',
-    placeholder: 'off|-|FILE',
     summary: 'Where a line per request goes; - is standard output.',
     details:
       'The file is appended to; SIGUSR1 opens it anew after it was moved away. Lines that cannot ' +
@@ -429,7 +415,6 @@ const definitions = [
   {
     name: 'log-format',
     type: 'log-format',
-    placeholder: 'combined|json',
     summary: 'Form of the access log.',
     details:
       '`combined` is the well-known format with fields added at its end; `json` is one object per line.',
@@ -440,7 +425,6 @@ const definitions = [
   {
     name: 'handshake-log',
     type: 'log-target',
-    placeholder: 'off|-|FILE',
     summary: 'Where a line per failed TLS handshake goes; - is standard output.',
     details:
       'JSON: who, where the handshake stood, why it ended, after how long. As --access-log it never ' +
@@ -453,7 +437,6 @@ const definitions = [
   {
     name: 'handshake-log-scope',
     type: 'log-scope',
-    placeholder: 'failed|all',
     summary: 'Which handshakes have a line in --handshake-log.',
     details: '`all` is one line per TLS connection.',
     defaultText: 'failed',
@@ -463,7 +446,6 @@ const definitions = [
   {
     name: 'error-log',
     type: 'log-target',
-    placeholder: 'off|-|FILE',
     summary: 'Where sluice reports what happens to itself; - is standard error.',
     details:
       'One line for each event, and one for many that are alike. The file is appended to, and ' +
@@ -476,7 +458,6 @@ const definitions = [
   {
     name: 'error-log-format',
     type: 'error-log-format',
-    placeholder: 'text|json',
     summary: 'Form of the error log.',
     details:
       '`text` is a line for people; `json` is an object with time, level, subsystem, code, message, ' +
@@ -488,7 +469,6 @@ const definitions = [
   {
     name: 'log-level',
     type: 'log-level',
-    placeholder: '[SUBSYSTEM=]LEVEL',
     summary: 'The least urgent events that are reported: error, warning, notice, info or debug.',
     details:
       'Of all subsystems, or of one. Subsystems: admin, cache, config, fleet, fuses, logs, origins, ' +
@@ -501,7 +481,6 @@ const definitions = [
   {
     name: 'admin',
     type: 'endpoint-or-off',
-    placeholder: '[HOST:]PORT|off',
     summary: 'Serve metrics, states and commands to this machine.',
     details:
       'Plaintext HTTP, on a loopback address or a UNIX socket (`unix:PATH`) only. Any user of this ' +
@@ -515,20 +494,19 @@ const definitions = [
   {
     name: 'admin-token-file',
     type: 'path',
-    placeholder: 'FILE',
     summary: 'A secret that the admin endpoint asks for on TCP.',
     details:
       'One line of at least 16 characters, sent as `Authorization: Bearer`. /healthz and /metrics ' +
       'need none, nor does a UNIX socket, whose directory says who may come. Commands read it from ' +
       'the file that SLUICE_ADMIN_TOKEN_FILE names.',
     defaultText: 'none',
+    isDefaultInWords: true,
     repeatable: false,
     example: '/etc/sluice/admin-token',
   },
   {
     name: 'user',
     type: 'account',
-    placeholder: 'NAME[:GROUP]',
     summary: 'Run workers as this user, once sockets are open.',
     details:
       "Only for root. Names are those of /etc/passwd and /etc/group; without GROUP it is the user's " +
@@ -537,25 +515,25 @@ const definitions = [
       'read, such as a renewed key, nor begin a new log file where only root may write. With more, ' +
       'the supervisor stays root and can.',
     defaultText: 'whoever starts it',
+    isDefaultInWords: true,
     repeatable: false,
     example: 'nobody',
   },
   {
     name: 'pid-file',
     type: 'path',
-    placeholder: 'FILE',
     summary: 'Write the process identifier to this file once requests are served.',
     details:
       'Removed at the end. After `sluice upgrade` it holds the identifier of the process that took ' +
       'over.',
     defaultText: 'none',
+    isDefaultInWords: true,
     repeatable: false,
     example: '/run/sluice.pid',
   },
   {
     name: 'drain-timeout',
     type: 'duration',
-    placeholder: 'TIME',
     summary: 'How long running requests may take to finish on SIGTERM.',
     details:
       'A number with a unit: ms, s, m. What is left after it is broken off. The default stays ' +
@@ -567,7 +545,6 @@ const definitions = [
   {
     name: 'drain-grace',
     type: 'duration',
-    placeholder: 'TIME',
     summary: 'How long idle connections are kept on SIGTERM and in an upgrade.',
     details:
       'A client that keeps a connection may be asking when it is closed, and would lose its request. ' +
@@ -577,15 +554,43 @@ const definitions = [
     repeatable: false,
     example: '5s',
   },
-] as const satisfies readonly OptionDefinition[];
+] as const satisfies readonly OptionRow[];
 
-export type OptionName = (typeof definitions)[number]['name'];
+type Definition = (typeof definitions)[number];
+type DefinitionOf<N extends OptionName> = Extract<Definition, { readonly name: N }>;
 
-export const optionTable: readonly (OptionDefinition & { readonly name: OptionName })[] =
-  definitions;
+export type OptionName = Definition['name'];
 
-export function optionNamed(name: string): (OptionDefinition & { name: OptionName }) | undefined {
-  return optionTable.find((option) => option.name === name);
+/** Whose default is a value, and not a case of its own. */
+export type NameWithDefault = Exclude<Definition, { readonly isDefaultInWords: true }>['name'];
+
+/** What an option's value is once read; null for `off`. */
+export type OptionValue<N extends OptionName> = KindValue<DefinitionOf<N>['type']>;
+
+export interface OptionDefinition<N extends OptionName = OptionName> extends OptionRow {
+  readonly name: N;
+  readonly type: DefinitionOf<N>['type'];
+  /** What stands for the value in help: `[HOST:]PORT`. */
+  readonly placeholder: string;
+}
+
+export const optionTable: readonly OptionDefinition[] = definitions.map((row) => ({
+  placeholder: kindOf(row.type).placeholder,
+  ...row,
+}));
+
+const byName: ReadonlyMap<string, OptionDefinition> = new Map(
+  optionTable.map((option) => [option.name, option]),
+);
+
+export function optionNamed(name: string): OptionDefinition | undefined {
+  return byName.get(name);
+}
+
+/** Reads a value as its option's type says. Throws UsageError. */
+export function readOption<N extends OptionName>(name: N, given: GivenValue): OptionValue<N> {
+  const option = byName.get(name)!;
+  return readKind(option.type, option, given) as OptionValue<N>;
 }
 
 /** Options of the command line alone, which no configuration file may hold. */

@@ -19,7 +19,6 @@ import {
   featureTable,
 } from '../tls/features.ts';
 import { REDACTED } from '../triage/redaction.ts';
-import type { OptionDefinition } from './option-table.ts';
 import type { AddressRange, Endpoint, OriginOptions } from './options.ts';
 import { nearestWord } from './suggestion.ts';
 
@@ -35,7 +34,12 @@ export interface GivenValue {
 }
 
 /** How to write a value rightly. */
-export type OptionWords = Pick<OptionDefinition, 'name' | 'placeholder' | 'example'>;
+export interface OptionWords {
+  readonly name: string;
+  /** What stands for the value. */
+  readonly placeholder: string;
+  readonly example: string;
+}
 
 const LOOPBACK = '127.0.0.1';
 
@@ -293,19 +297,13 @@ export function parsePath(option: OptionWords, given: GivenValue): string {
   return resolve(given.directory, given.text);
 }
 
-/** '' for `off`, else the absolute name of a file or directory. */
-export function parsePathOrOff(option: OptionWords, given: GivenValue): string {
-  return given.text === 'off' ? '' : parsePath(option, given);
-}
-
 /** What was written may hold a password: it is not shown. */
 function hidden(given: GivenValue): GivenValue {
   return { ...given, text: REDACTED };
 }
 
-/** '' for `off`, else an http or https URL. */
-export function parseUrlOrOff(option: OptionWords, given: GivenValue): string {
-  if (given.text === 'off') return '';
+/** An http or https URL. */
+export function parseUrl(option: OptionWords, given: GivenValue): string {
   const url = URL.parse(given.text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     refuse(hidden(given), 'not an http or https URL', writeAs(option, given));
@@ -313,9 +311,8 @@ export function parseUrlOrOff(option: OptionWords, given: GivenValue): string {
   return url.href;
 }
 
-/** '' for `off`, else a URL of a Redis, with the number of the database as its path. */
-export function parseRedisOrOff(option: OptionWords, given: GivenValue): string {
-  if (given.text === 'off') return '';
+/** A URL of a Redis, with the number of the database as its path. */
+export function parseRedis(option: OptionWords, given: GivenValue): string {
   const url = URL.parse(given.text);
   if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
     refuse(hidden(given), 'not a redis or rediss URL', writeAs(option, given));
@@ -330,7 +327,7 @@ export function parseRedisOrOff(option: OptionWords, given: GivenValue): string 
   return given.text;
 }
 
-/** `off`, `-` or an absolute file name. */
-export function parseLogTarget(option: OptionWords, given: GivenValue): string {
-  return given.text === 'off' || given.text === '-' ? given.text : parsePath(option, given);
+/** `-` or an absolute file name. */
+export function parseLogFile(option: OptionWords, given: GivenValue): string {
+  return given.text === '-' ? given.text : parsePath(option, given);
 }

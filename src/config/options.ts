@@ -1,4 +1,7 @@
-/** The validated, frozen options of one sluice. Command line and configuration file both end here. */
+/**
+ * The validated, frozen options of one sluice. Command line and configuration file both end here. What
+ * is off is null.
+ */
 
 import type { FleetOptions } from '../fleet/options.ts';
 import type { ClientIdentityFields } from '../proxy/client-identity.ts';
@@ -105,12 +108,12 @@ export interface CertificateFiles {
 
 /** What TLS with clients is like on all hosts. */
 export interface TlsOptions {
-  /** An absolute path for the secrets of all connections, or ''. */
-  readonly keyLog: string;
+  /** An absolute path for the secrets of all connections; null for none. */
+  readonly keyLog: string | null;
   /** Octets of early data that open handshakes of one worker may send. */
   readonly earlyDataInFlightBytesMax: number;
-  /** An absolute path to keys of session tickets, or '' for keys that sluice makes. */
-  readonly ticketKeyFile: string;
+  /** An absolute path to keys of session tickets; null for keys that sluice makes. */
+  readonly ticketKeyFile: string | null;
   /** How long a key that sluice has made encrypts tickets. */
   readonly ticketRotationMs: number;
   readonly ticketLifetimeSeconds: number;
@@ -119,9 +122,9 @@ export interface TlsOptions {
 
 /** When nothing was said. */
 export const plainTls: TlsOptions = {
-  keyLog: '',
+  keyLog: null,
   earlyDataInFlightBytesMax: EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
-  ticketKeyFile: '',
+  ticketKeyFile: null,
   ticketRotationMs: TICKET_ROTATION_MS_DEFAULT,
   ticketLifetimeSeconds: TICKET_LIFETIME_SECONDS_DEFAULT,
   ticketsPerHandshake: TICKETS_PER_HANDSHAKE_DEFAULT,
@@ -143,12 +146,12 @@ export interface SluiceOptions {
   readonly cacheSizeBytes: number;
   /** Octets of RAM for the cache, over all workers; `cacheSizeBytes` without a directory. */
   readonly cacheMemoryBytes: number;
-  /** An absolute path, or '' for a cache in RAM alone. */
-  readonly cacheDirectory: string;
-  /** Who may send PURGE to a data port; empty for nobody. */
-  readonly purgeFrom: readonly AddressRange[];
-  /** Proxies that say whose requests they pass on; empty for none. */
-  readonly trustedProxies: readonly AddressRange[];
+  /** An absolute path; null for a cache in RAM alone. */
+  readonly cacheDirectory: string | null;
+  /** Who may send PURGE to a data port; null for nobody. */
+  readonly purgeFrom: readonly AddressRange[] | null;
+  /** Proxies that say whose requests they pass on; null for none. */
+  readonly trustedProxies: readonly AddressRange[] | null;
   /** In which field they say so. */
   readonly trustedProxiesField: ClientField;
   /** What CONNECT may do; null for nothing. */
@@ -163,12 +166,12 @@ export interface SluiceOptions {
   readonly logs: readonly LogOptions[];
   readonly errorLog: ErrorLogOptions;
   readonly admin: Endpoint | null;
-  /** What TCP clients of the admin endpoint must know; '' for nothing. */
-  readonly adminToken: string;
+  /** What TCP clients of the admin endpoint must know; null for nothing. */
+  readonly adminToken: string | null;
   /** Whom workers run as; null for whoever has started sluice. */
   readonly account: Account | null;
-  /** Where the process identifier is written, or ''. */
-  readonly pidFile: string;
+  /** Where the process identifier is written; null for nowhere. */
+  readonly pidFile: string | null;
   /** Milliseconds that running exchanges get on SIGTERM. */
   readonly drainTimeoutMs: number;
   /** How long a drain keeps what is idle. */

@@ -14,40 +14,25 @@ import { plainGroup } from '../proxy/upstream/options.ts';
 import { openLogFile } from '../telemetry/log-file.ts';
 import {
   type ErrorLogOptions,
+  isWritten,
   type LogOptions,
+  type PossibleLog,
   plainErrorLog,
   plainLog,
 } from '../telemetry/log-options.ts';
 import { type CertificatePair, plainHost } from '../tls/host-options.ts';
-import { parseAccount } from './account.ts';
 import { checkAuthorities, readCertificatePair } from './certificate.ts';
 import type { Command } from './command-line.ts';
 import { mistakesError } from './document/mistake.ts';
 import type { GivenOptions } from './given.ts';
-import { type OptionDefinition, type OptionName, optionNamed } from './option-table.ts';
 import {
-  type GivenValue,
-  isLoopback,
-  parseAddressRanges,
-  parseClientField,
-  parseCount,
-  parseDuration,
-  parseEndpoint,
-  parseErrorLogFormat,
-  parseFeature,
-  parseLogFormat,
-  parseLogLevel,
-  parseLogScope,
-  parseLogTarget,
-  parseOrigin,
-  parsePath,
-  parsePathOrOff,
-  parseRedisOrOff,
-  parseSize,
-  parseSwitch,
-  parseUrlOrOff,
-  refuse,
-} from './option-values.ts';
+  type NameWithDefault,
+  type OptionName,
+  type OptionValue,
+  optionNamed,
+  readOption,
+} from './option-table.ts';
+import { type GivenValue, isLoopback, refuse } from './option-values.ts';
 import {
   type AddressRange,
   type CertificateFiles,
@@ -94,8 +79,7 @@ export async function resolveOptions(
 ): Promise<SluiceOptions> {
   const values = new OptionValues(given, surroundings.command);
   const isDemo = surroundings.command === 'demo';
-  const workersOf = () =>
-    values.one('workers', parseCount) ?? (isDemo ? 1 : availableParallelism());
+  const workersOf = () => values.one('workers') ?? (isDemo ? 1 : availableParallelism());
   const attempts = new Attempts();
   const resolved = attempts.all({
     traffic: () => resolveTraffic(values, surroundings, sections),
@@ -106,18 +90,18 @@ export async function resolveOptions(
     cache: () => resolveCache(values, workersOf(), surroundings),
     purgeFrom: () => resolveRanges(values, 'purge-from'),
     trustedProxies: () => resolveRanges(values, 'trusted-proxies'),
-    trustedProxiesField: () => values.required('trusted-proxies-field', parseClientField),
+    trustedProxiesField: () => values.required('trusted-proxies-field'),
     connect: () => sections.connect ?? null,
-    features: () => Object.fromEntries(values.every('feature', parseFeature)),
+    features: () => Object.fromEntries(values.every('feature')),
     faults: () => resolveFaults(values, surroundings),
     logs: () => resolveLogs(values, surroundings, sections),
     errorLog: () => resolveErrorLog(values, surroundings, sections),
     admin: () => resolveAdmin(values, sections),
     adminToken: () => resolveAdminToken(values),
-    account: () => values.one('user', parseAccount) ?? null,
-    pidFile: () => values.one('pid-file', parsePath) ?? '',
-    drainTimeoutMs: () => values.required('drain-timeout', parseDuration),
-    drainGraceMs: () => values.required('drain-grace', parseDuration),
+    account: () => values.one('user') ?? null,
+    pidFile: () => values.one('pid-file') ?? null,
+    drainTimeoutMs: () => values.required('drain-timeout'),
+    drainGraceMs: () => values.required('drain-grace'),
   });
   const isSecure = resolved.listeners?.some(({ kind }) => kind === 'https') ?? false;
   const hosts = await attempts.one(() => resolveHosts(values, isSecure, surroundings, sections));
@@ -167,7 +151,7 @@ class Attempts {
   }
 }
 
-/** What was given, then what is the default, read by the option's parser. */
+/** What was given, then what is the default, read as the option's type says. */
 class OptionValues {
   readonly #given: GivenOptions;
   readonly #command: Command;
@@ -187,31 +171,28 @@ class OptionValues {
   }
 
   /** The value given, or undefined. */
-  one<T>(name: OptionName, parse: Parser<T>): T | undefined {
+  one<N extends OptionName>(name: N): OptionValue<N> | undefined {
     const value = this.#given.get(name)?.at(-1);
-    return value === undefined ? undefined : parse(optionNamed(name)!, value);
+    return value === undefined ? undefined : readOption(name, value);
   }
 
-  /** The value given, or the default, whose text is valid input. */
-  required<T>(name: OptionName, parse: Parser<T>): T {
-    const option = optionNamed(name)!;
-    return parse(option, this.#given.get(name)?.at(-1) ?? this.#default(option));
+  /** The value given, or the default. */
+  required<N extends NameWithDefault>(name: N): OptionValue<N> {
+    return readOption(name, this.#given.get(name)?.at(-1) ?? this.#default(name));
   }
 
   /** Every value given. */
-  every<T>(name: OptionName, parse: Parser<T>): T[] {
-    const option = optionNamed(name)!;
-    return (this.#given.get(name) ?? []).map((value) => parse(option, value));
+  every<N extends OptionName>(name: N): OptionValue<N>[] {
+    return (this.#given.get(name) ?? []).map((value) => readOption(name, value));
   }
 
-  #default(option: OptionDefinition): GivenValue {
+  #default(name: NameWithDefault): GivenValue {
+    const { defaultText, demoDefaultText } = optionNamed(name)!;
     const isDemo = this.#command === 'demo';
-    const text = (isDemo ? option.demoDefaultText : undefined) ?? option.defaultText;
-    return { text, place: `--${option.name}`, directory: '/' };
+    const text = (isDemo ? demoDefaultText : undefined) ?? defaultText;
+    return { text, place: `--${name}`, directory: '/' };
   }
 }
-
-type Parser<T> = (option: OptionDefinition, given: GivenValue) => T;
 
 type Traffic = Pick<SluiceOptions, 'origins' | 'routes'>;
 
@@ -241,7 +222,7 @@ function resolveOrigin(values: OptionValues, surroundings: Surroundings): Origin
     if (given === undefined) return surroundings.demoOrigin;
     refuse(given, 'the demo has its own origin', 'leave demo out to serve this one');
   }
-  const origin = values.one('origin', parseOrigin);
+  const origin = values.one('origin');
   if (origin === undefined) {
     const { placeholder, example } = optionNamed('origin')!;
     const { file } = surroundings;
@@ -257,9 +238,9 @@ function resolveOrigin(values: OptionValues, surroundings: Surroundings): Origin
     );
   }
   const ca = values.given('origin-ca')?.at(-1);
-  const caFile = values.one('origin-ca', parsePath) ?? '';
+  const caFile = values.one('origin-ca') ?? '';
   if (ca !== undefined) checkAuthorities(ca, caFile);
-  const skipsVerification = values.required('danger-skip-origin-verification', parseSwitch);
+  const skipsVerification = values.required('danger-skip-origin-verification');
   if (skipsVerification) {
     surroundings.warn("--danger-skip-origin-verification: the origin's identity is not checked");
   }
@@ -267,18 +248,18 @@ function resolveOrigin(values: OptionValues, surroundings: Surroundings): Origin
 }
 
 function resolveTls(values: OptionValues, surroundings: Surroundings, { tls }: FileSections) {
-  const ticketKeyFile = values.required('ticket-key-file', parsePathOrOff);
+  const ticketKeyFile = values.required('ticket-key-file');
   const given = values.given('ticket-key-file')?.at(-1);
-  if (given !== undefined && ticketKeyFile !== '') {
+  if (given !== undefined && ticketKeyFile !== null) {
     checkTicketKeyFile(given, ticketKeyFile, surroundings.warn);
   }
   return { ...(tls ?? plainTls), ticketKeyFile };
 }
 
 function resolveFleet(values: OptionValues): FleetOptions | null {
-  const url = values.required('fleet', parseRedisOrOff);
-  const timeoutMs = values.required('fleet-timeout', parseDuration);
-  return url === '' ? null : { url, timeoutMs };
+  const url = values.required('fleet');
+  const timeoutMs = values.required('fleet-timeout');
+  return url === null ? null : { url, timeoutMs };
 }
 
 function resolveListeners(
@@ -288,11 +269,11 @@ function resolveListeners(
   if (listeners !== undefined && !KINDS.some((kind) => values.isByFlag(kind))) return listeners;
   const isGiven = KINDS.some((kind) => values.given(kind) !== undefined);
   const endpointsOf = (kind: 'http' | 'https') =>
-    isGiven ? values.every(kind, parseEndpoint) : [values.required(kind, parseEndpoint)];
-  const http2 = values.required('http2-cleartext', parseSwitch);
+    isGiven ? values.every(kind) : [values.required(kind)];
+  const http2 = values.required('http2-cleartext');
   const from = resolveRanges(values, 'proxy-protocol-from');
   const proxyProtocol =
-    from.length === 0 ? plainListener.proxyProtocol : ({ accept: 'required', from } as const);
+    from === null ? plainListener.proxyProtocol : ({ accept: 'required', from } as const);
   refuseTaken(values, [...KINDS], []);
   return KINDS.flatMap((kind) =>
     endpointsOf(kind).map((endpoint) => {
@@ -307,17 +288,13 @@ const KINDS = ['http', 'https'] as const;
 function resolveRanges(
   values: OptionValues,
   name: 'purge-from' | 'proxy-protocol-from' | 'trusted-proxies',
-): AddressRange[] {
+): AddressRange[] | null {
   const given = values.given(name);
-  if (given === undefined) {
-    return values.required(name, (option, value) =>
-      value.text === 'off' ? [] : parseAddressRanges(option, value),
-    );
-  }
-  const off = given.find((value) => value.text === 'off');
-  if (off === undefined) return values.every(name, parseAddressRanges).flat();
-  if (given.length === 1) return [];
-  refuse(off, 'given beside addresses', 'leave either out');
+  if (given === undefined || given.length === 1) return values.required(name);
+  const ranges = values.every(name);
+  const off = given[ranges.indexOf(null)];
+  if (off !== undefined) refuse(off, 'given beside addresses', 'leave either out');
+  return ranges.flatMap((some) => some ?? []);
 }
 
 /** Two of our own sockets cannot have one address; port 0 is another one each time. */
@@ -329,9 +306,8 @@ function refuseTaken(
   const taken = new Set(others.map((endpoint) => JSON.stringify(endpoint)));
   for (const name of names) {
     for (const given of values.given(name) ?? []) {
-      if (given.text === 'off') continue;
-      const endpoint = parseEndpoint(optionNamed(name)!, given);
-      if ('port' in endpoint && endpoint.port === 0) continue;
+      const endpoint = readOption(name, given);
+      if (endpoint === null || ('port' in endpoint && endpoint.port === 0)) continue;
       const text = JSON.stringify(endpoint);
       if (taken.has(text)) refuse(given, 'another socket of ours is there', 'write another port');
       taken.add(text);
@@ -351,10 +327,10 @@ function readSecret(given: GivenValue, file: string): string {
 /** Shorter ones can be tried out. */
 const TOKEN_CHARACTERS_MIN = 16;
 
-function resolveAdminToken(values: OptionValues): string {
+function resolveAdminToken(values: OptionValues): string | null {
   const given = values.given('admin-token-file')?.at(-1);
-  const file = values.one('admin-token-file', parsePath);
-  if (given === undefined || file === undefined) return '';
+  const file = values.one('admin-token-file');
+  if (given === undefined || file === undefined) return null;
   const token = readSecret(given, file).trim();
   if (token.length >= TOKEN_CHARACTERS_MIN && !/\s/.test(token)) return token;
   const remedy = 'write one line without spaces, as openssl rand -hex 32 makes it';
@@ -366,9 +342,7 @@ function resolveAdmin(values: OptionValues, { listeners = [] }: FileSections): E
   const others = isInForce ? listeners.map(({ endpoint }) => endpoint) : [];
   refuseTaken(values, [...KINDS, 'admin'], others);
   const given = values.given('admin')?.at(-1);
-  const admin = values.required('admin', (option, value) =>
-    value.text === 'off' ? null : parseEndpoint(option, value),
-  );
+  const admin = values.required('admin');
   if (admin === null || given === undefined || isLoopback(admin)) return admin;
   refuse(
     given,
@@ -387,17 +361,17 @@ function resolveCache(
   workers: number,
   surroundings: Surroundings,
 ): CacheOptions {
-  let cacheSizeBytes = values.required('cache-size', parseSize);
+  let cacheSizeBytes = values.required('cache-size');
   const directory = values.given('cache-dir')?.at(-1);
   const memory = values.given('cache-memory')?.at(-1);
-  const memoryBytes = values.one('cache-memory', parseSize);
+  const memoryBytes = values.one('cache-memory');
   if (directory === undefined) {
     if (memory !== undefined) {
       refuse(memory, 'there is no --cache-dir', 'write --cache-size for a cache in memory');
     }
-    return { cacheSizeBytes, cacheMemoryBytes: cacheSizeBytes, cacheDirectory: '' };
+    return { cacheSizeBytes, cacheMemoryBytes: cacheSizeBytes, cacheDirectory: null };
   }
-  const cacheDirectory = values.one('cache-dir', parsePath)!;
+  const cacheDirectory = values.one('cache-dir')!;
   const sizeMin = diskCapacityMin(workers);
   const size = values.given('cache-size')?.at(-1);
   if (size === undefined) {
@@ -432,21 +406,22 @@ function resolveFaults(
   values: OptionValues,
   { stateDirectory }: Surroundings,
 ): Pick<SluiceOptions, 'recorder' | 'fuses' | 'dangerModules'> {
+  const directory = values.one('capsule-dir');
   return {
     recorder: {
-      directory: values.one('capsule-dir', parsePathOrOff) ?? join(stateDirectory, 'capsules'),
-      addresses: values.required('capsule-addresses', parseSwitch),
-      earlyDataDigest: values.required('capsule-early-data-digest', parseSwitch),
-      watchdogMs: values.required('watchdog', parseDuration),
-      debugger: values.required('debugger', parseSwitch),
+      directory: directory === undefined ? join(stateDirectory, 'capsules') : directory,
+      addresses: values.required('capsule-addresses'),
+      earlyDataDigest: values.required('capsule-early-data-digest'),
+      watchdogMs: values.required('watchdog'),
+      debugger: values.required('debugger'),
     },
     fuses: {
-      enabled: values.required('fuses', parseSwitch),
-      deathsMax: values.required('fuse-deaths', parseCount),
-      windowMs: values.required('fuse-window', parseDuration),
-      webhook: values.required('fuse-webhook', parseUrlOrOff),
+      enabled: values.required('fuses'),
+      deathsMax: values.required('fuse-deaths'),
+      windowMs: values.required('fuse-window'),
+      webhook: values.required('fuse-webhook'),
     },
-    dangerModules: values.every('danger-module', parsePath),
+    dangerModules: values.every('danger-module'),
   };
 }
 
@@ -456,14 +431,14 @@ function resolveLogs(
   surroundings: Surroundings,
   { logs = [] }: FileSections,
 ): LogOptions[] {
-  const format = values.required('log-format', parseLogFormat);
-  const scope = values.required('handshake-log-scope', parseLogScope);
+  const format = values.required('log-format');
+  const scope = values.required('handshake-log-scope');
   const of = scope === 'all' ? 'handshakes' : 'failed-handshakes';
-  const ofFlags: LogOptions[] = [
+  const ofFlags: PossibleLog[] = [
     { ...plainLog, target: resolveLog(values, 'access-log', surroundings), format },
     { ...plainLog, target: resolveLog(values, 'handshake-log', surroundings), of, format: 'json' },
   ];
-  return [...logs, ...ofFlags.filter(({ target }) => target !== 'off')];
+  return [...logs, ...ofFlags.filter(isWritten)];
 }
 
 function resolveErrorLog(
@@ -472,29 +447,29 @@ function resolveErrorLog(
   { errorLogRotate = null }: FileSections,
 ): ErrorLogOptions {
   const target = resolveLog(values, 'error-log', surroundings);
-  const said = values.every('log-level', parseLogLevel);
+  const said = values.every('log-level');
   const level = said.findLast(([subsystem]) => subsystem === null)?.[1] ?? plainErrorLog.level;
   const levels = Object.fromEntries(said.filter(([subsystem]) => subsystem !== null));
   // A flag may have taken the file's place.
-  const rotate = target.startsWith('/') ? errorLogRotate : null;
+  const rotate = target?.startsWith('/') ? errorLogRotate : null;
   return {
     target,
-    format: values.required('error-log-format', parseErrorLogFormat),
+    format: values.required('error-log-format'),
     level,
     levels,
     rotate,
   };
 }
 
-/** Opens the file once, so that a mistake is found now and not by every worker. */
+/** Opens the file once, so that a mistake is found now and not by every worker. Null for `off`. */
 function resolveLog(
   values: OptionValues,
   name: 'access-log' | 'handshake-log' | 'error-log',
   { isCheck = false }: Surroundings,
-): string {
-  const target = values.required(name, parseLogTarget);
+): string | null {
+  const target = values.required(name);
   const given = values.given(name)?.at(-1);
-  if (given === undefined || target === 'off' || target === '-') return target;
+  if (given === undefined || target === null || target === '-') return target;
   try {
     if (isCheck) accessSync(existsSync(target) ? target : dirname(target), constants.W_OK);
     else closeSync(openLogFile(target));
@@ -512,7 +487,7 @@ async function resolveHosts(
   surroundings: Surroundings,
   { hosts }: FileSections,
 ): Promise<readonly HostOptions[]> {
-  const enabled = values.required('early-data', parseSwitch);
+  const enabled = values.required('early-data');
   const isPlain = values.isByFlag('cert') || values.isByFlag('key');
   if (hosts !== undefined && !isPlain) {
     if (!isNeeded) surroundings.warn('hosts: not used, because nothing listens for https');
@@ -567,8 +542,8 @@ async function resolveCertificate(
   if (certificate !== undefined && key !== undefined) {
     if (!isNeeded) surroundings.warn('--cert: not used, because there is no --https');
     const files = {
-      certificateFile: parsePath(optionNamed('cert')!, certificate),
-      keyFile: parsePath(optionNamed('key')!, key),
+      certificateFile: readOption('cert', certificate),
+      keyFile: readOption('key', key),
     };
     return { pair: readOrKeep(certificate, key, files, surroundings), files };
   }

@@ -48,7 +48,7 @@ function counts(sources: CacheSources) {
       .series.filter((one) => label === '' || one.labels.includes(label))
       .reduce((total, one) => total + one.value, 0);
   const { cacheDirectory, cacheSizeBytes, cacheMemoryBytes } = sources.cacheOptions;
-  const isOnDisk = cacheDirectory !== '';
+  const isOnDisk = cacheDirectory !== null;
   const requests = metrics.find(({ definition }) => definition.name === 'sluice_requests_total')!;
   const outcomes: Record<string, number> = {};
   for (const { labels, value } of requests.series) {
@@ -56,7 +56,7 @@ function counts(sources: CacheSources) {
     outcomes[outcome] = (outcomes[outcome] ?? 0) + value;
   }
   return {
-    directory: isOnDisk ? cacheDirectory : null,
+    directory: cacheDirectory,
     memory: {
       bytes: sum('sluice_cache_bytes'),
       bytesMax: cacheMemoryBytes,

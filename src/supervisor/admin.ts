@@ -36,7 +36,7 @@ export interface AdminSources {
   /** What other parts of the supervisor offer. */
   readonly routes: readonly AdminRoute[];
   /** Asked of TCP clients, but for health and metrics; '' for none. */
-  readonly token: string;
+  readonly token: string | null;
   /** One line for the operator, for everything that was changed. */
   readonly report: Report;
   /** Has what fails inside of sluice: the request is answered with status 500. */
@@ -180,9 +180,9 @@ async function answer(
 /** Load balancers and Prometheus need no secret; whoever reaches a UNIX socket was let there. */
 const OPEN_PATHS = ['/healthz', '/metrics'];
 
-function isAuthorized(request: IncomingMessage, path: string, token: string): boolean {
+function isAuthorized(request: IncomingMessage, path: string, token: string | null): boolean {
   const isTcp = request.socket.remoteAddress !== undefined;
-  if (token === '' || !isTcp || OPEN_PATHS.includes(path)) return true;
+  if (token === null || !isTcp || OPEN_PATHS.includes(path)) return true;
   const digest = (text: string) => createHash('sha256').update(text).digest();
   // Compared as digests: lengths and common beginnings take the same time.
   const given = request.headers.authorization ?? '';

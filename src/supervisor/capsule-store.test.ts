@@ -68,5 +68,5 @@ test('files are for their owner only; a directory that cannot be written is repo
   const nowhere = new CapsuleStore(join(file, 'below-a-file'), (message) => reports.push(message));
   assert.equal(nowhere.save(capsule('crash', 0)), null);
   assert.match(reports.join(), /^a capsule cannot be written: ENOTDIR/);
-  assert.equal(new CapsuleStore('', assert.fail).save(capsule('crash', 0)), null);
+  assert.equal(new CapsuleStore(null, assert.fail).save(capsule('crash', 0)), null);
 });

@@ -1,7 +1,7 @@
 /** The directory of capsules: what is written there, and what is dropped to make room. */
 
 import { mkdirSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Report } from '../telemetry/log-event.ts';
 import type { Capsule } from '../triage/capsule.ts';
 import { encodeCapsule } from '../triage/capsule-file.ts';
@@ -13,12 +13,13 @@ const FILE_MODE = 0o600;
 const HOUR_MS = 3_600_000;
 
 export class CapsuleStore {
-  readonly directory: string;
+  /** Null: nothing is written. */
+  readonly directory: string | null;
   readonly #report: Report;
   /** Times at which capsules were written, by what they are about. */
   readonly #written: Record<'deaths' | 'failures', number[]> = { deaths: [], failures: [] };
 
-  constructor(directory: string, report: Report) {
+  constructor(directory: string | null, report: Report) {
     this.directory = directory;
     this.#report = report;
   }
@@ -28,8 +29,9 @@ export class CapsuleStore {
    * or when it cannot be written, which is reported. Never throws.
    */
   save(capsule: Capsule): string | null {
-    if (this.directory === '' || !this.#mayWrite(capsule)) return null;
-    const file = join(this.directory, nameOfCapsule(capsule, true));
+    const { directory } = this;
+    if (directory === null || !this.#mayWrite(capsule)) return null;
+    const file = join(directory, nameOfCapsule(capsule, true));
     return this.#write(file, capsule) ? file : null;
   }
 
@@ -53,11 +55,12 @@ export class CapsuleStore {
 
   #write(file: string, capsule: Capsule): boolean {
     const temporary = `${file}.${process.pid}.tmp`;
+    const directory = dirname(file);
     try {
-      mkdirSync(this.directory, { recursive: true, mode: DIRECTORY_MODE });
+      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
       writeFileSync(temporary, encodeCapsule(capsule, true), { mode: FILE_MODE, flag: 'wx' });
       renameSync(temporary, file);
-      this.#dropOldest();
+      this.#dropOldest(directory);
       return true;
     } catch (error) {
       this.#report(`a capsule cannot be written: ${(error as Error).message}`);
@@ -70,15 +73,15 @@ export class CapsuleStore {
     }
   }
 
-  #dropOldest(): void {
+  #dropOldest(directory: string): void {
     const { capsulesMax, bytesMax } = defaultCapsuleLimits;
-    const newestFirst = readdirSync(this.directory)
+    const newestFirst = readdirSync(directory)
       .filter((name) => capsuleFileName.test(name))
       .sort()
       .reverse();
     let bytes = 0;
     for (const [index, name] of newestFirst.entries()) {
-      const file = join(this.directory, name);
+      const file = join(directory, name);
       bytes += statSync(file, { throwIfNoEntry: false })?.size ?? 0;
       // What was just written stays, whatever its size.
       if (index > 0 && (index >= capsulesMax || bytes > bytesMax)) unlinkSync(file);

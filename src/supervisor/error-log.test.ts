@@ -57,7 +57,7 @@ test('what a peer sends can forge no escape sequence', () => {
 
 test('with off, only the admin endpoint has the events', () => {
   const { log, lines } = open();
-  log.configure({ ...plainErrorLog, target: 'off' });
+  log.configure({ ...plainErrorLog, target: null });
   log.report('unseen');
   assert.deepEqual(lines, []);
   assert.equal(log.events({ after: 0, level: null, subsystem: null, limit: 1 }).events.length, 1);

@@ -105,8 +105,8 @@ export class ErrorLog {
   /** Throws UsageError when the file cannot be written; then everything stays as it was. */
   configure(options: ErrorLogOptions): void {
     if (options.target !== this.#options.target) {
-      const isFile = options.target.startsWith('/');
-      const file = !isFile ? null : this.#openFile(options.target);
+      const { target } = options;
+      const file = target === null || target === '-' ? null : this.#openFile(target);
       owned(this.#file?.close(), shownElsewhere);
       this.#file = file;
     }
@@ -194,7 +194,7 @@ export class ErrorLog {
   #write(event: LogEvent): void {
     const line = logLine(this.#options.format, event);
     if (this.#file !== null) this.#file.write(line);
-    else if (this.#options.target !== 'off') this.#writeDefault(line);
+    else if (this.#options.target !== null) this.#writeDefault(line);
     this.#keep(event);
   }
 

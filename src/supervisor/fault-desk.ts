@@ -75,8 +75,8 @@ export interface WorkerEnd extends WorkerExit {
 export class FaultDesk {
   readonly #input: FaultDeskInput;
   readonly #store: CapsuleStore;
-  /** Of capsules; '' for none. */
-  readonly #directory: string;
+  /** Of capsules; null for none. */
+  readonly #directory: string | null;
   readonly #fuses: FuseDriver;
   readonly #refused: RefusedHellos;
   readonly #lastGood: LastGood;
@@ -105,7 +105,7 @@ export class FaultDesk {
     this.#refused = new RefusedHellos(options.fuses);
     const digest = addressDigest(options);
     const fileOf = (name: string) =>
-      directory === '' ? '' : join(directory, `${name}-${digest}.json`);
+      directory === null ? null : join(directory, `${name}-${digest}.json`);
     this.#lastGood = new LastGood(fileOf('last-good'), options, performance.now());
     this.#fuses = new FuseDriver({
       file: fileOf('fuses'),
@@ -125,7 +125,7 @@ export class FaultDesk {
   /** Begins to watch, and takes down what a predecessor has left. */
   start(): void {
     const directory = this.#directory;
-    if (directory !== '') this.#makeDirectory(directory);
+    if (directory !== null) this.#makeDirectory(directory);
     const watchdog = this.#watchdog;
     if (watchdog !== null) this.#every(watchdog.intervalMs, () => this.#watch(watchdog));
     this.#every(FUSE_INTERVAL_MS, () => {
@@ -142,7 +142,7 @@ export class FaultDesk {
    */
   openLocalFlights(): Uint8Array | null {
     const directory = this.#directory;
-    if (directory === '') return null;
+    if (directory === null) return null;
     this.#local = LocalFlights.open(
       directory,
       reportOf(this.#input.report, { level: 'warning', subsystem: 'recorder' }),
@@ -201,7 +201,7 @@ export class FaultDesk {
     const capsules: AdminRoute = {
       path: '/capsules',
       summary: 'Where capsules are written.',
-      get: () => success({ directory: this.#store.directory }),
+      get: () => success({ directory: this.#store.directory ?? '' }),
     };
     return [capsules, ...triageRoutes(this.#store.directory), ...this.#fuses.routes()];
   }
@@ -375,9 +375,9 @@ export class FaultDesk {
 }
 
 /** A directory that others can write to, or that is another's, is left as it is. */
-function usableDirectory({ recorder, account }: SluiceOptions, report: Report): string {
+function usableDirectory({ recorder, account }: SluiceOptions, report: Report): string | null {
   const { directory } = recorder;
-  if (directory === '') return '';
+  if (directory === null) return null;
   const why = whyNotOurs(directory, [process.geteuid?.() ?? 0, account?.uid ?? 0]);
   if (why === null) return directory;
   report(`no capsules are written to ${directory}: ${why}; name a directory for them alone`, {
@@ -385,7 +385,7 @@ function usableDirectory({ recorder, account }: SluiceOptions, report: Report): 
     subsystem: 'recorder',
     event: 'capsule-unwritable',
   });
-  return '';
+  return null;
 }
 
 /** Several sluices may share a state directory: what they listen on tells them apart. */

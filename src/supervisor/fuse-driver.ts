@@ -21,8 +21,8 @@ export const SUSPECT_CHANGE_MS = 300_000;
 export const CONFIGURATION = 'configuration';
 
 export interface FuseDriverInput {
-  /** Where the state is kept, or ''. */
-  readonly file: string;
+  /** Where the state is kept; null for nowhere. */
+  readonly file: string | null;
   readonly options: SluiceOptions;
   nowMs(): number;
   /** What is off has changed: workers are to be told. */
@@ -202,7 +202,7 @@ export class FuseDriver {
 
   #callWebhook(message: string): void {
     const { webhook } = this.#options.fuses;
-    if (webhook === '') return;
+    if (webhook === null) return;
     const time = new Date(this.#input.nowMs()).toISOString();
     const text = JSON.stringify({ time, host: hostname(), message, ...this.state() });
     fetch(webhook, {
@@ -228,7 +228,7 @@ export class FuseDriver {
 
   #save(): void {
     const { file, report } = this.#input;
-    if (file === '') return;
+    if (file === null) return;
     const temporary = `${file}.${process.pid}.tmp`;
     try {
       writeFileSync(temporary, JSON.stringify(this.#box.memory), { mode: FILE_MODE });
@@ -261,8 +261,8 @@ function shown(fuse: Fuse) {
 const NOTHING: FuseMemory = { fuses: [], deaths: {} };
 
 /** A file that is not there, or not ours, is an empty memory. */
-function readMemory(file: string, report: Report): FuseMemory {
-  if (file === '') return NOTHING;
+function readMemory(file: string | null, report: Report): FuseMemory {
+  if (file === null) return NOTHING;
   try {
     const { fuses, deaths = {} } = JSON.parse(readFileSync(file, 'utf8')) as Partial<FuseMemory>;
     const isWhole = Array.isArray(fuses) && fuses.every(isFuse);

@@ -26,7 +26,7 @@ test('what workers lived soundly under is known after a restart with something e
 });
 
 test('a reload is a change, and a configuration that was not tried for long is not good', () => {
-  const good = new LastGood('', options(1), 0);
+  const good = new LastGood(null, options(1), 0);
   good.adopt(options(2), SOUND_MS);
   assert.match(JSON.stringify(good.changed), /"workers":1/);
   good.adopt(options(3), SOUND_MS + 5);

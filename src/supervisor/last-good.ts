@@ -12,15 +12,15 @@ export const SOUND_MS = 60_000;
 const FILE_MODE = 0o600;
 
 export class LastGood {
-  readonly #file: string;
+  readonly #file: string | null;
   #now: CapsuleOptions;
   #good: CapsuleOptions | null;
   #sinceMs: number;
 
-  /** `file` is '' when nothing is kept. Times are of any clock that does not go back. */
-  constructor(file: string, options: SluiceOptions, nowMs: number) {
+  /** `file` is null when nothing is kept. Times are of any clock that does not go back. */
+  constructor(file: string | null, options: SluiceOptions, nowMs: number) {
     this.#file = file;
-    this.#good = file === '' ? null : readGood(file);
+    this.#good = file === null ? null : readGood(file);
     this.#now = optionsOf(options);
     this.#sinceMs = nowMs;
   }
@@ -46,7 +46,7 @@ export class LastGood {
   look(nowMs: number): void {
     if (nowMs - this.#sinceMs < SOUND_MS || this.#good?.digest === this.#now.digest) return;
     this.#good = this.#now;
-    if (this.#file === '') return;
+    if (this.#file === null) return;
     const temporary = `${this.#file}.${process.pid}.tmp`;
     try {
       writeFileSync(temporary, JSON.stringify(this.#good), { mode: FILE_MODE });

@@ -21,7 +21,7 @@ import { createGzip } from 'node:zlib';
 import { atPlace } from '../base/careful-files.ts';
 import { type OnFault, owned, repeated } from '../base/owned.ts';
 import type { Report } from '../telemetry/log-event.ts';
-import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
+import type { ErrorLogOptions, LogOptions, LogRotation } from '../telemetry/log-options.ts';
 
 /** How often the files are looked at. */
 const LOOK_MS = 1000;
@@ -35,7 +35,7 @@ const FILE_MODE = 0o640;
 
 export interface LogRotatorInput {
   /** Those in force. */
-  readonly logs: () => readonly Pick<LogOptions, 'target' | 'rotate'>[];
+  readonly logs: () => readonly Pick<LogOptions | ErrorLogOptions, 'target' | 'rotate'>[];
   /** Every process opens its logs by their names again. */
   reopen(): void;
   readonly wallMs: () => number;
@@ -68,7 +68,7 @@ export class LogRotator implements Disposable {
   look(): void {
     let hasMoved = false;
     for (const { target, rotate } of this.#input.logs()) {
-      if (rotate === null) continue;
+      if (target === null || rotate === null) continue;
       try {
         const move = (name: string) => this.#rotate(target, name, rotate);
         hasMoved = atPlace(target, move) || hasMoved;

@@ -46,18 +46,18 @@ export function handOverFiles(options: SluiceOptions): void {
   const { account } = options;
   if (account === null || process.getuid?.() !== ROOT) return;
   const { cacheDirectory, errorLog, logs, tls, recorder, pidFile } = options;
-  if (cacheDirectory !== '') handOverDirectory('cache-dir', cacheDirectory, account);
+  if (cacheDirectory !== null) handOverDirectory('cache-dir', cacheDirectory, account);
   // One process writes all itself; the supervisor of several stays what it is.
   const isAlone = options.workers === 1;
-  if (isAlone && recorder.directory !== '') {
+  if (isAlone && recorder.directory !== null) {
     makeDirectory(recorder.directory);
     if (whyNotOurs(recorder.directory, [ROOT, account.uid]) === null) {
       handOverDirectory('capsule-dir', recorder.directory, account);
     }
   }
-  const targets = [...logs.map(({ target }) => target), isAlone ? errorLog.target : ''];
-  for (const file of [...targets, tls.keyLog, isAlone ? pidFile : '']) {
-    if (!file.startsWith('/')) continue;
+  const targets = [...logs.map(({ target }) => target), isAlone ? errorLog.target : null];
+  for (const file of [...targets, tls.keyLog, isAlone ? pidFile : null]) {
+    if (file === null || !file.startsWith('/')) continue;
     const fd = openLogFile(file);
     try {
       giveTo(fd, account);

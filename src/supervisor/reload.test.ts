@@ -4,7 +4,7 @@ import { sleep, until } from '../../test/support/waiting.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { Reload, type ReloadableWorker } from './reload.ts';
 
-const before = { pidFile: '', origins: ['a'] } as unknown as SluiceOptions;
+const before = { pidFile: null, origins: ['a'] } as unknown as SluiceOptions;
 const after = { ...before, origins: ['b'] } as unknown as SluiceOptions;
 
 const health = {

@@ -13,14 +13,14 @@ after(() => rmSync(fileSystem, { recursive: true }));
 const noWarning = (message: string) => assert.fail(message);
 
 function options(more: Partial<SluiceOptions>): SluiceOptions {
-  const base = { workers: 4, cacheDirectory: '', cacheSizeBytes: 256 * MIB, cacheMemoryBytes: 0 };
+  const base = { workers: 4, cacheDirectory: null, cacheSizeBytes: 256 * MIB, cacheMemoryBytes: 0 };
   return { ...base, ...more } as SluiceOptions;
 }
 
 test('several workers get a directory of their own to share, within --cache-size', () => {
   const shared = shareCache(options({}), noWarning, fileSystem);
   const { cacheDirectory, cacheSizeBytes, cacheMemoryBytes } = shared.options;
-  assert.ok(existsSync(cacheDirectory));
+  assert.ok(existsSync(cacheDirectory!));
   assert.equal(cacheSizeBytes + cacheMemoryBytes, 256 * MIB);
   shared.remove();
   assert.deepEqual(readdirSync(fileSystem), []);
@@ -56,7 +56,7 @@ test('a file system that cannot be used in whatever way costs the sharing, not t
 
 test('what a killed supervisor left behind is removed, what a living one uses is not', () => {
   const made = shareCache(options({}), noWarning, fileSystem);
-  const own = made.options.cacheDirectory;
+  const own = made.options.cacheDirectory!;
   made.remove();
   const dead = own.replace(`-${process.pid}-`, '-999999999-');
   const living = own.replace(`-${process.pid}-`, `-${process.ppid}-`);

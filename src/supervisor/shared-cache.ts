@@ -49,7 +49,7 @@ export function shareCache(
 ): SharedCache {
   const apart: SharedCache = { options, remove() {} };
   const { workers, cacheDirectory, cacheSizeBytes } = options;
-  if (workers === 1 || cacheDirectory !== '' || cacheSizeBytes === 0) return apart;
+  if (workers === 1 || cacheDirectory !== null || cacheSizeBytes === 0) return apart;
   const sharedBytes = Math.floor(cacheSizeBytes * SHARED_PART);
   if (sharedBytes < diskCapacityMin(workers)) {
     warn(`--cache-size is too small to be shared by ${workers} workers: each caches for itself`);

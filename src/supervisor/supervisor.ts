@@ -161,7 +161,7 @@ export class Supervisor {
     });
     this.#cache = new CacheControl({
       workers: () => this.#cacheAskers(),
-      isShared: input.options.cacheDirectory !== '',
+      isShared: input.options.cacheDirectory !== null,
       report: this.#reportOf('cache'),
     });
     this.#faults = new FaultDesk({
@@ -241,7 +241,7 @@ export class Supervisor {
         { level: 'warning', event: 'socket-unused' },
       );
     }
-    if (options.pidFile !== '') writeFileSync(options.pidFile, `${process.pid}\n`);
+    if (options.pidFile !== null) writeFileSync(options.pidFile, `${process.pid}\n`);
     reportDescriptors(this.#input.log.report, descriptorsMax());
     reportStart(this.#input.log.report, { ...this.#input, listeners: this.#listeners });
     this.#sayReady();
@@ -679,7 +679,7 @@ export class Supervisor {
     const { pidFile } = this.#input.options;
     try {
       removeSocketFiles(this.#listeners);
-      if (pidFile !== '') rmSync(pidFile, { force: true });
+      if (pidFile !== null) rmSync(pidFile, { force: true });
     } catch (error) {
       // Their directory is root's, and we are not any more.
       this.#reportOf('supervisor')(`a file is left behind: ${(error as Error).message}`, {

@@ -131,7 +131,7 @@ describe('ticket keys of a run', () => {
     write(second, first);
     scene.keeper.adopt();
     assert.deepEqual(scene.rings[0]!.keys[0], second);
-    scene.tls = { ...scene.tls, ticketKeyFile: '' };
+    scene.tls = { ...scene.tls, ticketKeyFile: null };
     scene.keeper.adopt();
     assert.equal(scene.rings[1]!.keys.length, 1);
   });

@@ -44,7 +44,6 @@ export class TicketKeeper implements Disposable {
   readonly #watch = new FileWatch();
   readonly #schedule: TicketSchedule;
   readonly #startedAtMs: number;
-  #file = '';
   /** Of the file; null without one. */
   #fileKeys: readonly Buffer[] | null = null;
   /** Of the fleet; null as long as it has said nothing. */
@@ -65,9 +64,9 @@ export class TicketKeeper implements Disposable {
     this.#input = input;
     this.#startedAtMs = input.nowMs();
     this.#schedule = new TicketSchedule(() => randomBytes(TICKET_KEY_BYTES), this.#startedAtMs);
-    this.#file = input.tls().ticketKeyFile;
+    const file = input.tls().ticketKeyFile;
     // What there is to warn of has been said with the configuration.
-    if (this.#file !== '') this.#takeFile();
+    if (file !== null) this.#takeFile(file);
     this.#applied = this.ring.keys;
     input.metrics.keysInForce(this.#applied.length);
   }
@@ -115,15 +114,15 @@ export class TicketKeeper implements Disposable {
     if (this.#schedule.turn(nowMs(), { rotationMs: ticketRotationMs, lifetimeMs })) {
       this.#apply('schedule');
     }
-    if (ticketKeyFile === '') return;
+    if (ticketKeyFile === null) return;
     const isChanged = await this.#watch.haveChanged([ticketKeyFile]);
-    if (isChanged && !this.#isClosed) this.#retakeFile();
+    if (isChanged && !this.#isClosed) this.#retakeFile(ticketKeyFile);
   }
 
   /** Keys of a file are the operator's to share. */
   async #joinFleet(): Promise<void> {
     const { fleet, tls, metrics } = this.#input;
-    const wanted = tls().ticketKeyFile === '' ? fleet() : null;
+    const wanted = tls().ticketKeyFile === null ? fleet() : null;
     if (wanted?.url === this.#fleet?.url) return;
     this.#share?.[Symbol.dispose]();
     this.#share = null;
@@ -161,19 +160,19 @@ export class TicketKeeper implements Disposable {
   /** The configuration was read again. */
   adopt(): void {
     owned(this.#joinFleet(), this.#input.onFault);
-    this.#file = this.#input.tls().ticketKeyFile;
-    if (this.#file !== '') {
-      this.#retakeFile();
+    const file = this.#input.tls().ticketKeyFile;
+    if (file !== null) {
+      this.#retakeFile(file);
       return;
     }
     this.#fileKeys = null;
     this.#apply('schedule');
   }
 
-  #retakeFile(): void {
+  #retakeFile(file: string): void {
     const { metrics, report } = this.#input;
     try {
-      for (const warning of this.#takeFile()) {
+      for (const warning of this.#takeFile(file)) {
         report(`ticket keys: ${warning}`, { level: 'warning', event: 'ticket-keys-odd' });
       }
       this.#apply('file');
@@ -188,8 +187,8 @@ export class TicketKeeper implements Disposable {
   }
 
   /** Returns what an operator should know of the file. */
-  #takeFile(): readonly string[] {
-    const { keys, warnings } = readTicketKeyFile(this.#file);
+  #takeFile(file: string): readonly string[] {
+    const { keys, warnings } = readTicketKeyFile(file);
     this.#fileKeys = keys;
     this.#hasPersistentKeys = true;
     return warnings;

@@ -21,7 +21,7 @@ export interface TriageEntry {
   readonly summary: string;
 }
 
-export function triageRoutes(capsuleDirectory: string): AdminRoute[] {
+export function triageRoutes(capsuleDirectory: string | null): AdminRoute[] {
   return [
     {
       path: '/triage',
@@ -36,12 +36,14 @@ export function triageRoutes(capsuleDirectory: string): AdminRoute[] {
   ];
 }
 
-function oneReport(directory: string, name: string): AdminAnswer {
-  const report = REPORT_DIRECTORY.test(name) ? readOrNull(directory, name) : null;
+function oneReport(directory: string | null, name: string): AdminAnswer {
+  const isOne = directory !== null && REPORT_DIRECTORY.test(name);
+  const report = isOne ? readOrNull(directory, name) : null;
   return report === null ? failure(404, `no report ${JSON.stringify(name)}`) : success(report);
 }
 
-function entriesIn(directory: string): TriageEntry[] {
+function entriesIn(directory: string | null): TriageEntry[] {
+  if (directory === null) return [];
   return namesIn(directory)
     .flatMap((name) => {
       const report = readOrNull(directory, name);
@@ -54,7 +56,6 @@ function entriesIn(directory: string): TriageEntry[] {
 
 /** The names begin with the time of the capsule. */
 function namesIn(directory: string): string[] {
-  if (directory === '') return [];
   try {
     const names = readdirSync(directory).filter((name) => REPORT_DIRECTORY.test(name));
     return names.sort().reverse().slice(0, REPORTS_MAX);

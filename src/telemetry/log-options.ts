@@ -48,6 +48,13 @@ export interface LogOptions {
   readonly rotate: LogRotation | null;
 }
 
+/** A log whose target may be off, which is null. */
+export type PossibleLog = Omit<LogOptions, 'target'> & { readonly target: string | null };
+
+export function isWritten(log: PossibleLog): log is LogOptions {
+  return log.target !== null;
+}
+
 export const everyExchange: LogFilter = {
   statuses: [],
   hosts: [],
@@ -69,8 +76,8 @@ export const plainLog = {
 
 /** Where what sluice says of itself goes, and how much of it. */
 export interface ErrorLogOptions {
-  /** `-` for standard error, an absolute path, or `off`. */
-  readonly target: string;
+  /** `-` for standard error, or an absolute path; null for nowhere. */
+  readonly target: string | null;
   readonly format: ErrorLogFormat;
   /** Of subsystems that `levels` does not name. */
   readonly level: LogLevel;

@@ -1,8 +1,8 @@
 /** What an operator decides about recording faults, and about what is done when workers die. */
 
 export interface RecorderOptions {
-  /** Absolute path of the directory for capsules; '' writes none. */
-  readonly directory: string;
+  /** Absolute path of the directory for capsules; null writes none. */
+  readonly directory: string | null;
   /** Whether capsules tell addresses of peers. */
   readonly addresses: boolean;
   /** Whether capsules tell the SHA-256 of each piece of early data. */
@@ -18,8 +18,8 @@ export interface FuseOptions {
   /** Deaths of one kind within the window that are too many. */
   readonly deathsMax: number;
   readonly windowMs: number;
-  /** URL that hears of every step by POST; '' for none. */
-  readonly webhook: string;
+  /** URL that hears of every step by POST; null for none. */
+  readonly webhook: string | null;
 }
 
 export interface CapsuleLimits {

@@ -28,8 +28,9 @@ export type CacheInput = Pick<
 /** Never fails for what is wrong with a directory: the cache is in memory then. */
 export async function openCache(input: CacheInput): Promise<WorkerCache> {
   const { options } = input;
-  const isOnDisk = options.cacheDirectory !== '' && options.cacheSizeBytes > 0;
-  const cache = isOnDisk ? await diskCache(input) : memoryCache(input);
+  const { cacheDirectory, cacheSizeBytes } = options;
+  const isInMemory = cacheDirectory === null || cacheSizeBytes === 0;
+  const cache = isInMemory ? memoryCache(input) : await diskCache(input, cacheDirectory);
   // What is there is told from the first second on.
   cache.count();
   return cache;
@@ -59,18 +60,18 @@ function memoryCache({ options, metrics, removals }: CacheInput): WorkerCache {
   };
 }
 
-async function diskCache(input: CacheInput): Promise<WorkerCache> {
+async function diskCache(input: CacheInput, directory: string): Promise<WorkerCache> {
   // The index is a native library: whoever caches in memory need not load it.
   const { LastingStore } = await import('../cache/disk/lasting-store.ts');
   const { options, metrics, removals, diskWords, log, purgeEverywhere } = input;
-  const { cacheDirectory, cacheSizeBytes, workers } = options;
+  const { cacheSizeBytes, workers } = options;
   const report = log.for('cache');
   const faults = new CacheFaults(Date.now, metrics, report);
   const verdict = Atomics.exchange(diskWords, VERDICT, 0);
   const usesDirectory = verdict !== WITHOUT;
   if (!usesDirectory) Atomics.store(diskWords, VERDICT, WITHOUT);
   const store = new LastingStore({
-    directory: cacheDirectory,
+    directory,
     capacityBytes: cacheSizeBytes,
     memoryBytes: memoryBytesOf(options),
     segmentBytes: segmentBytesFor(cacheSizeBytes, workers),

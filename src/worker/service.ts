@@ -146,7 +146,8 @@ export class Service {
     );
     const proxy = new ReverseProxy(routes);
     const next = new ClientIdentity(proxy, identities);
-    const { trustedProxies: from, trustedProxiesField: field } = options;
+    const { trustedProxies, trustedProxiesField: field } = options;
+    const from = trustedProxies ?? [];
     if (options.connect === null) return new ClientClaims(next, { from, field });
     const { table: tunnels, connect, limits } = this.tunnels;
     const environment = { clock, observer: common.observer };
@@ -163,7 +164,7 @@ export class Service {
 
   #purgeGate(options: SluiceOptions): PurgeGate {
     const { purgeEverywhere } = this.#base.input;
-    const allowed = new AddressSet(options.purgeFrom);
+    const allowed = new AddressSet(options.purgeFrom ?? []);
     return {
       isAllowed: (address) => allowed.has(address),
       purge: (selectors, soft, done) => purgeEverywhere({ selectors, soft }, done),

@@ -26,7 +26,7 @@ export function openTls(
 ): WorkerTls {
   const { features } = options;
   assert(options.hosts.length > 0, 'a listener with TLS has a host');
-  const isLogged = options.tls.keyLog !== '' && isOn('key-log', features);
+  const isLogged = options.tls.keyLog !== null && isOn('key-log', features);
   const onFault = (error: Error) =>
     input.log.report(`key log: ${error.message}`, {
       level: 'error',

@@ -56,12 +56,12 @@ const optionsWith = (some: object) =>
   ({
     account,
     workers: 2,
-    cacheDirectory: '',
+    cacheDirectory: null,
     logs: [],
     errorLog: { target: '-' },
-    tls: { keyLog: '' },
-    recorder: { directory: '' },
-    pidFile: '',
+    tls: { keyLog: null },
+    recorder: { directory: null },
+    pidFile: null,
     ...some,
   }) as unknown as SluiceOptions;
 

@@ -47,7 +47,7 @@ export async function harmlessOptions(
     ),
     routes: given.routes ?? plain.routes,
     hosts: hosts.length === 0 ? plain.hosts : hosts.map(harmlessHost),
-    tls: { ...plain.tls, ...given.tls, keyLog: '', ticketKeyFile: '' },
+    tls: { ...plain.tls, ...given.tls, keyLog: null, ticketKeyFile: null },
     features: { ...given.features, ...features },
     ...placesOf(plain),
   };
@@ -64,13 +64,13 @@ function placesOf(plain: SluiceOptions): Partial<SluiceOptions> {
     fleet: null,
     cacheSizeBytes: CACHE_BYTES,
     cacheMemoryBytes: CACHE_BYTES,
-    cacheDirectory: '',
+    cacheDirectory: null,
     logs: [],
     errorLog: plainErrorLog,
     admin: null,
-    adminToken: '',
+    adminToken: null,
     account: null,
-    pidFile: '',
+    pidFile: null,
   };
 }
 
@@ -90,7 +90,7 @@ async function plainOptions(directory: string, originPort: number): Promise<Slui
       watchdogMs: WATCHDOG_MS,
       debugger: false,
     },
-    fuses: { ...options.fuses, enabled: false, webhook: '' },
+    fuses: { ...options.fuses, enabled: false, webhook: null },
   };
 }
 

@@ -9,7 +9,7 @@ export function compileErrorLog(
   context: CompileContext,
 ): LogRotation | null {
   if (rotate === undefined) return null;
-  if (target === undefined || target === '-' || target === 'off') {
+  if (target === undefined || target === null || target === '-') {
     context.refuse(['rotate'], 'it is not in a file', 'write target: FILE, or remove it');
   }
   return compileRotation(rotate, context);

@@ -5,9 +5,11 @@ import { dirname } from 'node:path';
 import { accessLogFields, namesInFormat } from '../../telemetry/access-log-line.ts';
 import {
   everyExchange,
+  isWritten,
   type LogFilter,
   type LogOptions,
   type LogRotation,
+  type PossibleLog,
   plainLog,
   type StatusRange,
 } from '../../telemetry/log-options.ts';
@@ -21,13 +23,12 @@ type LogEntry = LogsEntry[number];
 const KEEP_DEFAULT = 7;
 
 export function compileLogs(entries: LogsEntry, context: CompileContext): LogOptions[] {
-  const isOn = ({ target }: LogEntry) => target !== 'off';
   const logs = entries.map((entry, i) => compileLog(entry, context.below(i)));
   refuseTwoRotations(logs, context);
-  return logs.filter((_, i) => isOn(entries[i]!));
+  return logs.filter(isWritten);
 }
 
-function compileLog(entry: LogEntry, context: CompileContext): LogOptions {
+function compileLog(entry: LogEntry, context: CompileContext): PossibleLog {
   const { target, of = 'access', fields = [], sample = 1 } = entry;
   const { format = of === 'access' ? 'combined' : 'json' } = entry;
   if (of === 'access') refuseUnknownFields(format, context);
@@ -35,7 +36,7 @@ function compileLog(entry: LogEntry, context: CompileContext): LogOptions {
   if (fields.length > 0 && format !== 'json') {
     context.refuse(['fields'], 'only for format: json', 'write format: json');
   }
-  if (target !== '-' && target !== 'off') refuseUnwritable(target, context);
+  if (target !== '-' && target !== null) refuseUnwritable(target, context);
   if (target === '-' && entry.rotate !== undefined) {
     context.refuse(['rotate'], 'standard output is no file', 'remove it');
   }
@@ -115,10 +116,10 @@ function refuseUnwritable(target: string, context: CompileContext): void {
 }
 
 /** Each would move the other's file away. */
-function refuseTwoRotations(logs: readonly LogOptions[], context: CompileContext): void {
+function refuseTwoRotations(logs: readonly PossibleLog[], context: CompileContext): void {
   const first = new Map<string, number>();
   for (const [i, { target, rotate }] of logs.entries()) {
-    if (rotate === null) continue;
+    if (target === null || rotate === null) continue;
     const other = first.get(target);
     if (other === undefined) first.set(target, i);
     else context.refuse([i, 'rotate'], `logs[${other}] rotates this file`, 'remove one of them');

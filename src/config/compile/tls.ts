@@ -13,8 +13,8 @@ import type { CompileContext } from './context.ts';
 const TICKET_LIFETIME_MS_MAX = 7 * 86_400_000;
 
 export function compileTls(entry: TlsEntry, context: CompileContext): TlsOptions {
-  const keyLog = entry['key-log'] ?? '';
-  if (keyLog !== '') {
+  const keyLog = entry['key-log'] ?? null;
+  if (keyLog !== null) {
     context.warn(['key-log'], `whoever reads ${keyLog} can decrypt all traffic`);
   }
   const ticketLifetimeMs = entry['ticket-lifetime'] ?? TICKET_LIFETIME_SECONDS_DEFAULT * 1_000;
@@ -31,7 +31,7 @@ export function compileTls(entry: TlsEntry, context: CompileContext): TlsOptions
   }
   return {
     keyLog,
-    ticketKeyFile: '',
+    ticketKeyFile: null,
     ticketRotationMs,
     ticketLifetimeSeconds: Math.floor(ticketLifetimeMs / 1_000),
     ticketsPerHandshake: entry['tickets-per-handshake'] ?? TICKETS_PER_HANDSHAKE_DEFAULT,

@@ -1,6 +1,7 @@
 /**
- * Kinds of values that are written as one word, and how each is read. A schema names a kind as
- * `x-kind`; flags and keys of the same kind are read by the same function.
+ * Kinds of values that are written as one word: all there is to know of each, in one row. A flag
+ * (option-table.ts) and a key (`x-kind` of a schema) name a kind, and are read, shown and typed by its
+ * row. What may be `off` is null then, whatever else it may be.
  */
 import { parseAccount } from '../account.ts';
 import {
@@ -13,56 +14,141 @@ import {
   parseEndpoint,
   parseErrorLogFormat,
   parseFeature,
+  parseLogFile,
   parseLogFormat,
   parseLogLevel,
   parseLogScope,
-  parseLogTarget,
   parseLongDuration,
   parseOrigin,
   parsePath,
-  parsePathOrOff,
-  parseRedisOrOff,
+  parseRedis,
   parseShare,
   parseSize,
   parseSwitch,
-  parseUrlOrOff,
+  parseUrl,
 } from '../option-values.ts';
 
+/** Throws UsageError. */
+type Parse<T> = (words: OptionWords, given: GivenValue) => T;
+
 interface Kind {
-  /** What stands for the value in messages and documentation. */
+  /** What stands for the value in help, messages and documentation. */
   readonly placeholder: string;
-  /** Throws UsageError. */
-  readonly parse: (words: OptionWords, given: GivenValue) => unknown;
+  /** Its result is the static type of the value. */
+  readonly parse: Parse<unknown>;
+  /** How editors see it, as JSON Schema. A hint: `parse` decides. */
+  readonly form: object;
+  /** Its text holds a password: a Redis's, or the secret path of a webhook. */
+  readonly isSecret?: true;
 }
 
-function orOff(parse: Kind['parse']): Kind['parse'] {
+function orOff<T>(parse: Parse<T>): Parse<T | null> {
   return (words, given) => (given.text === 'off' ? null : parse(words, given));
 }
 
+const TEXT = { type: 'string' };
+const TEXT_OR_OFF = { type: ['string', 'boolean'] };
+const TEXT_OR_NUMBER = { type: ['string', 'integer'] };
+
 export const kinds = {
-  account: { placeholder: 'NAME[:GROUP]', parse: parseAccount },
-  addresses: { placeholder: 'ADDRESS[/BITS]', parse: parseAddressRanges },
-  'addresses-or-off': { placeholder: 'ADDRESS[/BITS]|off', parse: orOff(parseAddressRanges) },
-  'client-field': { placeholder: 'x-forwarded-for|forwarded', parse: parseClientField },
-  count: { placeholder: 'N', parse: parseCount },
-  duration: { placeholder: 'TIME', parse: parseDuration },
-  endpoint: { placeholder: '[HOST:]PORT', parse: parseEndpoint },
-  'endpoint-or-off': { placeholder: '[HOST:]PORT|off', parse: orOff(parseEndpoint) },
-  'error-log-format': { placeholder: 'text|json', parse: parseErrorLogFormat },
-  feature: { placeholder: 'NAME=on|off', parse: parseFeature },
-  'log-format': { placeholder: 'combined|json', parse: parseLogFormat },
-  'log-level': { placeholder: '[SUBSYSTEM=]LEVEL', parse: parseLogLevel },
-  'log-scope': { placeholder: 'failed|all', parse: parseLogScope },
-  'log-target': { placeholder: 'off|-|FILE', parse: parseLogTarget },
-  'long-duration': { placeholder: 'TIME', parse: parseLongDuration },
-  path: { placeholder: 'FILE', parse: parsePath },
-  'path-or-off': { placeholder: 'off|FILE', parse: parsePathOrOff },
-  'redis-or-off': { placeholder: 'off|URL', parse: parseRedisOrOff },
-  share: { placeholder: 'N%', parse: parseShare },
-  size: { placeholder: 'BYTES', parse: parseSize },
-  switch: { placeholder: 'on|off', parse: parseSwitch },
-  url: { placeholder: 'URL', parse: parseOrigin },
-  'url-or-off': { placeholder: 'off|URL', parse: parseUrlOrOff },
-} as const satisfies Record<string, Kind>;
+  account: { placeholder: 'NAME[:GROUP]', parse: parseAccount, form: TEXT_OR_NUMBER },
+  addresses: { placeholder: 'ADDRESS[/BITS]', parse: parseAddressRanges, form: TEXT },
+  'addresses-or-off': {
+    placeholder: 'ADDRESS[/BITS]|off',
+    parse: orOff(parseAddressRanges),
+    form: TEXT,
+  },
+  'client-field': {
+    placeholder: 'x-forwarded-for|forwarded',
+    parse: parseClientField,
+    form: { enum: ['x-forwarded-for', 'forwarded'] },
+  },
+  count: { placeholder: 'N', parse: parseCount, form: { type: 'integer', minimum: 1 } },
+  duration: {
+    placeholder: 'TIME',
+    parse: parseDuration,
+    form: { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m)$' },
+  },
+  endpoint: { placeholder: '[HOST:]PORT', parse: parseEndpoint, form: TEXT_OR_NUMBER },
+  'endpoint-or-off': {
+    placeholder: '[HOST:]PORT|off',
+    parse: orOff(parseEndpoint),
+    form: { type: ['string', 'integer', 'boolean'] },
+  },
+  'error-log-format': {
+    placeholder: 'text|json',
+    parse: parseErrorLogFormat,
+    form: { enum: ['text', 'json'] },
+  },
+  feature: {
+    placeholder: 'NAME=on|off',
+    parse: parseFeature,
+    form: { type: 'string', pattern: '=(on|off)$' },
+  },
+  'log-format': {
+    placeholder: 'combined|json',
+    parse: parseLogFormat,
+    form: { enum: ['combined', 'json'] },
+  },
+  'log-level': {
+    placeholder: '[SUBSYSTEM=]LEVEL',
+    parse: parseLogLevel,
+    form: { type: 'string', pattern: '^([a-z]+=)?(error|warning|notice|info|debug)$' },
+  },
+  'log-scope': {
+    placeholder: 'failed|all',
+    parse: parseLogScope,
+    form: { enum: ['failed', 'all'] },
+  },
+  'log-target': { placeholder: 'off|-|FILE', parse: orOff(parseLogFile), form: TEXT_OR_OFF },
+  'long-duration': {
+    placeholder: 'TIME',
+    parse: parseLongDuration,
+    form: { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m|h|d)$' },
+  },
+  path: { placeholder: 'FILE', parse: parsePath, form: TEXT },
+  'path-or-off': { placeholder: 'off|FILE', parse: orOff(parsePath), form: TEXT_OR_OFF },
+  'redis-or-off': {
+    placeholder: 'off|URL',
+    parse: orOff(parseRedis),
+    form: TEXT_OR_OFF,
+    isSecret: true,
+  },
+  share: {
+    placeholder: 'N%',
+    parse: parseShare,
+    form: { type: 'string', pattern: '^[\\d.]+ ?%$' },
+  },
+  size: {
+    placeholder: 'BYTES',
+    parse: parseSize,
+    form: { type: ['string', 'integer'], pattern: '^\\d+(\\.\\d+)? ?([KMGTkmgt]i?)?[Bb]?$' },
+  },
+  switch: { placeholder: 'on|off', parse: parseSwitch, form: { enum: ['on', 'off', true, false] } },
+  url: { placeholder: 'URL', parse: parseOrigin, form: TEXT },
+  'url-or-off': {
+    placeholder: 'off|URL',
+    parse: orOff(parseUrl),
+    form: TEXT_OR_OFF,
+    isSecret: true,
+  },
+} satisfies Record<string, Kind>;
 
 export type KindName = keyof typeof kinds;
+
+/** What a value of a kind is once read. */
+export type KindValue<K extends KindName> = ReturnType<(typeof kinds)[K]['parse']>;
+
+export function kindOf(name: KindName): Kind {
+  return kinds[name];
+}
+
+/** Reads a value by its kind. Throws UsageError. */
+export function readKind<K extends KindName>(
+  kind: K,
+  words: OptionWords,
+  given: GivenValue,
+): KindValue<K> {
+  const { parse }: { parse: Parse<unknown> } = kinds[kind];
+  return parse(words, given) as KindValue<K>;
+}

@@ -4,8 +4,7 @@
  */
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox';
 import type { AddressRange } from '../../base/address-range.ts';
-import type { KindName } from '../document/kinds.ts';
-import type { Endpoint, OriginOptions } from '../options.ts';
+import { type KindName, type KindValue, kindOf } from '../document/kinds.ts';
 
 /** What every key says of itself. */
 export interface KeyWords {
@@ -30,79 +29,52 @@ export interface TextWords extends KeyWords {
 
 const WORDS = ['string', 'integer', 'boolean'];
 
-/** How editors see values of a kind. Hints: the parser of the kind decides. */
-const forms: Readonly<Record<KindName, object>> = {
-  account: { type: ['string', 'integer'] },
-  addresses: { type: 'string' },
-  'addresses-or-off': { type: 'string' },
-  count: { type: 'integer', minimum: 1 },
-  duration: { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m)$' },
-  endpoint: { type: ['string', 'integer'] },
-  'endpoint-or-off': { type: ['string', 'integer', 'boolean'] },
-  'error-log-format': { enum: ['text', 'json'] },
-  feature: { type: 'string', pattern: '=(on|off)$' },
-  'client-field': { enum: ['x-forwarded-for', 'forwarded'] },
-  'log-format': { enum: ['combined', 'json'] },
-  'log-level': { type: 'string', pattern: '^([a-z]+=)?(error|warning|notice|info|debug)$' },
-  'log-scope': { enum: ['failed', 'all'] },
-  'log-target': { type: ['string', 'boolean'] },
-  'long-duration': { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m|h|d)$' },
-  path: { type: 'string' },
-  'path-or-off': { type: ['string', 'boolean'] },
-  'redis-or-off': { type: ['string', 'boolean'] },
-  share: { type: 'string', pattern: '^[\\d.]+ ?%$' },
-  size: { type: ['string', 'integer'], pattern: '^\\d+(\\.\\d+)? ?([KMGTkmgt]i?)?[Bb]?$' },
-  switch: { enum: ['on', 'off', true, false] },
-  url: { type: 'string' },
-  'url-or-off': { type: ['string', 'boolean'] },
-};
-
-/** Their texts hold passwords: a Redis's, or the secret path of a webhook. */
-const secretKinds: ReadonlySet<KindName> = new Set(['redis-or-off', 'url-or-off']);
-
-/** A value that is read by the kind's parser. */
-export function ofKind<T>(kind: KindName, words: Partial<KeyWords>): TUnsafe<T> {
-  const secret = secretKinds.has(kind) ? { 'x-secret': true } : {};
-  return Type.Unsafe({ type: WORDS, ...forms[kind], 'x-kind': kind, ...secret, ...words });
+/** A value that is read, and seen by editors, as its kind says. */
+export function ofKind<K extends KindName>(kind: K, words: Partial<KeyWords>): OfKind<K> {
+  const { form, isSecret = false } = kindOf(kind);
+  const secret = isSecret ? { 'x-secret': true } : {};
+  return Type.Unsafe({ type: WORDS, ...form, 'x-kind': kind, ...secret, ...words });
 }
 
+type OfKind<K extends KindName> = TUnsafe<KindValue<K>>;
+
 /** `on` or `off`; a boolean once read. */
-export function onOff(words: KeyWords): TUnsafe<boolean> {
+export function onOff(words: KeyWords): OfKind<'switch'> {
   return ofKind('switch', words);
 }
 
 /** Milliseconds once read; up to an hour. */
-export function duration(words: KeyWords): TUnsafe<number> {
+export function duration(words: KeyWords): OfKind<'duration'> {
   return ofKind('duration', words);
 }
 
 /** Milliseconds once read; also hours and days. */
-export function longDuration(words: KeyWords): TUnsafe<number> {
+export function longDuration(words: KeyWords): OfKind<'long-duration'> {
   return ofKind('long-duration', words);
 }
 
 /** Octets once read. */
-export function size(words: KeyWords): TUnsafe<number> {
+export function size(words: KeyWords): OfKind<'size'> {
   return ofKind('size', words);
 }
 
 /** `20%`; 0 to 1 once read. */
-export function share(words: KeyWords): TUnsafe<number> {
+export function share(words: KeyWords): OfKind<'share'> {
   return ofKind('share', words);
 }
 
 /** `[HOST:]PORT` or `unix:PATH`. */
-export function endpoint(words: KeyWords): TUnsafe<Endpoint> {
+export function endpoint(words: KeyWords): OfKind<'endpoint'> {
   return ofKind('endpoint', words);
 }
 
 /** An http, https or h2c URL. */
-export function originUrl(words: KeyWords): TUnsafe<OriginOptions> {
+export function originUrl(words: KeyWords): OfKind<'url'> {
   return ofKind('url', words);
 }
 
 /** An absolute path once read; relative to the file as written. */
-export function file(words: KeyWords): TUnsafe<string> {
+export function file(words: KeyWords): OfKind<'path'> {
   return ofKind('path', words);
 }
 
@@ -112,8 +84,8 @@ export function addressRanges(words: KeyWords): TUnsafe<readonly AddressRange[]>
   return Type.Unsafe({ type: 'array', items, examples: [['10.0.0.0/8']], ...words });
 }
 
-/** `-`, `off`, or an absolute path once read. */
-export function logTarget(words: KeyWords): TUnsafe<string> {
+/** `-` or an absolute path once read; null for `off`. */
+export function logTarget(words: KeyWords): OfKind<'log-target'> {
   return ofKind('log-target', words);
 }
 

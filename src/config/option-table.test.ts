@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
+import { test } from 'node:test';
+import { UsageError } from '../base/errors.ts';
+import { parseCommandLine } from './command-line.ts';
+import { type KindName, kindOf, kinds, readKind } from './document/kinds.ts';
+import { optionTable, readOption } from './option-table.ts';
+import { resolveOptions } from './resolve.ts';
+
+const given = (text: string) => ({ text, place: '--x', directory: '/' });
+const words = { name: 'x', placeholder: 'X', example: 'x' };
+const kindNames = Object.keys(kinds) as KindName[];
+/** Those for which off is a value as on is. */
+const switches: readonly KindName[] = ['switch', 'feature'];
+const mayBeOff = (kind: KindName) =>
+  !switches.includes(kind) && kindOf(kind).placeholder.split('|').includes('off');
+
+test('a default is read as what is given is; only what cannot be written is told in words', () => {
+  for (const { name, type, defaultText, demoDefaultText, isDefaultInWords } of optionTable) {
+    if (isDefaultInWords !== true) {
+      readOption(name, given(defaultText));
+      if (demoDefaultText !== undefined) readOption(name, given(demoDefaultText));
+    } else if (!type.startsWith('path')) {
+      // Any text is a path.
+      assert.throws(() => readOption(name, given(defaultText)), UsageError, name);
+    }
+  }
+});
+
+test('editors see the examples, and the words of a form, as right; the parser agrees', () => {
+  for (const { name, type, example } of optionTable) {
+    const { pattern, enum: choices } = kindOf(type).form as { pattern?: string; enum?: string[] };
+    if (pattern !== undefined) assert.match(example, new RegExp(pattern, 'u'), name);
+    if (choices !== undefined) assert.ok(choices.includes(example), name);
+  }
+  for (const kind of kindNames) {
+    const { enum: choices = [] } = kindOf(kind).form as { enum?: unknown[] };
+    for (const word of choices) readKind(kind, words, given(String(word)));
+    if (choices.length > 0) {
+      assert.throws(() => readKind(kind, words, given('another')), UsageError, kind);
+    }
+  }
+});
+
+test('whatever may be off is null then', () => {
+  const kindsWithOff = kindNames.filter(mayBeOff);
+  assert.ok(kindsWithOff.length >= 6);
+  for (const kind of kindsWithOff) assert.equal(readKind(kind, words, given('off')), null, kind);
+  for (const kind of kindNames) {
+    if (mayBeOff(kind) || kind === 'switch' || kind === 'path') continue;
+    assert.throws(() => readKind(kind, words, given('off')), UsageError, kind);
+  }
+});
+
+test('options have null for all that is switched off', async () => {
+  const flags = optionTable
+    .filter(({ type }) => mayBeOff(type))
+    .flatMap(({ name }) => [`--${name}`, 'off']);
+  const options = await resolveOptions(
+    parseCommandLine(['--origin', 'http://o', '--http', '0', ...flags], '/').given,
+    { command: 'run', nowMs: 0, stateDirectory: tmpdir(), demoOrigin: null, warn() {} },
+  );
+  const { fleet, admin, purgeFrom, trustedProxies, errorLog, recorder, fuses, tls } = options;
+  const { ticketKeyFile, keyLog } = tls;
+  const { pidFile, adminToken, cacheDirectory, account, connect } = options;
+  const off = {
+    ...{ fleet, admin, purgeFrom, trustedProxies, ticketKeyFile, keyLog, pidFile, adminToken },
+    ...{ cacheDirectory, account, connect, webhook: fuses.webhook },
+    ...{ errorLog: errorLog.target, capsules: recorder.directory },
+  };
+  for (const [name, value] of Object.entries(off)) assert.equal(value, null, name);
+  assert.deepEqual(options.logs, []);
+  assert.equal(options.listeners[0]!.proxyProtocol.accept, 'off');
+});
