@@ -1,72 +1,11 @@
+/** What vectors (../vectors/http2/) cannot tell: the preface, and one step after the other. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  controlFrames,
-  flowControl,
-  framing,
-  hpack,
-  messages,
-  streams,
-  type Vector,
-} from '../vectors/http2/conformance.ts';
-import { echo, prepared, type RecordedRequest, ServerUnderTest } from './server-under-test.ts';
+import { prepared, type RecordedRequest, ServerUnderTest } from './server-under-test.ts';
 import { ACK, frame, get, settings, TYPE, windowUpdate } from './wire.ts';
 
 function answer(request: RecordedRequest): void {
-  if (request.head.contentLength !== 0) echo(request);
-  else request.sender.sendStored(prepared('hello'));
-}
-
-function run(vector: Vector, chunkBytes: number): ServerUnderTest {
-  const limits = { streamsConcurrentMax: 3 };
-  const server = new ServerUnderTest({ onRequest: answer, limits }).greet();
-  const bytes = Buffer.concat(vector.send);
-  for (let i = 0; i < bytes.length; i += chunkBytes) {
-    server.connection.receive(bytes.subarray(i, i + chunkBytes), false);
-  }
-  return server;
-}
-
-/** DATA of one stream in one line: how it is cut may depend on how input was cut. */
-function merged(told: readonly string[]): string[] {
-  const lines: string[] = [];
-  for (const line of told) {
-    const last = /^DATA (\d+) (\d+)$/.exec(lines.at(-1) ?? '');
-    const next = /^DATA (\d+) (\d+)( END_STREAM)?$/.exec(line);
-    if (last !== null && next !== null && last[1] === next[1]) {
-      const length = Number(last[2]) + Number(next[2]);
-      lines[lines.length - 1] = `DATA ${next[1]} ${length}${next[3] ?? ''}`;
-    } else lines.push(line);
-  }
-  return lines;
-}
-
-/** A connection error may come before answers to the same bytes have left; those do not matter. */
-function expected(vector: Vector, told: readonly string[]): readonly string[] {
-  if (vector.ended === undefined || !vector.expect.at(-1)?.startsWith('GOAWAY')) return told;
-  return told.filter((line) => vector.expect.includes(line));
-}
-
-for (const [topic, vectors] of Object.entries({
-  framing,
-  streams,
-  controlFrames,
-  flowControl,
-  messages,
-  hpack,
-})) {
-  describe(`HTTP/2 conformance: ${topic}`, () => {
-    for (const vector of vectors) {
-      test(`${vector.section}: ${vector.name}`, () => {
-        for (const chunkBytes of [1_000_000, 7, 1]) {
-          const server = run(vector, chunkBytes);
-          const told = merged(server.told());
-          assert.deepEqual(expected(vector, told), vector.expect, `pieces of ${chunkBytes}`);
-          assert.equal(server.ended, vector.ended === true);
-        }
-      });
-    }
-  });
+  request.sender.sendStored(prepared('hello'));
 }
 
 describe('HTTP/2 connection preface (RFC 9113 §3.4)', () => {

@@ -22,7 +22,7 @@ export const END_HEADERS = 4;
 export const PADDED = 8;
 export const PRIORITY = 32;
 
-const ERRORS = [
+export const ERRORS = [
   'NO_ERROR',
   'PROTOCOL_ERROR',
   'INTERNAL_ERROR',

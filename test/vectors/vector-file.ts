@@ -1,6 +1,6 @@
 /**
  * Test vectors in Markdown: a heading names the case, a fence holds the input, the next one the
- * expected events.
+ * expected events. What lines of input stand for is the protocol's matter; those of HTTP/1:
  *
  * - Every line of the input ends with CRLF, unless its last character is a backslash.
  * - `\r`, `\n`, `\t`, `\0`, `\xHH` and `\\` mean what they mean in C.
@@ -25,7 +25,11 @@ interface Fence {
   readonly lines: readonly string[];
 }
 
-export function readVectors(path: string): Vector[] {
+/** `encode`: from the lines of a fence to what is sent. */
+export function readVectors(
+  path: string,
+  encode: (lines: readonly string[]) => Buffer = octetsOf,
+): Vector[] {
   const vectors: Vector[] = [];
   for (const { heading, input, events } of cases(readFileSync(path, 'utf8'), path)) {
     const [kind = '', ...words] = input.info.split(/\s+/);
@@ -34,7 +38,7 @@ export function readVectors(path: string): Vector[] {
       name: heading.text,
       kind,
       options: new Map(words.map((word) => [word.split('=')[0]!, word.split('=')[1] ?? ''])),
-      input: decode(input.lines),
+      input: encode(input.lines),
       events: events.lines,
     });
   }
@@ -82,10 +86,16 @@ function cases(text: string, path: string) {
 
 const ESCAPES: Record<string, string> = { r: '\r', n: '\n', t: '\t', 0: '\0', '\\': '\\' };
 
-function decode(lines: readonly string[]): Buffer {
-  const text = lines
-    .map((line) => (/(?<!\\)(?:\\\\)*\\$/.test(line) ? line.slice(0, -1) : `${line}\\r\\n`))
-    .join('')
+function octetsOf(lines: readonly string[]): Buffer {
+  const ended = lines.map((line) =>
+    /(?<!\\)(?:\\\\)*\\$/.test(line) ? line.slice(0, -1) : `${line}\\r\\n`,
+  );
+  return unescaped(ended.join(''));
+}
+
+/** Octets of text with escapes. */
+export function unescaped(text: string): Buffer {
+  const octets = text
     .replace(/\\\{(\d+)\*(.*?)\}/g, (_, count: string, unit: string) => unit.repeat(+count))
     .replace(/\\(?:x([0-9a-fA-F]{2})|(.))/g, (whole, hex: string | undefined, letter: string) => {
       if (hex !== undefined) return String.fromCharCode(Number(`0x${hex}`));
@@ -93,7 +103,7 @@ function decode(lines: readonly string[]): Buffer {
       if (octet === undefined) throw new Error(`no such escape: ${whole}`);
       return octet;
     });
-  return Buffer.from(text, 'latin1');
+  return Buffer.from(octets, 'latin1');
 }
 
 /** Octets as one line of text. Long ones are cut in the middle. */

@@ -13,6 +13,7 @@ import type { RequestHead } from '../../../src/http/message.ts';
 import { Http1ClientConnection } from '../../../src/http1/client-connection.ts';
 import type { Http1Output } from '../../../src/http1/output.ts';
 import { Http1ServerConnection } from '../../../src/http1/server-connection.ts';
+import type { Feed } from '../play.ts';
 import { printable, type Vector } from '../vector-file.ts';
 
 /** Events in order; content that comes in pieces counts as one, and equal events are counted. */
@@ -102,9 +103,6 @@ const FACTS: RequestFacts = {
   localPort: 80,
   tls: null,
 };
-
-/** Feeds pieces of a vector's input, each of them gone after the call as the contract says. */
-type Feed = (receive: (bytes: Uint8Array) => void) => void;
 
 export function recordEvents(vector: Vector, feed: Feed): readonly string[] {
   return vector.kind === 'request' ? recordServer(vector, feed) : recordClient(vector, feed);
