@@ -41,4 +41,6 @@ export interface ResponseHead {
   readonly fields: FieldSection;
   /** As in {@link RequestHead}; -1 also for content that the connection's close ends. */
   readonly contentLength: number;
+  /** Neither content nor trailers follow: where that can be said with the head, it is. */
+  readonly isAlone?: true;
 }

@@ -66,8 +66,10 @@ export class ServerExchange implements ResponseSender, StreamUser {
     this.#hasSentHead = true;
     this.#stream.isAnswered = true;
     this.#mergePriority(head.fields);
-    const hasNoContent = this.#isHead || head.status === 204 || head.status === 304;
-    const announced = mayAnnounceLength(head.status) ? head.contentLength : -1;
+    const isWithout = this.#isHead || head.status === 204 || head.status === 304;
+    const hasNoContent = isWithout || head.isAlone === true;
+    const isAnnounced = mayAnnounceLength(head.status) && head.isAlone !== true;
+    const announced = isAnnounced ? head.contentLength : -1;
     this.#sendFields(head.status, head.fields, announced, hasNoContent);
     if (hasNoContent) this.#endNow();
     this.#connection.afterSending();

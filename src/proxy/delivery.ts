@@ -14,6 +14,7 @@ import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import type { ExchangeRecord } from './exchange-record.ts';
 import { addOurMark, PROXY_NAME, responseFieldsToClient } from './forwarding.ts';
+import { grpcAnswer, isGrpcCall } from './grpc-answer.ts';
 import { type LocalResponse, localResponse } from './local-response.ts';
 import { detailOf, missStatus } from './miss-status.ts';
 import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
@@ -137,8 +138,9 @@ export class Delivery {
     this.answerWith(route.errorPages === null ? response : route.errorPages.dress(response));
   }
 
-  answerWith(response: LocalResponse, storing: StoringDecision | 'not-asked' = 'not-asked'): void {
+  answerWith(made: LocalResponse, storing: StoringDecision | 'not-asked' = 'not-asked'): void {
     const { head, record } = this.#input;
+    const response = isGrpcCall(head) ? grpcAnswer(made) : made;
     addOurMark(response.fields, this.#cacheStatus(record.cache, null, storing));
     this.discardRequestContent();
     this.sendHead({ ...response, contentLength: response.content.length });

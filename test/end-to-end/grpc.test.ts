@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { connect, constants, type IncomingHttpHeaders } from 'node:http2';
 import test, { after } from 'node:test';
 import * as grpc from '@grpc/grpc-js';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
 import { type Message, startTalkServer, type TalkClient, talkClient } from '../support/grpc.ts';
+import { startConfigured } from '../support/routes.ts';
 import { certificateFile, startSluice } from '../support/sluice.ts';
 import { inParallel, until, within } from '../support/waiting.ts';
 
@@ -148,5 +150,68 @@ test('an origin that is gone is UNAVAILABLE to a gRPC client', async () => {
     assert.equal(error!.code, grpc.status.UNAVAILABLE);
   } finally {
     client.close();
+  }
+});
+
+const gone = { origins: { app: { servers: ['h2c://127.0.0.1:1'] } } };
+
+test('a gRPC client reads answers of ours by the mapping of gRPC', async () => {
+  const statuses: readonly (readonly [number, grpc.status])[] = [
+    [400, grpc.status.INTERNAL],
+    [401, grpc.status.UNAUTHENTICATED],
+    [403, grpc.status.PERMISSION_DENIED],
+    [404, grpc.status.UNIMPLEMENTED],
+    [413, grpc.status.UNKNOWN],
+    [429, grpc.status.UNAVAILABLE],
+    [500, grpc.status.UNKNOWN],
+    [503, grpc.status.UNAVAILABLE],
+    [504, grpc.status.UNAVAILABLE],
+  ];
+  const routes = statuses.map(([status]) => ({
+    match: { fields: { 'x-asked': String(status) } },
+    respond: { status },
+  }));
+  await using sluice = await startConfigured({
+    file: { ...gone, routes: [...routes, { origin: 'app' }] },
+  });
+  const client = talkClient(`localhost:${sluice.httpsPort}`, readFileSync(certificateFile()));
+  try {
+    for (const [status, code] of [...statuses, [502, grpc.status.UNAVAILABLE] as const]) {
+      const metadata = new grpc.Metadata();
+      metadata.set('x-asked', String(status));
+      const { error } = await say(client, 'hello', {}, metadata);
+      assert.equal(error!.code, code, String(status));
+      assert.match(error!.details, new RegExp(`^${status} [A-Z]`));
+    }
+  } finally {
+    client.close();
+  }
+});
+
+test('an answer of ours to a gRPC call is one header block; others keep the status of HTTP', async () => {
+  await using sluice = await startConfigured({ file: { ...gone, routes: [{ origin: 'app' }] } });
+  const session = connect(sluice.httpsUrl, { ca: readFileSync(certificateFile()) });
+  try {
+    const ask = async (type: string) => {
+      const stream = session.request({ ':method': 'POST', ':path': '/', 'content-type': type });
+      const { promise, resolve } = Promise.withResolvers<[IncomingHttpHeaders, boolean]>();
+      stream.on('response', (headers, flags) =>
+        resolve([headers, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0]),
+      );
+      stream.resume().end();
+      return within(promise, 'a response');
+    };
+    for (const type of ['application/grpc', 'application/grpc+proto', 'Application/GRPC; x=1']) {
+      const [headers, isLast] = await ask(type);
+      assert.deepEqual([headers[':status'], headers['grpc-status'], isLast], [200, '14', true]);
+      assert.equal(headers['content-type'], 'application/grpc');
+      assert.match(String(headers['proxy-status']), /connection_refused/);
+    }
+    for (const type of ['application/grpc-web', 'application/grpcx', 'application/json']) {
+      const [headers] = await ask(type);
+      assert.deepEqual([headers[':status'], headers['grpc-status']], [502, undefined]);
+    }
+  } finally {
+    session.destroy();
   }
 });
