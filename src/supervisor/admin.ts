@@ -17,7 +17,8 @@ import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { cacheRoutes } from './admin-cache.ts';
 import { type AdminRoute, adminTarget, answerRoute } from './admin-routes.ts';
 import type { CacheControl } from './cache-control.ts';
-import { dashboardPage, dashboardPolicy } from './dashboard-page.ts';
+import type { StatsAnswer } from './dashboard/answers.ts';
+import { pagePolicy, servedFile } from './dashboard/served-page.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { listenError } from './listeners.ts';
 import type { SupervisorStatus } from './supervisor.ts';
@@ -152,11 +153,14 @@ async function answer(
     send(response, 400, 'application/json', '{"error":"not a request target"}\n');
     return;
   }
-  if (target.path === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
-    // It holds nothing: its script asks for all that it shows.
-    response.setHeader('Content-Security-Policy', dashboardPolicy);
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  const file = isRead ? servedFile(target.path) : null;
+  if (file !== null) {
+    // It holds nothing: its scripts ask for all that it shows.
+    response.setHeader('Content-Security-Policy', pagePolicy);
     response.setHeader('Referrer-Policy', 'no-referrer');
-    send(response, 200, 'text/html; charset=utf-8', dashboardPage);
+    response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
+    send(response, 200, file.type, file.text());
     return;
   }
   if (!isAuthorized(request, target.path, sources.token)) {
@@ -169,7 +173,7 @@ async function answer(
   if (routed !== null) {
     if (routed.allow !== undefined) response.setHeader('Allow', routed.allow);
     send(response, routed.status, 'application/json', `${JSON.stringify(routed.body)}\n`);
-  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+  } else if (!isRead) {
     response.setHeader('Allow', 'GET, HEAD');
     send(response, 405, 'text/plain', 'Only GET and HEAD.\n');
   } else {
@@ -199,7 +203,7 @@ function answerPath(
     send(response, 200, prometheusContentType, prometheusText(readMetrics(sources.regions())));
   } else if (path === '/stats') {
     const metrics = statsObject(readMetrics(sources.regions()));
-    const body = { ...sources.status(), metrics };
+    const body = { ...(sources.status() satisfies StatsAnswer), metrics };
     send(response, 200, 'application/json', `${JSON.stringify(body)}\n`);
   } else if (path === '/healthz') {
     const { state, workers } = sources.status();

@@ -23,6 +23,7 @@ import type { HandshakeFault } from '../worker/contract.ts';
 import type { AdminRoute } from './admin-routes.ts';
 import { success } from './admin-routes.ts';
 import { CapsuleStore } from './capsule-store.ts';
+import type { CapsulesAnswer } from './dashboard/answers.ts';
 import { explainExit, explainLoss, type WorkerExit } from './deaths.ts';
 import { FuseDriver } from './fuse-driver.ts';
 import { LastGood } from './last-good.ts';
@@ -201,7 +202,7 @@ export class FaultDesk {
     const capsules: AdminRoute = {
       path: '/capsules',
       summary: 'Where capsules are written.',
-      get: () => success({ directory: this.#store.directory ?? '' }),
+      get: () => success({ directory: this.#store.directory ?? '' } satisfies CapsulesAnswer),
     };
     return [capsules, ...triageRoutes(this.#store.directory), ...this.#fuses.routes()];
   }

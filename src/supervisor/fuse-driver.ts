@@ -7,6 +7,7 @@ import type { Report } from '../telemetry/log-event.ts';
 import { DANGER_PREFIX, type FeatureSwitches, featureNamed, isOn } from '../tls/features.ts';
 import type { Capsule } from '../triage/capsule.ts';
 import { type AdminRequest, type AdminRoute, failure, success } from './admin-routes.ts';
+import type { FusesAnswer } from './dashboard/answers.ts';
 import { type Fuse, FuseBox, type FuseMemory, type FuseStep, type Suspect } from './fuses.ts';
 import { weakenings } from './weakens.ts';
 
@@ -110,7 +111,7 @@ export class FuseDriver {
         summary:
           'GET: what was switched off, and why; POST {"off": NAME}, {"on": NAME}, {"reset": true}',
         keys: ['off', 'on', 'reset'],
-        get: () => success(this.state()),
+        get: () => success(this.state() satisfies FusesAnswer),
         post: ({ body }) => this.#command(body),
       },
     ];

@@ -11,6 +11,7 @@ import {
   failure,
   success,
 } from './admin-routes.ts';
+import type { OriginsAnswer } from './dashboard/answers.ts';
 
 export interface OriginSources {
   /** The groups in force. */
@@ -58,7 +59,7 @@ export function originRoutes(sources: OriginSources): AdminRoute[] {
     {
       path: '/origins',
       summary: 'The groups of origins and how their servers do.',
-      get: () => success({ origins: reports(sources) }),
+      get: () => success({ origins: reports(sources) } satisfies OriginsAnswer),
     },
     {
       path: '/origins/',

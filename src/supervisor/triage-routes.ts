@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TriageReport } from '../triage/report/report.ts';
 import { readReport, reportFiles } from '../triage/report/triage-directory.ts';
 import { type AdminAnswer, type AdminRoute, failure, success } from './admin-routes.ts';
+import type { ReportAnswer, TriageAnswer, TriageEntry } from './dashboard/answers.ts';
 
 /** Directories of reports; where else they are put by `--out` is not looked at. */
 const REPORT_DIRECTORY = /^triage-[\w.-]{1,200}$/;
@@ -11,15 +12,6 @@ const REPORT_DIRECTORY = /^triage-[\w.-]{1,200}$/;
 const REPORTS_MAX = 50;
 /** Ten times that of a triage over a thousand questions. */
 const REPORT_BYTES_MAX = 8 * 1024 * 1024;
-
-/** One report, in short. */
-export interface TriageEntry {
-  /** For `?report=`. */
-  readonly name: string;
-  readonly writtenAt: string;
-  readonly verdict: string;
-  readonly summary: string;
-}
 
 export function triageRoutes(capsuleDirectory: string | null): AdminRoute[] {
   return [
@@ -29,7 +21,7 @@ export function triageRoutes(capsuleDirectory: string | null): AdminRoute[] {
       get({ query }) {
         const name = query.get('report');
         return name === null
-          ? success({ reports: entriesIn(capsuleDirectory) })
+          ? success({ reports: entriesIn(capsuleDirectory) } satisfies TriageAnswer)
           : oneReport(capsuleDirectory, name);
       },
     },
@@ -39,7 +31,9 @@ export function triageRoutes(capsuleDirectory: string | null): AdminRoute[] {
 function oneReport(directory: string | null, name: string): AdminAnswer {
   const isOne = directory !== null && REPORT_DIRECTORY.test(name);
   const report = isOne ? readOrNull(directory, name) : null;
-  return report === null ? failure(404, `no report ${JSON.stringify(name)}`) : success(report);
+  return report === null
+    ? failure(404, `no report ${JSON.stringify(name)}`)
+    : success(report satisfies ReportAnswer);
 }
 
 function entriesIn(directory: string | null): TriageEntry[] {

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { pageFiles } from '../support/page-files.ts';
 import { repository, watch } from './sluice-process.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
@@ -83,9 +84,13 @@ test('the packed package runs from node_modules, compiled and without its tests'
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
   // Two workers, so that the compiled worker's entry point is found as well.
-  const words = ['--origin', 'http://127.0.0.1:9', '--http', '0', '--workers', '2'];
+  const words = ['--origin', 'http://127.0.0.1:9', '--http', '0', '--workers', '2', '--admin', '0'];
   await using sluice = watch(spawn(process.execPath, [script, ...words]));
   await sluice.until(/ {2}http {3}http:\/\/127\.0\.0\.1:\d+\/\n/, 'stderr');
+  // The page for browsers is there, with every file that it names.
+  const [, admin] = await sluice.until(/ {2}admin {2}(http:\/\/127\.0\.0\.1:\d+\/)\n/, 'stderr');
+  const page = await pageFiles(admin!);
+  assert.ok([...page.keys()].some((path) => path.endsWith('/dashboard/page/main.js')));
   process.kill(sluice.pid, 'SIGTERM');
   assert.equal((await sluice.ended).code, 0);
 });

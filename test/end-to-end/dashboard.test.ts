@@ -1,10 +1,13 @@
 /** The page at the admin endpoint, as a browser shows it. */
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import test from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import type { TrafficSample } from '../../src/telemetry/traffic-sample.ts';
 import { startOrigin } from '../support/origins.ts';
+import { pageFiles } from '../support/page-files.ts';
 import { findProgram } from '../support/programs.ts';
 import { reportSample } from '../support/report-sample.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
@@ -99,12 +102,78 @@ test('with a token, the page asks for it and keeps it to itself', { skip }, asyn
 
 test('nothing of another place can be in the page, nor the page in another', async () => {
   await using sluice = await startSluice({ origin: origin.url });
-  const response = await fetch(`http://127.0.0.1:${sluice.adminPort}/`);
-  const policy = response.headers.get('content-security-policy') ?? '';
-  assert.match(policy, /default-src 'none'/);
-  assert.match(policy, /frame-ancestors 'none'/);
-  assert.doesNotMatch(policy, /unsafe/);
-  assert.doesNotMatch(await response.text(), /https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
+  const files = await pageFiles(`http://127.0.0.1:${sluice.adminPort}/`);
+  const paths = [...files.keys()].join(' ');
+  for (const name of ['/main.ts', '/style.css', '/telemetry/quantile.ts']) {
+    assert.ok(paths.includes(name), `${name} is not among ${paths}`);
+  }
+  for (const [path, { headers, text }] of files) {
+    const policy = headers.get('content-security-policy') ?? '';
+    assert.match(policy, /default-src 'none'/, path);
+    assert.match(policy, /frame-ancestors 'none'/, path);
+    assert.doesNotMatch(policy, /unsafe/, path);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff', path);
+    assert.equal(headers.get('cross-origin-resource-policy'), 'same-origin', path);
+    assert.doesNotMatch(text, /https?:\/\/(?!www\.w3\.org\/2000\/svg)/, path);
+  }
+  assert.doesNotMatch(files.get('/')!.text, /<script>|<style>| on\w+=/);
+});
+
+test('only files of the page are served, to this machine alone, and only to readers', async () => {
+  const file = join(temporaryDirectory(), 'token');
+  writeFileSync(file, TOKEN, { mode: 0o600 });
+  const flags = ['--admin-token-file', file];
+  await using sluice = await startSluice({ origin: origin.url, flags });
+  const base = `http://127.0.0.1:${sluice.adminPort}`;
+  const files = await pageFiles(base);
+  for (const path of files.keys()) {
+    const head = await fetch(base + path, { method: 'HEAD' });
+    assert.deepEqual([head.status, await head.text()], [200, ''], path);
+    assert.equal((await fetch(base + path, { method: 'POST' })).status, 401, path);
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    const foreign = request(base + path, { headers: { host: 'evil.example' } }, (response) =>
+      resolve(response.resume().statusCode),
+    );
+    foreign.on('error', reject).end();
+    assert.equal(await promise, 403, path);
+  }
+  for (const path of [
+    '/dashboard/',
+    '/dashboard/cli/main.ts',
+    '/dashboard/supervisor/dashboard/served-page.ts',
+    '/dashboard/../package.json',
+    '/dashboard/%2e%2e/package.json',
+    '/dashboard/supervisor/dashboard/page/tsconfig.json',
+  ]) {
+    const answer = await fetch(base + path, { headers: { authorization: `Bearer ${TOKEN}` } });
+    assert.equal(answer.status, 404, path);
+  }
+});
+
+test('a time beyond the last bound is said to be beyond it, and a name is text', {
+  skip,
+}, async () => {
+  await using sluice = await startSluice({ origin: origin.url });
+  const admin = `http://127.0.0.1:${sluice.adminPort}`;
+  const traffic = (await (await fetch(`${admin}/traffic`)).json()) as TrafficSample;
+  const name = '<img src=x onerror="document.title=1">';
+  const none = traffic.bounds.map(() => 0);
+  const route = { requests: 0, hits: 0, errors: 0, durations: [...none, 0] };
+  let samples = 0;
+  const sample = (): TrafficSample => {
+    const slow = 5 * samples++;
+    const seen = { ...route, requests: slow, errors: slow, durations: [...none, slow] };
+    const durations = [...none, slow];
+    return { ...traffic, atMs: samples * 1_000, durations, routes: { [name]: seen } };
+  };
+  await withPage(sluice, async (page, faults) => {
+    await page.route('**/traffic', (asked) => asked.fulfill({ json: sample() }));
+    await page.reload();
+    await until(async () => (await textOf(page, 'times')) === '> 67 k ms, > 67 k ms', 'the times');
+    assert.equal(await textOf(page, 'routes'), `${name}50 %5> 67 k> 67 k`);
+    assert.equal(await page.locator('#routes img').count(), 0);
+    assert.deepEqual(faults, []);
+  });
 });
 
 test('what a triage has found is on the page, with its evidence', { skip }, async () => {

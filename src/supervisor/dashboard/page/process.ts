@@ -1,0 +1,40 @@
+/** How the process does: its workers, its origins, and what was switched off. */
+import type { CapsulesAnswer, FusesAnswer, OriginsAnswer, StatsAnswer } from '../answers.ts';
+import { at, type Line, showLines } from './elements.ts';
+import { durationText, short } from './words.ts';
+
+export function showProcess(stats: StatsAnswer, connections: number): void {
+  const { version, state, uptimeSeconds, workers } = stats;
+  const running = workers.filter((one) => one.state === 'running').length;
+  at('state').textContent = [
+    version,
+    state,
+    `up ${durationText(uptimeSeconds)}`,
+    `${short(connections)} connections`,
+    `${running} of ${workers.length} workers`,
+  ].join(' · ');
+  const lines = workers.map((one): Line => {
+    const value = `${one.state}, restarts: ${one.restarts}`;
+    return [`${one.index} (pid ${one.pid ?? '–'})`, value, goodIf(one.state === 'running')];
+  });
+  showLines('workers', lines, 'none');
+}
+
+export function showOrigins({ origins }: OriginsAnswer): void {
+  const lines = origins.flatMap((group) =>
+    group.servers.map(
+      ({ name, state }): Line => [`${group.name} · ${name}`, state, goodIf(state === 'up')],
+    ),
+  );
+  showLines('origins', lines, 'none');
+}
+
+export function showFaults({ fuses }: FusesAnswer, { directory }: CapsulesAnswer): void {
+  const blown = fuses.map(({ name, state }): Line => [name, state, 'bad']);
+  const lines: Line[] = blown.length > 0 ? blown : [['fuses', 'none has blown', 'good']];
+  showLines('faults', [...lines, ['capsules in', directory || 'nowhere']], '');
+}
+
+function goodIf(isGood: boolean): 'good' | 'bad' {
+  return isGood ? 'good' : 'bad';
+}
