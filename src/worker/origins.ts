@@ -225,6 +225,7 @@ function limitsOf({ timeouts, connectionsMax, queuedMax }: OriginGroupOptions): 
     connectTimeoutMs: timeouts.connectMs,
     responseTimeoutMs: timeouts.responseMs,
     readTimeoutMs: timeouts.idleMs,
+    tunnelTimeoutMs: timeouts.tunnelMs,
     idleTimeoutMs: timeouts.keepAliveMs,
   };
 }

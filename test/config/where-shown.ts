@@ -511,6 +511,11 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'origins.*.tls.early-data',
     ],
   },
+  'test/end-to-end/slow-uploads.test.ts': {
+    'timeouts.tunnel: a WebSocket that nobody uses is closed, and one that is used is not': [
+      'origins.*.timeouts.tunnel',
+    ],
+  },
   'test/end-to-end/drain.test.ts': {
     'a kept connection is answered within the grace of a drain, and closed after it': [
       'drain-grace',

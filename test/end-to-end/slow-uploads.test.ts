@@ -137,3 +137,28 @@ test('the log tells that connections-max is reached: which origin, how many wait
   assert.equal((await waiting.at(-1)!.response()).status, 503);
   for (const connection of waiting) connection[Symbol.dispose]();
 });
+
+test('timeouts.tunnel: a WebSocket that nobody uses is closed, and one that is used is not', async () => {
+  await using origin = await startOrigin(() => {});
+  origin.server.on('upgrade', (_request, socket) => {
+    socket.on('error', () => {}).on('end', () => socket.destroy());
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    socket.pipe(socket);
+  });
+  await using sluice = await startConfigured({
+    file: {
+      origins: { app: { servers: [origin.url], timeouts: { tunnel: '3s' } } },
+      routes: [{ origin: 'app' }],
+    },
+  });
+  const upgrade = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n';
+  using used = await RawConnection.open(sluice.httpPort);
+  assert.equal((await used.request(upgrade)).status, 101);
+  using unused = await RawConnection.open(sluice.httpPort);
+  assert.equal((await unused.request(upgrade)).status, 101);
+  await until(async () => {
+    await used.send('x').until('x');
+    return unused.isEnded;
+  }, 'the unused one to be closed');
+  await used.send('still there').until('still there');
+});

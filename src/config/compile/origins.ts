@@ -184,6 +184,7 @@ function timeoutsOf({ timeouts = {} }: OriginGroupEntry): OriginGroupOptions['ti
     connectMs: timeouts.connect ?? byDefault.connectMs,
     responseMs: timeouts.response ?? byDefault.responseMs,
     idleMs: timeouts.idle ?? byDefault.idleMs,
+    tunnelMs: timeouts.tunnel ?? byDefault.tunnelMs,
     queueMs: timeouts.queue ?? byDefault.queueMs,
     keepAliveMs: timeouts['keep-alive'] ?? byDefault.keepAliveMs,
   };

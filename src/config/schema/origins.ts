@@ -117,6 +117,12 @@ const timeouts = section(
       default: '1m',
       examples: ['30s'],
     }),
+    tunnel: longDuration({
+      title: 'Without an octet in either direction of a WebSocket or another switched protocol.',
+      description: 'Then both ends are closed. Pings count.',
+      default: '1h',
+      examples: ['10m'],
+    }),
     queue: duration({
       title: 'Waiting for room among the connections; then 503.',
       default: '10s',

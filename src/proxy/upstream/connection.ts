@@ -67,6 +67,9 @@ export class OriginConnection implements ChannelHandler {
   #isEarly = false;
   #hasSession = false;
   #isTunnel = false;
+  /** Of a tunnel: octets and writes that have moved, in either direction; and at the last look. */
+  #tunnelMoved = 0;
+  #tunnelSeen = 0;
   #reported = false;
   /** Why it was closed for the time that it took. */
   #timedOut: SluiceError | null = null;
@@ -162,10 +165,18 @@ export class OriginConnection implements ChannelHandler {
     this.#input.owner.onIdle(this);
   }
 
-  /** A tunnel lives as long as its ends do. */
+  /** A tunnel lives as long as its ends do, and use it. */
   becomeTunnel(): void {
     this.#isTunnel = true;
-    this.#timer.cancel();
+    this.#arm(this.#input.limits.tunnelTimeoutMs);
+  }
+
+  /** Whether an octet has moved since the last look. */
+  #hasTunnelMoved(): boolean {
+    const moved = this.#tunnelMoved + this.#channel.outputCount;
+    const hasMoved = moved !== this.#tunnelSeen;
+    this.#tunnelSeen = moved;
+    return hasMoved;
   }
 
   /** Closes without further calls to an exchange. */
@@ -186,11 +197,16 @@ export class OriginConnection implements ChannelHandler {
 
   #onTimeout(): void {
     if (this.#state === 'closed') return;
+    if (this.#isTunnel) {
+      if (this.#hasTunnelMoved()) this.#leftMs = this.#input.limits.tunnelTimeoutMs;
+      else if (this.#leftMs <= 0) this.#timedOut = silentClientError();
+    }
     if (this.#leftMs > 0) {
       this.#arm(this.#leftMs);
       return;
     }
-    if (this.#state === 'busy' && !this.#isEarly && this.#isClientsTurn()) {
+    const isHttp = !this.#isEarly && !this.#isTunnel;
+    if (this.#state === 'busy' && isHttp && this.#isClientsTurn()) {
       this.#arm(this.#limitMs);
       return;
     }
@@ -280,6 +296,7 @@ export class OriginConnection implements ChannelHandler {
       this.#http2.receive(bytes);
       return;
     }
+    this.#tunnelMoved += bytes.length;
     this.#http.receive(bytes);
     this.#moved();
     // Bytes that nobody asked for would be taken for the next response (response splitting).

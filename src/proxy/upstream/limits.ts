@@ -28,6 +28,8 @@ export interface UpstreamLimits {
    * is not complete, when that is longer: it is the client whose turn it is.
    */
   readonly duplexTimeoutMs: number;
+  /** Milliseconds for which a tunnel (WebSocket) may stand still in both directions. */
+  readonly tunnelTimeoutMs: number;
   /** Milliseconds that an unused connection is kept. */
   readonly idleTimeoutMs: number;
   /** Unused connections kept. */
@@ -42,6 +44,7 @@ export interface UpstreamLimits {
  * queueTimeoutMs: a queue is for bursts; a longer wait only moves the time-out to the client.
  * connectTimeoutMs: three SYN retransmissions of Linux (1 s, 2 s, 4 s) fit. responseTimeoutMs and
  * readTimeoutMs: nginx's proxy_read_timeout. duplexTimeoutMs: as a client has for its content.
+ * tunnelTimeoutMs: HAProxy's usual `timeout tunnel`; who is silent for longer has no ping.
  * idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so that we close first and rarely meet a
  * connection that the origin is just closing.
  */
@@ -54,6 +57,7 @@ export const defaultUpstreamLimits: UpstreamLimits = {
   responseTimeoutMs: 60_000,
   readTimeoutMs: 60_000,
   duplexTimeoutMs: 60_000,
+  tunnelTimeoutMs: 3_600_000,
   idleTimeoutMs: 4_000,
   idleMax: 256,
   http2: defaultUpstreamHttp2Limits,

@@ -89,6 +89,8 @@ export interface OriginTimeouts {
   readonly responseMs: number;
   /** Without an octet while a response is under way. */
   readonly idleMs: number;
+  /** Without an octet in either direction of a tunnel. */
+  readonly tunnelMs: number;
   /** Waiting for room among the connections. */
   readonly queueMs: number;
   /** That an unused connection is kept. */
@@ -171,6 +173,7 @@ export const defaultGroupOptions = {
     connectMs: 10_000,
     responseMs: 60_000,
     idleMs: 60_000,
+    tunnelMs: 3_600_000,
     queueMs: 10_000,
     keepAliveMs: 4_000,
   },
