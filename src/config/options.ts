@@ -30,7 +30,11 @@ export interface AddressRange {
 }
 
 /** What is spoken on a listening socket. */
+/** Under this: by which flag or key it was said, for people. No option: it is compared with nothing. */
+export const saidAs = Symbol('said as');
+
 export interface ListenerOptions {
+  readonly [saidAs]?: string;
   readonly endpoint: Endpoint;
   /** `sni-routing`: TLS is not ended here; the server name chooses where the octets go. */
   readonly kind: 'http' | 'https' | 'sni-routing';

@@ -130,7 +130,7 @@ function openAdminListener(wanted: Endpoint, inherited: InheritedSockets): Passa
     const fd = openListeningSocket(wanted);
     return { wanted, endpoint: listeningEndpoint(fd), fds: [fd] };
   } catch (error) {
-    if (error instanceof SluiceError) throw listenError('admin', wanted, error.code);
+    if (error instanceof SluiceError) throw listenError('--admin', wanted, error.code);
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** Opens the listening sockets, which belong to the supervisor so that they outlive workers. */
 import { lstatSync, rmSync } from 'node:fs';
 import { SluiceError, UsageError } from '../base/errors.ts';
-import type { Endpoint, ListenerOptions } from '../config/options.ts';
+import { type Endpoint, type ListenerOptions, saidAs } from '../config/options.ts';
 import { closeDescriptor, openListeningSockets } from '../native/sockets.ts';
 import type { InheritedListener } from '../worker/contract.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
@@ -50,57 +50,57 @@ function openListener(
     const bound = 'path' in endpoint ? endpoint : { ...endpoint, port };
     return { ...listener, wanted: endpoint, endpoint: bound, fds: [...new Set(fds)] };
   } catch (error) {
-    const flag = kind === 'http' ? 'http' : 'https';
-    if (error instanceof SluiceError) throw listenError(flag, endpoint, error.code);
+    const said = listener[saidAs] ?? (kind === 'http' ? '--http' : '--https');
+    if (error instanceof SluiceError) throw listenError(said, endpoint, error.code);
     throw error;
   }
 }
 
-/** What to do about an address that cannot be listened on, by the flag that asked for it. */
-export function listenError(flag: string, endpoint: Endpoint, code: string): UsageError {
-  const place = `--${flag} ${endpointText(endpoint)}`;
+/** What to do about an address that cannot be listened on, by the flag or key that asked for it. */
+export function listenError(said: string, endpoint: Endpoint, code: string): UsageError {
+  const place = `${said} ${endpointText(endpoint)}`;
   const isPath = 'path' in endpoint;
   switch (code) {
     case 'address-in-use':
-      return inUseError(flag, endpoint);
+      return inUseError(said, endpoint);
     case 'address-forbidden':
       return new UsageError(
         `${place}: this user may not listen there`,
         isPath
           ? 'choose a directory that this user may write'
-          : `choose a port from 1024 up with --${flag} [HOST:]PORT, or grant CAP_NET_BIND_SERVICE`,
+          : `choose a port from 1024 up with ${said} [HOST:]PORT, or grant CAP_NET_BIND_SERVICE`,
       );
     case 'address-unavailable':
       return new UsageError(
         `${place}: not an address of this machine`,
-        `choose one with --${flag} [HOST:]PORT`,
+        `choose one with ${said} [HOST:]PORT`,
       );
     default:
       return new UsageError(
         `${place}: cannot listen there (${code})`,
-        `choose another with --${flag} [HOST:]PORT`,
+        `choose another with ${said} [HOST:]PORT`,
       );
   }
 }
 
-function inUseError(flag: string, endpoint: Endpoint): UsageError {
-  const place = `--${flag} ${endpointText(endpoint)}`;
+function inUseError(said: string, endpoint: Endpoint): UsageError {
+  const place = `${said} ${endpointText(endpoint)}`;
   if (!('path' in endpoint)) {
     return new UsageError(
       `${place}: the port is taken`,
-      `stop the program that listens there, or choose another with --${flag} [HOST:]PORT`,
+      `stop the program that listens there, or choose another with ${said} [HOST:]PORT`,
     );
   }
   // A socket that nobody serves at was removed before: to remove this one would take somebody off.
   if (lstatSync(endpoint.path, { throwIfNoEntry: false })?.isSocket() === true) {
     return new UsageError(
       `${place}: another program serves there`,
-      `stop that program, or choose another path with --${flag} unix:PATH`,
+      `stop that program, or choose another path with ${said} unix:PATH`,
     );
   }
   return new UsageError(
     `${place}: a file is in the way`,
-    `remove the file, or choose another with --${flag} unix:PATH`,
+    `remove the file, or choose another with ${said} unix:PATH`,
   );
 }
 

@@ -1,13 +1,25 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import test from 'node:test';
 import { commands } from '../../src/cli/commands.ts';
+import { temporaryDirectory } from '../support/temporary.ts';
 import { runSluice } from './sluice-process.ts';
 
 const taken = createServer();
 await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', () => resolve()));
 test.after(() => taken.close());
+const socket = join(temporaryDirectory(), 'socket');
+const served = createServer();
+await new Promise<void>((resolve) => served.listen(socket, () => resolve()));
+test.after(() => served.close());
+const file = join(temporaryDirectory(), 'sluice.yaml');
+writeFileSync(
+  file,
+  `{origin: 'http://o', listeners: [{address: 'unix:${socket}', protocol: http}]}`,
+);
 const { port } = taken.address() as AddressInfo;
 
 /** One mistake of each kind through the whole command; the rest are in src/config/config.test.ts. */
@@ -38,6 +50,16 @@ const mistakes: readonly [words: string, line: string][] = [
     `demo --http 0 --admin ${port}`,
     `--admin 127.0.0.1:${port}: the port is taken; stop the program that listens there, ` +
       'or choose another with --admin [HOST:]PORT',
+  ],
+  [
+    `--origin http://o --http unix:${socket}`,
+    `--http unix:${socket}: another program serves there; stop that program, ` +
+      'or choose another path with --http unix:PATH',
+  ],
+  [
+    `--config ${file}`,
+    `listeners[0].address unix:${socket}: another program serves there; ` +
+      'stop that program, or choose another path with listeners[0].address unix:PATH',
   ],
   [
     '--origin http://o --http 192.0.2.1:0',

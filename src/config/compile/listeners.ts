@@ -4,6 +4,7 @@ import {
   type ListenerOptions,
   plainListener,
   type SniTunnelOptions,
+  saidAs,
 } from '../options.ts';
 import type { ListenersEntry } from '../schema/listeners.ts';
 import type { CompileContext } from './context.ts';
@@ -37,6 +38,7 @@ export function compileListeners(
     }
     return {
       ...plainListener,
+      [saidAs]: `listeners[${i}].address`,
       endpoint: address,
       kind,
       fastOpenQueue: entry['fast-open'] ?? plainListener.fastOpenQueue,
