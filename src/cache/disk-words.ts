@@ -11,5 +11,8 @@ export const VERDICT = 1;
 /** Of VERDICT: the worker has died of the directory again and again, and does without. */
 export const WITHOUT = 1;
 
+/** 1 while the worker caches in memory, though there is a directory; 0 otherwise. */
+export const APART = 2;
+
 /** 32-bit words of one worker: a cache line of its own. */
 export const DISK_WORDS = 16;

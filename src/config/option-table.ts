@@ -496,9 +496,9 @@ const definitions = [
     type: 'path',
     summary: 'A secret that the admin endpoint asks for on TCP.',
     details:
-      'One line of at least 16 characters, sent as `Authorization: Bearer`. /healthz and /metrics ' +
-      'need none, nor does a UNIX socket, whose directory says who may come. Commands read it from ' +
-      'the file that SLUICE_ADMIN_TOKEN_FILE names.',
+      'One line of at least 16 characters, sent as `Authorization: Bearer`. /healthz, /readyz and ' +
+      '/metrics need none, nor does a UNIX socket, whose directory says who may come. Commands read ' +
+      'it from the file that SLUICE_ADMIN_TOKEN_FILE names.',
     defaultText: 'none',
     isDefaultInWords: true,
     repeatable: false,

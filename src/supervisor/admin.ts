@@ -19,6 +19,7 @@ import { type AdminRoute, adminTarget, answerRoute } from './admin-routes.ts';
 import type { CacheControl } from './cache-control.ts';
 import type { StatsAnswer } from './dashboard/answers.ts';
 import { pagePolicy, servedFile } from './dashboard/served-page.ts';
+import { type Health, isServing } from './health.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { listenError } from './listeners.ts';
 import type { SupervisorStatus } from './supervisor.ts';
@@ -31,6 +32,7 @@ const RESTART_MS = 1_000;
 
 export interface AdminSources {
   status(): SupervisorStatus;
+  health(): Health;
   regions(): Uint8Array[];
   readonly cache: CacheControl;
   readonly cacheOptions: CacheOptions;
@@ -182,7 +184,8 @@ async function answer(
 }
 
 /** Load balancers and Prometheus need no secret; whoever reaches a UNIX socket was let there. */
-const OPEN_PATHS = ['/healthz', '/metrics'];
+const HEALTH_PATHS = ['/healthz', '/readyz'];
+const OPEN_PATHS = [...HEALTH_PATHS, '/metrics'];
 
 function isAuthorized(request: IncomingMessage, path: string, token: string | null): boolean {
   const isTcp = request.socket.remoteAddress !== undefined;
@@ -205,12 +208,18 @@ function answerPath(
     const metrics = statsObject(readMetrics(sources.regions()));
     const body = { ...(sources.status() satisfies StatsAnswer), metrics };
     send(response, 200, 'application/json', `${JSON.stringify(body)}\n`);
-  } else if (path === '/healthz') {
-    const { state, workers } = sources.status();
-    const isServing = state === 'running' && workers.some((one) => one.state === 'running');
-    send(response, isServing ? 200 : 503, 'text/plain', isServing ? 'ok\n' : `${state}\n`);
+  } else if (HEALTH_PATHS.includes(path)) {
+    const health = sources.health();
+    const status = isServing(health) ? 200 : 503;
+    send(response, status, 'application/json', `${JSON.stringify(health)}\n`);
   } else {
-    const offered = ['/', '/metrics', '/stats', '/healthz', ...routes.map((route) => route.path)];
+    const offered = [
+      '/',
+      '/metrics',
+      '/stats',
+      ...HEALTH_PATHS,
+      ...routes.map((route) => route.path),
+    ];
     const body = { error: `there is ${offered.join(', ')}` };
     send(response, 404, 'application/json', `${JSON.stringify(body)}\n`);
   }

@@ -5,7 +5,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
-import { DISK_WORDS } from '../cache/disk-words.ts';
+import { APART, DISK_WORDS } from '../cache/disk-words.ts';
 import { GENERATIONS_BYTES } from '../cache/generations.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { bootClock } from '../native/boot-clock.ts';
@@ -38,6 +38,7 @@ import { type EarlyDataState, earlyDataState } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
 import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
+import { type Health, healthOfAll } from './health.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import {
   closeListeners,
@@ -297,6 +298,18 @@ export class Supervisor {
     };
   }
 
+  get #health(): Health {
+    const { state, workers } = this.status;
+    const apart = workers.filter(({ index }) => this.#isApart(index)).map(({ index }) => index);
+    return healthOfAll({ state, workers, unserved: this.#standIns.unserved, apart });
+  }
+
+  /** Of a worker: it caches in memory, though there is a directory. */
+  #isApart(index: number): boolean {
+    const words = this.#memory.int32(this.#diskOffset + index * DISK_WORDS * 4, DISK_WORDS);
+    return Atomics.load(words, APART) !== 0;
+  }
+
   get #earlyData(): EarlyDataState {
     const words = this.#memory.int32(this.#strikesOffset, strikeRegisterBytes() / 4);
     return earlyDataState({
@@ -373,6 +386,7 @@ export class Supervisor {
     const { startAdminServer } = await import('./admin.ts');
     this.#admin = await startAdminServer(admin, this.#input.inherited, {
       status: () => this.status,
+      health: () => this.#health,
       cache: this.#cache,
       cacheOptions: this.#input.options,
       routes: [

@@ -1,7 +1,7 @@
 /** A worker's cache as the options want it: in memory, or in memory over disk. */
 import type { PurgeSelector, Store } from '../cache/contract.ts';
 import { segmentBytesFor } from '../cache/disk/limits.ts';
-import { MARK, VERDICT, WITHOUT } from '../cache/disk-words.ts';
+import { APART, MARK, VERDICT, WITHOUT } from '../cache/disk-words.ts';
 import { Generations } from '../cache/generations.ts';
 import { RamStore } from '../cache/ram-store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -96,6 +96,7 @@ async function diskCache(input: CacheInput, directory: string): Promise<WorkerCa
     follow: (selectors, soft, nowMs) => store.follow(selectors, soft, nowMs),
     count() {
       countMemory();
+      Atomics.store(diskWords, APART, store.isApart ? 1 : 0);
       metrics.cacheDiskHolds(store.diskBytes, store.diskEntries);
       metrics.cacheDiskKeeps(store.removedBytes);
       metrics.cacheEvicted('disk', store.evictedResponses - evictedBefore);

@@ -93,7 +93,8 @@ const ask = (path: string, authorization?: string) =>
   });
 
 test('a token guards the endpoint on TCP, but for health and metrics', async () => {
-  for (const path of ['/healthz', '/metrics']) assert.equal((await ask(path)).status, 200);
+  for (const path of ['/healthz', '/readyz', '/metrics'])
+    assert.equal((await ask(path)).status, 200);
   for (const path of ['/stats', '/config', '/cache', '/nowhere', '/metrics/../stats']) {
     assert.equal((await ask(path)).status, 401, path);
     assert.equal((await ask(path, `Bearer ${token}x`)).status, 401, path);

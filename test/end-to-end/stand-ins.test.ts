@@ -38,6 +38,11 @@ async function askAll(
   return counts;
 }
 
+async function healthOf({ adminPort }: RunningSluice) {
+  const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
+  return [response.status, (await response.json()) as { status: string; why: string[] }] as const;
+}
+
 const ALL_SERVED = new Map([[200, CONNECTIONS]]);
 
 test('while a worker hangs, the others take its new connections; then it has its own again', async () => {
@@ -50,7 +55,14 @@ test('while a worker hangs, the others take its new connections; then it has its
   assert.deepEqual(await askAll(sluice, 6_000), ALL_SERVED);
   assert.deepEqual(await askAll(sluice, 1_000), ALL_SERVED);
   assert.match(sluice.output, /worker 0 does not respond: the others take its new connections/);
+  const degraded = { status: 'degraded', why: ['worker 0 does not respond or ends'] };
+  assert.deepEqual(await healthOf(sluice), [200, degraded]);
+  const [, other] = await sluice.workerPids();
+  process.kill(other!, 'SIGSTOP');
+  await until(async () => (await healthOf(sluice))[0] === 503, 'nobody to serve');
+  process.kill(other!, 'SIGCONT');
   process.kill(pid!, 'SIGCONT');
+  await until(async () => (await healthOf(sluice))[1].status === 'ok', 'both to serve');
   assert.deepEqual(await askAll(sluice, 5_000), ALL_SERVED);
   assert.deepEqual((await sluice.workerPids())[0], pid, 'it was not ended');
 });

@@ -254,7 +254,10 @@ for (const workers of ['1', '2']) {
 
 test('the admin endpoint tells health, states and metrics, to this machine only', async () => {
   await using serving = await serve('--workers', '2');
-  assert.deepEqual(await ask(serving.adminPort, '/healthz'), { status: 200, body: 'ok\n' });
+  for (const path of ['/healthz', '/readyz']) {
+    const { status, body } = await ask(serving.adminPort, path);
+    assert.deepEqual([status, JSON.parse(body)], [200, { status: 'ok', why: [] }], path);
+  }
   const { workers, state, metrics } = await stats(serving.adminPort);
   assert.equal(state, 'running');
   assert.equal(workers.length, 2);

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { type HealthFacts, healthOfAll, isServing } from './health.ts';
+
+const two: HealthFacts = {
+  state: 'running',
+  workers: [0, 1].map((index) => ({ index, state: 'running' })),
+  unserved: [],
+  apart: [],
+};
+
+const starting = { index: 1, state: 'starting' };
+
+const cases: readonly [what: string, Partial<HealthFacts>, status: string, why: string][] = [
+  ['all workers serve', {}, 'ok', ''],
+  [
+    'one is being replaced',
+    { workers: [two.workers[0]!, starting], unserved: [1] },
+    'degraded',
+    'worker 1 does not run',
+  ],
+  ['one hangs', { unserved: [0] }, 'degraded', 'worker 0 does not respond or ends'],
+  [
+    'one has put the cache directory aside',
+    { apart: [1] },
+    'degraded',
+    'worker 1 does without the cache directory',
+  ],
+  [
+    'none serves',
+    { workers: [two.workers[0]!, starting], unserved: [0, 1] },
+    'down',
+    'worker 0 does not respond or ends; worker 1 does not run',
+  ],
+  ['it ends', { state: 'draining' }, 'draining', 'it ends'],
+];
+
+for (const [what, facts, status, why] of cases) {
+  test(`health when ${what}: ${status}`, () => {
+    const health = healthOfAll({ ...two, ...facts });
+    assert.deepEqual({ ...health, why: health.why.join('; ') }, { status, why });
+    assert.equal(isServing(health), status === 'ok' || status === 'degraded');
+  });
+}
