@@ -38,7 +38,7 @@ export class FleetLink implements Disposable {
   }
 
   /** Where it leads, for people: no name, no password. */
-  get #place(): string {
+  get place(): string {
     return URL.parse(this.#input.url)?.host ?? '';
   }
 
@@ -78,7 +78,7 @@ export class FleetLink implements Disposable {
       if (this.#runId === '') throw new Error('INFO names no run_id');
       this.#isUp = true;
       this.#toldFault = '';
-      this.#input.report(`fleet: connected to ${this.#place}`);
+      this.#input.report(`fleet: connected to ${this.place}`);
       this.#warnOfEviction(information);
       this.#input.onUp(this.#runId);
     } catch (error) {
@@ -93,7 +93,7 @@ export class FleetLink implements Disposable {
     const memory = Number(/^maxmemory:(\d+)/m.exec(information)?.[1] ?? 0);
     if (memory === 0 || policy === 'noeviction') return;
     this.#input.report(
-      `fleet: ${this.#place} forgets keys when its memory is full (maxmemory-policy ${policy}), and ` +
+      `fleet: ${this.place} forgets keys when its memory is full (maxmemory-policy ${policy}), and ` +
         'with them which early data was accepted; set it to noeviction',
     );
   }
@@ -103,7 +103,7 @@ export class FleetLink implements Disposable {
     if (!this.#isUp) return;
     this.#isUp = false;
     if (this.#isClosed) return;
-    this.#input.report(`fleet: ${this.#place}: ${why}; early data is refused until it is back`);
+    this.#input.report(`fleet: ${this.place}: ${why}; early data is refused until it is back`);
     this.#input.onDown();
   }
 
@@ -112,7 +112,7 @@ export class FleetLink implements Disposable {
     const fault = (code ?? error.message).replace(/\s+/g, ' ');
     if (this.#isClosed || fault === this.#toldFault) return;
     this.#toldFault = fault;
-    this.#input.report(`fleet: ${this.#place}: ${fault}; tried again and again`);
+    this.#input.report(`fleet: ${this.place}: ${fault}; tried again and again`);
   }
 
   /** For commands, only while it is up; null otherwise. */

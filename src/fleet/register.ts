@@ -5,10 +5,12 @@
 import type { SteadyClock } from '../base/clock.ts';
 import { type OnFault, owned, repeated } from '../base/owned.ts';
 import { bootClock } from '../native/boot-clock.ts';
-import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
+import type { Report } from '../telemetry/log-event.ts';
+import type { FleetAnswer, TicketMetrics } from '../telemetry/ticket-metrics.ts';
 import type { FleetRegister, FleetStrike } from '../tls/fleet.ts';
 import { FleetLink } from './link.ts';
 import type { FleetOptions } from './options.ts';
+import { type RedisRefusal, RefusalDesk, refusalIn } from './redis-faults.ts';
 import { beginStrikes, type ClockReading, strike } from './strike-keys.ts';
 
 /** Questions under way, those included that nobody waits for any more: a server that hangs. */
@@ -26,7 +28,7 @@ export const CLOCK_LOOK_MS = 2_000;
 export interface RegisterInput {
   readonly options: FleetOptions;
   readonly metrics: Pick<TicketMetrics, 'fleetAnswered' | 'fleetConnected'>;
-  report(message: string): void;
+  readonly report: Report;
   /** Has what fails inside of sluice. */
   readonly onFault: OnFault;
 }
@@ -40,11 +42,13 @@ export class RedisRegister implements FleetRegister, Disposable {
   /** Of the server, as it was last read, and by how much it is ahead of the machine's. */
   #clock: SteadyClock | null = null;
   #clockName = '';
+  readonly #refusals: RefusalDesk;
   readonly #looks: Disposable;
 
   constructor(input: RegisterInput) {
     this.#input = input;
     const { metrics, report, onFault } = input;
+    this.#refusals = new RefusalDesk(report, () => performance.now());
     this.#link = new FleetLink({
       url: input.options.url,
       onUp: () => {
@@ -76,12 +80,13 @@ export class RedisRegister implements FleetRegister, Disposable {
       return;
     }
     let isOpen = true;
-    const finish = (answer: FleetStrike) => {
+    const finish = (answer: FleetStrike, refusal: RedisRefusal | null = null) => {
       if (!isOpen) return;
       isOpen = false;
       clearTimeout(timer);
-      this.#note(answer);
-      this.#noteSilence(answer);
+      this.#note(refusal === null ? answer : 'error');
+      if (refusal === null) this.#noteSilence(answer);
+      else this.#refusals.note(this.#link.place, refusal);
       done(answer);
     };
     const timer = setTimeout(() => finish('unanswered'), this.#input.options.timeoutMs);
@@ -93,9 +98,9 @@ export class RedisRegister implements FleetRegister, Disposable {
         if (reply.isLost) owned(this.#begin(), this.#input.onFault);
         finish(reply.strike);
       },
-      () => {
+      (error: unknown) => {
         this.#questions--;
-        finish('unanswered');
+        finish('unanswered', refusalIn(error));
       },
     );
   }
@@ -118,13 +123,15 @@ export class RedisRegister implements FleetRegister, Disposable {
           'for half a minute',
       );
     } catch (error) {
-      this.#input.report(`fleet: the register cannot begin: ${(error as Error).message}`);
+      const refusal = refusalIn(error);
+      if (refusal !== null) this.#refusals.note(this.#link.place, refusal);
+      else this.#input.report(`fleet: the register cannot begin: ${(error as Error).message}`);
     } finally {
       this.#isBeginning = false;
     }
   }
 
-  #note(answer: FleetStrike): void {
+  #note(answer: FleetAnswer): void {
     this.#input.metrics.fleetAnswered(answer);
   }
 

@@ -1,6 +1,7 @@
 /** The fleet that a worker belongs to: one connection, over all reloads that leave it as it is. */
 import type { FleetOptions } from '../fleet/options.ts';
 import { RedisRegister } from '../fleet/register.ts';
+import type { Report } from '../telemetry/log-event.ts';
 import type { FleetRegister } from '../tls/fleet.ts';
 import type { WorkerInput } from './contract.ts';
 
@@ -21,8 +22,8 @@ export class FleetRegisters implements Disposable {
       const { metrics, workerIndex, log } = this.#input;
       const told = log.for('fleet');
       // All workers meet the same server: one of them tells, and the metrics have the others.
-      const report = (message: string) => {
-        if (workerIndex === 0) told(message);
+      const report: Report = (message, detail) => {
+        if (workerIndex === 0) told(message, detail);
       };
       const onFault = (error: unknown) => {
         const { stack } = error as Error;

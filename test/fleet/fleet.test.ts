@@ -232,3 +232,19 @@ test('a Redis behind TLS is met when its authority is trusted, and not otherwise
   await redis.ripen();
   assert.equal(await earlyDataOf(sluice, '/with-tls'), 'accepted');
 });
+
+test('a Redis that answers with an error is named in the log, and counted apart from silence', {
+  skip,
+}, async () => {
+  await using origin = await startUpstream();
+  await using redis = await startRedis();
+  await redis.ripen();
+  await using sluice = await join(origin, redis);
+  await redis.ask((one) => one.config('SET', 'maxmemory', '1'));
+  assert.equal(await earlyDataOf(sluice, '/full'), 'rejected');
+  await until(
+    async () => (await sluice.sum('sluice_fleet_answers_total', { answer: 'error' })) > 0,
+    'the answer to be counted',
+  );
+  assert.match(sluice.output, /fleet: 127\.0\.0\.1:\d+ answers OOM: its memory is full/);
+});
