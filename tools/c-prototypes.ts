@@ -54,6 +54,7 @@ const BASE_TYPES: Readonly<Record<string, MachineType>> = {
   uid_t: 'u32',
   gid_t: 'u32',
   socklen_t: 'u32',
+  clockid_t: 'i32',
   __off_t: 'i64',
   __off64_t: 'i64',
   // glibc's transparent unions of pointers.

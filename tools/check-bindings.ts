@@ -190,6 +190,7 @@ const SYSTEM_HEADERS = [
   'sys/uio.h',
   'string.h',
   'strings.h',
+  'time.h',
 ];
 
 /**
@@ -241,6 +242,7 @@ export const CALLBACK_TYPES: Readonly<Record<string, readonly string[]>> = {
   'uv-poll.ts': ['uv_poll_cb', 'uv_close_cb'],
   'ssl-context.ts': [
     'SSL_allow_early_data_cb_fn',
+    'SSL_CTX_generate_session_ticket_fn',
     'SSL_CTX_decrypt_session_ticket_fn',
     'tlsext_status_cb',
     'SSL_CTX_keylog_cb_func',
@@ -278,7 +280,7 @@ void OCSP_CERTID_free(OCSP_CERTID *a);
 
 /** Signatures of the callbacks in one module's text, in its order. */
 export function callbackSignatures(text: string): Signature[] {
-  return [...text.matchAll(/new Callback\(\s*(\{[^}]*\})/g)].map((match) => {
+  return [...text.matchAll(/new Callback\(\s*(?:'[\w-]+',\s*)?(\{[^}]*\})/g)].map((match) => {
     const types = [...match[1]!.matchAll(/'(\w+)'/g)].map((word) => word[1] as MachineType);
     return { arguments: types.slice(0, -1), return: types.at(-1)! };
   });

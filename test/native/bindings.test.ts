@@ -39,7 +39,7 @@ describe('native bindings', () => {
   });
 
   it('of callbacks are found in the text of a module', () => {
-    const text = `new Callback(\n { arguments: ['pointer', 'i32'], return: 'void' }, () => 0)`;
+    const text = `new Callback(\n 'alpn',\n { arguments: ['pointer', 'i32'], return: 'void' }, () => 0)`;
     assert.deepEqual(callbackSignatures(text), [{ arguments: ['pointer', 'i32'], return: 'void' }]);
   });
 

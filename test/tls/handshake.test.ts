@@ -46,6 +46,8 @@ describe('a full handshake', () => {
         alert: '',
         alertSentBy: '',
         errorCode: '',
+        blame: '',
+        callbackFault: '',
         lastState: 'SSL negotiation finished successfully',
       });
       assert.ok(durationMs > 0 && startedAtMs > 0);
