@@ -132,6 +132,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       [
         'tls/strike-register.ts',
         ...['FRESHNESS_WINDOW_MS', 'GENERATION_MS', 'STRIKE_SLOTS', 'PROBES_MAX'],
+        ...['LOOKS_MAX', 'SPENT_CELLS'],
       ],
     ],
   },

@@ -32,8 +32,12 @@ const EXTENSION_PRE_SHARED_KEY = 41;
 const RANDOM_BYTES = 32;
 /** Of a ticket's key, with which the ticket begins (RFC 5077 §4). */
 const KEY_NAME_BYTES = 16;
+/** Behind it, chosen at random for each ticket (ticket-keys.ts). */
+const INITIALIZATION_VECTOR_BYTES = 16;
 /** Octets before the first ticket: length of the list, length of the ticket (RFC 8446 §4.2.11). */
 const TICKET_OFFSET = 4;
+const VECTOR_OFFSET = TICKET_OFFSET + KEY_NAME_BYTES;
+const TICKET_BEGINNING_BYTES = KEY_NAME_BYTES + INITIALIZATION_VECTOR_BYTES;
 const NAME_BYTES_MAX = 255;
 /** Octets before the name: length of the list, type of the entry, length of the name. */
 const NAME_OFFSET = 5;
@@ -79,14 +83,19 @@ export class ClientHello {
     return this.#findExtension(EXTENSION_EARLY_DATA);
   }
 
-  /** What the first ticket offered names as its key; null without one. Valid until the step returns. */
-  get ticketKeyName(): Uint8Array | null {
-    if (!this.#findExtension(EXTENSION_PRE_SHARED_KEY)) return null;
+  /** Four octets of the first ticket offered that were chosen at random when it was made; null without one. */
+  get ticketMark(): number | null {
+    return this.#findTicket() ? extension.bytes.readInt32BE(VECTOR_OFFSET) : null;
+  }
+
+  /** Copies the beginning of the first ticket offered. */
+  #findTicket(): boolean {
+    if (!this.#findExtension(EXTENSION_PRE_SHARED_KEY)) return false;
     const { bytes } = extension;
-    if (resultWords[LENGTH_WORD]! < TICKET_OFFSET + KEY_NAME_BYTES) return null;
-    memcpy(extensionAddress, resultPointers[0]!, TICKET_OFFSET + KEY_NAME_BYTES);
-    if (bytes.readUInt16BE(2) < KEY_NAME_BYTES) return null;
-    return bytes.subarray(TICKET_OFFSET, TICKET_OFFSET + KEY_NAME_BYTES);
+    const length = TICKET_OFFSET + TICKET_BEGINNING_BYTES;
+    if (resultWords[LENGTH_WORD]! < length) return false;
+    memcpy(extensionAddress, resultPointers[0]!, length);
+    return bytes.readUInt16BE(2) >= TICKET_BEGINNING_BYTES;
   }
 
   /**

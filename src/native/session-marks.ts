@@ -98,10 +98,11 @@ export function putSessionTimeRight(session: bigint, clock: SteadyClock | null):
 }
 
 /**
- * Whether OpenSSL has judged a session's age by this clock: it was dated by it, and the wall clock was
- * not set since its time was put right.
+ * Milliseconds since a session was dated; null unless OpenSSL has judged its age by this clock: it was
+ * dated by it, and the wall clock was not set since its time was put right.
  */
-export function isTimeRight(session: bigint, clock: SteadyClock | null): boolean {
-  if (clock === null || ageMs(session, clock) === null) return false;
-  return Math.abs(Date.now() - clock.nowMs() - differenceMs) <= APART_MS_MAX;
+export function judgedAgeMs(session: bigint, clock: SteadyClock | null): number | null {
+  if (clock === null) return null;
+  const isRight = Math.abs(Date.now() - clock.nowMs() - differenceMs) <= APART_MS_MAX;
+  return isRight ? ageMs(session, clock) : null;
 }

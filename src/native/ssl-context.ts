@@ -8,7 +8,7 @@ import { stringAt } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { opensslErrorText, takeOpensslErrors } from './openssl-errors.ts';
 import { libcMemory, libcrypto, libssl } from './openssl-table.ts';
-import { dateSession, isTimeRight, policyMarkOf, putSessionTimeRight } from './session-marks.ts';
+import { dateSession, judgedAgeMs, policyMarkOf, putSessionTimeRight } from './session-marks.ts';
 import { type TicketKeys, ticketKeyCallback } from './ticket-keys.ts';
 import { addressOfCertificate, addressOfKey, type Certificate, type PrivateKey } from './x509.ts';
 
@@ -55,8 +55,8 @@ export interface EarlyDataFlight {
   readonly ticketBytesMax: number;
   /** Of the policy that the ticket was issued under; see Ssl.stampSession. All zero without one. */
   readonly policyMark: Uint8Array;
-  /** Whether the ticket's age was judged by the clock of the context (judgeEarlyData). */
-  readonly isAgeKnown: boolean;
+  /** Of the ticket, in milliseconds; null when it was not judged by the clock of `judgeEarlyData`. */
+  readonly ageMs: number | null;
   /** Whether the server name asked for is the ticket's. */
   readonly isNameOfSession: boolean;
   /** Whether the cipher suite that was negotiated is the ticket's. */
@@ -91,7 +91,7 @@ export const CertificateDemand = {
 export type CertificateDemand = keyof typeof CertificateDemand;
 
 /** RFC 8446 §4.1.2. */
-const CLIENT_RANDOM_BYTES = 32;
+export const CLIENT_RANDOM_BYTES = 32;
 
 /** **For native/ only**: the `SSL_CTX *`; 0n once it has been freed. */
 export let addressOfContext: (context: SslContext) => bigint;
@@ -231,7 +231,7 @@ export class SslContext implements Disposable {
         const isAdmitted = admit({
           random: random.bytes,
           ticketBytesMax: checked.SSL_SESSION_get_max_early_data(session),
-          isAgeKnown: isTimeRight(session, clock()),
+          ageMs: judgedAgeMs(session, clock()),
           isNameOfSession: isNameOfSession(ssl),
           isCipherOfSession: isCipherOfSession(ssl, session),
           policyMark: policyMarkOf(session),

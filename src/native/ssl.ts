@@ -12,6 +12,7 @@ import { markSession, POLICY_MARK_BYTES } from './session-marks.ts';
 import {
   addressOfContext,
   CertificateDemand,
+  CLIENT_RANDOM_BYTES,
   holdContext,
   isNameOfSession,
   type SslContext,
@@ -469,6 +470,12 @@ export class Ssl implements Disposable {
     if (session === 0n) return '';
     ssl.SSL_SESSION_get0_alpn_selected(session, resultAddress, secondResultAddress);
     return protocolFromResults();
+  }
+
+  /** ClientHello.random, once it was read; valid until the next call here. */
+  get clientRandom(): Uint8Array {
+    const length = ssl.SSL_get_client_random(this.#ssl, scratchAddress, CLIENT_RANDOM_BYTES);
+    return scratch.bytes.subarray(0, length);
   }
 
   get earlyDataStatus(): number {

@@ -78,16 +78,6 @@ export class TicketKeys implements Disposable {
     this.#addresses = keys.map((_key, index) => base + BigInt(index * TICKET_KEY_BYTES));
   }
 
-  /** Whether one of the keys has this name, the first 16 octets of a ticket. */
-  hasName(name: Uint8Array): boolean {
-    const memory = this.#memory;
-    if (memory === undefined) return false;
-    for (let at = 0; at < memory.length; at += TICKET_KEY_BYTES) {
-      if (memory.bytes.compare(name, 0, NAME_BYTES, at, at + NAME_BYTES) === 0) return true;
-    }
-    return false;
-  }
-
   [Symbol.dispose](): void {
     this.#wipe();
   }

@@ -113,7 +113,7 @@ export class TlsEngine implements TlsConnection {
     this.#watch = options.watch ?? null;
     this.#isGuarded = options.watch?.guard?.isEmpty === false;
     this.#wantsClientHello = this.#isGuarded || (options.keepsClientHello ?? false);
-    this.#phase = this.#judge?.isAllowedSomewhere ? Phase.early : Phase.handshake;
+    this.#phase = this.#judge?.isReadEarly ? Phase.early : Phase.handshake;
   }
 
   get isComplete(): boolean {
@@ -491,6 +491,10 @@ export class TlsEngine implements TlsConnection {
     // A server's first output is its ServerHello, its HelloRetryRequest or an alert, in one piece.
     if (!this.#isServerHelloSeen && ssl.outputBytes > 0) {
       this.#readServerHello(ssl.peekOutput(0, SERVER_HELLO_PREFIX_BYTES));
+      // Before the client learns of it and says everything again.
+      if (ssl.earlyDataStatus === EarlyDataStatus.rejected) {
+        this.#judge?.noteRefused(ssl.clientRandom, ssl.isResumed);
+      }
     }
     if (this.#isSessionStamped || this.#handshakeComplete || !ssl.hasSession) return;
     this.#isSessionStamped = true;

@@ -2,7 +2,7 @@
  * The last word on whether early data is accepted: at most once per ClientHello over all workers of
  * the machine (RFC 8446 §8), by a clock that nobody sets. OpenSSL asks from inside a callback, because
  * it must have the answer there; what runs is arithmetic on shared memory and nothing else
- * (docs/adr/0004-early-data-gate.md).
+ * (docs/adr/0004-early-data-gate.md). What is refused is noted as well (docs/adr/0015-refused-flights.md).
  */
 import type { Strike, StrikeRegister } from './strike-register.ts';
 
@@ -33,6 +33,24 @@ export class EarlyDataGate {
     if (strike === 'first' && isYoung) this.#refusal = 'register too young';
     return this.#refusal === '';
   };
+
+  /** Notes a flight that was refused elsewhere: its request comes again, and must not run twice. */
+  note(clientRandom: Uint8Array): void {
+    const { register, nowMs } = this.#input;
+    register.strike(clientRandom, nowMs());
+  }
+
+  /** Under a ticket with this mark an implausible age was claimed, which may fit later. */
+  spend(ticketMark: number): void {
+    const { register, nowMs } = this.#input;
+    register.spend(ticketMark, nowMs());
+  }
+
+  /** `ageMs`: of the ticket. */
+  isSpent(ticketMark: number, ageMs: number): boolean {
+    const { register, nowMs } = this.#input;
+    return register.isSpent(ticketMark, nowMs() - ageMs);
+  }
 
   /** Why the last ClientHello was not admitted, in words; '' when it was or was not asked about. */
   takeRefusal(): string {

@@ -56,9 +56,12 @@ export class EarlyDataJudge {
     return this.#inFlightBytes;
   }
 
-  /** Whether any host accepts early data. */
-  get isAllowedSomewhere(): boolean {
-    return this.#hosts.some((host) => host.enabled);
+  /**
+   * Whether a connection has to be read for early data: any host accepts some, or there is a fleet that
+   * has to know of what is refused here.
+   */
+  get isReadEarly(): boolean {
+    return this.fleet !== null || this.#hosts.some((host) => host.enabled);
   }
 
   isAllowed(host: number): boolean {
@@ -70,11 +73,33 @@ export class EarlyDataJudge {
   /** What the fleet has said of it; '' when it was not asked. */
   fleetAnswer = '';
 
-  /** The ClientHello that is looked at now is for this host, and asks for this name. */
-  turnTo(host: number, askedName: string): void {
+  /** Of the ticket that it offers first; null when it offers none. */
+  #ticketMark: number | null = null;
+  #wasAsked = false;
+
+  /**
+   * The ClientHello that is looked at now is for this host, and asks for this name. `ticketMark`: a
+   * number of its first ticket, of which each has another; null without one.
+   */
+  turnTo(host: number, askedName: string, ticketMark: number | null): void {
     this.#host = host;
     this.askedName = askedName;
+    this.#ticketMark = ticketMark;
+    this.#wasAsked = false;
     this.fleetAnswer = '';
+  }
+
+  /**
+   * The early data of the ClientHello just looked at was refused, by whomever. Its client repeats the
+   * request in 1-RTT: from now on the flight is known, and a replay of it is refused whatever has
+   * changed since. `isResumed`: the ticket was accepted, so that its binder was right.
+   */
+  noteRefused(random: Uint8Array, isResumed: boolean): void {
+    this.#gate?.note(random);
+    // OpenSSL has refused without a question: for the age it claims, perhaps, which will fit one day.
+    if (isResumed && !this.#wasAsked && this.#ticketMark !== null) {
+      this.#gate?.spend(this.#ticketMark);
+    }
   }
 
   /** What tickets of a host are marked with. */
@@ -84,6 +109,7 @@ export class EarlyDataJudge {
 
   /** Called by OpenSSL. */
   readonly admit: EarlyDataAdmission = (flight) => {
+    this.#wasAsked = true;
     // First of all: a flight that is refused here is sent again in 1-RTT, and a replay of it must
     // not be accepted later.
     if (this.#gate !== null && !this.#gate.admit(flight.random)) return false;
@@ -98,7 +124,9 @@ export class EarlyDataJudge {
   /** What is no longer as it was when the ticket was issued (RFC 8446 §4.2.10); '' for nothing. */
   #changeSince(flight: EarlyDataFlight): string {
     // A flight is fresh for one span of a clock that nobody sets, or its age proves nothing.
-    if (!flight.isAgeKnown) return 'ticket of another clock';
+    if (flight.ageMs === null) return 'ticket of another clock';
+    const mark = this.#ticketMark;
+    if (mark === null || this.#gate?.isSpent(mark, flight.ageMs)) return 'ticket refused before';
     if (!flight.isNameOfSession) return 'server name changed';
     if (!flight.isCipherOfSession) return 'cipher suite changed';
     // What the client was told it may send early no longer holds.

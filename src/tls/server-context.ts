@@ -128,7 +128,7 @@ export function createHostedContext(
     prepare(base);
     const judge = configureBase(base, shared, hosts);
     steps.push(chooseHost(hosts, judge), ...(shared.helloSteps ?? []));
-    if (judge.fleet !== null) steps.push(waitForFleet(judge, keys));
+    if (judge.fleet !== null) steps.push(waitForFleet(judge));
     return {
       get warnings() {
         return hosts.flatMap((host) => host.warnings);
@@ -221,7 +221,7 @@ function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataJudge): Client
     // RFC 6066 §3. Whoever takes the name later, for a field or a log, takes the name of a host.
     if (serverName !== '' && !isHostName(serverName)) return hello.refuse(ALERT_UNRECOGNIZED_NAME);
     const index = names.find(serverName) ?? 0;
-    judge.turnTo(index, serverName);
+    judge.turnTo(index, serverName, hello.ticketMark);
     if (connection.tag === index) return HelloVerdict.proceed;
     // RFC 8446 §4.1.2: the second ClientHello is the first but for what the retry asked for. A name
     // of another host would leave that host with groups and versions that it does not allow.
@@ -233,19 +233,18 @@ function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataJudge): Client
 }
 
 /**
- * The step that pauses a handshake until the fleet has been asked, once; the engine asks. Only where
- * early data might be accepted: for a ticket under a key of ours.
+ * The step that pauses a handshake until the fleet has been asked, once; the engine asks. Also where
+ * early data is not accepted, by a policy that is not everywhere the same yet or under a key that others
+ * may have: the client repeats its request, and none of the fleet may take the flight afterwards.
  */
-function waitForFleet(judge: EarlyDataJudge, keys: TicketKeys): ClientHelloStep {
+function waitForFleet(judge: EarlyDataJudge): ClientHelloStep {
   return (hello) => {
     const { connection } = hello;
-    if (!hello.offersEarlyData || !judge.isAllowed(connection.tag)) return HelloVerdict.proceed;
+    if (!hello.offersEarlyData || hello.ticketMark === null) return HelloVerdict.proceed;
     if (connection.question !== null) {
       judge.fleetAnswer = connection.answer;
       return HelloVerdict.proceed;
     }
-    const name = hello.ticketKeyName;
-    if (name === null || !keys.hasName(name)) return HelloVerdict.proceed;
     connection.question = Buffer.from(hello.random);
     return HelloVerdict.pause;
   };

@@ -124,6 +124,56 @@ test('a clock that is ahead at times lets no flight run twice while it is fresh'
   );
 });
 
+test('what a full register could not note is never accepted while it may be fresh', () => {
+  const strikes = register(64);
+  const late = NOW_MS + GENERATION_MS - 1_000;
+  for (let i = 0; i < 500; i++) strikes.strike(randomBytes(32), late);
+  const refused = randomBytes(32);
+  assert.equal(strikes.strike(refused, late), 'unavailable');
+  assert.equal(strikes.state(late).refusal, 'register full');
+  // The next generation has room.
+  assert.notEqual(strikes.strike(refused, late + 1_500), 'first');
+  for (let passed = 2_000; passed <= FRESHNESS_WINDOW_MS; passed += 500) {
+    const strike = strikes.strike(randomBytes(32), late + passed);
+    assert.equal(strike, 'unavailable', `${passed} ms later`);
+  }
+  assert.equal(strikes.strike(randomBytes(32), late + 2 * GENERATION_MS), 'first');
+});
+
+test('what comes while a dead worker empties the next area is never accepted while it may be fresh', () => {
+  const words = new Int32Array(strikeRegisterBytes(64) / 4);
+  const strikes = new StrikeRegister(words, 64);
+  assert.equal(strikes.strike(randomBytes(32), NOW_MS), 'first');
+  const generation = words[0]! + 1;
+  // As the emptier has left it: the area is its own, and nothing more.
+  words[1 + (generation % 3)] = -generation;
+  const refused = randomBytes(32);
+  const nowMs = NOW_MS + GENERATION_MS;
+  assert.equal(strikes.strike(refused, nowMs), 'unavailable');
+  assert.equal(strikes.state(nowMs).refusal, 'register unavailable');
+  words[1 + (generation % 3)] = generation;
+  for (let passed = 0; passed <= FRESHNESS_WINDOW_MS; passed += 500) {
+    assert.notEqual(strikes.strike(refused, nowMs + passed), 'first', `${passed} ms later`);
+  }
+  assert.equal(strikes.strike(randomBytes(32), nowMs + GENERATION_MS), 'first');
+});
+
+test('a ticket that is spent stays so, and one that is made afterwards is not', () => {
+  const strikes = register();
+  assert.equal(strikes.isSpent(7, NOW_MS), false);
+  strikes.spend(7, NOW_MS);
+  strikes.spend(-1, NOW_MS);
+  for (const mark of [7, -1, 7 + 65_536]) {
+    assert.equal(strikes.isSpent(mark, NOW_MS), true);
+    assert.equal(strikes.isSpent(mark, NOW_MS - 3_600_000), true);
+    assert.equal(strikes.isSpent(mark, NOW_MS + 1_001), false);
+  }
+  assert.equal(strikes.isSpent(8, NOW_MS), false);
+  for (let i = 0; i < 100; i++) {
+    assert.equal(strikes.strike(randomBytes(32), NOW_MS), 'first', 'keys are elsewhere');
+  }
+});
+
 test('a register that is full says so until there is room again', () => {
   const strikes = register(64);
   for (let i = 0; i < 500; i++) strikes.strike(randomBytes(32), NOW_MS);

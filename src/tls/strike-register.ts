@@ -1,6 +1,6 @@
 /**
- * The strike register: which ClientHellos have had their early data accepted, so that none is
- * accepted twice (RFC 8446 §8.2, ClientHello recording). It lies in memory that all workers of the
+ * The strike register: which ClientHellos have had their early data accepted or refused, so that none
+ * is accepted afterwards (RFC 8446 §8.2, ClientHello recording). It lies in memory that all workers of the
  * machine share, and it must survive any of them; every step is one atomic operation.
  *
  * Time is cut into generations as long as the window in which a replay could pass the freshness
@@ -14,7 +14,13 @@
  * anew and accepts nothing for a whole window.
  *
  * Whatever is in doubt (no room, another worker just emptying an area, a key half written) is a
- * refusal: the connection goes on in 1-RTT.
+ * refusal: the connection goes on in 1-RTT, and its client repeats there what it has sent early. So a
+ * key that is refused must be known afterwards, and where there is no room for it, nothing is accepted
+ * until it can no longer be fresh.
+ *
+ * A flight that claims more than its ticket's age will be fresh one day, when every area has forgotten
+ * it. Its ticket is remembered instead, as spent: by a cell that has the moment, and is good for all
+ * tickets of before it.
  */
 import { assert } from '../base/assert.ts';
 
@@ -37,6 +43,17 @@ export const STRIKE_SLOTS = 262_144;
 /** Slots looked at from a key's own place on. At half load a longer run is next to impossible. */
 const PROBES_MAX = 64;
 
+/**
+ * Looks at an area that another worker is emptying, which takes it a fraction of a millisecond: together
+ * they take some milliseconds.
+ */
+const LOOKS_MAX = 100_000;
+
+/**
+ * Cells of tickets whose early data was refused for its age. Tickets of one cell share its moment; 256 KiB.
+ */
+const SPENT_CELLS = 65_536;
+
 const AREAS = 3;
 const WORDS_PER_SLOT = 2;
 
@@ -44,18 +61,19 @@ const WORDS_PER_SLOT = 2;
  * Header words: the newest generation, then per area the generation that it holds; negative while it
  * is being emptied for that generation. Generations count from 1. Then for which generation the
  * register was begun anew last, the second from which it accepts again, and the last generation that
- * had no room.
+ * had no room; then the second until which nothing is accepted because a key could not be noted.
  */
 const NEWEST = 0;
 const AREA_GENERATION = 1;
 const BEGUN_ANEW = 4;
 const OPEN_FROM_S = 5;
 const FULL_GENERATION = 6;
+const CLOSED_UNTIL_S = 7;
 const HEADER_WORDS = 16;
 
 /** Octets of shared memory that a register takes. */
 export function strikeRegisterBytes(slots: number = STRIKE_SLOTS): number {
-  return 4 * (HEADER_WORDS + AREAS * slots * WORDS_PER_SLOT);
+  return 4 * (HEADER_WORDS + AREAS * slots * WORDS_PER_SLOT + SPENT_CELLS);
 }
 
 export type Strike =
@@ -70,7 +88,7 @@ export type Strike =
 
 /** Why a register refuses whatever comes, in words of the gate; '' when it does not. */
 export interface RegisterState {
-  readonly refusal: '' | 'register full' | 'clock stepped';
+  readonly refusal: '' | 'register full' | 'register unavailable' | 'clock stepped';
   /** Milliseconds by its clock, when that ends; 0 when it does not refuse. */
   readonly untilMs: number;
 }
@@ -98,8 +116,8 @@ export class StrikeRegister {
       // Somebody else is about it.
       if (this.#hasGoneBack(nowMs)) return 'begun-anew';
     }
-    const generation = this.#advance(nowMs);
-    if (generation === 0) return 'unavailable';
+    const generation = this.#generation(nowMs);
+    if (generation === 0) return this.#close(nowMs);
     const current = generation % AREAS;
     const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
     const place = view.getInt32(0) & (this.#slots - 1);
@@ -111,11 +129,48 @@ export class StrikeRegister {
       Atomics.load(this.#words, AREA_GENERATION + previous) === generation - 1;
     if (isPreviousValid && this.#contains(previous, place, high, low)) return 'replayed';
     const strike = this.#insert(current, place, high, low);
+    if (strike === 'unavailable') {
+      Atomics.store(this.#words, FULL_GENERATION, generation);
+      return this.#close(nowMs);
+    }
     // When a new generation began meanwhile, another worker may have looked for this key in our area
     // just before we wrote it: only one of the two may accept, and it is the other.
     if (Atomics.load(this.#words, NEWEST) !== generation) return 'unavailable';
-    if (strike === 'unavailable') Atomics.store(this.#words, FULL_GENERATION, generation);
-    return strike === 'first' && nowMs < this.#openFromMs ? 'begun-anew' : strike;
+    if (strike !== 'first') return strike;
+    if (nowMs < this.#openFromMs) return 'begun-anew';
+    return nowMs < this.#closedUntilMs ? 'unavailable' : 'first';
+  }
+
+  /** No early data any more under tickets with this mark that were dated before now. */
+  spend(ticketMark: number, nowMs: number): void {
+    // The next whole second: what is dated in between is refused without need.
+    Atomics.store(this.#words, this.#cellOf(ticketMark), Math.ceil(nowMs / 1_000));
+  }
+
+  isSpent(ticketMark: number, datedMs: number): boolean {
+    return datedMs <= Atomics.load(this.#words, this.#cellOf(ticketMark)) * 1_000;
+  }
+
+  #cellOf(ticketMark: number): number {
+    const cells = HEADER_WORDS + AREAS * this.#slots * WORDS_PER_SLOT;
+    return cells + (ticketMark & (SPENT_CELLS - 1));
+  }
+
+  /** A key of now is not noted: nothing is accepted for as long as it may be fresh. */
+  #close(nowMs: number): 'unavailable' {
+    const untilS = Math.ceil((nowMs + GENERATION_MS) / 1_000);
+    Atomics.store(this.#words, CLOSED_UNTIL_S, untilS);
+    return 'unavailable';
+  }
+
+  /** As #advance, and waits for whoever empties an area, but not for one that has died of it. */
+  #generation(nowMs: number): number {
+    let generation = this.#advance(nowMs);
+    if (nowMs < this.#closedUntilMs) return generation;
+    for (let look = 0; generation === 0 && look < LOOKS_MAX; look++) {
+      generation = this.#advance(nowMs);
+    }
+    return generation;
   }
 
   /** As it was left by the last strike: looking alters nothing. */
@@ -125,11 +180,17 @@ export class StrikeRegister {
     if (nowMs < openFromMs && openFromMs - nowMs <= 2 * GENERATION_MS) {
       return { refusal: 'clock stepped', untilMs: openFromMs };
     }
-    const generation = generationAt(nowMs);
-    if (Atomics.load(this.#words, FULL_GENERATION) === generation) {
-      return { refusal: 'register full', untilMs: generation * GENERATION_MS };
+    const closedUntilMs = this.#closedUntilMs;
+    if (nowMs < closedUntilMs) {
+      const isFull = Atomics.load(this.#words, FULL_GENERATION) >= generationAt(nowMs) - 1;
+      const refusal = isFull ? 'register full' : 'register unavailable';
+      return { refusal, untilMs: closedUntilMs };
     }
     return { refusal: '', untilMs: 0 };
+  }
+
+  get #closedUntilMs(): number {
+    return Atomics.load(this.#words, CLOSED_UNTIL_S) * 1_000;
   }
 
   get #openFromMs(): number {
@@ -153,6 +214,7 @@ export class StrikeRegister {
     if (held === wanted || Atomics.compareExchange(words, BEGUN_ANEW, held, wanted) !== held)
       return;
     Atomics.store(words, OPEN_FROM_S, Math.ceil((nowMs + GENERATION_MS) / 1_000));
+    Atomics.store(words, CLOSED_UNTIL_S, 0);
     // An area of no generation is emptied before one begins in it.
     for (let area = 0; area < AREAS; area++) Atomics.store(words, AREA_GENERATION + area, 0);
     Atomics.compareExchange(words, NEWEST, newest, wanted - 1);

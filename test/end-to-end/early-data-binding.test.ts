@@ -1,7 +1,8 @@
 // What early data is tied to besides the ticket (RFC 8446 §4.2.10): tried by a client without rules.
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
-import { EarlyClient, helloOf, ticketFor } from '../support/early-client.ts';
+import { EarlyClient, type HelloWish, helloOf, ticketFor } from '../support/early-client.ts';
+import { replayFlight } from '../support/flight-relay.ts';
 import { startOrigin } from '../support/origins.ts';
 import { startSluice } from '../support/sluice.ts';
 import { until } from '../support/waiting.ts';
@@ -89,5 +90,44 @@ for (const [laterMs, reason] of [
     const suites = { ticket: AES_128, now: AES_128 };
     assert.equal(await refusalOf(path, suites, laterMs), reason);
     assert.equal(origin.asked(path).length, 1);
+  });
+}
+
+/** A flight that is refused; its request comes again in 1-RTT. Returns the recorded flight. */
+async function refusedFlight(path: string, hello: HelloWish, laterMs = 0): Promise<Buffer> {
+  const fresh = await ticketFor(sluice.httpsPort, helloOf(), message('/ticket'));
+  const ticket = { ...fresh, receivedAtMs: fresh.receivedAtMs - laterMs };
+  const model = helloOf({ ...hello, announces: true });
+  using client = new EarlyClient(sluice.httpsPort, model, ticket, [message(path)]);
+  const flight = client.flight();
+  await client.send(flight);
+  await client.ready();
+  assert.equal(client.tls.isEarlyDataAccepted, false, 'refused at first');
+  await client.finish(message(path));
+  await client.answered(`answer to ${path}`);
+  assert.equal(origin.asked(path).length, 1, 'answered after the handshake');
+  return flight;
+}
+
+for (const aheadMs of [3_000]) {
+  test(`a flight that claims ${aheadMs} ms too much runs no second time when its claim fits`, async () => {
+    const path = `/ahead/${aheadMs}`;
+    const flight = await refusedFlight(path, {}, aheadMs);
+    // What comes between fits at some moment: its claim may be 8 s less than the age, and 1 s more.
+    const endMs = performance.now() + aheadMs + 4_000;
+    const stepMs = aheadMs / 12;
+    let sent = 0;
+    while (performance.now() < endMs) {
+      await replayFlight(sluice.httpsPort, flight, stepMs);
+      sent++;
+    }
+    assert.ok(sent >= 12, `${sent} replays`);
+    assert.equal(origin.asked(path).length, 1);
+    const refused = await rejections('replayed');
+    const before = await rejections('ticket refused before');
+    assert.ok(refused + before > 0, 'some came when the claim fitted');
+    // The next ticket is as good as any.
+    const suites = { ticket: AES_128, now: AES_128 };
+    assert.equal(await refusalOf(`${path}/after`, suites), '');
   });
 }
