@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import test from 'node:test';
+import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
+import { Metrics } from '../telemetry/metrics.ts';
 import { StrikeRegister, strikeRegisterBytes } from '../tls/strike-register.ts';
-import { earlyDataState } from './early-data-state.ts';
+import { earlyDataState, fleetLinks } from './early-data-state.ts';
 
 const NOW_MS = 1_000_000;
 const ring = (earlyDataFromMs: number) => ({ keys: [], earlyDataFromMs });
@@ -34,4 +36,14 @@ test('a register that is full or whose clock has gone back says so', () => {
   const { refusal, forSeconds } = earlyDataState(stepped);
   assert.equal(refusal, 'clock stepped');
   assert.ok(forSeconds !== null && forSeconds > 0 && forSeconds <= 26);
+});
+
+test('a fleet is away when no process is connected to its register', () => {
+  const region = () => new Uint8Array(metricsRegionBytes);
+  const regions = [region(), region()];
+  const metrics = new Metrics(regions[1]!);
+  metrics.tickets.fleetConnected('keys', true);
+  assert.equal(fleetLinks(regions), 0);
+  metrics.tickets.fleetConnected('register', true);
+  assert.equal(fleetLinks(regions), 1);
 });

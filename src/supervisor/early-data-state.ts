@@ -1,10 +1,15 @@
 /** Whether early data is refused as a whole, why, and until when: for people and for `/stats`. */
+import { metricLayouts, regionSlotCount } from '../telemetry/metric-layout.ts';
+import { type EARLY_DATA_CLOSED, FLEET_LINKS } from '../telemetry/metric-table.ts';
 import type { StrikeRegister } from '../tls/strike-register.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 
+/** '' when it is not refused as a whole. */
+export type EarlyDataRefusal = (typeof EARLY_DATA_CLOSED)[number] | '';
+
 export interface EarlyDataState {
   /** In words of docs/explanation/early-data.md; '' when it is not refused as a whole. */
-  readonly refusal: string;
+  readonly refusal: EarlyDataRefusal;
   /** Seconds until that ends by itself; null when that is not known. */
   readonly forSeconds: number | null;
 }
@@ -24,7 +29,7 @@ const ENDLESS_MS = 86_400_000;
 
 export function earlyDataState(facts: EarlyDataFacts): EarlyDataState {
   const { isOn, ring, register, fleetLinks, nowMs } = facts;
-  const until = (refusal: string, untilMs: number): EarlyDataState => {
+  const until = (refusal: EarlyDataRefusal, untilMs: number): EarlyDataState => {
     const ms = untilMs - nowMs;
     return { refusal, forSeconds: ms > ENDLESS_MS ? null : Math.ceil(ms / 1_000) };
   };
@@ -36,4 +41,12 @@ export function earlyDataState(facts: EarlyDataFacts): EarlyDataState {
   if (refusal !== '') return until(refusal, untilMs);
   if (fleetLinks === 0) return { refusal: 'fleet did not answer', forSeconds: null };
   return { refusal: '', forSeconds: 0 };
+}
+
+/** Processes that can ask the register of their fleet, by the metrics of all. */
+export function fleetLinks(regions: readonly Uint8Array[]): number {
+  const slot = metricLayouts.fleetConnected.firstSlot + FLEET_LINKS.indexOf('register');
+  return regions.reduce((sum, { buffer, byteOffset }) => {
+    return sum + new Float64Array(buffer, byteOffset, regionSlotCount)[slot]!;
+  }, 0);
 }

@@ -34,7 +34,7 @@ import { CacheControl } from './cache-control.ts';
 import { healthOf } from './canary.ts';
 import type { CertificateKeeper } from './certificate-keeper.ts';
 import { DirectoryDeaths } from './directory-deaths.ts';
-import { type EarlyDataState, earlyDataState } from './early-data-state.ts';
+import { type EarlyDataState, earlyDataState, fleetLinks } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
 import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
 import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
@@ -316,8 +316,7 @@ export class Supervisor {
       isOn: this.#options.hosts.some(({ tls }) => tls.earlyData.enabled),
       ring: this.#tickets?.ring ?? null,
       register: new StrikeRegister(words),
-      // Whether its Redis answers, workers count: `sluice_fleet_connected`.
-      fleetLinks: null,
+      fleetLinks: this.#options.fleet === null ? null : fleetLinks(this.regions),
       nowMs: bootClock.nowMs(),
     });
   }
@@ -408,6 +407,7 @@ export class Supervisor {
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
         if (this.#local === null) this.#metrics.memoryHeld(residentBytes(), 0);
+        this.#metrics.earlyDataClosed(this.#earlyData.refusal);
         return this.regions;
       },
     });

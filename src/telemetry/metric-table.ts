@@ -64,6 +64,16 @@ export const FLEET_ANSWERS = ['first', 'replayed', 'too-young', 'error', 'unansw
 /** What a process asks the fleet's Redis for. */
 export const FLEET_LINKS = ['register', 'keys'] as const;
 
+/** Why early data is refused whatever comes, in words of docs/explanation/early-data.md. */
+export const EARLY_DATA_CLOSED = [
+  'policy off',
+  'register too young',
+  'register full',
+  'register unavailable',
+  'clock stepped',
+  'fleet did not answer',
+] as const;
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE'];
 
 /** `none` first, then every status code that HTTP allows (RFC 9110 §15). */
@@ -425,6 +435,12 @@ export const metricTable = {
     'sluice_fleet_connected',
     'Processes that are connected to the Redis of the fleet, by what for.',
     [closed('link', FLEET_LINKS)],
+  ),
+  earlyDataClosed: metric(
+    'gauge',
+    'sluice_early_data_refused_as_a_whole',
+    '1 while early data is refused to everybody, by why; no series while it is not.',
+    [closed('reason', EARLY_DATA_CLOSED)],
   ),
   earlyDataOffered: metric(
     'counter',

@@ -15,7 +15,12 @@ import {
   metricsRegionBytes,
   regionSlotCount,
 } from './metric-layout.ts';
-import { CAPSULE_KINDS, FUSE_ACTIONS, SUPERVISOR_PARTS } from './metric-table.ts';
+import {
+  CAPSULE_KINDS,
+  EARLY_DATA_CLOSED,
+  FUSE_ACTIONS,
+  SUPERVISOR_PARTS,
+} from './metric-table.ts';
 import { OriginMetrics } from './origin-metrics.ts';
 import { RouteMetrics } from './route-metrics.ts';
 import { TicketMetrics } from './ticket-metrics.ts';
@@ -334,6 +339,13 @@ export class Metrics {
 
   errorLogDropped(lines: number): void {
     this.#add(at.errorLogDropped.firstSlot, lines);
+  }
+
+  /** '' when early data is not refused to everybody. */
+  earlyDataClosed(refusal: (typeof EARLY_DATA_CLOSED)[number] | ''): void {
+    for (const [offset, reason] of EARLY_DATA_CLOSED.entries()) {
+      this.#slots[at.earlyDataClosed.firstSlot + offset] = reason === refusal ? 1 : 0;
+    }
   }
 
   workersRunning(count: number): void {

@@ -56,6 +56,7 @@ test('tickets of a former run resume with the same key file, at first without ea
   assert.equal(client.earlyData, 'rejected');
   assert.match(client.http, /answer to \/again/);
   const reason = { reason: 'register too young' };
+  assert.equal(await sluice.sum('sluice_early_data_refused_as_a_whole', reason), 1);
   await until(
     async () => (await sluice.sum('sluice_early_data_rejected_total', reason)) === 1,
     'the reason to be counted',

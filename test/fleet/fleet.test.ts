@@ -207,6 +207,8 @@ test('without its Redis an instance starts, and serves without early data', { sk
   assert.equal(await earlyDataOf(sluice, '/alone'), 'rejected');
   await until(() => /fleet: 127\.0\.0\.1:1: ECONNREFUSED/.test(sluice.output), 'a word about it');
   assert.doesNotMatch(sluice.output, /secret/);
+  const reason = { reason: 'fleet did not answer' };
+  assert.equal(await sluice.sum('sluice_early_data_refused_as_a_whole', reason), 1);
 });
 
 test('a Redis behind TLS is met when its authority is trusted, and not otherwise', {
