@@ -188,12 +188,12 @@ export class FaultDesk {
   }
 
   /** A handshake has failed in a way that its worker has not seen before. */
-  handshakeFailed(index: number, { kind, connection, signature }: HandshakeFault): void {
+  handshakeFailed(index: number, { kind, connection, signature, stack }: HandshakeFault): void {
     const region = this.#local?.region ?? this.#input.flightRegion(index);
     // Traffic goes on meanwhile, in this very process when the worker is ours: one is read quickly.
     const snapshot = takeSnapshot(region, connection);
     if (snapshot === null) return;
-    const failure = { kind, connection, signature, nowMs: Date.now() };
+    const failure = { kind, connection, signature, stack, nowMs: Date.now() };
     const capsule = capsuleOfFailure(snapshot, failure, this.#configurationFacts);
     if (capsule !== null) this.#save(capsule);
   }

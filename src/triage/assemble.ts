@@ -14,6 +14,7 @@ import { identityFrom } from './flight-identity.ts';
 import { type FlightReading, readFlights, readIdentity } from './flight-reader.ts';
 import type { FlightSnapshot } from './flight-snapshot.ts';
 import { defaultCapsuleLimits } from './options.ts';
+import { redactedText } from './redaction.ts';
 
 /** Faults of handshakes that nobody dies of. */
 export type HandshakeFaultKind = 'handshake-failure' | 'callback-fault';
@@ -56,6 +57,8 @@ export function capsuleOfFailure(
     readonly kind: HandshakeFaultKind;
     readonly connection: number;
     readonly signature: string;
+    /** Of an exception of ours; '' for none. */
+    readonly stack: string;
     readonly nowMs: number;
   },
   facts: ConfigurationFacts,
@@ -71,8 +74,15 @@ export function capsuleOfFailure(
     suspect: { connection: connection.id, call: null, observer: null },
     // The others have nothing to do with it.
     connections: [connection],
-    nativeStack: null,
+    nativeStack: exceptionStack(failure.stack),
   };
+}
+
+/** Its message may quote what it stumbled over. */
+function exceptionStack(text: string): CapsuleStack | null {
+  if (text === '') return null;
+  const { stackCharactersMax } = defaultCapsuleLimits;
+  return { source: 'node', text: redactedText(text).slice(0, stackCharactersMax) };
 }
 
 function capsuleBase(snapshot: FlightSnapshot, nowMs: number, facts: ConfigurationFacts) {

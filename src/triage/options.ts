@@ -35,13 +35,15 @@ export interface CapsuleLimits {
   readonly failuresPerHour: number;
   /** Ways to fail that a worker remembers as seen. */
   readonly signaturesMax: number;
+  /** Characters of message and stack of an exception of ours. */
+  readonly stackCharactersMax: number;
 }
 
 /**
  * capsulesMax and bytesMax: weeks of ordinary faults, and no more disk than a log. connectionsMax:
  * what led up to a fault. deathsPerHour: a crash loop is understood by its first. failuresPerHour:
  * one for every new way to fail, and no more when somebody makes up ever new ones. signaturesMax:
- * there are fewer, unless they are made up.
+ * there are fewer, unless they are made up. stackCharactersMax: some hundred lines.
  */
 export const defaultCapsuleLimits: CapsuleLimits = {
   capsulesMax: 100,
@@ -50,4 +52,5 @@ export const defaultCapsuleLimits: CapsuleLimits = {
   deathsPerHour: 60,
   failuresPerHour: 20,
   signaturesMax: 1_000,
+  stackCharactersMax: 16_384,
 };

@@ -16,7 +16,7 @@ import { startProcessSampler } from '../telemetry/process-sampler.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
 import { HelloGuard } from '../tls/hello-guard.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
-import { tellCallbackFaults } from './callback-faults.ts';
+import { lastFaultText, tellCallbackFaults } from './callback-faults.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -103,7 +103,11 @@ export async function assembleWorker(
     recorder: flights.recorder,
     danger,
     guard,
-    newFailures: new NewFailures(systemClock.monotonicMs, (fault) => link.onHandshakeFault(fault)),
+    newFailures: new NewFailures(
+      systemClock.monotonicMs,
+      (fault) => link.onHandshakeFault(fault),
+      lastFaultText,
+    ),
     handshakes: logs.handshakes,
     purgeEverywhere: link.purgeEverywhere,
   });

@@ -3,7 +3,11 @@
  * OpenSSL makes of one looks like a fault of the client, or like none.
  */
 import { inspect } from 'node:util';
-import { type CallbackFaults, listenToCallbackFaults } from '../native/callbacks.ts';
+import {
+  type CallbackFaults,
+  lastCallbackFault,
+  listenToCallbackFaults,
+} from '../native/callbacks.ts';
 import type { Report } from '../telemetry/log-event.ts';
 
 /** Between two lines about one callback, at least: the first is written at once. */
@@ -45,6 +49,12 @@ export function tellCallbackFaults(input: CallbackFaultInput): Disposable {
     });
   });
   return { [Symbol.dispose]: () => listenToCallbackFaults(null) };
+}
+
+/** Message and stack of what came out of this callback last; '' when another one has failed since. */
+export function lastFaultText(name: string): string {
+  const fault = lastCallbackFault();
+  return fault?.name === name ? stackOf(fault.error) : '';
 }
 
 function textOf({ name, count, error }: CallbackFaults, untold: number): string {

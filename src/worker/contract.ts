@@ -22,6 +22,8 @@ export interface HandshakeFault {
   /** Its number in the flight recorder. */
   readonly connection: number;
   readonly signature: string;
+  /** Message and stack of an exception of ours; '' where there was none. */
+  readonly stack: string;
 }
 
 /** What crosses from the supervisor to a worker, in the same process or another. */

@@ -14,14 +14,21 @@ const UNTOLD = new Set(['tls-handshake-not-begun']);
 export class NewFailures {
   readonly #nowMs: () => number;
   readonly #tell: (fault: HandshakeFault) => void;
+  readonly #textOf: (callback: string) => string;
   /** Oldest first. */
   readonly #seen = new Set<string>();
   #told = 0;
   #hourEndsMs = 0;
 
-  constructor(nowMs: () => number, tell: (fault: HandshakeFault) => void) {
+  /** `textOf`: message and stack of the exception that a callback has let go last. */
+  constructor(
+    nowMs: () => number,
+    tell: (fault: HandshakeFault) => void,
+    textOf: (callback: string) => string = () => '',
+  ) {
     this.#nowMs = nowMs;
     this.#tell = tell;
+    this.#textOf = textOf;
   }
 
   /** `connection` is its number in the flight recorder; `fingerprint` its JA4, or ''. */
@@ -44,7 +51,9 @@ export class NewFailures {
         break;
       }
     }
-    this.#tell({ kind: isOurs ? 'callback-fault' : 'handshake-failure', connection, signature });
+    const kind = isOurs ? 'callback-fault' : 'handshake-failure';
+    const stack = isOurs ? this.#textOf(record.callbackFault) : '';
+    this.#tell({ kind, connection, signature, stack });
   }
 }
 

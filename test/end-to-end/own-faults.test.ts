@@ -63,6 +63,9 @@ for (const workers of [1, 2]) {
     assert.equal(capsule.signature, 'callback-fault/client-hello/failed/internal-error');
     assert.equal(capsule.connections.length, 1);
     assert.ok(capsule.connections[0]!.clientHello !== null, 'with the ClientHello');
+    assert.equal(capsule.nativeStack?.source, 'node');
+    assert.match(capsule.nativeStack!.text, /planted in client-hello/);
+    assert.match(capsule.nativeStack!.text, /^ +at /m);
     assert.deepEqual(await sluice.workerPids(), pids, 'nobody has died of it');
   });
 }
