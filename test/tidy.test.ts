@@ -72,6 +72,11 @@ test('every link in the documents leads somewhere', () => {
   assertNone(complaints);
 });
 
+test('no conflict of a merge is left in a document', () => {
+  const mark = /^(?:<{7}|>{7}) /m;
+  assertNone(documents.filter((path) => mark.test(readFileSync(join(root, path), 'utf8'))));
+});
+
 test('documents name no path of one machine', () => {
   assertNone(
     documents.flatMap((path) =>
