@@ -59,7 +59,10 @@ export const OCSP_OUTCOMES = ['good', 'revoked', 'unknown', 'failed'] as const;
 
 /** Where a change of the ticket keys came from; `failed`: a file could not be taken in. */
 export const TICKET_KEY_CHANGES = ['schedule', 'file', 'fleet', 'failed'] as const;
-/** What the fleet's register says of a ClientHello; `error`: its Redis refuses; `unanswered`: nothing, or late. */
+/**
+ * What the fleet's register says of a ClientHello; `error`: its Redis refuses to; `unanswered`:
+ * nothing, or not in time.
+ */
 export const FLEET_ANSWERS = ['first', 'replayed', 'too-young', 'error', 'unanswered'] as const;
 /** What a process asks the fleet's Redis for. */
 export const FLEET_LINKS = ['register', 'keys'] as const;
