@@ -13,6 +13,8 @@ const NAME = /^(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}$/;
 /** Read as an IPv4 address by whoever still takes numbers and hexadecimal ones for it (inet_aton). */
 const ENDS_IN_NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/;
 
+const BEYOND_ASCII = /[^\x21-\x7e]/;
+
 /**
  * The normal form of a host in Host, `:authority`, a request target, a server name or a
  * configuration: lower-case and without the final dot; an IPv4 address in four decimal numbers; an
@@ -22,6 +24,8 @@ const ENDS_IN_NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/;
  */
 export function normalHost(text: string): string | null {
   if (text.startsWith('[')) return normalIpv6(text);
+  // Before case is folded: the Kelvin sign, U+212A, would become a k.
+  if (BEYOND_ASCII.test(text)) return null;
   const lower = text.toLowerCase();
   const name = lower.endsWith('.') ? lower.slice(0, -1) : lower;
   if (name.length > HOST_NAME_BYTES_MAX || !NAME.test(name)) return null;

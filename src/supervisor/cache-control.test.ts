@@ -68,6 +68,10 @@ test('the key of a URL is the key of a request for it', () => {
     'ftp://a.example/': null,
     'http:///x': null,
     'http://a.example/a b': null,
+    'http://[::1': null,
+    'http://%61.example/': null,
+    'http://a.example:80:80/': null,
+    'http://user@a.example/': null,
   };
   for (const [url, key] of Object.entries(keys)) assert.equal(keyOfUrl(url), key, url);
 });

@@ -1,7 +1,8 @@
 /** The cache of all workers as one: purges reach every worker, questions ask each. */
 
 import type { ListQuery } from '../cache/contract.ts';
-import { targetKey } from '../cache/key.ts';
+import { keyOf } from '../cache/key.ts';
+import { parseAuthority } from '../http/authority.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type {
   CacheAnswer,
@@ -163,9 +164,12 @@ function selectorText(selector: PurgeWish['selectors'][number]): string {
 export function keyOfUrl(url: string): string | null {
   const match = /^(https?):\/\/([^/?#\s]+)((?:[/?][^#\s]*)?)(?:#\S*)?$/i.exec(url);
   if (match === null) return null;
-  const [, scheme, authority, target] = match;
+  const [, scheme, written, target] = match;
+  // No request can be for what is no authority: to purge it would look like a success.
+  const authority = parseAuthority(written!);
+  if (authority === null) return null;
   const path = target!.startsWith('?') ? `/${target}` : target!;
-  return targetKey(scheme!.toLowerCase(), authority!, path);
+  return keyOf(scheme!.toLowerCase(), authority, path);
 }
 
 function conclusion(workers: readonly CacheLookup[]): Pick<UrlReport, 'state' | 'why'> {
