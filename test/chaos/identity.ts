@@ -108,6 +108,8 @@ export interface Clients {
   readonly path: () => string;
   /** Before each request. Unit: milliseconds. */
   readonly pauseMs: () => number;
+  /** Requests of one connection; there is a new one after them. */
+  readonly perConnection?: number;
 }
 
 /** So that there are new connections all the time, too. */
@@ -140,10 +142,11 @@ export class KeptClients implements AsyncDisposable {
     await this.end();
   }
 
-  async #ask(port: number, { path, pauseMs }: Clients): Promise<void> {
+  async #ask(port: number, clients: Clients): Promise<void> {
+    const { path, pauseMs, perConnection = REQUESTS_PER_CONNECTION } = clients;
     while (this.#isOn) {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-      for (let i = 0; i < REQUESTS_PER_CONNECTION && this.#isOn; i++) {
+      for (let i = 0; i < perConnection && this.#isOn; i++) {
         this.answers.push(await ask(port, path(), agent));
         await sleep(pauseMs());
       }
