@@ -18,6 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { isOwnShortage } from '../../base/shortage.ts';
 import { tryLock } from '../../native/file-io.ts';
 import { findIndexDamage } from './index-file.ts';
 import { makeDirectory } from './make-directory.ts';
@@ -89,10 +90,13 @@ export class CacheDirectory {
     return markOf(this.path) === this.#mark;
   }
 
-  /** The same without waiting for the device. */
+  /**
+   * The same without waiting for the device. Who has no descriptor left cannot tell: nothing speaks
+   * against the cache then.
+   */
   look(callback: (isCurrent: boolean) => void): void {
     readFile(join(this.path, 'format'), 'latin1', (error, mark) => {
-      callback(error === null && mark === this.#mark);
+      callback(error === null ? mark === this.#mark : isOwnShortage(error));
     });
   }
 
