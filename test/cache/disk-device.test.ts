@@ -77,3 +77,22 @@ test('a device with errors is a miss, and the response is stored anew', async (t
   assert.equal((await lookup(store)).length, 1, 'in memory');
   await until(() => faults.some(({ code }) => code === 'cache-write-failed'), 'the fault');
 });
+
+test('without a descriptor for it, what is on disk is a miss for now, and is not forgotten', async (t) => {
+  let isShort = true;
+  const open = ((...words: Parameters<typeof nodeFiles.open>) => {
+    if (!isShort) return nodeFiles.open(...words);
+    const callback = words.at(-1) as unknown as (error: Error) => void;
+    setImmediate(() => callback(Object.assign(new Error('EMFILE: too many'), { code: 'EMFILE' })));
+  }) as typeof nodeFiles.open;
+  const { directory, faults, options } = openWith(t, open);
+  await fill(directory);
+  const store = DiskStore.open(options);
+  assert.deepEqual(await lookup(store), []);
+  await store.close();
+  isShort = false;
+  const later = DiskStore.open(options);
+  t.after(() => later.close());
+  assert.equal((await lookup(later)).length, 1);
+  assert.deepEqual(faults, []);
+});

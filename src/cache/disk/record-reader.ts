@@ -72,7 +72,7 @@ export class RecordReader {
         callback(null);
         return;
       }
-      if (bytes === null && this.#options.files.isStalled) {
+      if (bytes === null && this.#options.files.cannotTell) {
         callback(null);
         return;
       }
@@ -113,7 +113,7 @@ export class RecordReader {
       framedLength(contentLength),
       (bytes) => {
         const content = bytes === null ? undefined : unframeContent(bytes, contentLength, seed);
-        if (bytes === null && this.#options.files.isStalled) {
+        if (bytes === null && this.#options.files.cannotTell) {
           callback(null);
           return;
         }
@@ -175,7 +175,7 @@ export class RecordReader {
 
   /** Forgets an entry whose record cannot be used; tells unless it was evicted meanwhile. */
   #drop(entry: IndexEntry, what: 'missing' | 'damaged'): void {
-    if (this.#closed || this.#options.files.isStalled) return;
+    if (this.#closed || this.#options.files.cannotTell) return;
     this.#options.index.refresh();
     const evicted =
       this.#options.index.segment(entry.headSegment) === undefined ||

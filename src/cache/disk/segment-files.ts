@@ -5,6 +5,7 @@
  */
 import * as nodeFiles from 'node:fs';
 import { join } from 'node:path';
+import { isOwnShortage } from '../../base/shortage.ts';
 import { readResident } from '../../native/file-io.ts';
 import { NativeBuffer } from '../../native/memory.ts';
 import { DESCRIPTORS_MAX, READ_MS_MAX } from './limits.ts';
@@ -61,6 +62,8 @@ export class SegmentFiles {
   readonly #pending = new Set<Pending>();
   /** Calls that were given up and have not come back. */
   #lostCalls = 0;
+  /** While callbacks are told of a segment that could not be opened for want of a descriptor. */
+  #isShort = false;
   #resident: NativeBuffer | null = NativeBuffer.allocate(RESIDENT_BYTES_MAX);
   #residentBusy = false;
   #closed = false;
@@ -148,7 +151,9 @@ export class SegmentFiles {
     this.#operations.open(this.path(id), 'r', (error, fd) => {
       const isInTime = isAnswered();
       if (error !== null) {
+        this.#isShort = isOwnShortage(error);
         if (isInTime) settle(null);
+        this.#isShort = false;
       } else if (!isInTime || this.#closed) {
         this.#close(fd);
         if (isInTime) settle(null);
@@ -217,6 +222,11 @@ export class SegmentFiles {
   /** A device has not answered for long: nothing more is asked of it until it has. */
   get isStalled(): boolean {
     return this.#lostCalls > 0;
+  }
+
+  /** In a read's callback: that it failed says nothing about what the segment holds. */
+  get cannotTell(): boolean {
+    return this.isStalled || this.#isShort;
   }
 
   /** Returns what says, once the call is back, whether it still counts. */
