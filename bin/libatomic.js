@@ -8,9 +8,9 @@
  *
  * Plain JavaScript, for whatever Node runs it first.
  */
-import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 
 const NAME = 'libatomic.so.1';
 const VERSION = 'LIBATOMIC_1.0';
@@ -78,14 +78,18 @@ export function cacheDirectory() {
 }
 
 /** For root: whether nobody else can put anything there, at any level that there is. */
-function isOwn(path) {
+export function isOwn(path) {
   if (process.geteuid?.() !== 0) return true;
-  for (let at = path; ; at = dirname(at)) {
-    const stats = statSync(at, { throwIfNoEntry: false });
-    const isSticky = stats !== undefined && (stats.mode & 0o1000) !== 0 && at !== path;
-    if (stats !== undefined && (stats.uid !== 0 || ((stats.mode & 0o022) !== 0 && !isSticky))) {
-      return false;
+  // In a sticky directory others cannot move what is there; they can make what is not.
+  let isThere = false;
+  for (let at = resolve(path); ; at = dirname(at)) {
+    const seen = [lstatSync, statSync].map((look) => look(at, { throwIfNoEntry: false }));
+    for (const stats of seen.filter((one) => one !== undefined)) {
+      const isSticky = (stats.mode & 0o1000) !== 0 && isThere;
+      const isOpen = !stats.isSymbolicLink() && (stats.mode & 0o022) !== 0 && !isSticky;
+      if (stats.uid !== 0 || isOpen) return false;
     }
+    isThere = seen[0] !== undefined;
     if (at === dirname(at)) return true;
   }
 }

@@ -10,7 +10,7 @@ import * as nodeModule from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheDirectory, runtimeEnvironment } from './libatomic.js';
+import { cacheDirectory, isOwn, runtimeEnvironment } from './libatomic.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const launcher = join(root, 'bin', 'sluice.js');
@@ -34,7 +34,14 @@ async function launch() {
       `runs on Linux (x64, arm64) only, and this is ${process.platform} ${process.arch}`,
     );
   }
-  if (process.versions.node === pinned) return serve();
+  const isTaken = refuseForeignCode();
+  if (process.versions.node === pinned) {
+    // Node has opened what the environment named before it came to us.
+    const canLeave = isTaken && typeof process.execve === 'function';
+    if (!canLeave) return serve();
+    const flags = process.execArgv;
+    return process.execve(process.execPath, [process.execPath, ...flags, launcher, ...words]);
+  }
   const binary = pinnedBinary(packageName);
   if (binary === null) {
     return refuse(
@@ -58,6 +65,21 @@ function environmentOrNull() {
     );
     return null;
   }
+}
+
+/**
+ * Compiled code is run: root takes none from a directory in which others may put some, whatever its
+ * environment says. Whether it said so.
+ */
+function refuseForeignCode() {
+  const directory = process.env.NODE_COMPILE_CACHE ?? '';
+  if (directory === '' || isOwn(directory)) return false;
+  // Said once: those that we start do not see it any more.
+  delete process.env.NODE_COMPILE_CACHE;
+  process.stderr.write(
+    `sluice: NODE_COMPILE_CACHE is not used, because others than root can write to ${directory}\n`,
+  );
+  return true;
 }
 
 /** The exact versions of the runtime packages, as package.json pins them. */

@@ -244,6 +244,20 @@ const samples: Record<keyof typeof rules, { bad: Sample[]; good: Sample[] }> = {
       ['src/cli/a.ts', 'print(text); const { columns } = process.stdout;'],
     ],
   },
+  carefulFiles: {
+    bad: [
+      ['src/supervisor/a.ts', "import { rmSync } from 'node:fs';"],
+      ['src/supervisor/a.ts', "import {\n  closeSync,\n  unlink,\n} from 'node:fs/promises';"],
+      ['src/config/a.ts', "import * as fs from 'node:fs';"],
+      ['src/config/a.ts', "import fs from 'node:fs';"],
+      ['src/worker/descriptors.ts', ''],
+    ],
+    good: [
+      ['src/supervisor/a.ts', "import { closeSync, fstatSync, type Stats } from 'node:fs';"],
+      ['src/worker/descriptors.ts', "import { readFileSync } from 'node:fs';"],
+      ['src/cli/a.ts', "import { rmSync } from 'node:fs';"],
+    ],
+  },
   needsOpenssl: {
     bad: [['test/a.test.ts', "import { Authority } from './support/authority.ts';"]],
     good: [

@@ -46,7 +46,11 @@ export async function startService(
 ): Promise<Service> {
   const log = new ErrorLog();
   const warn = warningTo(log);
-  const { options: resolved, source } = await readConfiguration(commandLine, demoOrigin, { warn });
+  const state = { stateDirectory: stateDirectory(process.env, warn) };
+  const { options: resolved, source } = await readConfiguration(commandLine, demoOrigin, {
+    ...state,
+    warn,
+  });
   log.configure(resolved.errorLog);
   const cache = shareCache(resolved, warn);
   const { options } = cache;
@@ -61,6 +65,7 @@ export async function startService(
     end: () => process.kill(process.pid, 'SIGTERM'),
     loadOptions: async (inForce, tell) => {
       const next = await readConfiguration(commandLine, demoOrigin, {
+        ...state,
         hostsInUse: inForce.hosts,
         warn(message) {
           warn(message);
@@ -114,7 +119,7 @@ function warningTo({ report }: ErrorLog): (message: string) => void {
 async function readConfiguration(
   { given, configFile, command }: CommandLine,
   demoOrigin: OriginOptions | null,
-  surroundings: Pick<Surroundings, 'hostsInUse' | 'warn'>,
+  surroundings: Pick<Surroundings, 'hostsInUse' | 'warn' | 'stateDirectory'>,
 ): Promise<Configuration> {
   return loadConfiguration({
     flags: given,
@@ -124,7 +129,6 @@ async function readConfiguration(
         : (await import('../config/document/source.ts')).readSource(configFile, process.cwd()),
     command: command === 'demo' ? 'demo' : 'run',
     nowMs: Date.now(),
-    stateDirectory: stateDirectory(process.env),
     demoOrigin,
     ...surroundings,
   });

@@ -240,7 +240,9 @@ ${others.join('\n')}
 | \`$XDG_CACHE_HOME/sluice/compiled\` (\`~/.cache\`) | compiled code, so that it starts fast |
 
 Both may be removed at any time. Neither is needed: where the directory cannot be written, the
-certificate lives in memory until the end, and each start compiles anew.
+certificate lives in memory until the end, and each start compiles anew. Root uses neither in a directory
+that another user may change (\`HOME\` kept by \`sudo -E\`, \`NODE_COMPILE_CACHE\`), says so, and takes
+those of its own home.
 
 ## Configuration file
 

@@ -3,9 +3,9 @@
 import { accessSync, closeSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makeDirectory } from '../base/careful-files.ts';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
-import { makeDirectory } from '../cache/disk/make-directory.ts';
 import type { FleetOptions } from '../fleet/options.ts';
 import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
 import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';

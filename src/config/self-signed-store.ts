@@ -4,45 +4,62 @@
  */
 import { X509Certificate } from 'node:crypto';
 import {
-  chmodSync,
-  existsSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
   linkSync,
-  mkdirSync,
   readFileSync,
   renameSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
+import {
+  atPlace,
+  makeDirectory,
+  openCarefully,
+  removeFile,
+  replaceFile,
+  whyNotRoots,
+} from '../base/careful-files.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 
 /** The ways to say this machine in a URL. */
 const NAMES = ['localhost', '127.0.0.1', '::1'];
 
 const FILE_NAME = 'localhost.pem';
-const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
+const { O_NONBLOCK, O_RDONLY } = constants;
 
 /** Renewed this long before it expires, so that a long run does not outlive it at once. */
 const RENEWAL_MS = 7 * 24 * 3_600_000;
 
-/** `$XDG_STATE_HOME/sluice`, or `~/.local/state/sluice` (XDG Base Directory Specification). */
-export function stateDirectory(environment: NodeJS.ProcessEnv): string {
+/**
+ * `$XDG_STATE_HOME/sluice`, or `~/.local/state/sluice` (XDG Base Directory Specification). With the HOME of
+ * another user kept, as by sudo -E, what root keeps would be that user's to change: `warn` hears of it,
+ * and root's own home takes its place.
+ */
+export function stateDirectory(
+  environment: NodeJS.ProcessEnv,
+  warn: (message: string) => void = () => {},
+): string {
   const base = environment.XDG_STATE_HOME ?? '';
   // The specification: a relative path is invalid and to be ignored.
-  if (isAbsolute(base)) return join(base, 'sluice');
-  return join(ownHome(), '.local', 'state', 'sluice');
+  const isGiven = isAbsolute(base);
+  const name = isGiven ? 'XDG_STATE_HOME' : 'HOME';
+  const state = isGiven ? base : join(userHome(), '.local', 'state');
+  const wanted = join(state, 'sluice');
+  const why = whyNotRoots(wanted);
+  if (why === null) return wanted;
+  const own = join(userInfo().homedir, '.local', 'state', 'sluice');
+  if (own !== wanted) warn(`${name} is not used by root, because ${why}: state is kept in ${own}`);
+  return own;
 }
 
-/** With the HOME of another user kept, as by sudo -E, what root keeps would be that user's to change. */
-function ownHome(): string {
+/** Empty or relative, HOME would be the directory that we are started in. */
+function userHome(): string {
   const home = homedir();
-  // Empty or relative, it would be the directory that we are started in.
-  if (!isAbsolute(home)) return userInfo().homedir;
-  if (process.geteuid?.() !== 0) return home;
-  return statSync(home, { throwIfNoEntry: false })?.uid === 0 ? home : userInfo().homedir;
+  return isAbsolute(home) ? home : userInfo().homedir;
 }
 
 /**
@@ -75,17 +92,26 @@ async function make(nowMs: number): Promise<CertificatePair> {
 
 function readKept(file: string, nowMs: number): CertificatePair | null {
   try {
-    const text = readFileSync(file, 'latin1');
+    const text = readTightened(file);
     const keyPem = block(text, 'PRIVATE KEY');
     const certificatePem = block(text, 'CERTIFICATE');
     const expiresMs = new X509Certificate(certificatePem).validToDate.getTime();
     if (expiresMs - RENEWAL_MS < nowMs) return null;
-    // Somebody loosened it: the key is ours alone.
-    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, FILE_MODE);
     return { certificatePem, keyPem };
   } catch {
     // Missing, unreadable or damaged: a new one takes its place.
     return null;
+  }
+}
+
+function readTightened(file: string): string {
+  const fd = openCarefully(file, O_RDONLY | O_NONBLOCK);
+  try {
+    // Somebody loosened it: the key is ours alone.
+    if ((fstatSync(fd).mode & 0o077) !== 0) fchmodSync(fd, FILE_MODE);
+    return readFileSync(fd, 'latin1');
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -98,30 +124,21 @@ function keep(
 ): CertificatePair {
   makeDirectory(directory);
   const temporary = `${file}.${process.pid}`;
-  writeFileSync(temporary, made.keyPem + made.certificatePem, { mode: FILE_MODE, flag: 'wx' });
+  replaceFile(temporary, made.keyPem + made.certificatePem, FILE_MODE);
+  const move = (how: typeof linkSync | typeof renameSync) =>
+    atPlace(file, (name) => how(`${name}.${process.pid}`, name));
   try {
-    linkSync(temporary, file);
+    move(linkSync);
   } catch {
     // Another sluice was quicker: use its certificate, unless that one is no good either.
     const theirs = readKept(file, nowMs);
     if (theirs !== null) return theirs;
-    renameSync(temporary, file);
+    move(renameSync);
     return made;
   } finally {
-    try {
-      unlinkSync(temporary);
-    } catch {
-      // Renamed above.
-    }
+    removeFile(temporary);
   }
   return made;
-}
-
-/** With its parents. Node's own `recursive` never returns where mkdir(2) says ENOENT, as in /proc. */
-function makeDirectory(directory: string): void {
-  if (existsSync(directory)) return;
-  if (!existsSync(dirname(directory))) makeDirectory(dirname(directory));
-  mkdirSync(directory, { mode: DIRECTORY_MODE });
 }
 
 function block(text: string, name: string): string {

@@ -17,6 +17,7 @@ export const Errno = {
   EMFILE: 24,
   ENOSPC: 28,
   EPIPE: 32,
+  ELOOP: 40,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
   ENETDOWN: 100,

@@ -2,8 +2,8 @@
  * Stream sockets in our words. Descriptors are plain numbers here; whoever opens one closes it.
  * Functions of the hot path return what the kernel would: a count, or a negative errno.
  */
-import { lstatSync, rmSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
+import { atPlace, CarelessPath, removeFile, statsOf } from '../base/careful-files.ts';
 import { SluiceError } from '../base/errors.ts';
 import { counted } from './counters.ts';
 import { Errno, errnoName, lastErrno } from './errno.ts';
@@ -214,13 +214,15 @@ export function openListeningSocket(
   endpoint: SocketEndpoint,
   options: ListeningOptions = {},
 ): number {
-  const address = Buffer.alloc(SOCKADDR_BYTES_MAX);
-  const { family, length } = encodeSocketAddress(endpoint, address);
-  if ('path' in endpoint) removeStaleSocketFile(endpoint.path);
+  const { family } = encodeSocketAddress(endpoint, Buffer.alloc(SOCKADDR_BYTES_MAX));
+  if ('path' in endpoint) errnoOf(() => removeStaleSocketFile(endpoint.path));
   const fd = openStream(family);
   if (fd < 0) throw listenError(endpoint, -fd);
   setListeningOptions(fd, family, options);
-  const errno = bindAndListen(fd, address.subarray(0, length), options);
+  const errno =
+    'path' in endpoint
+      ? errnoOf(() => atPlace(endpoint.path, (path) => bindAndListen(fd, { path }, options)))
+      : bindAndListen(fd, endpoint, options);
   if (errno !== 0) {
     closeDescriptor(fd);
     throw listenError(endpoint, errno);
@@ -296,24 +298,35 @@ function setListeningOptions(fd: number, family: number, options: ListeningOptio
   if (queue > 0) setIntegerOption(fd, IPPROTO_TCP, TCP_FASTOPEN, queue);
 }
 
-function bindAndListen(fd: number, address: Buffer, options: ListeningOptions): number {
-  scratch.bytes.set(address);
-  if (libc.checked.bind(fd, scratchAddress, address.length) !== 0) return lastErrno();
+function bindAndListen(fd: number, endpoint: SocketEndpoint, options: ListeningOptions): number {
+  const { length } = encodeSocketAddress(endpoint, scratch.bytes);
+  if (libc.checked.bind(fd, scratchAddress, length) !== 0) return lastErrno();
   const backlog = options.backlog ?? LISTEN_BACKLOG_DEFAULT;
   return libc.checked.listen(fd, backlog) === 0 ? 0 : lastErrno();
 }
 
+/** What `body` returns, or the errno of a way to a file that cannot be gone. */
+function errnoOf<T>(body: () => T): T | number {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof CarelessPath) return Errno.ELOOP;
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    return -errno;
+  }
+}
+
 /** Removes the file of a UNIX socket that we listened on. Whoever opened the socket does so. */
 export function removeSocketFile(path: string): void {
-  rmSync(path, { force: true });
+  if (statsOf(path)?.isSocket() === true) removeFile(path);
 }
 
 /** A process that dies leaves its socket file behind, and bind would fail for ever after. */
 function removeStaleSocketFile(path: string): void {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
   // Connecting to a plain file is refused too: only ever remove a socket.
-  if (stats === undefined || !stats.isSocket()) return;
-  const { fd, errno } = connectStream({ path });
+  if (statsOf(path)?.isSocket() !== true) return;
+  const { fd, errno } = atPlace(path, (name) => connectStream({ path: name }));
   if (fd >= 0) closeDescriptor(fd);
   if (errno === Errno.ECONNREFUSED) removeSocketFile(path);
 }
@@ -327,6 +340,8 @@ function listenError(endpoint: SocketEndpoint, errno: number): SluiceError {
       return refused('address-in-use', 'already in use by another process');
     case Errno.EACCES:
       return refused('address-forbidden', 'this user may not listen there');
+    case Errno.ELOOP:
+      return refused('address-forbidden', 'the way there leads over a link of another user');
     case Errno.EADDRNOTAVAIL:
       return refused('address-unavailable', 'not an address of this machine');
     default:

@@ -1,15 +1,13 @@
 /** The directory of capsules: what is written there, and what is dropped to make room. */
 
-import { mkdirSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeDirectory, namesIn, removeFile, replaceFile, statsOf } from '../base/careful-files.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { Capsule } from '../triage/capsule.ts';
 import { encodeCapsule } from '../triage/capsule-file.ts';
 import { capsuleFileName, nameOfCapsule } from '../triage/capsule-name.ts';
 import { defaultCapsuleLimits } from '../triage/options.ts';
 
-const DIRECTORY_MODE = 0o700;
-const FILE_MODE = 0o600;
 const HOUR_MS = 3_600_000;
 
 export class CapsuleStore {
@@ -54,37 +52,30 @@ export class CapsuleStore {
   }
 
   #write(file: string, capsule: Capsule): boolean {
-    const temporary = `${file}.${process.pid}.tmp`;
     const directory = dirname(file);
     try {
-      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
-      writeFileSync(temporary, encodeCapsule(capsule, true), { mode: FILE_MODE, flag: 'wx' });
-      renameSync(temporary, file);
+      makeDirectory(directory);
+      replaceFile(file, encodeCapsule(capsule, true));
       this.#dropOldest(directory);
       return true;
     } catch (error) {
       this.#report(`a capsule cannot be written: ${(error as Error).message}`);
-      try {
-        unlinkSync(temporary);
-      } catch {
-        // It was never made.
-      }
       return false;
     }
   }
 
   #dropOldest(directory: string): void {
     const { capsulesMax, bytesMax } = defaultCapsuleLimits;
-    const newestFirst = readdirSync(directory)
+    const newestFirst = namesIn(directory)
       .filter((name) => capsuleFileName.test(name))
       .sort()
       .reverse();
     let bytes = 0;
     for (const [index, name] of newestFirst.entries()) {
       const file = join(directory, name);
-      bytes += statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+      bytes += statsOf(file)?.size ?? 0;
       // What was just written stays, whatever its size.
-      if (index > 0 && (index >= capsulesMax || bytes > bytesMax)) unlinkSync(file);
+      if (index > 0 && (index >= capsulesMax || bytes > bytesMax)) removeFile(file);
     }
   }
 }

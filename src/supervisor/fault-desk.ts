@@ -4,9 +4,8 @@
  */
 
 import { createHash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { whyNotOurs } from '../base/careful-files.ts';
+import { makeDirectory, whyNotOurs, whyNotRoots } from '../base/careful-files.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { type Report, reportOf } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -37,7 +36,6 @@ import { Watchdog, type Watched } from './watchdog.ts';
 
 /** How often fuses are looked at: their times are minutes. */
 const FUSE_INTERVAL_MS = 1_000;
-const DIRECTORY_MODE = 0o700;
 const NOBODY: ReadonlySet<number> = new Set();
 
 /** A worker's place, as far as faults concern it. */
@@ -228,7 +226,7 @@ export class FaultDesk {
 
   #makeDirectory(directory: string): void {
     try {
-      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+      makeDirectory(directory);
     } catch (error) {
       this.#input.report(`no capsules can be written: ${(error as Error).message}`, {
         level: 'error',
@@ -375,13 +373,25 @@ export class FaultDesk {
   }
 }
 
-/** A directory that others can write to, or that is another's, is left as it is. */
-function usableDirectory({ recorder, account }: SluiceOptions, report: Report): string | null {
+/**
+ * A directory that others can write to, or that is another's, is left as it is. A supervisor that stays
+ * root writes to one that is root's alone; a sluice of one process is the account by then.
+ */
+function usableDirectory(options: SluiceOptions, report: Report): string | null {
+  const { recorder, account, workers } = options;
   const { directory } = recorder;
   if (directory === null) return null;
-  const why = whyNotOurs(directory, [process.geteuid?.() ?? 0, account?.uid ?? 0]);
+  const becomesAccount = workers === 1 && account !== null;
+  const uid = process.geteuid?.() ?? 0;
+  const why = becomesAccount
+    ? whyNotOurs(directory, [uid, account.uid])
+    : (whyNotOurs(directory, [uid, 0]) ?? whyNotRoots(directory));
   if (why === null) return directory;
-  report(`no capsules are written to ${directory}: ${why}; name a directory for them alone`, {
+  const isRoots = uid === 0 && !becomesAccount;
+  const remedy = isRoots
+    ? `name a directory that is root's alone, or chown root and chmod 700 it`
+    : 'name a directory for them alone';
+  report(`no capsules are written to ${directory}: ${why}; ${remedy}`, {
     level: 'error',
     subsystem: 'recorder',
     event: 'capsule-unwritable',

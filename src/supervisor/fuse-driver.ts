@@ -1,7 +1,7 @@
 /** The fuses at work: kept over restarts, told to the operator, put into the workers' options. */
 
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { readCarefully, replaceFile } from '../base/careful-files.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { DANGER_PREFIX, type FeatureSwitches, featureNamed, isOn } from '../tls/features.ts';
@@ -15,7 +15,6 @@ import { weakenings } from './weakens.ts';
 const WEBHOOK_TIMEOUT_MS = 5_000;
 /** Steps that are told to whoever asks later. */
 const STEPS_KEPT = 100;
-const FILE_MODE = 0o600;
 /** A change that has been in force for longer is no suspect of a death. */
 export const SUSPECT_CHANGE_MS = 300_000;
 /** The name under which the last change of the configuration is a suspect. */
@@ -230,10 +229,8 @@ export class FuseDriver {
   #save(): void {
     const { file, report } = this.#input;
     if (file === null) return;
-    const temporary = `${file}.${process.pid}.tmp`;
     try {
-      writeFileSync(temporary, JSON.stringify(this.#box.memory), { mode: FILE_MODE });
-      renameSync(temporary, file);
+      replaceFile(file, JSON.stringify(this.#box.memory));
     } catch (error) {
       report(`fuse: the state cannot be kept over a restart: ${(error as Error).message}`);
     }
@@ -265,7 +262,8 @@ const NOTHING: FuseMemory = { fuses: [], deaths: {} };
 function readMemory(file: string | null, report: Report): FuseMemory {
   if (file === null) return NOTHING;
   try {
-    const { fuses, deaths = {} } = JSON.parse(readFileSync(file, 'utf8')) as Partial<FuseMemory>;
+    const text = readCarefully(file).toString('utf8');
+    const { fuses, deaths = {} } = JSON.parse(text) as Partial<FuseMemory>;
     const isWhole = Array.isArray(fuses) && fuses.every(isFuse);
     const areTimes = (times: unknown) => Array.isArray(times) && times.every(Number.isFinite);
     if (isWhole && Object.values(deaths).every(areTimes)) return { fuses, deaths };

@@ -2,14 +2,13 @@
  * The last configuration under which workers lived soundly, without its secrets: kept in a file, so
  * that a capsule can tell what has changed since, over restarts too.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readCarefully, replaceFile } from '../base/careful-files.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { CapsuleOptions } from '../triage/capsule.ts';
 import { capsuleConfiguration } from '../triage/redaction.ts';
 
 /** How long nobody has died under a configuration before it is good. */
 export const SOUND_MS = 60_000;
-const FILE_MODE = 0o600;
 
 export class LastGood {
   readonly #file: string | null;
@@ -47,10 +46,8 @@ export class LastGood {
     if (nowMs - this.#sinceMs < SOUND_MS || this.#good?.digest === this.#now.digest) return;
     this.#good = this.#now;
     if (this.#file === null) return;
-    const temporary = `${this.#file}.${process.pid}.tmp`;
     try {
-      writeFileSync(temporary, JSON.stringify(this.#good), { mode: FILE_MODE });
-      renameSync(temporary, this.#file);
+      replaceFile(this.#file, JSON.stringify(this.#good));
     } catch {
       // It is known as long as this process runs; that the directory is no good is told elsewhere.
     }
@@ -64,7 +61,8 @@ function optionsOf(options: SluiceOptions): CapsuleOptions {
 
 function readGood(file: string): CapsuleOptions | null {
   try {
-    const { digest, options } = JSON.parse(readFileSync(file, 'utf8')) as Partial<CapsuleOptions>;
+    const text = readCarefully(file).toString('utf8');
+    const { digest, options } = JSON.parse(text) as Partial<CapsuleOptions>;
     const isWhole = typeof digest === 'string' && /^[0-9a-f]{64}$/.test(digest);
     return isWhole && options !== undefined ? { digest, options } : null;
   } catch {

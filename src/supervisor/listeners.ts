@@ -1,8 +1,8 @@
 /** Opens the listening sockets, which belong to the supervisor so that they outlive workers. */
-import { lstatSync, rmSync } from 'node:fs';
+import { statsOf } from '../base/careful-files.ts';
 import { SluiceError, UsageError } from '../base/errors.ts';
 import { type Endpoint, type ListenerOptions, saidAs } from '../config/options.ts';
-import { closeDescriptor, openListeningSockets } from '../native/sockets.ts';
+import { closeDescriptor, openListeningSockets, removeSocketFile } from '../native/sockets.ts';
 import type { InheritedListener } from '../worker/contract.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
 
@@ -67,7 +67,7 @@ export function listenError(said: string, endpoint: Endpoint, code: string): Usa
       return new UsageError(
         `${place}: this user may not listen there`,
         isPath
-          ? 'choose a directory that this user may write'
+          ? 'choose a directory that this user may write, and no link of another user leads to'
           : `choose a port from 1024 up with ${said} [HOST:]PORT, or grant CAP_NET_BIND_SERVICE`,
       );
     case 'address-unavailable':
@@ -92,7 +92,7 @@ function inUseError(said: string, endpoint: Endpoint): UsageError {
     );
   }
   // A socket that nobody serves at was removed before: to remove this one would take somebody off.
-  if (lstatSync(endpoint.path, { throwIfNoEntry: false })?.isSocket() === true) {
+  if (statsOf(endpoint.path)?.isSocket() === true) {
     return new UsageError(
       `${place}: another program serves there`,
       `stop that program, or choose another path with ${said} unix:PATH`,
@@ -110,8 +110,7 @@ export function closeListeners(listeners: readonly OpenListener[]): void {
 
 /** A UNIX socket that nobody listens on any more is only in the way. */
 export function removeSocketFiles(listeners: readonly OpenListener[]): void {
-  for (const { endpoint } of listeners)
-    if ('path' in endpoint) rmSync(endpoint.path, { force: true });
+  for (const { endpoint } of listeners) if ('path' in endpoint) removeSocketFile(endpoint.path);
 }
 
 /**

@@ -3,23 +3,23 @@
  * its memory, so that is a file: the next start finds it, and takes down what happened.
  */
 
-import {
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-} from 'node:fs';
+import { constants, ftruncateSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import {
+  makeDirectory,
+  namesIn,
+  openCarefully,
+  readCarefully,
+  removeFile,
+  statsOf,
+} from '../base/careful-files.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
 import { type FlightSnapshot, takeSnapshot } from '../triage/flight-snapshot.ts';
 
 const FILE_MODE = 0o600;
-const DIRECTORY_MODE = 0o700;
+const { O_CREAT, O_RDWR, O_TRUNC } = constants;
 const FILE_NAME = /^recording-(\d+)-(\d+)\.bin$/;
 
 /** Field of /proc/PID/stat after the name: when the process started, in clock ticks. */
@@ -48,8 +48,9 @@ export class LocalFlights {
     // The start time tells a process from a later one with the same number, as in a container.
     const file = join(directory, `recording-${process.pid}-${startTime(process.pid) ?? 0}.bin`);
     try {
-      mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
-      const fd = openSync(file, 'w+', FILE_MODE);
+      makeDirectory(directory);
+      removeFile(file);
+      const fd = openCarefully(file, O_RDWR | O_CREAT | O_TRUNC, FILE_MODE);
       ftruncateSync(fd, flightRegionBytes);
       return new LocalFlights(directory, file, SharedMemory.open(fd, flightRegionBytes));
     } catch (error) {
@@ -61,7 +62,7 @@ export class LocalFlights {
   /** What processes that are gone have left; their files are removed. */
   takeLost(): LostFlights[] {
     const lost: LostFlights[] = [];
-    for (const name of readdirSync(this.#directory)) {
+    for (const name of namesIn(this.#directory)) {
       const match = FILE_NAME.exec(name);
       const file = join(this.#directory, name);
       if (match === null || file === this.#file) continue;
@@ -80,8 +81,8 @@ export class LocalFlights {
 
 function readLost(file: string): LostFlights | null {
   try {
-    const nowMs = statSync(file).mtimeMs;
-    const octets = readFileSync(file);
+    const nowMs = statsOf(file)!.mtimeMs;
+    const octets = readCarefully(file);
     unlinkQuietly(file);
     // A view that begins where integers of 8 octets may.
     const snapshot = takeSnapshot(new Uint8Array(new Uint8Array(octets).buffer));
@@ -94,7 +95,7 @@ function readLost(file: string): LostFlights | null {
 
 function unlinkQuietly(file: string): void {
   try {
-    unlinkSync(file);
+    removeFile(file);
   } catch {
     // Somebody else has removed it.
   }

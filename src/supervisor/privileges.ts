@@ -2,23 +2,13 @@
  * What is left of root's power once sockets are open: worker processes are started as the account of
  * --user, and a sluice of one process becomes it. What they write is made theirs before.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
-import { atPlace, giveTo, whyNotOurs } from '../base/careful-files.ts';
+import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs';
+import { atPlace, giveTo, makeDirectory, whyNotOurs } from '../base/careful-files.ts';
 import { UsageError } from '../base/errors.ts';
 import type { Account, SluiceOptions } from '../config/options.ts';
 import { openLogFile } from '../telemetry/log-file.ts';
 
 const ROOT = 0;
-const DIRECTORY_MODE = 0o700;
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 /** Nothing is followed, and no pipe waited for. */
 const FILE_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
@@ -65,15 +55,6 @@ export function handOverFiles(options: SluiceOptions): void {
       closeSync(fd);
     }
   }
-}
-
-/** With its parents, each looked at before the next. */
-export function makeDirectory(path: string): void {
-  const parent = dirname(path);
-  if (parent !== path && !existsSync(parent)) makeDirectory(parent);
-  atPlace(path, (name) => {
-    if (!existsSync(name)) mkdirSync(name, { mode: DIRECTORY_MODE });
-  });
 }
 
 function handOverDirectory(flag: string, path: string, account: Account): void {

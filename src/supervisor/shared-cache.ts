@@ -3,17 +3,9 @@
  * in a directory that lives as long as this process. Otherwise a response that one worker has stored
  * would be a miss for a connection that the kernel gives to another.
  */
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readlinkSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectory, namesIn, removeTree, replaceFile } from '../base/careful-files.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
 import type { SluiceOptions } from '../config/options.ts';
 
@@ -95,11 +87,11 @@ function usableDirectory(fileSystem: string): string | Error {
     removeLeftOver(fileSystem);
     directory = mkdtempSync(join(fileSystem, `${PREFIX}${process.pid}-`));
     const trial = join(directory, 'trial');
-    mkdirSync(trial);
+    makeDirectory(trial);
     for (let i = 0; i < TRIAL_FILES; i++) {
-      writeFileSync(join(trial, String(i)), Buffer.alloc(TRIAL_BYTES));
+      replaceFile(join(trial, String(i)), Buffer.alloc(TRIAL_BYTES));
     }
-    rmSync(trial, { recursive: true });
+    removeTree(trial);
     return directory;
   } catch (error) {
     removeQuietly(directory);
@@ -111,7 +103,7 @@ function usableDirectory(fileSystem: string): string | Error {
 function removeQuietly(directory: string): void {
   if (directory === '') return;
   try {
-    rmSync(directory, { recursive: true, force: true });
+    removeTree(directory);
   } catch {
     // See removeLeftOver.
   }
@@ -128,11 +120,11 @@ function hasRoom(fileSystem: string, bytes: number): boolean {
 
 /** A supervisor that was killed leaves its directory behind; the next one takes it away. */
 function removeLeftOver(fileSystem: string): void {
-  for (const name of readdirSync(fileSystem)) {
+  for (const name of namesIn(fileSystem)) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
     try {
-      rmSync(join(fileSystem, name), { recursive: true, force: true });
+      removeTree(join(fileSystem, name));
     } catch {
       // Another user's: theirs to remove.
     }

@@ -4,7 +4,8 @@
  */
 
 import { randomFillSync } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readCarefully, removeFile, writeCarefully } from '../base/careful-files.ts';
+import { UsageError } from '../base/errors.ts';
 import { APART, DISK_WORDS } from '../cache/disk-words.ts';
 import { GENERATIONS_BYTES } from '../cache/generations.ts';
 import type { SluiceOptions } from '../config/options.ts';
@@ -227,6 +228,7 @@ export class Supervisor {
     handOverFiles(options);
     try {
       await this.#startAll();
+      this.#writePidFile();
     } catch (error) {
       for (const worker of this.#processes) worker.kill();
       this.#admin?.close();
@@ -242,10 +244,22 @@ export class Supervisor {
         { level: 'warning', event: 'socket-unused' },
       );
     }
-    if (options.pidFile !== null) writeFileSync(options.pidFile, `${process.pid}\n`);
     reportDescriptors(this.#input.log.report, descriptorsMax());
     reportStart(this.#input.log.report, { ...this.#input, listeners: this.#listeners });
     this.#sayReady();
+  }
+
+  #writePidFile(): void {
+    const { pidFile } = this.#input.options;
+    if (pidFile === null) return;
+    try {
+      writeCarefully(pidFile, `${process.pid}\n`);
+    } catch (error) {
+      throw new UsageError(
+        `--pid-file ${pidFile}: it cannot be written: ${(error as Error).message}`,
+        'name a file in a directory of the user that starts sluice',
+      );
+    }
   }
 
   #sayReady(): void {
@@ -693,7 +707,7 @@ export class Supervisor {
     const { pidFile } = this.#input.options;
     try {
       removeSocketFiles(this.#listeners);
-      if (pidFile !== null) rmSync(pidFile, { force: true });
+      if (pidFile !== null && isOurPidFile(pidFile)) removeFile(pidFile);
     } catch (error) {
       // Their directory is root's, and we are not any more.
       this.#reportOf('supervisor')(`a file is left behind: ${(error as Error).message}`, {
@@ -706,5 +720,14 @@ export class Supervisor {
   #region(index: number): Uint8Array {
     const offset = index * metricsRegionBytes;
     return this.#memory.bytes.subarray(offset, offset + metricsRegionBytes);
+  }
+}
+
+/** It has our number still: what is a device, or was written by another since, stays. */
+function isOurPidFile(path: string): boolean {
+  try {
+    return readCarefully(path).toString() === `${process.pid}\n`;
+  } catch {
+    return false;
   }
 }

@@ -1,6 +1,6 @@
 /** `/triage` of the admin endpoint: reports that `sluice triage` has left beside the capsules. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { namesIn, readCarefully } from '../base/careful-files.ts';
 import type { TriageReport } from '../triage/report/report.ts';
 import { readReport, reportFiles } from '../triage/report/triage-directory.ts';
 import { type AdminAnswer, type AdminRoute, failure, success } from './admin-routes.ts';
@@ -38,7 +38,7 @@ function oneReport(directory: string | null, name: string): AdminAnswer {
 
 function entriesIn(directory: string | null): TriageEntry[] {
   if (directory === null) return [];
-  return namesIn(directory)
+  return reportsIn(directory)
     .flatMap((name) => {
       const report = readOrNull(directory, name);
       if (report === null) return [];
@@ -49,9 +49,9 @@ function entriesIn(directory: string | null): TriageEntry[] {
 }
 
 /** The names begin with the time of the capsule. */
-function namesIn(directory: string): string[] {
+function reportsIn(directory: string): string[] {
   try {
-    const names = readdirSync(directory).filter((name) => REPORT_DIRECTORY.test(name));
+    const names = namesIn(directory).filter((name) => REPORT_DIRECTORY.test(name));
     return names.sort().reverse().slice(0, REPORTS_MAX);
   } catch {
     // There is none as long as there is no capsule.
@@ -63,7 +63,7 @@ function namesIn(directory: string): string[] {
 function readOrNull(directory: string, name: string): TriageReport | null {
   try {
     const file = join(directory, name, reportFiles.json);
-    return statSync(file).size > REPORT_BYTES_MAX ? null : readReport(readFileSync(file));
+    return readReport(readCarefully(file, REPORT_BYTES_MAX));
   } catch {
     return null;
   }

@@ -3,7 +3,8 @@
  * (SSLKEYLOGFILE). Whoever reads it reads all traffic, so it is off unless it is asked for, and its
  * owner's alone.
  */
-import { closeSync, constants, fchmodSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, writeSync } from 'node:fs';
+import { openCarefully } from '../base/careful-files.ts';
 import { UsageError } from '../base/errors.ts';
 
 const OWNER_ONLY = 0o600;
@@ -18,7 +19,7 @@ export class KeyLog implements Disposable {
     this.#onFault = onFault;
     const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants;
     try {
-      this.#fd = openSync(path, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, OWNER_ONLY);
+      this.#fd = openCarefully(path, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, OWNER_ONLY);
       fchmodSync(this.#fd, OWNER_ONLY);
     } catch (error) {
       throw new UsageError(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   cpSync,
   mkdirSync,
   mkdtempSync,
@@ -156,6 +157,42 @@ test("compiled code is kept in the user's own cache directory", async () => {
   assert.equal((await runSluice(['--version'], { environment: { XDG_CACHE_HOME } })).code, 0);
   assert.notEqual(readdirSync(join(XDG_CACHE_HOME, 'sluice', 'compiled')).length, 0);
 });
+
+test('compiled code is not kept where sluice is started, also with an empty name for it', async () => {
+  const empty = join(directory, 'started-here');
+  mkdirSync(empty);
+  const environment = { XDG_CACHE_HOME: join(directory, 'other-cache'), NODE_COMPILE_CACHE: '' };
+  const { code } = await runSluice(['--version'], { environment, directory: empty });
+  assert.equal(code, 0);
+  assert.deepEqual(readdirSync(empty), []);
+  assert.notEqual(readdirSync(join(directory, 'other-cache', 'sluice', 'compiled')).length, 0);
+});
+
+const NOBODY = 65_534;
+
+for (const [whose, make] of [
+  ['another user', (path: string) => chownSync(path, NOBODY, NOBODY)],
+  ['everybody', (path: string) => chmodSync(path, 0o777)],
+] as const) {
+  test(`root runs no compiled code of ${whose}`, {
+    skip: process.getuid?.() === 0 ? false : 'only root is given code by others',
+  }, async () => {
+    const theirs = join(directory, `of ${whose}`);
+    mkdirSync(theirs);
+    make(theirs);
+    const environment = { NODE_COMPILE_CACHE: theirs, XDG_CACHE_HOME: join(directory, 'cache') };
+    const { code, stdout, stderr } = await runSluice(['--version'], { environment });
+    assert.equal(code, 0);
+    assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+    assert.match(stderr, /^sluice: NODE_COMPILE_CACHE is not used, because others .*\n$/);
+    const printing = install('printing-cache', '#!/bin/sh\necho "cache: $NODE_COMPILE_CACHE"\n');
+    const env = { ...process.env, ...environment };
+    for (const flags of [[], WITHOUT_EXECVE]) {
+      const child = spawn(process.execPath, [...flags, printing], { env });
+      assert.equal((await watch(child).ended).stdout, 'cache: \n');
+    }
+  });
+}
 
 const WITHOUT_LIBATOMIC = `data:text/javascript,${encodeURIComponent(`
 import fs from 'node:fs';

@@ -1,7 +1,17 @@
 /** --user: sockets are opened by root, and everything else is done as somebody else. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { runSluice } from '../cli/sluice-process.ts';
@@ -84,6 +94,46 @@ for (const workers of [1, 2]) {
     assert.equal(statSync(log).uid, NOBODY);
   });
 }
+
+test('root writes no capsules where the account may put what it likes, and serves', {
+  skip,
+}, async () => {
+  const directory = temporaryDirectory();
+  chmodSync(directory, 0o755);
+  const capsules = join(directory, 'capsules');
+  mkdirSync(capsules);
+  chownSync(capsules, NOBODY, NOBODY);
+  for (const place of [capsules, join(capsules, 'below')]) {
+    const flags = ['--user', 'nobody', '--capsule-dir', place];
+    await using sluice = await startSluice({
+      origin: origin.url,
+      workers: 2,
+      flags,
+      seenByAll: true,
+    });
+    assert.match(sluice.output, /no capsules are written .*belongs to user 65534; .*chown root/);
+    assert.equal((await fetch(`${sluice.httpUrl}/x`)).status, 200);
+    assert.deepEqual(readdirSync(capsules), []);
+  }
+});
+
+test('a pid file that is a link of the account is refused, and what it leads to stays', {
+  skip,
+}, async () => {
+  const directory = temporaryDirectory();
+  chmodSync(directory, 0o777);
+  const victim = join(directory, 'victim');
+  writeFileSync(victim, 'of root');
+  const link = join(directory, 'sluice.pid');
+  symlinkSync(victim, link);
+  lchownSync(link, NOBODY, NOBODY);
+  const words = [...plain, '--user', 'nobody', '--workers', '2', '--pid-file', link];
+  const [command, ...rest] = wordsSeenByAll([...words, '--admin', 'off', '--capsule-dir', 'off']);
+  const { code, stderr } = await run(command!, rest);
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, /--pid-file .*over a link of another account/);
+  assert.equal(readFileSync(victim, 'utf8'), 'of root');
+});
 
 test('a cache that workers share in memory is theirs', { skip }, async () => {
   const flags = ['--user', 'nobody', '--capsule-dir', 'off'];

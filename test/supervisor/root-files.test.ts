@@ -6,20 +6,44 @@ import {
   closeSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { atPlace, whyNotOurs } from '../../src/base/careful-files.ts';
+import {
+  atPlace,
+  makeDirectory,
+  namesIn,
+  readCarefully,
+  removeFile,
+  removeTree,
+  replaceFile,
+  whyNotOurs,
+  whyNotRoots,
+  writeCarefully,
+} from '../../src/base/careful-files.ts';
 import { endProcess } from '../../src/base/owned.ts';
 import type { SluiceOptions } from '../../src/config/options.ts';
+import { selfSignedCertificate, stateDirectory } from '../../src/config/self-signed-store.ts';
+import {
+  closeDescriptor,
+  openListeningSocket,
+  removeSocketFile,
+} from '../../src/native/sockets.ts';
+import { CapsuleStore } from '../../src/supervisor/capsule-store.ts';
+import { LastGood, SOUND_MS } from '../../src/supervisor/last-good.ts';
+import { LocalFlights } from '../../src/supervisor/local-flights.ts';
 import { LogRotator } from '../../src/supervisor/log-rotation.ts';
-import { handOverFiles, makeDirectory } from '../../src/supervisor/privileges.ts';
+import { handOverFiles } from '../../src/supervisor/privileges.ts';
 import { openLogFile, openLogFileLater } from '../../src/telemetry/log-file.ts';
 import { plainLog } from '../../src/telemetry/log-options.ts';
+import { sampleCapsule } from '../support/capsule-sample.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'only root can be led astray by another account';
@@ -167,4 +191,163 @@ test('a place is where it was looked at, whatever becomes of the names', { skip 
   const { root } = places();
   const seen = atPlace(join(root, 'secret'), (name) => readFileSync(name, 'utf8'));
   assert.equal(seen, 'of root');
+});
+
+test('a file of root’s that is replaced, read or removed is no link’s target', { skip }, () => {
+  const { root, directory, secret, assertUntouched, link } = places();
+  const file = join(directory, 'state.json');
+  const doings: ((path: string) => unknown)[] = [
+    (path) => replaceFile(path, 'ours'),
+    (path) => writeCarefully(path, 'ours'),
+    (path) => readCarefully(path),
+    (path) => removeFile(path),
+    (path) => namesIn(path),
+    (path) => removeTree(path),
+  ];
+  for (const doing of doings) {
+    rmSync(file, { force: true });
+    link('state.json');
+    assert.throws(() => doing(file), { code: 'ELOOP' }, String(doing));
+    assertUntouched();
+  }
+  rmSync(file);
+  // In the place of a second name stands a file of its own then; it is not written to or read.
+  linkSync(secret, file);
+  assert.throws(() => writeCarefully(file, 'ours'), { code: 'ELOOP' });
+  assert.throws(() => readCarefully(file), { code: 'ELOOP' });
+  replaceFile(file, 'ours');
+  assert.equal(readFileSync(file, 'utf8'), 'ours');
+  assertUntouched();
+  link(`state.json.${process.pid}.tmp`);
+  replaceFile(file, 'again');
+  assert.equal(readFileSync(file, 'utf8'), 'again');
+  link('below', root);
+  for (const doing of doings) {
+    assert.throws(() => doing(join(directory, 'below', 'secret')), { code: 'ELOOP' });
+  }
+  assertUntouched();
+});
+
+test('a tree is removed, and not what links in it lead to', { skip }, () => {
+  const { directory, secret, assertUntouched, link, root } = places();
+  const other = join(root, 'other');
+  mkdirSync(other);
+  writeFileSync(join(other, 'kept'), '');
+  mkdirSync(join(directory, 'tree', 'inner'), { recursive: true });
+  link('tree/to-directory', other);
+  link('tree/inner/to-file');
+  removeTree(join(directory, 'tree'));
+  assert.deepEqual(readdirSync(directory), []);
+  assert.deepEqual(readdirSync(other), ['kept']);
+  assert.ok(secret);
+  assertUntouched();
+});
+
+const optionsForGood = JSON.parse('{"origins":[],"hosts":[]}') as SluiceOptions;
+
+test('the files of capsules, fuses and recordings follow no link of another account', {
+  skip,
+}, () => {
+  const { directory, assertUntouched, link } = places();
+  const reports: string[] = [];
+  const report = (message: string) => reports.push(message);
+  link('good.json');
+  const good = new LastGood(join(directory, 'good.json'), optionsForGood, 0);
+  good.look(SOUND_MS);
+  assertUntouched();
+  const below = join(directory, 'capsules');
+  link('capsules', join(directory, '..'));
+  const store = new CapsuleStore(below, report);
+  assert.equal(store.save(sampleCapsule), null);
+  assert.equal(LocalFlights.open(below, report), null);
+  assert.equal(reports.length, 2, reports.join('\n'));
+  assertUntouched();
+  rmSync(below);
+  const flights = LocalFlights.open(directory, report);
+  assert.ok(flights);
+  const [name] = readdirSync(directory).filter((one) => one.startsWith('recording-'));
+  flights.remove();
+  link(name!);
+  // What was planted is removed, and a file of our own is in its place.
+  LocalFlights.open(directory, report)?.remove();
+  assertUntouched();
+});
+
+test('a UNIX socket is made, found stale and removed only where it was looked for', {
+  skip,
+}, () => {
+  const { directory, root, assertUntouched, link } = places();
+  const elsewhere = join(root, 'elsewhere');
+  mkdirSync(elsewhere);
+  const stale = join(elsewhere, 'a.sock');
+  closeDescriptor(openListeningSocket({ path: stale }));
+  link('down', elsewhere);
+  link('a.sock', stale);
+  for (const path of [join(directory, 'down', 'a.sock'), join(directory, 'a.sock')]) {
+    assert.throws(() => openListeningSocket({ path }), { code: 'address-forbidden' });
+    assert.throws(() => removeSocketFile(path), { code: 'ELOOP' });
+    assert.ok(statSync(stale).isSocket());
+  }
+  // In the account's own directory, and after a process that has died.
+  const path = join(directory, 'b.sock');
+  for (let i = 0; i < 2; i++) closeDescriptor(openListeningSocket({ path }));
+  assert.ok(statSync(path).isSocket());
+  removeSocketFile(path);
+  assert.equal(statSync(path, { throwIfNoEntry: false }), undefined);
+  writeFileSync(path, 'a file');
+  removeSocketFile(path);
+  assert.equal(readFileSync(path, 'utf8'), 'a file');
+  assertUntouched();
+});
+
+test('what others could put in the place of is not root’s', { skip }, () => {
+  const { root, directory } = places();
+  assert.equal(whyNotRoots(join(root, 'to', 'come')), null);
+  assert.match(whyNotRoots(join(directory, 'to', 'come'))!, /belongs to user 65534/);
+  mkdirSync(join(directory, 'of-root'));
+  assert.match(whyNotRoots(join(directory, 'of-root'))!, /belongs to user 65534/);
+  const open = join(root, 'open');
+  mkdirSync(open);
+  chmodSync(open, 0o777);
+  assert.match(whyNotRoots(join(open, 'x'))!, /others can write to/);
+});
+
+test('state of root’s is kept in no directory of another user', { skip }, () => {
+  const { directory, root } = places();
+  const own = join(userInfo().homedir, '.local', 'state', 'sluice');
+  for (const environment of [
+    { XDG_STATE_HOME: directory },
+    { XDG_STATE_HOME: join(directory, 'new') },
+  ]) {
+    const told: string[] = [];
+    assert.equal(
+      stateDirectory(environment, (message) => told.push(message)),
+      own,
+    );
+    assert.match(told.join(), /^XDG_STATE_HOME is not used by root.*belongs to user 65534/);
+  }
+  assert.equal(stateDirectory({ XDG_STATE_HOME: root }, assert.fail), join(root, 'sluice'));
+  const before = process.env.HOME;
+  try {
+    process.env.HOME = directory;
+    const told: string[] = [];
+    assert.equal(
+      stateDirectory({}, (message) => told.push(message)),
+      own,
+    );
+    assert.match(told.join(), /^HOME is not used by root/);
+  } finally {
+    if (before === undefined) delete process.env.HOME;
+    else process.env.HOME = before;
+  }
+});
+
+test('a kept certificate is neither read nor written over a link', { skip }, async () => {
+  const { directory, assertUntouched, link } = places();
+  link('localhost.pem');
+  const told: string[] = [];
+  const { keyPem } = await selfSignedCertificate(directory, (one) => told.push(one), Date.now());
+  assert.match(keyPem, /PRIVATE KEY/);
+  assert.match(told.join(), /kept in memory only/);
+  assertUntouched();
 });

@@ -206,6 +206,68 @@ export const ownedPromises: Rule = (file) => {
   return [...complaints, ...search(file, file.code, /\bsetInterval\(/g, why)];
 };
 
+/** What is run as root, or reads and writes for it before it becomes another. */
+const RUN_BY_ROOT =
+  /^src\/(?:supervisor|config|worker|native|telemetry|triage\/report)\/|^src\/cli\/service/;
+
+/** Functions of node:fs that take a descriptor, and so no path that anybody could lead elsewhere. */
+const BY_DESCRIPTOR =
+  /^(?:type |constants$|(?:f(?:stat|truncate|chown|chmod)|close|read|write)(?:Sync)?$)/;
+
+/** Who else uses paths, and why that is safe: what they name is the operator's, /proc's or nobody's. */
+const PATHS_BY_NAME: Record<string, readonly [names: string, reason: string]> = {
+  'src/config/account.ts': ['readFileSync', 'in /etc'],
+  'src/config/certificate.ts': ['readFileSync', 'reads what the operator names'],
+  'src/config/compile/logs.ts': ['accessSync existsSync', 'asks only, for sluice check'],
+  'src/config/compile/routes.ts': ['readFileSync statSync', 'reads what the operator names'],
+  'src/config/document/source.ts': ['readFileSync', 'reads what the operator names'],
+  'src/config/resolve.ts': ['accessSync existsSync readFileSync', 'reads what the operator names'],
+  'src/config/self-signed-store.ts': [
+    'linkSync readFileSync renameSync',
+    'at a place; a descriptor',
+  ],
+  'src/config/ticket-key-file.ts': ['readFileSync statSync', 'reads what the operator names'],
+  'src/native/boot-clock.ts': ['readFileSync readlinkSync', 'in /proc'],
+  'src/supervisor/certificate-files.ts': ['stat', 'looks at what the operator names'],
+  'src/supervisor/certificate-keeper.ts': ['readFile', 'reads what the operator names'],
+  'src/supervisor/dashboard/served-page.ts': ['readFileSync', 'reads files of the package'],
+  'src/supervisor/local-flights.ts': ['readFileSync', 'in /proc'],
+  'src/supervisor/log-rotation.ts': [
+    'createReadStream createWriteStream lstatSync openSync renameSync rmSync',
+    'at a place, or a descriptor',
+  ],
+  'src/supervisor/memory-kills.ts': ['readFileSync', 'in /proc and /sys'],
+  'src/supervisor/native-stack.ts': ['accessSync readFileSync statSync', 'in /proc; asks only'],
+  'src/supervisor/privileges.ts': ['openSync readdirSync', 'at a place, without following links'],
+  'src/supervisor/shared-cache.ts': [
+    'existsSync mkdtempSync readlinkSync statfsSync',
+    'in /proc; a new directory in /dev/shm, which is sticky',
+  ],
+  'src/telemetry/log-file.ts': ['open openSync stat statSync', 'asks only; not as root; in /proc'],
+  'src/worker/descriptors.ts': ['readFileSync', 'in /proc'],
+};
+
+/** Root is led astray by names in directories of others: base/careful-files.ts knows how not to be. */
+export const carefulFiles: Rule = (file) => {
+  if (!RUN_BY_ROOT.test(file.path) || isTest(file.path)) return [];
+  const [allowed] = PATHS_BY_NAME[file.path] ?? [''];
+  const isImported = file.imports.some((specifier) => /^node:fs(?:\/promises)?$/.test(specifier));
+  const pattern = /^import (?:type )?(\{[^}]*\}|[^{};']+) from 'node:fs(?:\/promises)?'/gm;
+  const imports = isImported ? file.text.matchAll(pattern) : [];
+  const names = [...imports].flatMap(([, clause]) =>
+    clause!.startsWith('{') ? clause!.slice(1, -1).split(',') : [clause!],
+  );
+  const used = names.map((name) => name.trim()).filter((name) => /^[^A-Z]/.test(name));
+  const careless = used.filter(
+    (name) => !BY_DESCRIPTOR.test(name) && !allowed.split(' ').includes(name),
+  );
+  const unused = allowed.split(' ').filter((name) => name !== '' && !used.includes(name));
+  return [
+    ...careless.map((name) => `${file.path}: ${name} by a path: use src/base/careful-files.ts`),
+    ...unused.map((name) => `${file.path}: ${name} is allowed and not used: take it off the list`),
+  ];
+};
+
 /** Terminals carry out what they read, and most of what commands print, peers have sent. */
 export const harmlessOutput: Rule = (file) => {
   if (folderOf(file.path) !== 'cli' || isTest(file.path)) return [];
@@ -290,6 +352,7 @@ export const rules = {
   bannedCalls,
   ownedPromises,
   harmlessOutput,
+  carefulFiles,
   fileNames,
   needsOpenssl,
   hostPaths,

@@ -18,10 +18,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectory } from '../../base/careful-files.ts';
 import { isOwnShortage } from '../../base/shortage.ts';
 import { tryLock } from '../../native/file-io.ts';
 import { findIndexDamage } from './index-file.ts';
-import { makeDirectory } from './make-directory.ts';
 
 /** Raised when a format changes: a cache of another version is put aside. */
 const FORMAT = 'sluice cache 4 ';

@@ -3,15 +3,13 @@
  * and the report at the end.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectory, readCarefully, removeFile, replaceFile } from '../../base/careful-files.ts';
 import type { Evidence } from '../laboratory.ts';
 import { markdownOf } from './markdown.ts';
 import { regressionTestOf } from './regression-test.ts';
 import { REPORT_FORMAT, REPORT_VERSION, type TriageReport } from './report.ts';
 
-const DIRECTORY_MODE = 0o700;
-const FILE_MODE = 0o600;
 const STATE_VERSION = 1;
 
 export const reportFiles = {
@@ -42,8 +40,7 @@ export class TriageDirectory {
     const digest = createHash('sha256');
     for (const part of about) digest.update(part).update('\0');
     this.#digest = digest.digest('hex');
-    mkdirSync(path, { recursive: true, mode: DIRECTORY_MODE });
-    chmodSync(path, DIRECTORY_MODE);
+    makeDirectory(path);
     this.#evidence = isFresh ? [] : this.#readEvidence();
   }
 
@@ -69,25 +66,23 @@ export class TriageDirectory {
     const paths: string[] = [];
     for (const [name, text] of Object.entries(texts)) {
       // One of an earlier triage would be about something else.
-      if (text === null) rmSync(join(this.path, name), { force: true });
+      if (text === null) removeFile(join(this.path, name));
       else paths.push(this.#write(name, text));
     }
     // What was asked of this sluice may be answered otherwise by one that was mended since.
-    rmSync(join(this.path, STATE_FILE), { force: true });
+    removeFile(join(this.path, STATE_FILE));
     return paths;
   }
 
   #write(name: string, text: string): string {
     const path = join(this.path, name);
-    const temporary = `${path}.${process.pid}.tmp`;
-    writeFileSync(temporary, text, { mode: FILE_MODE });
-    renameSync(temporary, path);
+    replaceFile(path, text);
     return path;
   }
 
   #readEvidence(): Evidence[] {
     try {
-      const state = JSON.parse(readFileSync(join(this.path, STATE_FILE), 'utf8')) as State;
+      const state = JSON.parse(readCarefully(join(this.path, STATE_FILE)).toString()) as State;
       const isOurs = state.version === STATE_VERSION && state.digest === this.#digest;
       return isOurs ? [...state.evidence] : [];
     } catch {
