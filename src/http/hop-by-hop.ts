@@ -25,6 +25,7 @@ const NEVER_DROPPED = new Set([
   'x-forwarded-for',
   'x-forwarded-host',
   'x-forwarded-proto',
+  'x-real-ip',
 ]);
 
 /** Appends to `target` every field of `source` that is meant for the next recipient, too. */

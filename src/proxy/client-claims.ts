@@ -55,6 +55,11 @@ export const FORWARDING_CLAIMS: readonly string[] = [
 
 const claims = new ClaimedNames(FORWARDING_CLAIMS);
 
+/** Whether a field of this name says for whom somebody passes a request on. */
+export function isClaim(name: string): boolean {
+  return claims.includes(name);
+}
+
 export interface TrustedProxies {
   readonly from: readonly AddressRange[];
   /** Which of the two fields all of them write. */

@@ -7,6 +7,7 @@ import { type KeyRules, keyOf } from '../cache/key.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
+import { isClaim } from './client-claims.ts';
 
 /** What an exchange asks of whoever reaches the caches of all workers. */
 export interface PurgeGate {
@@ -27,7 +28,7 @@ export interface PurgeGate {
  * A request that another proxy passed on came from somebody who is not at the address that we see:
  * behind a local proxy everybody would be this machine.
  */
-const PASSED_ON = ['via', 'forwarded', 'x-forwarded-for', 'x-real-ip'];
+const isPassedOn = ({ fields }: RequestHead) => fields.has('via') || fields.names.some(isClaim);
 
 export function mayPurge(
   head: RequestHead,
@@ -36,8 +37,7 @@ export function mayPurge(
 ): boolean {
   // A trusted proxy has said whose request it is.
   const isKnown = remoteAddress !== peerAddress;
-  const isPassedOn = PASSED_ON.some((name) => head.fields.has(name));
-  return (isKnown || !isPassedOn) && gate.isAllowed(remoteAddress);
+  return (isKnown || !isPassedOn(head)) && gate.isAllowed(remoteAddress);
 }
 
 export function selectorsOf(head: RequestHead, rules: KeyRules): PurgeSelector[] {

@@ -162,6 +162,8 @@ test('PURGE from this machine: 200, 404 when nothing was stored, never forwarded
 const refusals: readonly (readonly [string, string[], string])[] = [
   ['that another proxy passed on', [], 'Via: 1.1 front\r\n'],
   ['with X-Forwarded-For', [], 'X-Forwarded-For: 127.0.0.1\r\n'],
+  ['with a word of some balancer about its client', [], 'True-Client-IP: 127.0.0.1\r\n'],
+  ['that names X-Real-IP away', [], 'Connection: X-Real-IP\r\nX-Real-IP: 192.0.2.1\r\n'],
   ['from another address than those listed', ['--purge-from', '192.0.2.0/24'], ''],
   ['when it is switched off', ['--purge-from', 'off'], ''],
 ];
