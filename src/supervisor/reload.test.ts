@@ -37,6 +37,15 @@ class FakeWorker implements ReloadableWorker {
     this.restarts++;
     this.options = before;
   }
+
+  /** It dies when it is told of other options, and its replacement is not there yet. */
+  dieWhenTold(): void {
+    this.onChange = () => {
+      this.restarts++;
+      this.isRunning = false;
+      return new Error('worker died (SIGKILL)');
+    };
+  }
 }
 
 function reloadOf(workers: readonly FakeWorker[]) {
@@ -85,6 +94,61 @@ test('a worker that dies while the others change gets the new options as well', 
     [after, after, after],
   );
   assert.deepEqual(told, ['began', 'ended']);
+});
+
+for (const away of [0, 1, 2]) {
+  test(`a reload does not wait for a worker that has just died (worker ${away})`, async () => {
+    const workers = [new FakeWorker(), new FakeWorker(), new FakeWorker()];
+    workers[away]!.isRunning = false;
+    const { reload, current } = reloadOf(workers);
+    const { outcome } = (await reload.begin(0))!;
+    assert.equal(outcome, 'done');
+    assert.equal(current(), after, 'what its successor starts with');
+    const others = workers.filter((_, index) => index !== away);
+    assert.ok(others.every(({ options }) => options === after));
+  });
+
+  test(`nor is one to blame on it that dies as it is told (worker ${away})`, async () => {
+    const workers = [new FakeWorker(), new FakeWorker(), new FakeWorker()];
+    workers[away]!.dieWhenTold();
+    const { reload, current } = reloadOf(workers);
+    assert.equal((await reload.begin(0))!.outcome, 'done');
+    assert.equal(current(), after);
+  });
+}
+
+test('a worker that comes back while the others change gets the new options', async () => {
+  const workers = [new FakeWorker(), new FakeWorker()];
+  workers[0]!.isRunning = false;
+  const { reload } = reloadOf(workers);
+  workers[1]!.onChange = () => {
+    workers[0]!.isRunning = true;
+    return undefined;
+  };
+  assert.equal((await reload.begin(0))!.outcome, 'done');
+  assert.equal(workers[0]!.options, after);
+});
+
+test('when no worker serves, a reload waits for one to try it', async () => {
+  const workers = [new FakeWorker(), new FakeWorker()];
+  for (const worker of workers) worker.isRunning = false;
+  const { reload, current } = reloadOf(workers);
+  const running = reload.begin(0)!;
+  await sleep(20);
+  assert.equal(current(), before, 'nobody has tried it');
+  workers[1]!.isRunning = true;
+  assert.equal((await running).outcome, 'done');
+  assert.equal(workers[1]!.options, after);
+});
+
+test('options of which one worker after the other dies are not put in force', async () => {
+  const workers = [new FakeWorker(), new FakeWorker(), new FakeWorker()];
+  for (const worker of workers) worker.dieWhenTold();
+  const { reload, current } = reloadOf(workers);
+  const { outcome, reason } = (await reload.begin(0))!;
+  assert.deepEqual([outcome, reason], ['rolled-back', 'the workers that tried it died']);
+  assert.equal(current(), before);
+  assert.equal(workers[2]!.restarts, 0, 'the third is spared');
 });
 
 test('when one cannot change, those that have changed go back', async () => {

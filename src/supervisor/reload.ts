@@ -10,6 +10,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { canaryFault, type Health, healthBetween } from './canary.ts';
 import { fixedChanges, type OptionChange, optionChanges } from './option-changes.ts';
+import { defaultRestartPolicy } from './restart-policy.ts';
 
 /** One worker, for as long as a reload takes. */
 export interface ReloadableWorker {
@@ -62,9 +63,14 @@ export interface ReloadStatus {
 export const TRIAL_MS_DEFAULT = 5_000;
 /** How often the trying worker is looked at. */
 const LOOK_MS = 250;
-/** A worker that has just died is waited for: so long a replacement takes on a busy machine. */
-const REPLACEMENT_WAIT_MS = 5_000;
+/** When no worker runs, one is waited for: so long its replacement takes at most. */
+const REPLACEMENT_WAIT_MS = defaultRestartPolicy.delayMsMax + defaultRestartPolicy.startMsMax;
 const REPLACEMENT_LOOK_MS = 50;
+/**
+ * A worker that dies while it takes the options over may have been dying before, of anything; when
+ * the next one does so, too, it is their doing.
+ */
+const FIRST_TRIES = 2;
 
 export class Reload {
   readonly #input: ReloadInput;
@@ -150,48 +156,76 @@ export class Reload {
     adopt: () => void,
   ): Promise<ReloadStatus> {
     const workers = this.#input.workers();
-    const done: ReloadableWorker[] = [];
-    const restarts = workers.map((worker) => worker.restarts);
-    for (const [index, worker] of workers.entries()) {
-      const fault =
-        (await this.#give(worker, options, () => done.push(worker))) ??
-        (index === 0 ? await this.#try(worker, workers.slice(1), trialMs) : null);
-      if (fault !== null) {
-        await this.#takeBack(done);
-        return this.#end('rolled-back', fault.reason, fault.remedy);
-      }
-      this.#note({ phase: 'rolling-out', workersDone: index + 1 });
+    const given: Given = new Map();
+    const { first, fault } = await this.#giveFirst(workers, options, given);
+    if (first === null) return this.#rollBack(given, fault);
+    const others = workers.filter((worker) => worker !== first);
+    const tried = await this.#try(first, others, trialMs);
+    if (tried !== null) return this.#rollBack(given, tried);
+    this.#note({ phase: 'rolling-out', workersDone: 1 });
+    for (const [index, worker] of others.entries()) {
+      const refused = await this.#give(worker, options, given);
+      if (refused !== null) return this.#rollBack(given, refused);
+      this.#note({ workersDone: index + 2 });
     }
     adopt();
-    for (const [index, worker] of workers.entries()) {
-      if (worker.restarts > restarts[index]!) await this.#catchUp(worker, options);
+    for (const worker of workers) {
+      if (given.get(worker) !== worker.restarts) await this.#catchUp(worker, options);
     }
     return this.#end('done', '', '');
   }
 
-  /** One that died meanwhile has a replacement that began with the options before. */
+  async #rollBack(given: Given, { reason, remedy }: Fault): Promise<ReloadStatus> {
+    await this.#takeBack([...given.keys()]);
+    return this.#end('rolled-back', reason, remedy);
+  }
+
+  /**
+   * One that was away or died meanwhile, and serves again: it began with the options before. Those
+   * that do not serve yet take over what is in force by themselves.
+   */
   async #catchUp(worker: ReloadableWorker, options: SluiceOptions): Promise<void> {
-    const fault = await this.#give(worker, options, () => {});
+    const fault = await this.#give(worker, options, new Map());
     if (fault === null) return;
     this.#input.report(`reload: a worker that died meanwhile is behind: ${fault.reason}`);
   }
 
+  /** The worker that tries the options has to serve; whichever does is as good as any other. */
+  async #giveFirst(
+    workers: readonly ReloadableWorker[],
+    options: SluiceOptions,
+    given: Given,
+  ): Promise<{ first: ReloadableWorker; fault: null } | { first: null; fault: Fault }> {
+    for (let tries = 0; tries < FIRST_TRIES; tries++) {
+      const first = await oneThatRuns(workers);
+      if (first === null) return { first: null, fault: faultOf('no worker runs') };
+      const fault = await this.#give(first, options, given);
+      if (fault !== null) return { first: null, fault };
+      if (given.has(first)) return { first, fault: null };
+    }
+    return { first: null, fault: faultOf('the workers that tried it died') };
+  }
+
+  /**
+   * What is wrong with the options. That a worker is away, or dies, is not: its successor takes over
+   * what is in force.
+   */
   async #give(
     worker: ReloadableWorker,
     options: SluiceOptions,
-    given: () => void,
+    given: Given,
   ): Promise<Fault | null> {
+    if (!worker.isRunning) return null;
+    const { restarts } = worker;
     try {
-      for (let waitedMs = 0; !worker.isRunning && waitedMs < REPLACEMENT_WAIT_MS; ) {
-        await sleep(REPLACEMENT_LOOK_MS);
-        waitedMs += REPLACEMENT_LOOK_MS;
-      }
       await worker.reconfigure(options);
-      given();
+      given.set(worker, restarts);
       return null;
     } catch (error) {
-      const remedy = error instanceof UsageError ? error.remedy : 'see the log of sluice';
-      return { reason: (error as Error).message, remedy };
+      const { message } = error as Error;
+      if (error instanceof UsageError) return { reason: message, remedy: error.remedy };
+      if (!worker.isRunning || worker.restarts > restarts) return null;
+      return { reason: message, remedy: 'see the log of sluice' };
     }
   }
 
@@ -223,7 +257,8 @@ export class Reload {
   async #takeBack(workers: readonly ReloadableWorker[]): Promise<void> {
     const { current, report } = this.#input;
     for (const worker of workers) {
-      // One that has died is replaced with the options in force anyway.
+      // Its replacement begins with the options in force anyway.
+      if (!worker.isRunning) continue;
       await worker.reconfigure(current()).catch((error: Error) => {
         report(`reload: a worker could not go back: ${error.message}`, {
           level: 'error',
@@ -254,6 +289,19 @@ export class Reload {
 interface Fault {
   readonly reason: string;
   readonly remedy: string;
+}
+
+/** Workers that serve by the new options, each with its `restarts` when it was given them. */
+type Given = Map<ReloadableWorker, number>;
+
+/** Null when none comes up again in time. */
+async function oneThatRuns(workers: readonly ReloadableWorker[]): Promise<ReloadableWorker | null> {
+  for (let waitedMs = 0; ; waitedMs += REPLACEMENT_LOOK_MS) {
+    const running = workers.find(({ isRunning }) => isRunning);
+    if (running !== undefined) return running;
+    if (waitedMs >= REPLACEMENT_WAIT_MS) return null;
+    await sleep(REPLACEMENT_LOOK_MS);
+  }
 }
 
 function faultOf(reason: string): Fault {

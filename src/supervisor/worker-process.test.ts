@@ -34,7 +34,7 @@ function starting(isRefused = false) {
     entryPoint: '',
     identity: {},
     setup: setup as unknown as WorkerSetup,
-    policy: { soundLifeMs: 1, firstDelayMs: 1, delayMsMax: 1 },
+    policy: { soundLifeMs: 1, firstDelayMs: 1, delayMsMax: 1, startMsMax: 60_000 },
     onRunning() {},
     onDeath() {},
     takeStandby: () => {

@@ -10,7 +10,7 @@ import { UsageError } from '../../base/errors.ts';
 import { endProcess, owned } from '../../base/owned.ts';
 import { ErrorLog } from '../../supervisor/error-log.ts';
 import { InheritedSockets } from '../../supervisor/inherited-sockets.ts';
-import type { RestartPolicy } from '../../supervisor/restart-policy.ts';
+import { defaultRestartPolicy, type RestartPolicy } from '../../supervisor/restart-policy.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
 import { serviceManagerOf } from '../../supervisor/systemd-notices.ts';
 import { ownWorkers } from '../service.ts';
@@ -24,7 +24,12 @@ import {
 import { harmlessOptions } from './harmless-options.ts';
 
 /** Workers of a bench are there to die. */
-const restartPolicy: RestartPolicy = { soundLifeMs: 0, firstDelayMs: 0, delayMsMax: 0 };
+const restartPolicy: RestartPolicy = {
+  ...defaultRestartPolicy,
+  soundLifeMs: 0,
+  firstDelayMs: 0,
+  delayMsMax: 0,
+};
 
 /** Between two questions to workers that do not answer: one of them is dying, or hangs. */
 const SETTLE_INTERVAL_MS = 20;
