@@ -29,10 +29,10 @@ export interface AddressRange {
   readonly bits: number;
 }
 
-/** What is spoken on a listening socket. */
 /** Under this: by which flag or key it was said, for people. No option: it is compared with nothing. */
 export const saidAs = Symbol('said as');
 
+/** What is spoken on a listening socket. */
 export interface ListenerOptions {
   readonly [saidAs]?: string;
   readonly endpoint: Endpoint;

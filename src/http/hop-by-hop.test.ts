@@ -51,6 +51,7 @@ test('Connection cannot take away a field that routing, access or caching rest o
     'authorization',
     'cache-control',
     'x-forwarded-for',
+    'x-real-ip',
     'early-data',
   ];
   const lines = names.map((name): [string, string] => [name, '1']);

@@ -11,6 +11,9 @@ export interface StartFacts {
   readonly listeners: readonly OpenListener[];
 }
 
+/** Below this a server of the public Internet may feel it; more are few to nobody but a large edge. */
+const CONNECTIONS_FEW = 10_000;
+
 /** With fewer descriptors than its limits want, a worker takes fewer connections. */
 export function reportDescriptors(report: Report, descriptors: number): void {
   const wanted = defaultDownstreamLimits.connectionsMax;
@@ -20,7 +23,7 @@ export function reportDescriptors(report: Report, descriptors: number): void {
     `each worker takes ${connections} connections instead of ${wanted}: it may have ` +
       `${descriptors} descriptors (RLIMIT_NOFILE); raise them with ulimit -n, or LimitNOFILE= of systemd`,
     {
-      level: 'warning',
+      level: connections < CONNECTIONS_FEW ? 'warning' : 'info',
       subsystem: 'supervisor',
       event: 'few-descriptors',
       fields: { descriptors, connections },
