@@ -2,7 +2,7 @@
 
 import { UsageError } from '../base/errors.ts';
 import { nearestWord } from '../config/suggestion.ts';
-import { print, printJson } from './terminal.ts';
+import { printJson, printLines } from './terminal.ts';
 
 /** Flags of each action; true for those with a value. */
 export type ActionFlags<A extends string> = Readonly<Record<A, Readonly<Record<string, boolean>>>>;
@@ -109,8 +109,12 @@ export function refuseArguments(words: ActionWords, remedy: string): void {
   throw new UsageError(`${command} ${action}: unexpected ${JSON.stringify(value)}`, remedy);
 }
 
-/** The answer as JSON with --json, else as text for people. */
-export function printAnswer({ flags }: ActionWords, answer: unknown, text: string): void {
+/** The answer as JSON with --json, else in lines for people. */
+export function printAnswer(
+  { flags }: ActionWords,
+  answer: unknown,
+  lines: readonly string[],
+): void {
   if (flags.has('json')) printJson(answer);
-  else print(text);
+  else printLines(lines);
 }

@@ -72,22 +72,22 @@ async function status(words: CacheWords): Promise<number> {
   refuseArguments(words, 'write cache status');
   const counts = (await askAdmin(words, '/cache')) as Counts;
   const { directory, memory, disk, requests } = counts;
-  let text = tierText('memory', memory);
+  const lines = [tierText('memory', memory)];
   if (disk !== null) {
-    text += tierText('disk', disk);
-    text += `           in ${directory}, ${disk.faults} faults\n`;
+    lines.push(tierText('disk', disk));
+    lines.push(`           in ${directory}, ${disk.faults} faults`);
   }
   const answered = Object.values(requests).reduce((sum, count) => sum + count, 0);
   const outcomes = Object.entries(requests).map(([outcome, count]) => `${count} ${outcome}`);
-  text += `requests   ${answered}${answered === 0 ? '' : `: ${outcomes.join(', ')}`}\n`;
-  printAnswer(words, counts, text);
+  lines.push(`requests   ${answered}${answered === 0 ? '' : `: ${outcomes.join(', ')}`}`);
+  printAnswer(words, counts, lines);
   return EXIT_OK;
 }
 
 function tierText(name: string, tier: Tier): string {
   const part = tier.bytesMax === 0 ? 0 : Math.round((tier.bytes / tier.bytesMax) * 100);
   const bytes = `${mebibytes(tier.bytes)} of ${mebibytes(tier.bytesMax)} MiB (${part} %)`;
-  return `${name.padEnd(10)} ${tier.entries} responses, ${bytes}, ${tier.evictions} evicted\n`;
+  return `${name.padEnd(10)} ${tier.entries} responses, ${bytes}, ${tier.evictions} evicted`;
 }
 
 function mebibytes(bytes: number): string {
@@ -116,16 +116,16 @@ async function list(words: CacheWords): Promise<number> {
     if (value !== undefined) query.set(name, value);
   }
   const page = (await askAdmin(words, `/cache/list?${query}`)) as Listed;
-  let text = '';
+  const lines: string[] = [];
   for (const { key, status: code, contentLength, part, isFresh, ttlSeconds } of page.entries) {
     const freshness = isFresh ? `fresh for ${ttlSeconds} s` : 'stale';
     // What rules and slices add to a key follows a line feed.
     const name = key.replaceAll('\n', ' | ').replaceAll('\r', '-');
-    text += `${name}\n  ${code}, ${part ?? `${contentLength} octets`}, ${freshness}\n`;
+    lines.push(name, `  ${code}, ${part ?? `${contentLength} octets`}, ${freshness}`);
   }
-  if (page.next !== null) text += `more: --after ${page.next}\n`;
-  if (text === '') text = 'nothing is stored\n';
-  printAnswer(words, page, text);
+  if (page.next !== null) lines.push(`more: --after ${page.next}`);
+  if (lines.length === 0) lines.push('nothing is stored');
+  printAnswer(words, page, lines);
   return EXIT_OK;
 }
 
@@ -156,28 +156,30 @@ interface Lookup {
 async function lookUp(words: CacheWords): Promise<number> {
   const url = onlyArgument(words, 'URL');
   const found = (await askAdmin(words, `/cache/lookup?url=${encodeURIComponent(url)}`)) as Lookup;
-  let text = `${found.key}\n${found.state}: ${found.why}\n`;
+  const lines = [found.key, `${found.state}: ${found.why}`];
   for (const { worker, variants } of found.workers) {
-    for (const variant of variants) text += variantText(worker, variant);
+    for (const variant of variants) lines.push(...variantLines(worker, variant));
   }
-  printAnswer(words, found, text);
+  printAnswer(words, found, lines);
   const isStored = found.state === 'fresh' || found.state === 'stale' || found.state === 'stored';
   return isStored ? EXIT_OK : EXIT_NO;
 }
 
 type Variant = Lookup['workers'][number]['variants'][number];
 
-function variantText(worker: number, variant: Variant): string {
+function variantLines(worker: number, variant: Variant): string[] {
   const { status: code, tier, contentLength, part, ageSeconds, lifetimeSeconds } = variant;
   const what = part === null ? `${contentLength} octets` : part;
   const freshness = variant.isFresh ? 'fresh' : 'stale';
-  let text = `\nworker ${worker}, ${tier}: ${code}, ${what}, stored ${variant.storedAt}\n`;
-  text += `  ${freshness}: age ${ageSeconds} s of ${lifetimeSeconds} s (${variant.lifetimeSource})\n`;
+  const lines = ['', `worker ${worker}, ${tier}: ${code}, ${what}, stored ${variant.storedAt}`];
+  lines.push(
+    `  ${freshness}: age ${ageSeconds} s of ${lifetimeSeconds} s (${variant.lifetimeSource})`,
+  );
   for (const [name, value] of Object.entries(variant.vary)) {
-    text += `  for requests with ${value === null ? `no ${name}` : `${name}: ${value}`}\n`;
+    lines.push(`  for requests with ${value === null ? `no ${name}` : `${name}: ${value}`}`);
   }
-  for (const [name, value] of Object.entries(variant.fields)) text += `  ${name}: ${value}\n`;
-  return text;
+  for (const [name, value] of Object.entries(variant.fields)) lines.push(`  ${name}: ${value}`);
+  return lines;
 }
 
 // ------------------------------------------------------------------ purge
@@ -200,8 +202,8 @@ async function purge(words: CacheWords): Promise<number> {
   };
   const verb = soft ? 'marked stale' : 'purged';
   const { purged } = answer;
-  const text = purged === null ? `${verb}\n` : `${verb}: ${purged} stored responses\n`;
-  printAnswer(words, answer, text);
+  const text = purged === null ? verb : `${verb}: ${purged} stored responses`;
+  printAnswer(words, answer, [text]);
   return EXIT_OK;
 }
 
@@ -220,12 +222,12 @@ async function verify(words: CacheWords): Promise<number> {
     );
   }
   const { responses, contentBytes, segments, bytesUsed, damaged } = result;
-  let text = `${responses} stored responses with ${mebibytes(contentBytes)} MiB are whole; `;
-  text += `${segments} segments and the index take ${mebibytes(bytesUsed)} MiB\n`;
+  const whole = `${responses} stored responses with ${mebibytes(contentBytes)} MiB are whole; `;
+  const lines = [`${whole}${segments} segments and the index take ${mebibytes(bytesUsed)} MiB`];
   for (const { key, segment, what } of damaged) {
     const where = segment === 0 ? '' : `segment ${segment}: `;
-    text += `damaged: ${where}${what}${key === '' ? '' : `: ${key}`}\n`;
+    lines.push(`damaged: ${where}${what}${key === '' ? '' : `: ${key}`}`);
   }
-  printAnswer(words, result, text);
+  printAnswer(words, result, lines);
   return damaged.length === 0 ? EXIT_OK : EXIT_NO;
 }

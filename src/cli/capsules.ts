@@ -3,7 +3,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../base/errors.ts';
-import { harmlessLine } from '../base/harmless-text.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import type { Capsule, CapsuleConnection, CapsuleEvent } from '../triage/capsule.ts';
 import { CapsuleError } from '../triage/capsule-check.ts';
@@ -54,11 +53,12 @@ function list(words: ActionWords): number {
   refuseArguments(words, 'write capsules list');
   const directory = directoryOf(words);
   const listed = namesIn(directory).map((name) => listedFile(join(directory, name)));
-  let text = listed.length === 0 ? `no capsules in ${directory}\n` : '';
+  const lines = listed.length === 0 ? [`no capsules in ${directory}`] : [];
   for (const { file, writtenAt, signature, fault } of listed) {
-    text += fault === '' ? `${writtenAt}  ${signature}\n  ${file}\n` : `${file}: ${fault}\n`;
+    if (fault === '') lines.push(`${writtenAt}  ${signature}`, `  ${file}`);
+    else lines.push(`${file}: ${fault}`);
   }
-  printAnswer(words, listed, text);
+  printAnswer(words, listed, lines);
   return listed.some(({ fault }) => fault !== '') ? EXIT_NO : EXIT_OK;
 }
 
@@ -89,7 +89,7 @@ function listedFile(file: string): Listed {
 
 function show(words: ActionWords): number {
   const capsule = readCapsuleFile(capsulePath(onlyArgument(words, 'FILE'), words));
-  printAnswer(words, capsule, capsuleText(capsule));
+  printAnswer(words, capsule, capsuleLines(capsule));
   return EXIT_OK;
 }
 
@@ -113,30 +113,34 @@ export function readCapsuleFile(file: string): Capsule {
   }
 }
 
-function capsuleText(capsule: Capsule): string {
+function capsuleLines(capsule: Capsule): string[] {
   const { software, worker, death, configuration, features, connections, suspect } = capsule;
   const on = Object.keys(features).filter((name) => features[name]);
   const off = Object.keys(features).filter((name) => !features[name]);
-  let text = `${capsule.signature}\n`;
+  const lines = [capsule.signature];
   if (death !== null) {
-    text += `worker ${worker.index} (pid ${worker.pid}) ${death.summary}, `;
-    text += `${(worker.lifeMs / 1000).toFixed(1)} s after its start\n`;
+    const what = `worker ${worker.index} (pid ${worker.pid}) ${death.summary}, `;
+    lines.push(`${what}${(worker.lifeMs / 1000).toFixed(1)} s after its start`);
   }
-  text += `at             ${capsule.writtenAt}\n`;
-  text += `software       sluice ${software.sluice}, Node ${software.node}, `;
-  text += `OpenSSL ${software.openssl}, ${software.kernel}, ${software.architecture}\n`;
-  text += `configuration  ${configuration.digest.slice(0, 16)}\n`;
-  text += `features on    ${on.join(', ') || 'none'}\n`;
-  text += `features off   ${off.join(', ') || 'none'}\n`;
-  text += `observers      ${capsule.observers.join(', ') || 'none'}\n`;
-  text += `suspect        ${suspectText(capsule)}\n`;
-  text += `connections    ${connections.length} of ${capsule.recorder.handshakes}\n`;
+  lines.push(`at             ${capsule.writtenAt}`);
+  const programs = `sluice ${software.sluice}, Node ${software.node}`;
+  lines.push(
+    `software       ${programs}, OpenSSL ${software.openssl}, ${software.kernel}, ${software.architecture}`,
+  );
+  lines.push(`configuration  ${configuration.digest.slice(0, 16)}`);
+  lines.push(`features on    ${on.join(', ') || 'none'}`);
+  lines.push(`features off   ${off.join(', ') || 'none'}`);
+  lines.push(`observers      ${capsule.observers.join(', ') || 'none'}`);
+  lines.push(`suspect        ${suspectText(capsule)}`);
+  lines.push(`connections    ${connections.length} of ${capsule.recorder.handshakes}`);
   const told = connections.filter(({ id }) => id === suspect?.connection);
-  for (const connection of told.slice(0, CONNECTIONS_TOLD_MAX)) text += connectionText(connection);
+  for (const connection of told.slice(0, CONNECTIONS_TOLD_MAX))
+    lines.push(...connectionLines(connection));
   if (capsule.nativeStack !== null) {
-    text += `\nnative stack (${capsule.nativeStack.source})\n${capsule.nativeStack.text}\n`;
+    const { source, text } = capsule.nativeStack;
+    lines.push('', `native stack (${source})`, ...text.split('\n'));
   }
-  return text;
+  return lines;
 }
 
 function suspectText({ suspect }: Capsule): string {
@@ -150,18 +154,21 @@ function suspectText({ suspect }: Capsule): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
-function connectionText(connection: CapsuleConnection): string {
+function connectionLines(connection: CapsuleConnection): string[] {
   const { id, role, peer, serverName, clientHello, outcome, errorCode, alert } = connection;
-  let text = `\nconnection ${id} (${role}) ${peer || 'peer redacted'}, ${connection.startedAt}\n`;
-  if (serverName !== '') text += `  server name  ${harmlessLine(serverName)}\n`;
+  const who = peer || 'peer redacted';
+  const lines = ['', `connection ${id} (${role}) ${who}, ${connection.startedAt}`];
+  if (serverName !== '') lines.push(`  server name  ${serverName}`);
   if (clientHello !== null) {
-    text += `  ClientHello  ${clientHello.length} octets, JA4 ${clientHello.ja4 || 'unknown'}\n`;
+    lines.push(`  ClientHello  ${clientHello.length} octets, JA4 ${clientHello.ja4 || 'unknown'}`);
   }
-  text += `  outcome      ${[outcome, errorCode, alert].filter((word) => word !== '').join(' ')}\n`;
+  lines.push(
+    `  outcome      ${[outcome, errorCode, alert].filter((word) => word !== '').join(' ')}`,
+  );
   for (const event of connection.events) {
-    text += `  ${event.atMs.toFixed(3).padStart(10)} ms  ${eventText(event)}\n`;
+    lines.push(`  ${event.atMs.toFixed(3).padStart(10)} ms  ${eventText(event)}`);
   }
-  return text;
+  return lines;
 }
 
 function eventText(event: CapsuleEvent): string {

@@ -44,7 +44,7 @@ export async function configCommand(words: readonly string[]): Promise<number> {
   if (found.kind === 'unknown') {
     throw new UsageError(`config explain: no key ${written}: unknown ${found.part}`, found.remedy);
   }
-  printAnswer(parsed, jsonOf(found.key), textOf(found.key));
+  printAnswer(parsed, jsonOf(found.key), textOf(found.key).trimEnd().split('\n'));
   return 0;
 }
 
@@ -58,9 +58,9 @@ function diff(words: ActionWords): number {
   }
   const changes = diffConfigurations(readable(a), readable(b), configurationSchema);
   const lines = changes.map(({ key, before, after }) => {
-    return `${key}: ${before || 'not there'} → ${after || 'not there'}\n`;
+    return `${key}: ${before || 'not there'} → ${after || 'not there'}`;
   });
-  printAnswer(words, changes, lines.join(''));
+  printAnswer(words, changes, lines);
   return changes.length === 0 ? EXIT_SAME : EXIT_DIFFERENT;
 }
 

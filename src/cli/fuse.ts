@@ -35,7 +35,7 @@ interface FuseReport {
 export async function fuseCommand(words: readonly string[]): Promise<number> {
   const parsed = parseActionWords('fuse', FLAGS, words);
   const report = (await askAdmin(parsed, '/fuses', bodyOf(parsed))) as FuseReport;
-  printAnswer(parsed, report, text(report));
+  printAnswer(parsed, report, linesOf(report));
   return 0;
 }
 
@@ -53,16 +53,19 @@ function bodyOf(words: ActionWords<keyof typeof FLAGS>): object | undefined {
   }
 }
 
-function text({ enabled, deathsMax, windowMs, fuses, refused, steps }: FuseReport): string {
-  let lines = enabled ? '' : 'fuses are off: they do nothing by themselves\n';
+function linesOf(report: FuseReport): string[] {
+  const { enabled, deathsMax, windowMs, fuses, refused, steps } = report;
+  const lines = enabled ? [] : ['fuses are off: they do nothing by themselves'];
   if (fuses.length === 0) {
-    lines += `no fuse has blown: ${deathsMax} deaths of a kind in ${windowMs / 1000} s are needed\n`;
+    lines.push(
+      `no fuse has blown: ${deathsMax} deaths of a kind in ${windowMs / 1000} s are needed`,
+    );
   }
   for (const { name, state, reason, until } of fuses) {
-    lines += `${name.padEnd(28)} ${state.padEnd(8)} ${until ?? 'until further notice'}\n`;
-    lines += `  because ${reason}\n`;
+    lines.push(`${name.padEnd(28)} ${state.padEnd(8)} ${until ?? 'until further notice'}`);
+    lines.push(`  because ${reason}`);
   }
-  for (const fingerprint of refused) lines += `refused ClientHello: ${fingerprint}\n`;
-  for (const { time, message } of steps.slice(-10)) lines += `${time}  ${message}\n`;
+  for (const fingerprint of refused) lines.push(`refused ClientHello: ${fingerprint}`);
+  for (const { time, message } of steps.slice(-10)) lines.push(`${time}  ${message}`);
   return lines;
 }

@@ -1,5 +1,4 @@
 /** `sluice handshakes`: asks a running sluice what fails in handshakes, and who observes them. */
-import { harmlessLine } from '../base/harmless-text.ts';
 import type { ObserverReport } from '../supervisor/handshake-routes.ts';
 import type { CountedValue, FailureKind } from '../worker/failure-table.ts';
 import {
@@ -45,30 +44,31 @@ async function failures(words: HandshakeWords): Promise<void> {
   refuseArguments(words, 'write handshakes failures');
   const answer = (await askAdmin(words, '/handshakes/failures')) as { failures: FailureKind[] };
   const kinds = answer.failures;
-  let text = kinds.length === 0 ? 'no handshake has failed\n' : '';
-  for (const kind of kinds.slice(0, KINDS_SHOWN)) text += kindText(kind);
-  if (kinds.length > KINDS_SHOWN) text += `and ${kinds.length - KINDS_SHOWN} rarer kinds: --json\n`;
-  printAnswer(words, answer, text);
+  const lines = kinds.length === 0 ? ['no handshake has failed'] : [];
+  for (const kind of kinds.slice(0, KINDS_SHOWN)) lines.push(...kindLines(kind));
+  if (kinds.length > KINDS_SHOWN)
+    lines.push(`and ${kinds.length - KINDS_SHOWN} rarer kinds: --json`);
+  printAnswer(words, answer, lines);
 }
 
-function kindText(kind: FailureKind): string {
+function kindLines(kind: FailureKind): string[] {
   const { count, error, alert, alertSentBy, version, lastState, lastAtMs } = kind;
   const by = alertSentBy === 'us' ? 'sent' : 'received';
   const what = alert === '' ? error : `${error}, alert ${alert} ${by}`;
-  let text = `${String(count).padStart(7)}  ${what}${version === '' ? '' : ` (${version})`}\n`;
-  text += `         at "${lastState}", the last on ${new Date(lastAtMs).toISOString()}\n`;
-  text += valuesText('from', kind.addresses);
-  text += valuesText('for', kind.serverNames);
-  return text + valuesText('by', kind.fingerprints);
+  return [
+    `${String(count).padStart(7)}  ${what}${version === '' ? '' : ` (${version})`}`,
+    `         at "${lastState}", the last on ${new Date(lastAtMs).toISOString()}`,
+    ...valueLines('from', kind.addresses),
+    ...valueLines('for', kind.serverNames),
+    ...valueLines('by', kind.fingerprints),
+  ];
 }
 
-function valuesText(word: string, values: readonly CountedValue[]): string {
-  if (values.length === 0) return '';
-  const shown = values
-    .slice(0, VALUES_SHOWN)
-    .map(({ value, count }) => `${harmlessLine(value)} (${count})`);
+function valueLines(word: string, values: readonly CountedValue[]): string[] {
+  if (values.length === 0) return [];
+  const shown = values.slice(0, VALUES_SHOWN).map(({ value, count }) => `${value} (${count})`);
   const more = values.length > VALUES_SHOWN ? ', …' : '';
-  return `         ${word} ${shown.join(', ')}${more}\n`;
+  return [`         ${word} ${shown.join(', ')}${more}`];
 }
 
 async function observers(words: HandshakeWords): Promise<void> {
@@ -76,13 +76,13 @@ async function observers(words: HandshakeWords): Promise<void> {
   const answer = (await askAdmin(words, '/handshakes/observers')) as {
     observers: ObserverReport[];
   };
-  printAnswer(words, answer, answer.observers.map(observerText).join(''));
+  printAnswer(words, answer, answer.observers.map(observerText));
 }
 
 function observerText({ name, armed, cutOff, faults, lastFault }: ObserverReport): string {
   const state = cutOff === 0 ? 'armed' : `cut off in ${cutOff} of ${armed + cutOff} workers`;
   const fault = faults === 0 ? '' : `, ${faults} faults, the last: ${lastFault}`;
-  return `${name.padEnd(20)} ${state}${fault}\n`;
+  return `${name.padEnd(20)} ${state}${fault}`;
 }
 
 async function rearm(words: HandshakeWords): Promise<void> {
@@ -90,5 +90,5 @@ async function rearm(words: HandshakeWords): Promise<void> {
   const answer = (await askAdmin(words, '/handshakes/rearm', { observer })) as {
     observer: ObserverReport;
   };
-  printAnswer(words, answer, observerText(answer.observer));
+  printAnswer(words, answer, [observerText(answer.observer)]);
 }

@@ -7,7 +7,7 @@ import { parseLogLevel, parseLongDuration } from '../config/option-values.ts';
 import type { logObject } from '../telemetry/log-lines.ts';
 import { type ActionWords, parseActionWords, printAnswer } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
-import { print, printJson, printNote } from './terminal.ts';
+import { printJson, printLines, printNote } from './terminal.ts';
 
 /** True for flags with a value. */
 export const FLAGS = {
@@ -51,7 +51,7 @@ async function show(words: ActionWords): Promise<void> {
   }
   let { events, last } = await eventsAfter(words, 0, words.flags.get('limit'));
   if (!words.flags.has('follow')) {
-    printAnswer(words, events, events.map(eventText).join(''));
+    printAnswer(words, events, events.map(eventText));
     return;
   }
   // Whoever reads has seen enough.
@@ -79,7 +79,7 @@ function printEvents(words: ActionWords, events: readonly ShownEvent[]): void {
   const isJson = words.flags.has('json');
   for (const event of events) {
     if (isJson) printJson(event, 0);
-    else print(eventText(event));
+    else printLines([eventText(event)]);
   }
 }
 
@@ -102,9 +102,7 @@ function eventText({ time, level, subsystem, worker, message, fields, more }: Sh
   const values = level === 'debug' || level === 'info' ? Object.entries(fields) : [];
   const shown = values.map(([name, value]) => ` ${name}=${value ?? '-'}`).join('');
   const rest = more === 0 ? '' : ` … ${more.toLocaleString('en')} more like it`;
-  // What a peer sent may be in it: no octet of it may move a terminal's cursor.
-  const text = `${message}${shown}${rest}`.replace(/[^\n\P{Cc}]/gu, '?');
-  return `${time} ${level.padEnd(7)} ${who.padEnd(10)} ${text}\n`;
+  return `${time} ${level.padEnd(7)} ${who.padEnd(10)} ${message}${shown}${rest}`;
 }
 
 async function level(words: ActionWords): Promise<void> {
@@ -126,7 +124,7 @@ async function level(words: ActionWords): Promise<void> {
   }
   const body = time === undefined ? { levels } : { levels, forMs: forOf(time) };
   const answer = await askAdmin(words, '/log/levels', isRead ? undefined : body);
-  printAnswer(words, answer, levelsText(answer as Levels));
+  printAnswer(words, answer, levelLines(answer as Levels));
 }
 
 function forOf(text: string): number {
@@ -139,11 +137,10 @@ interface Levels {
   readonly changed: readonly { readonly subsystem: string; readonly until: string | null }[];
 }
 
-function levelsText({ levels, changed }: Levels): string {
-  const lines = Object.entries(levels).map(([name, value]) => {
+function levelLines({ levels, changed }: Levels): string[] {
+  return Object.entries(levels).map(([name, value]) => {
     const change = changed.find(({ subsystem }) => subsystem === name);
     const until = change?.until == null ? 'until it is changed again' : `until ${change.until}`;
-    return `${name.padEnd(11)} ${value}${change === undefined ? '' : `  ${until}`}\n`;
+    return `${name.padEnd(11)} ${value}${change === undefined ? '' : `  ${until}`}`;
   });
-  return lines.join('');
 }

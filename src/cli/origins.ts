@@ -31,15 +31,17 @@ export async function originsCommand(words: readonly string[]): Promise<number> 
 async function list(words: OriginWords): Promise<void> {
   refuseArguments(words, 'write origins');
   const answer = (await askAdmin(words, '/origins')) as { origins: GroupReport[] };
-  printAnswer(words, answer, answer.origins.map(groupText).join('\n'));
+  printAnswer(words, answer, answer.origins.flatMap(groupLines));
 }
 
-function groupText({ name, balance, retries, circuitOpenings, servers }: GroupReport): string {
+function groupLines(group: GroupReport, index: number): string[] {
+  const { name, balance, retries, circuitOpenings, servers } = group;
   let text = `${name}  ${balance}`;
   if (retries > 0) text += `, ${retries} retries`;
   if (circuitOpenings > 0) text += `, circuit opened ${circuitOpenings} times`;
   const width = Math.max(...servers.map((server) => server.name.length));
-  return `${text}\n${servers.map((server) => serverText(server, width)).join('')}`;
+  const gap = index === 0 ? [] : [''];
+  return [...gap, text, ...servers.map((server) => serverText(server, width))];
 }
 
 function serverText(server: ServerReport, width: number): string {
@@ -52,7 +54,7 @@ function serverText(server: ServerReport, width: number): string {
   const role = roles.length === 0 ? '' : `  ${roles.join(', ')}`;
   return (
     `  ${name.padEnd(width)}  ${`${state}${pending}`.padEnd(11)} ${attempts} requests, ` +
-    `${failures} failures, ${underWay} under way, ${connections} connections${mean}${role}\n`
+    `${failures} failures, ${underWay} under way, ${connections} connections${mean}${role}`
   );
 }
 
@@ -66,5 +68,5 @@ async function change(words: OriginWords): Promise<void> {
   const [group, server] = [target.slice(0, slash), target.slice(slash + 1)];
   const path = `/origins/${encodeURIComponent(group)}/${encodeURIComponent(server)}`;
   const answer = await askAdmin(words, path, { state: words.action });
-  printAnswer(words, answer, `${target}: ${words.action}\n`);
+  printAnswer(words, answer, [`${target}: ${words.action}`]);
 }

@@ -17,26 +17,26 @@ export async function statusCommand(words: readonly string[]): Promise<number> {
   )) as SupervisorStatus & {
     metrics: unknown;
   };
-  printAnswer(parsed, status, statusText(status));
+  printAnswer(parsed, status, statusLines(status));
   const serves = status.workers.some(({ state }) => state === 'running');
   return status.state === 'running' && serves ? 0 : 1;
 }
 
-function statusText({
+function statusLines({
   version,
   pid,
   state,
   uptimeSeconds,
   workers,
   earlyData,
-}: SupervisorStatus): string {
+}: SupervisorStatus): string[] {
   const lines = workers.map(
     (worker) =>
       `  worker ${worker.index}  ${worker.state}  pid ${worker.pid ?? '–'}  since ${worker.startedAt}` +
       `${worker.restarts === 0 ? '' : `  replaced ${worker.restarts} times`}`,
   );
   const head = `sluice ${version}  ${state}  pid ${pid}  up ${uptimeText(uptimeSeconds)}`;
-  return `${[head, ...lines, ...earlyDataLines(earlyData)].join('\n')}\n`;
+  return [head, ...lines, ...earlyDataLines(earlyData)];
 }
 
 /** Nothing where it is as it should be. */
@@ -61,6 +61,6 @@ export async function metricsCommand(words: readonly string[]): Promise<number> 
 export async function drainCommand(words: readonly string[]): Promise<number> {
   const parsed: ActionWords = parseFlags('drain', FLAGS, words);
   const answer = await askAdmin(parsed, '/drain', {});
-  printAnswer(parsed, answer, 'it accepts no more, finishes what is under way, and ends\n');
+  printAnswer(parsed, answer, ['it accepts no more, finishes what is under way, and ends']);
   return 0;
 }

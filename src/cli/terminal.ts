@@ -3,14 +3,20 @@
  * most of what there is to print, and a terminal carries out what it reads. So every text is made
  * harmless here, and the few commands to a terminal are ours.
  */
-import { harmlessJson, harmlessText } from '../base/harmless-text.ts';
+import { harmlessJson, harmlessLine, harmlessText } from '../base/harmless-text.ts';
 
 const HOME = '\x1b[H';
 const ERASE_LINE = '\x1b[K';
 const ERASE_REST = '\x1b[J';
 
+/** Of text that is ours but for names; what peers send is for {@link printLines}. */
 export function print(text: string, done?: () => void): void {
   process.stdout.write(harmlessText(text), () => done?.());
+}
+
+/** Whatever is in a line, it stays one: nothing that a peer has sent begins another. */
+export function printLines(lines: readonly string[]): void {
+  process.stdout.write(lines.map((line) => `${harmlessLine(line)}\n`).join(''));
 }
 
 /** Of an object on several lines. */
@@ -25,11 +31,11 @@ export function printNote(text: string): void {
 
 /** In place of what stood on the whole screen before. */
 export function printFrame(lines: readonly string[]): void {
-  const safe = lines.map(harmlessText);
+  const safe = lines.map(harmlessLine);
   process.stdout.write(`${HOME}${safe.join(`${ERASE_LINE}\n`)}${ERASE_LINE}${ERASE_REST}`);
 }
 
 /** In place of what stood on the last line of standard error before. */
 export function printProgress(line: string): void {
-  process.stderr.write(`\r${ERASE_LINE}${harmlessText(line)}`);
+  process.stderr.write(`\r${ERASE_LINE}${harmlessLine(line)}`);
 }

@@ -67,7 +67,7 @@ export async function tlsCommand(words: readonly string[]): Promise<number> {
         : 'not reproduced';
   const { fault, notes, script } = subject;
   const answer = { verdict, fault, mode: script.mode, notes, runs };
-  printAnswer(parsed, answer, textOf(subject, runs, same, verdict));
+  printAnswer(parsed, answer, linesOf(subject, runs, same, verdict));
   if (verdict === 'same') return EXIT_SAME;
   return verdict === 'other' ? EXIT_OTHER : EXIT_NOTHING;
 }
@@ -203,12 +203,12 @@ function judgeTarget(
   return { outcome: 'lives', detail: '' };
 }
 
-function textOf(
+function linesOf(
   { fault, script, notes }: Subject,
   runs: readonly Run[],
   same: number,
   verdict: string,
-): string {
+): string[] {
   const lines = [`${fault.signature}, ${script.mode}`, ...notes.map((note) => `  ${note}`)];
   for (const [index, { outcome, detail, played }] of runs.entries()) {
     const { result, alert, received, durationMs } = played;
@@ -217,5 +217,5 @@ function textOf(
     lines.push(`${String(index + 1).padStart(4)}. ${outcome}: ${what} (${durationMs} ms)`);
   }
   lines.push(`${verdict}: ${same} of ${runs.length}`);
-  return `${lines.join('\n')}\n`;
+  return lines;
 }

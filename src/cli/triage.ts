@@ -14,7 +14,7 @@ import { type ActionWords, parseWithArgument } from './action-words.ts';
 import { benchWith } from './bench/bench.ts';
 import { capsulePath, readCapsuleFile } from './capsules.ts';
 import { packageVersion } from './package-version.ts';
-import { print, printJson, printNote, printProgress } from './terminal.ts';
+import { printJson, printLines, printNote, printProgress } from './terminal.ts';
 
 /** True for flags with a value. */
 export const FLAGS = {
@@ -74,9 +74,8 @@ export async function triageCommand(words: readonly string[]): Promise<number> {
     });
     progress.end();
     const paths = directory.finish(report);
-    const text = `${textOf(report)}\n${paths.map((path) => `  ${path}\n`).join('')}`;
     if (parsed.flags.has('json')) printJson(report);
-    else print(text);
+    else printLines([...linesOf(report), ...paths.map((path) => `  ${path}`)]);
     return report.verdict === 'cause-found' ? EXIT_FOUND : EXIT_NOTHING;
   } catch (error) {
     progress.end();
@@ -180,7 +179,7 @@ class Progress {
   }
 }
 
-function textOf({ summary, advice, evidence, trigger }: TriageReport): string {
+function linesOf({ summary, advice, evidence, trigger }: TriageReport): string[] {
   const runs = evidence.reduce((sum, row) => sum + row.runs, 0);
   const lines = [summary, ''];
   if (trigger !== null) {
@@ -188,5 +187,5 @@ function textOf({ summary, advice, evidence, trigger }: TriageReport): string {
     lines.push(`         ${trigger.bytes} octets, of ${trigger.bytesBefore} recorded`);
   }
   lines.push(`evidence ${evidence.length} questions, ${runs} runs`, '', ...advice, '');
-  return lines.join('\n');
+  return lines;
 }

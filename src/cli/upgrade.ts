@@ -12,6 +12,6 @@ export async function upgradeCommand(words: readonly string[]): Promise<number> 
   const parsed = parseFlags('upgrade', FLAGS, words);
   const answer = await askAdmin(parsed, '/upgrade', {}, UPGRADE_TIMEOUT_MS);
   const { pid } = answer as { pid: number };
-  printAnswer(parsed, answer, `process ${pid} serves; the one before finishes what is under way\n`);
+  printAnswer(parsed, answer, [`process ${pid} serves; the one before finishes what is under way`]);
   return 0;
 }
