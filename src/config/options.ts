@@ -4,6 +4,7 @@
  */
 
 import type { FleetOptions } from '../fleet/options.ts';
+import type { ContentLimits } from '../http/content-watch.ts';
 import type { ClientIdentityFields } from '../proxy/client-identity.ts';
 import type { EarlyDataPolicy } from '../proxy/early-data.ts';
 import type { ClientField } from '../proxy/forwarded-chain.ts';
@@ -160,6 +161,8 @@ export interface SluiceOptions {
   readonly trustedProxiesField: ClientField;
   /** What CONNECT may do; null for nothing. */
   readonly connect: ConnectOptions | null;
+  /** How fast the bodies of requests must come; null for no matter how. */
+  readonly requestBody: ContentLimits | null;
   /** Features of handshakes that were switched on or off; see tls/features.ts. */
   readonly features: FeatureSwitches;
   readonly recorder: RecorderOptions;

@@ -23,6 +23,7 @@ import {
 import { type CertificatePair, plainHost } from '../tls/host-options.ts';
 import { checkAuthorities, readCertificatePair } from './certificate.ts';
 import type { Command } from './command-line.ts';
+import { defaultTimeouts } from './compile/timeouts.ts';
 import { mistakesError } from './document/mistake.ts';
 import type { GivenOptions } from './given.ts';
 import {
@@ -92,6 +93,7 @@ export async function resolveOptions(
     trustedProxies: () => resolveRanges(values, 'trusted-proxies'),
     trustedProxiesField: () => values.required('trusted-proxies-field'),
     connect: () => sections.connect ?? null,
+    requestBody: () => (sections.timeouts ?? defaultTimeouts).requestBody,
     features: () => Object.fromEntries(values.every('feature')),
     faults: () => resolveFaults(values, surroundings),
     logs: () => resolveLogs(values, surroundings, sections),

@@ -3,6 +3,7 @@ import type { RouteOptions } from '../proxy/routing/route.ts';
 import type { ConnectOptions } from '../proxy/tunnel/connect-gateway.ts';
 import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
+import type { ClientTimeouts } from './compile/timeouts.ts';
 import type { HostOptions, ListenerOptions, TlsOptions } from './options.ts';
 
 export interface FileSections {
@@ -13,6 +14,7 @@ export interface FileSections {
   readonly origins?: readonly OriginGroupOptions[];
   readonly routes?: readonly RouteOptions[];
   readonly connect?: ConnectOptions;
+  readonly timeouts?: ClientTimeouts;
   readonly logs?: readonly LogOptions[];
   readonly errorLogRotate?: LogRotation | null;
 }

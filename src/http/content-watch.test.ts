@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { ContentWatch } from './content-watch.ts';
+import { type ContentLimits, ContentWatch, noContentLimits } from './content-watch.ts';
 
 const limits = {
   contentGraceMs: 20_000,
@@ -9,11 +9,15 @@ const limits = {
 };
 
 /** Seconds until it is too slow, at so many octets a second; -1 when it never is. */
-function secondsAt(rate: number, isExpected: (second: number) => boolean = () => true): number {
+function secondsAt(
+  rate: number,
+  isExpected: (second: number) => boolean = () => true,
+  asked: ContentLimits = limits,
+): number {
   const watch = new ContentWatch();
   for (let second = 0; second < 300; second++) {
     watch.look(second * 1000, isExpected(second), rate);
-    if (watch.isTooSlow(limits)) return second;
+    if (watch.isTooSlow(asked)) return second;
   }
   return -1;
 }
@@ -35,6 +39,13 @@ test('time for which nothing is read is not counted', () => {
     -1,
   );
   assert.ok(secondsAt(0.1, (second) => second % 20 < 10) > 30);
+});
+
+test('request-body off: whoever is not silent goes on', () => {
+  assert.equal(
+    secondsAt(0.1, () => true, noContentLimits),
+    -1,
+  );
 });
 
 test('each request has a time of its own', () => {

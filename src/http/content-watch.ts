@@ -12,6 +12,20 @@ export interface ContentLimits {
   readonly contentTotalTimeoutMs: number;
 }
 
+/** Why so much: see worker/limits.ts. */
+export const defaultContentLimits: ContentLimits = {
+  contentGraceMs: 20_000,
+  contentBytesPerSecondMin: 500,
+  contentTotalTimeoutMs: 86_400_000,
+};
+
+/** Content may take its time; for how long it may be silent is another limit. */
+export const noContentLimits: ContentLimits = {
+  contentGraceMs: 0,
+  contentBytesPerSecondMin: 0,
+  contentTotalTimeoutMs: Number.POSITIVE_INFINITY,
+};
+
 export class ContentWatch {
   #expectedMs = 0;
   #bytes = 0;

@@ -1,3 +1,5 @@
+import { defaultContentLimits } from '../http/content-watch.ts';
+
 /** Limits on downstream connections, per worker. All times in milliseconds. */
 export interface DownstreamLimits {
   /** Connections open at once; further ones are closed at accept and counted. */
@@ -47,9 +49,7 @@ export const defaultDownstreamLimits: DownstreamLimits = {
   handshakeTimeoutMs: 10_000,
   headTimeoutMs: 15_000,
   contentTimeoutMs: 60_000,
-  contentGraceMs: 20_000,
-  contentBytesPerSecondMin: 500,
-  contentTotalTimeoutMs: 86_400_000,
+  ...defaultContentLimits,
   idleTimeoutMs: 65_000,
   settingsTimeoutMs: 15_000,
   sendTimeoutMs: 60_000,

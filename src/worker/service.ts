@@ -6,6 +6,7 @@ import { AddressSet } from '../base/address-range.ts';
 import { systemClock } from '../base/clock.ts';
 import type { CollapseTable } from '../cache/collapse.ts';
 import type { SluiceOptions } from '../config/options.ts';
+import { noContentLimits } from '../http/content-watch.ts';
 import { formatHttpDate } from '../http/dates.ts';
 import type { ChannelPool } from '../proxy/channel.ts';
 import { ClaimedNames } from '../proxy/claimed-names.ts';
@@ -106,7 +107,11 @@ export class Service {
     this.shared = {
       channels: base.channels,
       sink: this.#makeProxy(options, policies),
-      limits: { ...defaultDownstreamLimits, connectionsMax },
+      limits: {
+        ...defaultDownstreamLimits,
+        connectionsMax,
+        ...(options.requestBody ?? noContentLimits),
+      },
       monotonicMs: systemClock.monotonicMs,
       dateNow,
       observer: this.#observer(),

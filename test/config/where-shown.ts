@@ -3,6 +3,9 @@
  * begins with. `key as word`: what the test has in the place of the key's name, an option or a flag.
  */
 export const whereShown: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'src/http/content-watch.test.ts': {
+    'request-body off: whoever is not silent goes on': ['timeouts.request-body'],
+  },
   'src/proxy/routing/compression.test.ts': {
     'only content that gains by it, and that nobody forbids to transform, is compressed': [
       'routes[].compression.min-size as minBytes',
@@ -512,6 +515,11 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     ],
   },
   'test/end-to-end/slow-uploads.test.ts': {
+    'an upload ${what} gets 408, over HTTP/2 a reset of its stream alone': [
+      'timeouts.request-body.min-rate',
+      'timeouts.request-body.grace',
+      'timeouts.request-body.total',
+    ],
     'timeouts.tunnel: a WebSocket that nobody uses is closed, and one that is used is not': [
       'origins.*.timeouts.tunnel',
     ],

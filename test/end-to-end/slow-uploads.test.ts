@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import test from 'node:test';
+import { Http2Client } from '../support/http2-client.ts';
 import { startOrigin } from '../support/origins.ts';
 import { RawConnection } from '../support/raw-connection.ts';
 import { startConfigured } from '../support/routes.ts';
@@ -162,3 +163,38 @@ test('timeouts.tunnel: a WebSocket that nobody uses is closed, and one that is u
   }, 'the unused one to be closed');
   await used.send('still there').until('still there');
 });
+
+for (const [what, pace] of Object.entries({
+  'slower than min-rate after its grace': { 'min-rate': 1000, grace: '1s' },
+  'that takes longer than total': { 'min-rate': 0, total: '2s' },
+})) {
+  test(`an upload ${what} gets 408, over HTTP/2 a reset of its stream alone`, async () => {
+    await using origin = await startOrigin((request, response) => {
+      request.resume().on('end', () => response.end('done'));
+    });
+    await using sluice = await startConfigured({
+      file: {
+        timeouts: { 'request-body': pace },
+        origins: { app: { servers: [origin.url] } },
+        routes: [{ origin: 'app' }],
+      },
+    });
+    using connection = await RawConnection.open(sluice.httpPort);
+    connection.send('POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n');
+    using client = await Http2Client.open(sluice.httpsUrl);
+    const slow = { ':method': 'POST', ':path': '/slow', 'content-length': '60000' };
+    const stream = client.begin(slow, false);
+    await until(() => {
+      // Never silent, and never fast.
+      if (!connection.isEnded) connection.send('x');
+      if (!stream.isClosed) stream.stream.write('x');
+      return connection.isEnded && stream.isClosed;
+    }, 'both to be refused');
+    assert.match(connection.unread, /^HTTP\/1\.1 408 /);
+    assert.equal(stream.errorCode, 'CANCEL');
+    const fast = client.begin({ ':method': 'POST', ':path': '/fast' }, false);
+    fast.stream.end('x'.repeat(5_000));
+    assert.equal((await fast.answer()).content, 'done');
+    assert.equal(origin.asked('/slow').length, 0);
+  });
+}

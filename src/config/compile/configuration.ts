@@ -20,6 +20,7 @@ import { compileLogs } from './logs.ts';
 import { compileOrigins } from './origins.ts';
 import { covers } from './reach.ts';
 import { compileRoutes } from './routes.ts';
+import { compileTimeouts } from './timeouts.ts';
 import { compileTls } from './tls.ts';
 
 export interface CompiledFile {
@@ -61,7 +62,7 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
 
 function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {
   const at = (name: string) => new CompileContext(compilation, [name]);
-  const { listeners, hosts, tls, origins, routes, connect, logs } = entry;
+  const { listeners, hosts, tls, origins, routes, connect, timeouts, logs } = entry;
   const errorLog = errorLogSection(entry);
   // The section of origins, or the one that a flag or key makes.
   const groups = origins === undefined ? [DEFAULT_GROUP] : Object.keys(origins);
@@ -71,6 +72,7 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
     ...(listeners && { listeners: compileListeners(listeners, at('listeners')) }),
     ...(origins && { origins: compileOrigins(origins, at('origins')) }),
     ...(connect && { connect: compileConnect(connect) }),
+    ...(timeouts && { timeouts: compileTimeouts(timeouts) }),
     ...(logs && { logs: compileLogs(logs, at('logs')) }),
     ...(errorLog && { errorLogRotate: compileErrorLog(errorLog, at('error-log')) }),
     ...(routes && { routes: compileRoutes(routes, groups, at('routes')) }),

@@ -12,11 +12,13 @@ import { logsSchema } from './logs.ts';
 import { adminSchema, cacheSchema, fleetSchema, fusesSchema, recorderSchema } from './machinery.ts';
 import { originsSchema } from './origins.ts';
 import { routesSchema } from './routes.ts';
+import { timeoutsSchema } from './timeouts.ts';
 import { tlsSchema } from './tls.ts';
 
 /** In the order in which files are written and documented. */
 const sections = {
   listeners: listenersSchema,
+  timeouts: timeoutsSchema,
   hosts: hostsSchema,
   tls: tlsSchema,
   fleet: fleetSchema,
