@@ -6,21 +6,29 @@ export interface WorkerExit {
   readonly signal: NodeJS.Signals | null;
   /** Milliseconds without a turn of the event loop, when the watchdog ended it; 0 otherwise. */
   readonly silentMs: number;
+  /** Milliseconds without ever serving, when it was ended for that. */
+  readonly hungAtStartMs?: number;
 }
 
 /** `outOfMemory`: whether the kernel counted a kill for memory meanwhile; null when unknown. */
 export function explainExit(
-  { code, signal, silentMs }: WorkerExit,
+  { code, signal, silentMs, hungAtStartMs = 0 }: WorkerExit,
   outOfMemory: boolean | null,
 ): Pick<DeathReport, 'kind' | 'death'> {
   const isSilent = silentMs > 0;
-  const isKilled = signal === 'SIGKILL' && !isSilent;
+  const isHungAtStart = hungAtStartMs > 0;
+  const isKilled = signal === 'SIGKILL' && !isSilent && !isHungAtStart;
   const death = {
     signal,
     exitCode: code,
     silentMs: isSilent ? silentMs : null,
     outOfMemory: isKilled ? outOfMemory : false,
   };
+  if (isHungAtStart) {
+    const seconds = (hungAtStartMs / 1000).toFixed(1);
+    const summary = `hung: it did not serve ${seconds} s after its start, and was ended`;
+    return { kind: 'hang', death: { ...death, summary } };
+  }
   if (isSilent) {
     const seconds = (silentMs / 1000).toFixed(1);
     const summary = `hung: its event loop stood still for ${seconds} s, and the watchdog ended it`;

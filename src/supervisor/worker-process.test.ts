@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import test from 'node:test';
-import { until } from '../../test/support/waiting.ts';
+import { sleep, until } from '../../test/support/waiting.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { WorkerCommand, WorkerReport, WorkerSetup } from '../worker/contract.ts';
+import { explainExit, type WorkerExit } from './deaths.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** A process that does nothing but note what it is told. */
@@ -105,4 +106,74 @@ test('one that it refuses later is tried again', async () => {
   );
   await until(() => seen.processes === 2, 'another process');
   worker.expectEnd();
+});
+
+/** Processes of which each hangs before it serves: they do nothing with what they are told. */
+function hanging(next: () => ChildProcess) {
+  const seen = { pids: [] as number[], ends: [] as unknown[], reports: [] as string[] };
+  const options = { cacheSizeBytes: 1 } as SluiceOptions;
+  const setup = { options, workerIndex: 0, listeners: [], metricsFd: 3, refusedHellos: [] };
+  const worker = new WorkerProcess({
+    entryPoint: '',
+    identity: {},
+    setup: setup as unknown as WorkerSetup,
+    policy: { soundLifeMs: 1, firstDelayMs: 1, delayMsMax: 1, startMsMax: 50 },
+    onRunning() {},
+    onDeath() {},
+    takeStandby: () => {
+      const child = next();
+      seen.pids.push(child.pid!);
+      return { child, numbers: new Map([[3, 3]]) };
+    },
+    onStart() {},
+    onServing() {},
+    onEnd: (end) => seen.ends.push(end),
+    link: { onHandshakeFault() {}, purgeEverywhere() {}, onEvent() {} },
+    report: (message) => seen.reports.push(message),
+  });
+  return { worker, seen };
+}
+
+const spin = () =>
+  spawn(process.execPath, ['-e', 'for (;;);'], { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+
+test('a first start that hangs is ended, and said to be what it is', async () => {
+  const { worker } = hanging(spin);
+  const died = /^Error: worker 0 ended at its start \(SIGABRT, because it did not serve 0\.05 s/;
+  await assert.rejects(worker.start(), died);
+});
+
+test('a replacement that hangs before it serves is ended, counted and replaced', async () => {
+  const first = new Listener(1);
+  const third = new Listener(3);
+  const processes = [first as unknown as ChildProcess, spin(), third as unknown as ChildProcess];
+  const { worker, seen } = hanging(() => processes.shift()!);
+  const started = worker.start();
+  first.says({ type: 'ready' });
+  await started;
+  first.emit('exit', null, 'SIGSEGV');
+  await until(() => seen.pids.length === 3, 'a third process');
+  third.says({ type: 'ready' });
+  assert.equal(worker.status.state, 'running');
+  assert.equal(worker.restarts, 2);
+  assert.match(
+    seen.reports.join('\n'),
+    /died: SIGABRT, because it did not serve 0\.05 s after its/,
+  );
+  const [, hang] = seen.ends as WorkerExit[];
+  assert.equal(hang!.hungAtStartMs, 50);
+  const { kind, death } = explainExit(hang!, false);
+  assert.equal(kind, 'hang');
+  assert.match(death!.summary, /^hung: it did not serve 0\.1 s after its start, and was ended$/);
+  worker.expectEnd();
+});
+
+test('a worker that serves in time is left alone, however long it serves', async () => {
+  const child = new Listener(1);
+  const { worker, seen } = hanging(() => child as unknown as ChildProcess);
+  const started = worker.start();
+  child.says({ type: 'ready' });
+  await started;
+  await sleep(150);
+  assert.equal(seen.reports.join('\n'), 'worker 0 (pid 1) serves');
 });

@@ -52,7 +52,7 @@ const ANSWER_TIMEOUT_MS = 5_000;
 /** How long a worker may take to build what other options need, certificates above all. */
 const RECONFIGURE_TIMEOUT_MS = 30_000;
 
-/** Grace after the drain time-out, before a worker that does not end is killed. */
+/** Grace after the drain time-out, or after the signal for one that hangs, before it is killed. */
 const KILL_GRACE_MS = 1_000;
 
 export class WorkerProcess {
@@ -74,6 +74,10 @@ export class WorkerProcess {
   #places: readonly number[] = [];
   /** How long it had stood still when it was ended for that; 0 otherwise. */
   #silentMs = 0;
+  /** Until it serves: no start may take for ever. */
+  #startTimer: NodeJS.Timeout | null = null;
+  /** It did not serve in time, and was ended for that. */
+  #hasHungAtStart = false;
   #isStopping = false;
   #quickDeaths = 0;
   #restarts = 0;
@@ -231,6 +235,10 @@ export class WorkerProcess {
   /** It hangs: it is ended, and replaced. */
   endHung(silentMs: number): void {
     this.#silentMs = silentMs;
+    this.#abort();
+  }
+
+  #abort(): void {
     // A core is of use, and nothing in the worker could catch the signal.
     this.#child?.kill('SIGABRT');
     const child = this.#child;
@@ -259,8 +267,12 @@ export class WorkerProcess {
     const { child, numbers } = spawned;
     this.#child = child;
     this.#silentMs = 0;
+    this.#hasHungAtStart = false;
     this.#input.onStart();
     this.#startedAtMs = Date.now();
+    const { startMsMax } = this.#input.policy;
+    // We may have stood still ourselves: what it has said meanwhile is heard first.
+    this.#startTimer = setTimeout(() => setImmediate(() => this.#endUnready(child)), startMsMax);
     child.on('message', (message: WorkerReport) => this.#onReport(message));
     child.on('error', (error) => {
       if (child.pid === undefined) this.#onNotStarted(error);
@@ -282,6 +294,24 @@ export class WorkerProcess {
     });
   }
 
+  /** The watchdog watches those that serve. */
+  #endUnready(child: ChildProcess): void {
+    if (this.#child !== child || this.#isRunning || this.#isStopping) return;
+    const { setup, policy, report } = this.#input;
+    report(`worker ${setup.workerIndex} (pid ${child.pid}) ${whyUnready(policy)}: it is ended`, {
+      level: 'error',
+      event: 'worker-start-hangs',
+      fields: { worker: setup.workerIndex, pid: child.pid ?? null, startMsMax: policy.startMsMax },
+    });
+    this.#hasHungAtStart = true;
+    this.#abort();
+  }
+
+  #stopStartTimer(): void {
+    if (this.#startTimer !== null) clearTimeout(this.#startTimer);
+    this.#startTimer = null;
+  }
+
   #tellStarted(): void {
     const { report, setup } = this.#input;
     const pid = this.#child?.pid ?? null;
@@ -301,6 +331,7 @@ export class WorkerProcess {
   #onReport(message: WorkerReport): void {
     if (message.type === 'loaded') return;
     if (message.type === 'ready') {
+      this.#stopStartTimer();
       this.#isRunning = true;
       this.#input.onRunning(true);
       this.#tellStarted();
@@ -370,6 +401,7 @@ export class WorkerProcess {
   /** The system has refused a process, of whose end nothing will be heard then. */
   #onNotStarted({ message }: Error): void {
     const { setup, policy, report } = this.#input;
+    this.#stopStartTimer();
     this.#child = null;
     const what = `worker ${setup.workerIndex} cannot be started: ${message}`;
     if (this.#firstStart !== null) {
@@ -393,7 +425,9 @@ export class WorkerProcess {
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     const { setup, policy, report } = this.#input;
-    const how = signal ?? `exit code ${code}`;
+    this.#stopStartTimer();
+    const hung = this.#hasHungAtStart ? `, because it ${whyUnready(policy)}` : '';
+    const how = `${signal ?? `exit code ${code}`}${hung}`;
     const pid = this.#child?.pid;
     this.#child = null;
     if (this.#isRunning) this.#input.onRunning(false);
@@ -411,7 +445,10 @@ export class WorkerProcess {
       this.#stopped.resolve();
       return;
     }
-    this.#input.onEnd({ code, signal, silentMs: this.#silentMs, pid: pid ?? 0 });
+    this.#input.onEnd({
+      ...{ code, signal, silentMs: this.#silentMs, pid: pid ?? 0 },
+      hungAtStartMs: this.#hasHungAtStart ? policy.startMsMax : 0,
+    });
     const lifeMs = Date.now() - this.#startedAtMs;
     this.#quickDeaths = lifeMs >= policy.soundLifeMs ? 1 : this.#quickDeaths + 1;
     this.#restarts++;
@@ -431,4 +468,8 @@ export class WorkerProcess {
     if (delayMs === 0) this.#spawn();
     else this.#restartTimer = setTimeout(() => this.#spawn(), delayMs);
   }
+}
+
+function whyUnready({ startMsMax }: RestartPolicy): string {
+  return `did not serve ${startMsMax / 1000} s after its start`;
 }
