@@ -242,6 +242,18 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     defaultsName: 'defaultRestartPolicy',
   },
   {
+    heading: 'Workers that do not answer',
+    intro: 'Beside `--watchdog`, after which a worker that stands still is ended.',
+    constants: [
+      ['supervisor/watchdog.ts', 'SUSPECT_MS', 'LOOKS'],
+      [
+        'supervisor/worker-process.ts',
+        ...['ANSWER_TIMEOUT_MS', 'RECONFIGURE_TIMEOUT_MS', 'KILL_GRACE_MS'],
+      ],
+      ['supervisor/reload.ts', 'LOOK_MS', 'FIRST_TRIES'],
+    ],
+  },
+  {
     heading: 'The flight recorder',
     intro: 'Per worker.',
     constants: [
@@ -261,6 +273,13 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     file: 'supervisor/fuses.ts',
     interfaceName: 'FuseLimits',
     defaultsName: 'defaultFuseLimits',
+  },
+  {
+    heading: 'Suspects of a death',
+    intro: 'And how the operator hears of them.',
+    constants: [
+      ['supervisor/fuse-driver.ts', ...['SUSPECT_CHANGE_MS', 'STEPS_KEPT', 'WEBHOOK_TIMEOUT_MS']],
+    ],
   },
   {
     heading: 'Refused ClientHellos',

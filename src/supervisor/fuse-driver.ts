@@ -13,9 +13,9 @@ import { weakenings } from './weakens.ts';
 
 /** How long a webhook may take to answer. */
 const WEBHOOK_TIMEOUT_MS = 5_000;
-/** Steps that are told to whoever asks later. */
+/** Steps that `/fuses` tells; enough for days. */
 const STEPS_KEPT = 100;
-/** A change that has been in force for longer is no suspect of a death. */
+/** A change that has been in force for longer is no suspect of a death: what it breaks shows soon. */
 export const SUSPECT_CHANGE_MS = 300_000;
 /** The name under which the last change of the configuration is a suspect. */
 export const CONFIGURATION = 'configuration';
@@ -56,7 +56,7 @@ export class FuseDriver {
   constructor(input: FuseDriverInput) {
     this.#input = input;
     this.#options = input.options;
-    this.#box = new FuseBox(input.options.fuses, readMemory(input.file, input.report));
+    this.#box = new FuseBox(input.options.fuses, rememberedBy(input));
   }
 
   /** Names of what is off, whatever the options say. */
@@ -257,6 +257,23 @@ function shown(fuse: Fuse) {
 }
 
 const NOTHING: FuseMemory = { fuses: [], deaths: {} };
+
+/**
+ * Whether one may go back to the options before the last change depends on both, and after a restart
+ * the former are not known: what was undone is in force, and is suspected anew if it is to blame.
+ */
+function rememberedBy({ file, report }: FuseDriverInput): FuseMemory {
+  const memory = readMemory(file, report);
+  const isUndone = ({ name, kind, state }: Fuse) =>
+    (kind === 'configuration' || name === CONFIGURATION) && state !== 'watched';
+  const fuses = memory.fuses.filter((fuse) => !isUndone(fuse));
+  if (fuses.length < memory.fuses.length) {
+    report('fuse: the last change of the configuration is in force: sluice was started with it', {
+      event: 'fuse-forgotten',
+    });
+  }
+  return { ...memory, fuses };
+}
 
 /** A file that is not there, or not ours, is an empty memory. */
 function readMemory(file: string | null, report: Report): FuseMemory {
