@@ -19,7 +19,7 @@ import { dirname, join } from 'node:path';
 import { launcher } from '../cli/sluice-process.ts';
 import { ended, findProgram } from '../support/programs.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { freePort } from '../support/waiting.ts';
+import { freePort, patience } from '../support/waiting.ts';
 
 export interface Fence {
   readonly words: readonly string[];
@@ -46,7 +46,7 @@ export function fencesOf(page: string): Fence[] {
 const PORTS = ['3000', '3001', '3002', '8080', '8081', '8443'];
 
 /** A triage asks a hundred questions, on a machine that runs other tests meanwhile. */
-const COMMAND_TIMEOUT_MS = 60_000;
+const COMMAND_TIMEOUT_MS = 90_000;
 
 export interface PageRun {
   readonly commands: number;
@@ -133,7 +133,7 @@ async function untilListening(child: ChildProcess, wanted: number[], line: numbe
   }
   // The origin of a page may be left out: sluice starts without it.
   const own = wanted.length > 1 ? wanted.slice(1) : wanted;
-  const deadlineMs = performance.now() + COMMAND_TIMEOUT_MS;
+  const deadlineMs = performance.now() + patience(COMMAND_TIMEOUT_MS);
   for (const port of own) {
     while (!(await accepts(port))) {
       assert.equal(child.exitCode, null, `line ${line}: it ended:\n${said}`);
@@ -159,7 +159,7 @@ async function outputOf(child: ChildProcess, expected: number, line: number): Pr
     });
   }
   child.stdin?.end();
-  const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), COMMAND_TIMEOUT_MS);
+  const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), patience(COMMAND_TIMEOUT_MS));
   const { promise, resolve } = Promise.withResolvers<number | null>();
   child.once('close', resolve);
   const code = await promise;
