@@ -131,11 +131,12 @@ function setModes(directory: string, ofDirectories: number, ofFiles: number): vo
 
 /** What somebody does to the directory. */
 const HAPPENINGS: Record<string, (directory: string) => void> = {
-  'all of it removed': (directory) => rmSync(directory, { recursive: true, force: true }),
+  'all of it removed': (directory) =>
+    rmSync(directory, { recursive: true, force: true, maxRetries: 20 }),
   'its segments removed': (directory) =>
-    rmSync(join(directory, 'segments'), { recursive: true, force: true }),
+    rmSync(join(directory, 'segments'), { recursive: true, force: true, maxRetries: 20 }),
   'its index removed': (directory) =>
-    rmSync(join(directory, 'index'), { recursive: true, force: true }),
+    rmSync(join(directory, 'index'), { recursive: true, force: true, maxRetries: 20 }),
   'moved away': (directory) => {
     try {
       renameSync(directory, `${directory}-${process.hrtime.bigint()}`);

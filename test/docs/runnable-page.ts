@@ -159,7 +159,10 @@ async function outputOf(child: ChildProcess, expected: number, line: number): Pr
     });
   }
   child.stdin?.end();
-  const timer = setTimeout(() => process.kill(-child.pid!, 'SIGKILL'), patience(COMMAND_TIMEOUT_MS));
+  const timer = setTimeout(
+    () => process.kill(-child.pid!, 'SIGKILL'),
+    patience(COMMAND_TIMEOUT_MS),
+  );
   const { promise, resolve } = Promise.withResolvers<number | null>();
   child.once('close', resolve);
   const code = await promise;

@@ -96,12 +96,14 @@ for (const workers of [1, 2]) {
 
 /** What is done to a directory while sluice uses it, or before. */
 const HAPPENINGS: Record<string, (directory: string) => void> = {
-  'is removed': (directory) => rmSync(directory, { recursive: true }),
+  'is removed': (directory) => rmSync(directory, { recursive: true, maxRetries: 20 }),
   'is moved away': (directory) => renameSync(directory, `${directory}-moved`),
-  'loses its index': (directory) => rmSync(join(directory, 'index'), { recursive: true }),
-  'loses its segments': (directory) => rmSync(join(directory, 'segments'), { recursive: true }),
+  'loses its index': (directory) =>
+    rmSync(join(directory, 'index'), { recursive: true, maxRetries: 20 }),
+  'loses its segments': (directory) =>
+    rmSync(join(directory, 'segments'), { recursive: true, maxRetries: 20 }),
   'is a file now': (directory) => {
-    rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true, maxRetries: 20 });
     writeFileSync(directory, '');
   },
 };
