@@ -4,6 +4,8 @@
  */
 import type { Redis } from 'ioredis';
 import { type OnFault, owned } from '../base/owned.ts';
+import type { Report } from '../telemetry/log-event.ts';
+import { refusalIn } from './redis-faults.ts';
 
 /** Milliseconds between two tries to connect, at most. */
 const RECONNECT_MS_MAX = 1_000;
@@ -12,13 +14,16 @@ const RECONNECT_MS_MIN = 50;
 /** How long a connection attempt may take. */
 const CONNECT_TIMEOUT_MS = 2_000;
 
+const ENDED_AT_ONCE =
+  'it ends the connection without an answer, as one does that has all its clients (maxclients)';
+
 export interface LinkInput {
   readonly url: string;
   /** Called when commands can be sent, with the name of this run of the server. */
   onUp(runId: string): void;
   onDown(): void;
   /** One line for the operator, without the password. */
-  report(message: string): void;
+  readonly report: Report;
   /** Has what fails inside of sluice; the connection is tried again. */
   readonly onFault: OnFault;
 }
@@ -65,7 +70,11 @@ export class FleetLink implements Disposable {
     });
     this.#redis = redis;
     redis.on('ready', () => owned(this.#greet(redis), this.#input.onFault));
-    redis.on('close', () => this.#fallDown('the connection has ended'));
+    redis.on('close', () => {
+      // An error that is sent as the connection begins is lost when it ends at the same moment.
+      if (!this.#isUp && this.#toldFault === '') this.#tellFault(new Error(ENDED_AT_ONCE));
+      this.#fallDown('the connection has ended');
+    });
     redis.on('error', (error: Error) => this.#tellFault(error));
   }
 
@@ -109,10 +118,20 @@ export class FleetLink implements Disposable {
 
   #tellFault(error: Error): void {
     const { code } = error as NodeJS.ErrnoException;
-    const fault = (code ?? error.message).replace(/\s+/g, ' ');
+    const refusal = refusalIn(error);
+    const fault = refusal?.kind ?? (code ?? error.message).replace(/\s+/g, ' ');
     if (this.#isClosed || fault === this.#toldFault) return;
     this.#toldFault = fault;
-    this.#input.report(`fleet: ${this.place}: ${fault}; tried again and again`);
+    if (refusal === null) {
+      this.#input.report(`fleet: ${this.place}: ${fault}; tried again and again`);
+      return;
+    }
+    const { kind, text } = refusal;
+    this.#input.report(`fleet: ${this.place} answers ${kind}: ${text}; tried again and again`, {
+      level: 'warning',
+      event: 'fleet-refuses',
+      fields: { answer: kind },
+    });
   }
 
   /** For commands, only while it is up; null otherwise. */

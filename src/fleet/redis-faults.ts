@@ -38,10 +38,17 @@ export function refusalIn(error: unknown): RedisRefusal | null {
   // Of a transaction, the command that was refused says why.
   const [first] = previousErrors;
   if (first !== undefined) return refusalIn(first);
-  if (name !== 'ReplyError') return null;
-  const kind = /^[A-Z]+/.exec(message)?.[0] ?? 'ERR';
-  const long = Object.keys(meanings).find((key) => message.startsWith(key));
-  return { kind, text: meanings[long ?? kind] ?? message.slice(0, 200) };
+  const reply = replyIn(name, message);
+  if (reply === null) return null;
+  const kind = /^[A-Z]+/.exec(reply)?.[0] ?? 'ERR';
+  const long = Object.keys(meanings).find((key) => reply.startsWith(key));
+  return { kind, text: meanings[long ?? kind] ?? reply.slice(0, 200) };
+}
+
+/** What ioredis asks at the start of a connection is refused in an error of its own. */
+function replyIn(name: string, message: string): string | null {
+  if (name === 'ReplyError') return message;
+  return /^Ready check failed: ([A-Z]{2,} .*)$/s.exec(message)?.[1] ?? null;
 }
 
 /** Tells each kind once in a while. */

@@ -56,7 +56,7 @@ export class RedisRegister implements FleetRegister, Disposable {
         owned(this.#begin(), onFault);
       },
       onDown: () => metrics.fleetConnected('register', false),
-      report: (message) => report(message),
+      report,
       onFault,
     });
     this.#looks = repeated(CLOCK_LOOK_MS, () => this.#begin(), onFault);
