@@ -226,11 +226,14 @@ const samples: Record<keyof typeof rules, { bad: Sample[]; good: Sample[] }> = {
       ['src/cli/a.ts', "process.on('exit', async () => {});"],
       ['src/cli/a.ts', 'list.forEach(async (one) => {});'],
       ['src/supervisor/a.ts', 'setInterval(look, 1000);'],
+      ['src/fleet/a.ts', 'const timer = setTimeout(() => look(), 1000);'],
     ],
     good: [
       ['src/cache/a.ts', 'function f(): void {}\nconst g = (): void => {};\ntype F = () => void;'],
       ['src/cli/a.ts', 'owned(answer(), onFault);\nconst x = await all.map(async (one) => one);'],
       ['src/cli/a.ts', 'setInterval(look, 1000);'],
+      ['src/supervisor/a.ts', 'const timer = after(1000, look, onFault);'],
+      ['src/supervisor/dashboard/page/a.ts', 'setTimeout(look, 1000);'],
     ],
   },
   harmlessOutput: {

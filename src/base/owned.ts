@@ -25,6 +25,17 @@ export function endProcess(error: unknown): void {
 export function shownElsewhere(_error: unknown): void {}
 
 /**
+ * Does `body` once, after `ms`, unless its timer is cleared before. What it throws, or rejects with,
+ * is `onFault`'s. The process lives until then, but for `.unref()`.
+ */
+export function after(ms: number, body: () => unknown, onFault: OnFault): NodeJS.Timeout {
+  const once = async () => {
+    await body();
+  };
+  return setTimeout(() => owned(once(), onFault), ms);
+}
+
+/**
  * Does `body` every `intervalMs`, until it is disposed of; it keeps no process alive. A round that
  * fails is `onFault`'s, and the next one comes. Rounds that take longer do not overlap.
  */

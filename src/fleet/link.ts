@@ -3,7 +3,7 @@
  * without it commands fail at once.
  */
 import type { Redis } from 'ioredis';
-import { type OnFault, owned } from '../base/owned.ts';
+import { after, type OnFault, owned } from '../base/owned.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { refusalIn } from './redis-faults.ts';
 
@@ -51,7 +51,8 @@ export class FleetLink implements Disposable {
   #openSoon(): void {
     owned(this.#open(), (error) => {
       this.#input.onFault(error);
-      setTimeout(() => this.#isClosed || this.#openSoon(), RECONNECT_MS_MAX).unref();
+      const again = () => this.#isClosed || this.#openSoon();
+      after(RECONNECT_MS_MAX, again, this.#input.onFault).unref();
     });
   }
 

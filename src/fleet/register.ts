@@ -3,7 +3,7 @@
  * answer, and in doubt it is one that lets the handshake go on in 1-RTT.
  */
 import type { SteadyClock } from '../base/clock.ts';
-import { type OnFault, owned, repeated } from '../base/owned.ts';
+import { after, type OnFault, owned, repeated } from '../base/owned.ts';
 import { bootClock } from '../native/boot-clock.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { FleetAnswer, TicketMetrics } from '../telemetry/ticket-metrics.ts';
@@ -89,7 +89,8 @@ export class RedisRegister implements FleetRegister, Disposable {
       else this.#refusals.note(this.#link.place, refusal);
       done(answer);
     };
-    const timer = setTimeout(() => finish('unanswered'), this.#input.options.timeoutMs);
+    const { options, onFault } = this.#input;
+    const timer = after(options.timeoutMs, () => finish('unanswered'), onFault);
     this.#questions++;
     strike(redis, runId, clientRandom).then(
       (reply) => {

@@ -8,7 +8,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { SluiceError } from '../base/errors.ts';
-import { type OnFault, owned, shownElsewhere } from '../base/owned.ts';
+import { after, type OnFault, owned, shownElsewhere } from '../base/owned.ts';
 import type { Endpoint, SluiceOptions } from '../config/options.ts';
 import { listeningEndpoint, openListeningSocket } from '../native/sockets.ts';
 import { prometheusContentType, prometheusText, statsObject } from '../telemetry/exposition.ts';
@@ -77,7 +77,7 @@ export async function startAdminServer(
     server.once('close', () => {
       if (isClosed) return;
       sources.onFault(new Error('the admin server has ended'));
-      setTimeout(() => owned(restart(), sources.onFault), RESTART_MS).unref();
+      after(RESTART_MS, restart, sources.onFault).unref();
     });
   };
   watch();

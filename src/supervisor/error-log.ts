@@ -4,7 +4,7 @@
  */
 
 import { UsageError } from '../base/errors.ts';
-import { owned, shownElsewhere } from '../base/owned.ts';
+import { after, owned, shownElsewhere } from '../base/owned.ts';
 import { DroppedLines, droppedDetail } from '../telemetry/dropped-lines.ts';
 import { FloodGate } from '../telemetry/flood-gate.ts';
 import { LineLog } from '../telemetry/line-log.ts';
@@ -90,6 +90,12 @@ export class ErrorLog {
     this.#writeDefault = write ?? ((line) => this.#standardError.write(line));
   }
 
+  /** Of the log itself, so past it. */
+  readonly #tellFault = (error: unknown): void => {
+    const told = error instanceof Error ? error.message : String(error);
+    this.#writeDefault(`sluice: error log: ${told}\n`);
+  };
+
   /** For whatever belongs to the supervisor's process. */
   readonly report: Report = (message: string, detail: LogDetail = {}) => {
     this.take(eventOf(message, detail, { timeMs: Date.now(), worker: -1, pid: process.pid }));
@@ -98,7 +104,7 @@ export class ErrorLog {
   /** An event of a worker, or of ours. */
   take(event: LogEvent): void {
     if (!isReported(this.#levels, event.subsystem, event.level)) return;
-    this.#timer ??= setTimeout(() => this.#turn(), this.#gate.windowMs).unref();
+    this.#timer ??= after(this.#gate.windowMs, () => this.#turn(), this.#tellFault).unref();
     if (this.#gate.passes(event)) this.#write(event);
   }
 
@@ -139,7 +145,7 @@ export class ErrorLog {
           event: 'log-level-expired',
         });
       };
-      const timer = forMs === null ? null : setTimeout(back, forMs).unref();
+      const timer = forMs === null ? null : after(forMs, back, this.#tellFault).unref();
       this.#changes.set(subsystem, { subsystem, level, untilMs, timer });
     }
     this.#levelsChanged();
@@ -209,7 +215,7 @@ export class ErrorLog {
         target,
         limits,
         onDropped: this.#dropped.add,
-        onFault: (error) => this.#writeDefault(`sluice: error log: ${error.message}\n`),
+        onFault: this.#tellFault,
       });
     } catch (error) {
       throw new UsageError(

@@ -1,6 +1,7 @@
 /** Asks a certificate's issuer, over HTTP (RFC 6960 appendix A), whether it has been revoked. */
 import { X509Certificate } from 'node:crypto';
 import { request } from 'node:http';
+import { after } from '../base/owned.ts';
 import { ocspRequest, readOcspResponse } from '../native/ocsp.ts';
 import { Certificate } from '../native/x509.ts';
 
@@ -55,9 +56,10 @@ function post(url: string, body: Buffer): Promise<Buffer> {
       else reject(new Error(`the responder answers with status ${response.statusCode}`));
     });
   });
-  const timer = setTimeout(() => {
+  const giveUp = () => {
     asked.destroy(new Error(`no answer within ${OCSP_TIMEOUT_MS / 1000} s`));
-  }, OCSP_TIMEOUT_MS);
+  };
+  const timer = after(OCSP_TIMEOUT_MS, giveUp, reject);
   asked.on('error', reject);
   asked.on('close', () => clearTimeout(timer));
   asked.end(body);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import test from 'node:test';
 import { until, within } from '../../test/support/waiting.ts';
+import { endProcess } from '../base/owned.ts';
 import { type SpawnedWorker, Standby } from './standby.ts';
 
 /** A process that has loaded, and waits. */
@@ -13,7 +14,7 @@ function spawnWaiting(): SpawnedWorker {
 }
 
 test('one that is being ended is nobody’s any more, and its end is heard of', async () => {
-  const standby = new Standby(spawnWaiting);
+  const standby = new Standby(spawnWaiting, endProcess);
   standby.fill();
   const pid = await until(() => standby.pid ?? undefined, 'a process in waiting');
   const stopped = standby.stop();
@@ -24,7 +25,7 @@ test('one that is being ended is nobody’s any more, and its end is heard of', 
 });
 
 test('one that is taken is the taker’s, and another is started', async () => {
-  const standby = new Standby(spawnWaiting);
+  const standby = new Standby(spawnWaiting, endProcess);
   standby.fill();
   const pid = await until(() => standby.pid ?? undefined, 'a process in waiting');
   const taken = standby.take();
@@ -40,7 +41,7 @@ test('what the system refuses is tried again', async () => {
   const standby = new Standby(() => {
     if (refusals++ === 0) throw new Error('spawn ENOMEM');
     return spawnWaiting();
-  });
+  }, endProcess);
   standby.fill();
   await until(() => standby.pid !== null, 'a process in waiting');
   await standby.stop();

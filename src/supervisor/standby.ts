@@ -6,6 +6,7 @@
  * moment only, and closes those that its place does not need when it gets one.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { after, type OnFault } from '../base/owned.ts';
 import type { WorkerReport } from '../worker/contract.ts';
 import type { Identity } from './privileges.ts';
 
@@ -47,12 +48,14 @@ export class Standby {
   readonly #spawn: () => SpawnedWorker;
   #waiting: SpawnedWorker | null = null;
   #isLoaded = false;
+  readonly #onFault: OnFault;
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
   #delayMs = FIRST_DELAY_MS;
 
-  constructor(spawn: () => SpawnedWorker) {
+  constructor(spawn: () => SpawnedWorker, onFault: OnFault) {
     this.#spawn = spawn;
+    this.#onFault = onFault;
   }
 
   /** Of the process, once it could take a place at once; null before. */
@@ -63,10 +66,11 @@ export class Standby {
   /** Has a process started soon, unless there is one. */
   fill(): void {
     if (this.#isStopped || this.#timer !== null || this.#waiting !== null) return;
-    this.#timer = setTimeout(() => {
+    const start = () => {
       this.#timer = null;
       this.#start();
-    }, this.#delayMs);
+    };
+    this.#timer = after(this.#delayMs, start, this.#onFault);
     this.#timer.unref();
   }
 

@@ -598,7 +598,8 @@ export class Supervisor {
   #startStandby(): void {
     const { entryPoint } = this.#input.workers;
     const fds = [...this.#listeners.flatMap((listener) => listener.fds), this.#memory.fd];
-    this.#standby = new Standby(() => spawnWorker(entryPoint, fds, this.#identity));
+    const spawn = () => spawnWorker(entryPoint, fds, this.#identity);
+    this.#standby = new Standby(spawn, this.#parts.of('workers'));
     this.#standby.fill();
   }
 

@@ -1,6 +1,6 @@
 /** What a service manager such as systemd is told (sd_notify(3)), when there is one. */
 
-import { repeated } from '../base/owned.ts';
+import { after, repeated } from '../base/owned.ts';
 import { Errno } from '../native/errno.ts';
 import { sendDatagram } from '../native/notification-socket.ts';
 import type { Report } from '../telemetry/log-event.ts';
@@ -90,7 +90,8 @@ class Outbox {
     clearTimeout(this.#retry);
     while (this.#waiting.length > 0) {
       if (!this.#isTaken(this.#waiting[0]!)) {
-        this.#retry = setTimeout(() => this.#flush(), RETRY_INTERVAL_MS).unref();
+        const onFault = (error: unknown) => this.#report(`the service manager: ${error}`);
+        this.#retry = after(RETRY_INTERVAL_MS, () => this.#flush(), onFault).unref();
         return;
       }
       this.#waiting.shift();

@@ -4,7 +4,7 @@
  * has changed, and one that cannot start changes nothing.
  */
 import { spawn } from 'node:child_process';
-import { type OnFault, owned, shownElsewhere } from '../base/owned.ts';
+import { after, type OnFault, owned, shownElsewhere } from '../base/owned.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { type AdminRoute, failure, success } from './admin-routes.ts';
 import { PASSED_SOCKETS, type PassedListener } from './inherited-sockets.ts';
@@ -50,10 +50,11 @@ export async function startSuccessor(listeners: readonly PassableListener[]): Pr
   });
   const ready = child.stdio[READY_FD] as NodeJS.ReadableStream;
   ready.once('data', () => resolve(child.pid!));
-  const timer = setTimeout(() => {
+  const giveUp = () => {
     child.kill('SIGKILL');
     reject(new Error(`the new sluice did not serve within ${START_TIMEOUT_MS / 1000} s`));
-  }, START_TIMEOUT_MS);
+  };
+  const timer = after(START_TIMEOUT_MS, giveUp, reject);
   try {
     return await promise;
   } finally {

@@ -1,6 +1,8 @@
 /** One worker's place: the process that fills it now, and its replacement when that one dies. */
 import type { ChildProcess } from 'node:child_process';
+import { setImmediate as immediately } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
+import { after } from '../base/owned.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { LevelTable, Report } from '../telemetry/log-event.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
@@ -91,6 +93,13 @@ export class WorkerProcess {
     this.#startedWith = input.setup;
   }
 
+  /** Of what nobody waits for: it is told, and the rest goes on. */
+  readonly #onFault = (error: unknown): void => {
+    const { setup, report } = this.#input;
+    const told = error instanceof Error ? error.stack : String(error);
+    report(`worker ${setup.workerIndex}: a fault of its keeper: ${told}`, { level: 'error' });
+  };
+
   /** For `/stats`. */
   get status() {
     return {
@@ -173,7 +182,7 @@ export class WorkerProcess {
     const { promise, resolve } = Promise.withResolvers<Answer | null | undefined>();
     this.#questions.set(id, resolve);
     this.#send(commandOf(id));
-    const timer = setTimeout(() => resolve(null), ANSWER_TIMEOUT_MS);
+    const timer = after(ANSWER_TIMEOUT_MS, () => resolve(null), this.#onFault);
     const answer = await promise;
     clearTimeout(timer);
     this.#questions.delete(id);
@@ -197,7 +206,7 @@ export class WorkerProcess {
     this.#send({ type: 'reconfigure', id, options });
     const { workerIndex } = this.#input.setup;
     const late = new Error(`worker ${workerIndex} does not answer`);
-    const timer = setTimeout(() => reject(late), RECONFIGURE_TIMEOUT_MS);
+    const timer = after(RECONFIGURE_TIMEOUT_MS, () => reject(late), this.#onFault);
     try {
       await promise;
     } finally {
@@ -222,7 +231,7 @@ export class WorkerProcess {
     this.expectEnd();
     if (this.#child === null) return;
     this.#send({ type: 'drain', timeoutMs });
-    const killTimer = setTimeout(() => this.kill(), timeoutMs + KILL_GRACE_MS);
+    const killTimer = after(timeoutMs + KILL_GRACE_MS, () => this.kill(), this.#onFault);
     await this.#stopped.promise;
     clearTimeout(killTimer);
   }
@@ -242,7 +251,7 @@ export class WorkerProcess {
     // A core is of use, and nothing in the worker could catch the signal.
     this.#child?.kill('SIGABRT');
     const child = this.#child;
-    setTimeout(() => child?.kill('SIGKILL'), KILL_GRACE_MS).unref();
+    after(KILL_GRACE_MS, () => child?.kill('SIGKILL'), this.#onFault).unref();
   }
 
   /** Ends the process at once. */
@@ -272,7 +281,11 @@ export class WorkerProcess {
     this.#startedAtMs = Date.now();
     const { startMsMax } = this.#input.policy;
     // We may have stood still ourselves: what it has said meanwhile is heard first.
-    this.#startTimer = setTimeout(() => setImmediate(() => this.#endUnready(child)), startMsMax);
+    const endUnready = async () => {
+      await immediately();
+      this.#endUnready(child);
+    };
+    this.#startTimer = after(startMsMax, endUnready, this.#onFault).unref();
     child.on('message', (message: WorkerReport) => this.#onReport(message));
     child.on('error', (error) => {
       if (child.pid === undefined) this.#onNotStarted(error);
@@ -420,7 +433,7 @@ export class WorkerProcess {
       event: 'worker-not-started',
       fields: { worker: setup.workerIndex, delayMs },
     });
-    this.#restartTimer = setTimeout(() => this.#spawn(), delayMs);
+    this.#restartTimer = after(delayMs, () => this.#spawn(), this.#onFault);
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
@@ -466,7 +479,7 @@ export class WorkerProcess {
       },
     );
     if (delayMs === 0) this.#spawn();
-    else this.#restartTimer = setTimeout(() => this.#spawn(), delayMs);
+    else this.#restartTimer = after(delayMs, () => this.#spawn(), this.#onFault);
   }
 }
 
