@@ -36,6 +36,33 @@ export interface FillInput {
   readonly observer: FillObserver;
 }
 
+/** How soon a fill that waits for its own client notices that others want to read. */
+const LOOK_MS = 100;
+
+/** Fills of unknown length that wait for the client that caused them; one timer looks at them all. */
+class WaitingFills {
+  readonly #fills = new Set<Fill>();
+  #timer: NodeJS.Timeout | null = null;
+
+  add(fill: Fill): void {
+    this.#fills.add(fill);
+    this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
+  }
+
+  delete(fill: Fill): void {
+    this.#fills.delete(fill);
+  }
+
+  #look(): void {
+    for (const fill of [...this.#fills]) fill.lookForReaders();
+    if (this.#fills.size > 0 || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+  }
+}
+
+const waitingFills = new WaitingFills();
+
 export class Fill implements FetchHandler {
   readonly #fetch: OriginFetch;
   readonly #writer: ContentWriter;
@@ -67,7 +94,7 @@ export class Fill implements FetchHandler {
 
   /** The consumer's client can take more. */
   consumerReady(): void {
-    this.#clientIsBehind = false;
+    this.#waitNoMore();
     this.#resume();
   }
 
@@ -82,7 +109,7 @@ export class Fill implements FetchHandler {
    */
   consumerGone(): void {
     this.#consumer = null;
-    this.#clientIsBehind = false;
+    this.#waitNoMore();
     if (!this.#isWanted()) this.#giveUp();
     else this.#resume();
   }
@@ -123,12 +150,40 @@ export class Fill implements FetchHandler {
       return;
     }
     if (consumer.onFillContent(bytes)) return;
-    if (this.#isBounded && !this.#writer.isDropped) {
-      this.#consumer = null;
-      consumer.onFillDetached(this.#writer.hit);
-    } else {
+    if (this.#mayDetach) this.#detach(consumer);
+    else {
       this.#clientIsBehind = true;
       this.#fetch.pause();
+      waitingFills.add(this);
+    }
+  }
+
+  /**
+   * A response that may grow without end is not stored ahead of a slow client for its own sake; but
+   * others do not wait for it.
+   */
+  get #mayDetach(): boolean {
+    return !this.#writer.isDropped && (this.#isBounded || this.#writer.hasReaders);
+  }
+
+  #detach(consumer: FillConsumer): void {
+    this.#consumer = null;
+    consumer.onFillDetached(this.#writer.hit);
+  }
+
+  #waitNoMore(): void {
+    this.#clientIsBehind = false;
+    waitingFills.delete(this);
+  }
+
+  /** While the client that caused it is behind. */
+  lookForReaders(): void {
+    const consumer = this.#consumer;
+    if (consumer === null || this.#fetch.isOver) waitingFills.delete(this);
+    else if (this.#mayDetach) {
+      this.#waitNoMore();
+      this.#detach(consumer);
+      this.#resume();
     }
   }
 
