@@ -25,6 +25,21 @@ test('every test that the threat model names is there, under a title that it has
   assert.deepEqual(missing, []);
 });
 
+test('of all that a client can hold, the bounds and a test are named', () => {
+  const held = new URL('what-a-client-can-hold.md', url);
+  const rows = tableRows(readFileSync(held, 'utf8'));
+  assert.ok(rows.length >= 15, `${rows.length} things`);
+  for (const { cells } of rows) {
+    assert.equal(cells.length, 4, `${cells[0]}`);
+    const [, title, path] = LINK.exec(cells[3]!) ?? assert.fail(`no test: ${cells[0]}`);
+    const titles = titlesIn(readFileSync(new URL(path!, held), 'utf8'));
+    assert.ok(
+      titles.some((one) => one.includes(title!)),
+      `no “${title}” in ${path}`,
+    );
+  }
+});
+
 test('no claim stands twice, and what is not covered is said', () => {
   const texts = claims.map(({ cells }) => cells[0]!);
   assert.equal(new Set(texts).size, texts.length);
