@@ -2,6 +2,7 @@
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import type { Capsule, CapsuleConnection, CapsuleEvent } from '../triage/capsule.ts';
@@ -120,7 +121,7 @@ function capsuleLines(capsule: Capsule): string[] {
   const lines = [capsule.signature];
   if (death !== null) {
     const what = `worker ${worker.index} (pid ${worker.pid}) ${death.summary}, `;
-    lines.push(`${what}${(worker.lifeMs / 1000).toFixed(1)} s after its start`);
+    lines.push(`${what}${durationText(worker.lifeMs)} after its start`);
   }
   lines.push(`at             ${capsule.writtenAt}`);
   const programs = `sluice ${software.sluice}, Node ${software.node}`;

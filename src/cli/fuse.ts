@@ -1,4 +1,5 @@
 /** `sluice fuse`: what was switched off because workers died, and the operator's say in it. */
+import { durationText } from '../base/duration-text.ts';
 import {
   type ActionWords,
   onlyArgument,
@@ -58,7 +59,7 @@ function linesOf(report: FuseReport): string[] {
   const lines = enabled ? [] : ['fuses are off: they do nothing by themselves'];
   if (fuses.length === 0) {
     lines.push(
-      `no fuse has blown: ${deathsMax} deaths of a kind in ${windowMs / 1000} s are needed`,
+      `no fuse has blown: ${deathsMax} deaths of a kind in ${durationText(windowMs)} are needed`,
     );
   }
   for (const { name, state, reason, until } of fuses) {

@@ -1,4 +1,5 @@
 /** `sluice origins`: asks a running sluice how its origins do, and takes servers out or in. */
+import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
 import type { GroupReport, ServerReport } from '../supervisor/origin-routes.ts';
 import {
@@ -50,7 +51,7 @@ function serverText(server: ServerReport, width: number): string {
   const roles = [...(weight === 1 ? [] : [`weight ${weight}`]), ...(backup ? ['backup'] : [])];
   // A wish takes up to a second to be seen.
   const pending = wanted === 'up' || wanted === state ? '' : ` (to be ${wanted})`;
-  const mean = meanResponseMs === null ? '' : `, ${meanResponseMs} ms on average`;
+  const mean = meanResponseMs === null ? '' : `, ${durationText(meanResponseMs)} on average`;
   const role = roles.length === 0 ? '' : `  ${roles.join(', ')}`;
   return (
     `  ${name.padEnd(width)}  ${`${state}${pending}`.padEnd(11)} ${attempts} requests, ` +

@@ -1,6 +1,8 @@
 /** `sluice tls replay`: a client of a capsule, or the trigger that a triage has found, once more. */
+
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
 import type { BenchRun, BenchSetting } from '../triage/bench.ts';
 import { type Fault, faultOf, judgeBy } from '../triage/fault.ts';
@@ -214,7 +216,9 @@ function linesOf(
     const { result, alert, received, durationMs } = played;
     const answer = received.length === 0 ? 'nothing received' : received.join(', ');
     const what = [detail, result, alert, answer].filter((part) => part !== '').join('; ');
-    lines.push(`${String(index + 1).padStart(4)}. ${outcome}: ${what} (${durationMs} ms)`);
+    lines.push(
+      `${String(index + 1).padStart(4)}. ${outcome}: ${what} (${durationText(durationMs)})`,
+    );
   }
   lines.push(`${verdict}: ${same} of ${runs.length}`);
   return lines;

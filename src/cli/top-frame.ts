@@ -1,4 +1,5 @@
 /** One picture of `sluice top`, from two samples: pure. */
+import { durationText } from '../base/duration-text.ts';
 import type { GroupReport } from '../supervisor/origin-routes.ts';
 import { hitOutcomes } from '../telemetry/exchange-summary.ts';
 import { quantile } from '../telemetry/quantile.ts';
@@ -98,7 +99,7 @@ function originLines(origins: readonly GroupReport[]): string[] {
   const servers = origins.flatMap((group) => group.servers.map((server) => ({ group, server })));
   const lines = servers.slice(0, SERVERS_SHOWN_MAX).map(({ group, server }) => {
     const { name, state, underWay, meanResponseMs } = server;
-    const mean = meanResponseMs === null ? '' : `, ${meanResponseMs} ms on average`;
+    const mean = meanResponseMs === null ? '' : `, ${durationText(meanResponseMs)} on average`;
     const mark = state === 'up' ? '●' : '○';
     return `  ${mark} ${group.name}/${name}  ${state}, ${underWay} under way${mean}`;
   });

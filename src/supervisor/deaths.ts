@@ -1,4 +1,5 @@
 /** What a worker's end was, in the words of a capsule. Pure. */
+import { durationText } from '../base/duration-text.ts';
 import type { DeathReport } from '../triage/assemble.ts';
 
 export interface WorkerExit {
@@ -25,13 +26,13 @@ export function explainExit(
     outOfMemory: isKilled ? outOfMemory : false,
   };
   if (isHungAtStart) {
-    const seconds = (hungAtStartMs / 1000).toFixed(1);
-    const summary = `hung: it did not serve ${seconds} s after its start, and was ended`;
+    const time = durationText(hungAtStartMs);
+    const summary = `hung: it did not serve ${time} after its start, and was ended`;
     return { kind: 'hang', death: { ...death, summary } };
   }
   if (isSilent) {
-    const seconds = (silentMs / 1000).toFixed(1);
-    const summary = `hung: its event loop stood still for ${seconds} s, and the watchdog ended it`;
+    const time = durationText(silentMs);
+    const summary = `hung: its event loop stood still for ${time}, and the watchdog ended it`;
     return { kind: 'hang', death: { ...death, summary } };
   }
   if (isKilled) {

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { makeDirectory, whyNotOurs, whyNotRoots } from '../base/careful-files.ts';
+import { durationText } from '../base/duration-text.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { type Report, reportOf } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -257,7 +258,7 @@ export class FaultDesk {
     const { pid } = worker;
     if (pid === null) return;
     this.#input.report(
-      `worker ${index} (pid ${pid}) has stood still for ${(silentMs / 1000).toFixed(1)} s`,
+      `worker ${index} (pid ${pid}) has stood still for ${durationText(silentMs)}`,
       {
         level: 'error',
         event: 'worker-hangs',

@@ -8,6 +8,8 @@
  * day, while the deaths come back.
  */
 
+import { durationText } from '../base/duration-text.ts';
+
 /** What can be switched off: a feature, or the last change of the configuration. */
 export interface Suspect {
   readonly kind: 'feature' | 'configuration';
@@ -252,8 +254,8 @@ export class FuseBox {
       const held = Math.min(holdMs * 2 ** Math.min(trips - 1, 20), holdMsMax);
       this.#fuses.set(name, { ...fuse, state: 'holding', sinceMs: nowMs, untilMs: nowMs + held });
       this.#tried.delete(signature);
-      const minutes = Math.round(held / 60_000);
-      const message = `${name} stays off for ${minutes} min: without it no worker has died so`;
+      const time = durationText(held);
+      const message = `${name} stays off for ${time}: without it no worker has died so`;
       return [{ action: 'kept', name, message }];
     }
     if (fuse.state === 'holding') {

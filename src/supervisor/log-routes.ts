@@ -1,4 +1,5 @@
 /** `/log` of the admin endpoint: the latest events of the error log, and how much is reported. */
+import { durationText } from '../base/duration-text.ts';
 import {
   type LogLevel,
   type LogSubsystem,
@@ -86,7 +87,7 @@ function changeLevels(log: ErrorLog, body: AdminRequest['body']): AdminAnswer {
   if (wanted.size === 0) return failure(400, 'levels has no subsystem');
   for (const [subsystem, level] of wanted) log.setLevel(subsystem, level, forMs);
   const told = Object.entries(levels).map(([name, level]) => `${name}=${level ?? 'default'}`);
-  const time = forMs === null ? '' : ` for ${forMs / 1000} s`;
+  const time = forMs === null ? '' : ` for ${durationText(forMs)}`;
   log.report(`log: levels changed: ${told.join(' ')}${time}`, {
     level: 'notice',
     subsystem: 'logs',

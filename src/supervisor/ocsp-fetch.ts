@@ -1,6 +1,8 @@
 /** Asks a certificate's issuer, over HTTP (RFC 6960 appendix A), whether it has been revoked. */
+
 import { X509Certificate } from 'node:crypto';
 import { request } from 'node:http';
+import { durationText } from '../base/duration-text.ts';
 import { after } from '../base/owned.ts';
 import { ocspRequest, readOcspResponse } from '../native/ocsp.ts';
 import { Certificate } from '../native/x509.ts';
@@ -57,7 +59,7 @@ function post(url: string, body: Buffer): Promise<Buffer> {
     });
   });
   const giveUp = () => {
-    asked.destroy(new Error(`no answer within ${OCSP_TIMEOUT_MS / 1000} s`));
+    asked.destroy(new Error(`no answer within ${durationText(OCSP_TIMEOUT_MS)}`));
   };
   const timer = after(OCSP_TIMEOUT_MS, giveUp, reject);
   asked.on('error', reject);

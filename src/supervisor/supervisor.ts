@@ -5,6 +5,7 @@
 
 import { randomFillSync } from 'node:crypto';
 import { readCarefully, removeFile, writeCarefully } from '../base/careful-files.ts';
+import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
 import { APART, DISK_WORDS } from '../cache/disk-words.ts';
 import { GENERATIONS_BYTES } from '../cache/generations.ts';
@@ -674,7 +675,7 @@ export class Supervisor {
 
   async #drain(timeoutMs: number): Promise<void> {
     const report = this.#reportOf('supervisor');
-    report(`ends: no new connections, ${timeoutMs / 1000} s for what is under way`, {
+    report(`ends: no new connections, ${durationText(timeoutMs)} for what is under way`, {
       level: 'info',
       event: 'ending',
       fields: { drainMs: timeoutMs },

@@ -3,7 +3,9 @@
  * and when its workers serve, we accept no more and finish what is under way. Until then nothing
  * has changed, and one that cannot start changes nothing.
  */
+
 import { spawn } from 'node:child_process';
+import { durationText } from '../base/duration-text.ts';
 import { after, type OnFault, owned, shownElsewhere } from '../base/owned.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { type AdminRoute, failure, success } from './admin-routes.ts';
@@ -52,7 +54,7 @@ export async function startSuccessor(listeners: readonly PassableListener[]): Pr
   ready.once('data', () => resolve(child.pid!));
   const giveUp = () => {
     child.kill('SIGKILL');
-    reject(new Error(`the new sluice did not serve within ${START_TIMEOUT_MS / 1000} s`));
+    reject(new Error(`the new sluice did not serve within ${durationText(START_TIMEOUT_MS)}`));
   };
   const timer = after(START_TIMEOUT_MS, giveUp, reject);
   try {

@@ -1,6 +1,8 @@
 /** One worker's place: the process that fills it now, and its replacement when that one dies. */
+
 import type { ChildProcess } from 'node:child_process';
 import { setImmediate as immediately } from 'node:timers/promises';
+import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
 import { after } from '../base/owned.ts';
 import type { SluiceOptions } from '../config/options.ts';
@@ -428,7 +430,7 @@ export class WorkerProcess {
     }
     this.#quickDeaths++;
     const delayMs = Math.max(restartDelayMs(this.#quickDeaths, policy), policy.firstDelayMs);
-    report(`${what}; trying again in ${delayMs} ms`, {
+    report(`${what}; trying again in ${durationText(delayMs)}`, {
       level: 'error',
       event: 'worker-not-started',
       fields: { worker: setup.workerIndex, delayMs },
@@ -467,11 +469,11 @@ export class WorkerProcess {
     this.#restarts++;
     this.#input.onDeath(signal === null ? 'exit' : 'signal');
     const delayMs = restartDelayMs(this.#quickDeaths, policy);
-    const next = delayMs === 0 ? 'replaced at once' : `replaced in ${delayMs} ms`;
+    const next = delayMs === 0 ? 'replaced at once' : `replaced in ${durationText(delayMs)}`;
     const row = this.#quickDeaths > 1 ? `, death ${this.#quickDeaths} in a row` : '';
     report(
       `worker ${setup.workerIndex} (pid ${pid}) died: ${how} after ` +
-        `${(lifeMs / 1000).toFixed(1)} s${row}; ${next}`,
+        `${durationText(lifeMs)}${row}; ${next}`,
       {
         level: 'error',
         event: 'worker-died',
@@ -484,5 +486,5 @@ export class WorkerProcess {
 }
 
 function whyUnready({ startMsMax }: RestartPolicy): string {
-  return `did not serve ${startMsMax / 1000} s after its start`;
+  return `did not serve ${durationText(startMsMax)} after its start`;
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { durationText } from '../../base/duration-text.ts';
 import { UsageError } from '../../base/errors.ts';
 import { endProcess, owned } from '../../base/owned.ts';
 import type { Bench, BenchRun, BenchSetting, OpenBench, Player } from '../../triage/bench.ts';
@@ -151,7 +152,10 @@ class BenchProcess implements AsyncDisposable {
     this.#onReport = resolve;
     const fail = (what: string) =>
       reject(new UsageError(`the bench ${what}:\n${this.#output}`, 'try this version by itself'));
-    const timer = setTimeout(() => fail(`does not answer within ${timeoutMs} ms`), timeoutMs);
+    const timer = setTimeout(
+      () => fail(`does not answer within ${durationText(timeoutMs)}`),
+      timeoutMs,
+    );
     const abort = () => reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     owned(
