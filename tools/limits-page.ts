@@ -220,7 +220,12 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['cache/disk/disk-store.ts', 'COHERENCE_MS'],
       ['cache/disk/limits.ts', 'DESCRIPTORS_MAX', 'READ_MS_MAX', 'REOPEN_MS'],
       ['cache/disk/segment-writer.ts', 'PAUSE_AFTER_ERROR_MS'],
-      ['cache/disk/purge-log.ts', 'PURGES_KEPT_MAX', 'PURGE_PREFIXES_BYTES_MAX'],
+      [
+        'cache/disk/purge-log.ts',
+        'PURGES_KEPT_MAX',
+        'PURGE_LOG_BYTES_MAX',
+        'PURGE_PREFIXES_BYTES_MAX',
+      ],
       ['cache/disk/listing.ts', 'HEADS_MAX'],
       ['cache/disk/shared-fetches.ts', 'LOOK_MS', 'ALIVE_MS', 'WAIT_MS', 'IMPATIENT_MS'],
       ['cache/leases.ts', 'PLACES', 'PROBES', 'SILENT_MS'],

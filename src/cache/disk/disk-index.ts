@@ -29,6 +29,9 @@ import { KEY_HASH_BYTES, NAME_BYTES, TARGET_HASH_BYTES } from './record.ts';
 /** Address space for the index: 64 GiB maps some 300 million entries and costs nothing unused. */
 export const INDEX_MAP_BYTES = 2 ** 36;
 
+/** Each may have a selector as long as a URL: all at once would not fit into memory. */
+const PURGES_READ_AT_ONCE = 64;
+
 /** How often the file is looked at, at most: whether it was cut or removed under us. */
 const LOOK_MS = 1;
 
@@ -432,22 +435,37 @@ export class DiskIndex {
   }
 
   /** Writes a purge down for all processes. */
-  appendPurge(text: string, keptMax: number): void {
+  appendPurge(text: string, keptMax: number, bytesMax: number): void {
     this.#transaction(undefined, () => {
       const sequence = this.purgeSequence + 1;
+      const value = encodePurge(sequence, text);
+      let bytes = this.#purgeBytes() + value.length;
       this.#putNumber('purges', sequence);
-      this.#log.putSync(sequence, encodePurge(sequence, text));
-      this.#log.removeSync(sequence - keptMax);
+      this.#log.putSync(sequence, value);
+      for (const oldest of [...this.#log.getRange({ limit: PURGES_READ_AT_ONCE })]) {
+        if (oldest.key > sequence - keptMax && bytes <= bytesMax) break;
+        this.#log.removeSync(oldest.key);
+        bytes -= oldest.value.length;
+      }
+      this.#putNumber('purge-bytes', bytes);
     });
   }
 
-  /** Purges from a number on, oldest first; the text is null where it is damaged. */
+  /** What the log of purges takes; it is counted once where nobody has kept count. */
+  #purgeBytes(): number {
+    let bytes = this.#number('purge-bytes', -1);
+    if (bytes >= 0) return bytes;
+    bytes = 0;
+    for (const { value } of this.#log.getRange()) bytes += value.length;
+    return bytes;
+  }
+
+  /** The next purges from a number on, oldest first; the text is null where it is damaged. */
   purgesFrom(sequence: number): [sequence: number, text: string | null][] {
     return this.#safely([], () =>
-      [...this.#log.getRange({ start: sequence })].map(({ key, value }) => [
-        key,
-        decodePurge(key, value),
-      ]),
+      [...this.#log.getRange({ start: sequence, limit: PURGES_READ_AT_ONCE })].map(
+        ({ key, value }) => [key, decodePurge(key, value)],
+      ),
     );
   }
 

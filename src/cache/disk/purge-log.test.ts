@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { temporaryDirectory } from '../../../test/support/temporary.ts';
 import { FieldSection } from '../../http/field-section.ts';
 import type { PurgeSelector } from '../contract.ts';
-import type { DiskIndex } from './disk-index.ts';
+import { DiskIndex } from './disk-index.ts';
 import { PURGE_PREFIXES_BYTES_MAX, PurgeLog } from './purge-log.ts';
 
 /** An index that has nothing but purges. */
@@ -49,4 +50,31 @@ test('long prefixes are bounded in bytes, and what is forgotten is purged all th
   const before = log.prefixBytes;
   log.append({ kind: 'prefix', prefix: prefixes.at(-1)! }, true, 0, () => {});
   assert.equal(log.prefixBytes, before);
+});
+
+test('the log is bounded in bytes on disk, is read a few at a time, and forgets no promise', async () => {
+  const onFailure = (error: Error) => assert.fail(error);
+  const index = new DiskIndex(temporaryDirectory(), { onFailure, onFull: onFailure });
+  const [count, bytesMax] = [200, 5_000_000];
+  for (let i = 0; i < count; i++) {
+    const purge = { selector: { kind: 'key', key: `${long}${i}` }, soft: false, nowMs: 0 };
+    index.appendPurge(JSON.stringify(purge), count, bytesMax);
+  }
+  let [kept, bytes, next] = [0, 0, 1];
+  for (;;) {
+    const some = index.purgesFrom(next);
+    if (some.length === 0) break;
+    assert.ok(some.length <= 64, `${some.length} at once`);
+    kept += some.length;
+    for (const [, text] of some) bytes += text!.length;
+    next = some.at(-1)![0] + 1;
+  }
+  assert.ok(bytes <= bytesMax && kept < count && kept > 64, `${kept}: ${bytes} bytes`);
+  const again = new PurgeLog(index);
+  assert.equal(again.sequence, count);
+  for (const i of [0, count - kept, count - 1]) {
+    assert.equal(again.judge(0, `${long}${i}`, nothing).kind, 'purged');
+  }
+  assert.equal(again.judge(count - 1, `${long}1`, nothing).kind, 'kept');
+  await index.close();
 });

@@ -18,6 +18,9 @@ import type { DiskIndex } from './disk-index.ts';
  */
 export const PURGES_KEPT_MAX = 65_536;
 
+/** The log of purges on disk. When there is more, the oldest purge is forgotten as above. */
+export const PURGE_LOG_BYTES_MAX = 67_108_864;
+
 /**
  * Prefixes of purges in the memory of a worker. Each may be as long as a URL: when there are more, the
  * oldest is forgotten as above.
@@ -80,7 +83,11 @@ export class PurgeLog {
     nowMs: number,
     onPurge: (purge: Purge) => void,
   ): void {
-    this.#index.appendPurge(JSON.stringify({ selector, soft, nowMs }), PURGES_KEPT_MAX);
+    this.#index.appendPurge(
+      JSON.stringify({ selector, soft, nowMs }),
+      PURGES_KEPT_MAX,
+      PURGE_LOG_BYTES_MAX,
+    );
     this.refresh(onPurge);
   }
 
@@ -100,13 +107,26 @@ export class PurgeLog {
     };
     // What was forgotten or is damaged may have named anything, so it has named everything.
     const takeAll = (sequence: number) => take({ sequence, selector: ALL, soft: false, nowMs: 0 });
-    for (const [sequence, text] of this.#index.purgesFrom(this.#known + 1)) {
-      if (sequence > latest) break;
+    for (const [sequence, text] of this.#purgesUntil(latest)) {
       if (sequence > this.#known + 1) takeAll(sequence - 1);
       if (text === null) takeAll(sequence);
       else take({ sequence, ...(JSON.parse(text) as Omit<Purge, 'sequence'>) });
     }
     if (this.#known < latest && !this.#index.isClosed) takeAll(latest);
+  }
+
+  /** Those that are not known yet, a few at a time. */
+  *#purgesUntil(latest: number): Generator<[sequence: number, text: string | null]> {
+    let next = this.#known + 1;
+    while (next <= latest) {
+      const some = this.#index.purgesFrom(next);
+      if (some.length === 0) return;
+      for (const one of some) {
+        if (one[0] > latest) return;
+        yield one;
+      }
+      next = some.at(-1)![0] + 1;
+    }
   }
 
   #apply(purge: Purge): void {
