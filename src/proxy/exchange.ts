@@ -563,8 +563,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
 
   onRequestStarted(): void {
     this.#requestStarted = true;
+    const end = this.#requestEnd;
+    // What was held back may come during this call, its end as well: `onEnd` hands that on.
     if (this.#head.contentLength !== 0) this.#sender.resume();
-    if (this.#requestEnd !== null) this.#request?.sendEnd(this.#requestEnd.trailers);
+    if (end !== null) this.#request?.sendEnd(end.trailers);
   }
 
   onRequestRestart(): void {
