@@ -184,12 +184,17 @@ for (const [what, pace] of Object.entries({
     using client = await Http2Client.open(sluice.httpsUrl);
     const slow = { ':method': 'POST', ':path': '/slow', 'content-length': '60000' };
     const stream = client.begin(slow, false);
-    await until(() => {
-      // Never silent, and never fast.
-      if (!connection.isEnded) connection.send('x');
-      if (!stream.isClosed) stream.stream.write('x');
-      return connection.isEnded && stream.isClosed;
-    }, 'both to be refused');
+    await until(
+      () => {
+        // Never silent, and never fast.
+        if (!connection.isEnded) connection.send('x');
+        if (!stream.isClosed) stream.stream.write('x');
+        return connection.isEnded && stream.isClosed;
+        // Before the default's grace of 20 s would refuse them, too.
+      },
+      'both to be refused',
+      8_000,
+    );
     assert.match(connection.unread, /^HTTP\/1\.1 408 /);
     assert.equal(stream.errorCode, 'CANCEL');
     const fast = client.begin({ ':method': 'POST', ':path': '/fast' }, false);
