@@ -7,7 +7,7 @@ import { parseDuration } from '../config/option-values.ts';
 import type { ReloadStatus } from '../supervisor/reload.ts';
 import { type ActionWords, parseFlags } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
-import { print, printJson, printNote } from './terminal.ts';
+import { print, printInPlace, printJson, printNote } from './terminal.ts';
 
 export const FLAGS = { admin: true, trial: true, json: false };
 
@@ -79,7 +79,7 @@ class Progress {
     const text = `trying on worker 0 of ${workers}`;
     if (this.#isTerminal) {
       this.#inPlace = true;
-      this.#write(`\r${text}: ${triedSeconds.toFixed(0)} s of ${trialSeconds} s`);
+      printInPlace(`${text}: ${triedSeconds.toFixed(0)} s of ${trialSeconds} s`);
     } else if (!this.#toldTrial) {
       this.#toldTrial = true;
       this.#line(`${text} for ${trialSeconds} s`);

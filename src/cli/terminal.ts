@@ -35,6 +35,11 @@ export function printFrame(lines: readonly string[]): void {
   process.stdout.write(`${HOME}${safe.join(`${ERASE_LINE}\n`)}${ERASE_LINE}${ERASE_REST}`);
 }
 
+/** In place of what stood on the last line of standard output before. */
+export function printInPlace(line: string): void {
+  process.stdout.write(`\r${ERASE_LINE}${harmlessLine(line)}`);
+}
+
 /** In place of what stood on the last line of standard error before. */
 export function printProgress(line: string): void {
   process.stderr.write(`\r${ERASE_LINE}${harmlessLine(line)}`);
