@@ -119,6 +119,9 @@ export interface StoreHit {
 export interface PreparedHit extends PreparedResponse {
   ageSeconds: number;
   fields: FieldSection;
+  /** Whose changes `fields` have, and for which target: no other route and no other target gets them. */
+  madeBy: object | null;
+  madeFor: string;
 }
 
 /**

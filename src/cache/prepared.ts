@@ -11,6 +11,8 @@ export class PreparedStoredResponse implements PreparedHit {
   fields: FieldSection;
   readonly content: Uint8Array;
   ageSeconds = -1;
+  madeBy: object | null = null;
+  madeFor = '';
   // Set here so that every instance has one shape.
   http1Head: Uint8Array | undefined = undefined;
   http2Head: Uint8Array | undefined = undefined;

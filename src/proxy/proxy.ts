@@ -155,9 +155,14 @@ export class ReverseProxy implements RequestSink {
     const prepared = hit.prepared();
     if (prepared === null) return false;
     const age = Math.floor(currentAgeMs(freshness, nowMs) / 1000);
-    if (prepared.ageSeconds !== age) {
+    const edits = route.responseEdits;
+    // Routes may share what is stored, a reload changes what they do, and edits may tell the target.
+    const isOurs = prepared.madeBy === edits && (edits === null || prepared.madeFor === head.path);
+    if (prepared.ageSeconds !== age || !isOurs) {
       refresh(prepared, hit.response, age, nowMs);
-      route.responseEdits?.apply(prepared.fields, { head, facts: null });
+      edits?.apply(prepared.fields, { head, facts: null });
+      prepared.madeBy = edits;
+      prepared.madeFor = head.path;
     }
     const summary = this.#summary;
     summary.startedAtMs = nowMs;

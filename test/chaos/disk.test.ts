@@ -56,7 +56,8 @@ function mountSmall(directory: string, size: string): false | string {
   const words = ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory];
   const { status } = spawnSync('mount', words);
   if (status !== 0) return 'this machine lets nobody mount';
-  process.on('exit', () => spawnSync('umount', ['--lazy', directory]));
+  // Before the directory that it is in is removed.
+  process.prependListener('exit', () => spawnSync('umount', ['--lazy', directory]));
   return false;
 }
 

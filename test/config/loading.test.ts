@@ -152,7 +152,7 @@ const single: readonly [text: string, mistake: string][] = [
   ],
   ['origin: http://o\nhttp: 81\nhttps: 127.0.0.1:81\n', '3:8 https: "127.0.0.1:81": another'],
   ['origin: http://o\nlisteners: [{address: 81}]\nadmin: 81\n', '3:8 admin: "81": another'],
-  ['origin: http://o\ntimeouts: {}\n', '2:1 timeouts: unknown key "timeouts"; write it as orig'],
+  ['origin: http://o\nretries: {}\n', '2:1 retries: unknown key "retries"; write it as orig'],
   ['- a\n', '1:1 : a list: not a map; write '],
   ['origin: http://o\nworkers:\n', '2:9 workers: no value; write workers: 1'],
   ['origin: http://o\nworkers: {a: 1}\n', '2:10 workers: a map: not one value; write workers: 1'],
