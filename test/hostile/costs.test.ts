@@ -121,5 +121,7 @@ for (const [name, read] of Object.entries(READERS)) {
 test('a reader that costs the square of the length would be found', () => {
   const pattern = /"(?:[^"\\]|\\.)*"?|[ \t]*,[ \t]*/g;
   const square = (text: string) => text.replace(pattern, ',');
-  assert.ok(growth(square, SHAPES.blanks!) > RATIO_MAX);
+  // One look may come in a moment when other programs had the processor.
+  const seen = Array.from({ length: 5 }, () => growth(square, SHAPES.blanks!));
+  assert.ok(Math.max(...seen) > RATIO_MAX, seen.join());
 });
