@@ -16,11 +16,11 @@ const pinnedVersion = JSON.parse(readFileSync(`${root}package.json`, 'utf8')).op
 const isLong = process.env.SLUICE_LONG === '1';
 /**
  * A test may take this long, and then fails by its name while the others of its file go on. The
- * slowest takes a sixth of it on two quiet cores.
+ * slowest takes a quarter of it on two quiet cores.
  */
-const TEST_TIMEOUT_MS = isLong ? 1_800_000 : 600_000;
+const TEST_TIMEOUT_MS = isLong ? 1_800_000 : 400_000;
 /** For a file that ends in none of its tests, such as one that keeps a handle open. */
-const FILE_TIMEOUT_MS = isLong ? 3_600_000 : 1_200_000;
+const FILE_TIMEOUT_MS = isLong ? 3_600_000 : 600_000;
 
 if (process.version === `v${pinnedVersion}`) await main(process.argv.slice(2));
 else runPinned();

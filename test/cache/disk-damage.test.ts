@@ -274,6 +274,6 @@ test('a cache of another version is put aside, and so is what is left of one', a
   assert.equal(await readAll(directory, 'of another version'), 0);
   assert.match(
     readFileSync(join(directory, 'format'), 'latin1'),
-    /^sluice cache 4 [0-9a-f]{16}\n$/,
+    /^sluice cache 5 [0-9a-f]{16}\n$/,
   );
 });

@@ -24,7 +24,7 @@ import { tryLock } from '../../native/file-io.ts';
 import { findIndexDamage } from './index-file.ts';
 
 /** Raised when a format changes: a cache of another version is put aside. */
-const FORMAT = 'sluice cache 4 ';
+const FORMAT = 'sluice cache 5 ';
 
 /** What is put aside together, with the format's mark first: without it nothing else is used. */
 const CONTENTS = ['format', 'index', 'segments', 'shared'];

@@ -6,7 +6,7 @@
  * for what is looked at before it is opened. Every value has a checksum of its own. The first fault
  * ends the use of the index: from there on it knows nothing and takes nothing, and its owner is told.
  */
-import { closeSync, fchmodSync, fstatSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fchmodSync, fdatasync, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { owned, shownElsewhere } from '../../base/owned.ts';
@@ -36,6 +36,10 @@ const PURGES_READ_AT_ONCE = 64;
 const LOOK_MS = 1;
 
 type Binary = Database<Buffer, Buffer>;
+
+interface Batch extends PromiseWithResolvers<boolean> {
+  readonly writes: (() => void)[];
+}
 
 export interface DiskIndexOptions {
   /** The index cannot be used from now on. Called once. */
@@ -69,6 +73,8 @@ export class DiskIndex {
   readonly #files: { readonly fd: number; bytes: number }[];
   #lookedMs = 0;
   #failure: Error | null = null;
+  #batch: Batch | null = null;
+  #syncing: Promise<void> | null = null;
   #closed = false;
 
   /** Throws what LMDB or the file system does. The files must have been looked at (index-file.ts). */
@@ -85,6 +91,9 @@ export class DiskIndex {
         maxDbs: 8,
         mapSize: INDEX_MAP_BYTES,
         noMemInit: true,
+        // A commit waits for no device: it happens on the event loop. After a crash of the machine the
+        // index is looked at like any other, and what is damaged is not used.
+        noSync: true,
       });
       const encoding = 'binary';
       const binary = { keyEncoding: 'binary', encoding } as const;
@@ -106,7 +115,9 @@ export class DiskIndex {
   /** Resolves when nothing of it is left, or when LMDB will not end. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    if (this.#batch !== null) this.#commit(this.#batch);
     this.#closed = true;
+    await this.#syncing;
     for (const { fd } of this.#files) closeSync(fd);
     await this.#environment.close().catch(() => {});
   }
@@ -141,7 +152,7 @@ export class DiskIndex {
 
   /** What `body` says, or `otherwise` when the index is of no use, or turns out to be. */
   #safely<T>(otherwise: T, body: () => T): T {
-    if (this.#failure !== null || this.#closed) return otherwise;
+    if (this.isClosed) return otherwise;
     this.#enter();
     try {
       this.#look();
@@ -167,20 +178,43 @@ export class DiskIndex {
     }
   }
 
-  /** Whether it was written: false when the index is of no use, or the device full. Never rejects. */
-  async #written(write: () => Promise<boolean>): Promise<boolean> {
-    if (this.#failure !== null || this.#closed) return false;
-    this.#enter();
-    try {
-      this.#look();
-      await write();
-      return true;
-    } catch (error) {
-      this.#note(await causeOf(error));
-      return false;
-    } finally {
-      this.#leave();
+  /**
+   * Whether it was written, with all else of this turn of the event loop: false when the index is of no
+   * use, or the device full. Never rejects. lmdb has a writer of its own for this, in another thread.
+   * When a page is damaged, that one ends without giving back a lock, and whoever calls next stands
+   * still for ever: so we write ourselves.
+   */
+  #written(write: () => void): Promise<boolean> {
+    if (this.isClosed) return Promise.resolve(false);
+    if (this.#batch === null) {
+      const batch: Batch = { writes: [], ...Promise.withResolvers<boolean>() };
+      this.#batch = batch;
+      setImmediate(() => this.#commit(batch));
     }
+    this.#batch.writes.push(write);
+    return this.#batch.promise;
+  }
+
+  #commit(batch: Batch): void {
+    if (this.#batch !== batch) return;
+    this.#batch = null;
+    const write = () => {
+      for (const one of batch.writes) one();
+      return true;
+    };
+    batch.resolve(this.#transaction(false, write));
+  }
+
+  /** Brings everything committed onto the device, aside from the event loop. */
+  #syncSoon(): void {
+    if (this.#syncing !== null || this.isClosed) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#syncing = promise;
+    fdatasync(this.#files[0]!.fd, (error) => {
+      this.#syncing = null;
+      resolve();
+      if (error !== null) this.#note(error);
+    });
   }
 
   #transaction<T>(otherwise: T, body: () => T): T {
@@ -259,14 +293,14 @@ export class DiskIndex {
   /** Written with the next batch; resolves when it is committed, with whether it is. */
   put(entry: IndexEntry): Promise<boolean> {
     const hasPins = entry.pinnedUntilMs === 0 || this.hasPins;
-    return this.#written(async () => {
+    const value = encodeEntry(entry);
+    return this.#written(() => {
       const mark = entry.pinnedUntilMs === 0 ? EMPTY : PINNED_MARK;
-      const segments = [...new Set([entry.headSegment, entry.contentSegment])];
-      const written = segments.map((id) => this.#bySegment.put(segmentName(id, entry.name), mark));
-      if (!hasPins) written.push(this.#meta.put('pins', encodeNumber('pins', 1)));
-      written.push(this.#objects.put(entry.name, encodeEntry(entry)));
-      await Promise.all(written);
-      return true;
+      for (const id of new Set([entry.headSegment, entry.contentSegment])) {
+        this.#bySegment.putSync(segmentName(id, entry.name), mark);
+      }
+      if (!hasPins) this.#putNumber('pins', 1);
+      this.#objects.putSync(entry.name, value);
     });
   }
 
@@ -278,7 +312,7 @@ export class DiskIndex {
   /** With the next batch. */
   remove(name: Buffer): void {
     owned(
-      this.#written(() => this.#objects.remove(name)),
+      this.#written(() => this.#objects.removeSync(name)),
       shownElsewhere,
     );
   }
@@ -295,7 +329,7 @@ export class DiskIndex {
 
   /** Resolves when everything put so far is committed. */
   async flushed(): Promise<void> {
-    await this.#written(async () => this.#environment.committed);
+    await this.#batch?.promise;
   }
 
   get entryCount(): number {
@@ -449,6 +483,8 @@ export class DiskIndex {
       }
       this.#putNumber('purge-bytes', bytes);
     });
+    // What was purged must not come back with the power.
+    this.#syncSoon();
   }
 
   /** What the log of purges takes; it is counted once where nobody has kept count. */
@@ -477,13 +513,6 @@ export class DiskIndex {
 
 const EMPTY = Buffer.alloc(0);
 const PINNED_MARK = Buffer.from([1]);
-
-/** LMDB tells of a failed batch with an error that knows of another, which comes a moment later. */
-async function causeOf(error: unknown): Promise<unknown> {
-  const { commitError } = error as { commitError?: Promise<never> };
-  if (commitError === undefined) return error;
-  return commitError.catch((cause: unknown) => cause);
-}
 
 function isIn(entry: IndexEntry, segment: number): boolean {
   return entry.headSegment === segment || entry.contentSegment === segment;
