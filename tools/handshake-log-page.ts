@@ -1,11 +1,14 @@
-/** docs/reference/handshake-log.md, from the fields in src/worker/handshake-log.ts. */
-import { FAILURE_LINES_PER_SECOND, handshakeLogFields } from '../src/worker/handshake-log.ts';
+/** docs/reference/handshake-log.md, from the fields in src/worker/handshakes/handshake-log.ts. */
+import {
+  FAILURE_LINES_PER_SECOND,
+  handshakeLogFields,
+} from '../src/worker/handshakes/handshake-log.ts';
 
 export function handshakeLogPage(): string {
   const rows = handshakeLogFields.map(({ name, doc }) => `| \`${name}\` | ${doc} |`);
   return `# Log of handshakes
 
-<!-- Written by \`npm run docs\` from src/worker/handshake-log.ts. -->
+<!-- Written by \`npm run docs\` from src/worker/handshakes/handshake-log.ts. -->
 
 \`--handshake-log FILE\` (or \`-\`) writes a line per TLS handshake that failed, with
 \`--handshake-log-scope all\` per handshake. A line is one JSON object with every field below; those

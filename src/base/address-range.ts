@@ -16,6 +16,13 @@ export function addressWords(text: string): readonly number[] | null {
   return text.includes(':') ? ipv6Words(text) : ipv4Words(text);
 }
 
+/** What a client is: its address, of IPv6 the /64: whoever has one address has all of its subnet (RFC 4291 §2.5.4). */
+export function clientNetwork(address: string): string {
+  const words = addressWords(address);
+  if (words === null) return address;
+  return words.length === 1 ? `4:${words[0]}` : `6:${words[0]}:${words[1]}`;
+}
+
 /** Four decimal numbers, without leading zeros: what nobody reads in another way. */
 export function isIpv4(text: string): boolean {
   return ipv4Words(text) !== null;

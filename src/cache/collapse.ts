@@ -8,8 +8,8 @@
 
 import { FieldSection } from '../http/field-section.ts';
 import type { FetchLease, PurgeSelector, StoreHit } from './contract.ts';
-import { targetOfKey } from './key.ts';
 import { isSelected } from './purge.ts';
+import { targetOfKey } from './rules/key.ts';
 
 export interface CollapseLimits {
   /** Requests that may wait for one fetch; the next one fetches on its own. */

@@ -4,7 +4,7 @@
  */
 import type { PreparedResponse } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
-import type { Freshness } from './freshness.ts';
+import type { Freshness } from './rules/freshness.ts';
 
 /** The place of a 206's content in the representation (RFC 9110 §14.4); octets, inclusive. */
 export interface PartialContent {

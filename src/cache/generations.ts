@@ -7,9 +7,10 @@
  * their places as well. With it are hashes of the last keys, for keys share counters: a collision makes
  * a response not be stored, or be dropped from memory, once.
  */
-import { targetOfKey } from './key.ts';
+
+import { hashOf } from './memory/s3-fifo.ts';
 import type { Removals } from './removals.ts';
-import { hashOf } from './s3-fifo.ts';
+import { targetOfKey } from './rules/key.ts';
 
 /** Counters: a power of two. At 1,000 removals a second and fetches of 100 ms, 1 in 330 collides. */
 const COUNTERS = 32_768;

@@ -6,10 +6,10 @@ import { strongMatch } from '../http/conditionals.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { PartialContent, StoredResponse, StoreHit } from './contract.ts';
-import { evaluatePreconditions } from './preconditions.ts';
-import { type Piece, planRange, type Representation } from './range.ts';
-import { entityTagOf, hasStrongValidator } from './validators.ts';
-import { matchesVary, sameVaryFields } from './vary.ts';
+import { evaluatePreconditions } from './rules/preconditions.ts';
+import { type Piece, planRange, type Representation } from './rules/range.ts';
+import { entityTagOf, hasStrongValidator } from './rules/validators.ts';
+import { matchesVary, sameVaryFields } from './rules/vary.ts';
 
 /**
  * Parts of one variant that are stored side by side: each has the place that its first octet gives,

@@ -3,7 +3,7 @@ import { normalHost } from '../base/host-names.ts';
 import { configuredAuthority } from '../http/authority.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { PurgeSelector } from './contract.ts';
-import { targetOfKey } from './key.ts';
+import { targetOfKey } from './rules/key.ts';
 
 /** Tags of one response that are indexed: more is a mistake of the origin's. */
 export const TAGS_MAX = 256;

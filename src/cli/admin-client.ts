@@ -1,10 +1,10 @@
 /** Asks the admin endpoint of a running sluice. */
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
+import type { Endpoint } from '../base/endpoint.ts';
 import { UsageError } from '../base/errors.ts';
 import { optionNamed } from '../config/option-table.ts';
 import { isLoopback, parseEndpoint } from '../config/option-values.ts';
-import type { Endpoint } from '../config/options.ts';
 import type { ActionWords } from './action-words.ts';
 
 /** Where `sluice demo` has its admin endpoint. */

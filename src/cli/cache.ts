@@ -211,7 +211,7 @@ async function purge(words: CacheWords): Promise<number> {
 
 async function verify(words: CacheWords): Promise<number> {
   const directory = onlyArgument(words, 'DIR');
-  const { verifyDirectory } = await import('../cache/disk/verify.ts');
+  const { verifyDirectory } = await import('../cache/disk/index/verify.ts');
   let result: ReturnType<typeof verifyDirectory>;
   try {
     result = verifyDirectory(directory);

@@ -1,10 +1,11 @@
 /** `sluice check FILE`: tells everything that is wrong with a configuration, and changes nothing. */
 
+import type { Endpoint } from '../base/endpoint.ts';
 import { UsageError } from '../base/errors.ts';
 import { keyAndProblem } from '../config/document/mistake.ts';
 import { readSource } from '../config/document/source.ts';
 import { loadConfiguration } from '../config/load.ts';
-import type { Endpoint, SluiceOptions } from '../config/options.ts';
+import type { SluiceOptions } from '../config/options.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import { endpointText } from '../supervisor/listeners.ts';
 import { parseFlags } from './action-words.ts';

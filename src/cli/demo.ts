@@ -1,8 +1,8 @@
 /** `sluice demo`: the same as `run` with an origin of its own, and what to try. */
 
 import { spawn } from 'node:child_process';
+import type { Endpoint } from '../base/endpoint.ts';
 import type { CommandLine } from '../config/command-line.ts';
-import type { Endpoint } from '../config/options.ts';
 import { closeDescriptor, localAddress, openListeningSocket } from '../native/sockets.ts';
 import { endpointText } from '../supervisor/listeners.ts';
 import { entryPoint } from './entry-point.ts';

@@ -1,5 +1,5 @@
 /** `sluice handshakes`: asks a running sluice what fails in handshakes, and who observes them. */
-import type { ObserverReport } from '../supervisor/handshake-routes.ts';
+import type { ObserverReport } from '../supervisor/admin/handshake-routes.ts';
 import type { CountedValue, FailureKind } from '../worker/failure-table.ts';
 import {
   type ActionWords,

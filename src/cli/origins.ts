@@ -1,7 +1,7 @@
 /** `sluice origins`: asks a running sluice how its origins do, and takes servers out or in. */
 import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
-import type { GroupReport, ServerReport } from '../supervisor/origin-routes.ts';
+import type { GroupReport, ServerReport } from '../supervisor/admin/origin-routes.ts';
 import {
   type ActionWords,
   parseActionWords,

@@ -1,10 +1,10 @@
 /** `sluice run`: serves an origin until a signal ends it. */
 
+import type { Endpoint } from '../base/endpoint.ts';
 import { certificateFingerprint } from '../config/certificate.ts';
 import type { CommandLine } from '../config/command-line.ts';
-import type { Endpoint } from '../config/options.ts';
-import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
 import { endpointText } from '../supervisor/listeners.ts';
+import type { OriginGroupOptions } from '../upstream/options.ts';
 import { type Service, startService } from './service.ts';
 import { printNote } from './terminal.ts';
 

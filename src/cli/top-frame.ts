@@ -1,6 +1,6 @@
 /** One picture of `sluice top`, from two samples: pure. */
 import { durationText } from '../base/duration-text.ts';
-import type { GroupReport } from '../supervisor/origin-routes.ts';
+import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
 import { hitOutcomes } from '../telemetry/exchange-summary.ts';
 import { quantile } from '../telemetry/quantile.ts';
 import type { TrafficSample } from '../telemetry/traffic-sample.ts';

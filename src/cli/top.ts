@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
-import type { GroupReport } from '../supervisor/origin-routes.ts';
+import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
 import type { SupervisorStatus } from '../supervisor/supervisor.ts';
 import type { TrafficSample } from '../telemetry/traffic-sample.ts';
 import { type ActionWords, parseFlags } from './action-words.ts';

@@ -2,8 +2,10 @@
 
 import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
+import type { AddressRange } from '../base/address-range.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import { type FileMistake, UsageError } from '../base/errors.ts';
-import type { ClientField } from '../proxy/forwarded-chain.ts';
+import type { ClientField } from '../proxy/request/forwarded-chain.ts';
 import {
   type LogLevel,
   type LogSubsystem,
@@ -19,7 +21,7 @@ import {
   featureTable,
 } from '../tls/features.ts';
 import { REDACTED } from '../triage/redaction.ts';
-import type { AddressRange, Endpoint, OriginOptions } from './options.ts';
+import type { OriginOptions } from './options.ts';
 import { nearestWord } from './suggestion.ts';
 
 /** A value as written, and where. */

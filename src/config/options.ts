@@ -3,14 +3,16 @@
  * is off is null.
  */
 
+import type { AddressRange } from '../base/address-range.ts';
+import type { Endpoint } from '../base/endpoint.ts';
+import type { ListenerOptions } from '../downstream/options.ts';
 import type { FleetOptions } from '../fleet/options.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
-import type { ClientIdentityFields } from '../proxy/client-identity.ts';
-import type { EarlyDataPolicy } from '../proxy/early-data.ts';
-import type { ClientField } from '../proxy/forwarded-chain.ts';
-import type { RouteOptions } from '../proxy/routing/route.ts';
-import type { ConnectOptions } from '../proxy/tunnel/connect-gateway.ts';
-import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
+import type { ConnectOptions } from '../proxy/connect-gateway.ts';
+import type { ClientIdentityFields } from '../proxy/request/client-identity.ts';
+import type { EarlyDataPolicy } from '../proxy/request/early-data.ts';
+import type { ClientField } from '../proxy/request/forwarded-chain.ts';
+import type { RouteOptions } from '../routing/route.ts';
 import type { ErrorLogOptions, LogOptions } from '../telemetry/log-options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
 import { EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
@@ -20,59 +22,7 @@ import {
   TICKETS_PER_HANDSHAKE_DEFAULT,
 } from '../tls/ticket-ring.ts';
 import type { FuseOptions, RecorderOptions } from '../triage/options.ts';
-
-/** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
-export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
-
-/** An IP address and how many of its leading bits count. */
-export interface AddressRange {
-  readonly address: string;
-  readonly bits: number;
-}
-
-/** Under this: by which flag or key it was said, for people. No option: it is compared with nothing. */
-export const saidAs = Symbol('said as');
-
-/** What is spoken on a listening socket. */
-export interface ListenerOptions {
-  readonly [saidAs]?: string;
-  readonly endpoint: Endpoint;
-  /** `sni-routing`: TLS is not ended here; the server name chooses where the octets go. */
-  readonly kind: 'http' | 'https' | 'sni-routing';
-  /** Connections that may wait with data in their SYN (TCP Fast Open); 0 for off. */
-  readonly fastOpenQueue: number;
-  /** HTTP/2 without TLS, by prior knowledge (RFC 9113 §3.3). Only for `http`. */
-  readonly http2Cleartext: boolean;
-  readonly proxyProtocol: AcceptedProxyProtocol;
-  /** Connections that one client address may have open in one worker; 0 for no limit. */
-  readonly connectionsPerClientMax: number;
-  /** TLS for these names is not ended here. For `https` and `sni-routing`. */
-  readonly tunnels: readonly SniTunnelOptions[];
-}
-
-/** Where TLS for some names goes. */
-export interface SniTunnelOptions {
-  /** Lower case, exact or `*.example.org`; none for what no other has, and for clients without a name. */
-  readonly names: readonly string[];
-  readonly to: { readonly host: string; readonly port: number };
-  readonly proxyProtocol: 'off' | 'v1' | 'v2';
-}
-
-/** Whether connections begin with a PROXY protocol header, and who may send one. */
-export interface AcceptedProxyProtocol {
-  /** `optional`: the senders named may leave it out. Whoever is not named never sends one. */
-  readonly accept: 'off' | 'optional' | 'required';
-  readonly from: readonly AddressRange[];
-}
-
-/** A listener of which only the flag is known. */
-export const plainListener = {
-  fastOpenQueue: 0,
-  tunnels: [],
-  http2Cleartext: false,
-  proxyProtocol: { accept: 'off', from: [] },
-  connectionsPerClientMax: 0,
-} as const satisfies Partial<ListenerOptions>;
+import type { OriginGroupOptions } from '../upstream/options.ts';
 
 /** A user of this machine and one group. */
 export interface Account {

@@ -3,14 +3,16 @@
 import { accessSync, closeSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { AddressRange } from '../base/address-range.ts';
 import { makeDirectory } from '../base/careful-files.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
+import { type ListenerOptions, plainListener } from '../downstream/options.ts';
 import type { FleetOptions } from '../fleet/options.ts';
-import { defaultClientIdentityFields } from '../proxy/client-identity.ts';
-import { defaultEarlyDataPolicy } from '../proxy/early-data.ts';
-import { plainRoute } from '../proxy/routing/route.ts';
-import { plainGroup } from '../proxy/upstream/options.ts';
+import { defaultClientIdentityFields } from '../proxy/request/client-identity.ts';
+import { defaultEarlyDataPolicy } from '../proxy/request/early-data.ts';
+import { plainRoute } from '../routing/route.ts';
 import { openLogFile } from '../telemetry/log-file.ts';
 import {
   type ErrorLogOptions,
@@ -21,6 +23,7 @@ import {
   plainLog,
 } from '../telemetry/log-options.ts';
 import { type CertificatePair, plainHost } from '../tls/host-options.ts';
+import { plainGroup } from '../upstream/options.ts';
 import { checkAuthorities, readCertificatePair } from './certificate.ts';
 import type { Command } from './command-line.ts';
 import { defaultTimeouts } from './compile/timeouts.ts';
@@ -35,13 +38,9 @@ import {
 } from './option-table.ts';
 import { type GivenValue, isLoopback, refuse } from './option-values.ts';
 import {
-  type AddressRange,
   type CertificateFiles,
-  type Endpoint,
   type HostOptions,
-  type ListenerOptions,
   type OriginOptions,
-  plainListener,
   plainTls,
   type SluiceOptions,
 } from './options.ts';

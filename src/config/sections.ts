@@ -1,10 +1,12 @@
 /** What the sections of a file have come to, each where the file has it. */
-import type { RouteOptions } from '../proxy/routing/route.ts';
-import type { ConnectOptions } from '../proxy/tunnel/connect-gateway.ts';
-import type { OriginGroupOptions } from '../proxy/upstream/options.ts';
+
+import type { ListenerOptions } from '../downstream/options.ts';
+import type { ConnectOptions } from '../proxy/connect-gateway.ts';
+import type { RouteOptions } from '../routing/route.ts';
 import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
+import type { OriginGroupOptions } from '../upstream/options.ts';
 import type { ClientTimeouts } from './compile/timeouts.ts';
-import type { HostOptions, ListenerOptions, TlsOptions } from './options.ts';
+import type { HostOptions, TlsOptions } from './options.ts';
 
 export interface FileSections {
   readonly listeners?: readonly ListenerOptions[];

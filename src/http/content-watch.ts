@@ -12,7 +12,7 @@ export interface ContentLimits {
   readonly contentTotalTimeoutMs: number;
 }
 
-/** Why so much: see worker/limits.ts. */
+/** Why so much: see downstream/limits.ts. */
 export const defaultContentLimits: ContentLimits = {
   contentGraceMs: 20_000,
   contentBytesPerSecondMin: 500,

@@ -1,5 +1,6 @@
 /** The decoder of RFC 7541: field blocks in, field lines with their kinds out. */
 import { internFieldName } from '../http/field-names.ts';
+import { decodeHuffman, huffmanDecodedMax } from '../http/huffman.ts';
 import {
   BAD_VALUE,
   FieldKind,
@@ -8,7 +9,6 @@ import {
   kindWithValue,
   normalizeValue,
 } from './field-kind.ts';
-import { decodeHuffman, huffmanDecodedMax } from './huffman.ts';
 import { readLatin1 } from './latin1.ts';
 import { STATIC_ENTRIES, staticNames, staticValues } from './static-table.ts';
 

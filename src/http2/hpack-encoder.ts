@@ -1,7 +1,7 @@
 /** The encoder of RFC 7541. */
 import type { FieldSection } from '../http/field-section.ts';
+import { encodeHuffman, huffmanLength } from '../http/huffman.ts';
 import { ENTRY_OVERHEAD_BYTES } from './hpack-decoder.ts';
-import { encodeHuffman, huffmanLength } from './huffman.ts';
 import { writeLatin1 } from './latin1.ts';
 import { STATIC_ENTRIES, staticFieldIndex, staticNameIndex } from './static-table.ts';
 

@@ -3,14 +3,14 @@ import type { Clock } from '../base/clock.ts';
 import type { SluiceError } from '../base/errors.ts';
 import type { CollapseTable } from '../cache/collapse.ts';
 import type { Store } from '../cache/contract.ts';
-import type { KeyRules } from '../cache/key.ts';
-import type { CachePolicy } from '../cache/policy.ts';
+import type { KeyRules } from '../cache/rules/key.ts';
+import type { CachePolicy } from '../cache/rules/policy.ts';
+import type { RouteRules } from '../routing/rules.ts';
 import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
-import type { EarlyDataPolicies } from './early-data.ts';
+import type { Origins } from '../upstream/group.ts';
 import type { PassMemory } from './pass-memory.ts';
 import type { PurgeGate } from './purge-request.ts';
-import type { RouteRules } from './routing/rules.ts';
-import type { Origins } from './upstream/group.ts';
+import type { EarlyDataPolicies } from './request/early-data.ts';
 
 /** Told of every exchange once, when it is over; alters nothing. */
 export interface ExchangeObserver {

@@ -6,47 +6,47 @@
  */
 import { assert } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
-import { type RequestDirectives, requestDirectives } from '../cache/cache-control.ts';
-import type { ForwardReason } from '../cache/cache-status.ts';
 import type { Flight, ReleaseReason, Waiter } from '../cache/collapse.ts';
 import type { StoreHit } from '../cache/contract.ts';
 import { completionOf, isCombinable } from '../cache/parts.ts';
-import { evaluatePreconditions, notModifiedFields } from '../cache/preconditions.ts';
-import { type Piece, planRange, planWhole, type Representation } from '../cache/range.ts';
-import { ageSeconds, decideReuse } from '../cache/reuse.ts';
-import { selectStored } from '../cache/select.ts';
-import type { StoringDecision } from '../cache/storing.ts';
-import { canValidate } from '../cache/validation.ts';
+import { type RequestDirectives, requestDirectives } from '../cache/rules/cache-control.ts';
+import type { ForwardReason } from '../cache/rules/cache-status.ts';
+import { evaluatePreconditions, notModifiedFields } from '../cache/rules/preconditions.ts';
+import { type Piece, planRange, planWhole, type Representation } from '../cache/rules/range.ts';
+import { ageSeconds, decideReuse } from '../cache/rules/reuse.ts';
+import { selectStored } from '../cache/rules/select.ts';
+import type { StoringDecision } from '../cache/rules/storing.ts';
+import { canValidate } from '../cache/rules/validation.ts';
 import type { RequestFacts, RequestHandler, ResponseSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import { localJson } from '../routing/local-response.ts';
+import type { Entrance } from '../routing/rules.ts';
 import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
+import type { OriginGroup } from '../upstream/group.ts';
+import type { ProxyEnvironment } from './environment.ts';
+import { incompleteError, loopError } from './exchange-errors.ts';
+import { ExchangeRecord } from './exchange-record.ts';
+import { Leftover } from './leftover.ts';
+import { claimFlight } from './machine-flight.ts';
+import { isSoftPurge, mayPurge, selectorsOf } from './purge-request.ts';
 import {
   AssembledReply,
   type AssemblyInput,
   environmentForParts,
   isSliced,
-} from './assembled-reply.ts';
-import { Delivery } from './delivery.ts';
-import type { ProxyEnvironment } from './environment.ts';
-import { incompleteError, loopError } from './exchange-errors.ts';
-import { ExchangeRecord } from './exchange-record.ts';
-import { isLooping } from './forwarding.ts';
-import { Leftover } from './leftover.ts';
-import { localJson } from './local-response.ts';
-import { claimFlight } from './machine-flight.ts';
+} from './reply/assembled-reply.ts';
+import { Delivery } from './reply/delivery.ts';
+import { StoredReply } from './reply/stored-reply.ts';
+import { isLooping } from './request/forwarding.ts';
 import {
   type OriginAnswer,
   OriginRequest,
   type OriginRequestOwner,
   type Validation,
-} from './origin-request.ts';
-import type { OpenExchange, PartTask } from './part-request.ts';
-import { isSoftPurge, mayPurge, selectorsOf } from './purge-request.ts';
+} from './request/origin-request.ts';
+import type { OpenExchange, PartTask } from './request/part-request.ts';
 import { revalidateInBackground } from './revalidation.ts';
-import type { Entrance } from './routing/rules.ts';
-import { StoredReply } from './stored-reply.ts';
-import type { OriginGroup } from './upstream/group.ts';
 import { handshakeFault, tunnelFields } from './websocket.ts';
 
 /** Methods that we know what to do with when we are the last hop (RFC 9110 §9.3.7). */

@@ -7,15 +7,15 @@
  */
 import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
+import type { ClientFacts } from '../http/client-facts.ts';
 import type { RequestSender, ResponseHandler } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isIdempotentMethod, isSafeMethod } from '../http/methods.ts';
-import type { OriginConnection } from './upstream/connection.ts';
-import type { PaceWatch } from './upstream/content-pace.ts';
-import { type GroupRequest, type OriginGroup, Visit } from './upstream/group.ts';
-import { HELD_CONTENT_BYTES_MAX, HeldContent } from './upstream/held-content.ts';
-import type { ClientFacts } from './upstream/pool.ts';
+import type { OriginConnection } from '../upstream/connection.ts';
+import type { PaceWatch } from '../upstream/content-pace.ts';
+import { type GroupRequest, type OriginGroup, Visit } from '../upstream/group.ts';
+import { HELD_CONTENT_BYTES_MAX, HeldContent } from '../upstream/held-content.ts';
 
 export interface FetchHandler extends ResponseHandler {
   /** The request's head has gone out: its content may follow now. */

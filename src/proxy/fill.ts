@@ -5,11 +5,11 @@
 import type { SluiceError } from '../base/errors.ts';
 import type { Flight } from '../cache/collapse.ts';
 import type { ContentWriter, StoreHit } from '../cache/contract.ts';
-import { announcedLength } from '../cache/stored-response.ts';
+import { announcedLength } from '../cache/rules/stored-response.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { ResponseHead } from '../http/message.ts';
-import type { OriginFetch } from './encoded-fetch.ts';
 import type { FetchHandler } from './fetch.ts';
+import type { OriginFetch } from './reply/encoded-fetch.ts';
 
 /** The client that caused the fill takes the content as it passes by. */
 export interface FillConsumer {

@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { BoundedMap } from '../base/bounded-map.ts';
-import { targetOfKey } from '../cache/key.ts';
-import type { StoringDecision } from '../cache/storing.ts';
+import { targetOfKey } from '../cache/rules/key.ts';
+import type { StoringDecision } from '../cache/rules/storing.ts';
 
 /** How long a key is remembered. When it becomes storable, it is collapsed again after this. */
 const PASS_MS = 10_000;

@@ -4,12 +4,12 @@
  */
 
 import type { SluiceError } from '../base/errors.ts';
-import { hitStatusMember } from '../cache/cache-status.ts';
 import type { PreparedHit, StoredResponse, StoreHit } from '../cache/contract.ts';
-import { currentAgeMs, isFresh } from '../cache/freshness.ts';
-import { cacheKey } from '../cache/key.ts';
-import { ttlSeconds } from '../cache/reuse.ts';
-import { selectStored } from '../cache/select.ts';
+import { hitStatusMember } from '../cache/rules/cache-status.ts';
+import { currentAgeMs, isFresh } from '../cache/rules/freshness.ts';
+import { cacheKey } from '../cache/rules/key.ts';
+import { ttlSeconds } from '../cache/rules/reuse.ts';
+import { selectStored } from '../cache/rules/select.ts';
 import type {
   RequestFacts,
   RequestHandler,
@@ -18,13 +18,13 @@ import type {
 } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
+import { routingError } from '../routing/rules.ts';
 import { type ExchangeSummary, emptySummary } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { Exchange } from './exchange.ts';
 import { noteTexts } from './exchange-record.ts';
-import { addOurMark, PROXY_NAME } from './forwarding.ts';
-import type { Routes } from './routing/route-table.ts';
-import { routingError } from './routing/rules.ts';
+import { addOurMark, PROXY_NAME } from './request/forwarding.ts';
+import type { Routes } from './route-table.ts';
 import { requestMeantBy } from './websocket.ts';
 
 /**

@@ -3,11 +3,11 @@
  * HTTP's standard; Squid and Varnish have made it known.
  */
 import type { PurgeSelector } from '../cache/contract.ts';
-import { type KeyRules, keyOf } from '../cache/key.ts';
+import { type KeyRules, keyOf } from '../cache/rules/key.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
-import { isClaim } from './client-claims.ts';
+import { isClaim } from './request/client-claims.ts';
 
 /** What an exchange asks of whoever reaches the caches of all workers. */
 export interface PurgeGate {

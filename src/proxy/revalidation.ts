@@ -1,12 +1,17 @@
 /** Asks the origin about a stale stored response while a client is served with it (RFC 5861 §3). */
-import { NO_REQUEST_DIRECTIVES } from '../cache/cache-control.ts';
+
 import type { Waiter } from '../cache/collapse.ts';
-import { CONDITIONAL } from '../cache/validation.ts';
+import { NO_REQUEST_DIRECTIVES } from '../cache/rules/cache-control.ts';
+import { CONDITIONAL } from '../cache/rules/validation.ts';
 import type { RequestHead } from '../http/message.ts';
+import type { OriginGroup } from '../upstream/group.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { claimFlight } from './machine-flight.ts';
-import { OriginRequest, type OriginRequestOwner, type Validation } from './origin-request.ts';
-import type { OriginGroup } from './upstream/group.ts';
+import {
+  OriginRequest,
+  type OriginRequestOwner,
+  type Validation,
+} from './request/origin-request.ts';
 
 /** Nobody waits for the outcome: the store has it. */
 class Background implements OriginRequestOwner {

@@ -3,7 +3,7 @@
  * LISTEN_FDS), or the sluice that this one takes over from (see upgrade.ts).
  */
 
-import type { Endpoint } from '../config/options.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import { adoptDescriptor, listeningEndpoint } from '../native/sockets.ts';
 
 /** sd_listen_fds(3): the first descriptor that is passed. */

@@ -1,9 +1,10 @@
 /** Opens the listening sockets, which belong to the supervisor so that they outlive workers. */
 import { statsOf } from '../base/careful-files.ts';
+import type { Endpoint } from '../base/endpoint.ts';
 import { SluiceError, UsageError } from '../base/errors.ts';
-import { type Endpoint, type ListenerOptions, saidAs } from '../config/options.ts';
+import type { InheritedListener } from '../downstream/options.ts';
+import { type ListenerOptions, saidAs } from '../downstream/options.ts';
 import { closeDescriptor, openListeningSockets, removeSocketFile } from '../native/sockets.ts';
-import type { InheritedListener } from '../worker/contract.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
 
 /**

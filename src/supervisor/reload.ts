@@ -10,7 +10,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { canaryFault, type Health, healthBetween } from './canary.ts';
 import { fixedChanges, type OptionChange, optionChanges } from './option-changes.ts';
-import { defaultRestartPolicy } from './restart-policy.ts';
+import { defaultRestartPolicy } from './workers/restart-policy.ts';
 
 /** One worker, for as long as a reload takes. */
 export interface ReloadableWorker {

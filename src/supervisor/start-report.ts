@@ -1,8 +1,8 @@
 /** What is reported when sluice has begun to serve: where, with what, and as whom. */
 import type { SluiceOptions } from '../config/options.ts';
+import { defaultDownstreamLimits } from '../downstream/limits.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { connectionsFor } from '../worker/descriptors.ts';
-import { defaultDownstreamLimits } from '../worker/limits.ts';
 import { endpointText, type OpenListener } from './listeners.ts';
 
 export interface StartFacts {

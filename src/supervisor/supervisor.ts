@@ -12,8 +12,7 @@ import { GENERATIONS_BYTES } from '../cache/generations.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { bootClock } from '../native/boot-clock.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
-import { RATE_SECRET_BYTES, rateRegionBytes } from '../proxy/routing/rate-table.ts';
-import { boardWords, openBoard } from '../proxy/upstream/board.ts';
+import { RATE_SECRET_BYTES, rateRegionBytes } from '../routing/rate-table.ts';
 import { type LogSubsystem, type Report, reportOf } from '../telemetry/log-event.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
@@ -22,6 +21,7 @@ import { residentBytes } from '../telemetry/process-sampler.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { StrikeRegister, strikeRegisterBytes } from '../tls/strike-register.ts';
+import { boardWords, openBoard } from '../upstream/board.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
 import type {
   PurgeEverywhere,
@@ -30,16 +30,19 @@ import type {
   WorkerSetup,
 } from '../worker/contract.ts';
 import { descriptorsMax } from '../worker/descriptors.ts';
-import type { AdminServer } from './admin.ts';
-import { reloadRoutes } from './admin-reload.ts';
-import { CacheControl } from './cache-control.ts';
+import type { AdminServer } from './admin/admin.ts';
+import { reloadRoutes } from './admin/admin-reload.ts';
+import { CacheControl } from './admin/cache-control.ts';
+import { type AskHandshakes, handshakeRoutes } from './admin/handshake-routes.ts';
+import { logRoutes } from './admin/log-routes.ts';
+import { type OriginSources, originRoutes } from './admin/origin-routes.ts';
+import { trafficRoutes } from './admin/traffic-routes.ts';
 import { healthOf } from './canary.ts';
-import type { CertificateKeeper } from './certificate-keeper.ts';
+import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import { DirectoryDeaths } from './directory-deaths.ts';
 import { type EarlyDataState, earlyDataState, fleetLinks } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
-import { FaultDesk, type WatchedWorker } from './fault-desk.ts';
-import { type AskHandshakes, handshakeRoutes } from './handshake-routes.ts';
+import { FaultDesk, type WatchedWorker } from './faults/fault-desk.ts';
 import { type Health, healthOfAll } from './health.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import {
@@ -51,20 +54,17 @@ import {
   removeSocketFiles,
 } from './listeners.ts';
 import { LogRotator } from './log-rotation.ts';
-import { logRoutes } from './log-routes.ts';
-import { type OriginSources, originRoutes } from './origin-routes.ts';
 import { outliveFaults, Parts } from './parts.ts';
 import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
 import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
-import { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts';
 import { StandIns } from './stand-ins.ts';
-import { Standby, spawnWorker } from './standby.ts';
 import { reportDescriptors, reportStart } from './start-report.ts';
 import type { ServiceManager } from './systemd-notices.ts';
 import { TicketKeeper } from './ticket-keeper.ts';
-import { trafficRoutes } from './traffic-routes.ts';
 import { Succession, upgradeRoute } from './upgrade.ts';
-import { WorkerProcess } from './worker-process.ts';
+import { defaultRestartPolicy, type RestartPolicy } from './workers/restart-policy.ts';
+import { Standby, spawnWorker } from './workers/standby.ts';
+import { WorkerProcess } from './workers/worker-process.ts';
 
 export interface SupervisorInput {
   readonly options: SluiceOptions;
@@ -397,7 +397,7 @@ export class Supervisor {
   async #startAdmin(): Promise<void> {
     const { admin } = this.#input.options;
     if (admin === null) return;
-    const { startAdminServer } = await import('./admin.ts');
+    const { startAdminServer } = await import('./admin/admin.ts');
     this.#admin = await startAdminServer(admin, this.#input.inherited, {
       status: () => this.status,
       health: () => this.#health,
@@ -649,7 +649,7 @@ export class Supervisor {
 
   /** Looks after the certificates, when the rest has begun: nothing waits for it. */
   async #keepCertificates(): Promise<void> {
-    const { CertificateKeeper } = await import('./certificate-keeper.ts');
+    const { CertificateKeeper } = await import('./certificates/certificate-keeper.ts');
     if (this.#stopping !== null) return;
     this.#keeper = new CertificateKeeper({
       hosts: () => this.#options.hosts,

@@ -15,7 +15,7 @@ import { type Report, reportOf } from '../telemetry/log-event.ts';
 import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
 import { GENERATION_MS } from '../tls/strike-register.ts';
 import { TICKET_KEYS_MAX, type TicketRing } from '../tls/ticket-ring.ts';
-import { FileWatch } from './certificate-files.ts';
+import { FileWatch } from './certificates/certificate-files.ts';
 import { TicketSchedule } from './ticket-schedule.ts';
 
 /** Milliseconds between two looks at the schedule and at the file. */

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process';
 import { durationText } from '../base/duration-text.ts';
 import { after, type OnFault, owned, shownElsewhere } from '../base/owned.ts';
 import type { Report } from '../telemetry/log-event.ts';
-import { type AdminRoute, failure, success } from './admin-routes.ts';
+import { type AdminRoute, failure, success } from './admin/admin-routes.ts';
 import { PASSED_SOCKETS, type PassedListener } from './inherited-sockets.ts';
 import type { OpenListener } from './listeners.ts';
 

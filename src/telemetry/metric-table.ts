@@ -207,7 +207,7 @@ const resumed = closed('resumed', ['0', '1']);
 /** With room for the 25 that TLS 1.2 alone has. */
 const group = label('group', GROUPS, 31);
 
-/** As in triage/capsule.ts and supervisor/fuses.ts. */
+/** As in triage/capsule.ts and supervisor/faults/fuses.ts. */
 export const CAPSULE_KINDS = [
   'crash',
   'killed',

@@ -7,8 +7,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
 import type { SharedMemory } from '../native/shared-memory.ts';
-import { RATE_SECRET_BYTES, rateTableBytes } from '../proxy/routing/rate-table.ts';
-import { boardWords } from '../proxy/upstream/board.ts';
+import { RATE_SECRET_BYTES, rateTableBytes } from '../routing/rate-table.ts';
 import type { LevelTable } from '../telemetry/log-event.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
@@ -16,7 +15,7 @@ import { startProcessSampler } from '../telemetry/process-sampler.ts';
 import { flightRegionBytes } from '../tls/flight-layout.ts';
 import { HelloGuard } from '../tls/hello-guard.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
-import { lastFaultText, tellCallbackFaults } from './callback-faults.ts';
+import { boardWords } from '../upstream/board.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -29,6 +28,7 @@ import type {
 } from './contract.ts';
 import { loadDangerModules } from './danger.ts';
 import { openFlights } from './flights.ts';
+import { lastFaultText, tellCallbackFaults } from './handshakes/callback-faults.ts';
 import { WorkerLogs } from './logs.ts';
 import { NewFailures } from './new-failures.ts';
 import { WorkerLog } from './worker-log.ts';

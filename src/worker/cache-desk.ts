@@ -8,13 +8,13 @@ import type {
   StoredResponse,
   StoreHit,
 } from '../cache/contract.ts';
-import { currentAgeMs, isFresh } from '../cache/freshness.ts';
-import { targetKey } from '../cache/key.ts';
-import { ttlSeconds } from '../cache/reuse.ts';
-import { storingWords } from '../cache/storing.ts';
+import { currentAgeMs, isFresh } from '../cache/rules/freshness.ts';
+import { targetKey } from '../cache/rules/key.ts';
+import { ttlSeconds } from '../cache/rules/reuse.ts';
+import { storingWords } from '../cache/rules/storing.ts';
 import type { Passed, PassMemory } from '../proxy/pass-memory.ts';
-import type { RouteOptions } from '../proxy/routing/route.ts';
-import { keySuffixes } from '../proxy/routing/route-table.ts';
+import { keySuffixes } from '../proxy/route-table.ts';
+import type { RouteOptions } from '../routing/route.ts';
 import type { WorkerCache } from './cache.ts';
 import type { CacheAnswer, CacheLookup, CacheQuestion, StoredVariant } from './contract.ts';
 

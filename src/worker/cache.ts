@@ -3,7 +3,7 @@ import type { PurgeSelector, Store } from '../cache/contract.ts';
 import { segmentBytesFor } from '../cache/disk/limits.ts';
 import { APART, MARK, VERDICT, WITHOUT } from '../cache/disk-words.ts';
 import { Generations } from '../cache/generations.ts';
-import { RamStore } from '../cache/ram-store.ts';
+import { RamStore } from '../cache/memory/ram-store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CacheFaults } from './cache-faults.ts';
 import type { WorkerInput } from './contract.ts';

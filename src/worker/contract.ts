@@ -1,6 +1,8 @@
 /** What the supervisor gives a worker, and what it can ask of it. */
+
 import type { ListQuery, PurgeSelector } from '../cache/contract.ts';
-import type { ListenerOptions, SluiceOptions } from '../config/options.ts';
+import type { SluiceOptions } from '../config/options.ts';
+import type { InheritedListener } from '../downstream/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { LevelTable, LogEvent } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -11,8 +13,8 @@ import type { TicketRing } from '../tls/ticket-ring.ts';
 import type { HandshakeFaultKind } from '../triage/assemble.ts';
 import type { DangerModules } from './danger.ts';
 import type { FailureKind } from './failure-table.ts';
-import type { HandshakeJournal } from './handshake-journal.ts';
-import type { ObserverState } from './handshake-observers.ts';
+import type { HandshakeJournal } from './handshakes/handshake-journal.ts';
+import type { ObserverState } from './handshakes/handshake-observers.ts';
 import type { NewFailures } from './new-failures.ts';
 import type { WorkerLog } from './worker-log.ts';
 
@@ -45,9 +47,9 @@ export interface WorkerSetup {
   readonly version: string;
   /** Fingerprints of ClientHellos that are refused (tls/hello-guard.ts). */
   readonly refusedHellos: readonly string[];
-  /** Where the rate limits of all workers begin (proxy/routing/rate-table.ts). */
+  /** Where the rate limits of all workers begin (routing/rate-table.ts). */
   readonly ratesOffset: number;
-  /** Where what the workers share about origins begins (proxy/upstream/board.ts). */
+  /** Where what the workers share about origins begins (upstream/board.ts). */
   readonly boardOffset: number;
   /** Where what has been removed from caches begins (cache/generations.ts). */
   readonly removalsOffset: number;
@@ -204,13 +206,6 @@ export type WorkerReport =
     }
   /** A client of a data port wants a purge in all workers. */
   | { readonly type: 'purge'; readonly id: number; readonly wish: PurgeWish };
-
-/** A listening socket, bound and listening. The worker adopts the descriptor, and closes it. */
-export interface InheritedListener extends ListenerOptions {
-  readonly fd: number;
-  /** Index of the worker that takes its connections. */
-  readonly place: number;
-}
 
 /** What a worker is started with: its setup, with the means to count and to log. */
 export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex' | 'listeners'> {

@@ -8,8 +8,8 @@ import { reportedFaults } from '../telemetry/dropped-lines.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { LogOptions } from '../telemetry/log-options.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { HandshakeBook, openHandshakeLog } from './handshake-journal.ts';
-import type { HandshakeLogSink } from './handshake-log.ts';
+import { HandshakeBook, openHandshakeLog } from './handshakes/handshake-journal.ts';
+import type { HandshakeLogSink } from './handshakes/handshake-log.ts';
 
 /** Open, and not in use yet. */
 export interface OpenedLogs {

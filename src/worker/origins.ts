@@ -1,28 +1,28 @@
 /** Makes the groups of origins of one worker from the options. */
 import { systemClock } from '../base/clock.ts';
 import type { SluiceOptions } from '../config/options.ts';
-import type { ChannelPool } from '../proxy/channel.ts';
-import { openBoard } from '../proxy/upstream/board.ts';
-import { OriginServer } from '../proxy/upstream/endpoint.ts';
-import { EndpointPool } from '../proxy/upstream/endpoint-pool.ts';
-import { type Origins, UpstreamGroup } from '../proxy/upstream/group.ts';
-import { HealthChecker } from '../proxy/upstream/health-check.ts';
-import { defaultUpstreamLimits, type UpstreamLimits } from '../proxy/upstream/limits.ts';
-import type {
-  OriginGroupOptions,
-  OriginServerOptions,
-  OriginTlsOptions,
-} from '../proxy/upstream/options.ts';
-import { OriginTls } from '../proxy/upstream/origin-tls.ts';
-import type { ClientFacts } from '../proxy/upstream/pool.ts';
-import { proxyHeader } from '../proxy/upstream/proxy-header.ts';
-import { type KnownNames, Resolver } from '../proxy/upstream/resolver.ts';
-import { authorityOf, serverNames } from '../proxy/upstream/server-names.ts';
+import type { ClientFacts } from '../http/client-facts.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type ClientContext, createClientContext } from '../tls/client-context.ts';
 import type { FlightRecorder } from '../tls/flight-recorder.ts';
-import { healthTeller, poolObserver } from './observers.ts';
+import type { ChannelPool } from '../transport/channel.ts';
+import { proxyHeader } from '../transport/proxy-header.ts';
+import { openBoard } from '../upstream/board.ts';
+import { OriginServer } from '../upstream/endpoint.ts';
+import { EndpointPool } from '../upstream/endpoint-pool.ts';
+import { type Origins, UpstreamGroup } from '../upstream/group.ts';
+import { HealthChecker } from '../upstream/health-check.ts';
+import { defaultUpstreamLimits, type UpstreamLimits } from '../upstream/limits.ts';
+import type {
+  OriginGroupOptions,
+  OriginServerOptions,
+  OriginTlsOptions,
+} from '../upstream/options.ts';
+import { OriginTls } from '../upstream/origin-tls.ts';
+import { type KnownNames, Resolver } from '../upstream/resolver.ts';
+import { authorityOf, serverNames } from '../upstream/server-names.ts';
+import { healthTeller, poolObserver } from './handshakes/observers.ts';
 import type { WorkerLog } from './worker-log.ts';
 
 export type { KnownNames };

@@ -1,14 +1,14 @@
 /** Makes the routes of one worker from the options. */
 import { UsageError } from '../base/errors.ts';
-import { type CacheRules, defaultCacheRules } from '../cache/rules.ts';
-import type { ClaimedNames } from '../proxy/claimed-names.ts';
+import { type CacheRules, defaultCacheRules } from '../cache/rules/rules.ts';
 import type { ExchangeObserver, ProxyEnvironment } from '../proxy/environment.ts';
-import { RateLimiter } from '../proxy/routing/rate-limit.ts';
-import { RateTable } from '../proxy/routing/rate-table.ts';
-import type { RouteOptions } from '../proxy/routing/route.ts';
-import { keySuffixes, type Routes, routeTable } from '../proxy/routing/route-table.ts';
-import { compileRules, NO_RULES, type RouteRules } from '../proxy/routing/rules.ts';
-import type { OriginGroup, Origins } from '../proxy/upstream/group.ts';
+import { keySuffixes, type Routes, routeTable } from '../proxy/route-table.ts';
+import type { ClaimedNames } from '../routing/claimed-names.ts';
+import { RateLimiter } from '../routing/rate-limit.ts';
+import { RateTable } from '../routing/rate-table.ts';
+import type { RouteOptions } from '../routing/route.ts';
+import { compileRules, NO_RULES, type RouteRules } from '../routing/rules.ts';
+import type { OriginGroup, Origins } from '../upstream/group.ts';
 
 /** What is the same for all routes. */
 export type CommonEnvironment = Omit<

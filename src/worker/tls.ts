@@ -10,7 +10,7 @@ import type { CertificatePair, HostTlsOptions } from '../tls/host-options.ts';
 import { createHostedContext, type ServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
 import type { WorkerInput } from './contract.ts';
-import { KeyLog } from './key-log.ts';
+import { KeyLog } from './handshakes/key-log.ts';
 
 export interface WorkerTls {
   readonly context: ServerContext;

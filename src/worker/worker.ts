@@ -5,17 +5,19 @@ import { repeat } from '../base/repeat.ts';
 import { isOwnShortage } from '../base/shortage.ts';
 import { CollapseTable } from '../cache/collapse.ts';
 import type { SluiceOptions } from '../config/options.ts';
-import { ChannelPool } from '../proxy/channel.ts';
+import { ClientCounts } from '../downstream/client-counts.ts';
+import { type Entrance, entranceOf } from '../downstream/front/acceptor.ts';
+import { defaultDownstreamLimits } from '../downstream/limits.ts';
 import { PassMemory } from '../proxy/pass-memory.ts';
 import type { Listener, OnAccept } from '../reactor/listener.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { isOn } from '../tls/features.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
+import { ChannelPool } from '../transport/channel.ts';
 import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
 import { answerCacheQuestion } from './cache-desk.ts';
-import { ClientCounts } from './client-counts.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -25,10 +27,8 @@ import type {
   WorkerInput,
 } from './contract.ts';
 import { FleetRegisters } from './fleets.ts';
-import { type Entrance, entranceOf } from './front/entrance.ts';
-import { answerHandshakeQuestion } from './handshake-desk.ts';
-import { observersOf } from './handshakes.ts';
-import { defaultDownstreamLimits } from './limits.ts';
+import { answerHandshakeQuestion } from './handshakes/handshake-desk.ts';
+import { observersOf } from './handshakes/handshakes.ts';
 import { Service, type ServiceBase } from './service.ts';
 import { Shortages } from './shortages.ts';
 

@@ -20,10 +20,10 @@ import {
   ENTRY_BYTES,
   encodeEntry,
   type IndexEntry,
-} from '../../src/cache/disk/index-entry.ts';
-import { findIndexDamage, readIndexFile } from '../../src/cache/disk/index-file.ts';
-import { NAME_BYTES } from '../../src/cache/disk/record.ts';
-import { verifyDirectory } from '../../src/cache/disk/verify.ts';
+} from '../../src/cache/disk/index/index-entry.ts';
+import { findIndexDamage, readIndexFile } from '../../src/cache/disk/index/index-file.ts';
+import { verifyDirectory } from '../../src/cache/disk/index/verify.ts';
+import { NAME_BYTES } from '../../src/cache/disk/segments/record.ts';
 import { NOW, storedOf } from './messages.ts';
 import { contentOf } from './rule-driven-cache.ts';
 
@@ -137,7 +137,7 @@ test('a content that an intact entry says to end elsewhere is damaged, at any fr
   const directory = await filled(t);
   const { store } = openAt(directory);
   t.after(() => store.close());
-  const { keyHash } = await import('../../src/cache/disk/record.ts');
+  const { keyHash } = await import('../../src/cache/disk/segments/record.ts');
   for (const i of [3, 4, 6, 7]) {
     const [entry] = store.index.entriesOf(keyHash(keyOf(i)));
     for (const length of [65_536, 131_072, entry!.contentLength + 65_536]) {

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import type { StoreHit } from '../../src/cache/contract.ts';
 import { DiskStore } from '../../src/cache/disk/disk-store.ts';
 import type { StoreFault } from '../../src/cache/disk/faults.ts';
-import type { FileOperations } from '../../src/cache/disk/segment-files.ts';
+import type { FileOperations } from '../../src/cache/disk/segments/segment-files.ts';
 import { until } from '../support/waiting.ts';
 import { storedOf } from './messages.ts';
 

@@ -1,8 +1,8 @@
 /** Short ways to make requests and responses, for tests of the cache. */
 
 import type { StoredResponse } from '../../src/cache/contract.ts';
-import { type CachePolicy, defaultCachePolicy } from '../../src/cache/policy.ts';
-import { receiveResponse } from '../../src/cache/stored-response.ts';
+import { type CachePolicy, defaultCachePolicy } from '../../src/cache/rules/policy.ts';
+import { receiveResponse } from '../../src/cache/rules/stored-response.ts';
 import { configuredAuthority } from '../../src/http/authority.ts';
 import { formatHttpDate } from '../../src/http/dates.ts';
 import { FieldSection } from '../../src/http/field-section.ts';

@@ -3,32 +3,32 @@
  * concert, with an origin and a clock that the test provides. No collapsing, no streaming.
  */
 
-import { NO_REQUEST_DIRECTIVES, requestDirectives } from '../../src/cache/cache-control.ts';
-import type { ForwardReason } from '../../src/cache/cache-status.ts';
-import { appendCacheStatus, cacheStatusMember } from '../../src/cache/cache-status.ts';
 import type { Store, StoredResponse, StoreHit } from '../../src/cache/contract.ts';
-import { invalidatedKeys } from '../../src/cache/invalidation.ts';
-import { cacheKey } from '../../src/cache/key.ts';
-import { type CachePolicy, defaultCachePolicy } from '../../src/cache/policy.ts';
-import { evaluatePreconditions, notModifiedFields } from '../../src/cache/preconditions.ts';
-import { planRange } from '../../src/cache/range.ts';
+import { NO_REQUEST_DIRECTIVES, requestDirectives } from '../../src/cache/rules/cache-control.ts';
+import type { ForwardReason } from '../../src/cache/rules/cache-status.ts';
+import { appendCacheStatus, cacheStatusMember } from '../../src/cache/rules/cache-status.ts';
+import { invalidatedKeys } from '../../src/cache/rules/invalidation.ts';
+import { cacheKey } from '../../src/cache/rules/key.ts';
+import { type CachePolicy, defaultCachePolicy } from '../../src/cache/rules/policy.ts';
+import { evaluatePreconditions, notModifiedFields } from '../../src/cache/rules/preconditions.ts';
+import { planRange } from '../../src/cache/rules/range.ts';
 import {
   ageSeconds,
   decideReuse,
   isOriginError,
   mayServeOnError,
   ttlSeconds,
-} from '../../src/cache/reuse.ts';
-import { selectStored } from '../../src/cache/select.ts';
-import { receiveResponse } from '../../src/cache/stored-response.ts';
-import { decideStoring } from '../../src/cache/storing.ts';
+} from '../../src/cache/rules/reuse.ts';
+import { selectStored } from '../../src/cache/rules/select.ts';
+import { receiveResponse } from '../../src/cache/rules/stored-response.ts';
+import { decideStoring } from '../../src/cache/rules/storing.ts';
 import {
   addValidation,
   canValidate,
   freshen,
   freshenedBy,
   headOutcome,
-} from '../../src/cache/validation.ts';
+} from '../../src/cache/rules/validation.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead } from '../../src/http/message.ts';
 import { isSafeMethod } from '../../src/http/methods.ts';

@@ -10,9 +10,9 @@ import { FieldSection } from '../../src/http/field-section.ts';
 import { isFieldValue, isOriginForm, isToken } from '../../src/http/made-text.ts';
 import type { RequestHead } from '../../src/http/message.ts';
 import { fieldLines } from '../../src/http1/serialize.ts';
-import { ClaimedNames } from '../../src/proxy/claimed-names.ts';
-import { compileRules } from '../../src/proxy/routing/rules.ts';
-import { checkHead } from '../../src/proxy/upstream/probe.ts';
+import { ClaimedNames } from '../../src/routing/claimed-names.ts';
+import { compileRules } from '../../src/routing/rules.ts';
+import { checkHead } from '../../src/upstream/probe.ts';
 import fc from '../support/fast-check.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 

@@ -8,8 +8,8 @@ import { allKeys, type KeyInfo } from '../../src/config/keys.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { configurationSchema } from '../../src/config/schema/configuration.ts';
 import { isSecret, textWithoutSecrets } from '../../src/config/secrets.ts';
+import { trafficRoutes } from '../../src/supervisor/admin/traffic-routes.ts';
 import { optionChanges } from '../../src/supervisor/option-changes.ts';
-import { trafficRoutes } from '../../src/supervisor/traffic-routes.ts';
 import { capsuleConfiguration } from '../../src/triage/redaction.ts';
 import fc from '../support/fast-check.ts';
 

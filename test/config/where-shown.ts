@@ -6,29 +6,29 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'src/http/content-watch.test.ts': {
     'request-body off: whoever is not silent goes on': ['timeouts.request-body'],
   },
-  'src/proxy/routing/compression.test.ts': {
+  'src/routing/compression.test.ts': {
     'only content that gains by it, and that nobody forbids to transform, is compressed': [
       'routes[].compression.min-size as minBytes',
     ],
   },
-  'src/proxy/upstream/circuit-breaker.test.ts': {
+  'src/upstream/circuit-breaker.test.ts': {
     'failures of different windows do not add up': ['origins.*.circuit-breaker.window as windowMs'],
     'after its time so many requests try as are set, and close it when all succeed': [
       'origins.*.circuit-breaker.open as openMs',
       'origins.*.circuit-breaker.trials',
     ],
   },
-  'src/proxy/upstream/endpoint.test.ts': {
+  'src/upstream/endpoint.test.ts': {
     'each ejection lasts longer than the one before, up to ejection-max': [
       'origins.*.passive-health.ejection-max',
     ],
   },
-  'src/supervisor/certificate-keeper.test.ts': {
+  'src/supervisor/certificates/certificate-keeper.test.ts': {
     'the status is asked for where stapling is on, and of nobody where it is off': [
       'hosts[].tls.ocsp-stapling as ocspStapling',
     ],
   },
-  'src/supervisor/fuses.test.ts': {
+  'src/supervisor/faults/fuses.test.ts': {
     'how many are too many, and how far apart they may be, is as set': [
       'fuses.window as windowMs',
       'fuse-window as windowMs',

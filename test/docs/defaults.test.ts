@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { defaultCachePolicy } from '../../src/cache/policy.ts';
+import { defaultCachePolicy } from '../../src/cache/rules/policy.ts';
 import { optionTable } from '../../src/config/option-table.ts';
-import { defaultUpstreamLimits } from '../../src/proxy/upstream/limits.ts';
-import { defaultRestartPolicy } from '../../src/supervisor/restart-policy.ts';
+import { defaultDownstreamLimits } from '../../src/downstream/limits.ts';
+import { defaultRestartPolicy } from '../../src/supervisor/workers/restart-policy.ts';
 import { EARLY_DATA_BYTES_DEFAULT } from '../../src/tls/host-options.ts';
 import {
   TICKET_LIFETIME_SECONDS_DEFAULT,
   TICKETS_PER_HANDSHAKE_DEFAULT,
 } from '../../src/tls/ticket-ring.ts';
-import { defaultDownstreamLimits } from '../../src/worker/limits.ts';
+import { defaultUpstreamLimits } from '../../src/upstream/limits.ts';
 import { tableRows } from './pages.ts';
 
 const page = readFileSync(new URL('../../docs/explanation/defaults.md', import.meta.url), 'utf8');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { type Blame, SluiceError } from '../../src/base/errors.ts';
-import { proxyStatusOf } from '../../src/proxy/proxy-status.ts';
+import { proxyStatusOf } from '../../src/proxy/reply/proxy-status.ts';
 import { codesOf, mappedCodes, raisedCodes } from '../../tools/error-codes.ts';
 import { type Row, tableRows } from './pages.ts';
 

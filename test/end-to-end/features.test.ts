@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { defaultGroupOptions } from '../../src/proxy/upstream/options.ts';
+import { defaultGroupOptions } from '../../src/upstream/options.ts';
 import { runSluice } from '../cli/sluice-process.ts';
 import { Authority } from '../support/authority.ts';
 import { serverAt, startGroup } from '../support/origin-group.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
-import { V2_SIGNATURE } from '../../src/proxy/proxy-protocol.ts';
+import { V2_SIGNATURE } from '../../src/transport/proxy-protocol.ts';
 import { curl } from '../support/curl.ts';
 import { startOrigin } from '../support/origins.ts';
 import { ended, start, unlessInstalled } from '../support/programs.ts';

@@ -1,9 +1,12 @@
 // Invariant: a word that forbids keeps its force, however Cache-Control or Vary is written around it.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { NO_REQUEST_DIRECTIVES, parseRequestDirectives } from '../../src/cache/cache-control.ts';
-import { decideReuse, mayServeOnError } from '../../src/cache/reuse.ts';
-import { decideStoring } from '../../src/cache/storing.ts';
+import {
+  NO_REQUEST_DIRECTIVES,
+  parseRequestDirectives,
+} from '../../src/cache/rules/cache-control.ts';
+import { decideReuse, mayServeOnError } from '../../src/cache/rules/reuse.ts';
+import { decideStoring } from '../../src/cache/rules/storing.ts';
 import { date, type Lines, NOW, policyOf, requestOf, storedOf } from '../cache/messages.ts';
 import fc from '../support/fast-check.ts';
 

@@ -1,14 +1,14 @@
 // Invariant: however a name is written, the guard of TLS hosts and the router read the same host.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { cacheKey } from '../../src/cache/key.ts';
+import { cacheKey } from '../../src/cache/rules/key.ts';
+import { HostPolicies } from '../../src/downstream/host-guard.ts';
 import { type Authority, parseAuthority } from '../../src/http/authority.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead } from '../../src/http/message.ts';
-import { matchEverything } from '../../src/proxy/routing/route.ts';
-import { Router } from '../../src/proxy/routing/router.ts';
+import { matchEverything } from '../../src/routing/route.ts';
+import { Router } from '../../src/routing/router.ts';
 import { type HostTlsOptions, plainHost } from '../../src/tls/host-options.ts';
-import { HostPolicies } from '../../src/worker/host-guard.ts';
 import fc from '../support/fast-check.ts';
 
 const RUNS = 3_000;

@@ -5,9 +5,9 @@ import test from 'node:test';
 import { configuredAuthority } from '../../src/http/authority.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead } from '../../src/http/message.ts';
-import { AccessList } from '../../src/proxy/routing/access.ts';
-import { matchEverything } from '../../src/proxy/routing/route.ts';
-import { Router } from '../../src/proxy/routing/router.ts';
+import { AccessList } from '../../src/routing/access.ts';
+import { matchEverything } from '../../src/routing/route.ts';
+import { Router } from '../../src/routing/router.ts';
 import fc from '../support/fast-check.ts';
 
 function decoded(text: string): string {

@@ -2,11 +2,14 @@
 /** No text of a peer costs more than its length: each reader is timed at n and at 4n. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parseRequestDirectives, parseResponseDirectives } from '../../src/cache/cache-control.ts';
-import { appendCacheStatus } from '../../src/cache/cache-status.ts';
 import { tagsOf } from '../../src/cache/purge.ts';
-import { parseTargetedControl } from '../../src/cache/targeted-control.ts';
-import { normalFieldValue, varyNames } from '../../src/cache/vary.ts';
+import {
+  parseRequestDirectives,
+  parseResponseDirectives,
+} from '../../src/cache/rules/cache-control.ts';
+import { appendCacheStatus } from '../../src/cache/rules/cache-status.ts';
+import { parseTargetedControl } from '../../src/cache/rules/targeted-control.ts';
+import { normalFieldValue, varyNames } from '../../src/cache/rules/vary.ts';
 import { parseAuthority } from '../../src/http/authority.ts';
 import { parseEntityTags } from '../../src/http/conditionals.ts';
 import { parseHttpDate } from '../../src/http/dates.ts';
@@ -15,12 +18,12 @@ import { carryOutConnection, copyEndToEndFields } from '../../src/http/hop-by-ho
 import { isFieldValue, isOriginForm } from '../../src/http/made-text.ts';
 import { parseRange } from '../../src/http/ranges.ts';
 import { parsePriority } from '../../src/http2/priority.ts';
-import { hopsOf } from '../../src/proxy/forwarded-chain.ts';
-import { isLooping } from '../../src/proxy/forwarding.ts';
-import { readProxyHeader } from '../../src/proxy/proxy-protocol.ts';
-import { chooseCoding } from '../../src/proxy/routing/compression.ts';
-import { readPath } from '../../src/proxy/routing/path.ts';
-import { hashOf } from '../../src/proxy/upstream/hash-key.ts';
+import { hopsOf } from '../../src/proxy/request/forwarded-chain.ts';
+import { isLooping } from '../../src/proxy/request/forwarding.ts';
+import { chooseCoding } from '../../src/routing/compression.ts';
+import { readPath } from '../../src/routing/path.ts';
+import { readProxyHeader } from '../../src/transport/proxy-protocol.ts';
+import { hashOf } from '../../src/upstream/hash-key.ts';
 
 const one = (name: string, value: string) => FieldSection.of([name, value]);
 const all = () => true;

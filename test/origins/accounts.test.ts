@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { defaultGroupOptions, type OriginServerOptions } from '../../src/proxy/upstream/options.ts';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
+import { defaultGroupOptions, type OriginServerOptions } from '../../src/upstream/options.ts';
 import { serverAt, startGroup } from '../support/origin-group.ts';
 import { startRawOrigin, startSecureOrigin, unusedPort } from '../support/origins.ts';
 import { sleep, until } from '../support/waiting.ts';

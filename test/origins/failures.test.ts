@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import test from 'node:test';
-import { defaultGroupOptions } from '../../src/proxy/upstream/options.ts';
+import { defaultGroupOptions } from '../../src/upstream/options.ts';
 import { serverAt, startGroup } from '../support/origin-group.ts';
 import { startOrigin, startRawOrigin, unusedPort } from '../support/origins.ts';
 import { until } from '../support/waiting.ts';

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { boardWords } from '../../src/proxy/upstream/board.ts';
+import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
+import { boardWords } from '../../src/upstream/board.ts';
 import {
   defaultGroupOptions,
   type HealthCheckOptions,
   type OriginGroupOptions,
-} from '../../src/proxy/upstream/options.ts';
-import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
+} from '../../src/upstream/options.ts';
 import { GroupUnderTest, serverAt, startGroup } from '../support/origin-group.ts';
 import { startOrigin, startSecureOrigin } from '../support/origins.ts';
 import { until } from '../support/waiting.ts';

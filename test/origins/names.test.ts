@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'node:test';
-import { defaultGroupOptions } from '../../src/proxy/upstream/options.ts';
+import { defaultGroupOptions } from '../../src/upstream/options.ts';
 import { startDnsServer } from '../support/dns-server.ts';
 import { GroupUnderTest, serverAt, startGroup } from '../support/origin-group.ts';
 import { until } from '../support/waiting.ts';

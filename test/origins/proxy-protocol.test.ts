@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import test from 'node:test';
-import { defaultGroupOptions } from '../../src/proxy/upstream/options.ts';
-import type { ClientFacts } from '../../src/proxy/upstream/pool.ts';
+import type { ClientFacts } from '../../src/http/client-facts.ts';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
+import { defaultGroupOptions } from '../../src/upstream/options.ts';
 import { startNginx } from '../support/nginx.ts';
 import { serverAt, startGroup } from '../support/origin-group.ts';
 import { unusedPort } from '../support/origins.ts';

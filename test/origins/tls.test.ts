@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import test from 'node:test';
 import type { TLSSocket } from 'node:tls';
+import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
 import {
   defaultGroupOptions,
   type OriginGroupOptions,
   type OriginServerOptions,
-} from '../../src/proxy/upstream/options.ts';
-import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
+} from '../../src/upstream/options.ts';
 import { startNginx } from '../support/nginx.ts';
 import { type GroupUnderTest, serverAt, startGroup } from '../support/origin-group.ts';
 import { startOrigin, unusedPort } from '../support/origins.ts';

@@ -5,14 +5,14 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { ADDRESSES_KEPT_BYTES_MAX, AddressSet } from '../../src/base/address-range.ts';
 import { BoundedMap } from '../../src/base/bounded-map.ts';
-import { varyFieldsOf } from '../../src/cache/vary.ts';
+import { varyFieldsOf } from '../../src/cache/rules/vary.ts';
+import { COVERAGE_KEPT_BYTES_MAX, coverageOf } from '../../src/downstream/authority-coverage.ts';
+import { HostPolicies, STRANGERS_KEPT_BYTES_MAX } from '../../src/downstream/host-guard.ts';
 import { AUTHORITIES_KEPT_BYTES_MAX, parseAuthority } from '../../src/http/authority.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import { PASS_BYTES_MAX, PassMemory } from '../../src/proxy/pass-memory.ts';
-import { CHOICES_KEPT_BYTES_MAX, Compression } from '../../src/proxy/routing/compression.ts';
+import { CHOICES_KEPT_BYTES_MAX, Compression } from '../../src/routing/compression.ts';
 import { plainHost } from '../../src/tls/host-options.ts';
-import { COVERAGE_KEPT_BYTES_MAX, coverageOf } from '../../src/worker/coverage.ts';
-import { HostPolicies, STRANGERS_KEPT_BYTES_MAX } from '../../src/worker/host-guard.ts';
 import { Authority } from '../support/authority.ts';
 import { unlessInstalled } from '../support/programs.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
 import type { SluiceOptions } from '../../src/config/options.ts';
-import { FaultDesk } from '../../src/supervisor/fault-desk.ts';
+import { FaultDesk } from '../../src/supervisor/faults/fault-desk.ts';
 import { Parts } from '../../src/supervisor/parts.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { FlightCall, flightRegionBytes } from '../../src/tls/flight-layout.ts';

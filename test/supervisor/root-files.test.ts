@@ -36,9 +36,9 @@ import {
   openListeningSocket,
   removeSocketFile,
 } from '../../src/native/sockets.ts';
-import { CapsuleStore } from '../../src/supervisor/capsule-store.ts';
-import { LastGood, SOUND_MS } from '../../src/supervisor/last-good.ts';
-import { LocalFlights } from '../../src/supervisor/local-flights.ts';
+import { CapsuleStore } from '../../src/supervisor/faults/capsule-store.ts';
+import { LastGood, SOUND_MS } from '../../src/supervisor/faults/last-good.ts';
+import { LocalFlights } from '../../src/supervisor/faults/local-flights.ts';
 import { LogRotator } from '../../src/supervisor/log-rotation.ts';
 import { handOverFiles } from '../../src/supervisor/privileges.ts';
 import { openLogFile, openLogFileLater } from '../../src/telemetry/log-file.ts';

@@ -2,24 +2,10 @@
 
 import { systemClock } from '../../src/base/clock.ts';
 import { configuredAuthority } from '../../src/http/authority.ts';
+import type { ClientFacts } from '../../src/http/client-facts.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
-import { ChannelPool } from '../../src/proxy/channel.ts';
 import { Fetch, type FetchHandler } from '../../src/proxy/fetch.ts';
-import {
-  boardWords,
-  type OriginBoard,
-  openBoard,
-  type ServerWish,
-} from '../../src/proxy/upstream/board.ts';
-import type { UpstreamGroup } from '../../src/proxy/upstream/group.ts';
-import type { HealthChecker } from '../../src/proxy/upstream/health-check.ts';
-import {
-  defaultGroupOptions,
-  type OriginGroupOptions,
-  type OriginServerOptions,
-} from '../../src/proxy/upstream/options.ts';
-import type { ClientFacts } from '../../src/proxy/upstream/pool.ts';
 import { Reactor } from '../../src/reactor/reactor.ts';
 import { levelTable } from '../../src/telemetry/log-event.ts';
 import { metricsRegionBytes } from '../../src/telemetry/metric-layout.ts';
@@ -27,6 +13,20 @@ import { Metrics } from '../../src/telemetry/metrics.ts';
 import { readMetrics } from '../../src/telemetry/metrics-reader.ts';
 import { flightRegionBytes } from '../../src/tls/flight-layout.ts';
 import { FlightRecorder } from '../../src/tls/flight-recorder.ts';
+import { ChannelPool } from '../../src/transport/channel.ts';
+import {
+  boardWords,
+  type OriginBoard,
+  openBoard,
+  type ServerWish,
+} from '../../src/upstream/board.ts';
+import type { UpstreamGroup } from '../../src/upstream/group.ts';
+import type { HealthChecker } from '../../src/upstream/health-check.ts';
+import {
+  defaultGroupOptions,
+  type OriginGroupOptions,
+  type OriginServerOptions,
+} from '../../src/upstream/options.ts';
 import { type KnownNames, makeGroup } from '../../src/worker/origins.ts';
 import { WorkerLog } from '../../src/worker/worker-log.ts';
 import { within } from './waiting.ts';

@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { makeDirectory } from '../../base/careful-files.ts';
 import { isOwnShortage } from '../../base/shortage.ts';
 import { tryLock } from '../../native/file-io.ts';
-import { findIndexDamage } from './index-file.ts';
+import { findIndexDamage } from './index/index-file.ts';
 
 /** Raised when a format changes: a cache of another version is put aside. */
 const FORMAT = 'sluice cache 5 ';

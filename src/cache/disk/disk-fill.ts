@@ -13,8 +13,8 @@ import type {
   StoredResponse,
   StoreHit,
 } from '../contract.ts';
-import { announcedLength, partOfCut, withContent } from '../stored-response.ts';
-import { type ContentPlace, RUN_FRAGMENTS, readRun } from './content-reading.ts';
+import { announcedLength, partOfCut, withContent } from '../rules/stored-response.ts';
+import { type ContentPlace, RUN_FRAGMENTS, readRun } from './segments/content-reading.ts';
 import {
   encodeHead,
   FRAGMENT_BYTES,
@@ -22,10 +22,10 @@ import {
   framedLength,
   framedOffset,
   frameFragment,
-} from './record.ts';
-import type { SegmentFiles } from './segment-files.ts';
-import type { SegmentSpace } from './segment-space.ts';
-import type { SegmentWriter } from './segment-writer.ts';
+} from './segments/record.ts';
+import type { SegmentFiles } from './segments/segment-files.ts';
+import type { SegmentSpace } from './segments/segment-space.ts';
+import type { SegmentWriter } from './segments/segment-writer.ts';
 
 /** Content up to this length shares a segment with others. */
 export const SHARED_BYTES_MAX = 1_048_576;

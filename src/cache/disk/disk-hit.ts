@@ -1,8 +1,8 @@
 /** A stored response whose content is on disk. */
 import type { ContentReader, PreparedHit, StoredResponse, StoreHit } from '../contract.ts';
-import { DiskContentReader } from './content-reading.ts';
-import type { IndexEntry } from './index-entry.ts';
-import type { SegmentFiles } from './segment-files.ts';
+import type { IndexEntry } from './index/index-entry.ts';
+import { DiskContentReader } from './segments/content-reading.ts';
+import type { SegmentFiles } from './segments/segment-files.ts';
 
 export class DiskHit implements StoreHit {
   readonly response: StoredResponse;

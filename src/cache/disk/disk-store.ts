@@ -18,29 +18,29 @@ import type {
   StoreHit,
 } from '../contract.ts';
 import type { Generations } from '../generations.ts';
-import { targetOfKey } from '../key.ts';
+import { RamStore } from '../memory/ram-store.ts';
+import { PINNED_SHARE_MAX } from '../memory/s3-fifo.ts';
 import { PART_PLACES, placeOfPart } from '../parts.ts';
 import { isSelected } from '../purge.ts';
-import { RamStore } from '../ram-store.ts';
-import { PINNED_SHARE_MAX } from '../s3-fifo.ts';
-import { withContent } from '../stored-response.ts';
-import { sameVaryFields } from '../vary.ts';
+import { targetOfKey } from '../rules/key.ts';
+import { withContent } from '../rules/stored-response.ts';
+import { sameVaryFields } from '../rules/vary.ts';
 import { CacheDirectory, type Found } from './cache-directory.ts';
 import { DiskFill, type FillHost, SHARED_BYTES_MAX } from './disk-fill.ts';
-import { DiskIndex } from './disk-index.ts';
 import type { FaultListener } from './faults.ts';
-import type { IndexEntry } from './index-entry.ts';
+import { DiskIndex } from './index/disk-index.ts';
+import type { IndexEntry } from './index/index-entry.ts';
+import { type Purge, PurgeLog } from './index/purge-log.ts';
 import { READ_MS_MAX, SEGMENT_BYTES_MIN, segmentBytesFor } from './limits.ts';
 import { Listing } from './listing.ts';
-import { type Purge, PurgeLog } from './purge-log.ts';
-import { Readmission } from './readmission.ts';
-import { encodeHead, frameContent, keyHash, objectName } from './record.ts';
-import { RecordReader, type Wanted } from './record-reader.ts';
-import { DIRECTORIES_BYTES, type FileOperations, SegmentFiles } from './segment-files.ts';
-import { SegmentSpace } from './segment-space.ts';
-import { SegmentWriter } from './segment-writer.ts';
-import { SharedFetches } from './shared-fetches.ts';
-import { SHARED_STATE_BYTES, SharedState } from './shared-state.ts';
+import { Readmission } from './segments/readmission.ts';
+import { encodeHead, frameContent, keyHash, objectName } from './segments/record.ts';
+import { RecordReader, type Wanted } from './segments/record-reader.ts';
+import { DIRECTORIES_BYTES, type FileOperations, SegmentFiles } from './segments/segment-files.ts';
+import { SegmentSpace } from './segments/segment-space.ts';
+import { SegmentWriter } from './segments/segment-writer.ts';
+import { SharedFetches } from './shared/shared-fetches.ts';
+import { SHARED_STATE_BYTES, SharedState } from './shared/shared-state.ts';
 
 export interface DiskStoreOptions {
   readonly directory: string;

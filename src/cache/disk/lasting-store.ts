@@ -14,7 +14,7 @@ import type {
   StoreHit,
 } from '../contract.ts';
 import type { Generations } from '../generations.ts';
-import { RamStore } from '../ram-store.ts';
+import { RamStore } from '../memory/ram-store.ts';
 import { DiskStore, type DiskStoreOptions } from './disk-store.ts';
 import { isFull } from './faults.ts';
 import { REOPEN_MS } from './limits.ts';

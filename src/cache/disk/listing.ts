@@ -1,11 +1,11 @@
 /** A page of what is stored on disk, in the order of the index: heads are read one after another. */
 import type { ListPage, ListQuery, StoredResponse } from '../contract.ts';
-import { loadResponse } from '../stored-response.ts';
-import type { DiskIndex } from './disk-index.ts';
-import type { IndexEntry } from './index-entry.ts';
-import type { PurgeLog } from './purge-log.ts';
-import { decodeHead } from './record.ts';
-import type { SegmentFiles } from './segment-files.ts';
+import { loadResponse } from '../rules/stored-response.ts';
+import type { DiskIndex } from './index/disk-index.ts';
+import type { IndexEntry } from './index/index-entry.ts';
+import type { PurgeLog } from './index/purge-log.ts';
+import { decodeHead } from './segments/record.ts';
+import type { SegmentFiles } from './segments/segment-files.ts';
 
 /** Heads read for one page: with a prefix that few have, a page may be empty and not the last. */
 const HEADS_MAX = 20_000;

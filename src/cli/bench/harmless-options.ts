@@ -7,13 +7,14 @@ import { X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import { UsageError } from '../../base/errors.ts';
 import { parseCommandLine } from '../../config/command-line.ts';
-import { type HostOptions, plainListener, type SluiceOptions } from '../../config/options.ts';
+import type { HostOptions, SluiceOptions } from '../../config/options.ts';
 import { resolveOptions } from '../../config/resolve.ts';
-import type { OriginGroupOptions } from '../../proxy/upstream/options.ts';
+import { plainListener } from '../../downstream/options.ts';
 import { plainErrorLog } from '../../telemetry/log-options.ts';
 import { type CertificatePair, plainHost } from '../../tls/host-options.ts';
 import { makeSelfSignedCertificate, type SelfSignedKeyType } from '../../tls/self-signed.ts';
 import type { JsonValue } from '../../triage/capsule.ts';
+import type { OriginGroupOptions } from '../../upstream/options.ts';
 import { type BenchStart, CAPSULES } from './contract.ts';
 
 const LOOPBACK = '127.0.0.1';

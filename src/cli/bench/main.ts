@@ -10,9 +10,12 @@ import { UsageError } from '../../base/errors.ts';
 import { endProcess, owned } from '../../base/owned.ts';
 import { ErrorLog } from '../../supervisor/error-log.ts';
 import { InheritedSockets } from '../../supervisor/inherited-sockets.ts';
-import { defaultRestartPolicy, type RestartPolicy } from '../../supervisor/restart-policy.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
 import { serviceManagerOf } from '../../supervisor/systemd-notices.ts';
+import {
+  defaultRestartPolicy,
+  type RestartPolicy,
+} from '../../supervisor/workers/restart-policy.ts';
 import { ownWorkers } from '../service.ts';
 import { printNote } from '../terminal.ts';
 import {

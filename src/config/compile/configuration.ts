@@ -1,5 +1,5 @@
 /** From the sections of a file to options; what flags say instead is resolve.ts's matter. */
-import { matchEverything, type RouteMatch } from '../../proxy/routing/route.ts';
+import { matchEverything, type RouteMatch } from '../../routing/route.ts';
 import type { Mistake } from '../document/mistake.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource, type Source } from '../document/source.ts';

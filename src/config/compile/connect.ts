@@ -1,4 +1,4 @@
-import type { ConnectOptions } from '../../proxy/tunnel/connect-gateway.ts';
+import type { ConnectOptions } from '../../proxy/connect-gateway.ts';
 import type { ConnectEntry } from '../schema/connect.ts';
 
 /** Only what browsers use CONNECT for. */

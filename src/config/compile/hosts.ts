@@ -6,9 +6,9 @@ import { UsageError } from '../../base/errors.ts';
 import {
   type ClientIdentityFields,
   defaultClientIdentityFields,
-} from '../../proxy/client-identity.ts';
-import { defaultEarlyDataPolicy, type EarlyDataPolicy } from '../../proxy/early-data.ts';
-import { editableName } from '../../proxy/routing/field-edits.ts';
+} from '../../proxy/request/client-identity.ts';
+import { defaultEarlyDataPolicy, type EarlyDataPolicy } from '../../proxy/request/early-data.ts';
+import { editableName } from '../../routing/field-edits.ts';
 import {
   type CertificatePair,
   type ClientCertificateOptions,

@@ -1,11 +1,11 @@
-import { parseTarget } from '../../proxy/tunnel/destination.ts';
+import type { Endpoint } from '../../base/endpoint.ts';
 import {
-  type Endpoint,
   type ListenerOptions,
   plainListener,
   type SniTunnelOptions,
   saidAs,
-} from '../options.ts';
+} from '../../downstream/options.ts';
+import { parseTarget } from '../../tunnel/destination.ts';
 import type { ListenersEntry } from '../schema/listeners.ts';
 import type { CompileContext } from './context.ts';
 import { hostName } from './host-name.ts';

@@ -10,7 +10,7 @@ import {
   type HealthCheckOptions,
   type OriginGroupOptions,
   type OriginServerOptions,
-} from '../../proxy/upstream/options.ts';
+} from '../../upstream/options.ts';
 import { checkAuthorities } from '../certificate.ts';
 import type { OriginOptions } from '../options.ts';
 import type { OriginGroupEntry, OriginsEntry } from '../schema/origins.ts';

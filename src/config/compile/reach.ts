@@ -1,6 +1,6 @@
 /** Whether a route can get a request at all: those before it may take everything. Pure. */
 import { isNameOf } from '../../base/host-names.ts';
-import type { RouteMatch } from '../../proxy/routing/route.ts';
+import type { RouteMatch } from '../../routing/route.ts';
 
 /**
  * Whether every request that `inner` is for is one that `outer` is for. False also where that is

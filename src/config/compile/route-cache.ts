@@ -1,11 +1,11 @@
-import type { KeyRules } from '../../cache/key.ts';
-import { type CachePolicy, defaultCachePolicy } from '../../cache/policy.ts';
+import type { KeyRules } from '../../cache/rules/key.ts';
+import { type CachePolicy, defaultCachePolicy } from '../../cache/rules/policy.ts';
 import {
   type CacheRules,
   defaultCacheRules,
   SLICE_BYTES_MAX,
   SLICE_BYTES_MIN,
-} from '../../cache/rules.ts';
+} from '../../cache/rules/rules.ts';
 import type { RouteCacheEntry } from '../schema/route-cache.ts';
 import type { CompileContext } from './context.ts';
 

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
-import type { RouteOptions } from '../../proxy/routing/route.ts';
+import type { RouteOptions } from '../../routing/route.ts';
 import { type Mistake, mistakeText } from '../document/mistake.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource } from '../document/source.ts';

@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
-import { ERROR_PAGE_BYTES_MAX } from '../../proxy/routing/error-pages.ts';
-import { compileEdits } from '../../proxy/routing/field-edits.ts';
-import { compilePattern } from '../../proxy/routing/pattern.ts';
-import { Rewrite } from '../../proxy/routing/rewrite.ts';
+import { ERROR_PAGE_BYTES_MAX } from '../../routing/error-pages.ts';
+import { compileEdits } from '../../routing/field-edits.ts';
+import { compilePattern } from '../../routing/pattern.ts';
+import { Rewrite } from '../../routing/rewrite.ts';
 import {
   type AccessRule,
   COMPRESSION_ENCODINGS_DEFAULT,
@@ -17,8 +17,8 @@ import {
   type RouteAction,
   type RouteMatch,
   type RouteOptions,
-} from '../../proxy/routing/route.ts';
-import { compileTemplate } from '../../proxy/routing/variables.ts';
+} from '../../routing/route.ts';
+import { compileTemplate } from '../../routing/variables.ts';
 import type { KeyPath } from '../document/mistake.ts';
 import { DEFAULT_GROUP } from '../resolve.ts';
 import type { RoutesEntry } from '../schema/routes.ts';

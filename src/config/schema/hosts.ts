@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { defaultEarlyDataPolicy } from '../../proxy/early-data.ts';
+import { defaultEarlyDataPolicy } from '../../proxy/request/early-data.ts';
 import { plainHost } from '../../tls/host-options.ts';
 import { either, file, list, oneOf, onOff, section, size, text } from './kinds.ts';
 

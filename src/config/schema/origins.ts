@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { defaultGroupOptions } from '../../proxy/upstream/options.ts';
+import { defaultGroupOptions } from '../../upstream/options.ts';
 import {
   duration,
   either,

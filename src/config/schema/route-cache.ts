@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { SLICE_BYTES_MAX, SLICE_BYTES_MIN } from '../../cache/rules.ts';
+import { SLICE_BYTES_MAX, SLICE_BYTES_MIN } from '../../cache/rules/rules.ts';
 import {
   either,
   list,

@@ -4,7 +4,7 @@ import {
   COMPRESSION_ENCODINGS_DEFAULT,
   COMPRESSION_SIZE_MIN_DEFAULT,
   COMPRESSION_TYPES_DEFAULT,
-} from '../../proxy/routing/route.ts';
+} from '../../routing/route.ts';
 import {
   addressRanges,
   either,

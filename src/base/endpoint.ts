@@ -1,0 +1,2 @@
+/** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
+export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };

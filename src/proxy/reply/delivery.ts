@@ -1,0 +1,194 @@
+/**
+ * The response of one exchange on its way to the client: its head, which says what the cache did, its
+ * content, and its end, or that it breaks off. Whatever happens, `finish` runs once.
+ */
+import type { SluiceError } from '../../base/errors.ts';
+import type { StoreHit } from '../../cache/contract.ts';
+import { cacheStatusMember, type ForwardReason } from '../../cache/rules/cache-status.ts';
+import { ageSeconds, ttlSeconds } from '../../cache/rules/reuse.ts';
+import type { StoringDecision } from '../../cache/rules/storing.ts';
+import type { RequestFacts, ResponseSender } from '../../http/exchange.ts';
+import type { FieldSection } from '../../http/field-section.ts';
+import type { RequestHead, ResponseHead } from '../../http/message.ts';
+import { type LocalResponse, localResponse } from '../../routing/local-response.ts';
+import type { CacheOutcome } from '../../telemetry/exchange-summary.ts';
+import type { ProxyEnvironment } from '../environment.ts';
+import type { ExchangeRecord } from '../exchange-record.ts';
+import { addOurMark, PROXY_NAME, responseFieldsToClient } from '../request/forwarding.ts';
+import { grpcAnswer, isGrpcCall } from './grpc-answer.ts';
+import { detailOf, missStatus } from './miss-status.ts';
+import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
+
+type Lines = readonly (readonly [name: string, value: string])[];
+
+export interface DeliveryInput {
+  readonly environment: ProxyEnvironment;
+  readonly head: RequestHead;
+  readonly sender: ResponseSender;
+  readonly facts: RequestFacts;
+  readonly record: ExchangeRecord;
+  /** The client may send content, or a tunnel's bytes. */
+  readonly expectsContent: boolean;
+}
+
+export class Delivery {
+  readonly #input: DeliveryInput;
+  /** Why the origin was asked, for Cache-Status (RFC 9211 §2.2); null as long as it was not. */
+  forward: ForwardReason | null = null;
+  isCollapsed = false;
+  /** The origin's status that a stale response stands in for; -1 when it did not answer. */
+  failedStatus = 0;
+  /** What became of the stored response that the origin has confirmed. */
+  keeping: StoringDecision | 'not-asked' = 'not-asked';
+  /** Of the request, nothing more will come. */
+  requestEnded: boolean;
+  #headSent = false;
+  #ended = false;
+  #isDiscarding = false;
+  #over = false;
+
+  constructor(input: DeliveryInput) {
+    this.#input = input;
+    this.requestEnded = !input.expectsContent;
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** What comes of the request is still wanted: by an origin, or for a tunnel. */
+  get wantsRequest(): boolean {
+    return !this.#over && !this.#ended && !this.#isDiscarding;
+  }
+
+  // ------------------------------------------------------------------ heads
+
+  sendHead(head: ResponseHead): void {
+    const { environment, head: request, facts, record, sender } = this.#input;
+    this.#headSent = true;
+    record.responseStarted(head.status);
+    environment.route.responseEdits?.apply(head.fields, { head: request, facts });
+    sender.sendHead(head);
+  }
+
+  sendStoredHead(
+    status: number,
+    stored: FieldSection,
+    contentLength: number,
+    hit: StoreHit,
+    outcome: CacheOutcome,
+  ): void {
+    const nowMs = this.#input.environment.clock.wallMs();
+    const fields = stored.clone();
+    fields.set('age', String(ageSeconds(hit.response, nowMs)));
+    addOurMark(fields, this.#cacheStatus(outcome, ttlSeconds(hit.response, nowMs), this.keeping));
+    this.discardRequestContent();
+    this.sendHead({ status, fields, contentLength });
+  }
+
+  sendOriginHead(response: ResponseHead, storing: StoringDecision | 'not-asked'): void {
+    const { environment, record } = this.#input;
+    const status = this.#cacheStatus(record.cache, null, storing);
+    const fields = responseFieldsToClient(response.fields, environment.dateNow(), status);
+    this.sendHead({ status: response.status, fields, contentLength: response.contentLength });
+  }
+
+  /** The protocols have been switched: what follows are a tunnel's bytes. */
+  switched(status: number): void {
+    this.#input.record.responseStarted(status);
+    this.#headSent = true;
+  }
+
+  // ------------------------------------------------------------------ content
+
+  /** Returns false when the client cannot take more for now. */
+  sendContent(bytes: Uint8Array): boolean {
+    this.#input.record.responseBytes += bytes.length;
+    return this.#input.sender.sendContent(bytes);
+  }
+
+  get bytesAtOnce(): number | undefined {
+    return this.#input.sender.bytesAtOnce;
+  }
+
+  /** Whoever's answer it is, it ends the request, too: nobody wants the rest (RFC 9113 §8.1). */
+  end(trailers: FieldSection | null): void {
+    this.#ended = true;
+    this.discardRequestContent();
+    this.#input.sender.sendEnd(trailers);
+    this.finish('');
+  }
+
+  breakOff(error: SluiceError): void {
+    this.#input.sender.abort(error);
+    this.finish(error.code);
+  }
+
+  discardRequestContent(): void {
+    if (this.requestEnded || this.#isDiscarding) return;
+    this.#isDiscarding = true;
+    this.#input.sender.discardContent();
+  }
+
+  // ------------------------------------------------------------------ responses of our own
+
+  answer(status: number, extra: Lines): void {
+    const { dateNow, route } = this.#input.environment;
+    const response = localResponse(status, dateNow(), extra);
+    this.answerWith(route.errorPages === null ? response : route.errorPages.dress(response));
+  }
+
+  answerWith(made: LocalResponse, storing: StoringDecision | 'not-asked' = 'not-asked'): void {
+    const { head, record } = this.#input;
+    const response = isGrpcCall(head) ? grpcAnswer(made) : made;
+    addOurMark(response.fields, this.#cacheStatus(record.cache, null, storing));
+    this.discardRequestContent();
+    this.sendHead({ ...response, contentLength: response.content.length });
+    if (head.method !== 'HEAD' && response.content.length > 0) this.sendContent(response.content);
+    this.end(null);
+  }
+
+  /** The exchange failed: tell the client if its response has not begun, else break it off. */
+  fail(error: SluiceError, extra: Lines = []): void {
+    if (this.#headSent) {
+      this.breakOff(error);
+      return;
+    }
+    this.#input.record.errorCode = error.code;
+    const { status } = proxyStatusOf(error);
+    this.answer(status, [['proxy-status', proxyStatusField(PROXY_NAME, error)], ...extra]);
+  }
+
+  finish(errorCode: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#input.record.finish(errorCode);
+  }
+
+  // ------------------------------------------------------------------ Cache-Status
+
+  #cacheStatus(
+    outcome: CacheOutcome,
+    ttl: number | null,
+    storing: StoringDecision | 'not-asked',
+  ): string {
+    const { forward } = this;
+    if (outcome === 'miss' && ttl === null && !this.isCollapsed && forward !== null) {
+      return missStatus(forward, storing);
+    }
+    const isForError = outcome === 'stale' && this.failedStatus !== 0;
+    // RFC 9211 §2.1: not a hit when the request was forwarded, whatever came of it.
+    const hit = outcome === 'hit' || (outcome === 'stale' && !isForError);
+    const forwardStatus = outcome === 'revalidated' ? 304 : isForError ? this.failedStatus : 0;
+    return cacheStatusMember(PROXY_NAME, {
+      hit,
+      forward: hit ? null : forward,
+      forwardStatus: Math.max(0, forwardStatus),
+      stored: storing === 'store',
+      collapsed: this.isCollapsed,
+      ttlSeconds: ttl,
+      key: '',
+      detail: isForError ? 'stale-if-error' : detailOf(storing),
+    });
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Routes as options: plain data, as they cross from the configuration to the workers. What they
+ * compile to is in the modules beside this one.
+ */
+import type { AddressRange } from '../base/address-range.ts';
+import { type CacheRules, defaultCacheRules } from '../cache/rules/rules.ts';
+import type { UnderscorePolicy } from './field-screen.ts';
+
+/** Which requests a route is for: all that is given must agree. */
+export interface RouteMatch {
+  /** `http` or `https`; '' for both. */
+  readonly scheme: '' | 'http' | 'https';
+  /** `example.org`, or `*.example.org` for all below it; empty for every host. No ports. */
+  readonly hosts: readonly string[];
+  /** As in {@link PathRule} of path.ts; '' for every path. */
+  readonly pathPrefix: string;
+  /** A pattern for the path, without query; '' for none. See pattern.ts. */
+  readonly pathPattern: string;
+  /** Empty for every method. GET includes HEAD. */
+  readonly methods: readonly string[];
+  /** Request fields, lower-case, and their values; `*` for any value, `abc*` for a beginning. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Where the client is; empty for everywhere. */
+  readonly from: readonly AddressRange[];
+}
+
+export type RouteAction =
+  /** Forwarded to the group of origins with this name. */
+  | { readonly kind: 'origin'; readonly origin: string }
+  | { readonly kind: 'redirect'; readonly to: string; readonly status: RedirectStatus }
+  | {
+      readonly kind: 'respond';
+      readonly status: number;
+      readonly fields: Readonly<Record<string, string>>;
+      readonly content: string;
+    };
+
+export type RedirectStatus = 301 | 302 | 303 | 307 | 308;
+
+/** How the request's target changes on its way to the origin, in this order. */
+export interface RewriteOptions {
+  /** Taken off the front of the path; '' for nothing. */
+  readonly stripPrefix: string;
+  /** A pattern and what replaces its first match in the path: `$1` and so on, `$&`; null for none. */
+  readonly replace: { readonly pattern: string; readonly with: string } | null;
+  /** Put before the path; '' for nothing. */
+  readonly addPrefix: string;
+  /** Query parameters removed, then set. `utm_*` is every name that begins so. */
+  readonly queryRemove: readonly string[];
+  readonly querySet: Readonly<Record<string, string>>;
+  /** Host toward the origin; '' for the client's. */
+  readonly host: string;
+  /** Whether redirects of the origin are changed the other way. */
+  readonly mapLocation: boolean;
+}
+
+/** Changes of a field section: removed first, then set, then added. Values may have variables. */
+export interface FieldEdits {
+  readonly remove: readonly string[];
+  readonly set: Readonly<Record<string, string>>;
+  readonly add: Readonly<Record<string, string>>;
+}
+
+/** The first rule whose every condition holds decides; when none does, access is allowed. */
+export interface AccessRule {
+  readonly effect: 'allow' | 'deny';
+  /** Empty for every address. */
+  readonly from: readonly AddressRange[];
+  /** Empty for every method. GET includes HEAD. */
+  readonly methods: readonly string[];
+  /** As in path.ts; empty for every path. */
+  readonly paths: readonly string[];
+}
+
+export interface RateLimit {
+  readonly requestsPerSecond: number;
+  /** Requests at once beyond the rate. */
+  readonly burst: number;
+  /** What a client is: its address (of IPv6 the /64), or a request field's value. */
+  readonly key: 'address' | { readonly field: string };
+}
+
+export interface ErrorPage {
+  readonly contentType: string;
+  readonly content: string;
+}
+
+export interface ErrorPages {
+  /** By status: `404`, or `4xx`, `5xx` for those without one of their own. */
+  readonly pages: Readonly<Record<string, ErrorPage>>;
+  /** Also in place of what the origin says. */
+  readonly intercept: boolean;
+}
+
+export type ContentCoding = 'gzip' | 'br' | 'zstd';
+
+/** Codings that are worth their time, the best first. */
+export const COMPRESSION_ENCODINGS_DEFAULT: readonly ContentCoding[] = ['zstd', 'br', 'gzip'];
+
+/** Octets. What fits into a packet or so is not sent sooner for being shorter. */
+export const COMPRESSION_SIZE_MIN_DEFAULT = 1_024;
+
+/** Text in one form or another. Event streams are left out: what each event gains is lost in delay. */
+export const COMPRESSION_TYPES_DEFAULT: readonly string[] = [
+  'text/html',
+  'text/css',
+  'text/plain',
+  'text/javascript',
+  'text/markdown',
+  'text/csv',
+  'text/xml',
+  'application/javascript',
+  'application/json',
+  'application/wasm',
+  'application/xml',
+  '*+json',
+  '*+xml',
+];
+
+export interface CompressionOptions {
+  /** The most wanted first: it wins when the client likes several equally. */
+  readonly encodings: readonly ContentCoding[];
+  /** Shorter content is left as it is. */
+  readonly minBytes: number;
+  /** Media types; `text/*` for all of a kind, `*+json` for all with a suffix. */
+  readonly types: readonly string[];
+}
+
+export interface RouteOptions {
+  /** For logs; unique among the routes. */
+  readonly name: string;
+  readonly match: RouteMatch;
+  readonly action: RouteAction;
+  readonly rewrite: RewriteOptions | null;
+  readonly requestFields: FieldEdits | null;
+  /** What is done with request fields that have `_` in their names. */
+  readonly underscoresInFields: UnderscorePolicy;
+  readonly responseFields: FieldEdits | null;
+  readonly access: readonly AccessRule[];
+  readonly rateLimit: RateLimit | null;
+  readonly compression: CompressionOptions | null;
+  readonly errorPages: ErrorPages | null;
+  readonly cache: CacheRules;
+}
+
+export const matchEverything: RouteMatch = {
+  scheme: '',
+  hosts: [],
+  pathPrefix: '',
+  pathPattern: '',
+  methods: [],
+  fields: {},
+  from: [],
+};
+
+/** A route for every request to one group of origins, with nothing else to it. */
+export function plainRoute(origin: string): RouteOptions {
+  return {
+    name: origin,
+    match: matchEverything,
+    action: { kind: 'origin', origin },
+    rewrite: null,
+    requestFields: null,
+    underscoresInFields: 'pass',
+    responseFields: null,
+    access: [],
+    rateLimit: null,
+    compression: null,
+    errorPages: null,
+    cache: defaultCacheRules,
+  };
+}

@@ -1,0 +1,239 @@
+/** A route as exchanges work with it: what was written, compiled once. */
+import { SluiceError } from '../base/errors.ts';
+import type { RequestFacts } from '../http/exchange.ts';
+import { FieldSection } from '../http/field-section.ts';
+import type { RequestHead } from '../http/message.ts';
+import { AccessList } from './access.ts';
+import type { ClaimedNames } from './claimed-names.ts';
+import { Compression } from './compression.ts';
+import { ErrorPageSet } from './error-pages.ts';
+import { type CompiledEdits, compileEdits } from './field-edits.ts';
+import { screenFields, screenTrailers, withoutNames } from './field-screen.ts';
+import type { LocalResponse } from './local-response.ts';
+import { LocationMap, type OriginPlace } from './location-map.ts';
+import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
+import type { RateLimiter } from './rate-limit.ts';
+import { Rewrite } from './rewrite.ts';
+import type { RouteOptions } from './route.ts';
+import type { RoutingFailure } from './router.ts';
+import { compileTemplate, type Template } from './variables.ts';
+
+/** What becomes of a request before the cache is asked; null when it goes on. */
+export type Entrance =
+  | { readonly kind: 'refused'; readonly error: SluiceError; readonly retryAfterSeconds: number }
+  | { readonly kind: 'answered'; readonly response: LocalResponse };
+
+/** Changes of a response on its way to the client. */
+export type ResponseEdits = Pick<CompiledEdits, 'apply'>;
+
+export interface RouteRules {
+  readonly name: string;
+  /** No origin is ever asked: a redirect, or a response of the route's own. */
+  readonly answersItself: boolean;
+  /** Asked for every request, hits and early data included; null when there is nothing to ask. */
+  readonly gate: Gate | null;
+  /** Whether the cache is used at all. */
+  readonly caches: boolean;
+  /** Added to cache keys, so that no other route answers with what this one stored; '' for none. */
+  readonly keySuffix: string;
+  readonly rewrite: Rewrite | null;
+  readonly requestEdits: CompiledEdits | null;
+  /** Removes request fields that may not go on; returns the error when the request may not. */
+  readonly screen: (fields: FieldSection) => SluiceError | null;
+  /** The request's trailers as the origin gets them. */
+  readonly screenTrailers: (trailers: FieldSection | null) => FieldSection | null;
+  /** Where the origin's redirects lead, for its clients; null when they lead there as they are. */
+  readonly locations: LocationMap | null;
+  readonly responseEdits: ResponseEdits | null;
+  /** The response's trailers as clients get them. */
+  readonly editTrailers: (trailers: FieldSection | null) => FieldSection | null;
+  readonly errorPages: ErrorPageSet | null;
+  readonly compression: Compression | null;
+}
+
+/** Of a route without anything to it. */
+export const NO_RULES: RouteRules = {
+  name: '',
+  answersItself: false,
+  gate: null,
+  caches: true,
+  keySuffix: '',
+  rewrite: null,
+  requestEdits: null,
+  screen: (fields) => screenFields(fields, 'pass', []),
+  // No origin is asked.
+  screenTrailers: () => null,
+  locations: null,
+  responseEdits: null,
+  editTrailers: (trailers) => trailers,
+  errorPages: null,
+  compression: null,
+};
+
+/** Throws SyntaxError, with words for the one who wrote the route. */
+export function compileRules(
+  options: RouteOptions,
+  keySuffix: string,
+  limiter: RateLimiter | null,
+  origin: OriginPlace,
+  claims: ClaimedNames,
+): RouteRules {
+  const { access, action, match } = options;
+  const rewrite = options.rewrite === null ? null : new Rewrite(options.rewrite);
+  const parts: GateParts = {
+    access: access.length === 0 ? null : new AccessList(access),
+    limiter,
+    answer: answerOf(action, match.pathPattern),
+    hasPattern: rewrite?.hasPattern ?? false,
+  };
+  const requestEdits = compileEdits(options.requestFields, 'request');
+  const responseEdits = compileEdits(options.responseFields, 'response');
+  const edited = requestEdits?.names ?? [];
+  const editedInResponses = responseEdits?.names ?? [];
+  const policy = options.underscoresInFields;
+  const locations = compileLocations(options, origin);
+  const isOpen = parts.access === null && limiter === null && parts.answer === null;
+  return {
+    name: options.name,
+    answersItself: parts.answer !== null,
+    gate: isOpen && !parts.hasPattern ? null : new Gate(parts),
+    caches: options.cache.enabled,
+    keySuffix,
+    rewrite,
+    requestEdits,
+    screen: (fields) => screenFields(fields, policy, edited),
+    screenTrailers: (trailers) => screenTrailers(trailers, { policy, edited, claims }),
+    locations,
+    responseEdits: withLocations(responseEdits, locations),
+    editTrailers: (trailers) => withoutNames(trailers, (name) => editedInResponses.includes(name)),
+    errorPages: options.errorPages === null ? null : new ErrorPageSet(options.errorPages),
+    compression: options.compression === null ? null : new Compression(options.compression),
+  };
+}
+
+/** Null when the origin's locations are the client's. */
+function compileLocations({ rewrite }: RouteOptions, origin: OriginPlace): LocationMap | null {
+  // What a pattern has replaced cannot be put back.
+  if (rewrite !== null && (!rewrite.mapLocation || rewrite.replace !== null)) return null;
+  const { stripPrefix = '', addPrefix = '', host = '' } = rewrite ?? {};
+  if (stripPrefix + addPrefix + host + origin.pathPrefix === '') return null;
+  return new LocationMap({ stripPrefix, addPrefix, host }, origin);
+}
+
+/** What the operator writes has the last word. */
+function withLocations(
+  edits: CompiledEdits | null,
+  locations: LocationMap | null,
+): ResponseEdits | null {
+  if (locations === null || edits === null) return edits ?? locations;
+  return {
+    apply(fields, source) {
+      locations.apply(fields, source);
+      edits.apply(fields, source);
+    },
+  };
+}
+
+interface GateParts {
+  readonly access: AccessList | null;
+  readonly limiter: RateLimiter | null;
+  readonly answer: Answer | null;
+  readonly hasPattern: boolean;
+}
+
+type Answer = (head: RequestHead, facts: RequestFacts, date: string) => LocalResponse;
+
+/** In the order: access, rate, an answer of our own. */
+export class Gate {
+  readonly #parts: GateParts;
+
+  constructor(parts: GateParts) {
+    this.#parts = parts;
+  }
+
+  /** `nowMs` is wall-clock time; `date` the same as an IMF-fixdate. */
+  enter(head: RequestHead, facts: RequestFacts, nowMs: number, date: string): Entrance | null {
+    const { access, limiter, answer, hasPattern } = this.#parts;
+    if (access !== null && !access.allows(head, facts.remoteAddress)) {
+      return refusal(ACCESS_DENIED, 0);
+    }
+    if (limiter !== null) {
+      const waitSeconds = limiter.take(head, facts.remoteAddress, nowMs);
+      if (waitSeconds > 0) return refusal(RATE_LIMITED, waitSeconds);
+    }
+    if (hasPattern && head.path.length > PATTERN_PATH_CHARACTERS_MAX) return refusal(TOO_LONG, 0);
+    return answer === null ? null : { kind: 'answered', response: answer(head, facts, date) };
+  }
+}
+
+function refusal(error: SluiceError, retryAfterSeconds: number): Entrance {
+  return { kind: 'refused', error, retryAfterSeconds };
+}
+
+// Made once: refusing a flood must not cost a stack trace each time.
+const ACCESS_DENIED = new SluiceError('access-denied', 'the route allows no such request', {
+  blame: 'downstream',
+});
+const RATE_LIMITED = new SluiceError('rate-limited', 'too many requests from this client', {
+  blame: 'downstream',
+});
+const NO_ROUTE = new SluiceError('no-route', 'no route is for this request', {
+  blame: 'downstream',
+});
+const AMBIGUOUS = new SluiceError(
+  'ambiguous-path',
+  'the path can be read in ways that lead to different routes',
+  { blame: 'downstream' },
+);
+const TOO_LONG = new SluiceError('path-too-long', 'the path is longer than patterns may match', {
+  blame: 'downstream',
+});
+
+const FAILURES: Record<RoutingFailure, SluiceError> = {
+  'no-route': NO_ROUTE,
+  'ambiguous-path': AMBIGUOUS,
+  'path-too-long': TOO_LONG,
+};
+
+export function routingError(failure: RoutingFailure): SluiceError {
+  return FAILURES[failure];
+}
+
+function answerOf(action: RouteOptions['action'], pathPattern: string): Answer | null {
+  if (action.kind === 'origin') return null;
+  if (action.kind === 'redirect') return redirectTo(action.to, action.status, pathPattern);
+  const content = new TextEncoder().encode(action.content);
+  const lines = Object.entries(action.fields).map(([name, value]) => {
+    return [name.toLowerCase(), value] as const;
+  });
+  return (_head, _facts, date) => {
+    return { status: action.status, fields: FieldSection.of(['date', date], ...lines), content };
+  };
+}
+
+/** `$1` to `$9` in `to` are what the groups of the route's pattern have matched. */
+function redirectTo(to: string, status: number, pathPattern: string): Answer {
+  const pattern = pathPattern === '' ? null : compilePattern(pathPattern);
+  const pieces = to.split(/\$([1-9])/);
+  const parts: (Template | number)[] = pieces.map((piece, i) => {
+    return i % 2 === 0 ? compileTemplate(piece, 'request') : Number(piece);
+  });
+  return (head, facts, date) => {
+    const groups = pattern?.exec(head.path.split('?', 1)[0]!) ?? [];
+    let location = '';
+    for (const part of parts) {
+      location += typeof part === 'number' ? (groups[part] ?? '') : part({ head, facts });
+    }
+    // A path that begins with two slashes would be another host's (RFC 3986 §4.2).
+    if (!to.startsWith('//')) location = location.replace(/^[/\\]{2,}/, '/');
+    const fields = FieldSection.of(['date', date], ['location', encodeURI8(location)]);
+    return { status, fields, content: new Uint8Array(0) };
+  };
+}
+
+/** Octets that no URI holds become percent-encodings: paths are taken as they come. */
+function encodeURI8(text: string): string {
+  return text.replace(/[^\x21-\x7e]/g, (character) => {
+    return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+  });
+}

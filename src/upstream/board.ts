@@ -1,0 +1,128 @@
+/**
+ * What all workers of a machine share about origins, in shared memory: the verdicts of active health
+ * checks, what an operator wants of a server, and which worker makes the checks of a group. It
+ * outlives any worker. Passive health is not here: each worker judges by its own requests.
+ *
+ * A table of entries, each found by the hash of its name. Whoever finds no room keeps what it knows to
+ * itself.
+ */
+import { systemClock } from '../base/clock.ts';
+import { hashText } from './hash.ts';
+
+/** Entries: a few for each server and address. */
+export const BOARD_ENTRIES = 4_096;
+/** Entries that are looked at for one name. */
+const PROBES_MAX = 16;
+/** Seconds for which an entry is kept that nobody has looked at. */
+const ENTRY_KEPT_SECONDS = 3_600;
+
+// Words of an entry.
+const HASH = 0;
+const SECOND_HASH = 1;
+const VALUE = 2;
+const TOUCHED = 3;
+const WORDS = 4;
+
+export const boardWords = BOARD_ENTRIES * WORDS;
+
+const wishes = ['up', 'drain', 'down'] as const;
+
+/** What an operator wants of a server. `drain`: what runs may finish, nothing new is asked. */
+export type ServerWish = (typeof wishes)[number];
+
+/** The board in shared memory, for a worker or for the supervisor. */
+export function openBoard(words: Int32Array): OriginBoard {
+  return new OriginBoard(words, () => Math.floor(systemClock.wallMs() / 1000));
+}
+
+export class OriginBoard {
+  readonly #words: Int32Array;
+  readonly #wallSeconds: () => number;
+
+  /** `wallSeconds` must be the same clock for all who share the memory. */
+  constructor(words: Int32Array, wallSeconds: () => number) {
+    this.#words = words;
+    this.#wallSeconds = wallSeconds;
+  }
+
+  /** Whether active checks say so; true until they say otherwise. `key` is the endpoint's. */
+  isWell(group: string, key: string): boolean {
+    return this.#value(`check ${group} ${key}`) === 0;
+  }
+
+  setWell(group: string, key: string, isWell: boolean): void {
+    this.#set(`check ${group} ${key}`, isWell ? 0 : 1);
+  }
+
+  wishFor(group: string, server: string): ServerWish {
+    return wishes[this.#value(`wish ${group} ${server}`)] ?? 'up';
+  }
+
+  setWish(group: string, server: string, wish: ServerWish): void {
+    this.#set(`wish ${group} ${server}`, wishes.indexOf(wish));
+  }
+
+  /**
+   * Whether this worker is the one who checks the group's servers, for the next `seconds`. The first
+   * who asks is, until it has not asked for that long.
+   */
+  takeTurn(group: string, workerIndex: number, seconds: number): boolean {
+    const at = this.#find(`turn ${group}`, false);
+    // Without a place for it everybody checks: too often is better than never.
+    if (at === -1) return true;
+    const words = this.#words;
+    const holder = Atomics.load(words, at + VALUE);
+    const own = workerIndex + 1;
+    const idle = this.#now - Atomics.load(words, at + TOUCHED);
+    if (holder !== 0 && holder !== own && idle >= 0 && idle <= seconds) return false;
+    if (Atomics.compareExchange(words, at + VALUE, holder, own) !== holder) return false;
+    Atomics.store(words, at + TOUCHED, this.#now);
+    return true;
+  }
+
+  get #now(): number {
+    return this.#wallSeconds() & 0x7fff_ffff;
+  }
+
+  #value(name: string): number {
+    const at = this.#find(name, true);
+    return at === -1 ? 0 : Atomics.load(this.#words, at + VALUE);
+  }
+
+  #set(name: string, value: number): void {
+    const at = this.#find(name, true);
+    if (at !== -1) Atomics.store(this.#words, at + VALUE, value);
+  }
+
+  /** Index of the entry's first word, made when there is none; -1 without room. */
+  #find(name: string, touches: boolean): number {
+    const words = this.#words;
+    // 0 means free.
+    const hash = hashText(name) | 1;
+    const second = hashText(`${name}\n`) | 0;
+    const now = this.#now;
+    let spare = -1;
+    for (let probe = 0; probe < PROBES_MAX; probe++) {
+      const at = (((hash >>> 1) + probe) % BOARD_ENTRIES) * WORDS;
+      const found = Atomics.load(words, at + HASH);
+      if (found === hash && Atomics.load(words, at + SECOND_HASH) === second) {
+        if (touches) Atomics.store(words, at + TOUCHED, now);
+        return at;
+      }
+      const isOld = now - Atomics.load(words, at + TOUCHED) > ENTRY_KEPT_SECONDS;
+      if (spare === -1 && (found === 0 || isOld)) spare = at;
+    }
+    return spare === -1 ? -1 : this.#take(spare, hash, second, now);
+  }
+
+  #take(at: number, hash: number, second: number, now: number): number {
+    const words = this.#words;
+    const found = Atomics.load(words, at + HASH);
+    // Another worker was faster: what we wanted to note is lost once, and noted with the next look.
+    if (Atomics.compareExchange(words, at + HASH, found, hash) !== found) return -1;
+    Atomics.store(words, at + VALUE, 0);
+    Atomics.store(words, at + TOUCHED, now);
+    Atomics.store(words, at + SECOND_HASH, second);
+    return at;
+  }
+}

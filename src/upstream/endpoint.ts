@@ -1,0 +1,145 @@
+/** One address of one server of a group: what balancing, health and counting know of it. */
+import type { ServerMetrics } from '../telemetry/origin-metrics.ts';
+import type { Candidate } from './balance.ts';
+import type { ServerWish } from './board.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+import { combineHashes, hashText } from './hash.ts';
+import type { OriginServerOptions, PassiveHealthOptions } from './options.ts';
+
+/** What is counted of a server, all of its addresses together; telemetry/origin-metrics.ts. */
+export type ServerCounters = Pick<
+  ServerMetrics,
+  'attemptStarted' | 'answered' | 'failed' | 'ejected' | 'holds' | 'addressesAre'
+>;
+
+/** A server as it stands in the configuration. */
+export class OriginServer {
+  readonly options: OriginServerOptions;
+  /** `host:port`, or `host:port#2` for the second of the same name: unique in its group. */
+  readonly name: string;
+  readonly counters: ServerCounters;
+  wish: ServerWish = 'up';
+
+  constructor(options: OriginServerOptions, name: string, counters: ServerCounters) {
+    this.options = options;
+    this.name = name;
+    this.counters = counters;
+  }
+}
+
+/** A share in slow start is never below this part of the full one. */
+const RAMP_SHARE_MIN = 0.1;
+
+export class Endpoint implements Candidate {
+  readonly server: OriginServer;
+  readonly address: string;
+  /** `address:port`: the same in every worker. */
+  readonly key: string;
+  readonly pool: EndpointPool;
+  readonly seed: number;
+  share: number;
+  credit = 0;
+  activeCount = 0;
+  /** The verdict of the active checks; up until they say otherwise. */
+  isChecked = true;
+  /** Neither checks nor an operator object. */
+  isWanted = true;
+  /** What the last check that this worker made found wrong; '' for nothing. */
+  checkFault = '';
+  /** Failures in a row, of requests. */
+  failures = 0;
+  /** Ejections, less those that have been forgiven. */
+  ejections = 0;
+  /** Monotonic milliseconds; 0 when it is not ejected. */
+  ejectedUntilMs = 0;
+  /** Mean milliseconds to a response's head, the last few dozen weighing most; -1 without any. */
+  latencyMs = -1;
+  /** Slow start: since when; 0 when it has its full share. */
+  #rampSinceMs = 0;
+  #readmittedMs = 0;
+
+  constructor(server: OriginServer, address: string, pool: EndpointPool) {
+    this.server = server;
+    this.address = address;
+    const { port } = server.options;
+    this.key = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    this.pool = pool;
+    this.share = server.options.weight;
+    // The address and not the name: two workers may hear the addresses in another order.
+    this.seed = combineHashes(hashText(address), port);
+  }
+
+  /** Whether it may be asked at all. */
+  get isUp(): boolean {
+    return this.isWanted && this.ejectedUntilMs === 0;
+  }
+
+  /** Why it is not asked. */
+  get state(): 'up' | 'ejected' | 'unhealthy' | 'drain' | 'down' {
+    if (this.server.wish !== 'up') return this.server.wish;
+    if (!this.isChecked) return 'unhealthy';
+    return this.ejectedUntilMs === 0 ? 'up' : 'ejected';
+  }
+
+  /** Begins to take its share little by little. */
+  startSlowly(nowMs: number, slowStartMs: number): void {
+    if (slowStartMs === 0) return;
+    this.#rampSinceMs = nowMs;
+    this.#setShare(RAMP_SHARE_MIN);
+  }
+
+  /** Moves slow start on. Called now and then. */
+  ramp(nowMs: number, slowStartMs: number): void {
+    if (this.#rampSinceMs === 0) return;
+    const part = (nowMs - this.#rampSinceMs) / slowStartMs;
+    if (part >= 1) this.#rampSinceMs = 0;
+    this.#setShare(Math.min(1, Math.max(RAMP_SHARE_MIN, part)));
+  }
+
+  #setShare(part: number): void {
+    this.share = this.server.options.weight * part;
+    // Credit earned at another share would be paid back in a burst.
+    this.credit = 0;
+  }
+
+  /** An attempt went well, to its end. */
+  succeeded(): void {
+    this.failures = 0;
+  }
+
+  /** The head of a response came after so long. */
+  answeredIn(elapsedMs: number): void {
+    const previous = this.latencyMs;
+    this.latencyMs = previous < 0 ? elapsedMs : previous + (elapsedMs - previous) / LATENCY_WINDOW;
+  }
+
+  /** An attempt failed; returns whether that was one too many. */
+  isOneTooMany(options: PassiveHealthOptions): boolean {
+    this.failures++;
+    return options.failures > 0 && this.failures >= options.failures && this.ejectedUntilMs === 0;
+  }
+
+  eject(nowMs: number, options: PassiveHealthOptions): void {
+    this.ejections++;
+    const forMs = Math.min(options.ejectionMs * this.ejections, options.ejectionMaxMs);
+    this.ejectedUntilMs = nowMs + forMs;
+    this.failures = 0;
+    this.server.counters.ejected();
+  }
+
+  /** The ejection is over. */
+  readmit(nowMs: number): void {
+    this.ejectedUntilMs = 0;
+    this.#readmittedMs = nowMs;
+  }
+
+  /** Time without an ejection takes back what the earlier ones have added to the next. */
+  forgive(nowMs: number, stepMs: number): void {
+    if (this.ejections === 0 || this.ejectedUntilMs !== 0) return;
+    if (nowMs - this.#readmittedMs < stepMs) return;
+    this.ejections--;
+    this.#readmittedMs = nowMs;
+  }
+}
+
+const LATENCY_WINDOW = 32;

@@ -1,0 +1,515 @@
+/**
+ * A group of origins that stand in for each other: chooses who is asked, keeps account of how they
+ * do, leaves alone those that fail, and allows retries as far as the budget goes. The exchanges know
+ * none of its members.
+ */
+import { SluiceError } from '../base/errors.ts';
+import { ORIGIN_ADDRESS_STATES } from '../telemetry/metric-table.ts';
+import type { GroupMetrics } from '../telemetry/origin-metrics.ts';
+import { nextByHash, nextByLoad, nextByTurn } from './balance.ts';
+import type { OriginBoard } from './board.ts';
+import { CircuitBreaker } from './circuit-breaker.ts';
+import { type ContentPace, PaceWatch } from './content-pace.ts';
+import { Endpoint, type OriginServer } from './endpoint.ts';
+import type { EndpointPool } from './endpoint-pool.ts';
+import { hashOf } from './hash-key.ts';
+import type { OriginGroupOptions } from './options.ts';
+import type { ConnectionWaiter } from './pool.ts';
+import type { NameWatch, WatchName } from './resolver.ts';
+
+/** One request's way through a group. What the group notes on it is for the group alone. */
+export interface GroupRequest extends ConnectionWaiter {
+  /** Only a connection that speaks HTTP/1.1 will do. */
+  readonly needsHttp1: boolean;
+  readonly visit: Visit;
+}
+
+/** A group's notes about a request. */
+export class Visit {
+  endpoint: Endpoint | null = null;
+  /** Endpoints that have failed it. */
+  failedAt: Endpoint[] | null = null;
+  attempts = 0;
+  attemptMs = 0;
+  isCounted = false;
+  isRetrying = false;
+  isTrial = false;
+  /** Of the attempt under way; 0 before its head has come. */
+  status = 0;
+  /** The attempt has been held against its endpoint: once is enough. */
+  isBlamed = false;
+  outcome: 'ok' | 'failed' | 'cancelled' = 'cancelled';
+}
+
+/** For groups that do not ask. */
+const NO_WATCH = new PaceWatch(null);
+
+/** Content that is over sooner says nothing about its rate. */
+const PACE_AFTER_MS = 1_000;
+
+export interface OriginGroup {
+  readonly name: string;
+  /** Host and, unless it is the scheme's default, port: for requests that name none. */
+  readonly authority: string;
+  /** Put before every path; '' for none. */
+  readonly pathPrefix: string;
+  /** Statuses after which another endpoint may be asked. */
+  readonly retriedStatuses: readonly number[];
+  /** For each request, whose pace it then tells `completed`. */
+  watchPace(): PaceWatch;
+  /** Chooses an endpoint and gives a connection to the request, perhaps at once. */
+  start(request: GroupRequest): void;
+  /** Gives a connection that has carried nothing yet to the endpoint that was chosen. */
+  again(request: GroupRequest): void;
+  /**
+   * The endpoint has failed: chooses another one, for `goOn`. False when there is no other, or no
+   * more attempts are allowed. `wasSent`: it may have been at work, and the budget for retries counts.
+   */
+  moveOn(request: GroupRequest, wasSent: boolean): boolean;
+  goOn(request: GroupRequest): void;
+  /** All of the request is here: it holds its connection for no longer than the origin takes. */
+  gathered(request: GroupRequest): void;
+  /** The head of a response has come. */
+  answered(request: GroupRequest, status: number): void;
+  /**
+   * All of it has come, or a tunnel has been made: only now it is known whether that went well.
+   * `pace` is null where it says nothing.
+   */
+  completed(request: GroupRequest, pace: ContentPace | null): void;
+  /** An attempt has failed; `error` may not be the endpoint's fault. */
+  failed(request: GroupRequest, error: SluiceError): void;
+  /** The last call for a request that was started, whatever has become of it. */
+  ended(request: GroupRequest): void;
+  /** Withdraws a request that waits for a connection; it hears nothing more. `ended` follows. */
+  withdraw(request: GroupRequest): void;
+}
+
+/** All groups of one worker. */
+export interface Origins {
+  readonly groups: ReadonlyMap<string, OriginGroup>;
+  /** For requests that no route sends elsewhere. */
+  readonly byDefault: OriginGroup;
+}
+
+export interface UpstreamGroupInput {
+  readonly options: OriginGroupOptions;
+  readonly authority: string;
+  /** In the order of the options. */
+  readonly servers: readonly OriginServer[];
+  readonly watchName: WatchName;
+  readonly board: OriginBoard;
+  makePool(server: OriginServer, address: string): EndpointPool;
+  /** One was left alone after failures, or is asked again. */
+  onEjection(endpoint: Endpoint, isEjected: boolean): void;
+  readonly monotonicMs: () => number;
+  readonly counters: Pick<GroupMetrics, 'answered' | 'retried' | 'circuitOpened'>;
+}
+
+/** Milliseconds without an ejection after which the next one is a step shorter, in ejections. */
+const FORGIVEN_AFTER_EJECTIONS = 2;
+
+/** A trial of the circuit breaker whose response goes on for so long, as a stream does, is well. */
+const TRIAL_MS_MAX = 10_000;
+
+export class UpstreamGroup implements OriginGroup {
+  readonly name: string;
+  readonly authority: string;
+  readonly pathPrefix: string;
+  readonly retriedStatuses: readonly number[];
+  readonly servers: readonly OriginServer[];
+  readonly #input: UpstreamGroupInput;
+  readonly #options: OriginGroupOptions;
+  readonly #breaker: CircuitBreaker;
+  readonly #watches: NameWatch[] = [];
+  #endpoints: Endpoint[] = [];
+  /** Addresses that are no longer the servers', and still busy. */
+  #leaving: Endpoint[] = [];
+  /** Those that may be asked: the primary ones that are up, or else the backups that are. */
+  #ready: Endpoint[] = [];
+  /** Requests that came before any address was known. */
+  #waiting: GroupRequest[] = [];
+  #liveCount = 0;
+  #retryingCount = 0;
+  /** Requests that try whether the circuit may close. */
+  readonly #trials = new Set<Visit>();
+  #hasStarted = false;
+  #isUncounted = false;
+
+  constructor(input: UpstreamGroupInput) {
+    const { options, servers, authority, watchName } = input;
+    this.#input = input;
+    this.#options = options;
+    this.name = options.name;
+    this.authority = authority;
+    this.pathPrefix = options.pathPrefix;
+    this.retriedStatuses = options.retries.statuses;
+    this.servers = servers;
+    this.#breaker = new CircuitBreaker(options.circuitBreaker);
+    for (const server of servers) {
+      this.#watches.push(watchName(server.options.host, () => this.#onAddresses()));
+    }
+    this.#onAddresses();
+    this.#hasStarted = true;
+  }
+
+  // ------------------------------------------------------------------ one request
+
+  watchPace(): PaceWatch {
+    const isAsked = this.#options.passiveHealth.minRate > 0;
+    return isAsked ? new PaceWatch(this.#input.monotonicMs) : NO_WATCH;
+  }
+
+  start(request: GroupRequest): void {
+    const { requestsMax } = this.#options;
+    const { visit } = request;
+    if (requestsMax > 0 && this.#liveCount >= requestsMax) {
+      request.onConnectionFailure(tooMany(this.name));
+      return;
+    }
+    if (this.#breaker.isUsed) {
+      if (!this.#breaker.admits(this.#input.monotonicMs())) {
+        request.onConnectionFailure(unavailable(`the circuit of '${this.name}' is open`));
+        return;
+      }
+      visit.isTrial = this.#breaker.state === 'half-open';
+      if (visit.isTrial) this.#trials.add(visit);
+    }
+    visit.isCounted = true;
+    this.#liveCount++;
+    this.#begin(request);
+  }
+
+  #begin(request: GroupRequest): void {
+    const endpoint = this.#choose(request);
+    if (endpoint !== null) {
+      this.#visit(request, endpoint);
+      this.goOn(request);
+    } else if (this.#endpoints.length === 0 && this.#isResolving) {
+      this.#waiting.push(request);
+    } else {
+      request.onConnectionFailure(this.#whyNone());
+    }
+  }
+
+  #visit({ visit }: GroupRequest, endpoint: Endpoint): void {
+    visit.endpoint = endpoint;
+    endpoint.activeCount++;
+  }
+
+  goOn(request: GroupRequest): void {
+    this.#connect(request, false);
+  }
+
+  again(request: GroupRequest): void {
+    this.#connect(request, true);
+  }
+
+  #connect(request: GroupRequest, fresh: boolean): void {
+    const { visit } = request;
+    const endpoint = visit.endpoint!;
+    visit.attempts++;
+    visit.status = 0;
+    visit.isBlamed = false;
+    visit.attemptMs = this.#input.monotonicMs();
+    endpoint.server.counters.attemptStarted();
+    endpoint.pool.acquire(request, fresh, request.needsHttp1);
+  }
+
+  moveOn(request: GroupRequest, wasSent: boolean): boolean {
+    const { visit } = request;
+    const { retries } = this.#options;
+    if (visit.endpoint === null || visit.attempts >= retries.attemptsMax) return false;
+    const needsBudget = wasSent && !visit.isRetrying;
+    if (needsBudget) {
+      const budget = Math.max(retries.budgetMin, retries.budgetShare * this.#liveCount);
+      if (this.#retryingCount >= budget) return false;
+    }
+    (visit.failedAt ??= []).push(visit.endpoint);
+    const next = this.#choose(request);
+    if (next === null) return false;
+    if (needsBudget) {
+      this.#retryingCount++;
+      visit.isRetrying = true;
+    }
+    this.#input.counters.retried();
+    visit.endpoint.activeCount--;
+    visit.endpoint.pool.settle(request);
+    this.#visit(request, next);
+    return true;
+  }
+
+  gathered(request: GroupRequest): void {
+    request.visit.endpoint?.pool.settle(request);
+  }
+
+  answered({ visit }: GroupRequest, status: number): void {
+    const endpoint = visit.endpoint!;
+    const elapsedMs = this.#input.monotonicMs() - visit.attemptMs;
+    endpoint.server.counters.answered(status, elapsedMs);
+    this.#input.counters.answered(elapsedMs);
+    endpoint.answeredIn(elapsedMs);
+    visit.status = status;
+    if (status < 500) return;
+    visit.outcome = 'failed';
+    if (this.#options.passiveHealth.on5xx) this.#blame(visit, endpoint);
+  }
+
+  completed({ visit }: GroupRequest, pace: ContentPace | null): void {
+    const endpoint = visit.endpoint!;
+    if (this.#isTooSlow(pace)) {
+      visit.outcome = 'failed';
+      endpoint.server.counters.failed();
+      this.#blame(visit, endpoint);
+    }
+    if (visit.isBlamed) return;
+    if (visit.status < 500) visit.outcome = 'ok';
+    endpoint.succeeded();
+  }
+
+  failed({ visit }: GroupRequest, error: SluiceError): void {
+    const { endpoint } = visit;
+    if (endpoint === null || error.blame !== 'upstream') return;
+    visit.outcome = 'failed';
+    endpoint.server.counters.failed();
+    this.#blame(visit, endpoint);
+  }
+
+  #isTooSlow(pace: ContentPace | null): boolean {
+    const { minRate } = this.#options.passiveHealth;
+    if (minRate === 0 || pace === null || pace.elapsedMs < PACE_AFTER_MS) return false;
+    return (pace.bytes * 1000) / pace.elapsedMs < minRate;
+  }
+
+  ended(request: GroupRequest): void {
+    const { visit } = request;
+    if (!visit.isCounted) return;
+    visit.isCounted = false;
+    this.#liveCount--;
+    if (visit.isRetrying) this.#retryingCount--;
+    if (visit.endpoint !== null) {
+      visit.endpoint.activeCount--;
+      visit.endpoint.pool.settle(request);
+    }
+    if (!this.#breaker.isUsed) return;
+    this.#trials.delete(visit);
+    const { state } = this.#breaker;
+    this.#breaker.ended(visit.outcome, visit.isTrial, this.#input.monotonicMs());
+    if (state !== 'open' && this.#breaker.state === 'open') this.#input.counters.circuitOpened();
+  }
+
+  withdraw(request: GroupRequest): void {
+    const { endpoint } = request.visit;
+    if (endpoint !== null) endpoint.pool.withdraw(request);
+    else this.#waiting = this.#waiting.filter((waiting) => waiting !== request);
+  }
+
+  // ------------------------------------------------------------------ choice
+
+  #choose(request: GroupRequest): Endpoint | null {
+    const { failedAt } = request.visit;
+    const candidates = failedAt === null ? this.#ready : this.#others(failedAt);
+    if (candidates.length <= 1) return candidates[0] ?? null;
+    const { balance } = this.#options;
+    switch (balance.method) {
+      case 'round-robin':
+        return nextByTurn(candidates);
+      case 'least-connections':
+        return nextByLoad(candidates);
+      case 'consistent-hash': {
+        const key = hashOf(balance.key, request.head, request.client);
+        return nextByHash(candidates, key, balance.loadFactor);
+      }
+    }
+  }
+
+  #others(failedAt: readonly Endpoint[]): Endpoint[] {
+    const others = this.#endpoints.filter((one) => one.isUp && !failedAt.includes(one));
+    const primary = others.filter((one) => !one.server.options.backup);
+    return primary.length > 0 ? primary : others;
+  }
+
+  #refresh(): void {
+    const up = this.#endpoints.filter((one) => one.isUp);
+    const primary = up.filter((one) => !one.server.options.backup);
+    this.#ready = primary.length > 0 ? primary : up;
+  }
+
+  // ------------------------------------------------------------------ health
+
+  #blame(visit: Visit, endpoint: Endpoint): void {
+    if (visit.isBlamed) return;
+    visit.isBlamed = true;
+    this.#countFailure(endpoint);
+  }
+
+  #countFailure(endpoint: Endpoint): void {
+    const { passiveHealth } = this.#options;
+    if (!endpoint.isOneTooMany(passiveHealth) || !this.#mayEject(endpoint)) return;
+    endpoint.eject(this.#input.monotonicMs(), passiveHealth);
+    this.#refresh();
+    this.#input.onEjection(endpoint, true);
+  }
+
+  /** Never so many that those left are overrun; but all that have a backup. */
+  #mayEject({ server }: Endpoint): boolean {
+    const { backup } = server.options;
+    const peers = this.#endpoints.filter((one) => one.server.options.backup === backup);
+    const ejected = peers.filter((one) => one.ejectedUntilMs > 0).length;
+    if (!backup && peers.length < this.#endpoints.length) return true;
+    const { ejectedShareMax } = this.#options.passiveHealth;
+    if (ejectedShareMax === 0 || (peers.length === 1 && ejectedShareMax < 1)) return false;
+    return ejected < Math.max(1, Math.floor(peers.length * ejectedShareMax));
+  }
+
+  /** Takes over what the board says: verdicts of the active checks, and wishes of operators. */
+  readBoard(): void {
+    const { board, monotonicMs } = this.#input;
+    const hasChecks = this.#options.healthCheck !== null;
+    let isChanged = false;
+    for (const server of this.servers) server.wish = board.wishFor(this.name, server.name);
+    for (const endpoint of this.#endpoints) {
+      endpoint.isChecked = !hasChecks || board.isWell(this.name, endpoint.key);
+      const isWanted = endpoint.isChecked && endpoint.server.wish === 'up';
+      if (isWanted === endpoint.isWanted) continue;
+      endpoint.isWanted = isWanted;
+      isChanged = true;
+      if (!isWanted) endpoint.pool.closeIdle();
+      else endpoint.startSlowly(monotonicMs(), this.#options.slowStartMs);
+    }
+    if (isChanged) this.#refresh();
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return this.#endpoints;
+  }
+
+  get circuit() {
+    return this.#breaker.state;
+  }
+
+  get liveCount(): number {
+    return this.#liveCount;
+  }
+
+  // ------------------------------------------------------------------ addresses
+
+  get #isResolving(): boolean {
+    return this.#watches.filter((watch) => watch.ask()).length > 0;
+  }
+
+  #whyNone(): SluiceError {
+    const failure = this.#watches.find((watch) => watch.error !== null)?.error;
+    if (this.#endpoints.length === 0 && failure != null) return failure;
+    return unavailable(`no server of '${this.name}' is up`);
+  }
+
+  /** The addresses of a server may have changed: those that stay keep all that is known of them. */
+  #onAddresses(): void {
+    const nowMs = this.#input.monotonicMs();
+    const previous = this.#endpoints;
+    const endpoints: Endpoint[] = [];
+    this.#watches.forEach((watch, index) => {
+      const server = this.servers[index]!;
+      for (const address of watch.addresses) {
+        const known = previous.find((one) => one.server === server && one.address === address);
+        if (known !== undefined) {
+          endpoints.push(known);
+          continue;
+        }
+        const added = new Endpoint(server, address, this.#input.makePool(server, address));
+        if (this.#hasStarted) added.startSlowly(nowMs, this.#options.slowStartMs);
+        endpoints.push(added);
+      }
+    });
+    this.#endpoints = endpoints;
+    for (const gone of previous) {
+      if (endpoints.includes(gone)) continue;
+      gone.pool.drain();
+      this.#leaving.push(gone);
+    }
+    this.readBoard();
+    this.#refresh();
+    // At once: who asks how servers do right after the start is not to hear that there are none.
+    if (!this.#isUncounted) this.count();
+    if (endpoints.length > 0 || !this.#isResolving) this.#releaseWaiting();
+  }
+
+  #releaseWaiting(): void {
+    for (const request of this.#waiting.splice(0)) this.#begin(request);
+  }
+
+  // ------------------------------------------------------------------ time
+
+  /** Called about once a second. */
+  sweep(): void {
+    const nowMs = this.#input.monotonicMs();
+    const { passiveHealth, slowStartMs } = this.#options;
+    this.readBoard();
+    this.#endTrials(nowMs);
+    let isChanged = false;
+    for (const endpoint of this.#endpoints) {
+      endpoint.pool.expireQueue();
+      endpoint.ramp(nowMs, slowStartMs);
+      if (endpoint.ejectedUntilMs > 0 && nowMs >= endpoint.ejectedUntilMs) {
+        endpoint.readmit(nowMs);
+        endpoint.startSlowly(nowMs, slowStartMs);
+        this.#input.onEjection(endpoint, false);
+        isChanged = true;
+      }
+      endpoint.forgive(nowMs, passiveHealth.ejectionMs * FORGIVEN_AFTER_EJECTIONS);
+    }
+    if (isChanged) this.#refresh();
+    for (const endpoint of this.#leaving) endpoint.pool.expireQueue();
+    this.#leaving = this.#leaving.filter(({ activeCount }) => activeCount > 0);
+  }
+
+  #endTrials(nowMs: number): void {
+    for (const visit of this.#trials) {
+      const isAnswered = visit.status > 0 && visit.status < 500;
+      if (!isAnswered || nowMs - visit.attemptMs < TRIAL_MS_MAX) continue;
+      this.#trials.delete(visit);
+      visit.isTrial = false;
+      this.#breaker.ended('ok', true, nowMs);
+    }
+  }
+
+  /** Counts what there is now. Called about once a second while the group is in force. */
+  count(): void {
+    for (const server of this.servers) {
+      const counts = ORIGIN_ADDRESS_STATES.map(() => 0);
+      let connections = 0;
+      let underWay = 0;
+      for (const endpoint of this.#endpoints) {
+        if (endpoint.server !== server) continue;
+        counts[ORIGIN_ADDRESS_STATES.indexOf(endpoint.state)]!++;
+        connections += endpoint.pool.connectionCount;
+        underWay += endpoint.activeCount;
+      }
+      server.counters.holds(connections, underWay);
+      server.counters.addressesAre(counts);
+    }
+  }
+
+  /** Another group of the name counts from now on, if there is one. */
+  uncount(): void {
+    this.#isUncounted = true;
+    for (const { counters } of this.servers) {
+      counters.holds(0, 0);
+      counters.addressesAre(ORIGIN_ADDRESS_STATES.map(() => 0));
+    }
+  }
+
+  drain(): void {
+    for (const watch of this.#watches) watch.close();
+    for (const endpoint of [...this.#endpoints, ...this.#leaving]) endpoint.pool.drain();
+  }
+}
+
+function tooMany(name: string): SluiceError {
+  const message = `too many requests to '${name}' are under way`;
+  return new SluiceError('no-connection-available', message, { blame: 'internal' });
+}
+
+function unavailable(message: string): SluiceError {
+  return new SluiceError('origin-unavailable', message, { blame: 'internal' });
+}
