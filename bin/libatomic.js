@@ -3,7 +3,7 @@
  *
  * Node's builds from 25 on need that library, and a Debian without a compiler does not have it: there
  * the runtime that npm has installed would not start. V8 uses `__atomic_compare_exchange`, always
- * with 8 octets (its table of WebAssembly code pointers), which is one instruction on x64 and a loop
+ * with 8 bytes (its table of WebAssembly code pointers), which is one instruction on x64 and a loop
  * of two on arm64. Any other size traps. A machine's own libatomic is used wherever there is one.
  *
  * Plain JavaScript, for whatever Node runs it first.
@@ -174,8 +174,8 @@ function definition({ flags, index, name, nameAt, next }) {
 /** The hash function of the System V ABI. */
 function hashOf(name) {
   let hash = 0;
-  for (const octet of Buffer.from(name)) {
-    hash = (hash << 4) + octet;
+  for (const byte of Buffer.from(name)) {
+    hash = (hash << 4) + byte;
     const high = hash & 0xf0000000;
     hash = (hash ^ (high >>> 24)) & ~high;
   }

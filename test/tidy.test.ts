@@ -226,7 +226,7 @@ const samples: Record<keyof typeof rules, { bad: Sample[]; good: Sample[] }> = {
       ['src/cli/a.ts', "process.on('exit', async () => {});"],
       ['src/cli/a.ts', 'list.forEach(async (one) => {});'],
       ['src/supervisor/a.ts', 'setInterval(look, 1000);'],
-      ['src/fleet/a.ts', 'const timer = setTimeout(() => look(), 1000);'],
+      ['src/cluster/a.ts', 'const timer = setTimeout(() => look(), 1000);'],
     ],
     good: [
       ['src/cache/a.ts', 'function f(): void {}\nconst g = (): void => {};\ntype F = () => void;'],

@@ -29,7 +29,7 @@ says what is here of one key. YAML 1.2, of which JSON is a part. At most 1 MiB.
 Its sections: ${contents}.
 
 - Names of files are relative to the directory of the configuration file.
-- Times have a unit: \`250ms\`, \`30s\`, \`5m\`, \`12h\`, \`7d\`. Sizes are octets, or have one:
+- Times have a unit: \`250ms\`, \`30s\`, \`5m\`, \`12h\`, \`7d\`. Sizes are bytes, or have one:
   \`64KiB\`, \`16MiB\`, \`1GiB\`. Switches are \`on\` and \`off\`. Shares are written as \`20%\`.
 - Addresses are \`192.0.2.1\`, a range is \`10.0.0.0/8\` or \`2001:db8::/32\`, and \`localhost\` is this
   machine.

@@ -72,7 +72,7 @@ export function raisedCodes(): ReadonlyMap<string, RaisedCode> {
 
 /** Codes that the table of statuses (src/proxy/reply/proxy-status.ts) has an entry of its own for. */
 export function mappedCodes(): string[] {
-  const text = readFileSync(path.join(SOURCE, 'proxy', 'proxy-status.ts'), 'utf8');
+  const text = readFileSync(path.join(SOURCE, 'proxy', 'reply', 'proxy-status.ts'), 'utf8');
   const table = text.slice(text.indexOf('BY_CODE'), text.indexOf('};'));
   return [...table.matchAll(/'([\w.-]+)': \{ status/g)].map((match) => match[1]!);
 }

@@ -10,7 +10,7 @@ Each alters what is agreed with a client.`,
 Each is given the record of a handshake after it has ended, and alters nothing. One that throws, or
 takes [too much processor time](limits.md#observers-of-handshakes), is noted in
 [\`sluice_observer_faults_total\`](metrics.md). After some faults it is cut off, named in the log and
-in \`sluice_observer_cut_off\`, and handshakes go on without it. \`sluice handshakes rearm NAME\`
+in \`sluice_observer_disabled\`, and handshakes go on without it. \`sluice handshakes rearm NAME\`
 calls it again. So does a new worker, and a reload that switches it on after one that has switched
 it off; any other reload leaves it cut off.`,
 } as const;

@@ -17,7 +17,7 @@ line.
 
 A worker writes at most ${FAILURE_LINES_PER_SECOND} lines about failures per second; the first
 line after a gap says in \`suppressed\` how many were left out. Connections that end before their first
-octet, as health checks make them, have no line; all are counted in \`sluice_tls_handshakes_total\`, and
+byte, as health checks make them, have no line; all are counted in \`sluice_tls_handshakes_total\`, and
 what became of lines in \`sluice_handshake_log_lines_total\`.
 
 | field | meaning |

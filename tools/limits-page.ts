@@ -120,20 +120,17 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     heading: 'TLS and early data',
     intro: '',
     constants: [
-      [
-        'tls/host-options.ts',
-        ...['EARLY_DATA_BYTES_DEFAULT', 'EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT'],
-      ],
+      ['tls/host-options.ts', ...['EARLY_DATA_BYTES_DEFAULT', 'EARLY_DATA_IN_TRACE_BYTES_DEFAULT']],
       ['tls/server-host.ts', 'SKIPPED_EARLY_DATA_BYTES_MIN'],
       ['tls/server-host.ts', 'SEALED_BYTES_PER_BYTE_MAX'],
       ['tls/server-host.ts', 'SKIPPED_EARLY_DATA_BYTES_MAX'],
       ['tls/ticket-ring.ts'],
-      ['supervisor/ticket-keeper.ts', 'TICKET_KEY_POLL_MS'],
-      ['tls/fleet.ts', 'HELD_INPUT_BYTES_MAX'],
-      ['fleet/strike-keys.ts', 'CLOCK_BACK_MS_MAX'],
-      ['fleet/register.ts', 'QUESTIONS_MAX', 'CLOCK_LOOK_MS'],
-      ['fleet/key-share.ts', 'SHARED_KEYS_POLL_MS'],
-      ['fleet/key-state.ts', 'KEY_LEAD_MS'],
+      ['supervisor/ticket-key-rotator.ts', 'TICKET_KEY_POLL_MS'],
+      ['tls/cluster.ts', 'HELD_INPUT_BYTES_MAX'],
+      ['cluster/strike-keys.ts', 'CLOCK_BACK_MS_MAX'],
+      ['cluster/register.ts', 'QUESTIONS_MAX', 'CLOCK_LOOK_MS'],
+      ['cluster/key-share.ts', 'SHARED_KEYS_POLL_MS'],
+      ['cluster/key-state.ts', 'KEY_LEAD_MS'],
       [
         'tls/strike-register.ts',
         ...['FRESHNESS_WINDOW_MS', 'GENERATION_MS', 'STRIKE_SLOTS', 'PROBES_MAX'],
@@ -145,7 +142,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     heading: 'What is kept of handshakes',
     intro: 'Per worker.',
     constants: [
-      ['tls/client-hello.ts', 'CLIENT_HELLO_BYTES_MAX', 'CLIENT_HELLO_FLIGHT_BYTES_MAX'],
+      ['tls/client-hello.ts', 'CLIENT_HELLO_BYTES_MAX', 'CLIENT_HELLO_TRACE_BYTES_MAX'],
       ['worker/handshakes/handshake-log.ts', 'FAILURE_LINES_PER_SECOND'],
       ['worker/failure-table.ts', 'FAILURE_KINDS_MAX', 'FAILURE_VALUES_MAX'],
     ],
@@ -163,7 +160,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['base/address-range.ts', 'ADDRESSES_KEPT_BYTES_MAX'],
       ['routing/compression.ts', 'CHOICES_KEPT_BYTES_MAX'],
       ['routing/rate-limit.ts', 'TAGS_KEPT_BYTES_MAX', 'KEPT_CHARACTERS_MAX'],
-      ['proxy/pass-memory.ts', 'PASS_BYTES_MAX', 'PASS_KEY_CHARACTERS_MAX'],
+      ['proxy/hit-for-miss-memory.ts', 'PASS_BYTES_MAX', 'PASS_KEY_CHARACTERS_MAX'],
       ['cache/disk/shared/shared-fetches.ts', 'IMPATIENT_BYTES_MAX'],
     ],
   },
@@ -171,7 +168,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     heading: 'Certificates',
     intro: 'In the supervisor, once for all workers.',
     constants: [
-      ['supervisor/certificates/certificate-keeper.ts', 'CERTIFICATE_POLL_MS'],
+      ['supervisor/certificates/certificate-renewer.ts', 'CERTIFICATE_POLL_MS'],
       ['supervisor/certificates/ocsp-fetch.ts', 'OCSP_TIMEOUT_MS', 'OCSP_RESPONSE_BYTES_MAX'],
       [
         'supervisor/certificates/stapler.ts',
@@ -202,7 +199,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       'there. On disk (and in what workers share) one longer than a quarter of the room is not kept.',
     constants: [
       ['proxy/proxy.ts', 'CONTENT_AT_ONCE_MAX'],
-      ['proxy/pass-memory.ts', 'PASS_MS'],
+      ['proxy/hit-for-miss-memory.ts', 'PASS_MS'],
       ['cache/memory/ram-store.ts', 'VARIANTS_MAX'],
       ['cache/parts.ts', 'PART_PLACES', 'GAPS_MAX'],
       ['cache/rules/rules.ts'],
@@ -264,32 +261,30 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     ],
   },
   {
-    heading: 'The flight recorder',
+    heading: 'The trace recorder',
     intro: 'Per worker.',
-    constants: [
-      ['tls/flight-layout.ts', 'FLIGHT_SLOTS', 'FLIGHT_SLOT_WORDS', 'FLIGHT_IDENTITY_BYTES'],
-    ],
+    constants: [['tls/trace-layout.ts', 'TRACE_SLOTS', 'TRACE_SLOT_WORDS', 'TRACE_IDENTITY_BYTES']],
   },
   {
-    heading: 'Capsules',
-    intro: 'What is beyond is dropped, and counted in `sluice_capsules_total`.',
+    heading: 'Incidents',
+    intro: 'What is beyond is dropped, and counted in `sluice_incidents_total`.',
     file: 'triage/options.ts',
-    interfaceName: 'CapsuleLimits',
-    defaultsName: 'defaultCapsuleLimits',
+    interfaceName: 'IncidentLimits',
+    defaultsName: 'defaultIncidentLimits',
   },
   {
-    heading: 'Fuses',
+    heading: 'Rollbacks',
     intro: '',
-    file: 'supervisor/faults/fuses.ts',
-    interfaceName: 'FuseLimits',
-    defaultsName: 'defaultFuseLimits',
+    file: 'supervisor/faults/feature-rollback.ts',
+    interfaceName: 'RollbackLimits',
+    defaultsName: 'defaultRollbackLimits',
   },
   {
     heading: 'Suspects of a death',
     intro: 'And how the operator hears of them.',
     constants: [
       [
-        'supervisor/faults/fuse-driver.ts',
+        'supervisor/faults/rollback-driver.ts',
         ...['SUSPECT_CHANGE_MS', 'STEPS_KEPT', 'WEBHOOK_TIMEOUT_MS'],
       ],
     ],
@@ -337,7 +332,7 @@ export async function limitsPage(): Promise<string> {
 Everything that grows or waits has a limit with a name. Those that are flags are in
 [command-line.md](command-line.md); the others have the values below, which this version does not
 let you change. What happens at a limit is said beside it, with the [error code](errors.md) or status
-that clients see. Octets are 8 bits, ms are milliseconds; a name without a unit is a count.
+that clients see. Bytes are 8 bits, ms are milliseconds; a name without a unit is a count.
 
 ${sections.join('\n')}`;
 }
@@ -520,7 +515,7 @@ function shownValue(name: string, value: unknown, text: string): [shown: string,
     .replace(/([a-z])([A-Z])/g, '$1_$2')
     .toUpperCase()
     .split('_');
-  if (words.includes('BYTES') || text.startsWith('Octets')) return [shown, 'octets'];
+  if (words.includes('BYTES') || text.startsWith('Bytes')) return [shown, 'bytes'];
   if (words.includes('MS')) return [shown, 'ms'];
   if (words.includes('SECONDS')) return [shown, 's'];
   return [shown, words.includes('LENGTH') ? 'characters' : ''];

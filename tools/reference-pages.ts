@@ -40,7 +40,7 @@ together with the workers' states, \`/healthz\` and \`/readyz\` answer 200 while
 serves and 503 otherwise.
 
 Values are sums over all workers, and a worker's counts survive its death. Times are in seconds,
-sizes in octets. Histograms have the bounds 64 µs, 128 µs, … doubled to 67 s. Series that are zero
+sizes in bytes. Histograms have the bounds 64 µs, 128 µs, … doubled to 67 s. Series that are zero
 are left out, except those of metrics without labels. A label that names what a peer chose (a group,
 an error code) has room for a fixed number of names; more count as \`other\`.
 
@@ -88,7 +88,7 @@ logs:
     format: '\${time} \${remote} "\${request}" \${status} \${duration_ms} \${group}'
 \`\`\`
 
-What a peer sent is escaped: in \`combined\`, quotes, backslashes and octets outside printable ASCII
+What a peer sent is escaped: in \`combined\`, quotes, backslashes and bytes outside printable ASCII
 become \`\\xHH\`, in a format string as well; in \`json\`, as JSON does. No request can forge a line or
 a field.
 

@@ -130,15 +130,15 @@ function benchMemory(): void {
   const after = process.memoryUsage();
   const measured = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers;
   const estimated = store.bytesUsed / count;
-  report('memory of a 1 KiB response: estimated', `${estimated.toFixed(0)} octets`);
-  report('memory of a 1 KiB response: measured', `${(measured / count).toFixed(0)} octets`);
+  report('memory of a 1 KiB response: estimated', `${estimated.toFixed(0)} bytes`);
+  report('memory of a 1 KiB response: measured', `${(measured / count).toFixed(0)} bytes`);
   for (let i = 0; i < count; i++) serve(store.peek(`https://www.example/object/${i}`)[0]!, i);
   collect();
   const served = process.memoryUsage();
   const more = served.heapUsed + served.arrayBuffers - before.heapUsed - before.arrayBuffers;
   const counted = store.bytesUsed / count;
-  report('served over HTTP/1.1 and HTTP/2: estimated', `${counted.toFixed(0)} octets`);
-  report('served over HTTP/1.1 and HTTP/2: measured', `${(more / count).toFixed(0)} octets`);
+  report('served over HTTP/1.1 and HTTP/2: estimated', `${counted.toFixed(0)} bytes`);
+  report('served over HTTP/1.1 and HTTP/2: measured', `${(more / count).toFixed(0)} bytes`);
 }
 
 // ------------------------------------------------------------------ hit ratios
@@ -339,17 +339,17 @@ async function benchLarge(store: DiskStore): Promise<void> {
   report('disk: store 64 MiB', rate());
   const [hit] = await lookup(store, 'https://www.example/large');
   start = performance.now();
-  let octets = 0;
+  let bytes = 0;
   await new Promise<void>((resolve, reject) => {
     hit!.open().read(0, {
-      onBytes(bytes) {
-        octets += bytes.length;
+      onBytes(part) {
+        bytes += part.length;
         return true;
       },
       onEnd: (error) => (error === null ? resolve() : reject(error)),
     });
   });
-  report(`disk: read ${octets / MIB} MiB from the page cache, checked`, rate());
+  report(`disk: read ${bytes / MIB} MiB from the page cache, checked`, rate());
 }
 
 benchMemory();

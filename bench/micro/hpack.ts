@@ -68,7 +68,7 @@ for (const [name, lines] of Object.entries(sections)) {
   const decoder = new HpackDecoder({ fieldSectionBytesMax: 65_536, tableBytesMax: 4_096 });
   if (!decoder.decode(first, 0, first.length)) throw new Error(decoder.failure);
 
-  console.log(`${name}: ${lines.length} lines; ${again.length} octets, literal ${literals.length}`);
+  console.log(`${name}: ${lines.length} lines; ${again.length} bytes, literal ${literals.length}`);
   measure('  encode, indexed', encode);
   measure('  encode, literal', () => {
     literal.length = 0;

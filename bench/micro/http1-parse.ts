@@ -140,7 +140,7 @@ for (const [name, bytes] of [
   const naive = measure(parseNaively, bytes);
   const fast = measure(parseFast, bytes);
   const served = measure(serve, bytes);
-  print(`${name} (${bytes.length} octets)`);
+  print(`${name} (${bytes.length} bytes)`);
   print(`  naive split    ${naive.toFixed(0).padStart(6)} ns`);
   print(
     `  strict parser  ${fast.toFixed(0).padStart(6)} ns   ${(naive / fast).toFixed(2)} times as fast`,

@@ -81,7 +81,7 @@ const lines: [string, string][] = [
   ['user-agent', 'h2load nghttp2/1.52.0'],
 ];
 
-/** h2load indexes everything: the first block fills the table, the others are five octets. */
+/** h2load indexes everything: the first block fills the table, the others are five bytes. */
 function blocks(): [first: Uint8Array, rest: Uint8Array] {
   const encoder = new HpackEncoder(new FieldBlock(), 4_096);
   const block = (): Uint8Array => {
@@ -140,5 +140,5 @@ const elapsedMs = performance.now() - startMs;
 const rounds = Math.ceil(requests / STREAMS) * STREAMS;
 const perRequest = (elapsedMs * 1e6) / rounds;
 console.log(
-  `${Math.round(perRequest)} ns per request, ${(bytesOut - bytesBefore) / rounds} octets each`,
+  `${Math.round(perRequest)} ns per request, ${(bytesOut - bytesBefore) / rounds} bytes each`,
 );

@@ -1,7 +1,7 @@
 /**
  * What TLS costs a server beyond sockets, in processor time:
  *
- * - one request of 200 octets received and one response of 1 KiB sent over an open TLS 1.3
+ * - one request of 200 bytes received and one response of 1 KiB sent over an open TLS 1.3
  *   connection, through the engine, and through OpenSSL's functions alone for comparison;
  * - handshakes: full, resumed, resumed with early data, the client's half included;
  * - memory per idle connection.
@@ -154,4 +154,4 @@ console.log(`${fixed(measureHandshakes(() => ({ session })))} resumed/s, both ha
 console.log(
   `${fixed(measureHandshakes(() => ({ session, earlyData: REQUEST })))} with early data/s, both halves`,
 );
-console.log(`${fixed(measureMemory())} octets of memory per idle server connection`);
+console.log(`${fixed(measureMemory())} bytes of memory per idle server connection`);

@@ -62,7 +62,7 @@ const rounds = Number(values.rounds);
 
 // nginx keeps its cache in files: on a RAM file system, so that no disk is measured.
 const ram = statSync('/dev/shm', { throwIfNoEntry: false })?.isDirectory() ? '/dev/shm' : tmpdir();
-const directory = mkdtempSync(join(ram, 'sluice-bench-'));
+const directory = mkdtempSync(join(ram, 'sluice-sandbox-'));
 // nginx's worker runs as another user when root starts it.
 chmodSync(directory, 0o755);
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));

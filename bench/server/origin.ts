@@ -1,6 +1,6 @@
 /**
  * The origin of the server bench: as little work per request as a socket allows, so that the server
- * under test is the limit. It answers `/o/<octets>` as cacheable for an hour, `/dyn` as not, and
+ * under test is the limit. It answers `/o/<bytes>` as cacheable for an hour, `/dyn` as not, and
  * `/asked` with how many requests it has had.
  */
 import { createServer } from 'node:net';

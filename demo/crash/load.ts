@@ -63,8 +63,8 @@ class H2load implements Load {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     let output = '';
-    child.stdout.on('data', (octets: Buffer) => {
-      output += octets.toString();
+    child.stdout.on('data', (bytes: Buffer) => {
+      output += bytes.toString();
     });
     child.once('close', () => resolve(output));
     return promise;

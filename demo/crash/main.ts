@@ -16,16 +16,16 @@ const QUIET_MS = 3_000;
 /** A client with the trigger comes so often while workers die of it. */
 const TRIGGER_INTERVAL_MS = 700;
 const TRIGGERS_MAX = 12;
-/** Clients with the trigger that come when the fuse has acted. */
+/** Clients with the trigger that come when the rollback has acted. */
 const TRIGGERS_AFTER = 12;
-/** For the connections that began before the fuse acted: each may still end a worker. */
+/** For the connections that began before the rollback acted: each may still end a worker. */
 const SETTLE_MS = 2_000;
 
 interface Stats {
   readonly workers: readonly { readonly state: string; readonly restarts: number }[];
 }
-interface Fuses {
-  readonly fuses: readonly { readonly name: string }[];
+interface Rollbacks {
+  readonly rollbacks: readonly { readonly name: string }[];
 }
 
 /** Follows what clients see, a line a second. */
@@ -70,7 +70,7 @@ async function deaths(scene: Scene): Promise<number> {
   return workers.reduce((sum, { restarts }) => sum + restarts, 0);
 }
 
-/** Clients with the trigger come until the fuse has acted; resolves with the time that it took. */
+/** Clients with the trigger come until the rollback has acted; resolves with the time that it took. */
 async function attack(scene: Scene, isOff: () => boolean): Promise<number> {
   const startedAtMs = performance.now();
   for (let sent = 0; sent < TRIGGERS_MAX && !isOff(); sent++) {
@@ -92,15 +92,15 @@ async function survivals(scene: Scene): Promise<number> {
 
 async function main(): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-demo-crash-'));
-  const capsules = join(directory, 'capsules');
-  mkdirSync(capsules, { mode: 0o700 });
+  const incidents = join(directory, 'incidents');
+  mkdirSync(incidents, { mode: 0o700 });
   const findings = new Findings();
   let isOff = false;
 
   title(`1. ${WORKERS} workers, one of whose observers asks OpenSSL for the group in a callback`);
   await using scene = await Scene.open(directory, (line) => {
     isOff ||= line.includes(`${OBSERVER} is switched off`);
-    if (/^sluice: (worker|capsule|fuse)/.test(line)) say(dim(line.replace(directory, '…')));
+    if (/^sluice: (worker|incident|rollback)/.test(line)) say(dim(line.replace(directory, '…')));
   });
   const load = startLoad(scene.ports.https);
   say(`load from ${load.name}`);
@@ -117,7 +117,7 @@ async function main(): Promise<number> {
   const before = { ...load.figures };
   await sleep(SETTLE_MS);
   const died = await deaths(scene);
-  const { fuses } = await scene.ask<Fuses>('/fuses');
+  const { rollbacks } = await scene.ask<Rollbacks>('/features');
   const after = { ...load.figures };
   watch.stop();
   await load.stop();
@@ -127,17 +127,17 @@ async function main(): Promise<number> {
   findings.check(died > 0, `${died} workers died, and were replaced`);
   findings.check(isOff, `the observer was switched off ${seconds} s after the first such client`);
   findings.check(
-    fuses.length === 1 && fuses[0]!.name === OBSERVER,
-    `that observer and nothing else: ${fuses.map(({ name }) => name).join(', ')}`,
+    rollbacks.length === 1 && rollbacks[0]!.name === OBSERVER,
+    `that observer and nothing else: ${rollbacks.map(({ name }) => name).join(', ')}`,
   );
   findings.check(
     through === TRIGGERS_AFTER,
     `${through} of ${TRIGGERS_AFTER} such clients survive`,
   );
   findings.check(servedOn(before, after), `traffic went on: ${trafficText(after)}`);
-  const written = readdirSync(capsules).filter((name) => name.includes('-crash-'));
-  findings.check(written.length > 0, `${written.length} capsules in ${capsules}`);
-  if (written.length > 0) await triageFindings(join(capsules, written.sort()[0]!), findings);
+  const written = readdirSync(incidents).filter((name) => name.includes('-crash-'));
+  findings.check(written.length > 0, `${written.length} incidents in ${incidents}`);
+  if (written.length > 0) await triageFindings(join(incidents, written.sort()[0]!), findings);
   return findings.exitCode;
 }
 

@@ -102,7 +102,7 @@ function wordsFor(origin: Server, directory: string): string[] {
     ...['--origin', `http://${LOOPBACK}:${port}`, '--workers', String(WORKERS)],
     ...['--http', `${LOOPBACK}:0`, '--https', `${LOOPBACK}:0`, '--admin', `${LOOPBACK}:0`],
     ...['--danger-module', dangerModule, '--feature', `${OBSERVER}=on`],
-    ...['--capsule-dir', `${directory}/capsules`, '--drain-timeout', '2s'],
+    ...['--incident-dir', `${directory}/incidents`, '--drain-timeout', '2s'],
   ];
 }
 
@@ -111,8 +111,8 @@ async function portsOf(child: ChildProcess, onLine: (line: string) => void): Pro
   const { promise, resolve, reject } = Promise.withResolvers<Ports>();
   const said: string[] = [];
   let rest = '';
-  const take = (octets: Buffer) => {
-    const lines = (rest + octets.toString()).split('\n');
+  const take = (bytes: Buffer) => {
+    const lines = (rest + bytes.toString()).split('\n');
     rest = lines.pop()!;
     for (const line of lines) {
       said.push(line);

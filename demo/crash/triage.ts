@@ -1,4 +1,4 @@
-/** The second half of the demo: from a capsule to the cause, and a test that keeps it away. */
+/** The second half of the demo: from an incident to the cause, and a test that keeps it away. */
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,11 +10,11 @@ import { dim, type Findings, say, title } from './screen.ts';
 /** Of the questions of one stage, those that are shown; a ClientHello has a hundred parts. */
 const QUESTIONS_SHOWN_MAX = 8;
 
-export async function triageFindings(capsule: string, findings: Findings): Promise<void> {
-  title('4. What the capsule tells: sluice triage');
-  const out = join(capsule, '..', '..', 'triage');
+export async function triageFindings(incident: string, findings: Findings): Promise<void> {
+  title('4. What the incident tells: sluice triage');
+  const out = join(incident, '..', '..', 'triage');
   const startedAtMs = performance.now();
-  await runTriage(capsule, out);
+  await runTriage(incident, out);
   const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
   const report = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8')) as TriageReport;
   say(report.summary);
@@ -38,7 +38,7 @@ export async function triageFindings(capsule: string, findings: Findings): Promi
   findings.check(trigger?.needsEarlyData === false, 'no early data is needed');
   findings.check(
     trigger !== null && trigger.bytes < trigger.bytesBefore,
-    `smallest trigger: ${trigger?.bytes} octets, of ${trigger?.bytesBefore}: ${trigger?.words}`,
+    `smallest trigger: ${trigger?.bytes} bytes, of ${trigger?.bytesBefore}: ${trigger?.words}`,
   );
   findings.check(!withIt && withoutIt, 'the test fails with the observer, and passes without it');
   process.stdout.write(
@@ -47,8 +47,8 @@ export async function triageFindings(capsule: string, findings: Findings): Promi
 }
 
 /** Shows how it goes, some questions of each stage. */
-async function runTriage(capsule: string, out: string): Promise<void> {
-  const child = spawn(process.execPath, [launcher, 'triage', capsule, '--out', out], {
+async function runTriage(incident: string, out: string): Promise<void> {
+  const child = spawn(process.execPath, [launcher, 'triage', incident, '--out', out], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const ended = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** Byte strings: one octet per char code (latin1), as HTTP/1 carries them. */
+/** Byte strings: one byte per char code (latin1), as HTTP/1 carries them. */
 import { assert } from './assert.ts';
 
 interface ByteText {
@@ -9,20 +9,20 @@ interface ByteText {
 // Called on any Uint8Array: cheaper than making a Buffer of it, or than toString with an encoding.
 const { latin1Slice, latin1Write } = Buffer.prototype as unknown as ByteText;
 
-/** The octets from `start` to `end` (exclusive) as a byte string. */
+/** The bytes from `start` to `end` (exclusive) as a byte string. */
 export function readLatin1(bytes: Uint8Array, start: number, end: number): string {
   return start === end ? '' : latin1Slice.call(bytes, start, end);
 }
 
 /**
- * A byte string is ours to make: a larger character would lose its high octet in silence, and what is
+ * A byte string is ours to make: a larger character would lose its high byte in silence, and what is
  * left may be a line end.
  */
 export function assertByteString(text: string): void {
   assert(!/[^\0-\xff]/.test(text), 'a byte string has no character beyond U+00FF');
 }
 
-/** Writes every char code as one octet; there must be room. Returns the offset after the last. */
+/** Writes every char code as one byte; there must be room. Returns the offset after the last. */
 export function writeLatin1(text: string, target: Uint8Array, offset: number): number {
   assertByteString(text);
   return offset + latin1Write.call(target, text, offset, text.length);

@@ -6,7 +6,7 @@ export interface Clock {
   monotonicMs(): number;
 }
 
-/** Octets that name a {@link SteadyClock}. */
+/** Bytes that name a {@link SteadyClock}. */
 export const CLOCK_ID_BYTES = 8;
 
 /**
@@ -14,7 +14,7 @@ export const CLOCK_ID_BYTES = 8;
  * only to those who read the same clock.
  */
 export interface SteadyClock {
-  /** CLOCK_ID_BYTES octets: another clock, and the same one begun anew, has others. Never all zero. */
+  /** CLOCK_ID_BYTES bytes: another clock, and the same one begun anew, has others. Never all zero. */
   readonly id: Uint8Array;
   /** Milliseconds from an arbitrary start. Does not go back under one id. */
   nowMs(): number;

@@ -19,7 +19,7 @@ const BEYOND_ASCII = /[^\x21-\x7e]/;
  * The normal form of a host in Host, `:authority`, a request target, a server name or a
  * configuration: lower-case and without the final dot; an IPv4 address in four decimal numbers; an
  * IPv6 address in brackets, as RFC 5952 writes it. Null for everything else: percent-encoding, zones,
- * octets beyond ASCII (international names come as A-labels, RFC 5890 §2.3.2.1), and numbers that
+ * bytes beyond ASCII (international names come as A-labels, RFC 5890 §2.3.2.1), and numbers that
  * only some read as an address.
  */
 export function normalHost(text: string): string | null {

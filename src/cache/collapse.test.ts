@@ -20,7 +20,7 @@ function waiterThatNotes(notes: string[], name: string): Waiter {
   };
 }
 
-function flightOf(joined: Joined): Flight {
+function traceOf(joined: Joined): Flight {
   assert.ok('flight' in joined);
   return joined.flight;
 }
@@ -33,11 +33,11 @@ test('the first request fetches, others wait and share its response', () => {
   assert.equal(table.join('k', waiterThatNotes(notes, 'b'), 0, 0).role, 'waiter');
   assert.equal(table.join('other', waiterThatNotes(notes, 'c'), 0, 0).role, 'leader');
   assert.equal(table.waiterCount, 1);
-  flightOf(leader).share(hit);
+  traceOf(leader).share(hit);
   assert.deepEqual(notes, ['b response']);
   // Who comes while the content arrives reads along at once.
   assert.equal(table.join('k', waiterThatNotes(notes, 'd'), 0, 0).role, 'reader');
-  flightOf(leader).end();
+  traceOf(leader).end();
   assert.equal(table.join('k', waiterThatNotes(notes, 'e'), 0, 0).role, 'leader');
   assert.equal(table.waiterCount, 0);
 });
@@ -45,19 +45,19 @@ test('the first request fetches, others wait and share its response', () => {
 test('an uncacheable response lets all go at once, and the next request fetches anew', () => {
   const table = new CollapseTable();
   const notes: string[] = [];
-  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
+  const flight = traceOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
   table.join('k', waiterThatNotes(notes, 'b'), 0, 0);
   table.join('k', waiterThatNotes(notes, 'c'), 0, 0);
   flight.release('uncacheable');
   flight.end();
   assert.deepEqual(notes, ['b uncacheable', 'c uncacheable']);
-  assert.equal(table.flightCount, 0);
+  assert.equal(table.traceCount, 0);
 });
 
 test('a fetch that fails before its head releases those who wait', () => {
   const table = new CollapseTable();
   const notes: string[] = [];
-  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
+  const flight = traceOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
   table.join('k', waiterThatNotes(notes, 'b'), 0, 0);
   flight.end();
   assert.deepEqual(notes, ['b failed']);
@@ -66,7 +66,7 @@ test('a fetch that fails before its head releases those who wait', () => {
 test('who waits too long goes alone; who leaves is told nothing', () => {
   const table = new CollapseTable({ waitersMax: 10, waitMs: 100 });
   const notes: string[] = [];
-  const flight = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
+  const flight = traceOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
   const gone = waiterThatNotes(notes, 'b');
   table.join('k', gone, 0, 0);
   table.join('k', waiterThatNotes(notes, 'c'), 10, 0);
@@ -91,7 +91,7 @@ test('the number of those who wait for one key is bounded', () => {
 test('a fetch from before a removal is not joined', () => {
   const table = new CollapseTable();
   const notes: string[] = [];
-  const before = flightOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 1));
+  const before = traceOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 1));
   table.join('k', waiterThatNotes(notes, 'b'), 0, 1);
   const after = table.join('k', waiterThatNotes(notes, 'c'), 0, 2);
   assert.equal(after.role, 'leader');

@@ -65,7 +65,7 @@ export class CollapseTable {
     return this.#waiterCount;
   }
 
-  get flightCount(): number {
+  get traceCount(): number {
     return this.#flights.size;
   }
 

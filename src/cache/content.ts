@@ -13,7 +13,7 @@ export const WHOLE_BYTES_MAX = 1_048_576;
 /** What a detached fill holds for its slowest reader: a few seconds of a fast download. */
 export const DETACHED_WINDOW_BYTES = 4_194_304;
 /**
- * Octets handed in one call to a reader that has no wish. Who cannot pass them on keeps a copy: an
+ * Bytes handed in one call to a reader that has no wish. Who cannot pass them on keeps a copy: an
  * HTTP/2 client with a hundred streams that never opens a window has us keep one for each.
  */
 const PIECE_BYTES = 131_072;
@@ -23,14 +23,14 @@ type State = 'filling' | 'complete' | 'failed';
 /** The content of one response. Blocks are never moved once a reader may have seen them. */
 export class MemoryContent {
   #blocks: Buffer[] = [];
-  /** Octets in all but the last block, by block: for finding an offset. */
+  /** Bytes in all but the last block, by block: for finding an offset. */
   #starts: number[] = [];
   #length = 0;
-  /** Octets of the last block that are used. */
+  /** Bytes of the last block that are used. */
   #lastUsed = 0;
   /** Where the last block ends, as an offset in the content. */
   #end = 0;
-  /** Octets in blocks that have been given up because every reader has passed them. */
+  /** Bytes in blocks that have been given up because every reader has passed them. */
   #released = 0;
   #isDetached = false;
   #state: State = 'filling';
@@ -60,7 +60,7 @@ export class MemoryContent {
     return this.#length;
   }
 
-  /** Octets of memory that the blocks take. */
+  /** Bytes of memory that the blocks take. */
   get capacity(): number {
     return this.#end - this.#released;
   }
@@ -85,7 +85,7 @@ export class MemoryContent {
     return block.length === this.#length ? block : block.subarray(0, this.#length);
   }
 
-  /** How much memory appending `length` octets would add. */
+  /** How much memory appending `length` bytes would add. */
   growthFor(length: number): number {
     const room = this.#end - this.#length;
     if (length <= room) return 0;
@@ -178,7 +178,7 @@ export class MemoryContent {
     return this.#blocks[low]!.subarray(offset - start, Math.min(end, this.#length) - start);
   }
 
-  /** The first octet that is still held. */
+  /** The first byte that is still held. */
   get heldFrom(): number {
     return this.#released;
   }

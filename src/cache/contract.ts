@@ -6,11 +6,11 @@ import type { PreparedResponse } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { Freshness } from './rules/freshness.ts';
 
-/** The place of a 206's content in the representation (RFC 9110 §14.4); octets, inclusive. */
+/** The place of a 206's content in the representation (RFC 9110 §14.4); bytes, inclusive. */
 export interface PartialContent {
   readonly first: number;
   readonly last: number;
-  /** Octets of the whole representation, or -1 when the origin does not know. */
+  /** Bytes of the whole representation, or -1 when the origin does not know. */
   readonly completeLength: number;
 }
 
@@ -33,7 +33,7 @@ export interface StoredResponse {
   readonly markedStaleMs: number;
   /** Kept from eviction until then, if there is room for it; 0 for not at all. */
   readonly pinnedUntilMs: number;
-  /** Octets of content, or -1 while the fill is still going on and the length is not known. */
+  /** Bytes of content, or -1 while the fill is still going on and the length is not known. */
   readonly contentLength: number;
   /** Null for a complete response. */
   readonly partial: PartialContent | null;
@@ -59,7 +59,7 @@ export interface ContentReader {
 }
 
 export interface ContentReceiver {
-  /** Octets that are worth one `onBytes`, where there is a choice; undefined: it does not matter. */
+  /** Bytes that are worth one `onBytes`, where there is a choice; undefined: it does not matter. */
   readonly bytesAtOnce?: number | undefined;
   onBytes(bytes: Uint8Array): boolean;
   onEnd(error: Error | null): void;
@@ -136,17 +136,17 @@ export type PurgeSelector =
   | { readonly kind: 'all' };
 
 /** Fetches of all processes that share a store: one per key. */
-export interface MachineFetches {
+export interface CrossWorkerFetches {
   /** Changes when anyone's fetch of the key begins or ends: to be read before the store is looked into. */
   serialOf(key: string): number;
-  claim(key: string, serial: number): MachineClaim;
+  claim(key: string, serial: number): FetchClaim;
 }
 
-export type MachineClaim =
+export type FetchClaim =
   /** This process fetches; it must call `pass` or `end` in the end. */
   | { readonly kind: 'granted'; readonly lease: FetchLease }
   /** Another process fetches. */
-  | { readonly kind: 'held'; wait(waiter: MachineWaiter): void }
+  | { readonly kind: 'held'; wait(waiter: CrossWorkerWaiter): void }
   /** `passed`: the last response was of no use to others. `none`: it cannot be known. Do not wait. */
   | { readonly kind: 'passed' | 'none' }
   /** Somebody has begun to fetch since the serial was read, and may have ended: look again. */
@@ -160,7 +160,7 @@ export interface FetchLease {
 }
 
 /** Who waits for another process's fetch. In the end, exactly one of `onPassed` and `onOver`. */
-export interface MachineWaiter {
+export interface CrossWorkerWaiter {
   /** Nobody waits any more: no further call is needed. */
   readonly isGone: boolean;
   /** The response as it arrives there. */
@@ -188,7 +188,7 @@ export interface ListPage {
 
 export interface Store extends Disposable {
   /** Null when no other process shares the store. */
-  readonly machineFetches: MachineFetches | null;
+  readonly crossWorkerFetches: CrossWorkerFetches | null;
   /**
    * What memory alone knows of a key, at once and without allocating: the stored responses, most
    * recent first, or undefined when only `lookup` can tell. An empty list is a certain miss.
@@ -219,10 +219,10 @@ export interface Store extends Disposable {
    */
   purge(selector: PurgeSelector, soft: boolean, nowMs: number): number;
   /** How much is stored under a key's target: variants, parts, slices, and what rules add. */
-  measure(key: string): { readonly responses: number; readonly octets: number };
+  measure(key: string): { readonly responses: number; readonly bytes: number };
   /** For operators: reads what it must, a bounded number of entries. */
   list(query: ListQuery, callback: (page: ListPage) => void): void;
-  /** Octets and entries held, for metrics. */
+  /** Bytes and entries held, for metrics. */
   readonly bytesUsed: number;
   readonly entryCount: number;
 }

@@ -23,7 +23,7 @@ const CHANGES_AT = COUNTERS + 1;
 const HASHES_AT = CHANGES_AT + COUNTERS;
 const WORDS = HASHES_AT + COUNTERS * REMEMBERED;
 
-/** Octets that they take, when they are in memory that workers share. */
+/** Bytes that they take, when they are in memory that workers share. */
 export const GENERATIONS_BYTES = WORDS * 4;
 
 export class Generations {

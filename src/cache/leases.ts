@@ -10,13 +10,13 @@
 const PLACES = 8_192;
 /** Places in which one key may be. */
 const PROBES = 4;
-/** Octets of a place. */
+/** Bytes of a place. */
 const PLACE_BYTES = 64;
 
-/** Octets of shared memory for all places, zeros at first. */
+/** Bytes of shared memory for all places, zeros at first. */
 export const LEASES_BYTES = PLACES * PLACE_BYTES;
 
-/** How long others are told not to wait for a key: as `PASS_MS` of pass-memory.ts. */
+/** How long others are told not to wait for a key: as `PASS_MS` of hit-for-miss-memory.ts. */
 const PASS_MS = 10_000;
 /** How long ago another process may have said that it waits or reads. */
 const WANTED_MS = 1_000;
@@ -93,8 +93,8 @@ export interface FillingContent {
 export interface Lease {
   /** The content goes to a segment of its own, from whose start the head can be read. */
   fills(content: FillingContent): void;
-  /** So many octets of content are in the segment. */
-  hasFlushed(octets: number): void;
+  /** So many bytes of content are in the segment. */
+  hasFlushed(bytes: number): void;
   /** It is still asked for: to be said every few seconds. */
   isGoingOn(): void;
   /** Another process waits for it or reads it. */
@@ -330,8 +330,8 @@ class OwnLease implements Lease {
     if (this.#isLive) this.#table.fill(this.#place, content);
   }
 
-  hasFlushed(octets: number): void {
-    if (this.#isLive) this.#table.noteFlushed(this.#place, octets);
+  hasFlushed(bytes: number): void {
+    if (this.#isLive) this.#table.noteFlushed(this.#place, bytes);
   }
 
   isGoingOn(): void {

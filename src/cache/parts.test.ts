@@ -77,20 +77,20 @@ test('sections cover what was asked for exactly once, with what is stored where 
     const parts = stored.map(({ first, last }) => hitOf(partOf(first, last, length)));
     const has = new Set(stored.flatMap(({ first, last }) => run(first, last + 1)));
     const pieces = [{ start: wanted.first, end: wanted.last + 1 }];
-    const octets: number[] = [];
+    const bytes: number[] = [];
     for (const section of sectionsOf(pieces, parts)) {
       assert.ok(section.kind !== 'made' && section.start < section.end);
       const first = section.kind === 'stored' ? section.hit.response.partial!.first : 0;
       const isStored = section.kind === 'stored';
-      for (const octet of run(first + section.start, first + section.end)) {
-        octets.push(octet);
-        assert.equal(has.has(octet), isStored);
+      for (const byte of run(first + section.start, first + section.end)) {
+        bytes.push(byte);
+        assert.equal(has.has(byte), isStored);
       }
       if (section.kind === 'stored') {
         assert.ok(section.end <= section.hit.response.contentLength);
       }
     }
-    assert.deepEqual(octets, run(wanted.first, wanted.last + 1));
+    assert.deepEqual(bytes, run(wanted.first, wanted.last + 1));
   });
   fc.assert(property);
 });

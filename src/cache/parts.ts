@@ -12,7 +12,7 @@ import { entityTagOf, hasStrongValidator } from './rules/validators.ts';
 import { matchesVary, sameVaryFields } from './rules/vary.ts';
 
 /**
- * Parts of one variant that are stored side by side: each has the place that its first octet gives,
+ * Parts of one variant that are stored side by side: each has the place that its first byte gives,
  * where it replaces another. A prime, so that parts of equal length get places of their own.
  */
 export const PART_PLACES = 31;
@@ -29,7 +29,7 @@ export function replaces(fresh: StoredResponse, old: StoredResponse): boolean {
   return placeOfPart(fresh.partial) === placeOfPart(old.partial) || !isCombinable(fresh, old);
 }
 
-/** RFC 9111 §3.4: parts with the same strong validator are parts of the same octets. */
+/** RFC 9111 §3.4: parts with the same strong validator are parts of the same bytes. */
 export function isCombinable(a: Representation, b: Representation): boolean {
   if (!hasStrongValidator(a.fields) || !hasStrongValidator(b.fields)) return false;
   if (lengthOf(a) !== lengthOf(b) || lengthOf(a) === -1) return false;
@@ -40,7 +40,7 @@ export function isCombinable(a: Representation, b: Representation): boolean {
   return a.fields.first('last-modified') === b.fields.first('last-modified');
 }
 
-/** Octets of the whole representation, or -1. */
+/** Bytes of the whole representation, or -1. */
 export function lengthOf({ partial, contentLength }: Representation): number {
   return partial === null ? contentLength : partial.completeLength;
 }
@@ -112,7 +112,7 @@ export function completionOf(
   return { selected: response, answer: isWhole ? whole : plan, sections };
 }
 
-/** A run of an answer's octets. */
+/** A run of an answer's bytes. */
 export type Section =
   | { readonly kind: 'made'; readonly bytes: Uint8Array }
   /** Of a stored part: offsets in its content, `end` exclusive. */
@@ -161,7 +161,7 @@ function addSections(
   }
 }
 
-/** The part that has an octet and goes furthest from there. */
+/** The part that has a byte and goes furthest from there. */
 function longestFrom(at: number, parts: readonly StoreHit[]): StoreHit | undefined {
   let best: StoreHit | undefined;
   for (const hit of parts) {

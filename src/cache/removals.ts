@@ -13,7 +13,7 @@ const PLACES = 16_384;
 /** 32-bit words of a place: two of the key's hash, and a 64-bit time. */
 const WORDS = 4;
 
-/** Octets of shared memory for all places, zeros at first. */
+/** Bytes of shared memory for all places, zeros at first. */
 export const REMOVALS_BYTES = PLACES * WORDS * 4;
 
 /** For how long a removal is looked up here: much longer than the index takes. */

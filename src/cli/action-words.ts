@@ -1,4 +1,4 @@
-/** The words of a command that has actions: `sluice cache purge --all`, `sluice capsules list`. */
+/** The words of a command that has actions: `sluice cache purge --all`, `sluice incidents list`. */
 
 import { UsageError } from '../base/errors.ts';
 import { nearestWord } from '../config/suggestion.ts';
@@ -34,7 +34,7 @@ export function parseActionWords<A extends string>(
   return { action, ...wordsOf(`${command} ${action}`, table[action], rest), command };
 }
 
-/** The words of a command without actions: `sluice reload --trial 10s`. */
+/** The words of a command without actions: `sluice reload --canary 10s`. */
 export function parseFlags(
   command: string,
   known: Readonly<Record<string, boolean>>,
@@ -47,7 +47,7 @@ export function parseFlags(
   throw new UsageError(problem, `its flags are ${flagList(known)}`);
 }
 
-/** The words of a command about one thing: `sluice triage CAPSULE --runs 5`. */
+/** The words of a command about one thing: `sluice triage INCIDENT --runs 5`. */
 export function parseWithArgument(
   command: string,
   known: Readonly<Record<string, boolean>>,

@@ -121,7 +121,7 @@ async function list(words: CacheWords): Promise<number> {
     const freshness = isFresh ? `fresh for ${ttlSeconds} s` : 'stale';
     // What rules and slices add to a key follows a line feed.
     const name = key.replaceAll('\n', ' | ').replaceAll('\r', '-');
-    lines.push(name, `  ${code}, ${part ?? `${contentLength} octets`}, ${freshness}`);
+    lines.push(name, `  ${code}, ${part ?? `${contentLength} bytes`}, ${freshness}`);
   }
   if (page.next !== null) lines.push(`more: --after ${page.next}`);
   if (lines.length === 0) lines.push('nothing is stored');
@@ -169,7 +169,7 @@ type Variant = Lookup['workers'][number]['variants'][number];
 
 function variantLines(worker: number, variant: Variant): string[] {
   const { status: code, tier, contentLength, part, ageSeconds, lifetimeSeconds } = variant;
-  const what = part === null ? `${contentLength} octets` : part;
+  const what = part === null ? `${contentLength} bytes` : part;
   const freshness = variant.isFresh ? 'fresh' : 'stale';
   const lines = ['', `worker ${worker}, ${tier}: ${code}, ${what}, stored ${variant.storedAt}`];
   lines.push(

@@ -16,12 +16,12 @@ type Table = Flags | Readonly<Record<string, Flags>>;
 
 const tables: Readonly<Record<string, () => Promise<{ readonly FLAGS: Table }>>> = {
   cache: () => import('./cache.ts'),
-  capsules: () => import('./capsules.ts'),
+  incidents: () => import('./incidents.ts'),
   check: () => import('./check.ts'),
   completion: () => import('./completion.ts'),
   config: () => import('./config.ts'),
   drain: () => import('./status.ts'),
-  fuse: () => import('./fuse.ts'),
+  rollback: () => import('./features.ts'),
   handshakes: () => import('./handshakes.ts'),
   log: () => import('./log.ts'),
   metrics: () => import('./status.ts'),

@@ -3,12 +3,12 @@ type Command = (words: readonly string[]) => number | Promise<number>;
 
 export const commands: Readonly<Record<string, () => Promise<Command>>> = {
   cache: async () => (await import('./cache.ts')).cacheCommand,
-  capsules: async () => (await import('./capsules.ts')).capsulesCommand,
+  incidents: async () => (await import('./incidents.ts')).incidentsCommand,
   check: async () => (await import('./check.ts')).checkCommand,
   completion: async () => (await import('./completion.ts')).completionCommand,
   config: async () => (await import('./config.ts')).configCommand,
   drain: async () => (await import('./status.ts')).drainCommand,
-  fuse: async () => (await import('./fuse.ts')).fuseCommand,
+  rollback: async () => (await import('./features.ts')).rollbackCommand,
   handshakes: async () => (await import('./handshakes.ts')).handshakesCommand,
   log: async () => (await import('./log.ts')).logCommand,
   metrics: async () => (await import('./status.ts')).metricsCommand,

@@ -20,7 +20,7 @@ const HOME_PAGE = `<!doctype html>
 <li><a href="/cached">/cached</a> may be stored for 60 seconds: reload it and the time stands still.
 <li><a href="/slow">/slow</a> takes two seconds, and may not be stored.
 <li><a href="/echo">/echo</a> shows the request as the origin received it, any method.
-<li><a href="/big?bytes=1000000">/big?bytes=1000000</a> sends as many octets as you ask for.
+<li><a href="/big?bytes=1000000">/big?bytes=1000000</a> sends as many bytes as you ask for.
 </ul>
 <p>Every response says in its <code>Cache-Status</code> field what the cache did.
 `;

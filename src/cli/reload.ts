@@ -9,7 +9,7 @@ import { type ActionWords, parseFlags } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
 import { print, printInPlace, printJson, printNote } from './terminal.ts';
 
-export const FLAGS = { admin: true, trial: true, json: false };
+export const FLAGS = { admin: true, canary: true, json: false };
 
 /** How often the progress is asked for. */
 const POLL_MS = 100;
@@ -21,8 +21,8 @@ const EXIT_ROLLED_BACK = 1;
 /** Resolves with the exit code. Throws UsageError, also for a configuration that was refused. */
 export async function reloadCommand(words: readonly string[]): Promise<number> {
   const parsed = parseFlags('reload', FLAGS, words);
-  const trial = parsed.flags.get('trial');
-  const body = trial === undefined ? {} : { trialMs: trialOf(trial) };
+  const canary = parsed.flags.get('canary');
+  const body = canary === undefined ? {} : { canaryMs: canaryOf(canary) };
   await askAdmin(parsed, '/reload', body);
   const status = await follow(parsed);
   if (parsed.flags.has('json')) printJson(status);
@@ -37,8 +37,8 @@ export async function reloadCommand(words: readonly string[]): Promise<number> {
   }
 }
 
-function trialOf(text: string): number {
-  const given = { text, place: '--trial', directory: '/' };
+function canaryOf(text: string): number {
+  const given = { text, place: '--canary', directory: '/' };
   return parseDuration(optionNamed('drain-timeout')!, given);
 }
 
@@ -75,14 +75,14 @@ class Progress {
     if (status.phase === 'over') this.#outcome(status);
   }
 
-  #trial({ triedSeconds, trialSeconds, workers }: ReloadStatus): void {
+  #trial({ triedSeconds, canarySeconds, workers }: ReloadStatus): void {
     const text = `trying on worker 0 of ${workers}`;
     if (this.#isTerminal) {
       this.#inPlace = true;
-      printInPlace(`${text}: ${triedSeconds.toFixed(0)} s of ${trialSeconds} s`);
+      printInPlace(`${text}: ${triedSeconds.toFixed(0)} s of ${canarySeconds} s`);
     } else if (!this.#toldTrial) {
       this.#toldTrial = true;
-      this.#line(`${text} for ${trialSeconds} s`);
+      this.#line(`${text} for ${canarySeconds} s`);
     }
   }
 

@@ -101,7 +101,7 @@ function tellPredecessor(): void {
   closeSync(fd);
 }
 
-/** For capsules. Undefined without a file. */
+/** For incidents. Undefined without a file. */
 async function textOf(source: Source | null): Promise<string | undefined> {
   if (source === null) return undefined;
   // Both are there by now when there is a file.

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import { cacheCommand } from './cache.ts';
-import { fuseCommand } from './fuse.ts';
+import { rollbackCommand } from './features.ts';
 import { handshakesCommand } from './handshakes.ts';
 import { logCommand } from './log.ts';
 import { originsCommand } from './origins.ts';
@@ -32,9 +32,9 @@ const answers: Record<string, unknown> = {
     workers: [{ worker: 0, variants: [variant] }],
   },
   '/cache/list': { entries: [{ ...variant, key: SENT, ttlSeconds: 3 }], next: SENT },
-  '/fuses': {
+  '/features': {
     ...{ enabled: false, deathsMax: 3, windowMs: 1_000, refused: [SENT] },
-    fuses: [{ name: SENT, state: SENT, reason: SENT, since: SENT, until: SENT }],
+    rollbacks: [{ name: SENT, state: SENT, reason: SENT, since: SENT, until: SENT }],
     steps: [{ time: SENT, message: SENT }],
   },
   '/log': {
@@ -70,7 +70,7 @@ const commands: [words: string, run: (words: readonly string[]) => Promise<numbe
   ['cache status', cacheCommand],
   ['cache lookup https://a.test/', cacheCommand],
   ['cache list', cacheCommand],
-  ['fuse list', fuseCommand],
+  ['rollback list', rollbackCommand],
   ['log show', logCommand],
   ['log level', logCommand],
   ['handshakes failures', handshakesCommand],

@@ -1,19 +1,19 @@
-/** `sluice tls replay`: a client of a capsule, or the trigger that a triage has found, once more. */
+/** `sluice tls replay`: a client of an incident, or the trigger that a triage has found, once more. */
 
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
-import type { BenchRun, BenchSetting } from '../triage/bench.ts';
+import type { SandboxRun, SandboxSetting } from '../triage/bench.ts';
 import { type Fault, faultOf, judgeBy } from '../triage/fault.ts';
 import { playScript } from '../triage/replay/player.ts';
 import type { PlayedOutcome, ReplayScript } from '../triage/replay/script.ts';
 import { readReport } from '../triage/report/triage-directory.ts';
 import { type ActionWords, onlyArgument, parseActionWords, printAnswer } from './action-words.ts';
-import { benchWith } from './bench/bench.ts';
-import { optionsOfFile } from './bench/configuration.ts';
-import { capsulePath, readCapsuleFile } from './capsules.ts';
+import { incidentPath, readIncidentFile } from './incidents.ts';
 import { scriptOf } from './replay-script.ts';
+import { sandboxWith } from './sandbox/bench.ts';
+import { optionsOfFile } from './sandbox/configuration.ts';
 
 /** True for flags with a value. */
 export const FLAGS = {
@@ -24,7 +24,7 @@ export const FLAGS = {
     times: true,
     without: true,
     mode: true,
-    'capsule-dir': true,
+    'incident-dir': true,
     json: false,
   },
 };
@@ -40,7 +40,7 @@ interface Subject {
   readonly fault: Fault;
   readonly script: ReplayScript;
   readonly notes: readonly string[];
-  readonly setting: BenchSetting;
+  readonly setting: SandboxSetting;
 }
 
 /** One run, in words. */
@@ -75,7 +75,7 @@ export async function tlsCommand(words: readonly string[]): Promise<number> {
 }
 
 async function subjectOf(words: ActionWords): Promise<Subject> {
-  const file = capsulePath(onlyArgument(words, 'FILE'), words);
+  const file = incidentPath(onlyArgument(words, 'FILE'), words);
   const report = reportIn(file);
   const without = Object.fromEntries(
     (words.flags.get('without') ?? '').split(',').flatMap((name) => (name ? [[name, false]] : [])),
@@ -83,11 +83,14 @@ async function subjectOf(words: ActionWords): Promise<Subject> {
   if (report !== null) {
     const { setting, trigger } = report;
     if (setting === null || trigger === null) {
-      throw new UsageError(`${file}: it reproduces nothing`, 'name a capsule, to play what it has');
+      throw new UsageError(
+        `${file}: it reproduces nothing`,
+        'name an incident, to play what it has',
+      );
     }
     const features = { ...setting.features, ...without };
     const { options } = setting;
-    const { kind, signature, alert } = report.capsule;
+    const { kind, signature, alert } = report.incident;
     return {
       fault: { kind, signature, alert },
       script: trigger.script,
@@ -95,17 +98,17 @@ async function subjectOf(words: ActionWords): Promise<Subject> {
       setting: await against(words, { options, features, checkout: '' }, null),
     };
   }
-  const capsule = readCapsuleFile(file);
-  const { options, lastGood } = capsule.configuration;
-  const setting = { options, features: { ...capsule.features, ...without }, checkout: '' };
+  const incident = readIncidentFile(file);
+  const { options, lastGood } = incident.configuration;
+  const setting = { options, features: { ...incident.features, ...without }, checkout: '' };
   return {
-    fault: faultOf(capsule),
-    ...scriptOf(capsule, words),
+    fault: faultOf(incident),
+    ...scriptOf(incident, words),
     setting: await against(words, setting, lastGood?.options ?? null),
   };
 }
 
-/** Null for what is no report: then it is to be a capsule. */
+/** Null for what is no report: then it is to be an incident. */
 function reportIn(file: string): ReturnType<typeof readReport> | null {
   try {
     return readReport(readFileSync(file));
@@ -114,14 +117,14 @@ function reportIn(file: string): ReturnType<typeof readReport> | null {
   }
 }
 
-/** `--against`: the capsule's own by default, what was good before, a file, or another checkout. */
+/** `--against`: the incident's own by default, what was good before, a file, or another checkout. */
 async function against(
   { flags }: ActionWords,
-  own: BenchSetting,
-  lastGood: BenchSetting['options'],
-): Promise<BenchSetting> {
-  const name = flags.get('against') ?? 'capsule';
-  if (name === 'capsule') return own;
+  own: SandboxSetting,
+  lastGood: SandboxSetting['options'],
+): Promise<SandboxSetting> {
+  const name = flags.get('against') ?? 'incident';
+  if (name === 'incident') return own;
   if (name === 'last-good') {
     if (lastGood !== null) return { ...own, options: lastGood, features: {} };
     throw new UsageError('--against last-good: it is not known', 'name a configuration file');
@@ -130,7 +133,7 @@ async function against(
   if (found === undefined) {
     throw new UsageError(
       `--against ${JSON.stringify(name)}: there is no such file`,
-      'write capsule, last-good, a configuration file, or the directory of a checkout',
+      'write incident, last-good, a configuration file, or the directory of a checkout',
     );
   }
   if (found.isDirectory()) return { ...own, checkout: resolve(name) };
@@ -162,10 +165,10 @@ function timesOf({ flags }: ActionWords): number {
 async function onBench({ setting, script, fault }: Subject, times: number): Promise<Run[]> {
   const { signal } = new AbortController();
   const judge = judgeBy(fault);
-  await using bench = await benchWith(playScript)(setting, signal);
+  await using bench = await sandboxWith(playScript)(setting, signal);
   const runs: Run[] = [];
   for (let run = 0; run < times; run++) {
-    const result: BenchRun = await bench.run([script], signal);
+    const result: SandboxRun = await bench.run([script], signal);
     runs.push({ ...judge(result), played: result.played[0]! });
   }
   return runs;

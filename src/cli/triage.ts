@@ -1,19 +1,19 @@
-/** `sluice triage CAPSULE`: from a capsule to what is to blame. */
+/** `sluice triage INCIDENT`: from an incident to what is to blame. */
 
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '../base/errors.ts';
 import { nearestWord } from '../config/suggestion.ts';
-import type { Capsule, JsonValue } from '../triage/capsule.ts';
-import { softwareNow } from '../triage/flight-identity.ts';
-import type { Evidence, TriageStage } from '../triage/laboratory.ts';
+import type { Evidence, TriageStage } from '../triage/experiments.ts';
+import type { Incident, JsonValue } from '../triage/incident.ts';
 import { playScript } from '../triage/replay/player.ts';
 import type { TriageReport } from '../triage/report/report.ts';
 import { TriageDirectory } from '../triage/report/triage-directory.ts';
+import { softwareNow } from '../triage/trace-identity.ts';
 import { type History, type TriageAxis, triage, triageAxes } from '../triage/triage.ts';
 import { type ActionWords, parseWithArgument } from './action-words.ts';
-import { benchWith } from './bench/bench.ts';
-import { capsulePath, readCapsuleFile } from './capsules.ts';
+import { incidentPath, readIncidentFile } from './incidents.ts';
 import { packageVersion } from './package-version.ts';
+import { sandboxWith } from './sandbox/bench.ts';
 import { printJson, printLines, printNote, printProgress } from './terminal.ts';
 
 /** True for flags with a value. */
@@ -25,7 +25,7 @@ export const FLAGS = {
   good: true,
   bad: true,
   'danger-module': true,
-  'capsule-dir': true,
+  'incident-dir': true,
   fresh: false,
   json: false,
 };
@@ -41,27 +41,27 @@ const RUNS_MAX = 100;
 
 /** Resolves with the exit code. Throws UsageError. */
 export async function triageCommand(words: readonly string[]): Promise<number> {
-  const { parsed, argument } = parseWithArgument('triage', FLAGS, words, 'CAPSULE');
-  const file = capsulePath(argument, parsed);
-  const capsule = withModules(readCapsuleFile(file), parsed);
+  const { parsed, argument } = parseWithArgument('triage', FLAGS, words, 'INCIDENT');
+  const file = incidentPath(argument, parsed);
+  const incident = withModules(readIncidentFile(file), parsed);
   const axes = axesOf(parsed);
   const history = historyOf(parsed);
   const runs = runsOf(parsed);
   const name = basename(file).replace(/\.json(\.gz)?$/, '');
   const out = resolve(parsed.flags.get('out') ?? join(dirname(resolve(file)), `triage-${name}`));
   const software = softwareNow(packageVersion());
-  const about = [JSON.stringify(capsule), JSON.stringify(software)];
+  const about = [JSON.stringify(incident), JSON.stringify(software)];
   const directory = openDirectory(out, about, parsed.flags.has('fresh'));
   const progress = new Progress();
   const stop = stopOnSignal();
   try {
     const report = await triage({
-      capsule,
+      incident,
       file: basename(file),
       axes,
       runs,
       history,
-      openBench: benchWith(playScript),
+      openBench: sandboxWith(playScript),
       known: directory.evidence,
       onStage: (stage) => progress.stage(stage),
       onEvidence(row, isKnown) {
@@ -95,12 +95,12 @@ function openDirectory(out: string, about: readonly string[], isFresh: boolean):
 }
 
 /** Modules are where they are on this machine. */
-function withModules(capsule: Capsule, { flags }: ActionWords): Capsule {
+function withModules(incident: Incident, { flags }: ActionWords): Incident {
   const module = flags.get('danger-module');
-  if (module === undefined) return capsule;
-  const options = capsule.configuration.options as Record<string, JsonValue> | null;
+  if (module === undefined) return incident;
+  const options = incident.configuration.options as Record<string, JsonValue> | null;
   const changed = { ...options, dangerModules: [resolve(module)] };
-  return { ...capsule, configuration: { ...capsule.configuration, options: changed } };
+  return { ...incident, configuration: { ...incident.configuration, options: changed } };
 }
 
 function axesOf({ flags }: ActionWords): readonly TriageAxis[] {
@@ -184,7 +184,7 @@ function linesOf({ summary, advice, evidence, trigger }: TriageReport): string[]
   const lines = [summary, ''];
   if (trigger !== null) {
     lines.push(`trigger  ${trigger.words}`);
-    lines.push(`         ${trigger.bytes} octets, of ${trigger.bytesBefore} recorded`);
+    lines.push(`         ${trigger.bytes} bytes, of ${trigger.bytesBefore} recorded`);
   }
   lines.push(`evidence ${evidence.length} questions, ${runs} runs`, '', ...advice, '');
   return lines;

@@ -37,9 +37,9 @@ export function readPemText(path: string): string {
   return withoutMark(readFileSync(path, 'latin1'));
 }
 
-/** `octets` as characters. */
-export function withoutMark(octets: string): string {
-  return octets.startsWith('\xef\xbb\xbf') ? octets.slice(3) : octets;
+/** `bytes` as characters. */
+export function withoutMark(bytes: string): string {
+  return bytes.startsWith('\xef\xbb\xbf') ? bytes.slice(3) : bytes;
 }
 
 /** The text of a PEM file. Throws UsageError. */

@@ -17,12 +17,12 @@ const COMMANDS = ['run', 'demo'] as const;
 /** Commands with words of their own (cli/), for whom a typing mistake is looked for here. */
 const OTHER_COMMANDS = [
   'cache',
-  'capsules',
+  'incidents',
   'check',
   'completion',
   'config',
   'drain',
-  'fuse',
+  'rollback',
   'handshakes',
   'metrics',
   'origins',

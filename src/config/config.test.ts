@@ -77,8 +77,8 @@ test('sizes, times and addresses are read in all their forms', async () => {
     '2GB': 2e9,
     '3kb': 3000,
   };
-  for (const [text, octets] of Object.entries(sizes)) {
-    assert.equal((await resolve(`${plain} --cache-size ${text}`)).cacheSizeBytes, octets);
+  for (const [text, bytes] of Object.entries(sizes)) {
+    assert.equal((await resolve(`${plain} --cache-size ${text}`)).cacheSizeBytes, bytes);
   }
   for (const [text, ms] of Object.entries({ '0s': 0, '250ms': 250, '1.5s': 1500, '2m': 120_000 })) {
     assert.equal((await resolve(`${plain} --drain-timeout ${text}`)).drainTimeoutMs, ms);

@@ -60,13 +60,14 @@ test('options have null for all that is switched off', async () => {
     parseCommandLine(['--origin', 'http://o', '--http', '0', ...flags], '/').given,
     { command: 'run', nowMs: 0, stateDirectory: tmpdir(), demoOrigin: null, warn() {} },
   );
-  const { fleet, admin, purgeFrom, trustedProxies, errorLog, recorder, fuses, tls } = options;
+  const { cluster, admin, purgeFrom, trustedProxies, errorLog, recorder, autoDisable, tls } =
+    options;
   const { ticketKeyFile, keyLog } = tls;
   const { pidFile, adminToken, cacheDirectory, account, connect } = options;
   const off = {
-    ...{ fleet, admin, purgeFrom, trustedProxies, ticketKeyFile, keyLog, pidFile, adminToken },
-    ...{ cacheDirectory, account, connect, webhook: fuses.webhook },
-    ...{ errorLog: errorLog.target, capsules: recorder.directory },
+    ...{ cluster, admin, purgeFrom, trustedProxies, ticketKeyFile, keyLog, pidFile, adminToken },
+    ...{ cacheDirectory, account, connect, webhook: autoDisable.webhook },
+    ...{ errorLog: errorLog.target, incidents: recorder.directory },
   };
   for (const [name, value] of Object.entries(off)) assert.equal(value, null, name);
   assert.deepEqual(options.logs, []);

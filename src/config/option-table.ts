@@ -145,7 +145,7 @@ const definitions = [
     placeholder: 'FILE|off',
     summary: 'Keys of session tickets, so that tickets outlive a restart.',
     details:
-      'One or more keys of 80 random octets, one after the other, newest first: the first encrypts, ' +
+      'One or more keys of 80 random bytes, one after the other, newest first: the first encrypts, ' +
       'and all of them decrypt. Read again when it changes and on SIGHUP; a file that cannot be used ' +
       'leaves the keys as they are. Keep it to its owner. Early data is accepted 25 s after the ' +
       'start. Without it sluice makes keys of its own, in memory, and changes them by a schedule.',
@@ -154,7 +154,7 @@ const definitions = [
     example: '/etc/sluice/tickets.key',
   },
   {
-    name: 'fleet',
+    name: 'cluster',
     type: 'redis-or-off',
     placeholder: 'URL|off',
     summary: 'The Redis that several instances meet at, for tickets and early data.',
@@ -168,9 +168,9 @@ const definitions = [
     example: 'redis://:password@10.0.0.5:6379/0',
   },
   {
-    name: 'fleet-timeout',
+    name: 'cluster-timeout',
     type: 'duration',
-    summary: 'How long a handshake with early data waits for the fleet.',
+    summary: 'How long a handshake with early data waits for the cluster.',
     details:
       'Then it goes on in 1-RTT. Other handshakes never wait. A Redis in the same data centre answers ' +
       'in less than a millisecond.',
@@ -217,7 +217,7 @@ const definitions = [
     type: 'size',
     summary: 'Room for cached responses: memory, or disk with --cache-dir.',
     details:
-      'Over all workers. A number of octets, or with a unit: KiB, MiB, GiB, KB, MB, GB. 0 stores ' +
+      'Over all workers. A number of bytes, or with a unit: KiB, MiB, GiB, KB, MB, GB. 0 stores ' +
       'nothing. On disk the bound counts everything in the directory, and is at least 16 MiB, and ' +
       '8 MiB for each worker. Several workers without --cache-dir share three quarters of it through ' +
       'a directory in /dev/shm, which is removed at the end; where that has no room, each worker ' +
@@ -304,34 +304,34 @@ const definitions = [
     example: './group-in-callback.ts',
   },
   {
-    name: 'capsule-dir',
+    name: 'incident-dir',
     type: 'path-or-off',
     placeholder: 'off|DIR',
-    summary: 'Where capsules go: what was recorded of a worker that died.',
+    summary: 'Where incidents go: what was recorded of a worker that died.',
     details:
-      'The directory is made when it is needed, with mode 0700. At most 100 capsules and 64 MiB are ' +
+      'The directory is made when it is needed, with mode 0700. At most 100 incidents and 64 MiB are ' +
       'kept; the oldest is dropped. A worker that serves alone keeps its recording in a file beside ' +
-      'it, so that the next start finds it. See [capsules](capsule.md).',
-    defaultText: '`capsules` in the state directory',
+      'it, so that the next start finds it. See [incidents](incident.md).',
+    defaultText: '`incidents` in the state directory',
     isDefaultInWords: true,
     repeatable: false,
-    example: '/var/lib/sluice/capsules',
+    example: '/var/lib/sluice/incidents',
   },
   {
-    name: 'capsule-addresses',
+    name: 'incident-addresses',
     type: 'switch',
-    summary: 'Tell the IP addresses of clients in capsules.',
+    summary: 'Tell the IP addresses of clients in incidents.',
     details: 'Off: they are left out, and everything else is there.',
     defaultText: 'on',
     repeatable: false,
     example: 'off',
   },
   {
-    name: 'capsule-early-data-digest',
+    name: 'incident-early-data-digest',
     type: 'switch',
-    summary: 'Tell the SHA-256 of each piece of early data in capsules, beside its length.',
+    summary: 'Tell the SHA-256 of each piece of early data in incidents, beside its length.',
     details:
-      'The same request can then be found again, in capsules and in logs of clients; the content ' +
+      'The same request can then be found again, in incidents and in logs of clients; the content ' +
       'itself is never there. Whoever can guess all of it can tell that it was that, so it is off ' +
       'unless it is asked for.',
     defaultText: 'off',
@@ -344,7 +344,7 @@ const definitions = [
     placeholder: 'DURATION',
     summary: 'End a worker whose event loop has stood still for so long; 0s for never.',
     details:
-      'It is replaced, and a capsule says what it was inside of. A worker that serves alone cannot ' +
+      'It is replaced, and an incident says what it was inside of. A worker that serves alone cannot ' +
       'be watched: nobody is there to do it.',
     defaultText: '10s',
     repeatable: false,
@@ -360,43 +360,43 @@ const definitions = [
     example: 'off',
   },
   {
-    name: 'fuses',
+    name: 'auto-disable',
     type: 'switch',
     summary: 'When workers die in the same way again and again, switch the suspect feature off.',
     details:
       'A change is kept while it helps and undone when it does not, and it is never for good: it ' +
-      'expires, at the latest after a day. Every step is reported. See `sluice fuse`.',
+      'expires, at the latest after a day. Every step is reported. See `sluice features`.',
     defaultText: 'on',
     repeatable: false,
     example: 'off',
   },
   {
-    name: 'fuse-deaths',
+    name: 'auto-disable-deaths',
     type: 'count',
     placeholder: 'COUNT',
-    summary: 'How many deaths of one kind within --fuse-window are too many.',
+    summary: 'How many deaths of one kind within --auto-disable-window are too many.',
     details: 'Fewer act sooner, and on less evidence.',
     defaultText: '3',
     repeatable: false,
     example: '5',
   },
   {
-    name: 'fuse-window',
+    name: 'auto-disable-window',
     type: 'duration',
     placeholder: 'DURATION',
-    summary: 'Within which time --fuse-deaths are too many.',
+    summary: 'Within which time --auto-disable-deaths are too many.',
     details: 'A change that helps for as long is kept.',
     defaultText: '60s',
     repeatable: false,
     example: '5m',
   },
   {
-    name: 'fuse-webhook',
+    name: 'auto-disable-webhook',
     type: 'url-or-off',
-    summary: 'Where every step of the fuses is sent to, by POST, as JSON.',
+    summary: 'Where every step of the rollbacks is sent to, by POST, as JSON.',
     details:
       'Tried once within 5 s; what cannot be delivered is reported and dropped. The body has ' +
-      '`time`, `host`, `message` and the state of all fuses.',
+      '`time`, `host`, `message` and the state of all rollbacks.',
     defaultText: 'off',
     repeatable: false,
     example: 'https://hooks.example.org/sluice',
@@ -471,7 +471,7 @@ const definitions = [
     type: 'log-level',
     summary: 'The least urgent events that are reported: error, warning, notice, info or debug.',
     details:
-      'Of all subsystems, or of one. Subsystems: admin, cache, config, fleet, fuses, logs, origins, ' +
+      'Of all subsystems, or of one. Subsystems: admin, cache, config, cluster, features, logs, origins, ' +
       'proxy, recorder, reload, supervisor, tls, upgrade, worker. The last word on one counts. ' +
       '`sluice log level` changes them while sluice runs.',
     defaultText: 'notice',

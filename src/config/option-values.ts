@@ -63,9 +63,9 @@ export function parseEndpoint(option: OptionWords, given: GivenValue): Endpoint 
   const { text } = given;
   if (text.startsWith('unix:')) {
     const path = text.slice('unix:'.length);
-    // The address of a UNIX socket has room for 107 octets (unix(7)).
+    // The address of a UNIX socket has room for 107 bytes (unix(7)).
     if (path === '' || Buffer.byteLength(path) > 107) {
-      refuse(given, 'a socket path has 1 to 107 octets', writeAs(option, given));
+      refuse(given, 'a socket path has 1 to 107 bytes', writeAs(option, given));
     }
     return { path };
   }
@@ -146,16 +146,16 @@ const SIZE_UNITS: Record<string, number> = {
   tib: 2 ** 40,
 };
 
-/** Octets. */
+/** Bytes. */
 export function parseSize(option: OptionWords, given: GivenValue): number {
   const match = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(given.text);
   const unit = match === null ? undefined : SIZE_UNITS[match[2]!.toLowerCase()];
   if (match === null || unit === undefined) {
-    refuse(given, 'not a size in octets, KiB, MiB or GiB', writeAs(option, given));
+    refuse(given, 'not a size in bytes, KiB, MiB or GiB', writeAs(option, given));
   }
-  const octets = Math.round(Number(match[1]) * unit);
-  if (!Number.isSafeInteger(octets)) refuse(given, 'too large', writeAs(option, given));
-  return octets;
+  const bytes = Math.round(Number(match[1]) * unit);
+  if (!Number.isSafeInteger(bytes)) refuse(given, 'too large', writeAs(option, given));
+  return bytes;
 }
 
 const SHORT_UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000 };

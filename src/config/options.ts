@@ -5,8 +5,8 @@
 
 import type { AddressRange } from '../base/address-range.ts';
 import type { Endpoint } from '../base/endpoint.ts';
+import type { ClusterOptions } from '../cluster/options.ts';
 import type { ListenerOptions } from '../downstream/options.ts';
-import type { FleetOptions } from '../fleet/options.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
 import type { ConnectOptions } from '../proxy/connect-gateway.ts';
 import type { ClientIdentityFields } from '../proxy/request/client-identity.ts';
@@ -15,13 +15,13 @@ import type { ClientField } from '../proxy/request/forwarded-chain.ts';
 import type { RouteOptions } from '../routing/route.ts';
 import type { ErrorLogOptions, LogOptions } from '../telemetry/log-options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
-import { EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
+import { EARLY_DATA_IN_TRACE_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
 import {
   TICKET_LIFETIME_SECONDS_DEFAULT,
   TICKET_ROTATION_MS_DEFAULT,
   TICKETS_PER_HANDSHAKE_DEFAULT,
 } from '../tls/ticket-ring.ts';
-import type { FuseOptions, RecorderOptions } from '../triage/options.ts';
+import type { RecorderOptions, RollbackOptions } from '../triage/options.ts';
 import type { OriginGroupOptions } from '../upstream/options.ts';
 
 /** A user of this machine and one group. */
@@ -65,7 +65,7 @@ export interface CertificateFiles {
 export interface TlsOptions {
   /** An absolute path for the secrets of all connections; null for none. */
   readonly keyLog: string | null;
-  /** Octets of early data that open handshakes of one worker may send. */
+  /** Bytes of early data that open handshakes of one worker may send. */
   readonly earlyDataInFlightBytesMax: number;
   /** An absolute path to keys of session tickets; null for keys that sluice makes. */
   readonly ticketKeyFile: string | null;
@@ -78,7 +78,7 @@ export interface TlsOptions {
 /** When nothing was said. */
 export const plainTls: TlsOptions = {
   keyLog: null,
-  earlyDataInFlightBytesMax: EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
+  earlyDataInFlightBytesMax: EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
   ticketKeyFile: null,
   ticketRotationMs: TICKET_ROTATION_MS_DEFAULT,
   ticketLifetimeSeconds: TICKET_LIFETIME_SECONDS_DEFAULT,
@@ -95,11 +95,11 @@ export interface SluiceOptions {
   readonly hosts: readonly HostOptions[];
   readonly tls: TlsOptions;
   /** Null for a machine of its own. */
-  readonly fleet: FleetOptions | null;
+  readonly cluster: ClusterOptions | null;
   readonly workers: number;
-  /** Octets for the cache, over all workers: of disk with a directory, else of RAM. */
+  /** Bytes for the cache, over all workers: of disk with a directory, else of RAM. */
   readonly cacheSizeBytes: number;
-  /** Octets of RAM for the cache, over all workers; `cacheSizeBytes` without a directory. */
+  /** Bytes of RAM for the cache, over all workers; `cacheSizeBytes` without a directory. */
   readonly cacheMemoryBytes: number;
   /** An absolute path; null for a cache in RAM alone. */
   readonly cacheDirectory: string | null;
@@ -116,7 +116,7 @@ export interface SluiceOptions {
   /** Features of handshakes that were switched on or off; see tls/features.ts. */
   readonly features: FeatureSwitches;
   readonly recorder: RecorderOptions;
-  readonly fuses: FuseOptions;
+  readonly autoDisable: RollbackOptions;
   /** Absolute paths of modules that run inside OpenSSL's callbacks; see worker/danger.ts. */
   readonly dangerModules: readonly string[];
   /** Where lines about requests and handshakes go. */

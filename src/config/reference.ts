@@ -40,13 +40,13 @@ Usage:
   sluice drain                        have it finish what is under way, and end
   sluice completion bash|zsh|fish     print a script for your shell
   sluice upgrade                      have the program on disk take over, without downtime
-  sluice reload [--trial TIME]        read the configuration again: try it, then put it in force
-  sluice capsules list                name what was recorded of faults, newest first
-  sluice capsules show FILE           tell one of them in words
-  sluice tls replay FILE              play a capsule's client again, and tell whether the same happens
-  sluice triage CAPSULE               find the feature, change or commit to blame, and the smallest trigger
-  sluice fuse list|reset              what was switched off because workers died; undo all of it
-  sluice fuse off|on NAME             switch a feature off until further notice, or on again
+  sluice reload [--canary TIME]        read the configuration again: try it, then put it in force
+  sluice incidents list                name what was recorded of faults, newest first
+  sluice incidents show FILE           tell one of them in words
+  sluice tls replay FILE              play an incident's client again, and tell whether the same happens
+  sluice triage INCIDENT               find the feature, change or commit to blame, and the smallest trigger
+  sluice features list|reset              what was switched off because workers died; undo all of it
+  sluice features disable|on NAME             switch a feature off until further notice, or on again
 
 The commands that ask a running sluice take its --admin address (127.0.0.1:8081), and print JSON with
 --json.
@@ -142,16 +142,16 @@ Over HTTP: \`GET /cache\`, \`GET /cache/list?prefix=URL&limit=N&after=NEXT\`,
 curl http://127.0.0.1:8081/cache/purge --json '{"tag": "article-17", "soft": true}'
 \`\`\`
 
-## Capsules
+## Incidents
 
 \`\`\`
-sluice capsules list [--capsule-dir DIR] [--json]
-sluice capsules show FILE [--capsule-dir DIR] [--json]
+sluice incidents list [--incident-dir DIR] [--json]
+sluice incidents show FILE [--incident-dir DIR] [--json]
 \`\`\`
 
-A capsule is what was recorded of a worker that died, or of a handshake that failed in a way not seen
-before; see [capsules](capsule.md). They are in \`capsules\` of the state directory, or where
-\`--capsule-dir\` says. With \`--json\`, \`show\` prints the capsule itself. Exit code 1 of \`list\` means
+An incident is what was recorded of a worker that died, or of a handshake that failed in a way not seen
+before; see [incidents](incident.md). They are in \`incidents\` of the state directory, or where
+\`--incident-dir\` says. With \`--json\`, \`show\` prints the incident itself. Exit code 1 of \`list\` means
 that one of the files cannot be read.
 
 ## Replay
@@ -162,15 +162,15 @@ sluice tls replay FILE [--connection ID] [--mode verbatim|re-enacted] [--against
 sluice tls replay FILE --target HOST:PORT [--times N] [--json]
 \`\`\`
 
-Plays the client of a capsule again, or the trigger that a [triage report](triage-report.md) holds. Which
-connection is \`--connection\`; by default the suspect. \`verbatim\` sends the octets that are recorded, in
+Plays the client of an incident again, or the trigger that a [triage report](triage-report.md) holds. Which
+connection is \`--connection\`; by default the suspect. \`verbatim\` sends the bytes that are recorded, in
 the same writes and at the same times; \`re-enacted\` is a client with keys of its own, for what depends on
 keys: the same versions, groups, shares, suites and extensions in the same order, a ticket of this server
 where one was offered, early data and records of the same sizes. By default it is verbatim when all is
 recorded.
 
-\`--against\` is what a throw-away sluice on this machine is started with, loopback only, with certificates
-and an origin of its own: \`capsule\` (default: configuration and features as recorded), \`last-good\` (the
+\`--against\` is what a sandbox instance on this machine is started with, loopback only, with certificates
+and an origin of its own: \`incident\` (default: configuration and features as recorded), \`last-good\` (the
 configuration before the last change), a configuration file, or the directory of another checkout of
 sluice. \`--without\` switches features off. With \`--target\` nothing is started; that a server has died is
 guessed then by a connection that ends without a word. Do not aim it at what others need.
@@ -180,19 +180,19 @@ Exit codes: 0 the same happened, 1 no fault happened, 2 it could not be tried, 3
 ## Triage
 
 \`\`\`
-sluice triage CAPSULE [--out DIR] [--axes features,configuration,input,commits] [--runs N]
+sluice triage INCIDENT [--out DIR] [--axes features,configuration,input,commits] [--runs N]
               [--repo DIR --good COMMIT [--bad COMMIT]] [--danger-module FILE] [--fresh] [--json]
 \`\`\`
 
-Reproduces what a capsule tells of in throw-away sluices on this machine, then finds out what can be left
+Reproduces what an incident tells of in sandbox instances on this machine, then finds out what can be left
 out without its going away: features, changes since the last good configuration, parts of what the
 client sent and, with \`--repo\`, commits (by bisection, in work trees of their own). It writes
-\`report.json\`, \`report.md\` and a regression test into \`--out\`, by default \`triage-CAPSULE\`
-beside the capsule; see [triage reports](triage-report.md). \`--runs\` (3) is how often each way to
+\`report.json\`, \`report.md\` and a regression test into \`--out\`, by default \`triage-INCIDENT\`
+beside the incident; see [triage reports](triage-report.md). \`--runs\` (3) is how often each way to
 reproduce it is tried at first; a fault that comes only now and then is asked about as often as it takes.
 Stopped with Ctrl-C, the same command goes on where it was; \`--fresh\` begins anew.
 
-Over HTTP: \`GET /triage\` lists the reports beside the capsules, \`GET /triage?report=NAME\` is one of
+Over HTTP: \`GET /triage\` lists the reports beside the incidents, \`GET /triage?report=NAME\` is one of
 them; the page at \`/\` shows them.
 
 Exit codes: 0 a cause was found, 1 it did not happen again or nothing is to blame, 2 it could not be
@@ -213,19 +213,19 @@ configuration says. Over HTTP: \`GET /log?level=L&subsystem=S&limit=N&after=LAST
 \`{"levels": {SUBSYSTEM: LEVEL or null}, "forMs": MILLISECONDS}\`; the name \`all\` stands for every
 subsystem.
 
-## Fuses
+## Rollbacks
 
 \`\`\`
-sluice fuse list [--admin ADDRESS] [--json]
-sluice fuse off NAME [--admin ADDRESS] [--json]
-sluice fuse on NAME [--admin ADDRESS] [--json]
-sluice fuse reset [--admin ADDRESS] [--json]
+sluice features list [--admin ADDRESS] [--json]
+sluice features disable NAME [--admin ADDRESS] [--json]
+sluice features enable NAME [--admin ADDRESS] [--json]
+sluice features reset [--admin ADDRESS] [--json]
 \`\`\`
 
-When workers die in the same way again and again, a fuse switches the suspect feature off. \`list\` tells
+When workers die in the same way again and again, a rollback switches the suspect feature off. \`list\` tells
 what is off, why and until when, and the last steps; \`off\` switches a [feature](features.md) off
 until an operator says \`on\`; \`reset\` switches everything on again and forgets. Over HTTP:
-\`GET /fuses\`, and \`POST /fuses\` of \`application/json\` with \`{"off": NAME}\`, \`{"on": NAME}\` or
+\`GET /features\`, and \`POST /features\` of \`application/json\` with \`{"off": NAME}\`, \`{"on": NAME}\` or
 \`{"reset": true}\`.
 
 ## Flags

@@ -8,8 +8,8 @@ import { makeDirectory } from '../base/careful-files.ts';
 import type { Endpoint } from '../base/endpoint.ts';
 import { UsageError } from '../base/errors.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
+import type { ClusterOptions } from '../cluster/options.ts';
 import { type ListenerOptions, plainListener } from '../downstream/options.ts';
-import type { FleetOptions } from '../fleet/options.ts';
 import { defaultClientIdentityFields } from '../proxy/request/client-identity.ts';
 import { defaultEarlyDataPolicy } from '../proxy/request/early-data.ts';
 import { plainRoute } from '../routing/route.ts';
@@ -85,7 +85,7 @@ export async function resolveOptions(
     traffic: () => resolveTraffic(values, surroundings, sections),
     listeners: () => resolveListeners(values, sections),
     tls: () => resolveTls(values, surroundings, sections),
-    fleet: () => resolveFleet(values),
+    cluster: () => resolveCluster(values),
     workers: workersOf,
     cache: () => resolveCache(values, workersOf(), surroundings),
     purgeFrom: () => resolveRanges(values, 'purge-from'),
@@ -257,9 +257,9 @@ function resolveTls(values: OptionValues, surroundings: Surroundings, { tls }: F
   return { ...(tls ?? plainTls), ticketKeyFile };
 }
 
-function resolveFleet(values: OptionValues): FleetOptions | null {
-  const url = values.required('fleet');
-  const timeoutMs = values.required('fleet-timeout');
+function resolveCluster(values: OptionValues): ClusterOptions | null {
+  const url = values.required('cluster');
+  const timeoutMs = values.required('cluster-timeout');
   return url === null ? null : { url, timeoutMs };
 }
 
@@ -406,21 +406,21 @@ function makeCacheDirectory(given: GivenValue, path: string): void {
 function resolveFaults(
   values: OptionValues,
   { stateDirectory }: Surroundings,
-): Pick<SluiceOptions, 'recorder' | 'fuses' | 'dangerModules'> {
-  const directory = values.one('capsule-dir');
+): Pick<SluiceOptions, 'recorder' | 'autoDisable' | 'dangerModules'> {
+  const directory = values.one('incident-dir');
   return {
     recorder: {
-      directory: directory === undefined ? join(stateDirectory, 'capsules') : directory,
-      addresses: values.required('capsule-addresses'),
-      earlyDataDigest: values.required('capsule-early-data-digest'),
+      directory: directory === undefined ? join(stateDirectory, 'incidents') : directory,
+      addresses: values.required('incident-addresses'),
+      earlyDataDigest: values.required('incident-early-data-digest'),
       watchdogMs: values.required('watchdog'),
       debugger: values.required('debugger'),
     },
-    fuses: {
-      enabled: values.required('fuses'),
-      deathsMax: values.required('fuse-deaths'),
-      windowMs: values.required('fuse-window'),
-      webhook: values.required('fuse-webhook'),
+    autoDisable: {
+      enabled: values.required('auto-disable'),
+      deathsMax: values.required('auto-disable-deaths'),
+      windowMs: values.required('auto-disable-window'),
+      webhook: values.required('auto-disable-webhook'),
     },
     dangerModules: values.every('danger-module'),
   };
@@ -434,10 +434,15 @@ function resolveLogs(
 ): LogOptions[] {
   const format = values.required('log-format');
   const scope = values.required('handshake-log-scope');
-  const of = scope === 'all' ? 'handshakes' : 'failed-handshakes';
+  const type = scope === 'all' ? 'handshakes' : 'failed-handshakes';
   const ofFlags: PossibleLog[] = [
     { ...plainLog, target: resolveLog(values, 'access-log', surroundings), format },
-    { ...plainLog, target: resolveLog(values, 'handshake-log', surroundings), of, format: 'json' },
+    {
+      ...plainLog,
+      target: resolveLog(values, 'handshake-log', surroundings),
+      type,
+      format: 'json',
+    },
   ];
   return [...logs, ...ofFlags.filter(isWritten)];
 }

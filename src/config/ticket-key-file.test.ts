@@ -9,13 +9,13 @@ import { readTicketKeyFile } from './ticket-key-file.ts';
 
 const path = join(temporaryDirectory(), 'tickets.key');
 
-function write(octets: Buffer, mode = 0o600): void {
-  writeFileSync(path, octets);
+function write(bytes: Buffer, mode = 0o600): void {
+  writeFileSync(path, bytes);
   chmodSync(path, mode);
 }
 
 describe('a file of ticket keys', () => {
-  test('has one key of 80 octets after the other, newest first', () => {
+  test('has one key of 80 bytes after the other, newest first', () => {
     const keys = [randomBytes(80), randomBytes(80), randomBytes(80)];
     write(Buffer.concat(keys));
     assert.deepEqual(readTicketKeyFile(path), { keys, warnings: [] });
@@ -26,14 +26,14 @@ describe('a file of ticket keys', () => {
     assert.match(readTicketKeyFile(path).warnings[0]!, /others than its owner.*chmod 600/);
   });
 
-  for (const [octets, problem] of [
-    [0, /0 octets, which is not one or more keys of 80/],
-    [81, /81 octets/],
-    [48, /48 octets.*keys of 48 octets, with AES-128, are not taken/],
+  for (const [bytes, problem] of [
+    [0, /0 bytes, which is not one or more keys of 80/],
+    [81, /81 bytes/],
+    [48, /48 bytes.*keys of 48 bytes, with AES-128, are not taken/],
     [33 * 80, /33 keys, which is more than 32/],
   ] as const) {
-    test(`of ${octets} octets is refused, with what to do`, () => {
-      write(Buffer.alloc(octets, 1));
+    test(`of ${bytes} bytes is refused, with what to do`, () => {
+      write(Buffer.alloc(bytes, 1));
       const expected = (error: UsageError) =>
         error instanceof UsageError && problem.test(error.message) && error.remedy.length > 8;
       assert.throws(() => readTicketKeyFile(path), expected);

@@ -1,11 +1,11 @@
-/** Reads a file of session ticket keys: 80 octets each, one after the other, newest first. */
+/** Reads a file of session ticket keys: 80 bytes each, one after the other, newest first. */
 import { readFileSync, statSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import { TICKET_KEY_BYTES } from '../native/ticket-keys.ts';
 import { TICKET_KEYS_MAX } from '../tls/ticket-ring.ts';
 import { type GivenValue, refuse } from './option-values.ts';
 
-/** Of 48 octets: name, then AES-128 and HMAC in one order or the other. */
+/** Of 48 bytes: name, then AES-128 and HMAC in one order or the other. */
 const SHORT_KEY_BYTES = 48;
 
 /** Permissions of anybody but the owner. */
@@ -19,24 +19,24 @@ export interface TicketKeyFile {
 
 /** Throws UsageError, whose message begins with the path, for a file that cannot be used. */
 export function readTicketKeyFile(path: string): TicketKeyFile {
-  let octets: Buffer;
+  let bytes: Buffer;
   let mode = 0;
   try {
-    octets = readFileSync(path);
+    bytes = readFileSync(path);
     mode = statSync(path).mode;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === 'ENOENT' ? 'no such file' : `cannot be read (${code})`;
     throw new UsageError(`${path}: ${why}`, 'name a file of keys that this user may read');
   }
-  const count = octets.length / TICKET_KEY_BYTES;
-  if (!Number.isInteger(count) || count === 0) throw wrongSize(path, octets.length);
+  const count = bytes.length / TICKET_KEY_BYTES;
+  if (!Number.isInteger(count) || count === 0) throw wrongSize(path, bytes.length);
   if (count > TICKET_KEYS_MAX) {
     const problem = `${path}: ${count} keys, which is more than ${TICKET_KEYS_MAX}`;
     throw new UsageError(problem, 'remove the last ones, which are the oldest');
   }
   const keys = Array.from({ length: count }, (_, i) =>
-    octets.subarray(i * TICKET_KEY_BYTES, (i + 1) * TICKET_KEY_BYTES),
+    bytes.subarray(i * TICKET_KEY_BYTES, (i + 1) * TICKET_KEY_BYTES),
   );
   const isOpen = (mode & OTHERS_MASK) !== 0;
   const warning =
@@ -47,9 +47,9 @@ export function readTicketKeyFile(path: string): TicketKeyFile {
 
 function wrongSize(path: string, length: number): UsageError {
   const isShort = length > 0 && length % SHORT_KEY_BYTES === 0;
-  const kind = isShort ? ` (keys of ${SHORT_KEY_BYTES} octets, with AES-128, are not taken)` : '';
+  const kind = isShort ? ` (keys of ${SHORT_KEY_BYTES} bytes, with AES-128, are not taken)` : '';
   return new UsageError(
-    `${path}: ${length} octets, which is not one or more keys of ${TICKET_KEY_BYTES}${kind}`,
+    `${path}: ${length} bytes, which is not one or more keys of ${TICKET_KEY_BYTES}${kind}`,
     `make one with openssl rand ${TICKET_KEY_BYTES} > FILE; to rotate, put a new one before it`,
   );
 }

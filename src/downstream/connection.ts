@@ -74,9 +74,9 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
   /** Who connected: the socket's peer, or whom a PROXY header has named. */
   readonly #peer: PeerAddress;
   readonly #socket: StreamSocket;
-  /** Looks for HTTP/2 without TLS, until the first octets have told. */
+  /** Looks for HTTP/2 without TLS, until the first bytes have told. */
   #preface: PrefaceWatch | null = null;
-  /** Known once ALPN is: with the first octet of early data, or with the handshake's end. */
+  /** Known once ALPN is: with the first byte of early data, or with the handshake's end. */
   #protocol: ServerProtocol | null = null;
   readonly #openedMs: number;
   #record: HandshakeRecord | null = null;
@@ -86,7 +86,7 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
   /** What the connection was doing, and since when, as the sweep last saw it. */
   #phase: Phase = 'handshake';
   #phaseSinceMs: number;
-  /** Rises with every octet that moves, in either direction. */
+  /** Rises with every byte that moves, in either direction. */
   #progress = 0;
   #progressSeen = 0;
   #pendingSeen = 0;
@@ -281,7 +281,7 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
       this.#phase = phase;
       this.#phaseSinceMs = nowMs;
     } else if (this.#hasMoved() && phase !== 'head' && phase !== 'handshake') {
-      // Heads and handshakes have their time in all, however their octets trickle in.
+      // Heads and handshakes have their time in all, however their bytes trickle in.
       this.#phaseSinceMs = nowMs;
     }
     if (phase !== 'content') this.#content.look(nowMs, false, 0);
@@ -327,7 +327,7 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
     return isTaking;
   }
 
-  /** Whether an octet has moved in either direction since the last sweep. */
+  /** Whether a byte has moved in either direction since the last sweep. */
   #hasMoved(): boolean {
     const { pendingBytes, outputCount } = this.#channel;
     const hasSent = pendingBytes !== this.#pendingSeen || outputCount !== this.#sentSeen;
@@ -433,7 +433,7 @@ class OpenTlsFacts implements TlsFacts {
   }
 }
 
-/** Facts of a request whose first octet was early data: early until the handshake ends. */
+/** Facts of a request whose first byte was early data: early until the handshake ends. */
 class EarlyRequestFacts implements RequestFacts {
   readonly beganEarly = true;
   readonly #connection: Downstream;

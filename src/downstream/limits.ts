@@ -12,7 +12,7 @@ export interface DownstreamLimits {
   readonly contentTimeoutMs: number;
   /** Time that content may take before its least rate counts, while it is waited for. */
   readonly contentGraceMs: number;
-  /** Octets per second of a request's content, on average, while it is waited for and not answered. */
+  /** Bytes per second of a request's content, on average, while it is waited for and not answered. */
   readonly contentBytesPerSecondMin: number;
   /** For all of a request's content, as far as it is waited for. */
   readonly contentTotalTimeoutMs: number;
@@ -26,7 +26,7 @@ export interface DownstreamLimits {
    */
   readonly sendTimeoutMs: number;
   /**
-   * After our end of the connection, for the client to end its own: octets that arrive after a close
+   * After our end of the connection, for the client to end its own: bytes that arrive after a close
    * would make the kernel send a reset, and the client lose its response (RFC 9112 §9.6).
    */
   readonly lingerTimeoutMs: number;

@@ -9,7 +9,7 @@ export const saidAs = Symbol('said as');
 export interface ListenerOptions {
   readonly [saidAs]?: string;
   readonly endpoint: Endpoint;
-  /** `sni-routing`: TLS is not ended here; the server name chooses where the octets go. */
+  /** `sni-routing`: TLS is not ended here; the server name chooses where the bytes go. */
   readonly kind: 'http' | 'https' | 'sni-routing';
   /** Connections that may wait with data in their SYN (TCP Fast Open); 0 for off. */
   readonly fastOpenQueue: number;

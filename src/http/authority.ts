@@ -6,7 +6,7 @@
 import { BoundedMap, ownText } from '../base/bounded-map.ts';
 import { normalHost, parentOf } from '../base/host-names.ts';
 
-/** Longest authority accepted: a name of 253 octets, its final dot, and a port. */
+/** Longest authority accepted: a name of 253 bytes, its final dot, and a port. */
 export const AUTHORITY_BYTES_MAX = 260;
 
 /** Authorities kept at hand, so that one that comes again is not read again. A thousand or so. */

@@ -8,7 +8,7 @@ const limits = {
   contentTotalTimeoutMs: 100_000,
 };
 
-/** Seconds until it is too slow, at so many octets a second; -1 when it never is. */
+/** Seconds until it is too slow, at so many bytes a second; -1 when it never is. */
 function secondsAt(
   rate: number,
   isExpected: (second: number) => boolean = () => true,
@@ -22,7 +22,7 @@ function secondsAt(
   return -1;
 }
 
-test('an octet now and then ends with the grace', () => {
+test('a byte now and then ends with the grace', () => {
   assert.equal(secondsAt(0.1), 21);
 });
 

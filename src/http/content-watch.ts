@@ -6,7 +6,7 @@
 export interface ContentLimits {
   /** Milliseconds before the least rate counts. */
   readonly contentGraceMs: number;
-  /** Octets per second, on average over what follows the grace. */
+  /** Bytes per second, on average over what follows the grace. */
   readonly contentBytesPerSecondMin: number;
   /** Milliseconds in all for which content is waited for. */
   readonly contentTotalTimeoutMs: number;
@@ -39,7 +39,7 @@ export class ContentWatch {
     this.#seenMs = -1;
   }
 
-  /** `bytes`: octets that have come since the last look. */
+  /** `bytes`: bytes that have come since the last look. */
   look(nowMs: number, isExpected: boolean, bytes: number): void {
     this.#bytes += bytes;
     if (isExpected && this.#seenMs >= 0) this.#expectedMs += nowMs - this.#seenMs;

@@ -33,7 +33,7 @@ export interface ResponseSender {
   sendHead(head: ResponseHead): void;
   /** Returns false when the buffer is over its high-water mark: stop until `onWritable`. */
   sendContent(bytes: Uint8Array): boolean;
-  /** Octets that are worth one `sendContent`; undefined: it does not matter. */
+  /** Bytes that are worth one `sendContent`; undefined: it does not matter. */
   readonly bytesAtOnce?: number | undefined;
   sendEnd(trailers: FieldSection | null): void;
   /**

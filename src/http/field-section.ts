@@ -3,7 +3,7 @@
  *
  * Names are lower-case and, when known, interned (field-names.ts), so `===` is a pointer
  * comparison. Values have no leading or trailing whitespace. Both are byte strings: each char code
- * is one octet (latin1), which is what HTTP carries; no UTF-8 decoding happens here.
+ * is one byte (latin1), which is what HTTP carries; no UTF-8 decoding happens here.
  *
  * The two arrays are public for the hot loops of serializers; everyone else uses the methods.
  */

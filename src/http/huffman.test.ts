@@ -17,9 +17,9 @@ function decode(code: Uint8Array): string | null {
   return length < 0 ? null : target.toString('latin1', 0, length);
 }
 
-test('any octets come back', () => {
-  const octets = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join('');
-  assert.equal(decode(encode(octets)), octets);
+test('any bytes come back', () => {
+  const bytes = Array.from({ length: 256 }, (_, i) => String.fromCharCode(i)).join('');
+  assert.equal(decode(encode(bytes)), bytes);
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       const text = Buffer.from(bytes).toString('latin1');

@@ -1,6 +1,6 @@
 /**
  * The Huffman code of RFC 7541 §5.2 and Appendix B. The code is canonical, so the lengths of its
- * 257 codes (256 octets and EOS) say everything.
+ * 257 codes (256 bytes and EOS) say everything.
  */
 
 const CODE_LENGTHS: readonly number[] = [
@@ -18,13 +18,13 @@ const CODE_LENGTHS: readonly number[] = [
 
 const EOS = 256;
 
-/** Codes right-aligned, and their lengths in bits; indexed by octet. */
+/** Codes right-aligned, and their lengths in bits; indexed by byte. */
 const codes = new Uint32Array(257);
 const lengths = Uint8Array.from(CODE_LENGTHS);
 
 /**
  * The decoder as a machine that eats four bits at a time. Its states are the inner nodes of the
- * code's tree (256 of them); an entry holds the next state, and the octet that was completed.
+ * code's tree (256 of them); an entry holds the next state, and the byte that was completed.
  */
 const NIBBLE_VALUES = 16;
 const EMITS = 0x10000;
@@ -75,7 +75,7 @@ function buildMachine(): void {
   }
 }
 
-/** No code is shorter than five bits, so that four complete at most one octet. */
+/** No code is shorter than five bits, so that four complete at most one byte. */
 function transition(tree: readonly number[], state: number, nibble: number): number {
   let node = state;
   let emitted = 0;
@@ -96,13 +96,13 @@ function transition(tree: readonly number[], state: number, nibble: number): num
 assignCodes();
 buildMachine();
 
-/** The most octets that `length` octets of Huffman code can decode to: five bits each. */
+/** The most bytes that `length` bytes of Huffman code can decode to: five bits each. */
 export function huffmanDecodedMax(length: number): number {
   return Math.floor((length * 8) / 5);
 }
 
 /**
- * Decodes into `target`, which has room for {@link huffmanDecodedMax}. Returns the octets written,
+ * Decodes into `target`, which has room for {@link huffmanDecodedMax}. Returns the bytes written,
  * or -1 when the code is wrong: EOS inside, padding of 8 bits or more, or not of ones.
  */
 export function decodeHuffman(
@@ -114,13 +114,13 @@ export function decodeHuffman(
   let state = 0;
   let length = 0;
   for (let i = start; i < end; i++) {
-    const octet = source[i]!;
-    let entry = machine[(state << 4) | (octet >>> 4)]!;
+    const byte = source[i]!;
+    let entry = machine[(state << 4) | (byte >>> 4)]!;
     if (entry > 0xff) {
       if (entry === FAILS) return -1;
       target[length++] = entry >>> 8;
     }
-    entry = machine[((entry & 0xff) << 4) | (octet & 15)]!;
+    entry = machine[((entry & 0xff) << 4) | (byte & 15)]!;
     if (entry > 0xff) {
       if (entry === FAILS) return -1;
       target[length++] = entry >>> 8;
@@ -130,22 +130,22 @@ export function decodeHuffman(
   return accepting[state] === 1 ? length : -1;
 }
 
-/** Octets that the text takes in Huffman code. */
+/** Bytes that the text takes in Huffman code. */
 export function huffmanLength(text: string): number {
   let bits = 0;
   for (let i = 0; i < text.length; i++) bits += lengths[text.charCodeAt(i) & 0xff]!;
   return (bits + 7) >>> 3;
 }
 
-/** Returns the offset after the last octet written; the padding is the EOS code's first bits. */
+/** Returns the offset after the last byte written; the padding is the EOS code's first bits. */
 export function encodeHuffman(text: string, target: Uint8Array, offset: number): number {
   // At most 7 bits wait, and a code has at most 30: two parts, so that 32 bits suffice.
   let waiting = 0;
   let bits = 0;
   for (let i = 0; i < text.length; i++) {
-    const octet = text.charCodeAt(i) & 0xff;
-    let code = codes[octet]!;
-    let left = lengths[octet]!;
+    const byte = text.charCodeAt(i) & 0xff;
+    let code = codes[byte]!;
+    let left = lengths[byte]!;
     while (left > 0) {
       const taken = Math.min(left, 16);
       left -= taken;

@@ -23,7 +23,7 @@ export interface RequestHead {
   /** Without pseudo-header fields. Host is kept for HTTP/1; absent in HTTP/2. */
   readonly fields: FieldSection;
   /**
-   * Octets of content announced by Content-Length; 0 when the message has none; -1 when the length
+   * Bytes of content announced by Content-Length; 0 when the message has none; -1 when the length
    * is not known in advance (chunked, or HTTP/2 without Content-Length).
    */
   readonly contentLength: number;

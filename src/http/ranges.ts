@@ -5,7 +5,7 @@ export type RangeSpec =
   | { readonly first: number; readonly last: number }
   | { readonly suffix: number };
 
-/** Octets of a representation, both ends inclusive. */
+/** Bytes of a representation, both ends inclusive. */
 export interface ByteRange {
   readonly first: number;
   readonly last: number;
@@ -39,7 +39,7 @@ export function parseRange(value: string): readonly RangeSpec[] | null {
 }
 
 /**
- * The octets that the ranges mean in a representation of `length`, those left out that lie beyond
+ * The bytes that the ranges mean in a representation of `length`, those left out that lie beyond
  * it. Empty when none can be satisfied: 416 (RFC 9110 §15.5.17).
  */
 export function resolveRanges(specs: readonly RangeSpec[], length: number): ByteRange[] {

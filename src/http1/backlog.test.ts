@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import fc from '../../test/support/fast-check.ts';
 import { Backlog } from './backlog.ts';
 
-test('octets come out in order, once, and early ones are told from the others', () => {
+test('bytes come out in order, once, and early ones are told from the others', () => {
   const appends = fc.array(fc.tuple(fc.uint8Array({ maxLength: 900 }), fc.boolean()), {
     maxLength: 12,
   });
   const takes = fc.array(fc.nat(1_500), { maxLength: 24 });
   const property = fc.property(appends, takes, (pieces, counts) => {
     const backlog = new Backlog();
-    // Early data comes before all other octets of a connection (RFC 8446 §4.2.10).
+    // Early data comes before all other bytes of a connection (RFC 8446 §4.2.10).
     const early = pieces.filter(([, isEarly]) => isEarly);
     const inOrder = [...early, ...pieces.filter(([, isEarly]) => !isEarly)];
     const expected = inOrder.flatMap(([bytes, isEarly]) => [...bytes].map((c) => [c, isEarly]));
@@ -46,7 +46,7 @@ test('what was handed out stays as it was while more arrives', () => {
   assert.equal(backlog.length, 10_000);
 });
 
-test('octets that drip in are not copied over and over', () => {
+test('bytes that drip in are not copied over and over', () => {
   const backlog = new Backlog();
   const one = Buffer.from('x');
   backlog.append(one, false);

@@ -1,16 +1,16 @@
-/** Octets that arrived while they could not be processed, with the boundary of early data. */
+/** Bytes that arrived while they could not be processed, with the boundary of early data. */
 export class Backlog {
   #bytes: Buffer | null = null;
   #start = 0;
   #end = 0;
-  /** Before this offset all octets are early data, after it none. */
+  /** Before this offset all bytes are early data, after it none. */
   #earlyEnd = 0;
 
   get length(): number {
     return this.#end - this.#start;
   }
 
-  /** Whether the next octets are early data. */
+  /** Whether the next bytes are early data. */
   get isEarly(): boolean {
     return this.#start < this.#earlyEnd;
   }

@@ -1,4 +1,4 @@
-/** Character classes of RFC 9110 §5.6 and RFC 9112 as tables by octet. */
+/** Character classes of RFC 9110 §5.6 and RFC 9112 as tables by byte. */
 
 /** tchar (RFC 9110 §5.6.2) in lower case; 0 for everything else. */
 export const TOKEN = new Uint8Array(256);

@@ -137,19 +137,19 @@ export class ChunkedDecoder {
         this.#refuseChunk('a chunk-size line is too long');
       }
       if (this.#state === State.Size) {
-        this.#sizeOctet(c);
+        this.#sizeByte(c);
       } else if (this.#state === State.SizeEnd) {
         if (c !== LF) this.#refuseChunk('a CR without LF in a chunk-size line');
         this.#state = this.#size === 0 ? State.Trailers : State.Data;
         return at;
       } else {
-        this.#extensionOctet(c);
+        this.#extensionByte(c);
       }
     }
     return at;
   }
 
-  #sizeOctet(c: number): void {
+  #sizeByte(c: number): void {
     const digit = hexDigit(c);
     if (digit >= 0) {
       if (this.#size > SIZE_BEFORE_DIGIT_MAX) this.#refuseChunk('a chunk-size is too large');
@@ -165,7 +165,7 @@ export class ChunkedDecoder {
     else this.#refuseChunk('not a chunk-size');
   }
 
-  #extensionOctet(c: number): void {
+  #extensionByte(c: number): void {
     if (++this.#extensionBytes > this.#limits.chunkExtensionBytesMax) {
       this.#refuseChunk('too many chunk extensions');
     }
@@ -191,7 +191,7 @@ export class ChunkedDecoder {
   }
 }
 
-/** State.Size stands for an octet that has no place there. */
+/** State.Size stands for a byte that has no place there. */
 function nextExtensionState(state: State, c: number): State {
   const isToken = TOKEN[c] !== 0;
   switch (state) {

@@ -151,7 +151,7 @@ test('exchanges follow each other on one connection, the next started from the e
   assert.match(output.take(), /^GET \/1 .*GET \/2 /s);
 });
 
-test('octets after a response are known before its end is told, and answer nobody', () => {
+test('bytes after a response are known before its end is told, and answer nobody', () => {
   for (const response of [
     OK,
     'HTTP/1.1 204 No Content\r\n\r\n',
@@ -171,7 +171,7 @@ test('octets after a response are known before its end is told, and answer nobod
   }
 });
 
-test('octets on an idle connection make it useless', () => {
+test('bytes on an idle connection make it useless', () => {
   const { connection, receive } = testClient();
   connection.start(head(), new Answer()).sendEnd(null);
   receive(OK);
@@ -260,7 +260,7 @@ test('a paused response waits, its end included', () => {
   assert.ok(output.isReading && connection.isReusable);
 });
 
-test('a pause at the last octet holds the end back and does not stop the next exchange', () => {
+test('a pause at the last byte holds the end back and does not stop the next exchange', () => {
   const { connection, output, receive } = testClient();
   const answer = new Answer();
   const next = new Answer();
@@ -306,7 +306,7 @@ test('an origin that closes while the response is paused has closed after it', (
 
 // -------------------------------------------------------------------- tunnels
 
-test('after 101 octets go both ways, the first ones of the origin included', () => {
+test('after 101 bytes go both ways, the first ones of the origin included', () => {
   const { connection, output, receive } = testClient();
   const answer = new Answer();
   const fields = FieldSection.of(['connection', 'upgrade'], ['upgrade', 'websocket']);
@@ -338,7 +338,7 @@ test('a connection lost before any answer may be retried elsewhere if it was reu
   assert.equal(answer.error?.code, 'connection-reset');
 });
 
-test('once an octet of the answer has come, nothing is retried', () => {
+test('once a byte of the answer has come, nothing is retried', () => {
   const { connection, receive } = testClient();
   const answer = new Answer();
   connection.start(head(), answer).sendEnd(null);

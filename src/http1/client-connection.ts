@@ -76,7 +76,7 @@ export class Http1ClientConnection implements ChunkReceiver {
   }
 
   /**
-   * Whether another exchange may follow: nothing half sent, half read, or unasked for. Octets that
+   * Whether another exchange may follow: nothing half sent, half read, or unasked for. Bytes that
    * nobody asked for would be taken for the next response (RFC 9112 §9.2).
    */
   get isReusable(): boolean {
@@ -171,7 +171,7 @@ export class Http1ClientConnection implements ChunkReceiver {
 
   // ------------------------------------------------------------------ the response
 
-  /** Octets from the origin, valid until the return. */
+  /** Bytes from the origin, valid until the return. */
   receive(bytes: Uint8Array): void {
     if (this.#processing || this.#backlog.length > 0) {
       this.#backlog.append(bytes, false);
@@ -184,7 +184,7 @@ export class Http1ClientConnection implements ChunkReceiver {
     else this.#persistent = false;
   }
 
-  /** Returns how many octets were used: all, or up to where it became blocked. */
+  /** Returns how many bytes were used: all, or up to where it became blocked. */
   #process(bytes: Uint8Array): number {
     this.#processing = true;
     let at = 0;
@@ -294,7 +294,7 @@ export class Http1ClientConnection implements ChunkReceiver {
   // ------------------------------------------------------------------ ends
 
   /**
-   * The response is complete. `hasMore`: octets follow it that nobody asked for; it must be known
+   * The response is complete. `hasMore`: bytes follow it that nobody asked for; it must be known
    * before the handler is told, who may start the next exchange at once.
    */
   #finish(hasMore: boolean): void {

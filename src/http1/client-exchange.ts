@@ -12,7 +12,7 @@ import { writeChunk, writeLastChunk } from './serialize.ts';
  */
 export class ClientExchange implements RequestSender {
   readonly #connection: Http1ClientConnection;
-  /** Octets of content still to be sent; -1 for chunked content until its end. */
+  /** Bytes of content still to be sent; -1 for chunked content until its end. */
   #toSend: number;
   #mode: 'content' | 'tunnel' | 'over' = 'content';
 

@@ -99,7 +99,7 @@ function noteContentLength(value: string, refuse: Refuse): void {
     refuse(400, 'duplicate-content-length', 'more than one Content-Length');
   }
   if (!/^\d{1,15}$/.test(value)) {
-    refuse(400, 'bad-content-length', 'Content-Length is not a number of octets');
+    refuse(400, 'bad-content-length', 'Content-Length is not a number of bytes');
   }
   fields.contentLength = Number(value);
 }

@@ -2,8 +2,8 @@
  * Reads a head (start line and field section) or a trailer section, over any number of chunks, and
  * finds its lines, names and values in one pass. Line ends are CRLF and nothing else; controls are
  * refused wherever they stand: whatever two parsers could read differently ends here (RFC 9112
- * §2.2, §11.2). Every refusal is made at the first octet that deserves it, so that it is the same
- * however the octets were cut into chunks.
+ * §2.2, §11.2). Every refusal is made at the first byte that deserves it, so that it is the same
+ * however the bytes were cut into chunks.
  */
 import { assert } from '../base/assert.ts';
 import { readLatin1 } from '../base/bytes.ts';
@@ -32,7 +32,7 @@ export interface HeadReaderInput {
   readonly refuse: Refuse;
 }
 
-/** Result of `find`: all octets were taken and the section goes on after them. */
+/** Result of `find`: all bytes were taken and the section goes on after them. */
 export const INCOMPLETE = -1;
 
 /** Numbers kept per field line: the name's start, its number in the table, value start and end. */
@@ -46,13 +46,13 @@ const Phase = { START_LINE: 0, NAME: 1, VALUE: 2 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
 export class HeadReader {
-  /** The octets that the offsets below are about; `base` is the section's first. */
+  /** The bytes that the offsets below are about; `base` is the section's first. */
   bytes: Uint8Array = NOTHING;
   base = 0;
   /** Field lines, `LINE_WORDS` numbers each; offsets are relative to `base`. */
   lines = sharedLines;
   lineCount = 0;
-  /** Octets of the start line, exclusive of its line end. */
+  /** Bytes of the start line, exclusive of its line end. */
   startLineLength = 0;
   readonly #input: HeadReaderInput;
   readonly #firstPhase: Phase;
@@ -181,7 +181,7 @@ export class HeadReader {
       }
       while (i < stop && TEXT[bytes[i]!] === 1) i++;
       if (i === stop) break;
-      if (bytes[i] !== CR) this.#refuseOctet(bytes[i]!);
+      if (bytes[i] !== CR) this.#refuseByte(bytes[i]!);
       if (i + 1 === stop) break;
       if (bytes[i + 1] !== LF) this.#refuseBareCr();
       let start = base + lines[word + 2]!;
@@ -228,7 +228,7 @@ export class HeadReader {
     if (i - base > startLineBytesMax) this.#refuseStartLine();
     this.#scanned = i - base;
     if (i === lineStop) return INCOMPLETE;
-    if (bytes[i] !== CR) this.#refuseOctet(bytes[i]!);
+    if (bytes[i] !== CR) this.#refuseByte(bytes[i]!);
     if (i + 1 === stop) return INCOMPLETE;
     if (bytes[i + 1] !== LF) this.#refuseBareCr();
     this.startLineLength = i - base;
@@ -266,26 +266,26 @@ export class HeadReader {
     this.#keptLength = needed;
   }
 
-  #refuseName(octet: number, first: boolean): never {
+  #refuseName(byte: number, first: boolean): never {
     const { refuse } = this.#input;
     // RFC 9112 §5.2, §2.2: folded, or whitespace before the first field.
-    if (first && isBlank(octet)) {
+    if (first && isBlank(byte)) {
       return refuse(400, 'obs-fold', 'a field line is folded or begins with whitespace');
     }
     // RFC 9112 §5.1.
-    if (isBlank(octet)) {
+    if (isBlank(byte)) {
       return refuse(400, 'space-before-colon', 'whitespace in or after a field name');
     }
-    if (octet === LF || octet === CR || TEXT[octet] === 0) return this.#refuseOctet(octet);
+    if (byte === LF || byte === CR || TEXT[byte] === 0) return this.#refuseByte(byte);
     return refuse(400, 'bad-field-name', 'a field line without a valid name');
   }
 
-  #refuseOctet(octet: number): never {
+  #refuseByte(byte: number): never {
     const { refuse } = this.#input;
-    if (octet === LF) return refuse(400, 'bare-lf', 'a line that ends with LF alone');
-    if (octet === CR) return refuse(400, 'bad-field-name', 'a field line without a colon');
-    const name = octet.toString(16).padStart(2, '0');
-    return refuse(400, 'bad-octet', `the octet 0x${name} is not allowed here`);
+    if (byte === LF) return refuse(400, 'bare-lf', 'a line that ends with LF alone');
+    if (byte === CR) return refuse(400, 'bad-field-name', 'a field line without a colon');
+    const name = byte.toString(16).padStart(2, '0');
+    return refuse(400, 'bad-byte', `the byte 0x${name} is not allowed here`);
   }
 
   #refuseBareCr(): never {

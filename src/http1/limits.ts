@@ -1,4 +1,4 @@
-/** Limits on HTTP/1 messages. Octets unless said otherwise. */
+/** Limits on HTTP/1 messages. Bytes unless said otherwise. */
 export interface Http1Limits {
   /** Request line (414) or status line. RFC 9112 §3 asks for 8,000; nginx: 8 KiB; ATS: 64 KiB. */
   readonly startLineBytesMax: number;
@@ -21,7 +21,7 @@ export interface Http1Limits {
   readonly trailerBytesMax: number;
   /** Field lines in the trailer section (431); at most 256. gRPC sends three. */
   readonly trailerLinesMax: number;
-  /** Interim responses per exchange: a status line costs the origin 20 octets, and us a call. */
+  /** Interim responses per exchange: a status line costs the origin 20 bytes, and us a call. */
   readonly informationalMax: number;
   /**
    * Request content read and dropped after its response has ended, so that the client reads the
@@ -29,7 +29,7 @@ export interface Http1Limits {
    */
   readonly drainBytesMax: number;
   /**
-   * Octets kept that cannot be processed yet (pipelined requests, content of a paused one); beyond
+   * Bytes kept that cannot be processed yet (pipelined requests, content of a paused one); beyond
    * it reading pauses. What one read had brought is kept on top of it.
    */
   readonly backlogBytesMax: number;

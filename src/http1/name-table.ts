@@ -1,5 +1,5 @@
 /**
- * Known field names found by their octets: no string is made for them, and each is the one shared
+ * Known field names found by their bytes: no string is made for them, and each is the one shared
  * instance, so that comparing names is comparing pointers.
  */
 import { knownFieldNames } from '../http/field-names.ts';
@@ -38,14 +38,14 @@ export const knownNames: readonly string[] = [
 const SLOT_COUNT = 1024;
 /** Numbers of names by hash, open addressing; -1 for an empty slot. */
 const slots = new Int16Array(SLOT_COUNT).fill(UNKNOWN_NAME);
-const octets = knownNames.map((name) => Uint8Array.from(name, (c) => c.charCodeAt(0)));
-for (const [id, name] of octets.entries()) {
+const names = knownNames.map((name) => Uint8Array.from(name, (c) => c.charCodeAt(0)));
+for (const [id, name] of names.entries()) {
   let slot = hashOf(name, 0, name.length);
   while (slots[slot] !== UNKNOWN_NAME) slot = (slot + 1) & (SLOT_COUNT - 1);
   slots[slot] = id;
 }
 
-/** Length and three octets tell the known names apart well enough. Names are not empty. */
+/** Length and three bytes tell the known names apart well enough. Names are not empty. */
 function hashOf(bytes: Uint8Array, start: number, end: number): number {
   const length = end - start;
   const middle = start + (length >> 1);
@@ -61,7 +61,7 @@ export function findName(bytes: Uint8Array, start: number, end: number): number 
   for (;;) {
     const id = slots[slot]!;
     if (id === UNKNOWN_NAME) return UNKNOWN_NAME;
-    if (equals(octets[id]!, bytes, start, end)) return id;
+    if (equals(names[id]!, bytes, start, end)) return id;
     slot = (slot + 1) & (SLOT_COUNT - 1);
   }
 }

@@ -1,11 +1,11 @@
 /** Where an HTTP/1 connection writes to. A channel of the proxy is one. */
 export interface Http1Output {
-  /** Consumes the octets; false when the caller should wait for `onWritable`. */
+  /** Consumes the bytes; false when the caller should wait for `onWritable`. */
   write(bytes: Uint8Array): boolean;
-  /** Octets that are worth one `write`: more only wait, fewer take longer. */
+  /** Bytes that are worth one `write`: more only wait, fewer take longer. */
   readonly bytesAtOnce: number;
   /**
-   * Room for `length` octets in `buffer`: returns where they go, or -1 when there is none and `write`
+   * Room for `length` bytes in `buffer`: returns where they go, or -1 when there is none and `write`
    * must be used. What was written there is sent by `commit(end)`.
    */
   reserve(length: number): number;

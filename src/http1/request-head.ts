@@ -17,7 +17,7 @@ export interface ReceivedRequest {
 /** The methods of RFC 9110 and PATCH, as one shared instance each. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE'];
 
-/** Octets of `HTTP/1.1`. */
+/** Bytes of `HTTP/1.1`. */
 const VERSION_LENGTH = 8;
 const VERSION_PREFIX = Uint8Array.from('HTTP/1.', (c) => c.charCodeAt(0));
 

@@ -1,4 +1,4 @@
-/** Start lines and field sections as octets (RFC 9112 §2.1). */
+/** Start lines and field sections as bytes (RFC 9112 §2.1). */
 import { assert } from '../base/assert.ts';
 import { assertByteString } from '../base/bytes.ts';
 import type { FieldSection } from '../http/field-section.ts';
@@ -41,7 +41,7 @@ export function chunkHead(length: number): string {
 
 const CRLF = Buffer.from('\r\n', 'latin1');
 
-/** Writes one chunk; nothing for no octets, which would end the content. */
+/** Writes one chunk; nothing for no bytes, which would end the content. */
 export function writeChunk(output: Http1Output, bytes: Uint8Array): boolean {
   if (bytes.length === 0) return true;
   writeText(output, chunkHead(bytes.length));

@@ -367,14 +367,14 @@ test('pipelined requests of a client that does not read wait until it does', () 
   const { receive, connection } = testServer(sink, output);
   const count = Math.ceil((2 * defaultHttp1Limits.backlogBytesMax) / GET.length);
   for (let i = 0; i < count; i += 100) receive(GET.repeat(Math.min(100, count - i)));
-  assert.ok(output.waitingBytes < 5_000 + 2 * content.length, `${output.waitingBytes} octets`);
+  assert.ok(output.waitingBytes < 5_000 + 2 * content.length, `${output.waitingBytes} bytes`);
   assert.equal(output.isReading, false);
   while (answered < count) {
     const before = answered;
     output.take();
     connection.onWritable();
     assert.ok(answered > before, 'it goes on where it stopped');
-    assert.ok(output.waitingBytes < 5_000 + 2 * content.length, `${output.waitingBytes} octets`);
+    assert.ok(output.waitingBytes < 5_000 + 2 * content.length, `${output.waitingBytes} bytes`);
   }
   assert.equal(output.isReading, true);
   output.take();
@@ -474,7 +474,7 @@ test('a final answer instead of 100 closes the connection', () => {
 
 const UPGRADE = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
 
-test('an upgraded connection carries octets both ways, and is closed half by half', () => {
+test('an upgraded connection carries bytes both ways, and is closed half by half', () => {
   const { sink, exchanges } = keeping();
   const { receive, output, connection } = testServer(sink);
   receive(`${UPGRADE}early`);
@@ -647,7 +647,7 @@ test('a slow request is answered 408; a slow answerer is broken off', () => {
 
 // -------------------------------------------------------------------- early data
 
-test('a request is early when its first octet was, whenever the rest comes', () => {
+test('a request is early when its first byte was, whenever the rest comes', () => {
   const { sink, exchanges } = keeping();
   const { receive } = testServer(sink);
   receive(get('/1').slice(0, 5), true);

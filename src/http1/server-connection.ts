@@ -1,5 +1,5 @@
 /**
- * HTTP/1 toward a client (RFC 9112): octets in, requests out to the sink, responses back as octets.
+ * HTTP/1 toward a client (RFC 9112): bytes in, requests out to the sink, responses back as bytes.
  * One request at a time: a pipelined one is parsed when the response before it has ended and the
  * content before it was read, which keeps order and bounds memory.
  */
@@ -20,7 +20,7 @@ export interface Http1ServerInput {
   readonly sink: RequestSink;
   readonly output: Http1Output;
   readonly scheme: 'http' | 'https';
-  /** Facts for a request whose first octet came as early data, or did not. */
+  /** Facts for a request whose first byte came as early data, or did not. */
   readonly factsFor: (early: boolean) => RequestFacts;
   /** A message that broke the rules was refused: for counting and logging. */
   readonly onRefused: (error: MessageError) => void;
@@ -49,7 +49,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   /** Made for the first chunked request, then used again. */
   #decoder: ChunkedDecoder | null = null;
   #chunked = false;
-  /** Octets of Content-Length still to come. */
+  /** Bytes of Content-Length still to come. */
   #remaining = 0;
   #headIsEarly = false;
   /** 100 (Continue) is expected and was not sent: the content may never come (RFC 9110 §10.1.1). */
@@ -96,7 +96,7 @@ export class Http1ServerConnection implements ChunkReceiver {
     return this.#reading === 'head' && this.#reader.hasBegun;
   }
 
-  /** Octets are expected and we would take them; or only the client's close is awaited. */
+  /** Bytes are expected and we would take them; or only the client's close is awaited. */
   get isReadingContent(): boolean {
     if (this.#reading === 'drain') return true;
     if (this.#reading === 'tunnel') return this.#tunnelOutputEnded;
@@ -132,7 +132,7 @@ export class Http1ServerConnection implements ChunkReceiver {
   // ------------------------------------------------------------------ input
 
   /**
-   * Octets from the client, valid until the return; `early` marks TLS early data. What cannot be
+   * Bytes from the client, valid until the return; `early` marks TLS early data. What cannot be
    * processed yet is copied, and beyond a limit reading is paused.
    */
   receive(bytes: Uint8Array, early: boolean): void {
@@ -144,7 +144,7 @@ export class Http1ServerConnection implements ChunkReceiver {
     if (used < bytes.length) this.#append(used === 0 ? bytes : bytes.subarray(used), early);
   }
 
-  /** Returns how many octets were used: all, or up to where it became blocked. */
+  /** Returns how many bytes were used: all, or up to where it became blocked. */
   #process(bytes: Uint8Array, early: boolean): number {
     this.#processing = true;
     let at = 0;
@@ -257,7 +257,7 @@ export class Http1ServerConnection implements ChunkReceiver {
 
   /**
    * Takes the result of writing to the output, and returns it. Pipelined requests for stored
-   * responses would otherwise put any amount of output into memory with a few octets each.
+   * responses would otherwise put any amount of output into memory with a few bytes each.
    */
   noteWritten(isWritable: boolean): boolean {
     if (!isWritable) this.#congested = true;
@@ -490,7 +490,7 @@ export class Http1ServerConnection implements ChunkReceiver {
 
 const ANY_METHOD = new Uint8Array(0);
 
-/** As Latin-1: a character is an octet. */
+/** As Latin-1: a character is a byte. */
 function contentOf({ status, code, message }: MessageError): string {
   return `${status} ${code}: ${message}\n`;
 }

@@ -82,7 +82,7 @@ export class ServerResponse implements ResponseSender {
       case 'chunked':
         return this.#connection.noteWritten(writeChunk(output, bytes));
       case 'length':
-        // Octets beyond the announced length would be read as the next response.
+        // Bytes beyond the announced length would be read as the next response.
         assert(bytes.length <= this.#remaining, 'no more content than announced');
         this.#remaining -= bytes.length;
         return this.#connection.noteWritten(output.write(bytes));

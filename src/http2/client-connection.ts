@@ -59,7 +59,7 @@ export class Http2ClientConnection implements Endpoint {
   }
 
   /**
-   * Begins an exchange; only while `availableStreams` is not 0. `contentLength`: octets of content
+   * Begins an exchange; only while `availableStreams` is not 0. `contentLength`: bytes of content
    * that will be sent, 0 for none, -1 when that is not known. A CONNECT request has no content but
    * what the tunnel carries, whatever its length says. `sendEnd` must be called in every case.
    */

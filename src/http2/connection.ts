@@ -472,7 +472,7 @@ export class Connection {
   }
 
   onFrameTooLarge(length: number): void {
-    this.fail(ErrorCode.FRAME_SIZE_ERROR, `a frame of ${length} octets`);
+    this.fail(ErrorCode.FRAME_SIZE_ERROR, `a frame of ${length} bytes`);
   }
 
   // ------------------------------------------------------------------ inside

@@ -20,10 +20,10 @@ export class ContentReceiver {
   readonly #owner: ReceiverOwner;
   readonly #writer: FrameWriter;
   readonly #limits: Http2Limits;
-  /** Octets of content that the peer may still send. */
+  /** Bytes of content that the peer may still send. */
   #window = WINDOW_SIZE_INITIAL;
   #unannouncedBytes = 0;
-  /** Octets held for paused handlers, over all streams. */
+  /** Bytes held for paused handlers, over all streams. */
   #heldBytes = 0;
   /** What windows are replenished to; they grow as the bandwidth-delay product shows need. */
   #streamTarget: number;
@@ -39,7 +39,7 @@ export class ContentReceiver {
     this.#connectionTarget = limits.connectionWindowBytes;
   }
 
-  /** Octets held for handlers that have paused. */
+  /** Bytes held for handlers that have paused. */
   get heldBytes(): number {
     return this.#heldBytes;
   }
@@ -61,7 +61,7 @@ export class ContentReceiver {
     return this.#window >= 0;
   }
 
-  /** Octets of no stream that will ever use them: padding, and content of closed streams. */
+  /** Bytes of no stream that will ever use them: padding, and content of closed streams. */
   release(length: number): void {
     this.#unannouncedBytes += length;
     // Half of the first window, however far the target has grown since: a peer may still be held to
@@ -71,7 +71,7 @@ export class ContentReceiver {
     }
   }
 
-  /** Content that has been accounted for; `padding` octets came with it. */
+  /** Content that has been accounted for; `padding` bytes came with it. */
   content(stream: Stream, bytes: Uint8Array, start: number, end: number, padding: number): void {
     const length = end - start;
     if (padding > 0) this.#used(stream, padding);

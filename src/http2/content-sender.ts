@@ -25,7 +25,7 @@ export class ContentSender {
   readonly #encoder: HpackEncoder;
   readonly #limits: Http2Limits;
   readonly #monotonicMs: () => number;
-  /** Octets that the peer lets us send on all streams together. */
+  /** Bytes that the peer lets us send on all streams together. */
   #window = WINDOW_SIZE_INITIAL;
   #isPumping = false;
 
@@ -43,7 +43,7 @@ export class ContentSender {
     this.#monotonicMs = monotonicMs;
   }
 
-  /** Whether `length` octets of the stream may go out now, in one frame, before anybody else's. */
+  /** Whether `length` bytes of the stream may go out now, in one frame, before anybody else's. */
   canSendNow(stream: Stream, length: number): boolean {
     return (
       length <= FRAME_SIZE_MIN &&

@@ -1,9 +1,10 @@
 /** The frames that concern the connection as a whole, and those that are only checked. */
+
+import { uint31, uint32 } from './bytes.ts';
 import type { Connection, Endpoint } from './connection.ts';
-import { uint31, uint32 } from './octets.ts';
 import { ErrorCode, Flag, FrameType } from './protocol.ts';
 
-/** What a PING of ours was sent for: its first octet. */
+/** What a PING of ours was sent for: its first byte. */
 export const PingPurpose = { ROUND_TRIP: 1, SHUTDOWN: 2, KEEPALIVE: 3 } as const;
 const pingPayload = new Uint8Array(8);
 

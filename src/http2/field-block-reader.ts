@@ -1,6 +1,7 @@
 /** HEADERS and CONTINUATION frames, put together to field blocks (RFC 9113 §4.3, §6.2, §6.10). */
+
+import { uint31 } from './bytes.ts';
 import type { Http2Limits } from './limits.ts';
-import { uint31 } from './octets.ts';
 import { Flag } from './protocol.ts';
 
 /** What came of a frame. */
@@ -13,7 +14,7 @@ export const BlockResult = {
   TOO_MUCH_PADDING: 3,
   /** A CONTINUATION frame that continues nothing, or something else. */
   OUT_OF_ORDER: 4,
-  /** More octets or frames than one block may have. */
+  /** More bytes or frames than one block may have. */
   TOO_LARGE: 5,
 } as const;
 
@@ -29,7 +30,7 @@ export class FieldBlockReader {
   start = 0;
   end = 0;
   endStream = false;
-  /** The HEADERS frame's first octet was early data. */
+  /** The HEADERS frame's first byte was early data. */
   early = false;
   /** The deprecated priority signals name the stream itself as its dependency. */
   dependsOnItself = false;

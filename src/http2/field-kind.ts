@@ -62,7 +62,7 @@ for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const SCHEME = /^[a-z][a-z0-9+\-.]*$/i;
-/** Octets above 0x7f are passed on as they are, as HTTP/1 servers do; a fragment never is. */
+/** Bytes above 0x7f are passed on as they are, as HTTP/1 servers do; a fragment never is. */
 const PATH = /^(?:\/[!"$-~\x80-\xff]*|\*)$/;
 const STATUS = /^[1-9][0-9][0-9]$/;
 const CONTENT_LENGTH = /^[0-9]{1,15}$/;
@@ -80,15 +80,15 @@ export function kindOfName(name: string): number {
 }
 
 /**
- * Whether the octets may be a field value: no control character but HTAB, and no white space at
+ * Whether the bytes may be a field value: no control character but HTAB, and no white space at
  * either end. RFC 9113 §8.2.1 demands this of NUL, CR and LF only; the other controls are refused
  * because they break recipients further on (RFC 9110 §5.5 allows either).
  */
 export function isFieldValue(bytes: Uint8Array, start: number, end: number): boolean {
   if (start === end) return true;
   for (let i = start; i < end; i++) {
-    const octet = bytes[i]!;
-    if (octet < 0x20 ? octet !== 0x09 : octet === 0x7f) return false;
+    const byte = bytes[i]!;
+    if (byte < 0x20 ? byte !== 0x09 : byte === 0x7f) return false;
   }
   const first = bytes[start]!;
   const last = bytes[end - 1]!;

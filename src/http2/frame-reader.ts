@@ -1,5 +1,5 @@
 /**
- * Finds the frames in a sequence of octets that arrives in any pieces (RFC 9113 §4.1). A frame that
+ * Finds the frames in a sequence of bytes that arrives in any pieces (RFC 9113 §4.1). A frame that
  * lies whole in a piece is handed on where it lies; only a frame that is cut is copied.
  */
 import { PARTIAL_FRAME_BYTES_KEPT } from './limits.ts';
@@ -8,7 +8,7 @@ import { FRAME_HEADER_BYTES, FrameType } from './protocol.ts';
 export interface FrameReceiver {
   /**
    * A whole frame: its payload is `bytes` from `start` to `end`, valid until the return. `early`:
-   * its first octet was early data. False stops the reader for good.
+   * its first byte was early data. False stops the reader for good.
    */
   onFrame(
     type: number,
@@ -19,7 +19,7 @@ export interface FrameReceiver {
     end: number,
     early: boolean,
   ): boolean;
-  /** A frame whose header announces more octets than are allowed. The reader has stopped. */
+  /** A frame whose header announces more bytes than are allowed. The reader has stopped. */
   onFrameTooLarge(length: number): void;
 }
 

@@ -9,7 +9,7 @@ import { OUTPUT_BUFFER_BYTES, OUTPUT_BUFFERS_KEPT_MAX } from './limits.ts';
 import { Flag, FRAME_HEADER_BYTES, FRAME_SIZE_MIN, FrameType } from './protocol.ts';
 import type { SendQueue } from './send-queue.ts';
 
-/** What a connection needs of whoever carries its octets. Nothing here may call back at once. */
+/** What a connection needs of whoever carries its bytes. Nothing here may call back at once. */
 export interface Http2Output {
   /**
    * Takes the bytes before it returns. False: more than enough waits to be sent; `onWritable` must
@@ -46,7 +46,7 @@ export class FrameWriter {
   #lastOffset = 0;
   /** The output has said stop. */
   isBlocked = false;
-  /** Octets handed to the output since it said stop. */
+  /** Bytes handed to the output since it said stop. */
   blockedBytes = 0;
   /** DATA frames written, for the peer's budget of WINDOW_UPDATE frames. */
   dataFrames = 0;
@@ -72,7 +72,7 @@ export class FrameWriter {
     if (spareBuffers.length < OUTPUT_BUFFERS_KEPT_MAX) spareBuffers.push(bytes);
   }
 
-  /** Octets of the preface, as they are. */
+  /** Bytes of the preface, as they are. */
   raw(bytes: Uint8Array): void {
     const offset = this.#reserve(bytes.length);
     this.#bytes.set(bytes, offset);
@@ -94,7 +94,7 @@ export class FrameWriter {
     this.#frame(0, FrameType.SETTINGS, Flag.ACK, 0);
   }
 
-  /** Eight octets from `start`. */
+  /** Eight bytes from `start`. */
   ping(opaque: Uint8Array, start: number, ack: boolean): void {
     const offset = this.#frame(8, FrameType.PING, ack ? Flag.ACK : 0, 0);
     for (let i = 0; i < 8; i++) this.#bytes[offset + i] = opaque[start + i]!;
@@ -138,13 +138,13 @@ export class FrameWriter {
     this.#lastOffset = headersOffset;
   }
 
-  /** One DATA frame with all of `bytes`, at most FRAME_SIZE_MIN octets. */
+  /** One DATA frame with all of `bytes`, at most FRAME_SIZE_MIN bytes. */
   data(streamId: number, bytes: Uint8Array, endStream: boolean): void {
     const offset = this.#dataFrame(streamId, bytes.length, endStream);
     this.#bytes.set(bytes, offset);
   }
 
-  /** One DATA frame with the first `length` octets of the queue, which are removed. */
+  /** One DATA frame with the first `length` bytes of the queue, which are removed. */
   dataFrom(streamId: number, queue: SendQueue, length: number, endStream: boolean): void {
     const offset = this.#dataFrame(streamId, length, endStream);
     queue.moveTo(this.#bytes, offset, length);

@@ -12,7 +12,7 @@ import {
 import { readLatin1 } from './latin1.ts';
 import { STATIC_ENTRIES, staticNames, staticValues } from './static-table.ts';
 
-/** RFC 7541 §4.1: what an entry counts for beyond its octets. */
+/** RFC 7541 §4.1: what an entry counts for beyond its bytes. */
 export const ENTRY_OVERHEAD_BYTES = 32;
 
 /**
@@ -38,7 +38,7 @@ export interface DecodedFields {
   /** A {@link FieldKind}, with {@link BAD_VALUE} added when the value is malformed. */
   readonly kinds: number[];
   count: number;
-  /** Octets as SETTINGS_MAX_HEADER_LIST_SIZE counts them, of all lines (RFC 9113 §6.5.2). */
+  /** Bytes as SETTINGS_MAX_HEADER_LIST_SIZE counts them, of all lines (RFC 9113 §6.5.2). */
   size: number;
 }
 
@@ -46,7 +46,7 @@ export class HpackDecoder {
   readonly fields: DecodedFields = { names: [], values: [], kinds: [], count: 0, size: 0 };
   /** Why the last block could not be decoded. */
   failure = '';
-  /** Lines beyond this many octets are decoded for the table's sake and dropped. */
+  /** Lines beyond this many bytes are decoded for the table's sake and dropped. */
   readonly #fieldSectionBytesMax: number;
   /** The most that we have allowed the peer (SETTINGS_HEADER_TABLE_SIZE). */
   readonly #tableBytesMax: number;
@@ -61,7 +61,7 @@ export class HpackDecoder {
   #newest = -1;
   #entries = 0;
 
-  // The octet after the last integer or string read; -1 when that failed.
+  // The byte after the last integer or string read; -1 when that failed.
   #position = 0;
   // The string read last, in `#bytes` from `#start` to `#end`.
   #bytes: Uint8Array = scratch;
@@ -74,7 +74,7 @@ export class HpackDecoder {
     this.#tableBytesLimit = options.tableBytesMax;
   }
 
-  /** Octets that the dynamic table holds (RFC 7541 §4.1), for tests and metrics. */
+  /** Bytes that the dynamic table holds (RFC 7541 §4.1), for tests and metrics. */
   get tableBytes(): number {
     return this.#tableBytes;
   }
@@ -98,10 +98,10 @@ export class HpackDecoder {
     fields.size = 0;
     let position = start;
     while (position < end) {
-      const octet = block[position]!;
-      if (octet >= 0x80) position = this.#indexed(block, position, end);
-      else if (octet >= 0x40) position = this.#literal(block, position, end, 6);
-      else if (octet < 0x20) position = this.#literal(block, position, end, 4);
+      const byte = block[position]!;
+      if (byte >= 0x80) position = this.#indexed(block, position, end);
+      else if (byte >= 0x40) position = this.#literal(block, position, end, 6);
+      else if (byte < 0x20) position = this.#literal(block, position, end, 4);
       else position = this.#sizeUpdate(block, position, end);
       if (position < 0) return false;
     }
@@ -264,9 +264,9 @@ export class HpackDecoder {
         this.#position = this.#fail('an integer is cut off');
         return 0;
       }
-      const octet = block[position++]!;
-      value += (octet & 0x7f) * 2 ** shift;
-      if (octet < 0x80) {
+      const byte = block[position++]!;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) {
         if (value > INTEGER_MAX) break;
         this.#position = position;
         return value;

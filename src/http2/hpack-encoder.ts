@@ -5,7 +5,7 @@ import { ENTRY_OVERHEAD_BYTES } from './hpack-decoder.ts';
 import { writeLatin1 } from './latin1.ts';
 import { STATIC_ENTRIES, staticFieldIndex, staticNameIndex } from './static-table.ts';
 
-/** Cookies shorter than this can be guessed octet by octet (RFC 7541 §7.1.3). */
+/** Cookies shorter than this can be guessed byte by byte (RFC 7541 §7.1.3). */
 const GUESSABLE_COOKIE_LENGTH = 20;
 
 /** Fields whose values seldom come twice: an entry would only push out a useful one. */
@@ -49,7 +49,7 @@ export class FieldBlock {
   bytes = new Uint8Array(4_096);
   length = 0;
 
-  /** Makes sure that `count` more octets have room. */
+  /** Makes sure that `count` more bytes have room. */
   reserve(count: number): void {
     if (this.length + count <= this.bytes.length) return;
     const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.length + count));
@@ -57,7 +57,7 @@ export class FieldBlock {
     this.bytes = larger;
   }
 
-  /** Octets that are encoded already. */
+  /** Bytes that are encoded already. */
   append(bytes: Uint8Array, length: number): void {
     this.reserve(length);
     this.bytes.set(length === bytes.length ? bytes : bytes.subarray(0, length), this.length);

@@ -1,4 +1,4 @@
-/** Byte strings: HTTP's strings hold one octet per char code (latin1). */
+/** Byte strings: HTTP's strings hold one byte per char code (latin1). */
 import { assertByteString } from '../base/bytes.ts';
 
 interface ByteText {
@@ -15,7 +15,7 @@ export function readLatin1(bytes: Uint8Array, start: number, end: number): strin
   return start === end ? '' : latin1Slice.call(bytes, start, end);
 }
 
-/** Writes every char code as one octet; returns the offset after the last. */
+/** Writes every char code as one byte; returns the offset after the last. */
 export function writeLatin1(text: string, target: Uint8Array, offset: number): number {
   assertByteString(text);
   const length = text.length;

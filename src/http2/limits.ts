@@ -26,23 +26,23 @@ export type Http2Abuse =
 export interface Http2Limits {
   /** Streams that the peer may have open at once (SETTINGS_MAX_CONCURRENT_STREAMS). */
   readonly streamsConcurrentMax: number;
-  /** Octets of a decoded field section as RFC 9113 §6.5.2 counts them; larger ones get 431. */
+  /** Bytes of a decoded field section as RFC 9113 §6.5.2 counts them; larger ones get 431. */
   readonly fieldSectionBytesMax: number;
-  /** Octets of one encoded field block, over all its frames. */
+  /** Bytes of one encoded field block, over all its frames. */
   readonly fieldBlockBytesMax: number;
   /** CONTINUATION frames of one field block. */
   readonly continuationFramesMax: number;
-  /** Octets of the dynamic table, in either direction. */
+  /** Bytes of the dynamic table, in either direction. */
   readonly tableBytesMax: number;
-  /** Octets of content that a stream, and all together, may send before we have used any. */
+  /** Bytes of content that a stream, and all together, may send before we have used any. */
   readonly streamWindowBytes: number;
   readonly connectionWindowBytes: number;
   /** How far these windows may grow for a fast and distant peer. */
   readonly streamWindowBytesMax: number;
   readonly connectionWindowBytesMax: number;
-  /** Octets of one stream's content that wait for the peer's window before its sender is stopped. */
+  /** Bytes of one stream's content that wait for the peer's window before its sender is stopped. */
   readonly streamSendBytesMax: number;
-  /** Octets of answers other than content made for a peer that does not read; then we do not. */
+  /** Bytes of answers other than content made for a peer that does not read; then we do not. */
   readonly blockedBytesMax: number;
   /** Acknowledgements and resets that wait for a peer that does not read. */
   readonly blockedControlFramesMax: number;
@@ -96,14 +96,14 @@ export const defaultHttp2Limits: Http2Limits = {
 /** A field section this many times the limit is an attack on our time, not a mistake. */
 export const FIELD_SECTION_ABUSE_FACTOR = 16;
 
-/** Octets of the buffer in which frames are collected before they are handed down. */
+/** Bytes of the buffer in which frames are collected before they are handed down. */
 export const OUTPUT_BUFFER_BYTES = 65_536;
 
 /** Output buffers kept for the next connection that has something to say (2 MiB). */
 export const OUTPUT_BUFFERS_KEPT_MAX = 32;
 
-/** A partial frame's buffer of at most this many octets is kept by an idle connection. */
+/** A partial frame's buffer of at most this many bytes is kept by an idle connection. */
 export const PARTIAL_FRAME_BYTES_KEPT = 1_024;
 
-/** A stream has moved on when this many octets of its content were sent, or all of it. */
+/** A stream has moved on when this many bytes of its content were sent, or all of it. */
 export const PROGRESS_BYTES = 1_024;

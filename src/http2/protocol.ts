@@ -61,7 +61,7 @@ export const SettingId = {
   NO_RFC7540_PRIORITIES: 0x9,
 } as const;
 
-/** Octets of a frame's header (RFC 9113 §4.1). */
+/** Bytes of a frame's header (RFC 9113 §4.1). */
 export const FRAME_HEADER_BYTES = 9;
 
 /** RFC 9113 §6.5.2: the initial value of SETTINGS_MAX_FRAME_SIZE and its limits. */

@@ -1,13 +1,13 @@
 /** Content of one stream that waits for the peer's window or for the output. */
 
-/** Small pieces are copied together into blocks of this many octets: one DATA frame's worth. */
+/** Small pieces are copied together into blocks of this many bytes: one DATA frame's worth. */
 const BLOCK_BYTES = 16_384;
 
 export class SendQueue {
   readonly #chunks: Uint8Array[] = [];
-  /** Octets of the first chunk that have been sent. */
+  /** Bytes of the first chunk that have been sent. */
   #sent = 0;
-  /** Octets used of the last chunk when it is a block of ours with room left, else -1. */
+  /** Bytes used of the last chunk when it is a block of ours with room left, else -1. */
   #tailUsed = -1;
   length = 0;
 
@@ -36,7 +36,7 @@ export class SendQueue {
     this.length += bytes.length;
   }
 
-  /** Moves the first `count` octets to `target`. */
+  /** Moves the first `count` bytes to `target`. */
   moveTo(target: Uint8Array, offset: number, count: number): void {
     this.length -= count;
     while (count > 0) {

@@ -20,7 +20,7 @@ export interface Http2ServerOptions {
   readonly sink: RequestSink;
   readonly output: Http2Output;
   /**
-   * What the connection knows about a request; `early`: its first octet was early data. The object
+   * What the connection knows about a request; `early`: its first byte was early data. The object
    * may be the same for all requests of which `early` is false.
    */
   readonly factsFor: (early: boolean) => RequestFacts;

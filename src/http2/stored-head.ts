@@ -35,7 +35,7 @@ function encodeStoredHead(stored: PreparedResponse): Uint8Array {
   return block.bytes.slice(0, block.length);
 }
 
-/** An Age field line: at most 2 octets of index, 1 of length, 16 digits. */
+/** An Age field line: at most 2 bytes of index, 1 of length, 16 digits. */
 export const ageLine = new Uint8Array(20);
 let ageLineSeconds = -1;
 let ageLineLength = 0;

@@ -4,11 +4,11 @@
  */
 import type { Retry } from '../base/errors.ts';
 import type { AbuseBudgets } from './abuse.ts';
+import { uint31, uint32 } from './bytes.ts';
 import type { Connection, Endpoint } from './connection.ts';
 import { hasLengthFault } from './content-receiver.ts';
 import { BlockResult, FieldBlockReader } from './field-block-reader.ts';
 import { FIELD_SECTION_ABUSE_FACTOR } from './limits.ts';
-import { uint31, uint32 } from './octets.ts';
 import { ErrorCode, errorCodeName, Flag, FrameType } from './protocol.ts';
 import { http2Error } from './protocol-error.ts';
 import type { Stream } from './stream.ts';

@@ -9,7 +9,7 @@ import { StreamState } from './stream-state.ts';
 /** Who is told what happens to a stream. One object per exchange, never used for another. */
 export interface StreamUser {
   onContent(bytes: Uint8Array): void;
-  /** The peer's last octet or trailer section has come. */
+  /** The peer's last byte or trailer section has come. */
   onRemoteEnd(trailers: FieldSection | null): void;
   /** The stream was broken off, by the peer or for the peer's fault. The last call. */
   onReset(error: SluiceError): void;
@@ -29,7 +29,7 @@ export class Stream {
   priority: Priority;
 
   // Sending.
-  /** Octets that the peer lets us send; may be negative (RFC 9113 §6.9.2). */
+  /** Bytes that the peer lets us send; may be negative (RFC 9113 §6.9.2). */
   sendWindow: number;
   queue: SendQueue | null = null;
   isScheduled = false;
@@ -42,14 +42,14 @@ export class Stream {
   wantsWritable = false;
   /** Monotonic milliseconds since which queued content has not moved; -1 when nothing waits. */
   stalledSinceMs = -1;
-  /** Octets sent since then. */
+  /** Bytes sent since then. */
   progressBytes = 0;
 
   // Receiving.
   receiveWindow: number;
-  /** Octets by which the peer may exceed it, not having known it when it began. */
+  /** Bytes by which the peer may exceed it, not having known it when it began. */
   excessAllowed = 0;
-  /** Octets used of which the peer has not been told by WINDOW_UPDATE. */
+  /** Bytes used of which the peer has not been told by WINDOW_UPDATE. */
   unannouncedBytes = 0;
   isPaused = false;
   isDiscarding = false;
@@ -63,12 +63,12 @@ export class Stream {
   heldError: SluiceError | null = null;
   /** False for a response whose final field section has not come: DATA would have no place. */
   hasHead = true;
-  /** Octets announced by Content-Length, or -1; and received. */
+  /** Bytes announced by Content-Length, or -1; and received. */
   expectedBytes = -1;
   receivedBytes = 0;
   /** A response has begun: whether more of the request comes is then between client and answerer. */
   isAnswered = false;
-  /** When the last look at `silentMs` saw octets arrive, and how many there were. */
+  /** When the last look at `silentMs` saw bytes arrive, and how many there were. */
   #seenMs = -1;
   #seenBytes = -1;
   #content: ContentWatch | null = null;

@@ -15,11 +15,11 @@ const BIO_C_GET_BUF_MEM_PTR = 115;
 const BIO_NOCLOSE = 0n;
 const BIO_CLOSE = 1n;
 
-/** Octets that a connection may keep between writes. */
+/** Bytes that a connection may keep between writes. */
 export const KEPT_BYTES_MAX = 8_192;
 /** As many as write at once in one turn of the loop; each holds up to LENT_BYTES_MAX. */
 const POOLED_MAX = 16;
-/** Octets; a buffer that has grown beyond is freed. */
+/** Bytes; a buffer that has grown beyond is freed. */
 const LENT_BYTES_MAX = 262_144;
 
 const pool: bigint[] = [];

@@ -34,12 +34,12 @@ const RANDOM_BYTES = 32;
 const KEY_NAME_BYTES = 16;
 /** Behind it, chosen at random for each ticket (ticket-keys.ts). */
 const INITIALIZATION_VECTOR_BYTES = 16;
-/** Octets before the first ticket: length of the list, length of the ticket (RFC 8446 §4.2.11). */
+/** Bytes before the first ticket: length of the list, length of the ticket (RFC 8446 §4.2.11). */
 const TICKET_OFFSET = 4;
 const VECTOR_OFFSET = TICKET_OFFSET + KEY_NAME_BYTES;
 const TICKET_BEGINNING_BYTES = KEY_NAME_BYTES + INITIALIZATION_VECTOR_BYTES;
 const NAME_BYTES_MAX = 255;
-/** Octets before the name: length of the list, type of the entry, length of the name. */
+/** Bytes before the name: length of the list, type of the entry, length of the name. */
 const NAME_OFFSET = 5;
 const NAME_TYPE_HOST_NAME = 0;
 
@@ -72,7 +72,7 @@ export class ClientHello {
     this.connection = connection;
   }
 
-  /** ClientHello.random, 32 octets, valid until the step returns. */
+  /** ClientHello.random, 32 bytes, valid until the step returns. */
   get random(): Uint8Array {
     SSL_client_hello_get0_random(this.#ssl, pointerAddress);
     memcpy(randomAddress, resultPointers[0]!, RANDOM_BYTES);
@@ -83,7 +83,7 @@ export class ClientHello {
     return this.#findExtension(EXTENSION_EARLY_DATA);
   }
 
-  /** Four octets of the first ticket offered that were chosen at random when it was made; null without one. */
+  /** Four bytes of the first ticket offered that were chosen at random when it was made; null without one. */
   get ticketMark(): number | null {
     return this.#findTicket() ? extension.bytes.readInt32BE(VECTOR_OFFSET) : null;
   }
@@ -100,7 +100,7 @@ export class ClientHello {
 
   /**
    * The host name asked for (RFC 6066 §3) in lower case and without a final dot; '' for none, and
-   * for one that OpenSSL will refuse as malformed a little later. Octets: it may be no name at all.
+   * for one that OpenSSL will refuse as malformed a little later. Bytes: it may be no name at all.
    */
   get serverName(): string {
     if (!this.#findExtension(EXTENSION_SERVER_NAME)) return '';

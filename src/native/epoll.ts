@@ -20,7 +20,7 @@ const EPOLL_CTL_DEL = 2;
 const EPOLL_CTL_MOD = 3;
 
 /**
- * `struct epoll_event` is packed to 12 octets on x86-64 and takes 16 elsewhere (eventpoll.h); in
+ * `struct epoll_event` is packed to 12 bytes on x86-64 and takes 16 elsewhere (eventpoll.h); in
  * 32-bit words: events, (padding), the two halves of data.
  */
 const WORDS_PER_EVENT = process.arch === 'x64' ? 3 : 4;

@@ -17,14 +17,14 @@ const { preadv2 } = io.direct;
 const RWF_NOWAIT = 8;
 const EOPNOTSUPP = 95;
 
-/** struct iovec: base and length, 8 octets each. */
+/** struct iovec: base and length, 8 bytes each. */
 const vector = NativeBuffer.allocate(16);
 const vectorAddress = addressOf(vector);
 
 let supported = true;
 
 /**
- * Reads `length` octets at `offset` to the start of `target`, if the kernel has them in memory.
+ * Reads `length` bytes at `offset` to the start of `target`, if the kernel has them in memory.
  * Returns how many were read (fewer at the end of the file or of what is in memory), or -1 when a
  * device would have to be waited for, or the file system does not know the flag.
  */

@@ -17,7 +17,7 @@ const EMPTY = Buffer.alloc(0);
 
 let liveBytes = 0;
 
-/** Octets mapped through this allocator and not yet freed. */
+/** Bytes mapped through this allocator and not yet freed. */
 export function nativeBytesLive(): number {
   return liveBytes;
 }
@@ -47,7 +47,7 @@ export class NativeBuffer implements Disposable {
     counted('mapping', 1);
   }
 
-  /** Zeroed private memory; `length` octets, at least 1. */
+  /** Zeroed private memory; `length` bytes, at least 1. */
   static allocate(length: number): NativeBuffer {
     return NativeBuffer.map(length, MAP_PRIVATE_ANONYMOUS, -1);
   }

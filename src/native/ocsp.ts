@@ -48,16 +48,16 @@ export interface OcspAnswer {
   readonly validSeconds: number | null;
 }
 
-/** Octets of a request about one certificate. */
+/** Bytes of a request about one certificate. */
 export function ocspRequest(certificate: Certificate, issuer: Certificate): Buffer {
   const request = ocsp.OCSP_REQUEST_new();
   try {
     // The request takes the identifier over.
     ocsp.OCSP_request_add0_id(request, certificateId(certificate, issuer));
-    using octets = NativeBuffer.allocate(ocsp.i2d_OCSP_REQUEST(request, 0n));
-    using cursor = pointerTo(octets);
+    using bytes = NativeBuffer.allocate(ocsp.i2d_OCSP_REQUEST(request, 0n));
+    using cursor = pointerTo(bytes);
     ocsp.i2d_OCSP_REQUEST(request, addressOf(cursor));
-    return Buffer.from(octets.bytes);
+    return Buffer.from(bytes.bytes);
   } finally {
     ocsp.OCSP_REQUEST_free(request);
   }
@@ -72,9 +72,9 @@ export function readOcspResponse(
   certificate: Certificate,
   issuer: Certificate,
 ): OcspAnswer {
-  using octets = NativeBuffer.allocate(Math.max(1, der.length));
-  octets.bytes.set(der);
-  using cursor = pointerTo(octets);
+  using bytes = NativeBuffer.allocate(Math.max(1, der.length));
+  bytes.bytes.set(der);
+  using cursor = pointerTo(bytes);
   takeOpensslErrors();
   const response = ocsp.d2i_OCSP_RESPONSE(0n, addressOf(cursor), BigInt(der.length));
   if (response === 0n) throw new Error(`no OCSP response: ${opensslErrorText()}`);
@@ -112,7 +112,7 @@ function verify(basic: bigint, issuer: Certificate): void {
 }
 
 function answerOf(basic: bigint, certificate: Certificate, issuer: Certificate): OcspAnswer {
-  // status, reason, revocation time, this update, next update: eight octets each.
+  // status, reason, revocation time, this update, next update: eight bytes each.
   using results = NativeBuffer.allocate(40);
   const [status, reason, revokedAt, thisUpdate, nextUpdate] = [0, 8, 16, 24, 32].map(
     (offset) => addressOf(results) + BigInt(offset),
@@ -155,7 +155,7 @@ function certificateId(certificate: Certificate, issuer: Certificate): bigint {
   return id;
 }
 
-/** A pointer in memory to the buffer's first octet, which OpenSSL moves on as it reads or writes. */
+/** A pointer in memory to the buffer's first byte, which OpenSSL moves on as it reads or writes. */
 function pointerTo(buffer: NativeBuffer): NativeBuffer {
   const cursor = NativeBuffer.allocate(8);
   cursor.bytes.writeBigUInt64LE(addressOf(buffer));

@@ -9,7 +9,7 @@ import { CLOCK_ID_BYTES, type SteadyClock } from '../base/clock.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { libcMemory, libssl } from './openssl-table.ts';
 
-/** Octets that tell one early-data policy from another. */
+/** Bytes that tell one early-data policy from another. */
 export const POLICY_MARK_BYTES = 16;
 
 const CLOCK_ID_OFFSET = POLICY_MARK_BYTES;

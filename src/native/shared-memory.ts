@@ -27,7 +27,7 @@ export class SharedMemory implements Disposable {
     counted('fd', 1);
   }
 
-  /** Makes `length` zeroed octets. `name` is shown in /proc/PID/maps, at most 249 octets. */
+  /** Makes `length` zeroed bytes. `name` is shown in /proc/PID/maps, at most 249 bytes. */
   static create(name: string, length: number): SharedMemory {
     assert(Number.isSafeInteger(length) && length > 0, 'length must be a positive integer');
     const text = Buffer.from(`${name}\0`);
@@ -36,7 +36,7 @@ export class SharedMemory implements Disposable {
     if (libc.checked.ftruncate(fd, BigInt(length)) !== 0) {
       const errno = lastErrno();
       libc.checked.close(fd);
-      throw callError(`ftruncate to ${length} octets`, errno);
+      throw callError(`ftruncate to ${length} bytes`, errno);
     }
     return new SharedMemory(fd, length);
   }

@@ -12,7 +12,7 @@ export type SocketEndpoint =
   | { readonly host: string; readonly port: number }
   | { readonly path: string };
 
-/** `sun_path` holds 108 octets, its terminating NUL included (unix(7)). */
+/** `sun_path` holds 108 bytes, its terminating NUL included (unix(7)). */
 const UNIX_PATH_BYTES_MAX = 107;
 export const SOCKADDR_BYTES_MAX = 128;
 
@@ -30,7 +30,7 @@ export function encodeSocketAddress(
   if ('path' in endpoint) {
     const length = Buffer.byteLength(endpoint.path);
     if (length === 0 || length > UNIX_PATH_BYTES_MAX || endpoint.path.includes('\0')) {
-      const why = `a UNIX socket's path has 1 to ${UNIX_PATH_BYTES_MAX} octets and no NUL`;
+      const why = `a UNIX socket's path has 1 to ${UNIX_PATH_BYTES_MAX} bytes and no NUL`;
       throw new SluiceError('address-invalid', `${JSON.stringify(endpoint.path)}: ${why}`, {
         blame: 'internal',
       });

@@ -62,7 +62,7 @@ const ownListening = new Set<number>();
 
 // ------------------------------------------------------------------ the hot path
 
-/** Receives at most `length` octets to the start of `buffer`. 0 is the end of input. */
+/** Receives at most `length` bytes to the start of `buffer`. 0 is the end of input. */
 export function receive(fd: number, buffer: NativeBuffer, length: number): number {
   const count = recv(fd, addressOf(buffer), length, 0);
   return count >= 0 ? count : -lastErrno();
@@ -75,7 +75,7 @@ export function peek(fd: number, buffer: NativeBuffer): number {
 }
 
 /**
- * Sends the first `length` octets of a buffer. With `more`, a last segment that is not full waits for
+ * Sends the first `length` bytes of a buffer. With `more`, a last segment that is not full waits for
  * what is sent next. Never raises SIGPIPE.
  */
 export function sendNative(fd: number, buffer: NativeBuffer, length: number, more = false): number {
@@ -84,7 +84,7 @@ export function sendNative(fd: number, buffer: NativeBuffer, length: number, mor
   return count >= 0 ? count : -lastErrno();
 }
 
-/** Sends `length` octets of a buffer from `offset` on. */
+/** Sends `length` bytes of a buffer from `offset` on. */
 export function sendNativeFrom(
   fd: number,
   buffer: NativeBuffer,
@@ -159,7 +159,7 @@ export function takeSocketError(fd: number): number {
   return integerOption(fd, SOL_SOCKET, SO_ERROR);
 }
 
-/** Octets that the peer's kernel has taken, modulo 2^32; 0 where it does not tell (UNIX sockets). */
+/** Bytes that the peer's kernel has taken, modulo 2^32; 0 where it does not tell (UNIX sockets). */
 export function bytesAcknowledged(fd: number): number {
   scratch.bytes.writeUInt32LE(TCP_INFO_BYTES, LENGTH_OFFSET);
   scratch.bytes.fill(0, INFO_OFFSET, INFO_OFFSET + TCP_INFO_BYTES);

@@ -49,9 +49,9 @@ const TLS1_2_VERSION = 0x0303;
 
 /** A ClientHello whose early data OpenSSL itself would accept. Valid during the call. */
 export interface EarlyDataFlight {
-  /** ClientHello.random, 32 octets. */
+  /** ClientHello.random, 32 bytes. */
   readonly random: Uint8Array;
-  /** Octets of early data that the ticket allows. */
+  /** Bytes of early data that the ticket allows. */
   readonly ticketBytesMax: number;
   /** Of the policy that the ticket was issued under; see Ssl.stampSession. All zero without one. */
   readonly policyMark: Uint8Array;
@@ -537,7 +537,7 @@ function isFitForHttp2(connection: bigint): boolean {
 function encodeAlpn(protocols: readonly string[]): NativeBuffer {
   const parts = protocols.map((name) => Buffer.from(`\0${name}`, 'latin1'));
   for (const part of parts) {
-    assert(part.length > 1 && part.length <= 256, 'a protocol name has 1 to 255 octets');
+    assert(part.length > 1 && part.length <= 256, 'a protocol name has 1 to 255 bytes');
     part[0] = part.length - 1;
   }
   const encoded = Buffer.concat(parts);

@@ -61,7 +61,7 @@ const X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS = 0x4;
 /** RFC 9525 §2: a common name is no name of a server's. */
 const X509_CHECK_FLAG_NEVER_CHECK_SUBJECT = 0x20;
 
-/** What the reading methods return when it is not a count of octets, which is positive. */
+/** What the reading methods return when it is not a count of bytes, which is positive. */
 export const SslStatus = {
   /** All input is consumed, and more is needed. */
   wantsInput: 0,
@@ -80,7 +80,7 @@ export const SslStatus = {
 /** As OpenSSL has it (SSL_get_early_data_status). */
 export const EarlyDataStatus = { notSent: 0, rejected: 1, accepted: 2 } as const;
 
-/** Copying is cheaper than asking V8 for an address below this many octets. */
+/** Copying is cheaper than asking V8 for an address below this many bytes. */
 const SCRATCH_BYTES = 16_384;
 const scratch = NativeBuffer.allocate(SCRATCH_BYTES);
 const scratchAddress = addressOf(scratch);
@@ -144,7 +144,7 @@ export class Ssl implements Disposable {
   /** For the owner's own use: what a step that pauses wants to know, and what it was told. */
   question: Uint8Array | null = null;
   answer = '';
-  /** The most octets that the output has held since its buffer was made. */
+  /** The most bytes that the output has held since its buffer was made. */
   #outputPeakBytes = 0;
   /** Causes of the last `failed`, oldest first. */
   errors: readonly OpensslError[] = [];
@@ -167,11 +167,11 @@ export class Ssl implements Disposable {
   }
 
   /**
-   * Makes `length` octets at `offset` the input, which are read in place: they must stay as they
+   * Makes `length` bytes at `offset` the input, which are read in place: they must stay as they
    * are until `inputBytes` is 0 or the next call of this method, which drops what was not read.
    */
   feed(buffer: NativeBuffer, offset: number, length: number): void {
-    assert(offset >= 0 && offset + length <= buffer.length, 'the octets are inside the buffer');
+    assert(offset >= 0 && offset + length <= buffer.length, 'the bytes are inside the buffer');
     inputViewWords[LENGTH_WORD] = length;
     inputViewWords[MAX_WORD] = length;
     const address = addressOf(buffer);
@@ -179,7 +179,7 @@ export class Ssl implements Disposable {
     BIO_ctrl(this.#input, BIO_C_SET_BUF_MEM, BIO_NOCLOSE, inputViewAddress);
   }
 
-  /** Octets fed and not yet read. */
+  /** Bytes fed and not yet read. */
   get inputBytes(): number {
     return BIO_ctrl_pending(this.#input);
   }
@@ -193,14 +193,14 @@ export class Ssl implements Disposable {
         scratchAddress,
         Math.min(SCRATCH_BYTES, input.length - at),
       );
-      assert(count > 0, 'a memory BIO that holds octets gives some');
+      assert(count > 0, 'a memory BIO that holds bytes gives some');
       scratch.bytes.copy(input, at, 0, count);
       at += count;
     }
     return input;
   }
 
-  /** Octets of output not yet taken. */
+  /** Bytes of output not yet taken. */
   get outputBytes(): number {
     return BIO_ctrl_pending(this.#output);
   }
@@ -228,7 +228,7 @@ export class Ssl implements Disposable {
     return this.#status(result);
   }
 
-  /** Decrypts one record: a count of octets, `wantsInput`, `ended` or `failed`. */
+  /** Decrypts one record: a count of bytes, `wantsInput`, `ended` or `failed`. */
   read(target: NativeBuffer): number {
     clearErrors();
     const faults = callbackFaultCount();
@@ -237,7 +237,7 @@ export class Ssl implements Disposable {
     return count > 0 ? count : this.#status(count);
   }
 
-  /** Encrypts octets of JavaScript's memory. Returns whether it could. */
+  /** Encrypts bytes of JavaScript's memory. Returns whether it could. */
   write(bytes: Uint8Array, early: boolean): boolean {
     const { length } = bytes;
     if (length > SCRATCH_BYTES) return this.#write(transientAddressOf(bytes), length, early);
@@ -245,9 +245,9 @@ export class Ssl implements Disposable {
     return this.#write(scratchAddress, length, early);
   }
 
-  /** Encrypts octets of native memory. Returns whether it could. */
+  /** Encrypts bytes of native memory. Returns whether it could. */
   writeNative(buffer: NativeBuffer, length: number, early: boolean): boolean {
-    assert(length <= buffer.length, 'the octets are inside the buffer');
+    assert(length <= buffer.length, 'the bytes are inside the buffer');
     return this.#write(addressOf(buffer), length, early);
   }
 
@@ -267,13 +267,13 @@ export class Ssl implements Disposable {
     return done;
   }
 
-  /** Moves output to `target`; returns how many octets. */
+  /** Moves output to `target`; returns how many bytes. */
   takeOutput(target: NativeBuffer): number {
     const pending = BIO_ctrl_pending(this.#output);
     if (pending === 0) return 0;
     if (pending > this.#outputPeakBytes) this.#outputPeakBytes = pending;
     const count = BIO_read(this.#output, addressOf(target), target.length);
-    assert(count > 0, 'a memory BIO that holds octets gives some');
+    assert(count > 0, 'a memory BIO that holds bytes gives some');
     if (count === pending && this.#outputPeakBytes > KEPT_BYTES_MAX) {
       takeLargeBuffer(this.#output, this.#outputPeakBytes);
       this.#outputPeakBytes = 0;
@@ -282,7 +282,7 @@ export class Ssl implements Disposable {
   }
 
   /**
-   * Looks at waiting output without taking it: up to 256 octets from `offset`, or counted from the
+   * Looks at waiting output without taking it: up to 256 bytes from `offset`, or counted from the
    * end when negative. Valid until the next call.
    */
   peekOutput(offset: number, length: number): Uint8Array {
@@ -451,7 +451,7 @@ export class Ssl implements Disposable {
 
   /**
    * Notes the server name asked for in the session, and so in the tickets that are made next. In
-   * TLS 1.3 OpenSSL does it only for contexts that choose by name. `policyMark` goes with it: 16 octets
+   * TLS 1.3 OpenSSL does it only for contexts that choose by name. `policyMark` goes with it: 16 bytes
    * that `SslContext.judgeEarlyData` shows when the session is resumed.
    */
   stampSession(policyMark: Uint8Array): void {

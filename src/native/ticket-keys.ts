@@ -7,7 +7,7 @@ import { Callback } from './callbacks.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { libcMemory, libcrypto } from './openssl-table.ts';
 
-/** Octets of one key: its name, the key of AES, the key of HMAC. nginx and ATS have the same form. */
+/** Bytes of one key: its name, the key of AES, the key of HMAC. nginx and ATS have the same form. */
 export const TICKET_KEY_BYTES = 80;
 
 const NAME_BYTES = 16;
@@ -66,7 +66,7 @@ export class TicketKeys implements Disposable {
     assert(keys.length > 0, 'there is at least one ticket key');
     assert(
       keys.every((key) => key.length === TICKET_KEY_BYTES),
-      'a ticket key has 80 octets',
+      'a ticket key has 80 bytes',
     );
     this.#wipe();
     const memory = NativeBuffer.allocate(keys.length * TICKET_KEY_BYTES);

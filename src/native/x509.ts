@@ -67,15 +67,15 @@ export class Certificate implements Disposable {
   }
 }
 
-/** **For native/ only**: the octets of an `X509 *` in DER. */
+/** **For native/ only**: the bytes of an `X509 *` in DER. */
 export function certificateDer(address: bigint): Buffer {
   const { BIO_new, BIO_s_mem, BIO_ctrl_pending, BIO_read, BIO_free, i2d_X509_bio } = checked;
   const bio = BIO_new(BIO_s_mem());
   i2d_X509_bio(bio, address);
-  using octets = NativeBuffer.allocate(Math.max(1, BIO_ctrl_pending(bio)));
-  const length = BIO_read(bio, addressOf(octets), octets.length);
+  using bytes = NativeBuffer.allocate(Math.max(1, BIO_ctrl_pending(bio)));
+  const length = BIO_read(bio, addressOf(bytes), bytes.length);
   BIO_free(bio);
-  return Buffer.from(octets.bytes.subarray(0, Math.max(0, length)));
+  return Buffer.from(bytes.bytes.subarray(0, Math.max(0, length)));
 }
 
 export class PrivateKey implements Disposable {

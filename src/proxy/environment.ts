@@ -8,7 +8,7 @@ import type { CachePolicy } from '../cache/rules/policy.ts';
 import type { RouteRules } from '../routing/rules.ts';
 import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
 import type { Origins } from '../upstream/group.ts';
-import type { PassMemory } from './pass-memory.ts';
+import type { HitForMissMemory } from './hit-for-miss-memory.ts';
 import type { PurgeGate } from './purge-request.ts';
 import type { EarlyDataPolicies } from './request/early-data.ts';
 
@@ -26,13 +26,13 @@ export interface ProxyEnvironment {
   readonly store: Store;
   readonly cachePolicy: CachePolicy;
   readonly keyRules: KeyRules;
-  /** Octets of a slice, or 0: see CacheRules. */
+  /** Bytes of a slice, or 0: see CacheRules. */
   readonly sliceBytes: number;
   /** What else the request's route asks for. */
   readonly route: RouteRules;
   readonly earlyDataPolicies: EarlyDataPolicies;
   readonly collapse: CollapseTable;
-  readonly passMemory: PassMemory;
+  readonly hitForMissMemory: HitForMissMemory;
   readonly purges: PurgeGate;
   readonly clock: Clock;
   readonly observer: ExchangeObserver;

@@ -24,11 +24,11 @@ import { localJson } from '../routing/local-response.ts';
 import type { Entrance } from '../routing/rules.ts';
 import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
 import type { OriginGroup } from '../upstream/group.ts';
+import { claimFlight } from './cross-worker-fetch.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { incompleteError, loopError } from './exchange-errors.ts';
 import { ExchangeRecord } from './exchange-record.ts';
 import { Leftover } from './leftover.ts';
-import { claimFlight } from './machine-flight.ts';
 import { isSoftPurge, mayPurge, selectorsOf } from './purge-request.ts';
 import {
   AssembledReply,
@@ -202,7 +202,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       this.#fetch('partial', null);
     } else {
       const { store } = this.#environment;
-      this.#serial = store.machineFetches?.serialOf(this.#key) ?? 0;
+      this.#serial = store.crossWorkerFetches?.serialOf(this.#key) ?? 0;
       store.lookup(this.#key, (hits) => {
         if (this.#delivery.isOver) return;
         if (this.#isSliced(hits)) this.#assembleSlices();
@@ -445,7 +445,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   #fetchOrWait(validation: Validation | null): void {
-    const { collapse, clock, passMemory, route, store } = this.#environment;
+    const { collapse, clock, hitForMissMemory, route, store } = this.#environment;
     const head = this.#head;
     const nowMs = clock.wallMs();
     const shareable =
@@ -457,7 +457,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       (!head.fields.has('range') || this.#part?.kind === 'slice') &&
       !this.#directives.noCache &&
       !this.#directives.noStore &&
-      !passMemory.has(this.#key, nowMs);
+      !hitForMissMemory.has(this.#key, nowMs);
     if (!shareable) {
       this.#send(validation, null);
       return;

@@ -68,7 +68,7 @@ export class Fill implements FetchHandler {
   readonly #writer: ContentWriter;
   readonly #flight: Flight | null;
   readonly #observer: FillObserver;
-  /** Octets of content, by Content-Length or Content-Range; -1 when nothing tells. */
+  /** Bytes of content, by Content-Length or Content-Range; -1 when nothing tells. */
   readonly #announced: number;
   #received = 0;
   #consumer: FillConsumer | null;

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 
-/** More octets of it cost more than another connection. */
+/** More bytes of it cost more than another connection. */
 const LEFTOVER_BYTES_MAX = 1_048_576;
 
 /** How long it may go on coming. An origin that sends nothing at all is the connection's timer's. */

@@ -28,7 +28,7 @@ import type { Routes } from './route-table.ts';
 import { requestMeantBy } from './websocket.ts';
 
 /**
- * Octets of content sent in one call. What the kernel does not take at once is copied and waits, so
+ * Bytes of content sent in one call. What the kernel does not take at once is copied and waits, so
  * larger content is read at the client's pace instead.
  */
 const CONTENT_AT_ONCE_MAX = 131_072;

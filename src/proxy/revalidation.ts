@@ -5,8 +5,8 @@ import { NO_REQUEST_DIRECTIVES } from '../cache/rules/cache-control.ts';
 import { CONDITIONAL } from '../cache/rules/validation.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { OriginGroup } from '../upstream/group.ts';
+import { claimFlight } from './cross-worker-fetch.ts';
 import type { ProxyEnvironment } from './environment.ts';
-import { claimFlight } from './machine-flight.ts';
 import {
   OriginRequest,
   type OriginRequestOwner,
@@ -63,7 +63,7 @@ export function revalidateInBackground(
   const joined = collapse.join(key, NOBODY, clock.wallMs(), store.stampOf(key));
   if (joined.role === 'waiter') joined.flight.leave(NOBODY);
   if (joined.role !== 'leader') return;
-  const serial = environment.store.machineFetches?.serialOf(key) ?? 0;
+  const serial = environment.store.crossWorkerFetches?.serialOf(key) ?? 0;
   if (claimFlight(environment, joined.flight, serial) !== 'ask') {
     // Another worker asks, or has just been told that it is of no use to others.
     joined.flight.end();

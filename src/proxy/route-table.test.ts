@@ -19,7 +19,7 @@ test('routes that the target alone chooses share keys, and the others have their
   for (const match of [{}, { hosts: ['a.example'], pathPrefix: '/x' }, { methods: ['POST'] }]) {
     assert.equal(suffixOf(routeFor(match)), '');
   }
-  const own = [internal, routeFor({ fields: { a: 'b' } }), routeFor({ methods: ['GET'] })];
+  const own = [internal, routeFor({ headers: { a: 'b' } }), routeFor({ methods: ['GET'] })];
   const suffixes = keySuffixes(own);
   assert.equal(new Set(suffixes).size, 3);
   // Beyond the target, so that purges and writes of it reach them.
@@ -27,7 +27,7 @@ test('routes that the target alone chooses share keys, and the others have their
 });
 
 test('keys stay a route’s own when others come before it, or it gets another name', () => {
-  const moved = keySuffixes([routeFor({ fields: { a: 'b' } }), { ...internal, name: 'b' }]);
+  const moved = keySuffixes([routeFor({ headers: { a: 'b' } }), { ...internal, name: 'b' }]);
   assert.equal(moved[1], suffixOf(internal));
   assert.notEqual(moved[0], moved[1]);
 });

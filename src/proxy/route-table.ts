@@ -41,7 +41,7 @@ function idOf(match: RouteMatch): string {
 }
 
 function isChosenByTarget(match: RouteMatch): boolean {
-  if (Object.keys(match.fields).length > 0 || match.from.length > 0) return false;
+  if (Object.keys(match.headers).length > 0 || match.from.length > 0) return false;
   // Other methods than these are never answered from the cache.
   return !match.methods.includes('GET') && !match.methods.includes('HEAD');
 }

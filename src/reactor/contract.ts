@@ -5,7 +5,7 @@ import type { NativeBuffer } from '../native/memory.ts';
 export interface SocketHandler {
   /** A connect has succeeded. Never called for accepted sockets. */
   onConnect(): void;
-  /** `length` octets have arrived at the start of `buffer`, which is reused after the return. */
+  /** `length` bytes have arrived at the start of `buffer`, which is reused after the return. */
   onData(buffer: NativeBuffer, length: number): void;
   /** The peer has shut down its sending side; ours stays open (half-close). */
   onEnd(): void;
@@ -17,7 +17,7 @@ export interface SocketHandler {
 
 /** One stream socket (TCP or UNIX), non-blocking, owned by one reactor. */
 export interface StreamSocket {
-  /** Octets accepted by `write` that the kernel has not taken yet. */
+  /** Bytes accepted by `write` that the kernel has not taken yet. */
   readonly pendingBytes: number;
   /**
    * Changes as the peer takes what was sent, also while the kernel takes nothing more of us: it does
@@ -31,10 +31,10 @@ export interface StreamSocket {
   /** As `remoteAddress`, of our end; asked from the kernel. */
   readonly localAddress: string;
   readonly localPort: number;
-  /** Octets that are worth giving to one `write`, as the kernel has taken them lately. */
+  /** Bytes that are worth giving to one `write`, as the kernel has taken them lately. */
   readonly bytesAtOnce: number;
   /**
-   * Sends the first `length` octets, after which there is `more` to come at once; what the
+   * Sends the first `length` bytes, after which there is `more` to come at once; what the
    * kernel refuses is copied and kept.
    */
   writeNative(buffer: NativeBuffer, length: number, more?: boolean): boolean;

@@ -3,10 +3,10 @@
  * peer can take from the others or the memory that one can hold.
  */
 
-/** Octets per `recv`. Linux delivers at most 64 KiB at once over loopback, less over a network. */
+/** Bytes per `recv`. Linux delivers at most 64 KiB at once over loopback, less over a network. */
 export const RECEIVE_BYTES = 65_536;
 
-/** Octets read from one socket before the others get their turn: two full receives. */
+/** Bytes read from one socket before the others get their turn: two full receives. */
 export const READ_BYTES_PER_TURN_MAX = 131_072;
 
 /** Connections accepted by one listener before the others get their turn; libuv stops at 1. */
@@ -25,22 +25,22 @@ export const TURN_MS_MAX = 8;
 export const EVENTS_PER_CLOCK_READ = 8;
 
 /**
- * Octets of unsent output per socket above which `write` returns false. Two of Node's or nginx's
+ * Bytes of unsent output per socket above which `write` returns false. Two of Node's or nginx's
  * usual buffers; together with the kernel's send buffer enough for 100 ms at 20 Mbit/s.
  */
 export const OUTPUT_HIGH_WATER_BYTES = 262_144;
 
 /**
- * Octets of content that are worth one `write`, until the kernel has taken so many whole; then twice
+ * Bytes of content that are worth one `write`, until the kernel has taken so many whole; then twice
  * as many, and so on. One large send wakes the peer once: over loopback, eight small ones take twice
  * as long.
  */
 export const BYTES_AT_ONCE_MIN = 131_072;
 
-/** Octets of content in one `write` at most: of what the kernel leaves over, a copy is made. */
+/** Bytes of content in one `write` at most: of what the kernel leaves over, a copy is made. */
 export const BYTES_AT_ONCE_MAX = 1_048_576;
 
-/** Octets per block of unsent output: one is the least that a slow reader costs. */
+/** Bytes per block of unsent output: one is the least that a slow reader costs. */
 export const OUTPUT_CHUNK_BYTES = 65_536;
 
 /** Blocks of unsent output kept for reuse (4 MiB); further ones go back to the kernel. */

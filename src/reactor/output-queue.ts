@@ -26,7 +26,7 @@ export class ChunkPool implements Disposable {
 export class OutputQueue {
   readonly #pool: ChunkPool;
   readonly #chunks: NativeBuffer[] = [];
-  /** First octet to send in the first block, and octets filled in the last. */
+  /** First byte to send in the first block, and bytes filled in the last. */
   #headOffset = 0;
   #tailLength = 0;
   #bytes = 0;

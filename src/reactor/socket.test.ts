@@ -64,7 +64,7 @@ function echo(recorder: Recorder): void {
   recorder.whenEnded = () => recorder.socket.shutdownWrite();
 }
 
-/** Writes `total` octets as fast as backpressure lets it; returns the most that was pending. */
+/** Writes `total` bytes as fast as backpressure lets it; returns the most that was pending. */
 function pump(socket: StreamSocket, recorder: Recorder, total: number): () => number {
   const block = Buffer.alloc(65_536, 'p');
   let left = total;

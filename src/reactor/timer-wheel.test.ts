@@ -146,11 +146,11 @@ describe('a timer', () => {
 describe('a timer wheel', () => {
   it('has no timer of Node when none of its own is armed', () => {
     const { timer } = recorded();
-    assert.equal(wheel.armedCount, 0);
+    assert.equal(wheel.enabledCount, 0);
     timer.arm(100);
-    assert.equal(wheel.armedCount, 1);
+    assert.equal(wheel.enabledCount, 1);
     timer.cancel();
-    assert.equal(wheel.armedCount, 0);
+    assert.equal(wheel.enabledCount, 0);
     const { timers } = mock;
     timers.runAll();
     assert.equal(timer.isArmed, false);
@@ -185,7 +185,7 @@ describe('a timer wheel', () => {
           for (const deadlineMs of deadlines.values()) {
             assert.ok(nowMs - deadlineMs <= LATE_MS_MAX, 'nothing is forgotten');
           }
-          assert.equal(wheel.armedCount, deadlines.size);
+          assert.equal(wheel.enabledCount, deadlines.size);
         }
         for (const timer of timers) timer.cancel();
       }),

@@ -64,7 +64,7 @@ export class TimerWheel {
   /** Heads of circular lists; a head is never due itself. */
   readonly #slots: Timer[] = [];
   readonly #wheel: Wheel;
-  #armedCount = 0;
+  #enabledCount = 0;
   /** Every slot up to this tick has been looked at. */
   #doneTick: number;
   #wakeTick = Number.POSITIVE_INFINITY;
@@ -90,8 +90,8 @@ export class TimerWheel {
     return new Timer(this.#wheel, callback);
   }
 
-  get armedCount(): number {
-    return this.#armedCount;
+  get enabledCount(): number {
+    return this.#enabledCount;
   }
 
   /** Milliseconds of the monotonic clock; inside a turn, those of its start. */
@@ -129,7 +129,7 @@ export class TimerWheel {
     timer.next = head;
     head.previous.next = timer;
     head.previous = timer;
-    this.#armedCount++;
+    this.#enabledCount++;
     if (tick < this.#wakeTick && !this.#firing) this.#wakeAt(tick);
   }
 
@@ -139,8 +139,8 @@ export class TimerWheel {
     timer.previous = timer;
     timer.next = timer;
     timer.slot = NONE;
-    this.#armedCount--;
-    if (this.#armedCount === 0) this.#stopNodeTimer();
+    this.#enabledCount--;
+    if (this.#enabledCount === 0) this.#stopNodeTimer();
   }
 
   #stopNodeTimer(): void {
@@ -194,7 +194,7 @@ export class TimerWheel {
     for (let timer = head.next; timer !== head; timer = timer.next) remaining++;
     while (remaining-- > 0 && head.next !== head) {
       const timer = head.next;
-      this.#armedCount--;
+      this.#enabledCount--;
       timer.previous.next = timer.next;
       timer.next.previous = timer.previous;
       timer.previous = timer;
@@ -206,7 +206,7 @@ export class TimerWheel {
   }
 
   #sleepUntilNext(): void {
-    if (this.#armedCount === 0) return;
+    if (this.#enabledCount === 0) return;
     for (let step = 1; step <= SLOT_COUNT; step++) {
       const tick = this.#doneTick + step;
       const head = this.#slots[tick & SLOT_MASK]!;

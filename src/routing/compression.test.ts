@@ -72,7 +72,7 @@ test('clients that get the same coding ask for the same: they share a stored res
   assert.equal(prepared({ 'accept-encoding': forbidding })['accept-encoding'], forbidding);
 });
 
-test('a part is of the plain content, and who has compressed octets gets all of them again', () => {
+test('a part is of the plain content, and who has compressed bytes gets all of them again', () => {
   const plain = prepared({ 'accept-encoding': 'br', range: 'bytes=5-' });
   assert.deepEqual(plain, { range: 'bytes=5-' });
   const resumed = prepared({ 'accept-encoding': 'br', range: 'bytes=5-', 'if-range': '"a"' });
@@ -96,7 +96,7 @@ test('only content that gains by it, and that nobody forbids to transform, is co
   assert.equal(planFor({ 'content-type': 'text/html' }, { status: 404 }), 'br');
 });
 
-test('what is compressed says so, varies, and makes no promise about its octets', () => {
+test('what is compressed says so, varies, and makes no promise about its bytes', () => {
   const fields = fieldsOf({
     'content-type': 'text/html',
     'content-length': '500',
@@ -157,7 +157,7 @@ test('a 304 varies as the 200 would, for clients with a coding and without (RFC 
   }
 });
 
-test('a 304 brings no digest of the plain octets to what is stored compressed', () => {
+test('a 304 brings no digest of the plain bytes to what is stored compressed', () => {
   const head = request({ 'accept-encoding': 'br' });
   const fields = fieldsOf({ etag: '"a"', 'repr-digest': 'x', 'accept-ranges': 'bytes' });
   const stored = fieldsOf({ 'content-encoding': 'br', vary: 'accept-encoding', etag: 'W/"a"' });

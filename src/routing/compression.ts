@@ -25,8 +25,8 @@ export type CodingPlan =
   | 'vary'
   | ContentCoding;
 
-/** About octets that are no longer those (RFC 9530, RFC 1864), or not to be had (RFC 9110 §14.3). */
-const OF_OCTETS = [
+/** About bytes that are no longer those (RFC 9530, RFC 1864), or not to be had (RFC 9110 §14.3). */
+const OF_BYTES = [
   'accept-ranges',
   'content-digest',
   'content-length',
@@ -60,7 +60,7 @@ export class Compression {
       return;
     }
     if (fields.has('range')) {
-      // Parts are parts of what is sent (RFC 9110 §14): whoever has some of the compressed octets
+      // Parts are parts of what is sent (RFC 9110 §14): whoever has some of the compressed bytes
       // gets all of them again, and everybody else parts of the plain content.
       if (!fields.has('if-range')) {
         fields.remove('accept-encoding');
@@ -129,7 +129,7 @@ export class Compression {
     if (plan === 'leave') return response;
     const fields = new FieldSection();
     for (const [name, value] of response.fields) {
-      if (plan === 'vary' || !OF_OCTETS.includes(name)) fields.append(name, value);
+      if (plan === 'vary' || !OF_BYTES.includes(name)) fields.append(name, value);
     }
     addVary(fields);
     if (plan === 'vary') return { ...response, fields };
@@ -158,7 +158,7 @@ export class Compression {
     const tag = fields.first('etag');
     if (tag !== undefined && stored?.first('etag') !== tag) weakenTag(fields);
     if (stored === undefined || stored.first('content-encoding') === coding) {
-      for (const name of OF_OCTETS) fields.remove(name);
+      for (const name of OF_BYTES) fields.remove(name);
     }
     return { ...response, fields };
   }
@@ -222,7 +222,7 @@ function addVary(fields: FieldSection): void {
   fields.set('vary', names.length === 0 ? 'accept-encoding' : `${value}, accept-encoding`);
 }
 
-/** RFC 9110 §8.8.1: other octets, the same meaning. */
+/** RFC 9110 §8.8.1: other bytes, the same meaning. */
 function weakenTag(fields: FieldSection): void {
   const tag = fields.first('etag');
   if (tag !== undefined && !tag.startsWith('W/')) fields.set('etag', `W/${tag}`);

@@ -4,7 +4,7 @@ import type { LocalResponse } from './local-response.ts';
 import type { ErrorPages } from './route.ts';
 
 /**
- * Octets of one page. It is kept in every worker's memory and sent in one piece; pages with their
+ * Bytes of one page. It is kept in every worker's memory and sent in one piece; pages with their
  * pictures belong on an origin.
  */
 export const ERROR_PAGE_BYTES_MAX = 262_144;

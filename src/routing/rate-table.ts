@@ -27,15 +27,15 @@ const FULL_AT_SECOND = 2;
  */
 const TICKS_PER_REQUEST = 16;
 
-/** Octets of shared memory that a table takes. */
+/** Bytes of shared memory that a table takes. */
 export function rateTableBytes(places: number = RATE_PLACES): number {
   return 4 * places * WORDS_PER_PLACE;
 }
 
-/** Octets before the table: what client names are hashed with, made by whoever makes the memory. */
+/** Bytes before the table: what client names are hashed with, made by whoever makes the memory. */
 export const RATE_SECRET_BYTES = 16;
 
-/** Octets of the secret and the table. */
+/** Bytes of the secret and the table. */
 export function rateRegionBytes(places: number = RATE_PLACES): number {
   return RATE_SECRET_BYTES + rateTableBytes(places);
 }
@@ -51,7 +51,7 @@ export class RateTable {
   readonly #words: Int32Array;
   readonly #sets: number;
 
-  /** `words` is shared memory of `rateTableBytes(places)` octets, zeroed once when it was made. */
+  /** `words` is shared memory of `rateTableBytes(places)` bytes, zeroed once when it was made. */
   constructor(words: Int32Array, places: number = RATE_PLACES) {
     assert(words.byteLength >= rateTableBytes(places), 'the table fits its memory');
     assert((places & (places - 1)) === 0 && places >= WAYS, 'places is a power of two');

@@ -19,7 +19,7 @@ export interface RouteMatch {
   /** Empty for every method. GET includes HEAD. */
   readonly methods: readonly string[];
   /** Request fields, lower-case, and their values; `*` for any value, `abc*` for a beginning. */
-  readonly fields: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
   /** Where the client is; empty for everywhere. */
   readonly from: readonly AddressRange[];
 }
@@ -97,7 +97,7 @@ export type ContentCoding = 'gzip' | 'br' | 'zstd';
 /** Codings that are worth their time, the best first. */
 export const COMPRESSION_ENCODINGS_DEFAULT: readonly ContentCoding[] = ['zstd', 'br', 'gzip'];
 
-/** Octets. What fits into a packet or so is not sent sooner for being shorter. */
+/** Bytes. What fits into a packet or so is not sent sooner for being shorter. */
 export const COMPRESSION_SIZE_MIN_DEFAULT = 1_024;
 
 /** Text in one form or another. Event streams are left out: what each event gains is lost in delay. */
@@ -149,7 +149,7 @@ export const matchEverything: RouteMatch = {
   pathPrefix: '',
   pathPattern: '',
   methods: [],
-  fields: {},
+  headers: {},
   from: [],
 };
 

@@ -83,9 +83,9 @@ test('a route for any host keeps its place among those for some hosts', () => {
 test('patterns, methods, fields and addresses narrow a route', () => {
   const route = routerOf({
     pictures: { pathPattern: '\\.(?:png|jpg)$' },
-    beta: { fields: { 'X-Beta': 'yes' } },
-    bots: { fields: { 'user-agent': 'bot/*' } },
-    keyed: { fields: { 'x-key': '*' } },
+    beta: { headers: { 'X-Beta': 'yes' } },
+    bots: { headers: { 'user-agent': 'bot/*' } },
+    keyed: { headers: { 'x-key': '*' } },
     internal: { from: [{ address: '10.0.0.0', bits: 8 }] },
     gets: { methods: ['GET'] },
     secure: { scheme: 'https' },

@@ -96,7 +96,7 @@ function candidateOf<T>(match: RouteMatch, target: T): Candidate<T> {
     prefix: match.pathPrefix === '' ? null : pathRule(match.pathPrefix),
     pattern: match.pathPattern === '' ? null : compilePattern(match.pathPattern),
     methods: methodSet(match.methods),
-    fields: Object.entries(match.fields).map(([name, value]) => fieldRule(name, value)),
+    fields: Object.entries(match.headers).map(([name, value]) => fieldRule(name, value)),
     from: match.from.length === 0 ? null : new AddressSet(match.from),
   };
   const { prefix, pattern, methods, fields, from } = candidate;

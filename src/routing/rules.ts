@@ -231,7 +231,7 @@ function redirectTo(to: string, status: number, pathPattern: string): Answer {
   };
 }
 
-/** Octets that no URI holds become percent-encodings: paths are taken as they come. */
+/** Bytes that no URI holds become percent-encodings: paths are taken as they come. */
 function encodeURI8(text: string): string {
   return text.replace(/[^\x21-\x7e]/g, (character) => {
     return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;

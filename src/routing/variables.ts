@@ -34,7 +34,7 @@ const OF_REQUEST: Record<string, Reader> = {
   'server-name': ({ facts }) => facts?.tls?.serverName ?? '',
 };
 
-/** Also `${field:NAME}`, a field of the request. */
+/** Also `${header:NAME}`, a field of the request. */
 export const requestVariables: readonly string[] = Object.keys(OF_REQUEST);
 export const targetVariables: readonly string[] = Object.keys(OF_TARGET);
 
@@ -44,7 +44,7 @@ export type VariableScope = 'request' | 'target';
 export type Template = (source: VariableSource) => string;
 
 const VARIABLE = /\$\{([^{}]*)\}/g;
-const FIELD_VARIABLE = /^field:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
+const FIELD_VARIABLE = /^header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
 
 /** Throws SyntaxError for a variable that there is none of, with the names of those that are. */
 export function compileTemplate(text: string, scope: VariableScope): Template {
@@ -74,7 +74,7 @@ function readerOf(name: string, scope: VariableScope): Reader {
     return ({ head }) => head.fields.combined(field) ?? '';
   }
   const names = Object.keys(table).map((known) => `\${${known}}`);
-  if (scope === 'request') names.push(`\${field:NAME}`);
+  if (scope === 'request') names.push(`\${header:NAME}`);
   if (field !== undefined || Object.hasOwn(OF_REQUEST, name)) {
     const reason = 'one stored response is sent to many clients';
     throw new SyntaxError(

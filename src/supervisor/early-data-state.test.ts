@@ -4,14 +4,14 @@ import test from 'node:test';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { StrikeRegister, strikeRegisterBytes } from '../tls/strike-register.ts';
-import { earlyDataState, fleetLinks } from './early-data-state.ts';
+import { clusterLinks, earlyDataState } from './early-data-state.ts';
 
 const NOW_MS = 1_000_000;
 const ring = (earlyDataFromMs: number) => ({ keys: [], earlyDataFromMs });
 
 function facts() {
   const register = new StrikeRegister(new Int32Array(strikeRegisterBytes(64) / 4), 64);
-  return { isOn: true, ring: ring(0), register, fleetLinks: null, nowMs: NOW_MS };
+  return { isOn: true, ring: ring(0), register, clusterLinks: null, nowMs: NOW_MS };
 }
 
 test('what is refused as a whole is said with its reason and how long it lasts', () => {
@@ -20,8 +20,8 @@ test('what is refused as a whole is said with its reason and how long it lasts',
   assert.deepEqual(young, { refusal: 'register too young', forSeconds: 25 });
   const handingOver = earlyDataState({ ...facts(), ring: ring(Number.MAX_SAFE_INTEGER) });
   assert.deepEqual(handingOver, { refusal: 'register too young', forSeconds: null });
-  const away = earlyDataState({ ...facts(), fleetLinks: 0 });
-  assert.deepEqual(away, { refusal: 'fleet did not answer', forSeconds: null });
+  const away = earlyDataState({ ...facts(), clusterLinks: 0 });
+  assert.deepEqual(away, { refusal: 'cluster did not answer', forSeconds: null });
   const off = earlyDataState({ ...facts(), isOn: false });
   assert.deepEqual(off, { refusal: 'policy off', forSeconds: null });
 });
@@ -38,12 +38,12 @@ test('a register that is full or whose clock has gone back says so', () => {
   assert.ok(forSeconds !== null && forSeconds > 0 && forSeconds <= 26);
 });
 
-test('a fleet is away when no process is connected to its register', () => {
+test('a cluster is away when no process is connected to its register', () => {
   const region = () => new Uint8Array(metricsRegionBytes);
   const regions = [region(), region()];
   const metrics = new Metrics(regions[1]!);
-  metrics.tickets.fleetConnected('keys', true);
-  assert.equal(fleetLinks(regions), 0);
-  metrics.tickets.fleetConnected('register', true);
-  assert.equal(fleetLinks(regions), 1);
+  metrics.tickets.clusterConnected('keys', true);
+  assert.equal(clusterLinks(regions), 0);
+  metrics.tickets.clusterConnected('register', true);
+  assert.equal(clusterLinks(regions), 1);
 });

@@ -1,6 +1,6 @@
 /** Whether early data is refused as a whole, why, and until when: for people and for `/stats`. */
 import { metricLayouts, regionSlotCount } from '../telemetry/metric-layout.ts';
-import { type EARLY_DATA_CLOSED, FLEET_LINKS } from '../telemetry/metric-table.ts';
+import { CLUSTER_LINKS, type EARLY_DATA_CLOSED } from '../telemetry/metric-table.ts';
 import type { StrikeRegister } from '../tls/strike-register.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 
@@ -18,8 +18,8 @@ export interface EarlyDataFacts {
   readonly isOn: boolean;
   readonly ring: TicketRing | null;
   readonly register: StrikeRegister;
-  /** Processes of a fleet that can ask its register; null without a fleet. */
-  readonly fleetLinks: number | null;
+  /** Processes of a cluster that can ask its register; null without a cluster. */
+  readonly clusterLinks: number | null;
   /** By the clock of ring and register. */
   readonly nowMs: number;
 }
@@ -28,7 +28,7 @@ export interface EarlyDataFacts {
 const ENDLESS_MS = 86_400_000;
 
 export function earlyDataState(facts: EarlyDataFacts): EarlyDataState {
-  const { isOn, ring, register, fleetLinks, nowMs } = facts;
+  const { isOn, ring, register, clusterLinks, nowMs } = facts;
   const until = (refusal: EarlyDataRefusal, untilMs: number): EarlyDataState => {
     const ms = untilMs - nowMs;
     return { refusal, forSeconds: ms > ENDLESS_MS ? null : Math.ceil(ms / 1_000) };
@@ -39,13 +39,13 @@ export function earlyDataState(facts: EarlyDataFacts): EarlyDataState {
   }
   const { refusal, untilMs } = register.state(nowMs);
   if (refusal !== '') return until(refusal, untilMs);
-  if (fleetLinks === 0) return { refusal: 'fleet did not answer', forSeconds: null };
+  if (clusterLinks === 0) return { refusal: 'cluster did not answer', forSeconds: null };
   return { refusal: '', forSeconds: 0 };
 }
 
-/** Processes that can ask the register of their fleet, by the metrics of all. */
-export function fleetLinks(regions: readonly Uint8Array[]): number {
-  const slot = metricLayouts.fleetConnected.firstSlot + FLEET_LINKS.indexOf('register');
+/** Processes that can ask the register of their cluster, by the metrics of all. */
+export function clusterLinks(regions: readonly Uint8Array[]): number {
+  const slot = metricLayouts.clusterConnected.firstSlot + CLUSTER_LINKS.indexOf('register');
   return regions.reduce((sum, { buffer, byteOffset }) => {
     return sum + new Float64Array(buffer, byteOffset, regionSlotCount)[slot]!;
   }, 0);

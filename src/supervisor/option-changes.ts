@@ -27,7 +27,7 @@ const FIXED_KEYS: readonly (keyof SluiceOptions)[] = [
   'admin',
   'adminToken',
   'recorder',
-  'fuses',
+  'autoDisable',
   'dangerModules',
   'account',
   'pidFile',

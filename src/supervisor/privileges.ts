@@ -42,7 +42,7 @@ export function handOverFiles(options: SluiceOptions): void {
   if (isAlone && recorder.directory !== null) {
     makeDirectory(recorder.directory);
     if (whyNotOurs(recorder.directory, [ROOT, account.uid]) === null) {
-      handOverDirectory('capsule-dir', recorder.directory, account);
+      handOverDirectory('incident-dir', recorder.directory, account);
     }
   }
   const targets = [...logs.map(({ target }) => target), isAlone ? errorLog.target : null];

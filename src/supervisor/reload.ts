@@ -53,14 +53,14 @@ export interface ReloadStatus {
   readonly changes: readonly OptionChange[];
   readonly warnings: readonly string[];
   /** Seconds that the first worker tries, and those that have passed. */
-  readonly trialSeconds: number;
+  readonly canarySeconds: number;
   readonly triedSeconds: number;
   readonly workersDone: number;
   readonly workers: number;
 }
 
 /** Long enough for a busy site to show a fault, short enough to wait for. */
-export const TRIAL_MS_DEFAULT = 5_000;
+export const CANARY_MS_DEFAULT = 5_000;
 /** How often the trying worker is looked at. */
 const LOOK_MS = 250;
 /** When no worker runs, one is waited for: so long its replacement takes at most. */
@@ -92,8 +92,8 @@ export class Reload {
    * Begins one, now or after the one under way: who wrote the file meanwhile cannot know what of it was
    * read. Any number of wishes are one.
    */
-  request(trialMs: number): void {
-    if (this.begin(trialMs) !== null) return;
+  request(canaryMs: number): void {
+    if (this.begin(canaryMs) !== null) return;
     this.#isWantedAgain = true;
     this.#input.report('reload: one is under way; the file is read once more after it', {
       level: 'info',
@@ -102,7 +102,7 @@ export class Reload {
   }
 
   /** Resolves when it is over, however it ended. Null when another one is under way. */
-  begin(trialMs: number): Promise<ReloadStatus> | null {
+  begin(canaryMs: number): Promise<ReloadStatus> | null {
     if (this.#running !== null) return null;
     this.#status = {
       number: (this.#status?.number ?? 0) + 1,
@@ -112,24 +112,24 @@ export class Reload {
       remedy: '',
       changes: [],
       warnings: [],
-      trialSeconds: trialMs / 1000,
+      canarySeconds: canaryMs / 1000,
       triedSeconds: 0,
       workersDone: 0,
       workers: this.#input.workers().length,
     };
     this.#input.report('reload: begun', { level: 'info', event: 'reload-begun' });
     this.#input.began();
-    this.#running = this.#run(trialMs).finally(() => {
+    this.#running = this.#run(canaryMs).finally(() => {
       this.#running = null;
       this.#input.ended();
       if (!this.#isWantedAgain) return;
       this.#isWantedAgain = false;
-      this.request(trialMs);
+      this.request(canaryMs);
     });
     return this.#running;
   }
 
-  async #run(trialMs: number): Promise<ReloadStatus> {
+  async #run(canaryMs: number): Promise<ReloadStatus> {
     const { load, current, adopt } = this.#input;
     try {
       const options = await load((message) => {
@@ -143,7 +143,7 @@ export class Reload {
         const reason = `${fixed.join(', ')} cannot change while sluice runs`;
         return this.#end('refused', reason, 'write sluice upgrade, or restart sluice');
       }
-      return await this.#putInForce(options, trialMs, () => adopt(options));
+      return await this.#putInForce(options, canaryMs, () => adopt(options));
     } catch (error) {
       const remedy = error instanceof UsageError ? error.remedy : 'see the log of sluice';
       return this.#end('refused', (error as Error).message, remedy);
@@ -152,7 +152,7 @@ export class Reload {
 
   async #putInForce(
     options: SluiceOptions,
-    trialMs: number,
+    canaryMs: number,
     adopt: () => void,
   ): Promise<ReloadStatus> {
     const workers = this.#input.workers();
@@ -160,7 +160,7 @@ export class Reload {
     const { first, fault } = await this.#giveFirst(workers, options, given);
     if (first === null) return this.#rollBack(given, fault);
     const others = workers.filter((worker) => worker !== first);
-    const tried = await this.#try(first, others, trialMs);
+    const tried = await this.#try(first, others, canaryMs);
     if (tried !== null) return this.#rollBack(given, tried);
     this.#note({ phase: 'rolling-out', workersDone: 1 });
     for (const [index, worker] of others.entries()) {
@@ -233,16 +233,16 @@ export class Reload {
   async #try(
     worker: ReloadableWorker,
     others: readonly ReloadableWorker[],
-    trialMs: number,
+    canaryMs: number,
   ): Promise<Fault | null> {
     this.#note({ phase: 'trying' });
     const before = worker.health();
     // With others, what they do in the same time is usual; alone, what it did until now.
     const othersBefore = others.map((other) => other.health());
     const { restarts } = worker;
-    for (let triedMs = 0; triedMs < trialMs; triedMs += LOOK_MS) {
-      await sleep(Math.min(LOOK_MS, trialMs - triedMs));
-      this.#note({ triedSeconds: Math.min(trialMs, triedMs + LOOK_MS) / 1000 });
+    for (let triedMs = 0; triedMs < canaryMs; triedMs += LOOK_MS) {
+      await sleep(Math.min(LOOK_MS, canaryMs - triedMs));
+      this.#note({ triedSeconds: Math.min(canaryMs, triedMs + LOOK_MS) / 1000 });
       if (worker.restarts > restarts) return faultOf('the worker that tried it died');
       const usual =
         others.length === 0

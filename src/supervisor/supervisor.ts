@@ -18,9 +18,9 @@ import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { residentBytes } from '../telemetry/process-sampler.ts';
-import { flightRegionBytes } from '../tls/flight-layout.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { StrikeRegister, strikeRegisterBytes } from '../tls/strike-register.ts';
+import { traceRegionBytes } from '../tls/trace-layout.ts';
 import { boardWords, openBoard } from '../upstream/board.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
 import type {
@@ -38,11 +38,11 @@ import { logRoutes } from './admin/log-routes.ts';
 import { type OriginSources, originRoutes } from './admin/origin-routes.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
 import { healthOf } from './canary.ts';
-import type { CertificateKeeper } from './certificates/certificate-keeper.ts';
+import type { CertificateRenewer } from './certificates/certificate-renewer.ts';
 import { DirectoryDeaths } from './directory-deaths.ts';
-import { type EarlyDataState, earlyDataState, fleetLinks } from './early-data-state.ts';
+import { clusterLinks, type EarlyDataState, earlyDataState } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
-import { FaultDesk, type WatchedWorker } from './faults/fault-desk.ts';
+import { CrashHandler, type WatchedWorker } from './faults/crash-handler.ts';
 import { type Health, healthOfAll } from './health.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import {
@@ -56,11 +56,11 @@ import {
 import { LogRotator } from './log-rotation.ts';
 import { outliveFaults, Parts } from './parts.ts';
 import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
-import { Reload, type ReloadableWorker, TRIAL_MS_DEFAULT } from './reload.ts';
+import { CANARY_MS_DEFAULT, Reload, type ReloadableWorker } from './reload.ts';
 import { StandIns } from './stand-ins.ts';
 import { reportDescriptors, reportStart } from './start-report.ts';
 import type { ServiceManager } from './systemd-notices.ts';
-import { TicketKeeper } from './ticket-keeper.ts';
+import { TicketKeyRotator } from './ticket-key-rotator.ts';
 import { Succession, upgradeRoute } from './upgrade.ts';
 import { defaultRestartPolicy, type RestartPolicy } from './workers/restart-policy.ts';
 import { Standby, spawnWorker } from './workers/standby.ts';
@@ -110,7 +110,7 @@ export class Supervisor {
   readonly #input: SupervisorInput;
   readonly #memory: SharedMemory;
   readonly #strikesOffset: number;
-  readonly #flightsOffset: number;
+  readonly #tracesOffset: number;
   readonly #ratesOffset: number;
   readonly #boardOffset: number;
   readonly #removalsOffset: number;
@@ -120,7 +120,7 @@ export class Supervisor {
   readonly #startedAtMs = Date.now();
   readonly #cache: CacheControl;
   readonly #reload: Reload;
-  readonly #faults: FaultDesk;
+  readonly #faults: CrashHandler;
   readonly #parts: Parts;
   readonly #standIns: StandIns;
   /** Those in force: a reload puts others in their place. */
@@ -129,8 +129,8 @@ export class Supervisor {
   #processes: WorkerProcess[] = [];
   #local: AssembledWorker | null = null;
   #admin: AdminServer | null = null;
-  #keeper: CertificateKeeper | null = null;
-  #tickets: TicketKeeper | null = null;
+  #keeper: CertificateRenewer | null = null;
+  #tickets: TicketKeyRotator | null = null;
   #rotator: LogRotator | null = null;
   #running = 0;
   #standby: Standby | null = null;
@@ -153,9 +153,9 @@ export class Supervisor {
     this.#removalsOffset = this.#boardOffset + boardWords * 4;
     this.#diskOffset = Math.ceil((this.#removalsOffset + GENERATIONS_BYTES) / 64) * 64;
     const diskEnd = this.#diskOffset + input.options.workers * DISK_WORDS * 4;
-    this.#flightsOffset = Math.ceil(diskEnd / 4096) * 4096;
-    const flightsBytes = input.options.workers * flightRegionBytes;
-    this.#memory = SharedMemory.create('sluice-shared', this.#flightsOffset + flightsBytes);
+    this.#tracesOffset = Math.ceil(diskEnd / 4096) * 4096;
+    const tracesBytes = input.options.workers * traceRegionBytes;
+    this.#memory = SharedMemory.create('sluice-shared', this.#tracesOffset + tracesBytes);
     randomFillSync(this.#memory.bytes, this.#ratesOffset, RATE_SECRET_BYTES);
     this.#metrics = new Metrics(this.#region(regionCount - 1));
     this.#parts = new Parts({
@@ -167,11 +167,11 @@ export class Supervisor {
       isShared: input.options.cacheDirectory !== null,
       report: this.#reportOf('cache'),
     });
-    this.#faults = new FaultDesk({
+    this.#faults = new CrashHandler({
       options: input.options,
       metrics: this.#metrics,
       workers: () => this.#watchable(),
-      flightRegion: (index) => this.#flightRegion(index),
+      traceRegion: (index) => this.#traceRegion(index),
       textOf: (options) => input.textOf?.(options),
       onWatched: () => this.#standIns.look(),
       report: input.log.report,
@@ -331,7 +331,7 @@ export class Supervisor {
       isOn: this.#options.hosts.some(({ tls }) => tls.earlyData.enabled),
       ring: this.#tickets?.ring ?? null,
       register: new StrikeRegister(words),
-      fleetLinks: this.#options.fleet === null ? null : fleetLinks(this.regions),
+      clusterLinks: this.#options.cluster === null ? null : clusterLinks(this.regions),
       nowMs: bootClock.nowMs(),
     });
   }
@@ -438,7 +438,7 @@ export class Supervisor {
 
   /** Reads the configuration again and puts it in force; SIGHUP. What comes of it is reported. */
   reload(): void {
-    if (this.#stopping === null) this.#reload.request(TRIAL_MS_DEFAULT);
+    if (this.#stopping === null) this.#reload.request(CANARY_MS_DEFAULT);
     this.#succession.passOn('SIGHUP');
   }
 
@@ -495,9 +495,9 @@ export class Supervisor {
     }));
   }
 
-  #flightRegion(index: number): Uint8Array {
-    const offset = this.#flightsOffset + index * flightRegionBytes;
-    return this.#memory.bytes.subarray(offset, offset + flightRegionBytes);
+  #traceRegion(index: number): Uint8Array {
+    const offset = this.#tracesOffset + index * traceRegionBytes;
+    return this.#memory.bytes.subarray(offset, offset + traceRegionBytes);
   }
 
   #cacheAskers() {
@@ -552,7 +552,7 @@ export class Supervisor {
 
   async #startWorkers(): Promise<void> {
     const isLocal = this.#input.options.workers === 1;
-    const flights = isLocal ? this.#faults.openLocalFlights() : null;
+    const flights = isLocal ? this.#faults.openLocalTraces() : null;
     const options = this.#faults.effective(this.#input.options);
     this.#tickets = this.#openTickets();
     const { ring } = this.#tickets;
@@ -566,7 +566,7 @@ export class Supervisor {
         metricsBytes: this.#memory.length,
         metricsOffset: workerIndex * metricsRegionBytes,
         strikesOffset: this.#strikesOffset,
-        flightsOffset: this.#flightsOffset + workerIndex * flightRegionBytes,
+        tracesOffset: this.#tracesOffset + workerIndex * traceRegionBytes,
         version: this.#input.version,
         refusedHellos: [],
         ratesOffset: this.#ratesOffset,
@@ -604,10 +604,10 @@ export class Supervisor {
     this.#standby.fill();
   }
 
-  #openTickets(): TicketKeeper {
-    return new TicketKeeper({
+  #openTickets(): TicketKeyRotator {
+    return new TicketKeyRotator({
       tls: () => this.#options.tls,
-      fleet: () => this.#options.fleet,
+      cluster: () => this.#options.cluster,
       apply: (ring) => {
         this.#local?.replaceTickets(ring);
         for (const worker of this.#processes) worker.replaceTickets(ring);
@@ -631,7 +631,7 @@ export class Supervisor {
       onStart: () =>
         this.#parts.run('faults', () => this.#faults.started(setup.workerIndex), undefined),
       onServing: () => this.#standIns.look(),
-      // Whatever goes wrong with its capsule, it is replaced.
+      // Whatever goes wrong with its incident, it is replaced.
       onEnd: (end) => {
         const death = { ...end, index: setup.workerIndex };
         this.#directoryDeaths.died(death, this.#memory.int32(setup.diskOffset, DISK_WORDS));
@@ -649,9 +649,9 @@ export class Supervisor {
 
   /** Looks after the certificates, when the rest has begun: nothing waits for it. */
   async #keepCertificates(): Promise<void> {
-    const { CertificateKeeper } = await import('./certificates/certificate-keeper.ts');
+    const { CertificateRenewer } = await import('./certificates/certificate-renewer.ts');
     if (this.#stopping !== null) return;
-    this.#keeper = new CertificateKeeper({
+    this.#keeper = new CertificateRenewer({
       hosts: () => this.#options.hosts,
       replace: (host, certificates) => this.#replaceCertificates(host, certificates),
       metrics: this.#metrics.certificates,
@@ -696,7 +696,7 @@ export class Supervisor {
       this.#local?.drain(timeoutMs),
       ...this.#processes.map((worker) => worker.stop(timeoutMs)),
     ]);
-    this.#faults.closeLocalFlights();
+    this.#faults.closeLocalTraces();
     report('ended', { level: 'info', event: 'ended' });
     this.#admin?.close();
     serviceManager.close();

@@ -58,8 +58,8 @@ export class AccessLogs implements AccessLogSink {
   open(all: readonly LogOptions[]): readonly AccessLogSink[] {
     const opened: AccessLogSink[] = [];
     try {
-      for (const { target, format, fields, filter, sample, of } of all) {
-        if (of !== 'access') continue;
+      for (const { target, format, fields, filter, sample, type } of all) {
+        if (type !== 'access') continue;
         const faults = this.#faultsOf(target);
         opened.push(openAccessLog({ target, format, fields, filter, sample, ...faults }));
       }

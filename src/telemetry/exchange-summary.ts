@@ -66,7 +66,7 @@ export interface ExchangeSummary {
   referer: string;
   /** Final status sent; 0 when none was. */
   status: number;
-  /** Octets of request content received and of response content sent. */
+  /** Bytes of request content received and of response content sent. */
   requestBytes: number;
   responseBytes: number;
   /** Milliseconds from the request's first byte to the response's last, and to its first (or -1). */

@@ -37,7 +37,7 @@ export const defaultLineLogLimits: LineLogLimits = {
 /** Standard input, output and error: they stay open. */
 const STANDARD_FD_MAX = 2;
 
-/** Writes of up to this many octets to a pipe are not mixed with other processes' (pipe(7)). */
+/** Writes of up to this many bytes to a pipe are not mixed with other processes' (pipe(7)). */
 const PIPE_BUF = 4096;
 
 /** How soon a full pipe is tried again. */

@@ -1,4 +1,4 @@
-/** An event of the error log as one line. What peers sent may be in it: no octet of it can forge one. */
+/** An event of the error log as one line. What peers sent may be in it: no byte of it can forge one. */
 import { harmlessJson, harmlessText } from '../base/harmless-text.ts';
 import type { LogEvent } from './log-event.ts';
 

@@ -5,7 +5,7 @@ import type { ErrorLogFormat } from './log-lines.ts';
 
 /** When a log's file is moved away, and how many of those are kept. */
 export interface LogRotation {
-  /** Octets; 0 for any size. */
+  /** Bytes; 0 for any size. */
   readonly sizeBytes: number;
   /** Milliseconds, counted from midnight UTC; 0 for any age. */
   readonly everyMs: number;
@@ -36,7 +36,7 @@ export interface StatusRange {
 export interface LogOptions {
   /** `-` for standard output, or an absolute path. */
   readonly target: string;
-  readonly of: 'access' | 'handshakes' | 'failed-handshakes';
+  readonly type: 'access' | 'handshakes' | 'failed-handshakes';
   /** `combined`, `json`, or text with `${field}` in it. */
   readonly format: string;
   /** Of JSON lines, in this order; none for all. */
@@ -66,7 +66,7 @@ export const everyExchange: LogFilter = {
 
 /** A log of which only the target is known. */
 export const plainLog = {
-  of: 'access',
+  type: 'access',
   format: 'combined',
   fields: [],
   filter: everyExchange,

@@ -22,7 +22,7 @@ export function histogramBucket(milliseconds: number): number {
   return Math.min(bucket, histogramBounds.length);
 }
 
-/** Octets for one added name: a length octet and up to 63 octets of text. */
+/** Bytes for one added name: a length byte and up to 63 bytes of text. */
 export const NAME_BYTES = 64;
 
 export interface LabelLayout {
@@ -30,7 +30,7 @@ export interface LabelLayout {
   /** Known values, added ones, and `other` last unless the label is closed. */
   readonly size: number;
   readonly stride: number;
-  /** Offset in octets of the table of added names; 0 when nothing may be added. */
+  /** Offset in bytes of the table of added names; 0 when nothing may be added. */
   readonly namesOffset: number;
 }
 
@@ -80,5 +80,5 @@ export const regionSlotCount = layout.slotCount;
 
 const PAGE_BYTES = 4096;
 
-/** Octets of one region, whole pages, so that no two processes write to the same page. */
+/** Bytes of one region, whole pages, so that no two processes write to the same page. */
 export const metricsRegionBytes = Math.ceil(layout.bytes / PAGE_BYTES) * PAGE_BYTES;

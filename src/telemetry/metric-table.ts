@@ -58,14 +58,14 @@ export const CERTIFICATE_RELOADS = ['replaced', 'failed'] as const;
 export const OCSP_OUTCOMES = ['good', 'revoked', 'unknown', 'failed'] as const;
 
 /** Where a change of the ticket keys came from; `failed`: a file could not be taken in. */
-export const TICKET_KEY_CHANGES = ['schedule', 'file', 'fleet', 'failed'] as const;
+export const TICKET_KEY_CHANGES = ['schedule', 'file', 'cluster', 'failed'] as const;
 /**
- * What the fleet's register says of a ClientHello; `error`: its Redis refuses to; `unanswered`:
+ * What the cluster's register says of a ClientHello; `error`: its Redis refuses to; `unanswered`:
  * nothing, or not in time.
  */
-export const FLEET_ANSWERS = ['first', 'replayed', 'too-young', 'error', 'unanswered'] as const;
-/** What a process asks the fleet's Redis for. */
-export const FLEET_LINKS = ['register', 'keys'] as const;
+export const CLUSTER_ANSWERS = ['first', 'replayed', 'too-young', 'error', 'unanswered'] as const;
+/** What a process asks the cluster's Redis for. */
+export const CLUSTER_LINKS = ['register', 'keys'] as const;
 
 /** Why early data is refused whatever comes, in words of docs/explanation/early-data.md. */
 export const EARLY_DATA_CLOSED = [
@@ -74,7 +74,7 @@ export const EARLY_DATA_CLOSED = [
   'register full',
   'register unavailable',
   'clock stepped',
-  'fleet did not answer',
+  'cluster did not answer',
 ] as const;
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE'];
@@ -207,8 +207,8 @@ const resumed = closed('resumed', ['0', '1']);
 /** With room for the 25 that TLS 1.2 alone has. */
 const group = label('group', GROUPS, 31);
 
-/** As in triage/capsule.ts and supervisor/faults/fuses.ts. */
-export const CAPSULE_KINDS = [
+/** As in triage/incident.ts and supervisor/faults/feature-rollback.ts. */
+export const INCIDENT_KINDS = [
   'crash',
   'killed',
   'hang',
@@ -227,7 +227,14 @@ export const SUPERVISOR_PARTS = [
   'service',
   'other',
 ] as const;
-export const FUSE_ACTIONS = ['off', 'kept', 'undone', 'expired', 'forgotten', 'helpless'] as const;
+export const ROLLBACK_ACTIONS = [
+  'off',
+  'kept',
+  'undone',
+  'expired',
+  'forgotten',
+  'helpless',
+] as const;
 
 export const metricTable = {
   requests: metric(
@@ -274,13 +281,13 @@ export const metricTable = {
   ),
   requestContentBytes: metric(
     'counter',
-    'sluice_request_content_bytes_total',
-    'Octets of request content received.',
+    'sluice_request_body_bytes_total',
+    'Bytes of request content received.',
   ),
   responseContentBytes: metric(
     'counter',
-    'sluice_response_content_bytes_total',
-    'Octets of response content sent.',
+    'sluice_response_body_bytes_total',
+    'Bytes of response content sent.',
   ),
   requestErrors: metric(
     'counter',
@@ -356,7 +363,7 @@ export const metricTable = {
   handshakeBytes: metric(
     'counter',
     'sluice_tls_handshake_bytes_total',
-    'Octets of TLS handshakes, every flight included, by direction.',
+    'Bytes of TLS handshakes, every flight included, by direction.',
     [closed('direction', ['received', 'sent'])],
   ),
   observerFaults: metric(
@@ -373,13 +380,13 @@ export const metricTable = {
   ),
   observersArmed: metric(
     'gauge',
-    'sluice_observer_armed',
+    'sluice_observer_enabled',
     'Processes in which an observer of handshakes is called; one that was cut off there is not.',
     [label('observer', [], 31)],
   ),
   observersCutOff: metric(
     'gauge',
-    'sluice_observer_cut_off',
+    'sluice_observer_disabled',
     'Processes in which an observer of handshakes was cut off because of its faults.',
     [label('observer', [], 31)],
   ),
@@ -427,17 +434,17 @@ export const metricTable = {
     'Changes of the ticket keys, by what made them; failed: a file that could not be taken in.',
     [closed('source', TICKET_KEY_CHANGES)],
   ),
-  fleetAnswers: metric(
+  clusterAnswers: metric(
     'counter',
-    'sluice_fleet_answers_total',
-    'ClientHellos with early data that the fleet was asked about, by its answer.',
-    [closed('answer', FLEET_ANSWERS)],
+    'sluice_cluster_answers_total',
+    'ClientHellos with early data that the cluster was asked about, by its answer.',
+    [closed('answer', CLUSTER_ANSWERS)],
   ),
-  fleetConnected: metric(
+  clusterConnected: metric(
     'gauge',
-    'sluice_fleet_connected',
-    'Processes that are connected to the Redis of the fleet, by what for.',
-    [closed('link', FLEET_LINKS)],
+    'sluice_cluster_connected',
+    'Processes that are connected to the Redis of the cluster, by what for.',
+    [closed('link', CLUSTER_LINKS)],
   ),
   earlyDataClosed: metric(
     'gauge',
@@ -464,7 +471,7 @@ export const metricTable = {
   earlyDataBytes: metric(
     'counter',
     'sluice_early_data_bytes_total',
-    'Octets of early data accepted.',
+    'Bytes of early data accepted.',
   ),
   earlyRequests: metric(
     'counter',
@@ -535,7 +542,7 @@ export const metricTable = {
   ),
   serverAttempts: metric(
     'counter',
-    'sluice_origin_server_attempts_total',
+    'sluice_origin_server_requests_total',
     'Requests sent to a server, repeated ones included, by group and server.',
     [origin, server],
   ),
@@ -581,7 +588,7 @@ export const metricTable = {
     'Addresses of a server by their state, summed over the workers, looked at once a second.',
     [origin, server, closed('state', ORIGIN_ADDRESS_STATES)],
   ),
-  cacheBytes: metric('gauge', 'sluice_cache_bytes', 'Octets of memory held by the cache.'),
+  cacheBytes: metric('gauge', 'sluice_cache_bytes', 'Bytes of memory held by the cache.'),
   cacheEntries: metric(
     'gauge',
     'sluice_cache_entries',
@@ -590,7 +597,7 @@ export const metricTable = {
   cacheDiskBytes: metric(
     'gauge',
     'sluice_cache_disk_bytes',
-    'Octets on disk held by the cache, which all workers share.',
+    'Bytes on disk held by the cache, which all workers share.',
     [],
     'max',
   ),
@@ -604,7 +611,7 @@ export const metricTable = {
   cacheDiskKept: metric(
     'gauge',
     'sluice_cache_disk_kept_bytes',
-    'Octets on disk of segments that were removed, and that are kept for responses under way.',
+    'Bytes on disk of segments that were removed, and that are kept for responses under way.',
   ),
   cacheEvictions: metric(
     'counter',
@@ -664,22 +671,22 @@ export const metricTable = {
     'Exceptions in parts of the supervisor, which went on. Each is a fault of sluice, and in the error log.',
     [closed('part', SUPERVISOR_PARTS)],
   ),
-  capsules: metric(
+  incidents: metric(
     'counter',
-    'sluice_capsules_total',
-    'Capsules of dead workers and failed handshakes, by kind and whether they were written or left out.',
-    [closed('kind', CAPSULE_KINDS), closed('fate', ['written', 'left-out'])],
+    'sluice_incidents_total',
+    'Incidents of dead workers and failed handshakes, by kind and whether they were written or left out.',
+    [closed('kind', INCIDENT_KINDS), closed('fate', ['written', 'left-out'])],
   ),
-  fuseSteps: metric(
+  autoDisableSteps: metric(
     'counter',
-    'sluice_fuse_steps_total',
-    'What the fuses did: switched off, kept, undone, expired, forgotten, or found no help.',
-    [closed('action', FUSE_ACTIONS)],
+    'sluice_auto_disable_steps_total',
+    'What the rollbacks did: switched off, kept, undone, expired, forgotten, or found no help.',
+    [closed('action', ROLLBACK_ACTIONS)],
   ),
-  fusesBlown: metric(
+  featuresDisabled: metric(
     'gauge',
-    'sluice_fuses_blown',
-    'Features that fuses or an operator have switched off.',
+    'sluice_features_disabled',
+    'Features that rollbacks or an operator have switched off.',
   ),
 } as const satisfies Record<string, MetricDefinition>;
 

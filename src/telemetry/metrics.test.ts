@@ -45,7 +45,7 @@ test('a finished exchange is counted under its method, status and cache outcome'
   assert.ok(text.includes(`${requests}{method="GET",status="304",cache="revalidated"} 1`));
   assert.ok(text.includes(`${requests}{method="other",status="none",cache="none"} 1`));
   assert.ok(text.includes('sluice_requests_by_version_total{version="2",scheme="https"} 1'));
-  assert.ok(text.includes('sluice_response_content_bytes_total 12'));
+  assert.ok(text.includes('sluice_response_body_bytes_total 12'));
 });
 
 test('every status from 100 to 599 has its own series', () => {

@@ -16,9 +16,9 @@ import {
   regionSlotCount,
 } from './metric-layout.ts';
 import {
-  CAPSULE_KINDS,
   EARLY_DATA_CLOSED,
-  FUSE_ACTIONS,
+  INCIDENT_KINDS,
+  ROLLBACK_ACTIONS,
   SUPERVISOR_PARTS,
 } from './metric-table.ts';
 import { OriginMetrics } from './origin-metrics.ts';
@@ -67,7 +67,7 @@ export class Metrics {
   readonly #originError: LabelIndex;
   readonly #faultyObserver: LabelIndex;
   readonly #faultyCallback: LabelIndex;
-  readonly #armedObserver: LabelIndex;
+  readonly #enabledObserver: LabelIndex;
   readonly #cutOffObserver: LabelIndex;
   readonly #cacheFault: LabelIndex;
   readonly #nativeKind: LabelIndex;
@@ -103,7 +103,7 @@ export class Metrics {
     this.#originError = index(at.originErrors, 0);
     this.#faultyObserver = index(at.observerFaults, 0);
     this.#faultyCallback = index(at.callbackFaults, 0);
-    this.#armedObserver = index(at.observersArmed, 0);
+    this.#enabledObserver = index(at.observersArmed, 0);
     this.#cutOffObserver = index(at.observersCutOff, 0);
     this.#cacheFault = index(at.cacheFaults, 0);
     this.#nativeKind = index(at.nativeObjects, 0);
@@ -238,7 +238,7 @@ export class Metrics {
 
   /** Whether an observer of handshakes is called in this process, was cut off, or is not wanted. */
   observerIs(name: string, state: 'armed' | 'cut-off' | 'off'): void {
-    const armed = at.observersArmed.firstSlot + this.#armedObserver.offsetOf(name);
+    const armed = at.observersArmed.firstSlot + this.#enabledObserver.offsetOf(name);
     this.#slots[armed] = state === 'armed' ? 1 : 0;
     const cutOff = at.observersCutOff.firstSlot + this.#cutOffObserver.offsetOf(name);
     this.#slots[cutOff] = state === 'cut-off' ? 1 : 0;
@@ -360,17 +360,17 @@ export class Metrics {
     this.#add(at.partFaults.firstSlot + SUPERVISOR_PARTS.indexOf(part), 1);
   }
 
-  capsuleMade(kind: (typeof CAPSULE_KINDS)[number], isWritten: boolean): void {
-    const { firstSlot } = at.capsules;
-    this.#add(firstSlot + 2 * CAPSULE_KINDS.indexOf(kind) + (isWritten ? 0 : 1), 1);
+  incidentMade(kind: (typeof INCIDENT_KINDS)[number], isWritten: boolean): void {
+    const { firstSlot } = at.incidents;
+    this.#add(firstSlot + 2 * INCIDENT_KINDS.indexOf(kind) + (isWritten ? 0 : 1), 1);
   }
 
-  fuseStepped(action: (typeof FUSE_ACTIONS)[number]): void {
-    this.#add(at.fuseSteps.firstSlot + FUSE_ACTIONS.indexOf(action), 1);
+  rollbackStepped(action: (typeof ROLLBACK_ACTIONS)[number]): void {
+    this.#add(at.autoDisableSteps.firstSlot + ROLLBACK_ACTIONS.indexOf(action), 1);
   }
 
-  fusesBlown(count: number): void {
-    this.#slots[at.fusesBlown.firstSlot] = count;
+  featuresDisabled(count: number): void {
+    this.#slots[at.featuresDisabled.firstSlot] = count;
   }
 
   #add(slot: number, amount: number): void {

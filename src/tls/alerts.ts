@@ -1,6 +1,6 @@
 /** Alerts by the names of RFC 8446 §6 and the IANA registry of TLS alerts. */
 
-/** For the octets that are sent. */
+/** For the bytes that are sent. */
 export const ALERT_ILLEGAL_PARAMETER = 47;
 export const ALERT_UNRECOGNIZED_NAME = 112;
 
@@ -54,8 +54,8 @@ const RECORD_HEADER_BYTES = 5;
 const ALERT_BYTES = 2;
 
 /**
- * A sealed alert by content type and length of its record: in TLS 1.3 a type and a tag of 16 octets
- * follow it and the record says application data (RFC 8446 §5.2); in TLS 1.2 GCM adds 8 octets of
+ * A sealed alert by content type and length of its record: in TLS 1.3 a type and a tag of 16 bytes
+ * follow it and the record says application data (RFC 8446 §5.2); in TLS 1.2 GCM adds 8 bytes of
  * nonce and the tag (RFC 5288 §3), ChaCha20 the tag (RFC 7905 §2).
  */
 const SEALED_ALERTS: readonly (readonly [type: number, length: number])[] = [
@@ -64,7 +64,7 @@ const SEALED_ALERTS: readonly (readonly [type: number, length: number])[] = [
   [CONTENT_TYPE_ALERT, ALERT_BYTES + 16],
 ];
 
-/** How many octets at the end of the output to pass to the two functions below. */
+/** How many bytes at the end of the output to pass to the two functions below. */
 export const ALERT_TAIL_BYTES = RECORD_HEADER_BYTES + ALERT_BYTES + 8 + 16;
 
 /** The alert at the end of the output when it is in the clear, or -1 (RFC 8446 §5.1, §6). */

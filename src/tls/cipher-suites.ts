@@ -1,6 +1,6 @@
 /** Which cipher suites are offered and taken. */
 
-/** TLS 1.3. AES-128 first: as safe here as AES-256, and a third faster per octet. */
+/** TLS 1.3. AES-128 first: as safe here as AES-256, and a third faster per byte. */
 export const CIPHER_SUITES_TLS13 =
   'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
 

@@ -12,8 +12,8 @@ import { loadCertificates } from './certificates.ts';
 import { CIPHER_SUITES_TLS13, CLIENT_CIPHERS_TLS12 } from './cipher-suites.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsHandler } from './contract.ts';
-import type { FlightRecorder, FlightWatch } from './flight-recorder.ts';
 import type { CertificatePair } from './host-options.ts';
+import type { TraceRecorder, TraceWatch } from './trace-recorder.ts';
 
 /** Where distributions keep the roots, as one file. */
 const ROOT_FILES = [
@@ -43,7 +43,7 @@ export interface ClientContextOptions {
   readonly minVersion?: TlsVersion;
   readonly maxVersion?: TlsVersion;
   /** Who records what its connections do. */
-  readonly recorder?: FlightRecorder;
+  readonly recorder?: TraceRecorder;
 }
 
 export interface ConnectOptions {
@@ -54,13 +54,13 @@ export interface ConnectOptions {
   /** A session of an earlier connection to the same origin. */
   readonly session?: SslSession;
   /**
-   * Sent with the first flight if the session allows as many octets. It may be replayed, and the
+   * Sent with the first flight if the session allows as many bytes. It may be replayed, and the
    * record's `earlyData` says whether the server took it: if not, it has to be sent again.
    */
   readonly earlyData?: Uint8Array;
   /**
    * Instead of `earlyData`: the connection can be written to at once, and its ClientHello leaves with
-   * the first octets. See TlsEngine.startEarly. The session must allow early data.
+   * the first bytes. See TlsEngine.startEarly. The session must allow early data.
    */
   readonly isEarly?: boolean;
 }
@@ -109,7 +109,7 @@ function connect(
   target: ConnectOptions,
   handler: TlsHandler,
   clock: Clock,
-  watch: FlightWatch | null,
+  watch: TraceWatch | null,
 ): TlsEngine {
   const verifyName = target.verifyName ?? target.serverName;
   if (verify && !isVerifiable(verifyName)) {

@@ -45,8 +45,8 @@ describe('a ClientHello', () => {
 
   test('is the same in any number of records', () => {
     const whole = parseClientHello(inRecords(full));
-    for (let octets = 1; octets < full.length; octets++) {
-      assert.deepEqual(parseClientHello(inRecords(full, octets)), whole, `${octets} per record`);
+    for (let bytes = 1; bytes < full.length; bytes++) {
+      assert.deepEqual(parseClientHello(inRecords(full, bytes)), whole, `${bytes} per record`);
     }
   });
 
@@ -58,25 +58,25 @@ describe('a ClientHello', () => {
   });
 
   test('is waited for while only its beginning is there', () => {
-    for (const octets of [1, 3, 100]) {
-      const records = inRecords(full, octets);
+    for (const bytes of [1, 3, 100]) {
+      const records = inRecords(full, bytes);
       for (let end = 0; end < records.length; end++) {
-        assert.equal(clientHelloLength(records.subarray(0, end)), 0, `${end} octets`);
+        assert.equal(clientHelloLength(records.subarray(0, end)), 0, `${end} bytes`);
         assert.equal(parseClientHello(records.subarray(0, end)), null);
       }
     }
   });
 
   test('is not seen in what is none', () => {
-    for (const octets of [
+    for (const bytes of [
       Buffer.from('GET / HTTP/1.1\r\n\r\n'),
       Buffer.of(22, 2, 0, 0, 10, 1, 0, 0, 6),
       Buffer.of(22, 3, 1, 0, 0),
       Buffer.of(22, 3, 1, 0, 9, 2, 0, 0, 5, 0, 0, 0, 0, 0),
       Buffer.alloc(600),
     ]) {
-      assert.equal(clientHelloLength(octets), -1, octets.toString('hex').slice(0, 20));
-      assert.equal(parseClientHello(octets), null);
+      assert.equal(clientHelloLength(bytes), -1, bytes.toString('hex').slice(0, 20));
+      assert.equal(parseClientHello(bytes), null);
     }
   });
 
@@ -87,8 +87,8 @@ describe('a ClientHello', () => {
         broken[at] = value;
         const hello = parseClientHello(inRecords(broken));
         if (hello === null) continue;
-        const octets = hello.extensions.reduce((sum, { data }) => sum + 4 + data.length, 0);
-        assert.ok(octets <= full.length, `octet ${at} set to ${value}`);
+        const bytes = hello.extensions.reduce((sum, { data }) => sum + 4 + data.length, 0);
+        assert.ok(bytes <= full.length, `byte ${at} set to ${value}`);
       }
     }
     for (let end = 4; end < full.length; end++) {
@@ -101,7 +101,7 @@ describe('a ClientHello', () => {
   });
 });
 
-test('GREASE is known by its two equal octets (RFC 8701 §2)', () => {
+test('GREASE is known by its two equal bytes (RFC 8701 §2)', () => {
   const grease = Array.from({ length: 0x10000 }, (_, value) => value).filter(isGrease);
   assert.equal(grease.length, 16);
   assert.ok(grease.includes(0x0a0a) && grease.includes(0xfafa));

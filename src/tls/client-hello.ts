@@ -1,5 +1,5 @@
 /**
- * Reads a ClientHello (RFC 8446 §4.1.2) from the octets that a client has sent: for fingerprints,
+ * Reads a ClientHello (RFC 8446 §4.1.2) from the bytes that a client has sent: for fingerprints,
  * logs and recordings. OpenSSL has its own reader, and decides; nothing here alters a handshake.
  */
 
@@ -8,9 +8,9 @@ export const CLIENT_HELLO_BYTES_MAX = 8_192;
 
 /**
  * How much is waited for until a ClientHello is whole. Record headers come on top: one of a browser,
- * an octet to a record (RFC 8446 §5.1), as splitters against censorship cut it, still has room.
+ * a byte to a record (RFC 8446 §5.1), as splitters against censorship cut it, still has room.
  */
-export const CLIENT_HELLO_FLIGHT_BYTES_MAX = 16_384;
+export const CLIENT_HELLO_TRACE_BYTES_MAX = 16_384;
 
 const CONTENT_TYPE_HANDSHAKE = 22;
 const HANDSHAKE_TYPE_CLIENT_HELLO = 1;
@@ -57,7 +57,7 @@ export interface ClientHello {
 }
 
 /**
- * How many octets at the start of a client's first flight are the records of its ClientHello; 0 when
+ * How many bytes at the start of a client's first flight are the records of its ClientHello; 0 when
  * more must come to tell, -1 when it begins with none.
  */
 export function clientHelloLength(flight: Uint8Array): number {
@@ -66,14 +66,14 @@ export function clientHelloLength(flight: Uint8Array): number {
 
 /** The same for a flight that grows: each of its records is looked at once. */
 export class ClientHelloScan {
-  /** Of the message: it may be in pieces, for a record has one octet or more (RFC 8446 §5.1). */
+  /** Of the message: it may be in pieces, for a record has one byte or more (RFC 8446 §5.1). */
   readonly #header: number[] = [];
-  /** Octets of the message in whole records. */
+  /** Bytes of the message in whole records. */
   #got = 0;
   /** Where they end. */
   #at = 0;
 
-  /** As {@link clientHelloLength}; `flight` is all that has come, from the first octet. */
+  /** As {@link clientHelloLength}; `flight` is all that has come, from the first byte. */
   lengthIn(flight: Uint8Array): number {
     while (this.#at + RECORD_HEADER_BYTES <= flight.length) {
       const at = this.#at;
@@ -102,7 +102,7 @@ export class ClientHelloScan {
   }
 }
 
-/** Null for octets that are no whole, well-formed ClientHello in its records. */
+/** Null for bytes that are no whole, well-formed ClientHello in its records. */
 export function parseClientHello(records: Uint8Array): ClientHello | null {
   try {
     const message = clientHelloMessage(records);
@@ -224,7 +224,7 @@ function uint24(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
 }
 
-/** Walks octets, and throws Malformed instead of leaving them. */
+/** Walks bytes, and throws Malformed instead of leaving them. */
 class Reader {
   readonly #bytes: Uint8Array;
   #at = 0;

@@ -8,14 +8,14 @@ import type { SslSession } from '../native/ssl-session.ts';
 import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
 import { ClientEarlyData } from './client-early-data.ts';
 import { CLIENT_HELLO_BYTES_MAX, clientHelloLength } from './client-hello.ts';
+import { type ClusterStrike, HeldInput } from './cluster.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
-import type { EarlyDataJudge } from './early-data-judge.ts';
+import type { EarlyDataAcceptance } from './early-data-acceptance.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
-import { type FleetStrike, HeldInput } from './fleet.ts';
-import { FlightCall } from './flight-layout.ts';
-import { beginFlight, endFlight, type Flight, type FlightWatch } from './flight-recorder.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
+import { TraceCall } from './trace-layout.ts';
+import { beginFlight, endFlight, type Flight, type TraceWatch } from './trace-recorder.ts';
 
 const Phase = {
   /** Server with early data on: OpenSSL is driven by SSL_read_early_data. */
@@ -29,13 +29,13 @@ const Phase = {
 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
 
-/** A record holds at most 2^14 octets of plaintext (RFC 8446 §5.1), and is read in one piece. */
+/** A record holds at most 2^14 bytes of plaintext (RFC 8446 §5.1), and is read in one piece. */
 export const PLAINTEXT_BYTES_MAX = 16_384;
 
 /** Views kept by length, so that a request of usual size costs no allocation. */
 const VIEWS_KEPT_MAX = 2_048;
 
-/** Where decrypted octets appear. */
+/** Where decrypted bytes appear. */
 class Plaintext {
   readonly buffer = NativeBuffer.allocate(PLAINTEXT_BYTES_MAX);
   readonly #views: (Uint8Array | undefined)[] = new Array(VIEWS_KEPT_MAX);
@@ -59,11 +59,11 @@ export interface ConnectionOptions {
   readonly handler: TlsHandler;
   readonly clock: Clock;
   /** Server: who decides on early data. */
-  readonly judge?: EarlyDataJudge;
+  readonly judge?: EarlyDataAcceptance;
   /** Server: whether `clientHello` is wanted. */
   readonly keepsClientHello?: boolean;
   /** Who records what it does; null for nobody. */
-  readonly watch?: FlightWatch | null;
+  readonly watch?: TraceWatch | null;
 }
 
 export class TlsEngine implements TlsConnection {
@@ -71,9 +71,9 @@ export class TlsEngine implements TlsConnection {
   readonly #handler: TlsHandler;
   readonly #clock: Clock;
   readonly #role: 'server' | 'client';
-  readonly #judge: EarlyDataJudge | null;
-  readonly #watch: FlightWatch | null;
-  /** From the first octet on. */
+  readonly #judge: EarlyDataAcceptance | null;
+  readonly #watch: TraceWatch | null;
+  /** From the first byte on. */
   #flight: Flight | null = null;
   #phase: Phase;
   #disposed = false;
@@ -85,7 +85,7 @@ export class TlsEngine implements TlsConnection {
   #bytesReceived = 0;
   #bytesSent = 0;
   #earlyDataBytes = 0;
-  /** Server: octets of early data set aside for this connection until its handshake ends. */
+  /** Server: bytes of early data set aside for this connection until its handshake ends. */
   #reservedBytes = 0;
   #wantsClientHello: boolean;
   /** Server: the ClientHello is yet to be looked at by the guard. */
@@ -160,7 +160,7 @@ export class TlsEngine implements TlsConnection {
 
   /**
    * Client, instead of `start`: can be written to at once. The ClientHello leaves with the first
-   * octets, as early data up to `bytesMax`, which is the session's; what the server refuses is sent
+   * bytes, as early data up to `bytesMax`, which is the session's; what the server refuses is sent
    * again when the handshake is complete. ALPN must come out as in the session.
    */
   startEarly(bytesMax: number): void {
@@ -182,7 +182,7 @@ export class TlsEngine implements TlsConnection {
     else this.#hold(this.#held, buffer, length);
   }
 
-  /** `isNew`: the octets have not been looked at and counted yet. */
+  /** `isNew`: the bytes have not been looked at and counted yet. */
   #consume(buffer: NativeBuffer, length: number, isNew: boolean): void {
     const plaintext = (plaintextPool[depth] ??= new Plaintext());
     this.#ssl.feed(buffer, 0, length);
@@ -202,7 +202,7 @@ export class TlsEngine implements TlsConnection {
   #readRecords(plaintext: Plaintext): void {
     const ssl = this.#ssl;
     do {
-      this.#flight?.mark(FlightCall.read);
+      this.#flight?.mark(TraceCall.read);
       const status = ssl.read(plaintext.buffer);
       this.#flight?.unmark();
       if (status > 0) this.#handler.onPlaintext(plaintext.view(status), false);
@@ -241,9 +241,9 @@ export class TlsEngine implements TlsConnection {
 
   #readEarlyData(plaintext: Plaintext): void {
     while (this.#phase === Phase.early) {
-      this.#flight?.enter(FlightCall.readEarlyData);
+      this.#flight?.enter(TraceCall.readEarlyData);
       const status = this.#ssl.readEarlyData(plaintext.buffer);
-      this.#flight?.leave(FlightCall.readEarlyData, this.#ssl.state);
+      this.#flight?.leave(TraceCall.readEarlyData, this.#ssl.state);
       this.#noteServerHello();
       if (status > 0) {
         // Our Finished has been made before the first early data was read, so that an answer can
@@ -258,7 +258,7 @@ export class TlsEngine implements TlsConnection {
       } else if (status === SslStatus.wantsInput) {
         return;
       } else if (status === SslStatus.paused) {
-        if (!this.#askFleet()) return;
+        if (!this.#askCluster()) return;
       } else {
         this.#handshakeStopped(status);
       }
@@ -266,11 +266,11 @@ export class TlsEngine implements TlsConnection {
   }
 
   /** Returns whether the answer was there at once; if not, input is held until it comes. */
-  #askFleet(): boolean {
+  #askCluster(): boolean {
     const ssl = this.#ssl;
     const held = new HeldInput();
     this.#held = held;
-    this.#judge!.fleet!.ask(ssl.question!, (strike) => {
+    this.#judge!.cluster!.ask(ssl.question!, (strike) => {
       // Abandoned or disposed meanwhile, or there was too much to wait any longer.
       if (this.#held !== held || this.#phase !== Phase.early) return;
       this.#held = null;
@@ -287,7 +287,7 @@ export class TlsEngine implements TlsConnection {
     this.#flight?.received(buffer.bytes, length);
     if (held.add(buffer.bytes.subarray(0, length))) return;
     this.#held = null;
-    this.#ssl.answer = 'unanswered' satisfies FleetStrike;
+    this.#ssl.answer = 'unanswered' satisfies ClusterStrike;
     this.#resume(held);
   }
 
@@ -301,9 +301,9 @@ export class TlsEngine implements TlsConnection {
   }
 
   #advanceHandshake(): void {
-    this.#flight?.enter(FlightCall.handshake);
+    this.#flight?.enter(TraceCall.handshake);
     const status = this.#ssl.handshake();
-    this.#flight?.leave(FlightCall.handshake, this.#ssl.state);
+    this.#flight?.leave(TraceCall.handshake, this.#ssl.state);
     if (this.#role === 'server') this.#noteServerHello();
     if (status === SslStatus.complete) this.#completeHandshake();
     else if (status !== SslStatus.wantsInput) this.#handshakeStopped(status);
@@ -366,7 +366,7 @@ export class TlsEngine implements TlsConnection {
       return;
     }
     const early = !this.#handshakeComplete;
-    this.#flight?.mark(early ? FlightCall.writeEarlyData : FlightCall.write);
+    this.#flight?.mark(early ? TraceCall.writeEarlyData : TraceCall.write);
     const isWritten = this.#ssl.write(bytes, early);
     this.#flight?.unmark();
     if (!isWritten) this.#fail(this.#explain());
@@ -379,7 +379,7 @@ export class TlsEngine implements TlsConnection {
       return;
     }
     const early = !this.#handshakeComplete;
-    this.#flight?.mark(early ? FlightCall.writeEarlyData : FlightCall.write);
+    this.#flight?.mark(early ? TraceCall.writeEarlyData : TraceCall.write);
     const isWritten = this.#ssl.writeNative(buffer, length, early);
     this.#flight?.unmark();
     if (!isWritten) this.#fail(this.#explain());
@@ -414,7 +414,7 @@ export class TlsEngine implements TlsConnection {
   #sendShutdown(): void {
     if (this.#shutdownSent) return;
     this.#shutdownSent = true;
-    this.#flight?.mark(FlightCall.shutdown);
+    this.#flight?.mark(TraceCall.shutdown);
     this.#ssl.shutdown();
     this.#flight?.unmark();
   }
@@ -547,7 +547,7 @@ export class TlsEngine implements TlsConnection {
 
   /** Whoever only looks whether a port is open does this. */
   #notBegun(): SluiceError {
-    return new SluiceError('tls-handshake-not-begun', 'the peer went away before its first octet', {
+    return new SluiceError('tls-handshake-not-begun', 'the peer went away before its first byte', {
       blame: this.#peer,
     });
   }

@@ -31,7 +31,7 @@ export interface HandshakeRecord {
   readonly startedAtMs: number;
   /** Milliseconds from the first byte to the end of the handshake. */
   readonly durationMs: number;
-  /** Octets received and sent until the end of the handshake, every flight included. */
+  /** Bytes received and sent until the end of the handshake, every flight included. */
   readonly bytesReceived: number;
   readonly bytesSent: number;
   /** RFC name of the alert that ended a failed handshake, as `handshake_failure`, or ''. */
@@ -50,7 +50,7 @@ export interface HandshakeRecord {
 /** What a TLS connection tells its owner. Never called from inside an OpenSSL callback. */
 export interface TlsHandler {
   /**
-   * Decrypted octets, valid until the return. `early` marks early data (RFC 8446 §2.3): it may have
+   * Decrypted bytes, valid until the return. `early` marks early data (RFC 8446 §2.3): it may have
    * been replayed, and the handshake is still open.
    */
   onPlaintext(bytes: Uint8Array, early: boolean): void;
@@ -58,7 +58,7 @@ export interface TlsHandler {
   onHandshakeEnd(record: HandshakeRecord): void;
   /**
    * The engine has gone on by itself, after a wait that had nothing to do with the peer: as after a
-   * `receive`, there may be output. Only where something is waited for (SharedServerOptions.fleet).
+   * `receive`, there may be output. Only where something is waited for (SharedServerOptions.cluster).
    */
   onResumed?(): void;
   /** The peer's close_notify: it sends no more. */
@@ -86,15 +86,15 @@ export interface TlsConnection extends Disposable {
   readonly host: number;
   /** Ciphertext waiting in the engine. Take it after every `receive`, `write`, `start`, `shutdown`. */
   readonly hasOutput: boolean;
-  /** Consumes `length` octets of ciphertext and makes the handler's calls. */
+  /** Consumes `length` bytes of ciphertext and makes the handler's calls. */
   receive(buffer: NativeBuffer, length: number): void;
   /** The transport has ended (TCP FIN): truncation unless close_notify came first. */
   receiveEnd(): void;
-  /** Encrypts all of the octets into the engine's output. Callable from the handler's calls. */
+  /** Encrypts all of the bytes into the engine's output. Callable from the handler's calls. */
   write(bytes: Uint8Array): void;
   /** As `write`, from native memory: the hot path. */
   writeNative(buffer: NativeBuffer, length: number): void;
-  /** Moves ciphertext to the start of `target`; returns how many octets, 0 when none are left. */
+  /** Moves ciphertext to the start of `target`; returns how many bytes, 0 when none are left. */
   takeOutput(target: NativeBuffer): number;
   /**
    * The certificates by which the peer has proved who it is, DER, leaf first; empty without, and

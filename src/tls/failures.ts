@@ -21,7 +21,7 @@ const ownCodes: Readonly<Record<number, Reason>> = {
   /* SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST */
   155: { code: 'tls-not-tls', alert: '' },
   156: { code: 'tls-not-tls', alert: '' },
-  /* SSL_R_WRONG_VERSION_NUMBER: the first octets are no TLS record; see explainFailure */
+  /* SSL_R_WRONG_VERSION_NUMBER: the first bytes are no TLS record; see explainFailure */
   267: { code: 'tls-not-tls', alert: '' },
   /* SSL_R_UNSUPPORTED_PROTOCOL, UNKNOWN_PROTOCOL, NO_PROTOCOLS_AVAILABLE, VERSION_TOO_LOW */
   258: { code: 'tls-version-unsupported', alert: 'protocol_version' },

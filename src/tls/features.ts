@@ -39,9 +39,9 @@ const definitions = [
     isOnByDefault: true,
   },
   {
-    name: 'failure-capsules',
+    name: 'failure-incidents',
     kind: 'observer',
-    summary: 'Has a capsule written of a handshake that fails in a way not seen before.',
+    summary: 'Has an incident written of a handshake that fails in a way not seen before.',
     isOnByDefault: true,
   },
   {

@@ -10,7 +10,7 @@ const HANDSHAKE_TYPE_SERVER_HELLO = 2;
 /** Record header 5, handshake header 4, legacy_version 2. */
 const RANDOM_OFFSET = 11;
 
-/** How many octets of the server's first flight decide whether it is a HelloRetryRequest. */
+/** How many bytes of the server's first flight decide whether it is a HelloRetryRequest. */
 export const SERVER_HELLO_PREFIX_BYTES = RANDOM_OFFSET + HELLO_RETRY_REQUEST_RANDOM.length;
 
 /** Whether a server's flight that begins with `prefix` is a HelloRetryRequest. */

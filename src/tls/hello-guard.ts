@@ -1,5 +1,5 @@
 /**
- * Refuses ClientHellos that have ended workers, before the engine sees them: the very same octets, or
+ * Refuses ClientHellos that have ended workers, before the engine sees them: the very same bytes, or
  * the same shape.
  */
 import { createHash } from 'node:crypto';

@@ -6,11 +6,11 @@ import { CIPHER_SUITES_TLS13, SERVER_CIPHERS_TLS12 } from './cipher-suites.ts';
 export const EARLY_DATA_BYTES_DEFAULT = 16_384;
 
 /**
- * Octets of early data that all open handshakes of a worker, or of one of its hosts, may send at
+ * Bytes of early data that all open handshakes of a worker, or of one of its hosts, may send at
  * once: 4,096 tickets' worth. What is sent early is decrypted and held before the client has proved
  * that it is there.
  */
-export const EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT = 67_108_864;
+export const EARLY_DATA_IN_TRACE_BYTES_DEFAULT = 67_108_864;
 
 /** OpenSSL's own: X25519MLKEM768 and X25519 first, then the NIST curves, X448 and ffdhe. */
 export const GROUPS_DEFAULT = 'DEFAULT';
@@ -60,9 +60,9 @@ export interface ClientCertificateOptions {
 
 export interface HostEarlyDataOptions {
   readonly enabled: boolean;
-  /** Octets per connection (RFC 8446 §4.2.10, max_early_data_size). */
+  /** Bytes per connection (RFC 8446 §4.2.10, max_early_data_size). */
   readonly bytesMax: number;
-  /** Octets that all open handshakes of this host and worker together may send early. */
+  /** Bytes that all open handshakes of this host and worker together may send early. */
   readonly inFlightBytesMax: number;
 }
 
@@ -78,7 +78,7 @@ export const plainHost: Omit<HostTlsOptions, 'certificates'> = {
   earlyData: {
     enabled: true,
     bytesMax: EARLY_DATA_BYTES_DEFAULT,
-    inFlightBytesMax: EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
+    inFlightBytesMax: EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
   },
   ocspStapling: true,
   certificateCompression: true,

@@ -60,7 +60,7 @@ test('its first part says version, name, counts and protocol', () => {
   assert.equal(start({ extensions: [extension.serverName('a')] }), 't12d010100');
   assert.equal(start({ extensions: [extension.alpn('http/1.1')] }), 't12i0101h1');
   assert.equal(start({ extensions: [extension.alpn('x')] }), 't12i0101xx');
-  // No letter or digit: the ends of the octets in hexadecimal.
+  // No letter or digit: the ends of the bytes in hexadecimal.
   assert.equal(start({ extensions: [extension.alpn('\xab')] }), 't12i0101ab');
   assert.equal(start({ extensions: [extension.alpn('0\xab')] }), 't12i01013b');
   const many = Array.from({ length: 120 }, (_, index) => 0x1300 + index);

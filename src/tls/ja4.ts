@@ -35,7 +35,7 @@ function versionOf({ supportedVersions, legacyVersion }: ClientHello): string {
   return versionNames[highest] ?? '00';
 }
 
-/** First and last character of the first ALPN protocol, or of its octets in hexadecimal. */
+/** First and last character of the first ALPN protocol, or of its bytes in hexadecimal. */
 function protocolCharacters(protocol: string): string {
   if (protocol === '') return '00';
   const [first, last] = [protocol[0]!, protocol.at(-1)!];

@@ -1,9 +1,9 @@
 /**
- * Walks the framing of TLS records (RFC 8446 §5.1) through any chunking of the octets, and tells what
+ * Walks the framing of TLS records (RFC 8446 §5.1) through any chunking of the bytes, and tells what
  * of them may be kept: headers and what is in the clear, but not what is sealed and not what are no
  * records at all, as a request sent to the wrong port with its cookies.
  */
-import { FlightPart } from './flight-layout.ts';
+import { TracePart } from './trace-layout.ts';
 
 const HEADER_BYTES = 5;
 const TYPE_CHANGE_CIPHER_SPEC = 20;
@@ -25,7 +25,7 @@ export class RecordFraming {
   #isFirst = true;
 
   /**
-   * Cuts the first `length` octets into runs, each a pair in `runs`: a `FlightPart`, and how many.
+   * Cuts the first `length` bytes into runs, each a pair in `runs`: a `TracePart`, and how many.
    * Returns how many runs; what is beyond the last that fits is for the reader to notice.
    */
   split(source: Uint8Array, length: number, runs: Int32Array): number {
@@ -37,14 +37,14 @@ export class RecordFraming {
       let next: number;
       let step: number;
       if (this.#isBroken) {
-        next = FlightPart.framing;
+        next = TracePart.framing;
         step = length - at;
       } else if (this.#remaining > 0) {
-        next = this.#isSealed ? FlightPart.sealed : FlightPart.bytes;
+        next = this.#isSealed ? TracePart.sealed : TracePart.bytes;
         step = Math.min(this.#remaining, length - at);
         this.#remaining -= step;
       } else {
-        next = FlightPart.bytes;
+        next = TracePart.bytes;
         step = 1;
         this.#takeHeader(source[at]!);
       }
@@ -68,22 +68,22 @@ export class RecordFraming {
     return count;
   }
 
-  #takeHeader(octet: number): void {
+  #takeHeader(byte: number): void {
     switch (this.#filled++) {
       case 0:
-        this.#header = octet;
+        this.#header = byte;
         return;
       case 1:
-        this.#header |= octet << 8;
+        this.#header |= byte << 8;
         return;
       case 2:
-        this.#header |= octet << 16;
+        this.#header |= byte << 16;
         return;
       case 3:
-        this.#lengthHigh = octet;
+        this.#lengthHigh = byte;
         return;
       default:
-        this.#endHeader((this.#lengthHigh << 8) | octet);
+        this.#endHeader((this.#lengthHigh << 8) | byte);
     }
   }
 

@@ -85,7 +85,7 @@ function certificateBody(
 ): Buffer {
   const version3 = encode(explicitTag(0), encode(INTEGER, Buffer.of(2)));
   const serial = randomBytes(SERIAL_BYTES);
-  // Positive and without leading zero octets, as DER wants it.
+  // Positive and without leading zero bytes, as DER wants it.
   serial[0] = (serial[0]! & 0x7f) | 0x40;
   const notBefore = options.nowMs - HOUR_MS;
   const name = distinguishedName(options.names[0]!);
@@ -125,11 +125,11 @@ function extension(id: string, critical: boolean, value: Buffer): Buffer {
 function generalName(name: string): Buffer {
   const family = isIP(name);
   if (family === 4) return encode(implicitTag(7), Buffer.from(name.split('.').map(Number)));
-  if (family === 6) return encode(implicitTag(7), ipv6Octets(name));
+  if (family === 6) return encode(implicitTag(7), ipv6Bytes(name));
   return encode(implicitTag(2), Buffer.from(name, 'latin1'));
 }
 
-function ipv6Octets(address: string): Buffer {
+function ipv6Bytes(address: string): Buffer {
   // The URL parser expands what it can and leaves at most one `::`.
   const normal = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [head = '', tail] = normal.split('::');
@@ -163,8 +163,8 @@ function identifier(hex: string): Buffer {
   return encode(OBJECT_IDENTIFIER, Buffer.from(hex, 'hex'));
 }
 
-function bitString(octets: Buffer): Buffer {
-  return encode(BIT_STRING, Buffer.of(0), octets);
+function bitString(bytes: Buffer): Buffer {
+  return encode(BIT_STRING, Buffer.of(0), bytes);
 }
 
 /** One DER value: tag, length, content. */

@@ -9,20 +9,20 @@ import { Ssl } from '../native/ssl.ts';
 import { SslContext, SslMode, SslOption } from '../native/ssl-context.ts';
 import { TicketKeys } from '../native/ticket-keys.ts';
 import { ALERT_ILLEGAL_PARAMETER, ALERT_UNRECOGNIZED_NAME } from './alerts.ts';
+import type { AntiReplayCheck } from './anti-replay-check.ts';
+import type { ClusterRegister } from './cluster.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
-import type { EarlyDataGate } from './early-data-gate.ts';
-import { EarlyDataJudge } from './early-data-judge.ts';
-import type { FleetRegister } from './fleet.ts';
-import type { FlightWatch } from './flight-recorder.ts';
+import { EarlyDataAcceptance } from './early-data-acceptance.ts';
 import {
   type CertificatePair,
-  EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
+  EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
   type HostTlsOptions,
   plainHost,
 } from './host-options.ts';
 import { configureHost, ServerHost } from './server-host.ts';
 import { TICKET_LIFETIME_SECONDS_DEFAULT, TICKETS_PER_HANDSHAKE_DEFAULT } from './ticket-ring.ts';
+import type { TraceWatch } from './trace-recorder.ts';
 
 /** What holds for every host of a server. */
 export interface SharedServerOptions {
@@ -32,14 +32,14 @@ export interface SharedServerOptions {
    * Accepts no ClientHello's early data twice. Without one, replays are accepted: only where
    * nothing can be replayed, as in tests.
    */
-  readonly gate?: EarlyDataGate | undefined;
+  readonly gate?: AntiReplayCheck | undefined;
   /** Asked about ClientHellos with early data beside the gate, for more machines than this one. */
-  readonly fleet?: FleetRegister | undefined;
-  /** Octets of early data that open handshakes of all hosts together may send. */
+  readonly cluster?: ClusterRegister | undefined;
+  /** Bytes of early data that open handshakes of all hosts together may send. */
   readonly earlyDataInFlightBytesMax?: number;
-  /** What tickets are dated by without a fleet; by default the clock of this machine. */
+  /** What tickets are dated by without a cluster; by default the clock of this machine. */
   readonly ticketClock?: SteadyClock;
-  /** 80 octets each, newest first: 16 name, 32 AES, 32 HMAC. */
+  /** 80 bytes each, newest first: 16 name, 32 AES, 32 HMAC. */
   readonly ticketKeys: readonly Uint8Array[];
   /** False: no tickets are issued, and none is taken. */
   readonly tickets?: boolean;
@@ -62,9 +62,9 @@ export interface ServerContextOptions
     Partial<Pick<HostTlsOptions, 'groups' | 'minVersion' | 'maxVersion'>> {
   readonly earlyData: {
     readonly enabled: boolean;
-    /** Octets per connection. */
+    /** Bytes per connection. */
     readonly bytesMax?: number;
-    readonly gate?: EarlyDataGate;
+    readonly gate?: AntiReplayCheck;
   };
 }
 
@@ -74,7 +74,7 @@ export interface ServerContext extends Disposable {
   /** First names of hosts whose certificates were to be compressed, and the library could not. */
   readonly uncompressedHosts: readonly string[];
   /** A connection that waits for a ClientHello. */
-  accept(handler: TlsHandler, clock: Clock, watch?: FlightWatch | null): TlsConnection;
+  accept(handler: TlsHandler, clock: Clock, watch?: TraceWatch | null): TlsConnection;
   /** Newest first; tickets under the keys that are left out are no longer resumed. */
   replaceTicketKeys(keys: readonly Uint8Array[]): void;
   /**
@@ -128,7 +128,7 @@ export function createHostedContext(
     prepare(base);
     const judge = configureBase(base, shared, hosts);
     steps.push(chooseHost(hosts, judge), ...(shared.helloSteps ?? []));
-    if (judge.fleet !== null) steps.push(waitForFleet(judge));
+    if (judge.cluster !== null) steps.push(waitForCluster(judge));
     return {
       get warnings() {
         return hosts.flatMap((host) => host.warnings);
@@ -187,7 +187,7 @@ function configureBase(
   base: SslContext,
   shared: SharedServerOptions,
   hosts: readonly ServerHost[],
-): EarlyDataJudge {
+): EarlyDataAcceptance {
   configureHost(base, hosts[0]!.options);
   const { tickets = true, ticketsPerHandshake = TICKETS_PER_HANDSHAKE_DEFAULT } = shared;
   // Without the option OpenSSL would still take tickets; with it alone it would issue stateful ones.
@@ -196,12 +196,12 @@ function configureBase(
     tickets ? ticketsPerHandshake : 0,
     shared.ticketLifetimeSeconds ?? TICKET_LIFETIME_SECONDS_DEFAULT,
   );
-  const judge = new EarlyDataJudge({
+  const judge = new EarlyDataAcceptance({
     gate: shared.gate ?? null,
     clock: shared.ticketClock ?? bootClock,
     hosts: hosts.map((host) => ({ ...host.options.earlyData, policyMark: host.policyMark })),
-    inFlightBytesMax: shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
-    fleet: shared.fleet ?? null,
+    inFlightBytesMax: shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
+    cluster: shared.cluster ?? null,
   });
   base.judgeEarlyData(judge.admit, judge.clock);
   base.keepTickets(() => judge.askedName, judge.clock);
@@ -209,7 +209,7 @@ function configureBase(
 }
 
 /** The step that finds a ClientHello's host, and makes its connection one of that host's. */
-function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataJudge): ClientHelloStep {
+function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataAcceptance): ClientHelloStep {
   const base = hosts[0]!.options;
   const names = new HostNames<number>();
   for (const [index, host] of hosts.entries()) {
@@ -233,16 +233,16 @@ function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataJudge): Client
 }
 
 /**
- * The step that pauses a handshake until the fleet has been asked, once; the engine asks. Also where
+ * The step that pauses a handshake until the cluster has been asked, once; the engine asks. Also where
  * early data is not accepted, by a policy that is not everywhere the same yet or under a key that others
- * may have: the client repeats its request, and none of the fleet may take the flight afterwards.
+ * may have: the client repeats its request, and none of the cluster may take the flight afterwards.
  */
-function waitForFleet(judge: EarlyDataJudge): ClientHelloStep {
+function waitForCluster(judge: EarlyDataAcceptance): ClientHelloStep {
   return (hello) => {
     const { connection } = hello;
     if (!hello.offersEarlyData || hello.ticketMark === null) return HelloVerdict.proceed;
     if (connection.question !== null) {
-      judge.fleetAnswer = connection.answer;
+      judge.clusterAnswer = connection.answer;
       return HelloVerdict.proceed;
     }
     connection.question = Buffer.from(hello.random);

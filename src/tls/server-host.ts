@@ -9,21 +9,21 @@ import { implementedGroups } from './groups.ts';
 import type { CertificatePair, HostEarlyDataOptions, HostTlsOptions } from './host-options.ts';
 
 /**
- * Octets of early data that are skipped at least when it is not accepted, sealed as they come: clients
+ * Bytes of early data that are skipped at least when it is not accepted, sealed as they come: clients
  * may hold tickets of a time when more was allowed. A flood is refused.
  */
 const SKIPPED_EARLY_DATA_BYTES_MIN = 1_048_576;
 
 /**
- * A record with one octet of early data has 17 more: its type and its tag (RFC 8446 §5.2). A client
+ * A record with one byte of early data has 17 more: its type and its tag (RFC 8446 §5.2). A client
  * that sends what its ticket permits in small records must be able to go on without.
  */
 const SEALED_BYTES_PER_BYTE_MAX = 18;
 
-/** Octets of early data that are skipped at most: OpenSSL counts them in 32 bits, and adds to it. */
+/** Bytes of early data that are skipped at most: OpenSSL counts them in 32 bits, and adds to it. */
 const SKIPPED_EARLY_DATA_BYTES_MAX = 2_147_483_647;
 
-/** OpenSSL keeps at most this many octets of a session id context (SSL_MAX_SID_CTX_LENGTH). */
+/** OpenSSL keeps at most this many bytes of a session id context (SSL_MAX_SID_CTX_LENGTH). */
 const SESSION_ID_CONTEXT_BYTES = 32;
 
 export class ServerHost implements Disposable {
@@ -173,7 +173,7 @@ function attempt(body: () => void, problem: string, remedy: string): void {
 function earlyDataSizes({ enabled, bytesMax }: HostEarlyDataOptions) {
   return {
     offered: enabled ? bytesMax : 0,
-    // What is accepted the ticket bounds, which permits no more than the host (early-data-judge.ts).
+    // What is accepted the ticket bounds, which permits no more than the host (early-data-acceptance.ts).
     // What is not accepted is skipped, not answered with an alert.
     received: Math.min(
       Math.max(SEALED_BYTES_PER_BYTE_MAX * bytesMax, SKIPPED_EARLY_DATA_BYTES_MIN),

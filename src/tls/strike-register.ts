@@ -71,7 +71,7 @@ const FULL_GENERATION = 6;
 const CLOSED_UNTIL_S = 7;
 const HEADER_WORDS = 16;
 
-/** Octets of shared memory that a register takes. */
+/** Bytes of shared memory that a register takes. */
 export function strikeRegisterBytes(slots: number = STRIKE_SLOTS): number {
   return 4 * (HEADER_WORDS + AREAS * slots * WORDS_PER_SLOT + SPENT_CELLS);
 }
@@ -97,7 +97,7 @@ export class StrikeRegister {
   readonly #words: Int32Array;
   readonly #slots: number;
 
-  /** `words` is shared memory of `strikeRegisterBytes(slots)` octets, zeroed once when it was made. */
+  /** `words` is shared memory of `strikeRegisterBytes(slots)` bytes, zeroed once when it was made. */
   constructor(words: Int32Array, slots: number = STRIKE_SLOTS) {
     assert(words.byteLength >= strikeRegisterBytes(slots), 'the register fits its memory');
     assert((slots & (slots - 1)) === 0, 'slots is a power of two');
@@ -106,7 +106,7 @@ export class StrikeRegister {
   }
 
   /**
-   * Notes a ClientHello. `key` has at least 16 octets that nobody can choose to be equal to
+   * Notes a ClientHello. `key` has at least 16 bytes that nobody can choose to be equal to
    * another's and that a replay cannot alter: ClientHello.random, which every PSK binder covers.
    * `nowMs` is of a clock that all who share the memory read, and nobody sets.
    */

@@ -1,6 +1,6 @@
 /** The ticket keys in force, as they go from the supervisor to the workers: plain data. */
 export interface TicketRing {
-  /** 80 octets each (native/ticket-keys.ts). The first encrypts, and all of them decrypt. */
+  /** 80 bytes each (native/ticket-keys.ts). The first encrypts, and all of them decrypt. */
   readonly keys: readonly Uint8Array[];
   /**
    * Before it, by the clock that all processes of the machine share (native/boot-clock.ts), no early

@@ -36,7 +36,7 @@ const CORK_BYTES = 65_536;
 const CORKS = 32;
 /** Output that waits for the peer above which writers are told to wait. */
 const CONGESTED_BYTES = 262_144;
-/** Content is encrypted and sent in pieces of so many octets: they stay in the core's cache. */
+/** Content is encrypted and sent in pieces of so many bytes: they stay in the core's cache. */
 const SEALED_AT_ONCE_BYTES = 32_768;
 /** Ciphertext moved from the engine to the socket at a time. */
 const CIPHERTEXT_BYTES = 131_072;
@@ -91,7 +91,7 @@ export class ChannelPool implements Disposable {
     corked.length = 0;
   }
 
-  /** The first `length` octets of a receive buffer. */
+  /** The first `length` bytes of a receive buffer. */
   view(buffer: NativeBuffer, length: number): Uint8Array {
     if (length >= VIEWS_KEPT_MAX) return buffer.bytes.subarray(0, length);
     if (this.#viewsOf !== buffer) {
@@ -174,7 +174,7 @@ export class Channel implements SocketHandler {
     return this.#ending && this.pendingBytes === 0;
   }
 
-  /** Octets that the peer has not taken yet. */
+  /** Bytes that the peer has not taken yet. */
   get pendingBytes(): number {
     return this.#socket?.pendingBytes ?? 0;
   }
@@ -202,7 +202,7 @@ export class Channel implements SocketHandler {
   }
 
   /**
-   * Room for `length` octets in `buffer`, to be written there and sent by `commit`: the offset, or -1
+   * Room for `length` bytes in `buffer`, to be written there and sent by `commit`: the offset, or -1
    * when there is none and `write` must be used.
    */
   reserve(length: number): number {
@@ -222,7 +222,7 @@ export class Channel implements SocketHandler {
     return !this.isCongested;
   }
 
-  /** Octets of content that are worth one `write`. What TLS seals leaves in small pieces in any case. */
+  /** Bytes of content that are worth one `write`. What TLS seals leaves in small pieces in any case. */
   get bytesAtOnce(): number {
     return this.#tls === null ? this.socket.bytesAtOnce : BYTES_AT_ONCE_MIN;
   }
@@ -232,7 +232,7 @@ export class Channel implements SocketHandler {
     return this.pendingBytes > CONGESTED_BYTES;
   }
 
-  /** A cork with room for `length` octets more. */
+  /** A cork with room for `length` bytes more. */
   #corkFor(length: number): NativeBuffer {
     if (this.#cork !== null && this.#corkLength + length > CORK_BYTES) this.flush();
     this.#cork ??= this.#pool.takeCork(this);

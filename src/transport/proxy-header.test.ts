@@ -32,7 +32,7 @@ test('version 1 is the line that proxy-protocol.txt §2.1 shows', () => {
   assert.equal(text(null), 'PROXY UNKNOWN\r\n');
 });
 
-test('version 2 is what proxy-protocol.txt §2.2 says, octet by octet', () => {
+test('version 2 is what proxy-protocol.txt §2.2 says, byte by byte', () => {
   const header = Buffer.from(proxyHeader('v2', v4)).toString('hex');
   const signature = '0d0a0d0a000d0a515549540a';
   assert.equal(

@@ -59,10 +59,10 @@ function ipv6Text(address: string): string {
   return address.includes(':') ? address.replace(/%.*/, '') : `::ffff:${address}`;
 }
 
-function octetsOf(words: readonly number[]): Buffer {
-  const octets = Buffer.alloc(words.length * 4);
-  for (const [i, word] of words.entries()) octets.writeUInt32BE(word >>> 0, i * 4);
-  return octets;
+function bytesOf(words: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(words.length * 4);
+  for (const [i, word] of words.entries()) bytes.writeUInt32BE(word >>> 0, i * 4);
+  return bytes;
 }
 
 function headerV2(client: ClientFacts | null): Uint8Array {
@@ -72,7 +72,7 @@ function headerV2(client: ClientFacts | null): Uint8Array {
   ports.writeUInt16BE(client.remotePort, 0);
   ports.writeUInt16BE(client.localPort, 2);
   const family = both[0].length === 1 ? TCP_OVER_IPV4 : TCP_OVER_IPV6;
-  const addresses = both.map(octetsOf);
+  const addresses = both.map(bytesOf);
   return frameV2(V2_PROXY, family, [...addresses, ports, ...tlsValues(client)]);
 }
 
@@ -105,8 +105,8 @@ function tlsValues({ tls }: ClientFacts): Uint8Array[] {
 
 function value(type: number, content: string | Uint8Array): Uint8Array {
   if (typeof content === 'string') assertByteString(content);
-  const octets = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
+  const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
   const head = Buffer.of(type, 0, 0);
-  head.writeUInt16BE(octets.length, 1);
-  return Buffer.concat([head, octets]);
+  head.writeUInt16BE(bytes.length, 1);
+  return Buffer.concat([head, bytes]);
 }

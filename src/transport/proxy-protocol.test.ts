@@ -17,18 +17,18 @@ function v2(command: number, family: number, addresses: Uint8Array, announced?: 
 const ipv4Addresses = Buffer.from([192, 0, 2, 1, 198, 51, 100, 7, 0xd9, 0x03, 0x01, 0xbb]);
 
 function ipv6Addresses(source: string): Buffer {
-  const octets = Buffer.alloc(36);
+  const bytes = Buffer.alloc(36);
   const [head = '', tail = ''] = source.split('::');
   const groups = (text: string) => (text === '' ? [] : text.split(':'));
   groups(head).forEach((group, i) => {
-    octets.writeUInt16BE(Number.parseInt(group, 16), 2 * i);
+    bytes.writeUInt16BE(Number.parseInt(group, 16), 2 * i);
   });
   const last = groups(tail);
   last.forEach((group, i) => {
-    octets.writeUInt16BE(Number.parseInt(group, 16), 16 - 2 * (last.length - i));
+    bytes.writeUInt16BE(Number.parseInt(group, 16), 16 - 2 * (last.length - i));
   });
-  octets.writeUInt16BE(4_321, 32);
-  return octets;
+  bytes.writeUInt16BE(4_321, 32);
+  return bytes;
 }
 
 function peer(bytes: Uint8Array) {

@@ -13,7 +13,7 @@ export interface ProxiedPeer {
 }
 
 export type ProxyHeader =
-  /** More octets are needed to tell. */
+  /** More bytes are needed to tell. */
   | { readonly kind: 'incomplete' }
   /** The connection does not begin with a header. */
   | { readonly kind: 'absent' }
@@ -21,10 +21,10 @@ export type ProxyHeader =
   | { readonly kind: 'invalid'; readonly reason: string }
   | { readonly kind: 'header'; readonly length: number; readonly peer: ProxiedPeer | null };
 
-/** Octets of a version 1 header, its line end included (proxy-protocol.txt §2.1). */
+/** Bytes of a version 1 header, its line end included (proxy-protocol.txt §2.1). */
 const V1_BYTES_MAX = 107;
 /**
- * Octets that a version 2 header may announce after its first 16. The protocol allows 65,535;
+ * Bytes that a version 2 header may announce after its first 16. The protocol allows 65,535;
  * addresses take 216 at most, and the rest are TLVs, of which a TLS one with a subject is the longest
  * in use.
  */
@@ -47,7 +47,7 @@ export function readProxyHeader(bytes: Uint8Array): ProxyHeader {
   return ABSENT;
 }
 
-/** Whether the octets are the start of `prefix`, or begin with it. */
+/** Whether the bytes are the start of `prefix`, or begin with it. */
 function startsAs(bytes: Uint8Array, prefix: Uint8Array): boolean {
   const length = Math.min(bytes.length, prefix.length);
   for (let i = 0; i < length; i++) if (bytes[i] !== prefix[i]) return false;
@@ -93,7 +93,7 @@ function readV2(bytes: Uint8Array): ProxyHeader {
   if (version !== 2) return invalid(`version ${version} is not known`);
   if (command > 1) return invalid(`command ${command} is not known`);
   const rest = view.readUInt16BE(14);
-  if (rest > PROXY_HEADER_BYTES_MAX) return invalid(`${rest} octets are over the limit`);
+  if (rest > PROXY_HEADER_BYTES_MAX) return invalid(`${rest} bytes are over the limit`);
   const length = V2_FIXED_BYTES + rest;
   if (bytes.length < length) return INCOMPLETE;
   // LOCAL: the balancer's own connection, such as a health check; addresses are to be ignored.
@@ -123,11 +123,11 @@ function readAddresses(family: number, addresses: Buffer, length: number): Proxy
 }
 
 /** RFC 5952: the longest run of zero groups is left out, and an IPv4 address inside stays one. */
-function ipv6Text(octets: Buffer): string {
-  if (octets.subarray(0, 10).every((octet) => octet === 0) && octets.readUInt16BE(10) === 0xffff) {
-    return `::ffff:${octets.subarray(12).join('.')}`;
+function ipv6Text(bytes: Buffer): string {
+  if (bytes.subarray(0, 10).every((byte) => byte === 0) && bytes.readUInt16BE(10) === 0xffff) {
+    return `::ffff:${bytes.subarray(12).join('.')}`;
   }
-  const groups = Array.from({ length: 8 }, (_, i) => octets.readUInt16BE(2 * i).toString(16));
+  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(2 * i).toString(16));
   const text = groups.join(':');
   const runs = text.match(/(?:^|(?<=:))0(?::0)+(?=:|$)/g) ?? [];
   const longest = runs.toSorted((a, b) => b.length - a.length)[0];

@@ -1,46 +1,46 @@
-/** From a recording and a death, or a handshake that failed, to the capsule. */
+/** From a recording and a death, or a handshake that failed, to the incident. */
 import {
-  CAPSULE_FORMAT,
-  CAPSULE_VERSION,
-  type Capsule,
-  type CapsuleConfiguration,
-  type CapsuleConnection,
-  type CapsuleDeath,
-  type CapsuleKind,
-  type CapsuleStack,
-  type CapsuleSuspect,
-} from './capsule.ts';
-import { identityFrom } from './flight-identity.ts';
-import { type FlightReading, readFlights, readIdentity } from './flight-reader.ts';
-import type { FlightSnapshot } from './flight-snapshot.ts';
-import { defaultCapsuleLimits } from './options.ts';
+  INCIDENT_FORMAT,
+  INCIDENT_VERSION,
+  type Incident,
+  type IncidentConfiguration,
+  type IncidentConnection,
+  type IncidentDeath,
+  type IncidentKind,
+  type IncidentStack,
+  type IncidentSuspect,
+} from './incident.ts';
+import { defaultIncidentLimits } from './options.ts';
 import { redactedText } from './redaction.ts';
+import { identityFrom } from './trace-identity.ts';
+import { readFlights, readIdentity, type TraceReading } from './trace-reader.ts';
+import type { TraceSnapshot } from './trace-snapshot.ts';
 
 /** Faults of handshakes that nobody dies of. */
 export type HandshakeFaultKind = 'handshake-failure' | 'callback-fault';
 
 export interface DeathReport {
-  readonly kind: Exclude<CapsuleKind, HandshakeFaultKind>;
-  readonly death: CapsuleDeath;
+  readonly kind: Exclude<IncidentKind, HandshakeFaultKind>;
+  readonly death: IncidentDeath;
   /** Wall-clock milliseconds. */
   readonly nowMs: number;
-  readonly nativeStack: CapsuleStack | null;
+  readonly nativeStack: IncidentStack | null;
 }
 
 /** What the supervisor knows of the configuration beside what the worker has noted. */
-export type ConfigurationFacts = Pick<CapsuleConfiguration, 'lastGood' | 'text'>;
+export type ConfigurationFacts = Pick<IncidentConfiguration, 'lastGood' | 'text'>;
 
-/** The capsule of a worker that has died. */
-export function capsuleOfDeath(
-  snapshot: FlightSnapshot,
+/** The incident of a worker that has died. */
+export function incidentOfDeath(
+  snapshot: TraceSnapshot,
   report: DeathReport,
   facts: ConfigurationFacts,
-): Capsule {
+): Incident {
   const { kind, death } = report;
-  const base = capsuleBase(snapshot, report.nowMs, facts);
+  const base = incidentBase(snapshot, report.nowMs, facts);
   const suspect = suspectOf(base.reading, base.numbered);
   return {
-    ...base.capsule,
+    ...base.incident,
     kind,
     signature: deathSignature(kind, death, suspect),
     death,
@@ -50,9 +50,9 @@ export function capsuleOfDeath(
   };
 }
 
-/** The capsule of a handshake that failed, or met a fault of ours; null when it is not in the recording any more. */
-export function capsuleOfFailure(
-  snapshot: FlightSnapshot,
+/** The incident of a handshake that failed, or met a fault of ours; null when it is not in the recording any more. */
+export function incidentOfFailure(
+  snapshot: TraceSnapshot,
   failure: {
     readonly kind: HandshakeFaultKind;
     readonly connection: number;
@@ -62,12 +62,12 @@ export function capsuleOfFailure(
     readonly nowMs: number;
   },
   facts: ConfigurationFacts,
-): Capsule | null {
-  const base = capsuleBase(snapshot, failure.nowMs, facts);
+): Incident | null {
+  const base = incidentBase(snapshot, failure.nowMs, facts);
   const connection = base.reading.connections.find(({ id }) => id === failure.connection);
   if (connection === undefined) return null;
   return {
-    ...base.capsule,
+    ...base.incident,
     kind: failure.kind,
     signature: failure.signature,
     death: null,
@@ -79,21 +79,21 @@ export function capsuleOfFailure(
 }
 
 /** Its message may quote what it stumbled over. */
-function exceptionStack(text: string): CapsuleStack | null {
+function exceptionStack(text: string): IncidentStack | null {
   if (text === '') return null;
-  const { stackCharactersMax } = defaultCapsuleLimits;
+  const { stackCharactersMax } = defaultIncidentLimits;
   return { source: 'node', text: redactedText(text).slice(0, stackCharactersMax) };
 }
 
-function capsuleBase(snapshot: FlightSnapshot, nowMs: number, facts: ConfigurationFacts) {
+function incidentBase(snapshot: TraceSnapshot, nowMs: number, facts: ConfigurationFacts) {
   const identity = identityFrom(readIdentity(snapshot));
   const { workerIndex, software, features, observers, configuration, addresses } = identity;
   const { numbered } = identity;
   const reading = readFlights(snapshot, { observers: numbered, peers: addresses });
   const { pid, startedAtMs, damagedEvents, handshakes } = reading;
-  const capsule = {
-    format: CAPSULE_FORMAT,
-    version: CAPSULE_VERSION,
+  const incident = {
+    format: INCIDENT_FORMAT,
+    version: INCIDENT_VERSION,
     writtenAt: new Date(nowMs).toISOString(),
     software,
     worker: {
@@ -107,13 +107,13 @@ function capsuleBase(snapshot: FlightSnapshot, nowMs: number, facts: Configurati
     observers,
     recorder: { damagedEvents, handshakes },
   } as const;
-  return { capsule, reading, numbered };
+  return { incident, reading, numbered };
 }
 
 function suspectOf(
-  { inside, connections }: FlightReading,
+  { inside, connections }: TraceReading,
   numbered: readonly string[],
-): CapsuleSuspect | null {
+): IncidentSuspect | null {
   if (inside.call === '' && inside.observer < 0) return null;
   const isThere = connections.some(({ id }) => id === inside.connection);
   return {
@@ -125,17 +125,17 @@ function suspectOf(
 
 /** The suspect and those that began last, oldest first. */
 function lastConnections(
-  connections: readonly CapsuleConnection[],
+  connections: readonly IncidentConnection[],
   suspect: number | null,
-): CapsuleConnection[] {
-  const first = Math.max(0, connections.length - defaultCapsuleLimits.connectionsMax);
+): IncidentConnection[] {
+  const first = Math.max(0, connections.length - defaultIncidentLimits.connectionsMax);
   return connections.filter(({ id }, index) => index >= first || id === suspect);
 }
 
 function deathSignature(
-  kind: CapsuleKind,
-  { signal, exitCode }: CapsuleDeath,
-  suspect: CapsuleSuspect | null,
+  kind: IncidentKind,
+  { signal, exitCode }: IncidentDeath,
+  suspect: IncidentSuspect | null,
 ): string {
   const how = signal ?? (exitCode === null ? 'unknown' : `code ${exitCode}`);
   return [kind, how, suspect?.call ?? 'no call', suspect?.observer ?? 'no observer'].join('/');

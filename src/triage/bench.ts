@@ -1,13 +1,13 @@
 /**
- * A throw-away sluice on this machine, on which scripts are played to see whether it dies of them.
+ * A sandbox instance on this machine, on which scripts are played to see whether it dies of them.
  * cli/bench/ has the one that starts processes.
  */
-import type { Capsule, JsonValue } from './capsule.ts';
+import type { Incident, JsonValue } from './incident.ts';
 import type { PlayedOutcome, ReplayScript } from './replay/script.ts';
 
-export interface BenchSetting {
+export interface SandboxSetting {
   /**
-   * Options as a capsule has them. The bench makes them harmless: it listens on loopback alone, has
+   * Options as an incident has them. The bench makes them harmless: it listens on loopback alone, has
    * certificates and an origin of its own, and writes nothing outside its directory.
    */
   readonly options: JsonValue;
@@ -17,9 +17,9 @@ export interface BenchSetting {
   readonly checkout: string;
 }
 
-export interface BenchRun {
-  /** The capsule of the worker that died of it, or null. */
-  readonly death: Capsule | null;
+export interface SandboxRun {
+  /** The incident of the worker that died of it, or null. */
+  readonly death: Incident | null;
   /** One for each script. */
   readonly played: readonly PlayedOutcome[];
 }
@@ -31,11 +31,11 @@ export interface Bench extends AsyncDisposable {
    * Plays all at once, and waits until it is known whether a worker has died of it. Can be called
    * again: a worker that has died is replaced.
    */
-  run(scripts: readonly ReplayScript[], signal: AbortSignal): Promise<BenchRun>;
+  run(scripts: readonly ReplayScript[], signal: AbortSignal): Promise<SandboxRun>;
 }
 
 /** Rejects with UsageError when the options, a module or a checkout cannot be run. */
-export type OpenBench = (setting: BenchSetting, signal: AbortSignal) => Promise<Bench>;
+export type OpenBench = (setting: SandboxSetting, signal: AbortSignal) => Promise<Bench>;
 
 /** Plays one script against a server. Never rejects but for an abort. */
 export type Player = (

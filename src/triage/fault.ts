@@ -1,25 +1,25 @@
-/** What is looked for: whether a run on a bench has come to what a capsule tells of. */
-import type { BenchRun } from './bench.ts';
-import type { Capsule, CapsuleKind } from './capsule.ts';
-import type { RunVerdict } from './laboratory.ts';
-import { suspectedConnection } from './replay/from-capsule.ts';
+/** What is looked for: whether a run on a bench has come to what an incident tells of. */
+import type { SandboxRun } from './bench.ts';
+import type { RunVerdict } from './experiments.ts';
+import type { Incident, IncidentKind } from './incident.ts';
+import { suspectedConnection } from './replay/from-incident.ts';
 
 export interface Fault {
-  readonly kind: CapsuleKind;
-  /** Of the capsule. */
+  readonly kind: IncidentKind;
+  /** Of the incident. */
   readonly signature: string;
   /** RFC name of the alert by which a handshake failed; '' for deaths. */
   readonly alert: string;
 }
 
-export function faultOf(capsule: Capsule): Fault {
-  const { kind, signature } = capsule;
+export function faultOf(incident: Incident): Fault {
+  const { kind, signature } = incident;
   const isFailure = kind === 'handshake-failure' || kind === 'callback-fault';
-  const alert = isFailure ? (suspectedConnection(capsule)?.alert ?? '') : '';
+  const alert = isFailure ? (suspectedConnection(incident)?.alert ?? '') : '';
   return { kind, signature, alert };
 }
 
-export function judgeBy(fault: Fault): (run: BenchRun) => RunVerdict {
+export function judgeBy(fault: Fault): (run: SandboxRun) => RunVerdict {
   return ({ death, played }) => {
     if (death !== null) {
       const isSame = isSameDeath(death.signature, fault.signature);

@@ -1,11 +1,11 @@
 /** What an operator decides about recording faults, and about what is done when workers die. */
 
 export interface RecorderOptions {
-  /** Absolute path of the directory for capsules; null writes none. */
+  /** Absolute path of the directory for incidents; null writes none. */
   readonly directory: string | null;
-  /** Whether capsules tell addresses of peers. */
+  /** Whether incidents tell addresses of peers. */
   readonly addresses: boolean;
-  /** Whether capsules tell the SHA-256 of each piece of early data. */
+  /** Whether incidents tell the SHA-256 of each piece of early data. */
   readonly earlyDataDigest: boolean;
   /** Milliseconds without a turn of its event loop after which a worker is ended; 0 for never. */
   readonly watchdogMs: number;
@@ -13,7 +13,7 @@ export interface RecorderOptions {
   readonly debugger: boolean;
 }
 
-export interface FuseOptions {
+export interface RollbackOptions {
   readonly enabled: boolean;
   /** Deaths of one kind within the window that are too many. */
   readonly deathsMax: number;
@@ -22,16 +22,16 @@ export interface FuseOptions {
   readonly webhook: string | null;
 }
 
-export interface CapsuleLimits {
+export interface IncidentLimits {
   /** Files kept; the oldest is dropped first. */
-  readonly capsulesMax: number;
-  /** Octets of all files kept. */
+  readonly incidentsMax: number;
+  /** Bytes of all files kept. */
   readonly bytesMax: number;
-  /** Connections in one capsule beside the suspect. */
+  /** Connections in one incident beside the suspect. */
   readonly connectionsMax: number;
-  /** Capsules of deaths that are written within an hour. */
+  /** Incidents of deaths that are written within an hour. */
   readonly deathsPerHour: number;
-  /** Capsules of failed handshakes that are written within an hour, and by one worker. */
+  /** Incidents of failed handshakes that are written within an hour, and by one worker. */
   readonly failuresPerHour: number;
   /** Ways to fail that a worker remembers as seen. */
   readonly signaturesMax: number;
@@ -40,13 +40,13 @@ export interface CapsuleLimits {
 }
 
 /**
- * capsulesMax and bytesMax: weeks of ordinary faults, and no more disk than a log. connectionsMax:
+ * incidentsMax and bytesMax: weeks of ordinary faults, and no more disk than a log. connectionsMax:
  * what led up to a fault. deathsPerHour: a crash loop is understood by its first. failuresPerHour:
  * one for every new way to fail, and no more when somebody makes up ever new ones. signaturesMax:
  * there are fewer, unless they are made up. stackCharactersMax: some hundred lines.
  */
-export const defaultCapsuleLimits: CapsuleLimits = {
-  capsulesMax: 100,
+export const defaultIncidentLimits: IncidentLimits = {
+  incidentsMax: 100,
   bytesMax: 67_108_864,
   connectionsMax: 64,
   deathsPerHour: 60,

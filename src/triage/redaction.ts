@@ -1,6 +1,6 @@
-/** What of a configuration may stand in a capsule: everything but secrets. */
+/** What of a configuration may stand in an incident: everything but secrets. */
 import { createHash } from 'node:crypto';
-import type { CapsuleOptions, JsonValue } from './capsule.ts';
+import type { IncidentOptions, JsonValue } from './incident.ts';
 
 export const REDACTED = '(redacted)';
 
@@ -18,10 +18,10 @@ const SECRET_NAME = new RegExp(
  * Options that are maps by names of headers and parameters: their values are credentials as often as
  * not. What the schema marks as secret in a file ends here; test/config/secrets.test.ts compares.
  */
-const SECRET_MAPS: ReadonlySet<string> = new Set(['set', 'add', 'fields', 'querySet']);
+const SECRET_MAPS: ReadonlySet<string> = new Set(['set', 'add', 'fields', 'headers', 'querySet']);
 
 /** Options that are URLs with a password in them. */
-const SECRET_URLS: ReadonlySet<string> = new Set(['fleet']);
+const SECRET_URLS: ReadonlySet<string> = new Set(['cluster']);
 
 /** A block of PEM that holds a private key, also within a longer text. */
 const PRIVATE_KEY =
@@ -40,7 +40,7 @@ export function redactedText(text: string): string {
 
 /**
  * Options, or a part of them at `path` (an item of a list is `[0]`), as JSON without secrets: the one
- * function for capsules, `/config`, and the changes that a reload tells. Octets, functions and such are
+ * function for incidents, `/config`, and the changes that a reload tells. Bytes, functions and such are
  * left out.
  */
 export function redacted(value: unknown, path: readonly string[] = []): JsonValue {
@@ -49,7 +49,7 @@ export function redacted(value: unknown, path: readonly string[] = []): JsonValu
   if (isSecretAt(path, value)) return REDACTED;
   if (typeof value === 'string') return redactedText(value);
   if (Array.isArray(value)) return value.map((item, i) => redacted(item, [...path, `[${i}]`]));
-  // Octets of an option are a key or a certificate's: nothing that a reader needs.
+  // Bytes of an option are a key or a certificate's: nothing that a reader needs.
   if (typeof value !== 'object' || ArrayBuffer.isView(value)) return REDACTED;
   const entries = value instanceof Map ? [...value] : Object.entries(value);
   return Object.fromEntries(
@@ -80,7 +80,7 @@ function canonicalJson(value: JsonValue): string {
   return `{${names.map((name) => `${JSON.stringify(name)}:${canonicalJson(record[name]!)}`).join(',')}}`;
 }
 
-export function capsuleConfiguration(options: object): CapsuleOptions {
+export function incidentConfiguration(options: object): IncidentOptions {
   const safe = redacted(options);
   const digest = createHash('sha256').update(canonicalJson(safe)).digest('hex');
   return { digest, options: safe };

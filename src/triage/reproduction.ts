@@ -1,8 +1,8 @@
 /** The first question of a triage: whether it happens again, and how it is played best. */
-import type { BenchSetting } from './bench.ts';
-import type { Capsule } from './capsule.ts';
-import type { Laboratory } from './laboratory.ts';
-import { suspectedConnection, verbatimScript } from './replay/from-capsule.ts';
+import type { SandboxSetting } from './bench.ts';
+import type { Experiments } from './experiments.ts';
+import type { Incident } from './incident.ts';
+import { suspectedConnection, verbatimScript } from './replay/from-incident.ts';
 import { reenactedScript } from './replay/re-enactment.ts';
 import type { ReplayScript } from './replay/script.ts';
 import type { Reproduction } from './report/report.ts';
@@ -25,19 +25,19 @@ interface Way {
 }
 
 export async function reproduce(
-  capsule: Capsule,
-  setting: BenchSetting,
-  laboratory: Laboratory,
+  incident: Incident,
+  setting: SandboxSetting,
+  experiments: Experiments,
   runs: number,
 ): Promise<Reproduced> {
   let runsInAll = 0;
   const notes: string[] = [];
-  for (const way of waysOf(capsule)) {
+  for (const way of waysOf(incident)) {
     notes.push(...way.notes.filter((note) => !notes.includes(note)));
     if (way.scripts.length === 0) continue;
     const { words: question, scripts } = way;
     const trial = { stage: 'reproduction', question, setting, scripts } as const;
-    const row = await laboratory.ask(trial, runs, false);
+    const row = await experiments.ask(trial, runs, false);
     runsInAll += row.runs;
     if (row.outcome === 'cannot') notes.push(row.detail);
     if (row.same === 0) continue;
@@ -56,12 +56,12 @@ export async function reproduce(
 }
 
 /** The simplest first. */
-function waysOf(capsule: Capsule): Way[] {
-  const suspect = suspectedConnection(capsule);
+function waysOf(incident: Incident): Way[] {
+  const suspect = suspectedConnection(incident);
   const ways: Way[] = [];
   if (suspect !== null) {
     const { script, notes } = verbatimScript(suspect);
-    const words = 'the connection that is suspected, octet for octet';
+    const words = 'the connection that is suspected, byte for byte';
     ways.push({ what: 'suspect', words, scripts: script === null ? [] : [script], notes });
     const again = reenactedScript(suspect);
     ways.push({
@@ -71,11 +71,16 @@ function waysOf(capsule: Capsule): Way[] {
       notes: again.notes,
     });
   }
-  const clients = capsule.connections.filter(({ role }) => role === 'server');
+  const clients = incident.connections.filter(({ role }) => role === 'server');
   if (clients.length > 1) {
     const all = clients.map(verbatimScript);
     const scripts = all.flatMap(({ script }) => (script === null ? [] : [script]));
-    ways.push({ what: 'all', words: 'all connections of the capsule at once', scripts, notes: [] });
+    ways.push({
+      what: 'all',
+      words: 'all connections of the incident at once',
+      scripts,
+      notes: [],
+    });
   }
   return ways;
 }

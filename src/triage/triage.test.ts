@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { sampleCapsule } from '../../test/support/capsule-sample.ts';
+import { sampleIncident } from '../../test/support/incident-sample.ts';
 import { UsageError } from '../base/errors.ts';
-import type { BenchSetting } from './bench.ts';
+import type { SandboxSetting } from './bench.ts';
 import { markdownOf } from './report/markdown.ts';
 import type { TriageReport } from './report/report.ts';
 import { type TriageInput, triage } from './triage.ts';
@@ -10,15 +10,15 @@ import { type TriageInput, triage } from './triage.ts';
 const OBSERVER = 'group-in-callback';
 
 /** A triage on a bench that dies of everything, and cannot be opened with some settings. */
-function triaged(opens: (setting: BenchSetting) => boolean): Promise<TriageReport> {
+function triaged(opens: (setting: SandboxSetting) => boolean): Promise<TriageReport> {
   const input: TriageInput = {
-    capsule: sampleCapsule,
+    incident: sampleIncident,
     file: 'sample.json',
     axes: ['features', 'configuration'],
     runs: 1,
     history: null,
     known: [],
-    software: sampleCapsule.software,
+    software: sampleIncident.software,
     nowMs: 0,
     signal: new AbortController().signal,
     onStage() {},
@@ -30,7 +30,7 @@ function triaged(opens: (setting: BenchSetting) => boolean): Promise<TriageRepor
       ];
       return {
         port: 1,
-        run: async () => ({ death: sampleCapsule, played }),
+        run: async () => ({ death: sampleIncident, played }),
         async [Symbol.asyncDispose]() {},
       };
     },
@@ -38,7 +38,7 @@ function triaged(opens: (setting: BenchSetting) => boolean): Promise<TriageRepor
   return triage(input);
 }
 
-const isEarly = ({ options }: BenchSetting) =>
+const isEarly = ({ options }: SandboxSetting) =>
   (options as { readonly earlyData?: boolean }).earlyData === true;
 
 test('a feature without which nothing can be tried is neither blamed nor cleared', async () => {

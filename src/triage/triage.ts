@@ -1,14 +1,14 @@
 /**
- * From a capsule to the cause: reproduces the fault on a bench, then asks along each axis what can
+ * From an incident to the cause: reproduces the fault on a bench, then asks along each axis what can
  * be left out without its going away.
  */
-import type { BenchSetting, OpenBench } from './bench.ts';
-import type { Capsule, CapsuleSoftware } from './capsule.ts';
+import type { OpenBench, SandboxSetting } from './bench.ts';
 import { findCommit } from './causes/commits.ts';
 import { changesBetween, withChanges } from './causes/configuration.ts';
 import { featuresToBlame } from './causes/features.ts';
+import { type Evidence, Experiments, type TriageStage } from './experiments.ts';
 import { faultOf, isSameKind, judgeBy } from './fault.ts';
-import { type Evidence, Laboratory, type TriageStage } from './laboratory.ts';
+import type { Incident, IncidentSoftware } from './incident.ts';
 import { minimalSubset } from './reduce/delta-debugging.ts';
 import { reducedScript } from './reduce/script-reduction.ts';
 import type { ReplayScript } from './replay/script.ts';
@@ -29,8 +29,8 @@ export const triageAxes = ['features', 'configuration', 'input', 'commits'] as c
 export type TriageAxis = (typeof triageAxes)[number];
 
 export interface TriageInput {
-  readonly capsule: Capsule;
-  /** The capsule's file, as the report names it. */
+  readonly incident: Incident;
+  /** The incident's file, as the report names it. */
   readonly file: string;
   readonly axes: readonly TriageAxis[];
   /** Runs by which the fault is looked for at first, for each way to play it. */
@@ -38,13 +38,13 @@ export interface TriageInput {
   /** Null: no history to look at. */
   readonly history: History | null;
   readonly openBench: OpenBench;
-  /** Of an interrupted triage of this capsule. */
+  /** Of an interrupted triage of this incident. */
   readonly known: readonly Evidence[];
   onStage(stage: TriageStage): void;
   onEvidence(row: Evidence, isKnown: boolean): void;
   readonly signal: AbortSignal;
   /** Of this machine. */
-  readonly software: CapsuleSoftware;
+  readonly software: IncidentSoftware;
   readonly nowMs: number;
 }
 
@@ -57,34 +57,34 @@ export interface History {
   readonly bad: string;
 }
 
-/** Rejects for an abort, and with UsageError when the capsule cannot be tried at all. */
+/** Rejects for an abort, and with UsageError when the incident cannot be tried at all. */
 export async function triage(input: TriageInput): Promise<TriageReport> {
-  const { capsule, openBench, known, onEvidence, signal } = input;
-  const judge = judgeBy(faultOf(capsule));
-  await using laboratory = new Laboratory({ openBench, judge, known, onEvidence, signal });
-  const findings = await new Investigation(input, laboratory).run();
-  return reportOf(input, findings, laboratory.evidence);
+  const { incident, openBench, known, onEvidence, signal } = input;
+  const judge = judgeBy(faultOf(incident));
+  await using experiments = new Experiments({ openBench, judge, known, onEvidence, signal });
+  const findings = await new Investigation(input, experiments).run();
+  return reportOf(input, findings, experiments.evidence);
 }
 
 /** One pass over all axes, each of which begins with what the ones before have found. */
 class Investigation {
   readonly #input: TriageInput;
-  readonly #laboratory: Laboratory;
-  #setting: BenchSetting;
+  readonly #experiments: Experiments;
+  #setting: SandboxSetting;
   #scripts: readonly ReplayScript[] = [];
   #runsPerQuestion = 1;
 
-  constructor(input: TriageInput, laboratory: Laboratory) {
+  constructor(input: TriageInput, experiments: Experiments) {
     this.#input = input;
-    this.#laboratory = laboratory;
-    const { options } = input.capsule.configuration;
-    this.#setting = { options, features: input.capsule.features, checkout: '' };
+    this.#experiments = experiments;
+    const { options } = input.incident.configuration;
+    this.#setting = { options, features: input.incident.features, checkout: '' };
   }
 
   async run(): Promise<Findings> {
-    const { capsule, runs, onStage } = this.#input;
+    const { incident, runs, onStage } = this.#input;
     onStage('reproduction');
-    const reproduced = await reproduce(capsule, this.#setting, this.#laboratory, runs);
+    const reproduced = await reproduce(incident, this.#setting, this.#experiments, runs);
     const skipped = this.#nothing(reproduced);
     if (reproduced.scripts === null) return skipped;
     this.#scripts = reproduced.scripts;
@@ -115,11 +115,11 @@ class Investigation {
   async #fails(
     stage: TriageStage,
     question: string,
-    setting: BenchSetting,
+    setting: SandboxSetting,
     scripts = this.#scripts,
   ): Promise<boolean | null> {
     const trial = { stage, question, setting, scripts };
-    const { outcome } = await this.#laboratory.ask(trial, this.#runsPerQuestion, true);
+    const { outcome } = await this.#experiments.ask(trial, this.#runsPerQuestion, true);
     return outcome === 'cannot' ? null : outcome === 'same';
   }
 
@@ -130,20 +130,20 @@ class Investigation {
   ): Promise<boolean | null> {
     const setting = { ...this.#setting, features };
     const trial = { stage: 'features', question, setting, scripts: this.#scripts } as const;
-    const { outcome, detail } = await this.#laboratory.ask(trial, this.#runsPerQuestion, true);
+    const { outcome, detail } = await this.#experiments.ask(trial, this.#runsPerQuestion, true);
     if (outcome === 'cannot') return null;
     if (outcome !== 'other') return outcome === 'same';
-    return isSameKind(detail, this.#input.capsule.signature);
+    return isSameKind(detail, this.#input.incident.signature);
   }
 
   async #features(): Promise<FeatureFinding> {
-    const { capsule, axes, onStage } = this.#input;
+    const { incident, axes, onStage } = this.#input;
     if (!axes.includes('features')) return { status: 'skipped', ...noFeatures };
     onStage('features');
-    const on = Object.keys(capsule.features).filter((name) => capsule.features[name] === true);
+    const on = Object.keys(incident.features).filter((name) => incident.features[name] === true);
     const only = (kept: readonly string[]) =>
-      Object.fromEntries(Object.keys(capsule.features).map((name) => [name, kept.includes(name)]));
-    const suspect = capsule.suspect?.observer ?? null;
+      Object.fromEntries(Object.keys(incident.features).map((name) => [name, kept.includes(name)]));
+    const suspect = incident.suspect?.observer ?? null;
     const { blamed, conditions, unclear } = await featuresToBlame(on, suspect, (kept, words) =>
       this.#diesWith(only(kept), words),
     );
@@ -160,12 +160,12 @@ class Investigation {
 
   /** With all features as they were: a change may be that one was switched on. */
   async #configuration(features: FeatureFinding): Promise<ConfigurationFinding> {
-    const { capsule, axes, onStage } = this.#input;
+    const { incident, axes, onStage } = this.#input;
     if (!axes.includes('configuration')) return { status: 'skipped', ...noChanges };
-    const good = capsule.configuration.lastGood?.options ?? null;
+    const good = incident.configuration.lastGood?.options ?? null;
     if (good === null) return { status: 'unknown', ...noChanges };
     onStage('configuration');
-    const all = changesBetween(good, capsule.configuration.options);
+    const all = changesBetween(good, incident.configuration.options);
     const { blamed, conditions } = features;
     const needed = [...blamed, ...conditions, ...features.unclear].map(({ name }) => name);
     const { items, unclear } = await minimalSubset(all, (changes) => {
@@ -206,7 +206,7 @@ class Investigation {
     const setting = { ...this.#setting, features: { ...this.#setting.features, ...off } };
     const question = 'what the server answers without it';
     const trial = { stage: 'explanation', question, setting, scripts: [trigger] } as const;
-    const { outcome, received } = await this.#laboratory.ask(trial, 1, true);
+    const { outcome, received } = await this.#experiments.ask(trial, 1, true);
     return outcome === 'lives' ? received : null;
   }
 
@@ -228,7 +228,7 @@ class Investigation {
           scripts: this.#scripts,
           commit,
         } as const;
-        const { outcome } = await this.#laboratory.ask(trial, this.#runsPerQuestion, true);
+        const { outcome } = await this.#experiments.ask(trial, this.#runsPerQuestion, true);
         return outcome === 'cannot' ? 'cannot' : outcome === 'same' ? 'fails' : 'lives';
       },
       signal,

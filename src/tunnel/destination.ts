@@ -75,7 +75,7 @@ export function reachable(named: readonly AddressRange[]): (address: string) => 
   return (address) => !address.includes('%') && mayReach(address);
 }
 
-/** IPv4 addresses inside an IPv6 one; null for others. A mapped one is four octets already. */
+/** IPv4 addresses inside an IPv6 one; null for others. A mapped one is four bytes already. */
 function embeddedIn(words: readonly number[]): readonly string[] | null {
   if (words.length !== 4) return null;
   const [first, second, third, last] = words as [number, number, number, number];

@@ -4,7 +4,7 @@ export interface TunnelLimits {
   readonly tunnelsMax: number;
   /** For resolving the name and connecting, over all addresses. */
   readonly tunnelConnectTimeoutMs: number;
-  /** Without an octet in either direction. */
+  /** Without a byte in either direction. */
   readonly tunnelIdleTimeoutMs: number;
 }
 

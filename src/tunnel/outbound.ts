@@ -1,4 +1,4 @@
-/** The far side of a tunnel: connects to the first address that answers, then carries octets. */
+/** The far side of a tunnel: connects to the first address that answers, then carries bytes. */
 import { SluiceError } from '../base/errors.ts';
 import type { NativeBuffer } from '../native/memory.ts';
 import type { SocketHandler, StreamSocket } from '../reactor/contract.ts';

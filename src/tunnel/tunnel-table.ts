@@ -2,7 +2,7 @@
 import type { TunnelLimits } from './limits.ts';
 
 export interface WatchedTunnel {
-  /** Rises with every octet that moves. */
+  /** Rises with every byte that moves. */
   readonly progress: number;
   /** Nothing has moved for too long, or the worker ends. */
   breakOff(): void;

@@ -41,7 +41,7 @@ export interface OriginConnectionInput {
   /** IP address. */
   readonly address: string;
   readonly port: number;
-  /** Octets that come before anything else, TLS included; empty for none. */
+  /** Bytes that come before anything else, TLS included; empty for none. */
   readonly preface: Uint8Array;
   readonly tls: OriginTls | null;
   readonly http2: OriginHttp2;
@@ -67,7 +67,7 @@ export class OriginConnection implements ChannelHandler {
   #isEarly = false;
   #hasSession = false;
   #isTunnel = false;
-  /** Of a tunnel: octets and writes that have moved, in either direction; and at the last look. */
+  /** Of a tunnel: bytes and writes that have moved, in either direction; and at the last look. */
   #tunnelMoved = 0;
   #tunnelSeen = 0;
   #reported = false;
@@ -171,7 +171,7 @@ export class OriginConnection implements ChannelHandler {
     this.#arm(this.#input.limits.tunnelTimeoutMs);
   }
 
-  /** Whether an octet has moved since the last look. */
+  /** Whether a byte has moved since the last look. */
   #hasTunnelMoved(): boolean {
     const moved = this.#tunnelMoved + this.#channel.outputCount;
     const hasMoved = moved !== this.#tunnelSeen;

@@ -109,7 +109,7 @@ export interface UpstreamGroupInput {
 const FORGIVEN_AFTER_EJECTIONS = 2;
 
 /** A trial of the circuit breaker whose response goes on for so long, as a stream does, is well. */
-const TRIAL_MS_MAX = 10_000;
+const CANARY_MS_MAX = 10_000;
 
 export class UpstreamGroup implements OriginGroup {
   readonly name: string;
@@ -466,7 +466,7 @@ export class UpstreamGroup implements OriginGroup {
   #endTrials(nowMs: number): void {
     for (const visit of this.#trials) {
       const isAnswered = visit.status > 0 && visit.status < 500;
-      if (!isAnswered || nowMs - visit.attemptMs < TRIAL_MS_MAX) continue;
+      if (!isAnswered || nowMs - visit.attemptMs < CANARY_MS_MAX) continue;
       this.#trials.delete(visit);
       visit.isTrial = false;
       this.#breaker.ended('ok', true, nowMs);

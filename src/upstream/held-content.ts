@@ -1,7 +1,7 @@
 /** A request's content, kept while it may have to be sent again. */
 import type { RequestSender } from '../http/exchange.ts';
 
-/** Octets of content that are kept: forms and JSON fit, uploads need not be repeated. */
+/** Bytes of content that are kept: forms and JSON fit, uploads need not be repeated. */
 export const HELD_CONTENT_BYTES_MAX = 65_536;
 
 export class HeldContent {

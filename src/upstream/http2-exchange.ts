@@ -25,7 +25,7 @@ export class Http2Exchange implements ResponseHandler, RequestSender {
   #awaitsContinue: boolean;
   /** Something of the final response has come. */
   #isAnswered = false;
-  /** When an octet of the exchange last moved in either direction. */
+  /** When a byte of the exchange last moved in either direction. */
   #movedMs: number;
 
   constructor(session: Http2Session, head: RequestHead, handler: ResponseHandler) {

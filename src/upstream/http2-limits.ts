@@ -27,7 +27,7 @@ const STREAM_WINDOW_BYTES_MAX = 524_288;
  * have proved fast. 128 KiB to begin with keep 1 Gbit/s busy at a millisecond.
  *
  * idleTimeoutMs: longer than for HTTP/1.1, because GOAWAY makes an origin's close safe. pingAfterMs:
- * half of the usual time without an octet that an exchange gets; gRPC servers close connections for
+ * half of the usual time without a byte that an exchange gets; gRPC servers close connections for
  * the third PING without data in five minutes, which an exchange does not live to see. pongTimeoutMs:
  * HAProxy and Envoy have 5 to 20 s. lingerTimeoutMs: as downstream. exchangesExpected: RFC 9113
  * §6.5.2 advises origins to allow at least as many.

@@ -16,15 +16,15 @@ export interface UpstreamLimits {
   readonly queueTimeoutMs: number;
   /** Milliseconds for TCP connect and TLS handshake together, of one address. */
   readonly connectTimeoutMs: number;
-  /** Milliseconds from the end of a request to the first octet of its response (504). */
+  /** Milliseconds from the end of a request to the first byte of its response (504). */
   readonly responseTimeoutMs: number;
   /**
-   * Milliseconds without an octet from the origin while a response is under way and its client takes
+   * Milliseconds without a byte from the origin while a response is under way and its client takes
    * it (504).
    */
   readonly readTimeoutMs: number;
   /**
-   * Milliseconds without an octet in either direction while a response is under way and its request
+   * Milliseconds without a byte in either direction while a response is under way and its request
    * is not complete, when that is longer: it is the client whose turn it is.
    */
   readonly duplexTimeoutMs: number;

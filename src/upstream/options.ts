@@ -49,7 +49,7 @@ export interface PassiveHealthOptions {
   readonly failures: number;
   /** Whether responses of 500 and above count as failures. */
   readonly on5xx: boolean;
-  /** Octets per second of a response's content below which it is a failure; 0 for none. */
+  /** Bytes per second of a response's content below which it is a failure; 0 for none. */
   readonly minRate: number;
   /** Milliseconds of the first ejection; each further one takes that much longer. */
   readonly ejectionMs: number;
@@ -85,11 +85,11 @@ export interface RetryOptions {
 export interface OriginTimeouts {
   /** TCP connect and TLS handshake together. */
   readonly connectMs: number;
-  /** From the request to the first octet of the response. */
+  /** From the request to the first byte of the response. */
   readonly responseMs: number;
-  /** Without an octet while a response is under way. */
+  /** Without a byte while a response is under way. */
   readonly idleMs: number;
-  /** Without an octet in either direction of a tunnel. */
+  /** Without a byte in either direction of a tunnel. */
   readonly tunnelMs: number;
   /** Waiting for room among the connections. */
   readonly queueMs: number;

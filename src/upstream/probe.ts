@@ -43,7 +43,7 @@ export class Probe implements OriginConnectionOwner, ResponseHandler {
   cancel(): void {
     this.#isOver = true;
     this.#timer.cancel();
-    // Later: a handshake's last octets may be on their way out.
+    // Later: a handshake's last bytes may be on their way out.
     this.#input.connection.reactor.defer(() => this.#connection.close());
   }
 

@@ -12,9 +12,9 @@ import type { LevelTable } from '../telemetry/log-event.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { startProcessSampler } from '../telemetry/process-sampler.ts';
-import { flightRegionBytes } from '../tls/flight-layout.ts';
 import { HelloGuard } from '../tls/hello-guard.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
+import { traceRegionBytes } from '../tls/trace-layout.ts';
 import { boardWords } from '../upstream/board.ts';
 import type {
   CacheAnswer,
@@ -50,8 +50,8 @@ export interface AssembledWorker {
   replaceTickets: RunningWorker['replaceTickets'];
 }
 
-function flightRegionOf({ flightsOffset }: WorkerSetup, { bytes }: SharedMemory): Uint8Array {
-  return bytes.subarray(flightsOffset, flightsOffset + flightRegionBytes);
+function traceRegionOf({ tracesOffset }: WorkerSetup, { bytes }: SharedMemory): Uint8Array {
+  return bytes.subarray(tracesOffset, tracesOffset + traceRegionBytes);
 }
 
 export async function assembleWorker(
@@ -59,7 +59,7 @@ export async function assembleWorker(
   memory: SharedMemory,
   startWorker: StartWorker,
   link: SupervisorLink,
-  flightRegion: Uint8Array = flightRegionOf(setup, memory),
+  traceRegion: Uint8Array = traceRegionOf(setup, memory),
 ): Promise<AssembledWorker> {
   const danger = await loadDangerModules(setup.options.dangerModules);
   const { options, workerIndex, listeners, metricsOffset, strikesOffset } = setup;
@@ -86,7 +86,7 @@ export async function assembleWorker(
   });
   const guard = new HelloGuard();
   guard.replace(setup.refusedHellos);
-  const flights = openFlights(flightRegion, setup, danger.numbered);
+  const flights = openFlights(traceRegion, setup, danger.numbered);
   const worker = await startWorker({
     options,
     workerIndex,

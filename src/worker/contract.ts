@@ -6,10 +6,10 @@ import type { InheritedListener } from '../downstream/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { LevelTable, LogEvent } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { FlightRecorder } from '../tls/flight-recorder.ts';
 import type { HelloGuard } from '../tls/hello-guard.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
+import type { TraceRecorder } from '../tls/trace-recorder.ts';
 import type { HandshakeFaultKind } from '../triage/assemble.ts';
 import type { DangerModules } from './danger.ts';
 import type { FailureKind } from './failure-table.ts';
@@ -21,7 +21,7 @@ import type { WorkerLog } from './worker-log.ts';
 /** A handshake that failed in a way that its worker had not seen before. */
 export interface HandshakeFault {
   readonly kind: HandshakeFaultKind;
-  /** Its number in the flight recorder. */
+  /** Its number in the trace recorder. */
   readonly connection: number;
   readonly signature: string;
   /** Message and stack of an exception of ours; '' where there was none. */
@@ -41,8 +41,8 @@ export interface WorkerSetup {
   readonly metricsOffset: number;
   /** Where in the same memory the strike register of all workers begins (tls/strike-register.ts). */
   readonly strikesOffset: number;
-  /** Where in the same memory the worker's flight recorder begins (tls/flight-layout.ts). */
-  readonly flightsOffset: number;
+  /** Where in the same memory the worker's trace recorder begins (tls/trace-layout.ts). */
+  readonly tracesOffset: number;
   /** Of sluice. */
   readonly version: string;
   /** Fingerprints of ClientHellos that are refused (tls/hello-guard.ts). */
@@ -111,7 +111,7 @@ export interface CacheLookup {
   /** Routes that it may take on which nothing is cached. */
   readonly uncachedRoutes: readonly string[];
   /** Under these keys and what fields, cookies and slices add to them. */
-  readonly stored: { readonly responses: number; readonly octets: number };
+  readonly stored: { readonly responses: number; readonly bytes: number };
   readonly variants: readonly StoredVariant[];
   /** A fetch that others may wait for is under way. */
   readonly isBeingFetched: boolean;
@@ -215,7 +215,7 @@ export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex'
   readonly accessLog: AccessLogSink;
   readonly log: WorkerLog;
   readonly handshakes: HandshakeJournal;
-  readonly recorder: FlightRecorder;
+  readonly recorder: TraceRecorder;
   readonly danger: DangerModules;
   readonly newFailures: NewFailures;
   readonly guard: HelloGuard;

@@ -3,11 +3,11 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
-import type { FlightRecorder } from '../tls/flight-recorder.ts';
+import type { TraceRecorder } from '../tls/trace-recorder.ts';
 import { loadDangerModules } from './danger.ts';
 
 const proofs = fileURLToPath(new URL('../../test/proofs/danger.ts', import.meta.url));
-const recorder = { enterObserver() {}, leaveObserver() {} } as unknown as FlightRecorder;
+const recorder = { enterObserver() {}, leaveObserver() {} } as unknown as TraceRecorder;
 
 function observers(paths: readonly string[], features: SluiceOptions['features']) {
   const options = { features } as SluiceOptions;

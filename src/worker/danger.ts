@@ -1,7 +1,7 @@
 /**
  * Modules that run inside of OpenSSL's callbacks, loaded only by --danger-module: to show what other
  * servers' observers do, and to look for a cause on a desk. A mistake in one ends the worker; the
- * flight recorder then tells its name.
+ * trace recorder then tells its name.
  */
 import { pathToFileURL } from 'node:url';
 import { UsageError } from '../base/errors.ts';
@@ -14,7 +14,7 @@ import {
   featureTable,
   observerNames,
 } from '../tls/features.ts';
-import type { FlightRecorder } from '../tls/flight-recorder.ts';
+import type { TraceRecorder } from '../tls/trace-recorder.ts';
 
 /** What a module exports as `features`: a list of these. */
 export interface DangerFeature {
@@ -36,7 +36,7 @@ export interface DangerModules {
    */
   readonly numbered: readonly string[];
   /** Those that are switched on. Throws UsageError for a name that no module has. */
-  observersOf(options: SluiceOptions, recorder: FlightRecorder): InfoObserver[];
+  observersOf(options: SluiceOptions, recorder: TraceRecorder): InfoObserver[];
 }
 
 /** Throws UsageError for a module that cannot be loaded. */
@@ -94,7 +94,7 @@ function recorded(
   feature: DangerFeature,
   index: number,
   options: SluiceOptions,
-  recorder: FlightRecorder,
+  recorder: TraceRecorder,
 ): InfoObserver {
   const surroundings = { options, features: options.features };
   return {

@@ -50,7 +50,7 @@ test('the most frequent kind comes first, with whom it happens to most', () => {
   assert.deepEqual(second!.serverNames, [], 'no name is no value');
 });
 
-test('complete handshakes are not failures, nor are connections without an octet', () => {
+test('complete handshakes are not failures, nor are connections without a byte', () => {
   const table = new FailureTable();
   table.add(failed({ errorCode: 'tls-handshake-not-begun' }), '192.0.2.1', '');
   table.add(failed({ outcome: 'complete' }), '192.0.2.1', '');

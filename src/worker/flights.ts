@@ -1,16 +1,16 @@
-/** A worker's flight recorder: opened over shared memory, with what its reader must know beside it. */
+/** A worker's trace recorder: opened over shared memory, with what its reader must know beside it. */
 import { systemClock } from '../base/clock.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { featureStates, observerNames } from '../tls/features.ts';
-import { FlightRecorder } from '../tls/flight-recorder.ts';
-import { identityNow, shortened } from '../triage/flight-identity.ts';
+import { TraceRecorder } from '../tls/trace-recorder.ts';
+import { identityNow, shortened } from '../triage/trace-identity.ts';
 import type { WorkerSetup } from './contract.ts';
 
 /** How often the event loop shows that it turns: often, measured by the watchdog's patience. */
 const HEARTBEAT_INTERVAL_MS = 200;
 
 export interface WorkerFlights extends Disposable {
-  readonly recorder: FlightRecorder;
+  readonly recorder: TraceRecorder;
   /** Notes what the worker serves by from now on. */
   identify(options: SluiceOptions): void;
 }
@@ -20,7 +20,7 @@ export function openFlights(
   { workerIndex, version, options }: Pick<WorkerSetup, 'workerIndex' | 'version' | 'options'>,
   numbered: readonly string[],
 ): WorkerFlights {
-  const recorder = new FlightRecorder(region, process.pid, systemClock);
+  const recorder = new TraceRecorder(region, process.pid, systemClock);
   const identify = (now: SluiceOptions) => {
     recorder.digestsEarlyData = now.recorder.earlyDataDigest;
     const identity = identityNow({

@@ -60,7 +60,7 @@ export class WorkerLogs {
     try {
       access = this.access.open(options);
       for (const one of options) {
-        if (one.of !== 'access')
+        if (one.type !== 'access')
           handshakes.push(openHandshakeLog(one, this.#metrics, this.#report));
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { HandshakeRecord } from '../tls/contract.ts';
-import { defaultCapsuleLimits } from '../triage/options.ts';
+import { defaultIncidentLimits } from '../triage/options.ts';
 import { NewFailures } from './new-failures.ts';
 
 function record(parts: Partial<HandshakeRecord>): HandshakeRecord {
@@ -37,10 +37,10 @@ test('ever new ways to fail are told so many times an hour, and no more', () => 
     for (let i = 0; i < 10_000; i++) failures.look(record({ alert: `${nowMs} ${i}` }), i, '');
   };
   flood();
-  assert.equal(told, defaultCapsuleLimits.failuresPerHour);
+  assert.equal(told, defaultIncidentLimits.failuresPerHour);
   nowMs = 3_600_000;
   flood();
-  assert.equal(told, 2 * defaultCapsuleLimits.failuresPerHour);
+  assert.equal(told, 2 * defaultIncidentLimits.failuresPerHour);
 });
 
 test('an exception of ours is told as one fault, whoever met it and whatever came of it', () => {

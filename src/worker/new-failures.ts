@@ -3,7 +3,7 @@
  * somebody makes up to fail in ever new ways is bounded here, and by the supervisor again.
  */
 import type { HandshakeRecord } from '../tls/contract.ts';
-import { defaultCapsuleLimits } from '../triage/options.ts';
+import { defaultIncidentLimits } from '../triage/options.ts';
 import type { HandshakeFault } from './contract.ts';
 
 const HOUR_MS = 3_600_000;
@@ -31,7 +31,7 @@ export class NewFailures {
     this.#textOf = textOf;
   }
 
-  /** `connection` is its number in the flight recorder; `fingerprint` its JA4, or ''. */
+  /** `connection` is its number in the trace recorder; `fingerprint` its JA4, or ''. */
   look(record: HandshakeRecord, connection: number, fingerprint: string): void {
     const isOurs = record.callbackFault !== '';
     if (!isOurs && (record.outcome === 'complete' || UNTOLD.has(record.errorCode))) return;
@@ -42,10 +42,10 @@ export class NewFailures {
       this.#hourEndsMs = nowMs + HOUR_MS;
       this.#told = 0;
     }
-    if (this.#told >= defaultCapsuleLimits.failuresPerHour) return;
+    if (this.#told >= defaultIncidentLimits.failuresPerHour) return;
     this.#told++;
     this.#seen.add(signature);
-    if (this.#seen.size > defaultCapsuleLimits.signaturesMax) {
+    if (this.#seen.size > defaultIncidentLimits.signaturesMax) {
       for (const oldest of this.#seen) {
         this.#seen.delete(oldest);
         break;

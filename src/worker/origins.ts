@@ -5,7 +5,7 @@ import type { ClientFacts } from '../http/client-facts.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type ClientContext, createClientContext } from '../tls/client-context.ts';
-import type { FlightRecorder } from '../tls/flight-recorder.ts';
+import type { TraceRecorder } from '../tls/trace-recorder.ts';
 import type { ChannelPool } from '../transport/channel.ts';
 import { proxyHeader } from '../transport/proxy-header.ts';
 import { openBoard } from '../upstream/board.ts';
@@ -49,7 +49,7 @@ export interface OriginsBase {
     readonly workerIndex: number;
     /** Shared memory; see upstream/board.ts. */
     readonly board: Int32Array;
-    readonly recorder: FlightRecorder;
+    readonly recorder: TraceRecorder;
     readonly log: WorkerLog;
   };
 }

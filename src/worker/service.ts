@@ -16,7 +16,7 @@ import { defaultDownstreamLimits } from '../downstream/limits.ts';
 import { noContentLimits } from '../http/content-watch.ts';
 import { formatHttpDate } from '../http/dates.ts';
 import { ConnectGateway } from '../proxy/connect-gateway.ts';
-import type { PassMemory } from '../proxy/pass-memory.ts';
+import type { HitForMissMemory } from '../proxy/hit-for-miss-memory.ts';
 import { ReverseProxy } from '../proxy/proxy.ts';
 import type { PurgeGate } from '../proxy/purge-request.ts';
 import { ClientClaims, FORWARDING_CLAIMS } from '../proxy/request/client-claims.ts';
@@ -32,9 +32,9 @@ import { defaultTunnelLimits } from '../tunnel/limits.ts';
 import { TunnelTable } from '../tunnel/tunnel-table.ts';
 import type { BatchClock } from './batch-clock.ts';
 import type { WorkerCache } from './cache.ts';
+import type { ClusterRegisters } from './clusters.ts';
 import type { WorkerInput } from './contract.ts';
 import { connectionsFor, descriptorsMax } from './descriptors.ts';
-import type { FleetRegisters } from './fleets.ts';
 import type { HandshakeObservers } from './handshakes/handshake-observers.ts';
 import { exchangeObserver, logBadRequest, tellHandshake } from './handshakes/observers.ts';
 import { type KnownNames, openOrigins, type WorkerOrigins } from './origins.ts';
@@ -51,10 +51,10 @@ export interface ServiceBase {
   readonly clock: BatchClock;
   readonly cache: WorkerCache;
   readonly collapse: CollapseTable;
-  readonly passMemory: PassMemory;
+  readonly hitForMissMemory: HitForMissMemory;
   readonly originNames: KnownNames;
   readonly clients: ClientCounts;
-  readonly fleets: FleetRegisters;
+  readonly clusters: ClusterRegisters;
   readonly observers: HandshakeObservers;
 }
 
@@ -122,7 +122,7 @@ export class Service {
   }
 
   #makeProxy(options: SluiceOptions, policies: HostPolicies): RefusingSink {
-    const { cache, collapse, passMemory, clock, input } = this.#base;
+    const { cache, collapse, hitForMissMemory, clock, input } = this.#base;
     const common = {
       store: cache.store,
       earlyDataPolicies: new EarlyDataPolicies(
@@ -130,7 +130,7 @@ export class Service {
         (authority) => policies.hostsFor(authority),
       ),
       collapse,
-      passMemory,
+      hitForMissMemory,
       purges: this.#purgeGate(options),
       clock,
       observer: exchangeObserver(input),
@@ -181,7 +181,7 @@ export class Service {
     const { recorder, guard } = this.#base.input;
     const { context, keyLog } = openTls(
       options,
-      this.#base.fleets.registerOf(options.fleet),
+      this.#base.clusters.registerOf(options.cluster),
       this.#base.input,
     );
     this.#tls = context;

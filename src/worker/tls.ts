@@ -3,9 +3,9 @@
 import { assert } from '../base/assert.ts';
 import type { HostOptions, SluiceOptions } from '../config/options.ts';
 import { bootClock } from '../native/boot-clock.ts';
-import { EarlyDataGate } from '../tls/early-data-gate.ts';
+import { AntiReplayCheck } from '../tls/anti-replay-check.ts';
+import type { ClusterRegister } from '../tls/cluster.ts';
 import { type FeatureSwitches, isOn } from '../tls/features.ts';
-import type { FleetRegister } from '../tls/fleet.ts';
 import type { CertificatePair, HostTlsOptions } from '../tls/host-options.ts';
 import { createHostedContext, type ServerContext } from '../tls/server-context.ts';
 import { StrikeRegister } from '../tls/strike-register.ts';
@@ -21,7 +21,7 @@ export interface WorkerTls {
 /** Throws UsageError for hosts that cannot be served. */
 export function openTls(
   options: SluiceOptions,
-  fleet: FleetRegister | null,
+  cluster: ClusterRegister | null,
   input: Pick<WorkerInput, 'strikes' | 'tickets' | 'recorder' | 'danger' | 'log'>,
 ): WorkerTls {
   const { features } = options;
@@ -37,12 +37,12 @@ export function openTls(
   const context = createHostedContext(
     {
       alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
-      gate: new EarlyDataGate({
+      gate: new AntiReplayCheck({
         register: new StrikeRegister(input.strikes),
         nowMs: bootClock.nowMs,
         fromMs: () => input.tickets.current.earlyDataFromMs,
       }),
-      fleet: fleet ?? undefined,
+      cluster: cluster ?? undefined,
       tickets: isOn('session-tickets', features),
       ticketKeys: input.tickets.current.keys,
       ticketLifetimeSeconds: options.tls.ticketLifetimeSeconds,

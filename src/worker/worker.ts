@@ -8,7 +8,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import { ClientCounts } from '../downstream/client-counts.ts';
 import { type Entrance, entranceOf } from '../downstream/front/acceptor.ts';
 import { defaultDownstreamLimits } from '../downstream/limits.ts';
-import { PassMemory } from '../proxy/pass-memory.ts';
+import { HitForMissMemory } from '../proxy/hit-for-miss-memory.ts';
 import type { Listener, OnAccept } from '../reactor/listener.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { isOn } from '../tls/features.ts';
@@ -17,7 +17,8 @@ import type { TicketRing } from '../tls/ticket-ring.ts';
 import { ChannelPool } from '../transport/channel.ts';
 import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
-import { answerCacheQuestion } from './cache-desk.ts';
+import { answerCacheQuestion } from './cache-queries.ts';
+import { ClusterRegisters } from './clusters.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -26,8 +27,7 @@ import type {
   RunningWorker,
   WorkerInput,
 } from './contract.ts';
-import { FleetRegisters } from './fleets.ts';
-import { answerHandshakeQuestion } from './handshakes/handshake-desk.ts';
+import { answerHandshakeQuestion } from './handshakes/handshake-queries.ts';
 import { observersOf } from './handshakes/handshakes.ts';
 import { Service, type ServiceBase } from './service.ts';
 import { Shortages } from './shortages.ts';
@@ -64,10 +64,10 @@ class Worker implements RunningWorker {
       clock: new BatchClock(defer),
       cache,
       collapse: new CollapseTable(),
-      passMemory: new PassMemory(),
+      hitForMissMemory: new HitForMissMemory(),
       originNames: new Map(),
       clients: new ClientCounts(),
-      fleets: new FleetRegisters(input),
+      clusters: new ClusterRegisters(input),
       observers: observersOf(input.metrics, input.handshakes, input),
     };
     this.#service = new Service(this.#base, input.options);
@@ -139,9 +139,9 @@ class Worker implements RunningWorker {
   }
 
   askCache(question: CacheQuestion): Promise<CacheAnswer> {
-    const { cache, collapse, passMemory } = this.#base;
+    const { cache, collapse, hitForMissMemory } = this.#base;
     const { routes } = this.#service;
-    const input = { cache, collapse, passMemory, clock: systemClock, routes };
+    const input = { cache, collapse, hitForMissMemory, clock: systemClock, routes };
     return answerCacheQuestion(input, question);
   }
 
@@ -201,7 +201,7 @@ class Worker implements RunningWorker {
     await reactor.close();
     await cache.close();
     channels[Symbol.dispose]();
-    this.#base.fleets[Symbol.dispose]();
+    this.#base.clusters[Symbol.dispose]();
     for (const service of this.#services) service[Symbol.dispose]();
   }
 }

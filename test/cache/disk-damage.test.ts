@@ -145,7 +145,7 @@ test('a content that an intact entry says to end elsewhere is damaged, at any fr
       await store.index.put({ ...entry!, contentLength: length });
       const [hit] = await lookup(store, keyOf(i));
       const content = hit === undefined ? null : await contentOf(hit).catch(() => null);
-      assert.equal(content, null, `${entry!.contentLength} octets told to be ${length}`);
+      assert.equal(content, null, `${entry!.contentLength} bytes told to be ${length}`);
     }
   }
 });

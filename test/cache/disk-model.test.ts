@@ -53,7 +53,7 @@ const operation = fc.record({
   length: fc.constantFrom(10, 5000, 70_000, 300_000, 1_500_000),
 });
 
-test('random operations and crashes: never a wrong octet, never something purged', async () => {
+test('random operations and crashes: never a wrong byte, never something purged', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 25 }), runAgainstModel),
     { numRuns: 15 },
@@ -122,7 +122,7 @@ async function check(
   }
   const number = content.readUInt32LE(0);
   assert.ok(possible.includes(number), `${key} has write ${number}, not ${possible}`);
-  assert.ok(content.equals(contents.get(number)!), `${key} has wrong octets`);
+  assert.ok(content.equals(contents.get(number)!), `${key} has wrong bytes`);
 }
 
 /** Cuts the youngest segment in half. */

@@ -62,7 +62,7 @@ function pattern(length: number): Buffer {
 const LENGTHS = [0, 1, 1000, 65_536, 65_537, 262_144, 300_000, MIB, MIB + 1, 5 * MIB + 12_345];
 
 for (const length of LENGTHS) {
-  test(`content of ${length} octets outlives a restart, whole and from any offset`, async (t) => {
+  test(`content of ${length} bytes outlives a restart, whole and from any offset`, async (t) => {
     const directory = directoryFor(t);
     const content = pattern(length);
     const first = openAt(directory);
@@ -154,7 +154,7 @@ test('an origin that pauses when told to loses nothing, however fast it is', asy
     if (writer.write(content.subarray(at, at + 65_536))) continue;
     pauses++;
     await new Promise<void>((resolve) => writer.whenDrained(resolve));
-    assert.ok(store.memory.bytesUsed < 6 * MIB, `${store.memory.bytesUsed} octets`);
+    assert.ok(store.memory.bytesUsed < 6 * MIB, `${store.memory.bytesUsed} bytes`);
   }
   writer.commit(null);
   await store.flushed();
@@ -407,7 +407,7 @@ function segmentFiles(directory: string): string[] {
     .map((name) => join(directory, 'segments', name));
 }
 
-/** Octets of everything below a directory, the directories included. */
+/** Bytes of everything below a directory, the directories included. */
 function diskUsage(directory: string): number {
   const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
   // A segment may go while others are counted.
@@ -431,7 +431,7 @@ test('the bound on disk is honoured, the oldest go first, and what is used stays
     store.memory.drop('hot');
     const [hit] = await lookup(store, 'hot');
     assert.ok(hit !== undefined, `lost after ${i}`);
-    assert.ok(diskUsage(directory) <= capacityBytes, `${diskUsage(directory)} octets after ${i}`);
+    assert.ok(diskUsage(directory) <= capacityBytes, `${diskUsage(directory)} bytes after ${i}`);
     assert.ok(store.bytesUsed <= capacityBytes);
   }
   assert.ok(store.space.evictedSegments > 5);
@@ -445,7 +445,7 @@ test('what processes share is allocated before it is mapped: a full device ends 
   openAt(directory).store[Symbol.dispose]();
   const [name] = readdirSync(directory).filter((each) => each.startsWith('shared-'));
   const { size, blocks } = statSync(join(directory, name!));
-  assert.ok(size > 0 && blocks * 512 >= size, `${blocks} blocks for ${size} octets`);
+  assert.ok(size > 0 && blocks * 512 >= size, `${blocks} blocks for ${size} bytes`);
 });
 
 test('large contents are evicted like small ones', async (t) => {
@@ -463,7 +463,7 @@ test('large contents are evicted like small ones', async (t) => {
       await store.flushed();
       return (await lookup(store, `k${i}`)).length === 1;
     }, `room for content ${i}`);
-    assert.ok(diskUsage(directory) <= capacityBytes, `${diskUsage(directory)} octets after ${i}`);
+    assert.ok(diskUsage(directory) <= capacityBytes, `${diskUsage(directory)} bytes after ${i}`);
   }
   assert.ok(store.space.evictedSegments > 15);
   assert.deepEqual(await lookup(store, 'k0'), []);
@@ -576,7 +576,7 @@ test('parts are kept side by side, and outlive a restart; the whole takes their 
 });
 
 for (const length of [1000, 3 * MIB]) {
-  test(`of ${length} octets that break off, those that came are kept as a part`, async (t) => {
+  test(`of ${length} bytes that break off, those that came are kept as a part`, async (t) => {
     const directory = directoryFor(t);
     const first = openAt(directory).store;
     const content = pattern(length);
@@ -628,7 +628,7 @@ test('what is stored is listed page by page, by prefix, without what was purged'
   assert.deepEqual(await listed('http://h/a/', 2), keys.filter(isOfA).sort());
   assert.equal((await listed('', 100)).length, 11);
   assert.deepEqual(await listed('http://other/', 5), []);
-  assert.deepEqual(store.measure('http://h/a/0'), { responses: 1, octets: 12 });
+  assert.deepEqual(store.measure('http://h/a/0'), { responses: 1, bytes: 12 });
 });
 
 test('what is pinned outlives others, within a quarter of the room, until its time', async (t) => {

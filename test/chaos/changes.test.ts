@@ -86,7 +86,7 @@ function configurationOf(i: number): object {
         origin: 'app',
         compression: i % 2 === 0 ? 'on' : 'off',
         cache: { enabled: i % 5 === 0 ? 'off' : 'on' },
-        'response-fields': { set: { 'X-Reload': String(i) } },
+        'response-headers': { set: { 'X-Reload': String(i) } },
       },
     ],
   };
@@ -96,7 +96,7 @@ function configurationOf(i: number): object {
 async function reload({ adminPort }: RunningSluice): Promise<void> {
   const url = `http://127.0.0.1:${adminPort}/reload`;
   const headers = { 'Content-Type': 'application/json' };
-  await fetch(url, { method: 'POST', headers, body: '{"trialMs": 0}' });
+  await fetch(url, { method: 'POST', headers, body: '{"canaryMs": 0}' });
   const outcome = await until(async () => {
     const { reload: now } = (await (await fetch(url)).json()) as {
       reload: { phase: string; outcome: string };

@@ -142,7 +142,7 @@ test('damages while sluice runs: each byte is right, and no worker dies twice', 
   const rounds = isLong ? 20 : 2;
   for (let round = 0; round < rounds; round++) {
     const directory = temporaryDirectory();
-    const flags = ['--cache-dir', directory, '--cache-size', '64MiB', '--fuses', 'off'];
+    const flags = ['--cache-dir', directory, '--cache-size', '64MiB', '--auto-disable', 'off'];
     await using sluice = await startSluice({ origin: origin.url, workers: 2, flags });
     await inParallel(URLS, 4, (i) => get(sluice, `/${i}`));
     let wrong: unknown;

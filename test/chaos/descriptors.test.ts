@@ -42,7 +42,7 @@ test(`descriptors run out ${ROUNDS} times under traffic: nothing wrong, no worke
   skip: unlessInstalled('prlimit'),
 }, async (t) => {
   const random = randomOf(seedOf(t));
-  const flags = ['--fuses', 'off'];
+  const flags = ['--auto-disable', 'off'];
   await using sluice = await startSluice({ origin: origin.url, workers: 2, flags });
   for (let round = 0; round < ROUNDS; round++) {
     const name = `round ${round}`;

@@ -98,7 +98,7 @@ test('a directory that becomes read-only, and writable again: nothing wrong, not
     chownSync(directory, NOBODY, NOBODY);
   }
   const random = randomOf(seedOf(t));
-  const flags = ['--cache-dir', directory, '--cache-size', '48MiB', '--capsule-dir', 'off'];
+  const flags = ['--cache-dir', directory, '--cache-size', '48MiB', '--incident-dir', 'off'];
   if (isRoot) flags.push('--user', 'nobody');
   await using sluice = await startSluice({
     origin: origin.url,

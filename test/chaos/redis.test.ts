@@ -78,7 +78,10 @@ test('whatever state the Redis is in, requests are answered and no flight runs t
   });
   await using redis = await startRedis();
   const join = () =>
-    startSluice({ origin: origin.url, flags: ['--fleet', redis.url, '--fleet-timeout', '500ms'] });
+    startSluice({
+      origin: origin.url,
+      flags: ['--cluster', redis.url, '--cluster-timeout', '500ms'],
+    });
   await using first = await join();
   await using second = await join();
   for (const sluice of [first, second]) await untilJoined(sluice);
@@ -108,7 +111,7 @@ test('whatever state the Redis is in, requests are answered and no flight runs t
     t.diagnostic(`${name}: early data ${client.earlyData}, ${count} runs`);
     assert.ok(count <= 1, `${name}: ${count} runs`);
     await until(
-      async () => sumOf(await first.stats(), 'sluice_fleet_connected') > 0,
+      async () => sumOf(await first.stats(), 'sluice_cluster_connected') > 0,
       `${name}: it to be back`,
     );
   }
@@ -119,7 +122,7 @@ test('whatever state the Redis is in, requests are answered and no flight runs t
 async function untilJoined(sluice: RunningSluice): Promise<void> {
   await until(async () => {
     const stats = await sluice.stats();
-    const changes = sumOf(stats, 'sluice_ticket_key_changes_total', { source: 'fleet' });
-    return changes > 0 && sumOf(stats, 'sluice_fleet_connected') === 2;
-  }, 'the instance to meet its fleet');
+    const changes = sumOf(stats, 'sluice_ticket_key_changes_total', { source: 'cluster' });
+    return changes > 0 && sumOf(stats, 'sluice_cluster_connected') === 2;
+  }, 'the instance to meet its cluster');
 }

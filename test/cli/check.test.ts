@@ -105,7 +105,7 @@ test('config explain tells what a key means, its default and an example', async 
   const ofMany = await runSluice(['config', 'explain', 'timeout']);
   assert.match(
     ofMany.stderr,
-    /did you mean fleet\.timeout or origins\.\*\.health-check\.timeout or /,
+    /did you mean cluster\.timeout or origins\.\*\.health-check\.timeout or /,
   );
   const ofNone = await runSluice(['config', 'explain', 'xyzzy']);
   assert.match(ofNone.stderr, /no key xyzzy: .*; config explain without a KEY lists them\n/);

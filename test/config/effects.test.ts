@@ -135,13 +135,13 @@ const pairs: Record<string, readonly [Values, Values]> = {
   'http2-cleartext': [short({ http: 80, 'http2-cleartext': 'on' }), short({ http: 80 })],
   cert: [short({ cert, key }), short({})],
   key: [short({ cert, key }), short({})],
-  'fleet-timeout': [
-    short({ fleet: 'redis://r', 'fleet-timeout': '1s' }),
-    short({ fleet: 'redis://r' }),
+  'cluster-timeout': [
+    short({ cluster: 'redis://r', 'cluster-timeout': '1s' }),
+    short({ cluster: 'redis://r' }),
   ],
-  'fleet.timeout': [
-    { ...base, fleet: { redis: 'redis://r', timeout: '1s' } },
-    { ...base, fleet: 'redis://r' },
+  'cluster.timeout': [
+    { ...base, cluster: { redis: 'redis://r', timeout: '1s' } },
+    { ...base, cluster: 'redis://r' },
   ],
   'ticket-key-file': [short({ 'ticket-key-file': tickets }), short({})],
   'tls.ticket-key-file': [{ ...base, tls: { 'ticket-key-file': tickets } }, base],
@@ -192,7 +192,7 @@ const pairs: Record<string, readonly [Values, Values]> = {
   'hosts[].certificates[].key': [base, hostWith({ certificates: [rsaPair] })],
   'hosts[].tls.max-version': [hostWith({ tls: { 'max-version': 'TLSv1.2' } }), base],
   'hosts[].tls.client-certificates.mode': [clients({}), clients({ mode: 'optional' })],
-  'hosts[].tls.client-certificates.field': [clients({ field: 'X-Cert' }), clients({})],
+  'hosts[].tls.client-certificates.header': [clients({ header: 'X-Cert' }), clients({})],
   'origins.*.servers[].backup': [
     app({ servers: ['https://o', { url: 'https://p', backup: 'on' }] }),
     app({ servers: ['https://o', 'https://p'] }),
@@ -213,13 +213,13 @@ const pairs: Record<string, readonly [Values, Values]> = {
     answer({ respond: { status: 204 } }),
     answer({ respond: { status: 404 } }),
   ],
-  'routes[].respond.fields': [
-    answer({ respond: { status: 204, fields: { 'X-A': 'b' } } }),
+  'routes[].respond.headers': [
+    answer({ respond: { status: 204, headers: { 'X-A': 'b' } } }),
     answer({ respond: { status: 204 } }),
   ],
-  'routes[].respond.fields.*': [
-    answer({ respond: { status: 204, fields: { 'X-A': 'b' } } }),
-    answer({ respond: { status: 204, fields: { 'X-A': 'c' } } }),
+  'routes[].respond.headers.*': [
+    answer({ respond: { status: 204, headers: { 'X-A': 'b' } } }),
+    answer({ respond: { status: 204, headers: { 'X-A': 'c' } } }),
   ],
   'routes[].respond.body': [
     answer({ respond: { status: 200, body: 'a' } }),
@@ -239,8 +239,8 @@ const pairs: Record<string, readonly [Values, Values]> = {
   ],
   'routes[].cache.key.query.only': [query({ only: ['a'] }), query('keep')],
   'routes[].cache.key.query.without': [query({ without: ['a'] }), query('keep')],
-  'routes[].cache.targeted-fields': [
-    route({ cache: { 'targeted-fields': ['Surrogate-Control'] } }),
+  'routes[].cache.targeted-headers': [
+    route({ cache: { 'targeted-headers': ['Surrogate-Control'] } }),
     base,
   ],
   'routes[].compression.min-size': [

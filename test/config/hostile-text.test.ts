@@ -28,20 +28,22 @@ const PLACES: Record<string, (text: string) => { route?: object; origin?: object
   'rewrite.strip-prefix': (text) => ({ route: { rewrite: { 'strip-prefix': text } } }),
   'rewrite.query-set, a value': (text) => ({ route: { rewrite: { 'query-set': { a: text } } } }),
   'rewrite.query-set, a name': (text) => ({ route: { rewrite: { 'query-set': { [text]: 'a' } } } }),
-  'request-fields.set, a value': (text) => ({ route: { 'request-fields': { set: { a: text } } } }),
-  'request-fields.set, a name': (text) => ({
-    route: { 'request-fields': { set: { [text]: 'a' } } },
+  'request-headers.set, a value': (text) => ({
+    route: { 'request-headers': { set: { a: text } } },
   }),
-  'request-fields.add': (text) => ({ route: { 'request-fields': { add: { a: text } } } }),
-  'response-fields.set': (text) => ({ route: { 'response-fields': { set: { a: text } } } }),
-  'response-fields.add, a name': (text) => ({
-    route: { 'response-fields': { add: { [text]: 'a' } } },
+  'request-headers.set, a name': (text) => ({
+    route: { 'request-headers': { set: { [text]: 'a' } } },
   }),
-  'respond.fields, a value': (text) => ({
-    route: { respond: { status: 200, fields: { a: text } } },
+  'request-headers.add': (text) => ({ route: { 'request-headers': { add: { a: text } } } }),
+  'response-headers.set': (text) => ({ route: { 'response-headers': { set: { a: text } } } }),
+  'response-headers.add, a name': (text) => ({
+    route: { 'response-headers': { add: { [text]: 'a' } } },
   }),
-  'respond.fields, a name': (text) => ({
-    route: { respond: { status: 200, fields: { [text]: 'a' } } },
+  'respond.headers, a value': (text) => ({
+    route: { respond: { status: 200, headers: { a: text } } },
+  }),
+  'respond.headers, a name': (text) => ({
+    route: { respond: { status: 200, headers: { [text]: 'a' } } },
   }),
   'respond.body': (text) => ({ route: { respond: { status: 200, body: text } } }),
   'redirect.to': (to) => ({ route: { redirect: { to } } }),
@@ -157,7 +159,7 @@ const hostile = fc.oneof(
   ),
   fc.constantFrom(
     '${host}',
-    '${field:x-odd}',
+    '${header:x-odd}',
     '${server-name}',
     "/$1$&$'$`",
     'a:b:c',
@@ -184,7 +186,7 @@ test('what is right is taken', async () => {
     ['rewrite.host', '${origin}'],
     ['rewrite.replace.with', '/b$1?x=%20'],
     ['rewrite.add-prefix', '/api/v1'],
-    ['request-fields.set, a value', 'a ${host} ${field:x-odd}'],
+    ['request-headers.set, a value', 'a ${host} ${header:x-odd}'],
     ['respond.body', 'Grüße\n'],
     ['health-check.host', 'o.test'],
     ['tls.server-name', 'app_1.internal'],

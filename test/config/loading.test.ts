@@ -171,13 +171,13 @@ origins: {app: {servers: [http://o]}}
 routes: [{origin: app, match: {hosts: [example.org]}}]
 cache: {size: 1MiB}
 admin: {address: 127.0.0.1:9}
-fuses: {deaths: 7}
-recorder: {watchdog: 3s}
+auto-disable: {deaths: 7}
+incidents: {watchdog: 3s}
 features: {alpn-h2: off}
 `;
   const plain = await load(text);
   assert.deepEqual(
-    [plain.cacheSizeBytes, plain.admin, plain.fuses.deathsMax, plain.recorder.watchdogMs],
+    [plain.cacheSizeBytes, plain.admin, plain.autoDisable.deathsMax, plain.recorder.watchdogMs],
     [2 ** 20, { host: '127.0.0.1', port: 9 }, 7, 3000],
   );
   assert.deepEqual(plain.features, { 'alpn-h2': false });
@@ -191,7 +191,7 @@ features: {alpn-h2: off}
   );
   assert.deepEqual([changed.cacheSizeBytes, changed.admin], [2 ** 21, null]);
   assert.deepEqual(changed.features, { ja4: false });
-  assert.equal(changed.fuses.deathsMax, 7);
+  assert.equal(changed.autoDisable.deathsMax, 7);
 });
 
 test('a file may say things once and refer to them', async () => {
@@ -227,7 +227,7 @@ routes:
   ]);
 });
 
-test('octets that are no UTF-8 are mistakes with their place, but in comments', async () => {
+test('bytes that are no UTF-8 are mistakes with their place, but in comments', async () => {
   const file = join(temporaryDirectory(), 'sluice.yaml');
   const found = async (text: string) => {
     writeFileSync(file, Buffer.from(text, 'latin1'));
@@ -244,9 +244,9 @@ test('octets that are no UTF-8 are mistakes with their place, but in comments', 
   };
   const route = (body: string) =>
     `# ok\norigin: http://o\nroutes:\n  - respond: {status: 200, body: ${body}}\n`;
-  assert.deepEqual(await found(route('Gr\xfc\xdfe')), ['4:36 an octet that is no UTF-8']);
-  assert.deepEqual(await found(route('"a\xe4"')), ['4:36 an octet that is no UTF-8']);
-  assert.deepEqual(await found(route('\xc3\xa4\xe4')), ['4:35 an octet that is no UTF-8']);
+  assert.deepEqual(await found(route('Gr\xfc\xdfe')), ['4:36 a byte that is no UTF-8']);
+  assert.deepEqual(await found(route('"a\xe4"')), ['4:36 a byte that is no UTF-8']);
+  assert.deepEqual(await found(route('\xc3\xa4\xe4')), ['4:35 a byte that is no UTF-8']);
   assert.deepEqual(await found(route('Gr\xc3\xbc\xc3\x9fe')), []);
   assert.deepEqual(await found(`# Gr\xfc\xdfe\n${route('x')}`), []);
 });
@@ -276,7 +276,7 @@ test('what differs between two files is told key by key, and no password', () =>
   ]);
   assert.deepEqual(diffConfigurations(source(a), source(`${a}\n\n`), configurationSchema), []);
   assert.deepEqual(
-    diffConfigurations(null, source('fleet: redis://me:secret@host/0\n'), configurationSchema),
-    [{ key: 'fleet', before: '', after: '"(redacted)"' }],
+    diffConfigurations(null, source('cluster: redis://me:secret@host/0\n'), configurationSchema),
+    [{ key: 'cluster', before: '', after: '"(redacted)"' }],
   );
 });

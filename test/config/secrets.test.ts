@@ -10,7 +10,7 @@ import { configurationSchema } from '../../src/config/schema/configuration.ts';
 import { isSecret, textWithoutSecrets } from '../../src/config/secrets.ts';
 import { trafficRoutes } from '../../src/supervisor/admin/traffic-routes.ts';
 import { optionChanges } from '../../src/supervisor/option-changes.ts';
-import { capsuleConfiguration } from '../../src/triage/redaction.ts';
+import { incidentConfiguration } from '../../src/triage/redaction.ts';
 import fc from '../support/fast-check.ts';
 
 const secretKeys = allKeys({ path: '', schema: configurationSchema }).filter(({ schema }) =>
@@ -74,8 +74,8 @@ async function shownOf(before: string, after: string): Promise<Record<string, st
   const route = config.find((one) => one.path === '/config');
   const request = { path: '/config', query: new URLSearchParams(), body: {} };
   return {
-    'the text of a capsule': textWithoutSecrets(before, configurationSchema)!,
-    'the options of a capsule': JSON.stringify(capsuleConfiguration(options)),
+    'the text of an incident': textWithoutSecrets(before, configurationSchema)!,
+    'the options of an incident': JSON.stringify(incidentConfiguration(options)),
     '/config': JSON.stringify(await route!.get!(request)),
     'the changes of a reload': JSON.stringify(optionChanges(options, next)),
     'sluice config diff': JSON.stringify(
@@ -87,14 +87,14 @@ async function shownOf(before: string, after: string): Promise<Record<string, st
 test('there are secrets in the schema: headers, parameters, URLs', () => {
   const paths = secretKeys.map(({ path }) => path);
   for (const path of [
-    'routes[].request-fields.set.*',
-    'routes[].request-fields.add.*',
-    'routes[].response-fields.set.*',
+    'routes[].request-headers.set.*',
+    'routes[].request-headers.add.*',
+    'routes[].response-headers.set.*',
     'routes[].rewrite.query-set.*',
-    'routes[].match.fields.*',
-    'routes[].respond.fields.*',
-    'fleet.redis',
-    'fuses.webhook',
+    'routes[].match.headers.*',
+    'routes[].respond.headers.*',
+    'cluster.redis',
+    'auto-disable.webhook',
   ]) {
     assert.ok(paths.includes(path), path);
   }
@@ -145,7 +145,7 @@ test('what a reference repeats is a secret wherever it stands, and passwords of 
   const text = `
 origins: {a: {servers: [{url: "http://127.0.0.1:1"}]}}
 routes:
-  - {name: &key Bearer-hunter2hunter2, request-fields: {set: {Authorization: *key}}, origin: a}
+  - {name: &key Bearer-hunter2hunter2, request-headers: {set: {Authorization: *key}}, origin: a}
   - {redirect: {to: "https://user:p@ss/w0rd@host/x"}}
 `;
   const shown = textWithoutSecrets(text, configurationSchema)!;

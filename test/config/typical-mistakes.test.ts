@@ -161,7 +161,7 @@ const cases: Record<string, readonly [text: string, said: string]> = {
   ],
   'a size in percent': [
     `${ORIGIN}cache: {size: 80%}\n`,
-    'f:2:15: cache.size "80%": not a size in octets, KiB, MiB or GiB; ' +
+    'f:2:15: cache.size "80%": not a size in bytes, KiB, MiB or GiB; ' +
       'write size: BYTES, as in size: 64MiB',
   ],
   'yes for on': [
@@ -300,7 +300,7 @@ for (const matches of [
   ['{hosts: [a.example]}', '{hosts: [a.example, b.example]}'],
   ['{hosts: ["*.example.org"]}', '{hosts: [example.org]}'],
   ['{path-pattern: "^/a"}', '{path-prefix: /a}'],
-  ['{fields: {X-A: "1"}}', '{fields: {X-A: "2"}}'],
+  ['{headers: {X-A: "1"}}', '{headers: {X-A: "2"}}'],
 ]) {
   test(`a route that gets requests is none: ${matches.join(' then ')}`, async () => {
     const routes = matches.map((match) => `  - {origin: app, match: ${match}}\n`).join('');

@@ -23,15 +23,15 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'origins.*.passive-health.ejection-max',
     ],
   },
-  'src/supervisor/certificates/certificate-keeper.test.ts': {
+  'src/supervisor/certificates/certificate-renewer.test.ts': {
     'the status is asked for where stapling is on, and of nobody where it is off': [
       'hosts[].tls.ocsp-stapling as ocspStapling',
     ],
   },
-  'src/supervisor/faults/fuses.test.ts': {
+  'src/supervisor/faults/feature-rollback.test.ts': {
     'how many are too many, and how far apart they may be, is as set': [
-      'fuses.window as windowMs',
-      'fuse-window as windowMs',
+      'auto-disable.window as windowMs',
+      'auto-disable-window as windowMs',
     ],
   },
   'src/supervisor/log-rotation.test.ts': {
@@ -43,7 +43,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'logs[].rotate.keep',
     ],
   },
-  'src/supervisor/ticket-keeper.test.ts': {
+  'src/supervisor/ticket-key-rotator.test.ts': {
     'that sluice makes itself allow early data at once, and turn by the schedule': [
       'tls.ticket-rotation as ticketRotationMs',
     ],
@@ -75,7 +75,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   },
   'test/end-to-end/caching-rules.test.ts': {
     'fields and cookies of the key tell responses apart, and go together': [
-      'routes[].cache.key.fields',
+      'routes[].cache.key.headers',
       'routes[].cache.key.cookies',
     ],
   },
@@ -97,10 +97,10 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'test/end-to-end/crash.test.ts': {
     'an observer that crashes workers is found and switched off while traffic goes on': [
       'danger-module as dangerFlags',
-      'capsule-dir',
+      'incident-dir',
     ],
-    'a capsule has the values of the file, without its secrets and comments': [
-      'recorder.directory as recorder: { directory',
+    'an incident has the values of the file, without its secrets and comments': [
+      'incidents.directory as incidents: { directory',
       'features.danger-* as features: {',
     ],
   },
@@ -130,8 +130,8 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'each subsystem has the level that the file gives it': [
       'error-log.levels.admin as logSubsystems',
       'error-log.levels.config as logSubsystems',
-      'error-log.levels.fleet as logSubsystems',
-      'error-log.levels.fuses as logSubsystems',
+      'error-log.levels.cluster as logSubsystems',
+      'error-log.levels.features as logSubsystems',
       'error-log.levels.logs as logSubsystems',
       'error-log.levels.origins as logSubsystems',
       'error-log.levels.proxy as logSubsystems',
@@ -165,7 +165,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   },
   'test/end-to-end/handshake-options.test.ts': {
     'tickets-per-handshake: a client gets ': ['tls.tickets-per-handshake'],
-    'failure-capsules: ': ['features.failure-capsules'],
+    'failure-incidents: ': ['features.failure-incidents'],
   },
   'test/end-to-end/handshake-sums.test.ts': {
     'every handshake of every kind is counted exactly once, and has one line': [
@@ -183,7 +183,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'are required where a host says so': ['hosts[].tls.client-certificates.mode'],
     'are told to the origin, and a client’s own such field is not': [
       'hosts[].tls.client-certificates.ca',
-      'hosts[].tls.client-certificates.subject-field',
+      'hosts[].tls.client-certificates.subject-header',
     ],
     'goes on, or is answered 425': [
       'hosts[].early-data.methods',
@@ -193,8 +193,8 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     ],
     'the key log has a line for every secret, for its owner alone': ['tls.key-log'],
     'are told by the names that a host has for it, or are not there': [
-      'hosts[].tls.client-certificates.field',
-      'hosts[].tls.client-certificates.chain-field',
+      'hosts[].tls.client-certificates.header',
+      'hosts[].tls.client-certificates.chain-header',
     ],
   },
   'test/end-to-end/http2-cleartext.test.ts': {
@@ -220,7 +220,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'logs[].sample',
     ],
     'files are rotated while workers write, and no line is lost': ['logs[].rotate.size'],
-    'a log of handshakes is one of the section, and flags add theirs': ['logs[].of'],
+    'a log of handshakes is one of the section, and flags add theirs': ['logs[].type'],
   },
   'test/end-to-end/operator-commands.test.ts': {
     'a token guards the endpoint on TCP, but for health and metrics': ['admin-token-file'],
@@ -283,20 +283,23 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   },
   'test/end-to-end/recorder-options.test.ts': {
     'one death is enough, is told, and leaves what was asked for': [
-      'capsule-addresses',
-      'capsule-early-data-digest',
-      'fuse-deaths',
-      'fuse-webhook',
-      'recorder.addresses',
-      'recorder.early-data-digest',
-      'fuses.deaths',
-      'fuses.webhook',
+      'incident-addresses',
+      'incident-early-data-digest',
+      'auto-disable-deaths',
+      'auto-disable-webhook',
+      'incidents.addresses',
+      'incidents.early-data-digest',
+      'auto-disable.deaths',
+      'auto-disable.webhook',
     ],
-    'with fuses off nothing is switched off, whatever dies': ['fuses', 'fuses.enabled'],
+    'with auto-disable off nothing is switched off, whatever dies': [
+      'auto-disable',
+      'auto-disable.enabled',
+    ],
     'the stack of what stands still is ': [
       'debugger',
-      'recorder.debugger',
-      'recorder.watchdog',
+      'incidents.debugger',
+      'incidents.watchdog',
       'watchdog',
     ],
   },
@@ -327,7 +330,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     ],
     'what clients and targeted fields say counts as far as is said': [
       'routes[].cache.request-directives',
-      'routes[].cache.targeted-fields',
+      'routes[].cache.targeted-headers',
     ],
     'parts are stored, or not, or in slices': ['routes[].cache.partial', 'routes[].cache.slices'],
     'a stored language stands for a wish, or does not': ['routes[].cache.select-by-language'],
@@ -342,7 +345,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     ],
     'a route can answer by itself, over HTTP/2 and to HEAD, too': [
       'routes[].respond.status',
-      'routes[].respond.fields.*',
+      'routes[].respond.headers.*',
       'routes[].respond.body',
     ],
     'the origin is asked for the rewritten path, query and host': [
@@ -355,14 +358,14 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].rewrite.host',
     ],
     'request fields are set, added and removed before the origin sees them': [
-      'routes[].request-fields.remove',
-      'routes[].request-fields.set.* as request-fields',
-      'routes[].request-fields.add.* as request-fields',
+      'routes[].request-headers.remove',
+      'routes[].request-headers.set.* as request-headers',
+      'routes[].request-headers.add.* as request-headers',
     ],
     'response fields are edited on misses, on hits of both kinds and on validations': [
-      'routes[].response-fields.remove',
-      'routes[].response-fields.set.* as response-fields',
-      'routes[].response-fields.add.* as response-fields',
+      'routes[].response-headers.remove',
+      'routes[].response-headers.set.* as response-headers',
+      'routes[].response-headers.add.* as response-headers',
     ],
     'access rules are asked in order, for hits of the cache, too': [
       'routes[].access[].deny',
@@ -374,7 +377,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].access[].methods',
       'routes[].match.path-prefix',
     ],
-    'what one route stored for some is not served to others': ['routes[].match.fields.*'],
+    'what one route stored for some is not served to others': ['routes[].match.headers.*'],
     'a write that takes another route makes what is stored invalid': ['routes[].match.methods'],
     'a route can do without the cache': ['routes[].cache.enabled'],
     'error pages stand for our own errors': ['routes[].error-pages.*'],
@@ -382,7 +385,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].error-pages.intercept',
     ],
     'fields that read like ours do not reach the origin by an underscore': [
-      'routes[].underscores-in-fields',
+      'routes[].underscores-in-headers',
     ],
   },
   'test/end-to-end/sections.test.ts': {
@@ -436,14 +439,14 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'test/end-to-end/user.test.ts': {
     'requests are served as the user that was asked for': ['user'],
   },
-  'test/fleet/fleet.test.ts': {
-    'a second instance refuses what the first has accepted, and resumes its tickets': ['fleet'],
+  'test/cluster/cluster.test.ts': {
+    'a second instance refuses what the first has accepted, and resumes its tickets': ['cluster'],
     'a Redis that hangs costs early data and nothing else, until it goes on': [
-      'fleet.redis as joinByFile',
+      'cluster.redis as joinByFile',
     ],
     'a Redis that hesitates is waited for as long as is said': [
-      'fleet-timeout',
-      'fleet.timeout as joinByFile',
+      'cluster-timeout',
+      'cluster.timeout as joinByFile',
     ],
   },
   'test/origins/balancing.test.ts': {

@@ -2,14 +2,14 @@
 import type { EditionName } from './cache-tests-package.ts';
 
 const wrongPart =
-  'its Content-Range names 6 octets and its content has 5: such a part cannot be placed';
+  'its Content-Range names 6 bytes and its content has 5: such a part cannot be placed';
 
 /** Of both editions. */
 const both: Readonly<Record<string, string>> = {
   'headers-store-Transfer-Encoding':
     'wants a response stored whose transfer coding nobody knows. RFC 9112 §6.3 says where its ' +
     'content ends, not what it is: to store it still coded, without the field that says so, would ' +
-    'serve wrong octets. An error instead, as all proxies of cache-tests.fyi but one have it',
+    'serve wrong bytes. An error instead, as all proxies of cache-tests.fyi but one have it',
   'conditional-lm-fresh-no-lm':
     'expects 304 to an If-Modified-Since that is older than the Date of a response without ' +
     'Last-Modified; RFC 9111 §4.3.2 compares with Date, so it has been modified since',

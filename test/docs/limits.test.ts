@@ -35,6 +35,6 @@ test('two limits are what the page says, read by eye', () => {
       .find((row) => row.heading === heading && row.cells[0] === `\`${name}\``)
       ?.cells.slice(1, 3);
   assert.deepEqual(value('Connections to the origin', 'readTimeoutMs'), ['60,000', 'ms']);
-  assert.deepEqual(value('HTTP/1.1 messages', 'headBytesMax'), ['65,536', 'octets']);
+  assert.deepEqual(value('HTTP/1.1 messages', 'headBytesMax'), ['65,536', 'bytes']);
   assert.deepEqual(value('HTTP/2 connections', 'rapid-reset'), ['256 + 32/s', 'frames']);
 });

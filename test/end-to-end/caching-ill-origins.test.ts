@@ -65,7 +65,7 @@ async function ask(path: string, fields = '') {
 
 const rangeOf = (first: number, last: number | '' = '') => `Range: bytes=${first}-${last}\r\n`;
 
-/** Serves a range of the text as origins do; `limit` octets of it at most, from `first` on. */
+/** Serves a range of the text as origins do; `limit` bytes of it at most, from `first` on. */
 function serve(
   request: IncomingMessage,
   response: ServerResponse,

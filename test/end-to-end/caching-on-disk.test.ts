@@ -12,7 +12,7 @@ import { inParallel, sleep, until } from '../support/waiting.ts';
 
 const MIB = 2 ** 20;
 
-/** `/NAME/SIZE`: octets that follow from the target alone, fresh for an hour. */
+/** `/NAME/SIZE`: bytes that follow from the target alone, fresh for an hour. */
 const origin = await startOrigin((request, response) => {
   const content = contentOf(request.url!);
   response.setHeader('Cache-Control', 'max-age=3600');
@@ -73,10 +73,10 @@ function get(sluice: RunningSluice, target: string, pauseMs = 0): Promise<Got> {
   return promise;
 }
 
-/** Asserts the octets and says whether it was a hit. */
+/** Asserts the bytes and says whether it was a hit. */
 async function getRight(sluice: RunningSluice, target: string): Promise<boolean> {
   const { isHit, content } = await get(sluice, target);
-  assert.ok(content.equals(contentOf(target)), `${target}: wrong octets`);
+  assert.ok(content.equals(contentOf(target)), `${target}: wrong bytes`);
   return isHit;
 }
 
@@ -117,7 +117,7 @@ test('what one worker has stored is a hit for the others', async () => {
   for (const size of [5_000, 3_000_000]) {
     let attempts = 0;
     while (!(await isShared(`/shared/${attempts}/${size}`))) {
-      assert.ok(++attempts < 4, `${size} octets: several workers have fetched it, each time`);
+      assert.ok(++attempts < 4, `${size} bytes: several workers have fetched it, each time`);
     }
   }
 });
@@ -135,7 +135,7 @@ test('a response larger than memory goes to a slow client and to disk', async ()
   assert.equal(origin.asked(target).length, 1);
 });
 
-test('workers and all of sluice killed at any moment: never a wrong octet', async () => {
+test('workers and all of sluice killed at any moment: never a wrong byte', async () => {
   const directory = temporaryDirectory();
   let hits = 0;
   for (let round = 0; round < 3; round++) {
@@ -149,11 +149,11 @@ test('workers and all of sluice killed at any moment: never a wrong octet', asyn
       const target = `/killed/${(i * 7 + round) % 60}/${size}`;
       try {
         const { isHit, content } = await get(sluice, target);
-        assert.ok(content.equals(contentOf(target)), `${target}: wrong octets`);
+        assert.ok(content.equals(contentOf(target)), `${target}: wrong bytes`);
         answered++;
         if (isHit) hits++;
       } catch (error) {
-        // Whose worker was killed has an error, never wrong octets.
+        // Whose worker was killed has an error, never wrong bytes.
         if (error instanceof assert.AssertionError) throw error;
       }
     });

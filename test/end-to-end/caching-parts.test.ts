@@ -8,7 +8,7 @@ import { until } from '../support/waiting.ts';
 
 const LENGTH = 200_000;
 
-/** Content of each version: octets that follow from the version and their place. */
+/** Content of each version: bytes that follow from the version and their place. */
 function contentOf(version: string): Buffer {
   const content = Buffer.alloc(LENGTH);
   const seed = createHash('sha256').update(version).digest();
@@ -17,7 +17,7 @@ function contentOf(version: string): Buffer {
 }
 
 let version = '1';
-/** Cuts the next response after so many octets. */
+/** Cuts the next response after so many bytes. */
 let cutAfter = -1;
 
 /** Understands one range, If-Range and If-None-Match, as origins do. */
@@ -63,13 +63,13 @@ async function ask(path: string, fields = '') {
   return { ...response, cacheStatus: response.fields.get('cache-status') ?? '' };
 }
 
-/** Asserts a 206 with these octets. */
+/** Asserts a 206 with these bytes. */
 async function assertPart(path: string, first: number, last: number, fields = '') {
   const response = await ask(path, `Range: bytes=${first}-${last}\r\n${fields}`);
   assert.equal(response.status, 206);
   assert.equal(response.fields.get('content-range'), `bytes ${first}-${last}/${LENGTH}`);
   const expected = contentOf(version).subarray(first, last + 1);
-  assert.ok(Buffer.from(response.content, 'latin1').equals(expected), 'the right octets');
+  assert.ok(Buffer.from(response.content, 'latin1').equals(expected), 'the right bytes');
   return response.cacheStatus;
 }
 
@@ -203,8 +203,8 @@ test('several ranges come from several parts', async () => {
   assert.match(response.fields.get('content-type')!, /^multipart\/byteranges/);
   const content = contentOf(version);
   for (const first of [10, 1010]) {
-    const octets = content.subarray(first, first + 10).toString('latin1');
-    assert.ok(response.content.includes(octets));
+    const bytes = content.subarray(first, first + 10).toString('latin1');
+    assert.ok(response.content.includes(bytes));
   }
   assert.equal(origin.asked(path).length, 2);
 });

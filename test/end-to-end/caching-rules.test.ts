@@ -30,7 +30,7 @@ const routes = [
   route('/cookies', { 'set-cookie': 'never' }),
   route('/no-query', { key: { query: 'ignore' } }),
   route('/without', { key: { query: { without: ['utm_*', 'cc'] }, 'sort-query': true } }),
-  route('/fields', { key: { fields: ['X-Country'], cookies: ['plan'] } }),
+  route('/fields', { key: { headers: ['X-Country'], cookies: ['plan'] } }),
   { origin: 'default' },
 ];
 

@@ -65,13 +65,13 @@ async function startNginx() {
   return {
     url,
     film,
-    /** Range, status and octets of every request for a path. */
-    sent(path: string): { range: string; status: number; octets: number }[] {
+    /** Range, status and bytes of every request for a path. */
+    sent(path: string): { range: string; status: number; bytes: number }[] {
       const lines = readFileSync(join(directory, 'access.log'), 'latin1').split('\n');
       return lines.flatMap((line) => {
-        const [method, uri, range, status, octets] = line.split(' ');
+        const [method, uri, range, status, bytes] = line.split(' ');
         if (method !== 'GET' || uri !== path) return [];
-        return [{ range: range!, status: Number(status), octets: Number(octets) }];
+        return [{ range: range!, status: Number(status), bytes: Number(bytes) }];
       });
     },
     /** Another film of the same length in its place. */
@@ -110,7 +110,7 @@ test('a seek costs its slices, and is a hit from then on', { skip }, async () =>
   await using nginx = await startNginx();
   await using sluice = await startSliced(nginx.url);
   const url = `${sluice.httpUrl}/film.mp4`;
-  const octetsSent = () => nginx.sent('/film.mp4').reduce((sum, one) => sum + one.octets, 0);
+  const bytesSent = () => nginx.sent('/film.mp4').reduce((sum, one) => sum + one.bytes, 0);
   const first = 10 * SLICE + 100;
   const last = 12 * SLICE + 5;
   for (const isHit of [false, true]) {
@@ -119,7 +119,7 @@ test('a seek costs its slices, and is a hit from then on', { skip }, async () =>
     assert.equal(got.field('content-range'), `bytes ${first}-${last}/${LENGTH}`);
     assert.equal(digest(got.content), digest(nginx.film.subarray(first, last + 1)));
     assert.equal(got.isHit, isHit);
-    await until(() => octetsSent() === 3 * SLICE, 'three slices');
+    await until(() => bytesSent() === 3 * SLICE, 'three slices');
   }
   // The end by its distance: the length is known from the first slice.
   const tail = await curl(url, '--range', '-1000');

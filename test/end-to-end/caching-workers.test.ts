@@ -36,7 +36,7 @@ interface Got {
 }
 
 /** On a connection of its own, so that any worker may get it. `onBytes` is told how many came. */
-function get(target: string, onBytes: (octets: number) => void = () => {}): Promise<Got> {
+function get(target: string, onBytes: (bytes: number) => void = () => {}): Promise<Got> {
   const { promise, resolve, reject } = Promise.withResolvers<Got>();
   const options = { port: sluice.httpPort, path: target, agent: false } as const;
   const request = http.get(options, (response: IncomingMessage) => {
@@ -124,8 +124,8 @@ test('300 requests at once, over all workers: the origin is asked once', async (
   const content = contentOf(target, 2 * MIB);
   let received = 0;
   const all = Array.from({ length: 300 }, () =>
-    get(target, (octets) => {
-      received += octets;
+    get(target, (bytes) => {
+      received += bytes;
     }),
   );
   const response = await asked(target);
@@ -267,20 +267,20 @@ test('a worker that is killed while it asks: another one asks in its place, at o
   await until(async () => (await sluice.workerPids()).every((each) => each > 0), 'a new worker');
 });
 
-test('a worker that is killed in the middle of content: never a wrong octet, and no waiting', async () => {
+test('a worker that is killed in the middle of content: never a wrong byte, and no waiting', async () => {
   const target = '/killed-filling';
   const content = contentOf(target, 3 * MIB);
   const partial: number[] = [];
   const all = Array.from({ length: 30 }, (_, i) =>
-    get(target, (octets) => {
-      partial[i] = (partial[i] ?? 0) + octets;
+    get(target, (bytes) => {
+      partial[i] = (partial[i] ?? 0) + bytes;
     }),
   );
   const results = Promise.allSettled(all);
   const response = await asked(target);
   response.setHeader('Content-Length', content.length);
   response.write(content.subarray(0, 2 * MIB));
-  await until(() => partial.filter((octets) => octets > MIB).length === 30, 'readers');
+  await until(() => partial.filter((bytes) => bytes > MIB).length === 30, 'readers');
   process.kill(await workerOf(response), 'SIGKILL');
   for (const one of await results) assert.equal(one.status, 'rejected');
   const next = get(target);

@@ -64,7 +64,7 @@ after(async () => {
   await origin[Symbol.asyncDispose]();
 });
 
-/** The response as it came, with its content as octets. */
+/** The response as it came, with its content as bytes. */
 async function get(path: string, accept: string | null, ...words: string[]) {
   const field = accept === null ? [] : ['-H', `Accept-Encoding: ${accept}`];
   const response = await curl(`${sluice.httpUrl}${path}`, ...field, ...words);

@@ -37,7 +37,7 @@ test('curl reaches a server through a tunnel, over TLS to us and without', async
   }
 });
 
-test('octets go both ways, sent before the answer too, and each end is passed on', async () => {
+test('bytes go both ways, sent before the answer too, and each end is passed on', async () => {
   using client = await RawConnection.open(sluice.httpPort);
   client.send(`${asks(`127.0.0.1:${echoPort}`)}early `);
   await until(() => client.unread.includes('\r\n\r\n'), 'the answer');

@@ -4,10 +4,10 @@ import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import test from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import type { Capsule } from '../../src/triage/capsule.ts';
-import { capsuleFileName } from '../../src/triage/capsule-name.ts';
-import { capsulesIn } from '../support/capsules.ts';
+import type { Incident } from '../../src/triage/incident.ts';
+import { incidentFileName } from '../../src/triage/incident-name.ts';
 import { dangerFlags, dangerModule, RETRIED_GROUPS, shakeHands } from '../support/danger.ts';
+import { incidentsIn } from '../support/incidents.ts';
 import { startOrigin } from '../support/origins.ts';
 import { run } from '../support/programs.ts';
 import { certificateFile, type RunningSluice, startSluice } from '../support/sluice.ts';
@@ -20,17 +20,19 @@ const OBSERVER = 'danger-group-in-callback';
 const origin = await startOrigin((_request, response) => response.end('ok'));
 test.after(() => origin[Symbol.asyncDispose]());
 
-/** Waits until so many capsules of a kind are there: they are written after the replacement. */
-function capsules(directory: string, kind: Capsule['kind'], count: number): Promise<Capsule[]> {
+/** Waits until so many incidents of a kind are there: they are written after the replacement. */
+function incidents(directory: string, kind: Incident['kind'], count: number): Promise<Incident[]> {
   return until(() => {
-    const found = capsulesIn(directory).filter((one) => one.kind === kind);
+    const found = incidentsIn(directory).filter((one) => one.kind === kind);
     return found.length >= count && found;
-  }, `${count} capsules of kind ${kind}`);
+  }, `${count} incidents of kind ${kind}`);
 }
 
-async function fuses(sluice: RunningSluice): Promise<{ fuses: { name: string; state: string }[] }> {
-  const answer = await fetch(`http://127.0.0.1:${sluice.adminPort}/fuses`);
-  return (await answer.json()) as { fuses: { name: string; state: string }[] };
+async function rollbacks(
+  sluice: RunningSluice,
+): Promise<{ rollbacks: { name: string; state: string }[] }> {
+  const answer = await fetch(`http://127.0.0.1:${sluice.adminPort}/features`);
+  return (await answer.json()) as { rollbacks: { name: string; state: string }[] };
 }
 
 /** Requests one after the other on kept connections, until it is stopped. */
@@ -78,8 +80,8 @@ class Load implements AsyncDisposable {
 }
 
 test('an observer that crashes workers is found and switched off while traffic goes on', async () => {
-  const directory = join(temporaryDirectory(), 'capsules');
-  const flags = [...dangerFlags(OBSERVER), '--capsule-dir', directory];
+  const directory = join(temporaryDirectory(), 'incidents');
+  const flags = [...dangerFlags(OBSERVER), '--incident-dir', directory];
   await using sluice = await startSluice({ origin: origin.url, workers: 3, flags });
   await using load = new Load(sluice.httpsPort);
   await until(() => load.answered > 50, 'load');
@@ -102,7 +104,7 @@ test('an observer that crashes workers is found and switched off while traffic g
   const settled = load.answered;
   await until(() => load.answered > settled + 50, 'load to go on');
   await load.stop();
-  const found = await capsules(directory, 'crash', 3);
+  const found = await incidents(directory, 'crash', 3);
   // One that dies on a connection from before the change has the feature off already.
   assert.ok(found.filter(({ features }) => features[OBSERVER] === true).length >= 3);
   for (const { signature, suspect, death, connections } of found) {
@@ -114,7 +116,7 @@ test('an observer that crashes workers is found and switched off while traffic g
     assert.equal(guilty?.events[0]?.type, 'received');
     assert.match(guilty?.clientHello?.ja4 ?? '', /^t13d/);
   }
-  const { fuses: blown } = await fuses(sluice);
+  const { rollbacks: blown } = await rollbacks(sluice);
   assert.deepEqual(
     blown.map(({ name }) => name),
     [OBSERVER],
@@ -133,10 +135,10 @@ async function isWithoutSecrets(directory: string): Promise<void> {
   const key = /-----BEGIN PRIVATE KEY-----\n([\s\S]*?)\n-----END/.exec(pem)![1]!;
   for (const name of readdirSync(directory)) {
     assert.equal(statSync(join(directory, name)).mode & 0o777, 0o600, name);
-    if (!capsuleFileName.test(name)) continue;
+    if (!incidentFileName.test(name)) continue;
     const text = gunzipSync(readFileSync(join(directory, name))).toString();
-    const octets = [...text.matchAll(/"bytes": "([^"]*)"/g)].map((match) => match[1]!);
-    const all = text + octets.map((one) => Buffer.from(one, 'base64').toString('latin1')).join('');
+    const bytes = [...text.matchAll(/"bytes": "([^"]*)"/g)].map((match) => match[1]!);
+    const all = text + bytes.map((one) => Buffer.from(one, 'base64').toString('latin1')).join('');
     for (const line of key.split('\n')) assert.ok(!all.includes(line), 'no private key');
     assert.ok(!all.includes(COOKIE), 'no cookie');
     assert.ok(!all.includes('PRIVATE KEY'), 'no private key');
@@ -150,31 +152,31 @@ async function command(...words: readonly string[]): Promise<string> {
 }
 
 async function reload({ adminPort }: RunningSluice): Promise<void> {
-  await command('reload', '--trial', '100ms', '--admin', `127.0.0.1:${adminPort}`);
+  await command('reload', '--canary', '100ms', '--admin', `127.0.0.1:${adminPort}`);
 }
 
 async function isSeenByCommands(sluice: RunningSluice, directory: string): Promise<void> {
   const admin = ['--admin', `127.0.0.1:${sluice.adminPort}`];
-  const listed = await command('capsules', 'list', '--capsule-dir', directory);
-  const crashes = capsulesIn(directory).filter(({ kind }) => kind === 'crash');
+  const listed = await command('incidents', 'list', '--incident-dir', directory);
+  const crashes = incidentsIn(directory).filter(({ kind }) => kind === 'crash');
   assert.equal(listed.match(/crash\/SIGSEGV/g)?.length, crashes.length);
   const [newest] = /\S+-crash-\d+\.json\.gz/.exec(listed)!;
-  assert.match(await command('capsules', 'show', newest), /in observer danger-group-in-callback/);
-  assert.match(await command('fuse', 'list', ...admin), /danger-group-in-callback +trying/);
-  assert.match(await command('fuse', 'reset', ...admin), /no fuse has blown/);
+  assert.match(await command('incidents', 'show', newest), /in observer danger-group-in-callback/);
+  assert.match(await command('rollback', 'list', ...admin), /danger-group-in-callback +trying/);
+  assert.match(await command('rollback', 'reset', ...admin), /no rollback has blown/);
 }
 
-test('a worker that hangs is ended and replaced, and its capsule says where it stands', async () => {
-  const directory = join(temporaryDirectory(), 'capsules');
+test('a worker that hangs is ended and replaced, and its incident says where it stands', async () => {
+  const directory = join(temporaryDirectory(), 'incidents');
   const flags = [...dangerFlags('danger-hang'), '--watchdog', '1s', '--debugger', 'off'];
-  flags.push('--capsule-dir', directory);
+  flags.push('--incident-dir', directory);
   await using sluice = await startSluice({ origin: origin.url, workers: 2, flags });
   await shakeHands(sluice.httpsPort, { servername: 'hang.test' });
-  const [capsule] = await capsules(directory, 'hang', 1);
-  assert.equal(capsule!.suspect?.observer, 'danger-hang');
-  assert.ok(capsule!.death!.silentMs! >= 1_000);
+  const [incident] = await incidents(directory, 'hang', 1);
+  assert.equal(incident!.suspect?.observer, 'danger-hang');
+  assert.ok(incident!.death!.silentMs! >= 1_000);
   assert.equal(
-    capsule!.connections.find(({ id }) => id === capsule!.suspect!.connection)?.serverName,
+    incident!.connections.find(({ id }) => id === incident!.suspect!.connection)?.serverName,
     'hang.test',
   );
   await until(
@@ -184,17 +186,17 @@ test('a worker that hangs is ended and replaced, and its capsule says where it s
 });
 
 test('a sluice of one process that crashes finds out at its next start', async () => {
-  const directory = join(temporaryDirectory(), 'capsules');
-  const flags = [...dangerFlags(OBSERVER), '--capsule-dir', directory];
+  const directory = join(temporaryDirectory(), 'incidents');
+  const flags = [...dangerFlags(OBSERVER), '--incident-dir', directory];
   const settings = { origin: origin.url, workers: 1, flags };
   for (const start of [1, 2, 3]) {
     await using sluice = await startSluice(settings);
-    await capsules(directory, 'crash', start - 1);
+    await incidents(directory, 'crash', start - 1);
     await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
     assert.equal(await sluice.end(), 'SIGSEGV');
   }
   await using sluice = await startSluice(settings);
-  const found = await capsules(directory, 'crash', 3);
+  const found = await incidents(directory, 'crash', 3);
   assert.equal(found[0]!.suspect?.observer, OBSERVER);
   assert.equal(found[0]!.configuration.digest, found[1]!.configuration.digest);
   // The third crash was one too many: this start is without the observer.
@@ -204,7 +206,7 @@ test('a sluice of one process that crashes finds out at its next start', async (
   assert.deepEqual(left, [], 'nothing is found when it has ended in order');
 });
 
-test('a capsule has the values of the file, without its secrets and comments', async () => {
+test('an incident has the values of the file, without its secrets and comments', async () => {
   const [file, directory] = [join(temporaryDirectory(), 'sluice.yaml'), temporaryDirectory()];
   const write = (comment: string, drain: string) =>
     writeFileSync(
@@ -214,19 +216,19 @@ drain-timeout: ${drain}
 origins: { app: { servers: [{ url: "${origin.url}" }] } }
 routes:
   - origin: app
-    request-fields:
+    request-headers:
       set:
         Authorization: Bearer s3cr3t-of-the-origin
 features: { ${OBSERVER}: on }
 danger-module: ${JSON.stringify(dangerModule)}
-recorder: { directory: ${JSON.stringify(directory)} }
+incidents: { directory: ${JSON.stringify(directory)} }
 `,
     );
   write('as first written', '5s');
   await using sluice = await startSluice({ workers: 2, flags: ['--config', file] });
   const crash = async (count: number) => {
     await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
-    const { configuration } = (await capsules(directory, 'crash', count)).at(-1)!;
+    const { configuration } = (await incidents(directory, 'crash', count)).at(-1)!;
     return configuration.text ?? '';
   };
   const first = await crash(1);

@@ -182,14 +182,14 @@ test('what a triage has found is on the page, with its evidence', { skip }, asyn
   mkdirSync(report);
   writeFileSync(join(report, 'report.json'), JSON.stringify(reportSample));
   mkdirSync(join(directory, 'triage-unfinished'));
-  const flags = ['--capsule-dir', directory];
+  const flags = ['--incident-dir', directory];
   await using sluice = await startSluice({ origin: origin.url, workers: 2, flags });
   await withPage(sluice, async (page, faults) => {
     const summary = page.getByRole('button', { name: /danger-x to blame/ });
     await summary.click();
     await until(async () => /danger-x off/.test(await textOf(page, 'report-evidence')), 'evidence');
     assert.match(await textOf(page, 'report-facts'), /To blame: danger-x\. It does harm\./);
-    assert.match(await textOf(page, 'report-facts'), /Smallest trigger, 81 octets: a ClientHello/);
+    assert.match(await textOf(page, 'report-facts'), /Smallest trigger, 81 bytes: a ClientHello/);
     const show = process.env.SLUICE_SCREENSHOT_TRIAGE;
     if (show !== undefined) await page.screenshot({ path: show, fullPage: true });
     const width = await page.evaluate('document.documentElement.scrollWidth');

@@ -1,4 +1,4 @@
-// Runs alone: it wants fuses to act while a load generator keeps every core busy.
+// Runs alone: it wants rollbacks to act while a load generator keeps every core busy.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';

@@ -171,7 +171,7 @@ test('over HTTP/2 each request in early data is judged alone by the host’s pol
   assert.deepEqual([...origin.asked('/buy*'), ...origin.asked('/h2/post')], []);
 });
 
-/** A relay that passes the ClientHello at once, and what follows an octet every 100 ms. */
+/** A relay that passes the ClientHello at once, and what follows a byte every 100 ms. */
 async function tricklingRelay(): Promise<{ port: number; close: () => void }> {
   const server = createServer((client) => {
     const target = connect({ host: '127.0.0.1', port: sluice.httpsPort, noDelay: true });
@@ -186,8 +186,8 @@ async function tricklingRelay(): Promise<{ port: number; close: () => void }> {
       rest.push(...bytes.subarray(now.length));
     });
     const timer = setInterval(() => {
-      const octet = rest.shift();
-      if (octet !== undefined) target.write(Buffer.of(octet));
+      const byte = rest.shift();
+      if (byte !== undefined) target.write(Buffer.of(byte));
     }, 100);
     const end = () => {
       clearInterval(timer);
@@ -221,7 +221,7 @@ test('early data that trickles in, or stops inside a request or a record, ends w
     message('GET', 'small.test', '/header'),
   ]);
   const flight = cut.flight();
-  // The last record's header, less an octet.
+  // The last record's header, less a byte.
   await cut.send(flight.subarray(0, 4 - recordsOf(flight).at(-1)!.length));
   const content = 'x'.repeat(2_000);
   const clients = [
@@ -239,7 +239,7 @@ test('early data that trickles in, or stops inside a request or a record, ends w
   try {
     const late = () =>
       sluice.sum('sluice_tls_handshake_failures_total', { code: 'tls-handshake-timeout' });
-    // The handshake's deadline is 10 s, however its octets come.
+    // The handshake's deadline is 10 s, however its bytes come.
     await until(async () => (await late()) >= 3, 'all to be given up');
     await cut.closed();
     const asked = ['/slow', '/cut', '/header'].flatMap((path) => origin.asked(path));

@@ -169,7 +169,7 @@ test('a reload brings other levels and another file', async () => {
   assert.doesNotMatch(sluice.output, /purge/);
   const target = join(directory, 'error.log');
   write({ 'error-log': { target, levels: { cache: 'info' } } });
-  const reload = await command(sluice, 'reload', '--trial', '0s');
+  const reload = await command(sluice, 'reload', '--canary', '0s');
   assert.equal(reload.code, 0, reload.stderr);
   await command(sluice, 'cache', 'purge', '--all');
   await until(() => /^sluice: cache: purge of/m.test(readFileSync(target, 'utf8')), 'its line');
@@ -208,7 +208,7 @@ test('who follows sees new events through a death and a reload, and ends when sl
   const write = (level: string) =>
     writeFileSync(file, JSON.stringify({ origin: origin.url, 'error-log': { level } }));
   write('info');
-  const flags = ['--config', file, '--capsule-dir', 'off'];
+  const flags = ['--config', file, '--incident-dir', 'off'];
   await using sluice = await startSluice({ workers: 2, flags });
   const followed = command(sluice, 'log', '--follow', '--json');
   const [pid] = await sluice.workerPids();
@@ -219,7 +219,7 @@ test('who follows sees new events through a death and a reload, and ends when sl
   };
   await until(() => seen('worker-started', 3), 'the replacement');
   write('debug');
-  const reloaded = await command(sluice, 'reload', '--trial', '0s');
+  const reloaded = await command(sluice, 'reload', '--canary', '0s');
   assert.equal(reloaded.code, 0, reloaded.stderr);
   // Whoever follows asks four times a second.
   const told = await command(sluice, 'log', '--json', '--limit', '1000');

@@ -113,7 +113,7 @@ test('without certificate-compression certificates go as they are', { skip }, as
     const bytesSent = () => sluice.sum('sluice_tls_handshake_bytes_total', { direction: 'sent' });
     received.push(await bytesSent());
   }
-  assert.ok(received[0]! < received[1]! - 1_000, `${received} octets with and without`);
+  assert.ok(received[0]! < received[1]! - 1_000, `${received} bytes with and without`);
 });
 
 test('without key-log no secret is written', { skip }, async () => {

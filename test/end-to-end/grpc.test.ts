@@ -168,7 +168,7 @@ test('a gRPC client reads answers of ours by the mapping of gRPC', async () => {
     [504, grpc.status.UNAVAILABLE],
   ];
   const routes = statuses.map(([status]) => ({
-    match: { fields: { 'x-asked': String(status) } },
+    match: { headers: { 'x-asked': String(status) } },
     respond: { status },
   }));
   await using sluice = await startConfigured({

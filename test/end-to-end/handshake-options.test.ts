@@ -48,17 +48,17 @@ async function failHandshake(sluice: RunningSluice): Promise<void> {
 }
 
 for (const isOn of [true, false]) {
-  const what = isOn ? 'a new way to fail leaves a capsule' : 'without it none is left';
-  test(`failure-capsules: ${what}`, async () => {
-    const directory = join(temporaryDirectory(), 'capsules');
-    const flags = ['--capsule-dir', directory];
-    if (!isOn) flags.push('--feature', 'failure-capsules=off');
+  const what = isOn ? 'a new way to fail leaves an incident' : 'without it none is left';
+  test(`failure-incidents: ${what}`, async () => {
+    const directory = join(temporaryDirectory(), 'incidents');
+    const flags = ['--incident-dir', directory];
+    if (!isOn) flags.push('--feature', 'failure-incidents=off');
     await using sluice = await startSluice({ origin: origin.url, flags });
     await failHandshake(sluice);
-    const capsules = () =>
+    const incidents = () =>
       existsSync(directory) ? readdirSync(directory).filter((name) => /-handshake/.test(name)) : [];
-    if (isOn) await until(() => capsules().length === 1, 'the capsule');
+    if (isOn) await until(() => incidents().length === 1, 'the incident');
     assert.equal(await sluice.stop(), 0);
-    assert.equal(capsules().length, isOn ? 1 : 0);
+    assert.equal(incidents().length, isOn ? 1 : 0);
   });
 }

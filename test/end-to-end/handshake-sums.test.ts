@@ -57,19 +57,19 @@ async function early(words: string[], outcome: 'accepted' | 'rejected'): Promise
   if (outcome === 'rejected') reasons.push('hello retry request');
 }
 
-/** Sends so many octets of a client's first flight, and goes away. */
-async function cut(flight: Buffer, octets: number, how: 'end' | 'reset'): Promise<void> {
+/** Sends so many bytes of a client's first flight, and goes away. */
+async function cut(flight: Buffer, bytes: number, how: 'end' | 'reset'): Promise<void> {
   const socket = connect({ host: '127.0.0.1', port: sluice.httpsPort, noDelay: true });
   const { promise, resolve } = Promise.withResolvers<void>();
   socket.on('error', () => {}).on('close', () => resolve());
   await new Promise<void>((ready) => socket.on('connect', ready));
-  if (octets > 0)
-    await new Promise<unknown>((sent) => socket.write(flight.subarray(0, octets), sent));
-  if (octets === flight.length) await new Promise((came) => socket.once('data', came));
+  if (bytes > 0)
+    await new Promise<unknown>((sent) => socket.write(flight.subarray(0, bytes), sent));
+  if (bytes === flight.length) await new Promise((came) => socket.once('data', came));
   if (how === 'end') socket.end().resume();
   else socket.resetAndDestroy();
   await promise;
-  if (octets === 0) expected.notBegun++;
+  if (bytes === 0) expected.notBegun++;
   else expected.failed++;
 }
 
@@ -142,7 +142,7 @@ test('every handshake of every kind is counted exactly once, and has one line', 
   await t.test('broken off by the client at every flight', async () => {
     const flight = await firstFlight();
     for (const how of ['end', 'reset'] as const) {
-      for (const octets of [0, 1, 5, 100, flight.length]) await cut(flight, octets, how);
+      for (const bytes of [0, 1, 5, 100, flight.length]) await cut(flight, bytes, how);
     }
   });
   await t.test('ended by an alert of ours', async () => {
@@ -194,7 +194,7 @@ test('every handshake of every kind is counted exactly once, and has one line', 
   assert.equal(
     lines.length,
     complete + failed,
-    'one line each, but for connections without an octet',
+    'one line each, but for connections without a byte',
   );
 });
 
@@ -250,7 +250,7 @@ test('observers are listed, and can be re-armed by name', async () => {
   const listed = await runSluice(['handshakes', 'observers', ...admin]);
   for (const name of ['handshake-metrics', 'ja4', 'handshake-failures', 'handshake-log']) {
     assert.match(listed.stdout, new RegExp(`^${name} +armed\\b`, 'm'));
-    assert.equal(await sluice.sum('sluice_observer_armed', { observer: name }), 2);
+    assert.equal(await sluice.sum('sluice_observer_enabled', { observer: name }), 2);
   }
   const rearmed = await runSluice(['handshakes', 'rearm', 'ja4', ...admin]);
   assert.equal(rearmed.code, 0);

@@ -256,12 +256,12 @@ for (const [words, made, offered, reason] of [
   });
 }
 
-test('a first flight octet by octet is early data like any other', async () => {
+test('a first flight byte by byte is early data like any other', async () => {
   const known = await ticket();
   const path = nextPath();
   await counted(1, 0, async () => {
     using client = early(known, [get(path)]);
-    for (const octet of client.flight()) await client.send(Buffer.of(octet));
+    for (const byte of client.flight()) await client.send(Buffer.of(byte));
     await client.answered(`<GET ${path}>`);
     assert.ok(client.tls.isEarlyDataAccepted);
     await client.finish(get(nextPath(), LAST));

@@ -53,13 +53,13 @@ hosts:
     certificates: [{cert: secret.pem, key: secret.key}]
     tls:
       min-version: TLSv1.3
-      client-certificates: {mode: required, ca: ca.pem, subject-field: X-Who}
+      client-certificates: {mode: required, ca: ca.pem, subject-header: X-Who}
   - names: [strict.test]
     certificates: [{cert: strict.pem, key: strict.key}]
     early-data: {methods: [GET], query: off, refused-paths: [/buy], otherwise: too-early}
   - names: [told.test]
     certificates: [{cert: secret.pem, key: secret.key}]
-    tls: {client-certificates: {mode: optional, ca: ca.pem, field: X-Cert, chain-field: X-Chain}}
+    tls: {client-certificates: {mode: optional, ca: ca.pem, header: X-Cert, chain-header: X-Chain}}
   - names: [changing.test]
     certificates: [{cert: changing.pem, key: changing.key}]
     early-data: off

@@ -39,11 +39,11 @@ test('h2load opens many streams without TLS', { skip: unlessInstalled('h2load') 
   assert.match(text, /500 succeeded, 0 failed/);
 });
 
-test('a preface that comes octet by octet is recognised, and its like is not', async () => {
+test('a preface that comes byte by byte is recognised, and its like is not', async () => {
   using http2 = await RawConnection.open(sluice.httpPort);
   const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]).toString('latin1');
-  for (const octet of `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${settings}`) {
-    http2.send(octet);
+  for (const byte of `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${settings}`) {
+    http2.send(byte);
     await new Promise(setImmediate);
   }
   await until(() => http2.unread.length >= 9, 'our SETTINGS');

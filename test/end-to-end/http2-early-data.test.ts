@@ -43,7 +43,7 @@ function request(id: number, method: string, path: string, endStream = true): Bu
   return headers(id, END_HEADERS | (endStream ? END_STREAM : 0), fields);
 }
 
-/** Frames as the text that s_client's helper takes, one character per octet. */
+/** Frames as the text that s_client's helper takes, one character per byte. */
 function flight(...frames: Buffer[]): string {
   return Buffer.concat([HELLO, ...frames]).toString('latin1');
 }

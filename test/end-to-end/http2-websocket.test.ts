@@ -104,7 +104,7 @@ test('bytes that follow the 101 at once are not lost', async () => {
   socket.stream.close();
 });
 
-test('octets sent before the answer wait for it', async () => {
+test('bytes sent before the answer wait for it', async () => {
   const socket = connect('/echo');
   socket.stream.write('early');
   await socket.until('early');

@@ -43,7 +43,7 @@ test('a signal to all processes at once, as timeout(1) sends it, ends them in or
   const pids = [await until(standby, 'a process in waiting'), ...(await sluice.workerPids())];
   for (const pid of [...pids, sluice.pid]) process.kill(pid, 'SIGTERM');
   assert.equal(await sluice.end(), 0);
-  assert.doesNotMatch(sluice.output, /died|capsule|replaced/);
+  assert.doesNotMatch(sluice.output, /died|incident|replaced/);
 });
 
 test('a signal to all processes during the start ends it in order, without a word', async () => {

@@ -94,7 +94,7 @@ test('a log that a reload brings has lines, and one that it takes away has none'
   );
   await using _ = sluice;
   const reload = async () => {
-    const words = ['reload', '--trial', '0s', '--admin', `127.0.0.1:${sluice.adminPort}`];
+    const words = ['reload', '--canary', '0s', '--admin', `127.0.0.1:${sluice.adminPort}`];
     const { code, stderr } = await runSluice(words);
     assert.equal(code, 0, stderr);
   };
@@ -153,7 +153,7 @@ test('a log of handshakes is one of the section, and flags add theirs', async ()
     JSON.stringify({
       origin: origin.url,
       logs: [
-        { target: handshakes, of: 'handshakes' },
+        { target: handshakes, type: 'handshakes' },
         { target: failed, of: 'failed-handshakes' },
       ],
     }),
@@ -171,7 +171,7 @@ test('a log of handshakes is one of the section, and flags add theirs', async ()
   assert.equal(text(failed), '');
 });
 
-test('the octets of a refusal are logged as they are sent', async () => {
+test('the bytes of a refusal are logged as they are sent', async () => {
   const { sluice, lines } = await serve((directory) => [
     { target: join(directory, 'all.log'), format: '${status} ${bytes} ${error}' },
   ]);

@@ -83,7 +83,7 @@ test('config shows what is in force, without keys', async () => {
 });
 
 test('every change is written to the operator’s log', async () => {
-  await command('reload', '--trial', '0s');
+  await command('reload', '--canary', '0s');
   assert.match(sluice.output, /admin: POST \/reload: 200/);
 });
 
@@ -144,7 +144,7 @@ for (const [shell, complete] of Object.entries(shells)) {
     const { stdout: script } = await runSluice(['completion', shell]);
     assert.equal(complete(script, 'sluice', 'rel'), 'reload');
     assert.match(complete(script, 'sluice', 'run', '--early'), /^--early-data/);
-    assert.equal(complete(script, 'sluice', 'reload', '--tr'), '--trial');
+    assert.equal(complete(script, 'sluice', 'reload', '--tr'), '--canary');
     assert.equal(complete(script, 'sluice', 'cache', 'pur'), 'purge');
     assert.equal(complete(script, 'sluice', 'cache', 'purge', '--pre'), '--prefix');
     assert.equal(complete(script, 'sluice', 'reload', '--cache-d'), '');

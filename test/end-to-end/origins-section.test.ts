@@ -23,7 +23,7 @@ before(async () => {
     backed: { servers: [{ url: a.url, backup: 'on' }, gone] },
     hashed: {
       servers: [a.url, b.url],
-      balance: { 'consistent-hash': { 'hash-on': 'field:X-User', 'load-factor': 100 } },
+      balance: { 'consistent-hash': { 'hash-on': 'header:X-User', 'load-factor': 100 } },
     },
     retried: { servers: [gone, a.url], 'passive-health': { failures: 0 } },
     once: { servers: [gone, a.url], retries: { attempts: 1 }, 'passive-health': { failures: 0 } },

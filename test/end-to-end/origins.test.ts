@@ -43,7 +43,7 @@ test('routes lead to groups, whose servers take turns by weight', async () => {
   for (let i = 0; i < 6; i++) order += (await get(sluice)).content;
   assert.equal(order, 'abaaba');
   assert.equal((await get(sluice, '/static/x')).content, 'b');
-  const attempts = 'sluice_origin_server_attempts_total';
+  const attempts = 'sluice_origin_server_requests_total';
   assert.equal(await sluice.sum(attempts, { origin: 'app', server: `127.0.0.1:${a.port}` }), 4);
   assert.equal(await sluice.sum(attempts, { origin: 'static' }), 1);
 });

@@ -4,8 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { capsulesIn } from '../support/capsules.ts';
 import { shakeHands } from '../support/danger.ts';
+import { incidentsIn } from '../support/incidents.ts';
 import { startOrigin } from '../support/origins.ts';
 import { startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -18,13 +18,13 @@ for (const workers of [1, 2]) {
     const directory = temporaryDirectory();
     const planted = join(directory, 'planted');
     const log = join(directory, 'handshakes.log');
-    const capsules = join(directory, 'capsules');
+    const incidents = join(directory, 'incidents');
     writeFileSync(planted, '');
     await using origin = await startOrigin((_, response) => response.end('here'));
     await using sluice = await startSluice({
       origin: origin.url,
       workers,
-      flags: ['--handshake-log', log, '--capsule-dir', capsules],
+      flags: ['--handshake-log', log, '--incident-dir', incidents],
       environment: { NODE_OPTIONS: `--import=${plant}`, PLANTED_FAULT: planted },
     });
     const pids = await sluice.workerPids();
@@ -56,16 +56,16 @@ for (const workers of [1, 2]) {
     );
     const { error, blame, outcome } = JSON.parse(failed) as Record<string, string>;
     assert.deepEqual([error, blame, outcome], ['internal-error', 'self', 'failed']);
-    const capsule = await until(
-      () => capsulesIn(capsules).find(({ kind }) => kind === 'callback-fault'),
-      'a capsule of its own kind',
+    const incident = await until(
+      () => incidentsIn(incidents).find(({ kind }) => kind === 'callback-fault'),
+      'an incident of its own kind',
     );
-    assert.equal(capsule.signature, 'callback-fault/client-hello/failed/internal-error');
-    assert.equal(capsule.connections.length, 1);
-    assert.ok(capsule.connections[0]!.clientHello !== null, 'with the ClientHello');
-    assert.equal(capsule.nativeStack?.source, 'node');
-    assert.match(capsule.nativeStack!.text, /planted in client-hello/);
-    assert.match(capsule.nativeStack!.text, /^ +at /m);
+    assert.equal(incident.signature, 'callback-fault/client-hello/failed/internal-error');
+    assert.equal(incident.connections.length, 1);
+    assert.ok(incident.connections[0]!.clientHello !== null, 'with the ClientHello');
+    assert.equal(incident.nativeStack?.source, 'node');
+    assert.match(incident.nativeStack!.text, /planted in client-hello/);
+    assert.match(incident.nativeStack!.text, /^ +at /m);
     assert.deepEqual(await sluice.workerPids(), pids, 'nobody has died of it');
   });
 }

@@ -49,10 +49,7 @@ for (const scheme of ['http', 'https'] as const) {
     })();
     await within(all, 'the answers');
     const perAnswer = bytes / REQUESTS;
-    assert.ok(
-      perAnswer > CONTENT_BYTES && perAnswer < CONTENT_BYTES + 1_000,
-      `${perAnswer} octets`,
-    );
+    assert.ok(perAnswer > CONTENT_BYTES && perAnswer < CONTENT_BYTES + 1_000, `${perAnswer} bytes`);
     socket.destroy();
   });
 }

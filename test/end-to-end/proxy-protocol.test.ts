@@ -44,10 +44,10 @@ test('the origin hears of the client that the header names, over TLS and without
   socket.destroy();
 });
 
-test('a binary header, cut into single octets, is read as well', async () => {
+test('a binary header, cut into single bytes, is read as well', async () => {
   using connection = await RawConnection.open(sluice.httpPort);
-  for (const octet of v2([192, 0, 2, 8], 5_555)) {
-    connection.socket.write(Buffer.from([octet]));
+  for (const byte of v2([192, 0, 2, 8], 5_555)) {
+    connection.socket.write(Buffer.from([byte]));
     await new Promise(setImmediate);
   }
   connection.send(GET);

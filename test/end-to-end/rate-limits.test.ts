@@ -21,7 +21,10 @@ before(async () => {
   });
   const routes = [
     { match: { 'path-prefix': '/few' }, 'rate-limit': { ...slow, burst: 3 } },
-    { match: { 'path-prefix': '/keyed' }, 'rate-limit': { ...slow, burst: 0, key: 'field:X-Key' } },
+    {
+      match: { 'path-prefix': '/keyed' },
+      'rate-limit': { ...slow, burst: 0, key: 'header:X-Key' },
+    },
     { match: { 'path-prefix': '/apart' }, 'rate-limit': { ...slow, burst: 0 } },
     {},
   ];

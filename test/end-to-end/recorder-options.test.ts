@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { Capsule } from '../../src/triage/capsule.ts';
-import { capsulesIn } from '../support/capsules.ts';
+import type { Incident } from '../../src/triage/incident.ts';
 import { dangerModule, RETRIED_GROUPS, shakeHands } from '../support/danger.ts';
+import { incidentsIn } from '../support/incidents.ts';
 import { startOrigin } from '../support/origins.ts';
 import { unlessInstalled } from '../support/programs.ts';
 import { startConfigured } from '../support/routes.ts';
@@ -29,25 +29,25 @@ function startWith(observer: string, options: object): Promise<RunningSluice> {
 }
 
 /** Of deaths: a handshake that failed leaves one, too. */
-function deathsIn(directory: string): Capsule[] {
+function deathsIn(directory: string): Incident[] {
   if (!existsSync(directory)) return [];
-  return capsulesIn(directory).filter(({ kind }) => kind !== 'handshake-failure');
+  return incidentsIn(directory).filter(({ kind }) => kind !== 'handshake-failure');
 }
 
-function firstDeath(directory: string): Promise<Capsule> {
-  return until(() => deathsIn(directory)[0] ?? false, 'a capsule');
+function firstDeath(directory: string): Promise<Incident> {
+  return until(() => deathsIn(directory)[0] ?? false, 'an incident');
 }
 
 const asFlags = (directory: string, webhook: string) => ({
-  'capsule-dir': directory,
-  'capsule-addresses': 'off',
-  'capsule-early-data-digest': 'on',
-  'fuse-deaths': 1,
-  'fuse-webhook': webhook,
+  'incident-dir': directory,
+  'incident-addresses': 'off',
+  'incident-early-data-digest': 'on',
+  'auto-disable-deaths': 1,
+  'auto-disable-webhook': webhook,
 });
 const asSections = (directory: string, webhook: string) => ({
-  recorder: { directory, addresses: 'off', 'early-data-digest': 'on' },
-  fuses: { deaths: 1, webhook },
+  incidents: { directory, addresses: 'off', 'early-data-digest': 'on' },
+  'auto-disable': { deaths: 1, webhook },
 });
 
 for (const [form, optionsFor] of Object.entries({ flags: asFlags, sections: asSections })) {
@@ -55,7 +55,7 @@ for (const [form, optionsFor] of Object.entries({ flags: asFlags, sections: asSe
   test(`one death is enough, is told, and leaves what was asked for (${form})`, {
     skip,
   }, async () => {
-    const directory = join(temporaryDirectory(), 'capsules');
+    const directory = join(temporaryDirectory(), 'incidents');
     await using hook = await startWebhook();
     const observer = 'danger-after-early-data';
     await using sluice = await startWith(observer, optionsFor(directory, hook.url));
@@ -74,11 +74,11 @@ for (const [form, optionsFor] of Object.entries({ flags: asFlags, sections: asSe
   });
 }
 
-test('without these options a capsule has addresses and no digest', {
+test('without these options an incident has addresses and no digest', {
   skip: unlessInstalled('openssl'),
 }, async () => {
-  const directory = join(temporaryDirectory(), 'capsules');
-  await using sluice = await startWith('danger-after-early-data', { recorder: { directory } });
+  const directory = join(temporaryDirectory(), 'incidents');
+  await using sluice = await startWith('danger-after-early-data', { incidents: { directory } });
   const session = sessionFile();
   await sClient(sluice.httpsPort, { words: ['-tls1_3'], request: GET, keep: session });
   await sClient(sluice.httpsPort, { session, early: GET, request: GET }).catch(() => {});
@@ -90,30 +90,33 @@ test('without these options a capsule has addresses and no digest', {
   );
 });
 
-for (const [form, fuses] of Object.entries({ scalar: 'off', map: { enabled: 'off', deaths: 1 } })) {
-  test(`with fuses off nothing is switched off, whatever dies (${form})`, async () => {
-    const directory = join(temporaryDirectory(), 'capsules');
+for (const [form, given] of Object.entries({
+  scalar: 'off',
+  map: { enabled: 'off', deaths: 1 },
+})) {
+  test(`with auto-disable off nothing is switched off, whatever dies (${form})`, async () => {
+    const directory = join(temporaryDirectory(), 'incidents');
     const options = {
-      fuses,
-      recorder: { directory },
-      ...(form === 'scalar' && { 'fuse-deaths': 1 }),
+      'auto-disable': given,
+      incidents: { directory },
+      ...(form === 'scalar' && { 'auto-disable-deaths': 1 }),
     };
     await using sluice = await startWith(RETRIED, options);
     for (const count of [1, 2]) {
       await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
-      await until(() => deathsIn(directory).length === count, `${count} capsules`);
+      await until(() => deathsIn(directory).length === count, `${count} incidents`);
     }
     assert.doesNotMatch(sluice.output, /is switched off/);
   });
 }
 
 const hanging: Record<string, (directory: string) => object> = {
-  'asked of gdb': (directory) => ({ recorder: { directory, watchdog: '1s' } }),
+  'asked of gdb': (directory) => ({ incidents: { directory, watchdog: '1s' } }),
   'not asked for by a flag': (directory) => {
-    return { 'capsule-dir': directory, watchdog: '1s', debugger: 'off' };
+    return { 'incident-dir': directory, watchdog: '1s', debugger: 'off' };
   },
   'not asked for by the section': (directory) => {
-    return { recorder: { directory, watchdog: '1s', debugger: 'off' } };
+    return { incidents: { directory, watchdog: '1s', debugger: 'off' } };
   },
 };
 for (const [name, optionsFor] of Object.entries(hanging)) {
@@ -123,7 +126,7 @@ for (const [name, optionsFor] of Object.entries(hanging)) {
     writeFileSync(join(programs, 'gdb'), "#!/bin/sh\necho '#0  0x1 in stood_here ()'\n");
     chmodSync(join(programs, 'gdb'), 0o755);
     const path = process.env.PATH ?? '';
-    const directory = join(temporaryDirectory(), 'capsules');
+    const directory = join(temporaryDirectory(), 'incidents');
     process.env.PATH = `${programs}:${path}`;
     await using sluice = await startWith('danger-hang', optionsFor(directory));
     process.env.PATH = path;

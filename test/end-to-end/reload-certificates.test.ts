@@ -52,7 +52,7 @@ for (const [how, bad] of Object.entries({
     writeFileSync(file('a.pem'), bad);
     writeFileSync(file('sluice.yaml'), hosts + body('after'));
     const admin = ['--admin', `127.0.0.1:${sluice.adminPort}`];
-    const { code, stdout, stderr } = await runSluice(['reload', '--trial', '0ms', ...admin]);
+    const { code, stdout, stderr } = await runSluice(['reload', '--canary', '0ms', ...admin]);
     assert.equal(code, 0, stderr);
     assert.match(
       stdout,
@@ -74,7 +74,7 @@ test('the same with the certificate of flags', async () => {
   writeFileSync(file('a.key'), 'gone\n');
   writeFileSync(file('sluice.yaml'), body('after'));
   const admin = ['--admin', `127.0.0.1:${sluice.adminPort}`];
-  const { code, stdout, stderr } = await runSluice(['reload', '--trial', '0ms', ...admin]);
+  const { code, stdout, stderr } = await runSluice(['reload', '--canary', '0ms', ...admin]);
   assert.equal(code, 0, stderr);
   assert.match(stdout, /warning: --key .*not a PEM file; what was in use stays/);
   assert.deepEqual(await ask(sluice, 'a.test'), ['a.test', 'after']);
@@ -88,7 +88,7 @@ test('a certificate that was never in use is a reason to refuse, and nothing tak
   await using sluice = await startSluice({ flags: ['--config', file('sluice.yaml')] });
   writeFileSync(file('sluice.yaml'), host('b') + body('after'));
   const admin = ['--admin', `127.0.0.1:${sluice.adminPort}`];
-  const { code, stderr } = await runSluice(['reload', '--trial', '0ms', ...admin]);
+  const { code, stderr } = await runSluice(['reload', '--canary', '0ms', ...admin]);
   assert.equal(code, 2);
   assert.match(stderr, /certificates\[0\]\.key: the private key does not belong/);
   assert.deepEqual(await ask(sluice, 'a.test'), ['a.test', 'before']);

@@ -49,7 +49,7 @@ async function reloadUnderLoad(
     await until(async () => (await sluice.sum('sluice_requests_total')) > 200, 'some traffic');
     writeFileSync(file, next);
     const admin = ['--admin', `127.0.0.1:${sluice.adminPort}`];
-    return await runSluice(['reload', '--trial', '25s', ...admin]);
+    return await runSluice(['reload', '--canary', '25s', ...admin]);
   } finally {
     asking = false;
     await Promise.all(clients);

@@ -53,7 +53,7 @@ for (const workers of [1, 2]) {
     using open = await RawConnection.open(sluice.httpPort);
     assert.equal((await open.request(GET)).content, 'first');
     write(`origin: ${second.url}\n`);
-    const { code, stdout } = await reload('--trial', '100ms');
+    const { code, stdout } = await reload('--canary', '100ms');
     assert.equal(code, 0);
     assert.match(stdout, /changed:\n(?:.*\n)*? {2}origins\S*port: \d+ → \d+\n/);
     assert.match(stdout, new RegExp(`in force on all ${workers} workers`));
@@ -106,7 +106,7 @@ test('a configuration that makes requests fail is taken back, with the reason', 
   });
   await until(async () => (await sluice.sum('sluice_requests_total')) > 100, 'some traffic');
   write(`origin: http://127.0.0.1:${await freePort()}\n`);
-  const { code, stdout, stderr } = await reload('--trial', '20s');
+  const { code, stdout, stderr } = await reload('--canary', '20s');
   asking = false;
   await Promise.all(clients);
   assert.equal(code, 1);
@@ -120,7 +120,7 @@ test('a worker that dies while it tries ends the trial', async () => {
   const { sluice, write, reload } = await serve(2);
   await using _ = sluice;
   write(`origin: ${second.url}\n`);
-  const reloading = reload('--trial', '20s');
+  const reloading = reload('--canary', '20s');
   const [trying] = await sluice.workerPids();
   await until(async () => {
     const response = await fetch(`http://127.0.0.1:${sluice.adminPort}/reload`);
@@ -142,7 +142,7 @@ test('a worker that has just died is waited for', async () => {
   await using _ = sluice;
   write(`origin: ${second.url}\n`);
   for (const pid of await sluice.workerPids()) process.kill(pid, 'SIGKILL');
-  const { code, stderr } = await reload('--trial', '100ms');
+  const { code, stderr } = await reload('--canary', '100ms');
   assert.equal(code, 0, stderr);
   assert.deepEqual(await everyAnswer(sluice), ['second']);
 });
@@ -171,7 +171,7 @@ test(`${RELOADS} reloads under load fail no request`, {
   for (let i = 0; i < RELOADS; i++) {
     write(`origin: ${i % 2 === 0 ? second.url : first.url}\n`);
     const headers = { 'Content-Type': 'application/json' };
-    await fetch(reloadUrl, { method: 'POST', headers, body: '{"trialMs": 0}' });
+    await fetch(reloadUrl, { method: 'POST', headers, body: '{"canaryMs": 0}' });
     const { outcome } = await until(async () => {
       const { reload } = (await (await fetch(reloadUrl)).json()) as {
         reload: { phase: string; outcome: string };

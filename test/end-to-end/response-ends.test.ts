@@ -153,20 +153,20 @@ test('an early answer ends an upload over HTTP/2, whoever has given it', async (
     if (path === '/wide') {
       await until(() => told().includes('HEADERS 1 403'), 'the head');
       await sleep(50);
-      assert.ok(client.sent <= STREAM_WINDOW, `${client.sent} octets taken for nothing`);
+      assert.ok(client.sent <= STREAM_WINDOW, `${client.sent} bytes taken for nothing`);
       client.socket.write(frame(TYPE.WINDOW_UPDATE, 0, 1, Buffer.from([0, 1, 0, 0])));
       client.socket.write(frame(TYPE.WINDOW_UPDATE, 0, 0, Buffer.from([0, 1, 0, 0])));
     }
     await until(() => told().includes('RST_STREAM 1'), `${path}: the end of the upload`);
     assert.match(told(), new RegExp(`HEADERS 1 ${status}[\\s\\S]*END_STREAM\\n`), path);
     assert.match(told(), /RST_STREAM 1 NO_ERROR/, path);
-    assert.ok(client.sent <= 4 * STREAM_WINDOW, `${path}: ${client.sent} octets taken`);
+    assert.ok(client.sent <= 4 * STREAM_WINDOW, `${path}: ${client.sent} bytes taken`);
     client.socket.write(headers(3, END_HEADERS | END_STREAM, [...upload('/own')]));
     await until(() => told().includes('HEADERS 3 403'), `${path}: the connection goes on`);
   }
 });
 
-/** Sends the head, so many octets within the window it is given, and then resets the stream. */
+/** Sends the head, so many bytes within the window it is given, and then resets the stream. */
 async function startCuttingOrigin(
   head: (readonly [string, string])[],
   bytes: number,
@@ -220,7 +220,7 @@ test('all of a Content-Length, then RST_STREAM(NO_ERROR): the response is whole'
 });
 
 for (const [what, head, bytes, code] of [
-  ['an octet less', [full], LENGTH - 1, 0],
+  ['a byte less', [full], LENGTH - 1, 0],
   ['no length', [], LENGTH, 0],
   ['another code', [full], LENGTH, INTERNAL_ERROR],
 ] as const) {
@@ -295,7 +295,7 @@ test('an HTTP/1.1 origin that breaks off: a slow client still gets all that had 
   socket.write('GET / HTTP/1.1\r\nHost: a.example\r\n\r\n');
   await until(() => isOver, 'the end');
   assert.equal(error, null);
-  assert.ok(got >= sent, `${got} octets`);
+  assert.ok(got >= sent, `${got} bytes`);
 });
 
 test('a GOAWAY below a POST: it is sent again on another connection, once', async () => {

@@ -46,7 +46,7 @@ test('10,000 connections come and go: everything is freed, the loop never stalls
   });
   await assertAllClosed(sluice, before);
   const grown = (await sluice.sum('sluice_native_memory_bytes')) - memory;
-  assert.ok(grown < 4 * MIB, `native memory grew by ${grown} octets`);
+  assert.ok(grown < 4 * MIB, `native memory grew by ${grown} bytes`);
 });
 
 test('clients that leave before the origin is reached leave no connection behind', async () => {
@@ -70,12 +70,12 @@ function random(seed: number): () => number {
   };
 }
 
-/** A relay that breaks each connection off after some octets, counted over both directions. */
-async function startCutter(target: number, nextCut: () => { octets: number; reset: boolean }) {
+/** A relay that breaks each connection off after some bytes, counted over both directions. */
+async function startCutter(target: number, nextCut: () => { bytes: number; reset: boolean }) {
   const server = createServer((client) => {
-    const { octets, reset } = nextCut();
+    const { bytes, reset } = nextCut();
     const upstream = connect({ host: '127.0.0.1', port: target, noDelay: true });
-    let left = octets;
+    let left = bytes;
     const pass = (to: typeof client) => (bytes: Buffer) => {
       to.write(bytes.subarray(0, Math.max(0, left)));
       left -= bytes.length;
@@ -99,12 +99,12 @@ async function startCutter(target: number, nextCut: () => { octets: number; rese
 for (const secure of [true, false]) {
   const kind = secure ? 'TLS' : 'plaintext';
   const seed = Number(process.env.SEED ?? 20_261_122);
-  test(`1,000 ${kind} connections cut at random octets (SEED=${seed}) leave nothing`, async () => {
+  test(`1,000 ${kind} connections cut at random bytes (SEED=${seed}) leave nothing`, async () => {
     const next = random(seed);
-    // A handshake with its request and response is about 2,500 octets here, plaintext about 300.
+    // A handshake with its request and response is about 2,500 bytes here, plaintext about 300.
     const span = secure ? 3_000 : 350;
     const cutter = await startCutter(secure ? sluice.httpsPort : sluice.httpPort, () => ({
-      octets: Math.floor(next() * span) + 1,
+      bytes: Math.floor(next() * span) + 1,
       reset: next() < 0.5,
     }));
     const { port } = cutter.address() as AddressInfo;

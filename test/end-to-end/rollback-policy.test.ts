@@ -37,7 +37,7 @@ test('deaths of workers right after a reload do not take its deny rule away', as
   assert.equal(await statusOf(sluice), 200);
   write({ access: [{ deny: 'all', paths: ['/admin'] }] });
   const { code, stderr } = await runSluice([
-    ...['reload', '--admin', `127.0.0.1:${sluice.adminPort}`, '--trial', '100ms'],
+    ...['reload', '--admin', `127.0.0.1:${sluice.adminPort}`, '--canary', '100ms'],
   ]);
   assert.equal(code, 0, stderr);
   assert.equal(await statusOf(sluice), 403);
@@ -54,6 +54,6 @@ test('deaths of workers right after a reload do not take its deny rule away', as
   }
   await until(() => sluice.output.includes('is not undone by itself'), 'the operator to be told');
   assert.equal(await statusOf(sluice), 403);
-  const { stdout } = await runSluice(['fuse', '--admin', `127.0.0.1:${sluice.adminPort}`]);
+  const { stdout } = await runSluice(['rollback', '--admin', `127.0.0.1:${sluice.adminPort}`]);
   assert.doesNotMatch(stdout, /configuration/);
 });

@@ -22,7 +22,7 @@ const rules: Record<string, object> = {
   '/without': { key: { query: { without: ['utm_*'] } } },
   '/sorted': { key: { 'sort-query': 'on' } },
   '/encoded': { key: { 'normalise-percent-encoding': 'on' } },
-  '/fields': { key: { fields: ['X-Country'] } },
+  '/fields': { key: { headers: ['X-Country'] } },
   '/cookies': { key: { cookies: ['currency'] } },
   '/slices': { slices: '64KiB' },
   '/never': { 'set-cookie': 'never' },
@@ -30,7 +30,7 @@ const rules: Record<string, object> = {
   '/stale-if-error': { 'stale-if-error': '1h' },
   '/stale-while': { 'stale-while-revalidate': '1h' },
   '/deaf': { 'request-directives': 'off' },
-  '/targeted': { 'targeted-fields': ['X-Edge-Control'] },
+  '/targeted': { 'targeted-headers': ['X-Edge-Control'] },
   '/heuristic': { heuristic: '50%' },
   '/whole': { partial: 'off' },
   '/languages': { 'select-by-language': 'off' },
@@ -186,7 +186,7 @@ test('parts are stored, or not, or in slices', async () => {
   assert.match(await twice('/whole/fresh/part', ...range), /detail=partial-not-combinable/);
   const slice = await curl(`${sluice.httpUrl}/slices/fresh/part`, ...range);
   assert.equal(slice.content, content.slice(10, 20));
-  // The client had enough before the slice had all of its octets.
+  // The client had enough before the slice had all of its bytes.
   const isHit = async () => /^hit/.test(await statusOf('/slices/fresh/part', '-r', '30000-30009'));
   await until(isHit, 'another part of the slice to be a hit');
   const [seen] = origin.asked('/slices/fresh/part');

@@ -29,7 +29,7 @@ const routes = [
   { match: { hosts: ['*.slash.example'] }, redirect: { to: '${path}/', status: 302 } },
   {
     match: { 'path-prefix': '/.well-known/about' },
-    respond: { status: 200, fields: { 'X-Answer': 'sluice' }, body: 'about us' },
+    respond: { status: 200, headers: { 'X-Answer': 'sluice' }, body: 'about us' },
   },
   { match: { hosts: ['other.example'] }, origin: 'other' },
   {
@@ -60,17 +60,17 @@ const routes = [
   {
     match: { 'path-prefix': '/edited' },
     origin: 'app',
-    'request-fields': {
+    'request-headers': {
       set: {
         'X-Client': '${client-address}',
         'X-Group': '${tls-group}',
         'X-Target': '${method} ${scheme}://${authority}${target}',
-        'X-Copy': '${field:x-mine}',
+        'X-Copy': '${header:x-mine}',
       },
       add: { 'X-Tag': 'b' },
       remove: ['Cookie'],
     },
-    'response-fields': {
+    'response-headers': {
       set: { 'Cache-Control': 'private', 'X-Frame-Options': 'DENY' },
       add: { Link: '<https://${host}${path}>; rel=canonical' },
       remove: ['Server'],
@@ -85,7 +85,11 @@ const routes = [
       { deny: ['127.0.0.0/8'], methods: ['DELETE'] },
     ],
   },
-  { name: 'beta', match: { 'path-prefix': '/page', fields: { 'x-beta': 'yes' } }, origin: 'other' },
+  {
+    name: 'beta',
+    match: { 'path-prefix': '/page', headers: { 'x-beta': 'yes' } },
+    origin: 'other',
+  },
   { match: { 'path-prefix': '/page' }, origin: 'app' },
   { match: { 'path-prefix': '/write', methods: ['POST'] }, origin: 'other' },
   { match: { 'path-prefix': '/uncached' }, origin: 'app', cache: { enabled: false } },
@@ -98,10 +102,10 @@ const routes = [
     match: { 'path-prefix': '/down' },
     origin: 'down',
     'error-pages': { '502': 'broken.json' },
-    'response-fields': { set: { 'X-Frame-Options': 'DENY' } },
+    'response-headers': { set: { 'X-Frame-Options': 'DENY' } },
   },
-  { match: { 'path-prefix': '/strict' }, origin: 'app', 'underscores-in-fields': 'refuse' },
-  { match: { 'path-prefix': '/dropping' }, origin: 'app', 'underscores-in-fields': 'drop' },
+  { match: { 'path-prefix': '/strict' }, origin: 'app', 'underscores-in-headers': 'refuse' },
+  { match: { 'path-prefix': '/dropping' }, origin: 'app', 'underscores-in-headers': 'drop' },
   { match: { 'path-prefix': '/admin' }, origin: 'app', access: [{ deny: 'all' }] },
   { match: { hosts: ['app.example', '127.0.0.1', 'localhost'] }, origin: 'app' },
 ];

@@ -9,14 +9,14 @@ import { allKeys } from '../../src/config/keys.ts';
 import { configurationSchema } from '../../src/config/schema/configuration.ts';
 import { isSecret } from '../../src/config/secrets.ts';
 import { runSluice } from '../cli/sluice-process.ts';
-import { capsulesIn } from '../support/capsules.ts';
+import { incidentsIn } from '../support/incidents.ts';
 import { startOrigin } from '../support/origins.ts';
 import { startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
 
 const PAGES = [
-  ...['/config', '/stats', '/metrics', '/capsules', '/fuses', '/triage', '/reload', '/origins'],
+  ...['/config', '/stats', '/metrics', '/incidents', '/features', '/triage', '/reload', '/origins'],
   ...['/log?limit=1000', '/log/levels', '/traffic', '/cache', '/healthz', '/readyz', '/dashboard'],
   ...['/handshakes/failures', '/handshakes/observers'],
 ];
@@ -66,8 +66,8 @@ function configurationWith(secrets: Secrets, originUrl: string): object {
   return {
     origins: { app: { servers: [{ url: originUrl }] } },
     // Nobody is there: that is told, with the address.
-    fleet: { redis: `redis://user:${secrets.at('fleet.redis')}@127.0.0.1:1/0` },
-    fuses: { webhook: `http://127.0.0.1:1/${secrets.at('fuses.webhook')}` },
+    cluster: { redis: `redis://user:${secrets.at('cluster.redis')}@127.0.0.1:1/0` },
+    'auto-disable': { webhook: `http://127.0.0.1:1/${secrets.at('auto-disable.webhook')}` },
     routes,
   };
 }
@@ -94,7 +94,7 @@ test('secrets of a configuration are in no page, log, file or command of a sluic
     join(directory, name),
   ) as [string, string, string];
   const written = join(directory, 'written');
-  for (const name of ['state', 'capsules', 'log'])
+  for (const name of ['state', 'incidents', 'log'])
     mkdirSync(join(written, name), { recursive: true });
   const environment = {
     XDG_STATE_HOME: join(written, 'state'),
@@ -107,7 +107,7 @@ test('secrets of a configuration are in no page, log, file or command of a sluic
 
   const flags = ['--config', config, '--admin-token-file', token, '--debugger', 'off'];
   flags.push('--log-level', 'debug', '--error-log', join(written, 'log', 'error.log'));
-  flags.push('--capsule-dir', join(written, 'capsules'));
+  flags.push('--incident-dir', join(written, 'incidents'));
   await using sluice = await startSluice({ workers: 2, flags, environment });
   const headers = { authorization: `Bearer ${readFileSync(token, 'utf8')}` };
   const command = async (...words: string[]): Promise<string> => {
@@ -129,10 +129,12 @@ test('secrets of a configuration are in no page, log, file or command of a sluic
   await look();
   // Another configuration, one that is refused, and a webhook that is not reached.
   writeFileSync(config, readFileSync(next));
-  const reload = await command('reload', ...admin, '--trial', '100ms');
+  const reload = await command('reload', ...admin, '--canary', '100ms');
   assert.match(reload, /in force on all 2 workers|changed/);
-  await command('fuse', 'off', 'early-data', ...admin);
-  const wrong = JSON.stringify({ routes: [{ 'request-fields': { set: [secrets.at('a list')] } }] });
+  await command('rollback', 'off', 'early-data', ...admin);
+  const wrong = JSON.stringify({
+    routes: [{ 'request-headers': { set: [secrets.at('a list')] } }],
+  });
   writeFileSync(config, wrong);
   assert.match(await command('reload', ...admin), /refused/);
   assert.match(await command('check', config), /mistake/);
@@ -140,15 +142,18 @@ test('secrets of a configuration are in no page, log, file or command of a sluic
 
   const { workers } = await sluice.stats(headers);
   process.kill(workers[0]!.pid!, 'SIGSEGV');
-  const capsule = await until(() => capsulesIn(join(written, 'capsules'))[0], 'an incident file');
-  assert.match(JSON.stringify(capsule.configuration), /x-key/);
+  const incident = await until(
+    () => incidentsIn(join(written, 'incidents'))[0],
+    'an incident file',
+  );
+  assert.match(JSON.stringify(incident.configuration), /x-key/);
   await look();
   await command(
-    'capsules',
+    'incidents',
     'show',
     '--json',
-    '--capsule-dir',
-    join(written, 'capsules'),
+    '--incident-dir',
+    join(written, 'incidents'),
     fileIn(written),
   );
   assert.match(await command('status', '--json', ...admin), /"workers"/);
@@ -166,6 +171,6 @@ test('secrets of a configuration are in no page, log, file or command of a sluic
 });
 
 function fileIn(written: string): string {
-  const directory = join(written, 'capsules');
+  const directory = join(written, 'incidents');
   return join(directory, readdirSync(directory)[0]!);
 }

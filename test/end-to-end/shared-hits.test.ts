@@ -18,7 +18,7 @@ test('a stored response tells each target its own values, and after a reload the
   const write = (generation: string) => {
     const set = { 'X-Target': '${path}', 'X-Generation': generation };
     const cache = { key: { 'normalise-percent-encoding': 'on' } };
-    const routes = [{ origin: 'app', cache, 'response-fields': { set } }];
+    const routes = [{ origin: 'app', cache, 'response-headers': { set } }];
     writeFileSync(file, JSON.stringify({ origins: { app: { servers: [origin.url] } }, routes }));
   };
   write('one');
@@ -37,7 +37,7 @@ test('a stored response tells each target its own values, and after a reload the
   write('two');
   const url = `http://127.0.0.1:${sluice.adminPort}/reload`;
   const headers = { 'Content-Type': 'application/json' };
-  await fetch(url, { method: 'POST', headers, body: '{"trialMs": 0}' });
+  await fetch(url, { method: 'POST', headers, body: '{"canaryMs": 0}' });
   await until(async () => {
     const { reload } = (await (await fetch(url)).json()) as { reload: { phase: string } };
     await ask('/told');

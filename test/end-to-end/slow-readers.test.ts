@@ -11,7 +11,7 @@ const MIB = 1 << 20;
 const SLOW_BYTES = 64 * MIB;
 const block = Buffer.alloc(64 * 1024, 'slow ');
 
-/** Octets that the origin has handed to the kernel for each response of `/slow`. */
+/** Bytes that the origin has handed to the kernel for each response of `/slow`. */
 const written: number[] = [];
 
 const origin = await startOrigin((request, response) => {

@@ -63,8 +63,8 @@ test('other names, and clients without one, are served here', async () => {
   assert.equal(direct.content, 'ended here');
 });
 
-/** Sends what is written octet by octet. */
-class OctetWise extends Duplex {
+/** Sends what is written byte by byte. */
+class ByteWise extends Duplex {
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
@@ -77,17 +77,17 @@ class OctetWise extends Duplex {
   override _read(): void {}
 
   override async _write(bytes: Buffer, _encoding: string, done: () => void): Promise<void> {
-    for (const octet of bytes) {
-      this.#socket.write(Buffer.of(octet));
+    for (const byte of bytes) {
+      this.#socket.write(Buffer.of(byte));
       await new Promise(setImmediate);
     }
     done();
   }
 }
 
-test('a ClientHello that comes octet by octet is understood', async () => {
+test('a ClientHello that comes byte by byte is understood', async () => {
   const { socket } = await RawConnection.open(sluice.httpsPort);
-  const slow = new OctetWise(socket as Socket);
+  const slow = new ByteWise(socket as Socket);
   using connection = await RawConnection.openTls(sluice.httpsPort, {
     socket: slow,
     servername: 'tunnel.example',
@@ -96,22 +96,22 @@ test('a ClientHello that comes octet by octet is understood', async () => {
   assert.match((await connection.response()).content.toString(), /^inside/);
 });
 
-/** Cuts the first record that is written into records of one octet (RFC 8446 §5.1). */
-class RecordPerOctet extends OctetWise {
+/** Cuts the first record that is written into records of one byte (RFC 8446 §5.1). */
+class RecordPerByte extends ByteWise {
   #isFirst = true;
 
   override async _write(bytes: Buffer, encoding: string, done: () => void): Promise<void> {
     const [isFirst, length] = [this.#isFirst, bytes.readUInt16BE(3)];
     this.#isFirst = false;
     if (!isFirst) return super._write(bytes, encoding, done);
-    const cut = [...bytes.subarray(5, 5 + length)].map((octet) => Buffer.of(22, 3, 1, 0, 1, octet));
+    const cut = [...bytes.subarray(5, 5 + length)].map((byte) => Buffer.of(22, 3, 1, 0, 1, byte));
     return super._write(Buffer.concat([...cut, bytes.subarray(5 + length)]), encoding, done);
   }
 }
 
-test('a ClientHello of one octet in each record goes where its name leads', async () => {
+test('a ClientHello of one byte in each record goes where its name leads', async () => {
   const { socket } = await RawConnection.open(sluice.httpsPort);
-  const cut = new RecordPerOctet(socket as Socket);
+  const cut = new RecordPerByte(socket as Socket);
   using connection = await RawConnection.openTls(sluice.httpsPort, {
     socket: cut,
     servername: 'tunnel.example',
@@ -122,7 +122,7 @@ test('a ClientHello of one octet in each record goes where its name leads', asyn
   assert.match((await connection.response()).content.toString(), /^inside/);
 });
 
-test('a server that is not there, and octets that are no TLS, end as one expects', async () => {
+test('a server that is not there, and bytes that are no TLS, end as one expects', async () => {
   await assert.rejects(ask('gone.example'), /failed \(35\)|failed \(56\)/);
   using garbage = await RawConnection.open(sluice.httpsPort);
   garbage.send('GET / HTTP/1.1\r\n\r\n');

@@ -68,7 +68,7 @@ test('while a worker hangs, the others take its new connections; then it has its
 });
 
 test('a worker that hangs is ended and replaced without a directory for incidents, too', async () => {
-  const flags = ['--capsule-dir', 'off', '--watchdog', '1s'];
+  const flags = ['--incident-dir', 'off', '--watchdog', '1s'];
   await using sluice = await startSluice({ origin: origin.url, workers: 2, flags });
   const [pid] = await sluice.workerPids();
   const stoppedAtMs = performance.now();

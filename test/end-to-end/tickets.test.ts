@@ -103,7 +103,7 @@ test('a start with a bad key file says what is wrong with it', { skip }, async (
   const flags = ['--ticket-key-file', file];
   await assert.rejects(
     startSluice({ origin: 'http://127.0.0.1:9', flags }),
-    /48 octets, which is not one or more keys of 80[\s\S]*openssl rand 80/,
+    /48 bytes, which is not one or more keys of 80[\s\S]*openssl rand 80/,
   );
 });
 

@@ -61,7 +61,7 @@ for (const workers of [1, 2]) {
     const [cache, log] = [join(directory, 'cache'), join(directory, 'access.log')];
     const pidFile = join(directory, 'sluice.pid');
     const flags = ['--user', 'nobody', '--cache-dir', cache, '--access-log', log];
-    flags.push('--pid-file', pidFile, '--capsule-dir', join(directory, 'capsules'));
+    flags.push('--pid-file', pidFile, '--incident-dir', join(directory, 'incidents'));
     await using sluice = await startSluice({
       origin: origin.url,
       workers,
@@ -95,25 +95,25 @@ for (const workers of [1, 2]) {
   });
 }
 
-test('root writes no capsules where the account may put what it likes, and serves', {
+test('root writes no incidents where the account may put what it likes, and serves', {
   skip,
 }, async () => {
   const directory = temporaryDirectory();
   chmodSync(directory, 0o755);
-  const capsules = join(directory, 'capsules');
-  mkdirSync(capsules);
-  chownSync(capsules, NOBODY, NOBODY);
-  for (const place of [capsules, join(capsules, 'below')]) {
-    const flags = ['--user', 'nobody', '--capsule-dir', place];
+  const incidents = join(directory, 'incidents');
+  mkdirSync(incidents);
+  chownSync(incidents, NOBODY, NOBODY);
+  for (const place of [incidents, join(incidents, 'below')]) {
+    const flags = ['--user', 'nobody', '--incident-dir', place];
     await using sluice = await startSluice({
       origin: origin.url,
       workers: 2,
       flags,
       seenByAll: true,
     });
-    assert.match(sluice.output, /no capsules are written .*belongs to user 65534; .*chown root/);
+    assert.match(sluice.output, /no incidents are written .*belongs to user 65534; .*chown root/);
     assert.equal((await fetch(`${sluice.httpUrl}/x`)).status, 200);
-    assert.deepEqual(readdirSync(capsules), []);
+    assert.deepEqual(readdirSync(incidents), []);
   }
 });
 
@@ -128,7 +128,7 @@ test('a pid file that is a link of the account is refused, and what it leads to 
   symlinkSync(victim, link);
   lchownSync(link, NOBODY, NOBODY);
   const words = [...plain, '--user', 'nobody', '--workers', '2', '--pid-file', link];
-  const [command, ...rest] = wordsSeenByAll([...words, '--admin', 'off', '--capsule-dir', 'off']);
+  const [command, ...rest] = wordsSeenByAll([...words, '--admin', 'off', '--incident-dir', 'off']);
   const { code, stderr } = await run(command!, rest);
   assert.equal(code, 2, stderr);
   assert.match(stderr, /--pid-file .*over a link of another account/);
@@ -136,7 +136,7 @@ test('a pid file that is a link of the account is refused, and what it leads to 
 });
 
 test('a cache that workers share in memory is theirs', { skip }, async () => {
-  const flags = ['--user', 'nobody', '--capsule-dir', 'off'];
+  const flags = ['--user', 'nobody', '--incident-dir', 'off'];
   await using sluice = await startSluice({
     origin: origin.url,
     workers: 2,

@@ -1,4 +1,4 @@
-// Invariant: no octets from a client crash, hang or leak in the TLS engine; each connection leaves
+// Invariant: no bytes from a client crash, hang or leak in the TLS engine; each connection leaves
 // exactly one record, at most one error, and plaintext that is not early only after its handshake.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -44,7 +44,7 @@ after(() => {
   assert.deepEqual(liveHandles(), {}, 'every native handle was freed');
 });
 
-// ------------------------------------------------------------------ what is done to octets
+// ------------------------------------------------------------------ what is done to bytes
 
 type Mutation = (bytes: Buffer) => Buffer;
 
@@ -99,14 +99,14 @@ const reassembled = fc
     fc.array(fc.nat(0xffff), { maxLength: 3 }),
     fc.constantFrom(1, 7, 100, 16_384),
   )
-  .map(([one, other, picks, foreign, ciphers, octetsMax]) => {
+  .map(([one, other, picks, foreign, ciphers, bytesMax]) => {
     const extensions = [...one.extensions, ...other.extensions].map(
       ({ type, data }) => [type, Buffer.from(data)] as const,
     );
     const picked = picks.map((pick) => extensions[pick % extensions.length]!);
     const added = foreign.map(([type, data]) => [type, Buffer.from(data)] as const);
     const cipherSuites = [...one.cipherSuites, ...ciphers];
-    return inRecords(helloMessage({ cipherSuites, extensions: [...picked, ...added] }), octetsMax);
+    return inRecords(helloMessage({ cipherSuites, extensions: [...picked, ...added] }), bytesMax);
   });
 
 const mutations = fc.array(mutation, { minLength: 1, maxLength: 4 });

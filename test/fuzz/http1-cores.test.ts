@@ -1,5 +1,5 @@
-// Invariant: whatever octets come, an HTTP/1 connection of either role does the same whole as one
-// octet at a time; it throws nothing; each request and response is ended or broken off exactly once,
+// Invariant: whatever bytes come, an HTTP/1 connection of either role does the same whole as one
+// byte at a time; it throws nothing; each request and response is ended or broken off exactly once,
 // with no call after it; and nothing is written after the output has ended.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -40,7 +40,7 @@ function eventsOf(vector: Vector, cuts: readonly number[]): readonly string[] {
 
 function sameHoweverCut(vector: Vector, cuts: readonly number[]): void {
   const whole = eventsOf(vector, []);
-  assert.deepEqual(eventsOf(vector, [0]), whole, 'one octet at a time');
+  assert.deepEqual(eventsOf(vector, [0]), whole, 'one byte at a time');
   assert.deepEqual(eventsOf(vector, cuts), whole, `pieces of ${cuts}`);
 }
 
@@ -159,7 +159,7 @@ class Answerer implements RequestHandler {
 interface Plan {
   readonly actions: readonly Action[];
   readonly cuts: readonly number[];
-  /** Octets after which the output is congested. */
+  /** Bytes after which the output is congested. */
   readonly highWater: number;
 }
 
@@ -335,7 +335,7 @@ const change = fc.record({
       weight: 4,
       arbitrary: fc.constantFrom(...MORSELS).map((text) => Buffer.from(text, 'latin1')),
     },
-    fc.uint8Array({ maxLength: 3 }).map((octets) => Buffer.from(octets)),
+    fc.uint8Array({ maxLength: 3 }).map((bytes) => Buffer.from(bytes)),
   ),
 });
 
@@ -408,14 +408,14 @@ describe('fuzz: HTTP/1', () => {
     fc.assert(responses, { numRuns: 1_000 * scale });
   });
 
-  test('octets of any kind', () => {
-    const property = fc.property(fc.uint8Array({ maxLength: 200 }), plan, (octets, steps) => {
+  test('bytes of any kind', () => {
+    const property = fc.property(fc.uint8Array({ maxLength: 200 }), plan, (bytes, steps) => {
       const [request, response] = KINDS.map((kind) => vectors.find((one) => one.kind === kind)!);
       for (const vector of [request!, response!]) {
-        sameHoweverCut({ ...vector, input: Buffer.from(octets) }, steps.cuts);
+        sameHoweverCut({ ...vector, input: Buffer.from(bytes) }, steps.cuts);
       }
-      serverKeepsOrder(octets, steps);
-      clientKeepsOrder(octets, steps, [response!]);
+      serverKeepsOrder(bytes, steps);
+      clientKeepsOrder(bytes, steps, [response!]);
     });
     fc.assert(property, { numRuns: 500 * scale });
   });

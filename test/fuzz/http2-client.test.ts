@@ -1,4 +1,4 @@
-// Invariant: no sequence of octets from an origin makes a client connection throw, call a handler
+// Invariant: no sequence of bytes from an origin makes a client connection throw, call a handler
 // after its last call, or out of order; and every exchange ends once the connection is gone.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -135,7 +135,7 @@ const cuts = fc.array(fc.oneof(fc.nat(20), fc.nat(5_000)), { maxLength: 10 });
 const scale = Number(process.env.FUZZ_SCALE ?? 1);
 
 describe('fuzz: HTTP/2 client connection', () => {
-  test('octets of any kind', () => {
+  test('bytes of any kind', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), cuts, fc.boolean(), run), {
       numRuns: 200 * scale,
     });

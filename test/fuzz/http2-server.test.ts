@@ -1,4 +1,4 @@
-// Invariant: no sequence of octets makes a server connection throw, send field blocks that cannot be
+// Invariant: no sequence of bytes makes a server connection throw, send field blocks that cannot be
 // decoded, hold more than its windows allow, or write after it has ended; and every request that was
 // handed up is ended or aborted once the connection is gone.
 import assert from 'node:assert/strict';
@@ -92,7 +92,7 @@ const cuts = fc.array(fc.oneof(fc.nat(20), fc.nat(5_000)), { maxLength: 10 });
 const scale = Number(process.env.FUZZ_SCALE ?? 1);
 
 describe('fuzz: HTTP/2 server connection', () => {
-  test('octets of any kind', () => {
+  test('bytes of any kind', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), cuts, run), { numRuns: 200 * scale });
   });
 
@@ -103,7 +103,7 @@ describe('fuzz: HTTP/2 server connection', () => {
     fc.assert(fc.property(frames, cuts, run), { numRuns: 400 * scale });
   });
 
-  test('frames that make some sense, with some octets wrong', () => {
+  test('frames that make some sense, with some bytes wrong', () => {
     const frames = fc.array(fc.oneof({ weight: 8, arbitrary: likelyFrame }, anyFrame), {
       maxLength: 60,
     });

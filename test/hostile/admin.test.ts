@@ -125,7 +125,7 @@ test('a target that names nothing is answered with a status, and everything goes
 
 test('a body of the wrong type is refused with words, on every path that takes one', async () => {
   const paths = [
-    ...['/reload', '/log/levels', '/cache/purge', '/fuses', '/handshakes/rearm'],
+    ...['/reload', '/log/levels', '/cache/purge', '/features', '/handshakes/rearm'],
     ...['/origins/default/x', '/drain', '/upgrade'],
   ];
   const bodies = ['null', '[]', '[{}]', '"x"', '7', 'true', '{', '\u0000', '{"unheard-of":1}'];
@@ -149,11 +149,11 @@ test('a body of the wrong type is refused with words, on every path that takes o
 test('values of the wrong type are refused, whatever the key', async () => {
   const values = [null, [], {}, '', 'x', -1, 1e300, 0.5, true, [[]], '__proto__', '\u0000\u202e'];
   const keys: readonly (readonly [string, string])[] = [
-    ['/reload', 'trialMs'],
+    ['/reload', 'canaryMs'],
     ['/log/levels', 'levels'],
     ['/log/levels', 'forMs'],
     ...['url', 'prefix', 'host', 'tag', 'all', 'soft'].map((key) => ['/cache/purge', key] as const),
-    ...['on', 'off', 'reset'].map((key) => ['/fuses', key] as const),
+    ...['on', 'off', 'reset'].map((key) => ['/features', key] as const),
     ['/handshakes/rearm', 'observer'],
     ['/origins/default/x', 'state'],
   ];
@@ -208,7 +208,16 @@ const path = fc.constantFrom(
     '/cache/list',
     '/cache/purge',
   ],
-  ...['/reload', '/log', '/log/levels', '/fuses', '/capsules', '/triage', '/traffic', '/config'],
+  ...[
+    '/reload',
+    '/log',
+    '/log/levels',
+    '/features',
+    '/incidents',
+    '/triage',
+    '/traffic',
+    '/config',
+  ],
   ...['/origins', '/origins/', '/origins/%', '/handshakes/failures', '/handshakes/rearm', '/x'],
 );
 const mostlyAscii = fc.string({ unit: 'binary', maxLength: 40 });
@@ -230,7 +239,7 @@ const body = fc.oneof(
         'all',
         'soft',
         'tag',
-        'trialMs',
+        'canaryMs',
         'levels',
         'forMs',
         'state',

@@ -164,7 +164,7 @@ function configuration(origin: string, secret: string, proxyPort: number): objec
         origin: 'open',
         access: [{ deny: 'all', paths: ['/admin'] }],
         // biome-ignore-start lint/suspicious/noTemplateCurlyInString: variables of the configuration
-        'request-fields': { set: { 'X-Sni': '${server-name}', 'X-Query': '${query}' } },
+        'request-headers': { set: { 'X-Sni': '${server-name}', 'X-Query': '${query}' } },
         // biome-ignore-end lint/suspicious/noTemplateCurlyInString: as above
         compression: 'on',
       },

@@ -13,7 +13,7 @@ import { type Pipe, testClient, testServer } from './wire.ts';
 const LOST = new SluiceError('lost', 'lost', { blame: 'internal' });
 const UP = 'request content';
 const DOWN = 'response content';
-/** Octets moved per step: small enough that steps fall within heads, chunks and trailers. */
+/** Bytes moved per step: small enough that steps fall within heads, chunks and trailers. */
 const STEP_BYTES = 7;
 const STEPS_MAX = 200;
 
@@ -115,7 +115,7 @@ function begin(length: Length): Run {
   return run;
 }
 
-/** Moves some octets in both directions; false when there was nothing to move. */
+/** Moves some bytes in both directions; false when there was nothing to move. */
 function step({ client, server }: Run): boolean {
   const up = client.output.takeBytes(STEP_BYTES);
   if (up.length > 0) server.receive(up.toString('latin1'));
@@ -126,7 +126,7 @@ function step({ client, server }: Run): boolean {
 
 const drop = (pipe: Pipe) => pipe.takeBytes(pipe.waitingBytes);
 
-/** What may happen to an exchange; afterwards octets still move where they can. */
+/** What may happen to an exchange; afterwards bytes still move where they can. */
 const FAULTS: Record<string, (run: Run) => void> = {
   'the connection is lost': ({ client, server }) => {
     drop(client.output);

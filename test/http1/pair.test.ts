@@ -1,6 +1,6 @@
 /**
  * Client and server cores over a fake wire: whatever is sent arrives as it was sent, however the
- * octets are cut, whoever pauses, and whether the response comes before the request has ended.
+ * bytes are cut, whoever pauses, and whether the response comes before the request has ended.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -47,13 +47,13 @@ const DECISIVE = [...ENDS_HERE, 'upgrade', 'expect'];
 const name = fc
   .oneof(token, fc.constantFrom(...knownFieldNames))
   .filter((text) => !DECISIVE.includes(text));
-const octet = fc.oneof(
+const byte = fc.oneof(
   { weight: 9, arbitrary: fc.integer({ min: 0x20, max: 0x7e }) },
   fc.constantFrom(0x09, 0x80, 0xe9, 0xff),
 );
 const value = fc
-  .array(octet, { maxLength: 30 })
-  .map((octets) => String.fromCharCode(...octets).replace(/^[ \t]+|[ \t]+$/g, ''));
+  .array(byte, { maxLength: 30 })
+  .map((bytes) => String.fromCharCode(...bytes).replace(/^[ \t]+|[ \t]+$/g, ''));
 const lines: fc.Arbitrary<Lines> = fc.array(fc.tuple(name, value), { maxLength: 6 });
 const trailerLines = lines.map((all) => all.map(([name, text]) => [`x-${name}`, text] as const));
 const target = fc
@@ -80,7 +80,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
 
 const lengthOf = ({ pieces }: Body) => pieces.reduce((sum, { length }) => sum + length, 0);
 const announced = (content: Body) => (content.isLengthKnown ? lengthOf(content) : -1);
-const octetsOf = ({ pieces }: Body) => Buffer.concat([...pieces]).toString('latin1');
+const bytesOf = ({ pieces }: Body) => Buffer.concat([...pieces]).toString('latin1');
 
 // -------------------------------------------------------------------- what arrived
 
@@ -267,7 +267,7 @@ test('every request and response arrives as it was sent, one after another', () 
           const trailers = sent.content.isLengthKnown ? [] : sent.content.trailers;
           request.expect(
             [['x-plan', String(index)], ...sent.fields],
-            octetsOf(sent.content),
+            bytesOf(sent.content),
             trailers,
           );
         }
@@ -276,7 +276,7 @@ test('every request and response arrives as it was sent, one after another', () 
         assert.deepEqual(answer.informational, sent.informational);
         const hasContent = sent.method !== 'HEAD' && ![204, 304].includes(sent.status);
         const trailers = hasContent && !sent.response.isLengthKnown ? sent.response.trailers : [];
-        answer.expect(sent.responseFields, hasContent ? octetsOf(sent.response) : '', trailers);
+        answer.expect(sent.responseFields, hasContent ? bytesOf(sent.response) : '', trailers);
       }
     },
   );

@@ -7,13 +7,13 @@ import type { MessageError } from '../../src/http1/message-error.ts';
 import type { Http1Output } from '../../src/http1/output.ts';
 import { Http1ServerConnection } from '../../src/http1/server-connection.ts';
 
-/** One direction: octets written wait here until they are moved. */
+/** One direction: bytes written wait here until they are moved. */
 export class Pipe implements Http1Output {
   readonly buffer = Buffer.alloc(2_048);
   readonly bytesAtOnce = 131_072;
   isEnded = false;
   isReset = false;
-  /** Whether the owner of this output wants to read (its peer's octets). */
+  /** Whether the owner of this output wants to read (its peer's bytes). */
   isReading = true;
   #waiting: Buffer = Buffer.alloc(0);
   readonly #highWater: number;

@@ -98,7 +98,7 @@ describe('a flood ends the connection with ENHANCE_YOUR_CALM', () => {
     assertCalmed(server, 'continuation');
   });
 
-  test('an HPACK bomb: one octet for a field of 4,000', () => {
+  test('an HPACK bomb: one byte for a field of 4,000', () => {
     const server = new ServerUnderTest().greet();
     const large = Buffer.concat([hex('40 01 61 7f b1 1e'), Buffer.alloc(4_000, 97)]);
     const bomb = Buffer.concat([large, Buffer.alloc(8_000, 0xbe)]);

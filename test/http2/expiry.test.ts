@@ -32,7 +32,7 @@ test('a stream that takes nothing for too long is reset; the others go on', () =
   assert.equal(server.ended, false);
 });
 
-test('a window of one octet at a time does not count as progress', () => {
+test('a window of one byte at a time does not count as progress', () => {
   const server = new ServerUnderTest({ onRequest: answer });
   server.greet([INITIAL_WINDOW_SIZE, 0]);
   server.receive(get(1));

@@ -28,7 +28,7 @@ describe('RFC 7541 Appendix C', () => {
     });
   }
 
-  test('our encoder makes the blocks of C.4, octet by octet', () => {
+  test('our encoder makes the blocks of C.4, byte by byte', () => {
     const encoder = new HpackEncoder(new FieldBlock(), 4_096);
     for (const block of groups[5]!.blocks) {
       encoder.begin();
@@ -116,7 +116,7 @@ test('a section beyond the limit is decoded for the table and not kept', () => {
   assert.ok(!decoder.isTooLarge);
 });
 
-test('any octets are decoded or refused, and never more than their limit is kept', () => {
+test('any bytes are decoded or refused, and never more than their limit is kept', () => {
   const decoder = new HpackDecoder({ fieldSectionBytesMax: 4_096, tableBytesMax: 4_096 });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {

@@ -268,11 +268,11 @@ describe("our client and Node's server", () => {
   });
 });
 
-test('nghttp2 decodes our Huffman code of every octet that a field value may hold', async () => {
-  const octets = Array.from({ length: 0xe0 }, (_, i) => String.fromCharCode(0x20 + i))
+test('nghttp2 decodes our Huffman code of every byte that a field value may hold', async () => {
+  const bytes = Array.from({ length: 0xe0 }, (_, i) => String.fromCharCode(0x20 + i))
     .filter((character) => character !== '\x7f')
     .join('');
-  const value = `a${octets}a`;
+  const value = `a${bytes}a`;
   const code = Buffer.alloc(huffmanLength(value));
   encodeHuffman(value, code, 0);
   const length = code.length - 127;

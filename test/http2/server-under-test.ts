@@ -68,7 +68,7 @@ export interface ServerUnderTestOptions {
   readonly onRequest?: (request: RecordedRequest) => void;
   readonly limits?: Partial<Http2Limits>;
   readonly isCovered?: (authority: Authority, scheme: string) => boolean;
-  /** Octets that the output takes before it says stop. */
+  /** Bytes that the output takes before it says stop. */
   readonly highWater?: number;
 }
 

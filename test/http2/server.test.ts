@@ -169,7 +169,7 @@ describe('a request', () => {
 describe('requests in early data', () => {
   const [a, b] = [post(1), data(1, 'early', END_STREAM)];
 
-  test('each has its own flag, by the first octet of its HEADERS', () => {
+  test('each has its own flag, by the first byte of its HEADERS', () => {
     const server = new ServerUnderTest();
     const flight = Buffer.concat([PREFACE, settings(), a, get(3), get(5).subarray(0, 4)]);
     server.connection.receive(flight, true);

@@ -140,7 +140,7 @@ test('after our RST_STREAM field blocks are still decoded, so that the tables st
   assert.deepEqual([...server.requests.at(-1)!.head.fields], [['a', 'b']]);
 });
 
-test('DATA for a stream that we reset gives its octets back to the connection window', () => {
+test('DATA for a stream that we reset gives its bytes back to the connection window', () => {
   const server = new ServerUnderTest().greet();
   server.receive(post(5), windowUpdate(5, 0));
   const window = 1_048_576;

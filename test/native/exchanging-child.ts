@@ -15,7 +15,7 @@ const { checked } = bind({
 
 const SEQ_CST = 5;
 
-/** Eight octets each: the object, what it is expected to be, what it shall be. */
+/** Eight bytes each: the object, what it is expected to be, what it shall be. */
 function exchange(object: bigint, expected: bigint, desired: bigint) {
   using memory = NativeBuffer.allocate(24);
   const values = [object, expected, desired];

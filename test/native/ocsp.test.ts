@@ -44,7 +44,7 @@ describe('an OCSP response', () => {
     other![Symbol.dispose]();
   });
 
-  test('altered in any octet is refused or says the same', () => {
+  test('altered in any byte is refused or says the same', () => {
     const der = authority.answerOcsp(request);
     let refused = 0;
     for (let offset = 0; offset < der.length; offset++) {
@@ -53,7 +53,7 @@ describe('an OCSP response', () => {
       try {
         assert.equal(readOcspResponse(altered, certificate!, issuer!).status, 'good');
       } catch (error) {
-        assert.ok(!(error instanceof assert.AssertionError), `octet ${offset}`);
+        assert.ok(!(error instanceof assert.AssertionError), `byte ${offset}`);
         refused++;
       }
     }

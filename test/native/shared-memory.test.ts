@@ -29,7 +29,7 @@ describe('shared memory', () => {
     using one = SharedMemory.create('sluice-test', 8_192);
     // Opens the same memory by a descriptor of its own, as a child process inherits one.
     using two = SharedMemory.open(openSync(`/proc/self/fd/${one.fd}`, 'r+'), 4_096);
-    assert.ok(two.bytes.every((octet) => octet === 0));
+    assert.ok(two.bytes.every((byte) => byte === 0));
     Atomics.store(one.int32(0, 1), 0, 42);
     assert.equal(Atomics.load(two.int32(0, 1), 0), 42);
   });

@@ -1,5 +1,5 @@
 /**
- * Observers that do harm, for --danger-module: proofs that the recorder, the fuses and the triage
+ * Observers that do harm, for --danger-module: proofs that the recorder, the rollbacks and the triage
  * find what is to blame. Nothing of the program loads them by itself.
  */
 import { closeSync, openSync } from 'node:fs';

@@ -10,7 +10,7 @@ import { COVERAGE_KEPT_BYTES_MAX, coverageOf } from '../../src/downstream/author
 import { HostPolicies, STRANGERS_KEPT_BYTES_MAX } from '../../src/downstream/host-guard.ts';
 import { AUTHORITIES_KEPT_BYTES_MAX, parseAuthority } from '../../src/http/authority.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
-import { PASS_BYTES_MAX, PassMemory } from '../../src/proxy/pass-memory.ts';
+import { HitForMissMemory, PASS_BYTES_MAX } from '../../src/proxy/hit-for-miss-memory.ts';
 import { CHOICES_KEPT_BYTES_MAX, Compression } from '../../src/routing/compression.ts';
 import { plainHost } from '../../src/tls/host-options.ts';
 import { Authority } from '../support/authority.ts';
@@ -46,7 +46,7 @@ const SLACK_BYTES = 1_048_576;
 const HEADS = 2_000;
 
 test('keys without end, long and short, take no more than the limit says', () => {
-  const passed = new PassMemory();
+  const passed = new HitForMissMemory();
   const longKeys = growth(HEADS, (text, i) => {
     passed.remember(`https://a${text}`, 'no-store', 200, i);
     passed.remember(`https://a${text.slice(0, 400)}`, 'no-store', 200, i);

@@ -36,14 +36,14 @@ import {
   openListeningSocket,
   removeSocketFile,
 } from '../../src/native/sockets.ts';
-import { CapsuleStore } from '../../src/supervisor/faults/capsule-store.ts';
+import { IncidentStore } from '../../src/supervisor/faults/incident-store.ts';
 import { LastGood, SOUND_MS } from '../../src/supervisor/faults/last-good.ts';
-import { LocalFlights } from '../../src/supervisor/faults/local-flights.ts';
+import { LocalTraces } from '../../src/supervisor/faults/local-traces.ts';
 import { LogRotator } from '../../src/supervisor/log-rotation.ts';
 import { handOverFiles } from '../../src/supervisor/privileges.ts';
 import { openLogFile, openLogFileLater } from '../../src/telemetry/log-file.ts';
 import { plainLog } from '../../src/telemetry/log-options.ts';
-import { sampleCapsule } from '../support/capsule-sample.ts';
+import { sampleIncident } from '../support/incident-sample.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'only root can be led astray by another account';
@@ -175,7 +175,7 @@ test('a rotation moves no file that a link leads to, and writes over none', { sk
   );
 });
 
-test('a directory for capsules is somebody’s alone, and its mode is left alone', { skip }, () => {
+test('a directory for incidents is somebody’s alone, and its mode is left alone', { skip }, () => {
   const { directory, root } = places();
   assert.equal(whyNotOurs(join(root, 'not-there'), [0]), null);
   assert.match(whyNotOurs(directory, [0])!, /belongs to user 65534/);
@@ -245,7 +245,7 @@ test('a tree is removed, and not what links in it lead to', { skip }, () => {
 
 const optionsForGood = JSON.parse('{"origins":[],"hosts":[]}') as SluiceOptions;
 
-test('the files of capsules, fuses and recordings follow no link of another account', {
+test('the files of incidents, rollbacks and recordings follow no link of another account', {
   skip,
 }, () => {
   const { directory, assertUntouched, link } = places();
@@ -255,21 +255,21 @@ test('the files of capsules, fuses and recordings follow no link of another acco
   const good = new LastGood(join(directory, 'good.json'), optionsForGood, 0);
   good.look(SOUND_MS);
   assertUntouched();
-  const below = join(directory, 'capsules');
-  link('capsules', join(directory, '..'));
-  const store = new CapsuleStore(below, report);
-  assert.equal(store.save(sampleCapsule), null);
-  assert.equal(LocalFlights.open(below, report), null);
+  const below = join(directory, 'incidents');
+  link('incidents', join(directory, '..'));
+  const store = new IncidentStore(below, report);
+  assert.equal(store.save(sampleIncident), null);
+  assert.equal(LocalTraces.open(below, report), null);
   assert.equal(reports.length, 2, reports.join('\n'));
   assertUntouched();
   rmSync(below);
-  const flights = LocalFlights.open(directory, report);
+  const flights = LocalTraces.open(directory, report);
   assert.ok(flights);
   const [name] = readdirSync(directory).filter((one) => one.startsWith('recording-'));
   flights.remove();
   link(name!);
   // What was planted is removed, and a file of our own is in its place.
-  LocalFlights.open(directory, report)?.remove();
+  LocalTraces.open(directory, report)?.remove();
   assertUntouched();
 });
 

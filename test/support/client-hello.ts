@@ -8,7 +8,7 @@ export interface HelloShape {
   readonly extensions?: readonly (readonly [type: number, data: Buffer])[];
 }
 
-/** Length octets as many as `size`, then the octets. */
+/** Length bytes as many as `size`, then the bytes. */
 export function vector(size: 1 | 2 | 3, ...parts: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(parts);
   const head = Buffer.alloc(size);
@@ -68,11 +68,11 @@ export function helloMessage(shape: HelloShape = {}): Buffer {
   return Buffer.concat([Buffer.of(1), vector(3, body)]);
 }
 
-/** Records that carry a message, each with at most so many octets of it. */
-export function inRecords(message: Buffer, octetsMax = 16_384): Buffer {
+/** Records that carry a message, each with at most so many bytes of it. */
+export function inRecords(message: Buffer, bytesMax = 16_384): Buffer {
   const records: Buffer[] = [];
-  for (let at = 0; at < message.length; at += octetsMax) {
-    const piece = message.subarray(at, at + octetsMax);
+  for (let at = 0; at < message.length; at += bytesMax) {
+    const piece = message.subarray(at, at + bytesMax);
     records.push(Buffer.of(22, 3, 1), vector(2, piece));
   }
   return Buffer.concat(records);

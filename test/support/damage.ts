@@ -19,10 +19,10 @@ export function corruptFile(path: string, damage: Damage, share: number): void {
 
 function invertBit(path: string, bit: number): void {
   const fd = openSync(path, 'r+');
-  const octet = Buffer.alloc(1);
+  const byte = Buffer.alloc(1);
   const position = Math.floor(bit / 8);
-  readSync(fd, octet, 0, 1, position);
-  octet[0] = octet[0]! ^ (1 << (bit % 8));
-  writeSync(fd, octet, 0, 1, position);
+  readSync(fd, byte, 0, 1, position);
+  byte[0] = byte[0]! ^ (1 << (bit % 8));
+  writeSync(fd, byte, 0, 1, position);
   closeSync(fd);
 }

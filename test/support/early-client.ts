@@ -76,8 +76,8 @@ export class EarlyClient implements Disposable {
     this.#socket = connect({ host: '127.0.0.1', port, noDelay: true });
     this.#socket.on('connect', () => this.#opened.resolve());
     this.#socket.on('error', () => {});
-    this.#socket.on('data', (octets: Buffer) => {
-      this.tls.receive(octets);
+    this.#socket.on('data', (bytes: Buffer) => {
+      this.tls.receive(bytes);
       const pending = this.tls.takePending();
       if (pending === null) return;
       this.#isRetried = true;
@@ -124,11 +124,11 @@ export class EarlyClient implements Disposable {
     return this.#early!.seal(type, Buffer.from(content as string, 'latin1'));
   }
 
-  async send(...octets: readonly Uint8Array[]): Promise<void> {
+  async send(...bytes: readonly Uint8Array[]): Promise<void> {
     await within(this.#opened.promise, 'a connection');
     const sent = Promise.withResolvers<void>();
-    this.#socket.write(Buffer.concat(octets), () => sent.resolve());
-    await within(sent.promise, 'octets to be sent');
+    this.#socket.write(Buffer.concat(bytes), () => sent.resolve());
+    await within(sent.promise, 'bytes to be sent');
   }
 
   /** Resolves when the server waits for our Finished. */

@@ -52,10 +52,10 @@ server = socket.socket()
 server.sendto(client.recv(65536), socket.MSG_FASTOPEN, ('127.0.0.1', int(sys.argv[1])))
 while True:
     for one in select.select([client, server], [], [])[0]:
-        octets = one.recv(65536)
-        if not octets:
+        bytes = one.recv(65536)
+        if not bytes:
             sys.exit()
-        (server if one is client else client).sendall(octets)
+        (server if one is client else client).sendall(bytes)
 `;
 
 /** One packet of the client's, its SYN, with all that the answer depends on. */

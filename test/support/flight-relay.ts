@@ -19,7 +19,7 @@ export interface RelayOptions {
   readonly earlyRecords: number;
   /** Keep the client's second flight until {@link FlightRelay.release}. */
   readonly hold?: boolean;
-  /** Milliseconds by which every octet is late, each way. */
+  /** Milliseconds by which every byte is late, each way. */
   readonly delayMs?: number;
 }
 
@@ -31,9 +31,9 @@ export class FlightRelay implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   #releases: (() => void)[] = [];
   #isHolding: boolean;
-  /** Octets of the client's second flight that are kept back now. */
+  /** Bytes of the client's second flight that are kept back now. */
   heldBytes = 0;
-  /** Octets that the server has sent, passed on or not. */
+  /** Bytes that the server has sent, passed on or not. */
   serverBytes = 0;
 
   constructor(options: RelayOptions) {

@@ -11,8 +11,8 @@ import { levelTable } from '../../src/telemetry/log-event.ts';
 import { metricsRegionBytes } from '../../src/telemetry/metric-layout.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { readMetrics } from '../../src/telemetry/metrics-reader.ts';
-import { flightRegionBytes } from '../../src/tls/flight-layout.ts';
-import { FlightRecorder } from '../../src/tls/flight-recorder.ts';
+import { traceRegionBytes } from '../../src/tls/trace-layout.ts';
+import { TraceRecorder } from '../../src/tls/trace-recorder.ts';
 import { ChannelPool } from '../../src/transport/channel.ts';
 import {
   boardWords,
@@ -35,7 +35,7 @@ import { within } from './waiting.ts';
 const silentLog = new WorkerLog(() => {}, 0, levelTable('notice', {}));
 
 /** What nobody reads. */
-const flights = new Uint8Array(flightRegionBytes);
+const flights = new Uint8Array(traceRegionBytes);
 
 export interface Question {
   readonly method?: string;
@@ -74,7 +74,7 @@ export class GroupUnderTest implements AsyncDisposable {
     workerIndex = 0,
     names: KnownNames = new Map(),
   ) {
-    const recorder = new FlightRecorder(flights, process.pid, systemClock);
+    const recorder = new TraceRecorder(flights, process.pid, systemClock);
     const base = {
       reactor: this.#reactor,
       channels: this.#channels,

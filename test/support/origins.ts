@@ -12,7 +12,7 @@ export interface SeenRequest {
   readonly url: string;
   readonly headers: IncomingMessage['headers'];
   readonly rawHeaders: readonly string[];
-  /** Octets of content so far, all of them once `complete`. */
+  /** Bytes of content so far, all of them once `complete`. */
   contentBytes: number;
   /** SHA-256 of the content, hexadecimal, once complete. */
   contentHash: string;

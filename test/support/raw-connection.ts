@@ -54,7 +54,7 @@ export class RawConnection implements Disposable {
     return connection;
   }
 
-  /** All that has come and was not read yet, one character per octet. */
+  /** All that has come and was not read yet, one character per byte. */
   get unread(): string {
     if (this.#received.length > 0) {
       this.#text += Buffer.concat(this.#received).toString('latin1');

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { BEGINNING_KEY, FLEET_WINDOW_MS } from '../../src/fleet/strike-keys.ts';
+import { BEGINNING_KEY, CLUSTER_WINDOW_MS } from '../../src/cluster/strike-keys.ts';
 import { ended, start } from './programs.ts';
 import { temporaryDirectory } from './temporary.ts';
 import { freePort, until } from './waiting.ts';
@@ -63,7 +63,7 @@ export class RunningRedis implements AsyncDisposable {
   async ripen(): Promise<void> {
     await this.ask(async (redis) => {
       const runId = /^run_id:(\w+)/m.exec(await redis.info('server'))![1];
-      await redis.set(BEGINNING_KEY, `${runId} ${Date.now() - 2 * FLEET_WINDOW_MS}`);
+      await redis.set(BEGINNING_KEY, `${runId} ${Date.now() - 2 * CLUSTER_WINDOW_MS}`);
     });
   }
 

@@ -13,7 +13,7 @@ export const reportSample: TriageReport = {
   format: 'sluice-triage-report',
   version: 1,
   writtenAt: '2026-11-23T02:00:00.000Z',
-  capsule: {
+  incident: {
     file: '20261123T020000000Z-crash-4711.json.gz',
     kind: 'crash',
     signature: 'crash/SIGSEGV/SSL_read_early_data/danger-x',

@@ -95,7 +95,7 @@ export class RunningSluice implements AsyncDisposable {
     return sumOf(await this.stats(), metric, labels);
   }
 
-  /** Resident octets of all its processes together. */
+  /** Resident bytes of all its processes together. */
   async residentBytes(): Promise<number> {
     const pids = new Set([this.pid, ...(await this.workerPids())]);
     return [...pids].reduce((sum, pid) => sum + residentBytesOf(pid), 0);

@@ -73,7 +73,7 @@ cp -a "$directory"/etc/. etc/
 : >etc/machine-id
 # What sees to a whole machine's kernel and disks has nothing to do here.
 for unit in dev-hugepages.mount dev-mqueue.mount proc-sys-fs-binfmt_misc.automount \
-  sys-fs-fuse-connections.mount sys-kernel-config.mount sys-kernel-debug.mount \
+  sys-fs-rollback-connections.mount sys-kernel-config.mount sys-kernel-debug.mount \
   sys-kernel-tracing.mount kmod-static-nodes.service modprobe@.service \
   systemd-journal-flush.service systemd-remount-fs.service systemd-sysctl.service \
   systemd-sysusers.service systemd-tmpfiles-setup-dev.service systemd-udevd.service \

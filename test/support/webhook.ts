@@ -1,4 +1,4 @@
-/** Where sluice tells what its fuses do. */
+/** Where sluice tells what its rollbacks do. */
 import { startOrigin } from './origins.ts';
 
 export interface Webhook extends AsyncDisposable {

@@ -18,7 +18,7 @@ const LEVELS: Record<string, number> = Object.fromEntries(
     ['http1', 'http2', 'cache', 'tls', 'reactor'],
     ['transport'],
     ['tunnel'],
-    ['downstream', 'upstream', 'routing', 'triage', 'fleet'],
+    ['downstream', 'upstream', 'routing', 'triage', 'cluster'],
     ['proxy'],
     ['config'],
     ['worker'],
@@ -204,7 +204,7 @@ export const ownedPromises: Rule = (file) => {
   const complaints = dropped.flatMap((pattern) =>
     search(file, file.code, pattern, 'nobody would hear of its failure: owned(promise, onFault)'),
   );
-  if (!/^src\/(?:supervisor|fleet)\//.test(file.path)) return complaints;
+  if (!/^src\/(?:supervisor|cluster)\//.test(file.path)) return complaints;
   if (file.path.startsWith('src/supervisor/dashboard/page/')) return complaints;
   const why = "what it throws would be nobody's: after() or repeated() of base/owned.ts";
   return [...complaints, ...search(file, file.code, /\bset(?:Interval|Timeout)\(/g, why)];
@@ -233,12 +233,12 @@ const PATHS_BY_NAME: Record<string, readonly [names: string, reason: string]> = 
   'src/config/ticket-key-file.ts': ['readFileSync statSync', 'reads what the operator names'],
   'src/native/boot-clock.ts': ['readFileSync readlinkSync', 'in /proc'],
   'src/supervisor/certificates/certificate-files.ts': ['stat', 'looks at what the operator names'],
-  'src/supervisor/certificates/certificate-keeper.ts': [
+  'src/supervisor/certificates/certificate-renewer.ts': [
     'readFile',
     'reads what the operator names',
   ],
   'src/supervisor/dashboard/served-page.ts': ['readFileSync', 'reads files of the package'],
-  'src/supervisor/faults/local-flights.ts': ['readFileSync', 'in /proc'],
+  'src/supervisor/faults/local-traces.ts': ['readFileSync', 'in /proc'],
   'src/supervisor/log-rotation.ts': [
     'createReadStream createWriteStream lstatSync openSync renameSync rmSync',
     'at a place, or a descriptor',

@@ -55,7 +55,7 @@ describe('certificates', () => {
       using pair = meet(server);
       return pair.server.record.bytesSent;
     });
-    assert.ok(sizes[0]! < sizes[1]! - 1_000, `${sizes} octets with and without`);
+    assert.ok(sizes[0]! < sizes[1]! - 1_000, `${sizes} bytes with and without`);
   });
 
   test('go as they are over TLS 1.2', () => {

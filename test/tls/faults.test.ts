@@ -60,7 +60,7 @@ function assertSane(side: Side, words: string): void {
   );
 }
 
-describe('a connection cut at every octet', () => {
+describe('a connection cut at every byte', () => {
   for (const kind of kinds) {
     test(`of both flights of ${kind}`, () => {
       withKind(kind, (begin) => {
@@ -102,7 +102,7 @@ describe('a connection cut at every octet', () => {
   }
 });
 
-describe('a connection split at every octet', () => {
+describe('a connection split at every byte', () => {
   for (const kind of kinds) {
     test(`goes on as if it were whole: ${kind}`, () => {
       withKind(kind, (begin) => {
@@ -116,7 +116,7 @@ describe('a connection split at every octet', () => {
           }
           const { durationMs: _d, startedAtMs: _s, ...facts } = pair.server.record;
           const { durationMs: _e, startedAtMs: _t, ...expected } = whole.server.record;
-          // The signature of ECDSA, and so the flight, may be an octet longer or shorter.
+          // The signature of ECDSA, and so the flight, may be a byte longer or shorter.
           assert.deepEqual({ ...facts, bytesSent: 0 }, { ...expected, bytesSent: 0 });
           assert.equal(pair.server.received, whole.server.received);
         }
@@ -133,22 +133,22 @@ describe('a connection split at every octet', () => {
 });
 
 /** Both sides' flights by number; a HelloRetryRequest makes one more of each. */
-function flightsOf(kind: Kind): readonly number[] {
+function tracesOf(kind: Kind): readonly number[] {
   return kind.includes('HelloRetryRequest') ? [0, 1, 2, 3, 4, 5] : [0, 1, 2, 3];
 }
 
 /** Flips bits at every position of one flight and compares what both sides say about it. */
-describe('a flipped octet', () => {
+describe('a flipped byte', () => {
   const masks = isLong ? [0x01, 0x80, 0xff, 0x55] : [0x55];
   for (const kind of kinds) {
-    for (const flight of flightsOf(kind)) {
+    for (const flight of tracesOf(kind)) {
       test(`at every position of flight ${flight} of ${kind}: no crash, one record`, () => {
         withKind(kind, (begin) => {
           for (const mask of masks) {
             for (let at = 0, length = 1; at < length; at++) {
               using pair = begin();
               length = playFlipped(pair, flight, at, mask);
-              const place = `flight ${flight}, octet ${at} of ${length}, mask ${mask}`;
+              const place = `flight ${flight}, byte ${at} of ${length}, mask ${mask}`;
               assertSane(pair.server, place);
               assertSane(pair.client, place);
               assertSameAlert(pair.server, pair.client, place);
@@ -160,17 +160,17 @@ describe('a flipped octet', () => {
     }
   }
 
-  /** Returns the length of the flight in which an octet was flipped. */
+  /** Returns the length of the flight in which a byte was flipped. */
   function playFlipped(pair: Pair, flight: number, at: number, mask: number): number {
     let length = 0;
     for (let index = 0; index < 8; index++) {
       const [from, to] = index % 2 === 0 ? [pair.client, pair.server] : [pair.server, pair.client];
-      const octets = from.takeFlight();
+      const bytes = from.takeFlight();
       if (index === flight) {
-        length = octets.length;
-        if (at < length) octets[at]! ^= mask;
+        length = bytes.length;
+        if (at < length) bytes[at]! ^= mask;
       }
-      to.receive(octets);
+      to.receive(bytes);
     }
     pair.server.connection.receiveEnd();
     pair.client.connection.receiveEnd();
@@ -189,7 +189,7 @@ describe('a flipped octet', () => {
   }
 });
 
-describe('octets that are no TLS', () => {
+describe('bytes that are no TLS', () => {
   const cases: readonly [string, Buffer, string][] = [
     ['a plain HTTP request', Buffer.from('GET / HTTP/1.1\r\n\r\n'), 'tls-not-tls'],
     ['a request to a forward proxy', Buffer.from('CONNECT a:443 HTTP/1.1\r\n'), 'tls-not-tls'],
@@ -197,12 +197,12 @@ describe('octets that are no TLS', () => {
     ['noise', Buffer.alloc(600, 0xa7), 'tls-not-tls'],
     ['SSH', Buffer.from('SSH-2.0-OpenSSH_9.2\r\n'), 'tls-not-tls'],
   ];
-  for (const [name, octets, code] of cases) {
+  for (const [name, bytes, code] of cases) {
     test(`${name}: ${code}`, () => {
       for (const enabled of [true, false]) {
         using server = serverContext({ earlyData: { enabled } });
         const side = accept(server);
-        side.receive(octets);
+        side.receive(bytes);
         assert.equal(side.record.outcome, 'failed');
         assert.equal(side.record.errorCode, code);
         assert.equal(side.errors[0]?.blame, 'downstream');

@@ -86,13 +86,13 @@ describe('a full handshake', () => {
     assert.equal(pair.client.received, text.toUpperCase());
   });
 
-  test('arrives one octet at a time', () => {
+  test('arrives one byte at a time', () => {
     using server = serverContext();
     using client = clientContext();
     using pair = new Pair(server, client);
     for (let round = 0; round < 3; round++) {
-      for (const octet of pair.client.takeFlight()) pair.server.receive(Buffer.of(octet));
-      for (const octet of pair.server.takeFlight()) pair.client.receive(Buffer.of(octet));
+      for (const byte of pair.client.takeFlight()) pair.server.receive(Buffer.of(byte));
+      for (const byte of pair.server.takeFlight()) pair.client.receive(Buffer.of(byte));
     }
     assert.equal(pair.server.record.outcome, 'complete');
     assert.equal(pair.client.record.outcome, 'complete');
@@ -275,7 +275,7 @@ describe('the end of a connection', () => {
     assert.deepEqual(pair.server.errors, []);
   });
 
-  test('a connection disposed before its first octet leaves no record, one disposed later does', () => {
+  test('a connection disposed before its first byte leaves no record, one disposed later does', () => {
     using server = serverContext();
     using client = clientContext();
     const untouched = accept(server);

@@ -233,7 +233,7 @@ describe('a server name that is none', () => {
   const outcomeOf = (name: Buffer, minVersion: 'TLSv1.2' | 'TLSv1.3') => {
     using server = serverOf([host('a.test')]);
     using client = clientContext({ maxVersion: minVersion });
-    // The client's own library takes names of octets; these take the place of as many x.
+    // The client's own library takes names of bytes; these take the place of as many x.
     const serverName = 'x'.repeat(name.length);
     using pair = new Pair(server, client, { serverName });
     const flight = pair.client.takeFlight();

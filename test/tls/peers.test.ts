@@ -29,9 +29,9 @@ function pump(side: Side, socket: net.Socket): void {
     if (flight.length > 0) socket.write(flight);
     if (side.hasEnded || side.errors.length > 0) socket.end();
   };
-  socket.on('data', (octets: Buffer) => {
-    for (let at = 0; at < octets.length; at += buffer.length) {
-      const part = octets.subarray(at, at + buffer.length);
+  socket.on('data', (bytes: Buffer) => {
+    for (let at = 0; at < bytes.length; at += buffer.length) {
+      const part = bytes.subarray(at, at + buffer.length);
       buffer.bytes.set(part);
       side.connection.receive(buffer, part.length);
     }
@@ -161,8 +161,8 @@ describe('openssl s_client', openssl, () => {
     const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${listener.port}`]);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (octets: Buffer) => {
-        output += octets.toString('latin1');
+      stream.on('data', (bytes: Buffer) => {
+        output += bytes.toString('latin1');
       });
     }
     const updates = () => output.split('KEYUPDATE').length - 1;

@@ -8,7 +8,7 @@ import { after, afterEach, describe, test } from 'node:test';
 import { plantFault } from '../support/planted-fault.ts';
 
 const { bootClock } = await import('../../src/native/boot-clock.ts');
-const { EarlyDataGate } = await import('../../src/tls/early-data-gate.ts');
+const { AntiReplayCheck } = await import('../../src/tls/anti-replay-check.ts');
 const { plainHost } = await import('../../src/tls/host-options.ts');
 const { createHostedContext } = await import('../../src/tls/server-context.ts');
 const { StrikeRegister, strikeRegisterBytes } = await import('../../src/tls/strike-register.ts');
@@ -38,7 +38,7 @@ function machine() {
   let aheadMs = 0;
   const nowMs = () => bootClock.nowMs() + aheadMs;
   const words = new Int32Array(strikeRegisterBytes(64) / 4);
-  const gate = () => new EarlyDataGate({ register: new StrikeRegister(words, 64), nowMs });
+  const gate = () => new AntiReplayCheck({ register: new StrikeRegister(words, 64), nowMs });
   return {
     pass(ms: number): void {
       aheadMs += ms;
@@ -102,7 +102,7 @@ const plain = ({ shared, host }: Words = {}): Words => ({
   host: { cipherSuites: AES_128, ...host },
 });
 
-/** What becomes of the octets of a flight alone: what was executed early. */
+/** What becomes of the bytes of a flight alone: what was executed early. */
 function replay(server: ServerContext, flight: Uint8Array): string {
   const side = accept(server);
   side.receive(flight);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, describe, test } from 'node:test';
 import type { SteadyClock } from '../../src/base/clock.ts';
-import { EarlyDataGate } from '../../src/tls/early-data-gate.ts';
+import { AntiReplayCheck } from '../../src/tls/anti-replay-check.ts';
 import { plainHost } from '../../src/tls/host-options.ts';
 import { createHostedContext, type ServerContext } from '../../src/tls/server-context.ts';
 import { StrikeRegister, strikeRegisterBytes } from '../../src/tls/strike-register.ts';
@@ -18,7 +18,7 @@ const earlyData = Buffer.from('GET / HTTP/1.1\r\n\r\n');
 interface ServerWords {
   readonly ticketClock?: SteadyClock;
   readonly policy?: string;
-  readonly gate?: EarlyDataGate;
+  readonly gate?: AntiReplayCheck;
 }
 
 function serverOf({ policy = 'GET', gate, ticketClock }: ServerWords = {}): ServerContext {
@@ -155,7 +155,7 @@ describe('the age of a ticket', () => {
 
 describe('a register that is younger than the ticket’s first use may be', () => {
   const gateFrom = (fromMs: number, nowMs: () => number) =>
-    new EarlyDataGate({
+    new AntiReplayCheck({
       register: new StrikeRegister(new Int32Array(strikeRegisterBytes(64) / 4), 64),
       nowMs,
       fromMs: () => fromMs,
@@ -178,7 +178,7 @@ describe('a register that is younger than the ticket’s first use may be', () =
     const nowMs = () => 100_000;
     for (let count = 0; count < 100 * slots; count++) register.strike(randomBytes(32), nowMs());
     using first = serverOf();
-    using second = serverOf({ gate: new EarlyDataGate({ register, nowMs }) });
+    using second = serverOf({ gate: new AntiReplayCheck({ register, nowMs }) });
     const { outcome, resumed, earlyDataReason } = returnTo(first, second);
     assert.deepEqual(
       [outcome, resumed, earlyDataReason],

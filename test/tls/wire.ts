@@ -13,13 +13,13 @@ import {
 } from '../../src/tls/client-context.ts';
 import type { TlsEngine } from '../../src/tls/connection.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../../src/tls/contract.ts';
-import type { FlightWatch } from '../../src/tls/flight-recorder.ts';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
 import {
   createServerContext,
   type ServerContext,
   type ServerContextOptions,
 } from '../../src/tls/server-context.ts';
+import type { TraceWatch } from '../../src/tls/trace-recorder.ts';
 
 export const certificate = makeSelfSignedCertificate({
   names: ['localhost', '127.0.0.1', '::1'],
@@ -121,7 +121,7 @@ export class Side implements TlsHandler {
   }
 }
 
-export function accept(context: ServerContext, watch: FlightWatch | null = null): Side {
+export function accept(context: ServerContext, watch: TraceWatch | null = null): Side {
   const side = new Side();
   side.connection = context.accept(side, clock, watch);
   return side;
@@ -142,13 +142,13 @@ export class Pair implements Disposable {
     server: ServerContext,
     client: ClientContext,
     options?: Partial<ConnectOptions>,
-    watch: FlightWatch | null = null,
+    watch: TraceWatch | null = null,
   ) {
     this.server = accept(server, watch);
     this.client = connect(client, options);
   }
 
-  /** Moves one flight; returns its octets. */
+  /** Moves one flight; returns its bytes. */
   toServer(): number {
     const flight = this.client.takeFlight();
     this.server.receive(flight);

@@ -4,13 +4,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import test from 'node:test';
 import { UsageError } from '../../src/base/errors.ts';
-import { benchWith } from '../../src/cli/bench/bench.ts';
+import { sandboxWith } from '../../src/cli/sandbox/bench.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { ExtensionType } from '../../src/tls/client-hello.ts';
-import type { BenchSetting, Player } from '../../src/triage/bench.ts';
-import type { JsonValue } from '../../src/triage/capsule.ts';
-import { capsuleConfiguration } from '../../src/triage/redaction.ts';
+import type { Player, SandboxSetting } from '../../src/triage/bench.ts';
+import type { JsonValue } from '../../src/triage/incident.ts';
+import { incidentConfiguration } from '../../src/triage/redaction.ts';
 import type { ReplayScript } from '../../src/triage/replay/script.ts';
 import { extension, helloMessage, inRecords, uint16s, vector } from '../support/client-hello.ts';
 import { dangerFlags } from '../support/danger.ts';
@@ -22,17 +22,17 @@ const ECDSA_P256 = 0x0403;
 const RSA_PSS = 0x0804;
 const { signal } = new AbortController();
 
-/** Sends the octets of a script, and tells the first octet of the answer. */
+/** Sends the bytes of a script, and tells the first byte of the answer. */
 const play: Player = ({ flights }, { host, port }) => {
   const { promise, resolve } = Promise.withResolvers<string[]>();
   const socket = connect(port, host, () => {
     for (const flight of flights) {
-      if (flight.kind !== 'octets') continue;
+      if (flight.kind !== 'bytes') continue;
       for (const { bytes } of flight.writes) socket.write(Buffer.from(bytes, 'base64'));
     }
   });
-  socket.once('data', (octets) => {
-    resolve([String(octets[0])]);
+  socket.once('data', (bytes) => {
+    resolve([String(bytes[0])]);
     socket.destroy();
   });
   socket.once('error', () => {});
@@ -42,7 +42,7 @@ const play: Player = ({ flights }, { host, port }) => {
     return { result, alert: '', flightsSent: 1, received, durationMs: 1 };
   });
 };
-const openBench = benchWith(play);
+const openBench = sandboxWith(play);
 
 interface HelloWish {
   /** Whether there is a share that the server takes; else it asks for another one. */
@@ -66,7 +66,7 @@ function hello({ hasShare, serverName = 'a.example', scheme = ECDSA_P256 }: Hell
   const bytes = inRecords(message).toString('base64');
   return {
     mode: 'verbatim',
-    flights: [{ kind: 'octets', writes: [{ delayMs: 0, bytes }] }],
+    flights: [{ kind: 'bytes', writes: [{ delayMs: 0, bytes }] }],
     end: 'close',
   } satisfies ReplayScript;
 }
@@ -86,10 +86,10 @@ async function optionsOf(...words: readonly string[]): Promise<JsonValue> {
     demoOrigin: null,
     warn() {},
   });
-  return capsuleConfiguration(options).options;
+  return incidentConfiguration(options).options;
 }
 
-async function settingOf(...features: readonly string[]): Promise<BenchSetting> {
+async function settingOf(...features: readonly string[]): Promise<SandboxSetting> {
   const options = await optionsOf(...dangerFlags(...features));
   return { options, features: {}, checkout: '' };
 }
@@ -120,7 +120,7 @@ test('a worker that hangs is a death of its own kind', async () => {
   assert.deepEqual([death?.kind, death?.suspect?.observer], ['hang', 'danger-hang']);
 });
 
-test('it has certificates of the kinds that the capsule has, and none of its keys', async () => {
+test('it has certificates of the kinds that the incident has, and none of its keys', async () => {
   const setting = await settingOf();
   const { options } = setting as unknown as { options: { hosts: { tls: object }[] } };
   const { makeSelfSignedCertificate } = await import('../../src/tls/self-signed.ts');
@@ -152,7 +152,7 @@ test('what cannot be run is refused with a remedy, and leaves nothing behind', a
   await assert.rejects(openBench({ ...setting, options: null }, signal), /has no options/);
   const elsewhere = temporaryDirectory();
   await assert.rejects(openBench({ ...setting, checkout: elsewhere }, signal), /there is no src/);
-  const left = readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-bench-'));
+  const left = readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-sandbox-'));
   assert.deepEqual(left, []);
 });
 

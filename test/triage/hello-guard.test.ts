@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clientHelloMessage, parseClientHello } from '../../src/tls/client-hello.ts';
-import { flightRegionBytes } from '../../src/tls/flight-layout.ts';
-import { FlightRecorder } from '../../src/tls/flight-recorder.ts';
 import { HelloGuard, messageDigest } from '../../src/tls/hello-guard.ts';
 import { shapeOf } from '../../src/tls/hello-shape.ts';
+import { traceRegionBytes } from '../../src/tls/trace-layout.ts';
+import { TraceRecorder } from '../../src/tls/trace-recorder.ts';
 import { accept, clientContext, connect, Pair, serverContext, steppingClock } from '../tls/wire.ts';
 
-const recorder = new FlightRecorder(new Uint8Array(flightRegionBytes), 1, steppingClock());
+const recorder = new TraceRecorder(new Uint8Array(traceRegionBytes), 1, steppingClock());
 
 /** A first flight of a client. */
-function flightOf(options: Parameters<typeof clientContext>[0] = {}): Buffer {
+function traceOf(options: Parameters<typeof clientContext>[0] = {}): Buffer {
   using context = clientContext(options);
   const side = connect(context);
   const flight = side.takeFlight();
@@ -28,9 +28,9 @@ const shape = (flight: Buffer) => shapeOf(parseClientHello(flight)!);
 
 describe('ClientHellos that have ended workers', () => {
   test('two of one client have one shape, those of others have others', () => {
-    assert.equal(shape(flightOf()), shape(flightOf()));
+    assert.equal(shape(traceOf()), shape(traceOf()));
     const others = [{ alpn: ['h2'] }, { maxVersion: 'TLSv1.2' as const }, { groups: 'X25519' }];
-    const shapes = new Set([flightOf(), ...others.map(flightOf)].map(shape));
+    const shapes = new Set([traceOf(), ...others.map(traceOf)].map(shape));
     assert.equal(shapes.size, 4);
   });
 
@@ -58,11 +58,11 @@ describe('ClientHellos that have ended workers', () => {
 
   for (const [name, chunk] of [
     ['in one piece', 100_000],
-    ['octet by octet', 1],
+    ['byte by byte', 1],
   ] as const) {
     test(`are refused without an answer, ${name}`, () => {
       using server = serverContext();
-      const flight = flightOf();
+      const flight = traceOf();
       const side = accept(server, guardAgainst(shape(flight)));
       for (let at = 0; at < flight.length && side.records.length === 0; at += chunk) {
         side.receive(flight.subarray(at, at + chunk));
@@ -73,10 +73,10 @@ describe('ClientHellos that have ended workers', () => {
     });
   }
 
-  test('are refused by their octets alone, and others are served', () => {
+  test('are refused by their bytes alone, and others are served', () => {
     using server = serverContext();
     using client = clientContext();
-    const flight = flightOf();
+    const flight = traceOf();
     const watch = guardAgainst(messageDigest(clientHelloMessage(flight)!));
     const side = accept(server, watch);
     side.receive(flight);

@@ -37,8 +37,8 @@ interface HelloWish {
 async function helloOf({ groups, ciphers, protocols = ['http/1.1'] }: HelloWish): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<Buffer>();
   const server = createServer((socket) =>
-    socket.once('data', (octets: Buffer) => {
-      resolve(octets);
+    socket.once('data', (bytes: Buffer) => {
+      resolve(bytes);
       socket.destroy();
     }),
   );
@@ -55,9 +55,9 @@ async function helloOf({ groups, ciphers, protocols = ['http/1.1'] }: HelloWish)
     ...(ciphers === undefined ? {} : { ciphers }),
   });
   client.on('error', () => {});
-  const octets = await within(promise, 'a ClientHello');
+  const bytes = await within(promise, 'a ClientHello');
   server.close();
-  return octets.toString('base64');
+  return bytes.toString('base64');
 }
 
 interface PlayWish {
@@ -142,7 +142,7 @@ test('what arrives has the writes and the records that were asked for', async ()
   const template = await helloOf({ groups: 'X25519' });
   const reads: number[] = [];
   const server = createServer((socket) => {
-    socket.on('data', (octets) => reads.push(octets.length));
+    socket.on('data', (bytes) => reads.push(bytes.length));
     socket.on('error', () => {});
   });
   const listening = Promise.withResolvers<void>();
@@ -158,17 +158,17 @@ test('what arrives has the writes and the records that were asked for', async ()
 });
 
 /** Type and length of each record that the last connection has sent. */
-function recordsIn(octets: Buffer): string[] {
-  return recordsOf(octets).map((record) => `${record[0]}/${record.readUInt16BE(3)}`);
+function recordsIn(bytes: Buffer): string[] {
+  return recordsOf(bytes).map((record) => `${record[0]}/${record.readUInt16BE(3)}`);
 }
 
 test('records arrive with the sizes that were asked for', async () => {
   let last: Buffer[] = [];
   const relay = createServer((client) => {
-    const octets: Buffer[] = [];
-    last = octets;
+    const bytes: Buffer[] = [];
+    last = bytes;
     const server = connectTcp(sluice.httpsPort, '127.0.0.1');
-    client.on('data', (part: Buffer) => octets.push(part));
+    client.on('data', (part: Buffer) => bytes.push(part));
     client.pipe(server).pipe(client);
     for (const socket of [client, server]) socket.on('error', () => {});
   });
@@ -182,7 +182,7 @@ test('records arrive with the sizes that were asked for', async () => {
   relay.close();
   const [first, ...others] = recordsIn(Buffer.concat(last));
   assert.match(first!, /^22\//);
-  // 17 octets of each are the seal: early data, its end, the Finished, and a request.
+  // 17 bytes of each are the seal: early data, its end, the Finished, and a request.
   const sealed = others.filter((record) => record.startsWith('23/'));
   assert.deepEqual(sealed, ['23/117', '23/67', '23/21', '23/53', '23/217']);
 });
@@ -226,8 +226,8 @@ test('openssl s_server: a handshake, a ticket and early data', { skip }, async (
   t.after(() => server.kill('SIGKILL'));
   let said = '';
   for (const stream of [server.stdout!, server.stderr!]) {
-    stream.on('data', (octets: Buffer) => {
-      said += octets.toString();
+    stream.on('data', (bytes: Buffer) => {
+      said += bytes.toString();
     });
   }
   const port = await until(

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { copyFileSync, cpSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { before } from 'node:test';
-import type { Capsule, JsonValue } from '../../src/triage/capsule.ts';
-import { encodeCapsule } from '../../src/triage/capsule-file.ts';
+import type { Incident, JsonValue } from '../../src/triage/incident.ts';
+import { encodeIncident } from '../../src/triage/incident-file.ts';
 import type { TriageReport } from '../../src/triage/report/report.ts';
 import { readReport } from '../../src/triage/report/triage-directory.ts';
-import { type CrashWish, crashOf } from '../support/capsules.ts';
+import { type CrashWish, crashOf } from '../support/incidents.ts';
 import { ended, run, start, unlessInstalled } from '../support/programs.ts';
 import { sClient, sessionFile } from '../support/s-client.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -23,9 +23,9 @@ interface Triaged {
   readonly out: string;
 }
 
-function capsuleFile(capsule: Capsule): string {
-  const file = join(temporaryDirectory(), 'capsule.json.gz');
-  writeFileSync(file, encodeCapsule(capsule, true));
+function incidentFile(incident: Incident): string {
+  const file = join(temporaryDirectory(), 'incident.json.gz');
+  writeFileSync(file, encodeIncident(incident, true));
   return file;
 }
 
@@ -40,23 +40,23 @@ async function triaged(file: string, ...words: readonly string[]): Promise<Triag
 const namesOf = (features: readonly { readonly name: string }[]) =>
   features.map(({ name }) => name);
 
-async function crash(wish: CrashWish): Promise<Capsule> {
+async function crash(wish: CrashWish): Promise<Incident> {
   return crashOf({ directory: temporaryDirectory(), ...wish });
 }
 
-let observed: Capsule;
+let observed: Incident;
 before(async () => {
   observed = await crash({ features: [OBSERVER] });
 });
 
 test('the observer is named, and a HelloRetryRequest as the smallest trigger', async () => {
-  const { report, code, out } = await triaged(capsuleFile(observed));
+  const { report, code, out } = await triaged(incidentFile(observed));
   assert.deepEqual([code, report.verdict], [0, 'cause-found']);
   assert.deepEqual(namesOf(report.features.blamed), [OBSERVER]);
   const { trigger } = report;
   assert.deepEqual([trigger?.isRetried, trigger?.needsEarlyData], [true, false]);
   assert.match(trigger!.words, /^TLS 1\.3 ClientHello, groups x25519, no key share, /);
-  assert.ok(trigger!.bytes < 100, `${trigger!.bytes} octets`);
+  assert.ok(trigger!.bytes < 100, `${trigger!.bytes} bytes`);
   assert.equal(report.configuration.status, 'unknown');
   assert.ok(report.advice[0]!.includes(`--feature ${OBSERVER}=off`));
   const text = readFileSync(join(out, 'report.md'), 'utf8');
@@ -90,20 +90,20 @@ async function regressionTestWorks(out: string): Promise<void> {
 
 test('two features that do harm together are both to blame, and nothing else is', async () => {
   const features = ['danger-first-of-two', 'danger-second-of-two'];
-  const capsule = await crash({ features });
-  const { report } = await triaged(capsuleFile(capsule), '--axes', 'features');
+  const incident = await crash({ features });
+  const { report } = await triaged(incidentFile(incident), '--axes', 'features');
   assert.deepEqual(namesOf(report.features.blamed).sort(), features);
   assert.match(report.summary, /danger-first-of-two, danger-second-of-two together to blame/);
 });
 
 test('a change of the configuration is to blame: of several, the one that matters', async () => {
   const flags = ['--drain-timeout', '7s'];
-  const capsule = await crash({ features: ['danger-under-configuration'], flags });
-  const { configuration } = capsule;
+  const incident = await crash({ features: ['danger-under-configuration'], flags });
+  const { configuration } = incident;
   const options = configuration.options as { [key: string]: JsonValue };
   const good = { ...options, drainTimeoutMs: 5_000, cacheSizeBytes: 1, pidFile: '/run/a.pid' };
   const lastGood = { digest: 'a'.repeat(64), options: good };
-  const file = capsuleFile({ ...capsule, configuration: { ...configuration, lastGood } });
+  const file = incidentFile({ ...incident, configuration: { ...configuration, lastGood } });
   const { report } = await triaged(file, '--axes', 'configuration');
   assert.equal(report.configuration.status, 'found');
   assert.deepEqual(report.configuration.changes, [
@@ -149,7 +149,7 @@ type Git = (...words: readonly string[]) => Promise<string>;
 test('the commit that brought it is found, and the repository is left as it was', async () => {
   const { repository, git } = await history();
   const words = ['--axes', 'commits', '--repo', repository, '--good', 'HEAD~3'];
-  const { report, code } = await triaged(capsuleFile(observed), ...words);
+  const { report, code } = await triaged(incidentFile(observed), ...words);
   assert.deepEqual([code, report.commit.status], [0, 'found'], JSON.stringify(report.evidence));
   assert.equal(report.commit.commits[0]!.subject, 'worker: observers are called');
   assert.match(report.advice.join('\n'), new RegExp(`Revert ${await git('rev-parse', 'HEAD~1')}`));
@@ -157,7 +157,7 @@ test('the commit that brought it is found, and the repository is left as it was'
     await git('worktree', 'list', '--porcelain').then((text) => text.match(/^worktree/gm)?.length),
     1,
   );
-  const unknown = await triaged(capsuleFile(observed), ...words.with(-1, 'v0'), '--runs', '1');
+  const unknown = await triaged(incidentFile(observed), ...words.with(-1, 'v0'), '--runs', '1');
   assert.equal(unknown.report.commit.status, 'impossible');
 });
 
@@ -166,7 +166,7 @@ const skip = unlessInstalled('openssl');
 test('a crash that takes early data is re-enacted with keys of our own', { skip }, async () => {
   const observer = 'danger-after-early-data';
   const message = 'GET /early HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
-  const capsule = await crash({
+  const incident = await crash({
     features: [observer],
     async provoke(httpsPort) {
       const session = sessionFile();
@@ -174,25 +174,25 @@ test('a crash that takes early data is re-enacted with keys of our own', { skip 
       await sClient(httpsPort, { session, early: message, request: message }).catch(() => {});
     },
   });
-  assert.equal(capsule.suspect?.observer, observer);
-  const { report } = await triaged(capsuleFile(capsule), '--axes', 'features', '--runs', '1');
+  assert.equal(incident.suspect?.observer, observer);
+  const { report } = await triaged(incidentFile(incident), '--axes', 'features', '--runs', '1');
   assert.deepEqual([report.reproduction.mode, report.reproduction.same], ['re-enacted', 1]);
   assert.deepEqual(namesOf(report.features.blamed), [observer]);
   assert.equal(report.trigger?.needsEarlyData, true);
 });
 
 test('what stands still is a fault like any other', async () => {
-  const capsule = await crash({ features: ['danger-hang'], serverName: 'hang.test' });
-  const { report } = await triaged(capsuleFile(capsule), '--axes', 'features', '--runs', '1');
-  assert.equal(report.capsule.kind, 'hang');
+  const incident = await crash({ features: ['danger-hang'], serverName: 'hang.test' });
+  const { report } = await triaged(incidentFile(incident), '--axes', 'features', '--runs', '1');
+  assert.equal(report.incident.kind, 'hang');
   assert.deepEqual(namesOf(report.features.blamed), ['danger-hang']);
 });
 
 test('a crash that does not happen again is said to be one', async () => {
   const mark = join(temporaryDirectory(), 'mark');
   process.env.SLUICE_PROOF_MARK = mark;
-  const capsule = await crash({ features: ['danger-once'] });
-  const { report, code, out } = await triaged(capsuleFile(capsule));
+  const incident = await crash({ features: ['danger-once'] });
+  const { report, code, out } = await triaged(incidentFile(incident));
   delete process.env.SLUICE_PROOF_MARK;
   assert.deepEqual([code, report.verdict, report.trigger], [1, 'not-reproducible', null]);
   assert.match(report.summary, /did not happen again in \d+ runs: what it depends on is not in/);
@@ -201,13 +201,13 @@ test('a crash that does not happen again is said to be one', async () => {
 });
 
 test('a triage that was stopped goes on where it was', async () => {
-  const file = capsuleFile(observed);
+  const file = incidentFile(observed);
   const out = join(temporaryDirectory(), 'triage');
   const words = [launcher, 'triage', file, '--out', out, '--axes', 'features'];
   const child = start(process.execPath, words, { stdio: 'pipe' });
   let said = '';
-  child.stderr!.on('data', (octets: Buffer) => {
-    said += octets.toString();
+  child.stderr!.on('data', (bytes: Buffer) => {
+    said += bytes.toString();
   });
   await until(() => /features: 3\./.test(said), 'the third question', TIMEOUT_MS);
   child.kill('SIGINT');
@@ -220,13 +220,13 @@ test('a triage that was stopped goes on where it was', async () => {
 });
 
 test('what is wrong in the words or the file is said with a remedy', async () => {
-  const file = capsuleFile(observed);
+  const file = incidentFile(observed);
   const refused = async (...words: readonly string[]) => {
     const { code, stderr } = await run(process.execPath, [launcher, 'triage', ...words]);
     assert.equal(code, 2, stderr);
     return stderr;
   };
-  assert.match(await refused(), /no CAPSULE; write sluice triage CAPSULE/);
+  assert.match(await refused(), /no INCIDENT; write sluice triage INCIDENT/);
   assert.match(await refused(file, '--axes', 'feature'), /did you mean features\?/);
   assert.match(await refused(file, '--runs', '0'), /not a number from 1 to 100/);
   assert.match(await refused(file, '--good', 'HEAD'), /no repository; write --repo DIR --good/);

@@ -28,7 +28,7 @@ interface Fence {
 /** `encode`: from the lines of a fence to what is sent. */
 export function readVectors(
   path: string,
-  encode: (lines: readonly string[]) => Buffer = octetsOf,
+  encode: (lines: readonly string[]) => Buffer = bytesOf,
 ): Vector[] {
   const vectors: Vector[] = [];
   for (const { heading, input, events } of cases(readFileSync(path, 'utf8'), path)) {
@@ -86,32 +86,30 @@ function cases(text: string, path: string) {
 
 const ESCAPES: Record<string, string> = { r: '\r', n: '\n', t: '\t', 0: '\0', '\\': '\\' };
 
-function octetsOf(lines: readonly string[]): Buffer {
+function bytesOf(lines: readonly string[]): Buffer {
   const ended = lines.map((line) =>
     /(?<!\\)(?:\\\\)*\\$/.test(line) ? line.slice(0, -1) : `${line}\\r\\n`,
   );
   return unescaped(ended.join(''));
 }
 
-/** Octets of text with escapes. */
+/** Bytes of text with escapes. */
 export function unescaped(text: string): Buffer {
-  const octets = text
+  const bytes = text
     .replace(/\\\{(\d+)\*(.*?)\}/g, (_, count: string, unit: string) => unit.repeat(+count))
     .replace(/\\(?:x([0-9a-fA-F]{2})|(.))/g, (whole, hex: string | undefined, letter: string) => {
       if (hex !== undefined) return String.fromCharCode(Number(`0x${hex}`));
-      const octet = ESCAPES[letter];
-      if (octet === undefined) throw new Error(`no such escape: ${whole}`);
-      return octet;
+      const byte = ESCAPES[letter];
+      if (byte === undefined) throw new Error(`no such escape: ${whole}`);
+      return byte;
     });
-  return Buffer.from(octets, 'latin1');
+  return Buffer.from(bytes, 'latin1');
 }
 
-/** Octets as one line of text. Long ones are cut in the middle. */
-export function printable(octets: string): string {
+/** Bytes as one line of text. Long ones are cut in the middle. */
+export function printable(bytes: string): string {
   const short =
-    octets.length > 120
-      ? `${octets.slice(0, 60)}…${octets.length - 80}…${octets.slice(-20)}`
-      : octets;
+    bytes.length > 120 ? `${bytes.slice(0, 60)}…${bytes.length - 80}…${bytes.slice(-20)}` : bytes;
   return short.replace(/[\0-\x1f\x7f-\xff\\]/g, (c) => {
     const letter = Object.keys(ESCAPES).find((key) => ESCAPES[key] === c);
     return letter === undefined

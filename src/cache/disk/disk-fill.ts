@@ -1,7 +1,7 @@
 /**
  * A response on its way to the disk store. Short content is gathered in memory and appended to the
  * shared segment at the end; longer content gets a segment of its own and is written as it arrives,
- * so that memory holds only what the disk has not taken yet. Readers follow from the first octet.
+ * so that memory holds only what the disk has not taken yet. Readers follow from the first byte.
  */
 import { MemoryContent } from '../content.ts';
 import type {
@@ -32,17 +32,17 @@ export const SHARED_BYTES_MAX = 1_048_576;
 
 const RUN_BYTES = RUN_FRAGMENTS * FRAGMENT_BYTES;
 
-/** Room on disk is reserved in steps of this many octets when the length is not announced. */
+/** Room on disk is reserved in steps of this many bytes when the length is not announced. */
 const RESERVE_STEP_BYTES = 16_777_216;
 
-/** Octets of one response that may wait for the disk before the origin should pause. */
+/** Bytes of one response that may wait for the disk before the origin should pause. */
 const WAITING_BYTES_HIGH = 4_194_304;
 /** Below this many the origin may go on. */
 const WAITING_BYTES_LOW = 1_048_576;
-/** Octets that may wait when the origin does not pause. */
+/** Bytes that may wait when the origin does not pause. */
 const WAITING_BYTES_MAX = 16_777_216;
 
-/** Octets written at a time when much waits. */
+/** Bytes written at a time when much waits. */
 const WRITE_BYTES_MAX = 4 * RUN_BYTES;
 
 /** What a fill needs of the store. */
@@ -88,7 +88,7 @@ export class DiskFill implements ContentWriter, StoreHit {
   segment = 0;
   #fd = -1;
   #reserved = 0;
-  /** Octets of content that are in the file. */
+  /** Bytes of content that are in the file. */
   #flushed = 0;
   #isWriting = false;
   /** The segment stays readable for readings of the fill. */
@@ -135,7 +135,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     return this.#error;
   }
 
-  /** Octets that have arrived. */
+  /** Bytes that have arrived. */
   get length(): number {
     return this.content.length;
   }

@@ -33,9 +33,9 @@ import type { IndexEntry } from './index/index-entry.ts';
 import { type Purge, PurgeLog } from './index/purge-log.ts';
 import { READ_MS_MAX, SEGMENT_BYTES_MIN, segmentBytesFor } from './limits.ts';
 import { Listing } from './listing.ts';
-import { Readmission } from './segments/readmission.ts';
 import { encodeHead, frameContent, keyHash, objectName } from './segments/record.ts';
 import { RecordReader, type Wanted } from './segments/record-reader.ts';
+import { Reinsertion } from './segments/reinsertion.ts';
 import { DIRECTORIES_BYTES, type FileOperations, SegmentFiles } from './segments/segment-files.ts';
 import { SegmentSpace } from './segments/segment-space.ts';
 import { SegmentWriter } from './segments/segment-writer.ts';
@@ -44,9 +44,9 @@ import { SHARED_STATE_BYTES, SharedState } from './shared/shared-state.ts';
 
 export interface DiskStoreOptions {
   readonly directory: string;
-  /** Octets on disk for all workers together, the index included; at least 16 MiB. */
+  /** Bytes on disk for all workers together, the index included; at least 16 MiB. */
   readonly capacityBytes: number;
-  /** Octets of RAM for this worker. */
+  /** Bytes of RAM for this worker. */
   readonly memoryBytes: number;
   /** Default: as `segmentBytesFor` one worker has it. */
   readonly segmentBytes?: number;
@@ -79,7 +79,7 @@ export const COHERENCE_MS = 50;
 /** How often it is seen whether the directory still has the cache that was opened. */
 const LOOK_MS = 1_000;
 
-/** Octets in the directory beside segments and index. */
+/** Bytes in the directory beside segments and index. */
 const FIXED_BYTES = SHARED_STATE_BYTES + DIRECTORIES_BYTES;
 
 const NOBODY: readonly StoreHit[] = Object.freeze([]);
@@ -89,11 +89,11 @@ export class DiskStore implements Store {
   readonly files: SegmentFiles;
   readonly space: SegmentSpace;
   readonly index: DiskIndex;
-  readonly machineFetches: SharedFetches | null;
+  readonly crossWorkerFetches: SharedFetches | null;
   readonly #writer: SegmentWriter;
   readonly #purges: PurgeLog;
   readonly #reader: RecordReader;
-  readonly #readmission: Readmission;
+  readonly #reinsertion: Reinsertion;
   readonly #shared: SharedState;
   readonly #generations: Generations;
   readonly #now: () => number;
@@ -154,13 +154,13 @@ export class DiskStore implements Store {
       ),
       onRemoved: () => this.#shared.noteRemovedSegment(),
       now: this.#now,
-      readmit: (segment, names, done) => this.#readmission.readmit(segment, names, done),
+      readmit: (segment, names, done) => this.#reinsertion.readmit(segment, names, done),
     });
     this.space.recover((segment) => sizeOf(this.files.path(segment.id)));
     this.#writer = new SegmentWriter(this.files, this.space, this.#onFault, this.#now);
     this.#purges = new PurgeLog(this.index);
-    const octetsMax = Math.floor(this.space.segmentBytes * PINNED_SHARE_MAX);
-    this.#readmission = new Readmission(this.files, this.index, this.#writer, octetsMax);
+    const bytesMax = Math.floor(this.space.segmentBytes * PINNED_SHARE_MAX);
+    this.#reinsertion = new Reinsertion(this.files, this.index, this.#writer, bytesMax);
     this.#reader = new RecordReader({
       files: this.files,
       index: this.index,
@@ -171,7 +171,7 @@ export class DiskStore implements Store {
       adopt: (wanted, response, content, entry) => this.#adopt(wanted, response, content, entry),
       onFault: this.#onFault,
     });
-    this.machineFetches = options.isShared === true ? this.#sharedFetches() : null;
+    this.crossWorkerFetches = options.isShared === true ? this.#sharedFetches() : null;
     this.#host = this.#fillHost(options.contentBytesMax ?? Math.floor(capacityBytes / 4));
     this.#timer = setInterval(() => this.followOthers(), COHERENCE_MS);
     this.#timer.unref();
@@ -219,9 +219,9 @@ export class DiskStore implements Store {
           code: 'cache-disk-slow',
           message: 'the disk is slower than a response that was to be stored',
         }),
-      isShared: this.machineFetches !== null,
-      publish: (fill) => this.machineFetches?.publish(fill),
-      isWanted: (fill) => this.machineFetches?.isWanted(fill) ?? false,
+      isShared: this.crossWorkerFetches !== null,
+      publish: (fill) => this.crossWorkerFetches?.publish(fill),
+      isWanted: (fill) => this.crossWorkerFetches?.isWanted(fill) ?? false,
     };
   }
 
@@ -259,7 +259,7 @@ export class DiskStore implements Store {
     }
     const wanted = { key, changes: this.#generations.changesOf(key) };
     // What another process has stored up to now must be seen before one fetches.
-    if (this.machineFetches !== null) this.index.refresh();
+    if (this.crossWorkerFetches !== null) this.index.refresh();
     const entries = this.index.entriesOf(keyHash(key));
     const missing = entries.filter((entry) => !known.some((hit) => this.#isOf(entry, key, hit)));
     if (missing.length === 0) {
@@ -462,7 +462,7 @@ export class DiskStore implements Store {
       return;
     }
     this.#unlisted.delete(key);
-    this.machineFetches?.noteListed(key);
+    this.crossWorkerFetches?.noteListed(key);
   }
 
   update(key: string, previous: StoredResponse, fresh: StoredResponse): StoreHit | undefined {
@@ -509,11 +509,11 @@ export class DiskStore implements Store {
 
   // ------------------------------------------------------------------ for operators
 
-  measure(key: string): { readonly responses: number; readonly octets: number } {
-    if (this.#closed) return { responses: 0, octets: 0 };
+  measure(key: string): { readonly responses: number; readonly bytes: number } {
+    if (this.#closed) return { responses: 0, bytes: 0 };
     const entries = this.index.entriesOfTarget(keyHash(key));
-    const octets = entries.reduce((sum, entry) => sum + entry.contentLength, 0);
-    return { responses: entries.length, octets };
+    const bytes = entries.reduce((sum, entry) => sum + entry.contentLength, 0);
+    return { responses: entries.length, bytes };
   }
 
   list(query: ListQuery, callback: (page: ListPage) => void): void {
@@ -541,7 +541,7 @@ export class DiskStore implements Store {
     for (const key of [...this.#unlisted.keys()]) {
       if (!isMeant(key)) continue;
       this.#unlisted.delete(key);
-      this.machineFetches?.noteListed(key);
+      this.crossWorkerFetches?.noteListed(key);
       dropped = true;
     }
     return dropped;
@@ -584,7 +584,7 @@ export class DiskStore implements Store {
     this.#tellSlow(this.files.giveUpLate());
     if (this.#isAbandoned) return;
     this.#purges.refresh((purge) => this.#applyPurge(purge));
-    this.machineFetches?.keepAlive();
+    this.crossWorkerFetches?.keepAlive();
     const { removedSegments } = this.#shared;
     if (removedSegments !== this.#removedSegments) this.files.followRemovals();
     this.#removedSegments = removedSegments;
@@ -618,7 +618,7 @@ export class DiskStore implements Store {
       // Who opens it next tells why it cannot be.
     }
     this.#shared.abandon();
-    this.machineFetches?.close();
+    this.crossWorkerFetches?.close();
     this.#writer.close();
   }
 
@@ -631,13 +631,13 @@ export class DiskStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     clearInterval(this.#timer);
-    this.machineFetches?.close();
+    this.crossWorkerFetches?.close();
     for (const fill of [...this.#fills]) fill.abort();
     await this.flushed();
     this.#closed = true;
     this.#directory.close();
     this.#reader.close();
-    this.#readmission.close();
+    this.#reinsertion.close();
     this.#writer.close();
     this.space.close();
     this.files.close();

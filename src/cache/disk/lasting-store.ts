@@ -196,8 +196,8 @@ export class LastingStore implements Store {
 
   // ------------------------------------------------------------------ as a store
 
-  get machineFetches() {
-    return this.#store.machineFetches;
+  get crossWorkerFetches() {
+    return this.#store.crossWorkerFetches;
   }
 
   peek(key: string): readonly StoreHit[] | undefined {
@@ -231,7 +231,7 @@ export class LastingStore implements Store {
     return this.#store.purge(selector, soft, nowMs);
   }
 
-  measure(key: string): { readonly responses: number; readonly octets: number } {
+  measure(key: string): { readonly responses: number; readonly bytes: number } {
     return this.#store.measure(key);
   }
 

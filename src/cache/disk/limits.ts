@@ -17,12 +17,12 @@ export const READ_MS_MAX = 2_000;
 /** How long a directory that could not be used is left alone: the cache is in memory meanwhile. */
 export const REOPEN_MS = 10_000;
 
-/** Octets of a segment, at least: any response that shares one must fit (disk-fill.ts). */
+/** Bytes of a segment, at least: any response that shares one must fit (disk-fill.ts). */
 export const SEGMENT_BYTES_MIN = 2 * MIB;
-/** Octets of a segment, at most: what one eviction loses. */
+/** Bytes of a segment, at most: what one eviction loses. */
 export const SEGMENT_BYTES_MAX = 64 * MIB;
 
-/** Octets on disk below which there is no room for a few segments and the index. */
+/** Bytes on disk below which there is no room for a few segments and the index. */
 export const CAPACITY_BYTES_MIN = 16 * MIB;
 
 /** Segments' worth of room for each worker: one that it fills, and some to be evicted meanwhile. */
@@ -31,12 +31,12 @@ const SEGMENTS_PER_WORKER_MIN = 4;
 /** Segments in a store, about, when it is full. */
 const SEGMENTS_WANTED = 64;
 
-/** Octets on disk that a store for so many workers needs. */
+/** Bytes on disk that a store for so many workers needs. */
 export function diskCapacityMin(workers: number): number {
   return Math.max(CAPACITY_BYTES_MIN, workers * SEGMENTS_PER_WORKER_MIN * SEGMENT_BYTES_MIN);
 }
 
-/** Octets of a segment: a small part of the capacity, however many workers fill one each. */
+/** Bytes of a segment: a small part of the capacity, however many workers fill one each. */
 export function segmentBytesFor(capacityBytes: number, workers: number): number {
   const count = Math.max(SEGMENTS_WANTED, workers * SEGMENTS_PER_WORKER_MIN);
   const wanted = Math.floor(capacityBytes / count);

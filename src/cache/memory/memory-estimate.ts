@@ -4,7 +4,7 @@ import type { StoredResponse } from '../contract.ts';
 
 /**
  * Objects of one stored response: entry, link, response, freshness, directives, field arrays, map
- * slot, buffer header. An upper bound of what was measured on Node 26 (about 1,600 octets).
+ * slot, buffer header. An upper bound of what was measured on Node 26 (about 1,600 bytes).
  */
 export const ENTRY_OVERHEAD_BYTES = 1_792;
 

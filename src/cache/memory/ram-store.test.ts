@@ -143,7 +143,7 @@ test('who reads along gets all of a response that turns out too large to be kept
   const whole = contentOf(writer.hit);
   for (let i = 0; i < 400; i++) {
     writer.write(Buffer.alloc(10_000, i));
-    assert.ok(store.bytesUsed < 300_000, `${store.bytesUsed} octets`);
+    assert.ok(store.bytesUsed < 300_000, `${store.bytesUsed} bytes`);
   }
   assert.equal(writer.isDropped, true);
   await assert.rejects(contentOf(writer.hit), /no longer held/);
@@ -240,7 +240,7 @@ test('the bound on memory is honoured at every moment, fills in progress include
         if (kind === 'abort') open.shift()?.abort();
         if (kind === 'use') for (const hit of store.peek(name)) hit.prepared();
         if (kind === 'remove') store.invalidate(name);
-        assert.ok(store.bytesUsed <= capacityBytes, `${store.bytesUsed} octets`);
+        assert.ok(store.bytesUsed <= capacityBytes, `${store.bytesUsed} bytes`);
         assert.ok(store.bytesUsed >= 0);
       }
       for (const writer of open) writer.abort();
@@ -259,7 +259,7 @@ test('what is kept of a response once it is served counts, and may push out othe
   const before = store.entryCount;
   for (let i = 0; i < 100; i++) for (const hit of [...store.peek(`k${i}`)]) hit.prepared();
   assert.ok(store.entryCount < before, 'others made room');
-  assert.ok(store.bytesUsed > 80_000 && store.bytesUsed <= 100_000, `${store.bytesUsed} octets`);
+  assert.ok(store.bytesUsed > 80_000 && store.bytesUsed <= 100_000, `${store.bytesUsed} bytes`);
   const [hit] = Array.from({ length: 100 }, (_, i) => store.peek(`k${i}`)[0]).filter(Boolean);
   const { bytesUsed } = store;
   hit!.prepared();

@@ -1,5 +1,5 @@
 /**
- * The RAM store: stored responses ready to be sent, evicted by S3-FIFO within a bound of octets
+ * The RAM store: stored responses ready to be sent, evicted by S3-FIFO within a bound of bytes
  * that counts content, fields and overhead, and what fills in progress hold.
  */
 import { MemoryContent, MemoryContentReader } from '../content.ts';
@@ -24,7 +24,7 @@ import { preparedBytes, responseBytes } from './memory-estimate.ts';
 import { type Evictable, hashOf, Link, noteUse, S3Fifo } from './s3-fifo.ts';
 
 export interface RamStoreOptions {
-  /** Octets for everything: content, fields, overhead, fills in progress. */
+  /** Bytes for everything: content, fields, overhead, fills in progress. */
   readonly capacityBytes: number;
   /** Longest content stored. Default: an eighth of the capacity, lest one push out all. */
   readonly contentBytesMax?: number;
@@ -37,24 +37,24 @@ export interface RamStoreOptions {
 /** Enough for content codings times languages; an origin that varies by more is not cacheable. */
 const VARIANTS_MAX = 64;
 
-/** Names remembered per octet of capacity: about as many as objects of 4 KiB fit. */
+/** Names remembered per byte of capacity: about as many as objects of 4 KiB fit. */
 const GHOST_BYTES_PER_NAME = 4_096;
 
 const NO_HITS: readonly StoreHit[] = Object.freeze([]);
 
 export class RamStore implements Store {
-  readonly machineFetches = null;
+  readonly crossWorkerFetches = null;
   readonly #slots = new Map<string, Slot>();
   /** Keys that are more than a target, by target. */
   readonly #extended = new Map<string, Set<string>>();
   readonly #generations: Generations;
   readonly #queue: S3Fifo<RamEntry>;
   readonly #capacity: number;
-  /** Longest content kept. Octets. */
+  /** Longest content kept. Bytes. */
   readonly contentBytesMax: number;
   readonly #variantsMax: number;
   readonly #fills = new Set<RamFill>();
-  /** Octets held by fills in progress. */
+  /** Bytes held by fills in progress. */
   #fillBytes = 0;
   #closed = false;
   /** Stored responses dropped to make room, for metrics. */
@@ -184,10 +184,10 @@ export class RamStore implements Store {
     return count;
   }
 
-  measure(key: string): { readonly responses: number; readonly octets: number } {
+  measure(key: string): { readonly responses: number; readonly bytes: number } {
     const hits = this.#slotsOf(targetOfKey(key)).flatMap((slot) => slot.hits);
-    const octets = hits.reduce((sum, hit) => sum + hit.response.contentLength, 0);
-    return { responses: hits.length, octets };
+    const bytes = hits.reduce((sum, hit) => sum + hit.response.contentLength, 0);
+    return { responses: hits.length, bytes };
   }
 
   /** In the order of keys; `after` is a key. */
@@ -224,7 +224,7 @@ export class RamStore implements Store {
 
   // ------------------------------------------------------------------ for fills
 
-  /** For fills: accounts for more (or fewer) octets; false when `length` must not be stored. */
+  /** For fills: accounts for more (or fewer) bytes; false when `length` must not be stored. */
   grow(length: number, moreBytes: number): boolean {
     if (length > this.contentBytesMax) return false;
     if (moreBytes > 0) return this.#reserve(moreBytes);
@@ -243,7 +243,7 @@ export class RamStore implements Store {
     this.#fillBytes -= bytes;
   }
 
-  /** For the tier below: accounts for octets it holds (or gives back, when negative). */
+  /** For the tier below: accounts for bytes it holds (or gives back, when negative). */
   reserve(bytes: number): boolean {
     if (bytes > 0) return this.#reserve(bytes);
     this.#fillBytes += bytes;
@@ -399,7 +399,7 @@ class RamFill implements ContentWriter, StoreHit {
   readonly generation: number;
   /** Purged while it arrives: its readers get the rest, and it is not stored. */
   isOutdated = false;
-  /** Octets accounted for in the store. */
+  /** Bytes accounted for in the store. */
   #reserved: number;
   #accounted: number;
   isDropped = false;
@@ -469,7 +469,7 @@ class RamFill implements ContentWriter, StoreHit {
     if (this.isDropped) this.#account(content.capacity, 0);
   }
 
-  /** Accounts for `capacity` octets of content; false when they must not be held. */
+  /** Accounts for `capacity` bytes of content; false when they must not be held. */
   #account(capacity: number, length: number): boolean {
     const more = this.isDropped
       ? capacity - this.#accounted

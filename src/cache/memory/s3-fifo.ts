@@ -1,5 +1,5 @@
 /**
- * S3-FIFO eviction by octets (Yang et al., SOSP 2023): a small queue that most entries pass through
+ * S3-FIFO eviction by bytes (Yang et al., SOSP 2023): a small queue that most entries pass through
  * once, a main queue for those used again, and a ghost list of names seen lately.
  *
  * One-hit wonders (a crawler, a scan) leave through the small queue and never push out what is
@@ -31,7 +31,7 @@ type Place = typeof NOWHERE | typeof SMALL | typeof MAIN | typeof PINNED;
 
 /** The base of what is kept: the queues are linked through the entries themselves. */
 export interface Evictable {
-  /** Octets that the entry accounts for. Changed only through `resize` once it is in a queue. */
+  /** Bytes that the entry accounts for. Changed only through `resize` once it is in a queue. */
   bytes: number;
   /** Hash of the name, for the ghost list. */
   readonly nameHash: number;
@@ -108,7 +108,7 @@ export class S3Fifo<T extends Evictable> {
     entry.bytes = bytes;
   }
 
-  /** Evicts until `bytes` more fit beside `reserved` octets; false when they cannot. */
+  /** Evicts until `bytes` more fit beside `reserved` bytes; false when they cannot. */
   makeRoom(bytes: number, reserved: number): boolean {
     const limit = this.#capacity - bytes - reserved;
     if (limit < 0) return false;
@@ -210,7 +210,7 @@ class Queue<T extends Evictable> {
 }
 
 /**
- * Names evicted lately, as 32-bit hashes in a ring: 12 octets or so each. Two names with one hash
+ * Names evicted lately, as 32-bit hashes in a ring: 12 bytes or so each. Two names with one hash
  * only mean that one entry starts in the main queue.
  */
 class Ghost {

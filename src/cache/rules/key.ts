@@ -20,7 +20,7 @@ export interface KeyRules {
   /** Unifies `%7e` and `%7E` and decodes unreserved characters (RFC 3986 §6.2.2). */
   readonly normalisePercentEncoding: boolean;
   /** Request fields whose values are part of the key, lower-case. */
-  readonly fields: readonly string[];
+  readonly headers: readonly string[];
   /** Cookies whose values are part of the key. */
   readonly cookies: readonly string[];
 }
@@ -34,14 +34,14 @@ export const defaultKeyRules: KeyRules = {
   query: 'all',
   sortQuery: false,
   normalisePercentEncoding: false,
-  fields: [],
+  headers: [],
   cookies: [],
 };
 
 /** The key of the resource that a request is for. */
 export function cacheKey(head: RequestHead, rules: KeyRules = defaultKeyRules): string {
   const uri = keyOf(head.scheme, head.authority, head.path, rules);
-  if (rules.fields.length === 0 && rules.cookies.length === 0) return uri;
+  if (rules.headers.length === 0 && rules.cookies.length === 0) return uri;
   return uri + addedToKey(head.fields, rules);
 }
 
@@ -134,7 +134,7 @@ function normalPercentEncoding(text: string): string {
 
 function addedToKey(fields: FieldSection, rules: KeyRules): string {
   let added = '';
-  for (const name of rules.fields) added += `\n${name}: ${fields.combined(name) ?? '\r'}`;
+  for (const name of rules.headers) added += `\n${name}: ${fields.combined(name) ?? '\r'}`;
   if (rules.cookies.length === 0) return added;
   const cookies = cookieValues(fields);
   for (const name of rules.cookies) added += `\ncookie ${name}=${cookies.get(name) ?? '\r'}`;

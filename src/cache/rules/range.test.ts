@@ -50,7 +50,7 @@ const SINGLE: readonly [range: string, expected: string][] = [
 ];
 
 for (const [range, expected] of SINGLE) {
-  test(`Range: ${range.slice(0, 30)} of ten octets: ${expected}`, () => {
+  test(`Range: ${range.slice(0, 30)} of ten bytes: ${expected}`, () => {
     assert.equal(answer([['range', range]], complete), expected);
   });
 }
@@ -100,7 +100,7 @@ const OF_PART: readonly [range: string, expected: string][] = [
 ];
 
 for (const [range, expected] of OF_PART) {
-  test(`from a stored part 4-8 of ten octets, ${range}: ${expected}`, () => {
+  test(`from a stored part 4-8 of ten bytes, ${range}: ${expected}`, () => {
     assert.equal(answer([['range', range]], part, CONTENT.subarray(4, 9)), expected);
   });
 }
@@ -109,7 +109,7 @@ test('a stored part is of no use to a request without Range', () => {
   assert.equal(answer([], part), 'forward');
 });
 
-test('a single range is the same octets as a slice of the content', () => {
+test('a single range is the same bytes as a slice of the content', () => {
   const bound = fc.nat({ max: 15 });
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 12 }), bound, bound, (bytes, a, b) => {

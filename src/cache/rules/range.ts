@@ -1,6 +1,6 @@
 /**
  * Answering ranges from a stored response (RFC 9110 §14, RFC 9111 §3.3), complete or partial: what
- * to send, as a plan of pieces; the sender reads the stored octets of each.
+ * to send, as a plan of pieces; the sender reads the stored bytes of each.
  */
 import { readEntityTag, strongMatch } from '../../http/conditionals.ts';
 import { parseHttpDate } from '../../http/dates.ts';
@@ -16,7 +16,7 @@ export type Representation = Pick<
   'status' | 'fields' | 'partial' | 'contentLength' | 'responseTimeMs'
 >;
 
-/** A run of octets to send: of our own making, or of the stored content at its offsets. */
+/** A run of bytes to send: of our own making, or of the stored content at its offsets. */
 export type Piece =
   | { readonly bytes: Uint8Array }
   /** Offsets in the stored content, `end` exclusive. */

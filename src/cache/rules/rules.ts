@@ -8,7 +8,7 @@ export interface CacheRules {
   readonly policy: CachePolicy;
   readonly key: KeyRules;
   /**
-   * Octets of a slice: GETs of what is not stored whole fetch and store it in slices of this length,
+   * Bytes of a slice: GETs of what is not stored whole fetch and store it in slices of this length,
    * so that a range costs its slices and not the whole. 0, the default, for no slices.
    */
   readonly sliceBytes: number;
@@ -21,7 +21,7 @@ export const defaultCacheRules: CacheRules = {
   sliceBytes: 0,
 };
 
-/** Less makes more requests than it spares octets. */
+/** Less makes more requests than it spares bytes. */
 export const SLICE_BYTES_MIN = 65_536;
 /** A longer slice would be fetched whole for the sake of a moment of a film. */
 export const SLICE_BYTES_MAX = 67_108_864;

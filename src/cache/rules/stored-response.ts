@@ -97,13 +97,13 @@ export function withContent(
   return { ...response, contentLength, partial };
 }
 
-/** Octets of content that the response announced, or -1. */
+/** Bytes of content that the response announced, or -1. */
 export function announcedLength({ partial, contentLength }: StoredResponse): number {
   return partial === null ? contentLength : partial.last - partial.first + 1;
 }
 
 /**
- * A response whose content ended after `length` octets, as the part that has arrived (RFC 9111 §3.3);
+ * A response whose content ended after `length` bytes, as the part that has arrived (RFC 9111 §3.3);
  * null when the rest could not be asked for: nothing came, or all, or it has no strong validator.
  */
 export function partOfCut(response: StoredResponse, length: number): StoredResponse | null {

@@ -18,7 +18,7 @@ export function hasValidator(fields: FieldSection): boolean {
   return fields.has('last-modified') || entityTagOf(fields) !== undefined;
 }
 
-/** Whether two responses with the same validator must have the same octets. */
+/** Whether two responses with the same validator must have the same bytes. */
 export function hasStrongValidator(fields: FieldSection): boolean {
   const tag = entityTagOf(fields);
   if (tag !== undefined) return !isWeakTag(tag);

@@ -79,7 +79,7 @@ test('every key of a host arrives', () => {
     ciphers: ECDHE-ECDSA-AES256-GCM-SHA384
     cipher-suites: TLS_AES_256_GCM_SHA384
     groups: X25519:P-256
-    client-certificates: {mode: required, ca: ca.pem, field: Cert, chain-field: off, subject-field: Who}
+    client-certificates: {mode: required, ca: ca.pem, header: Cert, chain-header: off, subject-header: Who}
     ocsp-stapling: off
     certificate-compression: off
   early-data:

@@ -173,7 +173,7 @@ class HostCompiler {
 
   #identityFields(): ClientIdentityFields {
     const entry = this.#entry.tls?.['client-certificates'];
-    const name = (key: 'field' | 'chain-field' | 'subject-field', byDefault: string) => {
+    const name = (key: 'header' | 'chain-header' | 'subject-header', byDefault: string) => {
       const written = entry?.[key];
       if (written === undefined) return byDefault;
       if (written === 'off') return '';
@@ -186,9 +186,9 @@ class HostCompiler {
       }
     };
     return {
-      certificate: name('field', defaultClientIdentityFields.certificate),
-      chain: name('chain-field', defaultClientIdentityFields.chain),
-      subject: name('subject-field', defaultClientIdentityFields.subject),
+      certificate: name('header', defaultClientIdentityFields.certificate),
+      chain: name('chain-header', defaultClientIdentityFields.chain),
+      subject: name('subject-header', defaultClientIdentityFields.subject),
     };
   }
 

@@ -38,7 +38,7 @@ test('every key of a log arrives', () => {
     cache: [miss]
   sample: 10%
   rotate: {size: 1MiB, every: 1d, keep: 3, gzip: on}
-- {target: "-", of: handshakes}
+- {target: "-", type: handshakes}
 - {target: off}
 `);
   assert.deepEqual(mistakes, []);
@@ -46,7 +46,7 @@ test('every key of a log arrives', () => {
   assert.equal(others.length, 0);
   assert.deepEqual(first, {
     target: join(directory, 'a.log'),
-    of: 'access',
+    type: 'access',
     format: 'json',
     fields: ['status', 'host'],
     filter: {
@@ -64,7 +64,7 @@ test('every key of a log arrives', () => {
     sample: 0.1,
     rotate: { sizeBytes: 2 ** 20, everyMs: 86_400_000, keep: 3, gzip: true },
   });
-  assert.equal(second?.of, 'handshakes');
+  assert.equal(second?.type, 'handshakes');
   assert.equal(second?.format, 'json');
 });
 
@@ -86,11 +86,11 @@ const wrong: Record<string, readonly [string, RegExp]> = {
     /logs?\[0\] rotates this file/,
   ],
   'a filter of handshakes': [
-    '- {target: "-", of: handshakes, filter: {method: [GET]}}',
+    '- {target: "-", type: handshakes, filter: {method: [GET]}}',
     /only for logs of requests/,
   ],
   'a format of handshakes': [
-    '- {target: "-", of: handshakes, format: combined}',
+    '- {target: "-", type: handshakes, format: combined}',
     /lines about handshakes are JSON/,
   ],
   'a status that is none': ['- {target: "-", filter: {status: [9xx]}}', /9xx/],

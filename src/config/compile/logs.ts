@@ -29,9 +29,9 @@ export function compileLogs(entries: LogsEntry, context: CompileContext): LogOpt
 }
 
 function compileLog(entry: LogEntry, context: CompileContext): PossibleLog {
-  const { target, of = 'access', fields = [], sample = 1 } = entry;
-  const { format = of === 'access' ? 'combined' : 'json' } = entry;
-  if (of === 'access') refuseUnknownFields(format, context);
+  const { target, type = 'access', fields = [], sample = 1 } = entry;
+  const { format = type === 'access' ? 'combined' : 'json' } = entry;
+  if (type === 'access') refuseUnknownFields(format, context);
   else refuseRequestKeys(entry, context);
   if (fields.length > 0 && format !== 'json') {
     context.refuse(['fields'], 'only for format: json', 'write format: json');
@@ -42,7 +42,7 @@ function compileLog(entry: LogEntry, context: CompileContext): PossibleLog {
   }
   const filter = compileFilter(entry.filter ?? {}, context);
   const rotate = entry.rotate === undefined ? null : compileRotation(entry.rotate, context);
-  return { ...plainLog, target, of, format, fields, sample, filter, rotate };
+  return { ...plainLog, target, type, format, fields, sample, filter, rotate };
 }
 
 function compileFilter(entry: NonNullable<LogEntry['filter']>, context: CompileContext): LogFilter {

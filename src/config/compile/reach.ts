@@ -13,8 +13,8 @@ export function covers(outer: RouteMatch, inner: RouteMatch): boolean {
     (outer.pathPrefix === '' || isBelow(inner.pathPrefix, outer.pathPrefix)) &&
     (outer.pathPattern === '' || outer.pathPattern === inner.pathPattern) &&
     methodsCover(outer.methods, inner.methods) &&
-    Object.entries(outer.fields).every(([name, value]) => {
-      return inner.fields[name] === value || (value === '*' && name in inner.fields);
+    Object.entries(outer.headers).every(([name, value]) => {
+      return inner.headers[name] === value || (value === '*' && name in inner.headers);
     }) &&
     (outer.from.length === 0 || JSON.stringify(outer.from) === JSON.stringify(inner.from))
   );

@@ -37,7 +37,7 @@ function policyOf(entry: RouteCacheEntry, context: CompileContext): CachePolicy 
   const base = defaultCachePolicy;
   return {
     ...base,
-    targetedFields: lowerCase(entry['targeted-fields']) ?? base.targetedFields,
+    targetedFields: lowerCase(entry['targeted-headers']) ?? base.targetedFields,
     heuristicFraction: entry.heuristic ?? base.heuristicFraction,
     lifetimeDefaultMs: lifetime.default ?? base.lifetimeDefaultMs,
     lifetimeMinMs,
@@ -63,7 +63,7 @@ function keyOf(entry: KeyEntry, context: CompileContext): KeyRules {
     query: queryOf(entry.query ?? 'keep', context),
     sortQuery: entry['sort-query'] ?? base.sortQuery,
     normalisePercentEncoding: entry['normalise-percent-encoding'] ?? base.normalisePercentEncoding,
-    fields: lowerCase(entry.fields) ?? base.fields,
+    headers: lowerCase(entry.headers) ?? base.headers,
     cookies: entry.cookies ?? base.cookies,
   };
 }

@@ -53,7 +53,7 @@ test('every key of a route arrives', () => {
     path-prefix: /api
     path-pattern: ^/api/(\\d+)
     methods: [GET]
-    fields: {X-Beta: yes}
+    headers: {X-Beta: yes}
     from: [10.0.0.0/8, "2001:db8::/32"]
   origin: other
   rewrite:
@@ -63,13 +63,13 @@ test('every key of a route arrives', () => {
     query-remove: [utm_*]
     query-set: {a: b}
     host: "\${origin}"
-  request-fields: {remove: [Cookie], set: {X-A: "\${client-address}"}, add: {X-B: c}}
-  response-fields: {set: {X-Frame-Options: DENY}}
-  underscores-in-fields: refuse
+  request-headers: {remove: [Cookie], set: {X-A: "\${client-address}"}, add: {X-B: c}}
+  response-headers: {set: {X-Frame-Options: DENY}}
+  underscores-in-headers: refuse
   access:
     - {allow: [10.0.0.0/8], methods: [GET], paths: [/api]}
     - deny: all
-  rate-limit: {requests-per-second: 0.5, burst: 7, key: "field:X-Key"}
+  rate-limit: {requests-per-second: 0.5, burst: 7, key: "header:X-Key"}
   compression: {encodings: [br], min-size: 2KiB, types: [TEXT/*]}
   error-pages: {404: missing.html, intercept: on}
   cache: {enabled: off}
@@ -80,7 +80,7 @@ test('every key of a route arrives', () => {
     pathPrefix: '/api',
     pathPattern: '^/api/(\\d+)',
     methods: ['GET'],
-    fields: { 'X-Beta': 'yes' },
+    headers: { 'X-Beta': 'yes' },
     from: [
       { address: '10.0.0.0', bits: 8 },
       { address: '2001:db8::', bits: 32 },
@@ -113,14 +113,14 @@ test('what a route says of caching arrives', () => {
 - origin: app
   cache:
     lifetime: {default: 5m, min: 1s, max: 2d, override: 1h, negative: {404: 10s, 503: 1s}}
-    key: {query: {without: [utm_*]}, sort-query: on, fields: [X-Country], cookies: [currency]}
+    key: {query: {without: [utm_*]}, sort-query: on, headers: [X-Country], cookies: [currency]}
     slices: 1MiB
     pin: 1h
     set-cookie: never
     stale-if-error: 1d
     stale-while-revalidate: 30s
     request-directives: off
-    targeted-fields: [Surrogate-Control]
+    targeted-headers: [Surrogate-Control]
     heuristic: 20%
     partial: off
     select-by-language: off
@@ -132,7 +132,7 @@ test('what a route says of caching arrives', () => {
   assert.deepEqual(policy.negativeLifetimesMs, { 404: 10_000, 503: 1_000 });
   assert.deepEqual(key.query, { without: ['utm_*'] });
   assert.equal(key.sortQuery, true);
-  assert.deepEqual([key.fields, key.cookies], [['x-country'], ['currency']]);
+  assert.deepEqual([key.headers, key.cookies], [['x-country'], ['currency']]);
   assert.equal(sliceBytes, 1_048_576);
   assert.deepEqual([policy.pinMs, policy.setCookie], [3_600_000, 'never']);
   assert.deepEqual([policy.staleIfErrorMs, policy.staleWhileRevalidateMs], [86_400_000, 30_000]);
@@ -161,18 +161,21 @@ const wrong: readonly (readonly [text: string, said: RegExp])[] = [
   ['- {redirect: {to: "${hots}"}}', /there is no variable \$\{hots\}: \$\{scheme\}/],
   ['- {redirect: {to: /a$1}}', /there is no pattern that \$1 could be of; add path-pattern/],
   ['- {redirect: {to: /a, status: 200}}', /"200": no such word; write 301, 302, 303, 307, 308/],
-  ['- {origin: app, request-fields: {set: {Content-Length: "1"}}}', /is not to be edited/],
-  ['- {origin: app, request-fields: {set: {Host: a}}}', /write rewrite: \{host: …\}/],
-  ['- {origin: app, response-fields: {set: {A: "${client-address}"}}}', /sent to many clients/],
-  ['- {origin: app, response-fields: {set: {A: "a\\r\\nb"}}}', /no value of a field/],
+  ['- {origin: app, request-headers: {set: {Content-Length: "1"}}}', /is not to be edited/],
+  ['- {origin: app, request-headers: {set: {Host: a}}}', /write rewrite: \{host: …\}/],
+  ['- {origin: app, response-headers: {set: {A: "${client-address}"}}}', /sent to many clients/],
+  ['- {origin: app, response-headers: {set: {A: "a\\r\\nb"}}}', /no value of a field/],
   ['- {origin: app, access: [{methods: [GET]}]}', /a rule allows or denies/],
   ['- {origin: app, access: [{deny: [300.1.1.1]}]}', /\[0\]\.access\[0\]\.deny/],
   ['- {origin: app, rate-limit: {burst: 1}}', /it has no requests-per-second/],
   ['- {origin: app, rate-limit: {requests-per-second: 0}}', /not a number from 0\.0001 to 100000/],
-  ['- {origin: app, rate-limit: {requests-per-second: 1, key: ip}}', /write address or field:NAME/],
+  [
+    '- {origin: app, rate-limit: {requests-per-second: 1, key: ip}}',
+    /write address or header:NAME/,
+  ],
   ['- {origin: app, compression: {encodings: [deflate]}}', /"deflate": no such word/],
   ['- {origin: app, error-pages: {404: nowhere.html}}', /cannot be read \(ENOENT\)/],
-  ['- {origin: app, error-pages: {404: huge.html}}', /is longer than 262144 octets/],
+  ['- {origin: app, error-pages: {404: huge.html}}', /is longer than 262144 bytes/],
   ['- {origin: app, error-pages: {200: missing.html}}', /unknown key "200"/],
   ['- {origin: app, cache: {slices: 1KiB}}', /no length for slices; write 64KiB to 64MiB, or 0/],
   ['- {origin: app, cache: {lifetime: {min: 2s, max: 1s}}}', /above max/],

@@ -83,7 +83,7 @@ class RouteCompiler {
       rewrite: entry.rewrite === undefined ? null : this.#rewrite(entry.rewrite),
       requestFields: this.#edits('request'),
       responseFields: this.#edits('response'),
-      underscoresInFields: entry['underscores-in-fields'] ?? 'pass',
+      underscoresInFields: entry['underscores-in-headers'] ?? 'pass',
       access: (entry.access ?? []).map((rule, i) => this.#access(rule, i)),
       rateLimit: this.#rateLimit(),
       compression: this.#compression(),
@@ -124,7 +124,7 @@ class RouteCompiler {
       pathPrefix,
       pathPattern,
       methods: match.methods ?? [],
-      fields: match.fields ?? {},
+      headers: match.headers ?? {},
       from: match.from ?? [],
     };
   }
@@ -155,11 +155,11 @@ class RouteCompiler {
       return { kind: 'redirect', to: redirect.to, status: redirect.status ?? 308 };
     }
     if (respond !== undefined) {
-      this.#attempt(['respond', 'fields'], 'change or remove it', () => {
-        compileEdits({ remove: [], set: respond.fields ?? {}, add: {} }, 'response');
+      this.#attempt(['respond', 'headers'], 'change or remove it', () => {
+        compileEdits({ remove: [], set: respond.headers ?? {}, add: {} }, 'response');
       });
-      const { status, fields = {}, body = '' } = respond;
-      return { kind: 'respond', status, fields: withType(fields, body), content: body };
+      const { status, headers = {}, body = '' } = respond;
+      return { kind: 'respond', status, fields: withType(headers, body), content: body };
     }
     const origins = this.#origins;
     if (origin !== undefined && !origins.includes(origin)) {
@@ -216,10 +216,10 @@ class RouteCompiler {
   }
 
   #edits(message: 'request' | 'response'): FieldEdits | null {
-    const entry = this.#entry[`${message}-fields`];
+    const entry = this.#entry[`${message}-headers`];
     if (entry === undefined) return null;
     const edits = { remove: entry.remove ?? [], set: entry.set ?? {}, add: entry.add ?? {} };
-    this.#attempt([`${message}-fields`], 'change or remove it', () => {
+    this.#attempt([`${message}-headers`], 'change or remove it', () => {
       compileEdits(edits, message);
     });
     return edits;
@@ -242,9 +242,9 @@ class RouteCompiler {
     if (entry === undefined) return null;
     const requestsPerSecond = entry['requests-per-second'];
     const { key = 'address', burst = Math.max(1, Math.ceil(requestsPerSecond)) } = entry;
-    const field = /^field:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/.exec(key)?.[1];
+    const field = /^header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/.exec(key)?.[1];
     if (key !== 'address' && field === undefined) {
-      this.#refuse(['rate-limit', 'key'], 'no such key', 'write address or field:NAME');
+      this.#refuse(['rate-limit', 'key'], 'no such key', 'write address or header:NAME');
     }
     return { requestsPerSecond, burst, key: field === undefined ? 'address' : { field } };
   }
@@ -277,7 +277,7 @@ class RouteCompiler {
     const contentType = CONTENT_TYPES[extname(path).toLowerCase()] ?? 'text/plain; charset=utf-8';
     try {
       if (statSync(path).size > ERROR_PAGE_BYTES_MAX) {
-        const problem = `${path} is longer than ${ERROR_PAGE_BYTES_MAX} octets`;
+        const problem = `${path} is longer than ${ERROR_PAGE_BYTES_MAX} bytes`;
         this.#refuse(['error-pages', status], problem, 'make the page smaller');
         return undefined;
       }

@@ -25,7 +25,7 @@ export interface Source {
   /** As it was named. */
   readonly file: string;
   readonly text: string;
-  /** Where in the text octets stood that are no UTF-8: YAML 1.2 §5.2 knows nothing else of use here. */
+  /** Where in the text bytes stood that are no UTF-8: YAML 1.2 §5.2 knows nothing else of use here. */
   readonly foreign?: readonly number[];
   /** What relative file names in it are relative to. */
   readonly directory: string;
@@ -34,17 +34,17 @@ export interface Source {
 /** Throws UsageError when it cannot be read. */
 export function readSource(file: string, directory: string): Source {
   const path = resolve(directory, file);
-  let octets: Buffer;
+  let bytes: Buffer;
   try {
-    octets = readFileSync(path);
+    bytes = readFileSync(path);
   } catch (error) {
     throw new UsageError(
       `--config ${JSON.stringify(file)}: cannot be read (${(error as NodeJS.ErrnoException).code})`,
       'name a YAML or JSON file that this user may read',
     );
   }
-  if (octets.length <= CONFIG_FILE_BYTES_MAX) {
-    return { file, ...decode(octets), directory: dirname(path) };
+  if (bytes.length <= CONFIG_FILE_BYTES_MAX) {
+    return { file, ...decode(bytes), directory: dirname(path) };
   }
   throw new UsageError(
     `--config ${JSON.stringify(file)}: larger than 1 MiB`,
@@ -52,20 +52,20 @@ export function readSource(file: string, directory: string): Source {
   );
 }
 
-/** RFC 3629 §4, by octets that are characters here. */
+/** RFC 3629 §4, by bytes that are characters here. */
 const UTF_8 =
   /(?:[\0-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}){1,1024}/y;
 
-/** Every octet that is none of UTF-8 becomes U+FFFD. */
-function decode(octets: Buffer): Required<Pick<Source, 'text' | 'foreign'>> {
-  if (isUtf8(octets)) return { text: octets.toString('utf8'), foreign: [] };
-  const written = octets.toString('latin1');
+/** Every byte that is none of UTF-8 becomes U+FFFD. */
+function decode(bytes: Buffer): Required<Pick<Source, 'text' | 'foreign'>> {
+  if (isUtf8(bytes)) return { text: bytes.toString('utf8'), foreign: [] };
+  const written = bytes.toString('latin1');
   const foreign: number[] = [];
   let text = '';
-  for (let at = 0; at < octets.length; ) {
+  for (let at = 0; at < bytes.length; ) {
     UTF_8.lastIndex = at;
     const length = UTF_8.exec(written)?.[0].length ?? 0;
-    text += octets.toString('utf8', at, at + length);
+    text += bytes.toString('utf8', at, at + length);
     at += length;
     if (length > 0) continue;
     foreign.push(text.length);
@@ -116,11 +116,11 @@ export function parseSource(source: Source): ParsedSource {
 }
 
 const NO_UTF_8 = {
-  problem: 'an octet that is no UTF-8',
+  problem: 'a byte that is no UTF-8',
   remedy: 'save the file as UTF-8, as in iconv -f latin1 -t utf-8',
 };
 
-/** The first octet of each key and value that is no UTF-8; in a comment it does no harm. */
+/** The first byte of each key and value that is no UTF-8; in a comment it does no harm. */
 function foreignIn(document: Document, { foreign = [] }: Source): number[] {
   if (foreign.length === 0) return [];
   const found: number[] = [];

@@ -9,7 +9,13 @@ import { hostsSchema } from './hosts.ts';
 import { section } from './kinds.ts';
 import { listenersSchema } from './listeners.ts';
 import { logsSchema } from './logs.ts';
-import { adminSchema, cacheSchema, fleetSchema, fusesSchema, recorderSchema } from './machinery.ts';
+import {
+  adminSchema,
+  autoDisableSchema,
+  cacheSchema,
+  clusterSchema,
+  incidentsSchema,
+} from './machinery.ts';
 import { originsSchema } from './origins.ts';
 import { routesSchema } from './routes.ts';
 import { timeoutsSchema } from './timeouts.ts';
@@ -21,7 +27,7 @@ const sections = {
   timeouts: timeoutsSchema,
   hosts: hostsSchema,
   tls: tlsSchema,
-  fleet: fleetSchema,
+  cluster: clusterSchema,
   origins: originsSchema,
   routes: routesSchema,
   cache: cacheSchema,
@@ -30,8 +36,8 @@ const sections = {
   'error-log': errorLogSchema,
   admin: adminSchema,
   features: featuresSchema,
-  recorder: recorderSchema,
-  fuses: fusesSchema,
+  incidents: incidentsSchema,
+  'auto-disable': autoDisableSchema,
 };
 
 const flags = Object.fromEntries(flagNames.map((name) => [name, flagKey(name)]));

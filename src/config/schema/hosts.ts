@@ -42,7 +42,7 @@ const clientCertificates = section(
       default: 'none',
       examples: ['/etc/sluice/clients-ca.pem'],
     }),
-    field: text({
+    header: text({
       title: 'The field that tells the origin the certificate (RFC 9440); `off` for none.',
       description:
         'Fields of this name that clients send themselves are removed, as are the other two, on every ' +
@@ -51,14 +51,14 @@ const clientCertificates = section(
       default: 'Client-Cert',
       examples: ['Client-Cert'],
     }),
-    'chain-field': text({
+    'chain-header': text({
       title: 'The field for the issuers that the client has sent (RFC 9440); `off` for none.',
       description: 'Not there after a resumption: tickets hold the certificate alone.',
       pattern: FIELD_NAME,
       default: 'Client-Cert-Chain',
       examples: ['off'],
     }),
-    'subject-field': text({
+    'subject-header': text({
       title: 'A field for the subject alone, as `CN=alice,O=Example` (RFC 4514); `off` for none.',
       pattern: FIELD_NAME,
       default: 'off',

@@ -53,7 +53,7 @@ export function longDuration(words: KeyWords): OfKind<'long-duration'> {
   return ofKind('long-duration', words);
 }
 
-/** Octets once read. */
+/** Bytes once read. */
 export function size(words: KeyWords): OfKind<'size'> {
   return ofKind('size', words);
 }

@@ -79,7 +79,7 @@ const listener = section(
       title: 'What is spoken there.',
       description:
         '`sni-routing`: TLS is not ended here; the server name of the ClientHello chooses, by ' +
-        '`tunnels`, where the octets go.',
+        '`tunnels`, where the bytes go.',
       default: 'https',
       examples: ['https'],
     }),

@@ -106,7 +106,7 @@ const logSchema = section(
       default: 'none: it must be given',
       examples: ['/var/log/sluice/access.log'],
     }),
-    of: oneOf(['access', 'handshakes', 'failed-handshakes'], {
+    type: oneOf(['access', 'handshakes', 'failed-handshakes'], {
       title: 'What has a line: a request that has ended, or a TLS handshake.',
       default: 'access',
       examples: ['failed-handshakes'],

@@ -32,30 +32,30 @@ export const adminSchema = either(
   },
 );
 
-export const recorderSchema = section(
+export const incidentsSchema = section(
   {
-    directory: flagKey('capsule-dir'),
-    addresses: flagKey('capsule-addresses'),
-    'early-data-digest': flagKey('capsule-early-data-digest'),
+    directory: flagKey('incident-dir'),
+    addresses: flagKey('incident-addresses'),
+    'early-data-digest': flagKey('incident-early-data-digest'),
     watchdog: flagKey('watchdog'),
     debugger: flagKey('debugger'),
   },
   {
     title: 'What is recorded of workers that die or stand still.',
     default: 'as below',
-    examples: [{ directory: '/var/lib/sluice/capsules', watchdog: '30s' }],
+    examples: [{ directory: '/var/lib/sluice/incidents', watchdog: '30s' }],
   },
 );
 
-export const fusesSchema = either(
+export const autoDisableSchema = either(
   [
-    flagKey('fuses'),
+    flagKey('auto-disable'),
     section(
       {
-        enabled: flagKey('fuses'),
-        deaths: flagKey('fuse-deaths'),
-        window: flagKey('fuse-window'),
-        webhook: flagKey('fuse-webhook'),
+        enabled: flagKey('auto-disable'),
+        deaths: flagKey('auto-disable-deaths'),
+        window: flagKey('auto-disable-window'),
+        webhook: flagKey('auto-disable-webhook'),
       },
       { title: 'With when they act and who is told.', examples: [{ deaths: 5, window: '5m' }] },
     ),
@@ -67,11 +67,11 @@ export const fusesSchema = either(
   },
 );
 
-export const fleetSchema = either(
+export const clusterSchema = either(
   [
-    flagKey('fleet'),
+    flagKey('cluster'),
     section(
-      { redis: flagKey('fleet'), timeout: flagKey('fleet-timeout') },
+      { redis: flagKey('cluster'), timeout: flagKey('cluster-timeout') },
       {
         title: 'With how long it is waited for.',
         examples: [{ redis: 'redis://10.0.0.5:6379', timeout: '20ms' }],

@@ -91,7 +91,7 @@ const passiveHealth = section(
     }),
     'min-rate': size({
       title:
-        'A response whose content comes at fewer octets per second is a failure, when it lasts for a second or longer. Time for which its client does not take it is not counted. 0 for none.',
+        'A response whose content comes at fewer bytes per second is a failure, when it lasts for a second or longer. Time for which its client does not take it is not counted. 0 for none.',
       default: '0',
       examples: ['20KiB'],
     }),

@@ -54,10 +54,10 @@ const consistentHash = section(
   {
     'hash-on': text({
       title:
-        'What requests are told apart by: `path`, `client-address`, `field:NAME`, `cookie:NAME`.',
+        'What requests are told apart by: `path`, `client-address`, `header:NAME`, `cookie:NAME`.',
       description: 'Requests without that field or cookie are told apart by their path.',
       default: 'path',
-      pattern: '^(path|client-address|field:[\\w-]+|cookie:.+)$',
+      pattern: '^(path|client-address|header:[\\w-]+|cookie:.+)$',
       examples: ['client-address'],
     }),
     'load-factor': number({
@@ -108,17 +108,17 @@ const timeouts = section(
       examples: ['2s'],
     }),
     response: longDuration({
-      title: 'From the request to the first octet of the response.',
+      title: 'From the request to the first byte of the response.',
       default: '1m',
       examples: ['30s'],
     }),
     idle: longDuration({
-      title: 'Without an octet while a response is under way.',
+      title: 'Without a byte while a response is under way.',
       default: '1m',
       examples: ['30s'],
     }),
     tunnel: longDuration({
-      title: 'Without an octet in either direction of a WebSocket or another switched protocol.',
+      title: 'Without a byte in either direction of a WebSocket or another switched protocol.',
       description: 'Then both ends are closed. Pings count.',
       default: '1h',
       examples: ['10m'],

@@ -95,7 +95,7 @@ const key = section(
       default: 'off',
       examples: ['on'],
     }),
-    fields: names('Request fields whose values are part of the key.', ['X-Country'], 'none'),
+    headers: names('Request headers whose values are part of the key.', ['X-Country'], 'none'),
     cookies: names('Cookies whose values are part of the key.', ['currency'], 'none'),
   },
   {
@@ -116,7 +116,7 @@ export const routeCacheSchema = section(
     lifetime,
     key,
     slices: size({
-      title: 'Fetch and store large content in slices of so many octets; 0 for not at all.',
+      title: 'Fetch and store large content in slices of so many bytes; 0 for not at all.',
       description:
         `A range then costs its slices and not the whole. From ${SLICE_BYTES_MIN / 1024}KiB to ` +
         `${SLICE_BYTES_MAX / 2 ** 20}MiB.`,
@@ -154,7 +154,7 @@ export const routeCacheSchema = section(
       default: 'on',
       examples: ['off'],
     }),
-    'targeted-fields': names(
+    'targeted-headers': names(
       'Fields that speak to this cache alone, the most specific first (RFC 9213).',
       ['CDN-Cache-Control'],
       'CDN-Cache-Control',

@@ -70,7 +70,7 @@ const match = section(
       examples: ['^/users/(\\d+)$'],
     }),
     methods: methods('Methods of the request.'),
-    fields: fieldValues(
+    headers: fieldValues(
       'Fields that the request has, and their values; `*` is any, `abc*` a beginning.',
       {
         'X-Beta': 'yes',
@@ -123,10 +123,10 @@ const respond = section(
       maximum: 599,
       examples: [200],
     }),
-    fields: fieldValues('Fields of the response.', { 'Content-Type': 'text/html' }),
+    headers: fieldValues('Headers of the response.', { 'Content-Type': 'text/html' }),
     body: text({
       title: 'The content.',
-      description: 'text/plain unless `fields` says otherwise.',
+      description: 'text/plain unless `headers` says otherwise.',
       default: 'none',
       examples: ['well'],
     }),
@@ -260,12 +260,12 @@ const rateLimit = section(
       examples: [20],
     }),
     key: text({
-      title: 'What a client is: `address`, or `field:NAME`.',
+      title: 'What a client is: `address`, or `header:NAME`.',
       description:
         'Of IPv6 the /64 that the address is in. Without the field, the address counts; whoever can ' +
         'choose values freely is not limited by a field.',
       default: 'address',
-      examples: ['field:X-Api-Key'],
+      examples: ['header:X-Api-Key'],
     }),
   },
   {
@@ -346,16 +346,16 @@ const route = section(
     redirect,
     respond,
     rewrite,
-    'request-fields': edits(
+    'request-headers': edits(
       'Changes of the request’s fields before the origin sees them.',
       'Values may have variables, such as ${client-address}.',
     ),
-    'response-fields': edits(
+    'response-headers': edits(
       'Changes of the response’s fields before the client sees them.',
       'Values may have ${scheme}, ${host}, ${authority} and ${path}. Stored responses are stored ' +
         'without them: they are made when a response is sent.',
     ),
-    'underscores-in-fields': oneOf(['pass', 'drop', 'refuse'], {
+    'underscores-in-headers': oneOf(['pass', 'drop', 'refuse'], {
       title: 'What becomes of request fields with `_` in their names.',
       description:
         'To many origins `_` and `-` are the same. `pass`: only those that read like fields which ' +

@@ -24,7 +24,7 @@ export const tlsSchema = section(
     'ticket-rotation': longDuration({
       title: 'How long a key that sluice has made encrypts session tickets.',
       description:
-        'Then there is another, in all workers and in all instances of a fleet. The old one decrypts ' +
+        'Then there is another, in all workers and in all instances of a cluster. The old one decrypts ' +
         'for as long as a ticket under it is valid. Whoever gets hold of a key can read what was sent ' +
         'early under its tickets. Keys of a file change with the file.',
       default: '12h',

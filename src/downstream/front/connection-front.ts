@@ -20,10 +20,10 @@ export interface WatchedConnection {
   breakOff(): void;
 }
 
-/** What decides where a connection goes, from its first octets. */
+/** What decides where a connection goes, from its first bytes. */
 export interface FrontStep {
   /**
-   * `held`: all octets since the step began. Null when more are needed; else how many of them were
+   * `held`: all bytes since the step began. Null when more are needed; else how many of them were
    * the step's own. Throws SluiceError when the connection cannot go on.
    */
   decide(held: Buffer): { readonly used: number } | null;
@@ -97,7 +97,7 @@ export class ConnectionFront implements SocketHandler, WatchedConnection {
     }
   }
 
-  /** What came with the first octets is the next one's, as if it had just arrived. */
+  /** What came with the first bytes is the next one's, as if it had just arrived. */
   #deliver(buffer: NativeBuffer): void {
     const held = this.#held;
     this.#held = Buffer.alloc(0);

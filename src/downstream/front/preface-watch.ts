@@ -2,11 +2,11 @@
 import { CONNECTION_PREFACE } from '../../http2/protocol.ts';
 
 export class PrefaceWatch {
-  /** Null while the octets so far are the start of HTTP/2's preface. */
+  /** Null while the bytes so far are the start of HTTP/2's preface. */
   found: 'http1' | 'http2' | null = null;
   #held: Buffer = Buffer.alloc(0);
 
-  /** Returns all octets so far, which are kept until it is `found` whose they are. */
+  /** Returns all bytes so far, which are kept until it is `found` whose they are. */
   take(bytes: Uint8Array): Uint8Array {
     const held = this.#held.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
     this.#held = held;

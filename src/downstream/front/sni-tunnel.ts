@@ -1,4 +1,4 @@
-/** TLS that is not ended here: its octets go both ways between a client and another server. */
+/** TLS that is not ended here: its bytes go both ways between a client and another server. */
 import type { SluiceError } from '../../base/errors.ts';
 import type { NativeBuffer } from '../../native/memory.ts';
 import type { SocketHandler, StreamSocket } from '../../reactor/contract.ts';
@@ -19,7 +19,7 @@ export interface SniTunnels {
 export interface SniTunnelInput {
   readonly socket: StreamSocket;
   readonly target: Target;
-  /** Sent before the client's octets: a PROXY header, or nothing. */
+  /** Sent before the client's bytes: a PROXY header, or nothing. */
   readonly preamble: Uint8Array;
   readonly shared: SniTunnels;
   readonly onClosed: (tunnel: SniTunnel, error: SluiceError | null) => void;

@@ -52,7 +52,7 @@ const SHORT_PARTS_MAX = 1_000;
  */
 const SLICES_LOOKED_FOR_MAX = 256;
 
-/** Octets of the slices that complete a response where the route has none. */
+/** Bytes of the slices that complete a response where the route has none. */
 const REST_SLICE_BYTES = 1_048_576;
 
 export interface AssemblyOwner {
@@ -105,11 +105,11 @@ export function isSliced(
   key: string,
   hits: readonly StoreHit[],
 ): boolean {
-  const { sliceBytes, cachePolicy, passMemory, clock } = environment;
+  const { sliceBytes, cachePolicy, hitForMissMemory, clock } = environment;
   if (sliceBytes === 0 || head.method !== 'GET' || head.contentLength !== 0) return false;
   const selected = selectStored(hits, head.fields, cachePolicy);
   if (selected !== undefined && selected.response.partial === null) return false;
-  return !passMemory.has(notSlicedKey(key), clock.wallMs());
+  return !hitForMissMemory.has(notSlicedKey(key), clock.wallMs());
 }
 
 /** What is remembered of a key whose responses cannot be sliced. */
@@ -119,7 +119,7 @@ function notSlicedKey(key: string): string {
 
 export class AssembledReply implements PartReader {
   readonly #input: AssemblyInput;
-  /** Octets of a slice; 0 when stored parts are completed. */
+  /** Bytes of a slice; 0 when stored parts are completed. */
   readonly #sliceBytes: number;
   readonly #completion: Completion | null;
   /** What all parts must be of; known from the first. */
@@ -260,7 +260,7 @@ export class AssembledReply implements PartReader {
     else if (!this.#isOfSame(part, head)) this.#breakOff(part, head);
   }
 
-  /** Whether the head is of the octets asked for, of the representation that all parts are of. */
+  /** Whether the head is of the bytes asked for, of the representation that all parts are of. */
   #isOfSame(part: PartRequest, head: ResponseHead): boolean {
     const representation = representationOf(head);
     if (representation?.partial?.first !== part.first) return false;
@@ -328,7 +328,12 @@ export class AssembledReply implements PartReader {
   #remember(status: number): void {
     const { environment, key } = this.#input;
     const nowMs = environment.clock.wallMs();
-    environment.passMemory.remember(notSlicedKey(key), 'partial-not-combinable', status, nowMs);
+    environment.hitForMissMemory.remember(
+      notSlicedKey(key),
+      'partial-not-combinable',
+      status,
+      nowMs,
+    );
   }
 
   // ------------------------------------------------------------------ answer
@@ -598,7 +603,7 @@ function lengthOfSection(section: Section): number {
   return section.kind === 'made' ? section.bytes.length : section.end - section.start;
 }
 
-/** Where the slice begins that has the first octet asked for. */
+/** Where the slice begins that has the first byte asked for. */
 function sliceStart(request: FieldSection, size: number): number {
   const value = request.combined('range');
   // With If-Range, all may be wanted; what a suffix means depends on the length.

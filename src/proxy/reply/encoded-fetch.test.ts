@@ -92,7 +92,7 @@ class Passage implements FetchHandler {
 const decoders = { gzip: gunzipSync, br: brotliDecompressSync, zstd: zstdDecompressSync };
 
 for (const coding of ['gzip', 'br', 'zstd'] as const) {
-  test(`content comes out as ${coding}, though its octets are overwritten after each call`, async () => {
+  test(`content comes out as ${coding}, though its bytes are overwritten after each call`, async () => {
     const passage = new Passage(coding);
     passage.begin(30_000);
     const buffer = Buffer.alloc(10_000);

@@ -147,7 +147,7 @@ export class EncodedFetch implements OriginFetch, FetchHandler, EncoderOwner {
     if (this.#over) return;
     this.#over = true;
     const trailers = this.#trailers;
-    // Digests of octets that were never sent (RFC 9530).
+    // Digests of bytes that were never sent (RFC 9530).
     trailers?.remove('content-digest');
     trailers?.remove('repr-digest');
     this.#handler.onEnd(trailers);

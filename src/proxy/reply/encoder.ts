@@ -11,7 +11,7 @@ const GZIP_LEVEL = 6;
 const BROTLI_QUALITY = 4;
 /** Of 1 to 22. The library's default. */
 const ZSTD_LEVEL = 3;
-/** Brotli's window, 2^19 octets: its default takes several MiB for each response. */
+/** Brotli's window, 2^19 bytes: its default takes several MiB for each response. */
 const BROTLI_WINDOW_BITS = 19;
 
 /** Content that stands still for so long is sent on as far as it has come, in milliseconds. */

@@ -23,7 +23,7 @@ export class StoredReply implements ContentReceiver {
   #waiting = false;
   #over = false;
 
-  /** `onDone` is called once, after the last octet was handed to the sender or none can follow. */
+  /** `onDone` is called once, after the last byte was handed to the sender or none can follow. */
   constructor(
     hit: StoreHit,
     pieces: readonly Piece[],

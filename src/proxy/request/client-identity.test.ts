@@ -79,7 +79,7 @@ test('a field that is off is not sent, and a claim in it is removed all the same
   assert.deepEqual(pass([names], forged, tls), [...honest, ['x-who', 'CN=alice,O=Ex\\, Inc']]);
 });
 
-test('a subject that is not ASCII is written in octets that a field may hold', () => {
+test('a subject that is not ASCII is written in bytes that a field may hold', () => {
   const der = derOf(authority.issue({ subject: '/CN=Jos\\u00e9' }).certificatePem);
   const { subject } = new X509Certificate(der);
   const utf8 = derOf(authority.issue({ subject: '/CN=José' }).certificatePem);

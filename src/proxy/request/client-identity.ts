@@ -107,6 +107,6 @@ function subjectOf(der: Uint8Array): string {
   // An empty subject is undefined, whatever its type says.
   const names = (subject ?? '').split('\n').reverse().join(',');
   return names.replace(/[^ -~]/gu, (character) =>
-    [...Buffer.from(character)].map((octet) => `\\${octet.toString(16).padStart(2, '0')}`).join(''),
+    [...Buffer.from(character)].map((byte) => `\\${byte.toString(16).padStart(2, '0')}`).join(''),
   );
 }

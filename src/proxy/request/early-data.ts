@@ -85,7 +85,7 @@ export class EarlyDataPolicies {
 }
 
 function decideBy(policy: CompiledPolicy, head: RequestHead): EarlyDataDecision {
-  // A tunnel would carry octets that nobody can judge.
+  // A tunnel would carry bytes that nobody can judge.
   if (head.upgrade !== '') return policy.otherwise === 'refuse' ? 'refuse' : 'hold';
   return mayGoOn(head, policy) ? 'forward' : policy.otherwise;
 }

@@ -351,7 +351,7 @@ export class OriginRequest implements FetchHandler {
   #deliver(response: ResponseHead): void {
     const { environment, head, mayStore, directives, flight, owner } = this.#input;
     const key = response.status === 206 ? this.#input.key : this.#input.wholeKey;
-    const { store, clock, cachePolicy, passMemory } = environment;
+    const { store, clock, cachePolicy, hitForMissMemory } = environment;
     if (head.method === 'HEAD') this.#updateByHead(response);
     let storing: StoringDecision | 'not-asked' = 'not-asked';
     if (mayStore && !this.#isOutdated && !(flight?.isOver ?? false)) {
@@ -370,9 +370,9 @@ export class OriginRequest implements FetchHandler {
         const { freshness } = writer.hit.response;
         // Those who would wait for what must be validated would be let go again.
         const isShareable = isFresh(freshness, nowMs) && !freshness.directives.noCache;
-        if (isShareable) passMemory.forget(key);
+        if (isShareable) hitForMissMemory.forget(key);
         else if (head.method === 'GET') {
-          passMemory.remember(key, storing, response.status, nowMs);
+          hitForMissMemory.remember(key, storing, response.status, nowMs);
           flight?.lease?.pass();
         }
         const { observer } = environment;
@@ -385,7 +385,7 @@ export class OriginRequest implements FetchHandler {
       // A response that says how long it is may be too long for the store.
       if (storing === 'store') storing = 'no-room';
       if (head.method === 'GET') {
-        passMemory.remember(key, storing, response.status, nowMs);
+        hitForMissMemory.remember(key, storing, response.status, nowMs);
         flight?.lease?.pass();
       }
     }

@@ -57,16 +57,16 @@ export interface PartReader {
 }
 
 export class PartRequest implements ResponseSender {
-  /** The first octet asked for, in the representation. */
+  /** The first byte asked for, in the representation. */
   readonly first: number;
   readonly #reader: PartReader;
   readonly #exchange: PartExchange;
   #held: Buffer[] = [];
   #isTaken = false;
   #skip = 0;
-  /** Octets that the reader still wants. */
+  /** Bytes that the reader still wants. */
   #left = 0;
-  /** Octets that were to come by Content-Range and have not; -1 when it is not a part. */
+  /** Bytes that were to come by Content-Range and have not; -1 when it is not a part. */
   #expected = -1;
   #end: { readonly trailers: FieldSection | null } | null = null;
   #error: SluiceError | null = null;
@@ -94,7 +94,7 @@ export class PartRequest implements ResponseSender {
     return this.#exchange.isRefused;
   }
 
-  /** Octets that are wanted and have not been given. */
+  /** Bytes that are wanted and have not been given. */
   get left(): number {
     return this.#left;
   }
@@ -103,7 +103,7 @@ export class PartRequest implements ResponseSender {
     this.#exchange.begin();
   }
 
-  /** Its turn has come: `count` octets after the first `skip`; Infinity for all there are. */
+  /** Its turn has come: `count` bytes after the first `skip`; Infinity for all there are. */
   take(skip: number, count: number): void {
     this.#isTaken = true;
     this.#skip = skip;

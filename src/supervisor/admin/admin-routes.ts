@@ -157,7 +157,7 @@ async function readText(request: IncomingMessage): Promise<string> {
   try {
     for await (const part of request as AsyncIterable<Buffer>) {
       length += part.length;
-      if (length > BODY_BYTES_MAX) throw new Refusal(413, `at most ${BODY_BYTES_MAX} octets`);
+      if (length > BODY_BYTES_MAX) throw new Refusal(413, `at most ${BODY_BYTES_MAX} bytes`);
       parts.push(part);
     }
   } catch (error) {

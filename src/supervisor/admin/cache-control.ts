@@ -190,7 +190,7 @@ function conclusion(workers: readonly CacheLookup[]): Pick<UrlReport, 'state' | 
   const refused = workers.flatMap((one) => one.refused ?? []).sort((a, b) => a.agoMs - b.agoMs)[0];
   const { stored, uncachedRoutes } = workers[0]!;
   if (stored.responses > 0) {
-    const what = `${stored.responses} stored responses with ${stored.octets} octets in slices, `;
+    const what = `${stored.responses} stored responses with ${stored.bytes} bytes in slices, `;
     return { state: 'stored', why: `${what}or by fields or cookies that its route's key has` };
   }
   if (refused === undefined) {

@@ -132,7 +132,7 @@ function measured(sums: Sums, group: string, server: string) {
   return {
     state: stateOf(addresses),
     addresses,
-    attempts: sum('attempts_total'),
+    attempts: sum('requests_total'),
     failures: sum('failures_total'),
     ejections: sum('ejections_total'),
     responses5xx: sum('responses_total', '5xx'),

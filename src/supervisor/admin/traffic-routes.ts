@@ -4,7 +4,7 @@ import type { SluiceOptions } from '../../config/options.ts';
 import { histogramBounds } from '../../telemetry/metric-layout.ts';
 import { type MetricSnapshot, readMetrics, type Series } from '../../telemetry/metrics-reader.ts';
 import type { RouteSample, TrafficSample } from '../../telemetry/traffic-sample.ts';
-import type { JsonValue } from '../../triage/capsule.ts';
+import type { JsonValue } from '../../triage/incident.ts';
 import { REDACTED, redacted } from '../../triage/redaction.ts';
 import { type AdminRoute, success } from './admin-routes.ts';
 
@@ -71,7 +71,7 @@ export function trafficSample(metrics: readonly MetricSnapshot[], atMs: number):
     resumed: by(handshakes, (labels) => labels.at(-2)!)['1'] ?? 0,
     earlyDataAccepted: total('sluice_early_data_accepted_total'),
     earlyDataRejected: total('sluice_early_data_rejected_total'),
-    bytesOut: total('sluice_response_content_bytes_total'),
+    bytesOut: total('sluice_response_body_bytes_total'),
     routes: routesOf(seriesOf),
   };
 }

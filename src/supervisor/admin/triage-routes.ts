@@ -1,4 +1,4 @@
-/** `/triage` of the admin endpoint: reports that `sluice triage` has left beside the capsules. */
+/** `/triage` of the admin endpoint: reports that `sluice triage` has left beside the incidents. */
 import { join } from 'node:path';
 import { namesIn, readCarefully } from '../../base/careful-files.ts';
 import type { TriageReport } from '../../triage/report/report.ts';
@@ -13,7 +13,7 @@ const REPORTS_MAX = 50;
 /** Ten times that of a triage over a thousand questions. */
 const REPORT_BYTES_MAX = 8 * 1024 * 1024;
 
-export function triageRoutes(capsuleDirectory: string | null): AdminRoute[] {
+export function triageRoutes(incidentDirectory: string | null): AdminRoute[] {
   return [
     {
       path: '/triage',
@@ -21,8 +21,8 @@ export function triageRoutes(capsuleDirectory: string | null): AdminRoute[] {
       get({ query }) {
         const name = query.get('report');
         return name === null
-          ? success({ reports: entriesIn(capsuleDirectory) } satisfies TriageAnswer)
-          : oneReport(capsuleDirectory, name);
+          ? success({ reports: entriesIn(incidentDirectory) } satisfies TriageAnswer)
+          : oneReport(incidentDirectory, name);
       },
     },
   ];
@@ -48,13 +48,13 @@ function entriesIn(directory: string | null): TriageEntry[] {
     .sort((one, other) => other.writtenAt.localeCompare(one.writtenAt));
 }
 
-/** The names begin with the time of the capsule. */
+/** The names begin with the time of the incident. */
 function reportsIn(directory: string): string[] {
   try {
     const names = namesIn(directory).filter((name) => REPORT_DIRECTORY.test(name));
     return names.sort().reverse().slice(0, REPORTS_MAX);
   } catch {
-    // There is none as long as there is no capsule.
+    // There is none as long as there is no incident.
     return [];
   }
 }

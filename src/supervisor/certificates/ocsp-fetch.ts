@@ -9,7 +9,7 @@ import { Certificate } from '../../native/x509.ts';
 
 /** Milliseconds for the whole answer; nobody waits for it. */
 const OCSP_TIMEOUT_MS = 10_000;
-/** Octets. Responses with the responder's certificate have 1 to 3 KiB. */
+/** Bytes. Responses with the responder's certificate have 1 to 3 KiB. */
 const OCSP_RESPONSE_BYTES_MAX = 65_536;
 
 export interface FetchedStatus {

@@ -26,13 +26,13 @@ export interface OriginsAnswer {
   }[];
 }
 
-/** `/fuses`. */
-export interface FusesAnswer {
-  readonly fuses: readonly { readonly name: string; readonly state: string }[];
+/** `/features`. */
+export interface FeaturesAnswer {
+  readonly rollbacks: readonly { readonly name: string; readonly state: string }[];
 }
 
-/** `/capsules`. */
-export interface CapsulesAnswer {
+/** `/incidents`. */
+export interface IncidentsAnswer {
   /** '' for none. */
   readonly directory: string;
 }
@@ -54,7 +54,7 @@ export interface TriageEntry {
 /** `/triage?report=`, of this version or an older one. */
 export interface ReportAnswer {
   readonly summary: string;
-  readonly capsule: { readonly signature: string };
+  readonly incident: { readonly signature: string };
   readonly reproduction: { readonly same: number; readonly runs: number };
   readonly features: {
     readonly blamed: readonly { readonly name: string; readonly summary: string }[];

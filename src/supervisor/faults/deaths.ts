@@ -1,4 +1,4 @@
-/** What a worker's end was, in the words of a capsule. Pure. */
+/** What a worker's end was, in the words of an incident. Pure. */
 import { durationText } from '../../base/duration-text.ts';
 import type { DeathReport } from '../../triage/assemble.ts';
 

@@ -1,19 +1,19 @@
 /**
  * The last configuration under which workers lived soundly, without its secrets: kept in a file, so
- * that a capsule can tell what has changed since, over restarts too.
+ * that an incident can tell what has changed since, over restarts too.
  */
 import { readCarefully, replaceFile } from '../../base/careful-files.ts';
 import type { SluiceOptions } from '../../config/options.ts';
-import type { CapsuleOptions } from '../../triage/capsule.ts';
-import { capsuleConfiguration } from '../../triage/redaction.ts';
+import type { IncidentOptions } from '../../triage/incident.ts';
+import { incidentConfiguration } from '../../triage/redaction.ts';
 
 /** How long nobody has died under a configuration before it is good. */
 export const SOUND_MS = 60_000;
 
 export class LastGood {
   readonly #file: string | null;
-  #now: CapsuleOptions;
-  #good: CapsuleOptions | null;
+  #now: IncidentOptions;
+  #good: IncidentOptions | null;
   #sinceMs: number;
 
   /** `file` is null when nothing is kept. Times are of any clock that does not go back. */
@@ -25,7 +25,7 @@ export class LastGood {
   }
 
   /** What was good and is not in force any more; null when nothing has changed, or is known. */
-  get changed(): CapsuleOptions | null {
+  get changed(): IncidentOptions | null {
     return this.#good === null || this.#good.digest === this.#now.digest ? null : this.#good;
   }
 
@@ -54,15 +54,15 @@ export class LastGood {
   }
 }
 
-function optionsOf(options: SluiceOptions): CapsuleOptions {
-  const { digest, options: safe } = capsuleConfiguration(options);
+function optionsOf(options: SluiceOptions): IncidentOptions {
+  const { digest, options: safe } = incidentConfiguration(options);
   return { digest, options: safe };
 }
 
-function readGood(file: string): CapsuleOptions | null {
+function readGood(file: string): IncidentOptions | null {
   try {
     const text = readCarefully(file).toString('utf8');
-    const { digest, options } = JSON.parse(text) as Partial<CapsuleOptions>;
+    const { digest, options } = JSON.parse(text) as Partial<IncidentOptions>;
     const isWhole = typeof digest === 'string' && /^[0-9a-f]{64}$/.test(digest);
     return isWhole && options !== undefined ? { digest, options } : null;
   } catch {

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
-import type { CapsuleStack } from '../../triage/capsule.ts';
+import type { IncidentStack } from '../../triage/incident.ts';
 
 /** gdb reads the symbols of Node, which takes seconds. */
 const DEBUGGER_TIMEOUT_MS = 10_000;
@@ -10,12 +10,12 @@ const STACK_BYTES_MAX = 65_536;
 const DEBUGGER_WORDS = ['-batch', '-nx', '-ex', 'set debuginfod enabled off', '-ex', 'bt 64'];
 
 /** Null when there is no gdb, when it may not look, or when it takes too long. Never rejects. */
-export function stackOfProcess(pid: number): Promise<CapsuleStack | null> {
+export function stackOfProcess(pid: number): Promise<IncidentStack | null> {
   return askDebugger('gdb', ['-p', String(pid)]);
 }
 
 /** As `stackOfProcess`, of the file that the kernel has left, if it has left one where it says. */
-export async function stackOfCore(pid: number): Promise<CapsuleStack | null> {
+export async function stackOfCore(pid: number): Promise<IncidentStack | null> {
   const core = corePath(pid);
   return core === null ? null : askDebugger('core', [process.execPath, core]);
 }
@@ -23,7 +23,7 @@ export async function stackOfCore(pid: number): Promise<CapsuleStack | null> {
 async function askDebugger(
   source: 'gdb' | 'core',
   words: readonly string[],
-): Promise<CapsuleStack | null> {
+): Promise<IncidentStack | null> {
   const gdb = findDebugger();
   if (gdb === null) return null;
   const { promise, resolve } = Promise.withResolvers<string>();

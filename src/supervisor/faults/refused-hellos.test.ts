@@ -9,7 +9,7 @@ function deathsToRefusal(refused: RefusedHellos, nowMs: number): number {
   for (let deaths = 1; ; deaths++) if (refused.died('print', nowMs)) return deaths;
 }
 
-test('a fingerprint that kills beyond what trips a fuse is refused for a minute, and again', () => {
+test('a fingerprint that kills beyond what trips a rollback is refused for a minute, and again', () => {
   const refused = new RefusedHellos(settings);
   const { refusedMs } = defaultRefusalLimits;
   assert.ok(refusedMs <= 60_000, 'honest clients of the same shape are not shut out for longer');

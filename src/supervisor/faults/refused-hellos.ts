@@ -4,8 +4,8 @@
  */
 
 export interface RefusalLimits {
-  /** Deaths by one fingerprint within the window beyond those that trip a fuse. */
-  readonly deathsBeyondFuse: number;
+  /** Deaths by one fingerprint within the window beyond those that trip a rollback. */
+  readonly deathsBeyondRollback: number;
   /** How long it is refused. */
   readonly refusedMs: number;
   /** Fingerprints counted or refused at a time. */
@@ -13,12 +13,12 @@ export interface RefusalLimits {
 }
 
 /**
- * deathsBeyondFuse: what the fuses have not cured, and no sooner, because a fingerprint may be that
+ * deathsBeyondRollback: what the rollbacks have not cured, and no sooner, because a fingerprint may be that
  * of honest clients. refusedMs: short for the same reason; one that goes on killing is refused again.
  * fingerprintsMax: looked up for every ClientHello.
  */
 export const defaultRefusalLimits: RefusalLimits = {
-  deathsBeyondFuse: 2,
+  deathsBeyondRollback: 2,
   refusedMs: 60_000,
   fingerprintsMax: 256,
 };
@@ -36,7 +36,7 @@ export class RefusedHellos {
   readonly #entries = new Map<string, Entry>();
 
   constructor(settings: { readonly deathsMax: number; readonly windowMs: number }) {
-    this.#deathsMax = settings.deathsMax + defaultRefusalLimits.deathsBeyondFuse;
+    this.#deathsMax = settings.deathsMax + defaultRefusalLimits.deathsBeyondRollback;
     this.#windowMs = settings.windowMs;
   }
 

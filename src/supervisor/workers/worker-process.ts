@@ -19,7 +19,7 @@ import type {
   WorkerReport,
   WorkerSetup,
 } from '../../worker/contract.ts';
-import type { WorkerEnd } from '../faults/fault-desk.ts';
+import type { WorkerEnd } from '../faults/crash-handler.ts';
 import type { Identity } from '../privileges.ts';
 import { type RestartPolicy, restartDelayMs } from './restart-policy.ts';
 import { type SpawnedWorker, spawnWorker } from './standby.ts';
@@ -403,7 +403,7 @@ export class WorkerProcess {
     }
   }
 
-  /** A fuse, a reload or new certificates may have come while the process was starting. */
+  /** A rollback, a reload or new certificates may have come while the process was starting. */
   #tellChanges(): void {
     const { options, refusedHellos } = this.#setup;
     if (refusedHellos !== this.#startedWith.refusedHellos) this.refuseHellos(refusedHellos);

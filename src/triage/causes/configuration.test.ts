@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from '../../../test/support/fast-check.ts';
-import type { JsonValue } from '../capsule.ts';
+import type { JsonValue } from '../incident.ts';
 import { changesBetween, withChanges } from './configuration.ts';
 
 const names = fc.constantFrom('a', 'b', 'c/d', 'e~f');

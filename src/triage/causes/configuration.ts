@@ -1,5 +1,5 @@
 /** What differs between two configurations, as single changes that can be made one by one. */
-import type { JsonValue } from '../capsule.ts';
+import type { JsonValue } from '../incident.ts';
 
 export interface ConfigurationChange {
   /** JSON pointer (RFC 6901) of the leaf, as `/drainTimeoutMs` or `/hosts/0/tls/groups`. */

@@ -1,6 +1,6 @@
 /**
  * A ClientHello (RFC 8446 §4.1.2) taken apart so that anything in it can be left out: the lists in
- * its extensions as single entries. Put together again with nothing left out, it has the same octets.
+ * its extensions as single entries. Put together again with nothing left out, it has the same bytes.
  */
 import { clientHelloLength, clientHelloMessage, ExtensionType } from '../../tls/client-hello.ts';
 
@@ -19,14 +19,14 @@ export interface HelloModel {
   readonly compressionMethods: Buffer;
   /** Null when the message ends before them, as it could before TLS 1.3. */
   readonly extensions: readonly ExtensionModel[] | null;
-  /** Octets after the ClientHello's records. */
+  /** Bytes after the ClientHello's records. */
   readonly rest: Buffer;
 }
 
 /** How the message is divided into records. */
 export interface RecordModel {
   readonly version: number;
-  /** Octets of the message in each; the last one takes what is left. */
+  /** Bytes of the message in each; the last one takes what is left. */
   readonly lengths: readonly number[];
 }
 
@@ -43,7 +43,7 @@ interface OpaqueContent {
 /** A vector of entries. */
 interface ListContent {
   readonly kind: 'list';
-  /** Octets of the vector's length. */
+  /** Bytes of the vector's length. */
   readonly lengthSize: 1 | 2;
   readonly entries: readonly ListEntry[];
 }
@@ -52,7 +52,7 @@ export interface ListEntry {
   /** The group, version, scheme or mode; for ALPN its place. */
   readonly value: number;
   /** As in the message, lengths included. */
-  readonly octets: Buffer;
+  readonly bytes: Buffer;
 }
 
 /** How the entries of a list are found: by their size, or by the length that each has. */
@@ -73,20 +73,20 @@ const listForms = new Map<number, ListForm>([
   [11, { lengthSize: 1, entry: 'uint8' }],
 ]);
 
-/** Null for octets that do not begin with a whole, well-formed ClientHello. */
+/** Null for bytes that do not begin with a whole, well-formed ClientHello. */
 export function readHello(flight: Uint8Array): HelloModel | null {
-  const octets = Buffer.from(flight.buffer, flight.byteOffset, flight.byteLength);
-  const message = clientHelloMessage(octets);
+  const bytes = Buffer.from(flight.buffer, flight.byteOffset, flight.byteLength);
+  const message = clientHelloMessage(bytes);
   if (message === null) return null;
   try {
-    return readMessage(octets, Buffer.from(message));
+    return readMessage(bytes, Buffer.from(message));
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;
   }
 }
 
-function readMessage(octets: Buffer, message: Buffer): HelloModel {
+function readMessage(bytes: Buffer, message: Buffer): HelloModel {
   const body = new Cursor(message.subarray(MESSAGE_HEADER_BYTES));
   const version = body.uint(2);
   const random = body.take(RANDOM_BYTES);
@@ -98,31 +98,31 @@ function readMessage(octets: Buffer, message: Buffer): HelloModel {
   const compressionMethods = body.vector(1);
   const extensions = body.isAtEnd ? null : readExtensions(new Cursor(body.vector(2)));
   if (!body.isAtEnd || suites.length % 2 !== 0) throw new RangeError('malformed');
-  const length = clientHelloLength(octets);
+  const length = clientHelloLength(bytes);
   return {
-    records: readRecords(octets.subarray(0, length), message.length),
+    records: readRecords(bytes.subarray(0, length), message.length),
     version,
     random,
     sessionId,
     cipherSuites,
     compressionMethods,
     extensions,
-    rest: octets.subarray(length),
+    rest: bytes.subarray(length),
   };
 }
 
 /** What follows the message in its last record is no part of any ClientHello. */
-function readRecords(octets: Buffer, messageBytes: number): RecordModel {
+function readRecords(bytes: Buffer, messageBytes: number): RecordModel {
   const lengths: number[] = [];
   let sum = 0;
-  for (let at = 0; at < octets.length; ) {
-    const length = octets.readUInt16BE(at + 3);
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.readUInt16BE(at + 3);
     lengths.push(length);
     sum += length;
     at += RECORD_HEADER_BYTES + length;
   }
   if (sum !== messageBytes) throw new RangeError('more in the record than a ClientHello');
-  return { version: octets.readUInt16BE(1), lengths };
+  return { version: bytes.readUInt16BE(1), lengths };
 }
 
 function readExtensions(list: Cursor): ExtensionModel[] {
@@ -158,10 +158,10 @@ function readEntry(list: Cursor, form: ListForm['entry'], index: number): ListEn
   if (form === 'vector8') list.vector(1);
   else value = list.uint(form === 'uint8' ? 1 : 2);
   if (form === 'share') list.vector(2);
-  return { value, octets: list.since(start) };
+  return { value, bytes: list.since(start) };
 }
 
-/** The octets, with lengths as they come to be. */
+/** The bytes, with lengths as they come to be. */
 export function writeHello(model: HelloModel): Buffer {
   const body = Buffer.concat([
     uint(2, model.version),
@@ -179,7 +179,7 @@ function writeExtension({ type, content }: ExtensionModel): Buffer {
   const data =
     content.kind === 'opaque'
       ? content.data
-      : vector(content.lengthSize, ...content.entries.map(({ octets }) => octets));
+      : vector(content.lengthSize, ...content.entries.map(({ bytes }) => bytes));
   return Buffer.concat([uint(2, type), vector(2, data)]);
 }
 
@@ -198,9 +198,9 @@ function inRecords(message: Buffer, { version, lengths }: RecordModel): Buffer[]
 }
 
 function uint(size: 1 | 2 | 3, value: number): Buffer {
-  const octets = Buffer.alloc(size);
-  octets.writeUIntBE(value, 0, size);
-  return octets;
+  const bytes = Buffer.alloc(size);
+  bytes.writeUIntBE(value, 0, size);
+  return bytes;
 }
 
 function vector(size: 1 | 2, ...parts: readonly Buffer[]): Buffer {
@@ -208,22 +208,22 @@ function vector(size: 1 | 2, ...parts: readonly Buffer[]): Buffer {
   return Buffer.concat([uint(size, body.length), body]);
 }
 
-/** Walks octets, and throws RangeError instead of leaving them. */
+/** Walks bytes, and throws RangeError instead of leaving them. */
 class Cursor {
-  readonly #octets: Buffer;
+  readonly #bytes: Buffer;
   at = 0;
 
-  constructor(octets: Buffer) {
-    this.#octets = octets;
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
   }
 
   get isAtEnd(): boolean {
-    return this.at === this.#octets.length;
+    return this.at === this.#bytes.length;
   }
 
   take(count: number): Buffer {
-    if (this.at + count > this.#octets.length) throw new RangeError('malformed');
-    const part = this.#octets.subarray(this.at, this.at + count);
+    if (this.at + count > this.#bytes.length) throw new RangeError('malformed');
+    const part = this.#bytes.subarray(this.at, this.at + count);
     this.at += count;
     return part;
   }
@@ -237,6 +237,6 @@ class Cursor {
   }
 
   since(start: number): Buffer {
-    return this.#octets.subarray(start, this.at);
+    return this.#bytes.subarray(start, this.at);
   }
 }

@@ -26,30 +26,30 @@ const flight = fc
   .record({
     cipherSuites: fc.array(uint16, { maxLength: 20 }),
     extensions: fc.option(extensions, { nil: undefined }),
-    octetsMax: fc.integer({ min: 20, max: 400 }),
+    bytesMax: fc.integer({ min: 20, max: 400 }),
   })
-  .map(({ octetsMax, cipherSuites, extensions }) =>
+  .map(({ bytesMax, cipherSuites, extensions }) =>
     inRecords(
       helloMessage({ cipherSuites, ...(extensions === undefined ? {} : { extensions }) }),
-      octetsMax,
+      bytesMax,
     ),
   );
 
-test('with nothing left out a ClientHello is the same, octet for octet', () => {
+test('with nothing left out a ClientHello is the same, byte for byte', () => {
   fc.assert(
     fc.property(flight, fc.uint8Array({ maxLength: 20 }), (hello, rest) => {
-      const octets = Buffer.concat([hello, Buffer.of(23, 3, 3), rest]);
-      const model = readHello(octets)!;
-      assert.deepEqual(writeHello(model), octets);
-      assert.deepEqual(withParts(model, partsOf(model)), octets);
+      const bytes = Buffer.concat([hello, Buffer.of(23, 3, 3), rest]);
+      const model = readHello(bytes)!;
+      assert.deepEqual(writeHello(model), bytes);
+      assert.deepEqual(withParts(model, partsOf(model)), bytes);
     }),
   );
 });
 
 test('whatever is left out, what remains is a ClientHello with exactly the rest', () => {
   fc.assert(
-    fc.property(flight, fc.infiniteStream(fc.boolean()), (octets, coins) => {
-      const model = readHello(octets)!;
+    fc.property(flight, fc.infiniteStream(fc.boolean()), (bytes, coins) => {
+      const model = readHello(bytes)!;
       const kept = partsOf(model).filter(() => coins.next().value);
       const hello = parseClientHello(withParts(model, kept));
       assert.ok(hello !== null);
@@ -71,8 +71,8 @@ test('parts have the names of the standards, and a ClientHello is told in a sent
       extension.empty(42),
     ],
   });
-  const octets = inRecords(message);
-  const names = partsOf(readHello(octets)!).map(({ name }) => name);
+  const bytes = inRecords(message);
+  const names = partsOf(readHello(bytes)!).map(({ name }) => name);
   for (const name of [
     'cipher suite TLS_AES_128_GCM_SHA256',
     'extension key_share',
@@ -84,21 +84,18 @@ test('parts have the names of the standards, and a ClientHello is told in a sent
     assert.ok(names.includes(name), `${name} is one of ${names.join()}`);
   }
   assert.equal(
-    helloWords(octets),
+    helloWords(bytes),
     'TLS 1.3 ClientHello, groups ffdhe4096, x25519, key shares of ffdhe4096, ' +
       'cipher suites TLS_AES_128_GCM_SHA256, no session ticket, with early data, ' +
       'and application_layer_protocol_negotiation',
   );
-  assert.equal(
-    helloWords(Buffer.from('GET / HTTP/1.1')),
-    '14 octets that are no whole ClientHello',
-  );
+  assert.equal(helloWords(Buffer.from('GET / HTTP/1.1')), '14 bytes that are no whole ClientHello');
 });
 
 test('a list that is malformed stays as it is', () => {
   const broken = [0x000a, Buffer.of(0, 3, 1)] as const;
-  const octets = inRecords(helloMessage({ extensions: [broken, [0x002b, vector(1)]] }));
-  const model = readHello(octets)!;
-  assert.deepEqual(withParts(model, partsOf(model)), octets);
+  const bytes = inRecords(helloMessage({ extensions: [broken, [0x002b, vector(1)]] }));
+  const model = readHello(bytes)!;
+  assert.deepEqual(withParts(model, partsOf(model)), bytes);
   assert.ok(!partsOf(model).some(({ kind }) => kind === 'entry'));
 });

@@ -43,7 +43,7 @@ export function partsOf({ records, sessionId, cipherSuites, extensions }: HelloM
   return parts;
 }
 
-function entryName(type: number, { value, octets }: ListEntry): string {
+function entryName(type: number, { value, bytes }: ListEntry): string {
   switch (type) {
     case ExtensionType.supportedGroups:
       return `group ${groupName(value)}`;
@@ -52,7 +52,7 @@ function entryName(type: number, { value, octets }: ListEntry): string {
     case ExtensionType.supportedVersions:
       return `version ${versionName(value)}`;
     case ExtensionType.alpn:
-      return `protocol ${octets.toString('latin1', 1)}`;
+      return `protocol ${bytes.toString('latin1', 1)}`;
     case ExtensionType.signatureAlgorithms:
       return `signature scheme ${signatureSchemeName(value)}`;
     default:
@@ -60,7 +60,7 @@ function entryName(type: number, { value, octets }: ListEntry): string {
   }
 }
 
-/** The octets of the ClientHello with these parts of it only. */
+/** The bytes of the ClientHello with these parts of it only. */
 export function withParts(model: HelloModel, kept: readonly HelloPart[]): Buffer {
   const has = (kind: HelloPart['kind'], extension: number, entry: number) =>
     kept.some((part) => part.kind === kind && part.extension === extension && part.entry === entry);

@@ -6,7 +6,7 @@ import { cipherSuiteName, extensionName, groupName, versionName } from './tls-na
 /** As `TLS 1.3 ClientHello, groups ffdhe4096, x25519, no key share, no early data`. */
 export function helloWords(flight: Uint8Array): string {
   const model = readHello(flight);
-  if (model === null) return `${flight.length} octets that are no whole ClientHello`;
+  if (model === null) return `${flight.length} bytes that are no whole ClientHello`;
   const versions = valuesOf(model, ExtensionType.supportedVersions);
   const version = versions === null ? model.version : Math.max(...versions);
   const groups = valuesOf(model, ExtensionType.supportedGroups);

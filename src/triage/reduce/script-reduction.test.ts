@@ -24,16 +24,16 @@ const hello = inRecords(
   60,
 );
 
-const write = (octets: Uint8Array, delayMs = 0) => ({
+const write = (bytes: Uint8Array, delayMs = 0) => ({
   delayMs,
-  bytes: Buffer.from(octets).toString('base64'),
+  bytes: Buffer.from(bytes).toString('base64'),
 });
 
 const script: ReplayScript = {
   mode: 'verbatim',
   flights: [
-    { kind: 'octets', writes: [write(hello.subarray(0, 50)), write(hello.subarray(50), 30)] },
-    { kind: 'octets', writes: [write(Buffer.of(20, 3, 3, 0, 1, 1))] },
+    { kind: 'bytes', writes: [write(hello.subarray(0, 50)), write(hello.subarray(50), 30)] },
+    { kind: 'bytes', writes: [write(Buffer.of(20, 3, 3, 0, 1, 1))] },
   ],
   end: 'close',
 };
@@ -59,7 +59,7 @@ test('of a ClientHello exactly what matters is left, in one record and one write
   });
   assert.equal(least.flights.length, 1);
   const [flight] = least.flights;
-  assert.ok(flight?.kind === 'octets' && flight.writes.length === 1);
+  assert.ok(flight?.kind === 'bytes' && flight.writes.length === 1);
   const parsed = parseClientHello(firstFlightOf(least)!)!;
   assert.deepEqual(parsed.supportedVersions, [0x0304]);
   assert.deepEqual(parsed.supportedGroups, [X25519]);
@@ -83,7 +83,7 @@ test('what needs a later flight, its writes or its records keeps them', async ()
   assert.equal(flights.flights.length, 2);
   const split = await reducedScript(script, async (candidate) => {
     const [flight] = candidate.flights;
-    return flight?.kind === 'octets' && flight.writes.length === 2;
+    return flight?.kind === 'bytes' && flight.writes.length === 2;
   });
   assert.deepEqual(split.flights[0], script.flights[0]);
 });
@@ -112,10 +112,10 @@ test('early data and the ticket go when they are not needed', async () => {
   assert.deepEqual([flight.earlyData, flight.resumes, flight.writes], [[], false, []]);
 });
 
-test('octets that are no ClientHello are left as they are', async () => {
+test('bytes that are no ClientHello are left as they are', async () => {
   const plain = {
     ...script,
-    flights: [{ kind: 'octets' as const, writes: [write(Buffer.from('GET'))] }],
+    flights: [{ kind: 'bytes' as const, writes: [write(Buffer.from('GET'))] }],
   };
   assert.deepEqual(await reducedScript(plain, async () => true), plain);
 });

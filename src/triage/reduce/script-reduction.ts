@@ -32,7 +32,7 @@ export async function reducedScript(
   return model === null ? least : withLeastHello(least, model, fails);
 }
 
-/** Octets of the first flight; null when there are none. */
+/** Bytes of the first flight; null when there are none. */
 export function firstFlightOf({ flights }: ReplayScript): Buffer | null {
   const [first] = flights;
   if (first === undefined || first.kind === 'finish') return null;
@@ -41,19 +41,19 @@ export function firstFlightOf({ flights }: ReplayScript): Buffer | null {
 }
 
 /** The script with another first flight, in one write. */
-export function withFirstFlight(script: ReplayScript, octets: Buffer): ReplayScript {
+export function withFirstFlight(script: ReplayScript, flight: Buffer): ReplayScript {
   const [first, ...others] = script.flights;
-  const bytes = octets.toString('base64');
-  const flight: ReplayFlight =
+  const bytes = flight.toString('base64');
+  const replaced: ReplayFlight =
     first?.kind === 'client-hello'
       ? { ...first, template: bytes, writes: [] }
-      : { kind: 'octets', writes: [{ delayMs: 0, bytes }] };
-  return { ...script, flights: [flight, ...others] };
+      : { kind: 'bytes', writes: [{ delayMs: 0, bytes }] };
+  return { ...script, flights: [replaced, ...others] };
 }
 
 function helloOf(script: ReplayScript): HelloModel | null {
-  const octets = firstFlightOf(script);
-  return octets === null ? null : readHello(octets);
+  const bytes = firstFlightOf(script);
+  return bytes === null ? null : readHello(bytes);
 }
 
 /** Whole extensions first, then what is in those that are left. */
@@ -64,12 +64,12 @@ async function withLeastHello(
 ): Promise<ReplayScript> {
   const all = partsOf(model);
   const least = async (candidates: readonly HelloPart[], others: readonly HelloPart[]) => {
-    // Nothing left out is the octets as they are, in the writes as they are.
+    // Nothing left out is the bytes as they are, in the writes as they are.
     if (candidates.length === 0) return candidates;
     const { items } = await minimalSubset(candidates, (kept) => {
       if (kept.length === candidates.length) return Promise.resolve(true);
-      const octets = withParts(model, inOrder(all, [...kept, ...others]));
-      return fails(withFirstFlight(script, octets), leftOutWords(candidates, kept));
+      const bytes = withParts(model, inOrder(all, [...kept, ...others]));
+      return fails(withFirstFlight(script, bytes), leftOutWords(candidates, kept));
     });
     return items;
   };
@@ -120,14 +120,14 @@ function withoutResumption(script: ReplayScript): ReplayScript | null {
 
 function inOneWrite(script: ReplayScript): ReplayScript | null {
   const [first] = script.flights;
-  const octets = firstFlightOf(script);
+  const bytes = firstFlightOf(script);
   const isOne = first?.kind === 'finish' || (first?.writes.length ?? 0) <= 1;
-  return octets === null || isOne ? null : withFirstFlight(script, octets);
+  return bytes === null || isOne ? null : withFirstFlight(script, bytes);
 }
 
 function withoutRest(script: ReplayScript): ReplayScript | null {
-  const octets = firstFlightOf(script);
+  const bytes = firstFlightOf(script);
   const model = helloOf(script);
-  if (octets === null || model === null || model.rest.length === 0) return null;
-  return withFirstFlight(script, octets.subarray(0, octets.length - model.rest.length));
+  if (bytes === null || model === null || model.rest.length === 0) return null;
+  return withFirstFlight(script, bytes.subarray(0, bytes.length - model.rest.length));
 }

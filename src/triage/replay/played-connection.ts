@@ -5,20 +5,20 @@ import { ServerRecords } from './server-records.ts';
 
 /** Longer than a server on this machine takes for anything but hanging. */
 const CONNECT_TIMEOUT_MS = 3_000;
-/** For the first octet of an answer to a flight. */
+/** For the first byte of an answer to a flight. */
 const ANSWER_TIMEOUT_MS = 3_000;
 /** A flight of the server's is over when nothing has come for so long. */
 const QUIET_MS = 30;
 
 export interface TimedWrite {
   readonly delayMs: number;
-  readonly octets: Uint8Array;
+  readonly bytes: Uint8Array;
 }
 
 export class PlayedConnection {
   readonly records = new ServerRecords();
   /** Whoever else reads what the server sends. */
-  onOctets: (octets: Buffer) => void = () => {};
+  onBytes: (bytes: Buffer) => void = () => {};
   readonly #socket: Socket;
   #isClosed = false;
   #received = 0;
@@ -27,10 +27,10 @@ export class PlayedConnection {
 
   constructor({ host, port }: { readonly host: string; readonly port: number }) {
     this.#socket = connect({ host, port, noDelay: true });
-    this.#socket.on('data', (octets: Buffer) => {
-      this.#received += octets.length;
-      this.records.take(octets);
-      this.onOctets(octets);
+    this.#socket.on('data', (bytes: Buffer) => {
+      this.#received += bytes.length;
+      this.records.take(bytes);
+      this.onBytes(bytes);
       this.#tell();
     });
     // Reset or refused: the end of the connection says it all.
@@ -51,11 +51,11 @@ export class PlayedConnection {
 
   /** Each write by itself, at its time. False when the server has closed meanwhile. */
   async send(writes: Iterable<TimedWrite>): Promise<boolean> {
-    for (const { delayMs, octets } of writes) {
+    for (const { delayMs, bytes } of writes) {
       if (delayMs > 0) await sleep(delayMs);
       if (this.#isClosed) return false;
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#socket.write(octets, () => resolve());
+      this.#socket.write(bytes, () => resolve());
       await promise;
     }
     return true;

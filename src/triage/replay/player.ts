@@ -3,7 +3,7 @@ import { parseClientHello } from '../../tls/client-hello.ts';
 import type { Player } from '../bench.ts';
 import { readHello } from '../reduce/hello-model.ts';
 import type { Ticket } from './client/own-hello.ts';
-import { requestRecords } from './client/request-octets.ts';
+import { requestRecords } from './client/request-bytes.ts';
 import { ScriptedClient } from './client/scripted-client.ts';
 import { PlayedConnection, type TimedWrite } from './played-connection.ts';
 import type {
@@ -53,9 +53,9 @@ async function fetchTicket(
   const model = readHello(Buffer.from(template, 'base64'));
   if (model === null || !(await connection.isConnected())) return null;
   const client = new ScriptedClient(model, null);
-  connection.onOctets = (octets) => client.receive(octets);
-  const exchange = async (octets: Buffer) => {
-    await connection.send([{ delayMs: 0, octets }]);
+  connection.onBytes = (bytes) => client.receive(bytes);
+  const exchange = async (bytes: Buffer) => {
+    await connection.send([{ delayMs: 0, bytes }]);
     await connection.answer();
   };
   await exchange(client.firstFlight());
@@ -127,17 +127,17 @@ class Play {
     const answer = await this.#connection.answer();
     const again = this.#client?.takePending() ?? null;
     if (answer !== 'answered' || again === null) return answer;
-    if (!(await this.#connection.send([{ delayMs: 0, octets: again }]))) return 'closed';
+    if (!(await this.#connection.send([{ delayMs: 0, bytes: again }]))) return 'closed';
     return this.#connection.answer();
   }
 
   /** Null when the client cannot go on: what comes then is not played. */
   #writesOf(flight: ReplayFlight): TimedWrite[] | null {
     switch (flight.kind) {
-      case 'octets':
+      case 'bytes':
         return flight.writes.map(({ delayMs, bytes }) => ({
           delayMs,
-          octets: Buffer.from(bytes, 'base64'),
+          bytes: Buffer.from(bytes, 'base64'),
         }));
       case 'client-hello':
         return this.#begin(flight);
@@ -147,21 +147,21 @@ class Play {
   }
 
   #begin({ template, earlyData, writes }: ClientHelloFlight): TimedWrite[] | null {
-    const octets = Buffer.from(template, 'base64');
-    const model = readHello(octets);
-    const parsed = parseClientHello(octets);
+    const bytes = Buffer.from(template, 'base64');
+    const model = readHello(bytes);
+    const parsed = parseClientHello(bytes);
     if (model === null || parsed === null) return null;
     this.#asked = { host: parsed.serverName, protocol: parsed.protocols[0] ?? '' };
     const client = new ScriptedClient(model, this.#ticket, this.#request(earlyData));
     this.#client = client;
-    this.#connection.onOctets = (received) => client.receive(received);
+    this.#connection.onBytes = (received) => client.receive(received);
     return inWrites(client.firstFlight(), writes);
   }
 
   #finish({ applicationData }: FinishFlight): TimedWrite[] | null {
     const client = this.#client;
     if (client === null || !client.isReady) return null;
-    return [{ delayMs: 0, octets: client.finish(this.#request(applicationData)) }];
+    return [{ delayMs: 0, bytes: client.finish(this.#request(applicationData)) }];
   }
 
   #request(sizes: readonly number[]): Buffer[] {
@@ -171,14 +171,14 @@ class Play {
 }
 
 /** The last write takes what is left. */
-function inWrites(octets: Buffer, writes: readonly SizedWrite[]): TimedWrite[] {
+function inWrites(bytes: Buffer, writes: readonly SizedWrite[]): TimedWrite[] {
   const timed: TimedWrite[] = [];
   let at = 0;
   for (const { delayMs, length } of writes.slice(0, -1)) {
-    if (at + length >= octets.length) break;
-    timed.push({ delayMs, octets: octets.subarray(at, at + length) });
+    if (at + length >= bytes.length) break;
+    timed.push({ delayMs, bytes: bytes.subarray(at, at + length) });
     at += length;
   }
-  timed.push({ delayMs: writes[timed.length]?.delayMs ?? 0, octets: octets.subarray(at) });
+  timed.push({ delayMs: writes[timed.length]?.delayMs ?? 0, bytes: bytes.subarray(at) });
   return timed;
 }

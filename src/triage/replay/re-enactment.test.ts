@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { extension, helloMessage, inRecords } from '../../../test/support/client-hello.ts';
-import type { CapsuleConnection, CapsuleEvent } from '../capsule.ts';
-import { verbatimScript } from './from-capsule.ts';
+import type { IncidentConnection, IncidentEvent } from '../incident.ts';
+import { verbatimScript } from './from-incident.ts';
 import { reenactedScript } from './re-enactment.ts';
 
 const hello = (...more: readonly (readonly [number, Buffer])[]) =>
@@ -12,8 +12,8 @@ const hello = (...more: readonly (readonly [number, Buffer])[]) =>
     }),
   );
 
-/** A read of octets that are known, and of so many that were sealed. */
-function received(atMs: number, bytes: Buffer, sealed = 0): CapsuleEvent {
+/** A read of bytes that are known, and of so many that were sealed. */
+function received(atMs: number, bytes: Buffer, sealed = 0): IncidentEvent {
   const omitted = sealed > 0 ? [{ omitted: sealed, why: 'sealed' as const }] : [];
   const parts = [{ bytes: bytes.toString('base64') }, ...omitted];
   return { type: 'received', atMs, length: bytes.length + sealed, parts };
@@ -22,10 +22,10 @@ function received(atMs: number, bytes: Buffer, sealed = 0): CapsuleEvent {
 const sealedHeader = (length: number) => Buffer.of(23, 3, 3, length >> 8, length & 0xff);
 
 function connectionOf(
-  events: readonly CapsuleEvent[],
+  events: readonly IncidentEvent[],
   lengths: readonly number[],
   first: Buffer,
-): CapsuleConnection {
+): IncidentConnection {
   let offset = first.length;
   const records = lengths.map((length) => {
     const record = { offset, type: 23, length };
@@ -51,7 +51,7 @@ function connectionOf(
 test('a connection with early data is re-enacted with its writes and sizes', () => {
   const ticket = [41, Buffer.alloc(50)] as const;
   const first = hello(extension.empty(42), ticket);
-  const events: CapsuleEvent[] = [
+  const events: IncidentEvent[] = [
     received(0, first.subarray(0, 40)),
     received(12, Buffer.concat([first.subarray(40), sealedHeader(117)]), 117),
     { type: 'early-data', atMs: 12.1, length: 100 },
@@ -81,7 +81,7 @@ test('a connection with early data is re-enacted with its writes and sizes', () 
 
 test('what was refused as early data is early data all the same', () => {
   const first = hello(extension.empty(42), [41, Buffer.alloc(50)]);
-  const events: CapsuleEvent[] = [
+  const events: IncidentEvent[] = [
     received(0, Buffer.concat([first, sealedHeader(97)]), 97),
     { type: 'sent', atMs: 1, length: 900 },
     received(5, sealedHeader(53), 53),
@@ -99,7 +99,7 @@ test('what was refused as early data is early data all the same', () => {
   ]);
 });
 
-test('octet for octet ends where keys begin, and says so', () => {
+test('byte for byte ends where keys begin, and says so', () => {
   const first = hello();
   const events = [
     received(0, first),
@@ -109,8 +109,8 @@ test('octet for octet ends where keys begin, and says so', () => {
   const { script, notes } = verbatimScript(connectionOf(events, [53], first));
   const change = Buffer.of(20, 3, 3, 0, 1, 1).toString('base64');
   assert.deepEqual(script?.flights, [
-    { kind: 'octets', writes: [{ delayMs: 0, bytes: first.toString('base64') }] },
-    { kind: 'octets', writes: [{ delayMs: 2_000, bytes: change }] },
+    { kind: 'bytes', writes: [{ delayMs: 0, bytes: first.toString('base64') }] },
+    { kind: 'bytes', writes: [{ delayMs: 2_000, bytes: change }] },
   ]);
   assert.match(notes.join(), /sealed with keys, and left out/);
 });

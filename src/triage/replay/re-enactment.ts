@@ -1,20 +1,20 @@
 /**
- * From what a capsule holds of a connection to a script that a client with keys of its own plays:
+ * From what an incident holds of a connection to a script that a client with keys of its own plays:
  * for what was sealed, of which sizes and times are known, and no more.
  */
 import { ExtensionType } from '../../tls/client-hello.ts';
-import type { CapsuleConnection } from '../capsule.ts';
+import type { IncidentConnection } from '../incident.ts';
 import { type HelloModel, readHello } from '../reduce/hello-model.ts';
-import { type NoScript, REPLAY_DELAY_MS_MAX, type ScriptOfConnection } from './from-capsule.ts';
+import { type NoScript, REPLAY_DELAY_MS_MAX, type ScriptOfConnection } from './from-incident.ts';
 import type { ReplayFlight, SizedWrite } from './script.ts';
 
 const APPLICATION_DATA = 23;
-/** Octets of a sealed record beyond its content: the type, and the tag (RFC 8446 §5.2). */
+/** Bytes of a sealed record beyond its content: the type, and the tag (RFC 8446 §5.2). */
 const SEAL_BYTES = 17;
 const END_OF_EARLY_DATA_BYTES = 4;
 const TLS13 = 0x0304;
 
-export function reenactedScript(connection: CapsuleConnection): ScriptOfConnection | NoScript {
+export function reenactedScript(connection: IncidentConnection): ScriptOfConnection | NoScript {
   const { id } = connection;
   const none = (why: string): NoScript => ({ connection: id, script: null, notes: [why] });
   const model = readHello(headOf(connection));
@@ -44,7 +44,7 @@ export function reenactedScript(connection: CapsuleConnection): ScriptOfConnecti
   };
 }
 
-function notesOf(connection: CapsuleConnection, resumes: boolean, isEarly: boolean): string[] {
+function notesOf(connection: IncidentConnection, resumes: boolean, isEarly: boolean): string[] {
   const notes = ['random, session identifier and shares of keys are new'];
   if (resumes) notes.push('the ticket is a new one of this server, of the same kind');
   if (isEarly) notes.push('early data is a request of the same sizes: what it was is not recorded');
@@ -58,8 +58,8 @@ function offersTls13({ extensions }: HelloModel): boolean {
   return content?.kind === 'list' && content.entries.some(({ value }) => value === TLS13);
 }
 
-/** What was received, to the first octet that is not there. */
-function headOf({ events }: CapsuleConnection): Buffer {
+/** What was received, to the first byte that is not there. */
+function headOf({ events }: IncidentConnection): Buffer {
   const known: Buffer[] = [];
   for (const event of events) {
     if (event.type !== 'received') continue;
@@ -72,13 +72,13 @@ function headOf({ events }: CapsuleConnection): Buffer {
 }
 
 /** The records of the ClientHello, and nothing after them. */
-function templateOf(connection: CapsuleConnection, { rest }: HelloModel): Buffer {
+function templateOf(connection: IncidentConnection, { rest }: HelloModel): Buffer {
   const head = headOf(connection);
   return head.subarray(0, head.length - rest.length);
 }
 
 /** The writes before the server has said anything. */
-function firstWrites({ events }: CapsuleConnection): SizedWrite[] {
+function firstWrites({ events }: IncidentConnection): SizedWrite[] {
   const writes: SizedWrite[] = [];
   let lastMs: number | null = null;
   for (const event of events) {
@@ -91,8 +91,8 @@ function firstWrites({ events }: CapsuleConnection): SizedWrite[] {
   return writes;
 }
 
-/** Octets of content in sealed records: first those of early data, and after the Finished the rest. */
-function sealedOf({ events, records }: CapsuleConnection): {
+/** Bytes of content in sealed records: first those of early data, and after the Finished the rest. */
+function sealedOf({ events, records }: IncidentConnection): {
   readonly earlyData: readonly number[];
   readonly applicationData: readonly number[];
 } {
@@ -114,7 +114,7 @@ function sealedOf({ events, records }: CapsuleConnection): {
   };
 }
 
-/** How many records hold so many octets. */
+/** How many records hold so many bytes. */
 function untilSum(sizes: readonly number[], total: number): number {
   let sum = 0;
   let count = 0;
@@ -123,7 +123,7 @@ function untilSum(sizes: readonly number[], total: number): number {
 }
 
 /** Sealed records that had come when the server answered: early data that it did not take. */
-function beforeAnswer({ events, records }: Pick<CapsuleConnection, 'events' | 'records'>): number {
+function beforeAnswer({ events, records }: Pick<IncidentConnection, 'events' | 'records'>): number {
   let received = 0;
   for (const event of events) {
     if (event.type === 'sent') break;

@@ -1,12 +1,12 @@
 /**
- * What a client did in its handshake, so that it can be done again: from a capsule, or edited in the
+ * What a client did in its handshake, so that it can be done again: from an incident, or edited in the
  * search for the smallest trigger. Plain JSON.
  */
 
 export interface ReplayScript {
   /**
-   * `verbatim`: the octets that were sent, in the same writes. `re-enacted`: a client of ours with
-   * keys of its own that does the same, where the octets themselves depend on keys.
+   * `verbatim`: the bytes that were sent, in the same writes. `re-enacted`: a client of ours with
+   * keys of its own that does the same, where the bytes themselves depend on keys.
    */
   readonly mode: 'verbatim' | 're-enacted';
   /** Each begins when the server has answered the one before. */
@@ -15,11 +15,11 @@ export interface ReplayScript {
   readonly end: 'close' | 'reset' | 'wait';
 }
 
-export type ReplayFlight = OctetsFlight | ClientHelloFlight | FinishFlight;
+export type ReplayFlight = BytesFlight | ClientHelloFlight | FinishFlight;
 
-/** Octets as they stand. */
-export interface OctetsFlight {
-  readonly kind: 'octets';
+/** Bytes as they stand. */
+export interface BytesFlight {
+  readonly kind: 'bytes';
   readonly writes: readonly ReplayWrite[];
 }
 
@@ -40,7 +40,7 @@ export interface ClientHelloFlight {
   readonly template: string;
   /** The last one takes what is left; none for one write at once. */
   readonly writes: readonly SizedWrite[];
-  /** Octets of plaintext in each record of early data (RFC 8446 §2.3); none for no early data. */
+  /** Bytes of plaintext in each record of early data (RFC 8446 §2.3); none for no early data. */
   readonly earlyData: readonly number[];
   /** Whether a full handshake comes first, on a connection of its own, for a ticket. */
   readonly resumes: boolean;
@@ -49,14 +49,14 @@ export interface ClientHelloFlight {
 export interface SizedWrite {
   /** As of `ReplayWrite`. */
   readonly delayMs: number;
-  /** Octets. */
+  /** Bytes. */
   readonly length: number;
 }
 
 /** The client's last flight, and application data after it. Only re-enacted. */
 export interface FinishFlight {
   readonly kind: 'finish';
-  /** Octets of plaintext in each record; the first one begins a request. */
+  /** Bytes of plaintext in each record; the first one begins a request. */
   readonly applicationData: readonly number[];
 }
 

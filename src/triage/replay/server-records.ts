@@ -44,14 +44,14 @@ export class ServerRecords {
   #rest = Buffer.alloc(0);
   #isLost = false;
 
-  take(octets: Uint8Array): void {
+  take(bytes: Uint8Array): void {
     if (this.#isLost) return;
-    this.#rest = Buffer.concat([this.#rest, octets]);
+    this.#rest = Buffer.concat([this.#rest, bytes]);
     while (this.#rest.length >= RECORD_HEADER_BYTES) {
       const type = this.#rest[0]!;
       if (contentNames[type] === undefined || this.#rest[1] !== 3) {
         this.#isLost = true;
-        this.#note('octets that are no TLS');
+        this.#note('bytes that are no TLS');
         return;
       }
       const end = RECORD_HEADER_BYTES + this.#rest.readUInt16BE(3);

@@ -1,10 +1,10 @@
 /** From what an investigation has found to its report. */
 
 import { ExtensionType } from '../../tls/client-hello.ts';
-import type { BenchSetting } from '../bench.ts';
-import type { Capsule } from '../capsule.ts';
+import type { SandboxSetting } from '../bench.ts';
+import type { Evidence } from '../experiments.ts';
 import { faultOf } from '../fault.ts';
-import type { Evidence } from '../laboratory.ts';
+import type { Incident } from '../incident.ts';
 import { readHello } from '../reduce/hello-model.ts';
 import { helloWords } from '../reduce/hello-words.ts';
 import { firstFlightOf } from '../reduce/script-reduction.ts';
@@ -27,7 +27,7 @@ export interface Findings {
   readonly features: FeatureFinding;
   readonly configuration: ConfigurationFinding;
   /** Where it fails; null when it was not reproduced. */
-  readonly setting: BenchSetting | null;
+  readonly setting: SandboxSetting | null;
   /** What was played at first; null when nothing reproduces it. */
   readonly recorded: ReplayScript | null;
   /** The least of it that still fails; null when that was not looked for. */
@@ -38,7 +38,7 @@ export interface Findings {
 }
 
 export function reportOf(
-  { capsule, file, software, nowMs }: TriageInput,
+  { incident, file, software, nowMs }: TriageInput,
   findings: Findings,
   evidence: readonly Evidence[],
 ): TriageReport {
@@ -48,15 +48,15 @@ export function reportOf(
     format: REPORT_FORMAT,
     version: REPORT_VERSION,
     writtenAt: new Date(nowMs).toISOString(),
-    capsule: {
+    incident: {
       file,
-      ...faultOf(capsule),
-      writtenAt: capsule.writtenAt,
-      summary: whatOf(capsule),
-      software: capsule.software,
+      ...faultOf(incident),
+      writtenAt: incident.writtenAt,
+      summary: whatOf(incident),
+      software: incident.software,
     },
     verdict,
-    summary: summaryOf(whatOf(capsule), verdict, findings),
+    summary: summaryOf(whatOf(incident), verdict, findings),
     reproduction,
     features,
     configuration,
@@ -64,7 +64,7 @@ export function reportOf(
     commit,
     advice: adviceOf(verdict, findings),
     evidence: evidence.map(({ key: _, ...row }) => row),
-    nativeStack: capsule.nativeStack,
+    nativeStack: incident.nativeStack,
     software,
     setting: setting === null ? null : { options: setting.options, features: setting.features },
   };
@@ -78,7 +78,7 @@ function verdictOf(findings: Findings): TriageReport['verdict'] {
 }
 
 /** As `Worker killed by SIGSEGV in SSL_read_early_data, in observer x`. */
-function whatOf({ kind, death, suspect, signature }: Capsule): string {
+function whatOf({ kind, death, suspect, signature }: Incident): string {
   if (kind === 'callback-fault') return `Exception in a callback (${signature})`;
   if (kind === 'handshake-failure') return `Handshake that fails (${signature})`;
   const call = suspect?.call == null ? '' : ` in ${suspect.call}`;
@@ -92,20 +92,20 @@ function triggerOf({ trigger, recorded, received, reproduction }: Findings): Tri
   const script = trigger ?? recorded;
   // Of many connections at once none alone is it.
   if (script === null || recorded === null || reproduction.what === 'all') return null;
-  const octets = firstFlightOf(script);
+  const bytes = firstFlightOf(script);
   const [flight] = script.flights;
   const isEarly = flight?.kind === 'client-hello' && flight.earlyData.length > 0;
   return {
-    words: octets === null ? 'no octets of its own' : helloWords(octets),
+    words: bytes === null ? 'no bytes of its own' : helloWords(bytes),
     script,
-    bytes: octets?.length ?? 0,
+    bytes: bytes?.length ?? 0,
     bytesBefore: firstFlightOf(recorded)?.length ?? 0,
-    needsEarlyData: isEarly || (octets !== null && offersEarlyData(octets)),
+    needsEarlyData: isEarly || (bytes !== null && offersEarlyData(bytes)),
     isRetried: isRetried(received),
   };
 }
 
-function offersEarlyData(octets: Uint8Array): boolean {
-  const extensions = readHello(octets)?.extensions ?? [];
+function offersEarlyData(bytes: Uint8Array): boolean {
+  const extensions = readHello(bytes)?.extensions ?? [];
   return extensions.some(({ type }) => type === ExtensionType.earlyData);
 }

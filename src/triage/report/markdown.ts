@@ -2,17 +2,17 @@
 import { firstFlightOf } from '../reduce/script-reduction.ts';
 import type { CommitFinding, ConfigurationFinding, TriageReport, Trigger } from './report.ts';
 
-const HEX_OCTETS_PER_LINE = 16;
+const HEX_BYTES_PER_LINE = 16;
 /** Of the trigger; all of it is in report.json. */
 const HEX_LINES_MAX = 64;
 
 export function markdownOf(report: TriageReport): string {
-  const { capsule, software, summary, advice, nativeStack } = report;
+  const { incident, software, summary, advice, nativeStack } = report;
   const parts = [
     `# ${summary}`,
-    `- Capsule: \`${capsule.file}\`, written ${capsule.writtenAt}`,
-    `- Signature: \`${capsule.signature}\``,
-    `- There: ${softwareText(capsule.software)}`,
+    `- Incident: \`${incident.file}\`, written ${incident.writtenAt}`,
+    `- Signature: \`${incident.signature}\``,
+    `- There: ${softwareText(incident.software)}`,
     `- Here: ${softwareText(software)}`,
     '\n## What to do now\n',
     ...advice.map((sentence) => `- ${sentence}`),
@@ -72,7 +72,7 @@ function configurationLines(finding: ConfigurationFinding): string[] {
     case 'skipped':
       return [];
     case 'unknown':
-      return ['- **Configuration**: the capsule knows of no other one.'];
+      return ['- **Configuration**: the incident knows of no other one.'];
     case 'none':
       return [
         '- **Configuration**: it happens with the last good one as well, ' +
@@ -113,15 +113,15 @@ function commitLines({ status, commits, reason }: CommitFinding): string[] {
 function triggerPart(trigger: Trigger | null): string[] {
   if (trigger === null) return [];
   const { words, bytes, bytesBefore, isRetried, needsEarlyData, script } = trigger;
-  const octets = firstFlightOf(script);
+  const flight = firstFlightOf(script);
   return [
     '\n## Smallest trigger\n',
-    `${words}: ${bytes} octets, of ${bytesBefore} that were recorded, ${script.mode}.\n`,
+    `${words}: ${bytes} bytes, of ${bytesBefore} that were recorded, ${script.mode}.\n`,
     ...(isRetried === true
       ? ['A server without what is to blame answers it with a HelloRetryRequest.']
       : []),
     needsEarlyData ? 'Early data is needed.' : 'No early data is needed.',
-    ...(octets === null ? [] : ['', fenced(hexdump(octets))]),
+    ...(flight === null ? [] : ['', fenced(hexdump(flight))]),
   ];
 }
 
@@ -144,14 +144,14 @@ function fenced(text: string): string {
   return `\`\`\`text\n${text}\n\`\`\``;
 }
 
-function hexdump(octets: Buffer): string {
+function hexdump(bytes: Buffer): string {
   const lines: string[] = [];
-  for (let at = 0; at < octets.length; at += HEX_OCTETS_PER_LINE) {
+  for (let at = 0; at < bytes.length; at += HEX_BYTES_PER_LINE) {
     if (lines.length === HEX_LINES_MAX) {
       lines.push('… (all of it is in report.json)');
       break;
     }
-    const row = octets.subarray(at, at + HEX_OCTETS_PER_LINE);
+    const row = bytes.subarray(at, at + HEX_BYTES_PER_LINE);
     const digits = (row.toString('hex').match(/../g) ?? []).join(' ');
     const characters = row.toString('latin1').replace(/[^\x20-\x7e]/g, '.');
     lines.push(`${at.toString(16).padStart(6, '0')}  ${digits.padEnd(47)}  ${characters}`);

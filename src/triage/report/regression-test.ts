@@ -9,11 +9,11 @@ export function regressionTestOf(report: TriageReport): string | null {
   if (report.setting === null || report.trigger === null) return null;
   const quoted = (text: string) => JSON.stringify(text);
   // What `sluice tls replay` reads of a report.
-  const { format, version, capsule, setting, trigger } = report;
-  const played = JSON.stringify({ format, version, capsule, setting, trigger }, null, 1);
+  const { format, version, incident, setting, trigger } = report;
+  const played = JSON.stringify({ format, version, incident, setting, trigger }, null, 1);
   return `// ${oneLine(report.summary)}
 //
-// Made by \`sluice triage\` from ${oneLine(report.capsule.file)}, ${report.writtenAt}. It starts a throw-away
+// Made by \`sluice triage\` from ${oneLine(report.incident.file)}, ${report.writtenAt}. It starts a throw-away
 // sluice with the configuration and features below, and plays the smallest trigger. Run it with
 // \`node --test\`; it needs no other file of the triage, but
 //

@@ -1,7 +1,8 @@
 /** What a triage has found: plain JSON, explained in docs/reference/triage-report.md. */
-import type { CapsuleKind, CapsuleSoftware, CapsuleStack, JsonValue } from '../capsule.ts';
+
 import type { ConfigurationChange } from '../causes/configuration.ts';
-import type { Evidence } from '../laboratory.ts';
+import type { Evidence } from '../experiments.ts';
+import type { IncidentKind, IncidentSoftware, IncidentStack, JsonValue } from '../incident.ts';
 import type { ReplayScript } from '../replay/script.ts';
 
 /** `format` of every report. */
@@ -15,7 +16,7 @@ export interface TriageReport {
   readonly version: typeof REPORT_VERSION;
   /** ISO 8601, UTC. */
   readonly writtenAt: string;
-  readonly capsule: ReportedCapsule;
+  readonly incident: ReportedIncident;
   /**
    * `cause-found`: at least one axis names something. `no-cause-found`: it happens again, and
    * whatever is on or off. `not-reproducible`: it does not happen again.
@@ -31,10 +32,10 @@ export interface TriageReport {
   /** What to do now, a sentence each. */
   readonly advice: readonly string[];
   readonly evidence: readonly Omit<Evidence, 'key'>[];
-  /** Of the capsule. */
-  readonly nativeStack: CapsuleStack | null;
+  /** Of the incident. */
+  readonly nativeStack: IncidentStack | null;
   /** What was run on this machine. */
-  readonly software: CapsuleSoftware;
+  readonly software: IncidentSoftware;
   /** What fails: where the trigger is to be played. Null when nothing was reproduced. */
   readonly setting: ReportedSetting | null;
 }
@@ -45,20 +46,20 @@ export interface ReportedSetting {
   readonly features: Readonly<Record<string, boolean>>;
 }
 
-export interface ReportedCapsule {
+export interface ReportedIncident {
   /** Its file's name. */
   readonly file: string;
-  readonly kind: CapsuleKind;
+  readonly kind: IncidentKind;
   readonly signature: string;
   /** Of a handshake that failed: RFC name of the alert; else ''. */
   readonly alert: string;
   readonly writtenAt: string;
   readonly summary: string;
-  readonly software: CapsuleSoftware;
+  readonly software: IncidentSoftware;
 }
 
 export interface Reproduction {
-  /** `suspect`: its connection alone. `all`: all connections of the capsule at once. */
+  /** `suspect`: its connection alone. `all`: all connections of the incident at once. */
   readonly what: 'suspect' | 'all' | null;
   readonly mode: ReplayScript['mode'] | null;
   /** Runs of the way that reproduces it, or of all ways when none does. */
@@ -88,7 +89,7 @@ export interface FeatureFinding {
 export interface ConfigurationFinding {
   /**
    * `found`: with these changes and no others. `none`: it happens before the last change as well.
-   * `unknown`: the capsule knows of no other configuration. `unclear`: none is to blame of those
+   * `unknown`: the incident knows of no other configuration. `unclear`: none is to blame of those
    * that could be taken back.
    */
   readonly status: 'found' | 'none' | 'unknown' | 'unclear' | 'skipped';
@@ -103,7 +104,7 @@ export interface Trigger {
   /** In words. */
   readonly words: string;
   readonly script: ReplayScript;
-  /** Octets of the first flight, of the trigger and of what was recorded. */
+  /** Bytes of the first flight, of the trigger and of what was recorded. */
   readonly bytes: number;
   readonly bytesBefore: number;
   readonly needsEarlyData: boolean;

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { makeDirectory, readCarefully, removeFile, replaceFile } from '../../base/careful-files.ts';
-import type { Evidence } from '../laboratory.ts';
+import type { Evidence } from '../experiments.ts';
 import { markdownOf } from './markdown.ts';
 import { regressionTestOf } from './regression-test.ts';
 import { REPORT_FORMAT, REPORT_VERSION, type TriageReport } from './report.ts';
@@ -32,7 +32,7 @@ export class TriageDirectory {
   readonly #evidence: Evidence[];
 
   /**
-   * `about`: octets of the capsule and all else that answers depend on; evidence about anything else
+   * `about`: bytes of the incident and all else that answers depend on; evidence about anything else
    * is dropped. Throws what the file system throws.
    */
   constructor(path: string, about: readonly (string | Uint8Array)[], isFresh: boolean) {
@@ -93,8 +93,8 @@ export class TriageDirectory {
 }
 
 /** Throws Error with what is wrong. */
-export function readReport(octets: Uint8Array): TriageReport {
-  const value = JSON.parse(Buffer.from(octets).toString('utf8')) as Partial<TriageReport> | null;
+export function readReport(bytes: Uint8Array): TriageReport {
+  const value = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<TriageReport> | null;
   if (value?.format !== REPORT_FORMAT) throw new Error(`it is no ${REPORT_FORMAT}`);
   if (value.version !== REPORT_VERSION) {
     throw new Error(`its version is ${value.version}, and this sluice reads ${REPORT_VERSION}`);

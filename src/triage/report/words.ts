@@ -18,7 +18,7 @@ export function summaryOf(
   const { features, configuration, commit, reproduction } = findings;
   if (verdict === 'not-reproducible') {
     const tries = reproduction.runs === 1 ? 'one run' : `${reproduction.runs} runs`;
-    return `${what} did not happen again in ${tries}: what it depends on is not in the capsule.`;
+    return `${what} did not happen again in ${tries}: what it depends on is not in the incident.`;
   }
   const reasons: string[] = [];
   if (features.blamed.length > 0) {
@@ -56,7 +56,7 @@ export function isRetried(received: readonly string[] | null): boolean | null {
 export function adviceOf(verdict: TriageReport['verdict'], findings: Findings): string[] {
   if (verdict === 'not-reproducible') {
     return [
-      'Keep the capsule; the next one of the same signature may hold what this one lacks.',
+      'Keep the incident; the next one of the same signature may hold what this one lacks.',
       'Try with more runs (--runs), or on the machine where it happened.',
     ];
   }

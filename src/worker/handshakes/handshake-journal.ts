@@ -24,7 +24,7 @@ export function openHandshakeLog(
   metrics: Metrics,
   report: Report,
 ): HandshakeLogSink {
-  const { target, of, sample } = options;
+  const { target, type, sample } = options;
   const faults = reportedFaults({
     name: `handshake log ${target}`,
     event: 'handshake-log-unwritable',
@@ -34,7 +34,7 @@ export function openHandshakeLog(
   const log = new LineLog({ target, ...faults });
   return new HandshakeLog({
     log,
-    scope: of === 'handshakes' ? 'all' : 'failed',
+    scope: type === 'handshakes' ? 'all' : 'failed',
     sample,
     monotonicMs: systemClock.monotonicMs,
     onWritten: () => metrics.handshakeLogged('written', 1),

@@ -82,7 +82,7 @@ test('what is complete has a line only when all are wanted', () => {
   }
 });
 
-test('connections without an octet have none', () => {
+test('connections without a byte have none', () => {
   const { log, lines } = logOf('all');
   log.write({ ...record, errorCode: 'tls-handshake-not-begun' }, scene);
   assert.deepEqual(lines, []);

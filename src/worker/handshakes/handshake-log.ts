@@ -39,7 +39,7 @@ const field = (name: string, doc: string, value: Value) => ({ name, doc, value }
 
 /** Every field, in the order of the keys. */
 export const handshakeLogFields: readonly HandshakeLogField[] = [
-  field('time', "when the client's first octet came, UTC with milliseconds", (record) =>
+  field('time', "when the client's first byte came, UTC with milliseconds", (record) =>
     new Date(record.startedAtMs).toISOString(),
   ),
   field('remote', "the client's address, or `unix`", (_, scene) =>
@@ -82,14 +82,14 @@ export const handshakeLogFields: readonly HandshakeLogField[] = [
   field('early_data_reason', 'why early data was rejected', (record) =>
     text(record.earlyDataReason),
   ),
-  field('early_data_bytes', 'octets of early data accepted', (record) => record.earlyDataBytes),
+  field('early_data_bytes', 'bytes of early data accepted', (record) => record.earlyDataBytes),
   field(
     'duration_ms',
-    'milliseconds from the first octet to the end',
+    'milliseconds from the first byte to the end',
     (record) => Math.round(record.durationMs * 1000) / 1000,
   ),
-  field('bytes_received', 'octets received until the end', (record) => record.bytesReceived),
-  field('bytes_sent', 'octets sent until the end', (record) => record.bytesSent),
+  field('bytes_received', 'bytes received until the end', (record) => record.bytesReceived),
+  field('bytes_sent', 'bytes sent until the end', (record) => record.bytesSent),
 ];
 
 export interface HandshakeLogInput {

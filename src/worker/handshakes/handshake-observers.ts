@@ -1,11 +1,11 @@
 /**
  * Who is told of ended handshakes: metrics, logs, fingerprints. Each gets the immutable record after
- * the fact, outside of OpenSSL, behind a fuse of its own: one that throws or takes too long is cut
+ * the fact, outside of OpenSSL, behind a rollback of its own: one that throws or takes too long is cut
  * off and named, and the handshake never notices.
  */
 import type { HandshakeRecord } from '../../tls/contract.ts';
 import { type FeatureName, featureTable } from '../../tls/features.ts';
-import type { FlightRecorder } from '../../tls/flight-recorder.ts';
+import type { TraceRecorder } from '../../tls/trace-recorder.ts';
 import { defaultObserverLimits, type ObserverLimits } from './observer-limits.ts';
 
 /** Whose handshake it was. */
@@ -53,25 +53,25 @@ export interface HandshakeObserversInput {
   /** Processor time of this thread, so that being preempted is no fault. */
   readonly processorMs: () => number;
   /** Told before an observer runs and after it, by its place in the table of features. */
-  readonly marks?: Pick<FlightRecorder, 'enterObserver' | 'leaveObserver'>;
+  readonly marks?: Pick<TraceRecorder, 'enterObserver' | 'leaveObserver'>;
   onFault(name: string, fault: ObserverFault): void;
   onFate(name: string, fate: ObserverFate): void;
   /** One line for the operator. */
   report(message: string): void;
 }
 
-/** One worker's. It outlives any configuration, and so do the fuses of those that stay switched on. */
+/** One worker's. It outlives any configuration, and so do the rollbacks of those that stay switched on. */
 export class HandshakeObservers {
   readonly #input: HandshakeObserversInput;
   /** Of all observers, on or off. */
-  readonly #fuses: readonly Fuse[];
-  #on: readonly Fuse[];
+  readonly #rollbacks: readonly Rollback[];
+  #on: readonly Rollback[];
 
   constructor(input: HandshakeObserversInput) {
     this.#input = input;
     const limits = input.limits ?? defaultObserverLimits;
-    this.#fuses = input.observers.map((observer) => new Fuse(observer, limits));
-    this.#on = this.#fuses;
+    this.#rollbacks = input.observers.map((observer) => new Rollback(observer, limits));
+    this.#on = this.#rollbacks;
     for (const { name } of input.observers) input.onFate(name, 'armed');
   }
 
@@ -82,12 +82,12 @@ export class HandshakeObservers {
    */
   adopt(isOn: (name: FeatureName) => boolean): void {
     const before = this.#on;
-    this.#on = this.#fuses.filter(({ observer }) => isOn(observer.name));
-    for (const fuse of this.#fuses) {
-      const isNow = this.#on.includes(fuse);
-      if (isNow && !before.includes(fuse)) fuse.renew();
-      const fate = !isNow ? 'off' : fuse.isArmed ? 'armed' : 'cut-off';
-      this.#input.onFate(fuse.observer.name, fate);
+    this.#on = this.#rollbacks.filter(({ observer }) => isOn(observer.name));
+    for (const rollback of this.#rollbacks) {
+      const isNow = this.#on.includes(rollback);
+      if (isNow && !before.includes(rollback)) rollback.renew();
+      const fate = !isNow ? 'off' : rollback.isArmed ? 'armed' : 'cut-off';
+      this.#input.onFate(rollback.observer.name, fate);
     }
   }
 
@@ -97,32 +97,36 @@ export class HandshakeObservers {
     const scene: HandshakeScene = { connection, fingerprint: '' };
     let processorAtMs = processorMs();
     for (let i = 0; i < this.#on.length; i++) {
-      const fuse = this.#on[i]!;
-      if (!fuse.isArmed) continue;
+      const rollback = this.#on[i]!;
+      if (!rollback.isArmed) continue;
       const startedMs = monotonicMs();
-      marks?.enterObserver(fuse.number);
+      marks?.enterObserver(rollback.number);
       try {
-        fuse.observer.observe(record, scene);
+        rollback.observer.observe(record, scene);
       } catch (error) {
-        this.#onFault(fuse, 'threw', error instanceof Error ? String(error) : 'it threw no error');
+        this.#onFault(
+          rollback,
+          'threw',
+          error instanceof Error ? String(error) : 'it threw no error',
+        );
         continue;
       } finally {
-        marks?.leaveObserver(fuse.number);
+        marks?.leaveObserver(rollback.number);
       }
-      fuse.called();
-      if (monotonicMs() - startedMs <= fuse.limits.callMs) continue;
+      rollback.called();
+      if (monotonicMs() - startedMs <= rollback.limits.callMs) continue;
       const usedMs = processorMs() - processorAtMs;
       processorAtMs += usedMs;
-      if (usedMs <= fuse.limits.callMs || fuse.isWarmingUp) continue;
-      this.#onFault(fuse, 'overran', `a call took ${usedMs.toFixed(1)} ms of processor time`);
+      if (usedMs <= rollback.limits.callMs || rollback.isWarmingUp) continue;
+      this.#onFault(rollback, 'overran', `a call took ${usedMs.toFixed(1)} ms of processor time`);
     }
   }
 
   /** Calls an observer again that was cut off. False when there is none of that name. */
   rearm(name: string): boolean {
-    const fuse = this.#on.find(({ observer }) => observer.name === name);
-    if (fuse === undefined) return false;
-    fuse.reset();
+    const rollback = this.#on.find(({ observer }) => observer.name === name);
+    if (rollback === undefined) return false;
+    rollback.reset();
     this.#input.onFate(name, 'armed');
     return true;
   }
@@ -133,13 +137,13 @@ export class HandshakeObservers {
     });
   }
 
-  #onFault(fuse: Fuse, fault: ObserverFault, words: string): void {
+  #onFault(rollback: Rollback, fault: ObserverFault, words: string): void {
     const { onFault, onFate, monotonicMs, report } = this.#input;
-    const { name } = fuse.observer;
+    const { name } = rollback.observer;
     onFault(name, fault);
-    if (!fuse.blows(fault, words, monotonicMs())) return;
+    if (!rollback.blows(fault, words, monotonicMs())) return;
     onFate(name, 'cut-off');
-    const { faultsMax, windowMs } = fuse.limits;
+    const { faultsMax, windowMs } = rollback.limits;
     report(
       `observer ${name} is cut off after ${faultsMax} faults within ${windowMs / 1000} s, ` +
         `the last: ${words}; handshakes go on without it until it is re-armed`,
@@ -147,7 +151,7 @@ export class HandshakeObservers {
   }
 }
 
-class Fuse {
+class Rollback {
   readonly observer: HandshakeObserver;
   readonly number: number;
   readonly limits: ObserverLimits;

@@ -3,8 +3,8 @@ import { systemClock } from '../../base/clock.ts';
 import { reportOf } from '../../telemetry/log-event.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { parseClientHello } from '../../tls/client-hello.ts';
-import type { FlightRecorder } from '../../tls/flight-recorder.ts';
 import { ja4Of } from '../../tls/ja4.ts';
+import type { TraceRecorder } from '../../tls/trace-recorder.ts';
 import type { NewFailures } from '../new-failures.ts';
 import type { WorkerLog } from '../worker-log.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
@@ -12,7 +12,7 @@ import { type HandshakeObserver, HandshakeObservers } from './handshake-observer
 
 /** Where failures are recorded, and what notices new ones. It outlives any configuration. */
 export interface FaultWatch {
-  readonly recorder: FlightRecorder;
+  readonly recorder: TraceRecorder;
   readonly newFailures: NewFailures;
   readonly log: WorkerLog;
 }
@@ -40,7 +40,7 @@ export function observersOf(
         journal.failures.add(record, connection.remoteAddress, fingerprint),
     },
     {
-      name: 'failure-capsules',
+      name: 'failure-incidents',
       observe: (record, { fingerprint }) =>
         watch.newFailures.look(record, watch.recorder.lastEnded, fingerprint),
     },

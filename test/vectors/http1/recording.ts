@@ -20,17 +20,17 @@ import { printable, type Vector } from '../vector-file.ts';
 export class Recording {
   readonly #events: string[] = [];
   #kind = '';
-  #octets = '';
+  #bytes = '';
 
   add(event: string): void {
     this.#flush();
     this.#events.push(event);
   }
 
-  octets(kind: string, bytes: Uint8Array): void {
+  bytes(kind: string, bytes: Uint8Array): void {
     if (kind !== this.#kind) this.#flush();
     this.#kind = kind;
-    this.#octets += Buffer.from(bytes).toString('latin1');
+    this.#bytes += Buffer.from(bytes).toString('latin1');
   }
 
   fields(fields: FieldSection | null): void {
@@ -50,9 +50,9 @@ export class Recording {
 
   #flush(): void {
     if (this.#kind === '') return;
-    this.#events.push(`${this.#kind} ${printable(this.#octets)}`);
+    this.#events.push(`${this.#kind} ${printable(this.#bytes)}`);
     this.#kind = '';
-    this.#octets = '';
+    this.#bytes = '';
   }
 }
 
@@ -158,7 +158,7 @@ function reply(recording: Recording, sender: ResponseSender): void {
 
 function handler(recording: Recording, sender: ResponseSender, answer: string): RequestHandler {
   return {
-    onContent: (bytes) => recording.octets('content', bytes),
+    onContent: (bytes) => recording.bytes('content', bytes),
     onEnd(trailers) {
       recording.add('end of request');
       recording.fields(trailers);
@@ -198,7 +198,7 @@ function recordClient(vector: Vector, feed: Feed): readonly string[] {
       recording.fields(response.fields);
       if (response.contentLength !== 0) recording.add(`content length ${response.contentLength}`);
     },
-    onContent: (bytes) => recording.octets('content', bytes),
+    onContent: (bytes) => recording.bytes('content', bytes),
     onEnd(trailers) {
       recording.add('end of response');
       recording.fields(trailers);

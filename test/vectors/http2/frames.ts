@@ -3,12 +3,12 @@
  * indented by two spaces, one part a line:
  *
  * - `name: value` is a field line of a block: a literal that depends on no table and no Huffman code.
- * - `"text"` are octets, `hex 82 84` as well; `GET[0..9]` are octets of the block of a plain GET.
+ * - `"text"` are bytes, `hex 82 84` as well; `GET[0..9]` are bytes of the block of a plain GET.
  *
  * Text has the escapes of ../vector-file.ts. `GET` and `POST` are HEADERS with the fields that such a
  * request needs, and those below added: the whole of a request, the head of one. Numbers and names of
  * errors and settings are those of RFC 9113; what has no name is `0x16`. `padding=7` makes room for as
- * many octets at the end and says so; `PADDED` alone is the flag without them.
+ * many bytes at the end and says so; `PADDED` alone is the flag without them.
  */
 import {
   block,

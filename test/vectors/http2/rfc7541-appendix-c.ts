@@ -113,7 +113,7 @@ export const groups: readonly HpackGroup[] = [
     ],
   },
   {
-    name: 'C.5 responses without Huffman coding, a table of 256 octets',
+    name: 'C.5 responses without Huffman coding, a table of 256 bytes',
     tableBytesMax: 256,
     blocks: [
       {
@@ -135,7 +135,7 @@ export const groups: readonly HpackGroup[] = [
     ],
   },
   {
-    name: 'C.6 responses with Huffman coding, a table of 256 octets',
+    name: 'C.6 responses with Huffman coding, a table of 256 bytes',
     tableBytesMax: 256,
     blocks: [
       {

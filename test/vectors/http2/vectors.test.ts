@@ -9,7 +9,7 @@ import { type Feed, playVectors } from '../play.ts';
 import type { Vector } from '../vector-file.ts';
 import { framesOf } from './frames.ts';
 
-/** What has content is answered with it, the rest with 5 octets. */
+/** What has content is answered with it, the rest with 5 bytes. */
 function answer(request: RecordedRequest): void {
   if (request.head.contentLength !== 0) echo(request);
   else request.sender.sendStored(prepared('hello'));

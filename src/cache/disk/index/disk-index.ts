@@ -345,7 +345,7 @@ export class DiskIndex {
 
   // ------------------------------------------------------------------ segments
 
-  /** Octets of all segments and of the index itself. */
+  /** Bytes of all segments and of the index itself. */
   get bytesUsed(): number {
     return this.#safely(0, () => this.#number('bytes', 0) + this.indexBytes);
   }
@@ -411,7 +411,7 @@ export class DiskIndex {
   /**
    * Claims the oldest sealed segment for eviction by `owner`; undefined when there is none. A claim
    * of a process that died meanwhile is taken over. Pinned ones are passed over, the oldest first, up
-   * to `pinnedBytesMax` octets of them.
+   * to `pinnedBytesMax` bytes of them.
    */
   claimOldest(
     owner: number,

@@ -9,7 +9,7 @@ export interface Segment {
   readonly id: number;
   readonly active: boolean;
   readonly owner: number;
-  /** Octets reserved for it (active) or in it (sealed). */
+  /** Bytes reserved for it (active) or in it (sealed). */
   readonly bytes: number;
   /** Of a response that has it for itself: kept until then, if there is room; else 0. */
   readonly pinnedUntilMs: number;

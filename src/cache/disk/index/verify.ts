@@ -19,11 +19,11 @@ import { type NodeVisitor, readIndexFile } from './index-file.ts';
 import { decodeNumber, decodeSegment } from './index-values.ts';
 
 export interface Verification {
-  /** Stored responses whose head and content are whole, and the octets of their content. */
+  /** Stored responses whose head and content are whole, and the bytes of their content. */
   readonly responses: number;
   readonly contentBytes: number;
   readonly segments: number;
-  /** Octets that the index says the cache takes, itself included. */
+  /** Bytes that the index says the cache takes, itself included. */
   readonly bytesUsed: number;
   /** What cannot be used: it would be a miss. */
   readonly damaged: readonly Damage[];
@@ -134,7 +134,7 @@ function verifyEntry(entry: IndexEntry, open: (segment: number) => number | null
     const framed = readAt(contentFile, position, length + CHECKSUM_BYTES);
     const place = fragmentPlace(entry.seed, offset / FRAGMENT_BYTES, entry.contentLength);
     if (!isFragmentWhole(framed, 0, length, place)) {
-      return damage(`the content is damaged from octet ${offset}`, key, entry.contentSegment);
+      return damage(`the content is damaged from byte ${offset}`, key, entry.contentSegment);
     }
   }
   return null;

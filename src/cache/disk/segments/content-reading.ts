@@ -1,6 +1,6 @@
 /**
  * Reads content from a segment, a run of fragments at a time, each checked before any of it is
- * handed on; the end of a damaged content is an error, never wrong octets.
+ * handed on; the end of a damaged content is an error, never wrong bytes.
  */
 import type { ContentReader, ContentReading, ContentReceiver } from '../../contract.ts';
 import {
@@ -34,7 +34,7 @@ export type RunCallback = (payloads: readonly Uint8Array[] | null) => void;
 
 /**
  * Reads fragments from the one that has `offset` on, as many as fit in a run; the payloads begin at
- * that fragment's start. Null when the octets are missing or damaged.
+ * that fragment's start. Null when the bytes are missing or damaged.
  */
 export function readRun(
   files: SegmentFiles,
@@ -188,7 +188,7 @@ class DiskReading implements ContentReading {
     synchronous = false;
   }
 
-  /** Hands on payloads from `skip` octets into the first; keeps what a pause leaves over. */
+  /** Hands on payloads from `skip` bytes into the first; keeps what a pause leaves over. */
   #deliver(payloads: readonly Uint8Array[], skip: number): void {
     for (let i = 0; i < payloads.length && !this.#ended; i++) {
       const payload = payloads[i]!;

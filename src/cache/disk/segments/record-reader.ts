@@ -35,7 +35,7 @@ export interface RecordReaderOptions {
   readonly index: DiskIndex;
   readonly space: SegmentSpace;
   readonly purges: PurgeLog;
-  /** Longest content that memory keeps. Octets. */
+  /** Longest content that memory keeps. Bytes. */
   readonly keptBytesMax: number;
   /** By another process a moment ago, so that the index may not know yet. */
   isRemoved(key: string, times: { readonly requestTimeMs: number }): boolean;

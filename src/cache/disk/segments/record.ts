@@ -96,7 +96,7 @@ type Written = [
   ],
 ];
 
-/** `length` octets at least: spaces take what is left, so that it can be written anew in its place. */
+/** `length` bytes at least: spaces take what is left, so that it can be written anew in its place. */
 export function encodeHead(
   key: string,
   response: StoredResponse,
@@ -127,7 +127,7 @@ export function encodeHead(
   ];
   const text = JSON.stringify(written).padEnd(length - HEADER_BYTES);
   const head = Buffer.allocUnsafe(HEADER_BYTES + text.length);
-  // Field values are byte strings, so one character is one octet.
+  // Field values are byte strings, so one character is one byte.
   assertByteString(text);
   head.write(text, HEADER_BYTES, 'latin1');
   head.writeUInt32LE(MAGIC, 0);
@@ -166,7 +166,7 @@ export function decodeHead(bytes: Buffer, headLength = bytes.length): HeadFacts 
 
 // ------------------------------------------------------------------ content
 
-/** Octets in the file for content of a length. */
+/** Bytes in the file for content of a length. */
 export function framedLength(contentLength: number): number {
   return contentLength + Math.ceil(contentLength / FRAGMENT_BYTES) * CHECKSUM_BYTES;
 }
@@ -215,7 +215,7 @@ export function frameContent(content: Uint8Array, seed: number, head: Uint8Array
   return framed;
 }
 
-/** Whether the checksum after a fragment's `length` octets is right. */
+/** Whether the checksum after a fragment's `length` bytes is right. */
 export function isFragmentWhole(
   framed: Buffer,
   at: number,

@@ -16,7 +16,7 @@ const DIRECTORIES = 256;
 /** What the directories take by themselves, in the blocks that most file systems have. */
 export const DIRECTORIES_BYTES = DIRECTORIES * 4_096;
 
-/** Octets of a buffer, on average, above which to hand it over costs less than to copy it. */
+/** Bytes of a buffer, on average, above which to hand it over costs less than to copy it. */
 const VECTOR_BYTES_MIN = 16_384;
 
 /** What is tried without a thread: reads up to this length. */
@@ -85,7 +85,7 @@ export class SegmentFiles {
 
   // ------------------------------------------------------------------ reading
 
-  /** Reads `length` octets, all or nothing. */
+  /** Reads `length` bytes, all or nothing. */
   read(id: number, offset: number, length: number, callback: ReadCallback): void {
     const file = this.#files.get(id);
     if (file === undefined) {

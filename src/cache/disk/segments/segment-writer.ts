@@ -1,12 +1,12 @@
 /**
- * Appends records to this process's active segment. An append has its place at once; the octets
+ * Appends records to this process's active segment. An append has its place at once; the bytes
  * follow in the order of the appends, several in one write.
  */
 import { type FaultListener, writeFault } from '../faults.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { SegmentSpace } from './segment-space.ts';
 
-/** Octets that may wait for the disk; beyond it responses are not stored. */
+/** Bytes that may wait for the disk; beyond it responses are not stored. */
 const WAITING_BYTES_MAX = 33_554_432;
 
 /** How long nothing is written after the disk has failed, so that errors do not pile up. */
@@ -26,7 +26,7 @@ interface Append {
 interface Target {
   readonly id: number;
   fd: number;
-  /** Octets that have a place, and octets that are in the file. */
+  /** Bytes that have a place, and bytes that are in the file. */
   placed: number;
   written: number;
   waiting: Append[];
@@ -52,7 +52,7 @@ export class SegmentWriter {
     this.#now = now;
   }
 
-  /** Undefined when it cannot be stored now. `done` comes once the octets are in the file. */
+  /** Undefined when it cannot be stored now. `done` comes once the bytes are in the file. */
   append(bytes: Buffer, done: (error: Error | null) => void): Place | undefined {
     if (this.#closed || this.isPaused || bytes.length > this.#space.segmentBytes) return undefined;
     if (this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) {
@@ -69,7 +69,7 @@ export class SegmentWriter {
     return place;
   }
 
-  /** Octets that have a place but are not in their file yet. */
+  /** Bytes that have a place but are not in their file yet. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }

@@ -19,7 +19,7 @@ export class RemoteFill implements StoreHit {
   readonly #headLength: number;
   readonly #files: SegmentFiles;
   readonly #readings = new Set<RemoteReading>();
-  /** Octets of content that can be read. */
+  /** Bytes of content that can be read. */
   length = 0;
   isComplete = false;
   error: Error | null = null;

@@ -4,7 +4,12 @@
  * short content until it can be looked up.
  */
 import { BoundedMap } from '../../../base/bounded-map.ts';
-import type { FetchLease, MachineClaim, MachineFetches, MachineWaiter } from '../../contract.ts';
+import type {
+  CrossWorkerFetches,
+  CrossWorkerWaiter,
+  FetchClaim,
+  FetchLease,
+} from '../../contract.ts';
 import type { Generations } from '../../generations.ts';
 import {
   type HeldPlace,
@@ -58,13 +63,13 @@ interface Watch {
   /** The key's when it began: what is removed since must not be answered with. */
   readonly generation: number;
   readonly place: HeldPlace;
-  readonly waiter: MachineWaiter;
+  readonly waiter: CrossWorkerWaiter;
   readonly sinceMs: number;
   isReading: boolean;
   remote: RemoteFill | null;
 }
 
-export class SharedFetches implements MachineFetches {
+export class SharedFetches implements CrossWorkerFetches {
   readonly #host: SharedFetchesHost;
   readonly #own = new Map<string, Own>();
   readonly #watches = new Set<Watch>();
@@ -81,7 +86,7 @@ export class SharedFetches implements MachineFetches {
     return this.#host.leases.serialOf(leaseKeyOf(key));
   }
 
-  claim(key: string, serial: number): MachineClaim {
+  claim(key: string, serial: number): FetchClaim {
     const { leases, generations, now } = this.#host;
     const untilMs = this.#impatient.get(key);
     if (untilMs !== undefined) {
@@ -160,7 +165,7 @@ export class SharedFetches implements MachineFetches {
 
   // ------------------------------------------------------------------ others' fetches
 
-  #watch(key: string, place: HeldPlace, waiter: MachineWaiter): void {
+  #watch(key: string, place: HeldPlace, waiter: CrossWorkerWaiter): void {
     const sinceMs = this.#host.now();
     const generation = this.#host.generations.ofTarget(key);
     const state = { isReading: false, remote: null };

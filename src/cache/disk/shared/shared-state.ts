@@ -21,7 +21,7 @@ const REMOVED_SEGMENTS = 16;
 const LEASES_AT = WORDS_BYTES;
 const REMOVALS_AT = LEASES_AT + LEASES_BYTES;
 const COUNTERS_AT = REMOVALS_AT + REMOVALS_BYTES;
-/** Octets of the file. */
+/** Bytes of the file. */
 export const SHARED_STATE_BYTES = COUNTERS_AT + Math.ceil(GENERATIONS_BYTES / 8) * 8;
 
 /** Stores open in this process, by path: their leases are no former process's. */

@@ -1,8 +1,8 @@
 /** The page at `/` of the admin endpoint: asks its JSON routes once a second, and shows the answers. */
 import type { TrafficSample } from '../../../telemetry/traffic-sample.ts';
 import type {
-  CapsulesAnswer,
-  FusesAnswer,
+  FeaturesAnswer,
+  IncidentsAnswer,
   OriginsAnswer,
   StatsAnswer,
   TriageAnswer,
@@ -19,13 +19,13 @@ const INTERVAL_MS = 1_000;
 let last: TrafficSample | null = null;
 
 async function showAll(): Promise<void> {
-  const [traffic, triage, stats, origins, fuses, capsules] = await Promise.all([
+  const [traffic, triage, stats, origins, rollbacks, incidents] = await Promise.all([
     ask<TrafficSample>('/traffic'),
     ask<TriageAnswer>('/triage'),
     ask<StatsAnswer>('/stats'),
     ask<OriginsAnswer>('/origins'),
-    ask<FusesAnswer>('/fuses'),
-    ask<CapsulesAnswer>('/capsules'),
+    ask<FeaturesAnswer>('/features'),
+    ask<IncidentsAnswer>('/incidents'),
   ]);
   at('ask').hidden = true;
   at('all').hidden = false;
@@ -38,7 +38,7 @@ async function showAll(): Promise<void> {
   });
   showProcess(stats, traffic.connections);
   showOrigins(origins);
-  showFaults(fuses, capsules);
+  showFaults(rollbacks, incidents);
 }
 
 /** A token that is missing or wrong is asked for, and nothing else until it is given. */

@@ -1,5 +1,5 @@
 /** How the process does: its workers, its origins, and what was switched off. */
-import type { CapsulesAnswer, FusesAnswer, OriginsAnswer, StatsAnswer } from '../answers.ts';
+import type { FeaturesAnswer, IncidentsAnswer, OriginsAnswer, StatsAnswer } from '../answers.ts';
 import { at, type Line, showLines } from './elements.ts';
 import { durationText, short } from './words.ts';
 
@@ -29,10 +29,10 @@ export function showOrigins({ origins }: OriginsAnswer): void {
   showLines('origins', lines, 'none');
 }
 
-export function showFaults({ fuses }: FusesAnswer, { directory }: CapsulesAnswer): void {
-  const blown = fuses.map(({ name, state }): Line => [name, state, 'bad']);
-  const lines: Line[] = blown.length > 0 ? blown : [['fuses', 'none has blown', 'good']];
-  showLines('faults', [...lines, ['capsules in', directory || 'nowhere']], '');
+export function showFaults({ rollbacks }: FeaturesAnswer, { directory }: IncidentsAnswer): void {
+  const blown = rollbacks.map(({ name, state }): Line => [name, state, 'bad']);
+  const lines: Line[] = blown.length > 0 ? blown : [['rollbacks', 'none has blown', 'good']];
+  showLines('faults', [...lines, ['incidents in', directory || 'nowhere']], '');
 }
 
 function goodIf(isGood: boolean): 'good' | 'bad' {

@@ -14,7 +14,7 @@ export function showTriage({ reports }: TriageAnswer, open: (name: string) => vo
   const table = at('triage');
   const shown = JSON.stringify(reports);
   if (reports.length === 0) {
-    showLines('triage', [], 'no report yet; sluice triage CAPSULE writes one');
+    showLines('triage', [], 'no report yet; sluice triage INCIDENT writes one');
   } else if (table.dataset.of !== shown) {
     // What somebody is about to click at must not be replaced each second.
     table.replaceChildren(...reports.map((entry) => entryRow(entry, open)));
@@ -66,7 +66,7 @@ export function hideReport(): void {
 function factsOf(report: ReportAnswer): string[] {
   const { features, configuration, commit, trigger, reproduction } = report;
   return [
-    report.capsule.signature,
+    report.incident.signature,
     `Reproduced in ${reproduction.same} of ${reproduction.runs} runs.`,
     ...features.blamed.map((one) => `To blame: ${one.name}. ${one.summary}`),
     ...features.conditions.map((one) => `Must be on as well: ${one.name}.`),
@@ -76,7 +76,7 @@ function factsOf(report: ReportAnswer): string[] {
         `Since ${path} changed from ${JSON.stringify(before)} to ${JSON.stringify(after)}.`,
     ),
     ...commit.commits.map((one) => `Commit ${one.hash.slice(0, 10)}: ${one.subject}`),
-    ...(trigger === null ? [] : [`Smallest trigger, ${trigger.bytes} octets: ${trigger.words}`]),
+    ...(trigger === null ? [] : [`Smallest trigger, ${trigger.bytes} bytes: ${trigger.words}`]),
     ...report.advice,
   ];
 }

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 
-/** By group: octets of the prime, and what is particular to it in its formula (RFC 7919 Appendix A). */
+/** By group: bytes of the prime, and what is particular to it in its formula (RFC 7919 Appendix A). */
 const fields: ReadonlyMap<number, { readonly bytes: number; readonly addend: bigint }> = new Map([
   [256, { bytes: 256, addend: 560_316n }],
   [257, { bytes: 384, addend: 2_625_351n }],
@@ -17,7 +17,7 @@ const GENERATOR = 2n;
 const EXPONENT_BYTES = 64;
 
 export interface FiniteFieldKeys {
-  readonly octets: Buffer;
+  readonly bytes: Buffer;
   secretWith(serverShare: Buffer): Buffer;
 }
 
@@ -29,9 +29,9 @@ export function finiteFieldKeys(group: number): FiniteFieldKeys | undefined {
   const prime = primeOf(BigInt(bytes * 8), addend);
   const exponent = numberIn(randomBytes(EXPONENT_BYTES));
   // Both are as long as the prime, zeros in front (RFC 8446 §4.2.8.1, §7.4.1).
-  const power = (base: bigint) => octetsOf(modularPower(base, exponent, prime), bytes);
+  const power = (base: bigint) => bytesOf(modularPower(base, exponent, prime), bytes);
   return {
-    octets: power(GENERATOR),
+    bytes: power(GENERATOR),
     secretWith: (serverShare) => power(numberIn(serverShare)),
   };
 }
@@ -56,10 +56,10 @@ function modularPower(base: bigint, exponent: bigint, modulus: bigint): bigint {
   return result;
 }
 
-function numberIn(octets: Buffer): bigint {
-  return BigInt(`0x${octets.toString('hex')}`);
+function numberIn(bytes: Buffer): bigint {
+  return BigInt(`0x${bytes.toString('hex')}`);
 }
 
-function octetsOf(value: bigint, length: number): Buffer {
+function bytesOf(value: bigint, length: number): Buffer {
   return Buffer.from(value.toString(16).padStart(2 * length, '0'), 'hex');
 }

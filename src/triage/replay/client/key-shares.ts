@@ -13,7 +13,7 @@ import { finiteFieldKeys } from './finite-field.ts';
 export interface KeyShare {
   readonly group: number;
   /** What the client sends. */
-  readonly octets: Buffer;
+  readonly bytes: Buffer;
   /** The shared secret from what the server sends; null where we have no key. */
   readonly secretWith: ((serverShare: Buffer) => Buffer) | null;
 }
@@ -32,7 +32,7 @@ const MLKEM768_CIPHERTEXT_BYTES = 1_088;
 const P256_POINT_BYTES = 65;
 
 /**
- * A share for the group. Where there are no keys for it (GREASE, and what nobody knows): random octets,
+ * A share for the group. Where there are no keys for it (GREASE, and what nobody knows): random bytes,
  * as many as were sent.
  */
 export function makeKeyShare(group: number, length: number): KeyShare {
@@ -51,7 +51,7 @@ export function makeKeyShare(group: number, length: number): KeyShare {
     default: {
       const keys = finiteFieldKeys(group);
       if (keys !== undefined) return { group, ...keys };
-      return { group, octets: randomBytes(length), secretWith: null };
+      return { group, bytes: randomBytes(length), secretWith: null };
     }
   }
 }
@@ -63,8 +63,8 @@ export function hasKeys(group: number): boolean {
 
 function curveShare(group: number, curve: string): KeyShare {
   const ecdh = createECDH(curve);
-  const octets = ecdh.generateKeys();
-  return { group, octets, secretWith: (serverShare) => ecdh.computeSecret(serverShare) };
+  const bytes = ecdh.generateKeys();
+  return { group, bytes, secretWith: (serverShare) => ecdh.computeSecret(serverShare) };
 }
 
 function montgomeryShare(group: number, type: 'x25519' | 'x448'): KeyShare {
@@ -72,7 +72,7 @@ function montgomeryShare(group: number, type: 'x25519' | 'x448'): KeyShare {
     type === 'x25519' ? generateKeyPairSync('x25519') : generateKeyPairSync('x448');
   return {
     group,
-    octets: rawOf(publicKey),
+    bytes: rawOf(publicKey),
     secretWith: (serverShare) =>
       diffieHellman({
         privateKey,
@@ -97,7 +97,7 @@ function hybridShare(
     Buffer.concat(order === 'kem-first' ? [ofKem, ofClassic] : [ofClassic, ofKem]);
   return {
     group,
-    octets: ordered(kem.subarray(0, MLKEM768_PUBLIC_BYTES), classic.octets),
+    bytes: ordered(kem.subarray(0, MLKEM768_PUBLIC_BYTES), classic.bytes),
     secretWith(serverShare) {
       const kemAt = order === 'kem-first' ? 0 : classicBytes;
       const classicAt = order === 'kem-first' ? MLKEM768_CIPHERTEXT_BYTES : 0;

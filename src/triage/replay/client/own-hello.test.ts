@@ -35,9 +35,9 @@ const hello = fc
 
 test('a ClientHello of our own has everything of the template but what belongs to keys', () => {
   fc.assert(
-    fc.property(hello, (octets) => {
-      const template = parseClientHello(octets)!;
-      const { model, shares } = ownModel(readHello(octets)!);
+    fc.property(hello, (bytes) => {
+      const template = parseClientHello(bytes)!;
+      const { model, shares } = ownModel(readHello(bytes)!);
       const own = parseClientHello(writeHello(model))!;
       const { random: _, extensions, sessionId, ...rest } = template;
       const { random, extensions: ownExtensions, sessionId: ownSessionId, ...ownRest } = own;

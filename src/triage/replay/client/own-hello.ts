@@ -1,6 +1,6 @@
 /**
  * A ClientHello like another one, with keys of our own: shares, random and session identifier, and a
- * ticket where there is one. All else stays, octet for octet.
+ * ticket where there is one. All else stays, byte for byte.
  */
 import { randomBytes } from 'node:crypto';
 import { ExtensionType } from '../../../tls/client-hello.ts';
@@ -23,7 +23,7 @@ export interface Ticket {
 
 export interface OwnHello {
   /** Its records. */
-  readonly octets: Buffer;
+  readonly bytes: Buffer;
   /** Without the headers of its records: what the transcript has of it. */
   readonly message: Buffer;
   readonly shares: readonly KeyShare[];
@@ -35,11 +35,11 @@ export function ownModel(template: HelloModel): { model: HelloModel; shares: Key
   const extensions = (template.extensions ?? []).map((extension): ExtensionModel => {
     const { type, content } = extension;
     if (type !== ExtensionType.keyShare || content.kind !== 'list') return extension;
-    const entries = content.entries.map(({ value, octets }) => {
+    const entries = content.entries.map(({ value, bytes }) => {
       // Group and length come before the key itself.
-      const share = makeKeyShare(value, octets.length - 4);
+      const share = makeKeyShare(value, bytes.length - 4);
       shares.push(share);
-      return { value, octets: shareOctets(share) };
+      return { value, bytes: shareBytes(share) };
     });
     return { type, content: { ...content, entries } };
   });
@@ -53,11 +53,11 @@ export function ownModel(template: HelloModel): { model: HelloModel; shares: Key
   return { model, shares };
 }
 
-function shareOctets({ group, octets }: KeyShare): Buffer {
+function shareBytes({ group, bytes }: KeyShare): Buffer {
   const head = Buffer.alloc(4);
   head.writeUInt16BE(group, 0);
-  head.writeUInt16BE(octets.length, 2);
-  return Buffer.concat([head, octets]);
+  head.writeUInt16BE(bytes.length, 2);
+  return Buffer.concat([head, bytes]);
 }
 
 /**
@@ -80,7 +80,7 @@ export function retriedModel(
     return [
       {
         type,
-        content: { ...content, entries: [{ value: share.group, octets: shareOctets(share) }] },
+        content: { ...content, entries: [{ value: share.group, bytes: shareBytes(share) }] },
       },
     ];
   });
@@ -116,7 +116,7 @@ export function withTicket(
   const { preSharedKey } = ExtensionType;
   const others = model.extensions?.filter(({ type }) => type !== preSharedKey) ?? [];
   const binderBytes = hashOf(ticket.hash).length;
-  const identity = identityOctets(ticket);
+  const identity = identityBytes(ticket);
   const withBinder = (binder: Buffer): HelloModel => {
     const binders = Buffer.concat([Buffer.of(0, binder.length + 1, binder.length), binder]);
     const data = Buffer.concat([identity, binders]);
@@ -133,27 +133,27 @@ export function withTicket(
 }
 
 /** The list with one identity and its obfuscated age (§4.2.11.1). */
-function identityOctets({ identity, ageAdd, receivedAtMs }: Ticket): Buffer {
+function identityBytes({ identity, ageAdd, receivedAtMs }: Ticket): Buffer {
   const age = (Math.max(0, Date.now() - receivedAtMs) + ageAdd) % 2 ** 32;
-  const octets = Buffer.alloc(2 + 2 + identity.length + 4);
-  octets.writeUInt16BE(2 + identity.length + 4, 0);
-  octets.writeUInt16BE(identity.length, 2);
-  identity.copy(octets, 4);
-  octets.writeUInt32BE(age, 4 + identity.length);
-  return octets;
+  const bytes = Buffer.alloc(2 + 2 + identity.length + 4);
+  bytes.writeUInt16BE(2 + identity.length + 4, 0);
+  bytes.writeUInt16BE(identity.length, 2);
+  identity.copy(bytes, 4);
+  bytes.writeUInt32BE(age, 4 + identity.length);
+  return bytes;
 }
 
 /** The message in records, without their headers. */
-export function messageOf(octets: Buffer): Buffer {
-  return Buffer.concat(recordsOf(octets).map((record) => record.subarray(RECORD_HEADER_BYTES)));
+export function messageOf(bytes: Buffer): Buffer {
+  return Buffer.concat(recordsOf(bytes).map((record) => record.subarray(RECORD_HEADER_BYTES)));
 }
 
 /** Whole records (RFC 8446 §5.1), each with its header. */
-export function recordsOf(octets: Buffer): Buffer[] {
+export function recordsOf(bytes: Buffer): Buffer[] {
   const records: Buffer[] = [];
-  for (let at = 0; at < octets.length; ) {
-    const end = at + RECORD_HEADER_BYTES + octets.readUInt16BE(at + 3);
-    records.push(octets.subarray(at, end));
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + RECORD_HEADER_BYTES + bytes.readUInt16BE(at + 3);
+    records.push(bytes.subarray(at, end));
     at = end;
   }
   return records;

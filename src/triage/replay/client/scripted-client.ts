@@ -96,9 +96,9 @@ export class ScriptedClient {
     return records.length === 0 ? hello : Buffer.concat([hello, ...this.#change(), ...records]);
   }
 
-  /** Octets from the server. */
-  receive(octets: Uint8Array): void {
-    this.#rest = Buffer.concat([this.#rest, octets]);
+  /** Bytes from the server. */
+  receive(bytes: Uint8Array): void {
+    this.#rest = Buffer.concat([this.#rest, bytes]);
     while (this.#rest.length >= RECORD_HEADER_BYTES && this.fault === '') {
       const end = RECORD_HEADER_BYTES + this.#rest.readUInt16BE(3);
       if (this.#rest.length < end) return;
@@ -182,8 +182,8 @@ export class ScriptedClient {
     }
   }
 
-  #takeHandshake(octets: Buffer, prefix: string): void {
-    this.#messages = Buffer.concat([this.#messages, octets]);
+  #takeHandshake(bytes: Buffer, prefix: string): void {
+    this.#messages = Buffer.concat([this.#messages, bytes]);
     while (this.#messages.length >= 4) {
       const end = 4 + this.#messages.readUIntBE(1, 3);
       if (this.#messages.length < end) return;
@@ -249,9 +249,9 @@ export class ScriptedClient {
       : ticket === null
         ? retried.model
         : withoutTicket(retried.model);
-    const octets = writeHello(this.#model);
-    this.#transcript.push(messageOf(octets));
-    this.#pending.push(...this.#change(), octets);
+    const bytes = writeHello(this.#model);
+    this.#transcript.push(messageOf(bytes));
+    this.#pending.push(...this.#change(), bytes);
   }
 
   #agree(message: Buffer, { group, share, isResumed }: ServerHello): void {

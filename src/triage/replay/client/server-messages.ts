@@ -71,29 +71,29 @@ export function readNewSessionTicket(body: Buffer): NewSessionTicket {
   return { ageAdd, nonce: reader.vector(1), identity: reader.vector(2) };
 }
 
-function readExtensions(octets: Buffer): Map<number, Buffer> {
-  const reader = new BodyReader(octets);
+function readExtensions(bytes: Buffer): Map<number, Buffer> {
+  const reader = new BodyReader(bytes);
   const extensions = new Map<number, Buffer>();
   while (!reader.isAtEnd) extensions.set(reader.uint(2), reader.vector(2));
   return extensions;
 }
 
 class BodyReader {
-  readonly #octets: Buffer;
+  readonly #bytes: Buffer;
   #at = 0;
 
-  constructor(octets: Buffer) {
-    this.#octets = octets;
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
   }
 
   get isAtEnd(): boolean {
-    return this.#at === this.#octets.length;
+    return this.#at === this.#bytes.length;
   }
 
   take(count: number): Buffer {
-    if (this.#at + count > this.#octets.length) throw new RangeError('malformed');
+    if (this.#at + count > this.#bytes.length) throw new RangeError('malformed');
     this.#at += count;
-    return this.#octets.subarray(this.#at - count, this.#at);
+    return this.#bytes.subarray(this.#at - count, this.#at);
   }
 
   uint(size: 1 | 2 | 4): number {

@@ -1,0 +1,202 @@
+/** The bench that starts processes: a whole sluice, which is thrown away afterwards. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { durationText } from '../../base/duration-text.ts';
+import { UsageError } from '../../base/errors.ts';
+import { endProcess, owned } from '../../base/owned.ts';
+import type { Bench, OpenBench, Player, SandboxRun, SandboxSetting } from '../../triage/bench.ts';
+import type { Incident } from '../../triage/incident.ts';
+import { decodeIncident } from '../../triage/incident-file.ts';
+import { incidentFileName } from '../../triage/incident-name.ts';
+import type { ReplayScript } from '../../triage/replay/script.ts';
+import { entryPoint } from '../entry-point.ts';
+import {
+  INCIDENTS,
+  SANDBOX_PROTOCOL,
+  type SandboxCommand,
+  type SandboxReport,
+} from './contract.ts';
+
+/** From the start of the process to its first word; a checkout may compile for the first time. */
+const START_TIMEOUT_MS = 30_000;
+/** A worker that hangs is noticed in one to two seconds, and its replacement starts in one. */
+const SETTLE_TIMEOUT_MS = 30_000;
+/** An incident is written after the replacement was started. */
+const INCIDENT_TIMEOUT_MS = 10_000;
+const POLL_INTERVAL_MS = 10;
+/** A sluice writes so many incidents within an hour (IncidentLimits.deathsPerHour), with room. */
+const DEATHS_MAX = 40;
+/** Of what the process says, for when it ends at its start. */
+const OUTPUT_CHARACTERS_MAX = 4_000;
+
+const LOOPBACK = '127.0.0.1';
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const program = entryPoint(new URL('./main.ts', import.meta.url));
+
+export function sandboxWith(play: Player): OpenBench {
+  return async (setting, signal) => {
+    const first = await SandboxProcess.start(setting, signal);
+    return new ProcessBench(setting, play, first);
+  };
+}
+
+class ProcessBench implements Bench {
+  readonly #setting: SandboxSetting;
+  readonly #play: Player;
+  #process: SandboxProcess;
+
+  constructor(setting: SandboxSetting, play: Player, first: SandboxProcess) {
+    this.#setting = setting;
+    this.#play = play;
+    this.#process = first;
+  }
+
+  get port(): number {
+    return this.#process.port;
+  }
+
+  async run(scripts: readonly ReplayScript[], signal: AbortSignal): Promise<SandboxRun> {
+    if (this.#process.deaths >= DEATHS_MAX) await this.#startAnew(signal);
+    const running = this.#process;
+    const target = { host: LOOPBACK, port: running.port };
+    const before = running.deaths;
+    const played = await Promise.all(scripts.map((script) => this.#play(script, target, signal)));
+    await running.settle(signal);
+    const death = running.deaths > before ? await running.newIncident(signal) : null;
+    return { death, played };
+  }
+
+  async #startAnew(signal: AbortSignal): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+    this.#process = await SandboxProcess.start(this.#setting, signal);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#process[Symbol.asyncDispose]();
+  }
+}
+
+/** One sluice on one directory. */
+class SandboxProcess implements AsyncDisposable {
+  port = 0;
+  deaths = 0;
+  readonly #child: ChildProcess;
+  readonly #directory: string;
+  readonly #seen = new Set<string>();
+  readonly #ended: Promise<void>;
+  #onReport: (report: SandboxReport) => void = () => {};
+  #output = '';
+
+  /** Rejects with UsageError; then nothing is left behind. */
+  static async start(setting: SandboxSetting, signal: AbortSignal): Promise<SandboxProcess> {
+    const bench = new SandboxProcess(setting.checkout);
+    try {
+      const { options, features } = setting;
+      const directory = bench.#directory;
+      const start = { protocol: SANDBOX_PROTOCOL, options, features, directory } as const;
+      const answer = await bench.#ask({ type: 'start', start }, START_TIMEOUT_MS, signal);
+      if (answer.type === 'failed') throw new UsageError(answer.message, answer.remedy);
+      if (answer.type === 'ready') bench.port = answer.port;
+      return bench;
+    } catch (error) {
+      await bench[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  private constructor(checkout: string) {
+    const path = programIn(checkout);
+    this.#directory = mkdtempSync(join(tmpdir(), 'sluice-sandbox-'));
+    this.#child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', path],
+      // Its own process group: Ctrl-C ends it when we say so.
+      { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true },
+    );
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.on('data', (bytes: Buffer) => {
+        this.#output = (this.#output + bytes.toString()).slice(-OUTPUT_CHARACTERS_MAX);
+      });
+    }
+    this.#child.on('message', (report: SandboxReport) => this.#onReport(report));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#ended = promise;
+    this.#child.once('error', () => resolve());
+    this.#child.once('exit', () => resolve());
+  }
+
+  /** Resolves when all workers are there and have read what was sent. */
+  async settle(signal: AbortSignal): Promise<void> {
+    const answer = await this.#ask({ type: 'settle' }, SETTLE_TIMEOUT_MS, signal);
+    if (answer.type === 'settled') this.deaths = answer.deaths;
+  }
+
+  /** The first one of a death that was not given before. */
+  async newIncident(signal: AbortSignal): Promise<Incident> {
+    const directory = join(this.#directory, INCIDENTS);
+    for (let waitedMs = 0; waitedMs < INCIDENT_TIMEOUT_MS; waitedMs += POLL_INTERVAL_MS) {
+      const names = existsSync(directory) ? readdirSync(directory).sort() : [];
+      const unseen = names.filter((name) => incidentFileName.test(name) && !this.#seen.has(name));
+      for (const name of unseen) this.#seen.add(name);
+      const incidents = unseen.map((name) => decodeIncident(readFileSync(join(directory, name))));
+      const death = incidents.find(({ kind }) => kind !== 'handshake-failure');
+      if (death !== undefined) return death;
+      await sleep(POLL_INTERVAL_MS, undefined, { signal });
+    }
+    throw new Error(`a worker of the bench died and left no incident:\n${this.#output}`);
+  }
+
+  async #ask(
+    command: SandboxCommand,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<SandboxReport> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<SandboxReport>();
+    this.#onReport = resolve;
+    const fail = (what: string) =>
+      reject(new UsageError(`the bench ${what}:\n${this.#output}`, 'try this version by itself'));
+    const timer = setTimeout(
+      () => fail(`does not answer within ${durationText(timeoutMs)}`),
+      timeoutMs,
+    );
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    owned(
+      this.#ended.then(() => fail('ended by itself')),
+      endProcess,
+    );
+    if (this.#child.connected) this.#child.send(command, () => {});
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // It kills its workers, and ends, when the channel closes.
+    if (this.#child.connected) this.#child.disconnect();
+    const killTimer = setTimeout(() => this.#child.kill('SIGKILL'), SETTLE_TIMEOUT_MS);
+    await this.#ended;
+    clearTimeout(killTimer);
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+/** Throws UsageError when the checkout has no bench. */
+function programIn(checkout: string): string {
+  if (checkout === '') return program;
+  const path = join(checkout, relative(root, program));
+  if (existsSync(path)) return path;
+  throw new UsageError(
+    `${checkout}: there is no ${relative(root, program)}`,
+    'name a checkout of sluice that has one',
+  );
+}

@@ -1,0 +1,121 @@
+/**
+ * The sluice of a bench, a process of its own: told over IPC what to run, it serves until the
+ * channel is closed. `bench.ts` is the other end.
+ */
+
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UsageError } from '../../base/errors.ts';
+import { endProcess, owned } from '../../base/owned.ts';
+import { ErrorLog } from '../../supervisor/error-log.ts';
+import { InheritedSockets } from '../../supervisor/inherited-sockets.ts';
+import { Supervisor } from '../../supervisor/supervisor.ts';
+import { serviceManagerOf } from '../../supervisor/systemd-notices.ts';
+import {
+  defaultRestartPolicy,
+  type RestartPolicy,
+} from '../../supervisor/workers/restart-policy.ts';
+import { ownWorkers } from '../service.ts';
+import { printNote } from '../terminal.ts';
+import {
+  SANDBOX_PROTOCOL,
+  type SandboxCommand,
+  type SandboxReport,
+  type SandboxStart,
+} from './contract.ts';
+import { harmlessOptions } from './harmless-options.ts';
+
+/** Workers of a bench are there to die. */
+const restartPolicy: RestartPolicy = {
+  ...defaultRestartPolicy,
+  soundLifeMs: 0,
+  firstDelayMs: 0,
+  delayMsMax: 0,
+};
+
+/** Between two questions to workers that do not answer: one of them is dying, or hangs. */
+const SETTLE_INTERVAL_MS = 20;
+
+/** What was sent before a question may be read in the turn after it. */
+const TURNS = 2;
+
+const report = (message: string) => printNote(`${message}\n`);
+
+let supervisor: Supervisor | null = null;
+
+process.on('message', (command: SandboxCommand) => {
+  owned(command.type === 'start' ? start(command.start) : settle(), endProcess);
+});
+process.on('disconnect', () => {
+  supervisor?.kill();
+  process.exit();
+});
+// A terminal sends these to every process; whoever has started the bench ends it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+
+async function start(wish: SandboxStart): Promise<void> {
+  try {
+    if (wish.protocol !== SANDBOX_PROTOCOL) {
+      throw new UsageError(
+        `this sluice speaks version ${SANDBOX_PROTOCOL} of a bench, not ${wish.protocol}`,
+        'run the triage of the version that is tried',
+      );
+    }
+    const options = await harmlessOptions(wish, await startOrigin());
+    supervisor = new Supervisor({
+      options,
+      version: 'bench',
+      workers: ownWorkers,
+      restartPolicy,
+      inherited: new InheritedSockets([]),
+      serviceManager: serviceManagerOf({}, report),
+      loadOptions: async () => options,
+      end: () => process.exit(),
+      log: new ErrorLog(),
+    });
+    await supervisor.start();
+    const { endpoint } = supervisor.listeners[0]!;
+    send({ type: 'ready', port: 'port' in endpoint ? endpoint.port : 0 });
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    const message = isUsage ? error.message : String((error as Error)?.stack ?? error);
+    send({ type: 'failed', message, remedy: isUsage ? error.remedy : 'report this' });
+  }
+}
+
+/** An origin that answers anything. */
+async function startOrigin(): Promise<number> {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.end('bench\n');
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.listen(0, '127.0.0.1', resolve);
+  await promise;
+  return (server.address() as AddressInfo).port;
+}
+
+/** One that hangs is ended by the watchdog, and then there is another one that answers. */
+async function settle(): Promise<void> {
+  const running = supervisor!;
+  for (let turns = 0; turns < TURNS; ) {
+    const before = deathsOf(running);
+    const areAnswering = await running.areAnswering();
+    if (areAnswering && deathsOf(running) === before) {
+      turns++;
+    } else {
+      turns = 0;
+      await sleep(SETTLE_INTERVAL_MS);
+    }
+  }
+  send({ type: 'settled', deaths: deathsOf(running) });
+}
+
+function deathsOf({ status }: Supervisor): number {
+  return status.workers.reduce((sum, { restarts }) => sum + restarts, 0);
+}
+
+function send(message: SandboxReport): void {
+  process.send?.(message);
+}

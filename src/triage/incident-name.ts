@@ -1,0 +1,11 @@
+/** Names of incidents' files: they begin with the time, so that the order of names is that of time. */
+import type { Incident } from './incident.ts';
+
+/** What is an incident in a directory, and what may be dropped from it. */
+export const incidentFileName = /^\d{8}T\d{9}Z-[a-z0-9-]+\.json(?:\.gz)?$/;
+
+/** `20261123T020000000Z-crash-4711.json.gz`. */
+export function nameOfIncident(incident: Incident, compress: boolean): string {
+  const time = incident.writtenAt.replace(/[-:.]/g, '');
+  return `${time}-${incident.kind}-${incident.worker.pid}.json${compress ? '.gz' : ''}`;
+}

@@ -1,0 +1,45 @@
+/** Incidents of real deaths, as a sluice in production leaves them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Incident } from '../../src/triage/incident.ts';
+import { decodeIncident } from '../../src/triage/incident-file.ts';
+import { incidentFileName } from '../../src/triage/incident-name.ts';
+import { dangerFlags, RETRIED_GROUPS, shakeHands } from './danger.ts';
+import { startOrigin } from './origins.ts';
+import { startSluice } from './sluice.ts';
+import { until } from './waiting.ts';
+
+export interface CrashWish {
+  /** Harmful observers that are on. */
+  readonly features: readonly string[];
+  readonly flags?: readonly string[];
+  readonly serverName?: string;
+  /** What the client does, when it is not a HelloRetryRequest. */
+  provoke?(httpsPort: number): Promise<unknown>;
+}
+
+/** Oldest first. */
+export function incidentsIn(directory: string): Incident[] {
+  return readdirSync(directory)
+    .filter((name) => incidentFileName.test(name))
+    .sort()
+    .map((name) => decodeIncident(readFileSync(join(directory, name))));
+}
+
+/** Has a worker die of a HelloRetryRequest, and reads what was recorded of it. */
+export async function crashOf({
+  directory,
+  features,
+  flags = [],
+  serverName = 'localhost',
+  provoke = (port) => shakeHands(port, { groups: RETRIED_GROUPS, servername: serverName }),
+}: CrashWish & { readonly directory: string }): Promise<Incident> {
+  await using origin = await startOrigin((_request, response) => response.end('ok'));
+  const all = [...dangerFlags(...features), '--incident-dir', directory, '--debugger', 'off'];
+  all.push('--watchdog', '1s', ...flags);
+  await using sluice = await startSluice({ origin: origin.url, workers: 2, flags: all });
+  await provoke(sluice.httpsPort);
+  return await until(() => {
+    return incidentsIn(directory).find(({ kind }) => kind !== 'handshake-failure') ?? false;
+  }, 'an incident');
+}
