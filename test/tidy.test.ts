@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { circles, crowdedFolders } from './tidy/house-rules.ts';
 import { brokenLinks, deadFiles, FILE_LINES_REPORTED, isTest, rules } from './tidy/rules.ts';
 import { type SourceFile, sourceFile } from './tidy/source-file.ts';
 
@@ -61,6 +62,12 @@ test('every file of src/ is reached from the program', () => {
       `${path} is in use: take it from the list of those that wait`,
     );
   }
+});
+
+test('no file of src/ leads back to itself', () => assertNone(circles(files)));
+
+test('no folder of src/ holds more than a reader takes in', () => {
+  assertNone(crowdedFolders(files));
 });
 
 test('every link in the documents leads somewhere', () => {
@@ -304,6 +311,40 @@ test('dead files are found, and what is started by URL is not one', () => {
   assert.deepEqual(deadFiles(program, ['bin/sluice.js']), [
     'src/worker/forgotten.ts: nothing that runs imports it',
   ]);
+});
+
+test('circles are found, of types as well, and a file that many need is none', () => {
+  const circle = [
+    sourceFile('src/http1/a.ts', "import { b } from './b.ts';"),
+    sourceFile('src/http1/b.ts', "export { c } from './deep/c.ts';"),
+    sourceFile('src/http1/deep/c.ts', "import type { A } from '../a.ts';"),
+  ];
+  assert.deepEqual(circles(circle), [
+    'a circle of files: src/http1/a.ts → src/http1/b.ts → src/http1/deep/c.ts → src/http1/a.ts',
+  ]);
+  const loaded = [
+    sourceFile('src/cli/a.ts', "const b = await import('./b.ts');"),
+    sourceFile('src/cli/b.ts', "import './a.ts';"),
+  ];
+  assert.equal(circles(loaded).length, 1);
+  assert.deepEqual(
+    circles([
+      sourceFile('src/http1/a.ts', "import './b.ts';\nimport './c.ts';"),
+      sourceFile('src/http1/b.ts', "import './c.ts';"),
+      sourceFile('src/http1/c.ts', "// import './a.ts';"),
+      sourceFile('src/http1/a.test.ts', "import './a.ts';"),
+    ]),
+    [],
+  );
+});
+
+test('a folder with too many files or lines is found, and rooms in it are counted apart', () => {
+  const many = (count: number, folder: string, lines = 1) =>
+    Array.from({ length: count }, (_, i) => sourceFile(`${folder}/f${i}.ts`, 'x;\n'.repeat(lines)));
+  assert.deepEqual(crowdedFolders([...many(30, 'src/tls'), ...many(30, 'src/tls/room')]), []);
+  assert.equal(crowdedFolders(many(31, 'src/tls')).length, 1);
+  assert.deepEqual(crowdedFolders(many(10, 'src/tls', 500)), []);
+  assert.equal(crowdedFolders(many(11, 'src/tls', 500)).length, 1);
 });
 
 test('dead links are found, and code is not taken for a link', () => {

@@ -22,8 +22,17 @@ export function assertByteString(text: string): void {
   assert(!/[^\0-\xff]/.test(text), 'a byte string has no character beyond U+00FF');
 }
 
+/** Below this a loop in JavaScript is faster than a call into C++. */
+const LOOP_LENGTH_MAX = 16;
+
 /** Writes every char code as one byte; there must be room. Returns the offset after the last. */
 export function writeLatin1(text: string, target: Uint8Array, offset: number): number {
   assertByteString(text);
-  return offset + latin1Write.call(target, text, offset, text.length);
+  const length = text.length;
+  if (length > LOOP_LENGTH_MAX) {
+    latin1Write.call(target, text, offset, length);
+    return offset + length;
+  }
+  for (let i = 0; i < length; i++) target[offset + i] = text.charCodeAt(i);
+  return offset + length;
 }

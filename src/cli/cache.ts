@@ -8,6 +8,7 @@ import {
   refuseArguments,
 } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import type { Command } from './command.ts';
 
 const EXIT_OK = 0;
 /** Something was found wrong, or not found. */
@@ -15,7 +16,7 @@ const EXIT_NO = 1;
 
 const PURGE_FLAGS = ['url', 'prefix', 'host', 'tag'] as const;
 /** True for flags with a value. */
-export const FLAGS = {
+const FLAGS = {
   status: { admin: true, json: false },
   list: { admin: true, json: false, prefix: true, limit: true, after: true },
   lookup: { admin: true, json: false },
@@ -32,10 +33,12 @@ export const FLAGS = {
   verify: { json: false },
 };
 
+export const cacheCommand: Command = { flags: FLAGS, run };
+
 type CacheWords = ActionWords<keyof typeof FLAGS>;
 
 /** Resolves with the exit code. Throws UsageError. */
-export async function cacheCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const parsed = parseActionWords('cache', FLAGS, words);
   switch (parsed.action) {
     case 'status':

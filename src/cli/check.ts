@@ -9,9 +9,12 @@ import type { SluiceOptions } from '../config/options.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import { endpointText } from '../supervisor/listeners.ts';
 import { parseFlags } from './action-words.ts';
+import type { Command } from './command.ts';
 import { print, printJson } from './terminal.ts';
 
-export const FLAGS = { json: false };
+const FLAGS = { json: false };
+
+export const checkCommand: Command = { flags: FLAGS, run };
 
 const EXIT_OK = 0;
 const EXIT_MISTAKES = 2;
@@ -19,7 +22,7 @@ const EXIT_MISTAKES = 2;
 type Told = UsageError['mistakes'][number];
 
 /** Resolves with the exit code. Throws UsageError for a file that cannot be read. */
-export async function checkCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const names = words.filter((word) => !word.startsWith('-'));
   const { flags } = parseFlags(
     'check',

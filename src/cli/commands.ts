@@ -1,7 +1,7 @@
 /** Commands that have words of their own, each loaded when it is asked for. */
-type Command = (words: readonly string[]) => number | Promise<number>;
+import type { Commands } from './command.ts';
 
-export const commands: Readonly<Record<string, () => Promise<Command>>> = {
+export const commands: Commands = {
   cache: async () => (await import('./cache.ts')).cacheCommand,
   incidents: async () => (await import('./incidents.ts')).incidentsCommand,
   check: async () => (await import('./check.ts')).checkCommand,

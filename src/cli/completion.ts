@@ -2,11 +2,14 @@
 
 import { UsageError } from '../base/errors.ts';
 import { commandLineOnly, optionTable } from '../config/option-table.ts';
-import { type CommandWords, commandWords, type Flags } from './command-flags.ts';
+import type { Command, Commands, Flags } from './command.ts';
+import { type CommandWords, commandWords } from './command-flags.ts';
 import { print } from './terminal.ts';
 
 /** The shells, as actions: they are completed as well. */
-export const FLAGS = { bash: {}, zsh: {}, fish: {} };
+const FLAGS = { bash: {}, zsh: {}, fish: {} };
+
+export const completionCommand: Command = { flags: FLAGS, run };
 
 interface Words {
   /** Besides `run` and `demo`. */
@@ -102,7 +105,7 @@ function fishLines(words: Words): string[] {
 }
 
 /** Prints the script. Throws UsageError for a shell that is not known. */
-export async function completionCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[], all: Commands): Promise<number> {
   const [shell = ''] = words;
   if (!Object.hasOwn(shells, shell) || words.length !== 1) {
     const known = Object.keys(shells).join(', ');
@@ -113,6 +116,6 @@ export async function completionCommand(words: readonly string[]): Promise<numbe
   }
   const options = [...optionTable, ...commandLineOnly].map(({ name }) => `--${name}`);
   const write = shells[shell as keyof typeof shells];
-  print(write({ commands: await commandWords(), options }));
+  print(write({ commands: await commandWords(all), options }));
   return 0;
 }

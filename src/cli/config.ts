@@ -22,16 +22,19 @@ import {
   printAnswer,
   refuseArguments,
 } from './action-words.ts';
+import type { Command } from './command.ts';
 import { print } from './terminal.ts';
 
 /** True for flags with a value. */
-export const FLAGS = { explain: { json: false }, schema: {}, diff: { json: false } };
+const FLAGS = { explain: { json: false }, schema: {}, diff: { json: false } };
+
+export const configCommand: Command = { flags: FLAGS, run };
 
 /** Columns of a terminal. */
 const WIDTH = 80;
 
 /** Resolves with the exit code. Throws UsageError for a key that does not exist. */
-export async function configCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const parsed = parseActionWords('config', FLAGS, words);
   if (parsed.action === 'schema') {
     refuseArguments(parsed, 'write config schema');

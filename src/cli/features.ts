@@ -8,14 +8,17 @@ import {
   refuseArguments,
 } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import type { Command } from './command.ts';
 
 /** True for flags with a value. */
-export const FLAGS = {
+const FLAGS = {
   list: { admin: true, json: false },
   off: { admin: true, json: false },
   on: { admin: true, json: false },
   reset: { admin: true, json: false },
 };
+
+export const rollbackCommand: Command = { flags: FLAGS, run };
 
 interface RollbackReport {
   readonly enabled: boolean;
@@ -33,7 +36,7 @@ interface RollbackReport {
 }
 
 /** Resolves with the exit code. Throws UsageError. */
-export async function rollbackCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const parsed = parseActionWords('rollback', FLAGS, words);
   const report = (await askAdmin(parsed, '/features', bodyOf(parsed))) as RollbackReport;
   printAnswer(parsed, report, linesOf(report));

@@ -9,18 +9,21 @@ import {
   refuseArguments,
 } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import type { Command } from './command.ts';
 
 /** True for flags with a value. */
-export const FLAGS = {
+const FLAGS = {
   failures: { admin: true, json: false },
   observers: { admin: true, json: false },
   rearm: { admin: true, json: false },
 };
 
+export const handshakesCommand: Command = { flags: FLAGS, run };
+
 type HandshakeWords = ActionWords<keyof typeof FLAGS>;
 
 /** Resolves with the exit code. Throws UsageError. */
-export async function handshakesCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const parsed = parseActionWords('handshakes', FLAGS, words);
   switch (parsed.action) {
     case 'failures':

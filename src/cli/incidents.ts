@@ -16,12 +16,15 @@ import {
   printAnswer,
   refuseArguments,
 } from './action-words.ts';
+import type { Command } from './command.ts';
 
 /** True for flags with a value. */
-export const FLAGS = {
+const FLAGS = {
   list: { 'incident-dir': true, json: false },
   show: { 'incident-dir': true, json: false },
 };
+
+export const incidentsCommand: Command = { flags: FLAGS, run };
 
 const EXIT_OK = 0;
 /** A file of the directory is no incident. */
@@ -31,7 +34,7 @@ const EXIT_NO = 1;
 const CONNECTIONS_TOLD_MAX = 1;
 
 /** Resolves with the exit code. Throws UsageError. */
-export async function incidentsCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const parsed = parseActionWords('incidents', FLAGS, words);
   return parsed.action === 'list' ? list(parsed) : show(parsed);
 }

@@ -7,10 +7,11 @@ import { parseLogLevel, parseLongDuration } from '../config/option-values.ts';
 import type { logObject } from '../telemetry/log-lines.ts';
 import { type ActionWords, parseActionWords, printAnswer } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import type { Command } from './command.ts';
 import { printJson, printLines, printNote } from './terminal.ts';
 
 /** True for flags with a value. */
-export const FLAGS = {
+const FLAGS = {
   show: {
     admin: true,
     json: false,
@@ -21,6 +22,8 @@ export const FLAGS = {
   },
   level: { admin: true, json: false, for: true },
 };
+
+export const logCommand: Command = { flags: FLAGS, run };
 
 /** How often somebody who follows asks. */
 const POLL_MS = 250;
@@ -36,7 +39,7 @@ interface ShownEvents {
 }
 
 /** Resolves with the exit code; with --follow when sluice has ended. Throws UsageError. */
-export async function logCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const hasAction = words[0] !== undefined && !words[0].startsWith('--');
   const parsed = parseActionWords('log', FLAGS, hasAction ? words : ['show', ...words]);
   if (parsed.action === 'level') await level(parsed);

@@ -32,7 +32,7 @@ async function perform(words: readonly string[]): Promise<number> {
   if (Object.hasOwn(commands, first)) {
     if (words.includes('--help')) return helpOf(first);
     const command = await commands[first]!();
-    return written(await command(words.slice(1)));
+    return written(await command.run(words.slice(1), commands));
   }
   const commandLine = parseCommandLine(words, process.cwd());
   switch (commandLine.command) {
@@ -61,7 +61,7 @@ async function helpOf(command: string): Promise<number> {
   const isAbout = (line: string) => line.trim().split(/ +/, 2).join(' ') === `sluice ${command}`;
   const lines = helpText().split('\n').filter(isAbout);
   const { flagLines } = await import('./command-flags.ts');
-  const flags = await flagLines(command);
+  const flags = await flagLines(command, commands);
   const rest = `what they mean, and exit codes: docs/reference/command-line.md\n`;
   print(`${lines.join('\n')}\n\n${flags}${rest}`);
   return written(0);

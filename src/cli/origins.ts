@@ -9,19 +9,22 @@ import {
   refuseArguments,
 } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import type { Command } from './command.ts';
 
 /** True for flags with a value. */
-export const FLAGS = {
+const FLAGS = {
   list: { admin: true, json: false },
   up: { admin: true, json: false },
   drain: { admin: true, json: false },
   down: { admin: true, json: false },
 };
 
+export const originsCommand: Command = { flags: FLAGS, run };
+
 type OriginWords = ActionWords<keyof typeof FLAGS>;
 
 /** Resolves with the exit code. Throws UsageError. */
-export async function originsCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const hasAction = words[0] !== undefined && !words[0].startsWith('--');
   const parsed = parseActionWords('origins', FLAGS, hasAction ? words : ['list', ...words]);
   if (parsed.action === 'list') await list(parsed);

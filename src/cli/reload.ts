@@ -7,9 +7,12 @@ import { parseDuration } from '../config/option-values.ts';
 import type { ReloadStatus } from '../supervisor/reload.ts';
 import { type ActionWords, parseFlags } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import type { Command } from './command.ts';
 import { print, printInPlace, printJson, printNote } from './terminal.ts';
 
-export const FLAGS = { admin: true, canary: true, json: false };
+const FLAGS = { admin: true, canary: true, json: false };
+
+export const reloadCommand: Command = { flags: FLAGS, run };
 
 /** How often the progress is asked for. */
 const POLL_MS = 100;
@@ -19,7 +22,7 @@ const EXIT_OK = 0;
 const EXIT_ROLLED_BACK = 1;
 
 /** Resolves with the exit code. Throws UsageError, also for a configuration that was refused. */
-export async function reloadCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const parsed = parseFlags('reload', FLAGS, words);
   const canary = parsed.flags.get('canary');
   const body = canary === undefined ? {} : { canaryMs: canaryOf(canary) };

@@ -1,15 +1,20 @@
 /** `sluice status`, `metrics` and `drain`: a running sluice at a glance, its numbers, and its end. */
 
-import type { SupervisorStatus } from '../supervisor/supervisor.ts';
+import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
 import { type ActionWords, parseFlags, printAnswer } from './action-words.ts';
 import { askAdmin, askAdminText } from './admin-client.ts';
+import type { Command } from './command.ts';
 import { print, printJson } from './terminal.ts';
 import { uptimeText } from './top-frame.ts';
 
-export const FLAGS = { admin: true, json: false };
+const FLAGS = { admin: true, json: false };
+
+export const statusCommand: Command = { flags: FLAGS, run: printStatus };
+export const metricsCommand: Command = { flags: FLAGS, run: printMetrics };
+export const drainCommand: Command = { flags: FLAGS, run: drain };
 
 /** Resolves with the exit code: 0 when it serves. */
-export async function statusCommand(words: readonly string[]): Promise<number> {
+async function printStatus(words: readonly string[]): Promise<number> {
   const parsed = parseFlags('status', FLAGS, words);
   const { metrics: _metrics, ...status } = (await askAdmin(
     parsed,
@@ -47,7 +52,7 @@ function earlyDataLines({ refusal, forSeconds }: SupervisorStatus['earlyData']):
 }
 
 /** All metrics: as Prometheus reads them, or as JSON. */
-export async function metricsCommand(words: readonly string[]): Promise<number> {
+async function printMetrics(words: readonly string[]): Promise<number> {
   const parsed = parseFlags('metrics', FLAGS, words);
   if (parsed.flags.has('json')) {
     const { metrics } = (await askAdmin(parsed, '/stats')) as { metrics: unknown };
@@ -58,7 +63,7 @@ export async function metricsCommand(words: readonly string[]): Promise<number> 
   return 0;
 }
 
-export async function drainCommand(words: readonly string[]): Promise<number> {
+async function drain(words: readonly string[]): Promise<number> {
   const parsed: ActionWords = parseFlags('drain', FLAGS, words);
   const answer = await askAdmin(parsed, '/drain', {});
   printAnswer(parsed, answer, ['it accepts no more, finishes what is under way, and ends']);

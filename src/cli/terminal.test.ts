@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import { cacheCommand } from './cache.ts';
+import type { Command } from './command.ts';
 import { rollbackCommand } from './features.ts';
 import { handshakesCommand } from './handshakes.ts';
 import { logCommand } from './log.ts';
@@ -66,7 +67,7 @@ const answers: Record<string, unknown> = {
   },
 };
 
-const commands: [words: string, run: (words: readonly string[]) => Promise<number>][] = [
+const cases: [words: string, command: Command][] = [
   ['cache status', cacheCommand],
   ['cache lookup https://a.test/', cacheCommand],
   ['cache list', cacheCommand],
@@ -97,7 +98,7 @@ async function printed(run: () => Promise<unknown>): Promise<string> {
   return text;
 }
 
-for (const [words, run] of commands) {
+for (const [words, command] of cases) {
   test(`sluice ${words}: what a peer has sent begins no line and no column`, async () => {
     const admin = createServer(({ url }, response) => {
       response.setHeader('content-type', 'application/json');
@@ -109,7 +110,9 @@ for (const [words, run] of commands) {
     const { port } = admin.address() as AddressInfo;
     const [, ...rest] = words.split(' ');
     try {
-      const text = await printed(() => run([...rest, '--admin', `127.0.0.1:${port}`]));
+      const text = await printed(async () =>
+        command.run([...rest, '--admin', `127.0.0.1:${port}`], {}),
+      );
       assert.ok(
         text.includes('sent\\x0aFORGED all is well\\x09FORGED\\x0d\\x0aFORGED\\x1b'),
         'its text',

@@ -10,13 +10,14 @@ import { playScript } from '../triage/replay/player.ts';
 import type { PlayedOutcome, ReplayScript } from '../triage/replay/script.ts';
 import { readReport } from '../triage/report/triage-directory.ts';
 import { type ActionWords, onlyArgument, parseActionWords, printAnswer } from './action-words.ts';
+import type { Command } from './command.ts';
 import { incidentPath, readIncidentFile } from './incidents.ts';
 import { scriptOf } from './replay-script.ts';
 import { sandboxWith } from './sandbox/bench.ts';
 import { optionsOfFile } from './sandbox/configuration.ts';
 
 /** True for flags with a value. */
-export const FLAGS = {
+const FLAGS = {
   replay: {
     connection: true,
     target: true,
@@ -28,6 +29,8 @@ export const FLAGS = {
     json: false,
   },
 };
+
+export const tlsCommand: Command = { flags: FLAGS, run };
 
 const EXIT_SAME = 0;
 const EXIT_NOTHING = 1;
@@ -51,7 +54,7 @@ interface Run {
 }
 
 /** Resolves with the exit code. Throws UsageError. */
-export async function tlsCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const parsed = parseActionWords('tls', FLAGS, words);
   const subject = await subjectOf(parsed);
   const target = parsed.flags.get('target');

@@ -3,14 +3,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
 import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
-import type { SupervisorStatus } from '../supervisor/supervisor.ts';
+import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
 import type { TrafficSample } from '../telemetry/traffic-sample.ts';
 import { type ActionWords, parseFlags } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import type { Command } from './command.ts';
 import { print, printFrame, printJson } from './terminal.ts';
 import { awayFrame, fitted, topFrame } from './top-frame.ts';
 
-export const FLAGS = { admin: true, once: false, json: false };
+const FLAGS = { admin: true, once: false, json: false };
+
+export const topCommand: Command = { flags: FLAGS, run };
 
 const INTERVAL_MS = 1_000;
 /** Upper left corner; erase to the end of the line, and of the screen (ECMA-48 CUP, EL, ED). */
@@ -19,7 +22,7 @@ const COLUMNS_DEFAULT = 80;
 const ROWS_DEFAULT = 24;
 
 /** Ends with Ctrl-C, or after one second's picture with --once or without a terminal. */
-export async function topCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const parsed = parseFlags('top', FLAGS, words);
   const { flags } = parsed;
   const isLive = process.stdout.isTTY === true && !flags.has('once') && !flags.has('json');

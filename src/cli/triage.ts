@@ -11,13 +11,14 @@ import { TriageDirectory } from '../triage/report/triage-directory.ts';
 import { softwareNow } from '../triage/trace-identity.ts';
 import { type History, type TriageAxis, triage, triageAxes } from '../triage/triage.ts';
 import { type ActionWords, parseWithArgument } from './action-words.ts';
+import type { Command } from './command.ts';
 import { incidentPath, readIncidentFile } from './incidents.ts';
 import { packageVersion } from './package-version.ts';
 import { sandboxWith } from './sandbox/bench.ts';
 import { printJson, printLines, printNote, printProgress } from './terminal.ts';
 
 /** True for flags with a value. */
-export const FLAGS = {
+const FLAGS = {
   out: true,
   axes: true,
   runs: true,
@@ -30,6 +31,8 @@ export const FLAGS = {
   json: false,
 };
 
+export const triageCommand: Command = { flags: FLAGS, run };
+
 const EXIT_FOUND = 0;
 /** It could not be reproduced, or nothing is to blame. */
 const EXIT_NOTHING = 1;
@@ -40,7 +43,7 @@ const RUNS_DEFAULT = 3;
 const RUNS_MAX = 100;
 
 /** Resolves with the exit code. Throws UsageError. */
-export async function triageCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const { parsed, argument } = parseWithArgument('triage', FLAGS, words, 'INCIDENT');
   const file = incidentPath(argument, parsed);
   const incident = withModules(readIncidentFile(file), parsed);

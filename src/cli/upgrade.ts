@@ -1,14 +1,17 @@
 /** `sluice upgrade`: has the program on disk take over from a running sluice. */
 import { parseFlags, printAnswer } from './action-words.ts';
 import { askAdmin } from './admin-client.ts';
+import type { Command } from './command.ts';
 
 /** A little more than the running sluice waits for the new one. */
 const UPGRADE_TIMEOUT_MS = 65_000;
 
-export const FLAGS = { admin: true, json: false };
+const FLAGS = { admin: true, json: false };
+
+export const upgradeCommand: Command = { flags: FLAGS, run };
 
 /** Resolves with the exit code. Throws UsageError when the new one does not serve. */
-export async function upgradeCommand(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   const parsed = parseFlags('upgrade', FLAGS, words);
   const answer = await askAdmin(parsed, '/upgrade', {}, UPGRADE_TIMEOUT_MS);
   const { pid } = answer as { pid: number };

@@ -2,8 +2,18 @@
 import { assert } from '../base/assert.ts';
 import type { RequestSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
-import type { Http1ClientConnection } from './client-connection.ts';
+import type { Http1Output } from './output.ts';
 import { writeChunk, writeLastChunk } from './serialize.ts';
+
+/** The connection, as its exchange sees it. */
+export interface ClientExchangeOwner {
+  readonly output: Http1Output;
+  /** Bytes move: the exchange is not idle. */
+  onMoved(): void;
+  cancel(exchange: ClientExchange): void;
+  pause(exchange: ClientExchange): void;
+  resume(exchange: ClientExchange): void;
+}
 
 /**
  * It outlives its response: an origin may answer early, and the rest of the content is still sent,
@@ -11,12 +21,12 @@ import { writeChunk, writeLastChunk } from './serialize.ts';
  * so a late one cannot touch the next exchange of the connection.
  */
 export class ClientExchange implements RequestSender {
-  readonly #connection: Http1ClientConnection;
+  readonly #connection: ClientExchangeOwner;
   /** Bytes of content still to be sent; -1 for chunked content until its end. */
   #toSend: number;
   #mode: 'content' | 'tunnel' | 'over' = 'content';
 
-  constructor(connection: Http1ClientConnection, contentLength: number) {
+  constructor(connection: ClientExchangeOwner, contentLength: number) {
     this.#connection = connection;
     this.#toSend = contentLength;
   }

@@ -5,22 +5,41 @@ import type { SluiceError } from '../base/errors.ts';
 import type { PreparedResponse, ResponseSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { Http1Output } from './output.ts';
 import { fieldLines, statusLine, writeChunk, writeLastChunk, writeText } from './serialize.ts';
-import type { Http1ServerConnection } from './server-connection.ts';
 
 /** Room for what is added per answer to a stored head: Age, Connection, the empty line. */
 const ADDED_BYTES_MAX = 64;
 
 type Framing = 'none' | 'length' | 'chunked' | 'close' | 'tunnel' | 'half-closed';
 
+/** The connection, as the response on it sees it. */
+export interface ServerResponseOwner {
+  readonly output: Http1Output;
+  noteContinueSent(): void;
+  /** Takes the result of writing to the output, and returns it. */
+  noteWritten(isWritable: boolean): boolean;
+  mustClose(): boolean;
+  closeAfterResponse(): void;
+  responseEnded(): void;
+  /** It began, and its end cannot come. */
+  responseCut(): void;
+  responseAborted(): void;
+  becomeTunnel(): void;
+  tunnelOutputEnded(): void;
+  pause(): void;
+  resume(): void;
+  discardContent(): void;
+}
+
 export class ServerResponse implements ResponseSender {
-  readonly #connection: Http1ServerConnection;
+  readonly #connection: ServerResponseOwner;
   readonly #request: RequestHead;
   #framing: Framing = 'none';
   #remaining = 0;
   #state: 'waiting' | 'started' | 'ended' = 'waiting';
 
-  constructor(connection: Http1ServerConnection, request: RequestHead) {
+  constructor(connection: ServerResponseOwner, request: RequestHead) {
     this.#connection = connection;
     this.#request = request;
   }

@@ -4,8 +4,9 @@ import type { SluiceError } from '../base/errors.ts';
 import type { ResponseHandler } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
 import { ClientExchange } from './client-exchange.ts';
-import { Connection, type Endpoint } from './connection.ts';
+import { Connection } from './connection.ts';
 import { hasLengthFault } from './content-receiver.ts';
+import type { RoleHandler } from './frame-connection.ts';
 import type { Http2Output } from './frame-writer.ts';
 import { defaultHttp2Limits, type Http2Abuse, type Http2Limits } from './limits.ts';
 import { PRIORITY_DEFAULT } from './priority.ts';
@@ -34,7 +35,7 @@ const STREAMS_EXPECTED = 100;
 const ignore = (): void => {};
 const NO_BYTES = new Uint8Array(0);
 
-export class Http2ClientConnection implements Endpoint {
+export class Http2ClientConnection implements RoleHandler {
   readonly connection: Connection;
   readonly #onAvailable: () => void;
   readonly #onPong: () => void;

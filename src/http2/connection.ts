@@ -1,7 +1,7 @@
 /**
  * What both roles of an HTTP/2 connection share (RFC 9113): frames in and out, settings, streams'
  * states, flow control, limits, and the ways a connection ends. What a field section means is the
- * endpoint's business: server-connection.ts, client-connection.ts.
+ * role's business: server-connection.ts, client-connection.ts.
  */
 import type { Blame, SluiceError } from '../base/errors.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
@@ -10,6 +10,7 @@ import { AbuseBudgets } from './abuse.ts';
 import { ContentReceiver } from './content-receiver.ts';
 import { ContentSender } from './content-sender.ts';
 import { ControlFrames, PingPurpose } from './control-frames.ts';
+import type { FrameConnection, RoleHandler } from './frame-connection.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter, type Http2Output } from './frame-writer.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
@@ -30,18 +31,6 @@ import { Stream, StreamTable } from './stream.ts';
 import { StreamFrames } from './stream-frames.ts';
 import { StreamState } from './stream-state.ts';
 
-/** The role on top of a connection. */
-export interface Endpoint {
-  /** A field section, in `decoder.fields`, that opens a stream. Only a server's peer does that. */
-  onOpen(streamId: number, endStream: boolean, early: boolean): void;
-  /** A field section on an open stream: a response's, or trailers. */
-  onFieldSection(stream: Stream, endStream: boolean): void;
-  onPriorityUpdate(streamId: number, value: Uint8Array): void;
-  /** A stream closed, the peer's settings or its GOAWAY came: more or fewer streams may open. */
-  onCapacityChange(): void;
-  onPong(): void;
-}
-
 export interface ConnectionOptions {
   readonly role: 'server' | 'client';
   readonly output: Http2Output;
@@ -61,7 +50,7 @@ export interface ConnectionOptions {
 /** Shared by all connections: a block is copied into frames before another is begun. */
 const sharedBlock = new FieldBlock();
 
-export class Connection {
+export class Connection implements FrameConnection {
   readonly writer: FrameWriter;
   readonly encoder: HpackEncoder;
   readonly decoder: HpackDecoder;
@@ -84,7 +73,7 @@ export class Connection {
   goawayLimit = STREAM_ID_MAX;
 
   readonly #options: ConnectionOptions;
-  readonly #endpoint: Endpoint;
+  readonly #role: RoleHandler;
   readonly #reader: FrameReader;
   readonly #budgets: AbuseBudgets;
   readonly #onStreams: StreamFrames;
@@ -99,10 +88,10 @@ export class Connection {
   /** Whose response has ended before their request: streams, or identifiers of refused ones. */
   #unwanted: (Stream | number)[] = [];
 
-  constructor(endpoint: Endpoint, options: ConnectionOptions) {
+  constructor(handler: RoleHandler, options: ConnectionOptions) {
     const { limits, monotonicMs } = options;
     this.#options = options;
-    this.#endpoint = endpoint;
+    this.#role = handler;
     this.limits = limits;
     this.role = options.role;
     this.monotonicMs = monotonicMs;
@@ -113,8 +102,8 @@ export class Connection {
     this.sender = new ContentSender(this, this.writer, this.encoder, limits, monotonicMs);
     this.#reader = new FrameReader(this, FRAME_SIZE_MIN);
     this.#budgets = new AbuseBudgets(limits.budgets, monotonicMs);
-    this.#onStreams = new StreamFrames(this, endpoint, this.#budgets);
-    this.#control = new ControlFrames(this, endpoint);
+    this.#onStreams = new StreamFrames(this, handler, this.#budgets);
+    this.#control = new ControlFrames(this, handler);
   }
 
   // ------------------------------------------------------------------ from the driver
@@ -228,11 +217,11 @@ export class Connection {
         this.closeStream(stream, StreamState.CLOSED_BY_PEER_RESET, error);
       }
     }
-    this.#endpoint.onCapacityChange();
+    this.#role.onCapacityChange();
     this.#endWhenDone();
   }
 
-  /** Asks the peer for a sign of life: `Endpoint.onPong`. */
+  /** Asks the peer for a sign of life: `RoleHandler.onPong`. */
   ping(): void {
     if (this.isClosed) return;
     this.#control.sendPing(PingPurpose.KEEPALIVE);
@@ -300,7 +289,7 @@ export class Connection {
     return this.#reader.isInsideFrame || this.#onStreams.openBlockStreamId !== 0;
   }
 
-  // ------------------------------------------------------------------ for the endpoint
+  // ------------------------------------------------------------------ for the role
 
   openStream(streamId: number, priority: Priority): Stream {
     const { streamWindowBytes } = this.limits;
@@ -519,7 +508,7 @@ export class Connection {
     stream.isClosed = true;
     this.streams.close(stream, state);
     if (state !== StreamState.CLOSED_BY_END) this.#breakOff(stream, error);
-    this.#endpoint.onCapacityChange();
+    this.#role.onCapacityChange();
     if (this.isDraining || this.hasPeerGoaway) this.#endWhenDone();
   }
 

@@ -19,7 +19,7 @@ export interface SenderOwner {
 }
 
 export class ContentSender {
-  readonly schedule = new Schedule();
+  readonly schedule = new Schedule<Stream>();
   readonly #owner: SenderOwner;
   readonly #writer: FrameWriter;
   readonly #encoder: HpackEncoder;

@@ -1,7 +1,7 @@
 /** The frames that concern the connection as a whole, and those that are only checked. */
 
 import { uint31, uint32 } from './bytes.ts';
-import type { Connection, Endpoint } from './connection.ts';
+import type { FrameConnection, RoleHandler } from './frame-connection.ts';
 import { ErrorCode, Flag, FrameType } from './protocol.ts';
 
 /** What a PING of ours was sent for: its first byte. */
@@ -12,14 +12,14 @@ export class ControlFrames {
   /** The peer's first SETTINGS frame has come, and the acknowledgement of ours. */
   hasPeerSettings = false;
   hasSettingsAck = false;
-  readonly #connection: Connection;
-  readonly #endpoint: Endpoint;
+  readonly #connection: FrameConnection;
+  readonly #role: RoleHandler;
   /** PINGs of ours that have not been answered. */
   #pingsOpen = 0;
 
-  constructor(connection: Connection, endpoint: Endpoint) {
+  constructor(connection: FrameConnection, handler: RoleHandler) {
     this.#connection = connection;
-    this.#endpoint = endpoint;
+    this.#role = handler;
   }
 
   sendPing(purpose: number): void {
@@ -98,7 +98,7 @@ export class ControlFrames {
       return connection.fail(ErrorCode.FLOW_CONTROL_ERROR, 'a stream window overflows');
     }
     connection.writer.settingsAck();
-    this.#endpoint.onCapacityChange();
+    this.#role.onCapacityChange();
     return connection.countControlFrame();
   }
 
@@ -117,7 +117,7 @@ export class ControlFrames {
     const purpose = bytes[start];
     if (purpose === PingPurpose.ROUND_TRIP) connection.receiver.onRoundTrip();
     else if (purpose === PingPurpose.SHUTDOWN) connection.onShutdownAck();
-    else if (purpose === PingPurpose.KEEPALIVE) this.#endpoint.onPong();
+    else if (purpose === PingPurpose.KEEPALIVE) this.#role.onPong();
     return !connection.isClosed;
   }
 
@@ -156,7 +156,7 @@ export class ControlFrames {
     // Nothing is ever pushed, so that an even identifier names no stream.
     if ((prioritized & 1) === 0) return this.#protocolError('PRIORITY_UPDATE of a wrong stream');
     if (!this.#connection.spend('priority')) return false;
-    this.#endpoint.onPriorityUpdate(prioritized, bytes.subarray(start + 4, end));
+    this.#role.onPriorityUpdate(prioritized, bytes.subarray(start + 4, end));
     return true;
   }
 

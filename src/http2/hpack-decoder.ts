@@ -1,4 +1,6 @@
 /** The decoder of RFC 7541: field blocks in, field lines with their kinds out. */
+
+import { readLatin1 } from '../base/bytes.ts';
 import { internFieldName } from '../http/field-names.ts';
 import { decodeHuffman, huffmanDecodedMax } from '../http/huffman.ts';
 import {
@@ -9,7 +11,6 @@ import {
   kindWithValue,
   normalizeValue,
 } from './field-kind.ts';
-import { readLatin1 } from './latin1.ts';
 import { STATIC_ENTRIES, staticNames, staticValues } from './static-table.ts';
 
 /** RFC 7541 §4.1: what an entry counts for beyond its bytes. */

@@ -1,8 +1,9 @@
 /** The encoder of RFC 7541. */
+
+import { writeLatin1 } from '../base/bytes.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import { encodeHuffman, huffmanLength } from '../http/huffman.ts';
 import { ENTRY_OVERHEAD_BYTES } from './hpack-decoder.ts';
-import { writeLatin1 } from './latin1.ts';
 import { STATIC_ENTRIES, staticFieldIndex, staticNameIndex } from './static-table.ts';
 
 /** Cookies shorter than this can be guessed byte by byte (RFC 7541 §7.1.3). */

@@ -1,5 +1,4 @@
 /** RFC 9218: the Priority field's value, and the order in which streams' content is sent. */
-import type { Stream } from './stream.ts';
 
 /** RFC 9218 §4.1. */
 export const URGENCY_DEFAULT = 3;
@@ -38,12 +37,19 @@ export function parsePriority(value: string, base: Priority = PRIORITY_DEFAULT):
   return urgency | incremental;
 }
 
+/** What is put in order: a stream. */
+export interface Prioritized {
+  readonly id: number;
+  priority: Priority;
+  isScheduled: boolean;
+}
+
 /**
  * The streams that have content to send and a window for it. The lowest urgency goes first. Within
  * one urgency, streams that are not incremental go one after another in the order of their
  * identifiers, incremental ones take turns (RFC 9218 §10), and the two groups alternate.
  */
-export class Schedule {
+export class Schedule<Stream extends Prioritized> {
   readonly #sequential: Stream[][] = [];
   readonly #incremental: Stream[][] = [];
   readonly #turn: boolean[] = [];

@@ -1,12 +1,14 @@
 /** HTTP/2 toward clients: requests in, responses out. */
+
+import { readLatin1 } from '../base/bytes.ts';
 import type { SluiceError } from '../base/errors.ts';
 import type { Authority } from '../http/authority.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
 import type { RequestFacts, RequestSink } from '../http/exchange.ts';
-import { Connection, type Endpoint } from './connection.ts';
+import { Connection } from './connection.ts';
 import { hasLengthFault } from './content-receiver.ts';
+import type { RoleHandler } from './frame-connection.ts';
 import type { Http2Output } from './frame-writer.ts';
-import { readLatin1 } from './latin1.ts';
 import { defaultHttp2Limits, type Http2Abuse, type Http2Limits } from './limits.ts';
 import { type Priority, parsePriority } from './priority.ts';
 import { CONNECTION_PREFACE, ErrorCode, SettingId } from './protocol.ts';
@@ -49,7 +51,7 @@ export interface Http2ServerOptions {
 const ignore = (): void => {};
 const NO_BYTES = new Uint8Array(0);
 
-export class Http2ServerConnection implements Endpoint {
+export class Http2ServerConnection implements RoleHandler {
   readonly connection: Connection;
   readonly #options: Http2ServerOptions;
   readonly #reader = new RequestReader();

@@ -5,9 +5,9 @@
 import type { Retry } from '../base/errors.ts';
 import type { AbuseBudgets } from './abuse.ts';
 import { uint31, uint32 } from './bytes.ts';
-import type { Connection, Endpoint } from './connection.ts';
 import { hasLengthFault } from './content-receiver.ts';
 import { BlockResult, FieldBlockReader } from './field-block-reader.ts';
+import type { FrameConnection, RoleHandler } from './frame-connection.ts';
 import { FIELD_SECTION_ABUSE_FACTOR } from './limits.ts';
 import { ErrorCode, errorCodeName, Flag, FrameType } from './protocol.ts';
 import { http2Error } from './protocol-error.ts';
@@ -16,15 +16,15 @@ import { Reception, receptionOf, StreamState } from './stream-state.ts';
 
 /** Each method answers whether the connection goes on. */
 export class StreamFrames {
-  readonly #connection: Connection;
-  readonly #endpoint: Endpoint;
+  readonly #connection: FrameConnection;
+  readonly #role: RoleHandler;
   readonly #budgets: AbuseBudgets;
   readonly #blocks: FieldBlockReader;
   #creditedDataFrames = 0;
 
-  constructor(connection: Connection, endpoint: Endpoint, budgets: AbuseBudgets) {
+  constructor(connection: FrameConnection, handler: RoleHandler, budgets: AbuseBudgets) {
     this.#connection = connection;
-    this.#endpoint = endpoint;
+    this.#role = handler;
     this.#budgets = budgets;
     this.#blocks = new FieldBlockReader(connection.limits);
   }
@@ -111,7 +111,7 @@ export class StreamFrames {
       return this.#onNewStream(streamId);
     } else if (blocks.dependsOnItself) {
       connection.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'a stream that depends on itself');
-    } else this.#endpoint.onFieldSection(stream, blocks.endStream);
+    } else this.#role.onFieldSection(stream, blocks.endStream);
     return !connection.isClosed;
   }
 
@@ -137,7 +137,7 @@ export class StreamFrames {
     const { dependsOnItself, endStream, early } = this.#blocks;
     if (dependsOnItself) {
       connection.streamError(streamId, ErrorCode.PROTOCOL_ERROR, 'a stream that depends on itself');
-    } else this.#endpoint.onOpen(streamId, endStream, early);
+    } else this.#role.onOpen(streamId, endStream, early);
     return !connection.isClosed;
   }
 

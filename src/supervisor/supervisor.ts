@@ -59,6 +59,7 @@ import { dropPrivileges, handOverFiles, type Identity, identityOf } from './priv
 import { CANARY_MS_DEFAULT, Reload, type ReloadableWorker } from './reload.ts';
 import { StandIns } from './stand-ins.ts';
 import { reportDescriptors, reportStart } from './start-report.ts';
+import type { SupervisorStatus } from './supervisor-status.ts';
 import type { ServiceManager } from './systemd-notices.ts';
 import { TicketKeyRotator } from './ticket-key-rotator.ts';
 import { Succession, upgradeRoute } from './upgrade.ts';
@@ -93,17 +94,6 @@ export interface WorkerSource {
   readonly entryPoint: string;
   /** Loads what serves in this process when there is one worker. */
   load(): Promise<StartWorker>;
-}
-
-export interface SupervisorStatus {
-  readonly version: string;
-  readonly pid: number;
-  readonly state: 'running' | 'draining';
-  readonly uptimeSeconds: number;
-  readonly workers: readonly WorkerProcess['status'][];
-  /** Of the process that waits to take the place of the next worker that dies. */
-  readonly standbyPid: number | null;
-  readonly earlyData: EarlyDataState;
 }
 
 export class Supervisor {

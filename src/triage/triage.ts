@@ -12,11 +12,12 @@ import type { Incident, IncidentSoftware } from './incident.ts';
 import { minimalSubset } from './reduce/delta-debugging.ts';
 import { reducedScript } from './reduce/script-reduction.ts';
 import type { ReplayScript } from './replay/script.ts';
-import { type Findings, reportOf } from './report/findings.ts';
+import { reportOf } from './report/findings.ts';
 import type {
   CommitFinding,
   ConfigurationFinding,
   FeatureFinding,
+  Findings,
   TriageReport,
 } from './report/report.ts';
 import { namedFeature } from './report/words.ts';

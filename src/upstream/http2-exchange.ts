@@ -5,7 +5,6 @@ import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { ClientExchange } from '../http2/client-exchange.ts';
 import { silentClientError, silentOriginError } from './exchange-time.ts';
-import type { Http2Session } from './http2-session.ts';
 
 /** Milliseconds; see `UpstreamLimits`. */
 export interface ExchangeTimes {
@@ -14,8 +13,14 @@ export interface ExchangeTimes {
   readonly duplexTimeoutMs: number;
 }
 
+/** The session, as its exchange sees it. */
+export interface Http2ExchangeOwner {
+  readonly monotonicMs: () => number;
+  exchangeEnded(exchange: Http2Exchange): void;
+}
+
 export class Http2Exchange implements ResponseHandler, RequestSender {
-  readonly #session: Http2Session;
+  readonly #session: Http2ExchangeOwner;
   readonly #handler: ResponseHandler;
   #sender: ClientExchange | null = null;
   #hasSentAll: boolean;
@@ -28,7 +33,7 @@ export class Http2Exchange implements ResponseHandler, RequestSender {
   /** When a byte of the exchange last moved in either direction. */
   #movedMs: number;
 
-  constructor(session: Http2Session, head: RequestHead, handler: ResponseHandler) {
+  constructor(session: Http2ExchangeOwner, head: RequestHead, handler: ResponseHandler) {
     this.#session = session;
     this.#handler = handler;
     this.#hasSentAll = head.contentLength === 0;

@@ -10,23 +10,12 @@ import type { HelloGuard } from '../tls/hello-guard.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 import type { TraceRecorder } from '../tls/trace-recorder.ts';
-import type { HandshakeFaultKind } from '../triage/assemble.ts';
 import type { DangerModules } from './danger.ts';
 import type { FailureKind } from './failure-table.ts';
 import type { HandshakeJournal } from './handshakes/handshake-journal.ts';
 import type { ObserverState } from './handshakes/handshake-observers.ts';
-import type { NewFailures } from './new-failures.ts';
+import type { HandshakeFault, NewFailures } from './new-failures.ts';
 import type { WorkerLog } from './worker-log.ts';
-
-/** A handshake that failed in a way that its worker had not seen before. */
-export interface HandshakeFault {
-  readonly kind: HandshakeFaultKind;
-  /** Its number in the trace recorder. */
-  readonly connection: number;
-  readonly signature: string;
-  /** Message and stack of an exception of ours; '' where there was none. */
-  readonly stack: string;
-}
 
 /** What crosses from the supervisor to a worker, in the same process or another. */
 export interface WorkerSetup {

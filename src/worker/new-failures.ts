@@ -3,13 +3,23 @@
  * somebody makes up to fail in ever new ways is bounded here, and by the supervisor again.
  */
 import type { HandshakeRecord } from '../tls/contract.ts';
+import type { HandshakeFaultKind } from '../triage/assemble.ts';
 import { defaultIncidentLimits } from '../triage/options.ts';
-import type { HandshakeFault } from './contract.ts';
 
 const HOUR_MS = 3_600_000;
 
 /** Fails without a word of TLS: a port scan is no fault. */
 const UNTOLD = new Set(['tls-handshake-not-begun']);
+
+/** A handshake that failed in a way that its worker had not seen before. */
+export interface HandshakeFault {
+  readonly kind: HandshakeFaultKind;
+  /** Its number in the trace recorder. */
+  readonly connection: number;
+  readonly signature: string;
+  /** Message and stack of an exception of ours; '' where there was none. */
+  readonly stack: string;
+}
 
 export class NewFailures {
   readonly #nowMs: () => number;

@@ -8,17 +8,18 @@
  * what is added later is ours, and no client can name it away.
  */
 import { type AddressRange, AddressSet } from '../../base/address-range.ts';
+import type { SluiceError } from '../../base/errors.ts';
 import { parseAuthority } from '../../http/authority.ts';
 import type {
   RequestFacts,
   RequestHandler,
+  RequestSink,
   ResponseSender,
   TlsFacts,
 } from '../../http/exchange.ts';
 import { carryOutConnection } from '../../http/hop-by-hop.ts';
 import type { RequestHead } from '../../http/message.ts';
 import { ClaimedNames } from '../../routing/claimed-names.ts';
-import type { ReverseProxy } from '../proxy.ts';
 import { type ClientField, type Hop, hopsOf, type ToldClient } from './forwarded-chain.ts';
 import { forwardedElement } from './forwarding.ts';
 
@@ -71,7 +72,19 @@ export interface TrustedProxies {
   readonly field: ClientField;
 }
 
-type Proxy = Pick<ReverseProxy, 'onRequest' | 'turnAway' | 'turnAwayFromOrigin'>;
+/** Answers a request that is refused. */
+type TurnAway = (
+  error: SluiceError,
+  head: RequestHead,
+  sender: ResponseSender,
+  facts: RequestFacts,
+) => RequestHandler;
+
+/** Who answers: `ReverseProxy`. */
+interface Proxy extends RequestSink {
+  readonly turnAway: TurnAway;
+  readonly turnAwayFromOrigin: TurnAway;
+}
 
 export class ClientClaims implements Proxy {
   readonly #next: Proxy;
@@ -91,12 +104,12 @@ export class ClientClaims implements Proxy {
     return this.#next.onRequest(known.head, sender, known.facts);
   }
 
-  readonly turnAway: Proxy['turnAway'] = (error, head, sender, facts) => {
+  readonly turnAway: TurnAway = (error, head, sender, facts) => {
     const known = this.#judge(head, facts) ?? { head, facts };
     return this.#next.turnAway(error, known.head, sender, known.facts);
   };
 
-  readonly turnAwayFromOrigin: Proxy['turnAwayFromOrigin'] = (error, head, sender, facts) => {
+  readonly turnAwayFromOrigin: TurnAway = (error, head, sender, facts) => {
     const known = this.#judge(head, facts) ?? { head, facts };
     return this.#next.turnAwayFromOrigin(error, known.head, sender, known.facts);
   };

@@ -1,8 +1,8 @@
 /** `/cache` of the admin endpoint: counts, lookups and purges. */
 import type { PurgeSelector } from '../../cache/contract.ts';
+import type { SluiceOptions } from '../../config/options.ts';
 import { readMetrics } from '../../telemetry/metrics-reader.ts';
 import type { PurgeWish } from '../../worker/contract.ts';
-import type { AdminSources } from './admin.ts';
 import {
   type AdminAnswer,
   type AdminRequest,
@@ -10,13 +10,22 @@ import {
   failure,
   success,
 } from './admin-routes.ts';
-import { keyOfUrl } from './cache-control.ts';
+import { type CacheControl, keyOfUrl } from './cache-control.ts';
 
 /** Stored responses in one answer. */
 const LIST_LIMIT = 100;
 const LIST_LIMIT_MAX = 1_000;
 
-type CacheSources = Pick<AdminSources, 'regions' | 'cache' | 'cacheOptions'>;
+export type CacheOptions = Pick<
+  SluiceOptions,
+  'cacheDirectory' | 'cacheSizeBytes' | 'cacheMemoryBytes'
+>;
+
+interface CacheSources {
+  regions(): Uint8Array[];
+  readonly cache: CacheControl;
+  readonly cacheOptions: CacheOptions;
+}
 
 export function cacheRoutes(sources: CacheSources): AdminRoute[] {
   return [

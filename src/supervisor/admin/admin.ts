@@ -10,7 +10,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Endpoint } from '../../base/endpoint.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { after, type OnFault, owned, shownElsewhere } from '../../base/owned.ts';
-import type { SluiceOptions } from '../../config/options.ts';
 import { listeningEndpoint, openListeningSocket } from '../../native/sockets.ts';
 import { prometheusContentType, prometheusText, statsObject } from '../../telemetry/exposition.ts';
 import type { Report } from '../../telemetry/log-event.ts';
@@ -20,9 +19,9 @@ import { pagePolicy, servedFile } from '../dashboard/served-page.ts';
 import { type Health, isServing } from '../health.ts';
 import type { InheritedSockets } from '../inherited-sockets.ts';
 import { listenError } from '../listeners.ts';
-import type { SupervisorStatus } from '../supervisor.ts';
+import type { SupervisorStatus } from '../supervisor-status.ts';
 import type { PassableListener } from '../upgrade.ts';
-import { cacheRoutes } from './admin-cache.ts';
+import { type CacheOptions, cacheRoutes } from './admin-cache.ts';
 import { type AdminRoute, adminTarget, answerRoute } from './admin-routes.ts';
 import type { CacheControl } from './cache-control.ts';
 
@@ -46,11 +45,6 @@ export interface AdminSources {
   /** Has what fails inside of sluice: the request is answered with status 500. */
   readonly onFault: OnFault;
 }
-
-export type CacheOptions = Pick<
-  SluiceOptions,
-  'cacheDirectory' | 'cacheSizeBytes' | 'cacheMemoryBytes'
->;
 
 export interface AdminServer {
   /** As bound. */

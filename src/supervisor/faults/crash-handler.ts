@@ -19,7 +19,7 @@ import {
 } from '../../triage/assemble.ts';
 import type { Incident, IncidentKind } from '../../triage/incident.ts';
 import { type TraceSnapshot, takeSnapshot } from '../../triage/trace-snapshot.ts';
-import type { HandshakeFault } from '../../worker/contract.ts';
+import type { HandshakeFault } from '../../worker/new-failures.ts';
 import type { AdminRoute } from '../admin/admin-routes.ts';
 import { success } from '../admin/admin-routes.ts';
 import { triageRoutes } from '../admin/triage-routes.ts';

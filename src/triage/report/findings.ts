@@ -1,44 +1,33 @@
 /** From what an investigation has found to its report. */
 
 import { ExtensionType } from '../../tls/client-hello.ts';
-import type { SandboxSetting } from '../bench.ts';
 import type { Evidence } from '../experiments.ts';
 import { faultOf } from '../fault.ts';
-import type { Incident } from '../incident.ts';
+import type { Incident, IncidentSoftware } from '../incident.ts';
 import { readHello } from '../reduce/hello-model.ts';
 import { helloWords } from '../reduce/hello-words.ts';
 import { firstFlightOf } from '../reduce/script-reduction.ts';
-import type { ReplayScript } from '../replay/script.ts';
-import type { TriageInput } from '../triage.ts';
 import {
-  type CommitFinding,
-  type ConfigurationFinding,
-  type FeatureFinding,
+  type Findings,
   REPORT_FORMAT,
   REPORT_VERSION,
-  type Reproduction,
   type TriageReport,
   type Trigger,
 } from './report.ts';
 import { adviceOf, isRetried, summaryOf } from './words.ts';
 
-export interface Findings {
-  readonly reproduction: Reproduction;
-  readonly features: FeatureFinding;
-  readonly configuration: ConfigurationFinding;
-  /** Where it fails; null when it was not reproduced. */
-  readonly setting: SandboxSetting | null;
-  /** What was played at first; null when nothing reproduces it. */
-  readonly recorded: ReplayScript | null;
-  /** The least of it that still fails; null when that was not looked for. */
-  readonly trigger: ReplayScript | null;
-  /** What a server answers to it that is without what is to blame; null when that is not known. */
-  readonly received: readonly string[] | null;
-  readonly commit: CommitFinding;
+/** What is reported on, and where and when. */
+export interface ReportInput {
+  readonly incident: Incident;
+  /** The incident's file, as the report names it. */
+  readonly file: string;
+  /** Of this machine. */
+  readonly software: IncidentSoftware;
+  readonly nowMs: number;
 }
 
 export function reportOf(
-  { incident, file, software, nowMs }: TriageInput,
+  { incident, file, software, nowMs }: ReportInput,
   findings: Findings,
   evidence: readonly Evidence[],
 ): TriageReport {

@@ -1,5 +1,6 @@
 /** What a triage has found: plain JSON, explained in docs/reference/triage-report.md. */
 
+import type { SandboxSetting } from '../bench.ts';
 import type { ConfigurationChange } from '../causes/configuration.ts';
 import type { Evidence } from '../experiments.ts';
 import type { IncidentKind, IncidentSoftware, IncidentStack, JsonValue } from '../incident.ts';
@@ -10,6 +11,22 @@ export const REPORT_FORMAT = 'sluice-triage-report';
 
 /** Raised when a reader of the old version would misunderstand; new optional fields do not raise it. */
 export const REPORT_VERSION = 1;
+
+/** What a triage run knows at its end, before it is put into sentences. */
+export interface Findings {
+  readonly reproduction: Reproduction;
+  readonly features: FeatureFinding;
+  readonly configuration: ConfigurationFinding;
+  /** Where it fails; null when it was not reproduced. */
+  readonly setting: SandboxSetting | null;
+  /** What was played at first; null when nothing reproduces it. */
+  readonly recorded: ReplayScript | null;
+  /** The least of it that still fails; null when that was not looked for. */
+  readonly trigger: ReplayScript | null;
+  /** What a server answers to it that is without what is to blame; null when that is not known. */
+  readonly received: readonly string[] | null;
+  readonly commit: CommitFinding;
+}
 
 export interface TriageReport {
   readonly format: typeof REPORT_FORMAT;

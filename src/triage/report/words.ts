@@ -1,7 +1,6 @@
 /** Findings in sentences, for the report and for the command. */
 import { featureNamed } from '../../tls/features.ts';
-import type { Findings } from './findings.ts';
-import type { NamedFeature, TriageReport } from './report.ts';
+import type { Findings, NamedFeature, TriageReport } from './report.ts';
 
 export function namedFeature(name: string): NamedFeature {
   return { name, summary: featureNamed(name)?.summary ?? 'From a module of the operator’s.' };
