@@ -12,7 +12,7 @@ import { standbyOf } from '../support/replacement.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { sleep, until, within } from '../support/waiting.ts';
 
-const KILLS = process.env.SLUICE_LONG === '1' ? 100 : 36;
+const KILLS = process.env.SLUICE_LONG === '1' ? 100 : 15;
 /** So many that the kills are not long in coming, though each lives for SOUND_LIFE_MS before. */
 const WORKERS = 12;
 /** The death of one that has lived for so long is answered at once, whatever came before it. */

@@ -11,7 +11,7 @@ const open = {
   drainTimeoutMs: 8_000,
   routes: [{ access: [] }],
   features: {},
-  rollbacks: { enabled: true, deathsMax: 2, windowMs: 60_000, webhook: null },
+  autoDisable: { enabled: true, deathsMax: 2, windowMs: 60_000, webhook: null },
 } as unknown as SluiceOptions;
 
 const denied = { ...open, routes: [{ access: [{ deny: 'all' }] }] } as unknown as SluiceOptions;
