@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { unlessInstalled } from '../support/programs.ts';
+import { patience } from '../support/waiting.ts';
 import { launcher, repository, runSluice, startProgram, watch } from './sluice-process.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
@@ -22,7 +23,7 @@ function printedCommands(text: string): string[] {
 }
 
 function shell(command: string): string {
-  return execFileSync('sh', ['-c', command], { encoding: 'utf8', timeout: 30_000 });
+  return execFileSync('sh', ['-c', command], { encoding: 'utf8', timeout: patience(30_000) });
 }
 
 test('the demo prints three commands that work, and ends cleanly on Ctrl-C', {

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import type { RequestHandler } from '../../src/http/exchange.ts';
 import fc from '../support/fast-check.ts';
+import { patience } from '../support/waiting.ts';
 import { type TestServer, testServer } from './wire.ts';
 
 interface Recorded extends TestServer {
@@ -87,6 +88,9 @@ test('an empty Host is refused by a process that has seen no other yet', () => {
     console.log(refusals.map(({ code }) => code).join());
   `;
   const flags = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script];
-  const { stdout } = spawnSync(process.execPath, flags, { encoding: 'utf8', timeout: 60_000 });
+  const { stdout } = spawnSync(process.execPath, flags, {
+    encoding: 'utf8',
+    timeout: patience(60_000),
+  });
   assert.equal(stdout.trim(), 'bad-host');
 });

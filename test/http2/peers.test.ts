@@ -14,6 +14,7 @@ import type { RequestHead, ResponseHead } from '../../src/http/message.ts';
 import { Http2ClientConnection } from '../../src/http2/client-connection.ts';
 import type { Http2Output } from '../../src/http2/frame-writer.ts';
 import { Http2ServerConnection } from '../../src/http2/server-connection.ts';
+import { patience } from '../support/waiting.ts';
 import { facts, prepared, RecordedRequest } from './server-under-test.ts';
 import * as wire from './wire.ts';
 
@@ -298,7 +299,7 @@ test('nghttp2 decodes our Huffman code of every byte that a field value may hold
 /** The tool's output, or null when it is not installed. */
 async function run(tool: string, ...words: string[]): Promise<string | null> {
   if (missing(tool) !== false) return null;
-  const child = spawn(tool, words, { timeout: 60_000 });
+  const child = spawn(tool, words, { timeout: patience(60_000) });
   let text = '';
   child.stdout.on('data', (part) => (text += part));
   child.stderr.on('data', (part) => (text += part));
