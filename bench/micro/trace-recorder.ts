@@ -116,18 +116,18 @@ const large = Buffer.concat([Buffer.from([22, 3, 1, 6, 180]), randomBytes(1_716)
 
 eventCost('begin and end of a connection', 1, () => recorder.begin('server').end('complete'));
 eventCost('entered and left, with the state', 128, (count) => {
-  const flight = recorder.begin('server');
+  const trace = recorder.begin('server');
   for (let i = 0; i < count; i++) {
-    flight.enter(TraceCall.handshake);
-    flight.leave(TraceCall.handshake, i);
+    trace.enter(TraceCall.handshake);
+    trace.leave(TraceCall.handshake, i);
   }
-  flight.end('complete');
+  trace.end('complete');
 });
 for (const bytes of [hello, large]) {
   eventCost(`received: ${bytes.length} bytes in a record`, 8, (count) => {
-    const flight = recorder.begin('server');
-    for (let i = 0; i < count; i++) flight.received(bytes, bytes.length);
-    flight.end('complete');
+    const trace = recorder.begin('server');
+    for (let i = 0; i < count; i++) trace.received(bytes, bytes.length);
+    trace.end('complete');
   });
 }
 const open = recorder.begin('server');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { storedOf } from '../../test/cache/messages.ts';
-import { CollapseTable, type Flight, type Joined, type Waiter } from './collapse.ts';
+import { CollapseTable, type InFlightFetch, type Joined, type Waiter } from './collapse.ts';
 import type { StoreHit } from './contract.ts';
 
 const hit: StoreHit = {
@@ -20,9 +20,9 @@ function waiterThatNotes(notes: string[], name: string): Waiter {
   };
 }
 
-function traceOf(joined: Joined): Flight {
-  assert.ok('flight' in joined);
-  return joined.flight;
+function fetchOf(joined: Joined): InFlightFetch {
+  assert.ok('inFlight' in joined);
+  return joined.inFlight;
 }
 
 test('the first request fetches, others wait and share its response', () => {
@@ -33,11 +33,11 @@ test('the first request fetches, others wait and share its response', () => {
   assert.equal(table.join('k', waiterThatNotes(notes, 'b'), 0, 0).role, 'waiter');
   assert.equal(table.join('other', waiterThatNotes(notes, 'c'), 0, 0).role, 'leader');
   assert.equal(table.waiterCount, 1);
-  traceOf(leader).share(hit);
+  fetchOf(leader).share(hit);
   assert.deepEqual(notes, ['b response']);
   // Who comes while the content arrives reads along at once.
   assert.equal(table.join('k', waiterThatNotes(notes, 'd'), 0, 0).role, 'reader');
-  traceOf(leader).end();
+  fetchOf(leader).end();
   assert.equal(table.join('k', waiterThatNotes(notes, 'e'), 0, 0).role, 'leader');
   assert.equal(table.waiterCount, 0);
 });
@@ -45,36 +45,36 @@ test('the first request fetches, others wait and share its response', () => {
 test('an uncacheable response lets all go at once, and the next request fetches anew', () => {
   const table = new CollapseTable();
   const notes: string[] = [];
-  const flight = traceOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
+  const inFlight = fetchOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
   table.join('k', waiterThatNotes(notes, 'b'), 0, 0);
   table.join('k', waiterThatNotes(notes, 'c'), 0, 0);
-  flight.release('uncacheable');
-  flight.end();
+  inFlight.release('uncacheable');
+  inFlight.end();
   assert.deepEqual(notes, ['b uncacheable', 'c uncacheable']);
-  assert.equal(table.traceCount, 0);
+  assert.equal(table.size, 0);
 });
 
 test('a fetch that fails before its head releases those who wait', () => {
   const table = new CollapseTable();
   const notes: string[] = [];
-  const flight = traceOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
+  const inFlight = fetchOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
   table.join('k', waiterThatNotes(notes, 'b'), 0, 0);
-  flight.end();
+  inFlight.end();
   assert.deepEqual(notes, ['b failed']);
 });
 
 test('who waits too long goes alone; who leaves is told nothing', () => {
   const table = new CollapseTable({ waitersMax: 10, waitMs: 100 });
   const notes: string[] = [];
-  const flight = traceOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
+  const inFlight = fetchOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 0));
   const gone = waiterThatNotes(notes, 'b');
   table.join('k', gone, 0, 0);
   table.join('k', waiterThatNotes(notes, 'c'), 10, 0);
   table.join('k', waiterThatNotes(notes, 'd'), 50, 0);
-  flight.leave(gone);
+  inFlight.leave(gone);
   table.expire(110);
   assert.deepEqual(notes, ['c timeout']);
-  flight.share(hit);
+  inFlight.share(hit);
   assert.deepEqual(notes, ['c timeout', 'd response']);
   assert.equal(table.waiterCount, 0);
 });
@@ -91,7 +91,7 @@ test('the number of those who wait for one key is bounded', () => {
 test('a fetch from before a removal is not joined', () => {
   const table = new CollapseTable();
   const notes: string[] = [];
-  const before = traceOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 1));
+  const before = fetchOf(table.join('k', waiterThatNotes(notes, 'a'), 0, 1));
   table.join('k', waiterThatNotes(notes, 'b'), 0, 1);
   const after = table.join('k', waiterThatNotes(notes, 'c'), 0, 2);
   assert.equal(after.role, 'leader');

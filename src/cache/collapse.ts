@@ -33,9 +33,9 @@ export type ReleaseReason = 'uncacheable' | 'failed' | 'timeout' | 'again';
 
 export type Joined =
   /** This request is the one that fetches: it must call `release` or `end` in the end. */
-  | { readonly role: 'leader'; readonly flight: Flight }
+  | { readonly role: 'leader'; readonly inFlight: InFlightFetch }
   /** It waits; `leave` when its client goes away. */
-  | { readonly role: 'waiter'; readonly flight: Flight }
+  | { readonly role: 'waiter'; readonly inFlight: InFlightFetch }
   /** The response is already arriving. */
   | { readonly role: 'reader'; readonly hit: StoreHit }
   /** Too many wait already. */
@@ -50,10 +50,10 @@ const NOBODY = new Map<Waiter, number>();
 
 /** Fetches under way, by key. */
 export class CollapseTable {
-  readonly #flights = new Map<string, Flight>();
+  readonly #fetches = new Map<string, InFlightFetch>();
   readonly #limits: CollapseLimits;
   #waiterCount = 0;
-  /** Flights whose key is more than a target. */
+  /** Fetches whose key is more than a target. */
   #extendedCount = 0;
 
   constructor(limits: CollapseLimits = defaultCollapseLimits) {
@@ -65,12 +65,12 @@ export class CollapseTable {
     return this.#waiterCount;
   }
 
-  get traceCount(): number {
-    return this.#flights.size;
+  get size(): number {
+    return this.#fetches.size;
   }
 
   has(key: string): boolean {
-    return this.#flights.has(key);
+    return this.#fetches.has(key);
   }
 
   /**
@@ -78,27 +78,27 @@ export class CollapseTable {
    * has removed (RFC 9111 §4.4).
    */
   join(key: string, waiter: Waiter, nowMs: number, stamp: number): Joined {
-    let flight = this.#flights.get(key);
-    if (flight !== undefined && flight.stamp !== stamp) {
-      flight.release('uncacheable');
-      flight = undefined;
+    let inFlight = this.#fetches.get(key);
+    if (inFlight !== undefined && inFlight.stamp !== stamp) {
+      inFlight.release('uncacheable');
+      inFlight = undefined;
     }
-    if (flight === undefined) {
-      const started = new Flight(key, this, stamp);
-      this.#flights.set(key, started);
+    if (inFlight === undefined) {
+      const started = new InFlightFetch(key, this, stamp);
+      this.#fetches.set(key, started);
       if (targetOfKey(key) !== key) this.#extendedCount++;
-      return { role: 'leader', flight: started };
+      return { role: 'leader', inFlight: started };
     }
-    if (flight.hit !== null) return { role: 'reader', hit: flight.hit };
-    if (flight.waiters.size >= this.#limits.waitersMax) return ALONE;
-    this.wait(flight, waiter, nowMs);
-    return { role: 'waiter', flight };
+    if (inFlight.hit !== null) return { role: 'reader', hit: inFlight.hit };
+    if (inFlight.waiters.size >= this.#limits.waitersMax) return ALONE;
+    this.wait(inFlight, waiter, nowMs);
+    return { role: 'waiter', inFlight };
   }
 
-  /** For who leads a flight, but for another worker that asks already. */
-  wait(flight: Flight, waiter: Waiter, nowMs: number): void {
-    if (flight.waiters === NOBODY) flight.waiters = new Map();
-    flight.waiters.set(waiter, nowMs + this.#limits.waitMs);
+  /** For who leads an in-flight fetch, but for another worker that asks already. */
+  wait(inFlight: InFlightFetch, waiter: Waiter, nowMs: number): void {
+    if (inFlight.waiters === NOBODY) inFlight.waiters = new Map();
+    inFlight.waiters.set(waiter, nowMs + this.#limits.waitMs);
     this.#waiterCount++;
   }
 
@@ -107,21 +107,21 @@ export class CollapseTable {
    * wait ask again, and who comes later does not join.
    */
   invalidate(key: string): void {
-    this.#flights.get(key)?.release('uncacheable');
+    this.#fetches.get(key)?.release('uncacheable');
     if (this.#extendedCount === 0) return;
-    for (const flight of [...this.#flights.values()]) {
-      if (targetOfKey(flight.key) === key) flight.release('uncacheable');
+    for (const inFlight of [...this.#fetches.values()]) {
+      if (targetOfKey(inFlight.key) === key) inFlight.release('uncacheable');
     }
   }
 
   /** Lets go those who have waited too long. Call it a few times a second. */
   expire(nowMs: number): void {
     if (this.#waiterCount === 0) return;
-    for (const flight of this.#flights.values()) {
-      for (const [waiter, deadlineMs] of flight.waiters) {
+    for (const inFlight of this.#fetches.values()) {
+      for (const [waiter, deadlineMs] of inFlight.waiters) {
         // Waiters are in the order of their deadlines.
         if (deadlineMs > nowMs) break;
-        flight.leave(waiter);
+        inFlight.leave(waiter);
         waiter.onRelease('timeout');
       }
     }
@@ -132,27 +132,27 @@ export class CollapseTable {
    * reads on. Tags are known once the response has begun.
    */
   releaseSelected(selector: PurgeSelector): void {
-    for (const flight of [...this.#flights.values()]) {
-      const fields = flight.hit?.response.fields ?? NO_FIELDS;
-      if (isSelected(selector, flight.key, fields)) flight.release('failed');
+    for (const inFlight of [...this.#fetches.values()]) {
+      const fields = inFlight.hit?.response.fields ?? NO_FIELDS;
+      if (isSelected(selector, inFlight.key, fields)) inFlight.release('failed');
     }
   }
 
-  /** For flights only. */
-  forget(flight: Flight): void {
-    if (this.#flights.get(flight.key) !== flight) return;
-    this.#flights.delete(flight.key);
-    if (targetOfKey(flight.key) !== flight.key) this.#extendedCount--;
+  /** For fetches only. */
+  forget(inFlight: InFlightFetch): void {
+    if (this.#fetches.get(inFlight.key) !== inFlight) return;
+    this.#fetches.delete(inFlight.key);
+    if (targetOfKey(inFlight.key) !== inFlight.key) this.#extendedCount--;
   }
 
-  /** For flights only. */
+  /** For fetches only. */
   noteGone(count: number): void {
     this.#waiterCount -= count;
   }
 }
 
 /** One fetch and those who wait for it. */
-export class Flight {
+export class InFlightFetch {
   readonly key: string;
   /** The store's for the key, when it began. */
   readonly stamp: number;

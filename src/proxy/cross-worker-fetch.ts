@@ -1,29 +1,33 @@
 /**
- * A flight of this worker that waits for the fetch of another one: what comes there is shared here
+ * An in-flight fetch of this worker that waits for the fetch of another one: what comes there is shared here
  * with all who wait for the key.
  */
-import type { Flight } from '../cache/collapse.ts';
+import type { InFlightFetch } from '../cache/collapse.ts';
 import type { CrossWorkerWaiter, StoreHit } from '../cache/contract.ts';
 import type { ProxyEnvironment } from './environment.ts';
 
 /**
- * What whoever leads a flight is to do: ask the origin, ask without being waited for, wait, or look
+ * What whoever leads an in-flight fetch is to do: ask the origin, ask without being waited for, wait, or look
  * into the store again.
  */
 export type Turn = 'ask' | 'ask-alone' | 'wait' | 'look-again';
 
 /**
- * Claims the flight's key for this worker, or joins whoever has it. `serial` is of before the store
+ * Claims the in-flight fetch's key for this worker, or joins whoever has it. `serial` is of before the store
  * was looked into.
  */
-export function claimFlight(environment: ProxyEnvironment, flight: Flight, serial: number): Turn {
-  const claim = environment.store.crossWorkerFetches?.claim(flight.key, serial);
+export function claimFetch(
+  environment: ProxyEnvironment,
+  inFlight: InFlightFetch,
+  serial: number,
+): Turn {
+  const claim = environment.store.crossWorkerFetches?.claim(inFlight.key, serial);
   switch (claim?.kind) {
     case 'granted':
-      flight.lease = claim.lease;
+      inFlight.lease = claim.lease;
       return 'ask';
     case 'held':
-      claim.wait(new CrossWorkerFetch(flight));
+      claim.wait(new CrossWorkerFetch(inFlight));
       return 'wait';
     case 'passed':
       return 'ask-alone';
@@ -35,27 +39,27 @@ export function claimFlight(environment: ProxyEnvironment, flight: Flight, seria
 }
 
 class CrossWorkerFetch implements CrossWorkerWaiter {
-  readonly #flight: Flight;
+  readonly #inFlight: InFlightFetch;
 
-  constructor(flight: Flight) {
-    this.#flight = flight;
+  constructor(inFlight: InFlightFetch) {
+    this.#inFlight = inFlight;
   }
 
   /** It was invalidated or purged: who waited has asked again. */
   get isGone(): boolean {
-    return this.#flight.isOver;
+    return this.#inFlight.isOver;
   }
 
   onHit(hit: StoreHit): void {
-    this.#flight.share(hit);
+    this.#inFlight.share(hit);
   }
 
   onPassed(): void {
-    this.#flight.release('uncacheable');
+    this.#inFlight.release('uncacheable');
   }
 
   onOver(): void {
-    if (this.#flight.hit === null) this.#flight.release('again');
-    else this.#flight.end();
+    if (this.#inFlight.hit === null) this.#inFlight.release('again');
+    else this.#inFlight.end();
   }
 }

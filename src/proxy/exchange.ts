@@ -6,7 +6,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { SluiceError } from '../base/errors.ts';
-import type { Flight, ReleaseReason, Waiter } from '../cache/collapse.ts';
+import type { InFlightFetch, ReleaseReason, Waiter } from '../cache/collapse.ts';
 import type { StoreHit } from '../cache/contract.ts';
 import { completionOf, isCombinable } from '../cache/parts.ts';
 import { type RequestDirectives, requestDirectives } from '../cache/rules/cache-control.ts';
@@ -24,7 +24,7 @@ import { localJson } from '../routing/local-response.ts';
 import type { Entrance } from '../routing/rules.ts';
 import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
 import type { OriginGroup } from '../upstream/group.ts';
-import { claimFlight } from './cross-worker-fetch.ts';
+import { claimFetch } from './cross-worker-fetch.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { incompleteError, loopError } from './exchange-errors.ts';
 import { ExchangeRecord } from './exchange-record.ts';
@@ -82,7 +82,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   #requestStarted = false;
   /** The client's request is complete; its trailers wait for the origin if there are any. */
   #requestEnd: { readonly trailers: FieldSection | null } | null = null;
-  #waitingOn: Flight | null = null;
+  #waitingOn: InFlightFetch | null = null;
   #reply: { pump(): void; cancel(): void } | null = null;
   /** The stale stored response that may stand in for an error. */
   #fallback: StoreHit | undefined;
@@ -466,10 +466,10 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     const joined = collapse.join(this.#key, this, nowMs, stamp);
     switch (joined.role) {
       case 'leader':
-        this.#lead(joined.flight, validation, nowMs);
+        this.#lead(joined.inFlight, validation, nowMs);
         break;
       case 'waiter':
-        this.#waitingOn = joined.flight;
+        this.#waitingOn = joined.inFlight;
         break;
       case 'reader':
         this.onResponse(joined.hit);
@@ -480,27 +480,27 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
     }
   }
 
-  #lead(flight: Flight, validation: Validation | null, nowMs: number): void {
-    switch (claimFlight(this.#environment, flight, this.#serial)) {
+  #lead(inFlight: InFlightFetch, validation: Validation | null, nowMs: number): void {
+    switch (claimFetch(this.#environment, inFlight, this.#serial)) {
       case 'ask':
-        this.#send(validation, flight);
+        this.#send(validation, inFlight);
         break;
       case 'ask-alone':
-        flight.release('uncacheable');
+        inFlight.release('uncacheable');
         this.#send(validation, null);
         break;
       case 'wait':
-        this.#waitingOn = flight;
-        this.#environment.collapse.wait(flight, this, nowMs);
+        this.#waitingOn = inFlight;
+        this.#environment.collapse.wait(inFlight, this, nowMs);
         break;
       case 'look-again':
-        flight.release('again');
+        inFlight.release('again');
         this.onRelease('again');
         break;
     }
   }
 
-  #send(validation: Validation | null, flight: Flight | null): void {
+  #send(validation: Validation | null, inFlight: InFlightFetch | null): void {
     const { method, upgrade, contentLength } = this.#head;
     // Content is no part of the key: what it made the origin say must not answer those without it.
     const isPlainGet = method === 'GET' && contentLength === 0;
@@ -519,7 +519,7 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
       mayStore: mayStore && this.#environment.route.caches,
       validation,
       fallback: this.#fallback,
-      flight,
+      inFlight,
       owner: this,
     });
     this.#request.start();

@@ -3,7 +3,7 @@
  * it may be slow or leave, and others may be reading what has arrived.
  */
 import type { SluiceError } from '../base/errors.ts';
-import type { Flight } from '../cache/collapse.ts';
+import type { InFlightFetch } from '../cache/collapse.ts';
 import type { ContentWriter, StoreHit } from '../cache/contract.ts';
 import { announcedLength } from '../cache/rules/stored-response.ts';
 import type { FieldSection } from '../http/field-section.ts';
@@ -32,7 +32,7 @@ export interface FillInput {
   /** Null for a revalidation in the background. */
   readonly consumer: FillConsumer | null;
   /** Those who wait for this key; null when nobody may. */
-  readonly flight: Flight | null;
+  readonly inFlight: InFlightFetch | null;
   readonly observer: FillObserver;
 }
 
@@ -66,7 +66,7 @@ const waitingFills = new WaitingFills();
 export class Fill implements FetchHandler {
   readonly #fetch: OriginFetch;
   readonly #writer: ContentWriter;
-  readonly #flight: Flight | null;
+  readonly #inFlight: InFlightFetch | null;
   readonly #observer: FillObserver;
   /** Bytes of content, by Content-Length or Content-Range; -1 when nothing tells. */
   readonly #announced: number;
@@ -79,12 +79,12 @@ export class Fill implements FetchHandler {
   constructor(input: FillInput) {
     this.#fetch = input.fetch;
     this.#writer = input.writer;
-    this.#flight = input.flight;
+    this.#inFlight = input.inFlight;
     this.#observer = input.observer;
     this.#announced = announcedLength(input.writer.hit.response);
     this.#consumer = input.consumer;
     input.fetch.handOver(this);
-    input.flight?.share(input.writer.hit);
+    input.inFlight?.share(input.writer.hit);
   }
 
   /** The length is known, so that what the store must hold is known to fit. */
@@ -122,7 +122,7 @@ export class Fill implements FetchHandler {
   #giveUp(): void {
     this.#fetch.cancel();
     this.#writer.abort();
-    this.#flight?.end();
+    this.#inFlight?.end();
   }
 
   // ------------------------------------------------------------------ from the fetch
@@ -200,14 +200,14 @@ export class Fill implements FetchHandler {
 
   onEnd(trailers: FieldSection | null): void {
     this.#writer.commit(trailers);
-    this.#flight?.end();
+    this.#inFlight?.end();
     this.#consumer?.onFillEnd(trailers);
   }
 
   onError(error: SluiceError): void {
     this.#observer.onOriginError(error);
     this.#writer.cut();
-    this.#flight?.end();
+    this.#inFlight?.end();
     this.#consumer?.onFillError(error);
   }
 }

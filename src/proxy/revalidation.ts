@@ -5,7 +5,7 @@ import { NO_REQUEST_DIRECTIVES } from '../cache/rules/cache-control.ts';
 import { CONDITIONAL } from '../cache/rules/validation.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { OriginGroup } from '../upstream/group.ts';
-import { claimFlight } from './cross-worker-fetch.ts';
+import { claimFetch } from './cross-worker-fetch.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import {
   OriginRequest,
@@ -61,12 +61,12 @@ export function revalidateInBackground(
 ): void {
   const { collapse, clock, store } = environment;
   const joined = collapse.join(key, NOBODY, clock.wallMs(), store.stampOf(key));
-  if (joined.role === 'waiter') joined.flight.leave(NOBODY);
+  if (joined.role === 'waiter') joined.inFlight.leave(NOBODY);
   if (joined.role !== 'leader') return;
   const serial = environment.store.crossWorkerFetches?.serialOf(key) ?? 0;
-  if (claimFlight(environment, joined.flight, serial) !== 'ask') {
+  if (claimFetch(environment, joined.inFlight, serial) !== 'ask') {
     // Another worker asks, or has just been told that it is of no use to others.
-    joined.flight.end();
+    joined.inFlight.end();
     return;
   }
   const asked = plainGet(head, validation);
@@ -85,7 +85,7 @@ export function revalidateInBackground(
       validation: about,
       // An error that may be stored does not take the place of what may be served in place of it.
       fallback: validation.selected,
-      flight: about === null ? null : joined.flight,
+      inFlight: about === null ? null : joined.inFlight,
       owner: new Background(send),
     });
     request.start();

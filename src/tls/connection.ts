@@ -15,7 +15,7 @@ import { alertReceived, explainFailure, type Failure } from './failures.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
 import { TraceCall } from './trace-layout.ts';
-import { beginFlight, endFlight, type Flight, type TraceWatch } from './trace-recorder.ts';
+import { beginTrace, endTrace, type HandshakeTrace, type TraceWatch } from './trace-recorder.ts';
 
 const Phase = {
   /** Server with early data on: OpenSSL is driven by SSL_read_early_data. */
@@ -74,7 +74,7 @@ export class TlsEngine implements TlsConnection {
   readonly #judge: EarlyDataAcceptance | null;
   readonly #watch: TraceWatch | null;
   /** From the first byte on. */
-  #flight: Flight | null = null;
+  #trace: HandshakeTrace | null = null;
   #phase: Phase;
   #disposed = false;
   #receiving = false;
@@ -202,9 +202,9 @@ export class TlsEngine implements TlsConnection {
   #readRecords(plaintext: Plaintext): void {
     const ssl = this.#ssl;
     do {
-      this.#flight?.mark(TraceCall.read);
+      this.#trace?.mark(TraceCall.read);
       const status = ssl.read(plaintext.buffer);
-      this.#flight?.unmark();
+      this.#trace?.unmark();
       if (status > 0) this.#handler.onPlaintext(plaintext.view(status), false);
       else if (status !== SslStatus.wantsInput) this.#readStopped(status);
       // When the input is used up another read would only find that out, at many times the cost.
@@ -228,7 +228,7 @@ export class TlsEngine implements TlsConnection {
       this.#watchServerHello(buffer.bytes.subarray(0, length));
     }
     this.#bytesReceived += length;
-    this.#flight?.received(buffer.bytes, length);
+    this.#trace?.received(buffer.bytes, length);
     this.#goOn(plaintext);
   }
 
@@ -241,9 +241,9 @@ export class TlsEngine implements TlsConnection {
 
   #readEarlyData(plaintext: Plaintext): void {
     while (this.#phase === Phase.early) {
-      this.#flight?.enter(TraceCall.readEarlyData);
+      this.#trace?.enter(TraceCall.readEarlyData);
       const status = this.#ssl.readEarlyData(plaintext.buffer);
-      this.#flight?.leave(TraceCall.readEarlyData, this.#ssl.state);
+      this.#trace?.leave(TraceCall.readEarlyData, this.#ssl.state);
       this.#noteServerHello();
       if (status > 0) {
         // Our Finished has been made before the first early data was read, so that an answer can
@@ -251,7 +251,7 @@ export class TlsEngine implements TlsConnection {
         this.#earlyWritable = true;
         this.#earlyDataBytes += status;
         const content = plaintext.view(status);
-        this.#flight?.earlyData(content);
+        this.#trace?.earlyData(content);
         this.#handler.onPlaintext(content, true);
       } else if (status === SslStatus.earlyDataEnded) {
         this.#phase = Phase.handshake;
@@ -284,7 +284,7 @@ export class TlsEngine implements TlsConnection {
 
   #hold(held: HeldInput, buffer: NativeBuffer, length: number): void {
     this.#bytesReceived += length;
-    this.#flight?.received(buffer.bytes, length);
+    this.#trace?.received(buffer.bytes, length);
     if (held.add(buffer.bytes.subarray(0, length))) return;
     this.#held = null;
     this.#ssl.answer = 'unanswered' satisfies ClusterStrike;
@@ -301,9 +301,9 @@ export class TlsEngine implements TlsConnection {
   }
 
   #advanceHandshake(): void {
-    this.#flight?.enter(TraceCall.handshake);
+    this.#trace?.enter(TraceCall.handshake);
     const status = this.#ssl.handshake();
-    this.#flight?.leave(TraceCall.handshake, this.#ssl.state);
+    this.#trace?.leave(TraceCall.handshake, this.#ssl.state);
     if (this.#role === 'server') this.#noteServerHello();
     if (status === SslStatus.complete) this.#completeHandshake();
     else if (status !== SslStatus.wantsInput) this.#handshakeStopped(status);
@@ -366,9 +366,9 @@ export class TlsEngine implements TlsConnection {
       return;
     }
     const early = !this.#handshakeComplete;
-    this.#flight?.mark(early ? TraceCall.writeEarlyData : TraceCall.write);
+    this.#trace?.mark(early ? TraceCall.writeEarlyData : TraceCall.write);
     const isWritten = this.#ssl.write(bytes, early);
-    this.#flight?.unmark();
+    this.#trace?.unmark();
     if (!isWritten) this.#fail(this.#explain());
   }
 
@@ -379,9 +379,9 @@ export class TlsEngine implements TlsConnection {
       return;
     }
     const early = !this.#handshakeComplete;
-    this.#flight?.mark(early ? TraceCall.writeEarlyData : TraceCall.write);
+    this.#trace?.mark(early ? TraceCall.writeEarlyData : TraceCall.write);
     const isWritten = this.#ssl.writeNative(buffer, length, early);
-    this.#flight?.unmark();
+    this.#trace?.unmark();
     if (!isWritten) this.#fail(this.#explain());
   }
 
@@ -389,7 +389,7 @@ export class TlsEngine implements TlsConnection {
     if (this.#disposed) return 0;
     const count = this.#ssl.takeOutput(target);
     this.#bytesSent += count;
-    if (count > 0) this.#flight?.sent(count);
+    if (count > 0) this.#trace?.sent(count);
     return count;
   }
 
@@ -414,9 +414,9 @@ export class TlsEngine implements TlsConnection {
   #sendShutdown(): void {
     if (this.#shutdownSent) return;
     this.#shutdownSent = true;
-    this.#flight?.mark(TraceCall.shutdown);
+    this.#trace?.mark(TraceCall.shutdown);
     this.#ssl.shutdown();
-    this.#flight?.unmark();
+    this.#trace?.unmark();
   }
 
   abandon(errorCode: string): void {
@@ -456,7 +456,7 @@ export class TlsEngine implements TlsConnection {
   #noteStart(): void {
     this.#startedAtMs = this.#clock.wallMs();
     this.#startedAtMonotonicMs = this.#clock.monotonicMs();
-    if (this.#watch !== null) this.#flight = beginFlight(this.#watch, this.#role);
+    if (this.#watch !== null) this.#trace = beginTrace(this.#watch, this.#role);
   }
 
   /** Whether there is a cipher suite that is not only that of the session a client offers. */
@@ -574,7 +574,7 @@ export class TlsEngine implements TlsConnection {
       bytesReceived: this.#bytesReceived - this.#ssl.inputBytes,
       bytesSent: this.#bytesSent + this.#ssl.outputBytes,
     });
-    if (this.#flight !== null) endFlight(this.#flight, record);
+    if (this.#trace !== null) endTrace(this.#trace, record);
     return record;
   }
 }

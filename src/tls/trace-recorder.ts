@@ -45,7 +45,7 @@ export class TraceRecorder {
   readonly doubles: Float64Array;
   readonly clock: Clock;
   /** The connection whose handshake is in a native call. */
-  current: Flight | null = null;
+  current: HandshakeTrace | null = null;
   /** Number of the connection whose handshake has ended last. */
   lastEnded = 0;
   /** Whether of early data there is the SHA-256, beside the length. */
@@ -110,10 +110,10 @@ export class TraceRecorder {
   }
 
   /** A connection has begun. */
-  begin(role: 'server' | 'client'): Flight {
+  begin(role: 'server' | 'client'): HandshakeTrace {
     const number = (this.words[TraceHeader.lastConnection]! + 1) | 0 || 1;
     this.words[TraceHeader.lastConnection] = number;
-    return new Flight(this, number, role === 'client' ? SlotFlag.client : 0);
+    return new HandshakeTrace(this, number, role === 'client' ? SlotFlag.client : 0);
   }
 
   /** A slot for a connection: the one that ended longest ago, or in turn one that is in use. */
@@ -139,17 +139,17 @@ export interface TraceWatch {
   readonly guard: HelloGuard | null;
 }
 
-export function beginFlight(watch: TraceWatch, role: 'server' | 'client'): Flight {
-  const flight = watch.recorder.begin(role);
-  flight.note(TraceText.peer, watch.peer);
-  return flight;
+export function beginTrace(watch: TraceWatch, role: 'server' | 'client'): HandshakeTrace {
+  const trace = watch.recorder.begin(role);
+  trace.note(TraceText.peer, watch.peer);
+  return trace;
 }
 
-export function endFlight(flight: Flight, record: HandshakeRecord): void {
-  flight.note(TraceText.serverName, record.serverName);
-  flight.note(TraceText.errorCode, record.errorCode);
-  flight.note(TraceText.alert, record.alert);
-  flight.end(record.outcome);
+export function endTrace(trace: HandshakeTrace, record: HandshakeRecord): void {
+  trace.note(TraceText.serverName, record.serverName);
+  trace.note(TraceText.errorCode, record.errorCode);
+  trace.note(TraceText.alert, record.alert);
+  trace.end(record.outcome);
 }
 
 /** Slots that nobody writes any more, the oldest first; to begin with, all. */
@@ -178,7 +178,7 @@ class SlotQueue {
 const framingRuns = new Int32Array(2 * 64);
 
 /** One connection's place in the recorder. */
-export class Flight {
+export class HandshakeTrace {
   readonly #recorder: TraceRecorder;
   readonly #words: Int32Array;
   readonly #number: number;

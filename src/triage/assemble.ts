@@ -13,7 +13,7 @@ import {
 import { defaultIncidentLimits } from './options.ts';
 import { redactedText } from './redaction.ts';
 import { identityFrom } from './trace-identity.ts';
-import { readFlights, readIdentity, type TraceReading } from './trace-reader.ts';
+import { readIdentity, readTraces, type TraceReading } from './trace-reader.ts';
 import type { TraceSnapshot } from './trace-snapshot.ts';
 
 /** Faults of handshakes that nobody dies of. */
@@ -89,7 +89,7 @@ function incidentBase(snapshot: TraceSnapshot, nowMs: number, facts: Configurati
   const identity = identityFrom(readIdentity(snapshot));
   const { workerIndex, software, features, observers, configuration, addresses } = identity;
   const { numbered } = identity;
-  const reading = readFlights(snapshot, { observers: numbered, peers: addresses });
+  const reading = readTraces(snapshot, { observers: numbered, peers: addresses });
   const { pid, startedAtMs, damagedEvents, handshakes } = reading;
   const incident = {
     format: INCIDENT_FORMAT,

@@ -18,7 +18,7 @@ import {
   TraceText,
   traceCalls,
 } from '../tls/trace-layout.ts';
-import { handshakeStateName } from './flight-states.ts';
+import { handshakeStateName } from './handshake-states.ts';
 import type {
   IncidentClientHello,
   IncidentConnection,
@@ -57,7 +57,7 @@ const RECORD_HEADER_BYTES = 5;
 const SHA256_BYTES = 32;
 
 /** Never throws. */
-export function readFlights(snapshot: TraceSnapshot, options: TraceReadingOptions): TraceReading {
+export function readTraces(snapshot: TraceSnapshot, options: TraceReadingOptions): TraceReading {
   const { header } = snapshot;
   const readings = snapshot.slots.map((slot) => new SlotReader(slot, options));
   // Numbers rise, and start again after 2^32.

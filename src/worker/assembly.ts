@@ -27,10 +27,10 @@ import type {
   WorkerSetup,
 } from './contract.ts';
 import { loadDangerModules } from './danger.ts';
-import { openFlights } from './flights.ts';
 import { lastFaultText, tellCallbackFaults } from './handshakes/callback-faults.ts';
 import { WorkerLogs } from './logs.ts';
 import { NewFailures } from './new-failures.ts';
+import { openTraceRecording } from './trace-recording.ts';
 import { WorkerLog } from './worker-log.ts';
 
 export interface AssembledWorker {
@@ -86,7 +86,7 @@ export async function assembleWorker(
   });
   const guard = new HelloGuard();
   guard.replace(setup.refusedHellos);
-  const flights = openFlights(traceRegion, setup, danger.numbered);
+  const traces = openTraceRecording(traceRegion, setup, danger.numbered);
   const worker = await startWorker({
     options,
     workerIndex,
@@ -100,7 +100,7 @@ export async function assembleWorker(
     metrics,
     accessLog: logs.access,
     log,
-    recorder: flights.recorder,
+    recorder: traces.recorder,
     danger,
     guard,
     newFailures: new NewFailures(
@@ -116,7 +116,7 @@ export async function assembleWorker(
       await worker.drain(timeoutMs);
       stopSampling();
       callbackFaults[Symbol.dispose]();
-      flights[Symbol.dispose]();
+      traces[Symbol.dispose]();
       await logs.close();
       log.turn();
     },
@@ -137,7 +137,7 @@ export async function assembleWorker(
         throw error;
       }
       changed.adopt();
-      flights.identify(next);
+      traces.identify(next);
     },
   };
 }

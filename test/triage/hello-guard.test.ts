@@ -10,7 +10,7 @@ import { accept, clientContext, connect, Pair, serverContext, steppingClock } fr
 const recorder = new TraceRecorder(new Uint8Array(traceRegionBytes), 1, steppingClock());
 
 /** A first flight of a client. */
-function traceOf(options: Parameters<typeof clientContext>[0] = {}): Buffer {
+function firstFlight(options: Parameters<typeof clientContext>[0] = {}): Buffer {
   using context = clientContext(options);
   const side = connect(context);
   const flight = side.takeFlight();
@@ -28,9 +28,9 @@ const shape = (flight: Buffer) => shapeOf(parseClientHello(flight)!);
 
 describe('ClientHellos that have ended workers', () => {
   test('two of one client have one shape, those of others have others', () => {
-    assert.equal(shape(traceOf()), shape(traceOf()));
+    assert.equal(shape(firstFlight()), shape(firstFlight()));
     const others = [{ alpn: ['h2'] }, { maxVersion: 'TLSv1.2' as const }, { groups: 'X25519' }];
-    const shapes = new Set([traceOf(), ...others.map(traceOf)].map(shape));
+    const shapes = new Set([firstFlight(), ...others.map(firstFlight)].map(shape));
     assert.equal(shapes.size, 4);
   });
 
@@ -62,7 +62,7 @@ describe('ClientHellos that have ended workers', () => {
   ] as const) {
     test(`are refused without an answer, ${name}`, () => {
       using server = serverContext();
-      const flight = traceOf();
+      const flight = firstFlight();
       const side = accept(server, guardAgainst(shape(flight)));
       for (let at = 0; at < flight.length && side.records.length === 0; at += chunk) {
         side.receive(flight.subarray(at, at + chunk));
@@ -76,7 +76,7 @@ describe('ClientHellos that have ended workers', () => {
   test('are refused by their bytes alone, and others are served', () => {
     using server = serverContext();
     using client = clientContext();
-    const flight = traceOf();
+    const flight = firstFlight();
     const watch = guardAgainst(messageDigest(clientHelloMessage(flight)!));
     const side = accept(server, watch);
     side.receive(flight);

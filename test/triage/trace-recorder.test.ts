@@ -9,9 +9,9 @@ import {
   TraceText,
   traceRegionBytes,
 } from '../../src/tls/trace-layout.ts';
-import { type Flight, TraceRecorder } from '../../src/tls/trace-recorder.ts';
+import { type HandshakeTrace, TraceRecorder } from '../../src/tls/trace-recorder.ts';
 import type { IncidentConnection } from '../../src/triage/incident.ts';
-import { readFlights, readIdentity, type TraceReading } from '../../src/triage/trace-reader.ts';
+import { readIdentity, readTraces, type TraceReading } from '../../src/triage/trace-reader.ts';
 import { takeSnapshot } from '../../src/triage/trace-snapshot.ts';
 import fc from '../support/fast-check.ts';
 import { clientContext, Pair, serverContext, steppingClock } from '../tls/wire.ts';
@@ -24,7 +24,7 @@ function recorder(): TraceRecorder {
 }
 
 function read(peers = true): TraceReading {
-  return readFlights(takeSnapshot(region)!, { observers: OBSERVERS, peers });
+  return readTraces(takeSnapshot(region)!, { observers: OBSERVERS, peers });
 }
 
 function receivedOf({ events }: IncidentConnection): Buffer {
@@ -196,7 +196,7 @@ const script: fc.Arbitrary<[number, Step][]> = fc.array(fc.tuple(fc.nat({ max: 4
 });
 
 function perform(flights: TraceRecorder, steps: readonly [number, Step][]): void {
-  const open: Flight[] = [];
+  const open: HandshakeTrace[] = [];
   for (const [index, what] of steps) {
     const flight = (open[index] ??= flights.begin('server'));
     if (typeof what === 'object') {

@@ -3,7 +3,7 @@
  * nothing. Clients' exchanges and background revalidations both own one.
  */
 import { SluiceError } from '../../base/errors.ts';
-import type { Flight } from '../../cache/collapse.ts';
+import type { InFlightFetch } from '../../cache/collapse.ts';
 import type { ContentWriter, StoredResponse, StoreHit } from '../../cache/contract.ts';
 import type { RequestDirectives } from '../../cache/rules/cache-control.ts';
 import { isFresh } from '../../cache/rules/freshness.ts';
@@ -92,7 +92,7 @@ export interface OriginRequestInput {
   readonly validation: Validation | null;
   /** What the request selects, although stale: it may stand in for an error (RFC 5861 §4). */
   readonly fallback: StoreHit | undefined;
-  readonly flight: Flight | null;
+  readonly inFlight: InFlightFetch | null;
   readonly owner: OriginRequestOwner;
 }
 
@@ -179,7 +179,7 @@ export class OriginRequest implements FetchHandler {
     this.#afterDrop = null;
     this.#fetch.cancel();
     // Nothing has failed: one of those who wait asks in its place.
-    this.#input.flight?.release('again');
+    this.#input.inFlight?.release('again');
   }
 
   // ------------------------------------------------------------------ from the fetch
@@ -206,7 +206,7 @@ export class OriginRequest implements FetchHandler {
     this.#isOutdated = environment.store.stampOf(key) !== this.#stamp;
     this.#invalidate(response);
     if (response.status === 425 && early && !head.fields.has('early-data')) {
-      this.#input.flight?.release('uncacheable');
+      this.#input.inFlight?.release('uncacheable');
       this.#drop(() => owner.onAskAgain('after-handshake'));
       return;
     }
@@ -216,7 +216,7 @@ export class OriginRequest implements FetchHandler {
     }
     const fallback = isOriginError(response.status) ? this.#fallback() : undefined;
     if (fallback !== undefined) {
-      this.#input.flight?.release('failed');
+      this.#input.inFlight?.release('failed');
       const answer = { status: response.status, keeping: 'not-asked' } as const;
       this.#drop(() => owner.onStored(fallback, 'stale', answer));
       return;
@@ -245,7 +245,7 @@ export class OriginRequest implements FetchHandler {
 
   onUpgrade(head: ResponseHead): void {
     this.#mode = 'tunnel';
-    this.#input.flight?.release('uncacheable');
+    this.#input.inFlight?.release('uncacheable');
     this.#input.owner.onUpgrade(head);
   }
 
@@ -265,8 +265,8 @@ export class OriginRequest implements FetchHandler {
   // ------------------------------------------------------------------ decisions
 
   #failBeforeHead(error: SluiceError): void {
-    const { flight, owner } = this.#input;
-    flight?.release('failed');
+    const { inFlight, owner } = this.#input;
+    inFlight?.release('failed');
     const fallback = this.#fallback();
     if (fallback === undefined) owner.onFailure(error);
     else owner.onStored(fallback, 'stale', { status: 0, keeping: 'not-asked' });
@@ -319,12 +319,12 @@ export class OriginRequest implements FetchHandler {
   }
 
   #confirm(response: ResponseHead, validation: Validation): void {
-    const { environment, head, key, flight, owner } = this.#input;
+    const { environment, head, key, inFlight, owner } = this.#input;
     const { store, clock, cachePolicy } = environment;
     const confirmed = freshenedBy(response.fields, validation.selected, validation.hits);
     if (confirmed === undefined) {
       // The origin confirms something that we do not have: ask again, for the whole response.
-      flight?.release('failed');
+      inFlight?.release('failed');
       this.#drop(() => owner.onAskAgain('without-conditions'));
       return;
     }
@@ -335,8 +335,8 @@ export class OriginRequest implements FetchHandler {
     if (keep === 'remove') this.#remove(key);
     const kept = keep === 'update' ? store.update(key, previous, fresh) : undefined;
     const hit = kept ?? withResponse(confirmed, fresh);
-    if (keep === 'update') flight?.share(hit);
-    flight?.end();
+    if (keep === 'update') inFlight?.share(hit);
+    inFlight?.end();
     const keeping = kept === undefined && decision === 'store' ? 'no-room' : decision;
     this.#drop(() => owner.onStored(hit, 'revalidated', { status: 304, keeping }));
   }
@@ -349,12 +349,12 @@ export class OriginRequest implements FetchHandler {
   }
 
   #deliver(response: ResponseHead): void {
-    const { environment, head, mayStore, directives, flight, owner } = this.#input;
+    const { environment, head, mayStore, directives, inFlight, owner } = this.#input;
     const key = response.status === 206 ? this.#input.key : this.#input.wholeKey;
     const { store, clock, cachePolicy, hitForMissMemory } = environment;
     if (head.method === 'HEAD') this.#updateByHead(response);
     let storing: StoringDecision | 'not-asked' = 'not-asked';
-    if (mayStore && !this.#isOutdated && !(flight?.isOver ?? false)) {
+    if (mayStore && !this.#isOutdated && !(inFlight?.isOver ?? false)) {
       const nowMs = clock.wallMs();
       let writer: ContentWriter | undefined;
       const refused = refuseAtOnce(head, directives, response, cachePolicy);
@@ -373,10 +373,10 @@ export class OriginRequest implements FetchHandler {
         if (isShareable) hitForMissMemory.forget(key);
         else if (head.method === 'GET') {
           hitForMissMemory.remember(key, storing, response.status, nowMs);
-          flight?.lease?.pass();
+          inFlight?.lease?.pass();
         }
         const { observer } = environment;
-        const input = { fetch: this.#fetch, writer, head: response, consumer: owner, flight };
+        const input = { fetch: this.#fetch, writer, head: response, consumer: owner, inFlight };
         // First, for the owner may have enough with the head.
         this.#fill = new Fill({ ...input, observer });
         owner.onOriginResponse(response, storing);
@@ -386,10 +386,10 @@ export class OriginRequest implements FetchHandler {
       if (storing === 'store') storing = 'no-room';
       if (head.method === 'GET') {
         hitForMissMemory.remember(key, storing, response.status, nowMs);
-        flight?.lease?.pass();
+        inFlight?.lease?.pass();
       }
     }
-    flight?.release('uncacheable');
+    inFlight?.release('uncacheable');
     this.#mode = 'direct';
     owner.onOriginResponse(response, storing);
   }

@@ -28,7 +28,7 @@ import type { Parts } from '../parts.ts';
 import { explainExit, explainLoss, type WorkerExit } from './deaths.ts';
 import { IncidentStore } from './incident-store.ts';
 import { LastGood } from './last-good.ts';
-import { LocalTraces, type LostFlights } from './local-traces.ts';
+import { LocalTraces, type LostTraces } from './local-traces.ts';
 import { killedForMemory, memoryKills } from './memory-kills.ts';
 import { stackOfCore, stackOfProcess } from './native-stack.ts';
 import { RefusedHellos } from './refused-hellos.ts';
@@ -275,7 +275,7 @@ export class CrashHandler {
   /** Asked for before the end of those that hang. */
   readonly #stacks = new Map<number, NonNullable<Incident['nativeStack']>>();
 
-  #onLost({ snapshot, nowMs }: LostFlights): void {
+  #onLost({ snapshot, nowMs }: LostTraces): void {
     const isInsideCall = snapshot.header[TraceHeader.insideCall] !== 0;
     this.#takeDown(snapshot, explainLoss(isInsideCall), [], null, nowMs);
   }

@@ -26,7 +26,7 @@ const FILE_NAME = /^recording-(\d+)-(\d+)\.bin$/;
 const START_TIME_FIELD = 19;
 
 /** A recording whose process is gone. */
-export interface LostFlights {
+export interface LostTraces {
   readonly snapshot: TraceSnapshot;
   /** When the file was last written, in wall-clock milliseconds. */
   readonly nowMs: number;
@@ -60,8 +60,8 @@ export class LocalTraces {
   }
 
   /** What processes that are gone have left; their files are removed. */
-  takeLost(): LostFlights[] {
-    const lost: LostFlights[] = [];
+  takeLost(): LostTraces[] {
+    const lost: LostTraces[] = [];
     for (const name of namesIn(this.#directory)) {
       const match = FILE_NAME.exec(name);
       const file = join(this.#directory, name);
@@ -79,7 +79,7 @@ export class LocalTraces {
   }
 }
 
-function readLost(file: string): LostFlights | null {
+function readLost(file: string): LostTraces | null {
   try {
     const nowMs = statsOf(file)!.mtimeMs;
     const bytes = readCarefully(file);

@@ -42,13 +42,13 @@ export function verbatimScript(connection: IncidentConnection): ScriptOfConnecti
   const flights: BytesFlight[] = [];
   let writes: ReplayWrite[] = [];
   let lastMs: number | null = null;
-  const endFlight = () => {
+  const endTrace = () => {
     if (writes.length > 0) flights.push({ kind: 'bytes', writes });
     writes = [];
   };
   for (const event of connection.events) {
     if (event.type === 'sent') {
-      endFlight();
+      endTrace();
       lastMs = event.atMs;
     }
     if (event.type !== 'received') continue;
@@ -62,7 +62,7 @@ export function verbatimScript(connection: IncidentConnection): ScriptOfConnecti
     notes.push(`what was sent after ${event.atMs} ms is sealed with keys, and left out`);
     break;
   }
-  endFlight();
+  endTrace();
   if (flights.length === 0) {
     const why = 'nothing of what the client has sent is in the incident';
     return { connection: id, script: null, notes: [why] };

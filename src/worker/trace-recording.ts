@@ -9,17 +9,17 @@ import type { WorkerSetup } from './contract.ts';
 /** How often the event loop shows that it turns: often, measured by the watchdog's patience. */
 const HEARTBEAT_INTERVAL_MS = 200;
 
-export interface WorkerFlights extends Disposable {
+export interface TraceRecording extends Disposable {
   readonly recorder: TraceRecorder;
   /** Notes what the worker serves by from now on. */
   identify(options: SluiceOptions): void;
 }
 
-export function openFlights(
+export function openTraceRecording(
   region: Uint8Array,
   { workerIndex, version, options }: Pick<WorkerSetup, 'workerIndex' | 'version' | 'options'>,
   numbered: readonly string[],
-): WorkerFlights {
+): TraceRecording {
   const recorder = new TraceRecorder(region, process.pid, systemClock);
   const identify = (now: SluiceOptions) => {
     recorder.digestsEarlyData = now.recorder.earlyDataDigest;
