@@ -113,7 +113,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
         ...['SYSTEM_TTL_MS', 'FAILURE_TTL_MS', 'QUESTION_TIMEOUT_MS', 'QUESTION_TRIES'],
       ],
       ['upstream/origin-tls.ts', 'ORIGIN_SESSIONS_MAX', 'LIFETIME_SECONDS_DEFAULT'],
-      ['upstream/board.ts', 'BOARD_ENTRIES', 'PROBES_MAX', 'ENTRY_KEPT_SECONDS'],
+      ['upstream/shared-health.ts', 'SHARED_HEALTH_ENTRIES', 'PROBES_MAX', 'ENTRY_KEPT_SECONDS'],
     ],
   },
   {

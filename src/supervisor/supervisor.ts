@@ -21,7 +21,7 @@ import { residentBytes } from '../telemetry/process-sampler.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { StrikeRegister, strikeRegisterBytes } from '../tls/strike-register.ts';
 import { traceRegionBytes } from '../tls/trace-layout.ts';
-import { boardWords, openBoard } from '../upstream/board.ts';
+import { boardWords, openSharedHealth } from '../upstream/shared-health.ts';
 import { type AssembledWorker, assembleWorker } from '../worker/assembly.ts';
 import type {
   PurgeEverywhere,
@@ -421,7 +421,7 @@ export class Supervisor {
   #originSources(): OriginSources {
     return {
       groups: () => this.#options.origins,
-      board: openBoard(this.#memory.int32(this.#boardOffset, boardWords)),
+      board: openSharedHealth(this.#memory.int32(this.#boardOffset, boardWords)),
       regions: () => this.regions,
     };
   }

@@ -88,6 +88,6 @@ test('the state names what keeps an endpoint from being asked, the operator firs
   assert.deepEqual([one.isUp, one.state], [false, 'ejected']);
   one.isChecked = false;
   assert.equal(one.state, 'unhealthy');
-  one.server.wish = 'drain';
+  one.server.adminState = 'drain';
   assert.equal(one.state, 'drain');
 });

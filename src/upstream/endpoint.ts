@@ -1,10 +1,10 @@
 /** One address of one server of a group: what balancing, health and counting know of it. */
 import type { ServerMetrics } from '../telemetry/origin-metrics.ts';
 import type { Candidate } from './balance.ts';
-import type { ServerWish } from './board.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { combineHashes, hashText } from './hash.ts';
 import type { OriginServerOptions, PassiveHealthOptions } from './options.ts';
+import type { AdminState } from './shared-health.ts';
 
 /** What is counted of a server, all of its addresses together; telemetry/origin-metrics.ts. */
 export type ServerCounters = Pick<
@@ -18,7 +18,7 @@ export class OriginServer {
   /** `host:port`, or `host:port#2` for the second of the same name: unique in its group. */
   readonly name: string;
   readonly counters: ServerCounters;
-  wish: ServerWish = 'up';
+  adminState: AdminState = 'up';
 
   constructor(options: OriginServerOptions, name: string, counters: ServerCounters) {
     this.options = options;
@@ -76,7 +76,7 @@ export class Endpoint implements Candidate {
 
   /** Why it is not asked. */
   get state(): 'up' | 'ejected' | 'unhealthy' | 'drain' | 'down' {
-    if (this.server.wish !== 'up') return this.server.wish;
+    if (this.server.adminState !== 'up') return this.server.adminState;
     if (!this.isChecked) return 'unhealthy';
     return this.ejectedUntilMs === 0 ? 'up' : 'ejected';
   }

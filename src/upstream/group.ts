@@ -7,7 +7,6 @@ import { SluiceError } from '../base/errors.ts';
 import { ORIGIN_ADDRESS_STATES } from '../telemetry/metric-table.ts';
 import type { GroupMetrics } from '../telemetry/origin-metrics.ts';
 import { nextByHash, nextByLoad, nextByTurn } from './balance.ts';
-import type { OriginBoard } from './board.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { type ContentPace, PaceWatch } from './content-pace.ts';
 import { Endpoint, type OriginServer } from './endpoint.ts';
@@ -16,6 +15,7 @@ import { hashOf } from './hash-key.ts';
 import type { OriginGroupOptions } from './options.ts';
 import type { ConnectionWaiter } from './pool.ts';
 import type { NameWatch, WatchName } from './resolver.ts';
+import type { SharedHealth } from './shared-health.ts';
 
 /** One request's way through a group. What the group notes on it is for the group alone. */
 export interface GroupRequest extends ConnectionWaiter {
@@ -97,7 +97,7 @@ export interface UpstreamGroupInput {
   /** In the order of the options. */
   readonly servers: readonly OriginServer[];
   readonly watchName: WatchName;
-  readonly board: OriginBoard;
+  readonly sharedHealth: SharedHealth;
   makePool(server: OriginServer, address: string): EndpointPool;
   /** One was left alone after failures, or is asked again. */
   onEjection(endpoint: Endpoint, isEjected: boolean): void;
@@ -361,15 +361,16 @@ export class UpstreamGroup implements OriginGroup {
     return ejected < Math.max(1, Math.floor(peers.length * ejectedShareMax));
   }
 
-  /** Takes over what the board says: verdicts of the active checks, and wishes of operators. */
-  readBoard(): void {
-    const { board, monotonicMs } = this.#input;
+  /** Takes over what the shared health table says: verdicts of the active checks, and admin states of operators. */
+  readSharedHealth(): void {
+    const { sharedHealth, monotonicMs } = this.#input;
     const hasChecks = this.#options.healthCheck !== null;
     let isChanged = false;
-    for (const server of this.servers) server.wish = board.wishFor(this.name, server.name);
+    for (const server of this.servers)
+      server.adminState = sharedHealth.adminStateOf(this.name, server.name);
     for (const endpoint of this.#endpoints) {
-      endpoint.isChecked = !hasChecks || board.isWell(this.name, endpoint.key);
-      const isWanted = endpoint.isChecked && endpoint.server.wish === 'up';
+      endpoint.isChecked = !hasChecks || sharedHealth.isWell(this.name, endpoint.key);
+      const isWanted = endpoint.isChecked && endpoint.server.adminState === 'up';
       if (isWanted === endpoint.isWanted) continue;
       endpoint.isWanted = isWanted;
       isChanged = true;
@@ -427,7 +428,7 @@ export class UpstreamGroup implements OriginGroup {
       gone.pool.drain();
       this.#leaving.push(gone);
     }
-    this.readBoard();
+    this.readSharedHealth();
     this.#refresh();
     // At once: who asks how servers do right after the start is not to hear that there are none.
     if (!this.#isUncounted) this.count();
@@ -444,7 +445,7 @@ export class UpstreamGroup implements OriginGroup {
   sweep(): void {
     const nowMs = this.#input.monotonicMs();
     const { passiveHealth, slowStartMs } = this.#options;
-    this.readBoard();
+    this.readSharedHealth();
     this.#endTrials(nowMs);
     let isChanged = false;
     for (const endpoint of this.#endpoints) {

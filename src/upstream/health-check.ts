@@ -1,24 +1,24 @@
 /**
  * Active health checks of a group: one worker of the machine asks each endpoint every so often, and
- * says on the board what it found. The first answer of an endpoint counts at once; after that it
+ * says on the shared health table what it found. The first answer of an endpoint counts at once; after that it
  * takes `fall` bad ones in a row to take it down and `rise` good ones to bring it back.
  */
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Timer } from '../reactor/timer-wheel.ts';
-import type { OriginBoard } from './board.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { HealthCheckOptions } from './options.ts';
 import { Probe } from './probe.ts';
 import { authorityOf } from './server-names.ts';
+import type { SharedHealth } from './shared-health.ts';
 
 export interface HealthCheckerInput {
   readonly group: string;
   readonly options: HealthCheckOptions;
   readonly reactor: Reactor;
-  readonly board: OriginBoard;
+  readonly sharedHealth: SharedHealth;
   readonly workerIndex: number;
   endpoints(): readonly Endpoint[];
-  /** The board has news of an endpoint; `fault` is '' when it is well. */
+  /** The shared health table has news of an endpoint; `fault` is '' when it is well. */
   onVerdict(endpoint: Endpoint, fault: string): void;
   /** From 0 to below 1. */
   readonly random: () => number;
@@ -56,11 +56,11 @@ export class HealthChecker {
   }
 
   #round(): void {
-    const { options, board, group, workerIndex, endpoints, random } = this.#input;
+    const { options, sharedHealth, group, workerIndex, endpoints, random } = this.#input;
     const { intervalMs, timeoutMs } = options;
     this.#timer.arm(intervalMs * (1 + (random() - 0.5) * 2 * JITTER));
     const turnSeconds = Math.ceil((TURN_INTERVALS * (intervalMs + timeoutMs)) / 1000);
-    if (!board.takeTurn(group, workerIndex, turnSeconds)) return;
+    if (!sharedHealth.takeTurn(group, workerIndex, turnSeconds)) return;
     const current = endpoints();
     for (const [endpoint, run] of this.#runs) {
       if (current.includes(endpoint)) continue;
@@ -68,8 +68,8 @@ export class HealthChecker {
       this.#runs.delete(endpoint);
     }
     for (const endpoint of current) {
-      // Who is down by an operator's wish is left alone.
-      if (endpoint.server.wish !== 'down') this.#check(endpoint);
+      // Who is down by an operator's admin state is left alone.
+      if (endpoint.server.adminState !== 'down') this.#check(endpoint);
     }
   }
 
@@ -96,14 +96,14 @@ export class HealthChecker {
     // It could not be asked: what was found last stands.
     if (fault === null) return;
     const isWell = fault === '';
-    const { options, board, group, onVerdict } = this.#input;
+    const { options, sharedHealth, group, onVerdict } = this.#input;
     const isFirst = run.count === 0;
     run.count = run.isWell === isWell ? run.count + 1 : 1;
     run.isWell = isWell;
     endpoint.checkFault = fault;
     const needed = isFirst ? 1 : isWell ? options.rise : options.fall;
-    if (run.count < needed || board.isWell(group, endpoint.key) === isWell) return;
-    board.setWell(group, endpoint.key, isWell);
+    if (run.count < needed || sharedHealth.isWell(group, endpoint.key) === isWell) return;
+    sharedHealth.setWell(group, endpoint.key, isWell);
     onVerdict(endpoint, fault);
   }
 }

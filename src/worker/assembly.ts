@@ -15,7 +15,7 @@ import { startProcessSampler } from '../telemetry/process-sampler.ts';
 import { HelloGuard } from '../tls/hello-guard.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import { traceRegionBytes } from '../tls/trace-layout.ts';
-import { boardWords } from '../upstream/board.ts';
+import { boardWords } from '../upstream/shared-health.ts';
 import type {
   CacheAnswer,
   CacheQuestion,

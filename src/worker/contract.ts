@@ -38,7 +38,7 @@ export interface WorkerSetup {
   readonly refusedHellos: readonly string[];
   /** Where the rate limits of all workers begin (routing/rate-table.ts). */
   readonly ratesOffset: number;
-  /** Where what the workers share about origins begins (upstream/board.ts). */
+  /** Where what the workers share about origins begins (upstream/shared-health.ts). */
   readonly boardOffset: number;
   /** Where what has been removed from caches begins (cache/generations.ts). */
   readonly removalsOffset: number;

@@ -8,7 +8,6 @@ import { type ClientContext, createClientContext } from '../tls/client-context.t
 import type { TraceRecorder } from '../tls/trace-recorder.ts';
 import type { ChannelPool } from '../transport/channel.ts';
 import { proxyHeader } from '../transport/proxy-header.ts';
-import { openBoard } from '../upstream/board.ts';
 import { OriginServer } from '../upstream/endpoint.ts';
 import { EndpointPool } from '../upstream/endpoint-pool.ts';
 import { type Origins, UpstreamGroup } from '../upstream/group.ts';
@@ -22,6 +21,7 @@ import type {
 import { OriginTls } from '../upstream/origin-tls.ts';
 import { type KnownNames, Resolver } from '../upstream/resolver.ts';
 import { authorityOf, serverNames } from '../upstream/server-names.ts';
+import { openSharedHealth } from '../upstream/shared-health.ts';
 import { healthTeller, poolObserver } from './handshakes/observers.ts';
 import type { WorkerLog } from './worker-log.ts';
 
@@ -47,7 +47,7 @@ export interface OriginsBase {
   readonly input: {
     readonly metrics: Metrics;
     readonly workerIndex: number;
-    /** Shared memory; see upstream/board.ts. */
+    /** Shared memory; see upstream/shared-health.ts. */
     readonly board: Int32Array;
     readonly recorder: TraceRecorder;
     readonly log: WorkerLog;
@@ -127,7 +127,7 @@ export function makeGroup(
     onFailure: () => counters.lookupFailed(),
     known: base.originNames,
   });
-  const board = openBoard(base.input.board);
+  const sharedHealth = openSharedHealth(base.input.board);
   const authority = authorityOf(options.servers[0]!);
   const tell = healthTeller(base.input.log, options.name);
   const group = new UpstreamGroup({
@@ -135,7 +135,7 @@ export function makeGroup(
     authority,
     servers,
     watchName: resolver.watch,
-    board,
+    sharedHealth,
     makePool: (server, address) => pools.get(server)!(address),
     onEjection: tell.ejection,
     monotonicMs,
@@ -146,11 +146,11 @@ export function makeGroup(
     group: options.name,
     options: options.healthCheck,
     reactor: base.reactor,
-    board,
+    sharedHealth,
     workerIndex,
     endpoints: () => group.endpoints,
     onVerdict(endpoint, fault) {
-      group.readBoard();
+      group.readSharedHealth();
       tell.verdict(endpoint, fault);
     },
     random: Math.random,

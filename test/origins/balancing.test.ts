@@ -121,10 +121,10 @@ test('a backup is asked when no other server can be, and only then', async () =>
   );
   // Whoever meets the dead one is answered by the other primary one.
   assert.equal(await asked.sequence(20), 'a'.repeat(20));
-  asked.wish(a.port, 'down');
-  asked.wish(dead, 'down');
+  asked.setAdminState(a.port, 'down');
+  asked.setAdminState(dead, 'down');
   assert.equal(await asked.sequence(3), 'bbb');
-  asked.wish(a.port, 'up');
+  asked.setAdminState(a.port, 'up');
   assert.equal(await asked.sequence(3), 'aaa');
 });
 
@@ -133,7 +133,7 @@ test('a server that is drained gets nothing new, and what runs is finished', asy
   a.state.isHolding = true;
   const running = asked.begin({});
   await until(() => a.held.length === 1, 'a to hold the request');
-  asked.wish(a.port, 'drain');
+  asked.setAdminState(a.port, 'drain');
   a.state.isHolding = false;
   assert.equal(await asked.sequence(4), 'bbbb');
   a.release();
@@ -143,8 +143,8 @@ test('a server that is drained gets nothing new, and what runs is finished', asy
 test('a server that comes back takes its share little by little', async () => {
   const slowStartMs = 60_000;
   await using asked = startGroup([serverAt(a.port), serverAt(b.port)], { slowStartMs });
-  asked.wish(a.port, 'down');
-  asked.wish(a.port, 'up');
+  asked.setAdminState(a.port, 'down');
+  asked.setAdminState(a.port, 'up');
   // A tenth of the weight at first: one in eleven.
   const order = await asked.sequence(22);
   assert.equal(order.replaceAll('b', '').length, 2, order);
@@ -152,6 +152,6 @@ test('a server that comes back takes its share little by little', async () => {
 
 test('without a server that is up: 503, origin-unavailable', async () => {
   await using asked = startGroup([serverAt(a.port)]);
-  asked.wish(a.port, 'down');
+  asked.setAdminState(a.port, 'down');
   assert.equal((await asked.ask()).error, 'origin-unavailable');
 });

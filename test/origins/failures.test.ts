@@ -92,7 +92,7 @@ test('retries.statuses: another server answers instead', async () => {
   assert.equal((await asked.ask()).content, 'good GET');
   assert.equal((await asked.ask()).content, 'good GET');
   // Nobody else is left: the response is what there is.
-  asked.wish(good.port, 'down');
+  asked.setAdminState(good.port, 'down');
   assert.equal((await asked.ask()).status, 503);
   await using plain = startGroup(servers);
   assert.equal((await plain.ask()).status, 503, 'by default no status is repeated');

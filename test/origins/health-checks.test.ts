@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
-import { boardWords } from '../../src/upstream/board.ts';
 import {
   defaultGroupOptions,
   type HealthCheckOptions,
   type OriginGroupOptions,
 } from '../../src/upstream/options.ts';
+import { boardWords } from '../../src/upstream/shared-health.ts';
 import { GroupUnderTest, serverAt, startGroup } from '../support/origin-group.ts';
 import { startOrigin, startSecureOrigin } from '../support/origins.ts';
 import { until } from '../support/waiting.ts';
@@ -151,7 +151,7 @@ test('without a path a connection is enough, and over TLS a handshake', async ()
 test('one worker of a machine checks, all obey; when it is gone another one goes on', async () => {
   const a = await checked('a');
   await using _origin = a.origin;
-  const board = new Int32Array(new SharedArrayBuffer(boardWords * 4));
+  const sharedHealth = new Int32Array(new SharedArrayBuffer(boardWords * 4));
   const options: OriginGroupOptions = {
     ...defaultGroupOptions,
     name: 'app',
@@ -159,9 +159,9 @@ test('one worker of a machine checks, all obey; when it is gone another one goes
     healthCheck: { ...check, timeoutMs: 250 },
   };
   await using second = await (async () => {
-    await using first = new GroupUnderTest(options, board, 0);
+    await using first = new GroupUnderTest(options, sharedHealth, 0);
     await until(() => a.origin.seen.length >= 2, 'checks of the first');
-    const other = new GroupUnderTest(options, board, 1);
+    const other = new GroupUnderTest(options, sharedHealth, 1);
     a.state.status = 500;
     await until(() => stateOf(first, 0) === 'unhealthy', 'the first to know');
     await until(() => stateOf(other, 0) === 'unhealthy', 'the second to know');
@@ -176,7 +176,7 @@ test('a group that begins, as after a reload, leaves alone what is known to be u
   const [a, b] = [await checked('a'), await checked('b')];
   await using _first = a.origin;
   await using _second = b.origin;
-  const board = new Int32Array(boardWords);
+  const sharedHealth = new Int32Array(boardWords);
   const options: OriginGroupOptions = {
     ...defaultGroupOptions,
     name: 'app',
@@ -184,10 +184,10 @@ test('a group that begins, as after a reload, leaves alone what is known to be u
     healthCheck: check,
   };
   a.state.status = 500;
-  await using before = new GroupUnderTest(options, board);
+  await using before = new GroupUnderTest(options, sharedHealth);
   await until(() => stateOf(before, 0) === 'unhealthy', 'a to be taken out');
-  before.wish(b.port, 'drain');
-  await using after = new GroupUnderTest(options, board);
+  before.setAdminState(b.port, 'drain');
+  await using after = new GroupUnderTest(options, sharedHealth);
   assert.deepEqual([stateOf(after, 0), stateOf(after, 1)], ['unhealthy', 'drain']);
   assert.equal((await after.ask()).error, 'origin-unavailable');
 });

@@ -14,12 +14,6 @@ import { readMetrics } from '../../src/telemetry/metrics-reader.ts';
 import { traceRegionBytes } from '../../src/tls/trace-layout.ts';
 import { TraceRecorder } from '../../src/tls/trace-recorder.ts';
 import { ChannelPool } from '../../src/transport/channel.ts';
-import {
-  boardWords,
-  type OriginBoard,
-  openBoard,
-  type ServerWish,
-} from '../../src/upstream/board.ts';
 import type { UpstreamGroup } from '../../src/upstream/group.ts';
 import type { HealthChecker } from '../../src/upstream/health-check.ts';
 import {
@@ -27,6 +21,12 @@ import {
   type OriginGroupOptions,
   type OriginServerOptions,
 } from '../../src/upstream/options.ts';
+import {
+  type AdminState,
+  boardWords,
+  openSharedHealth,
+  type SharedHealth,
+} from '../../src/upstream/shared-health.ts';
 import { type KnownNames, makeGroup } from '../../src/worker/origins.ts';
 import { WorkerLog } from '../../src/worker/worker-log.ts';
 import { within } from './waiting.ts';
@@ -63,14 +63,14 @@ export class GroupUnderTest implements AsyncDisposable {
   readonly #reactor = new Reactor();
   readonly #channels = new ChannelPool((body) => this.#reactor.defer(body));
   readonly #disposables: Disposable[] = [];
-  readonly #board: OriginBoard;
+  readonly #sharedHealth: SharedHealth;
   readonly #checker: HealthChecker | null;
   readonly #sweeper: NodeJS.Timeout;
 
-  /** Groups with the same board are workers of one machine. */
+  /** Groups with the same shared health table are workers of one machine. */
   constructor(
     options: OriginGroupOptions,
-    board: Int32Array = new Int32Array(boardWords),
+    sharedHealth: Int32Array = new Int32Array(boardWords),
     workerIndex = 0,
     names: KnownNames = new Map(),
   ) {
@@ -79,9 +79,15 @@ export class GroupUnderTest implements AsyncDisposable {
       reactor: this.#reactor,
       channels: this.#channels,
       originNames: names,
-      input: { metrics: new Metrics(this.#region), workerIndex, board, recorder, log: silentLog },
+      input: {
+        metrics: new Metrics(this.#region),
+        workerIndex,
+        board: sharedHealth,
+        recorder,
+        log: silentLog,
+      },
     };
-    this.#board = openBoard(board);
+    this.#sharedHealth = openSharedHealth(sharedHealth);
     const { group, checker } = makeGroup(options, base, this.#disposables);
     this.group = group;
     this.#checker = checker;
@@ -89,9 +95,9 @@ export class GroupUnderTest implements AsyncDisposable {
   }
 
   /** What an operator wants of the server on a port of 127.0.0.1. */
-  wish(port: number, wish: ServerWish): void {
-    this.#board.setWish('app', `127.0.0.1:${port}`, wish);
-    this.group.readBoard();
+  setAdminState(port: number, adminState: AdminState): void {
+    this.#sharedHealth.setAdminState('app', `127.0.0.1:${port}`, adminState);
+    this.group.readSharedHealth();
   }
 
   /** The sum of a metric's series that bear all of these values. */

@@ -2,9 +2,9 @@
 
 import { ORIGIN_ADDRESS_STATES } from '../../telemetry/metric-table.ts';
 import { type MetricSnapshot, readMetrics } from '../../telemetry/metrics-reader.ts';
-import type { OriginBoard, ServerWish } from '../../upstream/board.ts';
 import type { OriginGroupOptions } from '../../upstream/options.ts';
 import { serverNames } from '../../upstream/server-names.ts';
+import type { AdminState, SharedHealth } from '../../upstream/shared-health.ts';
 import type { OriginsAnswer } from '../dashboard/answers.ts';
 import {
   type AdminAnswer,
@@ -17,7 +17,7 @@ import {
 export interface OriginSources {
   /** The groups in force. */
   groups(): readonly OriginGroupOptions[];
-  readonly board: OriginBoard;
+  readonly board: SharedHealth;
   /** Metrics of all workers. */
   regions(): readonly Uint8Array[];
 }
@@ -36,7 +36,7 @@ export interface ServerReport {
   readonly weight: number;
   readonly backup: boolean;
   /** What an operator wants. */
-  readonly wanted: ServerWish;
+  readonly wanted: AdminState;
   /** `up` when every worker asks all of its addresses, `partly` when some do not. */
   readonly state: 'up' | 'partly' | 'unreachable' | Exclude<AddressState, 'up'>;
   /** How many of its addresses are in each state, summed over the workers. */
@@ -53,7 +53,7 @@ export interface ServerReport {
 
 type AddressState = (typeof ORIGIN_ADDRESS_STATES)[number];
 
-const WISHES: readonly ServerWish[] = ['up', 'drain', 'down'];
+const ADMIN_STATES: readonly AdminState[] = ['up', 'drain', 'down'];
 
 export function originRoutes(sources: OriginSources): AdminRoute[] {
   return [
@@ -79,8 +79,8 @@ function change(
   sources: OriginSources,
 ): AdminAnswer {
   const [group = '', server = '', ...more] = path.split('/').slice(2).map(decoded);
-  const wish = WISHES.find((one) => one === state);
-  if (wish === undefined) return failure(400, `state is one of ${WISHES.join(', ')}`);
+  const adminState = ADMIN_STATES.find((one) => one === state);
+  if (adminState === undefined) return failure(400, `state is one of ${ADMIN_STATES.join(', ')}`);
   const groups = sources.groups();
   const options = groups.find(({ name }) => name === group);
   if (options === undefined || more.length > 0) {
@@ -88,8 +88,8 @@ function change(
   }
   const names = serverNames(options.servers);
   if (!names.includes(server)) return failure(404, `${group} has ${names.join(', ')}`);
-  sources.board.setWish(group, server, wish);
-  return success({ origin: group, server, wanted: wish });
+  sources.board.setAdminState(group, server, adminState);
+  return success({ origin: group, server, wanted: adminState });
 }
 
 function decoded(part: string): string {
@@ -114,7 +114,7 @@ function reports(sources: OriginSources): GroupReport[] {
         name: names[i]!,
         weight,
         backup,
-        wanted: sources.board.wishFor(name, names[i]!),
+        wanted: sources.board.adminStateOf(name, names[i]!),
         ...measured(sums, name, names[i]!),
       })),
     };

@@ -1,30 +1,30 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { BOARD_ENTRIES, boardWords, OriginBoard } from './board.ts';
+import { boardWords, SHARED_HEALTH_ENTRIES, SharedHealth } from './shared-health.ts';
 
-function boards() {
+function tables() {
   const state = { seconds: 1_000_000 };
   const words = new Int32Array(boardWords);
-  const open = () => new OriginBoard(words, () => state.seconds);
+  const open = () => new SharedHealth(words, () => state.seconds);
   return { state, first: open(), second: open() };
 }
 
 test('what one worker writes, the others read, for each group and server apart', () => {
-  const { first, second } = boards();
+  const { first, second } = tables();
   assert.equal(second.isWell('app', '10.0.0.1:80'), true);
-  assert.equal(second.wishFor('app', 'a:80'), 'up');
+  assert.equal(second.adminStateOf('app', 'a:80'), 'up');
   first.setWell('app', '10.0.0.1:80', false);
-  first.setWish('app', 'a:80', 'drain');
+  first.setAdminState('app', 'a:80', 'drain');
   assert.equal(second.isWell('app', '10.0.0.1:80'), false);
-  assert.equal(second.wishFor('app', 'a:80'), 'drain');
+  assert.equal(second.adminStateOf('app', 'a:80'), 'drain');
   assert.equal(second.isWell('other', '10.0.0.1:80'), true);
-  assert.equal(second.wishFor('app', 'b:80'), 'up');
-  second.setWish('app', 'a:80', 'up');
-  assert.equal(first.wishFor('app', 'a:80'), 'up');
+  assert.equal(second.adminStateOf('app', 'b:80'), 'up');
+  second.setAdminState('app', 'a:80', 'up');
+  assert.equal(first.adminStateOf('app', 'a:80'), 'up');
 });
 
 test('a group’s checks are made by one, and by another when that one has gone', () => {
-  const { state, first, second } = boards();
+  const { state, first, second } = tables();
   assert.equal(first.takeTurn('app', 0, 3), true);
   assert.equal(second.takeTurn('app', 1, 3), false);
   assert.equal(second.takeTurn('other', 1, 3), true, 'each group has its own');
@@ -38,8 +38,8 @@ test('a group’s checks are made by one, and by another when that one has gone'
 });
 
 test('a full board says what is so without it, and what is old makes room', () => {
-  const { state, first } = boards();
-  for (let i = 0; i < BOARD_ENTRIES * 2; i++) first.setWell('app', `10.0.0.1:${i}`, false);
+  const { state, first } = tables();
+  for (let i = 0; i < SHARED_HEALTH_ENTRIES * 2; i++) first.setWell('app', `10.0.0.1:${i}`, false);
   state.seconds += 10_000;
   first.setWell('app', 'new:1', false);
   assert.equal(first.isWell('app', 'new:1'), false);

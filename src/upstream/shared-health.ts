@@ -10,7 +10,7 @@ import { systemClock } from '../base/clock.ts';
 import { hashText } from './hash.ts';
 
 /** Entries: a few for each server and address. */
-export const BOARD_ENTRIES = 4_096;
+export const SHARED_HEALTH_ENTRIES = 4_096;
 /** Entries that are looked at for one name. */
 const PROBES_MAX = 16;
 /** Seconds for which an entry is kept that nobody has looked at. */
@@ -23,19 +23,19 @@ const VALUE = 2;
 const TOUCHED = 3;
 const WORDS = 4;
 
-export const boardWords = BOARD_ENTRIES * WORDS;
+export const boardWords = SHARED_HEALTH_ENTRIES * WORDS;
 
-const wishes = ['up', 'drain', 'down'] as const;
+const adminStates = ['up', 'drain', 'down'] as const;
 
 /** What an operator wants of a server. `drain`: what runs may finish, nothing new is asked. */
-export type ServerWish = (typeof wishes)[number];
+export type AdminState = (typeof adminStates)[number];
 
-/** The board in shared memory, for a worker or for the supervisor. */
-export function openBoard(words: Int32Array): OriginBoard {
-  return new OriginBoard(words, () => Math.floor(systemClock.wallMs() / 1000));
+/** The shared health table in shared memory, for a worker or for the supervisor. */
+export function openSharedHealth(words: Int32Array): SharedHealth {
+  return new SharedHealth(words, () => Math.floor(systemClock.wallMs() / 1000));
 }
 
-export class OriginBoard {
+export class SharedHealth {
   readonly #words: Int32Array;
   readonly #wallSeconds: () => number;
 
@@ -54,12 +54,12 @@ export class OriginBoard {
     this.#set(`check ${group} ${key}`, isWell ? 0 : 1);
   }
 
-  wishFor(group: string, server: string): ServerWish {
-    return wishes[this.#value(`wish ${group} ${server}`)] ?? 'up';
+  adminStateOf(group: string, server: string): AdminState {
+    return adminStates[this.#value(`wish ${group} ${server}`)] ?? 'up';
   }
 
-  setWish(group: string, server: string, wish: ServerWish): void {
-    this.#set(`wish ${group} ${server}`, wishes.indexOf(wish));
+  setAdminState(group: string, server: string, adminState: AdminState): void {
+    this.#set(`wish ${group} ${server}`, adminStates.indexOf(adminState));
   }
 
   /**
@@ -103,7 +103,7 @@ export class OriginBoard {
     const now = this.#now;
     let spare = -1;
     for (let probe = 0; probe < PROBES_MAX; probe++) {
-      const at = (((hash >>> 1) + probe) % BOARD_ENTRIES) * WORDS;
+      const at = (((hash >>> 1) + probe) % SHARED_HEALTH_ENTRIES) * WORDS;
       const found = Atomics.load(words, at + HASH);
       if (found === hash && Atomics.load(words, at + SECOND_HASH) === second) {
         if (touches) Atomics.store(words, at + TOUCHED, now);
