@@ -1,20 +1,20 @@
 /** Asks the admin endpoint of a running sluice. */
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import type { Endpoint } from '../base/endpoint.ts';
 import { UsageError } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { optionNamed } from '../config/option-table.ts';
-import { isLoopback, parseEndpoint } from '../config/option-values.ts';
+import { isLoopback, parseSocketAddress } from '../config/option-values.ts';
 import type { ActionWords } from './action-words.ts';
 
 /** Where `sluice demo` has its admin endpoint. */
 const ADMIN_DEFAULT = '127.0.0.1:8081';
 const ANSWER_TIMEOUT_MS = 15_000;
 
-function adminOf({ flags }: ActionWords): Endpoint {
+function adminOf({ flags }: ActionWords): SocketAddress {
   const text = flags.get('admin') ?? ADMIN_DEFAULT;
   const given = { text, place: '--admin', directory: '/' };
-  const endpoint = parseEndpoint(optionNamed('admin')!, given);
+  const endpoint = parseSocketAddress(optionNamed('admin')!, given);
   if (isLoopback(endpoint)) return endpoint;
   throw new UsageError(`--admin ${text}: not a loopback address`, 'write 127.0.0.1:PORT');
 }

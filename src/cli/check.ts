@@ -1,13 +1,13 @@
 /** `sluice check FILE`: tells everything that is wrong with a configuration, and changes nothing. */
 
-import type { Endpoint } from '../base/endpoint.ts';
 import { UsageError } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { keyAndProblem } from '../config/document/mistake.ts';
 import { readSource } from '../config/document/source.ts';
 import { loadConfiguration } from '../config/load.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
-import { endpointText } from '../supervisor/listeners.ts';
+import { socketAddressText } from '../supervisor/listeners.ts';
 import { parseFlags } from './action-words.ts';
 import type { Command } from './command.ts';
 import { print, printJson } from './terminal.ts';
@@ -102,19 +102,19 @@ function textOf(file: string, { options, mistakes }: Outcome, warnings: readonly
 function summaryOf(options: SluiceOptions): Readonly<Record<string, readonly string[]>> {
   const { listeners, hosts, origins, routes, admin } = options;
   return {
-    listeners: listeners.map(({ kind, endpoint }) => `${kind} ${endpointText(endpoint)}`),
+    listeners: listeners.map(({ kind, endpoint }) => `${kind} ${socketAddressText(endpoint)}`),
     hosts: hosts.map(({ tls, certificateFiles }) => {
       const names = tls.names.length === 0 ? 'every name' : tls.names.join(', ');
       const files = certificateFiles.map((one) => one?.certificateFile ?? 'self-signed');
       return `${names}: ${files.join(', ')}`;
     }),
     origins: origins.map(({ name, servers }) => {
-      return `${name}: ${servers.map((server) => endpointText(server as Endpoint)).join(', ')}`;
+      return `${name}: ${servers.map((server) => socketAddressText(server as SocketAddress)).join(', ')}`;
     }),
     routes: routes.map(({ name, action }) => {
       const to = action.kind === 'origin' ? action.origin : action.kind;
       return name === to ? name : `${name} → ${to}`;
     }),
-    admin: [admin === null ? 'off' : endpointText(admin)],
+    admin: [admin === null ? 'off' : socketAddressText(admin)],
   };
 }

@@ -1,10 +1,10 @@
 /** `sluice demo`: the same as `run` with an origin of its own, and what to try. */
 
 import { spawn } from 'node:child_process';
-import type { Endpoint } from '../base/endpoint.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import { closeDescriptor, localAddress, openListeningSocket } from '../native/sockets.ts';
-import { endpointText } from '../supervisor/listeners.ts';
+import { socketAddressText } from '../supervisor/listeners.ts';
 import { entryPoint } from './entry-point.ts';
 import { addresses } from './run.ts';
 import { report, type Service, startService } from './service.ts';
@@ -80,8 +80,8 @@ Try:
 ${steps.map((step, i) => `${i + 1}. ${step}`).join('\n')}`;
 }
 
-function tcpText(endpoint: Endpoint): string | null {
-  return 'path' in endpoint ? null : endpointText(endpoint);
+function tcpText(endpoint: SocketAddress): string | null {
+  return 'path' in endpoint ? null : socketAddressText(endpoint);
 }
 
 function cachedStep(base: string): string {

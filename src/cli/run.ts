@@ -1,9 +1,9 @@
 /** `sluice run`: serves an origin until a signal ends it. */
 
-import type { Endpoint } from '../base/endpoint.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { certificateFingerprint } from '../config/certificate.ts';
 import type { CommandLine } from '../config/command-line.ts';
-import { endpointText } from '../supervisor/listeners.ts';
+import { socketAddressText } from '../supervisor/listeners.ts';
 import type { OriginGroupOptions } from '../upstream/options.ts';
 import { type Service, startService } from './service.ts';
 import { printNote } from './terminal.ts';
@@ -22,7 +22,7 @@ function originText({ options: { origins } }: Service): string {
   if (first === undefined) return 'what its routes say';
   if (others.length > 0 || first.servers.length > 1) return origins.map(groupText).join(', ');
   const [server] = first.servers;
-  return `${server!.scheme}://${endpointText(server!)}${first.pathPrefix}`;
+  return `${server!.scheme}://${socketAddressText(server!)}${first.pathPrefix}`;
 }
 
 function groupText({ name, servers }: OriginGroupOptions): string {
@@ -46,6 +46,8 @@ export function addresses({ options, supervisor }: Service): string {
   return text;
 }
 
-function addressText(scheme: string, endpoint: Endpoint): string {
-  return 'path' in endpoint ? endpointText(endpoint) : `${scheme}://${endpointText(endpoint)}/`;
+function addressText(scheme: string, endpoint: SocketAddress): string {
+  return 'path' in endpoint
+    ? socketAddressText(endpoint)
+    : `${scheme}://${socketAddressText(endpoint)}/`;
 }

@@ -3,8 +3,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { AddressRange } from '../base/address-range.ts';
-import type { Endpoint } from '../base/endpoint.ts';
 import { type FileMistake, UsageError } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import type { ClientField } from '../proxy/request/forwarded-chain.ts';
 import {
   type LogLevel,
@@ -59,7 +59,7 @@ export function writeAs(option: OptionWords, given: GivenValue): string {
     : `write ${option.name}: ${option.placeholder}, as in ${option.name}: ${option.example}`;
 }
 
-export function parseEndpoint(option: OptionWords, given: GivenValue): Endpoint {
+export function parseSocketAddress(option: OptionWords, given: GivenValue): SocketAddress {
   const { text } = given;
   if (text.startsWith('unix:')) {
     const path = text.slice('unix:'.length);
@@ -95,7 +95,7 @@ function listeningHost(
 }
 
 /** True for addresses that only this machine reaches. */
-export function isLoopback(endpoint: Endpoint): boolean {
+export function isLoopback(endpoint: SocketAddress): boolean {
   return 'path' in endpoint || endpoint.host === '::1' || endpoint.host.startsWith('127.');
 }
 

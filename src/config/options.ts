@@ -4,7 +4,7 @@
  */
 
 import type { AddressRange } from '../base/address-range.ts';
-import type { Endpoint } from '../base/endpoint.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import type { ClusterOptions } from '../cluster/options.ts';
 import type { ListenerOptions } from '../downstream/options.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
@@ -122,7 +122,7 @@ export interface SluiceOptions {
   /** Where lines about requests and handshakes go. */
   readonly logs: readonly LogOptions[];
   readonly errorLog: ErrorLogOptions;
-  readonly admin: Endpoint | null;
+  readonly admin: SocketAddress | null;
   /** What TCP clients of the admin endpoint must know; null for nothing. */
   readonly adminToken: string | null;
   /** Whom workers run as; null for whoever has started sluice. */

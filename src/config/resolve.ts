@@ -5,8 +5,8 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { AddressRange } from '../base/address-range.ts';
 import { makeDirectory } from '../base/careful-files.ts';
-import type { Endpoint } from '../base/endpoint.ts';
 import { UsageError } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
 import type { ClusterOptions } from '../cluster/options.ts';
 import { type ListenerOptions, plainListener } from '../downstream/options.ts';
@@ -302,7 +302,7 @@ function resolveRanges(
 function refuseTaken(
   values: OptionValues,
   names: readonly ('http' | 'https' | 'admin')[],
-  others: readonly Endpoint[],
+  others: readonly SocketAddress[],
 ): void {
   const taken = new Set(others.map((endpoint) => JSON.stringify(endpoint)));
   for (const name of names) {
@@ -338,7 +338,10 @@ function resolveAdminToken(values: OptionValues): string | null {
   refuse(given, `not a secret of at least ${TOKEN_CHARACTERS_MIN} characters`, remedy);
 }
 
-function resolveAdmin(values: OptionValues, { listeners = [] }: FileSections): Endpoint | null {
+function resolveAdmin(
+  values: OptionValues,
+  { listeners = [] }: FileSections,
+): SocketAddress | null {
   const isInForce = !KINDS.some((kind) => values.isByFlag(kind));
   const others = isInForce ? listeners.map(({ endpoint }) => endpoint) : [];
   refuseTaken(values, [...KINDS, 'admin'], others);

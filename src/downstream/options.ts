@@ -1,6 +1,6 @@
 /** What a worker listens on, and how connections may begin there. */
 import type { AddressRange } from '../base/address-range.ts';
-import type { Endpoint } from '../base/endpoint.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 
 /** Under this: by which flag or key it was said, for people. No option: it is compared with nothing. */
 export const saidAs = Symbol('said as');
@@ -8,7 +8,7 @@ export const saidAs = Symbol('said as');
 /** What is spoken on a listening socket. */
 export interface ListenerOptions {
   readonly [saidAs]?: string;
-  readonly endpoint: Endpoint;
+  readonly endpoint: SocketAddress;
   /** `sni-routing`: TLS is not ended here; the server name chooses where the bytes go. */
   readonly kind: 'http' | 'https' | 'sni-routing';
   /** Connections that may wait with data in their SYN (TCP Fast Open); 0 for off. */

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { describe, it } from 'node:test';
 import fc from '../../test/support/fast-check.ts';
-import { encodeSocketAddress, SOCKADDR_BYTES_MAX, SocketAddress } from './socket-address.ts';
+import { ConnectionAddress, encodeSocketAddress, SOCKADDR_BYTES_MAX } from './socket-address.ts';
 
-function roundTrip(host: string, port: number): SocketAddress {
+function roundTrip(host: string, port: number): ConnectionAddress {
   const target = Buffer.alloc(SOCKADDR_BYTES_MAX, 0xff);
   encodeSocketAddress({ host, port }, target);
-  return new SocketAddress(target);
+  return new ConnectionAddress(target);
 }
 
 describe('a socket address', () => {
@@ -43,7 +43,7 @@ describe('a socket address', () => {
   it('copies what it shows, so that the memory may be used again', () => {
     const target = Buffer.alloc(SOCKADDR_BYTES_MAX);
     encodeSocketAddress({ host: '192.0.2.1', port: 443 }, target);
-    const address = new SocketAddress(target);
+    const address = new ConnectionAddress(target);
     target.fill(0);
     assert.equal(address.text, '192.0.2.1');
     assert.equal(address.port, 443);
@@ -53,8 +53,8 @@ describe('a socket address', () => {
     const target = Buffer.alloc(SOCKADDR_BYTES_MAX);
     const { length } = encodeSocketAddress({ path: '/run/a.sock' }, target);
     assert.equal(length, 2 + '/run/a.sock'.length + 1);
-    assert.equal(new SocketAddress(target).text, 'unix');
-    assert.equal(new SocketAddress(target).port, 0);
+    assert.equal(new ConnectionAddress(target).text, 'unix');
+    assert.equal(new ConnectionAddress(target).port, 0);
   });
 
   it('refuses what is no IP address, port or path, whatever it is', () => {

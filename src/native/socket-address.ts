@@ -8,7 +8,7 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 
 /** Where to listen or connect: an IP address (no name) and port, or a UNIX socket's path. */
-export type SocketEndpoint =
+export type SocketAddress =
   | { readonly host: string; readonly port: number }
   | { readonly path: string };
 
@@ -23,7 +23,7 @@ const scratch = NativeBuffer.allocate(4096);
 
 /** Writes an endpoint as a `sockaddr` to the start of `target`; returns family and length. */
 export function encodeSocketAddress(
-  endpoint: SocketEndpoint,
+  endpoint: SocketAddress,
   target: Buffer,
 ): { readonly family: number; readonly length: number } {
   target.fill(0, 0, SOCKADDR_BYTES_MAX);
@@ -81,7 +81,7 @@ function formatIp6(binary: Uint8Array): string {
 }
 
 /** One end of a connection, taken from a `sockaddr`. Its text is made when first asked for. */
-export class SocketAddress {
+export class ConnectionAddress {
   readonly family: number;
   /** 0 for UNIX sockets. */
   readonly port: number;

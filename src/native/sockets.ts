@@ -13,10 +13,10 @@ import { addressOf, NativeBuffer } from './memory.ts';
 import {
   AF_INET6,
   AF_UNIX,
+  ConnectionAddress,
   encodeSocketAddress,
   SOCKADDR_BYTES_MAX,
-  SocketAddress,
-  type SocketEndpoint,
+  type SocketAddress,
 } from './socket-address.ts';
 
 const SOCK_STREAM = 1;
@@ -114,8 +114,8 @@ export function accept(fd: number): number {
 }
 
 /** The peer of the connection that `accept` has just returned. */
-export function acceptedAddress(): SocketAddress {
-  return new SocketAddress(scratch.bytes);
+export function acceptedAddress(): ConnectionAddress {
+  return new ConnectionAddress(scratch.bytes);
 }
 
 // ------------------------------------------------------------------ opening and closing
@@ -133,7 +133,7 @@ export function closeDescriptor(fd: number): void {
  * Begins to connect. Returns the descriptor and errno: 0 when connected at once, EINPROGRESS while
  * the answer is awaited, anything else for a failure that the caller reports and closes.
  */
-export function connectStream(endpoint: SocketEndpoint): { fd: number; errno: number } {
+export function connectStream(endpoint: SocketAddress): { fd: number; errno: number } {
   const { family, length } = encodeSocketAddress(endpoint, scratch.bytes);
   const fd = openStream(family);
   if (fd < 0) return { fd: -1, errno: -fd };
@@ -168,14 +168,14 @@ export function bytesAcknowledged(fd: number): number {
 }
 
 /** Our own end of a socket. */
-export function localAddress(fd: number): SocketAddress {
+export function localAddress(fd: number): ConnectionAddress {
   scratch.bytes.writeUInt32LE(SOCKADDR_BYTES_MAX, LENGTH_OFFSET);
   libc.checked.getsockname(fd, scratchAddress, lengthAddress);
-  return new SocketAddress(scratch.bytes);
+  return new ConnectionAddress(scratch.bytes);
 }
 
 /** Where a listening socket listens. */
-export function listeningEndpoint(fd: number): SocketEndpoint {
+export function listeningAddress(fd: number): SocketAddress {
   const { family, text, port } = localAddress(fd);
   if (family !== AF_UNIX) return { host: text, port };
   const end = scratch.bytes.indexOf(0, 2);
@@ -211,7 +211,7 @@ export const LISTEN_BACKLOG_DEFAULT = 4_096;
  * `address-invalid` or `listen-failed`.
  */
 export function openListeningSocket(
-  endpoint: SocketEndpoint,
+  endpoint: SocketAddress,
   options: ListeningOptions = {},
 ): number {
   const { family } = encodeSocketAddress(endpoint, Buffer.alloc(SOCKADDR_BYTES_MAX));
@@ -237,7 +237,7 @@ export function openListeningSocket(
  * quietly share the port of the first, since both set SO_REUSEPORT.
  */
 export function openListeningSockets(
-  endpoint: SocketEndpoint,
+  endpoint: SocketAddress,
   count: number,
   options: ListeningOptions = {},
 ): { readonly fds: readonly number[]; readonly port: number } {
@@ -298,7 +298,7 @@ function setListeningOptions(fd: number, family: number, options: ListeningOptio
   if (queue > 0) setIntegerOption(fd, IPPROTO_TCP, TCP_FASTOPEN, queue);
 }
 
-function bindAndListen(fd: number, endpoint: SocketEndpoint, options: ListeningOptions): number {
+function bindAndListen(fd: number, endpoint: SocketAddress, options: ListeningOptions): number {
   const { length } = encodeSocketAddress(endpoint, scratch.bytes);
   if (libc.checked.bind(fd, scratchAddress, length) !== 0) return lastErrno();
   const backlog = options.backlog ?? LISTEN_BACKLOG_DEFAULT;
@@ -331,7 +331,7 @@ function removeStaleSocketFile(path: string): void {
   if (errno === Errno.ECONNREFUSED) removeSocketFile(path);
 }
 
-function listenError(endpoint: SocketEndpoint, errno: number): SluiceError {
+function listenError(endpoint: SocketAddress, errno: number): SluiceError {
   const place = 'path' in endpoint ? endpoint.path : `${endpoint.host} port ${endpoint.port}`;
   const refused = (code: string, text: string) =>
     new SluiceError(code, `${place}: ${text} (${errnoName(errno)})`, { blame: 'internal' });

@@ -8,7 +8,7 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { eventually, Recorder, sleep } from '../../test/reactor/recorder.ts';
 import { SluiceError } from '../base/errors.ts';
 import { liveNativeCounts } from '../native/counters.ts';
-import type { SocketEndpoint } from '../native/socket-address.ts';
+import type { SocketAddress } from '../native/socket-address.ts';
 import { closeDescriptor, openListeningSockets } from '../native/sockets.ts';
 import type { Listener, ListenerCounts } from './listener.ts';
 import { Reactor } from './reactor.ts';
@@ -32,7 +32,7 @@ afterEach(async () => {
   assert.equal(liveNativeCounts().fd, fdsBefore, 'no descriptor is leaked');
 });
 
-function echoOn(endpoint: SocketEndpoint): { listener: Listener; served: Recorder[] } {
+function echoOn(endpoint: SocketAddress): { listener: Listener; served: Recorder[] } {
   const served: Recorder[] = [];
   const listener = reactor.listen({ endpoint }, (socket) => {
     const recorder = new Recorder();
@@ -45,7 +45,7 @@ function echoOn(endpoint: SocketEndpoint): { listener: Listener; served: Recorde
   return { listener, served };
 }
 
-async function answerFrom(endpoint: SocketEndpoint): Promise<Recorder> {
+async function answerFrom(endpoint: SocketAddress): Promise<Recorder> {
   const client = new Recorder();
   client.socket = reactor.connect(endpoint, client);
   client.socket.write(Buffer.from('ping'));
@@ -248,7 +248,7 @@ describe('listening sockets for several processes', () => {
     return child;
   }
 
-  async function greeting(endpoint: SocketEndpoint): Promise<string> {
+  async function greeting(endpoint: SocketAddress): Promise<string> {
     const client = new Recorder();
     client.socket = reactor.connect(endpoint, client);
     await client.saw('data');
@@ -316,7 +316,7 @@ describe('listening sockets for several processes', () => {
 });
 
 describe('an endpoint', () => {
-  const codeOf = (endpoint: SocketEndpoint) => {
+  const codeOf = (endpoint: SocketAddress) => {
     try {
       echoOn(endpoint).listener.close();
       return '';

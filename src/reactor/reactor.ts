@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import { type Blame, SluiceError } from '../base/errors.ts';
 import { isOwnShortage } from '../base/shortage.ts';
 import { Errno, isShortageErrno, shortageError } from '../native/errno.ts';
-import type { SocketEndpoint } from '../native/socket-address.ts';
+import type { SocketAddress } from '../native/socket-address.ts';
 import { connectStream, type ListeningOptions, openListeningSocket } from '../native/sockets.ts';
 import type { SocketHandler, StreamSocket } from './contract.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -17,7 +17,7 @@ import type { Timer } from './timer-wheel.ts';
 /** A descriptor inherited from the parent, or where to open one. */
 export type ListenOptions = (
   | { readonly fd: number }
-  | ({ readonly endpoint: SocketEndpoint } & ListeningOptions)
+  | ({ readonly endpoint: SocketAddress } & ListeningOptions)
 ) & {
   /** Who is to blame when an accepted connection breaks; `downstream` unless said otherwise. */
   readonly blame?: Blame;
@@ -26,7 +26,7 @@ export type ListenOptions = (
 };
 
 /** Where to connect: an IP address, not a name. */
-export type ConnectOptions = SocketEndpoint & {
+export type ConnectOptions = SocketAddress & {
   /** Who is to blame when it fails; `upstream` unless said otherwise. */
   readonly blame?: Blame;
 };

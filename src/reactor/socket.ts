@@ -8,7 +8,7 @@ import type { Blame, SluiceError } from '../base/errors.ts';
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '../native/epoll.ts';
 import { connectionError, Errno } from '../native/errno.ts';
 import type { NativeBuffer } from '../native/memory.ts';
-import type { SocketAddress } from '../native/socket-address.ts';
+import type { ConnectionAddress } from '../native/socket-address.ts';
 import {
   bytesAcknowledged,
   closeDescriptor,
@@ -45,7 +45,7 @@ export interface SocketInput {
   readonly fd: number;
   readonly blame: Blame;
   readonly connecting: boolean;
-  readonly remoteAddress: SocketAddress | string;
+  readonly remoteAddress: ConnectionAddress | string;
   readonly remotePort: number;
   /** -1: asked from the kernel when first needed. */
   readonly localPort: number;
@@ -57,7 +57,7 @@ export class ReactorSocket implements StreamSocket, Watched {
   readonly #dispatcher: Dispatcher;
   readonly #fd: number;
   readonly #blame: Blame;
-  readonly #remote: SocketAddress | string;
+  readonly #remote: ConnectionAddress | string;
   readonly remotePort: number;
   #localPort: number;
   #handler: SocketHandler | null = null;

@@ -3,8 +3,8 @@
  * LISTEN_FDS), or the sluice that this one takes over from (see upgrade.ts).
  */
 
-import type { Endpoint } from '../base/endpoint.ts';
-import { adoptDescriptor, listeningEndpoint } from '../native/sockets.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { adoptDescriptor, listeningAddress } from '../native/sockets.ts';
 
 /** sd_listen_fds(3): the first descriptor that is passed. */
 const LISTEN_FDS_START = 3;
@@ -13,8 +13,8 @@ export const PASSED_SOCKETS = 'SLUICE_SOCKETS';
 
 export interface PassedListener {
   /** As the options say it, port 0 included. */
-  readonly wanted: Endpoint;
-  readonly bound: Endpoint;
+  readonly wanted: SocketAddress;
+  readonly bound: SocketAddress;
   readonly fds: readonly number[];
 }
 
@@ -26,7 +26,7 @@ export class InheritedSockets {
   }
 
   /** Takes the sockets for an endpoint out; null when none was passed for it. */
-  take(endpoint: Endpoint): PassedListener | null {
+  take(endpoint: SocketAddress): PassedListener | null {
     const index = this.#listeners.findIndex((one) => isFor(one, endpoint));
     if (index === -1) return null;
     const [found] = this.#listeners.splice(index, 1);
@@ -39,11 +39,11 @@ export class InheritedSockets {
   }
 }
 
-function isFor({ wanted, bound }: PassedListener, endpoint: Endpoint): boolean {
+function isFor({ wanted, bound }: PassedListener, endpoint: SocketAddress): boolean {
   return isSame(wanted, endpoint) || isSame(bound, endpoint);
 }
 
-function isSame(a: Endpoint, b: Endpoint): boolean {
+function isSame(a: SocketAddress, b: SocketAddress): boolean {
   if ('path' in a || 'path' in b) return 'path' in a && 'path' in b && a.path === b.path;
   if (a.port !== b.port) return false;
   // `ListenStream=443` is [::]:443 for both families: what 0.0.0.0:443 asks for as well.
@@ -62,7 +62,7 @@ export function inheritedSockets(environment: NodeJS.ProcessEnv): InheritedSocke
   const isMeant = [process.pid, process.ppid].some((pid) => String(pid) === LISTEN_PID);
   const count = isMeant ? Number(LISTEN_FDS ?? 0) : 0;
   for (let fd = LISTEN_FDS_START; fd < LISTEN_FDS_START + count; fd++) {
-    const bound = listeningEndpoint(fd);
+    const bound = listeningAddress(fd);
     listeners.push({ wanted: bound, bound, fds: [fd] });
   }
   for (const { fds } of listeners) for (const fd of fds) adoptDescriptor(fd);

@@ -1,7 +1,7 @@
 /** Opens the listening sockets, which belong to the supervisor so that they outlive workers. */
 import { statsOf } from '../base/careful-files.ts';
-import type { Endpoint } from '../base/endpoint.ts';
 import { SluiceError, UsageError } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import type { InheritedListener } from '../downstream/options.ts';
 import { type ListenerOptions, saidAs } from '../downstream/options.ts';
 import { closeDescriptor, openListeningSockets, removeSocketFile } from '../native/sockets.ts';
@@ -13,7 +13,7 @@ import { InheritedSockets } from './inherited-sockets.ts';
  */
 export interface OpenListener extends ListenerOptions {
   /** As the options say it: a port 0 stays one. */
-  readonly wanted: Endpoint;
+  readonly wanted: SocketAddress;
   readonly fds: readonly number[];
 }
 
@@ -58,8 +58,8 @@ function openListener(
 }
 
 /** What to do about an address that cannot be listened on, by the flag or key that asked for it. */
-export function listenError(said: string, endpoint: Endpoint, code: string): UsageError {
-  const place = `${said} ${endpointText(endpoint)}`;
+export function listenError(said: string, endpoint: SocketAddress, code: string): UsageError {
+  const place = `${said} ${socketAddressText(endpoint)}`;
   const isPath = 'path' in endpoint;
   switch (code) {
     case 'address-in-use':
@@ -84,8 +84,8 @@ export function listenError(said: string, endpoint: Endpoint, code: string): Usa
   }
 }
 
-function inUseError(said: string, endpoint: Endpoint): UsageError {
-  const place = `${said} ${endpointText(endpoint)}`;
+function inUseError(said: string, endpoint: SocketAddress): UsageError {
+  const place = `${said} ${socketAddressText(endpoint)}`;
   if (!('path' in endpoint)) {
     return new UsageError(
       `${place}: the port is taken`,
@@ -138,7 +138,7 @@ export function listenersOf(
 }
 
 /** `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/sluice.sock`. */
-export function endpointText(endpoint: Endpoint): string {
+export function socketAddressText(endpoint: SocketAddress): string {
   if ('path' in endpoint) return `unix:${endpoint.path}`;
   const { host, port } = endpoint;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

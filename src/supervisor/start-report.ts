@@ -3,7 +3,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import { defaultDownstreamLimits } from '../downstream/limits.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { connectionsFor } from '../worker/descriptors.ts';
-import { endpointText, type OpenListener } from './listeners.ts';
+import { type OpenListener, socketAddressText } from './listeners.ts';
 
 export interface StartFacts {
   readonly version: string;
@@ -33,7 +33,7 @@ export function reportDescriptors(report: Report, descriptors: number): void {
 
 export function reportStart(report: Report, { version, options, listeners }: StartFacts): void {
   for (const { kind, endpoint } of listeners) {
-    const address = endpointText(endpoint);
+    const address = socketAddressText(endpoint);
     const fields = { kind, address };
     report(`listens at ${kind} ${address}`, { ...told, event: 'listening', fields });
   }

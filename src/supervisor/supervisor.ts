@@ -47,11 +47,11 @@ import { type Health, healthOfAll } from './health.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import {
   closeListeners,
-  endpointText,
   listenersOf,
   type OpenListener,
   openListeners,
   removeSocketFiles,
+  socketAddressText,
 } from './listeners.ts';
 import { LogRotator } from './log-rotation.ts';
 import { outliveFaults, Parts } from './parts.ts';
@@ -229,7 +229,7 @@ export class Supervisor {
     this.#rotateLogs();
     if (options.hosts.length > 0) this.#parts.own('certificates', this.#keepCertificates());
     for (const { bound } of inherited.rest) {
-      const where = endpointText(bound);
+      const where = socketAddressText(bound);
       this.#reportOf('supervisor')(
         `the socket at ${where} was passed on, but no option listens there`,
         { level: 'warning', event: 'socket-unused' },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Endpoint, OriginServer, type ServerCounters } from './endpoint.ts';
+import { OriginServer, type ServerCounters, UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { defaultGroupOptions } from './options.ts';
 
@@ -27,7 +27,7 @@ function endpoint(weight = 1) {
     '127.0.0.1:80',
     counters,
   );
-  return { one: new Endpoint(server, host, {} as EndpointPool), ejections };
+  return { one: new UpstreamEndpoint(server, host, {} as EndpointPool), ejections };
 }
 
 test('failures in a row are one too many; a success between them begins anew', () => {

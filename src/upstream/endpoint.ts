@@ -30,7 +30,7 @@ export class OriginServer {
 /** A share in slow start is never below this part of the full one. */
 const RAMP_SHARE_MIN = 0.1;
 
-export class Endpoint implements Candidate {
+export class UpstreamEndpoint implements Candidate {
   readonly server: OriginServer;
   readonly address: string;
   /** `address:port`: the same in every worker. */

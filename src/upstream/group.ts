@@ -9,7 +9,7 @@ import type { GroupMetrics } from '../telemetry/origin-metrics.ts';
 import { nextByHash, nextByLoad, nextByTurn } from './balance.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { type ContentPace, PaceWatch } from './content-pace.ts';
-import { Endpoint, type OriginServer } from './endpoint.ts';
+import { type OriginServer, UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { hashOf } from './hash-key.ts';
 import type { OriginGroupOptions } from './options.ts';
@@ -26,9 +26,9 @@ export interface GroupRequest extends ConnectionWaiter {
 
 /** A group's notes about a request. */
 export class Visit {
-  endpoint: Endpoint | null = null;
+  endpoint: UpstreamEndpoint | null = null;
   /** Endpoints that have failed it. */
-  failedAt: Endpoint[] | null = null;
+  failedAt: UpstreamEndpoint[] | null = null;
   attempts = 0;
   attemptMs = 0;
   isCounted = false;
@@ -100,7 +100,7 @@ export interface UpstreamGroupInput {
   readonly sharedHealth: SharedHealth;
   makePool(server: OriginServer, address: string): EndpointPool;
   /** One was left alone after failures, or is asked again. */
-  onEjection(endpoint: Endpoint, isEjected: boolean): void;
+  onEjection(endpoint: UpstreamEndpoint, isEjected: boolean): void;
   readonly monotonicMs: () => number;
   readonly counters: Pick<GroupMetrics, 'answered' | 'retried' | 'circuitOpened'>;
 }
@@ -121,11 +121,11 @@ export class UpstreamGroup implements OriginGroup {
   readonly #options: OriginGroupOptions;
   readonly #breaker: CircuitBreaker;
   readonly #watches: NameWatch[] = [];
-  #endpoints: Endpoint[] = [];
+  #endpoints: UpstreamEndpoint[] = [];
   /** Addresses that are no longer the servers', and still busy. */
-  #leaving: Endpoint[] = [];
+  #leaving: UpstreamEndpoint[] = [];
   /** Those that may be asked: the primary ones that are up, or else the backups that are. */
-  #ready: Endpoint[] = [];
+  #ready: UpstreamEndpoint[] = [];
   /** Requests that came before any address was known. */
   #waiting: GroupRequest[] = [];
   #liveCount = 0;
@@ -191,7 +191,7 @@ export class UpstreamGroup implements OriginGroup {
     }
   }
 
-  #visit({ visit }: GroupRequest, endpoint: Endpoint): void {
+  #visit({ visit }: GroupRequest, endpoint: UpstreamEndpoint): void {
     visit.endpoint = endpoint;
     endpoint.activeCount++;
   }
@@ -305,7 +305,7 @@ export class UpstreamGroup implements OriginGroup {
 
   // ------------------------------------------------------------------ choice
 
-  #choose(request: GroupRequest): Endpoint | null {
+  #choose(request: GroupRequest): UpstreamEndpoint | null {
     const { failedAt } = request.visit;
     const candidates = failedAt === null ? this.#ready : this.#others(failedAt);
     if (candidates.length <= 1) return candidates[0] ?? null;
@@ -322,7 +322,7 @@ export class UpstreamGroup implements OriginGroup {
     }
   }
 
-  #others(failedAt: readonly Endpoint[]): Endpoint[] {
+  #others(failedAt: readonly UpstreamEndpoint[]): UpstreamEndpoint[] {
     const others = this.#endpoints.filter((one) => one.isUp && !failedAt.includes(one));
     const primary = others.filter((one) => !one.server.options.backup);
     return primary.length > 0 ? primary : others;
@@ -336,13 +336,13 @@ export class UpstreamGroup implements OriginGroup {
 
   // ------------------------------------------------------------------ health
 
-  #blame(visit: Visit, endpoint: Endpoint): void {
+  #blame(visit: Visit, endpoint: UpstreamEndpoint): void {
     if (visit.isBlamed) return;
     visit.isBlamed = true;
     this.#countFailure(endpoint);
   }
 
-  #countFailure(endpoint: Endpoint): void {
+  #countFailure(endpoint: UpstreamEndpoint): void {
     const { passiveHealth } = this.#options;
     if (!endpoint.isOneTooMany(passiveHealth) || !this.#mayEject(endpoint)) return;
     endpoint.eject(this.#input.monotonicMs(), passiveHealth);
@@ -351,7 +351,7 @@ export class UpstreamGroup implements OriginGroup {
   }
 
   /** Never so many that those left are overrun; but all that have a backup. */
-  #mayEject({ server }: Endpoint): boolean {
+  #mayEject({ server }: UpstreamEndpoint): boolean {
     const { backup } = server.options;
     const peers = this.#endpoints.filter((one) => one.server.options.backup === backup);
     const ejected = peers.filter((one) => one.ejectedUntilMs > 0).length;
@@ -380,7 +380,7 @@ export class UpstreamGroup implements OriginGroup {
     if (isChanged) this.#refresh();
   }
 
-  get endpoints(): readonly Endpoint[] {
+  get endpoints(): readonly UpstreamEndpoint[] {
     return this.#endpoints;
   }
 
@@ -408,7 +408,7 @@ export class UpstreamGroup implements OriginGroup {
   #onAddresses(): void {
     const nowMs = this.#input.monotonicMs();
     const previous = this.#endpoints;
-    const endpoints: Endpoint[] = [];
+    const endpoints: UpstreamEndpoint[] = [];
     this.#watches.forEach((watch, index) => {
       const server = this.servers[index]!;
       for (const address of watch.addresses) {
@@ -417,7 +417,7 @@ export class UpstreamGroup implements OriginGroup {
           endpoints.push(known);
           continue;
         }
-        const added = new Endpoint(server, address, this.#input.makePool(server, address));
+        const added = new UpstreamEndpoint(server, address, this.#input.makePool(server, address));
         if (this.#hasStarted) added.startSlowly(nowMs, this.#options.slowStartMs);
         endpoints.push(added);
       }

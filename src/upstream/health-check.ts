@@ -5,7 +5,7 @@
  */
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Timer } from '../reactor/timer-wheel.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { UpstreamEndpoint } from './endpoint.ts';
 import type { HealthCheckOptions } from './options.ts';
 import { Probe } from './probe.ts';
 import { authorityOf } from './server-names.ts';
@@ -17,9 +17,9 @@ export interface HealthCheckerInput {
   readonly reactor: Reactor;
   readonly sharedHealth: SharedHealth;
   readonly workerIndex: number;
-  endpoints(): readonly Endpoint[];
+  endpoints(): readonly UpstreamEndpoint[];
   /** The shared health table has news of an endpoint; `fault` is '' when it is well. */
-  onVerdict(endpoint: Endpoint, fault: string): void;
+  onVerdict(endpoint: UpstreamEndpoint, fault: string): void;
   /** From 0 to below 1. */
   readonly random: () => number;
 }
@@ -41,7 +41,7 @@ interface Run {
 export class HealthChecker {
   readonly #input: HealthCheckerInput;
   readonly #timer: Timer;
-  #runs = new Map<Endpoint, Run>();
+  #runs = new Map<UpstreamEndpoint, Run>();
 
   constructor(input: HealthCheckerInput) {
     this.#input = input;
@@ -73,7 +73,7 @@ export class HealthChecker {
     }
   }
 
-  #check(endpoint: Endpoint): void {
+  #check(endpoint: UpstreamEndpoint): void {
     let run = this.#runs.get(endpoint);
     if (run === undefined) {
       run = { count: 0, isWell: true, probe: null };
@@ -92,7 +92,7 @@ export class HealthChecker {
     });
   }
 
-  #note(endpoint: Endpoint, run: Run, fault: string | null): void {
+  #note(endpoint: UpstreamEndpoint, run: Run, fault: string | null): void {
     // It could not be asked: what was found last stands.
     if (fault === null) return;
     const isWell = fault === '';

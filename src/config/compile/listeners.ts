@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../base/endpoint.ts';
+import type { SocketAddress } from '../../base/socket-address.ts';
 import {
   type ListenerOptions,
   plainListener,
@@ -81,7 +81,11 @@ function compileTunnels(
 }
 
 /** The number of the listener that has the address already. Port 0 is another one each time. */
-function noteAddress(known: Map<string, number>, address: Endpoint, i: number): number | undefined {
+function noteAddress(
+  known: Map<string, number>,
+  address: SocketAddress,
+  i: number,
+): number | undefined {
   if (!('path' in address) && address.port === 0) return undefined;
   const text = 'path' in address ? address.path : `${address.host} ${address.port}`;
   const earlier = known.get(text);

@@ -11,7 +11,6 @@ import {
   parseClientField,
   parseCount,
   parseDuration,
-  parseEndpoint,
   parseErrorLogFormat,
   parseFeature,
   parseLogFile,
@@ -24,6 +23,7 @@ import {
   parseRedis,
   parseShare,
   parseSize,
+  parseSocketAddress,
   parseSwitch,
   parseUrl,
 } from '../option-values.ts';
@@ -69,10 +69,10 @@ export const kinds = {
     parse: parseDuration,
     form: { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m)$' },
   },
-  endpoint: { placeholder: '[HOST:]PORT', parse: parseEndpoint, form: TEXT_OR_NUMBER },
+  endpoint: { placeholder: '[HOST:]PORT', parse: parseSocketAddress, form: TEXT_OR_NUMBER },
   'endpoint-or-off': {
     placeholder: '[HOST:]PORT|off',
-    parse: orOff(parseEndpoint),
+    parse: orOff(parseSocketAddress),
     form: { type: ['string', 'integer', 'boolean'] },
   },
   'error-log-format': {

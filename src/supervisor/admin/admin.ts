@@ -7,10 +7,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Endpoint } from '../../base/endpoint.ts';
 import { SluiceError } from '../../base/errors.ts';
 import { after, type OnFault, owned, shownElsewhere } from '../../base/owned.ts';
-import { listeningEndpoint, openListeningSocket } from '../../native/sockets.ts';
+import type { SocketAddress } from '../../base/socket-address.ts';
+import { listeningAddress, openListeningSocket } from '../../native/sockets.ts';
 import { prometheusContentType, prometheusText, statsObject } from '../../telemetry/exposition.ts';
 import type { Report } from '../../telemetry/log-event.ts';
 import { readMetrics } from '../../telemetry/metrics-reader.ts';
@@ -48,7 +48,7 @@ export interface AdminSources {
 
 export interface AdminServer {
   /** As bound. */
-  readonly endpoint: Endpoint;
+  readonly endpoint: SocketAddress;
   /** What another process needs to go on listening there. */
   readonly listener: PassableListener;
   close(): void;
@@ -56,7 +56,7 @@ export interface AdminServer {
 
 /** Throws UsageError that names --admin when the address cannot be had. */
 export async function startAdminServer(
-  wanted: Endpoint,
+  wanted: SocketAddress,
   inherited: InheritedSockets,
   sources: AdminSources,
 ): Promise<AdminServer> {
@@ -120,12 +120,12 @@ function refuse(response: ServerResponse): void {
     );
 }
 
-function openAdminListener(wanted: Endpoint, inherited: InheritedSockets): PassableListener {
+function openAdminListener(wanted: SocketAddress, inherited: InheritedSockets): PassableListener {
   const passed = inherited.take(wanted);
   if (passed !== null) return { wanted, endpoint: passed.bound, fds: passed.fds };
   try {
     const fd = openListeningSocket(wanted);
-    return { wanted, endpoint: listeningEndpoint(fd), fds: [fd] };
+    return { wanted, endpoint: listeningAddress(fd), fds: [fd] };
   } catch (error) {
     if (error instanceof SluiceError) throw listenError('--admin', wanted, error.code);
     throw error;

@@ -9,7 +9,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import type { OneRoute } from '../../telemetry/route-metrics.ts';
 import type { HandshakeRecord } from '../../tls/contract.ts';
 import type { CrowdFacts } from '../../upstream/crowd.ts';
-import type { Endpoint } from '../../upstream/endpoint.ts';
+import type { UpstreamEndpoint } from '../../upstream/endpoint.ts';
 import type { PoolObserver } from '../../upstream/pool.ts';
 import type { WorkerLog } from '../worker-log.ts';
 
@@ -173,7 +173,7 @@ export function healthTeller({ report }: WorkerLog, group: string) {
   const subsystem = 'origins';
   return {
     /** Of the checks: they are one worker's, for all. */
-    verdict({ key }: Endpoint, fault: string): void {
+    verdict({ key }: UpstreamEndpoint, fault: string): void {
       const fields = { origin: group, address: key };
       if (fault === '') {
         const detail = { level: 'notice', subsystem, event: 'origin-up', fields } as const;
@@ -184,7 +184,7 @@ export function healthTeller({ report }: WorkerLog, group: string) {
       report(`origin ${group}: ${key} is down by its checks: ${fault}`, detail);
     },
     /** Of what requests have met: each worker has its own opinion. */
-    ejection({ key }: Endpoint, isEjected: boolean): void {
+    ejection({ key }: UpstreamEndpoint, isEjected: boolean): void {
       const fields = { origin: group, address: key };
       if (isEjected) {
         const detail = { level: 'warning', subsystem, event: 'origin-ejected', fields } as const;

@@ -1,2 +1,0 @@
-/** Where to listen or connect: TCP address and port, or a UNIX socket's path. */
-export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
