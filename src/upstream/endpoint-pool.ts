@@ -5,6 +5,7 @@
 
 import type { ClientFacts } from '../http/client-facts.ts';
 import type { OriginConnectionInput, OriginHttp2 } from './connection.ts';
+import { ConnectionLimit } from './connection-limit.ts';
 import { Crowd } from './crowd.ts';
 import { OpenEndedShare, type OpenEndedWish, openEndedPlaces } from './open-ended-share.ts';
 import type { OriginTls } from './origin-tls.ts';
@@ -15,9 +16,9 @@ import {
   tooManyWait,
   waitedTooLong,
 } from './pool.ts';
-import { Room } from './room.ts';
 
-export interface EndpointPoolInput extends Omit<OriginPoolInput, 'preface' | 'room' | 'crowd'> {
+export interface EndpointPoolInput
+  extends Omit<OriginPoolInput, 'preface' | 'connectionLimit' | 'crowd'> {
   /** As `tls`, for connections that must speak HTTP/1.1; needed unless `http2` is `never`. */
   readonly tlsForHttp1: OriginTls | null;
   /** What a connection for this client begins with; null when all may share connections. */
@@ -31,7 +32,7 @@ const NOTHING = new Uint8Array(0);
 
 export class EndpointPool {
   readonly #input: EndpointPoolInput;
-  readonly #room: Room;
+  readonly #connectionLimit: ConnectionLimit;
   /** Null when no connection is shared. */
   readonly #shared: OriginPool | null;
   /** For what only HTTP/1.1 can do, where the origin speaks HTTP/2 as well; made when needed. */
@@ -49,7 +50,7 @@ export class EndpointPool {
     this.#input = input;
     const { limits, observer } = input;
     const { connectionsMax, connectionsKeptPercent: kept, queuedMax } = limits;
-    this.#room = new Room(connectionsMax);
+    this.#connectionLimit = new ConnectionLimit(connectionsMax);
     const tell = observer.onCrowd.bind(observer);
     this.#crowd = new Crowd('all', connectionsMax, tell);
     this.#openEndedCrowd = new Crowd('open-ended', openEndedPlaces(connectionsMax, kept), tell);
@@ -71,7 +72,7 @@ export class EndpointPool {
 
   /** Connections open or on their way. */
   get connectionCount(): number {
-    return this.#room.takenCount;
+    return this.#connectionLimit.takenCount;
   }
 
   get idleCount(): number {
@@ -179,7 +180,7 @@ export class EndpointPool {
     let looked = 0;
     for (const [key, pool] of this.#byClient) {
       this.#byClient.delete(key);
-      if (pool.isUnused) this.#room.remove(pool);
+      if (pool.isUnused) this.#connectionLimit.remove(pool);
       else this.#byClient.set(key, pool);
       if (++looked === LOOKED_AT_PER_ADDITION) return;
     }
@@ -194,10 +195,10 @@ export class EndpointPool {
       ...this.#input,
       ...protocol,
       preface,
-      room: this.#room,
+      connectionLimit: this.#connectionLimit,
       crowd: this.#crowd,
     });
-    this.#room.add(pool);
+    this.#connectionLimit.add(pool);
     if (this.#draining) pool.drain();
     return pool;
   }

@@ -11,10 +11,10 @@ import type { Reactor } from '../reactor/reactor.ts';
 import type { HandshakeRecord } from '../tls/contract.ts';
 import type { ChannelPool } from '../transport/channel.ts';
 import { OriginConnection, type OriginConnectionOwner, type OriginHttp2 } from './connection.ts';
+import type { ConnectionLimit } from './connection-limit.ts';
 import type { Crowd, CrowdFacts } from './crowd.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { OriginTls } from './origin-tls.ts';
-import type { Room } from './room.ts';
 
 /** Who asked for a connection. Exactly one of the two calls is made, perhaps at once. */
 export interface ConnectionWaiter {
@@ -52,7 +52,7 @@ export interface OriginPoolInput {
   readonly tls: OriginTls | null;
   readonly http2: OriginHttp2;
   /** Shared with the other pools of the address. */
-  readonly room: Room;
+  readonly connectionLimit: ConnectionLimit;
   readonly crowd: Crowd;
   readonly limits: UpstreamLimits;
   readonly monotonicMs: () => number;
@@ -121,7 +121,8 @@ export class OriginPool implements OriginConnectionOwner {
     const { limits, monotonicMs } = this.#input;
     this.#queue.push({ waiter, sinceMs: monotonicMs(), fresh });
     this.openMore();
-    if (this.#waitingForRoom <= limits.queuedMax || this.#queue.at(-1)?.waiter !== waiter) return;
+    if (this.#waitingForAnother <= limits.queuedMax || this.#queue.at(-1)?.waiter !== waiter)
+      return;
     this.#queue.pop();
     this.#input.crowd.noteRefused();
     waiter.onConnectionFailure(tooManyWait());
@@ -164,8 +165,9 @@ export class OriginPool implements OriginConnectionOwner {
 
   /** Opens what the queue is worth, as far as there is room. */
   openMore(): void {
-    const { room } = this.#input;
-    while (this.#onTheirWay < this.#connectionsWanted && room.take(this)) this.#openOne();
+    const { connectionLimit } = this.#input;
+    while (this.#onTheirWay < this.#connectionsWanted && connectionLimit.take(this))
+      this.#openOne();
   }
 
   /** Connections that will be for those who wait. */
@@ -175,7 +177,7 @@ export class OriginPool implements OriginConnectionOwner {
 
   /** Those who wait because no more connections may be open. */
   get crowdCount(): number {
-    return this.#input.room.isFull ? Math.max(0, this.#waitingForRoom) : 0;
+    return this.#input.connectionLimit.isFull ? Math.max(0, this.#waitingForAnother) : 0;
   }
 
   /** Exchanges that a connection carries at once, as far as the origin has told. */
@@ -184,7 +186,7 @@ export class OriginPool implements OriginConnectionOwner {
   }
 
   /** Those who wait beyond what the connections on their way will carry. */
-  get #waitingForRoom(): number {
+  get #waitingForAnother(): number {
     return this.#queue.length - this.#onTheirWay * this.#exchangesEach;
   }
 
@@ -290,7 +292,7 @@ export class OriginPool implements OriginConnectionOwner {
       if (error !== null) this.#failSome(error);
     }
     this.openMore();
-    this.#input.room.give();
+    this.#input.connectionLimit.give();
   }
 
   onHandshake(record: HandshakeRecord): void {

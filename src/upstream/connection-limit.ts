@@ -1,18 +1,18 @@
 /** How many connections to one address may be open, over all pools that share it. */
 
-/** A pool, as its room sees it. */
-export interface Tenant {
+/** A pool, as its limit sees it. */
+export interface LimitedPool {
   /** Opens what it needs, as far as there is room. */
   openMore(): void;
   /** Closes a connection that nobody uses; false when there is none. */
   closeIdle(): boolean;
 }
 
-export class Room {
+export class ConnectionLimit {
   readonly #max: number;
-  readonly #tenants = new Set<Tenant>();
+  readonly #pools = new Set<LimitedPool>();
   /** Those who found no room, in order. */
-  readonly #waiting = new Set<Tenant>();
+  readonly #waiting = new Set<LimitedPool>();
   #taken = 0;
 
   constructor(max: number) {
@@ -27,28 +27,28 @@ export class Room {
     return this.#taken >= this.#max;
   }
 
-  add(tenant: Tenant): void {
-    this.#tenants.add(tenant);
+  add(pool: LimitedPool): void {
+    this.#pools.add(pool);
   }
 
-  remove(tenant: Tenant): void {
-    this.#tenants.delete(tenant);
-    this.#waiting.delete(tenant);
+  remove(pool: LimitedPool): void {
+    this.#pools.delete(pool);
+    this.#waiting.delete(pool);
   }
 
   /**
-   * Takes the place of one connection. Without any left the tenant is asked to open more when one
-   * becomes free, and an unused connection of another tenant is closed for it.
+   * Takes the place of one connection. Without any left the pool is asked to open more when one
+   * becomes free, and an unused connection of another pool is closed for it.
    */
-  take(tenant: Tenant): boolean {
+  take(pool: LimitedPool): boolean {
     if (this.#taken < this.#max) {
       this.#taken++;
-      this.#waiting.delete(tenant);
+      this.#waiting.delete(pool);
       return true;
     }
-    if (this.#waiting.has(tenant)) return false;
-    this.#waiting.add(tenant);
-    for (const other of this.#tenants) if (other !== tenant && other.closeIdle()) break;
+    if (this.#waiting.has(pool)) return false;
+    this.#waiting.add(pool);
+    for (const other of this.#pools) if (other !== pool && other.closeIdle()) break;
     return false;
   }
 
