@@ -1,16 +1,12 @@
 /** `struct sockaddr_in`, `sockaddr_in6` and `sockaddr_un` to and from our words. */
 import { SluiceError } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { libc } from './libc-table.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
-
-/** Where to listen or connect: an IP address (no name) and port, or a UNIX socket's path. */
-export type SocketAddress =
-  | { readonly host: string; readonly port: number }
-  | { readonly path: string };
 
 /** `sun_path` holds 108 bytes, its terminating NUL included (unix(7)). */
 const UNIX_PATH_BYTES_MAX = 107;

@@ -5,6 +5,7 @@
 import { assert } from '../base/assert.ts';
 import { atPlace, CarelessPath, removeFile, statsOf } from '../base/careful-files.ts';
 import { SluiceError } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { counted } from './counters.ts';
 import { Errno, errnoName, lastErrno } from './errno.ts';
 import { libc } from './libc-table.ts';
@@ -16,7 +17,6 @@ import {
   ConnectionAddress,
   encodeSocketAddress,
   SOCKADDR_BYTES_MAX,
-  type SocketAddress,
 } from './socket-address.ts';
 
 const SOCK_STREAM = 1;

@@ -14,7 +14,7 @@ import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isIdempotentMethod, isSafeMethod } from '../http/methods.ts';
 import type { OriginConnection } from '../upstream/connection.ts';
 import type { PaceWatch } from '../upstream/content-pace.ts';
-import { type GroupRequest, type OriginGroup, Visit } from '../upstream/group.ts';
+import { Attempts, type GroupRequest, type OriginGroup } from '../upstream/group.ts';
 import { HELD_CONTENT_BYTES_MAX, HeldContent } from '../upstream/held-content.ts';
 
 export interface FetchHandler extends ResponseHandler {
@@ -30,7 +30,7 @@ export interface FetchHandler extends ResponseHandler {
 export class Fetch implements GroupRequest, ResponseHandler {
   readonly head: RequestHead;
   readonly client: ClientFacts | null;
-  readonly visit = new Visit();
+  readonly attempts = new Attempts();
   /** To switch protocols, or because the origin has said HTTP_1_1_REQUIRED (RFC 9113 §7). */
   needsHttp1: boolean;
   /** RFC 8470 §4: only what is safe. */

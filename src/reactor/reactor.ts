@@ -5,8 +5,8 @@
 import { type Clock, systemClock } from '../base/clock.ts';
 import { type Blame, SluiceError } from '../base/errors.ts';
 import { isOwnShortage } from '../base/shortage.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { Errno, isShortageErrno, shortageError } from '../native/errno.ts';
-import type { SocketAddress } from '../native/socket-address.ts';
 import { connectStream, type ListeningOptions, openListeningSocket } from '../native/sockets.ts';
 import type { SocketHandler, StreamSocket } from './contract.ts';
 import { Dispatcher } from './dispatcher.ts';

@@ -21,15 +21,15 @@ import type { SharedHealth } from './shared-health.ts';
 export interface GroupRequest extends ConnectionWaiter {
   /** Only a connection that speaks HTTP/1.1 will do. */
   readonly needsHttp1: boolean;
-  readonly visit: Visit;
+  readonly attempts: Attempts;
 }
 
 /** A group's notes about a request. */
-export class Visit {
+export class Attempts {
   endpoint: UpstreamEndpoint | null = null;
   /** Endpoints that have failed it. */
   failedAt: UpstreamEndpoint[] | null = null;
-  attempts = 0;
+  count = 0;
   attemptMs = 0;
   isCounted = false;
   isRetrying = false;
@@ -131,7 +131,7 @@ export class UpstreamGroup implements OriginGroup {
   #liveCount = 0;
   #retryingCount = 0;
   /** Requests that try whether the circuit may close. */
-  readonly #trials = new Set<Visit>();
+  readonly #trials = new Set<Attempts>();
   #hasStarted = false;
   #isUncounted = false;
 
@@ -161,7 +161,7 @@ export class UpstreamGroup implements OriginGroup {
 
   start(request: GroupRequest): void {
     const { requestsMax } = this.#options;
-    const { visit } = request;
+    const { attempts } = request;
     if (requestsMax > 0 && this.#liveCount >= requestsMax) {
       request.onConnectionFailure(tooMany(this.name));
       return;
@@ -171,10 +171,10 @@ export class UpstreamGroup implements OriginGroup {
         request.onConnectionFailure(unavailable(`the circuit of '${this.name}' is open`));
         return;
       }
-      visit.isTrial = this.#breaker.state === 'half-open';
-      if (visit.isTrial) this.#trials.add(visit);
+      attempts.isTrial = this.#breaker.state === 'half-open';
+      if (attempts.isTrial) this.#trials.add(attempts);
     }
-    visit.isCounted = true;
+    attempts.isCounted = true;
     this.#liveCount++;
     this.#begin(request);
   }
@@ -182,7 +182,7 @@ export class UpstreamGroup implements OriginGroup {
   #begin(request: GroupRequest): void {
     const endpoint = this.#choose(request);
     if (endpoint !== null) {
-      this.#visit(request, endpoint);
+      this.#attempt(request, endpoint);
       this.goOn(request);
     } else if (this.#endpoints.length === 0 && this.#isResolving) {
       this.#waiting.push(request);
@@ -191,8 +191,8 @@ export class UpstreamGroup implements OriginGroup {
     }
   }
 
-  #visit({ visit }: GroupRequest, endpoint: UpstreamEndpoint): void {
-    visit.endpoint = endpoint;
+  #attempt({ attempts }: GroupRequest, endpoint: UpstreamEndpoint): void {
+    attempts.endpoint = endpoint;
     endpoint.activeCount++;
   }
 
@@ -205,73 +205,73 @@ export class UpstreamGroup implements OriginGroup {
   }
 
   #connect(request: GroupRequest, fresh: boolean): void {
-    const { visit } = request;
-    const endpoint = visit.endpoint!;
-    visit.attempts++;
-    visit.status = 0;
-    visit.isBlamed = false;
-    visit.attemptMs = this.#input.monotonicMs();
+    const { attempts } = request;
+    const endpoint = attempts.endpoint!;
+    attempts.count++;
+    attempts.status = 0;
+    attempts.isBlamed = false;
+    attempts.attemptMs = this.#input.monotonicMs();
     endpoint.server.counters.attemptStarted();
     endpoint.pool.acquire(request, fresh, request.needsHttp1);
   }
 
   moveOn(request: GroupRequest, wasSent: boolean): boolean {
-    const { visit } = request;
+    const { attempts } = request;
     const { retries } = this.#options;
-    if (visit.endpoint === null || visit.attempts >= retries.attemptsMax) return false;
-    const needsBudget = wasSent && !visit.isRetrying;
+    if (attempts.endpoint === null || attempts.count >= retries.attemptsMax) return false;
+    const needsBudget = wasSent && !attempts.isRetrying;
     if (needsBudget) {
       const budget = Math.max(retries.budgetMin, retries.budgetShare * this.#liveCount);
       if (this.#retryingCount >= budget) return false;
     }
-    (visit.failedAt ??= []).push(visit.endpoint);
+    (attempts.failedAt ??= []).push(attempts.endpoint);
     const next = this.#choose(request);
     if (next === null) return false;
     if (needsBudget) {
       this.#retryingCount++;
-      visit.isRetrying = true;
+      attempts.isRetrying = true;
     }
     this.#input.counters.retried();
-    visit.endpoint.activeCount--;
-    visit.endpoint.pool.settle(request);
-    this.#visit(request, next);
+    attempts.endpoint.activeCount--;
+    attempts.endpoint.pool.settle(request);
+    this.#attempt(request, next);
     return true;
   }
 
   gathered(request: GroupRequest): void {
-    request.visit.endpoint?.pool.settle(request);
+    request.attempts.endpoint?.pool.settle(request);
   }
 
-  answered({ visit }: GroupRequest, status: number): void {
-    const endpoint = visit.endpoint!;
-    const elapsedMs = this.#input.monotonicMs() - visit.attemptMs;
+  answered({ attempts }: GroupRequest, status: number): void {
+    const endpoint = attempts.endpoint!;
+    const elapsedMs = this.#input.monotonicMs() - attempts.attemptMs;
     endpoint.server.counters.answered(status, elapsedMs);
     this.#input.counters.answered(elapsedMs);
     endpoint.answeredIn(elapsedMs);
-    visit.status = status;
+    attempts.status = status;
     if (status < 500) return;
-    visit.outcome = 'failed';
-    if (this.#options.passiveHealth.on5xx) this.#blame(visit, endpoint);
+    attempts.outcome = 'failed';
+    if (this.#options.passiveHealth.on5xx) this.#blame(attempts, endpoint);
   }
 
-  completed({ visit }: GroupRequest, pace: ContentPace | null): void {
-    const endpoint = visit.endpoint!;
+  completed({ attempts }: GroupRequest, pace: ContentPace | null): void {
+    const endpoint = attempts.endpoint!;
     if (this.#isTooSlow(pace)) {
-      visit.outcome = 'failed';
+      attempts.outcome = 'failed';
       endpoint.server.counters.failed();
-      this.#blame(visit, endpoint);
+      this.#blame(attempts, endpoint);
     }
-    if (visit.isBlamed) return;
-    if (visit.status < 500) visit.outcome = 'ok';
+    if (attempts.isBlamed) return;
+    if (attempts.status < 500) attempts.outcome = 'ok';
     endpoint.succeeded();
   }
 
-  failed({ visit }: GroupRequest, error: SluiceError): void {
-    const { endpoint } = visit;
+  failed({ attempts }: GroupRequest, error: SluiceError): void {
+    const { endpoint } = attempts;
     if (endpoint === null || error.blame !== 'upstream') return;
-    visit.outcome = 'failed';
+    attempts.outcome = 'failed';
     endpoint.server.counters.failed();
-    this.#blame(visit, endpoint);
+    this.#blame(attempts, endpoint);
   }
 
   #isTooSlow(pace: ContentPace | null): boolean {
@@ -281,24 +281,24 @@ export class UpstreamGroup implements OriginGroup {
   }
 
   ended(request: GroupRequest): void {
-    const { visit } = request;
-    if (!visit.isCounted) return;
-    visit.isCounted = false;
+    const { attempts } = request;
+    if (!attempts.isCounted) return;
+    attempts.isCounted = false;
     this.#liveCount--;
-    if (visit.isRetrying) this.#retryingCount--;
-    if (visit.endpoint !== null) {
-      visit.endpoint.activeCount--;
-      visit.endpoint.pool.settle(request);
+    if (attempts.isRetrying) this.#retryingCount--;
+    if (attempts.endpoint !== null) {
+      attempts.endpoint.activeCount--;
+      attempts.endpoint.pool.settle(request);
     }
     if (!this.#breaker.isUsed) return;
-    this.#trials.delete(visit);
+    this.#trials.delete(attempts);
     const { state } = this.#breaker;
-    this.#breaker.ended(visit.outcome, visit.isTrial, this.#input.monotonicMs());
+    this.#breaker.ended(attempts.outcome, attempts.isTrial, this.#input.monotonicMs());
     if (state !== 'open' && this.#breaker.state === 'open') this.#input.counters.circuitOpened();
   }
 
   withdraw(request: GroupRequest): void {
-    const { endpoint } = request.visit;
+    const { endpoint } = request.attempts;
     if (endpoint !== null) endpoint.pool.withdraw(request);
     else this.#waiting = this.#waiting.filter((waiting) => waiting !== request);
   }
@@ -306,7 +306,7 @@ export class UpstreamGroup implements OriginGroup {
   // ------------------------------------------------------------------ choice
 
   #choose(request: GroupRequest): UpstreamEndpoint | null {
-    const { failedAt } = request.visit;
+    const { failedAt } = request.attempts;
     const candidates = failedAt === null ? this.#ready : this.#others(failedAt);
     if (candidates.length <= 1) return candidates[0] ?? null;
     const { balance } = this.#options;
@@ -336,9 +336,9 @@ export class UpstreamGroup implements OriginGroup {
 
   // ------------------------------------------------------------------ health
 
-  #blame(visit: Visit, endpoint: UpstreamEndpoint): void {
-    if (visit.isBlamed) return;
-    visit.isBlamed = true;
+  #blame(attempts: Attempts, endpoint: UpstreamEndpoint): void {
+    if (attempts.isBlamed) return;
+    attempts.isBlamed = true;
     this.#countFailure(endpoint);
   }
 
@@ -465,11 +465,11 @@ export class UpstreamGroup implements OriginGroup {
   }
 
   #endTrials(nowMs: number): void {
-    for (const visit of this.#trials) {
-      const isAnswered = visit.status > 0 && visit.status < 500;
-      if (!isAnswered || nowMs - visit.attemptMs < CANARY_MS_MAX) continue;
-      this.#trials.delete(visit);
-      visit.isTrial = false;
+    for (const attempts of this.#trials) {
+      const isAnswered = attempts.status > 0 && attempts.status < 500;
+      if (!isAnswered || nowMs - attempts.attemptMs < CANARY_MS_MAX) continue;
+      this.#trials.delete(attempts);
+      attempts.isTrial = false;
       this.#breaker.ended('ok', true, nowMs);
     }
   }
