@@ -50,7 +50,10 @@ export function incidentOfDeath(
   };
 }
 
-/** The incident of a handshake that failed, or met a fault of ours; null when it is not in the recording any more. */
+/**
+ * The incident of a handshake that failed, or met a fault of ours; null when it is not in the
+ * recording any more.
+ */
 export function incidentOfFailure(
   snapshot: TraceSnapshot,
   failure: {

@@ -109,7 +109,7 @@ export interface UpstreamGroupInput {
 const FORGIVEN_AFTER_EJECTIONS = 2;
 
 /** A trial of the circuit breaker whose response goes on for so long, as a stream does, is well. */
-const CANARY_MS_MAX = 10_000;
+const TRIAL_MS_MAX = 10_000;
 
 export class UpstreamGroup implements OriginGroup {
   readonly name: string;
@@ -361,7 +361,10 @@ export class UpstreamGroup implements OriginGroup {
     return ejected < Math.max(1, Math.floor(peers.length * ejectedShareMax));
   }
 
-  /** Takes over what the shared health table says: verdicts of the active checks, and admin states of operators. */
+  /**
+   * Takes over what the shared health table says: verdicts of the active checks, and admin states
+   * of operators.
+   */
   readSharedHealth(): void {
     const { sharedHealth, monotonicMs } = this.#input;
     const hasChecks = this.#options.healthCheck !== null;
@@ -467,7 +470,7 @@ export class UpstreamGroup implements OriginGroup {
   #endTrials(nowMs: number): void {
     for (const attempts of this.#trials) {
       const isAnswered = attempts.status > 0 && attempts.status < 500;
-      if (!isAnswered || nowMs - attempts.attemptMs < CANARY_MS_MAX) continue;
+      if (!isAnswered || nowMs - attempts.attemptMs < TRIAL_MS_MAX) continue;
       this.#trials.delete(attempts);
       attempts.isTrial = false;
       this.#breaker.ended('ok', true, nowMs);

@@ -1,7 +1,7 @@
 /**
  * Active health checks of a group: one worker of the machine asks each endpoint every so often, and
- * says on the shared health table what it found. The first answer of an endpoint counts at once; after that it
- * takes `fall` bad ones in a row to take it down and `rise` good ones to bring it back.
+ * says on the shared health table what it found. The first answer of an endpoint counts at once;
+ * after that it takes `fall` bad ones in a row to take it down and `rise` good ones to bring it back.
  */
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Timer } from '../reactor/timer-wheel.ts';
