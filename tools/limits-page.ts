@@ -40,7 +40,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   },
   {
     heading: 'Tunnels',
-    intro: 'Per worker: of CONNECT, and of TLS that is not ended here.',
+    intro: 'Per worker: of CONNECT, and of TLS passthrough.',
     file: 'tunnel/limits.ts',
     interfaceName: 'TunnelLimits',
     defaultsName: 'defaultTunnelLimits',

@@ -99,7 +99,7 @@ async function main(): Promise<number> {
 
   title(`1. ${WORKERS} workers, one of whose observers asks OpenSSL for the group in a callback`);
   await using scene = await Scene.open(directory, (line) => {
-    isOff ||= line.includes(`${OBSERVER} is switched off`);
+    isOff ||= line.includes(`${OBSERVER} is disabled`);
     if (/^sluice: (worker|incident|rollback)/.test(line)) say(dim(line.replace(directory, '…')));
   });
   const load = startLoad(scene.ports.https);

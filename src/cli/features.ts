@@ -1,4 +1,4 @@
-/** `sluice features`: what was switched off because workers died, and the operator's say in it. */
+/** `sluice features`: which features are disabled, by whom and until when, and the operator's say. */
 import { durationText } from '../base/duration-text.ts';
 import {
   type ActionWords,
@@ -13,12 +13,12 @@ import type { Command } from './command.ts';
 /** True for flags with a value. */
 const FLAGS = {
   list: { admin: true, json: false },
-  off: { admin: true, json: false },
-  on: { admin: true, json: false },
+  disable: { admin: true, json: false },
+  enable: { admin: true, json: false },
   reset: { admin: true, json: false },
 };
 
-export const rollbackCommand: Command = { flags: FLAGS, run };
+export const featuresCommand: Command = { flags: FLAGS, run };
 
 interface RollbackReport {
   readonly enabled: boolean;
@@ -37,7 +37,7 @@ interface RollbackReport {
 
 /** Resolves with the exit code. Throws UsageError. */
 async function run(words: readonly string[]): Promise<number> {
-  const parsed = parseActionWords('rollback', FLAGS, words);
+  const parsed = parseActionWords('features', FLAGS, words);
   const report = (await askAdmin(parsed, '/features', bodyOf(parsed))) as RollbackReport;
   printAnswer(parsed, report, linesOf(report));
   return 0;
@@ -46,30 +46,37 @@ async function run(words: readonly string[]): Promise<number> {
 function bodyOf(words: ActionWords<keyof typeof FLAGS>): object | undefined {
   switch (words.action) {
     case 'list':
-      refuseArguments(words, 'write rollback list');
+      refuseArguments(words, 'write features list');
       return undefined;
     case 'reset':
-      refuseArguments(words, 'write rollback reset');
+      refuseArguments(words, 'write features reset');
       return { reset: true };
-    case 'off':
-    case 'on':
+    case 'disable':
+    case 'enable':
       return { [words.action]: onlyArgument(words, 'NAME') };
   }
 }
 
 function linesOf(report: RollbackReport): string[] {
   const { enabled, deathsMax, windowMs, rollbacks, refused, steps } = report;
-  const lines = enabled ? [] : ['rollbacks are off: they do nothing by themselves'];
+  const lines = enabled ? [] : ['automatic rollback is off: no feature is disabled by itself'];
   if (rollbacks.length === 0) {
     lines.push(
-      `no rollback has blown: ${deathsMax} deaths of a kind in ${durationText(windowMs)} are needed`,
+      `no feature is disabled: ${deathsMax} deaths of a kind in ${durationText(windowMs)} would disable one`,
     );
   }
   for (const { name, state, reason, until } of rollbacks) {
-    lines.push(`${name.padEnd(28)} ${state.padEnd(8)} ${until ?? 'until further notice'}`);
+    lines.push(`${name.padEnd(28)} ${stateText(state)}, ${until ?? 'until further notice'}`);
     lines.push(`  because ${reason}`);
   }
   for (const fingerprint of refused) lines.push(`refused ClientHello: ${fingerprint}`);
   for (const { time, message } of steps.slice(-10)) lines.push(`${time}  ${message}`);
   return lines;
+}
+
+/** An operator reads whether it is on, and who decided that. */
+function stateText(state: string): string {
+  if (state === 'manual') return 'disabled by operator';
+  if (state === 'watched') return 'enabled (watched: the next death disables it)';
+  return state === 'trying' ? 'disabled automatically (on trial)' : 'disabled automatically';
 }

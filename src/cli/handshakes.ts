@@ -15,7 +15,7 @@ import type { Command } from './command.ts';
 const FLAGS = {
   failures: { admin: true, json: false },
   observers: { admin: true, json: false },
-  rearm: { admin: true, json: false },
+  enable: { admin: true, json: false },
 };
 
 export const handshakesCommand: Command = { flags: FLAGS, run };
@@ -32,8 +32,8 @@ async function run(words: readonly string[]): Promise<number> {
     case 'observers':
       await observers(parsed);
       break;
-    case 'rearm':
-      await rearm(parsed);
+    case 'enable':
+      await enable(parsed);
       break;
   }
   return 0;
@@ -82,15 +82,16 @@ async function observers(words: HandshakeWords): Promise<void> {
   printAnswer(words, answer, answer.observers.map(observerText));
 }
 
-function observerText({ name, armed, cutOff, faults, lastFault }: ObserverReport): string {
-  const state = cutOff === 0 ? 'armed' : `cut off in ${cutOff} of ${armed + cutOff} workers`;
+function observerText({ name, enabled, disabled, faults, lastFault }: ObserverReport): string {
+  const state =
+    disabled === 0 ? 'enabled' : `disabled in ${disabled} of ${enabled + disabled} workers`;
   const fault = faults === 0 ? '' : `, ${faults} faults, the last: ${lastFault}`;
   return `${name.padEnd(20)} ${state}${fault}`;
 }
 
-async function rearm(words: HandshakeWords): Promise<void> {
+async function enable(words: HandshakeWords): Promise<void> {
   const observer = onlyArgument(words, 'NAME');
-  const answer = (await askAdmin(words, '/handshakes/rearm', { observer })) as {
+  const answer = (await askAdmin(words, '/handshakes/enable', { observer })) as {
     observer: ObserverReport;
   };
   printAnswer(words, answer, [observerText(answer.observer)]);

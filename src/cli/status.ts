@@ -1,4 +1,4 @@
-/** `sluice status`, `metrics` and `drain`: a running sluice at a glance, its numbers, and its end. */
+/** `sluice status`, `metrics` and `stop`: a running sluice at a glance, its numbers, and its end. */
 
 import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
 import { type ActionWords, parseFlags, printAnswer } from './action-words.ts';
@@ -11,7 +11,7 @@ const FLAGS = { admin: true, json: false };
 
 export const statusCommand: Command = { flags: FLAGS, run: printStatus };
 export const metricsCommand: Command = { flags: FLAGS, run: printMetrics };
-export const drainCommand: Command = { flags: FLAGS, run: drain };
+export const stopCommand: Command = { flags: FLAGS, run: stop };
 
 /** Resolves with the exit code: 0 when it serves. */
 async function printStatus(words: readonly string[]): Promise<number> {
@@ -63,9 +63,11 @@ async function printMetrics(words: readonly string[]): Promise<number> {
   return 0;
 }
 
-async function drain(words: readonly string[]): Promise<number> {
-  const parsed: ActionWords = parseFlags('drain', FLAGS, words);
-  const answer = await askAdmin(parsed, '/drain', {});
-  printAnswer(parsed, answer, ['it accepts no more, finishes what is under way, and ends']);
+async function stop(words: readonly string[]): Promise<number> {
+  const parsed: ActionWords = parseFlags('stop', FLAGS, words);
+  const answer = await askAdmin(parsed, '/stop', {});
+  printAnswer(parsed, answer, [
+    'it accepts no more connections, finishes the requests under way, and ends',
+  ]);
   return 0;
 }

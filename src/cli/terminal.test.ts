@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import { cacheCommand } from './cache.ts';
 import type { Command } from './command.ts';
-import { rollbackCommand } from './features.ts';
+import { featuresCommand } from './features.ts';
 import { handshakesCommand } from './handshakes.ts';
 import { logCommand } from './log.ts';
 import { originsCommand } from './origins.ts';
@@ -21,7 +21,7 @@ const variant = {
 };
 const counted = [{ value: SENT, count: 1 }];
 const server = { name: SENT, state: SENT, wanted: SENT, weight: 1, backup: true, attempts: 1 };
-const observer = { name: SENT, armed: 1, cutOff: 1, faults: 1, lastFault: SENT };
+const observer = { name: SENT, enabled: 1, disabled: 1, faults: 1, lastFault: SENT };
 const tier = { bytes: 1, bytesMax: 2, entries: 3, evictions: 4, faults: 5 };
 const worker = { index: 0, state: SENT, pid: 1, startedAt: SENT, restarts: 1 };
 
@@ -71,7 +71,7 @@ const cases: [words: string, command: Command][] = [
   ['cache status', cacheCommand],
   ['cache lookup https://a.test/', cacheCommand],
   ['cache list', cacheCommand],
-  ['rollback list', rollbackCommand],
+  ['features list', featuresCommand],
   ['log show', logCommand],
   ['log level', logCommand],
   ['handshakes failures', handshakesCommand],

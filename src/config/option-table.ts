@@ -71,8 +71,8 @@ const definitions = [
     summary: 'Accept HTTP/2 without TLS on the ports of --http.',
     details:
       'By prior knowledge (RFC 9113 §3.3), as gRPC clients inside a data centre and `curl ' +
-      '--http2-prior-knowledge` begin it. HTTP/1.1 goes on to be spoken beside it. The upgrade from ' +
-      'HTTP/1.1 (h2c), which RFC 9113 took away, is never offered.',
+      '--http2-prior-knowledge` begin it. HTTP/1.1 is still accepted on the same port. The ' +
+      'upgrade from HTTP/1.1 (h2c), which RFC 9113 removed, is never offered.',
     defaultText: 'off',
     repeatable: false,
     example: 'on',
@@ -82,10 +82,10 @@ const definitions = [
     type: 'addresses-or-off',
     summary: 'Load balancers whose connections begin with a PROXY protocol header.',
     details:
-      'Versions 1 and 2. The client that the header names is then the one that logs, access rules ' +
-      'and forwarding fields know. Every connection to the ports above must come from one of these ' +
-      'addresses and begin with a header; others are closed. `localhost` is this machine and its ' +
-      'UNIX sockets.',
+      'Versions 1 and 2. Logs, access rules and forwarding headers then show the client that ' +
+      'the header names. Every connection to the ports above must come from one of these ' +
+      'addresses and begin with a header; others are closed. `localhost` is this machine and ' +
+      'its UNIX sockets.',
     defaultText: 'off',
     repeatable: true,
     example: '10.0.0.0/8',
@@ -93,14 +93,15 @@ const definitions = [
   {
     name: 'trusted-proxies',
     type: 'addresses-or-off',
-    summary: 'Proxies whose word is taken for whose requests they pass on.',
+    summary: 'Proxies that are trusted to name the client.',
     details:
-      'The client is then the last address of the field that is no trusted proxy’s: for access ' +
-      'rules, rate limits, `from`, logs, variables and keys of balancing; and the scheme is what ' +
-      'they say (X-Forwarded-Proto, or proto of Forwarded). The origin gets the chain from the ' +
-      'client on. Of everybody else Forwarded, X-Forwarded-*, X-Real-IP, X-Original-* and their ' +
-      'kin are removed, in every spelling. With the PROXY protocol, it is the address of the ' +
-      'header that is judged. `localhost` is this machine and its UNIX sockets.',
+      'The client is then the last address of the header that is not a trusted proxy’s. ' +
+      'Access rules, rate limits, `from`, logs, variables and balancing keys use it. The ' +
+      'scheme is the one that the proxies state (X-Forwarded-Proto, or proto of Forwarded). ' +
+      'The origin gets the chain from the client on. From all other clients, Forwarded, ' +
+      'X-Forwarded-*, X-Real-IP, X-Original-* and similar headers are removed, in every ' +
+      'spelling. With the PROXY protocol, the address in the PROXY header must be the ' +
+      'trusted one. `localhost` is this machine and its UNIX sockets.',
     defaultText: 'off',
     repeatable: true,
     example: '10.0.0.0/8',
@@ -108,10 +109,10 @@ const definitions = [
   {
     name: 'trusted-proxies-field',
     type: 'client-field',
-    summary: 'The field in which trusted proxies name the client.',
+    summary: 'The header in which trusted proxies name the client.',
     details:
-      'All of them must write it: a client that could send it through one of them would be ' +
-      'believed. The other one is written anew from it.',
+      'All of them must write it: otherwise a client can send it through one of them and ' +
+      'name any address. sluice writes the other header from this one.',
     defaultText: 'x-forwarded-for',
     repeatable: false,
     example: 'forwarded',
@@ -121,9 +122,9 @@ const definitions = [
     type: 'path',
     summary: "The server's certificate, then its chain, as PEM.",
     details:
-      'Needs --key. Left out: a self-signed P-256 certificate for localhost, made once and kept ' +
-      'in `$XDG_STATE_HOME/sluice` (`~/.local/state/sluice`), readable by its owner only, and ' +
-      'made anew when it expires.',
+      'Needs --key. Left out: a self-signed P-256 certificate for localhost, made once and ' +
+      'kept in `$XDG_STATE_HOME/sluice` (`~/.local/state/sluice`), readable by its owner ' +
+      'only, and regenerated when it expires.',
     defaultText: 'self-signed',
     isDefaultInWords: true,
     repeatable: false,
@@ -143,12 +144,13 @@ const definitions = [
     name: 'ticket-key-file',
     type: 'path-or-off',
     placeholder: 'FILE|off',
-    summary: 'Keys of session tickets, so that tickets outlive a restart.',
+    summary: 'A file with the keys of session tickets, so that tickets outlive a restart.',
     details:
-      'One or more keys of 80 random bytes, one after the other, newest first: the first encrypts, ' +
-      'and all of them decrypt. Read again when it changes and on SIGHUP; a file that cannot be used ' +
-      'leaves the keys as they are. Keep it to its owner. Early data is accepted 25 s after the ' +
-      'start. Without it sluice makes keys of its own, in memory, and changes them by a schedule.',
+      'One or more keys of 80 random bytes, one after the other, newest first: the first ' +
+      'encrypts, and all of them decrypt. Reloaded when it changes and on SIGHUP; when the ' +
+      'file cannot be used, the previous keys stay. Only its owner should be able to read ' +
+      'it. Early data is accepted from 25 s after the start. Without it sluice makes keys of ' +
+      'its own, in memory, and rotates them.',
     defaultText: 'off',
     repeatable: false,
     example: '/etc/sluice/tickets.key',
@@ -157,12 +159,13 @@ const definitions = [
     name: 'cluster',
     type: 'redis-or-off',
     placeholder: 'URL|off',
-    summary: 'The Redis that several instances meet at, for tickets and early data.',
+    summary: 'The Redis through which several instances share tickets and early data.',
     details:
-      'A `redis:` or `rediss:` URL (Redis 7 or Valkey), with user name, password and number of a ' +
-      'database if need be. All instances with the same one resume each other’s tickets, and early ' +
-      'data is accepted by one of them only. While it is away, slow or has just forgotten everything, ' +
-      'handshakes go on in 1-RTT. Whoever can read it can read the ticket keys.',
+      'A `redis:` or `rediss:` URL (Redis 7 or Valkey), with user name, password and number ' +
+      'of a database if need be. All instances with the same Redis resume each other’s ' +
+      'tickets, and each piece of early data is accepted by one of them only. While Redis is ' +
+      'unreachable, slow or has just lost its data, handshakes continue in 1-RTT. A reader ' +
+      'of this Redis can read the ticket keys.',
     defaultText: 'off',
     repeatable: false,
     example: 'redis://:password@10.0.0.5:6379/0',
@@ -172,8 +175,8 @@ const definitions = [
     type: 'duration',
     summary: 'How long a handshake with early data waits for the cluster.',
     details:
-      'Then it goes on in 1-RTT. Other handshakes never wait. A Redis in the same data centre answers ' +
-      'in less than a millisecond.',
+      'Then it continues in 1-RTT. Other handshakes never wait. A Redis in the same data ' +
+      'centre answers in less than a millisecond.',
     defaultText: '5ms',
     repeatable: false,
     example: '20ms',
@@ -193,8 +196,8 @@ const definitions = [
     type: 'switch',
     summary: 'Accept any certificate from an https origin.',
     details:
-      'Whoever sits between sluice and the origin can then read and change everything. For a ' +
-      'test on one machine; prefer --origin-ca.',
+      'An attacker between sluice and the origin can then read and change everything. For ' +
+      'tests on one machine; prefer --origin-ca.',
     defaultText: 'off',
     repeatable: false,
     example: 'on',
@@ -204,8 +207,8 @@ const definitions = [
     type: 'count',
     summary: 'Worker processes, 1 to 256.',
     details:
-      'One per core that sluice may run on by default. With 1 there is no child process: the one ' +
-      'that was started serves.',
+      'The default is one per core that sluice may run on. With 1 there is no child process: ' +
+      'the started process serves.',
     defaultText: 'one per core',
     isDefaultInWords: true,
     demoDefaultText: '1',
@@ -215,13 +218,13 @@ const definitions = [
   {
     name: 'cache-size',
     type: 'size',
-    summary: 'Room for cached responses: memory, or disk with --cache-dir.',
+    summary: 'Capacity of the cache: memory, or disk with --cache-dir.',
     details:
-      'Over all workers. A number of bytes, or with a unit: KiB, MiB, GiB, KB, MB, GB. 0 stores ' +
-      'nothing. On disk the bound counts everything in the directory, and is at least 16 MiB, and ' +
-      '8 MiB for each worker. Several workers without --cache-dir share three quarters of it through ' +
-      'a directory in /dev/shm, which is removed at the end; where that has no room, each worker ' +
-      'caches for itself.',
+      'Over all workers. A number of bytes, or with a unit: KiB, MiB, GiB, KB, MB, GB. 0 ' +
+      'stores nothing. On disk the limit counts everything in the directory; it is at least ' +
+      '16 MiB, and 8 MiB for each worker. Without --cache-dir, several workers share three ' +
+      'quarters of it through a directory in /dev/shm, which is removed at the end; when ' +
+      '/dev/shm is too small, each worker has a cache of its own.',
     defaultText: '256MiB',
     repeatable: false,
     example: '64MiB',
@@ -232,9 +235,9 @@ const definitions = [
     placeholder: 'DIR',
     summary: 'Keep cached responses in this directory, over restarts.',
     details:
-      'All workers share it, and hits in it. It is made when it is not there, readable by its ' +
-      'owner only. What is used most stays in memory as well; see --cache-memory. Removing the ' +
-      'directory while sluice does not run empties the cache.',
+      'All workers share it. It is created when it is missing, readable by its owner only. ' +
+      'The most used responses are also kept in memory; see --cache-memory. To empty the ' +
+      'cache, remove the directory while sluice does not run.',
     defaultText: 'none',
     isDefaultInWords: true,
     repeatable: false,
@@ -245,8 +248,8 @@ const definitions = [
     type: 'size',
     summary: 'Memory for cached responses when --cache-dir keeps them on disk.',
     details:
-      'Over all workers; each keeps its own share of what it serves most. Written as --cache-size. ' +
-      'Without --cache-dir the memory is --cache-size.',
+      'Over all workers; each worker keeps the responses that it serves most. Written as ' +
+      '--cache-size. Without --cache-dir the memory is --cache-size.',
     defaultText: 'a quarter of --cache-size, at most 256MiB',
     isDefaultInWords: true,
     repeatable: false,
@@ -255,15 +258,16 @@ const definitions = [
   {
     name: 'purge-from',
     type: 'addresses-or-off',
-    summary: 'Who may send PURGE requests to the ports above.',
+    summary: 'Clients that may send PURGE requests to the ports above.',
     details:
-      'PURGE removes what is cached for its target, with `Soft-Purge: 1` marks it stale; 200 or 404 ' +
-      'says whether there was something, as `{"purged": COUNT}`. Others get 403, and no PURGE is ' +
-      'ever forwarded. `localhost` is this machine: 127.0.0.0/8, ::1 and UNIX sockets. A request ' +
-      'that another proxy passed on (Via, Forwarded, X-Forwarded-For, X-Real-IP) is refused, ' +
-      'because the address is not that of whoever sent it, unless a trusted proxy names it. ' +
-      'Behind a proxy on this machine that adds none of these fields, everybody looks like this ' +
-      'machine: switch it off.',
+      'PURGE removes what is cached for its target; with `Soft-Purge: 1` it marks it stale. ' +
+      'The answer is 200, or 404 when nothing was cached, with `{"purged": COUNT}`. Others ' +
+      'get 403, and no PURGE is ever forwarded. `localhost` is this machine: 127.0.0.0/8, ' +
+      '::1 and UNIX sockets. A request that another proxy passed on (Via, Forwarded, ' +
+      'X-Forwarded-For, X-Real-IP) is refused, because its address is the proxy’s and not ' +
+      'the client’s, unless a trusted proxy names the client. Behind a proxy on this machine ' +
+      'that adds none of these headers, every client looks like this machine: set it to ' +
+      '`off`.',
     defaultText: 'localhost',
     repeatable: true,
     example: '10.0.0.0/8',
@@ -273,7 +277,7 @@ const definitions = [
     type: 'switch',
     summary: 'Accept TLS 1.3 early data (0-RTT).',
     details:
-      'Off: early data is skipped, and clients that offer it lose nothing but the round trip.',
+      'With `off` early data is skipped; clients that offer it only lose the saved round trip.',
     defaultText: 'on',
     repeatable: false,
     example: 'off',
@@ -281,10 +285,10 @@ const definitions = [
   {
     name: 'feature',
     type: 'feature',
-    summary: 'Switch something that watches or alters handshakes on or off.',
+    summary: 'Enable or disable a feature that watches or alters handshakes.',
     details:
-      'To leave out what is suspected of a fault without losing the rest. The last word on a name ' +
-      'counts. The names: [features](features.md).',
+      'To disable what is suspected of a fault and keep the rest. If a name is given twice, ' +
+      'the last one wins. The names: [features](features.md).',
     defaultText: 'as listed',
     isDefaultInWords: true,
     repeatable: true,
@@ -295,9 +299,9 @@ const definitions = [
     type: 'path',
     summary: "Load a module that runs inside of OpenSSL's callbacks: for demonstrations only.",
     details:
-      'A mistake in such a module ends the worker, which is what it is for: to show what happens, ' +
-      'and to look for a cause on a desk. Its features begin with `danger-`, and are off until ' +
-      '--feature switches them on. Never load one where traffic matters.',
+      'A mistake in such a module ends the worker. That is its purpose: to show what ' +
+      'happens, and to look for a cause offline. Its features begin with `danger-`, and are ' +
+      'off until --feature enables them. Never load one where traffic matters.',
     defaultText: 'none',
     isDefaultInWords: true,
     repeatable: true,
@@ -307,11 +311,11 @@ const definitions = [
     name: 'incident-dir',
     type: 'path-or-off',
     placeholder: 'off|DIR',
-    summary: 'Where incidents go: what was recorded of a worker that died.',
+    summary: 'The directory for incidents: records of workers that died or hung.',
     details:
-      'The directory is made when it is needed, with mode 0700. At most 100 incidents and 64 MiB are ' +
-      'kept; the oldest is dropped. A worker that serves alone keeps its recording in a file beside ' +
-      'it, so that the next start finds it. See [incidents](incident.md).',
+      'It is created when it is needed, with mode 0700. At most 100 incidents and 64 MiB are ' +
+      'kept; the oldest is dropped. A worker that serves alone keeps its recording in a file ' +
+      'beside it, so that the next start finds it. See [incidents](incident.md).',
     defaultText: '`incidents` in the state directory',
     isDefaultInWords: true,
     repeatable: false,
@@ -320,8 +324,8 @@ const definitions = [
   {
     name: 'incident-addresses',
     type: 'switch',
-    summary: 'Tell the IP addresses of clients in incidents.',
-    details: 'Off: they are left out, and everything else is there.',
+    summary: 'Record the IP addresses of clients in incidents.',
+    details: 'With `off` they are left out, and nothing else is.',
     defaultText: 'on',
     repeatable: false,
     example: 'off',
@@ -329,11 +333,11 @@ const definitions = [
   {
     name: 'incident-early-data-digest',
     type: 'switch',
-    summary: 'Tell the SHA-256 of each piece of early data in incidents, beside its length.',
+    summary: 'Record the SHA-256 of each piece of early data in incidents, beside its length.',
     details:
-      'The same request can then be found again, in incidents and in logs of clients; the content ' +
-      'itself is never there. Whoever can guess all of it can tell that it was that, so it is off ' +
-      'unless it is asked for.',
+      'The same request can then be found again, in incidents and in logs of clients; the ' +
+      'data itself is never recorded. A reader who can guess all of it can confirm the ' +
+      'guess, so the default is off.',
     defaultText: 'off',
     repeatable: false,
     example: 'on',
@@ -342,10 +346,10 @@ const definitions = [
     name: 'watchdog',
     type: 'duration',
     placeholder: 'DURATION',
-    summary: 'End a worker whose event loop has stood still for so long; 0s for never.',
+    summary: 'End a worker whose event loop has been blocked for so long; 0s for never.',
     details:
-      'It is replaced, and an incident says what it was inside of. A worker that serves alone cannot ' +
-      'be watched: nobody is there to do it.',
+      'The worker is replaced, and an incident records what it was doing. With one worker ' +
+      'there is no other process to watch it, so this has no effect.',
     defaultText: '10s',
     repeatable: false,
     example: '30s',
@@ -354,7 +358,7 @@ const definitions = [
     name: 'debugger',
     type: 'switch',
     summary: 'Ask gdb, when it is installed, for the native stack of a worker that hangs.',
-    details: 'It takes up to 10 s, in which the worker would serve nobody anyway.',
+    details: 'It takes up to 10 s, in which the worker does not serve anyway.',
     defaultText: 'on',
     repeatable: false,
     example: 'off',
@@ -362,10 +366,11 @@ const definitions = [
   {
     name: 'auto-disable',
     type: 'switch',
-    summary: 'When workers die in the same way again and again, switch the suspect feature off.',
+    summary: 'When workers die in the same way again and again, disable the suspect feature.',
     details:
-      'A change is kept while it helps and undone when it does not, and it is never for good: it ' +
-      'expires, at the latest after a day. Every step is reported. See `sluice features`.',
+      'A feature stays disabled while that helps, and is enabled again when it does not. It ' +
+      'never stays disabled for good: it is enabled again after a day at the latest. Every ' +
+      'step is reported. See `sluice features`.',
     defaultText: 'on',
     repeatable: false,
     example: 'off',
@@ -374,8 +379,8 @@ const definitions = [
     name: 'auto-disable-deaths',
     type: 'count',
     placeholder: 'COUNT',
-    summary: 'How many deaths of one kind within --auto-disable-window are too many.',
-    details: 'Fewer act sooner, and on less evidence.',
+    summary: 'Deaths of one kind within --auto-disable-window that disable a feature.',
+    details: 'With a lower number sluice acts sooner, and on less evidence.',
     defaultText: '3',
     repeatable: false,
     example: '5',
@@ -384,8 +389,8 @@ const definitions = [
     name: 'auto-disable-window',
     type: 'duration',
     placeholder: 'DURATION',
-    summary: 'Within which time --auto-disable-deaths are too many.',
-    details: 'A change that helps for as long is kept.',
+    summary: 'The time within which --auto-disable-deaths are counted.',
+    details: 'If no worker dies in the same way for this time, the feature stays disabled.',
     defaultText: '60s',
     repeatable: false,
     example: '5m',
@@ -393,10 +398,10 @@ const definitions = [
   {
     name: 'auto-disable-webhook',
     type: 'url-or-off',
-    summary: 'Where every step of the rollbacks is sent to, by POST, as JSON.',
+    summary: 'A URL to which every automatic step is sent, by POST, as JSON.',
     details:
-      'Tried once within 5 s; what cannot be delivered is reported and dropped. The body has ' +
-      '`time`, `host`, `message` and the state of all rollbacks.',
+      'Sent once, within 5 s; what cannot be delivered is reported and dropped. The body has ' +
+      '`time`, `host`, `message` and the state of all disabled features.',
     defaultText: 'off',
     repeatable: false,
     example: 'https://hooks.example.org/sluice',
@@ -406,8 +411,9 @@ const definitions = [
     type: 'log-target',
     summary: 'Where a line per request goes; - is standard output.',
     details:
-      'The file is appended to; SIGUSR1 opens it anew after it was moved away. Lines that cannot ' +
-      'be written fast enough are dropped and counted, never waited for. Fields: access-log.md.',
+      'sluice appends to the file; SIGUSR1 reopens it after it was moved away. Lines that ' +
+      'cannot be written fast enough are dropped and counted; traffic never waits for them. ' +
+      'Fields: access-log.md.',
     defaultText: 'off',
     repeatable: false,
     example: '/var/log/sluice/access.log',
@@ -427,9 +433,9 @@ const definitions = [
     type: 'log-target',
     summary: 'Where a line per failed TLS handshake goes; - is standard output.',
     details:
-      'JSON: who, where the handshake stood, why it ended, after how long. As --access-log it never ' +
-      'holds traffic up; beyond 100 failures a second and worker, lines are left out and counted. ' +
-      'Fields: [handshake-log.md](handshake-log.md).',
+      'JSON: the client, how far the handshake came, why it ended, and its duration. Like ' +
+      '--access-log it never delays traffic; beyond 100 failures a second and worker, lines ' +
+      'are dropped and counted. Fields: [handshake-log.md](handshake-log.md).',
     defaultText: 'off',
     repeatable: false,
     example: '/var/log/sluice/handshakes.log',
@@ -448,9 +454,10 @@ const definitions = [
     type: 'log-target',
     summary: 'Where sluice reports what happens to itself; - is standard error.',
     details:
-      'One line for each event, and one for many that are alike. The file is appended to, and ' +
-      'opened anew with the other logs. What ends a start is on standard error in any case, and the ' +
-      'latest events are at `GET /log` of the admin endpoint, also with `off`.',
+      'One line for each event; repeated events are summed up in one line. sluice appends to ' +
+      'the file, and reopens it with the other logs. What prevents a start is on standard ' +
+      'error in any case, and the latest events are at `GET /log` of the admin endpoint, ' +
+      'also with `off`.',
     defaultText: '-',
     repeatable: false,
     example: '/var/log/sluice/error.log',
@@ -471,9 +478,9 @@ const definitions = [
     type: 'log-level',
     summary: 'The least urgent events that are reported: error, warning, notice, info or debug.',
     details:
-      'Of all subsystems, or of one. Subsystems: admin, cache, config, cluster, features, logs, origins, ' +
-      'proxy, recorder, reload, supervisor, tls, upgrade, worker. The last word on one counts. ' +
-      '`sluice log level` changes them while sluice runs.',
+      'Of all subsystems, or of one. Subsystems: admin, cache, config, cluster, features, ' +
+      'logs, origins, proxy, recorder, reload, supervisor, tls, upgrade, worker. If one is ' +
+      'given twice, the last one wins. `sluice log level` changes them while sluice runs.',
     defaultText: 'notice',
     repeatable: true,
     example: 'tls=debug',
@@ -496,9 +503,9 @@ const definitions = [
     type: 'path',
     summary: 'A secret that the admin endpoint asks for on TCP.',
     details:
-      'One line of at least 16 characters, sent as `Authorization: Bearer`. /healthz, /readyz and ' +
-      '/metrics need none, nor does a UNIX socket, whose directory says who may come. Commands read ' +
-      'it from the file that SLUICE_ADMIN_TOKEN_FILE names.',
+      'One line of at least 16 characters, sent as `Authorization: Bearer`. /healthz, ' +
+      '/readyz and /metrics need none, nor does a UNIX socket, which is protected by its ' +
+      'directory. Commands read it from the file that SLUICE_ADMIN_TOKEN_FILE names.',
     defaultText: 'none',
     isDefaultInWords: true,
     repeatable: false,
@@ -509,12 +516,12 @@ const definitions = [
     type: 'account',
     summary: 'Run workers as this user, once sockets are open.',
     details:
-      "Only for root. Names are those of /etc/passwd and /etc/group; without GROUP it is the user's " +
-      'own, and numbers will do for both. The cache directory and log files are made theirs. With ' +
-      'one worker the whole of sluice becomes that user: it cannot read again what only root may ' +
-      'read, such as a renewed key, nor begin a new log file where only root may write. With more, ' +
-      'the supervisor stays root and can.',
-    defaultText: 'whoever starts it',
+      'Only for root. Names are those of /etc/passwd and /etc/group; without GROUP it is the ' +
+      "user's own. Both may be numbers. The cache directory and log files are given to this " +
+      'user. With one worker the whole of sluice runs as that user: it can no longer read a ' +
+      'renewed key that only root may read, nor create a log file where only root may write. ' +
+      'With several workers the supervisor stays root and can.',
+    defaultText: 'the user that starts it',
     isDefaultInWords: true,
     repeatable: false,
     example: 'nobody',
@@ -536,8 +543,8 @@ const definitions = [
     type: 'duration',
     summary: 'How long running requests may take to finish on SIGTERM.',
     details:
-      'A number with a unit: ms, s, m. What is left after it is broken off. The default stays ' +
-      'below the 10 s after which container managers kill.',
+      'A number with a unit: ms, s, m. Requests that are not finished by then are broken ' +
+      'off. The default is below the 10 s after which container managers kill.',
     defaultText: '8s',
     repeatable: false,
     example: '30s',
@@ -547,9 +554,10 @@ const definitions = [
     type: 'duration',
     summary: 'How long idle connections are kept on SIGTERM and in an upgrade.',
     details:
-      'A client that keeps a connection may be asking when it is closed, and would lose its request. ' +
-      'Within this time what it asks is answered, with `Connection: close` or GOAWAY; what is idle ' +
-      'after it is closed. Part of `--drain-timeout`. 0s closes at once.',
+      'A client may send a request at the moment when its idle connection is closed, and ' +
+      'would lose it. Within this time such a request is answered, with `Connection: close` ' +
+      'or GOAWAY; then idle connections are closed. Part of `--drain-timeout`. 0s closes at ' +
+      'once.',
     defaultText: '2s',
     repeatable: false,
     example: '5s',

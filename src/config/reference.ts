@@ -17,36 +17,38 @@ export function helpText(): string {
 
 Usage:
   sluice [run] --origin URL [flags]   serve an origin
-  sluice demo [flags]                 serve a built-in one, and print what to try
-  sluice check FILE                   tell everything that is wrong with a configuration file
-  sluice config explain [KEY]         say what a key of that file means
+  sluice demo [flags]                 serve a built-in origin, and print what to try
+  sluice check FILE                   list every mistake in a configuration file
+  sluice config explain [KEY]         describe a key of that file
   sluice config schema                print its JSON Schema, for editors
-  sluice config diff FILE FILE        tell what differs between two such files
+  sluice config diff FILE FILE        list what differs between two such files
   sluice cache status                 count what the cache holds
   sluice cache list                   list what is stored, page by page
-  sluice cache lookup URL             say what is stored for a URL, or why nothing is
+  sluice cache lookup URL             show what is stored for a URL, or why nothing is
   sluice cache purge WHAT [--soft]    --url URL, --prefix URL, --host NAME, --tag TAG or --all
-  sluice cache verify DIR             read a --cache-dir and tell what is damaged
-  sluice handshakes failures          name the most frequent failures of TLS handshakes
-  sluice handshakes observers         name who observes them, and who was cut off
-  sluice handshakes rearm NAME        call an observer again that was cut off
-  sluice origins                      tell how the servers of each group of origins do
-  sluice origins drain GROUP/SERVER   take a server out (drain, down) or in (up)
-  sluice status                       say whether it serves, and how its workers do
-  sluice top                          draw requests, hits, times, handshakes and origins, every second
+  sluice cache verify DIR             read a --cache-dir and list what is damaged
+  sluice handshakes failures          list the most frequent failures of TLS handshakes
+  sluice handshakes observers         list the handshake observers, and which are disabled
+  sluice handshakes enable NAME       enable an observer again that was disabled after faults
+  sluice origins                      show the state of every origin server
+  sluice origins drain GROUP/SERVER   take a server out of rotation (drain, down) or put it back (up)
+  sluice status                       show whether it serves, and the state of its workers
+  sluice top                          show requests, hits, times, handshakes and origins, every second
   sluice metrics                      print all metrics
-  sluice log [--follow]               print the latest events of the error log, and those that come
-  sluice log level [SUBSYSTEM=LEVEL]  say how much is reported, or change it while it runs
-  sluice drain                        have it finish what is under way, and end
-  sluice completion bash|zsh|fish     print a script for your shell
-  sluice upgrade                      have the program on disk take over, without downtime
-  sluice reload [--canary TIME]        read the configuration again: try it, then put it in force
-  sluice incidents list                name what was recorded of faults, newest first
-  sluice incidents show FILE           tell one of them in words
-  sluice tls replay FILE              play an incident's client again, and tell whether the same happens
-  sluice triage INCIDENT               find the feature, change or commit to blame, and the smallest trigger
-  sluice features list|reset              what was switched off because workers died; undo all of it
-  sluice features disable|on NAME             switch a feature off until further notice, or on again
+  sluice log [--follow]               print the latest events of the error log, and new ones
+  sluice log level [SUBSYSTEM=LEVEL]  show the log levels, or change them while it runs
+  sluice stop                         stop gracefully: finish the requests under way, then end
+  sluice completion bash|zsh|fish     print a completion script for your shell
+  sluice upgrade                      replace the running program by the one on disk, without downtime
+  sluice reload [--canary TIME]       read the configuration again, and apply it
+  sluice incidents list               list recorded crashes and hangs, newest first
+  sluice incidents show FILE          describe one of them
+  sluice tls replay FILE              replay an incident's client, and report whether it fails again
+  sluice triage INCIDENT              find the feature, change or commit to blame, and the smallest trigger
+  sluice features list                list the features that are disabled, by whom and until when
+  sluice features disable NAME        disable a feature until further notice
+  sluice features enable NAME         enable a feature again
+  sluice features reset               enable all of them again, and forget the deaths
 
 The commands that ask a running sluice take its --admin address (127.0.0.1:8081), and print JSON with
 --json.
@@ -54,7 +56,7 @@ The commands that ask a running sluice take its --admin address (127.0.0.1:8081)
 Flags (defaults in parentheses):
 ${flags.join('\n')}
 
-Signals: SIGTERM and SIGINT drain and end; a second one ends at once. SIGUSR1 opens the log anew.
+Signals: SIGTERM and SIGINT stop gracefully; a second one ends at once. SIGUSR1 reopens the logs.
 SIGHUP reloads the configuration, SIGUSR2 upgrades.
 Exit codes: 0 ended in order, 1 failed while running, 2 a mistake in a flag or file.
 `;
@@ -100,9 +102,9 @@ sluice demo [flags]
 | --- | --- |
 | SIGTERM, SIGINT | stop accepting, finish what runs within \`--drain-timeout\`, exit 0 |
 | the same again | end at once |
-| SIGUSR1 | open the access log anew, after it was moved away |
-| SIGHUP | reads the command line's files again and puts what has changed in force; see \`sluice reload\` |
-| SIGUSR2 | starts the program on disk, which takes the sockets over; see \`sluice upgrade\` |
+| SIGUSR1 | reopen the logs, after they were moved away |
+| SIGHUP | read the files again and apply what has changed; see \`sluice reload\` |
+| SIGUSR2 | start the program on disk, which takes over the sockets; see \`sluice upgrade\` |
 | exit code 0 | ended in order |
 | exit code 1 | failed while running |
 | exit code 2 | a mistake in a flag or file: one line on standard error says which, and the remedy |
@@ -119,20 +121,20 @@ sluice cache verify DIR [--json]
 
 All but \`verify\` ask a running sluice at its \`--admin\` address, 127.0.0.1:8081 when left out.
 
-- \`list\` tells what is stored, 100 responses at a time (\`--limit\`, up to 1000); \`--after\` is for the
-  next page. On disk the order is of no meaning, and with a \`--prefix\` that little has, a page may
-  be empty and not the last.
-- \`lookup\` tells every stored variant of a URL, with its freshness and where it is, or why the last
+- \`list\` shows what is stored, 100 responses at a time (\`--limit\`, up to 1000); \`--after\` asks for
+  the next page. The order has no meaning on disk. With a \`--prefix\` that few responses have, a page
+  may be empty although more pages follow.
+- \`lookup\` shows every stored variant of a URL, with its freshness and where it is, or why the last
   response was not stored. Exit code 1 when nothing is stored.
 - \`purge\` takes effect in all workers before it returns; responses that are on their way from the
   origin are not stored. A tag is a member of \`Surrogate-Key\` or \`Cache-Tag\`. A host is without
-  port, and means all ports and both schemes. With \`--soft\`, what is stored becomes stale: the origin
-  is asked about it, and need not send it again.
-- \`verify\` reads every record of a \`--cache-dir\` and checks it. Exit code 1 when one is damaged;
-  when served, it would be a miss.
+  port, and means all ports and both schemes. With \`--soft\`, stored responses become stale: sluice
+  revalidates them with the origin, which need not send them again.
+- \`verify\` reads and checks every record of a \`--cache-dir\`. Exit code 1 when one is damaged; a
+  damaged record is a miss when it is asked for.
 
 A URL is looked up and purged by the keys that the rules of the routes make of it, with all that they
-add: fields, cookies, slices.
+add: headers, cookies, slices.
 
 Over HTTP: \`GET /cache\`, \`GET /cache/list?prefix=URL&limit=N&after=NEXT\`,
 \`GET /cache/lookup?url=URL\`, and \`POST /cache/purge\` of
@@ -162,18 +164,18 @@ sluice tls replay FILE [--connection ID] [--mode verbatim|re-enacted] [--against
 sluice tls replay FILE --target HOST:PORT [--times N] [--json]
 \`\`\`
 
-Plays the client of an incident again, or the trigger that a [triage report](triage-report.md) holds. Which
-connection is \`--connection\`; by default the suspect. \`verbatim\` sends the bytes that are recorded, in
-the same writes and at the same times; \`re-enacted\` is a client with keys of its own, for what depends on
-keys: the same versions, groups, shares, suites and extensions in the same order, a ticket of this server
-where one was offered, early data and records of the same sizes. By default it is verbatim when all is
+Replays the client of an incident, or the trigger that a [triage report](triage-report.md) holds.
+\`--connection\` chooses the connection; by default it is the suspect. \`verbatim\` sends the recorded bytes, in
+the same writes and at the same times. \`re-enacted\` is a client with keys of its own, for faults that depend
+on keys: the same versions, groups, shares, suites and extensions in the same order, a ticket of this server
+where one was offered, early data and records of the same sizes. The default is \`verbatim\` when all is
 recorded.
 
-\`--against\` is what a sandbox instance on this machine is started with, loopback only, with certificates
-and an origin of its own: \`incident\` (default: configuration and features as recorded), \`last-good\` (the
+\`--against\` chooses what a sandbox instance on this machine runs, on loopback only, with certificates and
+an origin of its own: \`incident\` (default: configuration and features as recorded), \`last-good\` (the
 configuration before the last change), a configuration file, or the directory of another checkout of
-sluice. \`--without\` switches features off. With \`--target\` nothing is started; that a server has died is
-guessed then by a connection that ends without a word. Do not aim it at what others need.
+sluice. \`--without\` disables features. With \`--target\` nothing is started; a connection that ends
+without an alert then counts as a death of the server. Do not aim it at a server that others need.
 
 Exit codes: 0 the same happened, 1 no fault happened, 2 it could not be tried, 3 another fault happened.
 
@@ -184,16 +186,16 @@ sluice triage INCIDENT [--out DIR] [--axes features,configuration,input,commits]
               [--repo DIR --good COMMIT [--bad COMMIT]] [--danger-module FILE] [--fresh] [--json]
 \`\`\`
 
-Reproduces what an incident tells of in sandbox instances on this machine, then finds out what can be left
-out without its going away: features, changes since the last good configuration, parts of what the
+Reproduces an incident in sandbox instances on this machine, then finds out what can be left out while the
+fault still happens: features, changes since the last good configuration, parts of what the
 client sent and, with \`--repo\`, commits (by bisection, in work trees of their own). It writes
 \`report.json\`, \`report.md\` and a regression test into \`--out\`, by default \`triage-INCIDENT\`
 beside the incident; see [triage reports](triage-report.md). \`--runs\` (3) is how often each way to
-reproduce it is tried at first; a fault that comes only now and then is asked about as often as it takes.
-Stopped with Ctrl-C, the same command goes on where it was; \`--fresh\` begins anew.
+reproduce it is tried at first; a fault that happens only sometimes is tried more often.
+After Ctrl-C the same command continues where it stopped; \`--fresh\` starts from the beginning.
 
 Over HTTP: \`GET /triage\` lists the reports beside the incidents, \`GET /triage?report=NAME\` is one of
-them; the page at \`/\` shows them.
+them; the dashboard at \`/\` shows them.
 
 Exit codes: 0 a cause was found, 1 it did not happen again or nothing is to blame, 2 it could not be
 tried, 130 stopped.
@@ -213,7 +215,7 @@ configuration says. Over HTTP: \`GET /log?level=L&subsystem=S&limit=N&after=LAST
 \`{"levels": {SUBSYSTEM: LEVEL or null}, "forMs": MILLISECONDS}\`; the name \`all\` stands for every
 subsystem.
 
-## Rollbacks
+## Features
 
 \`\`\`
 sluice features list [--admin ADDRESS] [--json]
@@ -222,17 +224,46 @@ sluice features enable NAME [--admin ADDRESS] [--json]
 sluice features reset [--admin ADDRESS] [--json]
 \`\`\`
 
-When workers die in the same way again and again, a rollback switches the suspect feature off. \`list\` tells
-what is off, why and until when, and the last steps; \`off\` switches a [feature](features.md) off
-until an operator says \`on\`; \`reset\` switches everything on again and forgets. Over HTTP:
-\`GET /features\`, and \`POST /features\` of \`application/json\` with \`{"off": NAME}\`, \`{"on": NAME}\` or
-\`{"reset": true}\`.
+When workers die in the same way again and again, sluice disables the suspect feature (automatic rollback).
+\`list\` shows which features are disabled, why and until when, and the last steps. \`disable\` disables a
+[feature](features.md) until an operator enables it again with \`enable\`. \`reset\` enables all of them and
+forgets the deaths. Over HTTP: \`GET /features\`, and \`POST /features\` of \`application/json\` with
+\`{"disable": NAME}\`, \`{"enable": NAME}\` or \`{"reset": true}\`.
+
+## A running sluice
+
+\`\`\`
+sluice status [--admin ADDRESS] [--json]
+sluice top [--admin ADDRESS] [--json]
+sluice metrics [--admin ADDRESS] [--json]
+sluice origins [list|up|drain|down GROUP/SERVER] [--admin ADDRESS] [--json]
+sluice handshakes failures|observers|enable NAME [--admin ADDRESS] [--json]
+sluice reload [--canary TIME] [--admin ADDRESS] [--json]
+sluice upgrade [--admin ADDRESS] [--json]
+sluice stop [--admin ADDRESS] [--json]
+\`\`\`
+
+- \`status\` shows whether sluice serves and the state of each worker. Exit code 1 when it does not serve.
+- \`top\` shows requests, hit rates, times, handshakes and origins once a second, until Ctrl-C; the
+  [dashboard](../how-to/watch-live.md) shows the same in a browser.
+- \`metrics\` prints all [metrics](metrics.md) as Prometheus reads them.
+- \`origins\` shows the state of every server; \`drain\` gives a server no new requests, \`down\` marks it
+  down, \`up\` puts it back into rotation. See [origins](../explanation/origins.md).
+- \`handshakes\` lists the most frequent failures and the handshake observers. An observer that is disabled
+  after faults is called again after \`enable\`.
+- \`reload\` reads the configuration again and applies it; with \`--canary\` one worker runs it for that
+  time first. See [reload the configuration](../how-to/reload-the-configuration.md).
+- \`upgrade\` starts the program on disk, which takes over the sockets. See
+  [upgrade](../how-to/upgrade-without-downtime.md).
+- \`stop\` accepts no more connections, finishes the requests under way within \`--drain-timeout\`, and ends.
+
+\`sluice completion bash|zsh|fish\` prints a [completion script](../how-to/complete-commands-in-the-shell.md).
 
 ## Flags
 
 ${rows.join('\n')}
 ${others.join('\n')}
-## Files it keeps
+## Files that sluice keeps
 
 | | |
 | --- | --- |
@@ -240,7 +271,7 @@ ${others.join('\n')}
 | \`$XDG_CACHE_HOME/sluice/compiled\` (\`~/.cache\`) | compiled code, so that it starts fast |
 
 Both may be removed at any time. Neither is needed: where the directory cannot be written, the
-certificate lives in memory until the end, and each start compiles anew. Root uses neither in a directory
+certificate is kept in memory, and each start compiles again. Root uses neither in a directory
 that another user may change (\`HOME\` kept by \`sudo -E\`, \`NODE_COMPILE_CACHE\`), says so, and takes
 those of its own home.
 
@@ -256,11 +287,10 @@ sluice config schema
 sluice config diff FILE FILE [--json]
 \`\`\`
 
-\`check\` tells everything that is wrong with a file, with line, column and what to write, and exits
-with 2; or what the file comes to. It starts, makes and writes nothing. \`config explain\` says what a
-key means (\`routes[].cache.lifetime\`; without a key: which there are), \`config schema\` prints the
-JSON Schema of the file. \`config diff\` tells what differs between two files, key by key as they are
-written, and exits with 1 when something does.
+\`check\` lists every mistake in a file, with line, column and what to write, and exits with 2; without a
+mistake it prints a summary. It starts and writes nothing. \`config explain\` describes a key
+(\`routes[].cache.lifetime\`; without a key it lists them), \`config schema\` prints the JSON Schema of the
+file. \`config diff\` lists what differs between two files, key by key, and exits with 1 when something does.
 `;
 }
 

@@ -282,12 +282,12 @@ export const metricTable = {
   requestContentBytes: metric(
     'counter',
     'sluice_request_body_bytes_total',
-    'Bytes of request content received.',
+    'Bytes of request bodies received.',
   ),
   responseContentBytes: metric(
     'counter',
     'sluice_response_body_bytes_total',
-    'Bytes of response content sent.',
+    'Bytes of response bodies sent.',
   ),
   requestErrors: metric(
     'counter',
@@ -322,7 +322,7 @@ export const metricTable = {
   http2Abuse: metric(
     'counter',
     'sluice_http2_abuse_total',
-    'HTTP/2 connections ended because the client did something too often, by what it was.',
+    'HTTP/2 connections ended because the client did something too often, by what it did.',
     [label('kind', HTTP2_ABUSES)],
   ),
   handshakes: metric(
@@ -381,13 +381,13 @@ export const metricTable = {
   observersArmed: metric(
     'gauge',
     'sluice_observer_enabled',
-    'Processes in which an observer of handshakes is called; one that was cut off there is not.',
+    'Processes in which a handshake observer is enabled.',
     [label('observer', [], 31)],
   ),
   observersCutOff: metric(
     'gauge',
     'sluice_observer_disabled',
-    'Processes in which an observer of handshakes was cut off because of its faults.',
+    'Processes in which a handshake observer is disabled because of its faults.',
     [label('observer', [], 31)],
   ),
   handshakeLogLines: metric(
@@ -414,36 +414,36 @@ export const metricTable = {
   certificateReloads: metric(
     'counter',
     'sluice_certificate_reloads_total',
-    'Changed files of certificates, by whether they were taken in.',
+    'Changed certificate files, by whether they were reloaded.',
     [closed('outcome', CERTIFICATE_RELOADS)],
   ),
   ocspFetches: metric(
     'counter',
     'sluice_ocsp_fetches_total',
-    'Questions to issuers about the status of their certificates, by answer.',
+    'Requests to issuers for the status of certificates (OCSP), by answer.',
     [closed('outcome', OCSP_OUTCOMES)],
   ),
   ticketKeys: metric(
     'gauge',
     'sluice_ticket_keys',
-    'Keys of session tickets in force; the newest encrypts.',
+    'Active keys of session tickets; the newest encrypts.',
   ),
   ticketKeyChanges: metric(
     'counter',
     'sluice_ticket_key_changes_total',
-    'Changes of the ticket keys, by what made them; failed: a file that could not be taken in.',
+    'Changes of the ticket keys, by their cause; failed: a file that could not be reloaded.',
     [closed('source', TICKET_KEY_CHANGES)],
   ),
   clusterAnswers: metric(
     'counter',
     'sluice_cluster_answers_total',
-    'ClientHellos with early data that the cluster was asked about, by its answer.',
+    'ClientHellos with early data that were checked with the cluster, by its answer.',
     [closed('answer', CLUSTER_ANSWERS)],
   ),
   clusterConnected: metric(
     'gauge',
     'sluice_cluster_connected',
-    'Processes that are connected to the Redis of the cluster, by what for.',
+    'Processes that are connected to the Redis of the cluster, by purpose.',
     [closed('link', CLUSTER_LINKS)],
   ),
   earlyDataClosed: metric(
@@ -519,13 +519,13 @@ export const metricTable = {
   groupResponseTime: metric(
     'histogram',
     'sluice_origin_group_response_seconds',
-    "Time from an attempt to the response's head, by group of origins.",
+    "Time from sending a request to the response's head, by group of origins.",
     [origin],
   ),
   originRetries: metric(
     'counter',
     'sluice_origin_retries_total',
-    'Requests sent to another server after one had failed, by group of origins.',
+    'Retries: requests sent to another server after one had failed, by group of origins.',
     [origin],
   ),
   originCircuitOpenings: metric(
@@ -543,7 +543,7 @@ export const metricTable = {
   serverAttempts: metric(
     'counter',
     'sluice_origin_server_requests_total',
-    'Requests sent to a server, repeated ones included, by group and server.',
+    'Requests sent to a server, retries included, by group and server.',
     [origin, server],
   ),
   serverResponses: metric(
@@ -555,19 +555,19 @@ export const metricTable = {
   serverFailures: metric(
     'counter',
     'sluice_origin_server_failures_total',
-    'Attempts that a server failed without a whole response, by group and server.',
+    'Requests that a server failed without a complete response, by group and server.',
     [origin, server],
   ),
   serverEjections: metric(
     'counter',
     'sluice_origin_server_ejections_total',
-    'Times that a worker left an address of a server alone because it kept failing.',
+    'Times that a worker took an address of a server out of rotation because it kept failing.',
     [origin, server],
   ),
   serverResponseTime: metric(
     'counter',
     'sluice_origin_server_response_seconds_total',
-    "Time from attempts to their responses' heads, added up, by group and server.",
+    "Time from sending requests to their responses' heads, added up, by group and server.",
     [origin, server],
   ),
   serverConnections: metric(
@@ -616,7 +616,7 @@ export const metricTable = {
   cacheEvictions: metric(
     'counter',
     'sluice_cache_evictions_total',
-    'Stored responses dropped to make room, by where.',
+    'Stored responses evicted to stay within the capacity, by place.',
     [closed('tier', ['memory', 'disk'])],
   ),
   cacheFaults: metric(
@@ -668,25 +668,28 @@ export const metricTable = {
   partFaults: metric(
     'counter',
     'sluice_supervisor_faults_total',
-    'Exceptions in parts of the supervisor, which went on. Each is a fault of sluice, and in the error log.',
+    'Exceptions in parts of the supervisor, which kept running. Each is a fault of sluice, ' +
+      'and in the error log.',
     [closed('part', SUPERVISOR_PARTS)],
   ),
   incidents: metric(
     'counter',
     'sluice_incidents_total',
-    'Incidents of dead workers and failed handshakes, by kind and whether they were written or left out.',
+    'Incidents of dead workers and failed handshakes, by kind and whether they were written ' +
+      'or dropped.',
     [closed('kind', INCIDENT_KINDS), closed('fate', ['written', 'left-out'])],
   ),
   autoDisableSteps: metric(
     'counter',
     'sluice_auto_disable_steps_total',
-    'What the rollbacks did: switched off, kept, undone, expired, forgotten, or found no help.',
+    'Steps of automatic rollback: disabled a feature (off), kept, undone, expired, ' +
+      'forgotten, or found no help.',
     [closed('action', ROLLBACK_ACTIONS)],
   ),
   featuresDisabled: metric(
     'gauge',
     'sluice_features_disabled',
-    'Features that rollbacks or an operator have switched off.',
+    'Features that are disabled, automatically or by an operator.',
   ),
 } as const satisfies Record<string, MetricDefinition>;
 

@@ -23,7 +23,7 @@ const definitions = [
   {
     name: 'ja4',
     kind: 'observer',
-    summary: 'Computes the JA4 fingerprint of clients for the log of handshakes and for failures.',
+    summary: 'Computes the JA4 fingerprint of clients for the handshake log and for failures.',
     isOnByDefault: true,
   },
   {
@@ -35,13 +35,13 @@ const definitions = [
   {
     name: 'handshake-log',
     kind: 'observer',
-    summary: 'Writes the log of handshakes, where there is one.',
+    summary: 'Writes the handshake log, if one is configured.',
     isOnByDefault: true,
   },
   {
     name: 'failure-incidents',
     kind: 'observer',
-    summary: 'Has an incident written of a handshake that fails in a way not seen before.',
+    summary: 'Writes an incident when a handshake fails in a way not seen before.',
     isOnByDefault: true,
   },
   {
@@ -53,7 +53,8 @@ const definitions = [
   {
     name: 'session-tickets',
     kind: 'handshake',
-    summary: 'Issues session tickets and resumes by them; off: every handshake is a full one.',
+    summary:
+      'Issues session tickets and resumes sessions with them; off: every handshake is a full one.',
     isOnByDefault: true,
   },
   {
@@ -65,7 +66,7 @@ const definitions = [
   {
     name: 'certificate-compression',
     kind: 'handshake',
-    summary: 'Sends certificates compressed (RFC 8879) to clients that can take them so.',
+    summary: 'Sends certificates compressed (RFC 8879) to clients that support it.',
     isOnByDefault: true,
   },
   {
@@ -77,7 +78,7 @@ const definitions = [
   {
     name: 'key-log',
     kind: 'handshake',
-    summary: 'Writes the secrets of connections to the key log, where there is one.',
+    summary: 'Writes the secrets of connections to the key log, if one is configured.',
     isOnByDefault: true,
   },
 ] as const satisfies readonly FeatureDefinition[];

@@ -142,7 +142,7 @@ export type HandshakeQuestion =
   | { readonly kind: 'failures' }
   | { readonly kind: 'observers' }
   /** Call an observer again that was cut off. */
-  | { readonly kind: 'rearm'; readonly observer: string };
+  | { readonly kind: 'enable'; readonly observer: string };
 
 export interface HandshakeAnswer {
   readonly failures: readonly FailureKind[];

@@ -86,7 +86,7 @@ test('an observer that crashes workers is found and switched off while traffic g
   await using load = new Load(sluice.httpsPort);
   await until(() => load.answered > 50, 'load');
   let deaths = 0;
-  while (!sluice.output.includes(`${OBSERVER} is switched off`)) {
+  while (!sluice.output.includes(`${OBSERVER} is disabled`)) {
     assert.ok(deaths < 8, sluice.output);
     const before = sluice.output;
     const outcome = await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
@@ -162,8 +162,11 @@ async function isSeenByCommands(sluice: RunningSluice, directory: string): Promi
   assert.equal(listed.match(/crash\/SIGSEGV/g)?.length, crashes.length);
   const [newest] = /\S+-crash-\d+\.json\.gz/.exec(listed)!;
   assert.match(await command('incidents', 'show', newest), /in observer danger-group-in-callback/);
-  assert.match(await command('rollback', 'list', ...admin), /danger-group-in-callback +trying/);
-  assert.match(await command('rollback', 'reset', ...admin), /no rollback has blown/);
+  assert.match(
+    await command('features', 'list', ...admin),
+    /danger-group-in-callback +disabled automatically .on trial./,
+  );
+  assert.match(await command('features', 'reset', ...admin), /no feature is disabled/);
 }
 
 test('a worker that hangs is ended and replaced, and its incident says where it stands', async () => {

@@ -252,10 +252,10 @@ test('observers are listed, and can be re-armed by name', async () => {
     assert.match(listed.stdout, new RegExp(`^${name} +armed\\b`, 'm'));
     assert.equal(await sluice.sum('sluice_observer_enabled', { observer: name }), 2);
   }
-  const rearmed = await runSluice(['handshakes', 'rearm', 'ja4', ...admin]);
+  const rearmed = await runSluice(['handshakes', 'enable', 'ja4', ...admin]);
   assert.equal(rearmed.code, 0);
-  assert.match(rearmed.stdout, /^ja4 +armed\b/);
-  const unknown = await runSluice(['handshakes', 'rearm', 'ja3', ...admin]);
+  assert.match(rearmed.stdout, /^ja4 +enabled\b/);
+  const unknown = await runSluice(['handshakes', 'enable', 'ja3', ...admin]);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /no observer "ja3"; there is handshake-metrics, ja4/);
 });

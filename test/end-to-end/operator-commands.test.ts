@@ -109,9 +109,9 @@ test('a token guards the endpoint on TCP, but for health and metrics', async () 
   assert.equal((await runSluice(words, { environment })).code, 0);
 });
 
-test('drain ends it in order', async () => {
+test('sluice stop ends it gracefully', async () => {
   await using short = await startSluice({ origin: origin.url, workers: 2 });
-  const { code } = await runSluice(['drain', '--admin', `127.0.0.1:${short.adminPort}`]);
+  const { code } = await runSluice(['stop', '--admin', `127.0.0.1:${short.adminPort}`]);
   assert.equal(code, 0);
   assert.equal(await short.end(), 0);
 });

@@ -70,7 +70,7 @@ for (const [form, optionsFor] of Object.entries({ flags: asFlags, sections: asSe
     assert.ok(pieces.length > 0);
     for (const piece of pieces) assert.match(JSON.stringify(piece), /"sha256":"[0-9a-f]{64}"/);
     await until(() => hook.messages.length > 0, 'the webhook to be called');
-    assert.match(hook.messages[0]!, new RegExp(`${observer} is switched off`));
+    assert.match(hook.messages[0]!, new RegExp(`${observer} is disabled`));
   });
 }
 
@@ -106,7 +106,7 @@ for (const [form, given] of Object.entries({
       await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
       await until(() => deathsIn(directory).length === count, `${count} incidents`);
     }
-    assert.doesNotMatch(sluice.output, /is switched off/);
+    assert.doesNotMatch(sluice.output, /is disabled automatically/);
   });
 }
 

@@ -54,6 +54,11 @@ test('deaths of workers right after a reload do not take its deny rule away', as
   }
   await until(() => sluice.output.includes('is not undone by itself'), 'the operator to be told');
   assert.equal(await statusOf(sluice), 403);
-  const { stdout } = await runSluice(['rollback', '--admin', `127.0.0.1:${sluice.adminPort}`]);
+  const { stdout } = await runSluice([
+    'features',
+    'list',
+    '--admin',
+    `127.0.0.1:${sluice.adminPort}`,
+  ]);
   assert.doesNotMatch(stdout, /configuration/);
 });

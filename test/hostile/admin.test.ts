@@ -125,7 +125,7 @@ test('a target that names nothing is answered with a status, and everything goes
 
 test('a body of the wrong type is refused with words, on every path that takes one', async () => {
   const paths = [
-    ...['/reload', '/log/levels', '/cache/purge', '/features', '/handshakes/rearm'],
+    ...['/reload', '/log/levels', '/cache/purge', '/features', '/handshakes/enable'],
     ...['/origins/default/x', '/drain', '/upgrade'],
   ];
   const bodies = ['null', '[]', '[{}]', '"x"', '7', 'true', '{', '\u0000', '{"unheard-of":1}'];
@@ -154,7 +154,7 @@ test('values of the wrong type are refused, whatever the key', async () => {
     ['/log/levels', 'forMs'],
     ...['url', 'prefix', 'host', 'tag', 'all', 'soft'].map((key) => ['/cache/purge', key] as const),
     ...['on', 'off', 'reset'].map((key) => ['/features', key] as const),
-    ['/handshakes/rearm', 'observer'],
+    ['/handshakes/enable', 'observer'],
     ['/origins/default/x', 'state'],
   ];
   for (const [target, key] of keys) {
@@ -218,7 +218,7 @@ const path = fc.constantFrom(
     '/traffic',
     '/config',
   ],
-  ...['/origins', '/origins/', '/origins/%', '/handshakes/failures', '/handshakes/rearm', '/x'],
+  ...['/origins', '/origins/', '/origins/%', '/handshakes/failures', '/handshakes/enable', '/x'],
 );
 const mostlyAscii = fc.string({ unit: 'binary', maxLength: 40 });
 const target = fc.oneof(

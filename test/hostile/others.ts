@@ -276,7 +276,7 @@ export const adminInputs: readonly HostileInput[] = [
     '{"url":[]}',
     '{"url":"http://[::1"}',
     '{"url":"//"}',
-    '{"off":{}}',
+    '{"disable":{}}',
     '{"canaryMs":-1}',
     '{"canaryMs":1e999}',
     '{"canaryMs":"1"}',
@@ -293,7 +293,7 @@ export const adminInputs: readonly HostileInput[] = [
       '/features',
       '/origins',
       '/cache/purge',
-      '/drain',
+      '/stop',
       '/nothing',
     ].map((target) => ({
       name: `admin POST ${target}: ${body.slice(0, 30)}`,

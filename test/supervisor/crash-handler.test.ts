@@ -35,7 +35,7 @@ function deskOf(webhook: string) {
     workers: 2,
     features: {},
     recorder: { directory: join(temporaryDirectory(), 'c'), addresses: true, watchdogMs: 0 },
-    rollbacks: { enabled: true, deathsMax: 2, windowMs: 60_000, webhook },
+    autoDisable: { enabled: true, deathsMax: 2, windowMs: 60_000, webhook },
   } as unknown as SluiceOptions;
   const worker = {
     pid: 1,
@@ -82,7 +82,10 @@ test('what no rollback cures is refused by what the client sends, and each step 
   die(106);
   assert.match(told.refused.join(), /^t13[di]\d{4}/, 'the shape of what killed six');
   await until(() => hook.messages.length >= 3, 'the webhook to be called');
-  assert.match(hook.messages.join('\n'), /early-data is switched off[\s\S]*early-data is on again/);
+  assert.match(
+    hook.messages.join('\n'),
+    /early-data is disabled automatically[\s\S]*early-data is enabled again/,
+  );
   desk.close();
 });
 

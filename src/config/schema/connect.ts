@@ -25,10 +25,10 @@ export const connectSchema = section(
       },
     ),
     to: addressRanges({
-      title: 'Addresses that tunnels may lead to besides those of the Internet.',
+      title: 'Addresses that tunnels may lead to, besides public ones.',
       description:
-        'Private, local and other special addresses (RFC 6890) are refused unless they are named here, ' +
-        'also when a name resolves to them.',
+        'Private, local and other special addresses (RFC 6890) are refused unless they are ' +
+        'listed here, also when a name resolves to them.',
       default: [],
       examples: [['10.20.0.0/16']],
     }),

@@ -34,12 +34,13 @@ const errorLogSection = section(
     levels: levelsSchema,
     rotate: rotateSchema,
   },
-  { title: 'With its form and levels.', examples: [{ level: 'info', levels: { tls: 'debug' } }] },
+  { title: 'With more settings.', examples: [{ level: 'info', levels: { tls: 'debug' } }] },
 );
 
 export const errorLogSchema = either([flagKey('error-log'), errorLogSection], {
   title: 'Where sluice reports what happens to itself, and how much of it.',
-  description: '`sluice log` shows the latest events, and changes levels while it runs.',
+  description:
+    '`sluice log` shows the latest events; `sluice log level` changes levels while sluice runs.',
   default: '-',
   examples: [
     '/var/log/sluice/error.log',

@@ -21,8 +21,8 @@ export const featuresSchema = Type.Unsafe<Readonly<Record<string, boolean>>>({
   properties: known,
   patternProperties: { [`^${DANGER_PREFIX}`]: danger },
   additionalProperties: false,
-  title: 'What watches or alters handshakes, by name, to be switched on or off.',
-  description: 'To leave out what is suspected of a fault without losing the rest.',
+  title: 'Features that watch or alter handshakes, by name: enable or disable them.',
+  description: 'To disable what is suspected of a fault and keep the rest.',
   default: 'as listed',
   examples: [{ 'alpn-h2': 'off' }],
 });

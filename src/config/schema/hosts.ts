@@ -29,37 +29,37 @@ const certificate = section(
 const clientCertificates = section(
   {
     mode: oneOf(['off', 'optional', 'required'], {
-      title: 'Whether clients are asked for a certificate, and served without one.',
+      title: 'Whether clients must or may present a certificate.',
       description:
-        'One that is shown must be valid in either case. After a resumption it is the one of the ' +
-        'first handshake, for as long as the ticket holds.',
+        'A certificate that is presented must be valid in either case. A resumed session ' +
+        'keeps the certificate of its first handshake.',
       default: 'off',
       examples: ['required'],
     }),
     ca: file({
-      title: 'Who may have issued them: certificates in PEM.',
-      description: 'Needed unless `mode` is `off`. Clients are told their names.',
+      title: 'The issuers that are accepted: certificates in PEM.',
+      description: 'Needed unless `mode` is `off`. Their names are sent to clients.',
       default: 'none',
       examples: ['/etc/sluice/clients-ca.pem'],
     }),
     header: text({
-      title: 'The field that tells the origin the certificate (RFC 9440); `off` for none.',
+      title: 'The header that carries the certificate to the origin (RFC 9440); `off` for none.',
       description:
-        'Fields of this name that clients send themselves are removed, as are the other two, on every ' +
+        'Headers of this name that clients send are removed, as are the other two, on every ' +
         'host and connection.',
       pattern: FIELD_NAME,
       default: 'Client-Cert',
       examples: ['Client-Cert'],
     }),
     'chain-header': text({
-      title: 'The field for the issuers that the client has sent (RFC 9440); `off` for none.',
-      description: 'Not there after a resumption: tickets hold the certificate alone.',
+      title: 'The header for the issuers that the client has sent (RFC 9440); `off` for none.',
+      description: 'Missing in resumed sessions: tickets hold only the certificate.',
       pattern: FIELD_NAME,
       default: 'Client-Cert-Chain',
       examples: ['off'],
     }),
     'subject-header': text({
-      title: 'A field for the subject alone, as `CN=alice,O=Example` (RFC 4514); `off` for none.',
+      title: 'A header for the subject alone, as `CN=alice,O=Example` (RFC 4514); `off` for none.',
       pattern: FIELD_NAME,
       default: 'off',
       examples: ['X-Client-Subject'],
@@ -105,20 +105,20 @@ const tls = section(
     'ocsp-stapling': onOff({
       title: 'Send the revocation status with the certificate (RFC 6066 §8).',
       description:
-        'Asked of the issuer that the certificate names, in the background, and renewed in time. ' +
-        'While there is none, handshakes go on without it.',
+        'sluice gets it from the issuer that the certificate names, in the background, and ' +
+        'renews it in time. While there is none, handshakes continue without it.',
       default: 'on',
       examples: ['off'],
     }),
     'certificate-compression': onOff({
-      title: 'Send the certificate compressed (RFC 8879) to clients that take it so.',
-      description: 'Not for a certificate with a stapled status, which goes as it is.',
+      title: 'Send the certificate compressed (RFC 8879) to clients that support it.',
+      description: 'A certificate with a stapled status is sent uncompressed.',
       default: 'on',
       examples: ['off'],
     }),
   },
   {
-    title: 'What is spoken with clients of this host.',
+    title: 'TLS settings for clients of this host.',
     default: {},
     examples: [{ 'min-version': 'TLSv1.3' }],
   },
@@ -128,53 +128,57 @@ const earlyData = section(
   {
     enabled: onOff({
       title: 'Accept early data (RFC 8446 §2.3).',
-      description: 'Off breaks no client with an old ticket: what it sends early is skipped.',
+      description:
+        'With `off`, early data from clients with an old ticket is skipped, and they connect ' +
+        'normally.',
       default: 'on',
       examples: ['off'],
     }),
     methods: list(text({ title: 'A method.', pattern: FIELD_NAME, examples: ['GET'] }), {
-      title: 'Methods of requests that go on to the origin at once.',
+      title: 'Methods of requests that are forwarded before the handshake has finished.',
       description:
-        'Without content, unless the method is not safe (RFC 9110 §9.2.1): those the origin must be ' +
-        'able to bear twice (RFC 8470 §4).',
+        'A request with a safe method must have no body. List a method that is not safe (RFC ' +
+        '9110 §9.2.1) only if the origin tolerates a replay (RFC 8470 §4).',
       default: defaultEarlyDataPolicy.methods,
       examples: [['GET', 'HEAD']],
     }),
     query: onOff({
-      title: 'Whether requests with a query go on at once.',
+      title: 'Whether requests with a query are forwarded before the handshake has finished.',
       default: 'on',
       examples: ['off'],
     }),
     'max-size': size({
       title: 'Early data that one connection may send.',
-      description: 'In tickets from now on; those of before that allow more give none.',
+      description:
+        'Applies to new tickets. Early data under an older ticket that allows more is skipped.',
       default: '16KiB',
       examples: ['4KiB'],
     }),
     'in-flight-max': size({
       title: 'Early data that all unfinished handshakes of this host may send, per worker.',
-      description: 'Beyond it handshakes go on without early data.',
+      description: 'Beyond it, handshakes continue without early data.',
       default: '64MiB',
       examples: ['8MiB'],
     }),
     'refused-paths': list(text({ title: 'A path.', pattern: '^/', examples: ['/buy'] }), {
-      title: 'Paths of requests that do not go on at once, however they are spelled.',
-      description: '`/buy` is that path and all below it; `/buy*` is all that begins so.',
+      title: 'Paths of requests that are not forwarded early, in every spelling.',
+      description:
+        '`/buy` is that path and all below it; `/buy*` is every path that begins with it.',
       default: [],
       examples: [['/buy', '/transfer*']],
     }),
     otherwise: oneOf(['hold', 'too-early', 'forward'], {
-      title: 'What becomes of the other requests.',
+      title: 'What happens to all other requests in early data.',
       description:
-        '`hold`: they wait for the end of the handshake. `too-early`: they are answered 425 (RFC ' +
-        '8470 §5.2), and the client asks again. `forward`: they go on, marked `Early-Data: 1`, and ' +
-        'the origin decides. Fresh stored responses are served in any case.',
+        '`hold`: they wait until the handshake has finished. `too-early`: they get 425 (RFC ' +
+        '8470 §5.2), and the client retries. `forward`: they are forwarded with `Early-Data: ' +
+        '1`, and the origin decides. Fresh cached responses are served in any case.',
       default: defaultEarlyDataPolicy.otherwise,
       examples: ['too-early'],
     }),
   },
   {
-    title: 'Early data, and which requests may be in it.',
+    title: 'Early data, and which requests it may carry.',
     examples: [{ methods: ['GET'], query: 'off' }],
   },
 );
@@ -182,21 +186,23 @@ const earlyData = section(
 const host = section(
   {
     names: list(text({ title: 'A name.', minLength: 1, examples: ['example.org'] }), {
-      title: 'Names that clients ask for in the handshake (SNI).',
+      title: 'Server names (SNI) that this host is for.',
       description:
-        '`*.example.org` is every name with one more label. Names that no host has, and clients ' +
-        'that ask for none, get the first host. A request is held to what the host of its name asks of ' +
-        'clients, over whichever connection it comes. A name that no host has is held to what is asked ' +
-        'by the first host, by each whose name it lies below, and by each that a route names together ' +
+        '`*.example.org` is every name with one more label. The first host is the default: ' +
+        'it serves names that no host has, and clients without SNI. A request must meet the ' +
+        'demands of the host of its name (TLS version, client certificate), on every ' +
+        'connection. A name that no host has must meet the demands of the first host, of ' +
+        'each host whose name it lies below, and of each host that a route names together ' +
         'with it.',
       default: [],
       examples: [['example.org', '*.example.org']],
     }),
     certificates: list(certificate, {
-      title: 'Certificates, at most one of each kind of key.',
+      title: 'Certificates, at most one for each type of key.',
       description:
-        'RSA, ECDSA, Ed25519: the client’s signature schemes choose. Files that change are taken in ' +
-        'within seconds; those that cannot be used leave the old ones.',
+        'The client’s signature schemes choose between RSA, ECDSA and Ed25519. Files that ' +
+        'change are reloaded within seconds; when a new file cannot be used, the previous ' +
+        'one stays.',
       default: 'none: it must be given',
       examples: [[{ cert: 'example.org.pem', key: 'example.org.key' }]],
       minItems: 1,
@@ -205,7 +211,7 @@ const host = section(
     'early-data': either(
       [onOff({ title: 'On or off.', default: 'on', examples: ['off'] }), earlyData],
       {
-        title: 'Early data (0-RTT), and which requests may be in it.',
+        title: 'Early data (0-RTT), and which requests it may carry.',
         default: 'on',
         examples: ['off'],
       },
@@ -224,10 +230,10 @@ const host = section(
 );
 
 export const hostsSchema = list(host, {
-  title: 'Certificates and what TLS is like, by host name.',
+  title: 'Certificates and TLS settings, by host name.',
   description:
-    'Each has its own, whichever is the first. Cannot stand beside `cert` and `key`, which are ' +
-    'short for it, nor `early-data`.',
+    'Each host has its own settings; none is inherited from the first. Cannot be used ' +
+    'together with `cert` and `key`, which are short for it, nor with `early-data`.',
   default: 'one, with the certificate of `cert` or a self-signed one',
   examples: [
     [

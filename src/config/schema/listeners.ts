@@ -6,15 +6,15 @@ const proxyProtocol = section(
     accept: oneOf(['off', 'optional', 'required'], {
       title: 'Whether connections begin with a PROXY protocol header.',
       description:
-        'Versions 1 and 2. The client that the header names is the one that logs, access rules and ' +
-        'forwarding fields know. `required`: a connection without a header, or from elsewhere than ' +
-        '`from`, is closed. `optional`: those of `from` may leave it out, and whoever else connects ' +
-        'sends none.',
+        'Versions 1 and 2. Logs, access rules and forwarding headers then show the client ' +
+        'that the header names. `required`: a connection without a header, or from another ' +
+        'address than `from`, is closed. `optional`: clients in `from` may leave it out, and ' +
+        'other clients send none.',
       default: 'off',
       examples: ['required'],
     }),
     from: addressRanges({
-      title: 'Who may send a header: the load balancers.',
+      title: 'Addresses that may send a header: the load balancers.',
       description: 'Needed unless `accept` is `off`. `localhost` is this machine.',
       default: [],
       examples: [['10.0.0.0/8']],
@@ -37,10 +37,10 @@ const tunnel = section(
         examples: ['a.example'],
       }),
       {
-        title: 'Server names (SNI) whose TLS goes there.',
+        title: 'Server names (SNI) whose TLS is passed through.',
         description:
-          'The first entry that has the name counts. None: names that no other entry has, and clients ' +
-          'that ask for none.',
+          'The first entry that has the name wins. An empty list is the default: names that ' +
+          'no other entry has, and clients without SNI.',
         default: [],
         examples: [['a.example', '*.b.example']],
       },
@@ -53,13 +53,13 @@ const tunnel = section(
       pattern: '^(\\[[0-9a-fA-F:.]+\\]|[^:\\s]+):\\d{1,5}$',
     }),
     'proxy-protocol': oneOf(['off', 'v1', 'v2'], {
-      title: 'Tell the client’s address in a PROXY protocol header.',
+      title: 'Send the client’s address in a PROXY protocol header.',
       default: 'off',
       examples: ['v2'],
     }),
   },
   {
-    title: 'Where TLS for some names goes.',
+    title: 'TLS passthrough for some names.',
     examples: [{ names: ['a.example'], to: '10.0.0.5:443' }],
     required: ['to'],
   },
@@ -76,10 +76,10 @@ const listener = section(
       examples: ['0.0.0.0:443'],
     }),
     protocol: oneOf(['http', 'https', 'sni-routing'], {
-      title: 'What is spoken there.',
+      title: 'The protocol of this listener.',
       description:
-        '`sni-routing`: TLS is not ended here; the server name of the ClientHello chooses, by ' +
-        '`tunnels`, where the bytes go.',
+        '`sni-routing` is TLS passthrough: sluice does not terminate TLS, and the server ' +
+        'name of the ClientHello (SNI) chooses the destination in `tunnels`.',
       default: 'https',
       examples: ['https'],
     }),
@@ -102,18 +102,18 @@ const listener = section(
     }),
     'proxy-protocol': proxyProtocol,
     tunnels: list(tunnel, {
-      title: 'TLS that is not ended here, by the server name of the ClientHello.',
+      title: 'TLS passthrough, by the server name of the ClientHello (SNI).',
       description:
-        'With `https` the other names are served by the hosts of this file; with `sni-routing` they ' +
-        'are closed.',
+        'With `https` all other names are served by `hosts`; with `sni-routing` their ' +
+        'connections are closed.',
       default: [],
       examples: [[{ names: ['a.example'], to: '10.0.0.5:443' }]],
     }),
     'connections-per-client': integer({
       title: 'Connections that one client may have open; 0 for no limit.',
       description:
-        'A client is its address, of IPv6 the /64 that it is in. Each worker counts for itself. More ' +
-        'connections are closed at once.',
+        'A client is an IPv4 address or an IPv6 /64. Each worker counts its own connections. ' +
+        'Connections beyond the limit are closed immediately.',
       default: 0,
       examples: [100],
       minimum: 0,
@@ -129,7 +129,7 @@ const listener = section(
 
 export const listenersSchema = list(listener, {
   title: 'Where clients connect.',
-  description: 'Cannot stand beside `http` and `https`, which are short for it.',
+  description: 'Cannot be used together with `http` and `https`, which are short for it.',
   default: '127.0.0.1:8080 for http, 127.0.0.1:8443 for https',
   examples: [[{ address: '0.0.0.0:443', protocol: 'https' }]],
   minItems: 1,

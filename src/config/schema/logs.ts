@@ -31,17 +31,17 @@ const filterSchema = section(
     ),
     host: list(
       text({
-        title: 'A name; `*.` and one for every name with one more label.',
+        title: 'A name; `*.example.org` is every name with one more label.',
         examples: ['*.example.org'],
       }),
       {
-        title: 'Hosts that were asked for, without port.',
+        title: 'Host names of requests, without port.',
         default: 'all',
         examples: [['example.org', '*.example.org']],
       },
     ),
     'path-prefix': text({
-      title: 'How the path begins.',
+      title: 'The beginning of the path.',
       default: 'any path',
       examples: ['/api/'],
       pattern: '^/',
@@ -52,7 +52,7 @@ const filterSchema = section(
       examples: [['POST', 'PUT']],
     }),
     'slower-than': duration({
-      title: 'How long a request took at least.',
+      title: 'The shortest duration of a request.',
       default: 'any time',
       examples: ['500ms'],
     }),
@@ -62,7 +62,7 @@ const filterSchema = section(
     ),
   },
   {
-    title: 'Which requests have a line: those for which all of these hold.',
+    title: 'Which requests are logged: those for which all conditions hold.',
     default: 'all',
     examples: [{ status: ['5xx'] }],
   },
@@ -70,14 +70,18 @@ const filterSchema = section(
 
 export const rotateSchema = section(
   {
-    size: size({ title: 'How large it may become.', default: 'any size', examples: ['100MiB'] }),
+    size: size({
+      title: 'The size at which the file is rotated.',
+      default: 'any size',
+      examples: ['100MiB'],
+    }),
     every: longDuration({
-      title: 'After what time there is a new file, counted from midnight UTC.',
+      title: 'The time after which the file is rotated, counted from midnight UTC.',
       default: 'never',
       examples: ['1d'],
     }),
     keep: integer({
-      title: 'How many old files there are: `.1` is the latest.',
+      title: 'How many old files are kept: `.1` is the latest.',
       default: 7,
       examples: [30],
       minimum: 1,
@@ -90,10 +94,10 @@ export const rotateSchema = section(
     }),
   },
   {
-    title: 'When its file is moved away, and how many old ones are kept.',
+    title: 'When the file is rotated, and how many old files are kept.',
     description:
-      'Without it another program does it, and sends SIGUSR1 then. No line is lost either way. Looked ' +
-      'at once a second.',
+      'Without it, let another program move the file and send SIGUSR1. No line is lost ' +
+      'either way. Checked once a second.',
     default: 'never',
     examples: [{ size: '100MiB', every: '1d', keep: 7 }],
   },
@@ -107,13 +111,13 @@ const logSchema = section(
       examples: ['/var/log/sluice/access.log'],
     }),
     type: oneOf(['access', 'handshakes', 'failed-handshakes'], {
-      title: 'What has a line: a request that has ended, or a TLS handshake.',
+      title: 'What is logged: requests, all TLS handshakes, or those that failed.',
       default: 'access',
       examples: ['failed-handshakes'],
     }),
     format: either(
       [
-        oneOf(['combined', 'json'], { title: 'A form that is known.', examples: ['json'] }),
+        oneOf(['combined', 'json'], { title: 'A built-in format.', examples: ['json'] }),
         text({
           title: 'A line with fields in it, each as `${name}`.',
           examples: ['${remote} ${status} ${duration_ms}'],
@@ -121,26 +125,26 @@ const logSchema = section(
         }),
       ],
       {
-        title: 'The form of a line.',
+        title: 'The format of a line.',
         description:
-          'Fields: [access-log.md](access-log.md). What is not known is `-`. Lines about handshakes ' +
-          'are JSON.',
+          'Fields: [access-log.md](access-log.md). Unknown values are `-`. Lines about ' +
+          'handshakes are JSON.',
         default: 'combined',
         examples: ['json', '${time} ${remote} "${request}" ${status}'],
       },
     ),
     fields: list(oneOf(fieldNames, { title: 'A field.', examples: ['status'] }), {
-      title: 'What JSON lines about requests have, in this order.',
+      title: 'Fields of JSON lines about requests, in this order.',
       default: 'all',
       examples: [['time', 'host', 'path', 'status']],
       minItems: 1,
     }),
     filter: filterSchema,
     sample: share({
-      title: 'What share of the lines is written.',
+      title: 'The percentage of the lines that is written.',
       description:
-        'By a hash of the request: what is in a log of 1% is in one of 10% as well. Of failed ' +
-        'handshakes all are written by default, up to 100 a second.',
+        'By a hash of the request: a request in a log of 1% is in a log of 10% as well. By ' +
+        'default all failed handshakes are written, up to 100 a second.',
       default: '100%',
       examples: ['1%'],
     }),
@@ -154,10 +158,10 @@ const logSchema = section(
 );
 
 export const logsSchema = list(logSchema, {
-  title: 'Where lines about requests and handshakes go.',
+  title: 'Access logs and handshake logs.',
   description:
-    'Lines are gathered and written off the path of traffic; those that cannot be written fast enough ' +
-    'are dropped and counted. `--access-log` and `--handshake-log` add one each.',
+    'Logging never delays traffic: lines that cannot be written fast enough are dropped and ' +
+    'counted. `--access-log` and `--handshake-log` add one each.',
   default: [],
   examples: [
     [

@@ -10,7 +10,7 @@ export const cacheSchema = section(
     'purge-from': flagKey('purge-from'),
   },
   {
-    title: 'Where responses are stored. What is stored is said by each route.',
+    title: 'Where responses are stored. Each route decides what is stored.',
     default: 'in memory',
     examples: [{ size: '4GiB', directory: '/var/cache/sluice' }],
   },
@@ -21,11 +21,11 @@ export const adminSchema = either(
     flagKey('admin'),
     section(
       { address: flagKey('admin'), 'token-file': flagKey('admin-token-file') },
-      { title: 'With more that is said of it.', examples: [{ address: '127.0.0.1:8081' }] },
+      { title: 'With more settings.', examples: [{ address: '127.0.0.1:8081' }] },
     ),
   ],
   {
-    title: 'The endpoint for operators: metrics, states, and what commands ask for.',
+    title: 'The admin endpoint: metrics, states, the dashboard, and the commands of `sluice`.',
     description: 'On a loopback address or a UNIX socket only.',
     default: 'off',
     examples: ['127.0.0.1:8081', 'unix:/run/sluice/admin.sock'],
@@ -41,7 +41,7 @@ export const incidentsSchema = section(
     debugger: flagKey('debugger'),
   },
   {
-    title: 'What is recorded of workers that die or stand still.',
+    title: 'What is recorded of workers that die or hang.',
     default: 'as below',
     examples: [{ directory: '/var/lib/sluice/incidents', watchdog: '30s' }],
   },
@@ -57,11 +57,11 @@ export const autoDisableSchema = either(
         window: flagKey('auto-disable-window'),
         webhook: flagKey('auto-disable-webhook'),
       },
-      { title: 'With when they act and who is told.', examples: [{ deaths: 5, window: '5m' }] },
+      { title: 'With more settings.', examples: [{ deaths: 5, window: '5m' }] },
     ),
   ],
   {
-    title: 'What is switched off when workers die in the same way again and again.',
+    title: 'Disable the suspect feature when workers die in the same way again and again.',
     default: 'on',
     examples: ['off', { deaths: 5, window: '5m' }],
   },
@@ -73,13 +73,13 @@ export const clusterSchema = either(
     section(
       { redis: flagKey('cluster'), timeout: flagKey('cluster-timeout') },
       {
-        title: 'With how long it is waited for.',
+        title: 'With a timeout.',
         examples: [{ redis: 'redis://10.0.0.5:6379', timeout: '20ms' }],
       },
     ),
   ],
   {
-    title: 'Where instances on several machines meet, for tickets and early data.',
+    title: 'The Redis through which instances on several machines share tickets and early data.',
     default: 'off',
     examples: ['redis://10.0.0.5:6379', { redis: 'rediss://:password@redis.internal/1' }],
   },

@@ -17,20 +17,20 @@ const status = { minimum: 100, maximum: 599 };
 
 const healthCheck = section(
   {
-    interval: longDuration({ title: 'Time between questions.', default: '5s', examples: ['10s'] }),
+    interval: longDuration({ title: 'Time between two checks.', default: '5s', examples: ['10s'] }),
     timeout: duration({
-      title: 'Time in which an answer must be there.',
+      title: 'Time within which the server must answer.',
       default: '2s',
       examples: ['1s'],
     }),
     path: text({
-      title: 'What is asked for, with GET; without it, a connection is all.',
+      title: 'The path of the check, with GET; without it, sluice only connects.',
       default: 'none',
       pattern: '^/\\S*$',
       examples: ['/healthz'],
     }),
     host: text({
-      title: 'The Host field.',
+      title: 'The Host header.',
       default: "the server's own",
       examples: ['example.org'],
     }),
@@ -47,21 +47,21 @@ const healthCheck = section(
         { title: 'A status or a range.', examples: ['200-299'] },
       ),
       {
-        title: 'Statuses that are well.',
+        title: 'Statuses that mean healthy.',
         default: ['200-399'],
         examples: [['200-299', 404]],
         minItems: 1,
       },
     ),
     rise: integer({
-      title: 'Good answers in a row that bring a server up.',
+      title: 'Passed checks in a row that mark a server up.',
       default: 2,
       minimum: 1,
       maximum: 100,
       examples: [3],
     }),
     fall: integer({
-      title: 'Bad answers in a row that take a server down.',
+      title: 'Failed checks in a row that mark a server down.',
       default: 3,
       minimum: 1,
       maximum: 100,
@@ -69,8 +69,8 @@ const healthCheck = section(
     }),
   },
   {
-    title: 'Questions that sluice asks by itself, once for all workers.',
-    default: 'none are asked',
+    title: 'Active health checks, one for all workers.',
+    default: 'no checks',
     examples: [{ path: '/healthz', interval: '5s' }],
   },
 );
@@ -78,42 +78,46 @@ const healthCheck = section(
 const passiveHealth = section(
   {
     failures: integer({
-      title: 'Failures in a row that eject a server; 0 for never.',
+      title:
+        'Failures in a row that take a server out of rotation (outlier detection); 0 for never.',
       default: 5,
       minimum: 0,
       maximum: 1000,
       examples: [3],
     }),
     'on-5xx': onOff({
-      title: 'Responses of 500 and above are failures, too.',
+      title: 'Count responses with a status of 500 and above as failures.',
       default: 'off',
       examples: ['on'],
     }),
     'min-rate': size({
-      title:
-        'A response whose content comes at fewer bytes per second is a failure, when it lasts for a second or longer. Time for which its client does not take it is not counted. 0 for none.',
+      title: 'Bytes per second below which the body of a response counts as a failure; 0 for none.',
+      description:
+        'Only responses that last for a second or longer count. Time in which the client does not ' +
+        'read is not counted.',
       default: '0',
       examples: ['20KiB'],
     }),
     ejection: longDuration({
-      title: 'Time of the first ejection; each further one takes that much longer.',
+      title:
+        'Time out of rotation after the first ejection; each further one is longer by this time.',
       default: '10s',
       examples: ['30s'],
     }),
     'ejection-max': longDuration({
-      title: 'Longest time of an ejection.',
+      title: 'Longest time out of rotation.',
       default: '5m',
       examples: ['10m'],
     }),
     'ejected-share-max': share({
-      title: 'No more of the servers are ejected at once.',
+      title: 'Largest percentage of the servers that may be out of rotation at the same time.',
       default: '50%',
       examples: ['30%'],
     }),
   },
   {
-    title: 'What requests tell of a server.',
-    default: 'five failures in a row eject it for 10 s',
+    title: 'Outlier detection: servers that fail requests are taken out of rotation.',
+    default: 'five failures in a row take a server out of rotation for 10 s',
     examples: [{ failures: 3 }],
   },
 );
@@ -121,12 +125,12 @@ const passiveHealth = section(
 const circuitBreaker = section(
   {
     'failure-share': share({
-      title: 'Failed share of the requests of a window that opens the circuit; 0% for never.',
+      title: 'Percentage of failed requests in a window that opens the circuit; 0% for never.',
       default: '0%',
       examples: ['50%'],
     }),
     'requests-min': integer({
-      title: 'Requests that a window must have seen to say anything.',
+      title: 'Requests that a window must have before it can open the circuit.',
       default: 20,
       minimum: 1,
       maximum: 1_000_000,
@@ -134,12 +138,12 @@ const circuitBreaker = section(
     }),
     window: longDuration({ title: 'Length of a window.', default: '10s', examples: ['30s'] }),
     open: longDuration({
-      title: 'Time for which nothing is asked; then a few requests try.',
+      title: 'Time for which the group gets no requests; then a few are let through.',
       default: '5s',
       examples: ['10s'],
     }),
     trials: integer({
-      title: 'Requests that try; all must succeed.',
+      title: 'Requests that are let through; all must succeed to close the circuit.',
       default: 3,
       minimum: 1,
       maximum: 1000,
@@ -147,7 +151,7 @@ const circuitBreaker = section(
     }),
   },
   {
-    title: 'When a group fails too often, it is asked nothing for a while, and clients get 503.',
+    title: 'When a group fails too often, it gets no requests for a while, and clients get 503.',
     default: 'off',
     examples: [{ 'failure-share': '50%' }],
   },
@@ -156,26 +160,26 @@ const circuitBreaker = section(
 const retries = section(
   {
     attempts: integer({
-      title: 'Attempts in all; 1 for no retry.',
-      description: 'Only requests that may be sent twice (RFC 9110 §9.2.2) are.',
+      title: 'How often a request is sent at most, the first time included; 1 for no retry.',
+      description: 'Only idempotent requests are retried (RFC 9110 §9.2.2).',
       default: 3,
       minimum: 1,
       maximum: 10,
       examples: [2],
     }),
     statuses: list(integer({ title: 'A status.', ...status, examples: [503] }), {
-      title: 'Statuses after which another server is asked.',
+      title: 'Statuses after which a request is retried on another server.',
       default: [],
       examples: [[502, 503]],
     }),
     budget: share({
-      title: 'Retries under way, as a share of the requests under way.',
-      description: 'So that a struggling origin is not asked several times as much.',
+      title: 'Retries under way, as a percentage of the requests under way.',
+      description: 'It protects a struggling origin from a multiple of its load.',
       default: '20%',
       examples: ['10%'],
     }),
     'budget-min': integer({
-      title: 'So many retries are always allowed at once.',
+      title: 'Number of retries under way that is always allowed.',
       default: 10,
       minimum: 0,
       maximum: 100_000,
@@ -183,8 +187,8 @@ const retries = section(
     }),
   },
   {
-    title: 'What is asked again after a failure.',
-    default: 'up to three attempts, for a fifth of the requests',
+    title: 'Which requests are retried after a failure.',
+    default: 'up to two retries, for a fifth of the requests',
     examples: [{ attempts: 2 }],
   },
 );
@@ -194,7 +198,7 @@ const off = oneOf(['off'], { title: 'Not at all.', examples: ['off'] });
 
 export const failureSections = {
   'health-check': either([healthCheck, off], {
-    title: 'Questions that sluice asks by itself, once for all workers.',
+    title: 'Active health checks, one for all workers.',
     default: 'off',
     examples: [{ path: '/healthz', interval: '5s' }],
   }),

@@ -18,11 +18,11 @@ import {
 import { failureSections } from './origin-failures.ts';
 
 const serverUrl = originUrl({
-  title: 'Where the server is.',
+  title: 'The address of the server.',
   description:
-    'An `http:`, `https:` or `h2c:` URL. `h2c:` is HTTP/2 without TLS. Of a name all addresses are ' +
-    'used, and asked for anew by their TTL. A path is put before the path of every request, and is ' +
-    'the same for all servers of a group.',
+    'An `http:`, `https:` or `h2c:` URL. `h2c:` is HTTP/2 without TLS. A name is resolved ' +
+    'again when its TTL has passed, and all its addresses are used. A path is put before the ' +
+    'path of every request, and is the same for all servers of a group.',
   default: 'none: it must be given',
   examples: ['http://10.0.0.1:3000'],
 });
@@ -31,20 +31,20 @@ const server = section(
   {
     url: serverUrl,
     weight: number({
-      title: 'Share of the requests compared with the others.',
+      title: 'Weight of this server compared with the others.',
       default: 1,
       minimum: 0.01,
       maximum: 1000,
       examples: [2],
     }),
     backup: onOff({
-      title: 'Asked only when no other server can be.',
+      title: 'Used only when no other server is available.',
       default: 'off',
       examples: ['on'],
     }),
   },
   {
-    title: 'A server with what is said of it.',
+    title: 'A server with its settings.',
     examples: [{ url: 'http://10.0.0.1:3000', weight: 2 }],
     required: ['url'],
   },
@@ -53,15 +53,14 @@ const server = section(
 const consistentHash = section(
   {
     'hash-on': text({
-      title:
-        'What requests are told apart by: `path`, `client-address`, `header:NAME`, `cookie:NAME`.',
-      description: 'Requests without that field or cookie are told apart by their path.',
+      title: 'What is hashed: `path`, `client-address`, `header:NAME`, `cookie:NAME`.',
+      description: 'For requests without that header or cookie, the path is hashed.',
       default: 'path',
       pattern: '^(path|client-address|header:[\\w-]+|cookie:.+)$',
       examples: ['client-address'],
     }),
     'load-factor': number({
-      title: 'No server has more than so many times its share of the requests under way.',
+      title: 'Limit of a server’s requests under way, as a multiple of its fair share.',
       default: 1.25,
       minimum: 1,
       maximum: 100,
@@ -69,7 +68,7 @@ const consistentHash = section(
     }),
   },
   {
-    title: 'The same server for the same key, as far as its load allows.',
+    title: 'The same server for the same key, unless that server has too many requests.',
     default: 'off',
     examples: [{ 'hash-on': 'path' }],
   },
@@ -78,13 +77,13 @@ const consistentHash = section(
 const balance = either(
   [
     oneOf(['round-robin', 'least-connections', 'consistent-hash'], {
-      title: 'By name alone.',
+      title: 'A method by name.',
       examples: ['least-connections'],
     }),
     section(
       { 'consistent-hash': consistentHash },
       {
-        title: 'With what it hashes.',
+        title: 'A method with its settings.',
         examples: [{ 'consistent-hash': { 'hash-on': 'client-address' } }],
         required: ['consistent-hash'],
       },
@@ -93,8 +92,9 @@ const balance = either(
   {
     title: 'How servers are chosen.',
     description:
-      '`round-robin` by weight; `least-connections` has the fewest requests under way for its ' +
-      'weight; `consistent-hash` sends what is alike to the same server.',
+      '`round-robin` takes turns by weight; `least-connections` chooses the server with the ' +
+      'fewest requests under way for its weight; `consistent-hash` sends requests with the ' +
+      'same key to the same server.',
     default: defaultGroupOptions.balance.method,
     examples: ['least-connections'],
   },
@@ -103,61 +103,69 @@ const balance = either(
 const timeouts = section(
   {
     connect: duration({
-      title: 'For connecting and the TLS handshake together.',
+      title: 'Longest time for connecting and the TLS handshake together.',
       default: '10s',
       examples: ['2s'],
     }),
     response: longDuration({
-      title: 'From the request to the first byte of the response.',
+      title: 'Longest time from the request to the first byte of the response.',
       default: '1m',
       examples: ['30s'],
     }),
     idle: longDuration({
-      title: 'Without a byte while a response is under way.',
+      title: 'Longest time without a byte while a response is under way.',
       default: '1m',
       examples: ['30s'],
     }),
     tunnel: longDuration({
-      title: 'Without a byte in either direction of a WebSocket or another switched protocol.',
+      title:
+        'Longest time without a byte in either direction of a WebSocket or another upgraded ' +
+        'connection.',
       description: 'Then both ends are closed. Pings count.',
       default: '1h',
       examples: ['10m'],
     }),
     queue: duration({
-      title: 'Waiting for room among the connections; then 503.',
+      title: 'Longest time that a request waits for a free connection; then it gets 503.',
       default: '10s',
       examples: ['1s'],
     }),
     'keep-alive': longDuration({
-      title: 'That an unused connection is kept.',
-      description: 'Below what the origin itself allows, so that it never closes under a request.',
+      title: 'How long an idle connection is kept open.',
+      description:
+        'Set it below the origin’s own idle timeout, so that the origin does not close a ' +
+        'connection while a request is sent.',
       default: '4s',
       examples: ['30s'],
     }),
   },
-  { title: 'How long is waited.', default: 'as below', examples: [{ response: '30s' }] },
+  {
+    title: 'How long sluice waits for this group.',
+    default: 'as below',
+    examples: [{ response: '30s' }],
+  },
 );
 
 const resolveTtl = section(
   {
     'ttl-min': longDuration({
-      title: 'Records that live shorter are asked for again after this.',
+      title: 'Shortest time until a name is resolved again.',
       default: '5s',
       examples: ['1s'],
     }),
     'ttl-max': longDuration({
-      title: 'Records that live longer are asked for again after this.',
+      title: 'Longest time until a name is resolved again.',
       default: '1h',
       examples: ['5m'],
     }),
     servers: list(text({ title: 'ADDRESS[:PORT].', minLength: 2, examples: ['10.0.0.53'] }), {
-      title: 'DNS servers to ask.',
+      title: 'DNS servers.',
       default: "the system's",
       examples: [['10.0.0.53']],
     }),
   },
   {
-    title: 'How names of servers become addresses.',
+    title: 'How server names are resolved.',
     default: 'by the system, for the TTL of the records',
     examples: [{ 'ttl-max': '5m' }],
   },
@@ -171,23 +179,23 @@ const tls = section(
       examples: ['/etc/sluice/internal-ca.pem'],
     }),
     'server-name': text({
-      title: 'The name asked for, and expected in the certificate.',
+      title: 'The server name (SNI) that is sent, and expected in the certificate.',
       default: "the URL's host",
       examples: ['app.internal'],
     }),
     'early-data': onOff({
-      title: 'Send safe requests without content as early data (0-RTT).',
+      title: 'Send safe requests without a body as early data (0-RTT).',
       description:
-        'Only to an origin that is known to bear a replay: whoever records the packet can send it to ' +
-        'the origin a second time.',
+        'Only for an origin that tolerates a replay: an attacker who records the packet can ' +
+        'send it to the origin a second time.',
       default: 'off',
       examples: ['on'],
     }),
     'danger-skip-verification': onOff({
       title: 'Accept any certificate.',
       description:
-        'Whoever sits between sluice and the origin can then read and change everything. For a test ' +
-        'on one machine; prefer `ca`.',
+        'An attacker between sluice and the origin can then read and change everything. For ' +
+        'tests on one machine; prefer `ca`.',
       default: 'off',
       examples: ['on'],
     }),
@@ -204,7 +212,7 @@ const group = section(
     servers: list(
       either([serverUrl, server], { title: 'A server.', examples: ['http://o:3000'] }),
       {
-        title: 'The servers, each as a URL or with more that is said of it.',
+        title: 'The servers, each as a URL or as a map with more settings.',
         default: 'none: it must be given',
         examples: [['http://10.0.0.1:3000', 'http://10.0.0.2:3000']],
         minItems: 1,
@@ -212,8 +220,8 @@ const group = section(
     ),
     balance,
     'slow-start': longDuration({
-      title: 'Time in which a server that has come (back) up gets its full share.',
-      default: 'at once',
+      title: 'Time in which the share of a server that is up (again) grows to its full weight.',
+      default: 'immediately',
       examples: ['10s'],
     }),
     ...failureSections,
@@ -221,16 +229,17 @@ const group = section(
     'connections-max': integer({
       title: 'Connections per address and worker; more requests wait.',
       description:
-        'A quarter, and at least one of two and more, is kept for requests that are complete: uploads ' +
-        'and WebSocket connections wait when they have the others.',
+        'A quarter of them (at least one, if there are two or more) is reserved for requests ' +
+        'without a body or with a complete one. Uploads and WebSocket connections wait when ' +
+        'the others are in use.',
       default: defaultGroupOptions.connectionsMax,
       minimum: 1,
       maximum: 65_535,
       examples: [256],
     }),
     'queued-max': integer({
-      title: 'Requests of a worker that wait for a connection of one address; more get 503.',
-      description: 'As many again may wait whose upload is not complete.',
+      title: 'Requests per worker that may wait for a connection to one address; more get 503.',
+      description: 'The same number of unfinished uploads may wait besides.',
       default: defaultGroupOptions.queuedMax,
       minimum: 0,
       maximum: 1_000_000,
@@ -246,21 +255,21 @@ const group = section(
     resolve: resolveTtl,
     tls,
     'proxy-protocol': oneOf(['off', 'v1', 'v2'], {
-      title: 'The header that begins each connection and names the client.',
+      title: 'A PROXY protocol header at the beginning of each connection, which names the client.',
       description: 'Connections are then not shared between clients.',
       default: 'off',
       examples: ['v2'],
     }),
   },
   {
-    title: 'A group of servers that answer the same.',
+    title: 'A group of servers that give the same answers.',
     examples: [{ servers: ['http://10.0.0.1:3000'] }],
     required: ['servers'],
   },
 );
 
 export const originsSchema = mapOf(group, {
-  title: 'Who answers: groups of servers, by a name that routes refer to.',
+  title: 'Groups of servers, by a name that routes refer to.',
   description: 'Without `routes`, all requests go to the first. `origin` is short for one group.',
   default: 'none: `origin` or `origins` must be given',
   examples: [{ app: { servers: ['http://127.0.0.1:3000'] } }],

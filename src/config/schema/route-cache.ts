@@ -23,36 +23,38 @@ const names = (title: string, examples: readonly string[], fallback: string) =>
 const lifetime = section(
   {
     default: longDuration({
-      title: 'Of responses to which the origin gives none.',
+      title: 'The lifetime of responses for which the origin gives none.',
       default: 'a tenth of the time since Last-Modified, a day at most; none without it',
       examples: ['5m'],
     }),
     min: longDuration({
-      title: 'Shorter ones that the origin states become this.',
+      title: 'Raise shorter lifetimes to this value.',
       default: 'as stated',
       examples: ['10s'],
     }),
     max: longDuration({
-      title: 'Longer ones that the origin states become this.',
+      title: 'Reduce longer lifetimes to this value.',
       default: 'as stated',
       examples: ['1d'],
     }),
     override: longDuration({
-      title: 'In place of whatever the origin says, but for errors.',
-      description: 'What may not be stored at all (no-store, private) still is not.',
+      title: 'The lifetime of all responses but errors, whatever the origin says.',
+      description: 'Responses that may not be stored (no-store, private) are still not stored.',
       default: 'as the origin says',
       examples: ['1h'],
     }),
     negative: either(
       [
-        longDuration({ title: 'Of 404, 410 and 5xx without one of their own.', examples: ['10s'] }),
-        mapOf(longDuration({ title: 'Of this status.', examples: ['10s'] }), {
+        longDuration({ title: 'For 404, 410 and 5xx.', examples: ['10s'] }),
+        mapOf(longDuration({ title: 'For this status.', examples: ['10s'] }), {
           title: 'By status.',
           examples: [{ '404': '10s' }],
         }),
       ],
       {
-        title: 'Of errors without one of their own, or by status.',
+        title:
+          'The lifetime of error responses for which the origin gives none: for all of them, ' +
+          'or by status.',
         default: 'not stored',
         examples: ['10s', { '404': '1m', '503': '1s' }],
       },
@@ -72,26 +74,29 @@ const key = section(
         oneOf(['keep', 'ignore'], { title: 'All of it or none.', examples: ['ignore'] }),
         section(
           {
-            only: names('Parameters that count.', ['page', 'size'], 'all'),
-            without: names('Parameters that do not count.', ['utm_*'], 'none'),
+            only: names('Parameters that belong to the key.', ['page', 'size'], 'all'),
+            without: names('Parameters that do not belong to the key.', ['utm_*'], 'none'),
           },
           { title: 'Some of it: `only` or `without`.', examples: [{ without: ['utm_*'] }] },
         ),
       ],
       {
-        title: 'What of the query tells responses apart; `utm_*` is every name that begins so.',
-        description: 'What the origin tells apart and the key does not, one user gets of another.',
+        title:
+          'Which part of the query belongs to the key; `utm_*` is every name that begins with it.',
+        description:
+          'If the origin’s response depends on something that the key leaves out, one user ' +
+          'can be served another user’s response.',
         default: 'keep',
         examples: ['ignore', { without: ['utm_*', 'fbclid'] }],
       },
     ),
     'sort-query': onOff({
-      title: 'Parameters in another order are the same.',
+      title: 'Ignore the order of parameters.',
       default: 'off',
       examples: ['on'],
     }),
     'normalise-percent-encoding': onOff({
-      title: '%7e, %7E and ~ are the same (RFC 3986 §6.2.2).',
+      title: 'Treat %7e, %7E and ~ as the same (RFC 3986 §6.2.2).',
       default: 'off',
       examples: ['on'],
     }),
@@ -99,7 +104,7 @@ const key = section(
     cookies: names('Cookies whose values are part of the key.', ['currency'], 'none'),
   },
   {
-    title: 'What tells responses apart, beside Vary.',
+    title: 'What belongs to the key of a response, beside Vary.',
     default: 'the target as sent',
     examples: [{ query: { without: ['utm_*'] } }],
   },
@@ -109,14 +114,14 @@ export const routeCacheSchema = section(
   {
     enabled: onOff({
       title: 'Look up and store responses.',
-      description: 'Off: every request goes to the origin, and none waits for another.',
+      description: 'With `off` every request goes to the origin, and no request waits for another.',
       default: 'on',
       examples: ['off'],
     }),
     lifetime,
     key,
     slices: size({
-      title: 'Fetch and store large content in slices of so many bytes; 0 for not at all.',
+      title: 'Fetch and store large bodies in slices of so many bytes; 0 for no slices.',
       description:
         `A range then costs its slices and not the whole. From ${SLICE_BYTES_MIN / 1024}KiB to ` +
         `${SLICE_BYTES_MAX / 2 ** 20}MiB.`,
@@ -125,7 +130,8 @@ export const routeCacheSchema = section(
     }),
     pin: longDuration({
       title: 'How long a stored response is kept from eviction.',
-      description: 'Within a share of the store. Purges and updates are not kept off.',
+      description:
+        'Pinned responses take only a part of the store. Purges and updates still apply to them.',
       default: 'not at all',
       examples: ['1h'],
     }),
@@ -138,14 +144,14 @@ export const routeCacheSchema = section(
       examples: ['never'],
     }),
     'stale-if-error': longDuration({
-      title: 'How long after its lifetime a response stands in for an error of the origin.',
-      description: 'Where neither the origin nor the client says so (RFC 5861 §4).',
+      title: 'How long a stale response is served in place of an error of the origin.',
+      description: 'Used when neither the origin nor the client states it (RFC 5861 §4).',
       default: 'not at all',
       examples: ['1h'],
     }),
     'stale-while-revalidate': longDuration({
-      title: 'How long after its lifetime a response is served while the origin is asked.',
-      description: 'Where the origin does not say so (RFC 5861 §3).',
+      title: 'How long a stale response is served while it is revalidated in the background.',
+      description: 'Used when the origin does not state it (RFC 5861 §3).',
       default: 'not at all',
       examples: ['30s'],
     }),
@@ -155,28 +161,30 @@ export const routeCacheSchema = section(
       examples: ['off'],
     }),
     'targeted-headers': names(
-      'Fields that speak to this cache alone, the most specific first (RFC 9213).',
+      'Headers with directives for this cache alone, the most specific first (RFC 9213).',
       ['CDN-Cache-Control'],
       'CDN-Cache-Control',
     ),
     heuristic: share({
-      title: 'Share of the time since Last-Modified that is taken for a lifetime.',
+      title: 'Percentage of the time since Last-Modified that is used as the lifetime.',
       default: '10%',
       examples: ['20%'],
     }),
     partial: onOff({
-      title: 'Store parts (206) and answer ranges from them.',
+      title: 'Store partial responses (206) and answer range requests from them.',
       default: 'on',
       examples: ['off'],
     }),
     'select-by-language': onOff({
-      title: 'Let Content-Language stand for Accept-Language in Vary, where that is sure.',
+      title:
+        'Select by Content-Language in place of Accept-Language in Vary, where the result is ' +
+        'the same.',
       default: 'on',
       examples: ['off'],
     }),
   },
   {
-    title: 'What is stored of the route’s responses, for how long, and under which key.',
+    title: 'Which responses of the route are stored, for how long, and under which key.',
     default: 'as RFC 9111 says',
     examples: [{ lifetime: { default: '5m' } }],
   },

@@ -26,7 +26,7 @@ const METHOD = "^[!#$%&'*+\\-.^_`|~0-9A-Za-z]+$";
 const methods = (title: string) =>
   list(text({ title: 'A method.', pattern: METHOD, examples: ['GET'] }), {
     title,
-    description: 'GET includes HEAD. Methods are in capitals.',
+    description: 'GET includes HEAD. Methods are upper case.',
     default: 'every method',
     examples: [['GET', 'POST']],
   });
@@ -53,11 +53,11 @@ const match = section(
       examples: [['example.org', '*.example.org']],
     }),
     'path-prefix': text({
-      title: 'Where the path begins.',
+      title: 'The beginning of the path.',
       description:
-        '`/api` is that path and all below it, not `/apix`; `/api*` is all that begins so. Paths are ' +
-        'compared in their normal form, without query; a path that can be read in ways that lead to ' +
-        'different routes is refused.',
+        '`/api` is that path and all below it, not `/apix`; `/api*` is every path that ' +
+        'begins with it. Paths are compared in their normal form, without query. A path that ' +
+        'could be read as paths of different routes is refused.',
       default: 'every path',
       examples: ['/api'],
     }),
@@ -71,20 +71,21 @@ const match = section(
     }),
     methods: methods('Methods of the request.'),
     headers: fieldValues(
-      'Fields that the request has, and their values; `*` is any, `abc*` a beginning.',
+      'Headers of the request and their values; `*` is any value, `abc*` every value that ' +
+        'begins with abc.',
       {
         'X-Beta': 'yes',
       },
     ),
     from: addressRanges({
-      title: 'Where the client is.',
-      description: 'With the PROXY protocol, the client that its header names.',
+      title: 'Addresses of the client.',
+      description: 'With the PROXY protocol it is the client that the header names.',
       default: 'everywhere',
       examples: [['10.0.0.0/8']],
     }),
   },
   {
-    title: 'Which requests the route is for: all that is given must hold.',
+    title: 'Which requests the route is for: all conditions must hold.',
     default: 'every request',
     examples: [{ hosts: ['example.org'], 'path-prefix': '/api' }],
   },
@@ -94,20 +95,20 @@ const redirect = section(
   {
     to: text({
       title: 'The Location, with variables.',
-      description: '`$1` to `$9` are what the groups of the route’s path-pattern have matched.',
+      description: '`$1` to `$9` are the captured groups of the route’s path-pattern.',
       default: 'none: it must be given',
       minLength: 1,
       examples: ['https://${host}${target}'],
     }),
     status: oneOf([301, 302, 303, 307, 308], {
       title: 'The status.',
-      description: '308 keeps the method, and clients may remember it; 307 they may not.',
+      description: '308 keeps the method and is permanent; 307 keeps the method and is temporary.',
       default: 308,
       examples: [301],
     }),
   },
   {
-    title: 'Answer with a redirect, in place of an origin.',
+    title: 'Answer with a redirect; no origin is contacted.',
     default: 'none',
     examples: [{ to: 'https://${host}${target}' }],
     required: ['to'],
@@ -125,14 +126,14 @@ const respond = section(
     }),
     headers: fieldValues('Headers of the response.', { 'Content-Type': 'text/html' }),
     body: text({
-      title: 'The content.',
+      title: 'The body.',
       description: 'text/plain unless `headers` says otherwise.',
       default: 'none',
       examples: ['well'],
     }),
   },
   {
-    title: 'Answer with this, in place of an origin.',
+    title: 'Answer with a fixed response; no origin is contacted.',
     default: 'none',
     examples: [{ status: 200, body: 'well' }],
     required: ['status'],
@@ -142,7 +143,7 @@ const respond = section(
 const rewrite = section(
   {
     'strip-prefix': text({
-      title: 'Taken off the front of the path.',
+      title: 'Removed from the beginning of the path.',
       default: 'nothing',
       examples: ['/api'],
     }),
@@ -154,7 +155,7 @@ const rewrite = section(
           examples: ['^/u/(\\d+)$'],
         }),
         with: text({
-          title: 'What takes the place of its first match; `$1` and so on are its groups.',
+          title: 'The replacement of its first match; `$1` and so on are the captured groups.',
           default: 'none: it must be given',
           examples: ['/users/$1'],
         }),
@@ -174,30 +175,31 @@ const rewrite = section(
     'query-remove': list(
       text({ title: 'A parameter’s name.', minLength: 1, examples: ['utm_*'] }),
       {
-        title: 'Query parameters that do not go on; `utm_*` is every name that begins so.',
+        title: 'Query parameters that are removed; `utm_*` is every name that begins with it.',
         default: [],
         examples: [['utm_*']],
       },
     ),
-    'query-set': fieldValues('Query parameters that the origin gets.', { source: 'edge' }),
+    'query-set': fieldValues('Query parameters that are set.', { source: 'edge' }),
     host: text({
-      title: 'Host toward the origin; `${origin}` is the origin’s own.',
+      title: 'The Host header toward the origin; `${origin}` is the origin’s own name.',
       default: 'as the client sent it',
       examples: ['backend.internal'],
     }),
     'map-location': onOff({
-      title: 'Change Location and Content-Location of responses the other way.',
+      title: 'Apply the reverse change to Location and Content-Location of responses.',
       description:
-        'What was taken off the path or put before it is put back, and the origin’s own name gives ' +
-        'way to the one that was asked for. What leads elsewhere stays as it is, and so does a path ' +
-        'that has the prefix already. Not with `replace`: that cannot be undone.',
+        'Removed and added prefixes are restored, and the origin’s own name is replaced by ' +
+        'the name that the client used. Locations elsewhere stay as they are, and so does a ' +
+        'path that already has the prefix. It has no effect with `replace`, which cannot be ' +
+        'reversed.',
       default: 'on',
       examples: ['off'],
     }),
   },
   {
-    title: 'What changes of the target on the way to the origin, in this order.',
-    description: 'The cache’s key stays what the client asked for.',
+    title: 'Changes of the target on the way to the origin, in this order.',
+    description: 'The cache key is still the target that the client sent.',
     default: 'nothing',
     examples: [{ 'strip-prefix': '/api' }],
   },
@@ -206,13 +208,15 @@ const rewrite = section(
 const edits = (title: string, description: string) =>
   section(
     {
-      remove: list(text({ title: 'A field’s name.', minLength: 1, examples: ['Server'] }), {
-        title: 'Fields that are removed, first.',
+      remove: list(text({ title: 'A header’s name.', minLength: 1, examples: ['Server'] }), {
+        title: 'Headers that are removed, first.',
         default: [],
         examples: [['Server']],
       }),
-      set: fieldValues('Fields that have this value and no other.', { 'X-Frame-Options': 'DENY' }),
-      add: fieldValues('Field lines beside those that are there.', {
+      set: fieldValues('Headers that are set to this value, in place of all others.', {
+        'X-Frame-Options': 'DENY',
+      }),
+      add: fieldValues('Headers that are added beside existing ones.', {
         Link: '</a.css>; rel=preload',
       }),
     },
@@ -220,7 +224,7 @@ const edits = (title: string, description: string) =>
   );
 
 const accessRanges = (title: string) =>
-  either([oneOf(['all'], { title: 'Everybody.', examples: ['all'] }), addressRanges({ title })], {
+  either([oneOf(['all'], { title: 'All clients.', examples: ['all'] }), addressRanges({ title })], {
     title,
     default: 'none',
     examples: ['all', ['10.0.0.0/8']],
@@ -232,7 +236,7 @@ const accessRule = section(
     deny: accessRanges('Address ranges that are denied, or `all`.'),
     methods: methods('Methods that the rule is for.'),
     paths: list(text({ title: 'As path-prefix.', minLength: 1, examples: ['/admin'] }), {
-      title: 'Paths that the rule is for, however they are spelt.',
+      title: 'Paths that the rule is for, in every spelling.',
       default: 'every path',
       examples: [['/admin', '/debug*']],
     }),
@@ -246,31 +250,31 @@ const accessRule = section(
 const rateLimit = section(
   {
     'requests-per-second': number({
-      title: 'How fast a client’s bucket fills.',
+      title: 'The rate that one client may have on average.',
       default: 'none: it must be given',
       minimum: 0.0001,
       maximum: 100_000,
       examples: [10],
     }),
     burst: integer({
-      title: 'Requests at once beyond the first.',
+      title: 'Requests that may come at the same time beyond the first.',
       default: 'one second’s worth',
       minimum: 0,
       maximum: 1_000_000,
       examples: [20],
     }),
     key: text({
-      title: 'What a client is: `address`, or `header:NAME`.',
+      title: 'What identifies a client: `address`, or `header:NAME`.',
       description:
-        'Of IPv6 the /64 that the address is in. Without the field, the address counts; whoever can ' +
-        'choose values freely is not limited by a field.',
+        'An IPv6 client is identified by its /64. Requests without the header are counted by ' +
+        'address. A client that can choose the header’s value freely is not limited by it.',
       default: 'address',
       examples: ['header:X-Api-Key'],
     }),
   },
   {
-    title: 'How often each client may ask; beyond it, 429 with Retry-After.',
-    description: 'All workers count together, and hits of the cache count, too.',
+    title: 'How many requests each client may send; beyond it, 429 with Retry-After.',
+    description: 'All workers count together. Cache hits count, too.',
     default: 'none',
     examples: [{ 'requests-per-second': 10, burst: 20 }],
     required: ['requests-per-second'],
@@ -280,51 +284,52 @@ const rateLimit = section(
 const compression = section(
   {
     encodings: list(
-      oneOf(['zstd', 'br', 'gzip'], { title: 'A content coding.', examples: ['br'] }),
+      oneOf(['zstd', 'br', 'gzip'], { title: 'A content encoding.', examples: ['br'] }),
       {
-        title: 'Codings, the most wanted first.',
-        description: 'The client’s weights come before this order (RFC 9110 §12.5.3).',
+        title: 'Encodings, the preferred one first.',
+        description: 'The client’s weights take precedence over this order (RFC 9110 §12.5.3).',
         default: COMPRESSION_ENCODINGS_DEFAULT,
         examples: [['br', 'gzip']],
         minItems: 1,
       },
     ),
     'min-size': size({
-      title: 'Shorter content is left as it is.',
+      title: 'Shorter bodies are not compressed.',
       default: `${COMPRESSION_SIZE_MIN_DEFAULT / 1024}KiB`,
       examples: ['1KiB'],
     }),
     types: list(text({ title: 'A media type.', minLength: 1, examples: ['text/*'] }), {
-      title: 'Media types; `text/*` is all of a kind, `*+json` all with a suffix.',
+      title: 'Media types; `text/*` is every subtype, `*+json` every type with that suffix.',
       default: COMPRESSION_TYPES_DEFAULT,
       examples: [['text/html', '*+json']],
       minItems: 1,
     }),
   },
-  { title: 'What is compressed, and how.', examples: [{ encodings: ['br', 'gzip'] }] },
+  { title: 'Which responses are compressed, and how.', examples: [{ encodings: ['br', 'gzip'] }] },
 );
 
 const errorPages = Type.Unsafe<Readonly<Record<string, string | boolean>>>({
   type: 'object',
   properties: {
     intercept: onOff({
-      title: 'Also in place of what the origin says.',
+      title: 'Also replace error responses of the origin.',
       default: 'off',
       examples: ['on'],
     }),
   },
   patternProperties: {
     '^[45](?:\\d\\d|xx)$': text({
-      title: 'The file for this status; `4xx` and `5xx` are for all without one.',
+      title:
+        'The file for this status; `4xx` and `5xx` are for all statuses without one of their own.',
       minLength: 1,
       examples: ['missing.html'],
     }),
   },
   additionalProperties: false,
-  title: 'Files in place of the short texts of errors, by status.',
+  title: 'Files in place of the built-in error texts, by status.',
   description:
-    'Read with the configuration, at most 256 KiB each. The suffix says what they are: html, json, ' +
-    'xml, else plain text.',
+    'They are read with the configuration, at most 256 KiB each. The suffix decides the ' +
+    'media type: html, json, xml, else plain text.',
   default: 'none',
   examples: [{ '404': 'missing.html', '5xx': 'broken.html' }],
 });
@@ -333,7 +338,7 @@ const route = section(
   {
     name: text({
       title: 'A name, for messages, logs and metrics.',
-      default: 'its place in the list',
+      default: 'its index in the list',
       minLength: 1,
       examples: ['api'],
     }),
@@ -347,38 +352,39 @@ const route = section(
     respond,
     rewrite,
     'request-headers': edits(
-      'Changes of the request’s fields before the origin sees them.',
+      'Changes of the request headers before the origin sees them.',
       'Values may have variables, such as ${client-address}.',
     ),
     'response-headers': edits(
-      'Changes of the response’s fields before the client sees them.',
-      'Values may have ${scheme}, ${host}, ${authority} and ${path}. Stored responses are stored ' +
-        'without them: they are made when a response is sent.',
+      'Changes of the response headers before the client sees them.',
+      'Values may have ${scheme}, ${host}, ${authority} and ${path}. Responses are stored ' +
+        'without these changes; they are applied when a response is sent.',
     ),
     'underscores-in-headers': oneOf(['pass', 'drop', 'refuse'], {
-      title: 'What becomes of request fields with `_` in their names.',
+      title: 'What happens to request headers with `_` in their names.',
       description:
-        'To many origins `_` and `-` are the same. `pass`: only those that read like fields which ' +
-        'sluice sets are dropped. `drop`: all are. `refuse`: the request gets 400.',
+        'To many origins `_` and `-` are the same. `pass`: only headers that look like those ' +
+        'that sluice sets are dropped. `drop`: all are dropped. `refuse`: the request gets ' +
+        '400.',
       default: 'pass',
       examples: ['drop'],
     }),
     access: list(accessRule, {
-      title: 'Who may make which request: the first rule that fits decides.',
+      title: 'Which clients may make which requests: the first rule that matches decides.',
       description:
-        'Without one that fits the request is allowed. Hits of the cache are no exception.',
+        'If no rule matches, the request is allowed. The rules also apply to cache hits.',
       default: [],
       examples: [[{ allow: ['10.0.0.0/8'] }, { deny: 'all' }]],
     }),
     'rate-limit': rateLimit,
     cache: routeCacheSchema,
     compression: either(
-      [onOff({ title: 'With what is listed below.', examples: ['on'] }), compression],
+      [onOff({ title: 'With the defaults below.', examples: ['on'] }), compression],
       {
         title: 'Compress responses.',
         description:
-          'Off by default: a response with both a secret and something that the request said tells ' +
-          'the secret by its compressed length (BREACH).',
+          'Off by default: when a response has both a secret and something from the request, ' +
+          'its compressed length can reveal the secret (BREACH).',
         default: 'off',
         examples: ['on', { encodings: ['br', 'gzip'] }],
       },
@@ -386,13 +392,14 @@ const route = section(
     'error-pages': errorPages,
   },
   {
-    title: 'One route: which requests, who answers, and what is done on the way.',
+    title:
+      'One route: which requests it is for, what answers them, and what is changed on the way.',
     examples: [{ match: { 'path-prefix': '/api' }, origin: 'app' }],
   },
 );
 
 export const routesSchema = list(route, {
-  title: 'Where requests go: each takes the first route that is for it.',
+  title: 'Where requests go: the first route that matches wins.',
   description: 'A request without a route gets 404.',
   default: 'every request to the first origin',
   examples: [[{ match: { 'path-prefix': '/api' }, origin: 'app' }]],

@@ -12,9 +12,9 @@ export type AskHandshakes = (
 /** An observer in all workers. */
 export interface ObserverReport {
   readonly name: string;
-  /** In how many workers it is called, and in how many it was cut off. */
-  readonly armed: number;
-  readonly cutOff: number;
+  /** In how many workers it is called, and in how many it is disabled after faults. */
+  readonly enabled: number;
+  readonly disabled: number;
   readonly faults: number;
   /** The last fault that one of the workers knows of, or ''. */
   readonly lastFault: string;
@@ -39,23 +39,23 @@ export function handshakeRoutes(workers: () => readonly AskHandshakes[]): AdminR
     },
     {
       path: '/handshakes/observers',
-      summary: 'The observers of handshakes, and whether they were cut off.',
+      summary: 'The observers of handshakes, and which are disabled.',
       get: async () => success({ observers: await observers({ kind: 'observers' }) }),
     },
     {
-      path: '/handshakes/rearm',
-      summary: 'Calls an observer again that was cut off: `{"observer": NAME}`.',
+      path: '/handshakes/enable',
+      summary: 'Enables an observer again: `{"observer": NAME}`.',
       keys: ['observer'],
       async post({ body }) {
         const name = body.observer;
         if (typeof name !== 'string') return failure(400, 'observer is a string');
-        return rearmed(name, await observers({ kind: 'rearm', observer: name }));
+        return enabledAgain(name, await observers({ kind: 'enable', observer: name }));
       },
     },
   ];
 }
 
-function rearmed(name: string, reports: readonly ObserverReport[]): AdminAnswer {
+function enabledAgain(name: string, reports: readonly ObserverReport[]): AdminAnswer {
   const report = reports.find((one) => one.name === name);
   if (report !== undefined) return success({ observer: report });
   const names = reports.map((one) => one.name).join(', ');
@@ -65,11 +65,11 @@ function rearmed(name: string, reports: readonly ObserverReport[]): AdminAnswer 
 function merged(states: readonly ObserverState[]): ObserverReport[] {
   const reports = new Map<string, ObserverReport>();
   for (const { name, isArmed, faults, lastFault } of states) {
-    const so = reports.get(name) ?? { name, armed: 0, cutOff: 0, faults: 0, lastFault: '' };
+    const so = reports.get(name) ?? { name, enabled: 0, disabled: 0, faults: 0, lastFault: '' };
     reports.set(name, {
       name,
-      armed: so.armed + (isArmed ? 1 : 0),
-      cutOff: so.cutOff + (isArmed ? 0 : 1),
+      enabled: so.enabled + (isArmed ? 1 : 0),
+      disabled: so.disabled + (isArmed ? 0 : 1),
       faults: so.faults + faults,
       lastFault: lastFault === '' ? so.lastFault : lastFault,
     });

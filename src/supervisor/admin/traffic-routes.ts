@@ -1,4 +1,4 @@
-/** `/traffic`, `/config`, `/drain` of the admin endpoint: what there is to see at a glance, and the end. */
+/** `/traffic`, `/config`, `/stop` of the admin endpoint: what there is to see at a glance, and the end. */
 
 import type { SluiceOptions } from '../../config/options.ts';
 import { histogramBounds } from '../../telemetry/metric-layout.ts';
@@ -24,12 +24,13 @@ export function trafficRoutes(sources: TrafficSources): AdminRoute[] {
     },
     {
       path: '/config',
-      summary: 'the options in force, without keys and passwords',
+      summary: 'the active options, without keys and passwords',
       get: () => success({ options: shortened(redacted(sources.options())) }),
     },
     {
-      path: '/drain',
-      summary: 'POST: accepts no more, finishes what is under way, and ends',
+      path: '/stop',
+      summary:
+        'POST: stops gracefully: accepts no more connections, finishes the requests under way, and ends',
       post() {
         // The answer comes first.
         setImmediate(() => sources.end());

@@ -155,12 +155,12 @@ export class FeatureRollback {
       kind: 'feature',
       state: 'manual',
       signature: '',
-      reason: 'an operator wants it',
+      reason: 'an operator disabled it',
       sinceMs: nowMs,
       untilMs: null,
       trips: 0,
     });
-    return [{ action: 'off', name, message: `${name} is switched off by an operator` }];
+    return [{ action: 'off', name, message: `${name} is disabled by operator` }];
   }
 
   /** An operator ends whatever is the matter with it. No step when nothing is. */
@@ -170,7 +170,7 @@ export class FeatureRollback {
     this.#rollbacks.delete(name);
     this.#deaths.delete(rollback.signature);
     this.#tried.delete(rollback.signature);
-    return [{ action: 'forgotten', name, message: `${name} is on again: an operator wants it` }];
+    return [{ action: 'forgotten', name, message: `${name} is enabled again by operator` }];
   }
 
   /** An operator wants everything as it was, and a clean sheet. */
@@ -213,7 +213,7 @@ export class FeatureRollback {
       // From here on everything may be tried again, should the deaths go on.
       this.#tried.delete(signature);
       this.#deaths.delete(signature);
-      const message = `workers die (${signature}), and nothing that could be switched off helps`;
+      const message = `workers die (${signature}), and disabling what is suspected does not help`;
       return [{ action: 'helpless', name: '', message }];
     }
     const { name, kind, reason } = next;
@@ -221,7 +221,7 @@ export class FeatureRollback {
     const untilMs = nowMs + this.#settings.windowMs;
     this.#put({ name, kind, state: 'trying', signature, reason, sinceMs: nowMs, untilMs, trips });
     this.#deaths.delete(signature);
-    const message = `workers die (${signature}): ${name} is switched off, because ${reason}`;
+    const message = `workers die (${signature}): ${name} is disabled automatically, because ${reason}`;
     return [{ action: 'off', name, message }];
   }
 
@@ -233,7 +233,7 @@ export class FeatureRollback {
     this.#tried.delete(signature);
     this.#tried.set(signature, tried);
     dropOldest(this.#tried, defaultRollbackLimits.waysToDieMax);
-    const message = `${name} is on again: without it workers die just the same`;
+    const message = `${name} is enabled again: without it workers die just the same`;
     // The deaths go on in the way that tripped the rollback, whatever the last one looked like.
     const next = this.#trip({ ...death, signature }, nowMs);
     return [{ action: 'undone', name, message }, ...next];
@@ -261,7 +261,7 @@ export class FeatureRollback {
       });
       this.#tried.delete(signature);
       const time = durationText(held);
-      const message = `${name} stays off for ${time}: without it no worker has died so`;
+      const message = `${name} stays disabled for ${time}: without it no worker has died this way`;
       return [{ action: 'kept', name, message }];
     }
     if (rollback.state === 'holding') {
@@ -271,7 +271,7 @@ export class FeatureRollback {
         sinceMs: nowMs,
         untilMs: nowMs + watchMs,
       });
-      const message = `${name} is on again after its time; the next death in this way trips it`;
+      const message = `${name} is enabled again after its time; the next death in this way disables it`;
       return [{ action: 'expired', name, message }];
     }
     this.#rollbacks.delete(name);

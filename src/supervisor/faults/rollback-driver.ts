@@ -114,8 +114,8 @@ export class RollbackDriver {
       {
         path: '/features',
         summary:
-          'GET: what was switched off, and why; POST {"off": NAME}, {"on": NAME}, {"reset": true}',
-        keys: ['off', 'on', 'reset'],
+          'GET: what is disabled, and why; POST {"disable": NAME}, {"enable": NAME}, {"reset": true}',
+        keys: ['disable', 'enable', 'reset'],
         get: () => success(this.state() satisfies FeaturesAnswer),
         post: ({ body }) => this.#command(body),
       },
@@ -145,16 +145,24 @@ export class RollbackDriver {
       this.#input.onReset();
       return success(this.state());
     }
-    if (names.length !== 1 || (action !== 'on' && action !== 'off') || typeof name !== 'string') {
-      return failure(400, 'write {"off": NAME}, {"on": NAME} or {"reset": true}');
+    if (
+      names.length !== 1 ||
+      (action !== 'enable' && action !== 'disable') ||
+      typeof name !== 'string'
+    ) {
+      return failure(400, 'write {"disable": NAME}, {"enable": NAME} or {"reset": true}');
     }
-    if (action === 'off' && featureNamed(name) === undefined && !name.startsWith(DANGER_PREFIX)) {
+    if (
+      action === 'disable' &&
+      featureNamed(name) === undefined &&
+      !name.startsWith(DANGER_PREFIX)
+    ) {
       return failure(404, `there is no feature ${name}`);
     }
     const isKnown = this.#box.memory.rollbacks.some((rollback) => rollback.name === name);
-    if (action === 'on' && !isKnown) return failure(404, `${name} was not switched off here`);
+    if (action === 'enable' && !isKnown) return failure(404, `${name} was not disabled here`);
     const box = this.#box;
-    this.#take(action === 'on' ? box.switchOn(name) : box.switchOff(name, this.#input.nowMs()));
+    this.#take(action === 'enable' ? box.switchOn(name) : box.switchOff(name, this.#input.nowMs()));
     return success(this.state());
   }
 
@@ -169,7 +177,7 @@ export class RollbackDriver {
     const isFresh = this.#input.nowMs() - this.#changedMs <= SUSPECT_CHANGE_MS;
     if (this.#before !== null && isFresh) {
       for (const name of switchedOn(this.#before.features, this.#options.features)) {
-        add(name, 'it was switched on last');
+        add(name, 'it was enabled last');
       }
       if (this.#mayGoBack(this.#before)) {
         add(CONFIGURATION, 'it is the last change of the configuration', 'configuration');

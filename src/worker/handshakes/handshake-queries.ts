@@ -7,7 +7,7 @@ export function answerHandshakeQuestion(
   { failures, observers }: { failures: FailureTable; observers: HandshakeObservers },
   question: HandshakeQuestion,
 ): HandshakeAnswer {
-  if (question.kind === 'rearm') observers.rearm(question.observer);
+  if (question.kind === 'enable') observers.rearm(question.observer);
   return {
     failures: question.kind === 'failures' ? failures.kinds : [],
     observers: observers.states,
