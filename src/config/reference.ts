@@ -165,11 +165,11 @@ sluice tls replay FILE --target HOST:PORT [--times N] [--json]
 \`\`\`
 
 Replays the client of an incident, or the trigger that a [triage report](triage-report.md) holds.
-\`--connection\` chooses the connection; by default it is the suspect. \`verbatim\` sends the recorded bytes, in
-the same writes and at the same times. \`re-enacted\` is a client with keys of its own, for faults that depend
-on keys: the same versions, groups, shares, suites and extensions in the same order, a ticket of this server
-where one was offered, early data and records of the same sizes. The default is \`verbatim\` when all is
-recorded.
+\`--connection\` chooses the connection; by default it is the suspect. \`verbatim\` sends the recorded
+bytes, in the same writes and at the same times. \`re-enacted\` is a client with keys of its own, for
+faults that depend on keys: the same versions, groups, shares, suites and extensions in the same order, a
+ticket of this server where one was offered, early data and records of the same sizes. The default is
+\`verbatim\` when all is recorded.
 
 \`--against\` chooses what a sandbox instance on this machine runs, on loopback only, with certificates and
 an origin of its own: \`incident\` (default: configuration and features as recorded), \`last-good\` (the
