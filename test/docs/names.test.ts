@@ -15,7 +15,12 @@ const documents = [
   ...readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
     .filter((file) => /^(?!adr\/|reference\/command-line).*\.md$/.test(file))
     .map((file) => `docs/${file}`),
-].map((file) => ({ file, text: readFileSync(new URL(file, root), 'utf8') }));
+].map((file) => ({ file, text: withoutRenames(readFileSync(new URL(file, root), 'utf8')) }));
+
+/** The table of the changelog has names that are no more. */
+function withoutRenames(text: string): string {
+  return text.replace(/\n### Renamed[\s\S]*?(?=\n### |$)/, '');
+}
 
 const metrics = new Map(
   Object.values<MetricDefinition>(metricTable).map((metric) => [metric.name, metric]),
