@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { circles, crowdedFolders } from './tidy/house-rules.ts';
+import { circles, crowdedFolders, deadExports, doubleNames } from './tidy/house-rules.ts';
 import { brokenLinks, deadFiles, FILE_LINES_REPORTED, isTest, rules } from './tidy/rules.ts';
 import { type SourceFile, sourceFile } from './tidy/source-file.ts';
 
@@ -65,6 +65,10 @@ test('every file of src/ is reached from the program', () => {
 });
 
 test('no file of src/ leads back to itself', () => assertNone(circles(files)));
+
+test('every export of src/ is needed by somebody', () => assertNone(deadExports(files)));
+
+test('no two things of src/ are exported under one name', () => assertNone(doubleNames(files)));
 
 test('no folder of src/ holds more than a reader takes in', () => {
   assertNone(crowdedFolders(files));
@@ -336,6 +340,48 @@ test('circles are found, of types as well, and a file that many need is none', (
     ]),
     [],
   );
+});
+
+test('dead exports are found, and what others, limits and types need is none', () => {
+  const of = (text: string, ...others: [path: string, text: string][]) =>
+    deadExports([
+      sourceFile('src/http/a.ts', text),
+      ...others.map(([path, more]) => sourceFile(path, more)),
+    ]).map((complaint) => complaint.replace(/^.*?: /, ''));
+  const user = (path: string): [string, string] => [path, "import { f } from '../http/a.ts';"];
+  assert.deepEqual(of('export function f() {}'), ['f: nobody needs it']);
+  assert.deepEqual(of('export async function f() {}\nf();'), [
+    'f: nobody else needs it: no export',
+  ]);
+  assert.deepEqual(of('export interface F {}'), ['F: nobody needs it']);
+  assert.deepEqual(of('export const f = 1;', user('src/http/a.test.ts')), [
+    'f: only tests need it',
+  ]);
+  assert.deepEqual(of('export const f = 1;', user('src/tls/b.ts')), []);
+  assert.deepEqual(of('export const f = 1;', user('tools/b.ts')), ['f: nobody needs it']);
+  assert.deepEqual(
+    of('export const f = 1;', ['tools/b.ts', "import { f } from '../src/http/a.ts';"]),
+    [],
+  );
+  assert.deepEqual(of('/** For tests. */\nexport const f = 1;', user('src/http/a.test.ts')), []);
+  assert.deepEqual(of('export const f = 1;\ng(f);', user('src/http/a.test.ts')), []);
+  assert.deepEqual(of('export interface F {}\nexport const F_MAX = 1;\nconst g: F = F_MAX;'), []);
+  const loaded: [string, string] = ['src/cli/b.ts', "const { f } = await import('../http/a.ts');"];
+  assert.deepEqual(of('export const f = 1;', loaded), []);
+  const whole: [string, string] = ['src/cli/b.ts', "import * as a from '../http/a.ts';\na.f();"];
+  assert.deepEqual(of('export const f = 1;\nexport const g = 1;', whole), ['g: nobody needs it']);
+});
+
+test('a name that two files export is found, and overloads and tests are none', () => {
+  const both = [
+    sourceFile('src/http/a.ts', 'export function f(a: 1): void;\nexport function f(): void {}'),
+    sourceFile('src/http/b.test.ts', 'export const f = 1;'),
+    sourceFile('src/http/c.ts', 'const f = 1;\n// export const f'),
+  ];
+  assert.deepEqual(doubleNames(both), []);
+  assert.deepEqual(doubleNames([...both, sourceFile('src/tls/d.ts', 'export interface f {}')]), [
+    'f is exported by src/http/a.ts and src/tls/d.ts',
+  ]);
 });
 
 test('a folder with too many files or lines is found, and rooms in it are counted apart', () => {

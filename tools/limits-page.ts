@@ -129,7 +129,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['tls/cluster.ts', 'HELD_INPUT_BYTES_MAX'],
       ['cluster/strike-keys.ts', 'CLOCK_BACK_MS_MAX'],
       ['cluster/register.ts', 'QUESTIONS_MAX', 'CLOCK_LOOK_MS'],
-      ['cluster/key-share.ts', 'SHARED_KEYS_POLL_MS'],
+      ['cluster/ticket-key-sync.ts', 'SHARED_KEYS_POLL_MS'],
       ['cluster/key-state.ts', 'KEY_LEAD_MS'],
       [
         'tls/strike-register.ts',

@@ -13,7 +13,7 @@ import { runInNewContext } from 'node:vm';
 import type { StoreHit } from '../../src/cache/contract.ts';
 import { DiskStore } from '../../src/cache/disk/disk-store.ts';
 import { RamStore } from '../../src/cache/memory/ram-store.ts';
-import { type Evictable, hashOf, Link, noteUse, S3Fifo } from '../../src/cache/memory/s3-fifo.ts';
+import { type Evictable, fnvHash, Link, noteUse, S3Fifo } from '../../src/cache/memory/s3-fifo.ts';
 import { requestDirectives } from '../../src/cache/rules/cache-control.ts';
 import { cacheKey } from '../../src/cache/rules/key.ts';
 import { defaultCachePolicy } from '../../src/cache/rules/policy.ts';
@@ -153,7 +153,7 @@ class Thing implements Evictable {
 
   constructor(name: number) {
     this.name = name;
-    this.nameHash = hashOf(String(name));
+    this.nameHash = fnvHash(String(name));
   }
 }
 

@@ -6,11 +6,6 @@ export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
-/** Marks the branch of a switch that the types say cannot be reached. */
-export function assertNever(value: never): never {
-  throw new AssertionError(`unreachable: ${String(value)}`);
-}
-
 export class AssertionError extends Error {
   override readonly name = 'AssertionError';
 }

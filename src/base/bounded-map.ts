@@ -4,7 +4,7 @@
  */
 
 /** What an entry costs beside its key: a slot of the map, a header, and a small object as value. */
-export const ENTRY_BYTES = 192;
+export const MAP_ENTRY_BYTES = 192;
 
 /**
  * A text of its own. A piece cut from another text keeps the whole of it alive (V8's sliced strings),
@@ -26,7 +26,7 @@ export class BoundedMap<T> {
   readonly #entries = new Map<string, T>();
   #bytes = 0;
 
-  /** `bytesMax`: of all keys, with {@link ENTRY_BYTES} for each. Values must be small. */
+  /** `bytesMax`: of all keys, with {@link MAP_ENTRY_BYTES} for each. Values must be small. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
@@ -69,5 +69,5 @@ export class BoundedMap<T> {
 
 /** Two bytes for each character: the most that one takes. */
 function costOf(key: string): number {
-  return ENTRY_BYTES + 2 * key.length;
+  return MAP_ENTRY_BYTES + 2 * key.length;
 }

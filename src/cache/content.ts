@@ -2,7 +2,7 @@
  * Content in memory, while it arrives and afterwards: a list of blocks that only grows, with any
  * number of readers, each at its own offset.
  */
-import type { ContentReader, ContentReading, ContentReceiver } from './contract.ts';
+import type { ContentReader, ContentReading, StoredContentReceiver } from './contract.ts';
 
 /** Size of a block when the length is not known in advance. */
 export const BLOCK_BYTES = 65_536;
@@ -196,7 +196,7 @@ export class MemoryContent {
     this.#starts.splice(0, count);
   }
 
-  read(offset: number, end: number, receiver: ContentReceiver): ContentReading {
+  read(offset: number, end: number, receiver: StoredContentReceiver): ContentReading {
     const reading = new MemoryReading(this, offset, end, receiver);
     this.#readings.add(reading);
     if (offset < this.#released) reading.fail(new Error('the content is no longer held'));
@@ -247,14 +247,19 @@ const EMPTY = new Uint8Array(0);
 /** One reader's way through content. Bytes it hands out are never written again. */
 class MemoryReading implements ContentReading {
   readonly #content: MemoryContent;
-  readonly #receiver: ContentReceiver;
+  readonly #receiver: StoredContentReceiver;
   readonly #end: number;
   #offset: number;
   #paused = false;
   #pumping = false;
   #ended = false;
 
-  constructor(content: MemoryContent, offset: number, end: number, receiver: ContentReceiver) {
+  constructor(
+    content: MemoryContent,
+    offset: number,
+    end: number,
+    receiver: StoredContentReceiver,
+  ) {
     this.#content = content;
     this.#offset = offset;
     this.#end = end;
@@ -327,7 +332,7 @@ export class MemoryContentReader implements ContentReader {
 
   read(
     offset: number,
-    receiver: ContentReceiver,
+    receiver: StoredContentReceiver,
     end: number = Number.POSITIVE_INFINITY,
   ): ContentReading {
     return this.#content.read(offset, end, receiver);

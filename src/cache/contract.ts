@@ -53,12 +53,12 @@ export interface ContentReader {
    * return) until it returns false (pause) or the content ends, then `onEnd(null)`; `onEnd(error)`
    * when the fill or the disk failed. Calls may begin before `read` returns.
    */
-  read(offset: number, receiver: ContentReceiver, end?: number): ContentReading;
+  read(offset: number, receiver: StoredContentReceiver, end?: number): ContentReading;
   /** Releases the content; the reader must not be used afterwards. */
   close(): void;
 }
 
-export interface ContentReceiver {
+export interface StoredContentReceiver {
   /** Bytes that are worth one `onBytes`, where there is a choice; undefined: it does not matter. */
   readonly bytesAtOnce?: number | undefined;
   onBytes(bytes: Uint8Array): boolean;
@@ -119,7 +119,9 @@ export interface StoreHit {
 export interface PreparedHit extends PreparedResponse {
   ageSeconds: number;
   fields: FieldSection;
-  /** Whose changes `fields` have, and for which target: no other route and no other target gets them. */
+  /**
+   * Whose changes `fields` have, and for which target: no other route and no other target gets them.
+   */
   madeBy: object | null;
   madeFor: string;
 }
@@ -137,7 +139,9 @@ export type PurgeSelector =
 
 /** Fetches of all processes that share a store: one per key. */
 export interface CrossWorkerFetches {
-  /** Changes when anyone's fetch of the key begins or ends: to be read before the store is looked into. */
+  /**
+   * Changes when anyone's fetch of the key begins or ends: to be read before the store is looked into.
+   */
   serialOf(key: string): number;
   claim(key: string, serial: number): FetchClaim;
 }

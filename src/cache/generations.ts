@@ -8,7 +8,7 @@
  * a response not be stored, or be dropped from memory, once.
  */
 
-import { hashOf } from './memory/s3-fifo.ts';
+import { fnvHash } from './memory/s3-fifo.ts';
 import type { Removals } from './removals.ts';
 import { targetOfKey } from './rules/key.ts';
 
@@ -48,12 +48,12 @@ export class Generations {
 
   /** Changes whenever the key's target is removed by name. */
   ofTarget(key: string): number {
-    return Atomics.load(this.#words, placeOf(hashOf(targetOfKey(key))));
+    return Atomics.load(this.#words, placeOf(fnvHash(targetOfKey(key))));
   }
 
   /** The place of a key's counter of changes, for `changesAt`. */
   placeOf(key: string): number {
-    return CHANGES_AT + placeOf(hashOf(targetOfKey(key)));
+    return CHANGES_AT + placeOf(fnvHash(targetOfKey(key)));
   }
 
   /** Differs when what memory has of a key may have been removed or replaced, by any process. */
@@ -67,7 +67,7 @@ export class Generations {
 
   /** Whether the target of a key may have changed since its counter was at `changes`. */
   mayHaveChanged(key: string, changes: number): boolean {
-    const hash = hashOf(targetOfKey(key));
+    const hash = fnvHash(targetOfKey(key));
     const place = placeOf(hash);
     const present = Atomics.load(this.#words, CHANGES_AT + place);
     const count = (present - changes) | 0;
@@ -87,12 +87,12 @@ export class Generations {
 
   /** It only becomes stale: what is being fetched must not be stored as fresh. */
   noteStale(key: string): void {
-    Atomics.add(this.#words, placeOf(hashOf(targetOfKey(key))), 1);
+    Atomics.add(this.#words, placeOf(fnvHash(targetOfKey(key))), 1);
   }
 
   /** Another response has taken the place of what others may have in memory. */
   noteReplaced(key: string): void {
-    const hash = hashOf(targetOfKey(key));
+    const hash = fnvHash(targetOfKey(key));
     const place = placeOf(hash);
     // The hash comes first: who sees the count sees the hash.
     const next = Atomics.load(this.#words, CHANGES_AT + place) + 1;

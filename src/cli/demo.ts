@@ -7,7 +7,7 @@ import { closeDescriptor, localAddress, openListeningSocket } from '../native/so
 import { socketAddressText } from '../supervisor/listeners.ts';
 import { entryPoint } from './entry-point.ts';
 import { addresses } from './run.ts';
-import { report, type Service, startService } from './service.ts';
+import { type RunningInstance, report, startInstance } from './running-instance.ts';
 import { print } from './terminal.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -15,7 +15,7 @@ const LOOPBACK = '127.0.0.1';
 /** Resolves with the exit code. */
 export async function demo(commandLine: CommandLine, version: string): Promise<number> {
   const origin = startDemoOrigin();
-  const service = await startService(commandLine, version, {
+  const service = await startInstance(commandLine, version, {
     scheme: 'http',
     http2: 'never',
     host: LOOPBACK,
@@ -58,7 +58,7 @@ function startDemoOrigin(): { readonly port: number; end(): void } {
   };
 }
 
-function greeting(version: string, service: Service): string {
+function greeting(version: string, service: RunningInstance): string {
   const { supervisor } = service;
   const https = supervisor.listeners.find((listener) => listener.kind === 'https');
   const http = supervisor.listeners.find((listener) => listener.kind === 'http');

@@ -5,19 +5,19 @@ import { certificateFingerprint } from '../config/certificate.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import { socketAddressText } from '../supervisor/listeners.ts';
 import type { OriginGroupOptions } from '../upstream/options.ts';
-import { type Service, startService } from './service.ts';
+import { type RunningInstance, startInstance } from './running-instance.ts';
 import { printNote } from './terminal.ts';
 
 /** Resolves with the exit code. */
 export async function run(commandLine: CommandLine, version: string): Promise<number> {
-  const service = await startService(commandLine, version, null);
+  const service = await startInstance(commandLine, version, null);
   if (!service.serves) return service.ended;
   printNote(`sluice ${version} serves ${originText(service)}\n${addresses(service)}`);
   return service.ended;
 }
 
 /** The URL of the one origin that there is, or the groups by name. */
-function originText({ options: { origins } }: Service): string {
+function originText({ options: { origins } }: RunningInstance): string {
   const [first, ...others] = origins;
   if (first === undefined) return 'what its routes say';
   if (others.length > 0 || first.servers.length > 1) return origins.map(groupText).join(', ');
@@ -30,7 +30,7 @@ function groupText({ name, servers }: OriginGroupOptions): string {
 }
 
 /** One line per address, and the certificate's fingerprint when there is one. */
-export function addresses({ options, supervisor }: Service): string {
+export function addresses({ options, supervisor }: RunningInstance): string {
   let text = '';
   for (const { kind, endpoint } of supervisor.listeners) {
     text += `  ${kind.padEnd(6)} ${addressText(kind, endpoint)}\n`;

@@ -120,7 +120,7 @@ export async function strike(
 }
 
 /** Of what TIME gives and what stands under CLOCK_KEY; null for a clock that is not the one it was. */
-export function readClock(time: unknown, held: unknown): ClockReading | null {
+function readClock(time: unknown, held: unknown): ClockReading | null {
   const [, name, newest] = /^(\S+) (\d+)$/.exec(typeof held === 'string' ? held : '') ?? [];
   const nowMs = timeIn(time);
   if (name === undefined || !(nowMs >= Number(newest) - CLOCK_BACK_MS_MAX)) return null;

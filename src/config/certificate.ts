@@ -43,7 +43,7 @@ export function withoutMark(bytes: string): string {
 }
 
 /** The text of a PEM file. Throws UsageError. */
-export function readPem(given: GivenValue, path: string): string {
+function readPem(given: GivenValue, path: string): string {
   let text = '';
   try {
     text = readPemText(path);

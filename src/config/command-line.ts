@@ -4,10 +4,10 @@ import type { GivenOptions } from './given.ts';
 import { commandLineOnly, type OptionName, optionNamed, optionTable } from './option-table.ts';
 import { nearestWord } from './suggestion.ts';
 
-export type Command = 'run' | 'demo';
+export type ServingCommand = 'run' | 'demo';
 
 export interface CommandLine {
-  readonly command: Command | 'help' | 'version';
+  readonly command: ServingCommand | 'help' | 'version';
   readonly given: GivenOptions;
   /** The file named by --config, or ''. */
   readonly configFile: string;
@@ -40,7 +40,7 @@ const flagNames = [...optionTable, ...commandLineOnly].map((option) => option.na
  * that does not exist, for one without a value, and for one given twice that may not be.
  */
 export function parseCommandLine(words: readonly string[], directory: string): CommandLine {
-  let command: Command = 'run';
+  let command: ServingCommand = 'run';
   let configFile = '';
   const given: GivenOptions = new Map();
   let index = 0;
@@ -61,7 +61,7 @@ export function parseCommandLine(words: readonly string[], directory: string): C
   return { command, given, configFile };
 }
 
-function parseCommand(word: string): Command {
+function parseCommand(word: string): ServingCommand {
   const command = COMMANDS.find((known) => known === word);
   if (command !== undefined) return command;
   const near = nearestWord(word, [...COMMANDS, ...OTHER_COMMANDS]);

@@ -15,7 +15,7 @@ import test from 'node:test';
 import { UsageError } from '../base/errors.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { makeSelfSignedCertificate } from '../tls/self-signed.ts';
-import { type Command, parseCommandLine } from './command-line.ts';
+import { parseCommandLine, type ServingCommand } from './command-line.ts';
 import { loadConfiguration } from './load.ts';
 import { optionTable } from './option-table.ts';
 import type { SluiceOptions } from './options.ts';
@@ -46,7 +46,7 @@ function pairOf({ hosts }: SluiceOptions): CertificatePair | undefined {
   return hosts[0]?.tls.certificates[0];
 }
 
-async function resolve(words: string, configuration = '', command: Command = 'run') {
+async function resolve(words: string, configuration = '', command: ServingCommand = 'run') {
   const { given } = parseCommandLine(words.split(' ').filter(Boolean), directory);
   const { options } = await loadConfiguration({
     flags: given,

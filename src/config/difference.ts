@@ -6,7 +6,7 @@ import { type KeyPath, keyText } from './document/mistake.ts';
 import type { Source } from './document/source.ts';
 import { withoutSecrets } from './secrets.ts';
 
-export interface ConfigurationChange {
+export interface KeyChange {
   /** As `routes[0].cache.lifetime`. */
   readonly key: string;
   /** YAML on one line; '' for a key that is not there. */
@@ -19,8 +19,8 @@ export function diffConfigurations(
   a: Source | null,
   b: Source | null,
   schema: ValueSchema,
-): ConfigurationChange[] {
-  const changes: ConfigurationChange[] = [];
+): KeyChange[] {
+  const changes: KeyChange[] = [];
   const [before, after] = [valuesOf(a), valuesOf(b)];
   const told = { before: withoutSecrets(before, schema), after: withoutSecrets(after, schema) };
   compare([], before, after, told, changes);
@@ -37,13 +37,7 @@ interface Told {
   readonly after: unknown;
 }
 
-function compare(
-  path: KeyPath,
-  a: unknown,
-  b: unknown,
-  told: Told,
-  changes: ConfigurationChange[],
-): void {
+function compare(path: KeyPath, a: unknown, b: unknown, told: Told, changes: KeyChange[]): void {
   const keys =
     Array.isArray(a) && Array.isArray(b)
       ? Array.from({ length: Math.max(a.length, b.length) }, (_, i) => i)

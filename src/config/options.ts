@@ -8,7 +8,7 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import type { ClusterOptions } from '../cluster/options.ts';
 import type { ListenerOptions } from '../downstream/options.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
-import type { ConnectOptions } from '../proxy/connect-gateway.ts';
+import type { ConnectMethodOptions } from '../proxy/connect-gateway.ts';
 import type { ClientIdentityFields } from '../proxy/request/client-identity.ts';
 import type { EarlyDataPolicy } from '../proxy/request/early-data.ts';
 import type { ClientField } from '../proxy/request/forwarded-chain.ts';
@@ -110,7 +110,7 @@ export interface SluiceOptions {
   /** In which field they say so. */
   readonly trustedProxiesField: ClientField;
   /** What CONNECT may do; null for nothing. */
-  readonly connect: ConnectOptions | null;
+  readonly connect: ConnectMethodOptions | null;
   /** How fast the bodies of requests must come; null for no matter how. */
   readonly requestBody: ContentLimits | null;
   /** Features of handshakes that were switched on or off; see tls/features.ts. */

@@ -25,7 +25,7 @@ import {
 import { type CertificatePair, plainHost } from '../tls/host-options.ts';
 import { plainGroup } from '../upstream/options.ts';
 import { checkAuthorities, readCertificatePair } from './certificate.ts';
-import type { Command } from './command-line.ts';
+import type { ServingCommand } from './command-line.ts';
 import { defaultTimeouts } from './compile/timeouts.ts';
 import { mistakesError } from './document/mistake.ts';
 import type { GivenOptions } from './given.ts';
@@ -53,7 +53,7 @@ import { checkTicketKeyFile } from './ticket-key-file.ts';
 export const DEFAULT_GROUP = 'default';
 
 export interface Surroundings {
-  readonly command: Command;
+  readonly command: ServingCommand;
   readonly nowMs: number;
   /** Where a self-signed certificate is kept. */
   readonly stateDirectory: string;
@@ -155,9 +155,9 @@ class Attempts {
 /** What was given, then what is the default, read as the option's type says. */
 class OptionValues {
   readonly #given: GivenOptions;
-  readonly #command: Command;
+  readonly #command: ServingCommand;
 
-  constructor(given: GivenOptions, command: Command) {
+  constructor(given: GivenOptions, command: ServingCommand) {
     this.#given = given;
     this.#command = command;
   }

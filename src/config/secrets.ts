@@ -15,7 +15,7 @@ const SOUGHT_WITHIN_MIN = 12;
 /** What there is to know of a value by its place: the schemas that it may be read by. */
 export type PossibleSchemas = readonly ValueSchema[];
 
-export function schemasBelow(schemas: PossibleSchemas, key: string | number): PossibleSchemas {
+function schemasBelow(schemas: PossibleSchemas, key: string | number): PossibleSchemas {
   return ways(schemas).flatMap((schema) => {
     if (typeof key === 'number') return schema.items ?? [];
     const { properties = {}, patternProperties = {}, additionalProperties } = schema;

@@ -1,7 +1,7 @@
 /** What the sections of a file have come to, each where the file has it. */
 
 import type { ListenerOptions } from '../downstream/options.ts';
-import type { ConnectOptions } from '../proxy/connect-gateway.ts';
+import type { ConnectMethodOptions } from '../proxy/connect-gateway.ts';
 import type { RouteOptions } from '../routing/route.ts';
 import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
 import type { OriginGroupOptions } from '../upstream/options.ts';
@@ -15,7 +15,7 @@ export interface FileSections {
   /** At least one. */
   readonly origins?: readonly OriginGroupOptions[];
   readonly routes?: readonly RouteOptions[];
-  readonly connect?: ConnectOptions;
+  readonly connect?: ConnectMethodOptions;
   readonly timeouts?: ClientTimeouts;
   readonly logs?: readonly LogOptions[];
   readonly errorLogRotate?: LogRotation | null;

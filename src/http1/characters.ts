@@ -31,11 +31,3 @@ export const COLON = 0x3a;
 export function isBlank(c: number): boolean {
   return c === SP || c === HTAB;
 }
-
-export function isToken(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c > 0xff || TOKEN[c] === 0) return false;
-  }
-  return text.length > 0;
-}

@@ -9,7 +9,7 @@ import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { Backlog } from './backlog.ts';
 import { ChunkedDecoder, type ChunkReceiver } from './chunked-decoder.ts';
-import { ClientExchange } from './client-exchange.ts';
+import { Http1ClientExchange } from './client-exchange.ts';
 import { HeadReader, INCOMPLETE } from './head-reader.ts';
 import { defaultHttp1Limits, type Http1Limits } from './limits.ts';
 import { MessageError, refuseResponse } from './message-error.ts';
@@ -38,7 +38,7 @@ export class Http1ClientConnection implements ChunkReceiver {
   readonly #reader: HeadReader;
   readonly #backlog = new Backlog();
   #reading: Reading = 'idle';
-  #exchange: ClientExchange | null = null;
+  #exchange: Http1ClientExchange | null = null;
   #handler: ResponseHandler | null = null;
   #method = '';
   #upgradeAsked = false;
@@ -111,7 +111,7 @@ export class Http1ClientConnection implements ChunkReceiver {
   start(head: RequestHead, handler: ResponseHandler): RequestSender {
     assert(this.isReusable, 'an exchange starts on a reusable connection');
     this.#exchange?.detach();
-    const exchange = new ClientExchange(this, head.contentLength);
+    const exchange = new Http1ClientExchange(this, head.contentLength);
     this.#exchange = exchange;
     this.#handler = handler;
     this.#method = head.method;
@@ -133,7 +133,7 @@ export class Http1ClientConnection implements ChunkReceiver {
   // ------------------------------------------------------------------ from the exchange
 
   /** Nobody wants the response any more: what is under way makes the connection useless. */
-  cancel(exchange: ClientExchange): void {
+  cancel(exchange: Http1ClientExchange): void {
     if (exchange !== this.#exchange) return;
     if (this.#reading === 'idle' && exchange.isRequestSent) return;
     this.#handler = null;
@@ -142,13 +142,13 @@ export class Http1ClientConnection implements ChunkReceiver {
     this.output.reset();
   }
 
-  pause(exchange: ClientExchange): void {
+  pause(exchange: Http1ClientExchange): void {
     if (exchange !== this.#exchange || this.#paused || this.#reading === 'idle') return;
     this.#paused = true;
     this.output.pauseReading();
   }
 
-  resume(exchange: ClientExchange): void {
+  resume(exchange: Http1ClientExchange): void {
     if (exchange !== this.#exchange || !this.#paused) return;
     this.#paused = false;
     this.onMoved();

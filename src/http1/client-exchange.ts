@@ -6,13 +6,13 @@ import type { Http1Output } from './output.ts';
 import { writeChunk, writeLastChunk } from './serialize.ts';
 
 /** The connection, as its exchange sees it. */
-export interface ClientExchangeOwner {
+export interface Http1ClientExchangeOwner {
   readonly output: Http1Output;
   /** Bytes move: the exchange is not idle. */
   onMoved(): void;
-  cancel(exchange: ClientExchange): void;
-  pause(exchange: ClientExchange): void;
-  resume(exchange: ClientExchange): void;
+  cancel(exchange: Http1ClientExchange): void;
+  pause(exchange: Http1ClientExchange): void;
+  resume(exchange: Http1ClientExchange): void;
 }
 
 /**
@@ -20,13 +20,13 @@ export interface ClientExchangeOwner {
  * as long as the connection's owner keeps it open. Once the exchange is over its calls do nothing,
  * so a late one cannot touch the next exchange of the connection.
  */
-export class ClientExchange implements RequestSender {
-  readonly #connection: ClientExchangeOwner;
+export class Http1ClientExchange implements RequestSender {
+  readonly #connection: Http1ClientExchangeOwner;
   /** Bytes of content still to be sent; -1 for chunked content until its end. */
   #toSend: number;
   #mode: 'content' | 'tunnel' | 'over' = 'content';
 
-  constructor(connection: ClientExchangeOwner, contentLength: number) {
+  constructor(connection: Http1ClientExchangeOwner, contentLength: number) {
     this.#connection = connection;
     this.#toSend = contentLength;
   }

@@ -1,7 +1,8 @@
 /** Request lines and what they mean together with the fields (RFC 9112 §3). */
 import { type Authority, NO_AUTHORITY, parseAuthority } from '../http/authority.ts';
+import { isToken } from '../http/made-text.ts';
 import type { HttpVersion, RequestHead } from '../http/message.ts';
-import { isToken, SP, TARGET, TOKEN } from './characters.ts';
+import { SP, TARGET, TOKEN } from './characters.ts';
 import { isChunked, NO_LENGTH, type ParsedFields, parseFields } from './fields.ts';
 import type { HeadReader } from './head-reader.ts';
 import { refuseRequest as refuse } from './message-error.ts';

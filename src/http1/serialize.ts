@@ -35,7 +35,7 @@ export function writeText(output: Http1Output, text: string): boolean {
 }
 
 /** The chunk-size line of one chunk. */
-export function chunkHead(length: number): string {
+function chunkHead(length: number): string {
   return `${length.toString(16)}\r\n`;
 }
 

@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
 import type { ResponseHandler } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
-import { ClientExchange } from './client-exchange.ts';
+import { Http2ClientExchange } from './client-exchange.ts';
 import { Connection } from './connection.ts';
 import { hasLengthFault } from './content-receiver.ts';
 import type { RoleHandler } from './frame-connection.ts';
@@ -64,7 +64,7 @@ export class Http2ClientConnection implements RoleHandler {
    * that will be sent, 0 for none, -1 when that is not known. A CONNECT request has no content but
    * what the tunnel carries, whatever its length says. `sendEnd` must be called in every case.
    */
-  start(head: RequestHead, contentLength: number, handler: ResponseHandler): ClientExchange {
+  start(head: RequestHead, contentLength: number, handler: ResponseHandler): Http2ClientExchange {
     assert(this.availableStreams > 0, 'a stream is available');
     const { connection } = this;
     connection.start();
@@ -74,7 +74,7 @@ export class Http2ClientConnection implements RoleHandler {
     connection.lastStreamId = streamId;
     const stream = connection.openStream(streamId, PRIORITY_DEFAULT);
     const request = { method: head.method, hasContent };
-    const exchange = new ClientExchange(connection, stream, request, handler);
+    const exchange = new Http2ClientExchange(connection, stream, request, handler);
     stream.user = exchange;
     stream.isLocalEnded = !hasContent;
     this.#sendHead(streamId, head, isConnect ? -1 : contentLength, !hasContent);
@@ -156,7 +156,7 @@ export class Http2ClientConnection implements RoleHandler {
 
   onFieldSection(stream: Stream, endStream: boolean): void {
     const { connection } = this;
-    const exchange = stream.user as ClientExchange;
+    const exchange = stream.user as Http2ClientExchange;
     if (connection.decoder.isTooLarge) {
       this.#malformed(stream, 'the field section is too large');
       return;

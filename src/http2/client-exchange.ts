@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts';
 import { ErrorCode } from './protocol.ts';
 import type { Stream, StreamUser } from './stream.ts';
 
-export class ClientExchange implements RequestSender, StreamUser {
+export class Http2ClientExchange implements RequestSender, StreamUser {
   readonly #connection: Connection;
   readonly #stream: Stream;
   readonly #isHead: boolean;

@@ -31,7 +31,7 @@ import { Stream, StreamTable } from './stream.ts';
 import { StreamFrames } from './stream-frames.ts';
 import { StreamState } from './stream-state.ts';
 
-export interface ConnectionOptions {
+export interface Http2ConnectionOptions {
   readonly role: 'server' | 'client';
   readonly output: Http2Output;
   readonly limits: Http2Limits;
@@ -72,7 +72,7 @@ export class Connection implements FrameConnection {
   /** Streams above this one are not taken any more: our final GOAWAY. */
   goawayLimit = STREAM_ID_MAX;
 
-  readonly #options: ConnectionOptions;
+  readonly #options: Http2ConnectionOptions;
   readonly #role: RoleHandler;
   readonly #reader: FrameReader;
   readonly #budgets: AbuseBudgets;
@@ -88,7 +88,7 @@ export class Connection implements FrameConnection {
   /** Whose response has ended before their request: streams, or identifiers of refused ones. */
   #unwanted: (Stream | number)[] = [];
 
-  constructor(handler: RoleHandler, options: ConnectionOptions) {
+  constructor(handler: RoleHandler, options: Http2ConnectionOptions) {
     const { limits, monotonicMs } = options;
     this.#options = options;
     this.#role = handler;

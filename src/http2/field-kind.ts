@@ -2,8 +2,10 @@
  * What a decoded field line is to HTTP/2 (RFC 9113 §8.2, §8.3), found once when its text is read and
  * kept in the dynamic table beside it: a field that is only an index later costs no second look.
  */
+
 import { isAuthority, parseAuthority } from '../http/authority.ts';
 import { knownFieldNames } from '../http/field-names.ts';
+import { isToken } from '../http/made-text.ts';
 
 export const FieldKind = {
   REGULAR: 0,
@@ -28,7 +30,6 @@ export const FieldKind = {
 
 /** Set on a kind whose value breaks the rules for it. */
 export const BAD_VALUE = 0x10;
-export const KIND_MASK = 0x0f;
 
 const kinds = new Map<string, number>();
 for (const name of knownFieldNames) kinds.set(name, FieldKind.REGULAR);
@@ -60,7 +61,6 @@ for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz") {
   nameCharacters[character.charCodeAt(0)] = 1;
 }
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const SCHEME = /^[a-z][a-z0-9+\-.]*$/i;
 /** Bytes above 0x7f are passed on as they are, as HTTP/1 servers do; a fragment never is. */
 const PATH = /^(?:\/[!"$-~\x80-\xff]*|\*)$/;
@@ -84,7 +84,7 @@ export function kindOfName(name: string): number {
  * either end. RFC 9113 §8.2.1 demands this of NUL, CR and LF only; the other controls are refused
  * because they break recipients further on (RFC 9110 §5.5 allows either).
  */
-export function isFieldValue(bytes: Uint8Array, start: number, end: number): boolean {
+export function isFieldValueBytes(bytes: Uint8Array, start: number, end: number): boolean {
   if (start === end) return true;
   for (let i = start; i < end; i++) {
     const byte = bytes[i]!;
@@ -104,7 +104,7 @@ function isAllowed(kind: number, value: string): boolean {
   switch (kind) {
     case FieldKind.METHOD:
     case FieldKind.PROTOCOL:
-      return TOKEN.test(value);
+      return isToken(value);
     case FieldKind.SCHEME:
       return SCHEME.test(value);
     case FieldKind.AUTHORITY:

@@ -6,7 +6,7 @@ import { decodeHuffman, huffmanDecodedMax } from '../http/huffman.ts';
 import {
   BAD_VALUE,
   FieldKind,
-  isFieldValue,
+  isFieldValueBytes,
   kindOfName,
   kindWithValue,
   normalizeValue,
@@ -14,7 +14,7 @@ import {
 import { STATIC_ENTRIES, staticNames, staticValues } from './static-table.ts';
 
 /** RFC 7541 §4.1: what an entry counts for beyond its bytes. */
-export const ENTRY_OVERHEAD_BYTES = 32;
+export const HPACK_ENTRY_OVERHEAD_BYTES = 32;
 
 /**
  * Integers above this are refused (RFC 7541 §5.1 asks for a limit): longer than any block that is
@@ -126,7 +126,7 @@ export class HpackDecoder {
         name,
         value,
         staticKinds[index]!,
-        name.length + value.length + ENTRY_OVERHEAD_BYTES,
+        name.length + value.length + HPACK_ENTRY_OVERHEAD_BYTES,
       );
       return position;
     }
@@ -156,9 +156,9 @@ export class HpackDecoder {
       kind = this.#kinds[slot]! & ~BAD_VALUE;
     }
     if (!this.#string(block, end)) return -1;
-    const isValue = isFieldValue(this.#bytes, this.#start, this.#end);
+    const isValue = isFieldValueBytes(this.#bytes, this.#start, this.#end);
     let value = readLatin1(this.#bytes, this.#start, this.#end);
-    const size = name.length + value.length + ENTRY_OVERHEAD_BYTES;
+    const size = name.length + value.length + HPACK_ENTRY_OVERHEAD_BYTES;
     if (!isValue) kind |= BAD_VALUE;
     else if (kind !== FieldKind.REGULAR) {
       kind = kindWithValue(kind, value);

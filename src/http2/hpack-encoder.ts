@@ -3,7 +3,7 @@
 import { writeLatin1 } from '../base/bytes.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import { encodeHuffman, huffmanLength } from '../http/huffman.ts';
-import { ENTRY_OVERHEAD_BYTES } from './hpack-decoder.ts';
+import { HPACK_ENTRY_OVERHEAD_BYTES } from './hpack-decoder.ts';
 import { STATIC_ENTRIES, staticFieldIndex, staticNameIndex } from './static-table.ts';
 
 /** Cookies shorter than this can be guessed byte by byte (RFC 7541 §7.1.3). */
@@ -191,7 +191,7 @@ export class HpackEncoder {
       block.integer(0x80, 7, this.#index(number));
       return;
     }
-    const size = name.length + value.length + ENTRY_OVERHEAD_BYTES;
+    const size = name.length + value.length + HPACK_ENTRY_OVERHEAD_BYTES;
     // An entry of more than half the table would push out more than it can save.
     if (NOT_INDEXED.has(name) || size * 2 > this.#tableBytesLimit) {
       this.#literal(0, 4, staticIndex, name, value);
@@ -237,7 +237,7 @@ export class HpackEncoder {
       const slot = this.#oldest & mask;
       const name = this.#names[slot]!;
       const value = this.#values[slot]!;
-      this.#tableBytes -= name.length + value.length + ENTRY_OVERHEAD_BYTES;
+      this.#tableBytes -= name.length + value.length + HPACK_ENTRY_OVERHEAD_BYTES;
       const byValue = this.#byName.get(name)!;
       if (byValue.get(value) === this.#oldest) byValue.delete(value);
       if (byValue.size === 0) this.#byName.delete(name);

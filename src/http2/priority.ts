@@ -9,11 +9,11 @@ export type Priority = number;
 const INCREMENTAL = 8;
 export const PRIORITY_DEFAULT: Priority = URGENCY_DEFAULT;
 
-export function urgencyOf(priority: Priority): number {
+function urgencyOf(priority: Priority): number {
   return priority & 7;
 }
 
-export function isIncremental(priority: Priority): boolean {
+function isIncremental(priority: Priority): boolean {
   return priority >= INCREMENTAL;
 }
 

@@ -23,8 +23,6 @@ export const StreamState = {
   CLOSED_AND_FORGOTTEN: 10,
 } as const;
 
-export const stateNames: readonly string[] = Object.keys(StreamState);
-
 export const Reception = {
   PROCESS: 0,
   /** Discarded after what the connection's state needs: field decoding, flow control. */

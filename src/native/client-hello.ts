@@ -59,7 +59,7 @@ const random = NativeBuffer.allocate(RANDOM_BYTES);
 const randomAddress = addressOf(random);
 
 /** A ClientHello (RFC 8446 §4.1.2), and the connection that has received it. */
-export class ClientHello {
+class ClientHello {
   #ssl = 0n;
   #alertAddress = 0n;
   /** What the hello belongs to; steps may set it up for the rest of the handshake. */

@@ -182,7 +182,7 @@ export function listeningAddress(fd: number): SocketAddress {
   return { path: scratch.bytes.toString('utf8', 2, end) };
 }
 
-/** Whether small sends leave at once (Nagle's algorithm is off). */
+/** Whether small sends leave at once (Nagle's algorithm is off): for tests. */
 export function hasNoDelay(fd: number): boolean {
   return integerOption(fd, IPPROTO_TCP, TCP_NODELAY) !== 0;
 }

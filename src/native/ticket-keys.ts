@@ -46,7 +46,7 @@ function buildMacParameters(): void {
 buildMacParameters();
 
 /** **For native/ only**. */
-export let addressesOfTicketKeys: (keys: TicketKeys) => readonly bigint[];
+let addressesOfTicketKeys: (keys: TicketKeys) => readonly bigint[];
 
 /** Keys in native memory, newest first; wiped when they are replaced or disposed. */
 export class TicketKeys implements Disposable {

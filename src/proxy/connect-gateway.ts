@@ -22,7 +22,7 @@ import { ExchangeRecord } from './exchange-record.ts';
 import type { ReverseProxy } from './proxy.ts';
 
 /** What an operator says of CONNECT: plain data. */
-export interface ConnectOptions {
+export interface ConnectMethodOptions {
   /** Who may ask. */
   readonly from: readonly AddressRange[];
   readonly ports: readonly number[];
@@ -33,7 +33,7 @@ export interface ConnectOptions {
 type Proxy = Pick<ReverseProxy, 'onRequest' | 'turnAway' | 'turnAwayFromOrigin'>;
 
 export interface ConnectGatewayInput {
-  readonly options: ConnectOptions;
+  readonly options: ConnectMethodOptions;
   /** Gets all other requests. */
   readonly next: Proxy;
   readonly connect: ConnectTo;

@@ -21,7 +21,7 @@ import type { RequestFacts, RequestHandler, ResponseSender } from '../http/excha
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { localJson } from '../routing/local-response.ts';
-import type { Entrance } from '../routing/rules.ts';
+import type { GateResult } from '../routing/rules.ts';
 import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
 import type { OriginGroup } from '../upstream/group.ts';
 import { claimFetch } from './cross-worker-fetch.ts';
@@ -150,12 +150,12 @@ export class Exchange implements RequestHandler, OriginRequestOwner, Waiter {
   }
 
   /** Instead of `begin`: neither the cache nor an origin is asked. */
-  turnAway(entrance: Entrance): void {
-    if (entrance.kind === 'answered') {
-      this.#delivery.answerWith(entrance.response);
+  turnAway(gateResult: GateResult): void {
+    if (gateResult.kind === 'answered') {
+      this.#delivery.answerWith(gateResult.response);
       return;
     }
-    const { error, retryAfterSeconds } = entrance;
+    const { error, retryAfterSeconds } = gateResult;
     this.#delivery.fail(
       error,
       retryAfterSeconds > 0 ? [['retry-after', String(retryAfterSeconds)]] : [],

@@ -77,10 +77,10 @@ export class ReverseProxy implements RequestSink {
     const { route, clock } = environment;
     const startedMs = clock.monotonicMs();
     if (route.gate !== null) {
-      const entrance = route.gate.enter(head, facts, clock.wallMs(), environment.dateNow());
-      if (entrance !== null) {
+      const gateResult = route.gate.enter(head, facts, clock.wallMs(), environment.dateNow());
+      if (gateResult !== null) {
         const exchange = new Exchange(environment, head, sender, facts, '', startedMs);
-        exchange.turnAway(entrance);
+        exchange.turnAway(gateResult);
         return exchange;
       }
     }

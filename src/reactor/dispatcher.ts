@@ -26,7 +26,7 @@ import { ChunkPool } from './output-queue.ts';
 import { TimerWheel } from './timer-wheel.ts';
 
 /** Something with a descriptor that waits for readiness. */
-export interface Watched {
+export interface WatchedDescriptor {
   readonly generation: number;
   /** The kernel reports `events` (EPOLLIN and so on). */
   onEvents(events: number): void;
@@ -50,15 +50,15 @@ export class Dispatcher {
   onShortage: (error: SluiceError) => void = () => {};
   readonly #clock: Clock;
   readonly #loopWatch: UvPoll;
-  readonly #slots: (Watched | null)[] = [];
+  readonly #slots: (WatchedDescriptor | null)[] = [];
   readonly #freeSlots: number[] = [];
   #watchedCount = 0;
   #generation = 0;
   /** Events of the batch being handled; a turn may end, or a handler throw, in its middle. */
   #eventIndex = 0;
   #eventCount = 0;
-  #unfinished: Watched[] = [];
-  #unfinishedNext: Watched[] = [];
+  #unfinished: WatchedDescriptor[] = [];
+  #unfinishedNext: WatchedDescriptor[] = [];
   #deferred: (() => void)[] = [];
   #deferredIndex = 0;
   #turnScheduled = false;
@@ -84,7 +84,7 @@ export class Dispatcher {
     return { slot, generation: this.#generation };
   }
 
-  fillSlot(slot: number, watched: Watched): void {
+  fillSlot(slot: number, watched: WatchedDescriptor): void {
     this.#slots[slot] = watched;
   }
 
@@ -95,7 +95,7 @@ export class Dispatcher {
   }
 
   /** Calls `onTurn` after the others have had their turn. */
-  requeue(watched: Watched): void {
+  requeue(watched: WatchedDescriptor): void {
     this.#unfinishedNext.push(watched);
     if (!this.#inTurn) this.#scheduleTurn();
   }
@@ -228,7 +228,7 @@ export class Dispatcher {
 }
 
 /** Anything but a shortage is a fault of ours, and ends the process. */
-function shed(watched: Watched, error: unknown): void {
+function shed(watched: WatchedDescriptor, error: unknown): void {
   if (!isOwnShortage(error)) throw error;
   watched.shed(error as SluiceError);
 }

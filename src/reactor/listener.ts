@@ -13,7 +13,7 @@ import {
   removeSocketFile,
 } from '../native/sockets.ts';
 import type { SocketHandler, StreamSocket } from './contract.ts';
-import type { Dispatcher, Watched } from './dispatcher.ts';
+import type { Dispatcher, WatchedDescriptor } from './dispatcher.ts';
 import { ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN_MAX } from './limits.ts';
 import { ReactorSocket } from './socket.ts';
 import type { Timer } from './timer-wheel.ts';
@@ -48,7 +48,7 @@ export interface ListenerInput {
   readonly isResting: boolean;
 }
 
-export class Listener implements Watched {
+export class Listener implements WatchedDescriptor {
   readonly generation: number;
   /** 0 for a UNIX socket. */
   readonly port: number;
@@ -186,8 +186,8 @@ export class Listener implements Watched {
   }
 
   /**
-   * Out of descriptors or memory. The connections wait in the kernel's queue until some of ours have closed;
-   * without a pause the level-triggered event would spin.
+   * Out of descriptors or memory. The connections wait in the kernel's queue until some of ours
+   * have closed; without a pause the level-triggered event would spin.
    */
   shed(error: SluiceError): void {
     const { dispatcher } = this.#input;

@@ -26,7 +26,7 @@ export type ListenOptions = (
 };
 
 /** Where to connect: an IP address, not a name. */
-export type ConnectOptions = SocketAddress & {
+export type ConnectTarget = SocketAddress & {
   /** Who is to blame when it fails; `upstream` unless said otherwise. */
   readonly blame?: Blame;
 };
@@ -62,7 +62,7 @@ export class Reactor {
    * there is no such address (`address-invalid`). There is no time-out here: the owner arms a timer
    * and destroys the socket. Output may be written at once.
    */
-  connect(options: ConnectOptions, handler: SocketHandler): StreamSocket {
+  connect(options: ConnectTarget, handler: SocketHandler): StreamSocket {
     const { fd, errno, fault } = begun(options);
     const isPath = 'path' in options;
     const socket = new ReactorSocket({
@@ -131,7 +131,7 @@ interface Begun {
 }
 
 /** What a peer has named may be no address: its owner hears of that as of any other failure. */
-function begun(options: ConnectOptions): Begun {
+function begun(options: ConnectTarget): Begun {
   try {
     return { ...connectStream(options), fault: null };
   } catch (error) {

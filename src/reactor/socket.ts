@@ -22,7 +22,7 @@ import {
   takeSocketError,
 } from '../native/sockets.ts';
 import type { SocketHandler, StreamSocket } from './contract.ts';
-import type { Dispatcher, Watched } from './dispatcher.ts';
+import type { Dispatcher, WatchedDescriptor } from './dispatcher.ts';
 import {
   BYTES_AT_ONCE_MAX,
   BYTES_AT_ONCE_MIN,
@@ -51,7 +51,7 @@ export interface SocketInput {
   readonly localPort: number;
 }
 
-export class ReactorSocket implements StreamSocket, Watched {
+export class ReactorSocket implements StreamSocket, WatchedDescriptor {
   readonly generation: number;
   readonly #slot: number;
   readonly #dispatcher: Dispatcher;

@@ -82,7 +82,7 @@ const STEPS: readonly ((path: string) => string)[] = [
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
 
 /** RFC 3986 §6.2.2.1 and §6.2.2.2. */
-export function decodeUnreserved(text: string): string {
+function decodeUnreserved(text: string): string {
   if (!text.includes('%')) return text;
   return text.replace(/%[0-9a-fA-F]{2}/g, (encoded) => {
     const character = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
@@ -91,7 +91,7 @@ export function decodeUnreserved(text: string): string {
 }
 
 /** RFC 3986 §5.2.4, for a path that begins with `/`. */
-export function removeDotSegments(path: string): string {
+function removeDotSegments(path: string): string {
   if (!path.includes('/.')) return path;
   const segments = path.split('/');
   const kept: string[] = [];

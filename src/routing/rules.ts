@@ -19,7 +19,7 @@ import type { RoutingFailure } from './router.ts';
 import { compileTemplate, type Template } from './variables.ts';
 
 /** What becomes of a request before the cache is asked; null when it goes on. */
-export type Entrance =
+export type GateResult =
   | { readonly kind: 'refused'; readonly error: SluiceError; readonly retryAfterSeconds: number }
   | { readonly kind: 'answered'; readonly response: LocalResponse };
 
@@ -144,7 +144,7 @@ interface GateParts {
 type Answer = (head: RequestHead, facts: RequestFacts, date: string) => LocalResponse;
 
 /** In the order: access, rate, an answer of our own. */
-export class Gate {
+class Gate {
   readonly #parts: GateParts;
 
   constructor(parts: GateParts) {
@@ -152,7 +152,7 @@ export class Gate {
   }
 
   /** `nowMs` is wall-clock time; `date` the same as an IMF-fixdate. */
-  enter(head: RequestHead, facts: RequestFacts, nowMs: number, date: string): Entrance | null {
+  enter(head: RequestHead, facts: RequestFacts, nowMs: number, date: string): GateResult | null {
     const { access, limiter, answer, hasPattern } = this.#parts;
     if (access !== null && !access.allows(head, facts.remoteAddress)) {
       return refusal(ACCESS_DENIED, 0);
@@ -166,7 +166,7 @@ export class Gate {
   }
 }
 
-function refusal(error: SluiceError, retryAfterSeconds: number): Entrance {
+function refusal(error: SluiceError, retryAfterSeconds: number): GateResult {
   return { kind: 'refused', error, retryAfterSeconds };
 }
 

@@ -34,10 +34,6 @@ const OF_REQUEST: Record<string, Reader> = {
   'server-name': ({ facts }) => facts?.tls?.serverName ?? '',
 };
 
-/** Also `${header:NAME}`, a field of the request. */
-export const requestVariables: readonly string[] = Object.keys(OF_REQUEST);
-export const targetVariables: readonly string[] = Object.keys(OF_TARGET);
-
 /** `request`: all variables; `target`: those that every request of one target has in common. */
 export type VariableScope = 'request' | 'target';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { canaryFault, type Health, healthBetween } from './canary.ts';
+import { canaryFault, type HealthFigures, healthBetween } from './canary.ts';
 
-function health(parts: Partial<Health> = {}): Health {
+function health(parts: Partial<HealthFigures> = {}): HealthFigures {
   const requests = parts.requests ?? 0;
   const none = { handshakes: 0, handshakeFailures: 0, requests, requestFailures: 0 };
   return { ...none, durations: [0, 0, 0, requests, 0, 0, 0, 0, 0], ...parts };

@@ -5,7 +5,7 @@
 import type { MetricSnapshot } from '../telemetry/metrics-reader.ts';
 
 /** Counts of one or several workers. They only rise. */
-export interface Health {
+export interface HealthFigures {
   readonly handshakes: number;
   readonly handshakeFailures: number;
   readonly requests: number;
@@ -20,7 +20,7 @@ export interface Health {
  * in fifty that failed and did not before is an incident. deviationsMin: chance alone does so once in
  * a thousand reloads. bucketsSlower: buckets double, so two are a median four times as long.
  */
-export const canaryLimits = {
+const canaryLimits = {
   /** Handshakes or requests of the trying worker before they are judged. */
   eventsMin: 20,
   /** How much larger the failed share may be. */
@@ -31,7 +31,7 @@ export const canaryLimits = {
   bucketsSlower: 2,
 };
 
-export function healthOf(metrics: readonly MetricSnapshot[]): Health {
+export function healthOf(metrics: readonly MetricSnapshot[]): HealthFigures {
   const seriesOf = (name: string) =>
     metrics.find(({ definition }) => definition.name === name)?.series ?? [];
   const sum = (name: string, isCounted: (labels: readonly string[]) => boolean = () => true) =>
@@ -52,7 +52,7 @@ export function healthOf(metrics: readonly MetricSnapshot[]): Health {
   };
 }
 
-export function healthBetween(before: Health, after: Health): Health {
+export function healthBetween(before: HealthFigures, after: HealthFigures): HealthFigures {
   return {
     handshakes: after.handshakes - before.handshakes,
     handshakeFailures: after.handshakeFailures - before.handshakeFailures,
@@ -63,7 +63,7 @@ export function healthBetween(before: Health, after: Health): Health {
 }
 
 /** Why the trying worker does worse than `usual`, in words; null when it does not, or not yet. */
-export function canaryFault(trying: Health, usual: Health): string | null {
+export function canaryFault(trying: HealthFigures, usual: HealthFigures): string | null {
   return (
     shareFault('handshakes', trying.handshakes, trying.handshakeFailures, {
       events: usual.handshakes,
@@ -94,7 +94,7 @@ function shareFault(
   return `${percent(share)} of ${events} ${what} failed, ${percent(usualShare)} is usual`;
 }
 
-function slownessFault(trying: Health, usual: Health): string | null {
+function slownessFault(trying: HealthFigures, usual: HealthFigures): string | null {
   const { eventsMin, bucketsSlower } = canaryLimits;
   if (trying.requests < eventsMin || usual.requests < eventsMin) return null;
   const slower = medianBucket(trying.durations) - medianBucket(usual.durations);

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { Report } from '../telemetry/log-event.ts';
-import { canaryFault, type Health, healthBetween } from './canary.ts';
+import { canaryFault, type HealthFigures, healthBetween } from './canary.ts';
 import { fixedChanges, type OptionChange, optionChanges } from './option-changes.ts';
 import { defaultRestartPolicy } from './workers/restart-policy.ts';
 
@@ -16,7 +16,7 @@ import { defaultRestartPolicy } from './workers/restart-policy.ts';
 export interface ReloadableWorker {
   /** Rejects with UsageError when the options cannot be carried out, with Error when it is gone. */
   reconfigure(options: SluiceOptions): Promise<void>;
-  health(): Health;
+  health(): HealthFigures;
   /** False while a process that has ended is being replaced. */
   readonly isRunning: boolean;
   /** Rises when the worker dies. */
@@ -308,7 +308,7 @@ function faultOf(reason: string): Fault {
   return { reason, remedy: 'see what changed, and try it on a machine without traffic' };
 }
 
-function add(a: Health, b: Health): Health {
+function add(a: HealthFigures, b: HealthFigures): HealthFigures {
   return {
     handshakes: a.handshakes + b.handshakes,
     handshakeFailures: a.handshakeFailures + b.handshakeFailures,

@@ -13,7 +13,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import { bootClock } from '../native/boot-clock.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateRegionBytes } from '../routing/rate-table.ts';
-import { type LogSubsystem, type Report, reportOf } from '../telemetry/log-event.ts';
+import { type LogSubsystem, type Report, reportWith } from '../telemetry/log-event.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
@@ -155,7 +155,7 @@ export class Supervisor {
     this.#cache = new CacheControl({
       workers: () => this.#cacheAskers(),
       isShared: input.options.cacheDirectory !== null,
-      report: this.#reportOf('cache'),
+      report: this.#reportWith('cache'),
     });
     this.#faults = new CrashHandler({
       options: input.options,
@@ -170,9 +170,9 @@ export class Supervisor {
     this.#standIns = new StandIns({
       places: () => (this.#stopping === null ? this.#processes : []),
       suspects: () => this.#faults.suspects,
-      report: this.#reportOf('supervisor'),
+      report: this.#reportWith('supervisor'),
     });
-    this.#directoryDeaths = new DirectoryDeaths(Date.now, this.#reportOf('cache'));
+    this.#directoryDeaths = new DirectoryDeaths(Date.now, this.#reportWith('cache'));
     this.#reload = new Reload({
       load: (warn) => input.loadOptions(this.#options, warn),
       current: () => this.#options,
@@ -182,7 +182,7 @@ export class Supervisor {
         this.#tickets?.adopt();
         this.#keeper?.lookAgain();
       },
-      report: this.#reportOf('reload'),
+      report: this.#reportWith('reload'),
       began: () => input.serviceManager.reloading(),
       ended: () => this.#sayReady(),
     });
@@ -197,7 +197,7 @@ export class Supervisor {
         input.end();
       },
       onFault: this.#parts.of('service'),
-      report: this.#reportOf('upgrade'),
+      report: this.#reportWith('upgrade'),
     });
     input.log.onDropped = (lines) => this.#metrics.errorLogDropped(lines);
     input.log.onLevels = (levels) => {
@@ -230,7 +230,7 @@ export class Supervisor {
     if (options.hosts.length > 0) this.#parts.own('certificates', this.#keepCertificates());
     for (const { bound } of inherited.rest) {
       const where = socketAddressText(bound);
-      this.#reportOf('supervisor')(
+      this.#reportWith('supervisor')(
         `the socket at ${where} was passed on, but no option listens there`,
         { level: 'warning', event: 'socket-unused' },
       );
@@ -378,7 +378,7 @@ export class Supervisor {
       logs: () => [...this.#options.logs, this.#options.errorLog],
       reopen: () => this.reopenLogs(),
       wallMs: Date.now,
-      report: this.#reportOf('logs'),
+      report: this.#reportWith('logs'),
       onFault: this.#parts.of('logs'),
     });
     this.#rotator.start();
@@ -407,7 +407,7 @@ export class Supervisor {
         ...logRoutes(this.#input.log),
       ],
       token: this.#input.options.adminToken,
-      report: this.#reportOf('admin'),
+      report: this.#reportWith('admin'),
       onFault: this.#parts.of('admin'),
       regions: () => {
         // Workers sample themselves; with one worker that is this process.
@@ -511,8 +511,8 @@ export class Supervisor {
     return answers.every((answer) => answer !== null && answer !== undefined);
   }
 
-  #reportOf(subsystem: LogSubsystem): Report {
-    return reportOf(this.#input.log.report, { subsystem });
+  #reportWith(subsystem: LogSubsystem): Report {
+    return reportWith(this.#input.log.report, { subsystem });
   }
 
   /** Its file was there when the options were read: what goes wrong now stops no reload. */
@@ -604,7 +604,7 @@ export class Supervisor {
       },
       metrics: this.#metrics.tickets,
       nowMs: bootClock.nowMs,
-      report: this.#reportOf('tls'),
+      report: this.#reportWith('tls'),
       onFault: this.#parts.of('tickets'),
     });
   }
@@ -628,7 +628,7 @@ export class Supervisor {
         this.#parts.run('faults', () => this.#faults.died(death), undefined);
       },
       link: this.#linkOf(setup.workerIndex),
-      report: this.#reportOf('supervisor'),
+      report: this.#reportWith('supervisor'),
     });
   }
 
@@ -646,7 +646,7 @@ export class Supervisor {
       replace: (host, certificates) => this.#replaceCertificates(host, certificates),
       metrics: this.#metrics.certificates,
       wallMs: Date.now,
-      report: this.#reportOf('tls'),
+      report: this.#reportWith('tls'),
       onFault: this.#parts.of('certificates'),
     });
     this.#keeper.tellLoaded();
@@ -664,7 +664,7 @@ export class Supervisor {
   }
 
   async #drain(timeoutMs: number): Promise<void> {
-    const report = this.#reportOf('supervisor');
+    const report = this.#reportWith('supervisor');
     report(`ends: no new connections, ${durationText(timeoutMs)} for what is under way`, {
       level: 'info',
       event: 'ending',
@@ -702,7 +702,7 @@ export class Supervisor {
       if (pidFile !== null && isOurPidFile(pidFile)) removeFile(pidFile);
     } catch (error) {
       // Their directory is root's, and we are not any more.
-      this.#reportOf('supervisor')(`a file is left behind: ${(error as Error).message}`, {
+      this.#reportWith('supervisor')(`a file is left behind: ${(error as Error).message}`, {
         level: 'warning',
         event: 'file-left-behind',
       });

@@ -6,12 +6,12 @@
 import { randomBytes } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
 import { type OnFault, owned, repeated } from '../base/owned.ts';
-import type { KeyShare } from '../cluster/key-share.ts';
 import type { ClusterOptions } from '../cluster/options.ts';
+import type { TicketKeySync } from '../cluster/ticket-key-sync.ts';
 import type { TlsOptions } from '../config/options.ts';
 import { readTicketKeyFile } from '../config/ticket-key-file.ts';
 import { TICKET_KEY_BYTES } from '../native/ticket-keys.ts';
-import { type Report, reportOf } from '../telemetry/log-event.ts';
+import { type Report, reportWith } from '../telemetry/log-event.ts';
 import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
 import { GENERATION_MS } from '../tls/strike-register.ts';
 import { TICKET_KEYS_MAX, type TicketRing } from '../tls/ticket-ring.ts';
@@ -48,7 +48,7 @@ export class TicketKeyRotator implements Disposable {
   #fileKeys: readonly Buffer[] | null = null;
   /** Of the cluster; null as long as it has said nothing. */
   #clusterKeys: readonly Buffer[] | null = null;
-  #share: KeyShare | null = null;
+  #share: TicketKeySync | null = null;
   /** With which the share was opened. */
   #cluster: ClusterOptions | null = null;
   /** Keys have been in force that a former run may have used, too. */
@@ -131,7 +131,7 @@ export class TicketKeyRotator implements Disposable {
     metrics.clusterConnected('keys', false);
     if (wanted === null) return;
     try {
-      const { KeyShare: Share } = await import('../cluster/key-share.ts');
+      const { TicketKeySync: Share } = await import('../cluster/ticket-key-sync.ts');
       if (!this.#isClosed && this.#cluster === wanted) this.#share = this.#shareOf(wanted, Share);
     } catch (error) {
       if (this.#cluster === wanted) this.#cluster = null;
@@ -139,7 +139,7 @@ export class TicketKeyRotator implements Disposable {
     }
   }
 
-  #shareOf(options: ClusterOptions, Share: typeof KeyShare): KeyShare {
+  #shareOf(options: ClusterOptions, Share: typeof TicketKeySync): TicketKeySync {
     const { tls, metrics, report, onFault } = this.#input;
     return new Share({
       options,
@@ -152,7 +152,7 @@ export class TicketKeyRotator implements Disposable {
         this.#apply('cluster');
       },
       metrics,
-      report: reportOf(report, { subsystem: 'cluster', event: 'cluster-keys' }),
+      report: reportWith(report, { subsystem: 'cluster', event: 'cluster-keys' }),
       onFault,
     });
   }

@@ -27,7 +27,7 @@ const START_TIMEOUT_MS = 60_000;
  * Starts the program on disk with the words of this one. Resolves with its process identifier when
  * it serves; rejects when it ends, or is not ready in time, and then it is gone.
  */
-export async function startSuccessor(listeners: readonly PassableListener[]): Promise<number> {
+async function startSuccessor(listeners: readonly PassableListener[]): Promise<number> {
   const fds = listeners.flatMap((listener) => listener.fds);
   let nextFd = FIRST_SOCKET_FD;
   const passed: PassedListener[] = listeners.map(({ wanted, endpoint, fds: own }) => ({

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SluiceOptions } from '../config/options.ts';
-import { weakenings, weakens } from './weakens.ts';
+import { weakenings } from './weakens.ts';
+
+const weakens = (from: SluiceOptions, to: SluiceOptions) => weakenings(from, to).length > 0;
 
 const base = {
   drainTimeoutMs: 8_000,

@@ -30,10 +30,6 @@ export function weakenings(from: SluiceOptions, to: SluiceOptions): readonly str
   return found;
 }
 
-export function weakens(from: SluiceOptions, to: SluiceOptions): boolean {
-  return weakenings(from, to).length > 0;
-}
-
 function compare(path: readonly string[], from: unknown, to: unknown, found: string[]): void {
   if (Object.is(from, to) || hasNoWeight(path)) return;
   if (isPlain(from) && isPlain(to) && Array.isArray(from) === Array.isArray(to)) {

@@ -1,11 +1,11 @@
 /** Labels' values as indices into the slots of a metric. */
 import { assert } from '../base/assert.ts';
-import { type LabelLayout, NAME_BYTES } from './metric-layout.ts';
+import { type LabelLayout, METRIC_NAME_BYTES } from './metric-layout.ts';
 
 /** The text of added name number `index` of a label, or '' where there is none yet. */
 export function readAddedName(region: Uint8Array, label: LabelLayout, index: number): string {
-  const offset = label.namesOffset + index * NAME_BYTES;
-  const length = Math.min(region[offset]!, NAME_BYTES - 1);
+  const offset = label.namesOffset + index * METRIC_NAME_BYTES;
+  const length = Math.min(region[offset]!, METRIC_NAME_BYTES - 1);
   return Buffer.from(region.subarray(offset + 1, offset + 1 + length)).toString('utf8');
 }
 
@@ -44,9 +44,9 @@ export class LabelIndex {
   #add(value: string): number {
     const { definition, namesOffset, size } = this.#layout;
     assert(!definition.isClosed, `label ${definition.name} has no value ${value}`);
-    const text = Buffer.from(value, 'utf8').subarray(0, NAME_BYTES - 1);
+    const text = Buffer.from(value, 'utf8').subarray(0, METRIC_NAME_BYTES - 1);
     if (this.#added === definition.addedMax || text.length === 0) return size - 1;
-    const offset = namesOffset + this.#added * NAME_BYTES;
+    const offset = namesOffset + this.#added * METRIC_NAME_BYTES;
     this.#region.set(text, offset + 1);
     this.#region[offset] = text.length;
     const index = definition.values.length + this.#added;

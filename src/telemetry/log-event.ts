@@ -69,7 +69,7 @@ export function isReported(table: LevelTable, subsystem: LogSubsystem, level: Lo
 }
 
 /** The report of one part of sluice: what it says of an event goes before these details. */
-export function reportOf(report: Report, defaults: LogDetail): Report {
+export function reportWith(report: Report, defaults: LogDetail): Report {
   return (message, detail) => report(message, { ...defaults, ...detail });
 }
 

@@ -23,7 +23,7 @@ export function histogramBucket(milliseconds: number): number {
 }
 
 /** Bytes for one added name: a length byte and up to 63 bytes of text. */
-export const NAME_BYTES = 64;
+export const METRIC_NAME_BYTES = 64;
 
 export interface LabelLayout {
   readonly definition: LabelDefinition;
@@ -54,7 +54,7 @@ function layOut(): { metrics: Layouts; slotCount: number; bytes: number } {
     let stride = definition.type === 'histogram' ? HISTOGRAM_SLOTS : 1;
     for (const label of definition.labels.toReversed()) {
       const namesOffset = label.addedMax === 0 ? 0 : nextName;
-      nextName += label.addedMax * NAME_BYTES;
+      nextName += label.addedMax * METRIC_NAME_BYTES;
       labels.unshift({ definition: label, size: sizeOf(label), stride, namesOffset });
       stride *= sizeOf(label);
     }

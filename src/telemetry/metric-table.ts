@@ -692,5 +692,3 @@ export const metricTable = {
     'Features that are disabled, automatically or by an operator.',
   ),
 } as const satisfies Record<string, MetricDefinition>;
-
-export type MetricKey = keyof typeof metricTable;

@@ -6,11 +6,8 @@ import {
   type MetricLayout,
   metricLayouts,
 } from './metric-layout.ts';
-import type { ORIGIN_ADDRESS_STATES } from './metric-table.ts';
 
 const at = metricLayouts;
-
-export type OriginAddressState = (typeof ORIGIN_ADDRESS_STATES)[number];
 
 /** Finds the slots of a group or server once, so that counting is one addition. */
 export class OriginMetrics {

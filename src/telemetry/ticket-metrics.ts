@@ -7,7 +7,7 @@ const at = metricLayouts;
 
 export type TicketKeyChange = (typeof TICKET_KEY_CHANGES)[number];
 export type ClusterAnswer = (typeof CLUSTER_ANSWERS)[number];
-export type ClusterLink = (typeof CLUSTER_LINKS)[number];
+export type ClusterLinkName = (typeof CLUSTER_LINKS)[number];
 
 export class TicketMetrics {
   readonly #slots: Float64Array;
@@ -34,7 +34,7 @@ export class TicketMetrics {
     this.#slots[at.clusterAnswers.firstSlot + this.#answer.offsetOf(answer)]! += 1;
   }
 
-  clusterConnected(link: ClusterLink, isConnected: boolean): void {
+  clusterConnected(link: ClusterLinkName, isConnected: boolean): void {
     const slot = at.clusterConnected.firstSlot + this.#link.offsetOf(link);
     this.#slots[slot] = isConnected ? 1 : 0;
   }

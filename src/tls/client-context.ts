@@ -46,7 +46,7 @@ export interface ClientContextOptions {
   readonly recorder?: TraceRecorder;
 }
 
-export interface ConnectOptions {
+export interface ClientConnectionOptions {
   /** The name to ask for (SNI), or '' for none. An IP address is never sent (RFC 6066 §3). */
   readonly serverName: string;
   /** DNS name or IP address that the certificate must bear; `serverName` by default. */
@@ -69,7 +69,7 @@ export interface ClientContext extends Disposable {
   /** Which roots are trusted, for the log: a path, `bundled` or `none`. */
   readonly roots: string;
   /** A connection whose ClientHello waits in its output. */
-  connect(options: ConnectOptions, handler: TlsHandler, clock: Clock): TlsEngine;
+  connect(options: ClientConnectionOptions, handler: TlsHandler, clock: Clock): TlsEngine;
 }
 
 /** Throws UsageError for a root file that cannot be used. */
@@ -106,7 +106,7 @@ export function createClientContext(options: ClientContextOptions = {}): ClientC
 function connect(
   context: SslContext,
   verify: boolean,
-  target: ConnectOptions,
+  target: ClientConnectionOptions,
   handler: TlsHandler,
   clock: Clock,
   watch: TraceWatch | null,

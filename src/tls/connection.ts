@@ -53,7 +53,7 @@ class Plaintext {
 const plaintextPool: Plaintext[] = [];
 let depth = 0;
 
-export interface ConnectionOptions {
+export interface TlsConnectionOptions {
   readonly ssl: Ssl;
   readonly role: 'server' | 'client';
   readonly handler: TlsHandler;
@@ -104,7 +104,7 @@ export class TlsEngine implements TlsConnection {
   /** Client: the beginning of the server's first flight, while it is incomplete. */
   #serverHelloPrefix: Buffer | null = null;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: TlsConnectionOptions) {
     this.#ssl = options.ssl;
     this.#handler = options.handler;
     this.#clock = options.clock;

@@ -7,7 +7,7 @@ import { UsageError } from '../base/errors.ts';
 import type { Bench, OpenBench, SandboxRun, SandboxSetting } from './bench.ts';
 import type { PlayedOutcome, ReplayScript } from './replay/script.ts';
 
-export const triageStages = [
+const triageStages = [
   'reproduction',
   'features',
   'configuration',

@@ -13,7 +13,7 @@ const names =
   'SW_KEY_UPDATE CW_KEY_UPDATE SR_KEY_UPDATE CR_KEY_UPDATE EARLY_DATA PENDING_EARLY_DATA_END ' +
   'CW_END_OF_EARLY_DATA';
 
-export const handshakeStates: readonly string[] = names.split(' ');
+const handshakeStates: readonly string[] = names.split(' ');
 
 export function handshakeStateName(state: number): string {
   return handshakeStates[state] ?? `state ${state}`;

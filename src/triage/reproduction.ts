@@ -86,7 +86,7 @@ function waysOf(incident: Incident): Way[] {
 }
 
 /** So many that a fault as frequent as this is missed by all of them hardly ever. */
-export function runsPerQuestion(same: number, runs: number): number {
+function runsPerQuestion(same: number, runs: number): number {
   if (same >= runs) return 1;
   const needed = Math.ceil(Math.log(MISTAKE_CHANCE) / Math.log(1 - same / runs));
   return Math.min(needed, RUNS_PER_QUESTION_MAX);

@@ -11,7 +11,7 @@ import { CircuitBreaker } from './circuit-breaker.ts';
 import { type ContentPace, PaceWatch } from './content-pace.ts';
 import { type OriginServer, UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
-import { hashOf } from './hash-key.ts';
+import { balanceHash } from './hash-key.ts';
 import type { OriginGroupOptions } from './options.ts';
 import type { ConnectionWaiter } from './pool.ts';
 import type { NameWatch, WatchName } from './resolver.ts';
@@ -316,7 +316,7 @@ export class UpstreamGroup implements OriginGroup {
       case 'least-connections':
         return nextByLoad(candidates);
       case 'consistent-hash': {
-        const key = hashOf(balance.key, request.head, request.client);
+        const key = balanceHash(balance.key, request.head, request.client);
         return nextByHash(candidates, key, balance.loadFactor);
       }
     }

@@ -6,7 +6,7 @@ import { hashText } from './hash.ts';
 import type { HashKey } from './options.ts';
 
 /** Requests that lack what was chosen are spread by their path. */
-export function hashOf(key: HashKey, head: RequestHead, client: ClientFacts | null): number {
+export function balanceHash(key: HashKey, head: RequestHead, client: ClientFacts | null): number {
   return hashText(textOf(key, head, client) ?? head.path);
 }
 

@@ -3,7 +3,7 @@ import type { SluiceError } from '../base/errors.ts';
 import type { RequestSender, ResponseHandler } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
-import type { ClientExchange } from '../http2/client-exchange.ts';
+import type { Http2ClientExchange } from '../http2/client-exchange.ts';
 import { silentClientError, silentOriginError } from './exchange-time.ts';
 
 /** Milliseconds; see `UpstreamLimits`. */
@@ -22,7 +22,7 @@ export interface Http2ExchangeOwner {
 export class Http2Exchange implements ResponseHandler, RequestSender {
   readonly #session: Http2ExchangeOwner;
   readonly #handler: ResponseHandler;
-  #sender: ClientExchange | null = null;
+  #sender: Http2ClientExchange | null = null;
   #hasSentAll: boolean;
   #isPaused = false;
   #isOver = false;
@@ -41,7 +41,7 @@ export class Http2Exchange implements ResponseHandler, RequestSender {
     this.#movedMs = session.monotonicMs();
   }
 
-  begin(sender: ClientExchange): void {
+  begin(sender: Http2ClientExchange): void {
     this.#sender = sender;
   }
 

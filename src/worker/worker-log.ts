@@ -10,7 +10,7 @@ import {
   type LogSubsystem,
   logSubsystems,
   type Report,
-  reportOf,
+  reportWith,
 } from '../telemetry/log-event.ts';
 
 export class WorkerLog {
@@ -51,7 +51,7 @@ export class WorkerLog {
   };
 
   for(subsystem: LogSubsystem): Report {
-    return reportOf(this.report, { subsystem });
+    return reportWith(this.report, { subsystem });
   }
 
   /** For callers that have looked at `details`. */

@@ -6,7 +6,7 @@ import { isOwnShortage } from '../base/shortage.ts';
 import { CollapseTable } from '../cache/collapse.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { ClientCounts } from '../downstream/client-counts.ts';
-import { type Entrance, entranceOf } from '../downstream/front/acceptor.ts';
+import { type Acceptor, acceptorOf } from '../downstream/front/acceptor.ts';
 import { defaultDownstreamLimits } from '../downstream/limits.ts';
 import { HitForMissMemory } from '../proxy/hit-for-miss-memory.ts';
 import type { Listener, OnAccept } from '../reactor/listener.ts';
@@ -19,6 +19,7 @@ import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
 import { answerCacheQuestion } from './cache-queries.ts';
 import { ClusterRegisters } from './clusters.ts';
+import { ConfigurationGeneration, type GenerationBase } from './configuration-generation.ts';
 import type {
   CacheAnswer,
   CacheQuestion,
@@ -29,7 +30,6 @@ import type {
 } from './contract.ts';
 import { answerHandshakeQuestion } from './handshakes/handshake-queries.ts';
 import { observersOf } from './handshakes/handshakes.ts';
-import { Service, type ServiceBase } from './service.ts';
 import { Shortages } from './shortages.ts';
 
 /** How often a drain looks whether everything has ended. */
@@ -42,14 +42,14 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
 }
 
 class Worker implements RunningWorker {
-  readonly #base: ServiceBase;
+  readonly #base: GenerationBase;
   readonly #listeners: Listener[] = [];
   /** For each listener, what takes its connections in now. */
-  #entrances: readonly Entrance[];
-  #service: Service;
+  #acceptors: readonly Acceptor[];
+  #service: ConfigurationGeneration;
   #drainGraceMs: number;
   /** Those of former configurations, which still have connections. */
-  readonly #retired = new Set<Service>();
+  readonly #retired = new Set<ConfigurationGeneration>();
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(input: WorkerInput, cache: WorkerCache) {
@@ -70,24 +70,24 @@ class Worker implements RunningWorker {
       clusters: new ClusterRegisters(input),
       observers: observersOf(input.metrics, input.handshakes, input),
     };
-    this.#service = new Service(this.#base, input.options);
+    this.#service = new ConfigurationGeneration(this.#base, input.options);
     this.#drainGraceMs = input.options.drainGraceMs;
     this.#adoptFeatures(input.options);
-    this.#entrances = this.#entrancesOf(this.#service);
+    this.#acceptors = this.#acceptorsOf(this.#service);
     input.listeners.forEach(({ fd, place }, index) => {
       const isResting = place !== input.workerIndex;
-      const onAccept: OnAccept = (socket) => this.#entrances[index]!(socket);
+      const onAccept: OnAccept = (socket) => this.#acceptors[index]!(socket);
       this.#listeners.push(reactor.listen({ fd, isResting }, onAccept));
     });
     const { sweepIntervalMs } = defaultDownstreamLimits;
     this.#sweeper = repeat(sweepIntervalMs, () => this.#sweep(), tolerate(shortages));
   }
 
-  #entrancesOf(service: Service): Entrance[] {
+  #acceptorsOf(service: ConfigurationGeneration): Acceptor[] {
     const { metrics, listeners } = this.#base.input;
     const { shared, accept, connections, tunnels } = service;
     return listeners.map((listener) =>
-      entranceOf(listener, accept, {
+      acceptorOf(listener, accept, {
         shared,
         add: (connection) => connections.add(connection),
         remove: (connection) => connections.delete(connection),
@@ -104,7 +104,7 @@ class Worker implements RunningWorker {
     return count;
   }
 
-  get #services(): readonly Service[] {
+  get #services(): readonly ConfigurationGeneration[] {
     return [this.#service, ...this.#retired];
   }
 
@@ -113,12 +113,12 @@ class Worker implements RunningWorker {
    * out; then everything stays as it was.
    */
   reconfigure(options: SluiceOptions): void {
-    const service = new Service(this.#base, options);
+    const service = new ConfigurationGeneration(this.#base, options);
     this.#service.retire();
     this.#retired.add(this.#service);
     this.#service = service;
     this.#drainGraceMs = options.drainGraceMs;
-    this.#entrances = this.#entrancesOf(service);
+    this.#acceptors = this.#acceptorsOf(service);
     this.#adoptFeatures(options);
     this.#forgetRetired();
   }

@@ -17,13 +17,13 @@ import { DiskStore } from '../../src/cache/disk/disk-store.ts';
 import type { StoreFault } from '../../src/cache/disk/faults.ts';
 import {
   decodeEntry,
-  ENTRY_BYTES,
   encodeEntry,
+  INDEX_ENTRY_BYTES,
   type IndexEntry,
 } from '../../src/cache/disk/index/index-entry.ts';
 import { findIndexDamage, readIndexFile } from '../../src/cache/disk/index/index-file.ts';
 import { verifyDirectory } from '../../src/cache/disk/index/verify.ts';
-import { NAME_BYTES } from '../../src/cache/disk/segments/record.ts';
+import { RECORD_NAME_BYTES } from '../../src/cache/disk/segments/record.ts';
 import { NOW, storedOf } from './messages.ts';
 import { contentOf } from './rule-driven-cache.ts';
 
@@ -107,7 +107,7 @@ async function readAll(directory: string, what: string): Promise<number> {
 
 test('any bit that changes in an entry of the index is noticed', () => {
   const entry: IndexEntry = {
-    name: Buffer.alloc(NAME_BYTES, 5),
+    name: Buffer.alloc(RECORD_NAME_BYTES, 5),
     headSegment: 3,
     headOffset: 65_536,
     headLength: 300,
@@ -121,12 +121,12 @@ test('any bit that changes in an entry of the index is noticed', () => {
   };
   const bytes = encodeEntry(entry);
   assert.deepEqual(decodeEntry(entry.name, bytes), entry);
-  for (let bit = 0; bit < ENTRY_BYTES * 8; bit++) {
+  for (let bit = 0; bit < INDEX_ENTRY_BYTES * 8; bit++) {
     const damaged = Buffer.from(bytes);
     damaged[bit >> 3]! ^= 1 << (bit & 7);
     assert.equal(decodeEntry(entry.name, damaged), undefined, `bit ${bit}`);
   }
-  for (let bit = 0; bit < NAME_BYTES * 8; bit++) {
+  for (let bit = 0; bit < RECORD_NAME_BYTES * 8; bit++) {
     const name = Buffer.from(entry.name);
     name[bit >> 3]! ^= 1 << (bit & 7);
     assert.equal(decodeEntry(name, bytes), undefined, `bit ${bit} of the name`);
@@ -162,7 +162,7 @@ test('every bit of every entry in the file: the right bytes or a miss, and verif
   const places: number[] = [];
   for (let at = whole.indexOf(entry); at !== -1; at = whole.indexOf(entry, at + 1)) places.push(at);
   assert.ok(places.length > 0);
-  for (let bit = 0; bit < ENTRY_BYTES * 8; bit += 11) {
+  for (let bit = 0; bit < INDEX_ENTRY_BYTES * 8; bit += 11) {
     const damaged = Buffer.from(whole);
     for (const at of places) damaged[at + (bit >> 3)]! ^= 1 << (bit & 7);
     writeFileSync(path, damaged);

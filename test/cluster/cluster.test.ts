@@ -1,7 +1,7 @@
 /** Several instances that meet at a Redis, which comes, goes, hangs and forgets. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { KEYS_KEY } from '../../src/cluster/key-share.ts';
+import { KEYS_KEY } from '../../src/cluster/ticket-key-sync.ts';
 import { Authority } from '../support/authority.ts';
 import { replayFlight, startFlightRelay } from '../support/flight-relay.ts';
 import { type Origin, startOrigin } from '../support/origins.ts';

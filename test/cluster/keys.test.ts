@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { endProcess } from '../../src/base/owned.ts';
-import { KEYS_KEY, KeyShare, LEASE_KEY } from '../../src/cluster/key-share.ts';
+import { KEYS_KEY, LEASE_KEY, TicketKeySync } from '../../src/cluster/ticket-key-sync.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { unlessInstalled } from '../support/programs.ts';
 import { type RunningRedis, startRedis } from '../support/redis.ts';
@@ -14,10 +14,10 @@ const skip = unlessInstalled('redis-server');
 class Instance implements Disposable {
   /** Every ring that it was told, each key by its beginning. */
   readonly rings: string[][] = [];
-  readonly #share: KeyShare;
+  readonly #share: TicketKeySync;
 
   constructor(redis: RunningRedis, rotationMs: number) {
-    this.#share = new KeyShare({
+    this.#share = new TicketKeySync({
       onFault: endProcess,
       options: { url: redis.url, timeoutMs: 5 },
       times: () => ({ rotationMs, lifetimeMs: 3_600_000 }),

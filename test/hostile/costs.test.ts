@@ -23,7 +23,7 @@ import { isLooping } from '../../src/proxy/request/forwarding.ts';
 import { chooseCoding } from '../../src/routing/compression.ts';
 import { readPath } from '../../src/routing/path.ts';
 import { readProxyHeader } from '../../src/transport/proxy-protocol.ts';
-import { hashOf } from '../../src/upstream/hash-key.ts';
+import { balanceHash } from '../../src/upstream/hash-key.ts';
 
 const one = (name: string, value: string) => FieldSection.of([name, value]);
 const all = () => true;
@@ -51,7 +51,11 @@ const READERS: Record<string, (text: string) => unknown> = {
   Forwarded: (text) => hopsOf('forwarded', one('forwarded', text), all),
   'Accept-Encoding': (text) => chooseCoding(text, ['gzip']),
   Cookie: (text) =>
-    hashOf({ on: 'cookie', name: 'x' }, { path: '/', fields: one('cookie', text) } as never, null),
+    balanceHash(
+      { on: 'cookie', name: 'x' },
+      { path: '/', fields: one('cookie', text) } as never,
+      null,
+    ),
   authorities: parseAuthority,
   paths: (text) => readPath(`/${text}`),
   'made values': isFieldValue,

@@ -5,7 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { ExtensionType } from '../../src/tls/client-hello.ts';
 import { type HelloModel, readHello } from '../../src/triage/reduce/hello-model.ts';
-import { hashOf, KeySchedule } from '../../src/triage/replay/client/key-schedule.ts';
+import { hashBytes, KeySchedule } from '../../src/triage/replay/client/key-schedule.ts';
 import { messageOf, recordsOf, type Ticket } from '../../src/triage/replay/client/own-hello.ts';
 import {
   cipherSuites,
@@ -109,7 +109,7 @@ export class EarlyClient implements Disposable {
     const records = recordsOf(flight);
     const hello = records.filter((record) => record[0] === ContentType.handshake);
     const schedule = new KeySchedule(ticket.hash, ticket.key);
-    const transcript = hashOf(ticket.hash, messageOf(Buffer.concat(hello)));
+    const transcript = hashBytes(ticket.hash, messageOf(Buffer.concat(hello)));
     const secret = schedule.derive('c e traffic', transcript);
     this.#early = new RecordProtection(cipherSuites.get(ticket.suite)!, secret);
     // Each record has its number (§5.3).

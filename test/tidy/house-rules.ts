@@ -1,7 +1,7 @@
 /** Rules that look at all files at once: what they are to each other. */
 import { posix } from 'node:path';
 import { isTest, resolveImport } from './rules.ts';
-import type { SourceFile } from './source-file.ts';
+import { lineAt, type SourceFile } from './source-file.ts';
 
 const isSource = ({ path }: SourceFile) => path.startsWith('src/') && !isTest(path);
 
@@ -51,4 +51,90 @@ export function crowdedFolders(files: readonly SourceFile[]): string[] {
     ...(count > FLAT_FILES_MAX ? [`${folder}: ${count} files side by side: make rooms of it`] : []),
     ...(lines > FLAT_LINES_MAX ? [`${folder}: ${lines} lines side by side: make rooms of it`] : []),
   ]);
+}
+
+/** What a file exports by a declaration of its own. */
+interface Export {
+  readonly file: SourceFile;
+  readonly name: string;
+  readonly kind: 'type' | 'value';
+  /** Where the declaration begins. */
+  readonly index: number;
+}
+
+const DECLARATION =
+  /^export (?:declare |abstract |async )*(function\*?|class|const|let|interface|type) (\w+)/gm;
+
+function exportsOf(file: SourceFile): Export[] {
+  return [...file.code.matchAll(DECLARATION)].map((match) => ({
+    file,
+    name: match[2]!,
+    kind: match[1] === 'interface' || match[1] === 'type' ? 'type' : 'value',
+    index: match.index,
+  }));
+}
+
+/** Names that a file takes from others, each as `path name`; `path *` where it takes all. */
+function namesTaken({ path, withoutComments, code }: SourceFile): string[] {
+  const from = /\b(?:import|export)\b\s*([^;'"`()]*?)\bfrom\s*['"](\.[^'"]+)['"]/g;
+  const named = [...withoutComments.matchAll(from)]
+    .filter((match) => code[match.index] === withoutComments[match.index])
+    .flatMap(([, clause, specifier]) => {
+      const target = resolveImport(path, specifier!);
+      const list = /\{([^}]*)\}/.exec(clause!)?.[1];
+      if (list === undefined) return [`${target} *`];
+      const names = list.split(',').map((one) => /^(?:type )?(\w*)/.exec(one.trim())![1]!);
+      return names.map((name) => `${target} ${name}`);
+    });
+  const loaded = [...withoutComments.matchAll(/\bimport\(\s*['"](\.[^'"]+)['"]/g)];
+  return [...named, ...loaded.map(([, specifier]) => `${resolveImport(path, specifier!)} *`)];
+}
+
+function countOf(name: string, text: string): number {
+  return [...text.matchAll(new RegExp(`\\b${name}\\b`, 'g'))].length;
+}
+
+/**
+ * Exports that nobody needs. What is used in its own file alone is no export, unless it is a type,
+ * which is part of what the file's other exports say, or a limit, which the reference prints. What only
+ * tests call is dead, too, unless its comment says that it is for tests.
+ */
+export function deadExports(files: readonly SourceFile[]): string[] {
+  const takers = new Map<string, SourceFile[]>();
+  for (const file of files) {
+    for (const name of namesTaken(file)) takers.set(name, [...(takers.get(name) ?? []), file]);
+  }
+  const isForTests = ({ path }: SourceFile) => path.startsWith('test/') || isTest(path);
+  return files.filter(isSource).flatMap((file) =>
+    exportsOf(file).flatMap(({ name, kind, index }) => {
+      const users = [
+        ...(takers.get(`${file.path} ${name}`) ?? []),
+        ...(takers.get(`${file.path} *`) ?? []).filter((one) => countOf(name, one.code) > 0),
+      ];
+      if (users.some((one) => !isForTests(one))) return [];
+      const where = `${file.path}:${lineAt(file.text, index)}: ${name}`;
+      const isUsedHere = countOf(name, file.code) > 1;
+      if (users.length === 0) {
+        if (isUsedHere && (kind === 'type' || /^(?:[A-Z\d_]+|default\w+Limits)$/.test(name)))
+          return [];
+        return [`${where}: ${isUsedHere ? 'nobody else needs it: no export' : 'nobody needs it'}`];
+      }
+      const comment =
+        /\/\*\*(?:(?!\*\/)[\s\S])*\*\/\s*$/.exec(file.text.slice(0, index))?.[0] ?? '';
+      return isUsedHere || /\btests?\b/.test(comment) ? [] : [`${where}: only tests need it`];
+    }),
+  );
+}
+
+/** The same word for two things: one of them has a better one. */
+export function doubleNames(files: readonly SourceFile[]): string[] {
+  const places = new Map<string, string[]>();
+  for (const { name, file } of files.filter(isSource).flatMap(exportsOf)) {
+    const known = places.get(name) ?? [];
+    // Overloads are one name.
+    if (!known.includes(file.path)) places.set(name, [...known, file.path]);
+  }
+  return [...places]
+    .filter(([, paths]) => paths.length > 1)
+    .map(([name, paths]) => `${name} is exported by ${paths.join(' and ')}`);
 }

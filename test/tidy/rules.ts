@@ -212,7 +212,7 @@ export const ownedPromises: Rule = (file) => {
 
 /** What is run as root, or reads and writes for it before it becomes another. */
 const RUN_BY_ROOT =
-  /^src\/(?:supervisor|config|worker|native|telemetry|triage\/report)\/|^src\/cli\/service/;
+  /^src\/(?:supervisor|config|worker|native|telemetry|triage\/report)\/|^src\/cli\/running-instance/;
 
 /** Functions of node:fs that take a descriptor, and so no path that anybody could lead elsewhere. */
 const BY_DESCRIPTOR =

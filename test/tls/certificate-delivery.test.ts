@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, describe, test } from 'node:test';
-import type { ClientContextOptions, ConnectOptions } from '../../src/tls/client-context.ts';
+import type {
+  ClientConnectionOptions,
+  ClientContextOptions,
+} from '../../src/tls/client-context.ts';
 import type { TlsEngine } from '../../src/tls/connection.ts';
 import { type HostTlsOptions, plainHost } from '../../src/tls/host-options.ts';
 import {
@@ -33,7 +36,7 @@ function serverOf(
 function meet(
   server: ServerContext,
   client: ClientContextOptions = {},
-  target: Partial<ConnectOptions> = {},
+  target: Partial<ClientConnectionOptions> = {},
 ): Pair {
   using context = clientContext({
     verify: true,

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { UsageError } from '../../src/base/errors.ts';
 import {
+  type ClientConnectionOptions,
   type ClientContextOptions,
-  type ConnectOptions,
   createClientContext,
 } from '../../src/tls/client-context.ts';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
@@ -79,7 +79,7 @@ describe('the self-signed certificate', () => {
 describe("an origin's certificate", () => {
   function play(
     client: ClientContextOptions,
-    target: Partial<ConnectOptions> = {},
+    target: Partial<ClientConnectionOptions> = {},
     server: Partial<ServerContextOptions> = {},
   ): Pair {
     using serverSide = serverContext(server);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { nativeBytesLive } from '../../src/native/memory.ts';
-import type { ConnectOptions } from '../../src/tls/client-context.ts';
+import type { ClientConnectionOptions } from '../../src/tls/client-context.ts';
 import {
   accept,
   clientContext,
@@ -38,7 +38,7 @@ function withKind(kind: Kind, play: (begin: () => Pair) => void): void {
   using server = serverContext({ groups, earlyData: { enabled } });
   using client = clientContext({ groups: 'X25519:P-256', maxVersion });
   using session = obtainSession(issuer, client);
-  const options: Partial<ConnectOptions> = kind.includes('early data')
+  const options: Partial<ClientConnectionOptions> = kind.includes('early data')
     ? { session, earlyData }
     : kind === 'TLS 1.2 resumed'
       ? { session }

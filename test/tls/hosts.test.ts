@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { UsageError } from '../../src/base/errors.ts';
 import type { SslSession } from '../../src/native/ssl-session.ts';
-import type { ClientContextOptions, ConnectOptions } from '../../src/tls/client-context.ts';
+import type {
+  ClientConnectionOptions,
+  ClientContextOptions,
+} from '../../src/tls/client-context.ts';
 import type { HandshakeRecord } from '../../src/tls/contract.ts';
 import { type HostTlsOptions, plainHost } from '../../src/tls/host-options.ts';
 import { makeSelfSignedCertificate } from '../../src/tls/self-signed.ts';
@@ -60,11 +63,11 @@ interface Meeting {
 function meet(
   server: ServerContext,
   serverName: string,
-  options: ClientContextOptions & Partial<ConnectOptions> = {},
+  options: ClientContextOptions & Partial<ClientConnectionOptions> = {},
 ): Meeting {
   const { session, earlyData, ...contextOptions } = options;
   using client = clientContext(contextOptions);
-  const target: Partial<ConnectOptions> = {
+  const target: Partial<ClientConnectionOptions> = {
     serverName,
     ...(session === undefined ? {} : { session }),
     ...(earlyData === undefined ? {} : { earlyData }),

@@ -6,9 +6,9 @@ import { liveNativeCounts } from '../../src/native/counters.ts';
 import { NativeBuffer } from '../../src/native/memory.ts';
 import type { SslSession } from '../../src/native/ssl-session.ts';
 import {
+  type ClientConnectionOptions,
   type ClientContext,
   type ClientContextOptions,
-  type ConnectOptions,
   createClientContext,
 } from '../../src/tls/client-context.ts';
 import type { TlsEngine } from '../../src/tls/connection.ts';
@@ -127,7 +127,10 @@ export function accept(context: ServerContext, watch: TraceWatch | null = null):
   return side;
 }
 
-export function connect(context: ClientContext, options: Partial<ConnectOptions> = {}): Side {
+export function connect(
+  context: ClientContext,
+  options: Partial<ClientConnectionOptions> = {},
+): Side {
   const side = new Side();
   side.connection = context.connect({ serverName: 'localhost', ...options }, side, clock);
   return side;
@@ -141,7 +144,7 @@ export class Pair implements Disposable {
   constructor(
     server: ServerContext,
     client: ClientContext,
-    options?: Partial<ConnectOptions>,
+    options?: Partial<ClientConnectionOptions>,
     watch: TraceWatch | null = null,
   ) {
     this.server = accept(server, watch);

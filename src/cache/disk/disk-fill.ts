@@ -7,9 +7,9 @@ import { MemoryContent } from '../content.ts';
 import type {
   ContentReader,
   ContentReading,
-  ContentReceiver,
   ContentWriter,
   PreparedHit,
+  StoredContentReceiver,
   StoredResponse,
   StoreHit,
 } from '../contract.ts';
@@ -471,7 +471,7 @@ export class DiskFill implements ContentWriter, StoreHit {
 class FillReading implements ContentReading {
   readonly #fill: DiskFill;
   readonly #files: SegmentFiles;
-  readonly #receiver: ContentReceiver;
+  readonly #receiver: StoredContentReceiver;
   readonly #end: number;
   #offset: number;
   #paused = true;
@@ -483,7 +483,7 @@ class FillReading implements ContentReading {
     files: SegmentFiles,
     offset: number,
     end: number,
-    receiver: ContentReceiver,
+    receiver: StoredContentReceiver,
   ) {
     this.#fill = fill;
     this.#files = files;

@@ -20,7 +20,7 @@ const STRING_OVERHEAD_BYTES = 28;
 /** A slot in the map of targets, and a set with one member. */
 const EXTENDED_OVERHEAD_BYTES = 256;
 
-export function fieldSectionBytes(fields: FieldSection): number {
+function fieldSectionBytes(fields: FieldSection): number {
   let bytes = 0;
   for (let i = 0; i < fields.length; i++) {
     // Known names are shared; counting each keeps the estimate on the safe side for the others.

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Lines, NOW, requestOf, storedOf } from '../../../test/cache/messages.ts';
 import { contentOf } from '../../../test/cache/rule-driven-cache.ts';
 import fc from '../../../test/support/fast-check.ts';
-import type { ContentReceiver, PurgeSelector } from '../contract.ts';
+import type { PurgeSelector, StoredContentReceiver } from '../contract.ts';
 import { RamStore } from './ram-store.ts';
 
 const MIB = 1_048_576;
@@ -85,7 +85,7 @@ test('a reader that pauses gets the rest when it resumes', () => {
   using store = new RamStore({ capacityBytes: MIB });
   const writer = store.create('k', storedOf([], { contentLength: -1 }))!;
   const got: string[] = [];
-  const receiver: ContentReceiver = {
+  const receiver: StoredContentReceiver = {
     onBytes(bytes) {
       got.push(Buffer.from(bytes).toString());
       return false;
@@ -109,7 +109,7 @@ test('a reader is given as much at once as it asks for', () => {
   writer.commit(null);
   const got: number[] = [];
   let bytesAtOnce: number | undefined;
-  const receiver: ContentReceiver = {
+  const receiver: StoredContentReceiver = {
     get bytesAtOnce() {
       return bytesAtOnce;
     },

@@ -21,7 +21,7 @@ import { isSelected } from '../purge.ts';
 import { targetOfKey } from '../rules/key.ts';
 import { announcedLength, markedStale, partOfCut, withContent } from '../rules/stored-response.ts';
 import { preparedBytes, responseBytes } from './memory-estimate.ts';
-import { type Evictable, hashOf, Link, noteUse, S3Fifo } from './s3-fifo.ts';
+import { type Evictable, fnvHash, Link, noteUse, S3Fifo } from './s3-fifo.ts';
 
 export interface RamStoreOptions {
   /** Bytes for everything: content, fields, overhead, fills in progress. */
@@ -368,7 +368,7 @@ class RamEntry implements StoreHit, Evictable {
     this.response = response;
     this.content = content;
     this.bytes = bytes;
-    this.nameHash = hashOf(slot.key);
+    this.nameHash = fnvHash(slot.key);
     this.receivedMs = response.responseTimeMs;
     this.pinnedUntilMs = response.pinnedUntilMs;
   }

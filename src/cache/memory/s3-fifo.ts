@@ -244,7 +244,7 @@ class Ghost {
 }
 
 /** A 32-bit hash of a byte string (FNV-1a). */
-export function hashOf(text: string): number {
+export function fnvHash(text: string): number {
   let hash = 0x811c9dc5 | 0;
   for (let i = 0; i < text.length; i++) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

@@ -51,7 +51,10 @@ export function hitStatusMember(name: string, ttlSeconds: number): string {
   return `${name}; hit; ttl=${ttlSeconds}`;
 }
 
-/** RFC 9211 §2: the member of the cache closest to the origin comes first, ours is appended. */
+/**
+ * RFC 9211 §2: the member of the cache closest to the origin comes first, ours is appended. For tests
+ * that drive the rules without a proxy.
+ */
 export function appendCacheStatus(received: string | undefined, member: string): string {
   return received === undefined || received === '' ? member : `${received}, ${member}`;
 }

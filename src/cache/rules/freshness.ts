@@ -235,11 +235,6 @@ export function currentAgeMs(freshness: Freshness, nowMs: number): number {
   return Math.max(0, nowMs - freshness.bornMs);
 }
 
-/** What remains of the lifetime; negative once the response is stale. */
-export function remainingMs(freshness: Freshness, nowMs: number): number {
-  return freshness.lifetimeMs - currentAgeMs(freshness, nowMs);
-}
-
 /** RFC 9111 §4.2: fresh while the lifetime is greater than the age. */
 export function isFresh(freshness: Freshness, nowMs: number): boolean {
   return freshness.lifetimeMs > nowMs - freshness.bornMs && freshness.lifetimeMs > 0;

@@ -26,10 +26,6 @@ export const CONDITIONAL = [
   'if-range',
 ] as const;
 
-export function isConditional(fields: FieldSection): boolean {
-  return CONDITIONAL.some((name) => fields.has(name));
-}
-
 /**
  * Whether asking the origin conditionally can work: something to compare, and no precondition of
  * the client's own that would be lost on the way.

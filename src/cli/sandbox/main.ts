@@ -16,7 +16,7 @@ import {
   defaultRestartPolicy,
   type RestartPolicy,
 } from '../../supervisor/workers/restart-policy.ts';
-import { ownWorkers } from '../service.ts';
+import { ownWorkers } from '../running-instance.ts';
 import { printNote } from '../terminal.ts';
 import {
   SANDBOX_PROTOCOL,

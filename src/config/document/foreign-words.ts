@@ -56,4 +56,5 @@ export function ownKeyFor(word: string): string | undefined {
   return Object.hasOwn(ours, plain) ? ours[plain] : undefined;
 }
 
+/** All keys that are named here: for a test that each is one. */
 export const ownKeys: ReadonlySet<string> = new Set(Object.values(ours));

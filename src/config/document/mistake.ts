@@ -48,7 +48,7 @@ export function mistakesError(mistakes: readonly Mistake[]): UsageError {
 }
 
 /** In the order of the file, each once. */
-export function inOrder(mistakes: readonly Mistake[]): Mistake[] {
+function inOrder(mistakes: readonly Mistake[]): Mistake[] {
   const known = new Map(mistakes.map((mistake) => [mistakeText(mistake), mistake]));
   return [...known.values()].sort((a, b) => a.line - b.line || a.column - b.column);
 }

@@ -23,7 +23,7 @@ import { ownKeyFor } from './foreign-words.ts';
 import { exampleText, type Shape, shapesOf, type ValueSchema } from './keywords.ts';
 import { kinds } from './kinds.ts';
 import { type KeyPath, keyText, type Mistake } from './mistake.ts';
-import { keyOf, type ParsedSource } from './source.ts';
+import { mapKeyText, type ParsedSource } from './source.ts';
 
 /** Deeper is nested by references to itself. */
 const DEPTH_MAX = 32;
@@ -116,7 +116,7 @@ class SchemaReader {
     const misspelt = new Set<string>();
     for (const item of map.items) {
       if (!isPair(item)) continue;
-      const key = keyOf(item.key);
+      const key = mapKeyText(item.key);
       const inner = this.#schemaOf(schema, key, path, misspelt);
       if (inner === null) continue;
       const read = this.read(inner, item.value, [...path, key]);

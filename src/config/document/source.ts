@@ -152,7 +152,7 @@ function offsetOf(document: Document, path: KeyPath, wantsKey: boolean): number 
   for (const [depth, part] of path.entries()) {
     let next: unknown;
     if (isMap(node)) {
-      const pair = node.items.find((item) => isPair(item) && keyOf(item.key) === String(part));
+      const pair = node.items.find((item) => isPair(item) && mapKeyText(item.key) === String(part));
       if (pair === undefined) return offset;
       const isEnd = depth === path.length - 1;
       const keyOffset = (pair.key as Node | null)?.range?.[0] ?? offset;
@@ -170,6 +170,6 @@ function offsetOf(document: Document, path: KeyPath, wantsKey: boolean): number 
   return offset;
 }
 
-export function keyOf(key: unknown): string {
+export function mapKeyText(key: unknown): string {
   return isScalar(key) ? String(key.value) : String(key);
 }

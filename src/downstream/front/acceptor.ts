@@ -17,8 +17,8 @@ import { ServerNameRoutes } from './server-name-routes.ts';
 import { ServerNameStep } from './sni-step.ts';
 import { SniTunnel, type SniTunnels } from './sni-tunnel.ts';
 
-/** What the entrances of one worker share. */
-export interface EntranceInput {
+/** What the acceptors of one worker share. */
+export interface AcceptorInput {
   readonly shared: DownstreamShared;
   readonly metrics: Metrics;
   add(connection: WatchedConnection): void;
@@ -31,7 +31,7 @@ export interface EntranceInput {
 const NO_BYTES = new Uint8Array(0);
 
 function openTunnel(
-  { shared, metrics, tunnels, add, remove }: EntranceInput,
+  { shared, metrics, tunnels, add, remove }: AcceptorInput,
   socket: StreamSocket,
   { remoteAddress, remotePort }: ProxiedPeer,
   { to: target, proxyProtocol: version }: SniTunnelOptions,
@@ -59,7 +59,7 @@ function noRoute(serverName: string): SluiceError {
   return new SluiceError('no-tunnel', why, { blame: 'downstream' });
 }
 
-export type Entrance = (socket: StreamSocket) => SocketHandler | null;
+export type Acceptor = (socket: StreamSocket) => SocketHandler | null;
 
 function tooManyConnections(): SluiceError {
   return new SluiceError('client-connections-full', 'the client has as many as it may', {
@@ -67,11 +67,11 @@ function tooManyConnections(): SluiceError {
   });
 }
 
-export function entranceOf(
+export function acceptorOf(
   listener: InheritedListener,
   accept: TlsAcceptor | null,
-  input: EntranceInput,
-): Entrance {
+  input: AcceptorInput,
+): Acceptor {
   const { shared, metrics } = input;
   const kind = listener.kind === 'http' ? 'http' : 'https';
   const acceptor = listener.kind === 'https' ? accept : null;

@@ -2,18 +2,18 @@
 import type {
   ContentReader,
   ContentReading,
-  ContentReceiver,
+  StoredContentReceiver,
   StoreHit,
 } from '../../cache/contract.ts';
 import type { Piece } from '../../cache/rules/range.ts';
 import type { ResponseSender } from '../../http/exchange.ts';
 
 /** Returns false when no more can be taken until `pump`. */
-export type ContentSender = Pick<ResponseSender, 'sendContent' | 'bytesAtOnce'>;
+export type StoredContentSender = Pick<ResponseSender, 'sendContent' | 'bytesAtOnce'>;
 
-export class StoredReply implements ContentReceiver {
+export class StoredReply implements StoredContentReceiver {
   readonly #reader: ContentReader;
-  readonly #sender: ContentSender;
+  readonly #sender: StoredContentSender;
   readonly #pieces: readonly Piece[];
   readonly #onDone: (error: Error | null) => void;
   #nextPiece = 0;
@@ -27,7 +27,7 @@ export class StoredReply implements ContentReceiver {
   constructor(
     hit: StoreHit,
     pieces: readonly Piece[],
-    sender: ContentSender,
+    sender: StoredContentSender,
     onDone: (error: Error | null) => void,
   ) {
     this.#reader = hit.open();
@@ -93,7 +93,7 @@ export class StoredReply implements ContentReceiver {
     let ended = false;
     this.#at = start;
     const sender = this.#sender;
-    const receiver: ContentReceiver = {
+    const receiver: StoredContentReceiver = {
       get bytesAtOnce() {
         return sender.bytesAtOnce;
       },

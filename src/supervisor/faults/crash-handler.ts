@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { makeDirectory, whyNotOurs, whyNotRoots } from '../../base/careful-files.ts';
 import { durationText } from '../../base/duration-text.ts';
 import type { SluiceOptions } from '../../config/options.ts';
-import { type Report, reportOf } from '../../telemetry/log-event.ts';
+import { type Report, reportWith } from '../../telemetry/log-event.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { TraceHeader } from '../../tls/trace-layout.ts';
 import {
@@ -33,7 +33,7 @@ import { killedForMemory, memoryKills } from './memory-kills.ts';
 import { stackOfCore, stackOfProcess } from './native-stack.ts';
 import { RefusedHellos } from './refused-hellos.ts';
 import { RollbackDriver } from './rollback-driver.ts';
-import { Watchdog, type Watched } from './watchdog.ts';
+import { type Heartbeats, Watchdog } from './watchdog.ts';
 
 /** How often rollbacks are looked at: their times are minutes. */
 const ROLLBACK_INTERVAL_MS = 1_000;
@@ -100,7 +100,7 @@ export class CrashHandler {
     this.#options = options;
     this.#text = input.textOf(options) ?? null;
     const toRecorder = { level: 'error', subsystem: 'recorder' } as const;
-    this.#store = new IncidentStore(directory, reportOf(report, toRecorder));
+    this.#store = new IncidentStore(directory, reportWith(report, toRecorder));
     this.#watchdog = watchdogMs > 0 && options.workers > 1 ? new Watchdog(watchdogMs) : null;
     this.#refused = new RefusedHellos(options.autoDisable);
     const digest = addressDigest(options);
@@ -118,7 +118,7 @@ export class CrashHandler {
         this.#refused.clear();
         this.#tellRefused();
       },
-      report: reportOf(report, { level: 'warning', subsystem: 'features' }),
+      report: reportWith(report, { level: 'warning', subsystem: 'features' }),
     });
   }
 
@@ -145,7 +145,7 @@ export class CrashHandler {
     if (directory === null) return null;
     this.#local = LocalTraces.open(
       directory,
-      reportOf(this.#input.report, { level: 'warning', subsystem: 'recorder' }),
+      reportWith(this.#input.report, { level: 'warning', subsystem: 'recorder' }),
     );
     for (const lost of this.#local?.takeLost() ?? []) this.#onLost(lost);
     return this.#local?.region ?? null;
@@ -239,7 +239,7 @@ export class CrashHandler {
 
   #watch(watchdog: Watchdog): void {
     const workers = this.#input.workers();
-    const watched = new Map<number, Watched>();
+    const watched = new Map<number, Heartbeats>();
     for (const [index, { pid }] of workers.entries()) {
       if (pid === null) continue;
       const region = this.#input.traceRegion(index);

@@ -3,14 +3,14 @@
  * that does not rise for too long is a hang. Pure, with the time as an argument.
  */
 
-export interface Watched {
+export interface Heartbeats {
   /** Changes while the worker's event loop turns. */
   readonly heartbeat: number;
   /** Changes when the worker is replaced. */
   readonly pid: number;
 }
 
-interface Seen extends Watched {
+interface Seen extends Heartbeats {
   readonly sinceMs: number;
   readonly isTold: boolean;
 }
@@ -49,7 +49,7 @@ export class Watchdog {
    * Milliseconds for which each of the workers has stood still, when that is too long. `workers` are
    * those that serve now, by index; `nowMs` is monotonic.
    */
-  look(workers: ReadonlyMap<number, Watched>, nowMs: number): Map<number, number> {
+  look(workers: ReadonlyMap<number, Heartbeats>, nowMs: number): Map<number, number> {
     // We stood still ourselves, or all of the machine did: what we saw before says nothing.
     if (nowMs - this.#lookedAtMs > this.patienceMs / 2 + this.intervalMs) this.#seen.clear();
     this.#lookedAtMs = nowMs;

@@ -4,7 +4,7 @@ import { extension, helloMessage, inRecords, vector } from '../../../test/suppor
 import fc from '../../../test/support/fast-check.ts';
 import { parseClientHello } from '../../tls/client-hello.ts';
 import { readHello, writeHello } from './hello-model.ts';
-import { partsOf, withParts } from './hello-parts.ts';
+import { helloPartsOf, withParts } from './hello-parts.ts';
 import { helloWords } from './hello-words.ts';
 
 const uint16 = fc.nat({ max: 0xffff });
@@ -41,7 +41,7 @@ test('with nothing left out a ClientHello is the same, byte for byte', () => {
       const bytes = Buffer.concat([hello, Buffer.of(23, 3, 3), rest]);
       const model = readHello(bytes)!;
       assert.deepEqual(writeHello(model), bytes);
-      assert.deepEqual(withParts(model, partsOf(model)), bytes);
+      assert.deepEqual(withParts(model, helloPartsOf(model)), bytes);
     }),
   );
 });
@@ -50,7 +50,7 @@ test('whatever is left out, what remains is a ClientHello with exactly the rest'
   fc.assert(
     fc.property(flight, fc.infiniteStream(fc.boolean()), (bytes, coins) => {
       const model = readHello(bytes)!;
-      const kept = partsOf(model).filter(() => coins.next().value);
+      const kept = helloPartsOf(model).filter(() => coins.next().value);
       const hello = parseClientHello(withParts(model, kept));
       assert.ok(hello !== null);
       const count = (kind: string) => kept.filter((part) => part.kind === kind).length;
@@ -72,7 +72,7 @@ test('parts have the names of the standards, and a ClientHello is told in a sent
     ],
   });
   const bytes = inRecords(message);
-  const names = partsOf(readHello(bytes)!).map(({ name }) => name);
+  const names = helloPartsOf(readHello(bytes)!).map(({ name }) => name);
   for (const name of [
     'cipher suite TLS_AES_128_GCM_SHA256',
     'extension key_share',
@@ -96,6 +96,6 @@ test('a list that is malformed stays as it is', () => {
   const broken = [0x000a, Buffer.of(0, 3, 1)] as const;
   const bytes = inRecords(helloMessage({ extensions: [broken, [0x002b, vector(1)]] }));
   const model = readHello(bytes)!;
-  assert.deepEqual(withParts(model, partsOf(model)), bytes);
-  assert.ok(!partsOf(model).some(({ kind }) => kind === 'entry'));
+  assert.deepEqual(withParts(model, helloPartsOf(model)), bytes);
+  assert.ok(!helloPartsOf(model).some(({ kind }) => kind === 'entry'));
 });

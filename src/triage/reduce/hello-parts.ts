@@ -21,7 +21,12 @@ export interface HelloPart {
 }
 
 /** Extensions first, because whole ones are left out before what is in them. */
-export function partsOf({ records, sessionId, cipherSuites, extensions }: HelloModel): HelloPart[] {
+export function helloPartsOf({
+  records,
+  sessionId,
+  cipherSuites,
+  extensions,
+}: HelloModel): HelloPart[] {
   const parts: HelloPart[] = [];
   const add = (kind: HelloPart['kind'], name: string, extension = -1, entry = -1) =>
     parts.push({ name, extension, entry, kind });

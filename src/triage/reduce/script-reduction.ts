@@ -2,7 +2,7 @@
 import type { ReplayFlight, ReplayScript } from '../replay/script.ts';
 import { minimalSubset } from './delta-debugging.ts';
 import { type HelloModel, readHello } from './hello-model.ts';
-import { type HelloPart, partsOf, withParts } from './hello-parts.ts';
+import { type HelloPart, helloPartsOf, withParts } from './hello-parts.ts';
 
 /** Whether a script does what is looked for; `words` say what was left out of it. */
 export type ScriptFails = (script: ReplayScript, words: string) => Promise<boolean>;
@@ -41,7 +41,7 @@ export function firstFlightOf({ flights }: ReplayScript): Buffer | null {
 }
 
 /** The script with another first flight, in one write. */
-export function withFirstFlight(script: ReplayScript, flight: Buffer): ReplayScript {
+function withFirstFlight(script: ReplayScript, flight: Buffer): ReplayScript {
   const [first, ...others] = script.flights;
   const bytes = flight.toString('base64');
   const replaced: ReplayFlight =
@@ -62,7 +62,7 @@ async function withLeastHello(
   model: HelloModel,
   fails: ScriptFails,
 ): Promise<ReplayScript> {
-  const all = partsOf(model);
+  const all = helloPartsOf(model);
   const least = async (candidates: readonly HelloPart[], others: readonly HelloPart[]) => {
     // Nothing left out is the bytes as they are, in the writes as they are.
     if (candidates.length === 0) return candidates;

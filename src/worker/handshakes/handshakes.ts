@@ -1,6 +1,6 @@
 /** Who observes the handshakes of a worker, in the order of the table of features. */
 import { systemClock } from '../../base/clock.ts';
-import { reportOf } from '../../telemetry/log-event.ts';
+import { reportWith } from '../../telemetry/log-event.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { parseClientHello } from '../../tls/client-hello.ts';
 import { ja4Of } from '../../tls/ja4.ts';
@@ -56,7 +56,7 @@ export function observersOf(
     marks: watch.recorder,
     onFault: (name, fault) => metrics.observerFailed(name, fault),
     onFate: (name, fate) => metrics.observerIs(name, fate),
-    report: reportOf(watch.log.report, {
+    report: reportWith(watch.log.report, {
       level: 'error',
       subsystem: 'tls',
       event: 'observer-cut-off',

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { owned, shownElsewhere } from '../../../base/owned.ts';
 import { isFull } from '../faults.ts';
-import { KEY_HASH_BYTES, NAME_BYTES, TARGET_HASH_BYTES } from '../segments/record.ts';
+import { KEY_HASH_BYTES, RECORD_NAME_BYTES, TARGET_HASH_BYTES } from '../segments/record.ts';
 import { decodeEntry, encodeEntry, type IndexEntry } from './index-entry.ts';
 import {
   decodeNumber,
@@ -245,7 +245,7 @@ export class DiskIndex {
   }
 
   #entriesFrom(start: Buffer, length: number): IndexEntry[] {
-    const end = Buffer.alloc(NAME_BYTES + 1, 0xff);
+    const end = Buffer.alloc(RECORD_NAME_BYTES + 1, 0xff);
     start.copy(end, 0, 0, length);
     return this.#safely([], () => [...this.#decoded({ start, end })]);
   }

@@ -1,6 +1,6 @@
 /** What the index knows of one stored response: enough to read it and to judge purges. */
 import { crc32 } from 'node:zlib';
-import { NAME_BYTES } from '../segments/record.ts';
+import { RECORD_NAME_BYTES } from '../segments/record.ts';
 
 export interface IndexEntry {
   /** Hash of the key, then of the variant. */
@@ -23,10 +23,10 @@ export interface IndexEntry {
 
 /** What is told, then a checksum over the name and that. */
 const FACTS_BYTES = 64;
-export const ENTRY_BYTES = FACTS_BYTES + 4;
+export const INDEX_ENTRY_BYTES = FACTS_BYTES + 4;
 
 export function encodeEntry(entry: IndexEntry): Buffer {
-  const bytes = Buffer.allocUnsafe(ENTRY_BYTES);
+  const bytes = Buffer.allocUnsafe(INDEX_ENTRY_BYTES);
   bytes.writeUInt32LE(entry.headSegment, 0);
   bytes.writeUInt32LE(entry.headLength, 4);
   bytes.writeDoubleLE(entry.headOffset, 8);
@@ -41,9 +41,11 @@ export function encodeEntry(entry: IndexEntry): Buffer {
   return bytes;
 }
 
-/** Undefined for what is damaged or under another's name. The name is copied: LMDB reuses its memory. */
+/**
+ * Undefined for what is damaged or under another's name. The name is copied: LMDB reuses its memory.
+ */
 export function decodeEntry(name: Buffer, bytes: Buffer): IndexEntry | undefined {
-  if (bytes.length !== ENTRY_BYTES || name.length !== NAME_BYTES) return undefined;
+  if (bytes.length !== INDEX_ENTRY_BYTES || name.length !== RECORD_NAME_BYTES) return undefined;
   if (checksum(name, bytes) !== bytes.readUInt32LE(FACTS_BYTES)) return undefined;
   return {
     name: Buffer.from(name),

@@ -5,7 +5,7 @@
  */
 
 import { hash } from 'node:crypto';
-import { ENTRY_BYTES } from '../../../base/bounded-map.ts';
+import { MAP_ENTRY_BYTES } from '../../../base/bounded-map.ts';
 import type { FieldSection } from '../../../http/field-section.ts';
 import type { PurgeSelector } from '../../contract.ts';
 import { hostOfKey, hostOfSelector, tagsOf } from '../../purge.ts';
@@ -213,5 +213,5 @@ function shortName(name: string): string {
 }
 
 function costOf(prefix: string): number {
-  return ENTRY_BYTES + 2 * prefix.length;
+  return MAP_ENTRY_BYTES + 2 * prefix.length;
 }

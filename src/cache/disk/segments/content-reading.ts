@@ -2,7 +2,7 @@
  * Reads content from a segment, a run of fragments at a time, each checked before any of it is
  * handed on; the end of a damaged content is an error, never wrong bytes.
  */
-import type { ContentReader, ContentReading, ContentReceiver } from '../../contract.ts';
+import type { ContentReader, ContentReading, StoredContentReceiver } from '../../contract.ts';
 import {
   CHECKSUM_BYTES,
   FRAGMENT_BYTES,
@@ -80,7 +80,7 @@ export class DiskContentReader implements ContentReader {
 
   read(
     offset: number,
-    receiver: ContentReceiver,
+    receiver: StoredContentReceiver,
     end: number = Number.POSITIVE_INFINITY,
   ): ContentReading {
     const last = Math.min(end, this.#place.length);
@@ -102,7 +102,7 @@ export class DiskContentReader implements ContentReader {
 class DiskReading implements ContentReading {
   readonly #files: SegmentFiles;
   readonly #place: ContentPlace;
-  readonly #receiver: ContentReceiver;
+  readonly #receiver: StoredContentReceiver;
   readonly #onDamage: () => void;
   readonly #end: number;
   #offset: number;
@@ -118,7 +118,7 @@ class DiskReading implements ContentReading {
     place: ContentPlace,
     offset: number,
     end: number,
-    receiver: ContentReceiver,
+    receiver: StoredContentReceiver,
     onDamage: () => void,
   ) {
     this.#files = files;

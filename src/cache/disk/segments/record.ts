@@ -33,7 +33,7 @@ export const KEY_HASH_BYTES = 16;
 export const VARIANT_HASH_BYTES = 8;
 
 /** The name of one stored response in the index: of its key, then of its variant. */
-export const NAME_BYTES = KEY_HASH_BYTES + VARIANT_HASH_BYTES;
+export const RECORD_NAME_BYTES = KEY_HASH_BYTES + VARIANT_HASH_BYTES;
 
 /** Of a key's hash, the part that is its target's: what rules and slices add to it comes after. */
 export const TARGET_HASH_BYTES = 12;
@@ -53,7 +53,7 @@ function sha256(text: string): Buffer {
 
 /** Parts and a complete response of one variant live side by side. */
 export function objectName(key: string, response: StoredResponse): Buffer {
-  const name = Buffer.allocUnsafe(NAME_BYTES);
+  const name = Buffer.allocUnsafe(RECORD_NAME_BYTES);
   keyHash(key).copy(name);
   const place = response.partial === null ? '' : `part ${placeOfPart(response.partial)}\r`;
   const variant = place + variantKey(response.varyFields);

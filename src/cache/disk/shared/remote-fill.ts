@@ -2,8 +2,8 @@
 import type {
   ContentReader,
   ContentReading,
-  ContentReceiver,
   PreparedHit,
+  StoredContentReceiver,
   StoredResponse,
   StoreHit,
 } from '../../contract.ts';
@@ -93,14 +93,14 @@ export class RemoteFill implements StoreHit {
 
 class RemoteReading implements ContentReading {
   readonly #fill: RemoteFill;
-  readonly #receiver: ContentReceiver;
+  readonly #receiver: StoredContentReceiver;
   readonly #end: number;
   #offset: number;
   #paused = true;
   #busy = false;
   #ended = false;
 
-  constructor(fill: RemoteFill, offset: number, end: number, receiver: ContentReceiver) {
+  constructor(fill: RemoteFill, offset: number, end: number, receiver: StoredContentReceiver) {
     this.#fill = fill;
     this.#offset = offset;
     this.#end = end;

@@ -1,7 +1,7 @@
 /** How the process does: its workers, its origins, and what was switched off. */
 import type { FeaturesAnswer, IncidentsAnswer, OriginsAnswer, StatsAnswer } from '../answers.ts';
 import { at, type Line, showLines } from './elements.ts';
-import { durationText, short } from './words.ts';
+import { short, spanText } from './words.ts';
 
 export function showProcess(stats: StatsAnswer, connections: number): void {
   const { version, state, uptimeSeconds, workers } = stats;
@@ -9,7 +9,7 @@ export function showProcess(stats: StatsAnswer, connections: number): void {
   at('state').textContent = [
     version,
     state,
-    `up ${durationText(uptimeSeconds)}`,
+    `up ${spanText(uptimeSeconds)}`,
     `${short(connections)} connections`,
     `${running} of ${workers.length} workers`,
   ].join(' · ');

@@ -7,7 +7,7 @@ export function short(number: number): string {
   return isWhole ? String(Math.round(number)) : number.toFixed(1);
 }
 
-export function durationText(seconds: number): string {
+export function spanText(seconds: number): string {
   const days = Math.floor(seconds / 86_400);
   const hours = Math.floor((seconds / 3600) % 24);
   const minutes = Math.floor((seconds / 60) % 60);

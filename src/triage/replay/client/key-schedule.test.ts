@@ -1,7 +1,7 @@
 /** Against the traces of RFC 8448: §3 (a full handshake) and §4 (the binder of a resumption). */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { expandLabel, hashOf, KeySchedule, ticketKey } from './key-schedule.ts';
+import { expandLabel, hashBytes, KeySchedule, ticketKey } from './key-schedule.ts';
 
 const bytes = (hex: string) => Buffer.from(hex, 'hex');
 const none = Buffer.alloc(0);
@@ -26,7 +26,7 @@ const shared = bytes('8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f
 test('RFC 8448 §3: secrets and keys of the handshake', () => {
   const schedule = new KeySchedule('sha256', null);
   schedule.advance(shared);
-  const transcript = hashOf('sha256', clientHello, serverHello);
+  const transcript = hashBytes('sha256', clientHello, serverHello);
   assert.equal(
     schedule.derive('c hs traffic', transcript).toString('hex'),
     'b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21',
@@ -71,9 +71,9 @@ test('RFC 8448 §3 and §4: the key of the ticket, and the binder made with it',
       ].join(''),
   );
   const schedule = new KeySchedule('sha256', key);
-  const base = schedule.derive('res binder', hashOf('sha256'));
+  const base = schedule.derive('res binder', hashBytes('sha256'));
   assert.equal(
-    schedule.finished(base, hashOf('sha256', prefix)).toString('hex'),
+    schedule.finished(base, hashBytes('sha256', prefix)).toString('hex'),
     '3add4fb2d8fdf822a0ca3cf7678ef5e88dae990141c5924d57bb6fa31b9e5f9d',
   );
 });

@@ -5,7 +5,7 @@ export type HashName = 'sha256' | 'sha384';
 
 const HASH_BYTES: Readonly<Record<HashName, number>> = { sha256: 32, sha384: 48 };
 
-export function hashOf(name: HashName, ...parts: readonly Uint8Array[]): Buffer {
+export function hashBytes(name: HashName, ...parts: readonly Uint8Array[]): Buffer {
   const hash = createHash(name);
   for (const part of parts) hash.update(part);
   return hash.digest();
@@ -62,7 +62,7 @@ export class KeySchedule {
 
   /** To the handshake secret with the shared one, then to the master secret with null. */
   advance(shared: Uint8Array | null): void {
-    const salt = this.derive('derived', hashOf(this.hash));
+    const salt = this.derive('derived', hashBytes(this.hash));
     this.#secret = hmac(this.hash, salt, shared ?? this.#zeros);
   }
 

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { ExtensionType } from '../../../tls/client-hello.ts';
 import { type ExtensionModel, type HelloModel, writeHello } from '../../reduce/hello-model.ts';
-import { type HashName, hashOf, KeySchedule } from './key-schedule.ts';
+import { type HashName, hashBytes, KeySchedule } from './key-schedule.ts';
 import { hasKeys, type KeyShare, makeKeyShare } from './key-shares.ts';
 
 const RECORD_HEADER_BYTES = 5;
@@ -19,14 +19,6 @@ export interface Ticket {
   readonly suite: number;
   readonly ageAdd: number;
   readonly receivedAtMs: number;
-}
-
-export interface OwnHello {
-  /** Its records. */
-  readonly bytes: Buffer;
-  /** Without the headers of its records: what the transcript has of it. */
-  readonly message: Buffer;
-  readonly shares: readonly KeyShare[];
 }
 
 /** The model with what is ours; what the server asks for again is put in by {@link retriedModel}. */
@@ -115,7 +107,7 @@ export function withTicket(
 ): HelloModel {
   const { preSharedKey } = ExtensionType;
   const others = model.extensions?.filter(({ type }) => type !== preSharedKey) ?? [];
-  const binderBytes = hashOf(ticket.hash).length;
+  const binderBytes = hashBytes(ticket.hash).length;
   const identity = identityBytes(ticket);
   const withBinder = (binder: Buffer): HelloModel => {
     const binders = Buffer.concat([Buffer.of(0, binder.length + 1, binder.length), binder]);
@@ -127,8 +119,8 @@ export function withTicket(
   // What is signed ends before the list of binders, of which the length counts already.
   const truncated = blank.subarray(0, blank.length - binderBytes - 3);
   const schedule = new KeySchedule(ticket.hash, ticket.key);
-  const base = schedule.derive('res binder', hashOf(ticket.hash));
-  const transcriptHash = hashOf(ticket.hash, ...transcriptBefore, truncated);
+  const base = schedule.derive('res binder', hashBytes(ticket.hash));
+  const transcriptHash = hashBytes(ticket.hash, ...transcriptBefore, truncated);
   return withBinder(schedule.finished(base, transcriptHash));
 }
 

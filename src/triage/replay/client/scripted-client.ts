@@ -7,7 +7,7 @@ import { alertName } from '../../../tls/alerts.ts';
 import { ExtensionType } from '../../../tls/client-hello.ts';
 import type { HelloModel } from '../../reduce/hello-model.ts';
 import { writeHello } from '../../reduce/hello-model.ts';
-import { type HashName, hashOf, KeySchedule, ticketKey } from './key-schedule.ts';
+import { type HashName, hashBytes, KeySchedule, ticketKey } from './key-schedule.ts';
 import type { KeyShare } from './key-shares.ts';
 import {
   messageOf,
@@ -90,7 +90,7 @@ export class ScriptedClient {
     if (ticket === null || !announcesEarlyData(this.#model)) return hello;
     const suite = cipherSuites.get(ticket.suite)!;
     const schedule = new KeySchedule(ticket.hash, ticket.key);
-    const secret = schedule.derive('c e traffic', hashOf(ticket.hash, message));
+    const secret = schedule.derive('c e traffic', hashBytes(ticket.hash, message));
     this.#early = new RecordProtection(suite, secret);
     const records = this.#earlyData.map((data) => this.#early!.seal(Content.applicationData, data));
     return records.length === 0 ? hello : Buffer.concat([hello, ...this.#change(), ...records]);
@@ -149,7 +149,7 @@ export class ScriptedClient {
   }
 
   get #transcriptHash(): Buffer {
-    return hashOf(this.#hash, ...this.#transcript);
+    return hashBytes(this.#hash, ...this.#transcript);
   }
 
   get #hash(): HashName {
@@ -237,7 +237,7 @@ export class ScriptedClient {
       return;
     }
     this.#isRetried = true;
-    const first = hashOf(this.#hash, ...this.#transcript);
+    const first = hashBytes(this.#hash, ...this.#transcript);
     this.#transcript = [handshakeMessage(MESSAGE_HASH, first), message];
     if (retried.share !== null) this.#shares = [retried.share];
     // Early data is over with it (§4.2.10).

@@ -52,7 +52,7 @@ redis.call('SET', KEYS[1], ARGV[2])
 return ARGV[2]
 `;
 
-export interface KeyShareInput {
+export interface TicketKeySyncInput {
   readonly options: ClusterOptions;
   times(): StateTimes;
   /** Other keys are in force: the first encrypts. */
@@ -63,8 +63,8 @@ export interface KeyShareInput {
   readonly onFault: OnFault;
 }
 
-export class KeyShare implements Disposable {
-  readonly #input: KeyShareInput;
+export class TicketKeySync implements Disposable {
+  readonly #input: TicketKeySyncInput;
   readonly #link: ClusterLink;
   readonly #name = randomUUID();
   readonly #rounds: Disposable;
@@ -72,7 +72,7 @@ export class KeyShare implements Disposable {
   #shown = '';
   #isLooking = false;
 
-  constructor(input: KeyShareInput) {
+  constructor(input: TicketKeySyncInput) {
     this.#input = input;
     const { metrics, report, options, onFault } = input;
     this.#link = new ClusterLink({

@@ -44,7 +44,7 @@ import { certificatesToSend, openTls } from './tls.ts';
 const connectionsMax = connectionsFor(descriptorsMax(), defaultDownstreamLimits.connectionsMax);
 
 /** What outlives any configuration: it belongs to the worker. */
-export interface ServiceBase {
+export interface GenerationBase {
   readonly input: Omit<WorkerInput, 'options'>;
   readonly reactor: Reactor;
   readonly channels: ChannelPool;
@@ -58,7 +58,7 @@ export interface ServiceBase {
   readonly observers: HandshakeObservers;
 }
 
-export class Service {
+export class ConfigurationGeneration {
   /** What its downstream connections share. */
   readonly shared: DownstreamShared;
   /** Null without TLS. */
@@ -66,7 +66,7 @@ export class Service {
   readonly connections = new Set<WatchedConnection>();
   /** What its tunnels share. */
   readonly tunnels: SniTunnels;
-  readonly #base: ServiceBase;
+  readonly #base: GenerationBase;
   readonly #origins: WorkerOrigins;
   readonly #disposables: Disposable[] = [];
   #tls: ServerContext | null = null;
@@ -78,7 +78,7 @@ export class Service {
   #coverage: Coverage;
 
   /** Throws UsageError for options that cannot be carried out; then nothing of it stays. */
-  constructor(base: ServiceBase, options: SluiceOptions) {
+  constructor(base: GenerationBase, options: SluiceOptions) {
     this.#base = base;
     try {
       this.accept = this.#tlsAcceptor(options);

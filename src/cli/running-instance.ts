@@ -18,7 +18,7 @@ import { READY_DESCRIPTOR } from '../supervisor/upgrade.ts';
 import { entryPoint } from './entry-point.ts';
 import { printNote } from './terminal.ts';
 
-export interface Service {
+export interface RunningInstance {
   readonly options: SluiceOptions;
   readonly supervisor: Supervisor;
   /** False when a signal came before it did. */
@@ -38,12 +38,12 @@ export function report(message: string): void {
 }
 
 /** Throws UsageError for anything that the user can mend. Resolves when requests are served. */
-export async function startService(
+export async function startInstance(
   commandLine: CommandLine,
   version: string,
   demoOrigin: OriginOptions | null,
   workers: WorkerSource = ownWorkers,
-): Promise<Service> {
+): Promise<RunningInstance> {
   const log = new ErrorLog();
   const warn = warningTo(log);
   const state = { stateDirectory: stateDirectory(process.env, warn) };
