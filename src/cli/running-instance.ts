@@ -12,9 +12,10 @@ import { stateDirectory } from '../config/self-signed-store.ts';
 import { ErrorLog } from '../supervisor/error-log.ts';
 import { inheritedSockets } from '../supervisor/inherited-sockets.ts';
 import { shareCache } from '../supervisor/shared-cache.ts';
-import { Supervisor, type WorkerSource } from '../supervisor/supervisor.ts';
+import { Supervisor } from '../supervisor/supervisor.ts';
 import { serviceManagerOf } from '../supervisor/systemd-notices.ts';
 import { READY_DESCRIPTOR } from '../supervisor/upgrade.ts';
+import type { WorkerSource } from '../supervisor/workers/worker-set.ts';
 import { entryPoint } from './entry-point.ts';
 import { printNote } from './terminal.ts';
 

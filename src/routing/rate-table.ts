@@ -32,13 +32,8 @@ export function rateTableBytes(places: number = RATE_PLACES): number {
   return 4 * places * WORDS_PER_PLACE;
 }
 
-/** Bytes before the table: what client names are hashed with, made by whoever makes the memory. */
+/** Bytes that client names are hashed with, made by whoever makes the memory. */
 export const RATE_SECRET_BYTES = 16;
-
-/** Bytes of the secret and the table. */
-export function rateRegionBytes(places: number = RATE_PLACES): number {
-  return RATE_SECRET_BYTES + rateTableBytes(places);
-}
 
 /** A client under one limit: two independent hashes of its name, 32 bits each. */
 export interface ClientTag {

@@ -120,6 +120,16 @@ export class ErrorLog {
     this.#levelsChanged();
   }
 
+  /** As `configure`, for options that were tried when they were read: what goes wrong is only told. */
+  reconfigure(options: ErrorLogOptions): void {
+    try {
+      this.configure(options);
+    } catch (error) {
+      const { message } = error as Error;
+      this.report(message, { level: 'error', subsystem: 'logs', event: 'error-log-unwritable' });
+    }
+  }
+
   get levels(): LevelTable {
     return this.#levels;
   }

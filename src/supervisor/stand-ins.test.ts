@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { WorkerChange } from '../worker/contract.ts';
 import { StandIns } from './stand-ins.ts';
 
 function three() {
@@ -9,8 +10,9 @@ function three() {
   const places = [0, 1, 2].map((index) => ({
     isServing: true,
     isFirstStart: false,
-    standIn(others: readonly number[]) {
-      told[index] = others.join();
+    tell(change: WorkerChange) {
+      assert.ok(change.type === 'stand-in');
+      told[index] = change.places.join();
     },
   }));
   const standIns = new StandIns({

@@ -4,16 +4,10 @@
  * sockets of all workers, so without it a share of them would wait for nobody.
  */
 import type { Report } from '../telemetry/log-event.ts';
+import type { WorkerPlace } from './workers/worker-place.ts';
 
 /** A worker's place, as far as its connections concern others. */
-export interface StandInPlace {
-  /** Whether its process takes connections, as far as that has said. */
-  readonly isServing: boolean;
-  /** It is being started for the first time: sluice as a whole does not serve yet. */
-  readonly isFirstStart: boolean;
-  /** It takes the connections of these places as well. */
-  standIn(places: readonly number[]): void;
-}
+export type StandInPlace = Pick<WorkerPlace, 'isServing' | 'isFirstStart' | 'tell'>;
 
 export interface StandInsInput {
   places(): readonly StandInPlace[];
@@ -25,6 +19,8 @@ export interface StandInsInput {
 export class StandIns {
   readonly #input: StandInsInput;
   #suspected: ReadonlySet<number> = new Set();
+  /** Whose connections each place was told to take, if it ever was. */
+  readonly #told = new Map<number, string>();
 
   constructor(input: StandInsInput) {
     this.#input = input;
@@ -44,7 +40,10 @@ export class StandIns {
     if (places.some(({ isFirstStart }) => isFirstStart)) return;
     const { unserved } = this;
     for (const [index, place] of places.entries()) {
-      place.standIn(unserved.filter((other) => other !== index));
+      const others = unserved.filter((other) => other !== index);
+      if (others.join() === (this.#told.get(index) ?? '')) continue;
+      this.#told.set(index, others.join());
+      place.tell({ type: 'stand-in', places: others });
     }
     this.#tellSuspects();
   }

@@ -3,6 +3,7 @@ import type { SluiceOptions } from '../config/options.ts';
 import { defaultDownstreamLimits } from '../downstream/limits.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { connectionsFor } from '../worker/descriptors.ts';
+import type { InheritedSockets } from './inherited-sockets.ts';
 import { type OpenListener, socketAddressText } from './listeners.ts';
 
 export interface StartFacts {
@@ -29,6 +30,17 @@ export function reportDescriptors(report: Report, descriptors: number): void {
       fields: { descriptors, connections },
     },
   );
+}
+
+/** Sockets that were open when we started, and that nobody wants. */
+export function reportUnused(report: Report, sockets: InheritedSockets['rest']): void {
+  for (const { bound } of sockets) {
+    report(`the socket at ${socketAddressText(bound)} was passed on, but no option listens there`, {
+      level: 'warning',
+      subsystem: 'supervisor',
+      event: 'socket-unused',
+    });
+  }
 }
 
 export function reportStart(report: Report, { version, options, listeners }: StartFacts): void {

@@ -1,77 +1,55 @@
 /** Puts one worker together from its setup: metrics, access log, sampler, and the worker itself. */
 
 import { systemClock } from '../base/clock.ts';
-import { DISK_WORDS } from '../cache/disk-words.ts';
-import { GENERATIONS_BYTES } from '../cache/generations.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
-import type { SharedMemory } from '../native/shared-memory.ts';
-import { RATE_SECRET_BYTES, rateTableBytes } from '../routing/rate-table.ts';
-import type { LevelTable } from '../telemetry/log-event.ts';
-import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { startProcessSampler } from '../telemetry/process-sampler.ts';
 import { HelloGuard } from '../tls/hello-guard.ts';
-import { strikeRegisterBytes } from '../tls/strike-register.ts';
-import { traceRegionBytes } from '../tls/trace-layout.ts';
-import { boardWords } from '../upstream/shared-health.ts';
 import type {
-  CacheAnswer,
-  CacheQuestion,
-  HandshakeAnswer,
-  HandshakeQuestion,
-  RunningWorker,
+  AnswerOn,
+  ChangeHandlers,
+  QuestionOn,
   StartWorker,
   SupervisorLink,
+  Topic,
+  WorkerChange,
   WorkerSetup,
 } from './contract.ts';
 import { loadDangerModules } from './danger.ts';
 import { lastFaultText, tellCallbackFaults } from './handshakes/callback-faults.ts';
 import { WorkerLogs } from './logs.ts';
 import { NewFailures } from './new-failures.ts';
+import type { SharedRegions } from './shared-layout.ts';
 import { openTraceRecording } from './trace-recording.ts';
 import { WorkerLog } from './worker-log.ts';
 
 export interface AssembledWorker {
   /** Resolves when every exchange has ended or was broken off, and the log is written. */
   drain(timeoutMs: number): Promise<void>;
-  reopenLog(): void;
-  /** What of the subsystems is reported from now on. */
-  replaceLogLevels(levels: LevelTable): void;
-  /** Fingerprints of all ClientHellos that are refused from now on. */
-  refuseHellos(fingerprints: readonly string[]): void;
-  askCache(question: CacheQuestion): Promise<CacheAnswer>;
-  askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
-  standIn(places: readonly number[]): void;
+  tell(change: WorkerChange): void;
+  ask<T extends Topic>(topic: T, question: QuestionOn<T>): Promise<AnswerOn<T>>;
   /** See RunningWorker. */
   reconfigure(options: SluiceOptions): void;
-  replaceCertificates: RunningWorker['replaceCertificates'];
-  replaceTickets: RunningWorker['replaceTickets'];
 }
 
-function traceRegionOf({ tracesOffset }: WorkerSetup, { bytes }: SharedMemory): Uint8Array {
-  return bytes.subarray(tracesOffset, tracesOffset + traceRegionBytes);
-}
-
+/** `traceRegion`: where the recorder writes, if not to the shared memory. */
 export async function assembleWorker(
   setup: WorkerSetup,
-  memory: SharedMemory,
+  regions: SharedRegions,
   startWorker: StartWorker,
   link: SupervisorLink,
-  traceRegion: Uint8Array = traceRegionOf(setup, memory),
+  traceRegion: Uint8Array | null = null,
 ): Promise<AssembledWorker> {
   const danger = await loadDangerModules(setup.options.dangerModules);
-  const { options, workerIndex, listeners, metricsOffset, strikesOffset } = setup;
-  const region = memory.bytes.subarray(metricsOffset, metricsOffset + metricsRegionBytes);
-  const metrics = new Metrics(region);
-  const strikes = memory.int32(strikesOffset, strikeRegisterBytes() / 4);
-  const tableOffset = setup.ratesOffset + RATE_SECRET_BYTES;
-  const rates = {
-    words: memory.int32(tableOffset, rateTableBytes() / 4),
-    secret: memory.bytes.subarray(setup.ratesOffset, tableOffset),
-  };
-  const log = new WorkerLog((event) => link.onEvent(event), workerIndex, setup.logLevels);
+  const { options, workerIndex, listeners, changes } = setup;
+  const metrics = new Metrics(regions.bytes('metrics', workerIndex));
+  const log = new WorkerLog(
+    (event) => link.onEvent(event),
+    workerIndex,
+    changes['log-levels'].levels,
+  );
   const logs = new WorkerLogs(metrics, log.for('logs'));
   logs.open(options.logs).adopt();
   const stopSampling = startProcessSampler(
@@ -85,24 +63,17 @@ export async function assembleWorker(
     monotonicMs: systemClock.monotonicMs,
   });
   const guard = new HelloGuard();
-  guard.replace(setup.refusedHellos);
-  const traces = openTraceRecording(traceRegion, setup, danger.numbered);
+  const traces = openTraceRecording(
+    traceRegion ?? regions.bytes('traces', workerIndex),
+    setup,
+    danger.numbered,
+  );
   const worker = await startWorker({
-    options,
-    workerIndex,
-    listeners,
-    tickets: { current: setup.tickets },
-    strikes,
-    rates,
-    board: memory.int32(setup.boardOffset, boardWords),
-    removals: memory.int32(setup.removalsOffset, GENERATIONS_BYTES / 4),
-    diskWords: memory.int32(setup.diskOffset, DISK_WORDS),
-    metrics,
+    ...{ options, workerIndex, listeners, metrics, log, danger, guard },
+    tickets: { current: changes.tickets.tickets },
+    ...regionsFor(workerIndex, regions),
     accessLog: logs.access,
-    log,
     recorder: traces.recorder,
-    danger,
-    guard,
     newFailures: new NewFailures(
       systemClock.monotonicMs,
       (fault) => link.onHandshakeFault(fault),
@@ -111,6 +82,13 @@ export async function assembleWorker(
     handshakes: logs.handshakes,
     purgeEverywhere: link.purgeEverywhere,
   });
+  const tell = teller({
+    'log-levels': ({ levels }) => log.adopt(levels),
+    'refused-hellos': ({ fingerprints }) => guard.replace(fingerprints),
+    'reopen-logs': () => logs.reopen(),
+    ...worker.changes,
+  });
+  for (const change of Object.values(changes)) tell(change);
   return {
     async drain(timeoutMs) {
       await worker.drain(timeoutMs);
@@ -120,14 +98,8 @@ export async function assembleWorker(
       await logs.close();
       log.turn();
     },
-    refuseHellos: (fingerprints) => guard.replace(fingerprints),
-    reopenLog: () => logs.reopen(),
-    replaceLogLevels: (levels) => log.adopt(levels),
-    askCache: (question) => worker.askCache(question),
-    askHandshakes: (question) => worker.askHandshakes(question),
-    standIn: (places) => worker.standIn(places),
-    replaceCertificates: (names, certificates) => worker.replaceCertificates(names, certificates),
-    replaceTickets: (tickets) => worker.replaceTickets(tickets),
+    tell,
+    ask: async (topic, question) => worker.answers[topic](question),
     reconfigure(next) {
       const changed = logs.open(next.logs);
       try {
@@ -140,4 +112,20 @@ export async function assembleWorker(
       traces.identify(next);
     },
   };
+}
+
+/** What of the shared memory a worker works with. */
+function regionsFor(workerIndex: number, regions: SharedRegions) {
+  return {
+    strikes: regions.words('strikes'),
+    rates: { words: regions.words('rates'), secret: regions.bytes('rateSecret') },
+    board: regions.words('board'),
+    removals: regions.words('removals'),
+    diskWords: regions.words('disk', workerIndex),
+  };
+}
+
+function teller(handlers: ChangeHandlers): (change: WorkerChange) => void {
+  // The handler of a type takes the change of that type: more than the compiler can follow here.
+  return (change) => (handlers[change.type] as (one: WorkerChange) => void)(change);
 }

@@ -8,26 +8,21 @@ import { assert } from '../base/assert.ts';
 import { UsageError } from '../base/errors.ts';
 import { endProcess, owned } from '../base/owned.ts';
 import type { SluiceOptions } from '../config/options.ts';
-import { SharedMemory } from '../native/shared-memory.ts';
-import type { LevelTable } from '../telemetry/log-event.ts';
 import { logLine } from '../telemetry/log-lines.ts';
-import type { TicketRing } from '../tls/ticket-ring.ts';
 import { type AssembledWorker, assembleWorker } from './assembly.ts';
 import type {
-  CacheQuestion,
-  HandshakeQuestion,
   PurgeEverywhere,
   StartWorker,
   WorkerCommand,
   WorkerReport,
   WorkerSetup,
 } from './contract.ts';
+import { SharedRegions } from './shared-layout.ts';
 
 export function bootstrapWorker(startWorker: StartWorker): void {
   let worker: AssembledWorker | null = null;
   let drainTimeoutMs = 0;
   let isDraining = false;
-  const since: SinceSetup = {};
   let isReopening = false;
   const purges = purgesUnderWay();
 
@@ -39,16 +34,15 @@ export function bootstrapWorker(startWorker: StartWorker): void {
     process.exit(0);
   };
 
-  const reopenLog = () => {
+  const reopenLogs = () => {
     // While the worker is put together, its log may be open already.
     isReopening = worker === null;
-    worker?.reopenLog();
+    worker?.tell({ type: 'reopen-logs' });
   };
 
   const begin = async (setup: WorkerSetup) => {
     worker = await start(setup, startWorker, purges.begin);
-    if (worker !== null) takeIn(worker, since);
-    if (isReopening) worker?.reopenLog();
+    if (isReopening) reopenLogs();
   };
 
   process.on('message', (command: WorkerCommand) => {
@@ -60,35 +54,15 @@ export function bootstrapWorker(startWorker: StartWorker): void {
       case 'drain':
         owned(drain(command.timeoutMs), endProcess);
         break;
-      case 'stand-in':
-        since.places = command.places;
-        worker?.standIn(command.places);
+      case 'change':
+        // The supervisor keeps what changes until we say that we are ready.
+        worker?.tell(command.change);
         break;
-      case 'refuse-hellos':
-        worker?.refuseHellos(command.fingerprints);
-        break;
-      case 'reopen-log':
-        reopenLog();
-        break;
-      case 'log-levels':
-        since.logLevels = command.levels;
-        worker?.replaceLogLevels(command.levels);
-        break;
-      case 'ask-cache':
-        owned(answerCache(worker, command.id, command.question), endProcess);
-        break;
-      case 'ask-handshakes':
-        answerHandshakes(worker, command.id, command.question);
+      case 'ask':
+        owned(answer(worker, command), endProcess);
         break;
       case 'reconfigure':
         reconfigure(worker, command.id, command.options);
-        break;
-      case 'replace-certificates':
-        worker?.replaceCertificates(command.names, command.certificates);
-        break;
-      case 'replace-tickets':
-        since.tickets = command.tickets;
-        worker?.replaceTickets(command.tickets);
         break;
       case 'purged':
         purges.end(command.id, command.count);
@@ -96,48 +70,25 @@ export function bootstrapWorker(startWorker: StartWorker): void {
     }
   });
   // The supervisor was killed: what runs may finish, but nobody would ever stop us.
-  onSignals(() => owned(drain(drainTimeoutMs), endProcess), reopenLog);
+  onSignals(() => owned(drain(drainTimeoutMs), endProcess), reopenLogs);
   report({ type: 'loaded' }, () => {});
 }
 
-function onSignals(drain: () => void, reopenLog: () => void): void {
+function onSignals(drain: () => void, reopenLogs: () => void): void {
   process.on('disconnect', drain);
   // A terminal sends these to every process; the supervisor decides what they mean.
   process.on('SIGINT', () => {});
   process.on('SIGHUP', () => {});
   process.on('SIGTERM', drain);
-  process.on('SIGUSR1', reopenLog);
+  process.on('SIGUSR1', reopenLogs);
 }
 
-/** Sent since the setup was: it may come while the worker is put together. */
-interface SinceSetup {
-  tickets?: TicketRing;
-  logLevels?: LevelTable;
-  places?: readonly number[];
-}
-
-function takeIn(worker: AssembledWorker, { tickets, logLevels, places }: SinceSetup): void {
-  if (tickets !== undefined) worker.replaceTickets(tickets);
-  if (logLevels !== undefined) worker.replaceLogLevels(logLevels);
-  if (places !== undefined) worker.standIn(places);
-}
-
-function answerHandshakes(
+async function answer(
   worker: AssembledWorker | null,
-  id: number,
-  question: HandshakeQuestion,
-): void {
-  const answer = worker?.askHandshakes(question);
-  if (answer !== undefined) report({ type: 'handshake-answer', id, answer }, () => {});
-}
-
-async function answerCache(
-  worker: AssembledWorker | null,
-  id: number,
-  question: CacheQuestion,
+  { id, topic, question }: WorkerCommand & { readonly type: 'ask' },
 ): Promise<void> {
-  const answer = await worker?.askCache(question);
-  if (answer !== undefined) report({ type: 'cache-answer', id, answer }, () => {});
+  if (worker === null) return;
+  report({ type: 'answer', id, answer: await worker.ask(topic, question) }, () => {});
 }
 
 async function start(
@@ -146,8 +97,8 @@ async function start(
   purgeEverywhere: PurgeEverywhere,
 ): Promise<AssembledWorker | null> {
   try {
-    const memory = SharedMemory.open(setup.metricsFd, setup.metricsBytes);
-    const worker = await assembleWorker(setup, memory, startWorker, {
+    const regions = SharedRegions.open(setup.memory);
+    const worker = await assembleWorker(setup, regions, startWorker, {
       purgeEverywhere,
       onHandshakeFault: (fault) => report({ type: 'handshake-fault', fault }, () => {}),
       onEvent(event) {

@@ -15,6 +15,7 @@ import type { FailureKind } from './failure-table.ts';
 import type { HandshakeJournal } from './handshakes/handshake-journal.ts';
 import type { ObserverState } from './handshakes/handshake-observers.ts';
 import type { HandshakeFault, NewFailures } from './new-failures.ts';
+import type { SharedHandle } from './shared-layout.ts';
 import type { WorkerLog } from './worker-log.ts';
 
 /** What crosses from the supervisor to a worker, in the same process or another. */
@@ -24,31 +25,49 @@ export interface WorkerSetup {
   readonly workerIndex: number;
   /** Of all workers: those of others it takes over when they do not serve. */
   readonly listeners: readonly InheritedListener[];
-  /** Descriptor and length of the metrics' shared memory, and where the worker's region begins. */
-  readonly metricsFd: number;
-  readonly metricsBytes: number;
-  readonly metricsOffset: number;
-  /** Where in the same memory the strike register of all workers begins (tls/strike-register.ts). */
-  readonly strikesOffset: number;
-  /** Where in the same memory the worker's trace recorder begins (tls/trace-layout.ts). */
-  readonly tracesOffset: number;
+  /** What all processes share: its descriptor, and what is where in it. */
+  readonly memory: SharedHandle;
   /** Of sluice. */
   readonly version: string;
-  /** Fingerprints of ClientHellos that are refused (tls/hello-guard.ts). */
-  readonly refusedHellos: readonly string[];
-  /** Where the rate limits of all workers begin (routing/rate-table.ts). */
-  readonly ratesOffset: number;
-  /** Where what the workers share about origins begins (upstream/shared-health.ts). */
-  readonly boardOffset: number;
-  /** Where what has been removed from caches begins (cache/generations.ts). */
-  readonly removalsOffset: number;
-  /** Where the worker's words about its cache directory are (cache/disk-words.ts). */
-  readonly diskOffset: number;
-  /** The same for all workers, so that each resumes what another began. */
-  readonly tickets: TicketRing;
-  /** What of its subsystems is reported. */
-  readonly logLevels: LevelTable;
+  /** What holds for all workers when this one begins. */
+  readonly changes: LastChanges;
 }
+
+/**
+ * What a worker is told while it lives, in the same process or another. A new one costs a member here
+ * and its handler: for who begins later, the last of each kind is remembered by itself.
+ */
+export type WorkerChange =
+  /** Other ticket keys, for new connections of every configuration. */
+  | { readonly type: 'tickets'; readonly tickets: TicketRing }
+  /** What of its subsystems is reported from now on. */
+  | { readonly type: 'log-levels'; readonly levels: LevelTable }
+  /** Fingerprints of all ClientHellos that are refused from now on (tls/hello-guard.ts). */
+  | { readonly type: 'refused-hellos'; readonly fingerprints: readonly string[] }
+  /** Indices of all other workers whose connections it takes as well, from now on. */
+  | { readonly type: 'stand-in'; readonly places: readonly number[] }
+  /**
+   * For the host with these names, other certificates, which the supervisor has tried, for new
+   * connections. Of a host that is not there, because options have changed meanwhile: nothing.
+   */
+  | {
+      readonly type: 'certificates';
+      readonly names: readonly string[];
+      readonly certificates: readonly CertificatePair[];
+    }
+  /** Log files have been moved away: each is opened by its name again. */
+  | { readonly type: 'reopen-logs' };
+
+export type ChangeType = WorkerChange['type'];
+export type ChangeOf<T extends ChangeType> = Extract<WorkerChange, { readonly type: T }>;
+
+/** The last change of each kind. Without ticket keys and log levels no worker begins. */
+export type LastChanges = { readonly [T in ChangeType]?: ChangeOf<T> } & {
+  readonly [T in 'tickets' | 'log-levels']: ChangeOf<T>;
+};
+
+/** What a worker does about each change. */
+export type ChangeHandlers = { readonly [T in ChangeType]: (change: ChangeOf<T>) => void };
 
 /** How a worker reaches its supervisor, in the same process or another. */
 export interface SupervisorLink {
@@ -149,28 +168,34 @@ export interface HandshakeAnswer {
   readonly observers: readonly ObserverState[];
 }
 
+/** What a worker can be asked, by topic. */
+export interface WorkerTopics {
+  readonly cache: { readonly question: CacheQuestion; readonly answer: CacheAnswer };
+  readonly handshakes: { readonly question: HandshakeQuestion; readonly answer: HandshakeAnswer };
+}
+
+export type Topic = keyof WorkerTopics;
+export type QuestionOn<T extends Topic> = WorkerTopics[T]['question'];
+export type AnswerOn<T extends Topic> = WorkerTopics[T]['answer'];
+
+/** What a worker answers on each topic. */
+export type Answerers = {
+  readonly [T in Topic]: (question: QuestionOn<T>) => AnswerOn<T> | Promise<AnswerOn<T>>;
+};
+
 /** From the supervisor to a worker process. */
 export type WorkerCommand =
   | { readonly type: 'start'; readonly setup: WorkerSetup }
-  /** Indices of all workers whose connections it takes as well, from now on. */
-  | { readonly type: 'stand-in'; readonly places: readonly number[] }
   | { readonly type: 'drain'; readonly timeoutMs: number }
-  | { readonly type: 'reopen-log' }
-  /** Those in force from now on. */
-  | { readonly type: 'log-levels'; readonly levels: LevelTable }
-  /** All of those that are refused from now on. */
-  | { readonly type: 'refuse-hellos'; readonly fingerprints: readonly string[] }
-  | { readonly type: 'ask-cache'; readonly id: number; readonly question: CacheQuestion }
-  | { readonly type: 'ask-handshakes'; readonly id: number; readonly question: HandshakeQuestion }
+  | { readonly type: 'change'; readonly change: WorkerChange }
+  | {
+      readonly type: 'ask';
+      readonly id: number;
+      readonly topic: Topic;
+      readonly question: QuestionOn<Topic>;
+    }
   /** Serve new connections by other options. */
   | { readonly type: 'reconfigure'; readonly id: number; readonly options: SluiceOptions }
-  | {
-      readonly type: 'replace-certificates';
-      readonly names: readonly string[];
-      readonly certificates: readonly CertificatePair[];
-    }
-  /** Other ticket keys, for new connections. */
-  | { readonly type: 'replace-tickets'; readonly tickets: TicketRing }
   /** Answers a worker's `purge`; null when a worker could not be reached. */
   | { readonly type: 'purged'; readonly id: number; readonly count: number | null };
 
@@ -185,8 +210,7 @@ export type WorkerReport =
   /** For the error log. */
   | { readonly type: 'event'; readonly event: LogEvent }
   | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null }
-  | { readonly type: 'cache-answer'; readonly id: number; readonly answer: CacheAnswer }
-  | { readonly type: 'handshake-answer'; readonly id: number; readonly answer: HandshakeAnswer }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: AnswerOn<Topic> }
   /** Answers `reconfigure`; why it could not be done, or null. */
   | {
       readonly type: 'reconfigured';
@@ -224,28 +248,22 @@ export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex'
 /** Purges in all workers; `done` gets how many stored responses went, -1, or null, as above. */
 export type PurgeEverywhere = (wish: PurgeWish, done: (count: number | null) => void) => void;
 
+/** Of changes that concern its logs or its guard a worker's service need not know. */
+export type ServiceHandlers = Omit<ChangeHandlers, 'log-levels' | 'refused-hellos' | 'reopen-logs'>;
+
 export interface RunningWorker {
   /**
    * Stops accepting, after what already waits in the listening sockets' queues; lets running
    * exchanges finish; breaks off what is left after `timeoutMs`. Resolves when nothing is open.
    */
   drain(timeoutMs: number): Promise<void>;
-  askCache(question: CacheQuestion): Promise<CacheAnswer>;
-  askHandshakes(question: HandshakeQuestion): HandshakeAnswer;
-  /** Takes the connections of these other workers as well, and of no others. */
-  standIn(places: readonly number[]): void;
+  readonly answers: Answerers;
+  readonly changes: ServiceHandlers;
   /**
    * Serves new connections by other options; open ones keep theirs. Throws UsageError for options
    * that cannot be carried out; then everything stays as it was.
    */
   reconfigure(options: SluiceOptions): void;
-  /**
-   * Gives the host with these names other certificates, which the supervisor has tried, for new
-   * connections. Of a host that is not there, because options have changed meanwhile: nothing.
-   */
-  replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void;
-  /** Puts other ticket keys in force, for the connections of every configuration. */
-  replaceTickets(tickets: TicketRing): void;
 }
 
 /** Resolves when the worker is accepting connections. */

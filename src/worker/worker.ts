@@ -12,7 +12,6 @@ import { HitForMissMemory } from '../proxy/hit-for-miss-memory.ts';
 import type { Listener, OnAccept } from '../reactor/listener.ts';
 import { Reactor } from '../reactor/reactor.ts';
 import { isOn } from '../tls/features.ts';
-import type { CertificatePair } from '../tls/host-options.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 import { ChannelPool } from '../transport/channel.ts';
 import { BatchClock } from './batch-clock.ts';
@@ -21,11 +20,11 @@ import { answerCacheQuestion } from './cache-queries.ts';
 import { ClusterRegisters } from './clusters.ts';
 import { ConfigurationGeneration, type GenerationBase } from './configuration-generation.ts';
 import type {
+  Answerers,
   CacheAnswer,
   CacheQuestion,
-  HandshakeAnswer,
-  HandshakeQuestion,
   RunningWorker,
+  ServiceHandlers,
   WorkerInput,
 } from './contract.ts';
 import { answerHandshakeQuestion } from './handshakes/handshake-queries.ts';
@@ -128,29 +127,36 @@ class Worker implements RunningWorker {
     this.#base.observers.adopt((name) => isOn(name, features));
   }
 
-  /** Only for the service that takes new connections. */
-  replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {
-    this.#service.replaceCertificates(names, certificates);
-  }
+  readonly changes: ServiceHandlers = {
+    // Only for the service that takes new connections.
+    certificates: ({ names, certificates }) =>
+      this.#service.replaceCertificates(names, certificates),
+    tickets: ({ tickets }) => this.#replaceTickets(tickets),
+    'stand-in': ({ places }) => this.#standIn(places),
+  };
 
-  replaceTickets(tickets: TicketRing): void {
+  readonly answers: Answerers = {
+    cache: (question) => this.#answerCache(question),
+    handshakes: (question) => {
+      const { input, observers } = this.#base;
+      return answerHandshakeQuestion({ failures: input.handshakes.failures, observers }, question);
+    },
+  };
+
+  #replaceTickets(tickets: TicketRing): void {
     this.#base.input.tickets.current = tickets;
     for (const service of this.#services) service.replaceTicketKeys(tickets.keys);
   }
 
-  askCache(question: CacheQuestion): Promise<CacheAnswer> {
+  #answerCache(question: CacheQuestion): Promise<CacheAnswer> {
     const { cache, collapse, hitForMissMemory } = this.#base;
     const { routes } = this.#service;
     const input = { cache, collapse, hitForMissMemory, clock: systemClock, routes };
     return answerCacheQuestion(input, question);
   }
 
-  askHandshakes(question: HandshakeQuestion): HandshakeAnswer {
-    const { failures } = this.#base.input.handshakes;
-    return answerHandshakeQuestion({ failures, observers: this.#base.observers }, question);
-  }
-
-  standIn(places: readonly number[]): void {
+  /** Takes the connections of these other workers as well, and of no others. */
+  #standIn(places: readonly number[]): void {
     const { listeners, workerIndex } = this.#base.input;
     for (const [index, { place }] of listeners.entries()) {
       if (place === workerIndex) continue;

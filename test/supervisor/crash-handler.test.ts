@@ -8,6 +8,7 @@ import { Parts } from '../../src/supervisor/parts.ts';
 import { Metrics } from '../../src/telemetry/metrics.ts';
 import { TraceCall, traceRegionBytes } from '../../src/tls/trace-layout.ts';
 import { TraceRecorder } from '../../src/tls/trace-recorder.ts';
+import type { WorkerChange } from '../../src/worker/contract.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
 import { startWebhook } from '../support/webhook.ts';
@@ -38,13 +39,13 @@ function deskOf(webhook: string) {
     autoDisable: { enabled: true, deathsMax: 2, windowMs: 60_000, webhook },
   } as unknown as SluiceOptions;
   const worker = {
-    pid: 1,
+    servingPid: 1,
     adopt(adopted: SluiceOptions) {
       told.features = adopted.features;
     },
     reconfigure: async () => {},
-    refuseHellos(fingerprints: readonly string[]) {
-      told.refused = fingerprints;
+    tell(change: WorkerChange) {
+      if (change.type === 'refused-hellos') told.refused = change.fingerprints;
     },
     endHung() {},
   };

@@ -19,11 +19,11 @@ export const startStandIn: StartWorker = async (input) => {
   return {
     drain: (timeoutMs) => drain(servers, timeoutMs),
     reconfigure() {},
-    replaceCertificates() {},
-    replaceTickets() {},
-    standIn() {},
-    askCache: async () => ({ kind: 'followed' }),
-    askHandshakes: () => ({ failures: [], observers: [] }),
+    changes: { certificates() {}, tickets() {}, 'stand-in'() {} },
+    answers: {
+      cache: () => ({ kind: 'followed' }),
+      handshakes: () => ({ failures: [], observers: [] }),
+    },
   };
 };
 

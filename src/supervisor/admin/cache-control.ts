@@ -4,16 +4,11 @@ import type { ListQuery } from '../../cache/contract.ts';
 import { keyOf } from '../../cache/rules/key.ts';
 import { parseAuthority } from '../../http/authority.ts';
 import type { Report } from '../../telemetry/log-event.ts';
-import type {
-  CacheAnswer,
-  CacheLookup,
-  CacheQuestion,
-  ListedResponse,
-  PurgeWish,
-} from '../../worker/contract.ts';
+import type { CacheAnswer, CacheLookup, ListedResponse, PurgeWish } from '../../worker/contract.ts';
+import type { AskWorker } from '../workers/worker-place.ts';
 
 /** A worker that can be asked: null when it does not answer, undefined when it is not there. */
-export type AskCache = (question: CacheQuestion) => Promise<CacheAnswer | null | undefined>;
+export type AskCache = AskWorker<'cache'>;
 
 export interface CacheControlInput {
   /** The workers of now, by index. */

@@ -2,12 +2,8 @@
 import type { HandshakeAnswer, HandshakeQuestion } from '../../worker/contract.ts';
 import { FailureTable } from '../../worker/failure-table.ts';
 import type { ObserverState } from '../../worker/handshakes/handshake-observers.ts';
+import type { AskWorker } from '../workers/worker-place.ts';
 import { type AdminAnswer, type AdminRoute, failure, success } from './admin-routes.ts';
-
-/** Asks one worker: null when it does not answer, undefined when it is not there. */
-export type AskHandshakes = (
-  question: HandshakeQuestion,
-) => Promise<HandshakeAnswer | null | undefined>;
 
 /** An observer in all workers. */
 export interface ObserverReport {
@@ -20,7 +16,7 @@ export interface ObserverReport {
   readonly lastFault: string;
 }
 
-export function handshakeRoutes(workers: () => readonly AskHandshakes[]): AdminRoute[] {
+export function handshakeRoutes(workers: () => readonly AskWorker<'handshakes'>[]): AdminRoute[] {
   const askAll = async (question: HandshakeQuestion): Promise<HandshakeAnswer[]> => {
     const answers = await Promise.all(workers().map((ask) => ask(question)));
     return answers.filter((answer) => answer !== null && answer !== undefined);

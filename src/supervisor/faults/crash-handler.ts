@@ -25,6 +25,7 @@ import { success } from '../admin/admin-routes.ts';
 import { triageRoutes } from '../admin/triage-routes.ts';
 import type { IncidentsAnswer } from '../dashboard/answers.ts';
 import type { Parts } from '../parts.ts';
+import type { WorkerPlace } from '../workers/worker-place.ts';
 import { explainExit, explainLoss, type WorkerExit } from './deaths.ts';
 import { IncidentStore } from './incident-store.ts';
 import { LastGood } from './last-good.ts';
@@ -40,18 +41,10 @@ const ROLLBACK_INTERVAL_MS = 1_000;
 const NOBODY: ReadonlySet<number> = new Set();
 
 /** A worker's place, as far as faults concern it. */
-export interface WatchedWorker {
-  /** Null when none runs, or it is not to be watched. */
-  readonly pid: number | null;
-  /** What a replacement is started with. */
-  adopt(options: SluiceOptions): void;
-  /** All ClientHellos that it and its successors refuse from now on. */
-  refuseHellos(fingerprints: readonly string[]): void;
-  /** Rejects when the worker cannot; it is there. */
-  reconfigure(options: SluiceOptions): Promise<void>;
-  /** It hangs: ends it, so that it is replaced. */
-  endHung(silentMs: number): void;
-}
+export type WatchedWorker = Pick<
+  WorkerPlace,
+  'servingPid' | 'adopt' | 'tell' | 'reconfigure' | 'endHung'
+>;
 
 export interface CrashHandlerInput {
   readonly options: SluiceOptions;
@@ -240,7 +233,7 @@ export class CrashHandler {
   #watch(watchdog: Watchdog): void {
     const workers = this.#input.workers();
     const watched = new Map<number, Heartbeats>();
-    for (const [index, { pid }] of workers.entries()) {
+    for (const [index, { servingPid: pid }] of workers.entries()) {
       if (pid === null) continue;
       const region = this.#input.traceRegion(index);
       const header = new Int32Array(region.buffer, region.byteOffset, TraceHeader.heartbeat + 1);
@@ -255,7 +248,7 @@ export class CrashHandler {
   }
 
   async #endHung(worker: WatchedWorker, index: number, silentMs: number): Promise<void> {
-    const { pid } = worker;
+    const { servingPid: pid } = worker;
     if (pid === null) return;
     this.#input.report(
       `worker ${index} (pid ${pid}) has stood still for ${durationText(silentMs)}`,
@@ -267,7 +260,7 @@ export class CrashHandler {
     );
     const stack = this.#options.recorder.debugger ? await stackOfProcess(pid) : null;
     // It may have died meanwhile.
-    if (this.#isClosed || worker.pid !== pid) return;
+    if (this.#isClosed || worker.servingPid !== pid) return;
     if (stack !== null) this.#stacks.set(pid, stack);
     worker.endHung(silentMs);
   }
@@ -337,7 +330,8 @@ export class CrashHandler {
     const refused = this.#refused.list(Date.now());
     if (refused.join() === this.#refusedNow.join()) return;
     this.#refusedNow = refused;
-    for (const worker of this.#input.workers()) worker.refuseHellos(refused);
+    const change = { type: 'refused-hellos', fingerprints: refused } as const;
+    for (const worker of this.#input.workers()) worker.tell(change);
   }
 
   #save(incident: Incident): string | null {
@@ -359,7 +353,7 @@ export class CrashHandler {
     const { overrides } = this.#rollbacks;
     for (const [index, worker] of this.#input.workers().entries()) {
       worker.adopt(options);
-      if (worker.pid === null) continue;
+      if (worker.servingPid === null) continue;
       worker.reconfigure(options).then(
         () => this.#without.set(index, overrides),
         // One that dies meanwhile is replaced by one with the right options.

@@ -30,7 +30,7 @@ function starting(isRefused = false) {
   const child = new Listener(isRefused ? undefined : 1);
   const seen = { starts: 0, processes: 0, reports: [] as string[] };
   const options = { cacheSizeBytes: 1 } as SluiceOptions;
-  const setup = { options, workerIndex: 0, listeners: [], metricsFd: 3, refusedHellos: [] };
+  const setup = { options, workerIndex: 0, listeners: [], memory: { fd: 3 }, changes: {} };
   const worker = new WorkerProcess({
     entryPoint: '',
     identity: {},
@@ -59,10 +59,10 @@ test('what changes while a worker starts is told to it as soon as it serves', as
   const { worker, child, seen, options } = starting();
   const later = { ...options, cacheSizeBytes: 2 };
   worker.adopt(later);
-  worker.refuseHellos(['a']);
+  worker.tell({ type: 'refused-hellos', fingerprints: ['a'] });
   child.told.splice(0);
   child.says({ type: 'ready' });
-  assert.deepEqual(kinds(child), ['refuse-hellos', 'reconfigure']);
+  assert.deepEqual(kinds(child), ['change', 'reconfigure']);
   const command = child.told[1]!;
   assert.ok(command.type === 'reconfigure');
   assert.equal(command.options, later);
@@ -70,6 +70,22 @@ test('what changes while a worker starts is told to it as soon as it serves', as
   child.says({ type: 'reconfigured', id: command.id, fault: null });
   await new Promise(setImmediate);
   assert.equal(seen.starts, 2, 'from here it serves by the later options');
+});
+
+test('a successor begins with what its predecessor was told, and hears it once', async () => {
+  const { worker, child, seen } = starting();
+  child.says({ type: 'ready' });
+  const change = { type: 'refused-hellos', fingerprints: ['a'] } as const;
+  worker.tell(change);
+  assert.deepEqual(kinds(child), ['start', 'change']);
+  child.emit('exit', null, 'SIGSEGV');
+  await until(() => seen.processes === 2, 'a successor');
+  const start = child.told.at(-1)!;
+  assert.ok(start.type === 'start');
+  assert.deepEqual(start.setup.changes, { 'refused-hellos': change });
+  child.says({ type: 'ready' });
+  assert.deepEqual(kinds(child), ['start', 'change', 'start']);
+  worker.expectEnd();
 });
 
 test('a worker is told nothing when nothing has changed', () => {
@@ -112,7 +128,7 @@ test('one that it refuses later is tried again', async () => {
 function hanging(next: () => ChildProcess) {
   const seen = { pids: [] as number[], ends: [] as unknown[], reports: [] as string[] };
   const options = { cacheSizeBytes: 1 } as SluiceOptions;
-  const setup = { options, workerIndex: 0, listeners: [], metricsFd: 3, refusedHellos: [] };
+  const setup = { options, workerIndex: 0, listeners: [], memory: { fd: 3 }, changes: {} };
   const worker = new WorkerProcess({
     entryPoint: '',
     identity: {},

@@ -6,15 +6,13 @@ import { durationText } from '../../base/duration-text.ts';
 import { UsageError } from '../../base/errors.ts';
 import { after } from '../../base/owned.ts';
 import type { SluiceOptions } from '../../config/options.ts';
-import type { LevelTable, Report } from '../../telemetry/log-event.ts';
-import type { CertificatePair } from '../../tls/host-options.ts';
-import type { TicketRing } from '../../tls/ticket-ring.ts';
+import type { Report } from '../../telemetry/log-event.ts';
 import type {
-  CacheAnswer,
-  CacheQuestion,
-  HandshakeAnswer,
-  HandshakeQuestion,
+  AnswerOn,
+  QuestionOn,
   SupervisorLink,
+  Topic,
+  WorkerChange,
   WorkerCommand,
   WorkerReport,
   WorkerSetup,
@@ -23,6 +21,8 @@ import type { WorkerEnd } from '../faults/crash-handler.ts';
 import type { Identity } from '../privileges.ts';
 import { type RestartPolicy, restartDelayMs } from './restart-policy.ts';
 import { type SpawnedWorker, spawnWorker } from './standby.ts';
+import { ToldChanges } from './told-changes.ts';
+import type { WorkerPlace, WorkerStatus } from './worker-place.ts';
 
 export interface WorkerProcessInput {
   /** The file that calls `bootstrapWorker`. */
@@ -47,8 +47,7 @@ export interface WorkerProcessInput {
   readonly report: Report;
 }
 
-/** What a worker answers to a question. */
-type Answer = CacheAnswer | HandshakeAnswer;
+type Answer = AnswerOn<Topic>;
 
 /** How long a worker may take to answer: it may be busy, but not for so long. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -59,23 +58,23 @@ const RECONFIGURE_TIMEOUT_MS = 30_000;
 /** Grace after the drain time-out, or after the signal for one that hangs, before it is killed. */
 const KILL_GRACE_MS = 1_000;
 
-export class WorkerProcess {
+export class WorkerProcess implements WorkerPlace {
   readonly #input: WorkerProcessInput;
   /** Questions that are not answered yet. */
   readonly #questions = new Map<number, (answer: Answer | null | undefined) => void>();
   /** Changes of options that are not answered yet. */
   readonly #changes = new Map<number, { resolve(): void; reject(error: Error): void }>();
   #lastQuestion = 0;
-  #setup: WorkerSetup;
-  /** What the process was started with; what came after that is told to it once it serves. */
-  #startedWith: WorkerSetup;
+  /** What those are told that serve, and what begins a successor. */
+  readonly #told: ToldChanges;
+  #options: SluiceOptions;
+  /** Those that the process was started with; others are given to it once it serves. */
+  #startedWith: SluiceOptions;
   #child: ChildProcess | null = null;
   #startedAtMs = 0;
   #isRunning = false;
   /** Somebody else has told it to end. */
   #isLeaving = false;
-  /** Whose connections it takes as well. */
-  #places: readonly number[] = [];
   /** How long it had stood still when it was ended for that; 0 otherwise. */
   #silentMs = 0;
   /** Until it serves: no start may take for ever. */
@@ -91,8 +90,9 @@ export class WorkerProcess {
 
   constructor(input: WorkerProcessInput) {
     this.#input = input;
-    this.#setup = input.setup;
-    this.#startedWith = input.setup;
+    this.#told = new ToldChanges(input.setup.changes);
+    this.#options = input.setup.options;
+    this.#startedWith = input.setup.options;
   }
 
   /** Of what nobody waits for: it is told, and the rest goes on. */
@@ -102,104 +102,60 @@ export class WorkerProcess {
     report(`worker ${setup.workerIndex}: a fault of its keeper: ${told}`, { level: 'error' });
   };
 
-  /** For `/stats`. */
-  get status() {
+  get status(): WorkerStatus {
     return {
       index: this.#input.setup.workerIndex,
       pid: this.#child?.pid ?? null,
       state: this.#isStopping ? 'draining' : this.#isRunning ? 'running' : 'starting',
       restarts: this.#restarts,
       startedAt: new Date(this.#startedAtMs).toISOString(),
-    } as const;
+    };
   }
 
-  /** Resolves when the first process accepts connections; rejects when it ends before that. */
   start(): Promise<void> {
     const { promise } = this.#firstStart!;
     this.#spawn();
     return promise;
   }
 
-  /** Fingerprints of all ClientHellos that this worker and its successors refuse from now on. */
-  refuseHellos(fingerprints: readonly string[]): void {
-    this.#setup = { ...this.#setup, refusedHellos: fingerprints };
-    this.#send({ type: 'refuse-hellos', fingerprints });
+  tell(change: WorkerChange): void {
+    this.#told.note(change);
+    if (this.#isRunning) this.#tellUnheard();
   }
 
-  /** For this worker and its successors. */
-  replaceLogLevels(logLevels: LevelTable): void {
-    this.#setup = { ...this.#setup, logLevels };
-    this.#send({ type: 'log-levels', levels: logLevels });
+  #tellUnheard(): void {
+    for (const change of this.#told.takeUnheard()) this.#send({ type: 'change', change });
   }
 
-  /** Whether the process takes new connections, as far as it has said. */
   get isServing(): boolean {
     return this.#isRunning && !this.#isLeaving;
   }
 
-  /** It never served yet: until all have, there is no sluice. */
   get isFirstStart(): boolean {
     return this.#firstStart !== null;
   }
 
-  /** For this worker and its successors. */
-  standIn(places: readonly number[]): void {
-    if (places.join() === this.#places.join()) return;
-    this.#places = places;
-    this.#send({ type: 'stand-in', places });
-  }
-
-  reopenLog(): void {
-    this.#send({ type: 'reopen-log' });
-  }
-
-  replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {
-    this.#send({ type: 'replace-certificates', names, certificates });
-  }
-
-  /** For this worker and its successors. */
-  replaceTickets(tickets: TicketRing): void {
-    this.#setup = { ...this.#setup, tickets };
-    this.#send({ type: 'replace-tickets', tickets });
-  }
-
-  /**
-   * Null when the worker does not answer in time; undefined when there is none that serves, and so
-   * none that remembers anything.
-   */
-  async askCache(question: CacheQuestion): Promise<CacheAnswer | null | undefined> {
-    const answer = await this.#ask((id) => ({ type: 'ask-cache', id, question }));
-    return answer as CacheAnswer | null | undefined;
-  }
-
-  /** As `askCache`. */
-  async askHandshakes(question: HandshakeQuestion): Promise<HandshakeAnswer | null | undefined> {
-    const answer = await this.#ask((id) => ({ type: 'ask-handshakes', id, question }));
-    return answer as HandshakeAnswer | null | undefined;
-  }
-
-  async #ask(commandOf: (id: number) => WorkerCommand): Promise<Answer | null | undefined> {
+  async ask<T extends Topic>(
+    topic: T,
+    question: QuestionOn<T>,
+  ): Promise<AnswerOn<T> | null | undefined> {
     if (!this.#isRunning) return undefined;
     const id = ++this.#lastQuestion;
     const { promise, resolve } = Promise.withResolvers<Answer | null | undefined>();
     this.#questions.set(id, resolve);
-    this.#send(commandOf(id));
+    this.#send({ type: 'ask', id, topic, question });
     const timer = after(ANSWER_TIMEOUT_MS, () => resolve(null), this.#onFault);
     const answer = await promise;
     clearTimeout(timer);
     this.#questions.delete(id);
-    return answer;
+    // To a question on a topic comes an answer on it.
+    return answer as AnswerOn<T> | null | undefined;
   }
 
-  /** Times that the process was replaced. */
   get restarts(): number {
     return this.#restarts;
   }
 
-  /**
-   * Has the worker serve new connections by other options. Rejects with UsageError when it cannot,
-   * with Error when it is not there or does not answer.
-   */
   async reconfigure(options: SluiceOptions): Promise<void> {
     if (!this.#isRunning) throw new Error(`worker ${this.#input.setup.workerIndex} does not run`);
     const id = ++this.#lastQuestion;
@@ -217,18 +173,16 @@ export class WorkerProcess {
     }
   }
 
-  /** What a replacement is started with from now on. */
   adopt(options: SluiceOptions): void {
-    this.#setup = { ...this.#setup, options };
+    this.#options = options;
   }
 
-  /** From now on the end of the process is what was wanted: it is neither reported nor replaced. */
   expectEnd(): void {
     this.#isStopping = true;
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
   }
 
-  /** Drains and ends the process. Resolves when it has ended, at the latest after the grace. */
+  /** At the latest the grace after the time-out. */
   async stop(timeoutMs: number): Promise<void> {
     this.expectEnd();
     if (this.#child === null) return;
@@ -238,12 +192,10 @@ export class WorkerProcess {
     clearTimeout(killTimer);
   }
 
-  /** Of the process that serves; null when there is none. */
   get servingPid(): number | null {
     return this.#isRunning && !this.#isStopping ? (this.#child?.pid ?? null) : null;
   }
 
-  /** It hangs: it is ended, and replaced. */
   endHung(silentMs: number): void {
     this.#silentMs = silentMs;
     this.#abort();
@@ -256,16 +208,16 @@ export class WorkerProcess {
     after(KILL_GRACE_MS, () => child?.kill('SIGKILL'), this.#onFault).unref();
   }
 
-  /** Ends the process at once. */
   kill(): void {
     this.#isStopping = true;
     this.#child?.kill('SIGKILL');
   }
 
   #spawn(): void {
-    const setup = this.#setup;
-    this.#startedWith = setup;
-    const fds = [...setup.listeners.map((listener) => listener.fd), setup.metricsFd];
+    const { setup } = this.#input;
+    const options = this.#options;
+    this.#startedWith = options;
+    const fds = [...setup.listeners.map((listener) => listener.fd), setup.memory.fd];
     const { entryPoint, identity } = this.#input;
     let spawned: SpawnedWorker;
     try {
@@ -302,9 +254,9 @@ export class WorkerProcess {
     this.#send({
       type: 'start',
       setup: {
-        ...setup,
+        ...{ ...setup, options, changes: this.#told.begin() },
         listeners: setup.listeners.map((one) => ({ ...one, fd: numbers.get(one.fd)! })),
-        metricsFd: numbers.get(setup.metricsFd)!,
+        memory: { ...setup.memory, fd: numbers.get(setup.memory.fd)! },
       },
     });
   }
@@ -352,8 +304,8 @@ export class WorkerProcess {
       this.#tellStarted();
       this.#firstStart?.resolve();
       this.#firstStart = null;
-      if (this.#places.length > 0) this.#send({ type: 'stand-in', places: this.#places });
-      this.#tellChanges();
+      this.#tellUnheard();
+      this.#tellOptions();
       this.#input.onServing();
       return;
     }
@@ -362,7 +314,7 @@ export class WorkerProcess {
       this.#input.onServing();
       return;
     }
-    if (message.type === 'cache-answer' || message.type === 'handshake-answer') {
+    if (message.type === 'answer') {
       this.#questions.get(message.id)?.(message.answer);
       return;
     }
@@ -404,12 +356,11 @@ export class WorkerProcess {
   }
 
   /** A rollback, a reload or new certificates may have come while the process was starting. */
-  #tellChanges(): void {
-    const { options, refusedHellos } = this.#setup;
-    if (refusedHellos !== this.#startedWith.refusedHellos) this.refuseHellos(refusedHellos);
-    if (options === this.#startedWith.options) return;
+  #tellOptions(): void {
+    const options = this.#options;
+    if (options === this.#startedWith) return;
     this.reconfigure(options).then(this.#input.onStart, (error: Error) => {
-      this.#input.report(`worker ${this.#setup.workerIndex}: ${error.message}`);
+      this.#input.report(`worker ${this.#input.setup.workerIndex}: ${error.message}`);
     });
   }
 
