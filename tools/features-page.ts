@@ -4,15 +4,15 @@ import { type FeatureDefinition, featureTable } from '../src/tls/features.ts';
 const intro = {
   handshake: `## Parts of the handshake
 
-Each alters what is agreed with a client.`,
+These features alter what is negotiated with a client.`,
   observer: `## Observers
 
-Each is given the record of a handshake after it has ended, and alters nothing. One that throws, or
-takes [too much processor time](limits.md#observers-of-handshakes), is noted in
-[\`sluice_observer_faults_total\`](metrics.md). After some faults it is cut off, named in the log and
-in \`sluice_observer_disabled\`, and handshakes go on without it. \`sluice handshakes rearm NAME\`
-calls it again. So does a new worker, and a reload that switches it on after one that has switched
-it off; any other reload leaves it cut off.`,
+An observer gets the record of a handshake after it has ended, and alters nothing. When it throws or
+takes [too much processor time](limits.md#observers-of-handshakes), that is a fault, counted in
+[\`sluice_observer_faults_total\`](metrics.md). After some faults the observer is disabled, named in the
+log and in \`sluice_observer_disabled\`, and handshakes continue without it.
+\`sluice handshakes enable NAME\` enables it again. So does a new worker, and a reload that enables it
+after one that has disabled it; any other reload leaves it disabled.`,
 } as const;
 
 export function featuresPage(): string {
@@ -29,7 +29,7 @@ ${rows.join('\n')}
 
 <!-- Written by \`npm run docs\` from src/tls/features.ts. -->
 
-Everything that watches or alters TLS handshakes has a name and can be switched off on its own:
+Every feature that watches or alters TLS handshakes has a name, and can be disabled on its own:
 \`--feature alpn-h2=off\`, as often as needed.
 
 ${sections.join('\n')}`;

@@ -32,7 +32,8 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   {
     heading: 'Descriptors',
     intro:
-      'Of a worker with RLIMIT_NOFILE below what its limits want; at a start a warning says so.',
+      'For a worker whose RLIMIT_NOFILE is lower than its limits need; a warning at the ' +
+      'start says so.',
     constants: [
       ['worker/descriptors.ts', 'DESCRIPTORS_KEPT'],
       ['worker/shortages.ts', 'SHORTAGE_OVER_MS'],
@@ -47,7 +48,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   },
   {
     heading: 'HTTP/1.1 messages',
-    intro: 'Of clients and of origins alike.',
+    intro: 'For messages of clients and of origins.',
     file: 'http1/limits.ts',
     interfaceName: 'Http1Limits',
     defaultsName: 'defaultHttp1Limits',
@@ -98,13 +99,13 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   },
   {
     heading: 'Connections to the origin over HTTP/2',
-    intro: 'Per connection, beside those above. Where nothing else is said, as toward clients.',
+    intro: 'Per connection, in addition to those above. All others are the same as for clients.',
     file: 'upstream/http2-limits.ts',
     interfaceName: 'UpstreamHttp2Limits',
     defaultsName: 'defaultUpstreamHttp2Limits',
   },
   {
-    heading: 'Attempts and names',
+    heading: 'Retries and names',
     intro: '',
     constants: [
       ['upstream/held-content.ts', 'HELD_CONTENT_BYTES_MAX'],
@@ -139,7 +140,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     ],
   },
   {
-    heading: 'What is kept of handshakes',
+    heading: 'Records of handshakes',
     intro: 'Per worker.',
     constants: [
       ['tls/client-hello.ts', 'CLIENT_HELLO_BYTES_MAX', 'CLIENT_HELLO_TRACE_BYTES_MAX'],
@@ -148,7 +149,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     ],
   },
   {
-    heading: 'What is kept by texts that peers choose',
+    heading: 'Tables whose keys peers choose',
     intro:
       'Per worker. Bounded in bytes, whatever the texts are: two for each character and 192 for an\n' +
       'entry (`src/base/bounded-map.ts`). The oldest makes room, and what takes more than a quarter of\n' +
@@ -180,14 +181,15 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   {
     heading: 'Observers of handshakes',
     intro:
-      'Per worker and observer. What is cut off is [called again](features.md#observers) by hand.',
+      'Per worker and observer. A disabled observer is [enabled ' +
+      'again](features.md#observers) by hand.',
     file: 'worker/handshakes/observer-limits.ts',
     interfaceName: 'ObserverLimits',
     defaultsName: 'defaultObserverLimits',
   },
   {
     heading: 'Collapsing',
-    intro: 'Per worker: requests that wait for another one’s fetch.',
+    intro: 'Per worker: requests that wait for the fetch of another request.',
     file: 'cache/collapse.ts',
     interfaceName: 'CollapseLimits',
     defaultsName: 'defaultCollapseLimits',
@@ -235,7 +237,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   },
   {
     heading: 'Work and memory per turn',
-    intro: 'What one peer can take from the others, per worker.',
+    intro: 'Per worker: bounds on what one peer can use at a time.',
     constants: [
       ['reactor/limits.ts'],
       ['transport/channel.ts', 'CORK_BYTES', 'CONGESTED_BYTES', 'CIPHERTEXT_BYTES'],
@@ -250,7 +252,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   },
   {
     heading: 'Workers that do not answer',
-    intro: 'Beside `--watchdog`, after which a worker that stands still is ended.',
+    intro: 'In addition to `--watchdog`, which ends a worker that hangs.',
     constants: [
       ['supervisor/faults/watchdog.ts', 'SUSPECT_MS', 'LOOKS'],
       [
@@ -267,13 +269,13 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   },
   {
     heading: 'Incidents',
-    intro: 'What is beyond is dropped, and counted in `sluice_incidents_total`.',
+    intro: 'Incidents beyond the limits are dropped, and counted in `sluice_incidents_total`.',
     file: 'triage/options.ts',
     interfaceName: 'IncidentLimits',
     defaultsName: 'defaultIncidentLimits',
   },
   {
-    heading: 'Rollbacks',
+    heading: 'Features that are disabled automatically',
     intro: '',
     file: 'supervisor/faults/feature-rollback.ts',
     interfaceName: 'RollbackLimits',
@@ -281,7 +283,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   },
   {
     heading: 'Suspects of a death',
-    intro: 'And how the operator hears of them.',
+    intro: 'And how they are reported.',
     constants: [
       [
         'supervisor/faults/rollback-driver.ts',
@@ -305,7 +307,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   },
   {
     heading: 'Error log',
-    intro: 'What is beyond is one line with its number. Per process.',
+    intro: 'Per process. Events beyond the limit are one line with their number.',
     file: 'telemetry/flood-gate.ts',
     interfaceName: 'FloodLimits',
     defaultsName: 'defaultFloodLimits',

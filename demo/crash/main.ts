@@ -125,7 +125,7 @@ async function main(): Promise<number> {
   title('What came of it');
   const seconds = (tookMs / 1000).toFixed(1);
   findings.check(died > 0, `${died} workers died, and were replaced`);
-  findings.check(isOff, `the observer was switched off ${seconds} s after the first such client`);
+  findings.check(isOff, `the observer was disabled ${seconds} s after the first such client`);
   findings.check(
     rollbacks.length === 1 && rollbacks[0]!.name === OBSERVER,
     `that observer and nothing else: ${rollbacks.map(({ name }) => name).join(', ')}`,

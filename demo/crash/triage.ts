@@ -11,7 +11,7 @@ import { dim, type Findings, say, title } from './screen.ts';
 const QUESTIONS_SHOWN_MAX = 8;
 
 export async function triageFindings(incident: string, findings: Findings): Promise<void> {
-  title('4. What the incident tells: sluice triage');
+  title('4. Find the cause of the incident: sluice triage');
   const out = join(incident, '..', '..', 'triage');
   const startedAtMs = performance.now();
   await runTriage(incident, out);

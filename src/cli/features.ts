@@ -78,5 +78,7 @@ function linesOf(report: RollbackReport): string[] {
 function stateText(state: string): string {
   if (state === 'manual') return 'disabled by operator';
   if (state === 'watched') return 'enabled (watched: the next death disables it)';
-  return state === 'trying' ? 'disabled automatically (on trial)' : 'disabled automatically';
+  return state === 'trying'
+    ? 'disabled automatically (checking whether that helps)'
+    : 'disabled automatically';
 }

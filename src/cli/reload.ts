@@ -79,7 +79,7 @@ class Progress {
   }
 
   #trial({ triedSeconds, canarySeconds, workers }: ReloadStatus): void {
-    const text = `trying on worker 0 of ${workers}`;
+    const text = `canary on worker 0 of ${workers}`;
     if (this.#isTerminal) {
       this.#inPlace = true;
       printInPlace(`${text}: ${triedSeconds.toFixed(0)} s of ${canarySeconds} s`);
@@ -90,9 +90,9 @@ class Progress {
   }
 
   #outcome({ outcome, workers }: ReloadStatus): void {
-    if (outcome === 'done') this.#line(`in force on all ${workers} workers`);
-    else if (outcome === 'unchanged') this.#line('in force already');
-    else this.#line('the configuration before is in force');
+    if (outcome === 'done') this.#line(`applied on all ${workers} workers`);
+    else if (outcome === 'unchanged') this.#line('already applied');
+    else this.#line('rolled back to the previous configuration');
   }
 
   #line(text: string): void {

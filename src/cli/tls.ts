@@ -86,10 +86,7 @@ async function subjectOf(words: ActionWords): Promise<Subject> {
   if (report !== null) {
     const { setting, trigger } = report;
     if (setting === null || trigger === null) {
-      throw new UsageError(
-        `${file}: it reproduces nothing`,
-        'name an incident, to play what it has',
-      );
+      throw new UsageError(`${file}: it reproduces nothing`, 'name an incident to replay');
     }
     const features = { ...setting.features, ...without };
     const { options } = setting;

@@ -83,7 +83,7 @@ async function run(words: readonly string[]): Promise<number> {
   } catch (error) {
     progress.end();
     if (!stop.aborted) throw error;
-    printNote(`sluice: triage: stopped; the same command goes on from here (${out})\n`);
+    printNote(`sluice: triage: stopped; the same command continues from here (${out})\n`);
     return EXIT_STOPPED;
   }
 }

@@ -120,8 +120,8 @@ export class RedisRegister implements ClusterRegister, Disposable {
       this.#setClock(reading);
       if (!isOther) return;
       this.#input.report(
-        'cluster: the clock of Redis was set; tickets of before give no early data, and all is refused ' +
-          'for half a minute',
+        'cluster: the clock of Redis was set; older tickets give no early data, and all ' +
+          'early data is refused for half a minute',
       );
     } catch (error) {
       const refusal = refusalIn(error);

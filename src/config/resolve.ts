@@ -310,7 +310,8 @@ function refuseTaken(
       const endpoint = readOption(name, given);
       if (endpoint === null || ('port' in endpoint && endpoint.port === 0)) continue;
       const text = JSON.stringify(endpoint);
-      if (taken.has(text)) refuse(given, 'another socket of ours is there', 'write another port');
+      if (taken.has(text))
+        refuse(given, 'it is the address of another listener', 'write another port');
       taken.add(text);
     }
   }

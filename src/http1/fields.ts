@@ -138,7 +138,7 @@ export function isChunked(parsed: ParsedFields, version: string, refuse: Refuse)
   if (coding.toLowerCase() === 'chunked') return true;
   const codings = coding.split(',').map((one) => one.trim().toLowerCase());
   if (codings.at(-1) !== 'chunked' || codings.indexOf('chunked') !== codings.length - 1) {
-    refuse(400, 'chunked-not-last', 'chunked is not the last transfer coding, once');
+    refuse(400, 'chunked-not-last', 'chunked is not the last transfer encoding, once');
   }
-  return refuse(501, 'unknown-coding', 'a transfer coding other than chunked');
+  return refuse(501, 'unknown-coding', 'a transfer encoding other than chunked');
 }

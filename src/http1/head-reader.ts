@@ -251,7 +251,7 @@ export class HeadReader {
   }
 
   #refuseCount(): never {
-    return this.#input.refuse(431, 'too-many-fields', 'too many field lines');
+    return this.#input.refuse(431, 'too-many-fields', 'too many headers');
   }
 
   #keep(bytes: Uint8Array, offset: number): void {
@@ -270,20 +270,20 @@ export class HeadReader {
     const { refuse } = this.#input;
     // RFC 9112 §5.2, §2.2: folded, or whitespace before the first field.
     if (first && isBlank(byte)) {
-      return refuse(400, 'obs-fold', 'a field line is folded or begins with whitespace');
+      return refuse(400, 'obs-fold', 'a header is folded or begins with whitespace');
     }
     // RFC 9112 §5.1.
     if (isBlank(byte)) {
       return refuse(400, 'space-before-colon', 'whitespace in or after a field name');
     }
     if (byte === LF || byte === CR || TEXT[byte] === 0) return this.#refuseByte(byte);
-    return refuse(400, 'bad-field-name', 'a field line without a valid name');
+    return refuse(400, 'bad-field-name', 'a header without a valid name');
   }
 
   #refuseByte(byte: number): never {
     const { refuse } = this.#input;
     if (byte === LF) return refuse(400, 'bare-lf', 'a line that ends with LF alone');
-    if (byte === CR) return refuse(400, 'bad-field-name', 'a field line without a colon');
+    if (byte === CR) return refuse(400, 'bad-field-name', 'a header without a colon');
     const name = byte.toString(16).padStart(2, '0');
     return refuse(400, 'bad-byte', `the byte 0x${name} is not allowed here`);
   }

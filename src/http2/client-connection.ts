@@ -158,7 +158,7 @@ export class Http2ClientConnection implements RoleHandler {
     const { connection } = this;
     const exchange = stream.user as Http2ClientExchange;
     if (connection.decoder.isTooLarge) {
-      this.#malformed(stream, 'the field section is too large');
+      this.#malformed(stream, 'the headers are too large');
       return;
     }
     if (stream.hasHead) {

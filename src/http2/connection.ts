@@ -255,9 +255,9 @@ export class Connection implements FrameConnection {
       const isStalled = stream.stalledSinceMs >= 0 && nowMs - stream.stalledSinceMs >= sendMs;
       if (isStalled) this.#expire(stream, 'the peer took nothing of a stream for too long');
       else if (stream.silentMs(nowMs) >= contentMs) {
-        this.#expire(stream, 'the peer sent nothing of its content for too long');
+        this.#expire(stream, 'the peer sent nothing of its body for too long');
       } else if (pace !== undefined && stream.isTooSlow(pace)) {
-        this.#expire(stream, 'the peer sent its content too slowly');
+        this.#expire(stream, 'the peer sent its body too slowly');
       }
     }
     this.afterSending();

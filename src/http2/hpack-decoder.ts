@@ -171,7 +171,7 @@ export class HpackDecoder {
 
   /** RFC 7541 §6.3, §4.2: only before the first line, and not above what we allow. */
   #sizeUpdate(block: Uint8Array, position: number, end: number): number {
-    if (this.fields.size > 0) return this.#fail('table size update after a field line');
+    if (this.fields.size > 0) return this.#fail('table size update after a header');
     const size = this.#integer(block, position, end, 5);
     if (this.#position < 0) return -1;
     if (size > this.#tableBytesMax) return this.#fail('table size above the setting');

@@ -49,7 +49,7 @@ export class RequestReader {
     }
     if (!this.#checkTarget(connectionScheme, allowsProtocol)) return null;
     if (endStream) {
-      if (this.#contentLength > 0) return this.#fail('content-length of a request without content');
+      if (this.#contentLength > 0) return this.#fail('content-length of a request without a body');
       this.#contentLength = 0;
     }
     return {

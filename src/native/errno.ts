@@ -80,7 +80,7 @@ const RESET: Meaning = {
 };
 const REFUSED: Meaning = {
   code: 'connection-refused',
-  text: 'nobody accepts connections at the address',
+  text: 'no program accepts connections at the address',
   retry: 'always',
 };
 const TIMED_OUT: Meaning = {

@@ -43,7 +43,7 @@ export class DirectoryDeaths {
     this.#deaths.set(index, count);
     const isFirst = count === 1;
     Atomics.store(words, VERDICT, isFirst ? Math.ceil(this.#wallMs() / 1000) : WITHOUT);
-    const what = isFirst ? 'the cache is begun anew' : 'it caches in memory from now on';
+    const what = isFirst ? 'the cache is emptied' : 'it caches in memory from now on';
     this.#report(`worker ${index} died in its cache directory: ${what}`, {
       level: 'error',
       event: 'died-in-cache-directory',

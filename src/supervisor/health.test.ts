@@ -24,7 +24,7 @@ const cases: readonly [what: string, Partial<HealthFacts>, status: string, why: 
     'one has put the cache directory aside',
     { apart: [1] },
     'degraded',
-    'worker 1 does without the cache directory',
+    'worker 1 cannot use the cache directory',
   ],
   [
     'none serves',

@@ -29,7 +29,7 @@ export function healthOfAll({ state, workers, unserved, apart }: HealthFacts): H
       : `worker ${index} does not run`,
   );
   if (serving.length === 0) return { status: 'down', why };
-  for (const index of apart) why.push(`worker ${index} does without the cache directory`);
+  for (const index of apart) why.push(`worker ${index} cannot use the cache directory`);
   return { status: why.length === 0 ? 'ok' : 'degraded', why };
 }
 

@@ -42,7 +42,7 @@ export class Parts {
     const stack = stackOf(error);
     try {
       this.#input.count(part);
-      this.#input.report(`a fault of sluice in ${part}, which goes on: ${stack}`, {
+      this.#input.report(`a fault of sluice in ${part}, which continues: ${stack}`, {
         level: 'error',
         subsystem: SUBSYSTEMS[part],
         event: 'part-failed',

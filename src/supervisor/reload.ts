@@ -117,7 +117,7 @@ export class Reload {
       workersDone: 0,
       workers: this.#input.workers().length,
     };
-    this.#input.report('reload: begun', { level: 'info', event: 'reload-begun' });
+    this.#input.report('reload: started', { level: 'info', event: 'reload-begun' });
     this.#input.began();
     this.#running = this.#run(canaryMs).finally(() => {
       this.#running = null;

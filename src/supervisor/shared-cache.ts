@@ -48,7 +48,7 @@ export function shareCache(
     return apart;
   }
   if (!hasRoom(fileSystem, sharedBytes)) {
-    warn(`${fileSystem} has no room for a shared cache: each worker caches for itself`);
+    warn(`${fileSystem} is too small for a shared cache: each worker has a cache of its own`);
     return apart;
   }
   const directory = usableDirectory(fileSystem);

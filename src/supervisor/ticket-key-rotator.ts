@@ -206,7 +206,7 @@ export class TicketKeyRotator implements Disposable {
     metrics.keysChanged(source);
     metrics.keysInForce(ring.keys.length);
     apply(ring);
-    report(`ticket keys: changed by the ${source}; ${ring.keys.length} in force`, {
+    report(`ticket keys: changed by the ${source}; ${ring.keys.length} active`, {
       event: 'ticket-keys-changed',
     });
   }

@@ -48,8 +48,8 @@ export const accessLogFields: readonly AccessLogField[] = [
   field('path', 'classic', 'path and query', (s) => text(s.path)),
   field('version', 'classic', 'HTTP version: `1.0`, `1.1`, `2`', (s) => text(s.version)),
   field('status', 'classic', 'status code sent; 0 when no response was', (s) => s.status),
-  field('bytes', 'classic', 'bytes of response content sent', (s) => s.responseBytes),
-  field('request_bytes', 'no', 'bytes of request content received', (s) => s.requestBytes),
+  field('bytes', 'classic', 'bytes of response bodies sent', (s) => s.responseBytes),
+  field('request_bytes', 'no', 'bytes of request bodies received', (s) => s.requestBytes),
   field('duration_ms', 'added', "milliseconds from the request's first byte to the end", (s) =>
     milliseconds(s.durationMs),
   ),

@@ -369,13 +369,13 @@ export const metricTable = {
   observerFaults: metric(
     'counter',
     'sluice_observer_faults_total',
-    'Faults of observers of handshakes, by observer and what it did: threw, or overran its time.',
+    'Faults of handshake observers, by observer and kind: it threw, or exceeded its time.',
     [label('observer', [], 31), closed('fault', ['threw', 'overran'])],
   ),
   callbackFaults: metric(
     'counter',
     'sluice_callback_faults_total',
-    'Exceptions of ours in callbacks of OpenSSL and libuv, by callback: faults of sluice.',
+    'Exceptions in callbacks of OpenSSL and libuv, by callback: faults of sluice.',
     [label('callback', [], 15)],
   ),
   observersArmed: metric(

@@ -169,7 +169,7 @@ function withAlert(error: SluiceError, scene: FailureScene, sealed: string): Fai
 
 /** Whatever OpenSSL makes of it, the peer has done nothing. */
 function faultOfOurs({ name, error: cause }: CallbackFault): SluiceError {
-  const message = `an exception of ours in the callback ${name}`;
+  const message = `an exception of sluice in the callback ${name}`;
   return new SluiceError('internal-error', message, { blame: 'self', cause });
 }
 

@@ -50,7 +50,7 @@ test('a feature without which nothing can be tried is neither blamed nor cleared
     [OBSERVER],
   );
   assert.equal(report.verdict, 'no-cause-found');
-  assert.match(report.summary, /cannot be told, since nothing could be tried without group-in-/);
+  assert.match(report.summary, /is unknown, because no experiment without group-in-/);
   assert.match(markdownOf(report), /Neither to blame nor cleared\*\*: `group-in-callback`/);
 });
 

@@ -120,7 +120,7 @@ const single: readonly [text: string, mistake: string][] = [
   ],
   [
     'origin: http://o\nlisteners: [{address: 1, proxy-protocol: {accept: required}}]\n',
-    '2:42 listeners[0].proxy-protocol.from: nobody may send a header; name the load balancers',
+    '2:42 listeners[0].proxy-protocol.from: no address may send a header; name the load balancers',
   ],
   [
     'origins: {a: {servers: [http://o/a, http://o/b]}}\n',
@@ -148,10 +148,10 @@ const single: readonly [text: string, mistake: string][] = [
   ],
   [
     'origin: http://o\nhttp: [81, 82, 81]\n',
-    '2:16 http[2]: "81": another socket of ours is there; ',
+    '2:16 http[2]: "81": it is the address of another listener; ',
   ],
-  ['origin: http://o\nhttp: 81\nhttps: 127.0.0.1:81\n', '3:8 https: "127.0.0.1:81": another'],
-  ['origin: http://o\nlisteners: [{address: 81}]\nadmin: 81\n', '3:8 admin: "81": another'],
+  ['origin: http://o\nhttp: 81\nhttps: 127.0.0.1:81\n', '3:8 https: "127.0.0.1:81": it is'],
+  ['origin: http://o\nlisteners: [{address: 81}]\nadmin: 81\n', '3:8 admin: "81": it is'],
   ['origin: http://o\nretries: {}\n', '2:1 retries: unknown key "retries"; write it as orig'],
   ['- a\n', '1:1 : a list: not a map; write '],
   ['origin: http://o\nworkers:\n', '2:9 workers: no value; write workers: 1'],

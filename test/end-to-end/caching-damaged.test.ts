@@ -88,7 +88,7 @@ for (const workers of [1, 2]) {
     await using sluice = await start(directory, workers);
     await askAll(sluice);
     await isHitAgain(sluice, 'again');
-    const lines = sluice.output.match(/cache-index-failed: its index is damaged: .*begun anew/g);
+    const lines = sluice.output.match(/cache-index-failed: its index is damaged: .*is emptied/g);
     assert.equal(lines?.length, 1, sluice.output);
     assert.doesNotMatch(sluice.output, /died/);
   });

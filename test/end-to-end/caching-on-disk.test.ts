@@ -234,9 +234,7 @@ test('what is no cache, or of another version, is begun anew with one line', asy
   mkdirSync(join(directory, 'index'));
   writeFileSync(join(directory, 'index', 'data.mdb'), Buffer.alloc(65_536, 'not an index'));
   await using sluice = await start(directory);
-  const lines = sluice.output.match(
-    /^.*is of another version of sluice; the cache is begun anew$/gm,
-  );
+  const lines = sluice.output.match(/^.*is of another version of sluice; the cache is emptied$/gm);
   assert.equal(lines?.length, 1);
   assert.equal(await getRight(sluice, '/page/40000'), false);
   assert.equal(await getRight(sluice, '/page/40000'), true);

@@ -334,7 +334,7 @@ test('a certificate that is replaced is served by all workers; connections stay'
   const { status: code } = await open.request('GET /open HTTP/1.1\r\nHost: changing.test\r\n\r\n');
   assert.equal(code, 200);
   assert.equal(await sluice.sum('sluice_certificate_reloads_total', { outcome: 'replaced' }), 1);
-  assert.match(sluice.output, /changing\.pem: taken in; valid until/);
+  assert.match(sluice.output, /changing\.pem: reloaded; valid until/);
   const expiry = await sluice.sum('sluice_certificate_expiry_timestamp_seconds', {
     host: 'changing.test',
   });
@@ -343,7 +343,7 @@ test('a certificate that is replaced is served by all workers; connections stay'
 
 test('the key log has a line for every secret, for its owner alone', { skip }, async () => {
   const path = join(directory, 'keys.log');
-  assert.match(sluice.output, /warning: .*whoever reads .*keys\.log can decrypt all traffic/);
+  assert.match(sluice.output, /warning: .*a reader of .*keys\.log can decrypt all traffic/);
   const keep = sessionFile();
   await ask('open.test', { keep });
   await ask('open.test', { session: keep, early: request('open.test', '/logged') });

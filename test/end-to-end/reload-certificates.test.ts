@@ -58,7 +58,7 @@ for (const [how, bad] of Object.entries({
       stdout,
       /warning: \S+sluice\.yaml:2:\d+: hosts\[0\].*a\.pem.*what was in use stays/,
     );
-    assert.match(stdout, /in force on all 2 workers/);
+    assert.match(stdout, /applied on all 2 workers/);
     assert.deepEqual(await ask(sluice, 'a.test'), ['a.test', 'after']);
     assert.deepEqual(await ask(sluice, 'b.test'), ['b.test', 'after']);
     const { code: checked } = await runSluice(['check', file('sluice.yaml')]);

@@ -56,10 +56,10 @@ for (const workers of [1, 2]) {
     const { code, stdout } = await reload('--canary', '100ms');
     assert.equal(code, 0);
     assert.match(stdout, /changed:\n(?:.*\n)*? {2}origins\S*port: \d+ → \d+\n/);
-    assert.match(stdout, new RegExp(`in force on all ${workers} workers`));
+    assert.match(stdout, new RegExp(`applied on all ${workers} workers`));
     assert.deepEqual(await everyAnswer(sluice), ['second']);
     assert.equal((await open.request(GET)).content, 'first');
-    assert.match((await reload()).stdout, /nothing has changed\nin force already/);
+    assert.match((await reload()).stdout, /nothing has changed\nalready applied/);
   });
 }
 
@@ -111,7 +111,7 @@ test('a configuration that makes requests fail is taken back, with the reason', 
   await Promise.all(clients);
   assert.equal(code, 1);
   assert.match(stderr, /rolled back: \d+ % of \d+ requests failed, 0 % is usual/);
-  assert.match(stdout, /the configuration before is in force/);
+  assert.match(stdout, /rolled back to the previous configuration/);
   assert.ok(failed > 0, 'the trying worker has failed some, the others none');
   assert.deepEqual(await everyAnswer(sluice), ['first']);
 });

@@ -130,7 +130,7 @@ test('secrets of a configuration are in no page, log, file or command of a sluic
   // Another configuration, one that is refused, and a webhook that is not reached.
   writeFileSync(config, readFileSync(next));
   const reload = await command('reload', ...admin, '--canary', '100ms');
-  assert.match(reload, /in force on all 2 workers|changed/);
+  assert.match(reload, /applied on all 2 workers|changed/);
   await command('features', 'disable', 'early-data', ...admin);
   const wrong = JSON.stringify({
     routes: [{ 'request-headers': { set: [secrets.at('a list')] } }],

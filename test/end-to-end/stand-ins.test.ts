@@ -78,7 +78,10 @@ test('a worker that hangs is ended and replaced without a directory for incident
     return worker!.pid !== pid && worker!.state === 'running';
   }, 'its replacement');
   assert.ok(performance.now() - stoppedAtMs >= 1_000);
-  assert.match(sluice.output, /worker 0 \(pid \d+\) has stood still for \d\.\d s\n/);
+  assert.match(
+    sluice.output,
+    /worker 0 \(pid \d+\) hangs: its event loop has been blocked for \d\.\d s\n/,
+  );
   assert.deepEqual(await askAll(sluice, 2_000), ALL_SERVED);
 });
 

@@ -195,7 +195,7 @@ test('a crash that does not happen again is said to be one', async () => {
   const { report, code, out } = await triaged(incidentFile(incident));
   delete process.env.SLUICE_PROOF_MARK;
   assert.deepEqual([code, report.verdict, report.trigger], [1, 'not-reproducible', null]);
-  assert.match(report.summary, /did not happen again in \d+ runs: what it depends on is not in/);
+  assert.match(report.summary, /did not happen again in \d+ runs: it depends on something/);
   assert.ok(report.evidence.length > 0);
   assert.equal(statSync(join(out, 'regression.test.mjs'), { throwIfNoEntry: false }), undefined);
 });
@@ -212,7 +212,7 @@ test('a triage that was stopped goes on where it was', async () => {
   await until(() => /features: 3\./.test(said), 'the third question', TIMEOUT_MS);
   child.kill('SIGINT');
   assert.equal(await ended(child), 130);
-  assert.match(said, /stopped; the same command goes on from here/);
+  assert.match(said, /stopped; the same command continues from here/);
   const { stderr, code } = await run(process.execPath, words, { timeoutMs: TIMEOUT_MS });
   assert.equal(code, 0);
   const known = stderr.split('\n').filter((line) => line.endsWith(', known already'));

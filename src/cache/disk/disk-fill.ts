@@ -290,7 +290,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     const reserved = this.head.length + bytes;
     const id = space.allocate(reserved);
     if (id === undefined) {
-      this.#fail(new Error('no room on disk for the response'));
+      this.#fail(new Error('no space on disk for the response'));
       return;
     }
     this.segment = id;
@@ -356,7 +356,7 @@ export class DiskFill implements ContentWriter, StoreHit {
     }
     const position = this.head.length + framedOffset(start);
     if (!this.#reserveDisk(position + framed.length)) {
-      this.#fail(new Error('no room on disk for the response'));
+      this.#fail(new Error('no space on disk for the response'));
       return;
     }
     this.#isWriting = true;
@@ -537,7 +537,7 @@ class FillReading implements ContentReading {
       this.#busy = false;
       if (this.#ended) return;
       if (payloads === null) {
-        this.#finish(new Error('stored content is missing or damaged'));
+        this.#finish(new Error('the stored body is missing or damaged'));
         return;
       }
       let skip = this.#offset % FRAGMENT_BYTES;

@@ -611,7 +611,7 @@ export class DiskStore implements Store {
   abandon(): void {
     if (this.#closed || this.#isAbandoned) return;
     this.#isAbandoned = true;
-    this.index.fail(new Error('the cache was begun anew by another worker'));
+    this.index.fail(new Error('another worker has emptied the cache'));
     try {
       this.#directory.putAside();
     } catch {

@@ -74,9 +74,9 @@ export class LastingStore implements Store {
     this.#endApart();
     const { found } = this.#disk;
     if (found.kind === 'aside' && found.isDamage) {
-      onFault?.({ code: 'cache-index-failed', message: `${found.why}; the cache is begun anew` });
+      onFault?.({ code: 'cache-index-failed', message: `${found.why}; the cache is emptied` });
     } else if (found.kind === 'aside') {
-      onNotice(`${directory}: ${found.why}; the cache is begun anew`);
+      onNotice(`${directory}: ${found.why}; the cache is emptied`);
     }
     if (wasApart) onNotice(`${directory}: the cache is on disk again`);
   }

@@ -40,7 +40,7 @@ export const storingWords: Record<Exclude<StoringDecision, 'store'>, string> = {
   'set-cookie': 'the response has Set-Cookie, and Cache-Control states no lifetime',
   'no-lifetime': 'the response has neither a lifetime left nor a validator',
   'partial-not-combinable': 'the response is a part whose place in the whole is not known',
-  'no-room': 'the response is too long for the cache, or there was no room',
+  'no-room': 'the response is larger than the capacity that the cache has for it',
 };
 
 /**

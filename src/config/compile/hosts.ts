@@ -165,7 +165,7 @@ class HostCompiler {
     if (entry === undefined || entry.mode === 'off') return plainHost.clientCertificates;
     const path = ['tls', 'client-certificates'];
     if (entry.ca === undefined) {
-      this.#refuse(path, 'nobody is trusted to issue them', 'add ca: FILE');
+      this.#refuse(path, 'no issuer is trusted', 'add ca: FILE');
       return plainHost.clientCertificates;
     }
     return { mode: entry.mode, authoritiesPem: this.#readPem([...path, 'ca'], entry.ca) };

@@ -22,7 +22,7 @@ export function compileListeners(
       const path = [i, 'proxy-protocol', 'from'];
       context.refuse(
         path,
-        'nobody may send a header',
+        'no address may send a header',
         'name the load balancers: from: [10.0.0.0/8]',
       );
     }

@@ -15,7 +15,7 @@ const TICKET_LIFETIME_MS_MAX = 7 * 86_400_000;
 export function compileTls(entry: TlsEntry, context: CompileContext): TlsOptions {
   const keyLog = entry['key-log'] ?? null;
   if (keyLog !== null) {
-    context.warn(['key-log'], `whoever reads ${keyLog} can decrypt all traffic`);
+    context.warn(['key-log'], `a reader of ${keyLog} can decrypt all traffic`);
   }
   const ticketLifetimeMs = entry['ticket-lifetime'] ?? TICKET_LIFETIME_SECONDS_DEFAULT * 1_000;
   const ticketRotationMs = entry['ticket-rotation'] ?? TICKET_ROTATION_MS_DEFAULT;

@@ -117,7 +117,12 @@ export class ConnectionFront implements SocketHandler, WatchedConnection {
   sweep(nowMs: number): void {
     const { openedMs, timeoutMs } = this.#input;
     if (this.#next !== null || this.#failure !== null || nowMs - openedMs < timeoutMs) return;
-    this.#fail(refused('front-timeout', 'the connection did not say in time what it is'));
+    this.#fail(
+      refused(
+        'front-timeout',
+        'the connection did not send its PROXY header or ClientHello in time',
+      ),
+    );
   }
 
   /** What it is about to say may be a request. */

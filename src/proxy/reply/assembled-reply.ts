@@ -558,7 +558,7 @@ export class AssembledReply implements PartReader {
 
   onPartShort(): void {
     if (this.#part === null || ++this.#shortParts > SHORT_PARTS_MAX) {
-      this.#fail(incomplete('the origin gives less and less of what it is asked for'));
+      this.#fail(incomplete('the origin sends less and less of the requested range'));
       return;
     }
     this.#isMidSlice = this.#sliceBytes > 0;

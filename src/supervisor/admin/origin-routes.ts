@@ -65,8 +65,9 @@ export function originRoutes(sources: OriginSources): AdminRoute[] {
     {
       path: '/origins/',
       summary:
-        'POST /origins/GROUP/SERVER `{"state": "up" | "drain" | "down"}`: takes a server out or in. ' +
-        '`drain` lets its requests finish and goes on checking it, `down` does not check it either.',
+        'POST /origins/GROUP/SERVER `{"state": "up" | "drain" | "down"}`: takes a server out ' +
+        'or in. `drain` lets its requests finish and continues its health checks, `down` ' +
+        'stops them, too.',
       keys: ['state'],
       post: ({ path, body }) => change(path, body, sources),
     },

@@ -113,7 +113,7 @@ export class CertificateRenewer implements Disposable {
       this.#input.replace(index, certificates);
       metrics.reloaded('replaced');
       const event = 'certificate-replaced';
-      report(`${files.certificateFile}: taken in; ${describe(certificatePem)}`, { event });
+      report(`${files.certificateFile}: reloaded; ${describe(certificatePem)}`, { event });
       for (const warning of warnings) {
         report(`${files.certificateFile}: ${warning}`, {
           level: 'warning',

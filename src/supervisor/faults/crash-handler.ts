@@ -251,7 +251,7 @@ export class CrashHandler {
     const { servingPid: pid } = worker;
     if (pid === null) return;
     this.#input.report(
-      `worker ${index} (pid ${pid}) has stood still for ${durationText(silentMs)}`,
+      `worker ${index} (pid ${pid}) hangs: its event loop has been blocked for ${durationText(silentMs)}`,
       {
         level: 'error',
         event: 'worker-hangs',

@@ -32,7 +32,7 @@ export function explainExit(
   }
   if (isSilent) {
     const time = durationText(silentMs);
-    const summary = `hung: its event loop stood still for ${time}, and the watchdog ended it`;
+    const summary = `hung: its event loop was blocked for ${time}, and the watchdog ended it`;
     return { kind: 'hang', death: { ...death, summary } };
   }
   if (isKilled) {
@@ -41,7 +41,7 @@ export function explainExit(
         ? 'for want of memory'
         : outOfMemory === null
           ? 'perhaps for want of memory'
-          : 'by somebody: the kernel counted no kill for want of memory';
+          : 'from outside: the kernel counted no kill for lack of memory';
     return { kind: 'killed', death: { ...death, summary: `was killed by SIGKILL, ${why}` } };
   }
   if (signal !== null) {
@@ -53,8 +53,8 @@ export function explainExit(
 /** For a recording that was found at the start: nobody was there to see its process die. */
 export function explainLoss(isInsideCall: boolean): Pick<DeathReport, 'kind' | 'death'> {
   const summary = isInsideCall
-    ? 'died inside a native call; nobody saw how (found at the next start)'
-    : 'died or was killed; nobody saw how (found at the next start)';
+    ? 'died inside a native call, in an unknown way (found at the next start)'
+    : 'died or was killed, in an unknown way (found at the next start)';
   const death = { summary, signal: null, exitCode: null, silentMs: null, outOfMemory: null };
   return { kind: isInsideCall ? 'crash' : 'killed', death };
 }

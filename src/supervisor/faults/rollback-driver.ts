@@ -290,7 +290,7 @@ function rememberedBy({ file, report }: RollbackDriverInput): RollbackMemory {
   const rollbacks = memory.rollbacks.filter((rollback) => !isUndone(rollback));
   if (rollbacks.length < memory.rollbacks.length) {
     report(
-      'rollback: the last change of the configuration is in force: sluice was started with it',
+      'rollback: the last change of the configuration stays applied: sluice was started with it',
       {
         event: 'rollback-forgotten',
       },

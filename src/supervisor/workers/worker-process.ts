@@ -99,7 +99,9 @@ export class WorkerProcess implements WorkerPlace {
   readonly #onFault = (error: unknown): void => {
     const { setup, report } = this.#input;
     const told = error instanceof Error ? error.stack : String(error);
-    report(`worker ${setup.workerIndex}: a fault of its keeper: ${told}`, { level: 'error' });
+    report(`worker ${setup.workerIndex}: a fault of the process that watches it: ${told}`, {
+      level: 'error',
+    });
   };
 
   get status(): WorkerStatus {

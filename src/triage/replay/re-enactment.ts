@@ -47,7 +47,8 @@ export function reenactedScript(connection: IncidentConnection): ScriptOfConnect
 function notesOf(connection: IncidentConnection, resumes: boolean, isEarly: boolean): string[] {
   const notes = ['random, session identifier and shares of keys are new'];
   if (resumes) notes.push('the ticket is a new one of this server, of the same kind');
-  if (isEarly) notes.push('early data is a request of the same sizes: what it was is not recorded');
+  if (isEarly)
+    notes.push('early data is a request of the same sizes, because its bytes are not recorded');
   if (connection.isCut) notes.push('the recording was cut: something may be missing');
   return notes;
 }

@@ -72,7 +72,7 @@ function whatOf({ kind, death, suspect, signature }: Incident): string {
   if (kind === 'handshake-failure') return `Handshake that fails (${signature})`;
   const call = suspect?.call == null ? '' : ` in ${suspect.call}`;
   const observer = suspect?.observer == null ? '' : `, in observer ${suspect.observer}`;
-  const how = kind === 'hang' ? 'that stands still' : (death?.summary ?? 'that died');
+  const how = kind === 'hang' ? 'that hangs' : (death?.summary ?? 'that died');
   return `Worker ${how}${call}${observer}`;
 }
 

@@ -17,7 +17,7 @@ export function summaryOf(
   const { features, configuration, commit, reproduction } = findings;
   if (verdict === 'not-reproducible') {
     const tries = reproduction.runs === 1 ? 'one run' : `${reproduction.runs} runs`;
-    return `${what} did not happen again in ${tries}: what it depends on is not in the incident.`;
+    return `${what} did not happen again in ${tries}: it depends on something that the incident does not record.`;
   }
   const reasons: string[] = [];
   if (features.blamed.length > 0) {
@@ -38,7 +38,7 @@ function nothingFound({ features, configuration }: Findings): string {
   const names = features.unclear.map(({ name }) => name);
   const open = [...names, ...configuration.unclear.map(({ path }) => path)];
   if (open.length === 0) return 'no feature, change or commit is to blame';
-  return `what is to blame cannot be told, since nothing could be tried without ${open.join(', ')}`;
+  return `the cause is unknown, because no experiment without ${open.join(', ')} could be run`;
 }
 
 function triggerWords({ trigger, received }: Findings): string {

@@ -76,7 +76,7 @@ test('an observer that throws is cut off, named, and the others go on', () => {
     ],
   );
   assert.equal(all.said.length, 1);
-  assert.match(all.said[0]!, /early-data is cut off after 5 faults.*TypeError: no such field/);
+  assert.match(all.said[0]!, /early-data is disabled after 5 faults.*TypeError: no such field/);
 });
 
 test('what was cut off is called again once it is re-armed, and no sooner', () => {
@@ -106,7 +106,7 @@ test('an observer that computes for too long is cut off', () => {
   assert.deepEqual(all.faults, [], 'the first calls compile code');
   all.notify(20);
   assert.equal(slow.calls, warmUpCalls + faultsMax);
-  assert.match(all.said[0]!, /alpn-h2 is cut off.*took 6\.0 ms of processor time/);
+  assert.match(all.said[0]!, /alpn-h2 is disabled.*took 6\.0 ms of processor time/);
 });
 
 test('an observer that others hold up is not blamed: only processor time counts', () => {

@@ -145,8 +145,8 @@ export class HandshakeObservers {
     onFate(name, 'cut-off');
     const { faultsMax, windowMs } = rollback.limits;
     report(
-      `observer ${name} is cut off after ${faultsMax} faults within ${windowMs / 1000} s, ` +
-        `the last: ${words}; handshakes go on without it until it is re-armed`,
+      `observer ${name} is disabled after ${faultsMax} faults within ${windowMs / 1000} s, ` +
+        `the last: ${words}; handshakes continue without it until it is enabled again`,
     );
   }
 }

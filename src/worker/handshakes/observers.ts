@@ -188,11 +188,14 @@ export function healthTeller({ report }: WorkerLog, group: string) {
       const fields = { origin: group, address: key };
       if (isEjected) {
         const detail = { level: 'warning', subsystem, event: 'origin-ejected', fields } as const;
-        report(`origin ${group}: ${key} is left alone for a while: it failed too often`, detail);
+        report(
+          `origin ${group}: ${key} is out of rotation for a while: it failed too often (outlier detection)`,
+          detail,
+        );
         return;
       }
       const detail = { level: 'info', subsystem, event: 'origin-readmitted', fields } as const;
-      report(`origin ${group}: ${key} is asked again`, detail);
+      report(`origin ${group}: ${key} is back in rotation`, detail);
     },
   };
 }

@@ -134,7 +134,7 @@ function verifyEntry(entry: IndexEntry, open: (segment: number) => number | null
     const framed = readAt(contentFile, position, length + CHECKSUM_BYTES);
     const place = fragmentPlace(entry.seed, offset / FRAGMENT_BYTES, entry.contentLength);
     if (!isFragmentWhole(framed, 0, length, place)) {
-      return damage(`the content is damaged from byte ${offset}`, key, entry.contentSegment);
+      return damage(`the body is damaged from byte ${offset}`, key, entry.contentSegment);
     }
   }
   return null;

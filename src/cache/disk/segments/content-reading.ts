@@ -177,7 +177,7 @@ class DiskReading implements ContentReading {
     readRun(this.#files, this.#place, this.#offset, (payloads) => {
       if (this.#ended) return;
       if (payloads === null) {
-        this.#finish(new Error('stored content is missing or damaged'));
+        this.#finish(new Error('the stored body is missing or damaged'));
         this.#onDamage();
         return;
       }

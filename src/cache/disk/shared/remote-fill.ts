@@ -141,7 +141,7 @@ class RemoteReading implements ContentReading {
       this.#busy = false;
       if (this.#ended) return;
       if (payloads === null) {
-        this.#finish(new Error('stored content is missing or damaged'));
+        this.#finish(new Error('the stored body is missing or damaged'));
         return;
       }
       let skip = this.#offset % FRAGMENT_BYTES;

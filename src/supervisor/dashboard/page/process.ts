@@ -30,9 +30,14 @@ export function showOrigins({ origins }: OriginsAnswer): void {
 }
 
 export function showFaults({ rollbacks }: FeaturesAnswer, { directory }: IncidentsAnswer): void {
-  const blown = rollbacks.map(({ name, state }): Line => [name, state, 'bad']);
-  const lines: Line[] = blown.length > 0 ? blown : [['rollbacks', 'none has blown', 'good']];
+  const disabled = rollbacks.map(({ name, state }): Line => [name, stateText(state), 'bad']);
+  const lines: Line[] = disabled.length > 0 ? disabled : [['features', 'none is disabled', 'good']];
   showLines('faults', [...lines, ['incidents in', directory || 'nowhere']], '');
+}
+
+function stateText(state: string): string {
+  if (state === 'manual') return 'disabled by operator';
+  return state === 'watched' ? 'enabled (watched)' : 'disabled automatically';
 }
 
 function goodIf(isGood: boolean): 'good' | 'bad' {
