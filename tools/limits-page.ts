@@ -69,12 +69,8 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['http/ranges.ts', 'RANGES_MAX'],
       ['cache/rules/range.ts', 'PARTS_MAX'],
       ['proxy/request/forwarding.ts', 'VIA_OWN_MAX'],
-      [
-        'proxy/reply/assembled-reply.ts',
-        'BROKEN_PARTS_MAX',
-        'SHORT_PARTS_MAX',
-        'SLICES_LOOKED_FOR_MAX',
-      ],
+      ['proxy/reply/assembled-reply.ts', 'BROKEN_PARTS_MAX', 'SHORT_PARTS_MAX'],
+      ['proxy/reply/slices.ts', 'SLICES_LOOKED_FOR_MAX'],
     ],
   },
   {
@@ -205,7 +201,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['cache/memory/ram-store.ts', 'VARIANTS_MAX'],
       ['cache/parts.ts', 'PART_PLACES', 'GAPS_MAX'],
       ['cache/rules/rules.ts'],
-      ['proxy/exchange.ts', 'ROUNDS_MAX'],
+      ['proxy/forwarded-request.ts', 'ROUNDS_MAX'],
       ['cache/content.ts', 'WHOLE_BYTES_MAX', 'DETACHED_WINDOW_BYTES'],
       ['cache/rules/vary.ts', 'VARY_NAMES_MAX'],
       ['cache/rules/validation.ts', 'ENTITY_TAGS_MAX'],

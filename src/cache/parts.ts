@@ -85,17 +85,18 @@ export interface Completion {
 /** Gaps that are worth a request each; with more, the request is forwarded as it is. */
 const GAPS_MAX = 4;
 
-/**
- * How the stored parts answer a GET, which one of them alone does not; null when they are no help.
- * `boundary` as for {@link planRange}.
- */
-export function completionOf(
-  request: RequestHead,
-  selected: StoreHit,
-  hits: readonly StoreHit[],
-  boundary: string,
-  nowMs: number,
-): Completion | null {
+export interface CompletionInput {
+  readonly head: RequestHead;
+  readonly selected: StoreHit;
+  readonly hits: readonly StoreHit[];
+  /** As for {@link planRange}. */
+  readonly boundary: string;
+  readonly nowMs: number;
+}
+
+/** How the stored parts answer a GET, which one of them alone does not; null when they are no help. */
+export function completionOf(input: CompletionInput): Completion | null {
+  const { head: request, selected, hits, boundary, nowMs } = input;
   const { response } = selected;
   if (request.method !== 'GET' || lengthOf(response) === -1) return null;
   if (!hasStrongValidator(response.fields)) return null;
@@ -170,4 +171,9 @@ function longestFrom(at: number, parts: readonly StoreHit[]): StoreHit | undefin
     if (best === undefined || last > best.response.partial!.last) best = hit;
   }
   return best;
+}
+
+/** Bytes that a section gives. */
+export function lengthOfSection(section: Section): number {
+  return section.kind === 'made' ? section.bytes.length : section.end - section.start;
 }

@@ -12,10 +12,10 @@ import type { RequestSender, ResponseHandler } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isIdempotentMethod, isSafeMethod } from '../http/methods.ts';
-import type { OriginConnection } from '../upstream/connection.ts';
 import type { PaceWatch } from '../upstream/content-pace.ts';
 import { Attempts, type GroupRequest, type OriginGroup } from '../upstream/group.ts';
 import { HELD_CONTENT_BYTES_MAX, HeldContent } from '../upstream/held-content.ts';
+import type { GivenConnection } from '../upstream/pool.ts';
 
 export interface FetchHandler extends ResponseHandler {
   /** The request's head has gone out: its content may follow now. */
@@ -145,7 +145,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
 
   // ------------------------------------------------------------------ from the group
 
-  onConnection(connection: OriginConnection, reused: boolean): void {
+  onConnection(connection: GivenConnection, reused: boolean): void {
     this.#reused = reused;
     this.#sentEarly = connection.isEarly;
     const sender = connection.start(this.head, this);

@@ -76,10 +76,12 @@ export class ReverseProxy implements RequestSink {
     }
     const { route, clock } = environment;
     const startedMs = clock.monotonicMs();
+    const part = null;
     if (route.gate !== null) {
       const gateResult = route.gate.enter(head, facts, clock.wallMs(), environment.dateNow());
       if (gateResult !== null) {
-        const exchange = new Exchange(environment, head, sender, facts, '', startedMs);
+        const key = '';
+        const exchange = new Exchange({ environment, head, sender, facts, key, startedMs, part });
         exchange.turnAway(gateResult);
         return exchange;
       }
@@ -99,7 +101,7 @@ export class ReverseProxy implements RequestSink {
         return ANSWERED;
       }
     }
-    const exchange = new Exchange(environment, head, sender, facts, key, startedMs);
+    const exchange = new Exchange({ environment, head, sender, facts, key, startedMs, part });
     exchange.begin();
     return exchange;
   }
@@ -132,8 +134,9 @@ export class ReverseProxy implements RequestSink {
   }
 
   #unroutedExchange(head: RequestHead, sender: ResponseSender, facts: RequestFacts): Exchange {
-    const { unrouted } = this.#routes;
-    return new Exchange(unrouted, head, sender, facts, '', unrouted.clock.monotonicMs());
+    const environment = this.#routes.unrouted;
+    const startedMs = environment.clock.monotonicMs();
+    return new Exchange({ environment, head, sender, facts, key: '', startedMs, part: null });
   }
 
   #serveHit(

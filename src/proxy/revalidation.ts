@@ -4,7 +4,6 @@ import type { Waiter } from '../cache/collapse.ts';
 import { NO_REQUEST_DIRECTIVES } from '../cache/rules/cache-control.ts';
 import { CONDITIONAL } from '../cache/rules/validation.ts';
 import type { RequestHead } from '../http/message.ts';
-import type { OriginGroup } from '../upstream/group.ts';
 import { claimFetch } from './cross-worker-fetch.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import {
@@ -51,14 +50,17 @@ class Background implements OriginRequestOwner {
 
 const NOBODY: Waiter = { onResponse() {}, onRelease() {} };
 
+export interface RevalidationInput {
+  readonly environment: ProxyEnvironment;
+  /** The client's: what is asked is made of it. */
+  readonly head: RequestHead;
+  readonly key: string;
+  readonly validation: Validation;
+}
+
 /** Starts one revalidation per key at a time; further calls meanwhile do nothing. */
-export function revalidateInBackground(
-  environment: ProxyEnvironment,
-  origin: OriginGroup,
-  head: RequestHead,
-  key: string,
-  validation: Validation,
-): void {
+export function revalidateInBackground(input: RevalidationInput): void {
+  const { environment, head, key, validation } = input;
   const { collapse, clock, store } = environment;
   const joined = collapse.join(key, NOBODY, clock.wallMs(), store.stampOf(key));
   if (joined.role === 'waiter') joined.inFlight.leave(NOBODY);
@@ -73,7 +75,7 @@ export function revalidateInBackground(
   const send = (about: Validation | null): void => {
     const request = new OriginRequest({
       environment,
-      origin,
+      origin: environment.origins.byDefault,
       head: asked,
       directives: NO_REQUEST_DIRECTIVES,
       key,

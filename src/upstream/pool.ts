@@ -16,6 +16,9 @@ import type { Crowd, CrowdFacts } from './crowd.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { OriginTls } from './origin-tls.ts';
 
+/** As much of a connection as is used by who asked for one. */
+export type GivenConnection = Pick<OriginConnection, 'isEarly' | 'start'>;
+
 /** Who asked for a connection. Exactly one of the two calls is made, perhaps at once. */
 export interface ConnectionWaiter {
   /** As the origin shall receive it. */
@@ -26,7 +29,7 @@ export interface ConnectionWaiter {
   readonly mayBeEarly: boolean;
   /** It may hold a connection for as long as its client likes; see open-ended-share.ts. */
   readonly isOpenEnded: boolean;
-  onConnection(connection: OriginConnection, reused: boolean): void;
+  onConnection(connection: GivenConnection, reused: boolean): void;
   onConnectionFailure(error: SluiceError): void;
 }
 

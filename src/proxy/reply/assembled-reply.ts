@@ -9,32 +9,49 @@
  * Slices also complete a response whose stored content could not be read to its end: because it is
  * damaged, or because the worker that fetched it has died. Many may be reading it: they share them.
  */
-import { SluiceError } from '../../base/errors.ts';
-import type { StoreHit } from '../../cache/contract.ts';
+import { assert } from '../../base/assert.ts';
+import type { SluiceError } from '../../base/errors.ts';
 import {
   type Completion,
   isCombinable,
   lengthOf,
   type Section,
   sectionsOf,
-  wholeOf,
 } from '../../cache/parts.ts';
 import { requestDirectives } from '../../cache/rules/cache-control.ts';
-import { contentRangeValue, parseContentRange } from '../../cache/rules/content-range.ts';
 import { targetOfKey } from '../../cache/rules/key.ts';
-import { evaluatePreconditions, notModifiedFields } from '../../cache/rules/preconditions.ts';
-import { type Piece, planRange, type Representation } from '../../cache/rules/range.ts';
-import { selectStored } from '../../cache/rules/select.ts';
-import { CONDITIONAL } from '../../cache/rules/validation.ts';
-import { entityTagAsSent, hasStrongValidator } from '../../cache/rules/validators.ts';
+import type { Piece, Representation } from '../../cache/rules/range.ts';
+import { hasStrongValidator } from '../../cache/rules/validators.ts';
 import type { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
-import { parseRange } from '../../http/ranges.ts';
 import type { CacheOutcome } from '../../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from '../environment.ts';
 import { replaceOurStatus } from '../request/forwarding.ts';
-import { type OpenExchange, type PartReader, PartRequest } from '../request/part-request.ts';
+import {
+  brokenOff,
+  type OpenExchange,
+  type PartReader,
+  PartRequest,
+} from '../request/part-request.ts';
+import {
+  assembledHead,
+  canLead,
+  firstGap,
+  isPassing,
+  isTooShort,
+  representationOf,
+  validatorOf,
+} from './assembled-head.ts';
 import { missStatus } from './miss-status.ts';
+import {
+  lookForSlices,
+  otherSlices,
+  partFields,
+  rememberNotSliced,
+  sliceEnd,
+  sliceKey,
+  sliceStart,
+} from './slices.ts';
 import { StoredReply } from './stored-reply.ts';
 
 /** Parts of one response that may break off and be asked for again. */
@@ -45,12 +62,6 @@ const BROKEN_PARTS_MAX = 2;
  * its clients would have made without us.
  */
 const SHORT_PARTS_MAX = 1_000;
-
-/**
- * Slices that are looked for before an answer says that it comes from the cache. One of more slices
- * says that it comes from there in part.
- */
-const SLICES_LOOKED_FOR_MAX = 256;
 
 /** Bytes of the slices that complete a response where the route has none. */
 const REST_SLICE_BYTES = 1_048_576;
@@ -77,45 +88,39 @@ export interface AssemblyInput {
   readonly boundary: string;
 }
 
-const partEnvironments = new WeakMap<ProxyEnvironment, ProxyEnvironment>();
+/**
+ * What the client is given.
+ *
+ * - `asked`: nothing yet; the head of the first part will tell what the answer is.
+ * - `judged`: it has told, and the other slices are looked for, so that the head can say whether the
+ *   answer comes from the cache.
+ * - `next`: nothing now. The next section is due, or what lacks of one that broke off.
+ * - `part`: of the part whose turn has come. `stored`: of a stored response.
+ * - `waiting`: nothing, until it can take more of what we have made ourselves.
+ * - `forwarding`: what the origin answered to the first part, as it is, for that answers the client.
+ */
+type State =
+  | 'asked'
+  | 'judged'
+  | 'next'
+  | 'part'
+  | 'stored'
+  | 'waiting'
+  | 'forwarding'
+  /** All of it, or no more. */
+  | 'over';
 
-/** For exchanges that ask for parts: they are not logged, and the route edits the whole. */
-export function environmentForParts(environment: ProxyEnvironment): ProxyEnvironment {
-  let made = partEnvironments.get(environment);
-  if (made === undefined) {
-    const { observer, route } = environment;
-    made = {
-      ...environment,
-      route: { ...route, responseEdits: null },
-      observer: {
-        wantsText: false,
-        onFinish() {},
-        onOriginError: (error) => observer.onOriginError(error),
-      },
-    };
-    partEnvironments.set(environment, made);
-  }
-  return made;
-}
-
-/** Whether a request is answered slice by slice: nothing whole is stored, and slices are of use. */
-export function isSliced(
-  environment: ProxyEnvironment,
-  head: RequestHead,
-  key: string,
-  hits: readonly StoreHit[],
-): boolean {
-  const { sliceBytes, cachePolicy, hitForMissMemory, clock } = environment;
-  if (sliceBytes === 0 || head.method !== 'GET' || head.contentLength !== 0) return false;
-  const selected = selectStored(hits, head.fields, cachePolicy);
-  if (selected !== undefined && selected.response.partial === null) return false;
-  return !hitForMissMemory.has(notSlicedKey(key), clock.wallMs());
-}
-
-/** What is remembered of a key whose responses cannot be sliced. */
-function notSlicedKey(key: string): string {
-  return `${key}\nnot sliced`;
-}
+/** What may follow what. */
+const NEXT: Readonly<Record<State, readonly State[]>> = {
+  asked: ['judged', 'next', 'forwarding', 'over'],
+  judged: ['next', 'over'],
+  next: ['part', 'stored', 'waiting', 'over'],
+  part: ['next', 'over'],
+  stored: ['next', 'over'],
+  waiting: ['next', 'over'],
+  forwarding: ['over'],
+  over: [],
+};
 
 export class AssembledReply implements PartReader {
   readonly #input: AssemblyInput;
@@ -128,21 +133,18 @@ export class AssembledReply implements PartReader {
   #next = 0;
   /** How far the missing section has been filled that is next, in the representation. */
   #at = -1;
+  #state: State = 'asked';
   /** The part that is asked for now, or the first, until its turn. */
   #part: PartRequest | null = null;
-  #isPartTaken = false;
   /** The slice after that one, so that the way to the origin is not waited for again and again. */
   #ahead: PartRequest | null = null;
   #stored: StoredReply | null = null;
-  #begun = false;
-  #isForwarding = false;
   #brokenParts = 0;
   #shortParts = 0;
   /** The slice that stands at `#at` is asked for from there: its beginning is with the client. */
   #isMidSlice = false;
-  #waiting = false;
-  #pumping = false;
-  #over = false;
+  /** Sections are being gone through. */
+  #isAdvancing = false;
 
   private constructor(input: AssemblyInput, sliceBytes: number, completion: Completion | null) {
     this.#input = input;
@@ -164,7 +166,7 @@ export class AssembledReply implements PartReader {
     const reply = new AssembledReply(input, input.environment.sliceBytes || REST_SLICE_BYTES, null);
     reply.#of = of;
     reply.#sections = sectionsOf(pieces, []);
-    reply.#begun = true;
+    reply.#enter('next');
     return reply;
   }
 
@@ -175,7 +177,7 @@ export class AssembledReply implements PartReader {
   }
 
   begin(): void {
-    if (this.#begun) {
+    if (this.#state === 'next') {
       this.#advance();
       return;
     }
@@ -184,13 +186,11 @@ export class AssembledReply implements PartReader {
       this.#ask(start, this.#sliceEnd(start));
       return;
     }
-    const { sections } = this.#completion;
-    const gap = this.#firstGap();
+    const gap = firstGap(this.#completion);
     if (gap === undefined) {
       // All is stored, and the head has been sent.
-      this.#begun = true;
-      this.#sections = sections;
-      this.#advance();
+      this.#sections = this.#completion.sections;
+      this.#goOn();
     } else {
       // What the origin says to the first gap is what the head is made of.
       this.#ask(gap.start, gap.end);
@@ -199,18 +199,27 @@ export class AssembledReply implements PartReader {
 
   /** The client can take more. */
   pump(): void {
-    this.#waiting = false;
-    if (this.#part !== null && this.#isPartTaken) this.#part.pump();
-    else if (this.#stored !== null) this.#stored.pump();
-    else if (this.#begun) this.#advance();
+    if (this.#state === 'part' || this.#state === 'forwarding') this.#part!.pump();
+    else if (this.#state === 'stored') this.#stored!.pump();
+    else if (this.#state === 'waiting') this.#enter('next');
+    this.#advance();
   }
 
   cancel(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#state === 'over') return;
+    this.#enter('over');
     this.#part?.cancel();
     this.#ahead?.cancel();
     this.#stored?.cancel();
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'over';
+  }
+
+  #enter(state: State): void {
+    assert(NEXT[this.#state].includes(state), `a reply in parts: ${this.#state}, ${state}`);
+    this.#state = state;
   }
 
   // ------------------------------------------------------------------ parts
@@ -218,45 +227,37 @@ export class AssembledReply implements PartReader {
   /** Asks for the slice that begins at `start`, or for what lacks from there to `end`. */
   #ask(start: number, end: number): void {
     this.#part = this.#partAt(start, end);
-    this.#isPartTaken = false;
     this.#part.begin();
   }
 
-  #askAhead(start: number): void {
-    this.#ahead = this.#partAt(start, this.#sliceEnd(start));
-    this.#ahead.begin();
-  }
-
-  /** Not beyond the end that is known: some origins answer 416 to that. */
   #sliceEnd(start: number): number {
-    const length = this.#of === null ? -1 : lengthOf(this.#of);
-    const end = start + this.#sliceBytes;
-    return length > start ? Math.min(end, length) : end;
+    return sliceEnd(start, this.#sliceBytes, this.#of);
   }
 
   #partAt(start: number, end: number): PartRequest {
     const { head, key, open } = this.#input;
     const of = this.#of;
-    const isSlice = this.#sliceBytes > 0 && start % this.#sliceBytes === 0;
+    const size = this.#sliceBytes;
+    const isSlice = size > 0 && start % size === 0;
     const fields = partFields(head.fields);
     // The rest without its end: so it is asked for as a client would.
-    const isRest = this.#sliceBytes === 0 && of !== null && end === lengthOf(of);
+    const isRest = size === 0 && of !== null && end === lengthOf(of);
     fields.append('range', `bytes=${start}-${isRest ? '' : end - 1}`);
     if (!isSlice && of !== null) fields.append('if-range', validatorOf(of));
-    const partHead = { ...head, fields };
-    const task = { kind: isSlice ? 'slice' : 'gap', wholeKey: key, of } as const;
-    const partKey = isSlice ? this.#sliceKey(start) : key;
-    return new PartRequest(open, partHead, partKey, start, task, this);
-  }
-
-  #sliceKey(start: number): string {
-    return `${this.#input.key}\nslice ${this.#sliceBytes} ${start}`;
+    return new PartRequest({
+      open,
+      head: { ...head, fields },
+      key: isSlice ? sliceKey(key, size, start) : key,
+      first: start,
+      task: { kind: isSlice ? 'slice' : 'gap', wholeKey: key, of },
+      reader: this,
+    });
   }
 
   onPartHead(part: PartRequest, head: ResponseHead): void {
-    if (this.#over || (part !== this.#part && part !== this.#ahead)) return;
+    if (this.#isOver || (part !== this.#part && part !== this.#ahead)) return;
     this.#input.owner.onPartOutcome(part.outcome);
-    if (!this.#begun) this.#begin(part, head);
+    if (this.#state === 'asked') this.#judge(part, head);
     else if (!this.#isOfSame(part, head)) this.#breakOff(part, head);
   }
 
@@ -267,14 +268,12 @@ export class AssembledReply implements PartReader {
     return this.#of === null || isCombinable(representation, this.#of);
   }
 
-  #begin(part: PartRequest, head: ResponseHead): void {
+  #judge(part: PartRequest, head: ResponseHead): void {
     const representation = representationOf(head);
     if (this.#isOfSame(part, head) && this.#canBeWhole(representation!, part)) {
       this.#answer(part, representation!);
     } else if (this.#mayForward(head)) {
-      this.#begun = true;
-      this.#isForwarding = true;
-      this.#isPartTaken = true;
+      this.#enter('forwarding');
       this.#input.owner.onAssembledHead(head, part.outcome);
       part.take(0, Number.POSITIVE_INFINITY);
     } else {
@@ -282,33 +281,10 @@ export class AssembledReply implements PartReader {
     }
   }
 
-  /** The first slice tells what all are of; without a strong validator they cannot be combined. */
   #canBeWhole(representation: Representation, part: PartRequest): boolean {
-    const { partial, fields } = representation;
-    if (this.#sliceBytes === 0) return !this.#isTooShort(representation);
-    const { completeLength, last } = partial!;
-    const end = Math.min(part.first + this.#sliceBytes, completeLength);
-    return completeLength !== -1 && last === end - 1 && hasStrongValidator(fields);
-  }
-
-  /**
-   * An origin that gives less of a range than it is asked for gives all of it to who asks without
-   * one. Only a client that asked for one range gets what there is of it (RFC 9110 §15.3.7).
-   */
-  #isTooShort(representation: Representation): boolean {
-    if (!this.#isShort(representation)) return false;
-    const { answer, sections } = this.#completion!;
-    return answer.status !== 206 || sections.some(({ kind }) => kind === 'made');
-  }
-
-  /** The first gap has not been filled to its end. */
-  #isShort({ partial }: Representation): boolean {
-    const gap = this.#firstGap();
-    return gap !== undefined && partial!.last + 1 < gap.end;
-  }
-
-  #firstGap(): (Section & { readonly kind: 'missing' }) | undefined {
-    return this.#completion?.sections.find((section) => section.kind === 'missing');
+    return this.#completion === null
+      ? canLead(representation, part.first, this.#sliceBytes)
+      : !isTooShort(representation, this.#completion);
   }
 
   /** An answer to the part that answers the client as well: the whole, a redirection, an error. */
@@ -317,87 +293,58 @@ export class AssembledReply implements PartReader {
   }
 
   #giveUp(part: PartRequest, status: number): void {
-    this.#over = true;
+    this.#enter('over');
     part.cancel();
     // A range of nothing, or beyond the end, says nothing of slices.
-    if (this.#sliceBytes > 0 && (status !== 416 || part.first === 0)) this.#remember(status);
-    this.#input.owner.onNotAssembled();
-  }
-
-  /** That slices of it are of no use. */
-  #remember(status: number): void {
-    const { environment, key } = this.#input;
-    const nowMs = environment.clock.wallMs();
-    environment.hitForMissMemory.remember(
-      notSlicedKey(key),
-      'partial-not-combinable',
-      status,
-      nowMs,
-    );
+    const { environment, key, owner } = this.#input;
+    const mayTell = status !== 416 || part.first === 0;
+    if (this.#sliceBytes > 0 && mayTell) rememberNotSliced(environment, key, status);
+    owner.onNotAssembled();
   }
 
   // ------------------------------------------------------------------ answer
 
   #answer(part: PartRequest, representation: Representation): void {
-    const { head, environment, boundary } = this.#input;
-    const nowMs = environment.clock.wallMs();
-    const whole = this.#merged(representation);
+    const { head, key, environment, boundary } = this.#input;
     this.#of = representation;
-    const precondition = evaluatePreconditions(head.fields, whole, nowMs);
-    if (precondition === 'forward') {
+    const answer = assembledHead({
+      request: head.fields,
+      representation,
+      completion: this.#completion,
+      boundary,
+      nowMs: environment.clock.wallMs(),
+    });
+    if (answer.kind === 'forward') {
       this.#giveUp(part, 416);
       return;
     }
-    this.#begun = true;
-    if (this.#sliceBytes > 0 && part.isRefused) this.#remember(representation.status);
-    if (precondition === 'not-modified') {
-      const fields = notModifiedFields(whole.fields);
-      this.#end(part, { status: 304, fields, contentLength: 0 });
+    if (this.#sliceBytes > 0 && part.isRefused)
+      rememberNotSliced(environment, key, representation.status);
+    if (answer.kind === 'without-content') {
+      this.#end(part, answer.head);
       return;
     }
-    const plan = planRange(head.fields, whole, nowMs, boundary);
-    const { contentLength } = whole;
-    let pieces: readonly Piece[] = [{ start: 0, end: contentLength }];
-    let answer: ResponseHead = { status: 200, fields: whole.fields, contentLength };
-    if (plan.kind === 'part' || plan.kind === 'unsatisfiable') {
-      pieces = plan.pieces;
-      answer = plan;
-    }
-    if (answer.status === 416) {
-      this.#end(part, { status: 416, fields: answer.fields, contentLength: 0 });
-      return;
-    }
-    this.#sections = this.#completion?.sections ?? sectionsOf(pieces, []);
-    if (this.#isShort(representation)) answer = this.#shortened(answer, representation);
-    const { status, fields } = answer;
-    this.#send({ status, fields, contentLength: answer.contentLength }, part);
-  }
-
-  /** The answer to one range, up to where the first gap was filled. */
-  #shortened({ fields }: ResponseHead, { partial }: Representation): ResponseHead {
-    const gap = this.#firstGap()!;
-    const { last, completeLength } = partial!;
-    const kept = this.#sections.slice(0, this.#sections.indexOf(gap));
-    this.#sections = [...kept, { ...gap, end: last + 1 }];
-    const first = gap.start - kept.reduce((sum, section) => sum + lengthOfSection(section), 0);
-    fields.set('content-range', contentRangeValue(first, last, completeLength));
-    return { status: 206, fields, contentLength: last + 1 - first };
+    this.#sections = answer.sections;
+    this.#enter('judged');
+    this.#send(answer.head, part, representation);
   }
 
   /** Says what the cache does for the answer, which the first part of it alone does not tell. */
-  #send(head: ResponseHead, part: PartRequest): void {
-    const { owner } = this.#input;
+  #send(answer: ResponseHead, part: PartRequest, of: Representation): void {
+    const { environment, head, key, owner } = this.#input;
+    const sliceBytes = this.#sliceBytes;
     const { outcome } = part;
-    const mayBeHit = this.#sliceBytes > 0 && (outcome === 'hit' || outcome === 'stale');
-    const starts = mayBeHit ? this.#otherSlices(part.first) : [];
-    this.#haveSlices(starts, (haveAll) => {
-      if (this.#over) return;
+    const mayBeHit = sliceBytes > 0 && (outcome === 'hit' || outcome === 'stale');
+    const starts = mayBeHit ? otherSlices(this.#sections, sliceBytes, part.first) : [];
+    lookForSlices({ environment, head, key, sliceBytes, starts, of }, (haveAll) => {
+      if (this.#isOver) return;
       if (!haveAll && this.#isOnlyFromCache()) {
         this.#giveUp(part, 416);
         return;
       }
-      if (!haveAll) replaceOurStatus(head.fields, missStatus('partial', 'not-asked'));
-      owner.onAssembledHead(head, haveAll ? outcome : 'miss');
+      if (!haveAll) replaceOurStatus(answer.fields, missStatus('partial', 'not-asked'));
+      this.#enter('next');
+      owner.onAssembledHead(answer, haveAll ? outcome : 'miss');
       this.#advance();
     });
   }
@@ -408,71 +355,22 @@ export class AssembledReply implements PartReader {
     return isAsked && environment.cachePolicy.honourRequestDirectives;
   }
 
-  /** Where the slices begin that the answer is made of, but for one. */
-  #otherSlices(first: number): number[] {
-    const size = this.#sliceBytes;
-    const starts = new Set<number>();
-    for (const section of this.#sections) {
-      if (section.kind !== 'missing') continue;
-      const { start, end } = section;
-      for (let at = Math.floor(start / size) * size; at < end; at += size) {
-        if (starts.size > SLICES_LOOKED_FOR_MAX) break;
-        if (at !== first) starts.add(at);
-      }
-    }
-    return [...starts];
-  }
-
-  /** Whether slices are stored that can be combined with what there is. Calls back once. */
-  #haveSlices(starts: readonly number[], callback: (haveAll: boolean) => void): void {
-    if (starts.length > SLICES_LOOKED_FOR_MAX) {
-      callback(false);
-      return;
-    }
-    const { environment, head } = this.#input;
-    const request = partFields(head.fields);
-    let pending = starts.length;
-    let haveAll = true;
-    if (pending === 0) callback(true);
-    for (const start of starts) {
-      environment.store.lookup(this.#sliceKey(start), (hits) => {
-        const response = selectStored(hits, request, environment.cachePolicy)?.response;
-        const last = response?.partial?.last ?? -1;
-        if (last + 1 < this.#sliceEnd(start) || !isCombinable(response!, this.#of!))
-          haveAll = false;
-        if (--pending === 0) callback(haveAll);
-      });
-    }
-  }
-
   #end(part: PartRequest, head: ResponseHead): void {
     const { owner } = this.#input;
-    this.#over = true;
     const { outcome } = part;
+    this.#enter('over');
     part.cancel();
     owner.onAssembledHead(head, outcome);
     owner.onFillEnd(null);
   }
 
-  /** RFC 9111 §3.4: the fields of the new response, and what only the stored one has. */
-  #merged(fresh: Representation): Representation {
-    const whole = wholeOf(fresh);
-    if (this.#completion === null) return whole;
-    const stored = wholeOf(this.#completion.selected).fields;
-    for (let i = 0; i < stored.length; i++) {
-      const name = stored.names[i]!;
-      if (!fresh.fields.has(name)) whole.fields.append(name, stored.values[i]!);
-    }
-    return whole;
-  }
-
   #advance(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    while (!this.#over && !this.#waiting && !this.#isPartTaken && this.#stored === null) {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    while (this.#state === 'next') {
       const section = this.#sections[this.#next];
       if (section === undefined) {
-        this.#over = true;
+        this.#enter('over');
         this.#part?.cancel();
         this.#input.owner.onFillEnd(null);
       } else if (section.kind === 'missing') {
@@ -480,10 +378,15 @@ export class AssembledReply implements PartReader {
       } else {
         this.#next++;
         if (section.kind === 'stored') this.#sendStored(section);
-        else this.#waiting = !this.#input.owner.onFillContent(section.bytes);
+        else this.#sendMade(section);
       }
     }
-    this.#pumping = false;
+    this.#isAdvancing = false;
+  }
+
+  #sendMade({ bytes }: Section & { readonly kind: 'made' }): void {
+    const isReady = this.#input.owner.onFillContent(bytes);
+    if (!isReady && this.#state === 'next') this.#enter('waiting');
   }
 
   #sendStored({ hit, start, end }: Section & { readonly kind: 'stored' }): void {
@@ -491,9 +394,10 @@ export class AssembledReply implements PartReader {
     const sender = { sendContent: (bytes: Uint8Array) => owner.onFillContent(bytes) };
     this.#stored = new StoredReply(hit, [{ start, end }], sender, (error) => {
       this.#stored = null;
-      if (error === null) this.#advance();
-      else this.#fail(incomplete(error.message));
+      if (error === null) this.#goOn();
+      else this.#fail(brokenOff(error.message));
     });
+    this.#enter('stored');
     this.#stored.pump();
   }
 
@@ -511,64 +415,64 @@ export class AssembledReply implements PartReader {
     const partEnd = size === 0 ? end : Math.min(sliceStart + size, end);
     if (this.#part?.first !== partStart) {
       this.#part?.cancel();
-      if (this.#ahead?.first === partStart) this.#takeAhead();
+      if (this.#ahead?.first === partStart) [this.#part, this.#ahead] = [this.#ahead, null];
       else this.#ask(partStart, size === 0 ? end : this.#sliceEnd(sliceStart));
     }
     const isAheadOf = size > 0 && partEnd < end && this.#ahead?.first !== partEnd;
-    if (isAheadOf && !this.#over) this.#askAhead(partEnd);
-    if (this.#over) return;
+    if (isAheadOf && !this.#isOver) {
+      this.#ahead = this.#partAt(partEnd, this.#sliceEnd(partEnd));
+      this.#ahead.begin();
+    }
+    if (this.#isOver) return;
     this.#at = partEnd;
     this.#isMidSlice = false;
-    this.#isPartTaken = true;
+    this.#enter('part');
     this.#part!.take(at - partStart, partEnd - at);
   }
 
-  #takeAhead(): void {
-    this.#part = this.#ahead;
-    this.#ahead = null;
+  /** What was given has come to its end. */
+  #goOn(): void {
+    this.#enter('next');
+    this.#advance();
   }
 
   // ------------------------------------------------------------------ content of the part
 
   onPartContent(bytes: Uint8Array): boolean {
-    if (this.#over) return true;
+    if (this.#isOver) return true;
     return this.#input.owner.onFillContent(bytes);
   }
 
   onPartEnd(trailers: FieldSection | null): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.#part = null;
-    this.#isPartTaken = false;
-    if (this.#isForwarding) {
-      this.#over = true;
+    if (this.#state === 'forwarding') {
+      this.#enter('over');
       this.#input.owner.onFillEnd(trailers);
     } else {
-      this.#advance();
+      this.#goOn();
     }
   }
 
   /** A part broke off: who fetched it has died, say. What lacks of it is asked for again. */
   onPartError(error: SluiceError): void {
-    if (this.#part === null || this.#isForwarding || ++this.#brokenParts > BROKEN_PARTS_MAX) {
-      this.#fail(error);
-    } else {
-      this.#goOnFrom(this.#at - this.#part.left);
-    }
+    if (this.#state !== 'part' || ++this.#brokenParts > BROKEN_PARTS_MAX) this.#fail(error);
+    else this.#goOnFrom(this.#at - this.#part!.left);
   }
 
   onPartShort(): void {
-    if (this.#part === null || ++this.#shortParts > SHORT_PARTS_MAX) {
-      this.#fail(incomplete('the origin sends less and less of the requested range'));
+    if (this.#state !== 'part' || ++this.#shortParts > SHORT_PARTS_MAX) {
+      this.#fail(brokenOff('the origin sends less and less of the requested range'));
       return;
     }
     this.#isMidSlice = this.#sliceBytes > 0;
-    this.#goOnFrom(this.#at - this.#part.left);
+    this.#goOnFrom(this.#at - this.#part!.left);
   }
 
   #goOnFrom(at: number): void {
     this.#at = at;
     this.#part = null;
-    this.#isPartTaken = false;
+    this.#enter('next');
     // Not before all have heard that it broke off: who asks at once joins the same fetch.
     setImmediate(() => this.#advance());
   }
@@ -582,56 +486,15 @@ export class AssembledReply implements PartReader {
       const target = targetOfKey(key);
       environment.store.invalidate(target);
       environment.collapse.invalidate(target);
-      if (status !== 206 && status !== 200 && this.#sliceBytes > 0) this.#remember(status);
+      const isNoPart = status !== 206 && status !== 200;
+      if (isNoPart && this.#sliceBytes > 0) rememberNotSliced(environment, key, status);
     }
-    this.#fail(incomplete(`the origin answered ${status}, not with a part of the same`));
+    this.#fail(brokenOff(`the origin answered ${status}, not with a part of the same`));
   }
 
   #fail(error: SluiceError): void {
-    if (this.#over) return;
+    if (this.#isOver) return;
     this.cancel();
     this.#input.owner.onFailure(error);
   }
-}
-
-/** Statuses that speak of the moment, and not of the resource. */
-function isPassing(status: number): boolean {
-  return status >= 500 || status === 408 || status === 425 || status === 429;
-}
-
-function lengthOfSection(section: Section): number {
-  return section.kind === 'made' ? section.bytes.length : section.end - section.start;
-}
-
-/** Where the slice begins that has the first byte asked for. */
-function sliceStart(request: FieldSection, size: number): number {
-  const value = request.combined('range');
-  // With If-Range, all may be wanted; what a suffix means depends on the length.
-  if (value === undefined || request.count('range') > 1 || request.has('if-range')) return 0;
-  const [spec] = parseRange(value) ?? [];
-  if (spec === undefined || 'suffix' in spec) return 0;
-  return Math.floor(spec.first / size) * size;
-}
-
-/** The client's fields without its range and conditions: those are judged here. */
-function partFields(request: FieldSection): FieldSection {
-  const fields = request.clone();
-  for (const name of CONDITIONAL) fields.remove(name);
-  fields.remove('range');
-  return fields;
-}
-
-/** What a 206 with one part tells of its representation. */
-function representationOf({ status, fields, contentLength }: ResponseHead): Representation | null {
-  if (status !== 206) return null;
-  const partial = parseContentRange(fields);
-  return partial === null ? null : { status, fields, partial, contentLength, responseTimeMs: 0 };
-}
-
-function validatorOf({ fields }: Representation): string {
-  return entityTagAsSent(fields) ?? fields.first('last-modified') ?? '';
-}
-
-function incomplete(message: string): SluiceError {
-  return new SluiceError('response-incomplete', message, { blame: 'upstream' });
 }

@@ -15,6 +15,7 @@ import type { CacheOutcome } from '../../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from '../environment.ts';
 import type { ExchangeRecord } from '../exchange-record.ts';
 import { addOurMark, PROXY_NAME, responseFieldsToClient } from '../request/forwarding.ts';
+import type { RequestContent } from '../request/request-content.ts';
 import { grpcAnswer, isGrpcCall } from './grpc-answer.ts';
 import { detailOf, missStatus } from './miss-status.ts';
 import { proxyStatusField, proxyStatusOf } from './proxy-status.ts';
@@ -27,9 +28,15 @@ export interface DeliveryInput {
   readonly sender: ResponseSender;
   readonly facts: RequestFacts;
   readonly record: ExchangeRecord;
-  /** The client may send content, or a tunnel's bytes. */
-  readonly expectsContent: boolean;
+  /** What the client sends: the response may come before its end. */
+  readonly content: Pick<RequestContent, 'isDropped' | 'drop'>;
 }
+
+/**
+ * How far the response is; it only goes forward, and may leave out steps. `ended`: its end is being
+ * handed over. `over`: the record is written.
+ */
+type Stage = 'awaited' | 'begun' | 'ended' | 'over';
 
 export class Delivery {
   readonly #input: DeliveryInput;
@@ -40,49 +47,40 @@ export class Delivery {
   failedStatus = 0;
   /** What became of the stored response that the origin has confirmed. */
   keeping: StoringDecision | 'not-asked' = 'not-asked';
-  /** Of the request, nothing more will come. */
-  requestEnded: boolean;
-  #headSent = false;
-  #ended = false;
-  #isDiscarding = false;
-  #over = false;
+  #stage: Stage = 'awaited';
 
   constructor(input: DeliveryInput) {
     this.#input = input;
-    this.requestEnded = !input.expectsContent;
   }
 
   get isOver(): boolean {
-    return this.#over;
+    return this.#stage === 'over';
   }
 
   /** What comes of the request is still wanted: by an origin, or for a tunnel. */
   get wantsRequest(): boolean {
-    return !this.#over && !this.#ended && !this.#isDiscarding;
+    const isOpen = this.#stage === 'awaited' || this.#stage === 'begun';
+    return isOpen && !this.#input.content.isDropped;
   }
 
   // ------------------------------------------------------------------ heads
 
   sendHead(head: ResponseHead): void {
     const { environment, head: request, facts, record, sender } = this.#input;
-    this.#headSent = true;
+    this.#begin();
     record.responseStarted(head.status);
     environment.route.responseEdits?.apply(head.fields, { head: request, facts });
     sender.sendHead(head);
   }
 
-  sendStoredHead(
-    status: number,
-    stored: FieldSection,
-    contentLength: number,
-    hit: StoreHit,
-    outcome: CacheOutcome,
-  ): void {
+  /** The head of an answer that is made of a stored response; its fields are copied. */
+  sendStoredHead(answer: ResponseHead, { response }: StoreHit, outcome: CacheOutcome): void {
+    const { status, contentLength } = answer;
     const nowMs = this.#input.environment.clock.wallMs();
-    const fields = stored.clone();
-    fields.set('age', String(ageSeconds(hit.response, nowMs)));
-    addOurMark(fields, this.#cacheStatus(outcome, ttlSeconds(hit.response, nowMs), this.keeping));
-    this.discardRequestContent();
+    const fields = answer.fields.clone();
+    fields.set('age', String(ageSeconds(response, nowMs)));
+    addOurMark(fields, this.#cacheStatus(outcome, ttlSeconds(response, nowMs), this.keeping));
+    this.#input.content.drop();
     this.sendHead({ status, fields, contentLength });
   }
 
@@ -96,7 +94,11 @@ export class Delivery {
   /** The protocols have been switched: what follows are a tunnel's bytes. */
   switched(status: number): void {
     this.#input.record.responseStarted(status);
-    this.#headSent = true;
+    this.#begin();
+  }
+
+  #begin(): void {
+    if (this.#stage === 'awaited') this.#stage = 'begun';
   }
 
   // ------------------------------------------------------------------ content
@@ -113,8 +115,8 @@ export class Delivery {
 
   /** Whoever's answer it is, it ends the request, too: nobody wants the rest (RFC 9113 §8.1). */
   end(trailers: FieldSection | null): void {
-    this.#ended = true;
-    this.discardRequestContent();
+    if (this.#stage !== 'over') this.#stage = 'ended';
+    this.#input.content.drop();
     this.#input.sender.sendEnd(trailers);
     this.finish('');
   }
@@ -122,12 +124,6 @@ export class Delivery {
   breakOff(error: SluiceError): void {
     this.#input.sender.abort(error);
     this.finish(error.code);
-  }
-
-  discardRequestContent(): void {
-    if (this.requestEnded || this.#isDiscarding) return;
-    this.#isDiscarding = true;
-    this.#input.sender.discardContent();
   }
 
   // ------------------------------------------------------------------ responses of our own
@@ -139,10 +135,10 @@ export class Delivery {
   }
 
   answerWith(made: LocalResponse, storing: StoringDecision | 'not-asked' = 'not-asked'): void {
-    const { head, record } = this.#input;
+    const { head, record, content } = this.#input;
     const response = isGrpcCall(head) ? grpcAnswer(made) : made;
     addOurMark(response.fields, this.#cacheStatus(record.cache, null, storing));
-    this.discardRequestContent();
+    content.drop();
     this.sendHead({ ...response, contentLength: response.content.length });
     if (head.method !== 'HEAD' && response.content.length > 0) this.sendContent(response.content);
     this.end(null);
@@ -150,7 +146,7 @@ export class Delivery {
 
   /** The exchange failed: tell the client if its response has not begun, else break it off. */
   fail(error: SluiceError, extra: Lines = []): void {
-    if (this.#headSent) {
+    if (this.#stage !== 'awaited') {
       this.breakOff(error);
       return;
     }
@@ -160,8 +156,8 @@ export class Delivery {
   }
 
   finish(errorCode: string): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.#stage === 'over') return;
+    this.#stage = 'over';
     this.#input.record.finish(errorCode);
   }
 

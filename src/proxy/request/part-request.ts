@@ -11,6 +11,28 @@ import type { ResponseSender } from '../../http/exchange.ts';
 import type { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import type { CacheOutcome } from '../../telemetry/exchange-summary.ts';
+import type { ProxyEnvironment } from '../environment.ts';
+
+const partEnvironments = new WeakMap<ProxyEnvironment, ProxyEnvironment>();
+
+/** For exchanges that ask for parts: they are not logged, and the route edits the whole. */
+export function environmentForParts(environment: ProxyEnvironment): ProxyEnvironment {
+  let made = partEnvironments.get(environment);
+  if (made === undefined) {
+    const { observer, route } = environment;
+    made = {
+      ...environment,
+      route: { ...route, responseEdits: null },
+      observer: {
+        wantsText: false,
+        onFinish() {},
+        onOriginError: (error) => observer.onOriginError(error),
+      },
+    };
+    partEnvironments.set(environment, made);
+  }
+  return made;
+}
 
 /** What is special about an exchange that asks for a part. */
 export interface PartTask {
@@ -56,6 +78,17 @@ export interface PartReader {
   onPartShort(): void;
 }
 
+export interface PartRequestInput {
+  readonly open: OpenExchange;
+  /** With the Range that begins at `first`. */
+  readonly head: RequestHead;
+  readonly key: string;
+  /** The first byte asked for, in the representation. */
+  readonly first: number;
+  readonly task: PartTask;
+  readonly reader: PartReader;
+}
+
 export class PartRequest implements ResponseSender {
   /** The first byte asked for, in the representation. */
   readonly first: number;
@@ -72,15 +105,7 @@ export class PartRequest implements ResponseSender {
   #error: SluiceError | null = null;
   #over = false;
 
-  /** `head` has the Range that begins at `first`. */
-  constructor(
-    open: OpenExchange,
-    head: RequestHead,
-    key: string,
-    first: number,
-    task: PartTask,
-    reader: PartReader,
-  ) {
+  constructor({ open, head, key, first, task, reader }: PartRequestInput) {
     this.first = first;
     this.#reader = reader;
     this.#exchange = open(head, key, task, this);
@@ -151,7 +176,7 @@ export class PartRequest implements ResponseSender {
     const isShort = this.#left > 0 && this.#left !== Number.POSITIVE_INFINITY;
     this.#finish(() => {
       if (isShort && this.#expected === 0) this.#reader.onPartShort();
-      else if (isShort) this.#reader.onPartError(shortError());
+      else if (isShort) this.#reader.onPartError(brokenOff('a part ended before its end'));
       else this.#reader.onPartEnd(trailers);
     });
   }
@@ -205,8 +230,7 @@ export class PartRequest implements ResponseSender {
   discardContent(): void {}
 }
 
-function shortError(): SluiceError {
-  return new SluiceError('response-incomplete', 'a part ended before its end', {
-    blame: 'upstream',
-  });
+/** What makes an answer of parts end before its end. */
+export function brokenOff(message: string): SluiceError {
+  return new SluiceError('response-incomplete', message, { blame: 'upstream' });
 }
