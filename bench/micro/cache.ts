@@ -77,7 +77,13 @@ const RESPONSE_FIELDS = FieldSection.of(
 
 function responseOf(contentLength: number) {
   const head = { status: 200, fields: RESPONSE_FIELDS, contentLength };
-  return receiveResponse(requestFor('/'), head, NOW, NOW, defaultCachePolicy);
+  return receiveResponse({
+    request: requestFor('/'),
+    response: head,
+    requestTimeMs: NOW,
+    responseTimeMs: NOW,
+    policy: defaultCachePolicy,
+  });
 }
 
 function fill(store: RamStore | DiskStore, key: string, content: Buffer): void {

@@ -62,7 +62,7 @@ interface Way {
  */
 export function atPlace<T>(path: string, body: (name: string) => T): T {
   if (!isRoot()) return body(path);
-  return walk(partsOf(path), LINKS_MAX, path, wayThat(true), body);
+  return walk({ parts: partsOf(path), linksLeft: LINKS_MAX, path, way: wayThat(true), body });
 }
 
 /** As `body` of {@link atPlace}; `isKernels`: the way goes by a link of the kernel, to be followed. */
@@ -79,7 +79,13 @@ export function openCarefully(path: string, flags: number, mode?: number): numbe
     closeSync(fd);
     throw new CarelessPath(`${path} is another file, too (a hard link)`);
   };
-  return walk(partsOf(path), LINKS_MAX, path, wayThat((flags & O_NOFOLLOW) === 0), open);
+  return walk({
+    parts: partsOf(path),
+    linksLeft: LINKS_MAX,
+    path,
+    way: wayThat((flags & O_NOFOLLOW) === 0),
+    body: open,
+  });
 }
 
 /** What a plain file holds. Throws what the file system does, and for what is no file. */
@@ -155,8 +161,8 @@ export function statsOf(path: string): Stats | undefined {
 }
 
 /**
- * With its parents, each looked at before the next. Not by Node's `recursive`, which tries for ever where
- * a file system takes no directories and says that something is missing, as /proc does.
+ * With its parents, each looked at before the next. Not by Node's `recursive`, which tries for
+ * ever where a file system takes no directories and says that something is missing, as /proc does.
  */
 export function makeDirectory(path: string, mode = DIRECTORY_MODE): void {
   try {
@@ -197,15 +203,15 @@ export function whyNotOurs(directory: string, owners: readonly number[]): string
 }
 
 /**
- * Why others than root decide what is at a path; null when they do not, for root. Other accounts are not
- * asked: they can have no more than their own.
+ * Why others than root decide what is at a path; null when they do not, for root. Other accounts
+ * are not asked: they can have no more than their own.
  */
 export function whyNotRoots(path: string): string | null {
   if (!isRoot()) return null;
   const way = wayThat(true);
   try {
     // The path is a directory of the way, too.
-    walk([...partsOf(path), '.'], LINKS_MAX, path, way, () => {});
+    walk({ parts: [...partsOf(path), '.'], linksLeft: LINKS_MAX, path, way, body: () => {} });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (error instanceof CarelessPath) return message;
@@ -271,13 +277,15 @@ function removeTreeAt(name: string): void {
   rmdirSync(name);
 }
 
-function walk<T>(
-  parts: readonly string[],
-  linksLeft: number,
-  path: string,
-  way: Way,
-  body: AtPlace<T>,
-): T {
+interface Walk<T> {
+  readonly parts: readonly string[];
+  readonly linksLeft: number;
+  readonly path: string;
+  readonly way: Way;
+  readonly body: AtPlace<T>;
+}
+
+function walk<T>({ parts, linksLeft, path, way, body }: Walk<T>): T {
   let directory = openSync('/', O_RDONLY | O_DIRECTORY);
   try {
     for (const [i, part] of parts.entries()) {
@@ -294,7 +302,7 @@ function walk<T>(
         const led = partsOf(resolve(before, readlinkSync(name)));
         // Links of the kernel, as /dev/stdout's, have no path to walk.
         if (led[0] === 'proc') return body(path, true);
-        return walk([...led, ...rest], linksLeft - 1, path, way, body);
+        return walk({ parts: [...led, ...rest], linksLeft: linksLeft - 1, path, way, body });
       }
       if (rest.length === 0) return body(way.open === null ? join(before, part) : name, false);
       const next = openSync(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);

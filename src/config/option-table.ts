@@ -1,6 +1,8 @@
 /**
  * Every option there is: the single source of parsing, of `sluice --help`, of the configuration
  * file's keys and of docs/reference/command-line.md.
+ *
+ * Long because it is a table, of one row for each option.
  */
 import { type KindName, type KindValue, kindOf, readKind } from './document/kinds.ts';
 import type { GivenValue } from './option-values.ts';

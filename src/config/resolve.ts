@@ -1,4 +1,8 @@
-/** From values as written to validated, frozen options. */
+/**
+ * From values as written to validated, frozen options.
+ *
+ * Long because it names every option once, in the order of the options.
+ */
 
 import { accessSync, closeSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

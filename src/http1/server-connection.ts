@@ -2,6 +2,8 @@
  * HTTP/1 toward a client (RFC 9112): bytes in, requests out to the sink, responses back as bytes.
  * One request at a time: a pipelined one is parsed when the response before it has ended and the
  * content before it was read, which keeps order and bounds memory.
+ *
+ * Long because a connection is one state machine: its transitions are read side by side.
  */
 import { SluiceError } from '../base/errors.ts';
 import type { RequestFacts, RequestHandler, RequestSink } from '../http/exchange.ts';

@@ -2,6 +2,9 @@
  * What both roles of an HTTP/2 connection share (RFC 9113): frames in and out, settings, streams'
  * states, flow control, limits, and the ways a connection ends. What a field section means is the
  * role's business: server-connection.ts, client-connection.ts.
+ *
+ * Long because a connection is one state machine; frames are read in stream-frames.ts and
+ * control-frames.ts.
  */
 import type { Blame, SluiceError } from '../base/errors.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
@@ -99,7 +102,13 @@ export class Connection implements FrameConnection {
     this.encoder = new HpackEncoder(sharedBlock, limits.tableBytesMax);
     this.decoder = new HpackDecoder(limits);
     this.receiver = new ContentReceiver(this, this.writer, limits);
-    this.sender = new ContentSender(this, this.writer, this.encoder, limits, monotonicMs);
+    this.sender = new ContentSender({
+      owner: this,
+      writer: this.writer,
+      encoder: this.encoder,
+      limits,
+      monotonicMs,
+    });
     this.#reader = new FrameReader(this, FRAME_SIZE_MIN);
     this.#budgets = new AbuseBudgets(limits.budgets, monotonicMs);
     this.#onStreams = new StreamFrames(this, handler, this.#budgets);

@@ -18,6 +18,14 @@ export interface SenderOwner {
   onDrained(stream: Stream): void;
 }
 
+export interface ContentSenderInput {
+  readonly owner: SenderOwner;
+  readonly writer: FrameWriter;
+  readonly encoder: HpackEncoder;
+  readonly limits: Http2Limits;
+  readonly monotonicMs: () => number;
+}
+
 export class ContentSender {
   readonly schedule = new Schedule<Stream>();
   readonly #owner: SenderOwner;
@@ -29,13 +37,7 @@ export class ContentSender {
   #window = WINDOW_SIZE_INITIAL;
   #isPumping = false;
 
-  constructor(
-    owner: SenderOwner,
-    writer: FrameWriter,
-    encoder: HpackEncoder,
-    limits: Http2Limits,
-    monotonicMs: () => number,
-  ) {
+  constructor({ owner, writer, encoder, limits, monotonicMs }: ContentSenderInput) {
     this.#owner = owner;
     this.#writer = writer;
     this.#encoder = encoder;

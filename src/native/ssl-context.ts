@@ -1,4 +1,8 @@
-/** One `SSL_CTX`: what connections of one kind have in common. */
+/**
+ * One `SSL_CTX`: what connections of one kind have in common.
+ *
+ * Long because it wraps one type of OpenSSL, a few lines for each of its functions.
+ */
 import { assert } from '../base/assert.ts';
 import type { SteadyClock } from '../base/clock.ts';
 import { Callback } from './callbacks.ts';

@@ -1,4 +1,8 @@
-/** One `SSL` over memory BIOs: a TLS connection's state machine without I/O. */
+/**
+ * One `SSL` over memory BIOs: a TLS connection's state machine without I/O.
+ *
+ * Long because it wraps one type of OpenSSL, a few lines for each of its functions.
+ */
 import { assert } from '../base/assert.ts';
 import { isHostName } from '../base/host-names.ts';
 import { KEPT_BYTES_MAX, lendLargeBuffer, takeLargeBuffer } from './bio-buffers.ts';

@@ -56,7 +56,13 @@ test('trailers have no name that the head may not have, in any spelling', () => 
 test('what a route sets, adds or removes is no trailer of either side', () => {
   const edits = { set: { 'X-Set': '1' }, add: { 'X-Add': '1' }, remove: ['X-Gone'] };
   const options = { ...plainRoute('app'), requestFields: edits, responseFields: edits };
-  const rules = compileRules(options, '', null, { authority: 'o', pathPrefix: '' }, claims);
+  const rules = compileRules({
+    options,
+    keySuffix: '',
+    limiter: null,
+    origin: { authority: 'o', pathPrefix: '' },
+    claims,
+  });
   const names = ['x-set', 'x-add', 'x-gone', 'x-fine'];
   const trailers = FieldSection.of(...names.map((name) => [name, '1'] as const));
   assert.deepEqual(rules.screenTrailers(trailers)!.names, ['x-fine']);

@@ -17,20 +17,28 @@ export function localResponse(
   extra: readonly (readonly [name: string, value: string])[] = [],
 ): LocalResponse {
   const text = `${status} ${reasonPhrase(status)}\n`;
-  return localContent(status, date, 'text/plain; charset=utf-8', text, extra);
+  return localContent({ status, date, type: 'text/plain; charset=utf-8', text, extra });
 }
 
 export function localJson(status: number, date: string, value: unknown): LocalResponse {
-  return localContent(status, date, 'application/json', `${JSON.stringify(value)}\n`, []);
+  return localContent({
+    status,
+    date,
+    type: 'application/json',
+    text: `${JSON.stringify(value)}\n`,
+    extra: [],
+  });
 }
 
-function localContent(
-  status: number,
-  date: string,
-  type: string,
-  text: string,
-  extra: readonly (readonly [name: string, value: string])[],
-): LocalResponse {
+interface LocalContent {
+  readonly status: number;
+  readonly date: string;
+  readonly type: string;
+  readonly text: string;
+  readonly extra: readonly (readonly [name: string, value: string])[];
+}
+
+function localContent({ status, date, type, text, extra }: LocalContent): LocalResponse {
   const fields = FieldSection.of(
     ['date', date],
     ['content-type', type],

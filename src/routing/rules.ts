@@ -70,14 +70,22 @@ export const NO_RULES: RouteRules = {
   compression: null,
 };
 
+export interface RulesInput {
+  readonly options: RouteOptions;
+  readonly keySuffix: string;
+  readonly limiter: RateLimiter | null;
+  readonly origin: OriginPlace;
+  readonly claims: ClaimedNames;
+}
+
 /** Throws SyntaxError, with words for the one who wrote the route. */
-export function compileRules(
-  options: RouteOptions,
-  keySuffix: string,
-  limiter: RateLimiter | null,
-  origin: OriginPlace,
-  claims: ClaimedNames,
-): RouteRules {
+export function compileRules({
+  options,
+  keySuffix,
+  limiter,
+  origin,
+  claims,
+}: RulesInput): RouteRules {
   const { access, action, match } = options;
   const rewrite = options.rewrite === null ? null : new Rewrite(options.rewrite);
   const parts: GateParts = {

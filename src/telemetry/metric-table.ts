@@ -1,6 +1,8 @@
 /**
  * Every metric there is: the single source of the shared-memory layout, of `/metrics`, of `/stats`
  * and of docs/reference/metrics.md.
+ *
+ * Long because it is a table, of one entry for each metric.
  */
 import { cacheOutcomes } from './exchange-summary.ts';
 

@@ -94,7 +94,8 @@ export function createClientContext(options: ClientContextOptions = {}): ClientC
     if (verify) context.verifyPeer();
     return {
       roots,
-      connect: (target, handler, clock) => connect(context, verify, target, handler, clock, watch),
+      connect: (target, handler, clock) =>
+        connect({ context, verify, target, handler, clock, watch }),
       [Symbol.dispose]: () => context[Symbol.dispose](),
     };
   } catch (error) {
@@ -103,14 +104,16 @@ export function createClientContext(options: ClientContextOptions = {}): ClientC
   }
 }
 
-function connect(
-  context: SslContext,
-  verify: boolean,
-  target: ClientConnectionOptions,
-  handler: TlsHandler,
-  clock: Clock,
-  watch: TraceWatch | null,
-): TlsEngine {
+interface ConnectInput {
+  readonly context: SslContext;
+  readonly verify: boolean;
+  readonly target: ClientConnectionOptions;
+  readonly handler: TlsHandler;
+  readonly clock: Clock;
+  readonly watch: TraceWatch | null;
+}
+
+function connect({ context, verify, target, handler, clock, watch }: ConnectInput): TlsEngine {
   const verifyName = target.verifyName ?? target.serverName;
   if (verify && !isVerifiable(verifyName)) {
     throw new SluiceError('tls-name-invalid', `'${verifyName}' is no name of a server`, {

@@ -1,4 +1,8 @@
-/** One TLS connection without I/O, for both roles: the engine behind contract.ts. */
+/**
+ * One TLS connection without I/O, for both roles: the engine behind contract.ts.
+ *
+ * Long because the engine is one state machine, whose steps follow from what OpenSSL returns.
+ */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';

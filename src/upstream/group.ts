@@ -1,7 +1,9 @@
 /**
  * A group of origins that stand in for each other: chooses who is asked, keeps account of how they
- * do, leaves alone those that fail, and allows retries as far as the budget goes. The exchanges know
- * none of its members.
+ * do, leaves alone those that fail, and allows retries as far as the budget goes. The exchanges
+ * know none of its members.
+ *
+ * Long because what a request changes of a group is accounted for in one place.
  */
 import { SluiceError } from '../base/errors.ts';
 import { ORIGIN_ADDRESS_STATES } from '../telemetry/metric-table.ts';

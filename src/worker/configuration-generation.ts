@@ -141,14 +141,14 @@ export class ConfigurationGeneration {
     );
     const claims = new ClaimedNames([...FORWARDING_CLAIMS, ...identityClaims(identities)]);
     const observerOf = (route: string) => exchangeObserver(input, route);
-    const routes = openRoutes(
-      options.routes,
-      this.#origins,
+    const routes = openRoutes({
+      routes: options.routes,
+      origins: this.#origins,
       common,
-      input.rates,
+      rates: input.rates,
       observerOf,
       claims,
-    );
+    });
     const proxy = new ReverseProxy(routes);
     const next = new ClientIdentity(proxy, identities);
     const { trustedProxies, trustedProxiesField: field } = options;

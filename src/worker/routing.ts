@@ -22,15 +22,24 @@ export interface RateMemory {
   readonly secret: Uint8Array;
 }
 
+export interface RoutesInput {
+  readonly routes: readonly RouteOptions[];
+  readonly origins: Origins;
+  readonly common: CommonEnvironment;
+  readonly rates: RateMemory;
+  readonly observerOf: (route: string) => ExchangeObserver;
+  readonly claims: ClaimedNames;
+}
+
 /** Throws UsageError for a route that cannot be carried out. */
-export function openRoutes(
-  routes: readonly RouteOptions[],
-  origins: Origins,
-  common: CommonEnvironment,
-  rates: RateMemory,
-  observerOf: (route: string) => ExchangeObserver,
-  claims: ClaimedNames,
-): Routes {
+export function openRoutes({
+  routes,
+  origins,
+  common,
+  rates,
+  observerOf,
+  claims,
+}: RoutesInput): Routes {
   const table = new RateTable(rates.words);
   const suffixes = keySuffixes(routes);
   const environments = routes.map((options, i) => {
@@ -40,7 +49,9 @@ export function openRoutes(
     const group = groupOf(options, origins);
     // Without origins there is no group, whatever the type says: see openOrigins.
     const place = options.action.kind === 'origin' ? group : { authority: '', pathPrefix: '' };
-    const route = named(options, () => compileRules(options, suffixes[i]!, limiter, place, claims));
+    const route = named(options, () =>
+      compileRules({ options, keySuffix: suffixes[i]!, limiter, origin: place, claims }),
+    );
     const environment = { ...common, observer: observerOf(name) };
     return environmentOf(environment, { groups: origins.groups, byDefault: group }, cache, route);
   });

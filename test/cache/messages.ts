@@ -48,13 +48,13 @@ export function storedOf(lines: Lines, facts: ResponseFacts = {}): StoredRespons
     fields: FieldSection.of(...lines),
     contentLength: facts.contentLength ?? 10,
   };
-  return receiveResponse(
-    facts.request ?? requestOf(),
-    head,
-    facts.requestTimeMs ?? NOW,
-    facts.responseTimeMs ?? NOW,
-    policyOf(facts.policy),
-  );
+  return receiveResponse({
+    request: facts.request ?? requestOf(),
+    response: head,
+    requestTimeMs: facts.requestTimeMs ?? NOW,
+    responseTimeMs: facts.responseTimeMs ?? NOW,
+    policy: policyOf(facts.policy),
+  });
 }
 
 export function policyOf(changes: Partial<CachePolicy> = {}): CachePolicy {

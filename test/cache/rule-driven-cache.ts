@@ -145,7 +145,13 @@ export class RuleDrivenCache {
     reason: ForwardReason,
   ): Answer {
     const head = { ...answer, contentLength: answer.content.length };
-    const stored = receiveResponse(request, head, requestTime, this.#now(), this.#policy);
+    const stored = receiveResponse({
+      request,
+      response: head,
+      requestTimeMs: requestTime,
+      responseTimeMs: this.#now(),
+      policy: this.#policy,
+    });
     const directives = requestDirectives(request.fields);
     const decision = decideStoring(request, directives, stored, this.#policy);
     for (const key of invalidatedKeys(request, answer.status, answer.fields)) {
@@ -192,7 +198,14 @@ export class RuleDrivenCache {
     head: { status: number; fields: FieldSection; contentLength: number },
     requestTime: number,
   ): StoredResponse {
-    return freshen(hit.response, request, head, requestTime, this.#now(), this.#policy);
+    return freshen({
+      stored: hit.response,
+      request,
+      response: head,
+      requestTimeMs: requestTime,
+      responseTimeMs: this.#now(),
+      policy: this.#policy,
+    });
   }
 
   async #validate(

@@ -123,7 +123,13 @@ function use({ routes, origins }: SluiceOptions): void {
     checkFields(fields);
   }
   for (const options of routes) {
-    const rules = compileRules(options, '', null, { authority: 'o', pathPrefix: '' }, claims);
+    const rules = compileRules({
+      options,
+      keySuffix: '',
+      limiter: null,
+      origin: { authority: 'o', pathPrefix: '' },
+      claims,
+    });
     for (const path of ['/', '/a', '/ab%20c?d=\xe9&e', `/${'a/'.repeat(50)}`]) {
       const head = requestFor(path);
       const { rewrite, requestEdits, responseEdits, gate } = rules;

@@ -1,6 +1,9 @@
 /**
- * The two-tier store: RAM for what is hot, segment files for the rest, one index for all workers of
- * the machine. Whatever is wrong on disk is a miss and a fault that the operator hears of.
+ * The two-tier store: RAM for what is hot, segment files for the rest, one index for all workers
+ * of the machine. Whatever is wrong on disk is a miss and a fault that the operator hears of.
+ *
+ * Long because it is where both tiers and the index meet: what each of them says about a key is
+ * weighed once.
  */
 
 import { randomInt } from 'node:crypto';
@@ -83,6 +86,14 @@ const LOOK_MS = 1_000;
 const FIXED_BYTES = SHARED_STATE_BYTES + DIRECTORIES_BYTES;
 
 const NOBODY: readonly StoreHit[] = Object.freeze([]);
+
+interface Persisted {
+  readonly key: string;
+  readonly response: StoredResponse;
+  readonly content: Uint8Array;
+  readonly written: Written & { readonly generation: number };
+  readonly hit: StoreHit;
+}
 
 export class DiskStore implements Store {
   readonly memory: RamStore;
@@ -360,7 +371,13 @@ export class DiskStore implements Store {
     }
     if (fill.segment === 0) {
       const adopted = this.memory.adopt(key, response, fill.content, fill.changes);
-      this.#persist(key, response, fill.content.whole!, fill, adopted ?? fill);
+      this.#persist({
+        key,
+        response,
+        content: fill.content.whole!,
+        written: fill,
+        hit: adopted ?? fill,
+      });
       return;
     }
     const place = { segment: fill.segment, offset: 0 };
@@ -394,13 +411,7 @@ export class DiskStore implements Store {
   }
 
   /** Appends head and content to the shared segment, then lists them. */
-  #persist(
-    key: string,
-    response: StoredResponse,
-    content: Uint8Array,
-    written: Written & { readonly generation: number },
-    hit: StoreHit,
-  ): void {
+  #persist({ key, response, content, written, hit }: Persisted): void {
     const record = frameContent(content, written.seed, written.head);
     const place = this.#writer.append(record, (error) => {
       if (written.generation !== this.#generations.ofTarget(key)) {
@@ -518,7 +529,14 @@ export class DiskStore implements Store {
 
   list(query: ListQuery, callback: (page: ListPage) => void): void {
     if (this.#closed) callback({ entries: [], next: null });
-    else new Listing(this.index, this.files, this.#purges, query, callback).begin();
+    else
+      new Listing({
+        index: this.index,
+        files: this.files,
+        purges: this.#purges,
+        query,
+        callback,
+      }).begin();
   }
 
   // ------------------------------------------------------------------ removing

@@ -12,6 +12,14 @@ const HEADS_MAX = 20_000;
 /** Entries taken from the index at a time. */
 const BATCH = 256;
 
+export interface ListingInput {
+  readonly index: DiskIndex;
+  readonly files: SegmentFiles;
+  readonly purges: PurgeLog;
+  readonly query: ListQuery;
+  readonly callback: (page: ListPage) => void;
+}
+
 export class Listing {
   readonly #index: DiskIndex;
   readonly #files: SegmentFiles;
@@ -22,13 +30,7 @@ export class Listing {
   #last: Buffer;
   #read = 0;
 
-  constructor(
-    index: DiskIndex,
-    files: SegmentFiles,
-    purges: PurgeLog,
-    query: ListQuery,
-    callback: (page: ListPage) => void,
-  ) {
+  constructor({ index, files, purges, query, callback }: ListingInput) {
     this.#index = index;
     this.#files = files;
     this.#purges = purges;
@@ -76,7 +78,13 @@ export class Listing {
     const markedStaleMs = judgement.kind === 'stale' ? judgement.sinceMs : entry.markedStaleMs;
     const { varyFields, partial, decided } = head;
     const facts = { ...head.facts, markedStaleMs };
-    const response = loadResponse(facts, varyFields, entry.contentLength, partial, decided);
+    const response = loadResponse({
+      facts,
+      varyFields,
+      contentLength: entry.contentLength,
+      partial,
+      decided,
+    });
     this.#entries.push({ key: head.key, response });
   }
 }

@@ -1,6 +1,8 @@
 /**
  * The RAM store: stored responses ready to be sent, evicted by S3-FIFO within a bound of bytes
  * that counts content, fields and overhead, and what fills in progress hold.
+ *
+ * Long because store, entries and fills share one account of bytes.
  */
 import { MemoryContent, MemoryContentReader } from '../content.ts';
 import type {
@@ -107,7 +109,7 @@ export class RamStore implements Store {
     if (!this.#reserve(reserved)) return undefined;
     const generation = this.#generations.ofTarget(key);
     const changes = this.#generations.changesOf(key);
-    const fill = new RamFill(this, key, response, reserved, generation, changes);
+    const fill = new RamFill({ store: this, key, response, reserved, generation, changes });
     this.#fills.add(fill);
     return fill;
   }
@@ -389,6 +391,15 @@ class RamEntry implements StoreHit, Evictable {
   }
 }
 
+interface RamFillInput {
+  readonly store: RamStore;
+  readonly key: string;
+  readonly response: StoredResponse;
+  readonly reserved: number;
+  readonly generation: number;
+  readonly changes: number;
+}
+
 /** A response that is arriving. */
 class RamFill implements ContentWriter, StoreHit {
   readonly #store: RamStore;
@@ -405,14 +416,7 @@ class RamFill implements ContentWriter, StoreHit {
   isDropped = false;
   #ended = false;
 
-  constructor(
-    store: RamStore,
-    key: string,
-    response: StoredResponse,
-    reserved: number,
-    generation: number,
-    changes: number,
-  ) {
+  constructor({ store, key, response, reserved, generation, changes }: RamFillInput) {
     this.#store = store;
     this.key = key;
     this.generation = generation;

@@ -40,7 +40,7 @@ for (const [name, rules, path, expected] of RULES) {
 }
 
 test('fields and cookies of the key tell requests apart, absent from empty', () => {
-  const rules = { ...defaultKeyRules, fields: ['x-device'], cookies: ['plan'] };
+  const rules = { ...defaultKeyRules, headers: ['x-device'], cookies: ['plan'] };
   const keys = [
     requestOf(),
     requestOf([['x-device', '']]),

@@ -80,7 +80,7 @@ export function planRange(
   if (!ranges.every((range) => range.first >= offset && range.last <= available)) return FORWARD;
   const [only] = ranges;
   if (ranges.length === 1) return singlePart(stored, only!, offset, completeLength);
-  return multipleParts(stored, ranges, offset, completeLength, boundary);
+  return multipleParts({ stored, ranges, offset, completeLength, boundary });
 }
 
 /** RFC 9110 §13.1.5: a false If-Range makes Range be ignored. */
@@ -119,14 +119,22 @@ function singlePart(
   return { kind: 'part', status: 206, fields, pieces: [piece], contentLength };
 }
 
+interface MultipleParts {
+  readonly stored: Representation;
+  readonly ranges: readonly ByteRange[];
+  readonly offset: number;
+  readonly completeLength: number;
+  readonly boundary: string;
+}
+
 /** RFC 9110 §15.3.7.2 and §14.6: multipart/byteranges. */
-function multipleParts(
-  stored: Representation,
-  ranges: readonly ByteRange[],
-  offset: number,
-  completeLength: number,
-  boundary: string,
-): RangePlan {
+function multipleParts({
+  stored,
+  ranges,
+  offset,
+  completeLength,
+  boundary,
+}: MultipleParts): RangePlan {
   const asked = ranges.reduce((sum, range) => sum + range.last - range.first + 1, 0);
   if (ranges.length > PARTS_MAX || asked > completeLength) {
     return planWhole(stored);

@@ -29,14 +29,22 @@ const NOT_STORED = new Set([
   'proxy-authorization',
 ]);
 
+export interface ReceivedParts {
+  readonly request: RequestHead;
+  readonly response: ResponseHead;
+  readonly requestTimeMs: number;
+  readonly responseTimeMs: number;
+  readonly policy: CachePolicy;
+}
+
 /** What an origin answered, as it would be stored. Whether it may be is `decideStoring`'s. */
-export function receiveResponse(
-  request: RequestHead,
-  response: ResponseHead,
-  requestTimeMs: number,
-  responseTimeMs: number,
-  policy: CachePolicy,
-): StoredResponse {
+export function receiveResponse({
+  request,
+  response,
+  requestTimeMs,
+  responseTimeMs,
+  policy,
+}: ReceivedParts): StoredResponse {
   const fields = storableFields(response.fields, responseTimeMs, policy);
   const facts = {
     status: response.status,
@@ -52,32 +60,60 @@ export function receiveResponse(
   // A part in chunks is as long as its place.
   const isUntold = response.contentLength === -1 && partial !== null;
   const contentLength = isUntold ? partial.last - partial.first + 1 : response.contentLength;
-  return renewedResponse(facts, varyFields, contentLength, partial, policy);
+  return renewedResponse({ facts, varyFields, contentLength, partial, policy });
 }
 
 /** What a stored response is made of, beside its content and what it was chosen by. */
 export type StoredFacts = FreshnessFacts & Pick<StoredResponse, 'pinnedUntilMs'>;
 
+export interface RenewedParts {
+  readonly facts: StoredFacts;
+  readonly varyFields: StoredResponse['varyFields'];
+  readonly contentLength: number;
+  readonly partial: PartialContent | null;
+  readonly policy: CachePolicy;
+}
+
 /** A stored response with new fields and times, judged by the policy of now. */
-export function renewedResponse(
-  facts: StoredFacts,
-  varyFields: StoredResponse['varyFields'],
-  contentLength: number,
-  partial: PartialContent | null,
-  policy: CachePolicy,
-): StoredResponse {
-  return assemble(facts, varyFields, contentLength, partial, freshnessOf(facts, policy));
+export function renewedResponse({
+  facts,
+  varyFields,
+  contentLength,
+  partial,
+  policy,
+}: RenewedParts): StoredResponse {
+  return assemble({
+    facts,
+    varyFields,
+    contentLength,
+    partial,
+    freshness: freshnessOf(facts, policy),
+  });
+}
+
+export interface LoadedParts {
+  readonly facts: StoredFacts;
+  readonly varyFields: StoredResponse['varyFields'];
+  readonly contentLength: number;
+  readonly partial: PartialContent | null;
+  readonly decided: DecidedFreshness;
 }
 
 /** A stored response as it was written down. */
-export function loadResponse(
-  facts: StoredFacts,
-  varyFields: StoredResponse['varyFields'],
-  contentLength: number,
-  partial: PartialContent | null,
-  decided: DecidedFreshness,
-): StoredResponse {
-  return assemble(facts, varyFields, contentLength, partial, freshnessAsDecided(facts, decided));
+export function loadResponse({
+  facts,
+  varyFields,
+  contentLength,
+  partial,
+  decided,
+}: LoadedParts): StoredResponse {
+  return assemble({
+    facts,
+    varyFields,
+    contentLength,
+    partial,
+    freshness: freshnessAsDecided(facts, decided),
+  });
 }
 
 /** The same with a soft purge's mark: stale as of `nowMs`, yet usable for validation. */
@@ -117,13 +153,21 @@ export function partOfCut(response: StoredResponse, length: number): StoredRespo
   return { ...withContent(response, length, arrived), status: 206 };
 }
 
-function assemble(
-  facts: StoredFacts,
-  varyFields: StoredResponse['varyFields'],
-  contentLength: number,
-  partial: PartialContent | null,
-  freshness: StoredResponse['freshness'],
-): StoredResponse {
+interface ResponseParts {
+  readonly facts: StoredFacts;
+  readonly varyFields: StoredResponse['varyFields'];
+  readonly contentLength: number;
+  readonly partial: PartialContent | null;
+  readonly freshness: StoredResponse['freshness'];
+}
+
+function assemble({
+  facts,
+  varyFields,
+  contentLength,
+  partial,
+  freshness,
+}: ResponseParts): StoredResponse {
   return {
     status: facts.status,
     fields: facts.fields,

@@ -133,7 +133,14 @@ test('a 304 replaces fields and age, but nothing about the stored content (RFC 9
       ['x-c', '1'],
     ),
   };
-  const fresh = freshen(stored, requestOf(), head, NOW, NOW, policyOf());
+  const fresh = freshen({
+    stored,
+    request: requestOf(),
+    response: head,
+    requestTimeMs: NOW,
+    responseTimeMs: NOW,
+    policy: policyOf(),
+  });
   assert.deepEqual(Object.fromEntries(fresh.fields), {
     'x-b': '3',
     'content-length': '10',
@@ -153,7 +160,14 @@ test('a 304 that names other fields in Vary binds the response to the request th
   const stored = storedOf([['vary', 'foo']], { request: requestOf([['foo', '1']]) });
   const head = { status: 304, contentLength: 0, fields: FieldSection.of(['vary', 'bar']) };
   const request = requestOf([['bar', '2']]);
-  const fresh = freshen(stored, request, head, NOW, NOW, policyOf());
+  const fresh = freshen({
+    stored,
+    request,
+    response: head,
+    requestTimeMs: NOW,
+    responseTimeMs: NOW,
+    policy: policyOf(),
+  });
   assert.deepEqual(fresh.varyFields, [['bar', '2']]);
 });
 

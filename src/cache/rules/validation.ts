@@ -111,15 +111,24 @@ function sameDate(a: string, b: string): boolean {
  */
 const NOT_UPDATED = new Set(['content-encoding', 'content-length', 'content-range']);
 
+export interface FreshenInput {
+  readonly stored: StoredResponse;
+  readonly request: RequestHead;
+  readonly response: ResponseHead;
+  readonly requestTimeMs: number;
+  readonly responseTimeMs: number;
+  readonly policy: CachePolicy;
+}
+
 /** The stored response with the fields and times of a 304 or of a HEAD's 200 (RFC 9111 §3.2). */
-export function freshen(
-  stored: StoredResponse,
-  request: RequestHead,
-  response: ResponseHead,
-  requestTimeMs: number,
-  responseTimeMs: number,
-  policy: CachePolicy,
-): StoredResponse {
+export function freshen({
+  stored,
+  request,
+  response,
+  requestTimeMs,
+  responseTimeMs,
+  policy,
+}: FreshenInput): StoredResponse {
   const update = storableFields(response.fields, responseTimeMs, policy);
   const { directives } = effectiveControl(response.fields, policy.targetedFields);
   const fields = new FieldSection();
@@ -147,7 +156,13 @@ export function freshen(
     markedStaleMs: 0,
     pinnedUntilMs: policy.pinMs === 0 ? 0 : responseTimeMs + policy.pinMs,
   };
-  return renewedResponse(facts, varyFields, stored.contentLength, stored.partial, policy);
+  return renewedResponse({
+    facts,
+    varyFields,
+    contentLength: stored.contentLength,
+    partial: stored.partial,
+    policy,
+  });
 }
 
 /** What a HEAD's response means for a stored response to GET (RFC 9111 §4.3.5). */

@@ -330,7 +330,14 @@ export class OriginRequest implements FetchHandler {
     }
     const nowMs = clock.wallMs();
     const previous = confirmed.response;
-    const fresh = freshen(previous, head, response, this.#requestTimeMs, nowMs, cachePolicy);
+    const fresh = freshen({
+      stored: previous,
+      request: head,
+      response,
+      requestTimeMs: this.#requestTimeMs,
+      responseTimeMs: nowMs,
+      policy: cachePolicy,
+    });
     const { keep, decision } = decideKeeping(head, this.#input.directives, fresh, cachePolicy);
     if (keep === 'remove') this.#remove(key);
     const kept = keep === 'update' ? store.update(key, previous, fresh) : undefined;
@@ -361,7 +368,13 @@ export class OriginRequest implements FetchHandler {
       if (refused !== null) {
         storing = refused;
       } else {
-        const stored = receiveResponse(head, response, this.#requestTimeMs, nowMs, cachePolicy);
+        const stored = receiveResponse({
+          request: head,
+          response,
+          requestTimeMs: this.#requestTimeMs,
+          responseTimeMs: nowMs,
+          policy: cachePolicy,
+        });
         storing = decideStoring(head, directives, stored, cachePolicy);
         if (storing === 'store') writer = store.create(key, stored);
       }
@@ -404,7 +417,14 @@ export class OriginRequest implements FetchHandler {
         if (!matchesVary(stored.varyFields, head.fields)) continue;
         const outcome = headOutcome(stored, response);
         if (outcome === 'nothing') continue;
-        const fresh = freshen(stored, head, response, this.#requestTimeMs, nowMs, cachePolicy);
+        const fresh = freshen({
+          stored,
+          request: head,
+          response,
+          requestTimeMs: this.#requestTimeMs,
+          responseTimeMs: nowMs,
+          policy: cachePolicy,
+        });
         const { keep } = decideKeeping(head, this.#input.directives, fresh, cachePolicy);
         if (outcome === 'invalidate' || keep === 'remove') store.invalidate(key);
         else if (keep === 'update') store.update(key, stored, fresh);

@@ -2,9 +2,12 @@
  * The index of the disk store in LMDB, shared by all workers of a machine: which responses are
  * stored and where, which segments there are and how many bytes they take.
  *
- * LMDB survives the death of any process at any moment, but not damage to its file: see index-file.ts
- * for what is looked at before it is opened. Every value has a checksum of its own. The first fault
- * ends the use of the index: from there on it knows nothing and takes nothing, and its owner is told.
+ * LMDB survives the death of any process at any moment, but not damage to its file: see
+ * index-file.ts for what is looked at before it is opened. Every value has a checksum of its own.
+ * The first fault ends the use of the index: from there on it knows nothing and takes nothing, and
+ * its owner is told.
+ *
+ * Long because every access to LMDB is here, so that each has its check and its fault.
  */
 import { closeSync, fchmodSync, fdatasync, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';

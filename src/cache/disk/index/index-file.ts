@@ -197,7 +197,7 @@ class IndexFile {
     const counts: Counts = { branches: 0, leaves: 0, overflows: 0, entries: 0 };
     if (tree.root !== -1) {
       demand(tree.depth > 0 && tree.depth <= DEPTH_MAX, 'a tree has no depth');
-      new TreeWalk(this, tree, counts, visit, compare).page(tree.root, 1, null, null);
+      new TreeWalk({ file: this, tree, counts, visit, compare }).page(tree.root, 1, null, null);
     } else {
       demand(tree.depth === 0, 'an empty tree has a depth');
     }
@@ -209,7 +209,9 @@ class IndexFile {
     demand(isCounted, 'a tree has another number of pages or entries');
   }
 
-  /** A list of pages that are free: how many words, then numbers; a run has its length, negated, before. */
+  /**
+   * A list of pages that are free: how many words, then numbers; a run has its length, negated, before.
+   */
   #freed(key: Buffer, value: Buffer): void {
     demand(key.length === 8 && value.length >= 8 && value.length % 8 === 0, 'a free list is odd');
     const transaction = numberAt(key, 0);
@@ -275,6 +277,14 @@ class IndexFile {
 type Comparison = (a: Key, b: Key) => number;
 type Visit = (key: Buffer, value: Buffer, flags: number) => void;
 
+interface TreeWalkInput {
+  readonly file: IndexFile;
+  readonly tree: Tree;
+  readonly counts: Counts;
+  readonly visit: Visit | null;
+  readonly compare: Comparison;
+}
+
 class TreeWalk {
   readonly #file: IndexFile;
   readonly #tree: Tree;
@@ -283,13 +293,7 @@ class TreeWalk {
   readonly #visit: Visit | null;
   readonly #compare: Comparison;
 
-  constructor(
-    file: IndexFile,
-    tree: Tree,
-    counts: Counts,
-    visit: Visit | null,
-    compare: Comparison,
-  ) {
+  constructor({ file, tree, counts, visit, compare }: TreeWalkInput) {
     this.#file = file;
     this.#tree = tree;
     this.#counts = counts;

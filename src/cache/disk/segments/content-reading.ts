@@ -84,19 +84,28 @@ export class DiskContentReader implements ContentReader {
     end: number = Number.POSITIVE_INFINITY,
   ): ContentReading {
     const last = Math.min(end, this.#place.length);
-    const reading = new DiskReading(
-      this.#files,
-      this.#place,
+    const reading = new DiskReading({
+      files: this.#files,
+      place: this.#place,
       offset,
-      last,
+      end: last,
       receiver,
-      this.#onDamage,
-    );
+      onDamage: this.#onDamage,
+    });
     reading.resume();
     return reading;
   }
 
   close(): void {}
+}
+
+interface DiskReadingInput {
+  readonly files: SegmentFiles;
+  readonly place: ContentPlace;
+  readonly offset: number;
+  readonly end: number;
+  readonly receiver: StoredContentReceiver;
+  readonly onDamage: () => void;
 }
 
 class DiskReading implements ContentReading {
@@ -113,14 +122,7 @@ class DiskReading implements ContentReading {
   /** What a pause left undelivered of a run; a copy, for the run's buffer is not ours. */
   #left: Buffer | null = null;
 
-  constructor(
-    files: SegmentFiles,
-    place: ContentPlace,
-    offset: number,
-    end: number,
-    receiver: StoredContentReceiver,
-    onDamage: () => void,
-  ) {
+  constructor({ files, place, offset, end, receiver, onDamage }: DiskReadingInput) {
     this.#files = files;
     this.#place = place;
     this.#offset = offset;

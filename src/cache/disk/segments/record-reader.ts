@@ -152,13 +152,13 @@ export class RecordReader {
     const markedStaleMs = judgement.kind === 'stale' ? judgement.sinceMs : entry.markedStaleMs;
     const facts = { ...head.facts, markedStaleMs };
     const { contentLength } = entry;
-    const response = loadResponse(
+    const response = loadResponse({
       facts,
-      head.varyFields,
+      varyFields: head.varyFields,
       contentLength,
-      head.partial,
-      head.decided,
-    );
+      partial: head.partial,
+      decided: head.decided,
+    });
     this.#options.space.noteUse(entry.contentSegment, entry.name);
     if (!together) return this.hitOf(response, entry);
     const content = unframeContent(bytes.subarray(entry.headLength), contentLength, entry.seed);

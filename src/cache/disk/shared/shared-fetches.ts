@@ -228,7 +228,13 @@ export class SharedFetches implements CrossWorkerFetches {
       }
       const facts = { ...head.facts, markedStaleMs: 0 };
       const { varyFields, partial, decided } = head;
-      const response = loadResponse(facts, varyFields, sight.length, partial, decided);
+      const response = loadResponse({
+        facts,
+        varyFields,
+        contentLength: sight.length,
+        partial,
+        decided,
+      });
       watch.remote = new RemoteFill(response, this.#host.files, sight);
       waiter.onHit(watch.remote);
     });

@@ -13,19 +13,23 @@ export function showRoutes(now: TrafficSample, before: TrafficSample | null): vo
   const seconds = (now.atMs - before.atMs) / 1000;
   const made = routes
     .slice(0, ROWS_MAX)
-    .map(([name, route]) => routeRow(name, route, before.routes[name], now.bounds, seconds));
+    .map(([name, route]) =>
+      routeRow({ name, now: route, before: before.routes[name], bounds: now.bounds, seconds }),
+    );
   const rest = routes.length - made.length;
   if (rest > 0) made.push(rowOf([`and ${rest} more: /metrics`]));
   at('routes').replaceChildren(...made);
 }
 
-function routeRow(
-  name: string,
-  now: RouteSample,
-  before: RouteSample | undefined,
-  bounds: readonly number[],
-  seconds: number,
-): HTMLTableRowElement {
+interface RouteRow {
+  readonly name: string;
+  readonly now: RouteSample;
+  readonly before: RouteSample | undefined;
+  readonly bounds: readonly number[];
+  readonly seconds: number;
+}
+
+function routeRow({ name, now, before, bounds, seconds }: RouteRow): HTMLTableRowElement {
   const since = (key: 'requests' | 'hits' | 'errors') =>
     Math.max(0, now[key] - (before?.[key] ?? 0));
   const requests = since('requests');

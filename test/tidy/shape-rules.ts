@@ -1,0 +1,115 @@
+/** Rules for the shape of a file and of its functions. */
+import { lineAt, type SourceFile } from './source-file.ts';
+
+const isSource = (path: string) => path.startsWith('src/') && !path.endsWith('.test.ts');
+
+/** More lines than this have a reason, in the comment at the file's head. */
+export const FILE_LINES_REPORTED = 500;
+
+/** Files that are being cut down; a file that is short enough must leave the list. */
+export const AWAITING_CUT: Record<string, string> = {
+  'src/supervisor/supervisor.ts': 'becomes one face for all workers',
+  'src/proxy/exchange.ts': 'becomes states',
+  'src/proxy/reply/assembled-reply.ts': 'becomes states',
+  'src/cache/disk/disk-fill.ts': 'becomes states',
+};
+
+/** `Long because` and why, in the first comment of a file. */
+export function reasonForLength({ path, text }: SourceFile): string[] {
+  const lines = text.split('\n').length - 1;
+  const isLong = isSource(path) && lines > FILE_LINES_REPORTED;
+  if (Object.hasOwn(AWAITING_CUT, path)) {
+    return isLong ? [] : [`${path} is short enough: take it off the list of those that are cut`];
+  }
+  const head = /^\s*\/\*\*(?:(?!\*\/)[\s\S])*\*\//.exec(text)?.[0] ?? '';
+  return isLong && !/\bLong\s+(?:\*\s+)?because\b/.test(head)
+    ? [`${path}: ${lines} lines: divide it, or say "Long because …" in its first comment`]
+    : [];
+}
+
+const POSITIONS_MAX = 4;
+
+/** Who has more positions, and why names would be worse. */
+const BY_POSITION: Record<string, string> = {
+  'src/http2/connection.ts onFrame': 'called for each frame: no object is made',
+  'src/http2/content-receiver.ts content': 'called for each frame: no object is made',
+  'src/http2/control-frames.ts onFrame': 'called for each frame: no object is made',
+  'src/http2/control-frames.ts #onSettings': 'called for each frame: no object is made',
+  'src/http2/control-frames.ts #onPing': 'called for each frame: no object is made',
+  'src/http2/field-block-reader.ts onHeaders': 'called for each frame: no object is made',
+  'src/http2/field-block-reader.ts onContinuation': 'called for each frame: no object is made',
+  'src/http2/frame-reader.ts onFrame': 'called for each frame: no object is made',
+  'src/http2/frame-writer.ts storedResponse': 'called for each hit: no object is made',
+  'src/http2/frame-writer.ts writeHeader': 'called for each frame: no object is made',
+  'src/http2/hpack-encoder.ts #literal': 'called for each field: no object is made',
+  'src/http2/stream-frames.ts onHeaders': 'called for each frame: no object is made',
+  'src/http2/stream-frames.ts onContinuation': 'called for each frame: no object is made',
+  'src/http2/stream-frames.ts onData': 'called for each frame: no object is made',
+  'src/proxy/proxy.ts #serveHit': 'called for each hit: no object is made',
+  'src/proxy/reply/delivery.ts sendStoredHead': 'called for each hit: no object is made',
+  'src/routing/router.ts firstOf': 'called for each request: no object is made',
+  'src/http/dates.ts timeOf': 'a date, from its year to its second',
+  'src/native/epoll.ts #operate': 'epoll_ctl(2) has them so',
+  'src/telemetry/metric-table.ts metric': 'a row of a table',
+  'src/triage/replay/client/key-schedule.ts expandLabel': 'RFC 8446 §7.1 has them so',
+  'src/config/difference.ts compare': 'two sides of one comparison, and where they stand',
+  // Being restructured.
+  'src/cache/parts.ts completionOf': 'waits for the states of assembled replies',
+  'src/proxy/exchange.ts constructor': 'waits for the states of exchanges',
+  'src/proxy/revalidation.ts revalidateInBackground': 'waits for the states of exchanges',
+  'src/cache/disk/disk-fill.ts constructor': 'waits for the states of fills',
+  'src/worker/assembly.ts assembleWorker': 'waits for the one face of workers',
+  'src/supervisor/faults/crash-handler.ts #takeDown': 'waits for the one face of workers',
+};
+
+const DECLARED =
+  /^(?:export )?(?:async )?function\*? (\w+)(?:<[^(]*>)?\(|^ {2}(?:static |async |override |private )*((?:get |set )?#?\w+)(?:<[^(]*>)?\(|\bconst (\w+)(?:: [^=\n]+)? = (?:async )?\(/mg;
+
+/** Five values in a row are told apart by nobody: they have names, in one object. */
+export function longParameterLists(file: SourceFile): string[] {
+  if (!isSource(file.path)) return [];
+  const { code, path } = file;
+  return [...code.matchAll(DECLARED)].flatMap((match) => {
+    const name = (match[1] ?? match[2] ?? match[3])!;
+    const open = match.index + match[0].length - 1;
+    const end = closing(code, open);
+    const after = code.slice(end + 1, end + 200);
+    const isDeclared = match[3] === undefined ? /^\s*[:{]/ : /^(?::[^=]*)?\s*=>/;
+    if (!isDeclared.test(after)) return [];
+    const count = parametersIn(code.slice(open + 1, end));
+    if (count <= POSITIONS_MAX || Object.hasOwn(BY_POSITION, `${path} ${name}`)) return [];
+    const where = `${path}:${lineAt(code, match.index + 1)}`;
+    return [`${where}: ${name}: ${count} parameters by position: give them names in one object`];
+  });
+}
+
+function closing(code: string, open: number): number {
+  let depth = 0;
+  for (let i = open; i < code.length; i++) {
+    if ('([{'.includes(code[i]!)) depth++;
+    else if (')]}'.includes(code[i]!) && --depth === 0) return i;
+  }
+  return code.length;
+}
+
+function parametersIn(list: string): number {
+  let depth = 0;
+  let count = list.trim() === '' ? 0 : 1;
+  for (const [i, c] of [...list].entries()) {
+    if ('([{<'.includes(c)) depth++;
+    else if (')]}'.includes(c) || (c === '>' && list[i - 1] !== '=')) depth--;
+    else if (c === ',' && depth === 0 && list.slice(i + 1).trim() !== '') count++;
+  }
+  return count;
+}
+
+/** Exceptions that are needed no more. */
+export function unusedExceptions(files: readonly SourceFile[]): string[] {
+  return Object.keys(BY_POSITION).flatMap((entry) => {
+    const [path, name] = entry.split(' ') as [string, string];
+    const file = files.find((one) => one.path === path);
+    const isThere =
+      file !== undefined && new RegExp(`(?<![\\w.])${name}(?:<[^(]*>)?\\(`).test(file.code);
+    return isThere ? [] : [`${entry} is not there: take it off the list of exceptions`];
+  });
+}
