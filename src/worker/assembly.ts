@@ -35,13 +35,21 @@ export interface AssembledWorker {
 }
 
 /** `traceRegion`: where the recorder writes, if not to the shared memory. */
-export async function assembleWorker(
-  setup: WorkerSetup,
-  regions: SharedRegions,
-  startWorker: StartWorker,
-  link: SupervisorLink,
-  traceRegion: Uint8Array | null = null,
-): Promise<AssembledWorker> {
+interface WorkerAssembly {
+  readonly setup: WorkerSetup;
+  readonly regions: SharedRegions;
+  readonly startWorker: StartWorker;
+  readonly link: SupervisorLink;
+  readonly traceRegion?: Uint8Array | null;
+}
+
+export async function assembleWorker({
+  setup,
+  regions,
+  startWorker,
+  link,
+  traceRegion = null,
+}: WorkerAssembly): Promise<AssembledWorker> {
   const danger = await loadDangerModules(setup.options.dangerModules);
   const { options, workerIndex, listeners, changes } = setup;
   const metrics = new Metrics(regions.bytes('metrics', workerIndex));

@@ -98,13 +98,18 @@ async function start(
 ): Promise<AssembledWorker | null> {
   try {
     const regions = SharedRegions.open(setup.memory);
-    const worker = await assembleWorker(setup, regions, startWorker, {
-      purgeEverywhere,
-      onHandshakeFault: (fault) => report({ type: 'handshake-fault', fault }, () => {}),
-      onEvent(event) {
-        if (process.connected) report({ type: 'event', event }, () => {});
-        // The supervisor is gone: nobody else would tell.
-        else process.stderr.write(logLine('text', event));
+    const worker = await assembleWorker({
+      setup,
+      regions,
+      startWorker,
+      link: {
+        purgeEverywhere,
+        onHandshakeFault: (fault) => report({ type: 'handshake-fault', fault }, () => {}),
+        onEvent(event) {
+          if (process.connected) report({ type: 'event', event }, () => {});
+          // The supervisor is gone: nobody else would tell.
+          else process.stderr.write(logLine('text', event));
+        },
       },
     });
     // The sooner, the better; and the code not at the end: a replacement is to start fast.

@@ -65,6 +65,18 @@ export interface WorkerEnd extends WorkerExit {
   readonly pid: number;
 }
 
+/** A death, and what its incident is made of. */
+interface TakenDown {
+  readonly snapshot: TraceSnapshot;
+  readonly explained: Pick<Incident, 'death'> & {
+    readonly kind: Exclude<IncidentKind, HandshakeFaultKind>;
+  };
+  /** Features that it was without. */
+  readonly without: readonly string[];
+  readonly findStack: (() => Promise<Incident['nativeStack']>) | null;
+  readonly nowMs: number;
+}
+
 export class CrashHandler {
   readonly #input: CrashHandlerInput;
   readonly #store: IncidentStore;
@@ -176,7 +188,13 @@ export class CrashHandler {
     // One that died before it could open its recorder has left what its predecessor wrote.
     if (snapshot === null || snapshot.header[TraceHeader.pid] !== pid) return;
     const explained = explainExit(exit, killedForMemory(before, this.#kills));
-    this.#takeDown(snapshot, explained, this.#without.get(index) ?? [], () => stackOfCore(pid));
+    this.#takeDown({
+      snapshot,
+      explained,
+      without: this.#without.get(index) ?? [],
+      findStack: () => stackOfCore(pid),
+      nowMs: Date.now(),
+    });
   }
 
   /** A handshake has failed in a way that its worker has not seen before. */
@@ -270,18 +288,11 @@ export class CrashHandler {
 
   #onLost({ snapshot, nowMs }: LostTraces): void {
     const isInsideCall = snapshot.header[TraceHeader.insideCall] !== 0;
-    this.#takeDown(snapshot, explainLoss(isInsideCall), [], null, nowMs);
+    const explained = explainLoss(isInsideCall);
+    this.#takeDown({ snapshot, explained, without: [], findStack: null, nowMs });
   }
 
-  #takeDown(
-    snapshot: TraceSnapshot,
-    explained: Pick<Incident, 'death'> & {
-      readonly kind: Exclude<IncidentKind, HandshakeFaultKind>;
-    },
-    without: readonly string[],
-    findStack: (() => Promise<Incident['nativeStack']>) | null,
-    nowMs = Date.now(),
-  ): void {
+  #takeDown({ snapshot, explained, without, findStack, nowMs }: TakenDown): void {
     const pid = snapshot.header[TraceHeader.pid]!;
     const nativeStack = this.#stacks.get(pid) ?? null;
     this.#stacks.delete(pid);

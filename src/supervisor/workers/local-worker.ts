@@ -68,7 +68,7 @@ export class LocalWorker implements WorkerPlace {
     const startWorker = await load();
     const options = this.#options;
     const begun = { ...setup, options, changes: this.#told.begin() };
-    const worker = await assembleWorker(begun, regions, startWorker, link, traceRegion);
+    const worker = await assembleWorker({ setup: begun, regions, startWorker, link, traceRegion });
     this.#worker = worker;
     onRunning(true);
     for (const change of this.#told.takeUnheard()) worker.tell(change);
