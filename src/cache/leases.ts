@@ -6,12 +6,17 @@
  * Nothing is lost with a place: who finds none free fetches on its own.
  */
 
+import { SharedTable, type TableShape } from '../base/shared-table.ts';
+
 /** Fetches that can be known at once. */
 const PLACES = 8_192;
 /** Places in which one key may be. */
 const PROBES = 4;
-/** Bytes of a place. */
+/** Bytes of a place, and its 32-bit words. */
 const PLACE_BYTES = 64;
+const WORDS = PLACE_BYTES / 4;
+
+const SHAPE: TableShape = { places: PLACES, words: WORDS, probes: PROBES };
 
 /** Bytes of shared memory for all places, zeros at first. */
 export const LEASES_BYTES = PLACES * PLACE_BYTES;
@@ -23,7 +28,10 @@ const WANTED_MS = 1_000;
 /** A fetch of which nothing has been heard for so long has no living owner, whatever its number. */
 const SILENT_MS = 60_000;
 
-/** 32-bit words of a place. The owner is a process number, or 0. */
+/**
+ * 32-bit words of a place, which is named by the index of its first. The owner is a process number, or 0:
+ * it takes the place, and the key is beside it.
+ */
 const OWNER = 0;
 const TAG_A = 1;
 const STATE = 2;
@@ -36,7 +44,7 @@ const SERIAL = 7;
 const TAG_B = 14;
 /** The low 32 bits of a time. */
 const WANTED = 15;
-/** 64-bit numbers of a place. */
+/** 64-bit numbers of a place: half as many. */
 const TOUCHED = 4;
 const FLUSHED = 5;
 const LENGTH = 6;
@@ -126,21 +134,24 @@ const IS_OVER: Sight = { kind: 'over' };
 export class LeaseTable {
   readonly #options: LeaseOptions;
   #memory: LeaseMemory;
+  #table: SharedTable;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
     this.#memory = options.memory;
+    this.#table = new SharedTable(this.#memory.integers, SHAPE);
   }
 
   /** The shared memory goes away: every place looks free from now on, and nothing is claimed. */
   detach(): void {
     const bytes = new ArrayBuffer(LEASES_BYTES);
     this.#memory = leaseMemory(bytes, 0);
+    this.#table = new SharedTable(this.#memory.integers, SHAPE);
   }
 
   /** Frees what a former process with this one's number has left. */
   forgetOwn(): void {
-    for (let place = 0; place < PLACES; place++) {
+    for (let place = 0; place < PLACES * WORDS; place += WORDS) {
       if (this.#ownerOf(place) === this.#options.owner) this.free(place);
     }
   }
@@ -149,7 +160,7 @@ export class LeaseTable {
   serialOf(key: LeaseKey): number {
     let sum = 0;
     for (let i = 0; i < PROBES; i++) {
-      sum += Atomics.load(this.#memory.integers, placeOf(key, i) * 16 + SERIAL);
+      sum += Atomics.load(this.#memory.integers, this.#table.at(key.a, i) + SERIAL);
     }
     return sum;
   }
@@ -161,7 +172,7 @@ export class LeaseTable {
   claim(key: LeaseKey, generation: number, serial: number): Claim {
     let free = -1;
     for (let i = 0; i < PROBES; i++) {
-      const place = placeOf(key, i);
+      const place = this.#table.at(key.a, i);
       const owner = this.#ownerOf(place);
       const isOver = owner === 0 || this.#isOver(place, owner);
       if (isOver) {
@@ -175,8 +186,7 @@ export class LeaseTable {
     const before = this.#ownerOf(free);
     const { owner } = this.#options;
     const isFree = before === 0 || this.#isOver(free, before);
-    const index = free * 16 + OWNER;
-    if (isFree && Atomics.compareExchange(this.#memory.integers, index, before, owner) === before) {
+    if (isFree && this.#table.claim(free, before, owner)) {
       return this.#granted(free, key, generation);
     }
     // Another process was faster, and perhaps with the same key.
@@ -185,42 +195,39 @@ export class LeaseTable {
   }
 
   #ownerOf(place: number): number {
-    return Atomics.load(this.#memory.integers, place * 16 + OWNER);
+    return Atomics.load(this.#memory.integers, place + OWNER);
   }
 
   #isOf(place: number, key: LeaseKey): boolean {
     const { integers } = this.#memory;
-    const at = place * 16;
     // Its owner writes the key right after the claim.
-    for (let i = 0; Atomics.load(integers, at + STATE) === 0; i++) {
+    for (let i = 0; Atomics.load(integers, place + STATE) === 0; i++) {
       if (i === CLAIMING_READS_MAX) return false;
     }
-    return integers[at + TAG_A] === key.a && integers[at + TAG_B] === key.b;
+    return integers[place + TAG_A] === key.a && integers[place + TAG_B] === key.b;
   }
 
   #granted(place: number, key: LeaseKey, generation: number): Claim {
     const { integers, numbers } = this.#memory;
-    const at = place * 16;
-    Atomics.store(integers, at + STATE, 0);
+    Atomics.store(integers, place + STATE, 0);
     this.touch(place);
-    numbers[place * 8 + FLUSHED] = 0;
-    integers[at + WANTED] = (this.#options.now() - WANTED_MS) | 0;
-    integers[at + SEGMENT] = 0;
-    integers[at + GENERATION] = generation;
-    integers[at + TAG_A] = key.a;
-    integers[at + TAG_B] = key.b;
-    const serial = Atomics.add(integers, at + SERIAL, 1) + 1;
-    Atomics.store(integers, at + STATE, ASKING);
+    numbers[place / 2 + FLUSHED] = 0;
+    integers[place + WANTED] = (this.#options.now() - WANTED_MS) | 0;
+    integers[place + SEGMENT] = 0;
+    integers[place + GENERATION] = generation;
+    integers[place + TAG_A] = key.a;
+    integers[place + TAG_B] = key.b;
+    const serial = Atomics.add(integers, place + SERIAL, 1) + 1;
+    Atomics.store(integers, place + STATE, ASKING);
     return { kind: 'granted', lease: new OwnLease(this, place, serial | 0) };
   }
 
   #seen(place: number, owner: number, generation: number): Claim {
     const { integers } = this.#memory;
-    const at = place * 16;
-    if (Atomics.load(integers, at + STATE) === PASSED) return PASS;
+    if (Atomics.load(integers, place + STATE) === PASSED) return PASS;
     // What is removed after a fetch began must not be answered with it.
-    if (integers[at + GENERATION] !== generation) return NONE;
-    const serial = Atomics.load(integers, at + SERIAL);
+    if (integers[place + GENERATION] !== generation) return NONE;
+    const serial = Atomics.load(integers, place + SERIAL);
     const held = {
       look: () => this.#look(place, owner, serial),
       want: () => this.#want(place, serial),
@@ -229,32 +236,32 @@ export class LeaseTable {
   }
 
   #want(place: number, serial: number): void {
-    if (Atomics.load(this.#memory.integers, place * 16 + SERIAL) !== serial) return;
-    this.#memory.integers[place * 16 + WANTED] = this.#options.now() | 0;
+    if (Atomics.load(this.#memory.integers, place + SERIAL) !== serial) return;
+    this.#memory.integers[place + WANTED] = this.#options.now() | 0;
   }
 
   #look(place: number, owner: number, serial: number): Sight {
     const { integers, numbers } = this.#memory;
-    const at = place * 16;
-    const isSame = this.#ownerOf(place) === owner && Atomics.load(integers, at + SERIAL) === serial;
+    const isSame =
+      this.#ownerOf(place) === owner && Atomics.load(integers, place + SERIAL) === serial;
     if (!isSame || this.#isOver(place, owner)) return IS_OVER;
-    const state = Atomics.load(integers, at + STATE);
+    const state = Atomics.load(integers, place + STATE);
     if (state === PASSED) return IS_PASSED;
-    const segment = integers[at + SEGMENT]!;
+    const segment = integers[place + SEGMENT]!;
     if (state !== FILLING || segment === 0) return IS_ASKING;
-    const headLength = integers[at + HEAD_LENGTH]!;
-    const seed = integers[at + SEED]! >>> 0;
-    const flushed = numbers[place * 8 + FLUSHED]!;
-    const length = numbers[place * 8 + LENGTH]!;
+    const headLength = integers[place + HEAD_LENGTH]!;
+    const seed = integers[place + SEED]! >>> 0;
+    const flushed = numbers[place / 2 + FLUSHED]!;
+    const length = numbers[place / 2 + LENGTH]!;
     return { kind: 'filling', segment, headLength, seed, length, flushed };
   }
 
   /** Nobody asks any more: the owner is dead, or a pass has lasted long enough. */
   #isOver(place: number, owner: number): boolean {
     const { now, isAlive } = this.#options;
-    const state = Atomics.load(this.#memory.integers, place * 16 + STATE);
+    const state = Atomics.load(this.#memory.integers, place + STATE);
     // An owner without a state has claimed the place this very moment, or died in it.
-    const silentMs = state === 0 ? 0 : now() - this.#memory.numbers[place * 8 + TOUCHED]!;
+    const silentMs = state === 0 ? 0 : now() - this.#memory.numbers[place / 2 + TOUCHED]!;
     if (state === PASSED) return silentMs > PASS_MS;
     if (silentMs > SILENT_MS) return true;
     return owner !== this.#options.owner && !isAlive(owner);
@@ -263,45 +270,44 @@ export class LeaseTable {
   // ------------------------------------------------------------------ for leases
 
   isWanted(place: number): boolean {
-    const agoMs = ((this.#options.now() | 0) - this.#memory.integers[place * 16 + WANTED]!) | 0;
+    const agoMs = ((this.#options.now() | 0) - this.#memory.integers[place + WANTED]!) | 0;
     return agoMs < WANTED_MS;
   }
 
   isOwn(place: number, serial: number): boolean {
-    const isSame = Atomics.load(this.#memory.integers, place * 16 + SERIAL) === serial;
+    const isSame = Atomics.load(this.#memory.integers, place + SERIAL) === serial;
     return isSame && this.#ownerOf(place) === this.#options.owner;
   }
 
   fill(place: number, content: FillingContent): void {
     const { integers, numbers } = this.#memory;
-    const at = place * 16;
-    numbers[place * 8 + LENGTH] = content.length;
-    integers[at + HEAD_LENGTH] = content.headLength;
-    integers[at + SEED] = content.seed | 0;
-    integers[at + SEGMENT] = content.segment;
-    Atomics.store(integers, at + STATE, FILLING);
+    numbers[place / 2 + LENGTH] = content.length;
+    integers[place + HEAD_LENGTH] = content.headLength;
+    integers[place + SEED] = content.seed | 0;
+    integers[place + SEGMENT] = content.segment;
+    Atomics.store(integers, place + STATE, FILLING);
   }
 
   noteFlushed(place: number, flushed: number): void {
-    this.#memory.numbers[place * 8 + FLUSHED] = flushed;
+    this.#memory.numbers[place / 2 + FLUSHED] = flushed;
     this.touch(place);
   }
 
   touch(place: number): void {
-    this.#memory.numbers[place * 8 + TOUCHED] = this.#options.now();
+    this.#memory.numbers[place / 2 + TOUCHED] = this.#options.now();
   }
 
   pass(place: number): void {
     this.touch(place);
-    Atomics.store(this.#memory.integers, place * 16 + STATE, PASSED);
+    Atomics.store(this.#memory.integers, place + STATE, PASSED);
   }
 
   free(place: number): void {
     const { integers } = this.#memory;
     // Who has looked before the response was stored must look again.
-    Atomics.add(integers, place * 16 + SERIAL, 1);
-    Atomics.store(integers, place * 16 + STATE, 0);
-    Atomics.compareExchange(integers, place * 16 + OWNER, this.#options.owner, 0);
+    Atomics.add(integers, place + SERIAL, 1);
+    Atomics.store(integers, place + STATE, 0);
+    this.#table.claim(place, this.#options.owner, 0);
   }
 }
 
@@ -359,11 +365,6 @@ export function leaseKeyOf(key: string): LeaseKey {
     b ^= b >>> 15;
   }
   return { a, b };
-}
-
-/** The i-th place in which a key may be. */
-function placeOf({ a }: LeaseKey, i: number): number {
-  return ((a >>> 0) + i) % PLACES;
 }
 
 /** Views of the same memory; `offset` is a multiple of 8. */

@@ -8,7 +8,7 @@
  * that are all being counted, the one nearest to a full bucket is forgotten: with more clients at
  * once than places, a few get more than their rate, and nobody gets less.
  */
-import { assert } from '../base/assert.ts';
+import { SharedTable, type TableShape } from '../base/shared-table.ts';
 
 /** Clients counted at once: 65,536 in 1 MiB. More than a machine serves in a bucket's time. */
 export const RATE_PLACES = 65_536;
@@ -16,10 +16,10 @@ export const RATE_PLACES = 65_536;
 /** Places in which a client's entry may be: a set. */
 const WAYS = 8;
 
-/** Words of a place: the client's tag, or 0; when its bucket is full in ticks, and in seconds. */
+/** Words of a place: two of the client's key; when its bucket is full in ticks, and in seconds. */
 const WORDS_PER_PLACE = 4;
-const FULL_AT_TICK = 1;
-const FULL_AT_SECOND = 2;
+const FULL_AT_TICK = 2;
+const FULL_AT_SECOND = 3;
 
 /**
  * A limit has its own tick, so that the time between two requests is a whole number of them. Ticks
@@ -44,12 +44,15 @@ export interface ClientTag {
 
 export class RateTable {
   readonly #words: Int32Array;
+  readonly #table: SharedTable;
   readonly #sets: number;
 
   /** `words` is shared memory of `rateTableBytes(places)` bytes, zeroed once when it was made. */
   constructor(words: Int32Array, places: number = RATE_PLACES) {
-    assert(words.byteLength >= rateTableBytes(places), 'the table fits its memory');
-    assert((places & (places - 1)) === 0 && places >= WAYS, 'places is a power of two');
+    const shape: TableShape = { places, words: WORDS_PER_PLACE, probes: WAYS };
+    // Of a full set, the client that is nearest to a full bucket makes room.
+    const fullAt = (at: number) => Atomics.load(words, at + FULL_AT_SECOND);
+    this.#table = new SharedTable(words, shape, fullAt);
     this.#words = words;
     this.#sets = places / WAYS;
   }
@@ -64,6 +67,8 @@ export class RateTable {
     const now = Math.floor(nowMs / tickMs) | 0;
     const tolerance = burst * TICKS_PER_REQUEST;
     const at = this.#find(client, now, Math.floor(nowMs / 1000));
+    // Another worker took the last place at the same moment: once, this is not counted.
+    if (at === -1) return 0;
     for (;;) {
       const stored = Atomics.load(this.#words, at + FULL_AT_TICK);
       let ahead = (stored - now) | 0;
@@ -79,27 +84,16 @@ export class RateTable {
     }
   }
 
-  /** The client's place, taken for it when it has none. */
+  /** The client's place, taken for it when it has none; -1 when another worker was faster. */
   #find({ tag, place }: ClientTag, nowTick: number, nowSeconds: number): number {
-    const first = (place % this.#sets) * WAYS * WORDS_PER_PLACE;
-    let best = first;
-    let bestFull = Number.POSITIVE_INFINITY;
-    for (let way = 0; way < WAYS; way++) {
-      const at = first + way * WORDS_PER_PLACE;
-      const found = Atomics.load(this.#words, at);
-      if (found === tag) return at;
-      const full = found === 0 ? 0 : Atomics.load(this.#words, at + FULL_AT_SECOND);
-      if (full < bestFull) {
-        best = at;
-        bestFull = full;
-      }
-    }
-    const previous = Atomics.load(this.#words, best);
-    // Another worker may take the place at the same moment: then both count in it, once.
-    if (Atomics.compareExchange(this.#words, best, previous, tag) === previous) {
-      Atomics.store(this.#words, best + FULL_AT_TICK, nowTick);
-      Atomics.store(this.#words, best + FULL_AT_SECOND, nowSeconds);
-    }
-    return best;
+    const first = (place % this.#sets) * WAYS;
+    // No half of a key is 0.
+    const second = place | 1;
+    const at = this.#table.take(first, tag, second);
+    if (at === -1 || !this.#table.isNew) return at;
+    Atomics.store(this.#words, at + FULL_AT_TICK, nowTick);
+    Atomics.store(this.#words, at + FULL_AT_SECOND, nowSeconds);
+    this.#table.complete(at, second);
+    return at;
   }
 }

@@ -23,6 +23,7 @@
  * tickets of before it.
  */
 import { assert } from '../base/assert.ts';
+import { SharedTable, type TableShape } from '../base/shared-table.ts';
 
 /**
  * For how long the same ClientHello can be fresh, at most. OpenSSL 3.5 lets the age that a client
@@ -73,7 +74,11 @@ const HEADER_WORDS = 16;
 
 /** Bytes of shared memory that a register takes. */
 export function strikeRegisterBytes(slots: number = STRIKE_SLOTS): number {
-  return 4 * (HEADER_WORDS + AREAS * slots * WORDS_PER_SLOT + SPENT_CELLS);
+  return 4 * (spentCellsAt(slots) + SPENT_CELLS);
+}
+
+function spentCellsAt(slots: number): number {
+  return HEADER_WORDS + AREAS * slots * WORDS_PER_SLOT;
 }
 
 export type Strike =
@@ -95,14 +100,20 @@ export interface RegisterState {
 
 export class StrikeRegister {
   readonly #words: Int32Array;
-  readonly #slots: number;
+  readonly #spentCellsAt: number;
+  /** The three that take turns. */
+  readonly #areas: readonly SharedTable[];
 
   /** `words` is shared memory of `strikeRegisterBytes(slots)` bytes, zeroed once when it was made. */
   constructor(words: Int32Array, slots: number = STRIKE_SLOTS) {
     assert(words.byteLength >= strikeRegisterBytes(slots), 'the register fits its memory');
-    assert((slots & (slots - 1)) === 0, 'slots is a power of two');
     this.#words = words;
-    this.#slots = slots;
+    this.#spentCellsAt = spentCellsAt(slots);
+    const shape: TableShape = { places: slots, words: WORDS_PER_SLOT, probes: PROBES_MAX };
+    this.#areas = Array.from({ length: AREAS }, (_, area) => {
+      const at = HEADER_WORDS + area * slots * WORDS_PER_SLOT;
+      return new SharedTable(words.subarray(at, at + slots * WORDS_PER_SLOT), shape);
+    });
   }
 
   /**
@@ -120,15 +131,15 @@ export class StrikeRegister {
     if (generation === 0) return this.#close(nowMs);
     const current = generation % AREAS;
     const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-    const place = view.getInt32(0) & (this.#slots - 1);
+    const place = view.getInt32(0);
     // Zero means empty, so neither half may be zero.
     const high = view.getInt32(4) | 1;
     const low = view.getInt32(8) | 1;
     const previous = (generation + AREAS - 1) % AREAS;
     const isPreviousValid =
       Atomics.load(this.#words, AREA_GENERATION + previous) === generation - 1;
-    if (isPreviousValid && this.#contains(previous, place, high, low)) return 'replayed';
-    const strike = this.#insert(current, place, high, low);
+    if (isPreviousValid && this.#areas[previous]!.find(place, high, low) !== -1) return 'replayed';
+    const strike = noted(this.#areas[current]!, place, high, low);
     if (strike === 'unavailable') {
       Atomics.store(this.#words, FULL_GENERATION, generation);
       return this.#close(nowMs);
@@ -152,8 +163,7 @@ export class StrikeRegister {
   }
 
   #cellOf(ticketMark: number): number {
-    const cells = HEADER_WORDS + AREAS * this.#slots * WORDS_PER_SLOT;
-    return cells + (ticketMark & (SPENT_CELLS - 1));
+    return this.#spentCellsAt + (ticketMark & (SPENT_CELLS - 1));
   }
 
   /** A key of now is not noted: nothing is accepted for as long as it may be fresh. */
@@ -220,42 +230,6 @@ export class StrikeRegister {
     Atomics.compareExchange(words, NEWEST, newest, wanted - 1);
   }
 
-  #contains(area: number, place: number, high: number, low: number): boolean {
-    for (let probe = 0; probe < PROBES_MAX; probe++) {
-      const at = this.#slotAt(area, place + probe);
-      const found = Atomics.load(this.#words, at);
-      if (found === 0) return false;
-      if (found === high && this.#isSame(at, low)) return true;
-    }
-    return false;
-  }
-
-  #insert(area: number, place: number, high: number, low: number): Strike {
-    for (let probe = 0; probe < PROBES_MAX; probe++) {
-      const at = this.#slotAt(area, place + probe);
-      // Two workers with one key go through the same slots in the same order, so they meet here and
-      // only one of them finds the slot empty.
-      const found = Atomics.compareExchange(this.#words, at, 0, high);
-      if (found === 0) {
-        Atomics.store(this.#words, at + 1, low);
-        return 'first';
-      }
-      if (found === high && this.#isSame(at, low)) return 'replayed';
-    }
-    return 'unavailable';
-  }
-
-  /** The other half may not be written yet: in doubt it is the same key. */
-  #isSame(at: number, low: number): boolean {
-    const found = Atomics.load(this.#words, at + 1);
-    return found === low || found === 0;
-  }
-
-  #slotAt(area: number, index: number): number {
-    const slot = area * this.#slots + (index & (this.#slots - 1));
-    return HEADER_WORDS + slot * WORDS_PER_SLOT;
-  }
-
   /**
    * The current generation, whose area is emptied by whoever comes first; 0 while that goes on. Goes
    * back in #beginAnew only.
@@ -271,13 +245,21 @@ export class StrikeRegister {
     if (held !== wanted) {
       if (held === -wanted) return 0;
       if (Atomics.compareExchange(this.#words, header, held, -wanted) !== held) return 0;
-      const start = HEADER_WORDS + (wanted % AREAS) * this.#slots * WORDS_PER_SLOT;
-      this.#words.fill(0, start, start + this.#slots * WORDS_PER_SLOT);
+      this.#areas[wanted % AREAS]!.words.fill(0);
       Atomics.store(this.#words, header, wanted);
     }
     Atomics.compareExchange(this.#words, NEWEST, newest, wanted);
     return Atomics.load(this.#words, NEWEST);
   }
+}
+
+/** Puts a key into an area. One that is half written is in doubt the same. */
+function noted(area: SharedTable, place: number, high: number, low: number): Strike {
+  const at = area.take(place, high, low);
+  if (at === -1) return 'unavailable';
+  if (!area.isNew) return 'replayed';
+  area.complete(at, low);
+  return 'first';
 }
 
 function generationAt(nowMs: number): number {

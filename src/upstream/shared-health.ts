@@ -7,6 +7,7 @@
  * itself.
  */
 import { systemClock } from '../base/clock.ts';
+import { KEPT, SharedTable, sharedTableWords, type TableShape } from '../base/shared-table.ts';
 import { hashText } from './hash.ts';
 
 /** Entries: a few for each server and address. */
@@ -16,14 +17,13 @@ const PROBES_MAX = 16;
 /** Seconds for which an entry is kept that nobody has looked at. */
 const ENTRY_KEPT_SECONDS = 3_600;
 
-// Words of an entry.
-const HASH = 0;
-const SECOND_HASH = 1;
+// Words of an entry, after the two of its name's hashes.
 const VALUE = 2;
 const TOUCHED = 3;
-const WORDS = 4;
 
-export const boardWords = SHARED_HEALTH_ENTRIES * WORDS;
+const SHAPE: TableShape = { places: SHARED_HEALTH_ENTRIES, words: 4, probes: PROBES_MAX };
+
+export const boardWords = sharedTableWords(SHAPE);
 
 const adminStates = ['up', 'drain', 'down'] as const;
 
@@ -37,12 +37,14 @@ export function openSharedHealth(words: Int32Array): SharedHealth {
 
 export class SharedHealth {
   readonly #words: Int32Array;
+  readonly #table: SharedTable;
   readonly #wallSeconds: () => number;
 
   /** `wallSeconds` must be the same clock for all who share the memory. */
   constructor(words: Int32Array, wallSeconds: () => number) {
     this.#words = words;
     this.#wallSeconds = wallSeconds;
+    this.#table = new SharedTable(words, SHAPE, (at) => this.#worthOf(at));
   }
 
   /** Whether active checks say so; true until they say otherwise. `key` is the endpoint's. */
@@ -97,32 +99,21 @@ export class SharedHealth {
   /** Index of the entry's first word, made when there is none; -1 without room. */
   #find(name: string, touches: boolean): number {
     const words = this.#words;
-    // 0 means free.
+    // No half of a key is 0.
     const hash = hashText(name) | 1;
-    const second = hashText(`${name}\n`) | 0;
-    const now = this.#now;
-    let spare = -1;
-    for (let probe = 0; probe < PROBES_MAX; probe++) {
-      const at = (((hash >>> 1) + probe) % SHARED_HEALTH_ENTRIES) * WORDS;
-      const found = Atomics.load(words, at + HASH);
-      if (found === hash && Atomics.load(words, at + SECOND_HASH) === second) {
-        if (touches) Atomics.store(words, at + TOUCHED, now);
-        return at;
-      }
-      const isOld = now - Atomics.load(words, at + TOUCHED) > ENTRY_KEPT_SECONDS;
-      if (spare === -1 && (found === 0 || isOld)) spare = at;
-    }
-    return spare === -1 ? -1 : this.#take(spare, hash, second, now);
+    const second = hashText(`${name}\n`) | 1;
+    const at = this.#table.take(hash >>> 1, hash, second);
+    if (at === -1) return -1;
+    const { isNew } = this.#table;
+    if (isNew) Atomics.store(words, at + VALUE, 0);
+    if (isNew || touches) Atomics.store(words, at + TOUCHED, this.#now);
+    if (isNew) this.#table.complete(at, second);
+    return at;
   }
 
-  #take(at: number, hash: number, second: number, now: number): number {
-    const words = this.#words;
-    const found = Atomics.load(words, at + HASH);
-    // Another worker was faster: what we wanted to note is lost once, and noted with the next look.
-    if (Atomics.compareExchange(words, at + HASH, found, hash) !== found) return -1;
-    Atomics.store(words, at + VALUE, 0);
-    Atomics.store(words, at + TOUCHED, now);
-    Atomics.store(words, at + SECOND_HASH, second);
-    return at;
+  /** What nobody has looked at for long makes room, the oldest first. */
+  #worthOf(at: number): number {
+    const touched = Atomics.load(this.#words, at + TOUCHED);
+    return this.#now - touched > ENTRY_KEPT_SECONDS ? touched : KEPT;
   }
 }
