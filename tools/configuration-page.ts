@@ -36,7 +36,7 @@ Its sections: ${contents}.
 - Flags override the file. \`--http\` and \`--https\` take the place of \`listeners\`, \`--cert\` and
   \`--key\` of \`hosts\`, \`--origin\` of \`origins\` and \`routes\`; the others take the place of the key of
   the same name.
-- Variables of the environment are not put in: what the file says is what is in force, whoever starts
+- Environment variables are not expanded: the file has the same meaning for every user that starts
   it, and \`sluice check\` can tell. Secrets are in files of their own, which the configuration names.
 - A part that is written twice can be written once with an anchor (\`&name\`) and referred to
   (\`*name\`).

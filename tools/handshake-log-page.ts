@@ -6,7 +6,7 @@ import {
 
 export function handshakeLogPage(): string {
   const rows = handshakeLogFields.map(({ name, doc }) => `| \`${name}\` | ${doc} |`);
-  return `# Log of handshakes
+  return `# Handshake log
 
 <!-- Written by \`npm run docs\` from src/worker/handshakes/handshake-log.ts. -->
 

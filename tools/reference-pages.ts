@@ -42,7 +42,7 @@ serves and 503 otherwise.
 Values are sums over all workers, and a worker's counts survive its death. Times are in seconds,
 sizes in bytes. Histograms have the bounds 64 µs, 128 µs, … doubled to 67 s. Series that are zero
 are left out, except those of metrics without labels. A label that names what a peer chose (a group,
-an error code) has room for a fixed number of names; more count as \`other\`.
+an error code) has a fixed number of names; more count as \`other\`.
 
 | name | type | labels | meaning |
 | --- | --- | --- | --- |
@@ -64,10 +64,10 @@ function accessLogReference(): string {
 
 <!-- Written by \`npm run docs\` from src/telemetry/access-log-line.ts. -->
 
-\`--access-log FILE\` (or \`-\`) writes a line per request when it has ended, and one about what was
-refused before it became a request, with its \`error\` and without what is not known; \`--log-format\`
-chooses its form. The section [\`logs\`](configuration.md) has as many logs as you like, each with its
-form, filter, sample and rotation; a reload changes them.
+\`--access-log FILE\` (or \`-\`) writes a line for each request when it has ended. A malformed request that
+was refused has a line with its \`error\`, too. \`--log-format\` chooses the format. The section
+[\`logs\`](configuration.md) has any number of logs, each with its format, filter, sample and rotation; a
+reload changes them.
 
 \`combined\` is the format of that name, with fields added at the end as \`key=value\`; those that
 do not apply are left out:
@@ -88,11 +88,11 @@ logs:
     format: '\${time} \${remote} "\${request}" \${status} \${duration_ms} \${group}'
 \`\`\`
 
-What a peer sent is escaped: in \`combined\`, quotes, backslashes and bytes outside printable ASCII
+Bytes of peers are escaped: in \`combined\`, quotes, backslashes and bytes outside printable ASCII
 become \`\\xHH\`, in a format string as well; in \`json\`, as JSON does. No request can forge a line or
 a field.
 
-Lines are gathered for at most 250 ms and written by a thread of their own. When the log cannot keep
+Lines are collected for at most 250 ms and written by a separate thread. When the log cannot keep
 up, lines are dropped and counted in \`sluice_access_log_dropped_total\`; traffic never waits.
 
 What Traffic Server calls these fields is in

@@ -13,7 +13,7 @@ import type { ClusterOptions } from './options.ts';
 import { type RedisRefusal, RefusalDesk, refusalIn } from './redis-faults.ts';
 import { beginStrikes, type ClockReading, strike } from './strike-keys.ts';
 
-/** Questions under way, those included that nobody waits for any more: a server that hangs. */
+/** Questions under way, those included for which no handshake waits any more: a server that hangs. */
 export const QUESTIONS_MAX = 1_024;
 
 /** Unanswered questions in a row after which the operator is told. */

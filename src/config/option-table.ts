@@ -526,7 +526,7 @@ const definitions = [
     defaultText: 'the user that starts it',
     isDefaultInWords: true,
     repeatable: false,
-    example: 'nobody',
+    example: 'daemon',
   },
   {
     name: 'pid-file',

@@ -8,7 +8,7 @@ export interface DownstreamLimits {
   readonly handshakeTimeoutMs: number;
   /** From a request's first byte to the end of its head (slow-header attacks). */
   readonly headTimeoutMs: number;
-  /** Without a byte of request content while some is expected and we are ready to take it. */
+  /** Without a byte of a request's body while some is expected and sluice is ready to read it. */
   readonly contentTimeoutMs: number;
   /** Time that content may take before its least rate counts, while it is waited for. */
   readonly contentGraceMs: number;
@@ -40,8 +40,8 @@ export interface DownstreamLimits {
  * headTimeoutMs: Apache's RequestReadTimeout allows 20 s first; nginx 60 s. contentTimeoutMs,
  * idleTimeoutMs, sendTimeoutMs: nginx's 60, 75 and 60 s; idle a little more than the 60 s for which
  * load balancers keep connections, so that they close first. settingsTimeoutMs: as headTimeoutMs;
- * nghttp2 has 10 s. lingerTimeoutMs: nginx's lingering_timeout is 5 s; whoever takes longer has
- * gone. contentGraceMs and contentBytesPerSecondMin: Apache's RequestReadTimeout, body=20,MinRate=500:
+ * nghttp2 has 10 s. lingerTimeoutMs: nginx's lingering_timeout is 5 s; a client that takes longer
+ * has gone. contentGraceMs and contentBytesPerSecondMin: Apache's RequestReadTimeout, body=20,MinRate=500:
  * no modem is slower. contentTotalTimeoutMs: a day; backups take hours.
  */
 export const defaultDownstreamLimits: DownstreamLimits = {

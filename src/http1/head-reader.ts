@@ -66,7 +66,7 @@ export class HeadReader {
   #lineStart = 0;
 
   constructor(input: HeadReaderInput) {
-    assert(input.fieldLinesMax <= LINES_MAX, `at most ${LINES_MAX} field lines can be read`);
+    assert(input.fieldLinesMax <= LINES_MAX, `at most ${LINES_MAX} lines can be read`);
     this.#input = input;
     this.#firstPhase = input.kind === 'head' ? Phase.START_LINE : Phase.NAME;
     this.#phase = this.#firstPhase;

@@ -2,9 +2,9 @@
 export interface Http1Limits {
   /** Request line (414) or status line. RFC 9112 §3 asks for 8,000; nginx: 8 KiB; ATS: 64 KiB. */
   readonly startLineBytesMax: number;
-  /** Start line and field section together (431). nginx: 4 × 8 KiB; Node: 16 KiB; ATS: 128 KiB. */
+  /** Start line and headers together (431). nginx: 4 × 8 KiB; Node: 16 KiB; ATS: 128 KiB. */
   readonly headBytesMax: number;
-  /** Field lines (431); at most 256. HAProxy: 101; Apache: 100. */
+  /** Headers (431); at most 256. HAProxy: 101; Apache: 100. */
   readonly fieldLinesMax: number;
   /** Empty lines before a request line (RFC 9112 §2.2: at least one); before responses, none. */
   readonly emptyLinesMax: number;
@@ -13,13 +13,13 @@ export interface Http1Limits {
    * remove; in requests, none. Who sends any sends one.
    */
   readonly blanksBeforeColonMax: number;
-  /** A chunk-size line with its extensions. Nobody needs extensions; CVE-2023-39326 abused them. */
+  /** A chunk-size line with its extensions. No client needs extensions; CVE-2023-39326 abused them. */
   readonly chunkLineBytesMax: number;
   /** Extensions in all of one message. */
   readonly chunkExtensionBytesMax: number;
   /** The trailer section (431). */
   readonly trailerBytesMax: number;
-  /** Field lines in the trailer section (431); at most 256. gRPC sends three. */
+  /** Trailers (431); at most 256. gRPC sends three. */
   readonly trailerLinesMax: number;
   /** Interim responses per exchange: a status line costs the origin 20 bytes, and us a call. */
   readonly informationalMax: number;

@@ -26,7 +26,7 @@ export type Http2Abuse =
 export interface Http2Limits {
   /** Streams that the peer may have open at once (SETTINGS_MAX_CONCURRENT_STREAMS). */
   readonly streamsConcurrentMax: number;
-  /** Bytes of a decoded field section as RFC 9113 §6.5.2 counts them; larger ones get 431. */
+  /** Bytes of decoded headers as RFC 9113 §6.5.2 counts them; larger ones get 431. */
   readonly fieldSectionBytesMax: number;
   /** Bytes of one encoded field block, over all its frames. */
   readonly fieldBlockBytesMax: number;

@@ -15,7 +15,7 @@ export const ACCEPTS_PER_TURN_MAX = 64;
 /** Events taken from the kernel at once. */
 export const EVENTS_PER_ROUND_MAX = 128;
 
-/** How often the kernel is asked again before Node's loop goes on. */
+/** How often epoll is called in a row before Node's loop continues. */
 export const ROUNDS_PER_TURN_MAX = 8;
 
 /** Milliseconds of work before Node's loop (timers, files, admin endpoint) goes on. */

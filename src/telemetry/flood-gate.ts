@@ -6,7 +6,7 @@ export interface FloodLimits {
   readonly windowMs: number;
   /** Errors, warnings and notices of one kind that have lines of their own in it. */
   readonly eventsMax: number;
-  /** Info and debug events of one kind: whoever asked for them wants to see more. */
+  /** Info and debug events of one kind: an operator who turned them on wants to see more. */
   readonly detailedMax: number;
   /** Kinds that are told apart; what is beyond is one kind for each subsystem and level. */
   readonly kindsMax: number;

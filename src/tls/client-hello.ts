@@ -8,7 +8,7 @@ export const CLIENT_HELLO_BYTES_MAX = 8_192;
 
 /**
  * How much is waited for until a ClientHello is whole. Record headers come on top: one of a browser,
- * a byte to a record (RFC 8446 §5.1), as splitters against censorship cut it, still has room.
+ * a byte to a record (RFC 8446 §5.1), as splitters against censorship cut it, still fits.
  */
 export const CLIENT_HELLO_TRACE_BYTES_MAX = 16_384;
 

@@ -27,7 +27,8 @@ export interface ClusterRegister {
 
 /**
  * Bytes that a connection may send while its ClientHello waits: more than clients send early, and
- * than a time limit of milliseconds lets through on most lines. Beyond it nobody waits any longer.
+ * than a time limit of milliseconds lets through on most lines. Beyond it the handshake goes
+ * on without early data.
  */
 export const HELD_INPUT_BYTES_MAX = 131_072;
 

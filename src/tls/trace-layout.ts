@@ -26,8 +26,8 @@ export const TRACE_LAYOUT = 1;
 export const TRACE_SLOTS = 128;
 
 /**
- * Words of a slot: 32 KiB, for two flights of the longest record each. Memory that was never written
- * takes no room.
+ * Words of a slot: 32 KiB, for two flights of the longest record each. Memory that was never
+ * written costs nothing.
  */
 export const TRACE_SLOT_WORDS = 8_192;
 

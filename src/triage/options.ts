@@ -42,7 +42,7 @@ export interface IncidentLimits {
 /**
  * incidentsMax and bytesMax: weeks of ordinary faults, and no more disk than a log. connectionsMax:
  * what led up to a fault. deathsPerHour: a crash loop is understood by its first. failuresPerHour:
- * one for every new way to fail, and no more when somebody makes up ever new ones. signaturesMax:
+ * one for every new way to fail, and no more when a client makes up ever new ones. signaturesMax:
  * there are fewer, unless they are made up. stackCharactersMax: some hundred lines.
  */
 export const defaultIncidentLimits: IncidentLimits = {

@@ -22,7 +22,7 @@ const STREAM_WINDOW_BYTES_MAX = 524_288;
 
 /**
  * Windows: a client that reads slowly leaves its stream's window full and must not stop the other
- * exchanges of the connection, so the connection's window has room for every stream's. What one
+ * exchanges of the connection, so the connection's window is as large as those of all streams. What one
  * connection can be made to hold is that: 64 MiB, when 128 clients stop reading after their streams
  * have proved fast. 128 KiB to begin with keep 1 Gbit/s busy at a millisecond.
  *

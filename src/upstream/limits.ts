@@ -28,7 +28,7 @@ export interface UpstreamLimits {
    * is not complete, when that is longer: it is the client whose turn it is.
    */
   readonly duplexTimeoutMs: number;
-  /** Milliseconds for which a tunnel (WebSocket) may stand still in both directions. */
+  /** Milliseconds for which a tunnel (WebSocket) may be idle in both directions. */
   readonly tunnelTimeoutMs: number;
   /** Milliseconds that an unused connection is kept. */
   readonly idleTimeoutMs: number;
@@ -44,7 +44,7 @@ export interface UpstreamLimits {
  * queueTimeoutMs: a queue is for bursts; a longer wait only moves the time-out to the client.
  * connectTimeoutMs: three SYN retransmissions of Linux (1 s, 2 s, 4 s) fit. responseTimeoutMs and
  * readTimeoutMs: nginx's proxy_read_timeout. duplexTimeoutMs: as a client has for its content.
- * tunnelTimeoutMs: HAProxy's usual `timeout tunnel`; who is silent for longer has no ping.
+ * tunnelTimeoutMs: HAProxy's usual `timeout tunnel`; a program that is silent for longer sends no pings.
  * idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so that we close first and rarely meet a
  * connection that the origin is just closing.
  */

@@ -14,7 +14,7 @@ import { hashText } from './hash.ts';
 export const SHARED_HEALTH_ENTRIES = 4_096;
 /** Entries that are looked at for one name. */
 const PROBES_MAX = 16;
-/** Seconds for which an entry is kept that nobody has looked at. */
+/** Seconds for which an entry without look-ups is kept. */
 const ENTRY_KEPT_SECONDS = 3_600;
 
 // Words of an entry, after the two of its name's hashes.

@@ -245,16 +245,16 @@ test('the most frequent failures are one command away', { skip }, async () => {
   assert.match(stdout, /from 127\.0\.0\.1 \(\d+\)/);
 });
 
-test('observers are listed, and can be re-armed by name', async () => {
+test('observers are listed, and can be enabled again by name', async () => {
   const admin = ['--admin', String(sluice.adminPort)];
   const listed = await runSluice(['handshakes', 'observers', ...admin]);
   for (const name of ['handshake-metrics', 'ja4', 'handshake-failures', 'handshake-log']) {
-    assert.match(listed.stdout, new RegExp(`^${name} +armed\\b`, 'm'));
+    assert.match(listed.stdout, new RegExp(`^${name} +enabled\\b`, 'm'));
     assert.equal(await sluice.sum('sluice_observer_enabled', { observer: name }), 2);
   }
-  const rearmed = await runSluice(['handshakes', 'enable', 'ja4', ...admin]);
-  assert.equal(rearmed.code, 0);
-  assert.match(rearmed.stdout, /^ja4 +enabled\b/);
+  const enabled = await runSluice(['handshakes', 'enable', 'ja4', ...admin]);
+  assert.equal(enabled.code, 0);
+  assert.match(enabled.stdout, /^ja4 +enabled\b/);
   const unknown = await runSluice(['handshakes', 'enable', 'ja3', ...admin]);
   assert.equal(unknown.code, 2);
   assert.match(unknown.stderr, /no observer "ja3"; there is handshake-metrics, ja4/);

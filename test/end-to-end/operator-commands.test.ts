@@ -145,7 +145,7 @@ for (const [shell, complete] of Object.entries(shells)) {
     const { stdout: script } = await runSluice(['completion', shell]);
     assert.equal(complete(script, 'sluice', 'rel'), 'reload');
     assert.match(complete(script, 'sluice', 'run', '--early'), /^--early-data/);
-    assert.equal(complete(script, 'sluice', 'reload', '--tr'), '--canary');
+    assert.equal(complete(script, 'sluice', 'reload', '--can'), '--canary');
     assert.equal(complete(script, 'sluice', 'cache', 'pur'), 'purge');
     assert.equal(complete(script, 'sluice', 'cache', 'purge', '--pre'), '--prefix');
     assert.equal(complete(script, 'sluice', 'reload', '--cache-d'), '');

@@ -4,7 +4,7 @@ const MIB = 1_048_576;
 
 /**
  * Descriptors of segments that a worker keeps open for reading; the least recently used is closed first,
- * and one whose segment any worker has evicted as soon as nobody reads it.
+ * and one whose segment any worker has evicted as soon as no response needs it.
  */
 export const DESCRIPTORS_MAX = 256;
 
@@ -14,7 +14,7 @@ export const DESCRIPTORS_MAX = 256;
  */
 export const READ_MS_MAX = 2_000;
 
-/** How long a directory that could not be used is left alone: the cache is in memory meanwhile. */
+/** After this time a directory that could not be used is tried again: the cache is in memory meanwhile. */
 export const REOPEN_MS = 10_000;
 
 /** Bytes of a segment, at least: any response that shares one must fit (disk-fill.ts). */

@@ -36,7 +36,7 @@ export interface RamStoreOptions {
   readonly generations?: Generations;
 }
 
-/** Enough for content codings times languages; an origin that varies by more is not cacheable. */
+/** Enough for encodings times languages; an origin that varies by more is not cacheable. */
 const VARIANTS_MAX = 64;
 
 /** Names remembered per byte of capacity: about as many as objects of 4 KiB fit. */

@@ -14,7 +14,7 @@ const ZSTD_LEVEL = 3;
 /** Brotli's window, 2^19 bytes: its default takes several MiB for each response. */
 const BROTLI_WINDOW_BITS = 19;
 
-/** Content that stands still for so long is sent on as far as it has come, in milliseconds. */
+/** Compressed bytes are flushed when no more of the body has come for so many milliseconds. */
 const FLUSH_AFTER_MS = 25;
 
 /**

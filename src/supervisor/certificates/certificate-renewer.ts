@@ -17,7 +17,7 @@ import { hostWarnings } from '../../tls/server-host.ts';
 import { FileWatch } from './certificate-files.ts';
 import { Stapler } from './stapler.ts';
 
-/** Milliseconds between two looks at all files; a change is taken in with the second that sees it. */
+/** Milliseconds between two looks at all files; a change is reloaded by the second look that sees it. */
 export const CERTIFICATE_POLL_MS = 2_000;
 
 export interface KeeperInput {

@@ -7,7 +7,7 @@ import { after } from '../../base/owned.ts';
 import { ocspRequest, readOcspResponse } from '../../native/ocsp.ts';
 import { Certificate } from '../../native/x509.ts';
 
-/** Milliseconds for the whole answer; nobody waits for it. */
+/** Milliseconds for the whole answer; no handshake waits for it. */
 const OCSP_TIMEOUT_MS = 10_000;
 /** Bytes. Responses with the responder's certificate have 1 to 3 KiB. */
 const OCSP_RESPONSE_BYTES_MAX = 65_536;

@@ -80,7 +80,7 @@ export interface RollbackLimits {
 }
 
 /**
- * holdMs: enough for an operator to look, and no loss if nobody does. holdMsMax: a day is the worst
+ * holdMs: enough for an operator to look, and no loss if none does. holdMsMax: a day is the worst
  * that an attacker can do. watchMs: who comes back within a day is the same. rollbacksMax: more than
  * there are features. waysToDieMax: a program has few.
  */

@@ -8,8 +8,8 @@ import type { HandshakeRecord } from '../../tls/contract.ts';
 import type { HandshakeScene } from './handshake-observers.ts';
 
 /**
- * Lines about failures per second and worker. More say nothing new, and whoever sends garbage to a
- * port must not fill the disk.
+ * Lines about failures per second and worker. More say nothing new, and a client that sends
+ * garbage to a port must not fill the disk.
  */
 export const FAILURE_LINES_PER_SECOND = 100;
 

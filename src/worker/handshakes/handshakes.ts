@@ -59,7 +59,7 @@ export function observersOf(
     report: reportWith(watch.log.report, {
       level: 'error',
       subsystem: 'tls',
-      event: 'observer-cut-off',
+      event: 'observer-disabled',
     }),
   });
 }

@@ -25,7 +25,7 @@ import { decodeHead, objectName } from '../segments/record.ts';
 import type { SegmentFiles } from '../segments/segment-files.ts';
 import { RemoteFill } from './remote-fill.ts';
 
-/** How often places of other processes are looked at, while somebody waits. */
+/** How often places of other processes are looked at, while a request waits. */
 const LOOK_MS = 3;
 /** How often a process says that its fetches go on. */
 const ALIVE_MS = 5_000;
