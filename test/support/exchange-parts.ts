@@ -30,6 +30,7 @@ import type { GroupRequest, OriginGroup } from '../../src/upstream/group.ts';
 
 export interface Asked {
   readonly method?: string;
+  readonly version?: RequestHead['version'];
   readonly path?: string;
   readonly fields?: readonly string[];
   /** Bytes, or -1 for chunks. */
@@ -42,7 +43,7 @@ export function requestHead(asked: Asked = {}): RequestHead {
   const { method = 'GET', path = '/', fields = [], contentLength = 0 } = asked;
   return {
     method,
-    version: '1.1',
+    version: asked.version ?? '1.1',
     scheme: 'http',
     authority: configuredAuthority('site.example'),
     path,
@@ -222,7 +223,7 @@ export class Origin implements OriginGroup {
   withholds = false;
   isReused = false;
   isEarly = false;
-  ended_ = 0;
+  endedCount = 0;
 
   /** The last that was sent. */
   get asked(): SentRequest {
@@ -262,7 +263,7 @@ export class Origin implements OriginGroup {
   completed(): void {}
   failed(): void {}
   ended(): void {
-    this.ended_++;
+    this.endedCount++;
   }
 }
 
