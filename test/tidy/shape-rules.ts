@@ -6,18 +6,10 @@ const isSource = (path: string) => path.startsWith('src/') && !path.endsWith('.t
 /** More lines than this have a reason, in the comment at the file's head. */
 export const FILE_LINES_REPORTED = 500;
 
-/** Files that are being cut down; a file that is short enough must leave the list. */
-export const AWAITING_CUT: Record<string, string> = {
-  'src/cache/disk/disk-fill.ts': 'becomes states',
-};
-
 /** `Long because` and why, in the first comment of a file. */
 export function reasonForLength({ path, text }: SourceFile): string[] {
   const lines = text.split('\n').length - 1;
   const isLong = isSource(path) && lines > FILE_LINES_REPORTED;
-  if (Object.hasOwn(AWAITING_CUT, path)) {
-    return isLong ? [] : [`${path} is short enough: take it off the list of those that are cut`];
-  }
   const head = /^\s*\/\*\*(?:(?!\*\/)[\s\S])*\*\//.exec(text)?.[0] ?? '';
   return isLong && !/\bLong\s+(?:\*\s+)?because\b/.test(head)
     ? [`${path}: ${lines} lines: divide it, or say "Long because …" in its first comment`]
@@ -49,8 +41,6 @@ const BY_POSITION: Record<string, string> = {
   'src/telemetry/metric-table.ts metric': 'a row of a table',
   'src/triage/replay/client/key-schedule.ts expandLabel': 'RFC 8446 §7.1 has them so',
   'src/config/difference.ts compare': 'two sides of one comparison, and where they stand',
-  // Being restructured.
-  'src/cache/disk/disk-fill.ts constructor': 'waits for the states of fills',
 };
 
 const FUNCTION = /^(?:export )?(?:async )?function\*? (\w+)(?:<[^(]*>)?\(/;

@@ -3,18 +3,19 @@
  * shared segment at the end; longer content gets a segment of its own and is written as it arrives,
  * so that memory holds only what the disk has not taken yet. Readers follow from the first byte.
  */
+import { assert } from '../../base/assert.ts';
 import { MemoryContent } from '../content.ts';
 import type {
   ContentReader,
-  ContentReading,
   ContentWriter,
   PreparedHit,
-  StoredContentReceiver,
   StoredResponse,
   StoreHit,
 } from '../contract.ts';
 import { announcedLength, partOfCut, withContent } from '../rules/stored-response.ts';
-import { type ContentPlace, RUN_FRAGMENTS, readRun } from './segments/content-reading.ts';
+import { FillReading } from './fill-reading.ts';
+import { FillSegment, RESERVE_STEP_BYTES } from './fill-segment.ts';
+import { type ContentPlace, RUN_FRAGMENTS } from './segments/content-reading.ts';
 import {
   encodeHead,
   FRAGMENT_BYTES,
@@ -31,9 +32,6 @@ import type { SegmentWriter } from './segments/segment-writer.ts';
 export const SHARED_BYTES_MAX = 1_048_576;
 
 const RUN_BYTES = RUN_FRAGMENTS * FRAGMENT_BYTES;
-
-/** Room on disk is reserved in steps of this many bytes when the length is not announced. */
-const RESERVE_STEP_BYTES = 16_777_216;
 
 /** Bytes of one response that may wait for the disk before the origin should pause. */
 const WAITING_BYTES_HIGH = 4_194_304;
@@ -69,14 +67,39 @@ export interface FillHost {
   isWanted(fill: DiskFill): boolean;
 }
 
-export class DiskFill implements ContentWriter, StoreHit {
+export interface DiskFillInput {
+  readonly host: FillHost;
   readonly key: string;
-  head: Buffer;
+  readonly response: StoredResponse;
+  readonly head: Buffer;
   readonly seed: number;
   readonly purgeSequence: number;
   /** Of the key's target, when it began. */
   readonly generation: number;
   /** What the key's counter of changes said then. */
+  readonly changes: number;
+}
+
+/**
+ * `filling`: content arrives. `ended`: all of it is here, and not all of it on disk. `stored`: it is
+ * where it is to be. `failed`: it is not stored, and its readers learn why.
+ */
+type State = 'filling' | 'ended' | 'stored' | 'failed';
+
+/** What may follow what. */
+const NEXT: Readonly<Record<State, readonly State[]>> = {
+  filling: ['ended', 'failed'],
+  ended: ['stored', 'failed'],
+  stored: [],
+  failed: [],
+};
+
+export class DiskFill implements ContentWriter, StoreHit {
+  readonly key: string;
+  head: Buffer;
+  readonly seed: number;
+  readonly purgeSequence: number;
+  readonly generation: number;
   readonly changes: number;
   response: StoredResponse;
   readonly content: MemoryContent;
@@ -84,28 +107,15 @@ export class DiskFill implements ContentWriter, StoreHit {
   readonly #readings = new Set<FillReading>();
   #drained: (() => void)[] = [];
   #accounted = 0;
-  /** The segment of its own, or 0 while the content is only in memory. */
-  segment = 0;
-  #fd = -1;
-  #reserved = 0;
+  /** The segment of its own; null while the content is only in memory. */
+  #own: FillSegment | null = null;
   /** Bytes of content that are in the file. */
   #flushed = 0;
-  #isWriting = false;
-  /** The segment stays readable for readings of the fill. */
-  #isHolding = false;
-  #state: 'filling' | 'ended' | 'stored' | 'failed' = 'filling';
+  #state: State = 'filling';
   #error: Error | null = null;
 
-  constructor(
-    host: FillHost,
-    key: string,
-    response: StoredResponse,
-    head: Buffer,
-    seed: number,
-    purgeSequence: number,
-    generation: number,
-    changes: number,
-  ) {
+  constructor(input: DiskFillInput) {
+    const { host, key, response, head, seed, purgeSequence, generation, changes } = input;
     this.#host = host;
     this.key = key;
     this.response = response;
@@ -116,7 +126,17 @@ export class DiskFill implements ContentWriter, StoreHit {
     this.changes = changes;
     const announced = response.contentLength;
     this.content = new MemoryContent(announced <= SHARED_BYTES_MAX ? announced : -1);
-    if (!this.#account()) this.#state = 'failed';
+    if (!this.#account()) this.#enter('failed');
+  }
+
+  #enter(state: State): void {
+    assert(NEXT[this.#state].includes(state), `a fill goes from ${this.#state} to ${state}`);
+    this.#state = state;
+  }
+
+  /** The segment of its own, or 0. */
+  get segment(): number {
+    return this.#own?.id ?? 0;
   }
 
   get hit(): StoreHit {
@@ -168,7 +188,8 @@ export class DiskFill implements ContentWriter, StoreHit {
     return {
       whole: undefined,
       read: (offset, receiver, end = Number.POSITIVE_INFINITY) => {
-        const reading = new FillReading(this, this.#host.files, offset, end, receiver);
+        const { files } = this.#host;
+        const reading = new FillReading({ fill: this, files, offset, end, receiver });
         this.#readings.add(reading);
         reading.resume();
         return reading;
@@ -221,11 +242,13 @@ export class DiskFill implements ContentWriter, StoreHit {
     this.#accounted += Math.max(0, growth);
     this.content.append(bytes);
     for (const reading of this.#readings) reading.pump();
+    // A reader may have had it dropped.
+    if (this.isDropped) return;
     const isLong =
       length > SHARED_BYTES_MAX ||
       (this.#host.isShared && this.response.contentLength > SHARED_BYTES_MAX);
-    if (this.segment === 0 && isLong) this.#openSegment();
-    this.#flush();
+    if (this.#own === null && isLong) this.#openSegment();
+    if (this.#own !== null) this.#flush(this.#own);
   }
 
   commit(): void {
@@ -244,32 +267,34 @@ export class DiskFill implements ContentWriter, StoreHit {
     }
     const error = new Error('the response was broken off');
     for (const reading of [...this.#readings]) reading.fail(error);
-    this.#keep(part);
+    if (!this.isDropped) this.#keep(part);
   }
 
   /** Writes the head anew in the room that it has; false when there is too little. */
   #renewHead(response: StoredResponse): boolean {
     const head = encodeHead(this.key, response, this.seed, this.head.length);
-    if (this.segment !== 0 && head.length !== this.head.length) return false;
+    if (this.#own !== null && head.length !== this.head.length) return false;
     this.head = head;
     return true;
   }
 
   #keep(response: StoredResponse): void {
-    this.#state = 'ended';
+    this.#enter('ended');
     this.response = response;
-    if (this.segment === 0) {
+    if (this.#own === null) {
       this.content.complete();
       this.#account();
       this.#pumpAll();
-      this.#state = 'stored';
+      // A reader may have had it dropped.
+      if (this.isDropped) return;
+      this.#enter('stored');
       this.#host.finish(this);
       this.#release();
       return;
     }
     this.#host.settle(this);
     this.#pumpAll();
-    this.#flush();
+    this.#flush(this.#own);
   }
 
   abort(): void {
@@ -284,65 +309,54 @@ export class DiskFill implements ContentWriter, StoreHit {
   // ------------------------------------------------------------------ the segment of its own
 
   #openSegment(): void {
-    const { space, files } = this.#host;
+    const { space, files, isShared } = this.#host;
     const announced = this.response.contentLength;
     const bytes = announced === -1 ? RESERVE_STEP_BYTES : framedLength(announced);
-    const reserved = this.head.length + bytes;
-    const id = space.allocate(reserved);
+    const reservedBytes = this.head.length + bytes;
+    const id = space.allocate(reservedBytes);
     if (id === undefined) {
       this.#fail(new Error('no space on disk for the response'));
       return;
     }
-    this.segment = id;
-    this.#reserved = reserved;
-    files.hold(id);
-    this.#isHolding = true;
-    files.create(id, (error, fd) => {
-      if (error !== null) {
-        this.#writeFailed(error);
-      } else if (this.#state === 'failed') {
-        files.closeWriter(fd);
-      } else {
-        this.#fd = fd;
-        if (this.#host.isShared) this.#writeFirstHead();
-        else this.#flush();
-      }
+    const own = new FillSegment({ files, space, id, reservedBytes });
+    this.#own = own;
+    own.create((error) => {
+      if (error !== null) this.#writeFailed(own, error);
+      else if (!this.isDropped && isShared) this.#writeFirstHead(own);
+      else this.#flush(own);
+    });
+  }
+
+  /** Calls back when it has been written, and the fill has not failed meanwhile. */
+  #writeTo(own: FillSegment, bytes: Buffer, position: number, done: () => void): void {
+    own.write(bytes, position, (error) => {
+      if (error !== null) this.#writeFailed(own, error);
+      else if (!this.isDropped) done();
     });
   }
 
   /** No index names it: to whoever finds the segment after a crash it means nothing. */
-  #writeFirstHead(): void {
-    this.#isWriting = true;
-    this.#host.files.write(this.#fd, this.head, 0, (error) => {
-      this.#isWriting = false;
-      if (error !== null) {
-        this.#writeFailed(error);
-        return;
-      }
-      if (this.#state === 'failed') {
-        this.#closeFile();
-        return;
-      }
+  #writeFirstHead(own: FillSegment): void {
+    this.#writeTo(own, this.head, 0, () => {
       this.#host.publish(this);
-      this.#flush();
+      this.#flush(own);
     });
   }
 
-  #flush(): void {
-    if (this.#fd === -1 || this.#isWriting || this.#state === 'failed') return;
+  #flush(own: FillSegment): void {
+    if (!own.isIdle || this.isDropped) return;
+    const isEnded = this.#state === 'ended';
     const rest = this.content.length - this.#flushed;
-    if (rest === 0 && this.#state === 'ended') {
-      this.#writeHead();
+    if (rest === 0 && isEnded) {
+      this.#writeHead(own);
       return;
     }
     // Only the last fragment of a content may be short, and is marked: it waits for the end.
-    const isEnded = this.#state === 'ended';
     const length = isEnded ? rest : Math.floor(Math.max(0, rest - 1) / RUN_BYTES) * RUN_BYTES;
-    if (length === 0) return;
-    this.#writeRun(Math.min(length, WRITE_BYTES_MAX));
+    if (length > 0) this.#writeRun(own, Math.min(length, WRITE_BYTES_MAX));
   }
 
-  #writeRun(length: number): void {
+  #writeRun(own: FillSegment, length: number): void {
     const start = this.#flushed;
     const framed = Buffer.allocUnsafe(framedLength(length));
     const payload = Buffer.allocUnsafe(FRAGMENT_BYTES);
@@ -355,26 +369,16 @@ export class DiskFill implements ContentWriter, StoreHit {
       at = frameFragment(framed, at, payload.subarray(0, size), place);
     }
     const position = this.head.length + framedOffset(start);
-    if (!this.#reserveDisk(position + framed.length)) {
+    if (!own.reserve(position + framed.length)) {
       this.#fail(new Error('no space on disk for the response'));
       return;
     }
-    this.#isWriting = true;
-    this.#host.files.write(this.#fd, framed, position, (error) => {
-      this.#isWriting = false;
-      if (error !== null) {
-        this.#writeFailed(error);
-        return;
-      }
-      if (this.#state === 'failed') {
-        this.#closeFile();
-        return;
-      }
+    this.#writeTo(own, framed, position, () => {
       this.#flushed = start + length;
       this.content.releaseBefore(this.#flushed);
       this.#account();
       if (this.#host.isShared) this.#host.publish(this);
-      this.#flush();
+      this.#flush(own);
       this.#tellDrained();
     });
   }
@@ -388,62 +392,40 @@ export class DiskFill implements ContentWriter, StoreHit {
     }
   }
 
-  #reserveDisk(end: number): boolean {
-    if (end <= this.#reserved) return true;
-    const more = Math.max(RESERVE_STEP_BYTES, end - this.#reserved);
-    if (!this.#host.space.extend(this.segment, more)) return false;
-    this.#reserved += more;
-    return true;
-  }
-
   /** The head last: a segment without it holds nothing that could be taken for a response. */
-  #writeHead(): void {
-    this.#isWriting = true;
-    this.#host.files.write(this.#fd, this.head, 0, (error) => {
-      this.#isWriting = false;
-      if (error !== null) {
-        this.#writeFailed(error);
-        return;
-      }
-      this.#closeFile();
-      if (this.#state === 'failed') return;
-      this.#state = 'stored';
+  #writeHead(own: FillSegment): void {
+    this.#writeTo(own, this.head, 0, () => {
+      own.close();
+      this.#enter('stored');
       const bytes = this.head.length + framedLength(this.content.length);
-      this.#host.space.seal(this.segment, bytes, this.response.pinnedUntilMs);
+      this.#host.space.seal(own.id, bytes, this.response.pinnedUntilMs);
       this.#host.finish(this);
       this.#release();
       this.#releaseSegment();
     });
   }
 
-  #writeFailed(error: Error): void {
+  #writeFailed(own: FillSegment, error: Error): void {
     this.#host.writer.noteFailure(error);
     this.fail(error);
-    this.#closeFile();
+    own.close();
   }
 
   /** When nobody reads it any more as a fill. */
   #releaseSegment(): void {
     const isOver = this.#state === 'stored' || this.#state === 'failed';
-    if (!this.#isHolding || !isOver || this.#readings.size > 0) return;
-    this.#isHolding = false;
-    this.#host.files.release(this.segment);
-  }
-
-  #closeFile(): void {
-    if (this.#fd !== -1) this.#host.files.closeWriter(this.#fd);
-    this.#fd = -1;
+    if (isOver && this.#readings.size === 0) this.#own?.release();
   }
 
   #fail(error: Error): void {
-    this.#state = 'failed';
+    this.#enter('failed');
     this.#error = error;
     for (const reading of this.#readings) reading.pump();
     this.content.fail(error);
     this.#release();
-    if (!this.#isWriting) this.#closeFile();
+    this.#own?.close();
     this.#releaseSegment();
-    if (this.segment !== 0) this.#host.space.drop(this.segment);
+    if (this.#own !== null) this.#host.space.drop(this.#own.id);
     this.#host.forget(this);
     this.#tellDrained();
   }
@@ -464,98 +446,5 @@ export class DiskFill implements ContentWriter, StoreHit {
 
   #pumpAll(): void {
     for (const reading of this.#readings) reading.pump();
-  }
-}
-
-/** Follows a fill: from its segment where it has been written, else from memory. */
-class FillReading implements ContentReading {
-  readonly #fill: DiskFill;
-  readonly #files: SegmentFiles;
-  readonly #receiver: StoredContentReceiver;
-  readonly #end: number;
-  #offset: number;
-  #paused = true;
-  #busy = false;
-  #ended = false;
-
-  constructor(
-    fill: DiskFill,
-    files: SegmentFiles,
-    offset: number,
-    end: number,
-    receiver: StoredContentReceiver,
-  ) {
-    this.#fill = fill;
-    this.#files = files;
-    this.#offset = offset;
-    this.#end = end;
-    this.#receiver = receiver;
-  }
-
-  resume(): void {
-    this.#paused = false;
-    this.pump();
-  }
-
-  fail(error: Error): void {
-    if (!this.#ended) this.#finish(error);
-  }
-
-  cancel(): void {
-    this.#ended = true;
-    this.#fill.forgetReading(this);
-  }
-
-  pump(): void {
-    const fill = this.#fill;
-    while (!this.#ended && !this.#busy) {
-      if (fill.error !== null) {
-        this.#finish(fill.error);
-        return;
-      }
-      const end = Math.min(this.#end, fill.length);
-      if (this.#offset >= this.#end || (this.#offset >= end && fill.isComplete)) {
-        this.#finish(null);
-        return;
-      }
-      if (this.#paused || this.#offset >= end) return;
-      if (this.#offset < fill.content.heldFrom) this.#readFlushed(end);
-      else this.#deliver(fill.content.blockAt(this.#offset, end));
-    }
-  }
-
-  #deliver(bytes: Uint8Array): void {
-    this.#offset += bytes.length;
-    // A callback may come back here: it finds the offset moved on.
-    if (!this.#receiver.onBytes(bytes)) this.#paused = true;
-  }
-
-  #readFlushed(end: number): void {
-    this.#busy = true;
-    let synchronous = true;
-    readRun(this.#files, this.#fill.place, this.#offset, (payloads) => {
-      this.#busy = false;
-      if (this.#ended) return;
-      if (payloads === null) {
-        this.#finish(new Error('the stored body is missing or damaged'));
-        return;
-      }
-      let skip = this.#offset % FRAGMENT_BYTES;
-      // What a pause leaves over is read again: simpler than keeping it, and rare.
-      for (const payload of payloads) {
-        if (this.#ended || this.#paused) break;
-        const bytes = payload.subarray(skip, Math.min(payload.length, skip + end - this.#offset));
-        skip = 0;
-        if (bytes.length > 0) this.#deliver(bytes);
-      }
-      if (!synchronous) this.pump();
-    });
-    synchronous = false;
-  }
-
-  #finish(error: Error | null): void {
-    this.#ended = true;
-    this.#fill.forgetReading(this);
-    this.#receiver.onEnd(error);
   }
 }

@@ -350,8 +350,10 @@ export class DiskStore implements Store {
     const head = isApart ? encodeHead(key, response, seed, plain.length + CUT_SPARE_BYTES) : plain;
     const generation = this.#generations.ofTarget(key);
     const changes = this.#generations.changesOf(key);
-    const { sequence } = this.#purges;
-    const fill = new DiskFill(this.#host, key, response, head, seed, sequence, generation, changes);
+    const purgeSequence = this.#purges.sequence;
+    const host = this.#host;
+    const about = { key, response, head, seed, purgeSequence, generation, changes };
+    const fill = new DiskFill({ host, ...about });
     if (fill.isDropped) return undefined;
     this.#fills.add(fill);
     return fill;
