@@ -22,9 +22,9 @@ export function coverageOf(hosts: readonly (readonly string[])[]): Coverage {
 
 /**
  * Lenient where a refusal would protect nobody (host-guard.ts sees to the rest). The name that the
- * client asked for in the handshake is covered whatever the certificate says (a gateway in front of
- * us has its own reasons), so is everything on connections without one (an IP address was dialled),
- * and behind a self-signed certificate, for which no authority vouches.
+ * client asked for in the handshake is covered whatever the certificate says (a gateway in filter
+ * chain of us has its own reasons), so is everything on connections without one (an IP address was
+ * dialled), and behind a self-signed certificate, for which no authority vouches.
  */
 function coverageOfHost(
   certificatesPem: readonly string[],

@@ -13,8 +13,8 @@ import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract
 import { Channel, type ChannelHandler, type ChannelPool } from '../transport/channel.ts';
 import type { Coverage } from './authority-coverage.ts';
 import type { ClientCounts } from './client-counts.ts';
-import type { WatchedConnection } from './front/connection-front.ts';
-import { PrefaceWatch } from './front/preface-watch.ts';
+import type { WatchedConnection } from './filters/filter-chain.ts';
+import { PrefaceWatch } from './filters/preface-watch.ts';
 import { HostGuard, type HostPolicies, PlaintextGuard, type RefusingSink } from './host-guard.ts';
 import type { DownstreamLimits } from './limits.ts';
 import { http1Protocol, http2Protocol, type ServerProtocol } from './protocol.ts';

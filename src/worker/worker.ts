@@ -6,7 +6,7 @@ import { isOwnShortage } from '../base/shortage.ts';
 import { CollapseTable } from '../cache/collapse.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { ClientCounts } from '../downstream/client-counts.ts';
-import { type Acceptor, acceptorOf } from '../downstream/front/acceptor.ts';
+import { type Acceptor, acceptorOf } from '../downstream/filters/acceptor.ts';
 import { defaultDownstreamLimits } from '../downstream/limits.ts';
 import { HitForMissMemory } from '../proxy/hit-for-miss-memory.ts';
 import type { Listener, OnAccept } from '../reactor/listener.ts';

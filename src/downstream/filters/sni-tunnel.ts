@@ -6,7 +6,7 @@ import type { Target } from '../../tunnel/destination.ts';
 import type { TunnelLimits } from '../../tunnel/limits.ts';
 import { type ConnectTo, Outbound, type OutboundHandler } from '../../tunnel/outbound.ts';
 import type { TunnelTable, WatchedTunnel } from '../../tunnel/tunnel-table.ts';
-import type { WatchedConnection } from './connection-front.ts';
+import type { WatchedConnection } from './filter-chain.ts';
 
 /** What the tunnels of one worker share. */
 export interface SniTunnels {

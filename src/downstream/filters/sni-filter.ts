@@ -6,9 +6,9 @@ import {
   ClientHelloScan,
   parseClientHello,
 } from '../../tls/client-hello.ts';
-import type { FrontStep } from './connection-front.ts';
+import type { ListenerFilter } from './filter-chain.ts';
 
-export class ServerNameStep implements FrontStep {
+export class ServerNameFilter implements ListenerFilter {
   readonly #onName: (serverName: string) => void;
   readonly #scan = new ClientHelloScan();
 

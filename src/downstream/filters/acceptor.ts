@@ -8,13 +8,13 @@ import type { ProxiedPeer } from '../../transport/proxy-protocol.ts';
 import { Downstream, type DownstreamShared, type TlsAcceptor } from '../connection.ts';
 import type { InheritedListener, SniTunnelOptions } from '../options.ts';
 import {
-  ConnectionFront,
-  type FrontStep,
-  ProxyHeaderStep,
+  FilterChain,
+  type ListenerFilter,
+  ProxyHeaderFilter,
   type WatchedConnection,
-} from './connection-front.ts';
+} from './filter-chain.ts';
 import { ServerNameRoutes } from './server-name-routes.ts';
-import { ServerNameStep } from './sni-step.ts';
+import { ServerNameFilter } from './sni-filter.ts';
 import { SniTunnel, type SniTunnels } from './sni-tunnel.ts';
 
 /** What the acceptors of one worker share. */
@@ -94,42 +94,42 @@ export function acceptorOf(
     return connection.channel;
   };
 
-  const openBehindFront = (socket: StreamSocket, mayIdentify: boolean): SocketHandler => {
+  const openBehindFilters = (socket: StreamSocket, mayIdentify: boolean): SocketHandler => {
     let peer: ProxiedPeer = socket;
     let route: SniTunnelOptions | null = null;
-    const steps: FrontStep[] = [];
+    const filters: ListenerFilter[] = [];
     if (mayIdentify) {
-      const step = new ProxyHeaderStep(wanted === 'required', (proxied) => {
+      const step = new ProxyHeaderFilter(wanted === 'required', (proxied) => {
         peer = proxied;
       });
-      steps.push(step);
+      filters.push(step);
     }
     if (routes !== null) {
-      const step = new ServerNameStep((name) => {
+      const step = new ServerNameFilter((name) => {
         route = routes.find(name);
         if (route === null && listener.kind === 'sni-routing') throw noRoute(name);
       });
-      steps.push(step);
+      filters.push(step);
     }
-    const front = new ConnectionFront({
+    const chain = new FilterChain({
       socket,
-      steps,
+      filters,
       timeoutMs: shared.limits.handshakeTimeoutMs,
       openedMs: shared.monotonicMs(),
       open: () => {
         const connection = open(socket, peer, route);
         if (connection === null) throw tooManyConnections();
-        input.remove(front);
+        input.remove(chain);
         return connection;
       },
       onClosed: (_front, error) => {
-        input.remove(front);
+        input.remove(chain);
         metrics.connectionClosed(kind);
         if (error !== null) metrics.messageRefused(error.code);
       },
     });
-    input.add(front);
-    return front;
+    input.add(chain);
+    return chain;
   };
 
   return (socket) => {
@@ -138,8 +138,10 @@ export function acceptorOf(
       metrics.connectionRefused(kind);
       return null;
     }
-    const isFronted = mayIdentify || routes !== null;
-    const handler = isFronted ? openBehindFront(socket, mayIdentify) : open(socket, socket, null);
+    const hasFilters = mayIdentify || routes !== null;
+    const handler = hasFilters
+      ? openBehindFilters(socket, mayIdentify)
+      : open(socket, socket, null);
     if (handler === null) metrics.connectionRefused(kind);
     else metrics.connectionAccepted(kind);
     return handler;

@@ -1,7 +1,7 @@
 /**
  * What comes before a connection's own protocol: the PROXY header by which a load balancer says
  * whose connection it is, and the server name by which TLS may go elsewhere without being ended
- * here. Once that is known the front steps back, and passes every event on.
+ * here. Once that is known the filter chain filters back, and passes every event on.
  */
 import { SluiceError } from '../../base/errors.ts';
 import type { NativeBuffer } from '../../native/memory.ts';
@@ -21,7 +21,7 @@ export interface WatchedConnection {
 }
 
 /** What decides where a connection goes, from its first bytes. */
-export interface FrontStep {
+export interface ListenerFilter {
   /**
    * `held`: all bytes since the step began. Null when more are needed; else how many of them were
    * the step's own. Throws SluiceError when the connection cannot go on.
@@ -31,26 +31,26 @@ export interface FrontStep {
   decideAtEnd(held: Buffer): { readonly used: number };
 }
 
-export interface ConnectionFrontInput {
+export interface FilterChainInput {
   readonly socket: StreamSocket;
-  readonly steps: readonly FrontStep[];
-  /** Milliseconds for all steps together. */
+  readonly filters: readonly ListenerFilter[];
+  /** Milliseconds for all filters together. */
   readonly timeoutMs: number;
   readonly openedMs: number;
-  /** All steps are decided: what handles the socket from here. */
+  /** All filters are decided: what handles the socket from here. */
   readonly open: () => SocketHandler;
   /** The connection ended before it was opened; null when the peer or a drain ended it. */
-  readonly onClosed: (front: ConnectionFront, error: SluiceError | null) => void;
+  readonly onClosed: (chain: FilterChain, error: SluiceError | null) => void;
 }
 
-export class ConnectionFront implements SocketHandler, WatchedConnection {
-  readonly #input: ConnectionFrontInput;
+export class FilterChain implements SocketHandler, WatchedConnection {
+  readonly #input: FilterChainInput;
   #next: SocketHandler | null = null;
   #step = 0;
   #held: Buffer = Buffer.alloc(0);
   #failure: SluiceError | null = null;
 
-  constructor(input: ConnectionFrontInput) {
+  constructor(input: FilterChainInput) {
     this.#input = input;
   }
 
@@ -82,11 +82,11 @@ export class ConnectionFront implements SocketHandler, WatchedConnection {
     else this.#next.onClose(error);
   }
 
-  #advance(ask: (step: FrontStep, held: Buffer) => { readonly used: number } | null): void {
-    const { steps, open } = this.#input;
+  #advance(ask: (step: ListenerFilter, held: Buffer) => { readonly used: number } | null): void {
+    const { filters, open } = this.#input;
     try {
-      for (; this.#step < steps.length; this.#step++) {
-        const decision = ask(steps[this.#step]!, this.#held);
+      for (; this.#step < filters.length; this.#step++) {
+        const decision = ask(filters[this.#step]!, this.#held);
         if (decision === null) return;
         this.#held = this.#held.subarray(decision.used);
       }
@@ -141,7 +141,7 @@ const refused = (code: string, message: string): SluiceError =>
   new SluiceError(code, message, { blame: 'downstream' });
 
 /** Reads the PROXY header, which must be there, or may be; hears who connected if it says so. */
-export class ProxyHeaderStep implements FrontStep {
+export class ProxyHeaderFilter implements ListenerFilter {
   readonly #required: boolean;
   readonly #onPeer: (peer: ProxiedPeer) => void;
 
