@@ -153,7 +153,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     constants: [
       ['http/authority.ts', 'AUTHORITIES_KEPT_BYTES_MAX'],
       ['downstream/host-guard.ts', 'STRANGERS_KEPT_BYTES_MAX'],
-      ['downstream/authority-coverage.ts', 'COVERAGE_KEPT_BYTES_MAX'],
+      ['downstream/authority-check.ts', 'AUTHORITY_CHECK_KEPT_BYTES_MAX'],
       ['base/address-range.ts', 'ADDRESSES_KEPT_BYTES_MAX'],
       ['routing/compression.ts', 'CHOICES_KEPT_BYTES_MAX'],
       ['routing/rate-limit.ts', 'TAGS_KEPT_BYTES_MAX', 'KEPT_CHARACTERS_MAX'],

@@ -11,7 +11,7 @@ import type { StreamSocket } from '../reactor/contract.ts';
 import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../transport/channel.ts';
-import type { Coverage } from './authority-coverage.ts';
+import type { AuthorityCheck } from './authority-check.ts';
 import type { ClientCounts } from './client-counts.ts';
 import type { WatchedConnection } from './filters/filter-chain.ts';
 import { PrefaceWatch } from './filters/preface-watch.ts';
@@ -31,7 +31,7 @@ export interface DownstreamShared {
   readonly monotonicMs: () => number;
   readonly dateNow: () => string;
   readonly observer: DownstreamObserver;
-  readonly isCovered: Coverage;
+  readonly isCovered: AuthorityCheck;
 }
 
 /** How what never became a request was answered; status 0 when it was not. */

@@ -6,7 +6,7 @@ import { AddressSet } from '../base/address-range.ts';
 import { systemClock } from '../base/clock.ts';
 import type { CollapseTable } from '../cache/collapse.ts';
 import type { SluiceOptions } from '../config/options.ts';
-import { type Coverage, coverageOf } from '../downstream/authority-coverage.ts';
+import { type AuthorityCheck, authorityCheckOf } from '../downstream/authority-check.ts';
 import type { ClientCounts } from '../downstream/client-counts.ts';
 import type { DownstreamShared, TlsAcceptor } from '../downstream/connection.ts';
 import type { WatchedConnection } from '../downstream/filters/filter-chain.ts';
@@ -75,7 +75,7 @@ export class ConfigurationGeneration {
   readonly #hostNames: readonly string[];
   /** PEM, by host. */
   readonly #certificates: string[][];
-  #coverage: Coverage;
+  #authorityCheck: AuthorityCheck;
 
   /** Throws UsageError for options that cannot be carried out; then nothing of it stays. */
   constructor(base: GenerationBase, options: SluiceOptions) {
@@ -93,7 +93,7 @@ export class ConfigurationGeneration {
     this.routes = options.routes;
     this.#hostNames = hosts.map(({ names }) => names.join());
     this.#certificates = hosts.map(({ certificates }) => certificates.map(pemOf));
-    this.#coverage = coverageOf(this.#certificates);
+    this.#authorityCheck = authorityCheckOf(this.#certificates);
     this.tunnels = {
       connect: (endpoint, handler) => base.reactor.connect(endpoint, handler),
       table: new TunnelTable(defaultTunnelLimits),
@@ -115,7 +115,7 @@ export class ConfigurationGeneration {
       monotonicMs: systemClock.monotonicMs,
       dateNow,
       observer: this.#observer(),
-      isCovered: (host, serverName, authority) => this.#coverage(host, serverName, authority),
+      isCovered: (host, serverName, authority) => this.#authorityCheck(host, serverName, authority),
       policies: policies.matter ? policies : null,
       clients: base.clients,
     };
@@ -195,7 +195,7 @@ export class ConfigurationGeneration {
     if (host === -1) return;
     this.#tls?.replaceCertificates(host, certificatesToSend(certificates, this.#features));
     this.#certificates[host] = certificates.map(pemOf);
-    this.#coverage = coverageOf(this.#certificates);
+    this.#authorityCheck = authorityCheckOf(this.#certificates);
   }
 
   replaceTicketKeys(keys: readonly Uint8Array[]): void {

@@ -6,7 +6,10 @@ import { runInNewContext } from 'node:vm';
 import { ADDRESSES_KEPT_BYTES_MAX, AddressSet } from '../../src/base/address-range.ts';
 import { BoundedMap } from '../../src/base/bounded-map.ts';
 import { varyFieldsOf } from '../../src/cache/rules/vary.ts';
-import { COVERAGE_KEPT_BYTES_MAX, coverageOf } from '../../src/downstream/authority-coverage.ts';
+import {
+  AUTHORITY_CHECK_KEPT_BYTES_MAX,
+  authorityCheckOf,
+} from '../../src/downstream/authority-check.ts';
 import { HostPolicies, STRANGERS_KEPT_BYTES_MAX } from '../../src/downstream/host-guard.ts';
 import { AUTHORITIES_KEPT_BYTES_MAX, parseAuthority } from '../../src/http/authority.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
@@ -73,12 +76,12 @@ test('answers about certificates take no more than the limit says', {
   skip: unlessInstalled('openssl'),
 }, () => {
   const { certificatePem } = new Authority().issue({ names: ['a.example'] });
-  const isCovered = coverageOf([[certificatePem]]);
+  const isCovered = authorityCheckOf([[certificatePem]]);
   const bytes = growth(2_000, (text, i) => {
     const name = `${text.slice(0, 30)}.${'x'.repeat(60)}.${i}.example`;
     assert.equal(isCovered(0, 'a.example', parseAuthority(name)!), false);
   });
-  const limit = COVERAGE_KEPT_BYTES_MAX + 3 * AUTHORITIES_KEPT_BYTES_MAX;
+  const limit = AUTHORITY_CHECK_KEPT_BYTES_MAX + 3 * AUTHORITIES_KEPT_BYTES_MAX;
   assert.ok(bytes < limit + SLACK_BYTES, `${bytes} bytes`);
 });
 

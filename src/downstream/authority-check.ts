@@ -9,15 +9,15 @@ import { normalHost } from '../base/host-names.ts';
 import type { Authority } from '../http/authority.ts';
 
 /** Hosts found covered or not by one host's certificates; others are looked up again. */
-export const COVERAGE_KEPT_BYTES_MAX = 131_072;
+export const AUTHORITY_CHECK_KEPT_BYTES_MAX = 131_072;
 
 /** Whether a connection of a host, made for the server name, may be used for the authority. */
-export type Coverage = (host: number, serverName: string, authority: Authority) => boolean;
+export type AuthorityCheck = (host: number, serverName: string, authority: Authority) => boolean;
 
 /** `hosts`: the certificates of each, PEM. */
-export function coverageOf(hosts: readonly (readonly string[])[]): Coverage {
-  const coverages = hosts.map(coverageOfHost);
-  return (host, serverName, authority) => coverages[host]?.(serverName, authority) ?? true;
+export function authorityCheckOf(hosts: readonly (readonly string[])[]): AuthorityCheck {
+  const checks = hosts.map(authorityCheckOfHost);
+  return (host, serverName, authority) => checks[host]?.(serverName, authority) ?? true;
 }
 
 /**
@@ -26,12 +26,12 @@ export function coverageOf(hosts: readonly (readonly string[])[]): Coverage {
  * chain of us has its own reasons), so is everything on connections without one (an IP address was
  * dialled), and behind a self-signed certificate, for which no authority vouches.
  */
-function coverageOfHost(
+function authorityCheckOfHost(
   certificatesPem: readonly string[],
 ): (serverName: string, authority: Authority) => boolean {
   const certificates = certificatesPem.map((pem) => new X509Certificate(pem));
   if (certificates.some((certificate) => certificate.checkIssued(certificate))) return () => true;
-  const answers = new BoundedMap<boolean>(COVERAGE_KEPT_BYTES_MAX);
+  const answers = new BoundedMap<boolean>(AUTHORITY_CHECK_KEPT_BYTES_MAX);
   return (serverName, authority) => {
     if (serverName === '') return true;
     const { host, address } = authority;
