@@ -9,7 +9,7 @@ import { playScript } from '../triage/replay/player.ts';
 import type { TriageReport } from '../triage/report/report.ts';
 import { TriageDirectory } from '../triage/report/triage-directory.ts';
 import { softwareNow } from '../triage/trace-identity.ts';
-import { type History, type TriageAxis, triage, triageAxes } from '../triage/triage.ts';
+import { type History, type TriageDimension, triage, triageDimensions } from '../triage/triage.ts';
 import { type ActionWords, parseWithArgument } from './action-words.ts';
 import type { Command } from './command.ts';
 import { incidentPath, readIncidentFile } from './incidents.ts';
@@ -47,7 +47,7 @@ async function run(words: readonly string[]): Promise<number> {
   const { parsed, argument } = parseWithArgument('triage', FLAGS, words, 'INCIDENT');
   const file = incidentPath(argument, parsed);
   const incident = withModules(readIncidentFile(file), parsed);
-  const axes = axesOf(parsed);
+  const dimensions = dimensionsOf(parsed);
   const history = historyOf(parsed);
   const runs = runsOf(parsed);
   const name = basename(file).replace(/\.json(\.gz)?$/, '');
@@ -61,7 +61,7 @@ async function run(words: readonly string[]): Promise<number> {
     const report = await triage({
       incident,
       file: basename(file),
-      axes,
+      dimensions,
       runs,
       history,
       openBench: sandboxWith(playScript),
@@ -106,15 +106,15 @@ function withModules(incident: Incident, { flags }: ActionWords): Incident {
   return { ...incident, configuration: { ...incident.configuration, options: changed } };
 }
 
-function axesOf({ flags }: ActionWords): readonly TriageAxis[] {
+function dimensionsOf({ flags }: ActionWords): readonly TriageDimension[] {
   const given = flags.get('axes');
-  if (given === undefined) return triageAxes;
+  if (given === undefined) return triageDimensions;
   return given.split(',').map((name) => {
-    const axis = triageAxes.find((known) => known === name);
-    if (axis !== undefined) return axis;
-    const near = nearestWord(name, triageAxes);
+    const dimension = triageDimensions.find((known) => known === name);
+    if (dimension !== undefined) return dimension;
+    const near = nearestWord(name, triageDimensions);
     const remedy =
-      near === undefined ? `write some of ${triageAxes.join(',')}` : `did you mean ${near}?`;
+      near === undefined ? `write some of ${triageDimensions.join(',')}` : `did you mean ${near}?`;
     throw new UsageError(`--axes: unknown ${JSON.stringify(name)}`, remedy);
   });
 }

@@ -22,8 +22,8 @@ export function authorityCheckOf(hosts: readonly (readonly string[])[]): Authori
 
 /**
  * Lenient where a refusal would protect nobody (host-guard.ts sees to the rest). The name that the
- * client asked for in the handshake is covered whatever the certificate says (a gateway in filter
- * chain of us has its own reasons), so is everything on connections without one (an IP address was
+ * client asked for in the handshake is covered whatever the certificate says (a gateway in front
+ * of us has its own reasons), so is everything on connections without one (an IP address was
  * dialled), and behind a self-signed certificate, for which no authority vouches.
  */
 function authorityCheckOfHost(

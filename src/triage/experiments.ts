@@ -17,7 +17,7 @@ const triageStages = [
 ] as const;
 export type TriageStage = (typeof triageStages)[number];
 
-export interface Trial {
+export interface Experiment {
   readonly stage: TriageStage;
   /** What is tried, in words, as `only danger-hang on`. */
   readonly question: string;
@@ -85,26 +85,38 @@ export class Experiments implements AsyncDisposable {
    * Up to so many runs: with `untilSame` the first of the same fault ends them. Rejects for an abort
    * only.
    */
-  async ask(trial: Trial, runs: number, untilSame: boolean): Promise<Evidence> {
-    const { options, features } = trial.setting;
-    const key = hash([options, features, trial.commit ?? '', trial.scripts, runs, untilSame]);
+  async ask(experiment: Experiment, runs: number, untilSame: boolean): Promise<Evidence> {
+    const { options, features } = experiment.setting;
+    const key = hash([
+      options,
+      features,
+      experiment.commit ?? '',
+      experiment.scripts,
+      runs,
+      untilSame,
+    ]);
     const before = this.#asked.get(key);
     if (before !== undefined) return before;
     const known = this.#known.get(key);
-    const row = known ?? (await this.#find(trial, runs, untilSame, key));
+    const row = known ?? (await this.#find(experiment, runs, untilSame, key));
     const numbered = { ...row, number: this.#asked.size + 1 };
     this.#asked.set(key, numbered);
     this.#input.onEvidence(numbered, known !== undefined);
     return numbered;
   }
 
-  async #find(trial: Trial, runs: number, untilSame: boolean, key: string): Promise<Evidence> {
-    const { stage, question } = trial;
+  async #find(
+    experiment: Experiment,
+    runs: number,
+    untilSame: boolean,
+    key: string,
+  ): Promise<Evidence> {
+    const { stage, question } = experiment;
     const startedAtMs = performance.now();
     const row = { number: 0, stage, question, key };
     const tookMs = () => Math.round(performance.now() - startedAtMs);
     try {
-      const found = await this.#run(trial, runs, untilSame);
+      const found = await this.#run(experiment, runs, untilSame);
       return { ...row, ...found, durationMs: tookMs() };
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
@@ -115,7 +127,7 @@ export class Experiments implements AsyncDisposable {
     }
   }
 
-  async #run({ setting, scripts }: Trial, runsMax: number, untilSame: boolean) {
+  async #run({ setting, scripts }: Experiment, runsMax: number, untilSame: boolean) {
     const { signal } = this.#input;
     const bench = await this.#sandboxFor(setting);
     let [runs, same, others] = [0, 0, 0];

@@ -36,8 +36,8 @@ export async function reproduce(
     notes.push(...way.notes.filter((note) => !notes.includes(note)));
     if (way.scripts.length === 0) continue;
     const { words: question, scripts } = way;
-    const trial = { stage: 'reproduction', question, setting, scripts } as const;
-    const row = await experiments.ask(trial, runs, false);
+    const experiment = { stage: 'reproduction', question, setting, scripts } as const;
+    const row = await experiments.ask(experiment, runs, false);
     runsInAll += row.runs;
     if (row.outcome === 'cannot') notes.push(row.detail);
     if (row.same === 0) continue;

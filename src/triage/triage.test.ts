@@ -14,7 +14,7 @@ function triaged(opens: (setting: SandboxSetting) => boolean): Promise<TriageRep
   const input: TriageInput = {
     incident: sampleIncident,
     file: 'sample.json',
-    axes: ['features', 'configuration'],
+    dimensions: ['features', 'configuration'],
     runs: 1,
     history: null,
     known: [],

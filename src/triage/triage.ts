@@ -1,6 +1,6 @@
 /**
- * From an incident to the cause: reproduces the fault on a bench, then asks along each axis what can
- * be left out without its going away.
+ * From an incident to the cause: reproduces the fault on a bench, then asks along each dimension
+ * what can be left out without its going away.
  */
 import type { OpenBench, SandboxSetting } from './bench.ts';
 import { findCommit } from './causes/commits.ts';
@@ -26,14 +26,14 @@ import { type Reproduced, reproduce } from './reproduction.ts';
 const noFeatures = { blamed: [], conditions: [], unclear: [] } as const;
 const noChanges = { changes: [], unclear: [], changesInAll: 0 } as const;
 
-export const triageAxes = ['features', 'configuration', 'input', 'commits'] as const;
-export type TriageAxis = (typeof triageAxes)[number];
+export const triageDimensions = ['features', 'configuration', 'input', 'commits'] as const;
+export type TriageDimension = (typeof triageDimensions)[number];
 
 export interface TriageInput {
   readonly incident: Incident;
   /** The incident's file, as the report names it. */
   readonly file: string;
-  readonly axes: readonly TriageAxis[];
+  readonly dimensions: readonly TriageDimension[];
   /** Runs by which the fault is looked for at first, for each way to play it. */
   readonly runs: number;
   /** Null: no history to look at. */
@@ -63,12 +63,12 @@ export async function triage(input: TriageInput): Promise<TriageReport> {
   const { incident, openBench, known, onEvidence, signal } = input;
   const judge = judgeBy(faultOf(incident));
   await using experiments = new Experiments({ openBench, judge, known, onEvidence, signal });
-  const findings = await new Investigation(input, experiments).run();
+  const findings = await new TriageRun(input, experiments).run();
   return reportOf(input, findings, experiments.evidence);
 }
 
-/** One pass over all axes, each of which begins with what the ones before have found. */
-class Investigation {
+/** One pass over all dimensions, each of which begins with what the ones before have found. */
+class TriageRun {
   readonly #input: TriageInput;
   readonly #experiments: Experiments;
   #setting: SandboxSetting;
@@ -119,8 +119,8 @@ class Investigation {
     setting: SandboxSetting,
     scripts = this.#scripts,
   ): Promise<boolean | null> {
-    const trial = { stage, question, setting, scripts };
-    const { outcome } = await this.#experiments.ask(trial, this.#runsPerQuestion, true);
+    const experiment = { stage, question, setting, scripts };
+    const { outcome } = await this.#experiments.ask(experiment, this.#runsPerQuestion, true);
     return outcome === 'cannot' ? null : outcome === 'same';
   }
 
@@ -130,16 +130,20 @@ class Investigation {
     question: string,
   ): Promise<boolean | null> {
     const setting = { ...this.#setting, features };
-    const trial = { stage: 'features', question, setting, scripts: this.#scripts } as const;
-    const { outcome, detail } = await this.#experiments.ask(trial, this.#runsPerQuestion, true);
+    const experiment = { stage: 'features', question, setting, scripts: this.#scripts } as const;
+    const { outcome, detail } = await this.#experiments.ask(
+      experiment,
+      this.#runsPerQuestion,
+      true,
+    );
     if (outcome === 'cannot') return null;
     if (outcome !== 'other') return outcome === 'same';
     return isSameKind(detail, this.#input.incident.signature);
   }
 
   async #features(): Promise<FeatureFinding> {
-    const { incident, axes, onStage } = this.#input;
-    if (!axes.includes('features')) return { status: 'skipped', ...noFeatures };
+    const { incident, dimensions, onStage } = this.#input;
+    if (!dimensions.includes('features')) return { status: 'skipped', ...noFeatures };
     onStage('features');
     const on = Object.keys(incident.features).filter((name) => incident.features[name] === true);
     const only = (kept: readonly string[]) =>
@@ -161,8 +165,8 @@ class Investigation {
 
   /** With all features as they were: a change may be that one was switched on. */
   async #configuration(features: FeatureFinding): Promise<ConfigurationFinding> {
-    const { incident, axes, onStage } = this.#input;
-    if (!axes.includes('configuration')) return { status: 'skipped', ...noChanges };
+    const { incident, dimensions, onStage } = this.#input;
+    if (!dimensions.includes('configuration')) return { status: 'skipped', ...noChanges };
     const good = incident.configuration.lastGood?.options ?? null;
     if (good === null) return { status: 'unknown', ...noChanges };
     onStage('configuration');
@@ -185,8 +189,8 @@ class Investigation {
 
   /** Null when it is not asked for. */
   async #trigger(): Promise<ReplayScript | null> {
-    const { axes, onStage } = this.#input;
-    if (!axes.includes('input') || this.#scripts.length !== 1) return null;
+    const { dimensions, onStage } = this.#input;
+    if (!dimensions.includes('input') || this.#scripts.length !== 1) return null;
     onStage('input');
     const setting = this.#setting;
     const least = await reducedScript(this.#scripts[0]!, async (script, words) => {
@@ -206,14 +210,14 @@ class Investigation {
     const off = Object.fromEntries(blamed.map(({ name }) => [name, false]));
     const setting = { ...this.#setting, features: { ...this.#setting.features, ...off } };
     const question = 'what the server answers without it';
-    const trial = { stage: 'explanation', question, setting, scripts: [trigger] } as const;
-    const { outcome, received } = await this.#experiments.ask(trial, 1, true);
+    const experiment = { stage: 'explanation', question, setting, scripts: [trigger] } as const;
+    const { outcome, received } = await this.#experiments.ask(experiment, 1, true);
     return outcome === 'lives' ? received : null;
   }
 
   async #commit(): Promise<CommitFinding> {
-    const { axes, history, onStage, signal } = this.#input;
-    if (!axes.includes('commits') || history === null) {
+    const { dimensions, history, onStage, signal } = this.#input;
+    if (!dimensions.includes('commits') || history === null) {
       return { status: 'skipped', commits: [], reason: '' };
     }
     onStage('commits');
@@ -222,14 +226,14 @@ class Investigation {
       async (checkout, { hash: commit, subject }) => {
         const setting = { ...this.#setting, checkout };
         const question = `${commit.slice(0, 10)} ${subject}`;
-        const trial = {
+        const experiment = {
           stage: 'commits',
           question,
           setting,
           scripts: this.#scripts,
           commit,
         } as const;
-        const { outcome } = await this.#experiments.ask(trial, this.#runsPerQuestion, true);
+        const { outcome } = await this.#experiments.ask(experiment, this.#runsPerQuestion, true);
         return outcome === 'cannot' ? 'cannot' : outcome === 'same' ? 'fails' : 'lives';
       },
       signal,

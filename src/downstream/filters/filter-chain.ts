@@ -1,7 +1,7 @@
 /**
  * What comes before a connection's own protocol: the PROXY header by which a load balancer says
  * whose connection it is, and the server name by which TLS may go elsewhere without being ended
- * here. Once that is known the filter chain filters back, and passes every event on.
+ * here. Once that is known the filter chain steps back, and passes every event on.
  */
 import { SluiceError } from '../../base/errors.ts';
 import type { NativeBuffer } from '../../native/memory.ts';

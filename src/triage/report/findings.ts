@@ -1,4 +1,4 @@
-/** From what an investigation has found to its report. */
+/** From what a triage run has found to its report. */
 
 import { ExtensionType } from '../../tls/client-hello.ts';
 import type { Evidence } from '../experiments.ts';

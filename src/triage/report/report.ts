@@ -35,7 +35,7 @@ export interface TriageReport {
   readonly writtenAt: string;
   readonly incident: ReportedIncident;
   /**
-   * `cause-found`: at least one axis names something. `no-cause-found`: it happens again, and
+   * `cause-found`: at least one dimension names something. `no-cause-found`: it happens again, and
    * whatever is on or off. `not-reproducible`: it does not happen again.
    */
   readonly verdict: 'cause-found' | 'no-cause-found' | 'not-reproducible';
