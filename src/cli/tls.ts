@@ -4,17 +4,17 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
-import type { SandboxRun, SandboxSetting } from '../triage/bench.ts';
 import { type Fault, faultOf, judgeBy } from '../triage/fault.ts';
 import { playScript } from '../triage/replay/player.ts';
 import type { PlayedOutcome, ReplayScript } from '../triage/replay/script.ts';
 import { readReport } from '../triage/report/triage-directory.ts';
+import type { SandboxRun, SandboxSetting } from '../triage/sandbox.ts';
 import { type ActionWords, onlyArgument, parseActionWords, printAnswer } from './action-words.ts';
 import type { Command } from './command.ts';
 import { incidentPath, readIncidentFile } from './incidents.ts';
 import { scriptOf } from './replay-script.ts';
-import { sandboxWith } from './sandbox/bench.ts';
 import { optionsOfFile } from './sandbox/configuration.ts';
+import { sandboxWith } from './sandbox/sandbox-process.ts';
 
 /** True for flags with a value. */
 const FLAGS = {
@@ -61,7 +61,7 @@ async function run(words: readonly string[]): Promise<number> {
   const times = timesOf(parsed);
   const runs =
     target === undefined
-      ? await onBench(subject, times)
+      ? await inSandbox(subject, times)
       : await onTarget(subject, targetOf(target), times);
   const same = runs.filter(({ outcome }) => outcome === 'same').length;
   const verdict =
@@ -162,13 +162,13 @@ function timesOf({ flags }: ActionWords): number {
   );
 }
 
-async function onBench({ setting, script, fault }: Subject, times: number): Promise<Run[]> {
+async function inSandbox({ setting, script, fault }: Subject, times: number): Promise<Run[]> {
   const { signal } = new AbortController();
   const judge = judgeBy(fault);
-  await using bench = await sandboxWith(playScript)(setting, signal);
+  await using sandbox = await sandboxWith(playScript)(setting, signal);
   const runs: Run[] = [];
   for (let run = 0; run < times; run++) {
-    const result: SandboxRun = await bench.run([script], signal);
+    const result: SandboxRun = await sandbox.run([script], signal);
     runs.push({ ...judge(result), played: result.played[0]! });
   }
   return runs;

@@ -14,7 +14,7 @@ import { type ActionWords, parseWithArgument } from './action-words.ts';
 import type { Command } from './command.ts';
 import { incidentPath, readIncidentFile } from './incidents.ts';
 import { packageVersion } from './package-version.ts';
-import { sandboxWith } from './sandbox/bench.ts';
+import { sandboxWith } from './sandbox/sandbox-process.ts';
 import { printJson, printLines, printNote, printProgress } from './terminal.ts';
 
 /** True for flags with a value. */
@@ -64,7 +64,7 @@ async function run(words: readonly string[]): Promise<number> {
       dimensions,
       runs,
       history,
-      openBench: sandboxWith(playScript),
+      openSandbox: sandboxWith(playScript),
       known: directory.evidence,
       onStage: (stage) => progress.stage(stage),
       onEvidence(row, isKnown) {

@@ -1,11 +1,11 @@
 /**
- * Where questions of a triage are answered: each by as many runs on a bench as it takes, once. All
+ * Where questions of a triage are answered: each by as many runs on a sandbox as it takes, once. All
  * answers are evidence; those of an interrupted triage are not asked for again.
  */
 import { createHash } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
-import type { Bench, OpenBench, SandboxRun, SandboxSetting } from './bench.ts';
 import type { PlayedOutcome, ReplayScript } from './replay/script.ts';
+import type { OpenSandbox, Sandbox, SandboxRun, SandboxSetting } from './sandbox.ts';
 
 const triageStages = [
   'reproduction',
@@ -54,7 +54,7 @@ export interface RunVerdict {
 }
 
 export interface ExperimentsInput {
-  readonly openBench: OpenBench;
+  readonly openSandbox: OpenSandbox;
   /** What a run has come to, compared with what is looked for. */
   judge(run: SandboxRun): RunVerdict;
   /** Of an interrupted triage of the same incident. */
@@ -70,7 +70,7 @@ export class Experiments implements AsyncDisposable {
   readonly #input: ExperimentsInput;
   readonly #known: Map<string, Evidence>;
   readonly #asked = new Map<string, Evidence>();
-  #bench: { readonly key: string; readonly bench: Bench } | null = null;
+  #sandbox: { readonly key: string; readonly sandbox: Sandbox } | null = null;
 
   constructor(input: ExperimentsInput) {
     this.#input = input;
@@ -129,12 +129,12 @@ export class Experiments implements AsyncDisposable {
 
   async #run({ setting, scripts }: Experiment, runsMax: number, untilSame: boolean) {
     const { signal } = this.#input;
-    const bench = await this.#sandboxFor(setting);
+    const sandbox = await this.#sandboxFor(setting);
     let [runs, same, others] = [0, 0, 0];
     let detail = '';
     let played: readonly PlayedOutcome[] = [];
     while (runs < runsMax && !(untilSame && same > 0)) {
-      const run = await bench.run(scripts, signal);
+      const run = await sandbox.run(scripts, signal);
       runs++;
       played = run.played;
       const verdict = this.#input.judge(run);
@@ -148,19 +148,19 @@ export class Experiments implements AsyncDisposable {
   }
 
   /** The one that is open, when it is for this setting. */
-  async #sandboxFor(setting: SandboxSetting): Promise<Bench> {
+  async #sandboxFor(setting: SandboxSetting): Promise<Sandbox> {
     const key = hash(setting);
-    if (this.#bench?.key === key) return this.#bench.bench;
+    if (this.#sandbox?.key === key) return this.#sandbox.sandbox;
     await this.#close();
-    const bench = await this.#input.openBench(setting, this.#input.signal);
-    this.#bench = { key, bench };
-    return bench;
+    const sandbox = await this.#input.openSandbox(setting, this.#input.signal);
+    this.#sandbox = { key, sandbox };
+    return sandbox;
   }
 
   async #close(): Promise<void> {
-    const open = this.#bench;
-    this.#bench = null;
-    await open?.bench[Symbol.asyncDispose]();
+    const open = this.#sandbox;
+    this.#sandbox = null;
+    await open?.sandbox[Symbol.asyncDispose]();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,8 +1,9 @@
-/** What is looked for: whether a run on a bench has come to what an incident tells of. */
-import type { SandboxRun } from './bench.ts';
+/** What is looked for: whether a run on a sandbox has come to what an incident tells of. */
+
 import type { RunVerdict } from './experiments.ts';
 import type { Incident, IncidentKind } from './incident.ts';
 import { suspectedConnection } from './replay/from-incident.ts';
+import type { SandboxRun } from './sandbox.ts';
 
 export interface Fault {
   readonly kind: IncidentKind;

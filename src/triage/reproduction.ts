@@ -1,11 +1,12 @@
 /** The first question of a triage: whether it happens again, and how it is played best. */
-import type { SandboxSetting } from './bench.ts';
+
 import type { Experiments } from './experiments.ts';
 import type { Incident } from './incident.ts';
 import { suspectedConnection, verbatimScript } from './replay/from-incident.ts';
 import { reenactedScript } from './replay/re-enactment.ts';
 import type { ReplayScript } from './replay/script.ts';
 import type { Reproduction } from './report/report.ts';
+import type { SandboxSetting } from './sandbox.ts';
 
 /** Once in so many questions a fault that is rarer than it has shown may be taken for gone. */
 const MISTAKE_CHANCE = 0.05;

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { sampleIncident } from '../../test/support/incident-sample.ts';
 import { UsageError } from '../base/errors.ts';
-import type { SandboxSetting } from './bench.ts';
 import { markdownOf } from './report/markdown.ts';
 import type { TriageReport } from './report/report.ts';
+import type { SandboxSetting } from './sandbox.ts';
 import { type TriageInput, triage } from './triage.ts';
 
 const OBSERVER = 'group-in-callback';
 
-/** A triage on a bench that dies of everything, and cannot be opened with some settings. */
+/** A triage on a sandbox that dies of everything, and cannot be opened with some settings. */
 function triaged(opens: (setting: SandboxSetting) => boolean): Promise<TriageReport> {
   const input: TriageInput = {
     incident: sampleIncident,
@@ -23,7 +23,7 @@ function triaged(opens: (setting: SandboxSetting) => boolean): Promise<TriageRep
     signal: new AbortController().signal,
     onStage() {},
     onEvidence() {},
-    async openBench(setting) {
+    async openSandbox(setting) {
       if (!opens(setting)) throw new UsageError('it cannot be started', 'leave it');
       const played = [
         { result: 'closed', flightsSent: 1, received: [], alert: '', durationMs: 1 } as const,

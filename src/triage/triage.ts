@@ -1,8 +1,8 @@
 /**
- * From an incident to the cause: reproduces the fault on a bench, then asks along each dimension
+ * From an incident to the cause: reproduces the fault on a sandbox, then asks along each dimension
  * what can be left out without its going away.
  */
-import type { OpenBench, SandboxSetting } from './bench.ts';
+
 import { findCommit } from './causes/commits.ts';
 import { changesBetween, withChanges } from './causes/configuration.ts';
 import { featuresToBlame } from './causes/features.ts';
@@ -22,6 +22,7 @@ import type {
 } from './report/report.ts';
 import { namedFeature } from './report/words.ts';
 import { type Reproduced, reproduce } from './reproduction.ts';
+import type { OpenSandbox, SandboxSetting } from './sandbox.ts';
 
 const noFeatures = { blamed: [], conditions: [], unclear: [] } as const;
 const noChanges = { changes: [], unclear: [], changesInAll: 0 } as const;
@@ -38,7 +39,7 @@ export interface TriageInput {
   readonly runs: number;
   /** Null: no history to look at. */
   readonly history: History | null;
-  readonly openBench: OpenBench;
+  readonly openSandbox: OpenSandbox;
   /** Of an interrupted triage of this incident. */
   readonly known: readonly Evidence[];
   onStage(stage: TriageStage): void;
@@ -60,9 +61,9 @@ export interface History {
 
 /** Rejects for an abort, and with UsageError when the incident cannot be tried at all. */
 export async function triage(input: TriageInput): Promise<TriageReport> {
-  const { incident, openBench, known, onEvidence, signal } = input;
+  const { incident, openSandbox, known, onEvidence, signal } = input;
   const judge = judgeBy(faultOf(incident));
-  await using experiments = new Experiments({ openBench, judge, known, onEvidence, signal });
+  await using experiments = new Experiments({ openSandbox, judge, known, onEvidence, signal });
   const findings = await new TriageRun(input, experiments).run();
   return reportOf(input, findings, experiments.evidence);
 }

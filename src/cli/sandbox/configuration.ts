@@ -1,4 +1,4 @@
-/** A configuration file as options for a bench. */
+/** A configuration file as options for a sandbox. */
 import { readSource } from '../../config/document/source.ts';
 import { loadConfiguration } from '../../config/load.ts';
 import { stateDirectory } from '../../config/self-signed-store.ts';

@@ -1,4 +1,4 @@
-/** What a bench and the sluice that it has started say to one another over their IPC channel. */
+/** What a sandbox and the sluice that it has started say to one another over their IPC channel. */
 import type { JsonValue } from '../../triage/incident.ts';
 
 /** Raised when an older checkout would misunderstand. */

@@ -21,7 +21,7 @@ const LOOPBACK = '127.0.0.1';
 /** The supervisor outlives its workers only when there are two of them. */
 const WORKERS = 2;
 const CACHE_BYTES = 16 * 1024 * 1024;
-/** A worker that stands still for this long hangs: the bench does nothing else. */
+/** A worker that stands still for this long hangs: the sandbox does nothing else. */
 const WATCHDOG_MS = 1_000;
 const CERTIFICATE_NAME = 'localhost';
 
@@ -54,7 +54,7 @@ export async function harmlessOptions(
   };
 }
 
-/** What is the bench's own whatever the incident says. */
+/** What is the sandbox's own whatever the incident says. */
 function placesOf(plain: SluiceOptions): Partial<SluiceOptions> {
   const { listeners, recorder, autoDisable } = plain;
   return {
@@ -75,7 +75,7 @@ function placesOf(plain: SluiceOptions): Partial<SluiceOptions> {
   };
 }
 
-/** As `sluice --origin …` has it, in so far as the bench does not change it. */
+/** As `sluice --origin …` has it, in so far as the sandbox does not change it. */
 async function plainOptions(directory: string, originPort: number): Promise<SluiceOptions> {
   const options = await resolveOptions(
     parseCommandLine(['--origin', `http://${LOOPBACK}:${originPort}`], directory).given,

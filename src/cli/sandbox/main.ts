@@ -1,6 +1,6 @@
 /**
- * The sluice of a bench, a process of its own: told over IPC what to run, it serves until the
- * channel is closed. `bench.ts` is the other end.
+ * The sluice of a sandbox, a process of its own: told over IPC what to run, it serves until the
+ * channel is closed. `sandbox-process.ts` is the other end.
  */
 
 import { createServer } from 'node:http';
@@ -26,7 +26,7 @@ import {
 } from './contract.ts';
 import { harmlessOptions } from './harmless-options.ts';
 
-/** Workers of a bench are there to die. */
+/** Workers of a sandbox are there to die. */
 const restartPolicy: RestartPolicy = {
   ...defaultRestartPolicy,
   soundLifeMs: 0,
@@ -51,7 +51,7 @@ process.on('disconnect', () => {
   supervisor?.kill();
   process.exit();
 });
-// A terminal sends these to every process; whoever has started the bench ends it.
+// A terminal sends these to every process; whoever has started the sandbox ends it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
 async function start(wish: SandboxStart): Promise<void> {

@@ -1,7 +1,7 @@
 /** Plays a script against a server, as a client of ours that trusts anybody: a tool for a desk. */
 import { parseClientHello } from '../../tls/client-hello.ts';
-import type { Player } from '../bench.ts';
 import { readHello } from '../reduce/hello-model.ts';
+import type { Player } from '../sandbox.ts';
 import type { Ticket } from './client/own-hello.ts';
 import { requestRecords } from './client/request-bytes.ts';
 import { ScriptedClient } from './client/scripted-client.ts';

@@ -1,10 +1,10 @@
 /** What a triage has found: plain JSON, explained in docs/reference/triage-report.md. */
 
-import type { SandboxSetting } from '../bench.ts';
 import type { ConfigurationChange } from '../causes/configuration.ts';
 import type { Evidence } from '../experiments.ts';
 import type { IncidentKind, IncidentSoftware, IncidentStack, JsonValue } from '../incident.ts';
 import type { ReplayScript } from '../replay/script.ts';
+import type { SandboxSetting } from '../sandbox.ts';
 
 /** `format` of every report. */
 export const REPORT_FORMAT = 'sluice-triage-report';
@@ -57,7 +57,7 @@ export interface TriageReport {
   readonly setting: ReportedSetting | null;
 }
 
-/** As a bench takes it. */
+/** As a sandbox takes it. */
 export interface ReportedSetting {
   readonly options: JsonValue;
   readonly features: Readonly<Record<string, boolean>>;

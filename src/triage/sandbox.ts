@@ -1,13 +1,13 @@
 /**
  * A sandbox instance on this machine, on which scripts are played to see whether it dies of them.
- * cli/bench/ has the one that starts processes.
+ * cli/sandbox/ has the one that starts processes.
  */
 import type { Incident, JsonValue } from './incident.ts';
 import type { PlayedOutcome, ReplayScript } from './replay/script.ts';
 
 export interface SandboxSetting {
   /**
-   * Options as an incident has them. The bench makes them harmless: it listens on loopback alone, has
+   * Options as an incident has them. The sandbox makes them harmless: it listens on loopback alone, has
    * certificates and an origin of its own, and writes nothing outside its directory.
    */
   readonly options: JsonValue;
@@ -24,7 +24,7 @@ export interface SandboxRun {
   readonly played: readonly PlayedOutcome[];
 }
 
-export interface Bench extends AsyncDisposable {
+export interface Sandbox extends AsyncDisposable {
   /** Port of its https listener on 127.0.0.1. */
   readonly port: number;
   /**
@@ -35,7 +35,7 @@ export interface Bench extends AsyncDisposable {
 }
 
 /** Rejects with UsageError when the options, a module or a checkout cannot be run. */
-export type OpenBench = (setting: SandboxSetting, signal: AbortSignal) => Promise<Bench>;
+export type OpenSandbox = (setting: SandboxSetting, signal: AbortSignal) => Promise<Sandbox>;
 
 /** Plays one script against a server. Never rejects but for an abort. */
 export type Player = (

@@ -4,14 +4,14 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import test from 'node:test';
 import { UsageError } from '../../src/base/errors.ts';
-import { sandboxWith } from '../../src/cli/sandbox/bench.ts';
+import { sandboxWith } from '../../src/cli/sandbox/sandbox-process.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { ExtensionType } from '../../src/tls/client-hello.ts';
-import type { Player, SandboxSetting } from '../../src/triage/bench.ts';
 import type { JsonValue } from '../../src/triage/incident.ts';
 import { incidentConfiguration } from '../../src/triage/redaction.ts';
 import type { ReplayScript } from '../../src/triage/replay/script.ts';
+import type { Player, SandboxSetting } from '../../src/triage/sandbox.ts';
 import { extension, helloMessage, inRecords, uint16s, vector } from '../support/client-hello.ts';
 import { dangerFlags } from '../support/danger.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -42,7 +42,7 @@ const play: Player = ({ flights }, { host, port }) => {
     return { result, alert: '', flightsSent: 1, received, durationMs: 1 };
   });
 };
-const openBench = sandboxWith(play);
+const openSandbox = sandboxWith(play);
 
 interface HelloWish {
   /** Whether there is a share that the server takes; else it asks for another one. */
@@ -95,28 +95,28 @@ async function settingOf(...features: readonly string[]): Promise<SandboxSetting
 }
 
 test('a bench tells what its worker died of, again and again', async () => {
-  await using bench = await openBench(await settingOf(OBSERVER), signal);
-  const alive = await bench.run([plain], signal);
+  await using sandbox = await openSandbox(await settingOf(OBSERVER), signal);
+  const alive = await sandbox.run([plain], signal);
   assert.deepEqual([alive.death, alive.played[0]!.received], [null, [HANDSHAKE_RECORD]]);
   for (let run = 0; run < 5; run++) {
-    const { death, played } = await bench.run([retried], signal);
+    const { death, played } = await sandbox.run([retried], signal);
     assert.equal(death?.signature, `crash/SIGSEGV/SSL_read_early_data/${OBSERVER}`);
     assert.equal(played[0]!.result, 'closed');
   }
-  const again = await bench.run([plain, plain], signal);
+  const again = await sandbox.run([plain, plain], signal);
   assert.deepEqual([again.death, again.played.length], [null, 2]);
 });
 
 test('a feature that the setting switches off is off', async () => {
   const setting = await settingOf(OBSERVER);
-  await using bench = await openBench({ ...setting, features: { [OBSERVER]: false } }, signal);
-  const { death, played } = await bench.run([retried], signal);
+  await using sandbox = await openSandbox({ ...setting, features: { [OBSERVER]: false } }, signal);
+  const { death, played } = await sandbox.run([retried], signal);
   assert.deepEqual([death, played[0]!.received], [null, [HANDSHAKE_RECORD]]);
 });
 
 test('a worker that hangs is a death of its own kind', async () => {
-  await using bench = await openBench(await settingOf('danger-hang'), signal);
-  const { death } = await bench.run([hello({ hasShare: true, serverName: 'hang.test' })], signal);
+  await using sandbox = await openSandbox(await settingOf('danger-hang'), signal);
+  const { death } = await sandbox.run([hello({ hasShare: true, serverName: 'hang.test' })], signal);
   assert.deepEqual([death?.kind, death?.suspect?.observer], ['hang', 'danger-hang']);
 });
 
@@ -131,9 +131,9 @@ test('it has certificates of the kinds that the incident has, and none of its ke
   }));
   const hosts = [{ ...options.hosts[0]!, tls: { ...options.hosts[0]!.tls, certificates } }];
   const withRsa = { ...setting, options: { ...options, hosts } as unknown as JsonValue };
-  await using bench = await openBench(withRsa, signal);
+  await using sandbox = await openSandbox(withRsa, signal);
   const scripts = [RSA_PSS, ECDSA_P256].map((scheme) => hello({ hasShare: true, scheme }));
-  const { played } = await bench.run(scripts, signal);
+  const { played } = await sandbox.run(scripts, signal);
   const ALERT_RECORD = '21';
   assert.deepEqual(
     played.map(({ received }) => received[0]),
@@ -144,21 +144,21 @@ test('it has certificates of the kinds that the incident has, and none of its ke
 test('what cannot be run is refused with a remedy, and leaves nothing behind', async () => {
   process.env.TMPDIR = temporaryDirectory();
   const setting = await settingOf('danger-of-another-module');
-  await assert.rejects(openBench(setting, signal), (error: Error) => {
+  await assert.rejects(openSandbox(setting, signal), (error: Error) => {
     assert.ok(error instanceof UsageError);
     assert.match(error.message, /danger-of-another-module: no module has it/);
     return true;
   });
-  await assert.rejects(openBench({ ...setting, options: null }, signal), /has no options/);
+  await assert.rejects(openSandbox({ ...setting, options: null }, signal), /has no options/);
   const elsewhere = temporaryDirectory();
-  await assert.rejects(openBench({ ...setting, checkout: elsewhere }, signal), /there is no src/);
+  await assert.rejects(openSandbox({ ...setting, checkout: elsewhere }, signal), /there is no src/);
   const left = readdirSync(tmpdir()).filter((name) => name.startsWith('sluice-sandbox-'));
   assert.deepEqual(left, []);
 });
 
 test('whoever gives up waits no longer', async () => {
   const abort = new AbortController();
-  const opening = openBench(await settingOf(), abort.signal);
+  const opening = openSandbox(await settingOf(), abort.signal);
   abort.abort(new Error('enough'));
   await assert.rejects(opening, /enough/);
 });

@@ -1,4 +1,4 @@
-/** The bench that starts processes: a whole sluice, which is thrown away afterwards. */
+/** The sandbox that starts processes: a whole sluice, which is thrown away afterwards. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -9,11 +9,17 @@ import { fileURLToPath } from 'node:url';
 import { durationText } from '../../base/duration-text.ts';
 import { UsageError } from '../../base/errors.ts';
 import { endProcess, owned } from '../../base/owned.ts';
-import type { Bench, OpenBench, Player, SandboxRun, SandboxSetting } from '../../triage/bench.ts';
 import type { Incident } from '../../triage/incident.ts';
 import { decodeIncident } from '../../triage/incident-file.ts';
 import { incidentFileName } from '../../triage/incident-name.ts';
 import type { ReplayScript } from '../../triage/replay/script.ts';
+import type {
+  OpenSandbox,
+  Player,
+  Sandbox,
+  SandboxRun,
+  SandboxSetting,
+} from '../../triage/sandbox.ts';
 import { entryPoint } from '../entry-point.ts';
 import {
   INCIDENTS,
@@ -38,14 +44,14 @@ const LOOPBACK = '127.0.0.1';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const program = entryPoint(new URL('./main.ts', import.meta.url));
 
-export function sandboxWith(play: Player): OpenBench {
+export function sandboxWith(play: Player): OpenSandbox {
   return async (setting, signal) => {
     const first = await SandboxProcess.start(setting, signal);
-    return new ProcessBench(setting, play, first);
+    return new LocalSandbox(setting, play, first);
   };
 }
 
-class ProcessBench implements Bench {
+class LocalSandbox implements Sandbox {
   readonly #setting: SandboxSetting;
   readonly #play: Player;
   #process: SandboxProcess;
@@ -94,17 +100,17 @@ class SandboxProcess implements AsyncDisposable {
 
   /** Rejects with UsageError; then nothing is left behind. */
   static async start(setting: SandboxSetting, signal: AbortSignal): Promise<SandboxProcess> {
-    const bench = new SandboxProcess(setting.checkout);
+    const sandbox = new SandboxProcess(setting.checkout);
     try {
       const { options, features } = setting;
-      const directory = bench.#directory;
+      const directory = sandbox.#directory;
       const start = { protocol: SANDBOX_PROTOCOL, options, features, directory } as const;
-      const answer = await bench.#ask({ type: 'start', start }, START_TIMEOUT_MS, signal);
+      const answer = await sandbox.#ask({ type: 'start', start }, START_TIMEOUT_MS, signal);
       if (answer.type === 'failed') throw new UsageError(answer.message, answer.remedy);
-      if (answer.type === 'ready') bench.port = answer.port;
-      return bench;
+      if (answer.type === 'ready') sandbox.port = answer.port;
+      return sandbox;
     } catch (error) {
-      await bench[Symbol.asyncDispose]();
+      await sandbox[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -190,7 +196,7 @@ class SandboxProcess implements AsyncDisposable {
   }
 }
 
-/** Throws UsageError when the checkout has no bench. */
+/** Throws UsageError when the checkout has no sandbox. */
 function programIn(checkout: string): string {
   if (checkout === '') return program;
   const path = join(checkout, relative(root, program));
