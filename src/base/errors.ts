@@ -38,7 +38,7 @@ export class SluiceError extends Error {
 }
 
 /** A mistake in a file that the user wrote. Lines and columns count from 1. */
-export interface FileMistake {
+export interface FileDiagnostic {
   readonly file: string;
   readonly line: number;
   readonly column: number;
@@ -55,9 +55,9 @@ export class UsageError extends Error {
   /** What to do about it, in the imperative. */
   readonly remedy: string;
   /** Those in a file, one by one; empty when it is about something else. */
-  readonly mistakes: readonly FileMistake[];
+  readonly mistakes: readonly FileDiagnostic[];
 
-  constructor(message: string, remedy: string, mistakes: readonly FileMistake[] = []) {
+  constructor(message: string, remedy: string, mistakes: readonly FileDiagnostic[] = []) {
     super(message);
     this.remedy = remedy;
     this.mistakes = mistakes;

@@ -2,7 +2,7 @@
 
 import { UsageError } from '../base/errors.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { keyAndProblem } from '../config/document/mistake.ts';
+import { keyAndProblem } from '../config/document/diagnostic.ts';
 import { readSource } from '../config/document/source.ts';
 import { loadConfiguration } from '../config/load.ts';
 import type { SluiceOptions } from '../config/options.ts';

@@ -2,8 +2,8 @@
 
 import { UsageError } from '../base/errors.ts';
 import { diffConfigurations } from '../config/difference.ts';
+import { diagnosticsError } from '../config/document/diagnostic.ts';
 import { flowText } from '../config/document/keywords.ts';
-import { mistakesError } from '../config/document/mistake.ts';
 import { parseSource, readSource, type Source } from '../config/document/source.ts';
 import { jsonSchemaText } from '../config/json-schema.ts';
 import {
@@ -70,7 +70,7 @@ function diff(words: ActionWords): number {
 function readable(file: string): Source {
   const source = readSource(file, process.cwd());
   const { mistakes } = parseSource(source);
-  if (mistakes.length > 0) throw mistakesError(mistakes);
+  if (mistakes.length > 0) throw diagnosticsError(mistakes);
   return source;
 }
 

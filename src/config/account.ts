@@ -1,6 +1,6 @@
 /** The account that workers run as: `NAME`, `NAME:GROUP`, or numbers in place of either. */
 import { readFileSync } from 'node:fs';
-import { type GivenValue, type OptionWords, refuse, writeAs } from './option-values.ts';
+import { type ExplicitValue, type OptionWords, refuse, writeAs } from './option-values.ts';
 import type { Account } from './options.ts';
 
 const PASSWD = '/etc/passwd';
@@ -8,7 +8,7 @@ const GROUP = '/etc/group';
 /** Above what uid_t has room for stand values with a meaning of their own. */
 const ID_MAX = 0xffff_fffe;
 
-export function parseAccount(option: OptionWords, given: GivenValue): Account {
+export function parseAccount(option: OptionWords, given: ExplicitValue): Account {
   const { text } = given;
   const [name = '', group, ...more] = text.split(':');
   if (name === '' || group === '' || more.length > 0) {

@@ -2,15 +2,15 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { CertificatePair } from '../tls/host-options.ts';
-import { type GivenValue, refuse } from './option-values.ts';
+import { type ExplicitValue, refuse } from './option-values.ts';
 
 /**
  * Throws UsageError when a file cannot be read, is not PEM, or the two do not match. `warn` hears
  * of a certificate that clients will refuse, which is no reason not to start.
  */
 export function readCertificatePair(
-  certificate: { readonly given: GivenValue; readonly path: string },
-  key: { readonly given: GivenValue; readonly path: string },
+  certificate: { readonly given: ExplicitValue; readonly path: string },
+  key: { readonly given: ExplicitValue; readonly path: string },
   warn: (message: string) => void,
   nowMs: number,
 ): CertificatePair {
@@ -43,7 +43,7 @@ export function withoutMark(bytes: string): string {
 }
 
 /** The text of a PEM file. Throws UsageError. */
-function readPem(given: GivenValue, path: string): string {
+function readPem(given: ExplicitValue, path: string): string {
   let text = '';
   try {
     text = readPemText(path);
@@ -57,12 +57,12 @@ function readPem(given: GivenValue, path: string): string {
 }
 
 /** Of authorities whose file OpenSSL reads by its name. Throws UsageError. */
-export function checkAuthorities(given: GivenValue, path: string): void {
+export function checkAuthorities(given: ExplicitValue, path: string): void {
   const isMarked = readPem(given, path) !== readFileSync(path, 'latin1');
   if (isMarked) refuse(given, 'begins with a byte order mark', 'save it without');
 }
 
-function parseCertificate(given: GivenValue, pem: string): X509Certificate {
+function parseCertificate(given: ExplicitValue, pem: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch {
@@ -70,7 +70,7 @@ function parseCertificate(given: GivenValue, pem: string): X509Certificate {
   }
 }
 
-function parseKey(given: GivenValue, pem: string): KeyObject {
+function parseKey(given: ExplicitValue, pem: string): KeyObject {
   if (/-----BEGIN ENCRYPTED |Proc-Type: 4,ENCRYPTED/.test(pem)) {
     refuse(given, 'the key has a passphrase', 'remove it with openssl pkey -in FILE -out NEWFILE');
   }

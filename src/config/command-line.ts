@@ -1,6 +1,6 @@
 /** From the words of a command line to values as written; what they mean is resolve.ts's matter. */
 import { UsageError } from '../base/errors.ts';
-import type { GivenOptions } from './given.ts';
+import type { ExplicitOptions } from './explicit-values.ts';
 import { commandLineOnly, type OptionName, optionNamed, optionTable } from './option-table.ts';
 import { nearestWord } from './suggestion.ts';
 
@@ -8,7 +8,7 @@ export type ServingCommand = 'run' | 'demo';
 
 export interface CommandLine {
   readonly command: ServingCommand | 'help' | 'version';
-  readonly given: GivenOptions;
+  readonly given: ExplicitOptions;
   /** The file named by --config, or ''. */
   readonly configFile: string;
 }
@@ -42,7 +42,7 @@ const flagNames = [...optionTable, ...commandLineOnly].map((option) => option.na
 export function parseCommandLine(words: readonly string[], directory: string): CommandLine {
   let command: ServingCommand = 'run';
   let configFile = '';
-  const given: GivenOptions = new Map();
+  const given: ExplicitOptions = new Map();
   let index = 0;
   if (words[0] !== undefined && !words[0].startsWith('-')) {
     command = parseCommand(words[0]);
@@ -96,7 +96,7 @@ function missingValue(name: string): UsageError {
   return new UsageError(`--${name}: no value`, `write --${name} ${wanted}`);
 }
 
-function addValue(given: GivenOptions, name: OptionName, text: string, directory: string): void {
+function addValue(given: ExplicitOptions, name: OptionName, text: string, directory: string): void {
   const values = given.get(name) ?? [];
   if (values.length > 0 && !optionNamed(name)!.repeatable) {
     throw new UsageError(`--${name}: given twice`, 'give it once');

@@ -283,7 +283,7 @@ test('a file holds the same options, and flags override it', async () => {
   assert.equal(json.hosts[0]?.tls.earlyData.enabled, true);
 });
 
-const fileMistakes: readonly [text: string, message: string, remedy: RegExp][] = [
+const fileDiagnostics: readonly [text: string, message: string, remedy: RegExp][] = [
   ['origin: http://o\norigim: x\n', 'sluice.yaml:2:1: origim: unknown key', /mean origin\?/],
   ['origin: http://o\nworkers: 0\n', 'sluice.yaml:2:10: workers "0": not a number', /workers: 1/],
   ['origin: http://o\nhttp: [80, x]\n', 'sluice.yaml:2:12: http[1] "x": not an address', /http: /],
@@ -295,7 +295,7 @@ const fileMistakes: readonly [text: string, message: string, remedy: RegExp][] =
   ['origin: a\norigin: b\n', 'sluice.yaml:2:1: the key origin is there twice', /remove/],
 ];
 
-for (const [text, message, remedy] of fileMistakes) {
+for (const [text, message, remedy] of fileDiagnostics) {
   test(`a mistake in a file is named with line and column: ${JSON.stringify(text)}`, async () => {
     await assert.rejects(
       async () => resolve('', text),

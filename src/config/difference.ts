@@ -1,8 +1,8 @@
 /** What differs between two configuration files, key by key, as they are written. */
 
 import { parse } from 'yaml';
+import { type KeyPath, keyText } from './document/diagnostic.ts';
 import { flowText, type ValueSchema } from './document/keywords.ts';
-import { type KeyPath, keyText } from './document/mistake.ts';
 import type { Source } from './document/source.ts';
 import { withoutSecrets } from './secrets.ts';
 

@@ -1,7 +1,7 @@
 /** Every key of the configuration file, by its path, with its documentation. */
 import { UsageError } from '../base/errors.ts';
 import { flowText, type ValueSchema } from './document/keywords.ts';
-import { type KindName, kinds } from './document/kinds.ts';
+import { type ValueTypeName, valueTypes } from './document/value-types.ts';
 import { nearestWord } from './suggestion.ts';
 
 export interface KeyInfo {
@@ -64,7 +64,9 @@ export function isNamed({ path }: KeyInfo, name: string): boolean {
   return lastPart(path) === name;
 }
 
-/** `routes[].cache`, `routes[0].cache` and `routes.cache` are the same; a name is enough if one has it. */
+/**
+ * `routes[].cache`, `routes[0].cache` and `routes.cache` are the same; a name is enough if one has it.
+ */
 export function findKey(schema: ValueSchema, written: string): FoundKey {
   const root: KeyInfo = { path: '', schema };
   const found = findPath(root, written);
@@ -116,7 +118,7 @@ function matches(known: string, part: string): boolean {
 export function formText(schema: ValueSchema): string {
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(formText))].join(', or ');
   const kind = schema['x-kind'];
-  if (kind !== undefined) return kinds[kind].placeholder;
+  if (kind !== undefined) return valueTypes[kind].placeholder;
   if (schema.enum !== undefined) return schema.enum.join('|');
   if (schema.type === 'array') return `list of ${formText(schema.items ?? {})}`;
   if (schema.type === 'object') return schema.properties === undefined ? 'map by name' : 'map';
@@ -145,9 +147,9 @@ export function isWrittenInWords(schema: ValueSchema): boolean {
   return !isRight(kind, value);
 }
 
-function isRight(kind: KindName, text: string): boolean {
+function isRight(kind: ValueTypeName, text: string): boolean {
   try {
-    kinds[kind].parse(
+    valueTypes[kind].parse(
       { name: '', placeholder: '', example: '' },
       { text, place: '', directory: '/' },
     );

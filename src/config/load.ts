@@ -1,8 +1,8 @@
 /** From a file's text and flags to options: one way for start, check and reload. */
 import { UsageError } from '../base/errors.ts';
-import { mistakesError } from './document/mistake.ts';
+import { diagnosticsError } from './document/diagnostic.ts';
 import type { Source } from './document/source.ts';
-import { type GivenOptions, overridden } from './given.ts';
+import { type ExplicitOptions, overridden } from './explicit-values.ts';
 import type { SluiceOptions } from './options.ts';
 import { resolveOptions, type Surroundings } from './resolve.ts';
 
@@ -10,7 +10,7 @@ export interface ConfigurationInput extends Surroundings {
   /** Null without a file. */
   readonly source: Source | null;
   /** What flags say, over what the file says. */
-  readonly flags: GivenOptions;
+  readonly flags: ExplicitOptions;
 }
 
 export interface Configuration {
@@ -34,7 +34,7 @@ export async function loadConfiguration(input: ConfigurationInput): Promise<Conf
   const more = await mistakesOf(() =>
     resolveOptions(all, { ...input, isCheck: true, warn() {} }, sections),
   );
-  throw mistakesError([...mistakes, ...more]);
+  throw diagnosticsError([...mistakes, ...more]);
 }
 
 /** Those with a place; that it has no origin may be because the key is misspelt. */

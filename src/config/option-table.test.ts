@@ -3,17 +3,22 @@ import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { UsageError } from '../base/errors.ts';
 import { parseCommandLine } from './command-line.ts';
-import { type KindName, kindOf, kinds, readKind } from './document/kinds.ts';
+import {
+  readValueType,
+  type ValueTypeName,
+  valueTypeOf,
+  valueTypes,
+} from './document/value-types.ts';
 import { optionTable, readOption } from './option-table.ts';
 import { resolveOptions } from './resolve.ts';
 
 const given = (text: string) => ({ text, place: '--x', directory: '/' });
 const words = { name: 'x', placeholder: 'X', example: 'x' };
-const kindNames = Object.keys(kinds) as KindName[];
+const valueTypeNames = Object.keys(valueTypes) as ValueTypeName[];
 /** Those for which off is a value as on is. */
-const switches: readonly KindName[] = ['switch', 'feature'];
-const mayBeOff = (kind: KindName) =>
-  !switches.includes(kind) && kindOf(kind).placeholder.split('|').includes('off');
+const switches: readonly ValueTypeName[] = ['switch', 'feature'];
+const mayBeOff = (kind: ValueTypeName) =>
+  !switches.includes(kind) && valueTypeOf(kind).placeholder.split('|').includes('off');
 
 test('a default is read as what is given is; only what cannot be written is told in words', () => {
   for (const { name, type, defaultText, demoDefaultText, isDefaultInWords } of optionTable) {
@@ -29,26 +34,30 @@ test('a default is read as what is given is; only what cannot be written is told
 
 test('editors see the examples, and the words of a form, as right; the parser agrees', () => {
   for (const { name, type, example } of optionTable) {
-    const { pattern, enum: choices } = kindOf(type).form as { pattern?: string; enum?: string[] };
+    const { pattern, enum: choices } = valueTypeOf(type).form as {
+      pattern?: string;
+      enum?: string[];
+    };
     if (pattern !== undefined) assert.match(example, new RegExp(pattern, 'u'), name);
     if (choices !== undefined) assert.ok(choices.includes(example), name);
   }
-  for (const kind of kindNames) {
-    const { enum: choices = [] } = kindOf(kind).form as { enum?: unknown[] };
-    for (const word of choices) readKind(kind, words, given(String(word)));
+  for (const kind of valueTypeNames) {
+    const { enum: choices = [] } = valueTypeOf(kind).form as { enum?: unknown[] };
+    for (const word of choices) readValueType(kind, words, given(String(word)));
     if (choices.length > 0) {
-      assert.throws(() => readKind(kind, words, given('another')), UsageError, kind);
+      assert.throws(() => readValueType(kind, words, given('another')), UsageError, kind);
     }
   }
 });
 
 test('whatever may be off is null then', () => {
-  const kindsWithOff = kindNames.filter(mayBeOff);
-  assert.ok(kindsWithOff.length >= 6);
-  for (const kind of kindsWithOff) assert.equal(readKind(kind, words, given('off')), null, kind);
-  for (const kind of kindNames) {
+  const valueTypesWithOff = valueTypeNames.filter(mayBeOff);
+  assert.ok(valueTypesWithOff.length >= 6);
+  for (const kind of valueTypesWithOff)
+    assert.equal(readValueType(kind, words, given('off')), null, kind);
+  for (const kind of valueTypeNames) {
     if (mayBeOff(kind) || kind === 'switch' || kind === 'path') continue;
-    assert.throws(() => readKind(kind, words, given('off')), UsageError, kind);
+    assert.throws(() => readValueType(kind, words, given('off')), UsageError, kind);
   }
 });
 

@@ -4,14 +4,19 @@
  *
  * Long because it is a table, of one row for each option.
  */
-import { type KindName, type KindValue, kindOf, readKind } from './document/kinds.ts';
-import type { GivenValue } from './option-values.ts';
+import {
+  readValueType,
+  type ValueOfType,
+  type ValueTypeName,
+  valueTypeOf,
+} from './document/value-types.ts';
+import type { ExplicitValue } from './option-values.ts';
 
 interface OptionRow {
   /** The flag without `--`, and the key in a configuration file. */
   readonly name: string;
   /** How its text is read, and what it is then. */
-  readonly type: KindName;
+  readonly type: ValueTypeName;
   /** Where help says it better than the type does: `DIR`. */
   readonly placeholder?: string;
   /** One sentence for help. */
@@ -575,7 +580,7 @@ export type OptionName = Definition['name'];
 export type NameWithDefault = Exclude<Definition, { readonly isDefaultInWords: true }>['name'];
 
 /** What an option's value is once read; null for `off`. */
-export type OptionValue<N extends OptionName> = KindValue<DefinitionOf<N>['type']>;
+export type OptionValue<N extends OptionName> = ValueOfType<DefinitionOf<N>['type']>;
 
 export interface OptionDefinition<N extends OptionName = OptionName> extends OptionRow {
   readonly name: N;
@@ -585,7 +590,7 @@ export interface OptionDefinition<N extends OptionName = OptionName> extends Opt
 }
 
 export const optionTable: readonly OptionDefinition[] = definitions.map((row) => ({
-  placeholder: kindOf(row.type).placeholder,
+  placeholder: valueTypeOf(row.type).placeholder,
   ...row,
 }));
 
@@ -598,9 +603,9 @@ export function optionNamed(name: string): OptionDefinition | undefined {
 }
 
 /** Reads a value as its option's type says. Throws UsageError. */
-export function readOption<N extends OptionName>(name: N, given: GivenValue): OptionValue<N> {
+export function readOption<N extends OptionName>(name: N, given: ExplicitValue): OptionValue<N> {
   const option = byName.get(name)!;
-  return readKind(option.type, option, given) as OptionValue<N>;
+  return readValueType(option.type, option, given) as OptionValue<N>;
 }
 
 /** Options of the command line alone, which no configuration file may hold. */

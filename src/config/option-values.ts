@@ -3,7 +3,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { AddressRange } from '../base/address-range.ts';
-import { type FileMistake, UsageError } from '../base/errors.ts';
+import { type FileDiagnostic, UsageError } from '../base/errors.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { ClientField } from '../proxy/request/forwarded-chain.ts';
 import {
@@ -25,14 +25,14 @@ import type { OriginOptions } from './options.ts';
 import { nearestWord } from './suggestion.ts';
 
 /** A value as written, and where. */
-export interface GivenValue {
+export interface ExplicitValue {
   readonly text: string;
   /** `--http`, or `sluice.yaml:3:7: http`. */
   readonly place: string;
   /** What relative file names are relative to: the current directory, or the file's. */
   readonly directory: string;
   /** Of a value in a file. */
-  readonly position?: Pick<FileMistake, 'file' | 'line' | 'column' | 'key'>;
+  readonly position?: Pick<FileDiagnostic, 'file' | 'line' | 'column' | 'key'>;
 }
 
 /** How to write a value rightly. */
@@ -46,20 +46,20 @@ export interface OptionWords {
 const LOOPBACK = '127.0.0.1';
 
 /** Throws what is wrong with a value, in the one shape that all option errors have. */
-export function refuse(given: GivenValue, problem: string, remedy: string): never {
+export function refuse(given: ExplicitValue, problem: string, remedy: string): never {
   const what = `${JSON.stringify(given.text)}: ${problem}`;
   const { position } = given;
   const mistakes = position === undefined ? [] : [{ ...position, problem: what, remedy }];
   throw new UsageError(`${given.place} ${what}`, remedy, mistakes);
 }
 
-export function writeAs(option: OptionWords, given: GivenValue): string {
+export function writeAs(option: OptionWords, given: ExplicitValue): string {
   return given.place.startsWith('--')
     ? `write --${option.name} ${option.placeholder}, as in --${option.name} ${option.example}`
     : `write ${option.name}: ${option.placeholder}, as in ${option.name}: ${option.example}`;
 }
 
-export function parseSocketAddress(option: OptionWords, given: GivenValue): SocketAddress {
+export function parseSocketAddress(option: OptionWords, given: ExplicitValue): SocketAddress {
   const { text } = given;
   if (text.startsWith('unix:')) {
     const path = text.slice('unix:'.length);
@@ -78,7 +78,7 @@ export function parseSocketAddress(option: OptionWords, given: GivenValue): Sock
 
 function listeningHost(
   option: OptionWords,
-  given: GivenValue,
+  given: ExplicitValue,
   bracketed: string | undefined,
   plain: string | undefined,
 ): string {
@@ -99,7 +99,7 @@ export function isLoopback(endpoint: SocketAddress): boolean {
   return 'path' in endpoint || endpoint.host === '::1' || endpoint.host.startsWith('127.');
 }
 
-export function parseOrigin(option: OptionWords, given: GivenValue): OriginOptions {
+export function parseOrigin(option: OptionWords, given: ExplicitValue): OriginOptions {
   const isH2c = /^h2c:\/\//i.test(given.text);
   const url = URL.parse(isH2c ? given.text.replace(/^h2c/i, 'http') : given.text);
   if (url === null || !(isH2c || /^https?:\/\//i.test(given.text))) {
@@ -125,7 +125,7 @@ export function parseOrigin(option: OptionWords, given: GivenValue): OriginOptio
 
 const WORKERS_MAX = 256;
 
-export function parseCount(option: OptionWords, given: GivenValue): number {
+export function parseCount(option: OptionWords, given: ExplicitValue): number {
   const count = /^\d{1,4}$/.test(given.text) ? Number(given.text) : 0;
   if (count < 1 || count > WORKERS_MAX) {
     refuse(given, `not a number from 1 to ${WORKERS_MAX}`, writeAs(option, given));
@@ -147,7 +147,7 @@ const SIZE_UNITS: Record<string, number> = {
 };
 
 /** Bytes. */
-export function parseSize(option: OptionWords, given: GivenValue): number {
+export function parseSize(option: OptionWords, given: ExplicitValue): number {
   const match = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(given.text);
   const unit = match === null ? undefined : SIZE_UNITS[match[2]!.toLowerCase()];
   if (match === null || unit === undefined) {
@@ -165,7 +165,7 @@ const HOUR_MS = 3_600_000;
 const LONG_DURATION_MS_MAX = 3_650 * 86_400_000;
 
 /** Milliseconds, at most an hour. */
-export function parseDuration(option: OptionWords, given: GivenValue): number {
+export function parseDuration(option: OptionWords, given: ExplicitValue): number {
   const duration = milliseconds(given.text, SHORT_UNITS);
   if (duration === null) refuse(given, 'not a time in ms, s or m', writeAs(option, given));
   if (duration > HOUR_MS) refuse(given, 'more than an hour', writeAs(option, given));
@@ -173,7 +173,7 @@ export function parseDuration(option: OptionWords, given: GivenValue): number {
 }
 
 /** Milliseconds, at most ten years. */
-export function parseLongDuration(option: OptionWords, given: GivenValue): number {
+export function parseLongDuration(option: OptionWords, given: ExplicitValue): number {
   const duration = milliseconds(given.text, LONG_UNITS);
   if (duration === null) refuse(given, 'not a time in ms, s, m, h or d', writeAs(option, given));
   if (duration > LONG_DURATION_MS_MAX) {
@@ -189,14 +189,14 @@ function milliseconds(text: string, units: Record<string, number>): number | nul
 }
 
 /** A share of one, of `20%`. */
-export function parseShare(option: OptionWords, given: GivenValue): number {
+export function parseShare(option: OptionWords, given: ExplicitValue): number {
   const match = /^(\d+(?:\.\d+)?) ?%$/.exec(given.text);
   const share = match === null ? Number.NaN : Number(match[1]) / 100;
   if (!(share <= 1)) refuse(given, 'not a share from 0% to 100%', writeAs(option, given));
   return share;
 }
 
-export function parseSwitch(option: OptionWords, given: GivenValue): boolean {
+export function parseSwitch(option: OptionWords, given: ExplicitValue): boolean {
   switch (given.text) {
     case 'on':
     case 'true':
@@ -212,7 +212,7 @@ export function parseSwitch(option: OptionWords, given: GivenValue): boolean {
 /** `NAME=on` or `NAME=off`. */
 export function parseFeature(
   option: OptionWords,
-  given: GivenValue,
+  given: ExplicitValue,
 ): readonly [FeatureName | DangerName, boolean] {
   const equals = given.text.indexOf('=');
   const name = given.text.slice(0, equals === -1 ? undefined : equals);
@@ -232,7 +232,7 @@ export function parseFeature(
 }
 
 /** One range of `--purge-from`; `localhost` is several. */
-export function parseAddressRanges(option: OptionWords, given: GivenValue): AddressRange[] {
+export function parseAddressRanges(option: OptionWords, given: ExplicitValue): AddressRange[] {
   if (given.text === 'localhost') {
     return [
       { address: '127.0.0.0', bits: 8 },
@@ -249,23 +249,23 @@ export function parseAddressRanges(option: OptionWords, given: GivenValue): Addr
   return [{ address, bits }];
 }
 
-export function parseClientField(option: OptionWords, given: GivenValue): ClientField {
+export function parseClientField(option: OptionWords, given: ExplicitValue): ClientField {
   const name = given.text.toLowerCase();
   if (name === 'x-forwarded-for' || name === 'forwarded') return name;
   refuse(given, 'neither x-forwarded-for nor forwarded', writeAs(option, given));
 }
 
-export function parseLogFormat(option: OptionWords, given: GivenValue): 'combined' | 'json' {
+export function parseLogFormat(option: OptionWords, given: ExplicitValue): 'combined' | 'json' {
   if (given.text === 'combined' || given.text === 'json') return given.text;
   refuse(given, 'neither combined nor json', writeAs(option, given));
 }
 
-export function parseLogScope(option: OptionWords, given: GivenValue): 'failed' | 'all' {
+export function parseLogScope(option: OptionWords, given: ExplicitValue): 'failed' | 'all' {
   if (given.text === 'failed' || given.text === 'all') return given.text;
   refuse(given, 'neither failed nor all', writeAs(option, given));
 }
 
-export function parseErrorLogFormat(option: OptionWords, given: GivenValue): ErrorLogFormat {
+export function parseErrorLogFormat(option: OptionWords, given: ExplicitValue): ErrorLogFormat {
   if (given.text === 'text' || given.text === 'json') return given.text;
   refuse(given, 'neither text nor json', writeAs(option, given));
 }
@@ -273,7 +273,7 @@ export function parseErrorLogFormat(option: OptionWords, given: GivenValue): Err
 /** `LEVEL` of all subsystems, which is null then, or `SUBSYSTEM=LEVEL`. */
 export function parseLogLevel(
   _option: OptionWords,
-  given: GivenValue,
+  given: ExplicitValue,
 ): readonly [LogSubsystem | null, LogLevel] {
   const [last, name] = given.text.split('=', 2).reverse();
   const level = logLevels.find((known) => known === last);
@@ -292,7 +292,7 @@ export function parseLogLevel(
 }
 
 /** The absolute name of a file or directory. */
-export function parsePath(option: OptionWords, given: GivenValue): string {
+export function parsePath(option: OptionWords, given: ExplicitValue): string {
   if (given.text === '' || given.text.includes('\0')) {
     refuse(given, 'not a file name', writeAs(option, given));
   }
@@ -300,12 +300,12 @@ export function parsePath(option: OptionWords, given: GivenValue): string {
 }
 
 /** What was written may hold a password: it is not shown. */
-function hidden(given: GivenValue): GivenValue {
+function hidden(given: ExplicitValue): ExplicitValue {
   return { ...given, text: REDACTED };
 }
 
 /** An http or https URL. */
-export function parseUrl(option: OptionWords, given: GivenValue): string {
+export function parseUrl(option: OptionWords, given: ExplicitValue): string {
   const url = URL.parse(given.text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     refuse(hidden(given), 'not an http or https URL', writeAs(option, given));
@@ -314,7 +314,7 @@ export function parseUrl(option: OptionWords, given: GivenValue): string {
 }
 
 /** A URL of a Redis, with the number of the database as its path. */
-export function parseRedis(option: OptionWords, given: GivenValue): string {
+export function parseRedis(option: OptionWords, given: ExplicitValue): string {
   const url = URL.parse(given.text);
   if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') {
     refuse(hidden(given), 'not a redis or rediss URL', writeAs(option, given));
@@ -330,6 +330,6 @@ export function parseRedis(option: OptionWords, given: GivenValue): string {
 }
 
 /** `-` or an absolute file name. */
-export function parseLogFile(option: OptionWords, given: GivenValue): string {
+export function parseLogFile(option: OptionWords, given: ExplicitValue): string {
   return given.text === '-' ? given.text : parsePath(option, given);
 }

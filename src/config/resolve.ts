@@ -31,8 +31,8 @@ import { plainGroup } from '../upstream/options.ts';
 import { checkAuthorities, readCertificatePair } from './certificate.ts';
 import type { ServingCommand } from './command-line.ts';
 import { defaultTimeouts } from './compile/timeouts.ts';
-import { mistakesError } from './document/mistake.ts';
-import type { GivenOptions } from './given.ts';
+import { diagnosticsError } from './document/diagnostic.ts';
+import type { ExplicitOptions } from './explicit-values.ts';
 import {
   type NameWithDefault,
   type OptionName,
@@ -40,7 +40,7 @@ import {
   optionNamed,
   readOption,
 } from './option-table.ts';
-import { type GivenValue, isLoopback, refuse } from './option-values.ts';
+import { type ExplicitValue, isLoopback, refuse } from './option-values.ts';
 import {
   type CertificateFiles,
   type HostOptions,
@@ -77,7 +77,7 @@ export interface Surroundings {
  * of a file with all that is wrong in it.
  */
 export async function resolveOptions(
-  given: GivenOptions,
+  given: ExplicitOptions,
   surroundings: Surroundings,
   sections: FileSections = {},
 ): Promise<SluiceOptions> {
@@ -151,22 +151,22 @@ class Attempts {
     const ofFlags = this.#errors.find(({ mistakes }) => mistakes.length === 0);
     if (ofFlags !== undefined) throw ofFlags;
     const mistakes = this.#errors.flatMap((error) => error.mistakes);
-    if (mistakes.length > 0) throw mistakesError(mistakes);
+    if (mistakes.length > 0) throw diagnosticsError(mistakes);
     return outcome as { [K in keyof T]: Exclude<T[K], undefined> };
   }
 }
 
 /** What was given, then what is the default, read as the option's type says. */
 class OptionValues {
-  readonly #given: GivenOptions;
+  readonly #given: ExplicitOptions;
   readonly #command: ServingCommand;
 
-  constructor(given: GivenOptions, command: ServingCommand) {
+  constructor(given: ExplicitOptions, command: ServingCommand) {
     this.#given = given;
     this.#command = command;
   }
 
-  given(name: OptionName): readonly GivenValue[] | undefined {
+  given(name: OptionName): readonly ExplicitValue[] | undefined {
     return this.#given.get(name);
   }
 
@@ -191,7 +191,7 @@ class OptionValues {
     return (this.#given.get(name) ?? []).map((value) => readOption(name, value));
   }
 
-  #default(name: NameWithDefault): GivenValue {
+  #default(name: NameWithDefault): ExplicitValue {
     const { defaultText, demoDefaultText } = optionNamed(name)!;
     const isDemo = this.#command === 'demo';
     const text = (isDemo ? demoDefaultText : undefined) ?? defaultText;
@@ -233,7 +233,7 @@ function resolveOrigin(values: OptionValues, surroundings: Surroundings): Origin
     const { file } = surroundings;
     if (file !== undefined) {
       const problem = 'it has neither origin nor origins';
-      throw mistakesError([
+      throw diagnosticsError([
         { file, line: 1, column: 1, key: '', problem, remedy: `write origin: ${example}` },
       ]);
     }
@@ -321,7 +321,7 @@ function refuseTaken(
   }
 }
 
-function readSecret(given: GivenValue, file: string): string {
+function readSecret(given: ExplicitValue, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
@@ -401,7 +401,7 @@ const NO_DIRECTORY = new Set(['ENOTDIR', 'EEXIST', 'ENAMETOOLONG', 'ELOOP', 'EIN
  * Now, so that a mistake is found once and not by every worker. What may be otherwise later (a disk
  * that is full or read-only, a directory of another user) is no mistake: the cache is in memory then.
  */
-function makeCacheDirectory(given: GivenValue, path: string): void {
+function makeCacheDirectory(given: ExplicitValue, path: string): void {
   try {
     makeDirectory(path);
   } catch (error) {
@@ -530,8 +530,8 @@ function withEarlyData(host: HostOptions, enabled: boolean): HostOptions {
 
 /** Throws UsageError for files that cannot be used, unless what they held before is in use. */
 function readOrKeep(
-  certificate: GivenValue,
-  key: GivenValue,
+  certificate: ExplicitValue,
+  key: ExplicitValue,
   files: CertificateFiles,
   { warn, nowMs, hostsInUse }: Surroundings,
 ): CertificatePair {

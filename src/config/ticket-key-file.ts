@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import { TICKET_KEY_BYTES } from '../native/ticket-keys.ts';
 import { TICKET_KEYS_MAX } from '../tls/ticket-ring.ts';
-import { type GivenValue, refuse } from './option-values.ts';
+import { type ExplicitValue, refuse } from './option-values.ts';
 
 /** Of 48 bytes: name, then AES-128 and HMAC in one order or the other. */
 const SHORT_KEY_BYTES = 48;
@@ -56,7 +56,7 @@ function wrongSize(path: string, length: number): UsageError {
 
 /** At a start, so that a mistake is told with its place. Throws UsageError. */
 export function checkTicketKeyFile(
-  given: GivenValue,
+  given: ExplicitValue,
   path: string,
   warn: (message: string) => void,
 ): void {

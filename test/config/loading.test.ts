@@ -8,7 +8,7 @@ import { UsageError } from '../../src/base/errors.ts';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { diffConfigurations } from '../../src/config/difference.ts';
 import { readSource } from '../../src/config/document/source.ts';
-import type { GivenOptions } from '../../src/config/given.ts';
+import type { ExplicitOptions } from '../../src/config/explicit-values.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import type { SluiceOptions } from '../../src/config/options.ts';
 import { configurationSchema } from '../../src/config/schema/configuration.ts';
@@ -233,7 +233,7 @@ test('bytes that are no UTF-8 are mistakes with their place, but in comments', a
     writeFileSync(file, Buffer.from(text, 'latin1'));
     const read = readSource(file, '/');
     try {
-      const flags: GivenOptions = new Map();
+      const flags: ExplicitOptions = new Map();
       const common = { command: 'run', isCheck: true, nowMs: 0, demoOrigin: null } as const;
       await loadConfiguration({ source: read, flags, ...common, stateDirectory: '/', warn() {} });
       return [];

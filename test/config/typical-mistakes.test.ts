@@ -8,8 +8,8 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { UsageError } from '../../src/base/errors.ts';
-import { ownKeys } from '../../src/config/document/foreign-words.ts';
-import { mistakeText } from '../../src/config/document/mistake.ts';
+import { diagnosticText } from '../../src/config/document/diagnostic.ts';
+import { ownKeys } from '../../src/config/document/other-servers.ts';
 import { allKeys } from '../../src/config/keys.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { configurationSchema } from '../../src/config/schema/configuration.ts';
@@ -47,7 +47,7 @@ async function check(text: string): Promise<Told> {
     return { mistakes: [], warnings };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return { mistakes: error.mistakes.map(mistakeText), warnings };
+    return { mistakes: error.mistakes.map(diagnosticText), warnings };
   }
 }
 

@@ -1,11 +1,11 @@
 /** From the sections of a file to options; what flags say instead is resolve.ts's matter. */
 import { matchEverything, type RouteMatch } from '../../routing/route.ts';
-import type { Mistake } from '../document/mistake.ts';
+import type { Diagnostic } from '../document/diagnostic.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource, type Source } from '../document/source.ts';
-import type { GivenOptions } from '../given.ts';
+import type { ExplicitOptions } from '../explicit-values.ts';
 import { type OptionName, optionTable } from '../option-table.ts';
-import type { GivenValue } from '../option-values.ts';
+import type { ExplicitValue } from '../option-values.ts';
 import type { HostOptions } from '../options.ts';
 import { DEFAULT_GROUP } from '../resolve.ts';
 import { type ConfigurationEntry, configurationSchema } from '../schema/configuration.ts';
@@ -26,9 +26,9 @@ import { compileTls } from './tls.ts';
 export interface CompiledFile {
   readonly sections: FileSections;
   /** Of keys that say the same as a flag. */
-  readonly given: GivenOptions;
+  readonly given: ExplicitOptions;
   /** When there is one, nothing else may be used. */
-  readonly mistakes: readonly Mistake[];
+  readonly mistakes: readonly Diagnostic[];
 }
 
 export interface FileSurroundings {
@@ -42,7 +42,7 @@ export interface FileSurroundings {
 export function compileFile(source: Source, surroundings: FileSurroundings): CompiledFile {
   const parsed = parseSource(source);
   const read = readBySchema(parsed, configurationSchema);
-  const found: Mistake[] = [];
+  const found: Diagnostic[] = [];
   const { warn, nowMs, hostsInUse = [] } = surroundings;
   const compilation: Compilation = { parsed, mistakes: found, warn, nowMs, hostsInUse };
   const entry = read.value as ConfigurationEntry;
@@ -99,7 +99,7 @@ function isForAll(match: RouteMatch): boolean {
 }
 
 /** The key of a value, or of the list that it is in. */
-function listKey({ position }: GivenValue): string {
+function listKey({ position }: ExplicitValue): string {
   return position!.key.replace(/\[\d+\]$/, '');
 }
 
@@ -114,7 +114,11 @@ const SHORT_FOR = {
   'danger-skip-origin-verification': 'origins',
 } as const satisfies Partial<Record<OptionName, keyof ConfigurationEntry>>;
 
-function refuseBoth(given: GivenOptions, entry: ConfigurationEntry, context: CompileContext): void {
+function refuseBoth(
+  given: ExplicitOptions,
+  entry: ConfigurationEntry,
+  context: CompileContext,
+): void {
   for (const [name, section] of Object.entries(SHORT_FOR)) {
     if (!given.has(name as OptionName) || entry[section] === undefined) continue;
     context.refuse([name], `short for ${section}, which is there, too`, `write it as ${section}`);
@@ -125,7 +129,7 @@ function refuseBoth(given: GivenOptions, entry: ConfigurationEntry, context: Com
  * What was found of values that could not even be read says nothing; nor does what was missed where
  * one of them is: it may be that one.
  */
-function beside(unread: readonly Mistake[], found: readonly Mistake[]): Mistake[] {
+function beside(unread: readonly Diagnostic[], found: readonly Diagnostic[]): Diagnostic[] {
   const keys = unread.map(({ key }) => key);
   const isAbout = (key: string, bad: string) =>
     bad === key || startsWithKey(key, bad) || parentKey(bad) === key;
@@ -142,12 +146,12 @@ function startsWithKey(key: string, start: string): boolean {
 }
 
 function givenOf(
-  read: ReadonlyMap<string, readonly GivenValue[]>,
+  read: ReadonlyMap<string, readonly ExplicitValue[]>,
   entry: ConfigurationEntry,
   context: CompileContext,
-): GivenOptions {
+): ExplicitOptions {
   const { features = {} } = entry;
-  const given: GivenOptions = new Map();
+  const given: ExplicitOptions = new Map();
   for (const { name } of optionTable) {
     const values = read.get(name);
     if (values === undefined) continue;

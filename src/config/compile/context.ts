@@ -1,14 +1,14 @@
 /** What functions that make options of a section get beside its values. */
-import { type KeyPath, keyText, type Mistake } from '../document/mistake.ts';
-import { givenValue } from '../document/reader.ts';
+import { type Diagnostic, type KeyPath, keyText } from '../document/diagnostic.ts';
+import { explicitValue } from '../document/reader.ts';
 import type { ParsedSource } from '../document/source.ts';
-import type { GivenValue } from '../option-values.ts';
+import type { ExplicitValue } from '../option-values.ts';
 import type { HostOptions } from '../options.ts';
 
 /** What a whole compilation shares. */
 export interface Compilation {
   readonly parsed: ParsedSource;
-  readonly mistakes: Mistake[];
+  readonly mistakes: Diagnostic[];
   warn(message: string): void;
   readonly nowMs: number;
   readonly hostsInUse?: readonly HostOptions[];
@@ -48,7 +48,7 @@ export class CompileContext {
   }
 
   /** Notes what a function that reads one value had to say. */
-  note(mistakes: readonly Mistake[]): void {
+  note(mistakes: readonly Diagnostic[]): void {
     this.#compilation.mistakes.push(...mistakes);
   }
 
@@ -59,7 +59,7 @@ export class CompileContext {
   }
 
   /** A value as written, for functions that read text. */
-  given(path: KeyPath, text: string): GivenValue {
-    return givenValue(this.#compilation.parsed, [...this.#path, ...path], text);
+  given(path: KeyPath, text: string): ExplicitValue {
+    return explicitValue(this.#compilation.parsed, [...this.#path, ...path], text);
   }
 }

@@ -1,6 +1,6 @@
 /** Names of hosts in a configuration, by the reader that is used for what peers send. */
 import { normalHostPattern } from '../../base/host-names.ts';
-import type { KeyPath } from '../document/mistake.ts';
+import type { KeyPath } from '../document/diagnostic.ts';
 import type { CompileContext } from './context.ts';
 
 /** The normal form of a name, or of one behind `*.`; what is neither is refused. */

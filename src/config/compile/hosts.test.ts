@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { Authority, type Issued } from '../../../test/support/authority.ts';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
-import { type Mistake, mistakeText } from '../document/mistake.ts';
+import { type Diagnostic, diagnosticText } from '../document/diagnostic.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource } from '../document/source.ts';
 import type { HostOptions } from '../options.ts';
@@ -31,7 +31,7 @@ writeFileSync(join(directory, 'none.pem'), 'none');
 function compile(text: string) {
   const parsed = parseSource({ file: 'f', text, directory });
   const read = readBySchema(parsed, hostsSchema as Parameters<typeof readBySchema>[1]);
-  const mistakes: Mistake[] = [];
+  const mistakes: Diagnostic[] = [];
   const warnings: string[] = [];
   const compilation = {
     parsed,
@@ -42,7 +42,7 @@ function compile(text: string) {
   const value = Array.isArray(read.value) ? (read.value as HostsEntry) : [];
   const hosts =
     read.mistakes.length === 0 ? compileHosts(value, new CompileContext(compilation, [])) : [];
-  return { hosts, warnings, mistakes: [...read.mistakes, ...mistakes].map(mistakeText) };
+  return { hosts, warnings, mistakes: [...read.mistakes, ...mistakes].map(diagnosticText) };
 }
 
 function only(text: string): HostOptions {

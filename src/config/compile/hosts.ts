@@ -18,7 +18,7 @@ import {
 } from '../../tls/host-options.ts';
 import { hostWarnings } from '../../tls/server-host.ts';
 import { readPemText } from '../certificate.ts';
-import type { KeyPath } from '../document/mistake.ts';
+import type { KeyPath } from '../document/diagnostic.ts';
 import type { CertificateFiles, HostOptions } from '../options.ts';
 import { pairInUse } from '../pair-in-use.ts';
 import type { HostsEntry } from '../schema/hosts.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
 import type { LogOptions } from '../../telemetry/log-options.ts';
-import { type Mistake, mistakeText } from '../document/mistake.ts';
+import { type Diagnostic, diagnosticText } from '../document/diagnostic.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource } from '../document/source.ts';
 import { type LogsEntry, logsSchema } from '../schema/logs.ts';
@@ -17,11 +17,11 @@ const directory = temporaryDirectory();
 function compile(text: string): { logs: readonly LogOptions[]; mistakes: string[] } {
   const parsed = parseSource({ file: 'f', text, directory });
   const read = readBySchema(parsed, logsSchema as Parameters<typeof readBySchema>[1]);
-  const mistakes: Mistake[] = [];
+  const mistakes: Diagnostic[] = [];
   const context = new CompileContext({ parsed, mistakes, warn: () => {}, nowMs: 0 }, []);
   const value = Array.isArray(read.value) ? (read.value as LogsEntry) : [];
   const logs = compileLogs(value, context);
-  return { logs, mistakes: [...read.mistakes, ...mistakes].map(mistakeText) };
+  return { logs, mistakes: [...read.mistakes, ...mistakes].map(diagnosticText) };
 }
 
 test('every key of a log arrives', () => {

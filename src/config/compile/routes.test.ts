@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
 import type { RouteOptions } from '../../routing/route.ts';
-import { type Mistake, mistakeText } from '../document/mistake.ts';
+import { type Diagnostic, diagnosticText } from '../document/diagnostic.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource } from '../document/source.ts';
 import { type RoutesEntry, routesSchema } from '../schema/routes.ts';
@@ -20,12 +20,12 @@ writeFileSync(join(directory, 'huge.html'), 'x'.repeat(300_000));
 function compile(text: string): { routes: readonly RouteOptions[]; mistakes: string[] } {
   const parsed = parseSource({ file: 'f', text, directory });
   const read = readBySchema(parsed, routesSchema as Parameters<typeof readBySchema>[1]);
-  const mistakes: Mistake[] = [];
+  const mistakes: Diagnostic[] = [];
   const compilation = { parsed, mistakes, warn: () => {}, nowMs: 0 };
   const context = new CompileContext(compilation, []);
   const value = Array.isArray(read.value) ? (read.value as RoutesEntry) : [];
   const routes = compileRoutes(value, ['app', 'other'], context);
-  return { routes, mistakes: [...read.mistakes, ...mistakes].map(mistakeText) };
+  return { routes, mistakes: [...read.mistakes, ...mistakes].map(diagnosticText) };
 }
 
 function only(text: string): RouteOptions {

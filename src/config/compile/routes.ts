@@ -19,7 +19,7 @@ import {
   type RouteOptions,
 } from '../../routing/route.ts';
 import { compileTemplate } from '../../routing/variables.ts';
-import type { KeyPath } from '../document/mistake.ts';
+import type { KeyPath } from '../document/diagnostic.ts';
 import { DEFAULT_GROUP } from '../resolve.ts';
 import type { RoutesEntry } from '../schema/routes.ts';
 import { nearestWord } from '../suggestion.ts';

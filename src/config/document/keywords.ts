@@ -1,5 +1,5 @@
 /** The part of JSON Schema that configuration schemas use, and two keywords of our own. */
-import type { KindName } from './kinds.ts';
+import type { ValueTypeName } from './value-types.ts';
 
 export interface ValueSchema {
   readonly title?: string;
@@ -20,7 +20,7 @@ export interface ValueSchema {
   readonly additionalProperties?: boolean | ValueSchema;
   readonly anyOf?: readonly ValueSchema[];
   /** How the text is read. */
-  readonly 'x-kind'?: KindName;
+  readonly 'x-kind'?: ValueTypeName;
   /** The flag that says the same. */
   readonly 'x-option'?: string;
   /** Not shown in messages: it may hold a password. */

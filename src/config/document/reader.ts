@@ -16,14 +16,14 @@ import {
 } from 'yaml';
 import { UsageError } from '../../base/errors.ts';
 import { eitherOf, isNamed, keysNamed, NAMES_SHOWN_MAX } from '../keys.ts';
-import type { GivenValue, OptionWords } from '../option-values.ts';
+import type { ExplicitValue, OptionWords } from '../option-values.ts';
 import { isSecret } from '../secrets.ts';
 import { nearestWord } from '../suggestion.ts';
-import { ownKeyFor } from './foreign-words.ts';
+import { type Diagnostic, type KeyPath, keyText } from './diagnostic.ts';
 import { exampleText, type Shape, shapesOf, type ValueSchema } from './keywords.ts';
-import { kinds } from './kinds.ts';
-import { type KeyPath, keyText, type Mistake } from './mistake.ts';
+import { ownKeyFor } from './other-servers.ts';
 import { mapKeyText, type ParsedSource } from './source.ts';
+import { valueTypes } from './value-types.ts';
 
 /** Deeper is nested by references to itself. */
 const DEPTH_MAX = 32;
@@ -39,9 +39,9 @@ const UNREADABLE = Symbol('unreadable');
 export interface ReadValues {
   /** What could be read; its parts that could not are left out. */
   readonly value: unknown;
-  readonly mistakes: readonly Mistake[];
+  readonly mistakes: readonly Diagnostic[];
   /** Values of keys that say the same as a flag, by the flag. */
-  readonly given: ReadonlyMap<string, readonly GivenValue[]>;
+  readonly given: ReadonlyMap<string, readonly ExplicitValue[]>;
 }
 
 export function readBySchema(parsed: ParsedSource, schema: ValueSchema): ReadValues {
@@ -55,8 +55,8 @@ export function readBySchema(parsed: ParsedSource, schema: ValueSchema): ReadVal
 }
 
 class SchemaReader {
-  readonly mistakes: Mistake[] = [];
-  readonly given = new Map<string, GivenValue[]>();
+  readonly mistakes: Diagnostic[] = [];
+  readonly given = new Map<string, ExplicitValue[]>();
   readonly #parsed: ParsedSource;
   /** Of the file as a whole. */
   readonly #whole: ValueSchema;
@@ -206,7 +206,7 @@ class SchemaReader {
 
   #readWord(schema: ValueSchema, node: Node, path: KeyPath): unknown {
     const kind = schema['x-kind'];
-    if (kind !== undefined) return this.#readKind(schema, kind, node, path);
+    if (kind !== undefined) return this.#readValueType(schema, kind, node, path);
     const text = textOf(node);
     const shown = isSecret([schema]) ? 'the value' : JSON.stringify(text);
     if (schema.enum !== undefined) {
@@ -221,7 +221,7 @@ class SchemaReader {
       return this.#readNumber(schema, node, path);
     }
     if (schema.type === 'boolean') {
-      return this.#readKind(schema, 'switch', node, path);
+      return this.#readValueType(schema, 'switch', node, path);
     }
     const { pattern, minLength = 0 } = schema;
     const isShort = text.length < minLength;
@@ -245,8 +245,13 @@ class SchemaReader {
     return this.#refuse(path, problem, remedyFor(schema, path));
   }
 
-  #readKind(schema: ValueSchema, kind: keyof typeof kinds, node: Node, path: KeyPath): unknown {
-    const { placeholder, parse } = kinds[kind];
+  #readValueType(
+    schema: ValueSchema,
+    kind: keyof typeof valueTypes,
+    node: Node,
+    path: KeyPath,
+  ): unknown {
+    const { placeholder, parse } = valueTypes[kind];
     const words: OptionWords = {
       name: nameOf(path),
       placeholder,
@@ -267,13 +272,13 @@ class SchemaReader {
     }
   }
 
-  givenAt(node: Node, path: KeyPath): GivenValue {
-    return givenValue(this.#parsed, path, textOf(node));
+  givenAt(node: Node, path: KeyPath): ExplicitValue {
+    return explicitValue(this.#parsed, path, textOf(node));
   }
 }
 
 /** What is written at a path, for functions that read text. */
-export function givenValue(parsed: ParsedSource, path: KeyPath, text: string): GivenValue {
+export function explicitValue(parsed: ParsedSource, path: KeyPath, text: string): ExplicitValue {
   const key = keyText(path);
   const position = { ...parsed.positionOf(path), key };
   const { file, line, column } = position;
@@ -296,7 +301,7 @@ function standIn(schema: ValueSchema): unknown {
   const kind = schema['x-kind'];
   if (kind === undefined) return example;
   const words = { name: '', placeholder: '', example: '' };
-  return kinds[kind].parse(words, { text: String(example), place: '', directory: '/' });
+  return valueTypes[kind].parse(words, { text: String(example), place: '', directory: '/' });
 }
 
 function shapeOf(node: Node): Shape {

@@ -15,7 +15,7 @@ import {
   visit,
 } from 'yaml';
 import { UsageError } from '../../base/errors.ts';
-import type { KeyPath, Mistake, Position } from './mistake.ts';
+import type { Diagnostic, KeyPath, Position } from './diagnostic.ts';
 import { explainSyntax } from './syntax.ts';
 
 /** A configuration is written by hand: a larger file is another file named by mistake. */
@@ -79,7 +79,7 @@ export interface ParsedSource {
   readonly source: Source;
   /** Null when nothing can be read from it; then there are mistakes. */
   readonly root: Node | null;
-  readonly mistakes: readonly Mistake[];
+  readonly mistakes: readonly Diagnostic[];
   /** Where the value of a path is, or else of the nearest that it is part of. */
   positionOf(path: KeyPath): Position;
   /** Where the key of a path is. */

@@ -6,20 +6,20 @@ import { errorLogSchema } from './error-log.ts';
 import { featuresSchema } from './features.ts';
 import { flagKey, flagNames } from './flags.ts';
 import { hostsSchema } from './hosts.ts';
-import { section } from './kinds.ts';
-import { listenersSchema } from './listeners.ts';
-import { logsSchema } from './logs.ts';
 import {
   adminSchema,
   autoDisableSchema,
   cacheSchema,
   clusterSchema,
   incidentsSchema,
-} from './machinery.ts';
+} from './instance.ts';
+import { listenersSchema } from './listeners.ts';
+import { logsSchema } from './logs.ts';
 import { originsSchema } from './origins.ts';
 import { routesSchema } from './routes.ts';
 import { timeoutsSchema } from './timeouts.ts';
 import { tlsSchema } from './tls.ts';
+import { section } from './typed-keys.ts';
 
 /** In the order in which files are written and documented. */
 const sections = {

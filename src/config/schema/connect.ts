@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { addressRanges, integer, list, section } from './kinds.ts';
+import { addressRanges, integer, list, section } from './typed-keys.ts';
 
 export const connectSchema = section(
   {

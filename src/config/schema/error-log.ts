@@ -2,8 +2,8 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { logLevels, logSubsystems } from '../../telemetry/log-event.ts';
 import { flagKey } from './flags.ts';
-import { either, oneOf, section } from './kinds.ts';
 import { rotateSchema } from './logs.ts';
+import { either, oneOf, section } from './typed-keys.ts';
 
 const levels: Record<string, TSchema> = Object.fromEntries(
   logSubsystems.map((name) => [

@@ -1,6 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import { DANGER_PREFIX, featureTable } from '../../tls/features.ts';
-import { onOff } from './kinds.ts';
+import { onOff } from './typed-keys.ts';
 
 const known: Record<string, TSchema> = Object.fromEntries(
   featureTable.map(({ name, summary, isOnByDefault }) => {

@@ -1,7 +1,7 @@
 /** Keys that say the same as a flag: what they mean and how they are read is in the option table. */
 import { type TSchema, Type } from 'typebox';
 import { type OptionName, optionNamed, optionTable } from '../option-table.ts';
-import { ofKind } from './kinds.ts';
+import { ofType } from './typed-keys.ts';
 
 export function flagKey(name: OptionName): TSchema {
   const { type, summary, details, defaultText, example, repeatable } = optionNamed(name)!;
@@ -13,8 +13,8 @@ export function flagKey(name: OptionName): TSchema {
     examples: [asWritten],
   };
   const option = { 'x-option': name };
-  if (!repeatable) return ofKind(type, { ...words, ...option });
-  const item = ofKind(type, { examples: [asWritten], ...option });
+  if (!repeatable) return ofType(type, { ...words, ...option });
+  const item = ofType(type, { examples: [asWritten], ...option });
   return Type.Unsafe({ anyOf: [item, { type: 'array', items: item }], ...words });
 }
 

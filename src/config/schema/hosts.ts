@@ -1,7 +1,7 @@
 import type { Static } from 'typebox';
 import { defaultEarlyDataPolicy } from '../../proxy/request/early-data.ts';
 import { plainHost } from '../../tls/host-options.ts';
-import { either, file, list, oneOf, onOff, section, size, text } from './kinds.ts';
+import { either, file, list, oneOf, onOff, section, size, text } from './typed-keys.ts';
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 const FIELD_NAME = "^[!#$%&'*+\\-.^_`|~0-9A-Za-z]+$";

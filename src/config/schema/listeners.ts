@@ -1,5 +1,14 @@
 import type { Static } from 'typebox';
-import { addressRanges, endpoint, integer, list, oneOf, onOff, section, text } from './kinds.ts';
+import {
+  addressRanges,
+  endpoint,
+  integer,
+  list,
+  oneOf,
+  onOff,
+  section,
+  text,
+} from './typed-keys.ts';
 
 const proxyProtocol = section(
   {

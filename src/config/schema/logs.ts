@@ -15,7 +15,7 @@ import {
   share,
   size,
   text,
-} from './kinds.ts';
+} from './typed-keys.ts';
 
 const fieldNames = accessLogFields.map(({ name }) => name);
 

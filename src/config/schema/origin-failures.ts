@@ -11,7 +11,7 @@ import {
   share,
   size,
   text,
-} from './kinds.ts';
+} from './typed-keys.ts';
 
 const status = { minimum: 100, maximum: 599 };
 

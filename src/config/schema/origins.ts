@@ -1,5 +1,6 @@
 import type { Static } from 'typebox';
 import { defaultGroupOptions } from '../../upstream/options.ts';
+import { failureSections } from './origin-failures.ts';
 import {
   duration,
   either,
@@ -14,8 +15,7 @@ import {
   originUrl,
   section,
   text,
-} from './kinds.ts';
-import { failureSections } from './origin-failures.ts';
+} from './typed-keys.ts';
 
 const serverUrl = originUrl({
   title: 'The address of the server.',

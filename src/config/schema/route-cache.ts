@@ -11,7 +11,7 @@ import {
   share,
   size,
   text,
-} from './kinds.ts';
+} from './typed-keys.ts';
 
 const names = (title: string, examples: readonly string[], fallback: string) =>
   list(text({ title: 'A name.', minLength: 1, examples: [examples[0]] }), {

@@ -5,6 +5,7 @@ import {
   COMPRESSION_SIZE_MIN_DEFAULT,
   COMPRESSION_TYPES_DEFAULT,
 } from '../../routing/route.ts';
+import { routeCacheSchema } from './route-cache.ts';
 import {
   addressRanges,
   either,
@@ -18,8 +19,7 @@ import {
   section,
   size,
   text,
-} from './kinds.ts';
-import { routeCacheSchema } from './route-cache.ts';
+} from './typed-keys.ts';
 
 const METHOD = "^[!#$%&'*+\\-.^_`|~0-9A-Za-z]+$";
 

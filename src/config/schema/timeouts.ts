@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { either, integer, longDuration, oneOf, section } from './kinds.ts';
+import { either, integer, longDuration, oneOf, section } from './typed-keys.ts';
 
 const pace = section(
   {

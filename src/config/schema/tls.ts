@@ -1,6 +1,6 @@
 import type { Static } from 'typebox';
 import { flagKey } from './flags.ts';
-import { file, integer, longDuration, section, size } from './kinds.ts';
+import { file, integer, longDuration, section, size } from './typed-keys.ts';
 
 export const tlsSchema = section(
   {

@@ -1,5 +1,5 @@
 /** What is wrong in a configuration file, and where: all of it is told at once. */
-import { type FileMistake, UsageError } from '../../base/errors.ts';
+import { type FileDiagnostic, UsageError } from '../../base/errors.ts';
 
 /** Where something is written. Lines and columns count from 1. */
 export interface Position {
@@ -11,7 +11,7 @@ export interface Position {
 /** From the root of the file: `['routes', 0, 'cache', 'lifetime']`. */
 export type KeyPath = readonly (string | number)[];
 
-export type Mistake = FileMistake;
+export type Diagnostic = FileDiagnostic;
 
 export function keyText(path: KeyPath): string {
   let text = '';
@@ -23,7 +23,7 @@ export function keyText(path: KeyPath): string {
 }
 
 /** `sluice.yaml:3:5: routes[0].origin: no origin is called ap; did you mean app?` */
-export function mistakeText({ file, line, column, key, problem, remedy }: Mistake): string {
+export function diagnosticText({ file, line, column, key, problem, remedy }: Diagnostic): string {
   return `${file}:${line}:${column}: ${keyAndProblem(key, problem)}; ${remedy}`;
 }
 
@@ -34,7 +34,7 @@ export function keyAndProblem(key: string, problem: string): string {
 }
 
 /** One error of all of them; there is at least one. */
-export function mistakesError(mistakes: readonly Mistake[]): UsageError {
+export function diagnosticsError(mistakes: readonly Diagnostic[]): UsageError {
   const ordered = inOrder(mistakes);
   const [first] = ordered;
   if (ordered.length === 1) {
@@ -42,13 +42,13 @@ export function mistakesError(mistakes: readonly Mistake[]): UsageError {
     const message = `${file}:${line}:${column}: ${keyAndProblem(key, problem)}`;
     return new UsageError(message, remedy, ordered);
   }
-  const lines = ordered.map((mistake) => `  ${mistakeText(mistake)}`).join('\n');
+  const lines = ordered.map((mistake) => `  ${diagnosticText(mistake)}`).join('\n');
   const message = `${ordered.length} mistakes in ${first!.file}:\n${lines}\n`;
   return new UsageError(message, 'mend them, and see sluice check', ordered);
 }
 
 /** In the order of the file, each once. */
-function inOrder(mistakes: readonly Mistake[]): Mistake[] {
-  const known = new Map(mistakes.map((mistake) => [mistakeText(mistake), mistake]));
+function inOrder(mistakes: readonly Diagnostic[]): Diagnostic[] {
+  const known = new Map(mistakes.map((mistake) => [diagnosticText(mistake), mistake]));
   return [...known.values()].sort((a, b) => a.line - b.line || a.column - b.column);
 }

@@ -5,7 +5,7 @@
  */
 import { parseAccount } from '../account.ts';
 import {
-  type GivenValue,
+  type ExplicitValue,
   type OptionWords,
   parseAddressRanges,
   parseClientField,
@@ -29,9 +29,9 @@ import {
 } from '../option-values.ts';
 
 /** Throws UsageError. */
-type Parse<T> = (words: OptionWords, given: GivenValue) => T;
+type Parse<T> = (words: OptionWords, given: ExplicitValue) => T;
 
-interface Kind {
+interface ValueType {
   /** What stands for the value in help, messages and documentation. */
   readonly placeholder: string;
   /** Its result is the static type of the value. */
@@ -50,7 +50,7 @@ const TEXT = { type: 'string' };
 const TEXT_OR_OFF = { type: ['string', 'boolean'] };
 const TEXT_OR_NUMBER = { type: ['string', 'integer'] };
 
-export const kinds = {
+export const valueTypes = {
   account: { placeholder: 'NAME[:GROUP]', parse: parseAccount, form: TEXT_OR_NUMBER },
   addresses: { placeholder: 'ADDRESS[/BITS]', parse: parseAddressRanges, form: TEXT },
   'addresses-or-off': {
@@ -132,23 +132,23 @@ export const kinds = {
     form: TEXT_OR_OFF,
     isSecret: true,
   },
-} satisfies Record<string, Kind>;
+} satisfies Record<string, ValueType>;
 
-export type KindName = keyof typeof kinds;
+export type ValueTypeName = keyof typeof valueTypes;
 
 /** What a value of a kind is once read. */
-export type KindValue<K extends KindName> = ReturnType<(typeof kinds)[K]['parse']>;
+export type ValueOfType<K extends ValueTypeName> = ReturnType<(typeof valueTypes)[K]['parse']>;
 
-export function kindOf(name: KindName): Kind {
-  return kinds[name];
+export function valueTypeOf(name: ValueTypeName): ValueType {
+  return valueTypes[name];
 }
 
 /** Reads a value by its kind. Throws UsageError. */
-export function readKind<K extends KindName>(
+export function readValueType<K extends ValueTypeName>(
   kind: K,
   words: OptionWords,
-  given: GivenValue,
-): KindValue<K> {
-  const { parse }: { parse: Parse<unknown> } = kinds[kind];
-  return parse(words, given) as KindValue<K>;
+  given: ExplicitValue,
+): ValueOfType<K> {
+  const { parse }: { parse: Parse<unknown> } = valueTypes[kind];
+  return parse(words, given) as ValueOfType<K>;
 }

@@ -4,7 +4,7 @@
  */
 import { type Static, type TSchema, type TUnsafe, Type } from 'typebox';
 import type { AddressRange } from '../../base/address-range.ts';
-import { type KindName, type KindValue, kindOf } from '../document/kinds.ts';
+import { type ValueOfType, type ValueTypeName, valueTypeOf } from '../document/value-types.ts';
 
 /** What every key says of itself. */
 export interface KeyWords {
@@ -30,63 +30,63 @@ export interface TextWords extends KeyWords {
 const WORDS = ['string', 'integer', 'boolean'];
 
 /** A value that is read, and seen by editors, as its kind says. */
-export function ofKind<K extends KindName>(kind: K, words: Partial<KeyWords>): OfKind<K> {
-  const { form, isSecret = false } = kindOf(kind);
+export function ofType<K extends ValueTypeName>(kind: K, words: Partial<KeyWords>): OfType<K> {
+  const { form, isSecret = false } = valueTypeOf(kind);
   const secret = isSecret ? { 'x-secret': true } : {};
   return Type.Unsafe({ type: WORDS, ...form, 'x-kind': kind, ...secret, ...words });
 }
 
-type OfKind<K extends KindName> = TUnsafe<KindValue<K>>;
+type OfType<K extends ValueTypeName> = TUnsafe<ValueOfType<K>>;
 
 /** `on` or `off`; a boolean once read. */
-export function onOff(words: KeyWords): OfKind<'switch'> {
-  return ofKind('switch', words);
+export function onOff(words: KeyWords): OfType<'switch'> {
+  return ofType('switch', words);
 }
 
 /** Milliseconds once read; up to an hour. */
-export function duration(words: KeyWords): OfKind<'duration'> {
-  return ofKind('duration', words);
+export function duration(words: KeyWords): OfType<'duration'> {
+  return ofType('duration', words);
 }
 
 /** Milliseconds once read; also hours and days. */
-export function longDuration(words: KeyWords): OfKind<'long-duration'> {
-  return ofKind('long-duration', words);
+export function longDuration(words: KeyWords): OfType<'long-duration'> {
+  return ofType('long-duration', words);
 }
 
 /** Bytes once read. */
-export function size(words: KeyWords): OfKind<'size'> {
-  return ofKind('size', words);
+export function size(words: KeyWords): OfType<'size'> {
+  return ofType('size', words);
 }
 
 /** `20%`; 0 to 1 once read. */
-export function share(words: KeyWords): OfKind<'share'> {
-  return ofKind('share', words);
+export function share(words: KeyWords): OfType<'share'> {
+  return ofType('share', words);
 }
 
 /** `[HOST:]PORT` or `unix:PATH`. */
-export function endpoint(words: KeyWords): OfKind<'endpoint'> {
-  return ofKind('endpoint', words);
+export function endpoint(words: KeyWords): OfType<'endpoint'> {
+  return ofType('endpoint', words);
 }
 
 /** An http, https or h2c URL. */
-export function originUrl(words: KeyWords): OfKind<'url'> {
-  return ofKind('url', words);
+export function originUrl(words: KeyWords): OfType<'url'> {
+  return ofType('url', words);
 }
 
 /** An absolute path once read; relative to the file as written. */
-export function file(words: KeyWords): OfKind<'path'> {
-  return ofKind('path', words);
+export function file(words: KeyWords): OfType<'path'> {
+  return ofType('path', words);
 }
 
 /** IP addresses and ranges of them; `localhost` is this machine. */
 export function addressRanges(words: KeyWords): TUnsafe<readonly AddressRange[]> {
-  const items = ofKind('addresses', { title: 'ADDRESS[/BITS]', examples: ['10.0.0.0/8'] });
+  const items = ofType('addresses', { title: 'ADDRESS[/BITS]', examples: ['10.0.0.0/8'] });
   return Type.Unsafe({ type: 'array', items, examples: [['10.0.0.0/8']], ...words });
 }
 
 /** `-` or an absolute path once read; null for `off`. */
-export function logTarget(words: KeyWords): OfKind<'log-target'> {
-  return ofKind('log-target', words);
+export function logTarget(words: KeyWords): OfType<'log-target'> {
+  return ofType('log-target', words);
 }
 
 export function text(words: TextWords): TUnsafe<string> {

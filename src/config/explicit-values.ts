@@ -1,10 +1,10 @@
 import type { OptionName } from './option-table.ts';
-import type { GivenValue } from './option-values.ts';
+import type { ExplicitValue } from './option-values.ts';
 
 /** Values as written on the command line or in a file, by option, in order. */
-export type GivenOptions = Map<OptionName, readonly GivenValue[]>;
+export type ExplicitOptions = Map<OptionName, readonly ExplicitValue[]>;
 
 /** Flags override a file, option by option. */
-export function overridden(file: GivenOptions, flags: GivenOptions): GivenOptions {
+export function overridden(file: ExplicitOptions, flags: ExplicitOptions): ExplicitOptions {
   return new Map([...file, ...flags]);
 }

@@ -1,6 +1,6 @@
 /** Sections whose keys say the same as flags: what belongs together is written together. */
 import { flagKey } from './flags.ts';
-import { either, section } from './kinds.ts';
+import { either, section } from './typed-keys.ts';
 
 export const cacheSchema = section(
   {
