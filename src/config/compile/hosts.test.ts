@@ -133,7 +133,7 @@ const mistakes: readonly [text: string, message: RegExp][] = [
   [`- ${pair}\n  tls: {groups: P-000}`, /groups 'P-000' are not understood.*X25519MLKEM768/],
   [`- ${pair}\n  tls: {min-version: TLSv1.3, max-version: TLSv1.2}`, /above the highest/],
   [`- ${pair}\n  tls: {min-version: TLSv1.1}`, /min-version/],
-  [`- ${pair}\n  tls: {client-certificates: {mode: required}}`, /nobody is trusted/],
+  [`- ${pair}\n  tls: {client-certificates: {mode: required}}`, /no issuer is trusted/],
   [`- ${pair}\n  tls: {client-certificates: {mode: optional, ca: nowhere.pem}}`, /no such file/],
   [`- ${pair}\n  early-data: {refused-paths: [buy]}`, /refused-paths/],
   [`- ${pair}\n  early-data: {refused-paths: ["/buy?x"]}`, /no path/],
