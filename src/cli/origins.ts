@@ -50,7 +50,7 @@ function groupLines(group: GroupReport, index: number): string[] {
 
 function serverText(server: ServerReport, width: number): string {
   const { name, state, wanted, weight, backup, attempts, failures, underWay } = server;
-  const { connections, meanResponseMs } = server;
+  const { connections, meanResponseMs, trouble } = server;
   const roles = [...(weight === 1 ? [] : [`weight ${weight}`]), ...(backup ? ['backup'] : [])];
   // A wish takes up to a second to be seen.
   const pending = wanted === 'up' || wanted === state ? '' : ` (to be ${wanted})`;
@@ -58,7 +58,8 @@ function serverText(server: ServerReport, width: number): string {
   const role = roles.length === 0 ? '' : `  ${roles.join(', ')}`;
   return (
     `  ${name.padEnd(width)}  ${`${state}${pending}`.padEnd(11)} ${attempts} requests, ` +
-    `${failures} failures, ${underWay} under way, ${connections} connections${mean}${role}`
+    `${failures} failures, ${underWay} under way, ${connections} connections${mean}${role}` +
+    `${trouble === null ? '' : `  for ${durationText(trouble.seconds * 1_000)}: ${trouble.text}`}`
   );
 }
 

@@ -1,5 +1,6 @@
 /** `sluice status`, `metrics` and `stop`: a running sluice at a glance, its numbers, and its end. */
 
+import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
 import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
 import { type ActionWords, parseFlags, printAnswer } from './action-words.ts';
 import { askAdmin, askAdminText } from './admin-client.ts';
@@ -22,7 +23,8 @@ async function printStatus(words: readonly string[]): Promise<number> {
   )) as SupervisorStatus & {
     metrics: unknown;
   };
-  printAnswer(parsed, status, statusLines(status));
+  const { origins } = (await askAdmin(parsed, '/origins')) as { origins: GroupReport[] };
+  printAnswer(parsed, { ...status, origins }, [...statusLines(status), ...troubleLines(origins)]);
   const serves = status.workers.some(({ state }) => state === 'running');
   return status.state === 'running' && serves ? 0 : 1;
 }
@@ -42,6 +44,18 @@ function statusLines({
   );
   const head = `sluice ${version}  ${state}  pid ${pid}  up ${uptimeText(uptimeSeconds)}`;
   return [head, ...lines, ...earlyDataLines(earlyData)];
+}
+
+/** Servers that are not up, and why. */
+function troubleLines(origins: readonly GroupReport[]): string[] {
+  return origins.flatMap(({ name: group, servers }) =>
+    servers
+      .filter(({ state }) => state !== 'up')
+      .map(({ name, state, trouble }) => {
+        const why = trouble === null ? '' : ` for ${trouble.seconds} s: ${trouble.text}`;
+        return `  origin ${group}/${name}  ${state}${why}`;
+      }),
+  );
 }
 
 /** Nothing where it is as it should be. */

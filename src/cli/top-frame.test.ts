@@ -91,6 +91,7 @@ test('servers of origins are listed, and the rest are counted', () => {
     state: 'up',
     underWay: 3,
     meanResponseMs: 12,
+    trouble: null,
   };
   const servers = Array.from({ length: 10 }, () => server);
   const origins = [{ name: 'app', servers }] as unknown as Parameters<
@@ -102,7 +103,13 @@ test('servers of origins are listed, and the rest are counted', () => {
 });
 
 test('everything at its largest has room in a terminal of 80 columns and 24 lines', () => {
-  const server = { name: `http://${'o'.repeat(90)}`, state: 'up', underWay: 3, meanResponseMs: 12 };
+  const server = {
+    name: `http://${'o'.repeat(90)}`,
+    state: 'up',
+    underWay: 3,
+    meanResponseMs: 12,
+    trouble: null,
+  };
   const origins = [{ name: 'app', servers: Array.from({ length: 10 }, () => server) }];
   const handshakes = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`group-${i}`, 5]));
   const frame = topFrame({

@@ -98,10 +98,11 @@ function handshakeLines(
 function originLines(origins: readonly GroupReport[]): string[] {
   const servers = origins.flatMap((group) => group.servers.map((server) => ({ group, server })));
   const lines = servers.slice(0, SERVERS_SHOWN_MAX).map(({ group, server }) => {
-    const { name, state, underWay, meanResponseMs } = server;
+    const { name, state, underWay, meanResponseMs, trouble } = server;
     const mean = meanResponseMs === null ? '' : `, ${durationText(meanResponseMs)} on average`;
     const mark = state === 'up' ? '●' : '○';
-    return `  ${mark} ${group.name}/${name}  ${state}, ${underWay} under way${mean}`;
+    const why = trouble === null ? '' : ` for ${trouble.seconds} s: ${trouble.text}`;
+    return `  ${mark} ${group.name}/${name}  ${state}${why}, ${underWay} under way${mean}`;
   });
   const rest = servers.length - lines.length;
   return ['origins', ...lines, ...(rest > 0 ? [`  and ${rest} more: sluice origins`] : [])];

@@ -13,7 +13,7 @@ import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isIdempotentMethod, isSafeMethod } from '../http/methods.ts';
 import type { PaceWatch } from '../upstream/content-pace.ts';
-import { Attempts, type GroupRequest, type OriginGroup } from '../upstream/group.ts';
+import { Attempts, type GroupRequest, type OriginGroup } from '../upstream/contract.ts';
 import { HELD_CONTENT_BYTES_MAX, HeldContent } from '../upstream/held-content.ts';
 import type { GivenConnection } from '../upstream/pool.ts';
 

@@ -26,6 +26,7 @@ function endpoint(weight = 1) {
     { scheme: 'http', http2: 'never', host, port: 80, weight, backup: false },
     '127.0.0.1:80',
     counters,
+    () => {},
   );
   return { one: new UpstreamEndpoint(server, host, {} as EndpointPool), ejections };
 }

@@ -5,6 +5,7 @@ import type { EndpointPool } from './endpoint-pool.ts';
 import { combineHashes, hashText } from './hash.ts';
 import type { OriginServerOptions, PassiveHealthOptions } from './options.ts';
 import type { AdminState } from './shared-health.ts';
+import { BAD_ANSWERS_MAX, Trouble, type TroubleNews } from './trouble.ts';
 
 /** What is counted of a server, all of its addresses together; telemetry/origin-metrics.ts. */
 export type ServerCounters = Pick<
@@ -19,11 +20,32 @@ export class OriginServer {
   readonly name: string;
   readonly counters: ServerCounters;
   adminState: AdminState = 'up';
+  readonly trouble: Trouble;
+  /** With a status of 500 and above, in a row. */
+  #badAnswers = 0;
 
-  constructor(options: OriginServerOptions, name: string, counters: ServerCounters) {
+  constructor(
+    options: OriginServerOptions,
+    name: string,
+    counters: ServerCounters,
+    onTrouble: (news: TroubleNews) => void,
+  ) {
     this.options = options;
     this.name = name;
     this.counters = counters;
+    this.trouble = new Trouble(onTrouble);
+  }
+
+  /** The head of an answer has come. `request`: as in `AttemptFailure`. */
+  answered(status: number, request: () => string, nowMs: number): void {
+    if (status < 500) {
+      this.#badAnswers = 0;
+      return;
+    }
+    this.#badAnswers++;
+    if (this.#badAnswers < BAD_ANSWERS_MAX) return;
+    const message = `it answers with ${status}`;
+    this.trouble.failed({ code: 'bad-answers', message, request: request() }, nowMs);
   }
 }
 

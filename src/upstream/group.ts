@@ -6,92 +6,26 @@
  * Long because what a request changes of a group is accounted for in one place.
  */
 import { SluiceError } from '../base/errors.ts';
+import type { RequestHead } from '../http/message.ts';
 import { ORIGIN_ADDRESS_STATES } from '../telemetry/metric-table.ts';
 import type { GroupMetrics } from '../telemetry/origin-metrics.ts';
 import { nextByHash, nextByLoad, nextByTurn } from './balance.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { type ContentPace, PaceWatch } from './content-pace.ts';
+import type { Attempts, GroupRequest, OriginGroup } from './contract.ts';
 import { type OriginServer, UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { balanceHash } from './hash-key.ts';
 import type { OriginGroupOptions } from './options.ts';
-import type { ConnectionWaiter } from './pool.ts';
 import type { NameWatch, WatchName } from './resolver.ts';
 import type { SharedHealth } from './shared-health.ts';
-
-/** One request's way through a group. What the group notes on it is for the group alone. */
-export interface GroupRequest extends ConnectionWaiter {
-  /** Only a connection that speaks HTTP/1.1 will do. */
-  readonly needsHttp1: boolean;
-  readonly attempts: Attempts;
-}
-
-/** A group's notes about a request. */
-export class Attempts {
-  endpoint: UpstreamEndpoint | null = null;
-  /** Endpoints that have failed it. */
-  failedAt: UpstreamEndpoint[] | null = null;
-  count = 0;
-  attemptMs = 0;
-  isCounted = false;
-  isRetrying = false;
-  isTrial = false;
-  /** Of the attempt under way; 0 before its head has come. */
-  status = 0;
-  /** The attempt has been held against its endpoint: once is enough. */
-  isBlamed = false;
-  outcome: 'ok' | 'failed' | 'cancelled' = 'cancelled';
-}
+import { requestText, troubleNumber } from './trouble.ts';
 
 /** For groups that do not ask. */
 const NO_WATCH = new PaceWatch(null);
 
 /** Content that is over sooner says nothing about its rate. */
 const PACE_AFTER_MS = 1_000;
-
-export interface OriginGroup {
-  readonly name: string;
-  /** Host and, unless it is the scheme's default, port: for requests that name none. */
-  readonly authority: string;
-  /** Put before every path; '' for none. */
-  readonly pathPrefix: string;
-  /** Statuses after which another endpoint may be asked. */
-  readonly retriedStatuses: readonly number[];
-  /** For each request, whose pace it then tells `completed`. */
-  watchPace(): PaceWatch;
-  /** Chooses an endpoint and gives a connection to the request, perhaps at once. */
-  start(request: GroupRequest): void;
-  /** Gives a connection that has carried nothing yet to the endpoint that was chosen. */
-  again(request: GroupRequest): void;
-  /**
-   * The endpoint has failed: chooses another one, for `goOn`. False when there is no other, or no
-   * more attempts are allowed. `wasSent`: it may have been at work, and the budget for retries counts.
-   */
-  moveOn(request: GroupRequest, wasSent: boolean): boolean;
-  goOn(request: GroupRequest): void;
-  /** All of the request is here: it holds its connection for no longer than the origin takes. */
-  gathered(request: GroupRequest): void;
-  /** The head of a response has come. */
-  answered(request: GroupRequest, status: number): void;
-  /**
-   * All of it has come, or a tunnel has been made: only now it is known whether that went well.
-   * `pace` is null where it says nothing.
-   */
-  completed(request: GroupRequest, pace: ContentPace | null): void;
-  /** An attempt has failed; `error` may not be the endpoint's fault. */
-  failed(request: GroupRequest, error: SluiceError): void;
-  /** The last call for a request that was started, whatever has become of it. */
-  ended(request: GroupRequest): void;
-  /** Withdraws a request that waits for a connection; it hears nothing more. `ended` follows. */
-  withdraw(request: GroupRequest): void;
-}
-
-/** All groups of one worker. */
-export interface Origins {
-  readonly groups: ReadonlyMap<string, OriginGroup>;
-  /** For requests that no route sends elsewhere. */
-  readonly byDefault: OriginGroup;
-}
 
 export interface UpstreamGroupInput {
   readonly options: OriginGroupOptions;
@@ -189,6 +123,9 @@ export class UpstreamGroup implements OriginGroup {
     } else if (this.#endpoints.length === 0 && this.#isResolving) {
       this.#waiting.push(request);
     } else {
+      this.#watches.forEach(({ error }, index) => {
+        if (error !== null) this.#isInTrouble(this.servers[index]!, error, request.head);
+      });
       request.onConnectionFailure(this.#whyNone());
     }
   }
@@ -244,10 +181,11 @@ export class UpstreamGroup implements OriginGroup {
     request.attempts.endpoint?.pool.settle(request);
   }
 
-  answered({ attempts }: GroupRequest, status: number): void {
+  answered({ attempts, head }: GroupRequest, status: number): void {
     const endpoint = attempts.endpoint!;
     const elapsedMs = this.#input.monotonicMs() - attempts.attemptMs;
     endpoint.server.counters.answered(status, elapsedMs);
+    endpoint.server.answered(status, () => requestText(head), this.#input.monotonicMs());
     this.#input.counters.answered(elapsedMs);
     endpoint.answeredIn(elapsedMs);
     attempts.status = status;
@@ -264,16 +202,24 @@ export class UpstreamGroup implements OriginGroup {
       this.#blame(attempts, endpoint);
     }
     if (attempts.isBlamed) return;
-    if (attempts.status < 500) attempts.outcome = 'ok';
+    if (attempts.status < 500) {
+      attempts.outcome = 'ok';
+      endpoint.server.trouble.succeeded(this.#input.monotonicMs());
+    }
     endpoint.succeeded();
   }
 
-  failed({ attempts }: GroupRequest, error: SluiceError): void {
+  failed({ attempts, head }: GroupRequest, error: SluiceError): void {
     const { endpoint } = attempts;
     if (endpoint === null || error.blame !== 'upstream') return;
     attempts.outcome = 'failed';
     endpoint.server.counters.failed();
+    this.#isInTrouble(endpoint.server, error, head);
     this.#blame(attempts, endpoint);
+  }
+
+  #isInTrouble(server: OriginServer, { code, message }: SluiceError, head: RequestHead): void {
+    server.trouble.failed({ code, message, request: requestText(head) }, this.#input.monotonicMs());
   }
 
   #isTooSlow(pace: ContentPace | null): boolean {
@@ -451,6 +397,7 @@ export class UpstreamGroup implements OriginGroup {
     const nowMs = this.#input.monotonicMs();
     const { passiveHealth, slowStartMs } = this.#options;
     this.readSharedHealth();
+    this.#sweepTrouble(nowMs);
     this.#endTrials(nowMs);
     let isChanged = false;
     for (const endpoint of this.#endpoints) {
@@ -467,6 +414,16 @@ export class UpstreamGroup implements OriginGroup {
     if (isChanged) this.#refresh();
     for (const endpoint of this.#leaving) endpoint.pool.expireQueue();
     this.#leaving = this.#leaving.filter(({ activeCount }) => activeCount > 0);
+  }
+
+  #sweepTrouble(nowMs: number): void {
+    for (const { name, trouble } of this.servers) {
+      trouble.sweep(nowMs);
+      if (trouble.present === null) continue;
+      const { sinceMs, failure } = trouble.present;
+      const seconds = Math.round((nowMs - sinceMs) / 1_000);
+      this.#input.sharedHealth.noteTrouble(this.name, name, seconds, troubleNumber(failure.code));
+    }
   }
 
   #endTrials(nowMs: number): void {

@@ -17,6 +17,9 @@ const PROBES_MAX = 16;
 /** Seconds for which an entry without look-ups is kept. */
 const ENTRY_KEPT_SECONDS = 3_600;
 
+/** Seconds after which trouble that no worker notes any more is over: its worker may have died. */
+const TROUBLE_KEPT_SECONDS = 3;
+
 // Words of an entry, after the two of its name's hashes.
 const VALUE = 2;
 const TOUCHED = 3;
@@ -62,6 +65,25 @@ export class SharedHealth {
 
   setAdminState(group: string, server: string, adminState: AdminState): void {
     this.#set(`wish ${group} ${server}`, adminStates.indexOf(adminState));
+  }
+
+  /** Noted by a worker while requests to a server fail, about once a second. `number`: see trouble.ts. */
+  noteTrouble(group: string, server: string, lastedSeconds: number, number: number): void {
+    const name = `${group} ${server}`;
+    const now = this.#now;
+    // Whoever saw it first keeps the time, as long as somebody goes on seeing it.
+    if (this.trouble(group, server) === null) this.#set(`since ${name}`, now - lastedSeconds);
+    this.#set(`trouble ${name}`, number);
+    this.#set(`seen ${name}`, now);
+  }
+
+  /** Null while no worker notes any. */
+  trouble(group: string, server: string): { seconds: number; number: number } | null {
+    const name = `${group} ${server}`;
+    const now = this.#now;
+    if (now - this.#value(`seen ${name}`) > TROUBLE_KEPT_SECONDS) return null;
+    const seconds = Math.max(0, now - this.#value(`since ${name}`));
+    return { seconds, number: this.#value(`trouble ${name}`) };
   }
 
   /**

@@ -8,9 +8,10 @@ import { type ClientContext, createClientContext } from '../tls/client-context.t
 import type { TraceRecorder } from '../tls/trace-recorder.ts';
 import type { ChannelPool } from '../transport/channel.ts';
 import { proxyHeader } from '../transport/proxy-header.ts';
+import type { Origins } from '../upstream/contract.ts';
 import { OriginServer } from '../upstream/endpoint.ts';
 import { EndpointPool } from '../upstream/endpoint-pool.ts';
-import { type Origins, UpstreamGroup } from '../upstream/group.ts';
+import { UpstreamGroup } from '../upstream/group.ts';
 import { HealthChecker } from '../upstream/health-check.ts';
 import { defaultUpstreamLimits, type UpstreamLimits } from '../upstream/limits.ts';
 import type {
@@ -22,7 +23,8 @@ import { OriginTls } from '../upstream/origin-tls.ts';
 import { type KnownNames, Resolver } from '../upstream/resolver.ts';
 import { authorityOf, serverNames } from '../upstream/server-names.ts';
 import { openSharedHealth } from '../upstream/shared-health.ts';
-import { healthTeller, poolObserver } from './handshakes/observers.ts';
+import { poolObserver } from './handshakes/observers.ts';
+import { healthTeller } from './origin-news.ts';
 import type { WorkerLog } from './worker-log.ts';
 
 export type { KnownNames };
@@ -113,9 +115,11 @@ export function makeGroup(
   const { monotonicMs } = systemClock;
   const { metrics, workerIndex } = base.input;
   const names = serverNames(options.servers);
+  const tell = healthTeller(base.input.log, options.name);
   const servers = options.servers.map((server, index) => {
     const name = names[index]!;
-    return new OriginServer(server, name, metrics.origins.server(options.name, name));
+    const counters = metrics.origins.server(options.name, name);
+    return new OriginServer(server, name, counters, (news) => tell.trouble(name, news));
   });
   const pools = new Map(
     servers.map((server) => [server, poolMaker(options, server.options, base, contextFor)]),
@@ -129,7 +133,6 @@ export function makeGroup(
   });
   const sharedHealth = openSharedHealth(base.input.board);
   const authority = authorityOf(options.servers[0]!);
-  const tell = healthTeller(base.input.log, options.name);
   const group = new UpstreamGroup({
     options,
     authority,

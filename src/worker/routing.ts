@@ -8,7 +8,7 @@ import { RateLimiter } from '../routing/rate-limit.ts';
 import { RateTable } from '../routing/rate-table.ts';
 import type { RouteOptions } from '../routing/route.ts';
 import { compileRules, NO_RULES, type RouteRules } from '../routing/rules.ts';
-import type { OriginGroup, Origins } from '../upstream/group.ts';
+import type { OriginGroup, Origins } from '../upstream/contract.ts';
 
 /** What is the same for all routes. */
 export type CommonEnvironment = Omit<

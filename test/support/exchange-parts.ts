@@ -26,7 +26,7 @@ import type { PartTask } from '../../src/proxy/request/part-request.ts';
 import { NO_RULES } from '../../src/routing/rules.ts';
 import type { ExchangeSummary } from '../../src/telemetry/exchange-summary.ts';
 import { PaceWatch } from '../../src/upstream/content-pace.ts';
-import type { GroupRequest, OriginGroup } from '../../src/upstream/group.ts';
+import type { GroupRequest, OriginGroup } from '../../src/upstream/contract.ts';
 
 export interface Asked {
   readonly method?: string;

@@ -96,9 +96,10 @@ export class Origin implements AsyncDisposable {
   }
 }
 
-export async function startOrigin(handler: OriginHandler): Promise<Origin> {
+/** At a port of its own where none is given. */
+export async function startOrigin(handler: OriginHandler, port = 0): Promise<Origin> {
   const origin = new Origin(createServer(), 'http', handler);
-  await listening(origin.server);
+  await listening(origin.server, port);
   return origin;
 }
 
@@ -112,11 +113,12 @@ export async function startSecureOrigin(
   return origin;
 }
 
-async function listening(server: {
-  listen(port: number, host: string, done: () => void): unknown;
-}) {
+async function listening(
+  server: { listen(port: number, host: string, done: () => void): unknown },
+  port = 0,
+) {
   const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', resolve);
+  server.listen(port, '127.0.0.1', resolve);
   await within(promise, 'an origin to listen');
 }
 

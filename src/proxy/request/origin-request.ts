@@ -25,7 +25,7 @@ import { isOriginForm } from '../../http/made-text.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import { isSafeMethod } from '../../http/methods.ts';
 import type { Compression } from '../../routing/compression.ts';
-import type { OriginGroup } from '../../upstream/group.ts';
+import type { OriginGroup } from '../../upstream/contract.ts';
 import type { ProxyEnvironment } from '../environment.ts';
 import { Fetch, type FetchHandler } from '../fetch.ts';
 import { Fill, type FillConsumer } from '../fill.ts';

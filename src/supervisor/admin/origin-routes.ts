@@ -5,6 +5,7 @@ import { type MetricSnapshot, readMetrics } from '../../telemetry/metrics-reader
 import type { OriginGroupOptions } from '../../upstream/options.ts';
 import { serverNames } from '../../upstream/server-names.ts';
 import type { AdminState, SharedHealth } from '../../upstream/shared-health.ts';
+import { troubleText } from '../../upstream/trouble.ts';
 import type { OriginsAnswer } from '../dashboard/answers.ts';
 import {
   type AdminAnswer,
@@ -37,8 +38,13 @@ export interface ServerReport {
   readonly backup: boolean;
   /** What an operator wants. */
   readonly wanted: AdminState;
-  /** `up` when every worker asks all of its addresses, `partly` when some do not. */
-  readonly state: 'up' | 'partly' | 'unreachable' | Exclude<AddressState, 'up'>;
+  /**
+   * `up` when every worker asks all of its addresses, `partly` when some do not. `failing`: it is asked,
+   * and requests to it fail.
+   */
+  readonly state: 'up' | 'failing' | 'partly' | 'unreachable' | Exclude<AddressState, 'up'>;
+  /** Why its requests fail, in words, and for how many seconds; null while they do not. */
+  readonly trouble: { readonly text: string; readonly seconds: number } | null;
   /** How many of its addresses are in each state, summed over the workers. */
   readonly addresses: Readonly<Record<AddressState, number>>;
   readonly attempts: number;
@@ -116,7 +122,7 @@ function reports(sources: OriginSources): GroupReport[] {
         weight,
         backup,
         wanted: sources.board.adminStateOf(name, names[i]!),
-        ...measured(sums, name, names[i]!),
+        ...withTrouble(measured(sums, name, names[i]!), sources.board.trouble(name, names[i]!)),
       })),
     };
   });
@@ -141,6 +147,17 @@ function measured(sums: Sums, group: string, server: string) {
     underWay: sum('requests_under_way'),
     meanResponseMs: responses === 0 ? null : Math.round((seconds / responses) * 10_000) / 10,
   };
+}
+
+/** A server of which requests fail is not shown as one that is up. */
+function withTrouble<T extends Pick<ServerReport, 'state'>>(
+  report: T,
+  trouble: { readonly seconds: number; readonly number: number } | null,
+): T & Pick<ServerReport, 'trouble'> {
+  if (trouble === null) return { ...report, trouble: null };
+  const { seconds, number } = trouble;
+  const state = report.state === 'up' ? 'failing' : report.state;
+  return { ...report, state, trouble: { text: troubleText(number), seconds } };
 }
 
 function stateOf(addresses: Record<AddressState, number>): ServerReport['state'] {

@@ -22,7 +22,12 @@ export interface WorkerState {
 export interface OriginsAnswer {
   readonly origins: readonly {
     readonly name: string;
-    readonly servers: readonly { readonly name: string; readonly state: string }[];
+    readonly servers: readonly {
+      readonly name: string;
+      readonly state: string;
+      /** Why its requests fail; null while they do not. */
+      readonly trouble: { readonly text: string; readonly seconds: number } | null;
+    }[];
   }[];
 }
 

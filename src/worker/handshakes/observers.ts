@@ -9,7 +9,6 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import type { OneRoute } from '../../telemetry/route-metrics.ts';
 import type { HandshakeRecord } from '../../tls/contract.ts';
 import type { CrowdFacts } from '../../upstream/crowd.ts';
-import type { UpstreamEndpoint } from '../../upstream/endpoint.ts';
 import type { PoolObserver } from '../../upstream/pool.ts';
 import type { WorkerLog } from '../worker-log.ts';
 
@@ -166,36 +165,4 @@ function tellCrowd({ report }: WorkerLog, origin: string, facts: CrowdFacts): vo
   const whose = of === 'all' ? '' : ' that uploads and WebSockets may have';
   const who = `${waiting} requests wait and ${refused} were refused since ${since}`;
   report(`origin ${origin}: all ${connectionsMax} connections${whose} are in use: ${who}`, detail);
-}
-
-/** Reports which addresses of a group are asked, and which are not. */
-export function healthTeller({ report }: WorkerLog, group: string) {
-  const subsystem = 'origins';
-  return {
-    /** Of the checks: they are one worker's, for all. */
-    verdict({ key }: UpstreamEndpoint, fault: string): void {
-      const fields = { origin: group, address: key };
-      if (fault === '') {
-        const detail = { level: 'notice', subsystem, event: 'origin-up', fields } as const;
-        report(`origin ${group}: ${key} is up by its checks`, detail);
-        return;
-      }
-      const detail = { level: 'warning', subsystem, event: 'origin-down', fields } as const;
-      report(`origin ${group}: ${key} is down by its checks: ${fault}`, detail);
-    },
-    /** Of what requests have met: each worker has its own opinion. */
-    ejection({ key }: UpstreamEndpoint, isEjected: boolean): void {
-      const fields = { origin: group, address: key };
-      if (isEjected) {
-        const detail = { level: 'warning', subsystem, event: 'origin-ejected', fields } as const;
-        report(
-          `origin ${group}: ${key} is out of rotation for a while: it failed too often (outlier detection)`,
-          detail,
-        );
-        return;
-      }
-      const detail = { level: 'info', subsystem, event: 'origin-readmitted', fields } as const;
-      report(`origin ${group}: ${key} is back in rotation`, detail);
-    },
-  };
 }

@@ -22,9 +22,10 @@ export function showProcess(stats: StatsAnswer, connections: number): void {
 
 export function showOrigins({ origins }: OriginsAnswer): void {
   const lines = origins.flatMap((group) =>
-    group.servers.map(
-      ({ name, state }): Line => [`${group.name} · ${name}`, state, goodIf(state === 'up')],
-    ),
+    group.servers.map(({ name, state, trouble }): Line => {
+      const why = trouble === null ? '' : ` for ${trouble.seconds} s: ${trouble.text}`;
+      return [`${group.name} · ${name}`, `${state}${why}`, goodIf(state === 'up')];
+    }),
   );
   showLines('origins', lines, 'none');
 }
