@@ -22,28 +22,28 @@ export function configurationPage(): string {
 
 <!-- Written by \`npm run docs\` from src/config/schema/. -->
 
-\`sluice --config sluice.yaml\` reads it; \`sluice check sluice.yaml\` tells everything that is wrong in
-it, with line, column, the nearest key and an example, and starts nothing; \`sluice config explain KEY\`
-says what is here of one key. YAML 1.2, of which JSON is a part. At most 1 MiB.
+\`sluice --config sluice.yaml\` starts with a configuration file. \`sluice check sluice.yaml\` lists every
+mistake in it, with line, column, the nearest key and an example, and starts nothing.
+\`sluice config explain KEY\` describes one key. The format is YAML 1.2 (or JSON), at most 1 MiB.
 
 Its sections: ${contents}.
 
-- Names of files are relative to the directory of the configuration file.
-- Times have a unit: \`250ms\`, \`30s\`, \`5m\`, \`12h\`, \`7d\`. Sizes are bytes, or have one:
-  \`64KiB\`, \`16MiB\`, \`1GiB\`. Switches are \`on\` and \`off\`. Shares are written as \`20%\`.
+- File names are relative to the directory of the configuration file.
+- Times have a unit: \`250ms\`, \`30s\`, \`5m\`, \`12h\`, \`7d\`. Sizes are bytes, or have a unit:
+  \`64KiB\`, \`16MiB\`, \`1GiB\`. Booleans are \`on\` and \`off\`. Percentages are written as \`20%\`.
 - Addresses are \`192.0.2.1\`, a range is \`10.0.0.0/8\` or \`2001:db8::/32\`, and \`localhost\` is this
   machine.
-- Flags override the file. \`--http\` and \`--https\` take the place of \`listeners\`, \`--cert\` and
-  \`--key\` of \`hosts\`, \`--origin\` of \`origins\` and \`routes\`; the others take the place of the key of
+- Flags override the file. \`--http\` and \`--https\` replace \`listeners\`, \`--cert\` and
+  \`--key\` of \`hosts\`, \`--origin\` of \`origins\` and \`routes\`; each other flag replaces the key of
   the same name.
 - Environment variables are not expanded: the file has the same meaning for every user that starts
-  it, and \`sluice check\` can tell. Secrets are in files of their own, which the configuration names.
-- A part that is written twice can be written once with an anchor (\`&name\`) and referred to
-  (\`*name\`).
+  it, and \`sluice check\` shows it. Secrets are in separate files, which the configuration names.
+- Write a repeated part once, with an anchor (\`&name\`) and refer to
+  it (\`*name\`).
 
 Editors complete and check the file by its [JSON Schema](../../schema/sluice.schema.json), which the
 package brings along. With the YAML language server (in VS Code: the extension YAML), the first line
-says where it is; \`sluice config schema\` prints it as well.
+names it; \`sluice config schema\` prints it as well.
 
 \`\`\`yaml
 # yaml-language-server: $schema=node_modules/sluice/schema/sluice.schema.json

@@ -17,12 +17,13 @@ const HOME_PAGE = `<!doctype html>
 <h1>sluice works</h1>
 <p>This page came from the demo's origin, through sluice. The origin has a few more:</p>
 <ul>
-<li><a href="/cached">/cached</a> may be stored for 60 seconds: reload it and the time stands still.
+<li><a href="/cached">/cached</a> may be stored for 60 seconds: follow this link twice, and the time
+  is the same. (A reload asks the origin.)
 <li><a href="/slow">/slow</a> takes two seconds, and may not be stored.
 <li><a href="/echo">/echo</a> shows the request as the origin received it, any method.
 <li><a href="/big?bytes=1000000">/big?bytes=1000000</a> sends as many bytes as you ask for.
 </ul>
-<p>Every response says in its <code>Cache-Status</code> field what the cache did.
+<p>The <code>Cache-Status</code> header of every response says what the cache did.
 `;
 
 const server = createServer((request, response) => {

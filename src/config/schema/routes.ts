@@ -205,22 +205,24 @@ const rewrite = section(
   },
 );
 
-const edits = (title: string, description: string) =>
+interface EditExamples {
+  readonly remove: string;
+  readonly set: Readonly<Record<string, string>>;
+  readonly add: Readonly<Record<string, string>>;
+}
+
+const edits = (title: string, description: string, { remove, set, add }: EditExamples) =>
   section(
     {
-      remove: list(text({ title: 'A header’s name.', minLength: 1, examples: ['Server'] }), {
+      remove: list(text({ title: 'A header’s name.', minLength: 1, examples: [remove] }), {
         title: 'Headers that are removed, first.',
         default: [],
-        examples: [['Server']],
+        examples: [[remove]],
       }),
-      set: fieldValues('Headers that are set to this value, in place of all others.', {
-        'X-Frame-Options': 'DENY',
-      }),
-      add: fieldValues('Headers that are added beside existing ones.', {
-        Link: '</a.css>; rel=preload',
-      }),
+      set: fieldValues('Headers that are set to this value, in place of all others.', set),
+      add: fieldValues('Headers that are added beside existing ones.', add),
     },
-    { title, description, default: 'nothing', examples: [{ set: { 'X-Frame-Options': 'DENY' } }] },
+    { title, description, default: 'nothing', examples: [{ set }] },
   );
 
 const accessRanges = (title: string) =>
@@ -354,11 +356,17 @@ const route = section(
     'request-headers': edits(
       'Changes of the request headers before the origin sees them.',
       'Values may have variables, such as ${client-address}.',
+      { remove: 'X-Debug', set: { 'X-Client': '${client-address}' }, add: { 'X-Edge': 'sluice' } },
     ),
     'response-headers': edits(
       'Changes of the response headers before the client sees them.',
       'Values may have ${scheme}, ${host}, ${authority} and ${path}. Responses are stored ' +
         'without these changes; they are applied when a response is sent.',
+      {
+        remove: 'Server',
+        set: { 'X-Frame-Options': 'DENY' },
+        add: { Link: '</a.css>; rel=preload' },
+      },
     ),
     'underscores-in-headers': oneOf(['pass', 'drop', 'refuse'], {
       title: 'What happens to request headers with `_` in their names.',
