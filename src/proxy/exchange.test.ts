@@ -94,7 +94,9 @@ test('who waits and leaves is forgotten; who fetches and leaves is replaced by w
   const first = scene.ask();
   const second = scene.ask();
   const third = scene.ask();
+  assert.equal(scene.environment.collapse.waiterCount, 2);
   second.exchange.onAbort(gone);
+  assert.equal(scene.environment.collapse.waiterCount, 1);
   first.exchange.onAbort(gone);
   assert.ok(scene.origin.requests[0]!.isCancelled);
   assert.equal(scene.origin.requests.length, 2);
@@ -166,8 +168,11 @@ test('a page of ours takes the place of the origin’s, whose content goes nowhe
   assert.deepEqual([client.status, client.content], [500, 'sorry']);
   scene.origin.asked.send('a stack trace');
   exchange.onAbort(gone);
-  scene.origin.asked.end();
   assert.equal(client.content, 'sorry');
+  assert.ok(!scene.origin.asked.isCancelled);
+  // As long as it is worth the connection.
+  scene.origin.asked.send('x'.repeat(2_000_000));
+  assert.ok(scene.origin.asked.isCancelled);
   assert.equal(scene.records.length, 1);
 });
 
