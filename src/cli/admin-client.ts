@@ -5,13 +5,13 @@ import { UsageError } from '../base/errors.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { optionNamed } from '../config/option-table.ts';
 import { isLoopback, parseSocketAddress } from '../config/option-values.ts';
-import type { ActionWords } from './action-words.ts';
+import type { ActionArguments } from './action-arguments.ts';
 
 /** Where `sluice demo` has its admin endpoint. */
 const ADMIN_DEFAULT = '127.0.0.1:8081';
 const ANSWER_TIMEOUT_MS = 15_000;
 
-function adminOf({ flags }: ActionWords): SocketAddress {
+function adminOf({ flags }: ActionArguments): SocketAddress {
   const text = flags.get('admin') ?? ADMIN_DEFAULT;
   const given = { text, place: '--admin', directory: '/' };
   const endpoint = parseSocketAddress(optionNamed('admin')!, given);
@@ -24,27 +24,27 @@ function adminOf({ flags }: ActionWords): SocketAddress {
  * when nobody answers or the request was refused.
  */
 export async function askAdmin(
-  words: ActionWords,
+  args: ActionArguments,
   path: string,
   body?: unknown,
   timeoutMs = ANSWER_TIMEOUT_MS,
 ): Promise<unknown> {
-  const { status, type, text } = await exchange(words, path, body, timeoutMs);
+  const { status, type, text } = await exchange(args, path, body, timeoutMs);
   const isJson = type === 'application/json';
   const answer: unknown = isJson ? JSON.parse(text) : { error: text.trim() };
   if (status === 200) return answer;
   const { error } = answer as { error: string };
-  const command = words.action === '' ? words.command : `${words.command} ${words.action}`;
+  const command = args.action === '' ? args.command : `${args.command} ${args.action}`;
   const remedy =
     status === 401 ? `name the file of its token in ${TOKEN_FILE_VARIABLE}` : 'see sluice --help';
   throw new UsageError(`${command}: ${error}`, remedy);
 }
 
 /** As `askAdmin`, of a page of text. */
-export async function askAdminText(words: ActionWords, path: string): Promise<string> {
-  const { status, text } = await exchange(words, path, undefined, ANSWER_TIMEOUT_MS);
+export async function askAdminText(args: ActionArguments, path: string): Promise<string> {
+  const { status, text } = await exchange(args, path, undefined, ANSWER_TIMEOUT_MS);
   if (status === 200) return text;
-  throw new UsageError(`${words.command}: ${text.trim()}`, 'see sluice --help');
+  throw new UsageError(`${args.command}: ${text.trim()}`, 'see sluice --help');
 }
 
 interface Answer {
@@ -54,12 +54,12 @@ interface Answer {
 }
 
 async function exchange(
-  words: ActionWords,
+  args: ActionArguments,
   path: string,
   body: unknown,
   timeoutMs: number,
 ): Promise<Answer> {
-  const endpoint = adminOf(words);
+  const endpoint = adminOf(args);
   const where = 'path' in endpoint ? { socketPath: endpoint.path } : endpoint;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const outgoing = request({
@@ -80,7 +80,7 @@ async function exchange(
     return { status: response.statusCode ?? 0, type, text };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const address = words.flags.get('admin') ?? ADMIN_DEFAULT;
+    const address = args.flags.get('admin') ?? ADMIN_DEFAULT;
     const remedy = 'start sluice with --admin, and name the same address here with --admin';
     throw new UsageError(`no admin endpoint at ${address} (${code ?? message})`, remedy);
   }

@@ -1,12 +1,12 @@
 /** `sluice cache`: asks a running sluice about its cache, purges, or checks a directory. */
 import { UsageError } from '../base/errors.ts';
 import {
-  type ActionWords,
+  type ActionArguments,
   onlyArgument,
-  parseActionWords,
+  parseActionArguments,
   printAnswer,
   refuseArguments,
-} from './action-words.ts';
+} from './action-arguments.ts';
 import { askAdmin } from './admin-client.ts';
 import type { Command } from './command.ts';
 
@@ -35,11 +35,11 @@ const FLAGS = {
 
 export const cacheCommand: Command = { flags: FLAGS, run };
 
-type CacheWords = ActionWords<keyof typeof FLAGS>;
+type CacheArguments = ActionArguments<keyof typeof FLAGS>;
 
 /** Resolves with the exit code. Throws UsageError. */
-async function run(words: readonly string[]): Promise<number> {
-  const parsed = parseActionWords('cache', FLAGS, words);
+async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseActionArguments('cache', FLAGS, args);
   switch (parsed.action) {
     case 'status':
       return status(parsed);
@@ -71,9 +71,9 @@ interface Counts {
   readonly requests: Readonly<Record<string, number>>;
 }
 
-async function status(words: CacheWords): Promise<number> {
-  refuseArguments(words, 'write cache status');
-  const counts = (await askAdmin(words, '/cache')) as Counts;
+async function status(args: CacheArguments): Promise<number> {
+  refuseArguments(args, 'write cache status');
+  const counts = (await askAdmin(args, '/cache')) as Counts;
   const { directory, memory, disk, requests } = counts;
   const lines = [tierText('memory', memory)];
   if (disk !== null) {
@@ -83,7 +83,7 @@ async function status(words: CacheWords): Promise<number> {
   const answered = Object.values(requests).reduce((sum, count) => sum + count, 0);
   const outcomes = Object.entries(requests).map(([outcome, count]) => `${count} ${outcome}`);
   lines.push(`requests   ${answered}${answered === 0 ? '' : `: ${outcomes.join(', ')}`}`);
-  printAnswer(words, counts, lines);
+  printAnswer(args, counts, lines);
   return EXIT_OK;
 }
 
@@ -111,14 +111,14 @@ interface Listed {
   readonly next: string | null;
 }
 
-async function list(words: CacheWords): Promise<number> {
-  refuseArguments(words, 'write cache list --prefix URL');
+async function list(args: CacheArguments): Promise<number> {
+  refuseArguments(args, 'write cache list --prefix URL');
   const query = new URLSearchParams();
   for (const name of ['prefix', 'limit', 'after']) {
-    const value = words.flags.get(name);
+    const value = args.flags.get(name);
     if (value !== undefined) query.set(name, value);
   }
-  const page = (await askAdmin(words, `/cache/list?${query}`)) as Listed;
+  const page = (await askAdmin(args, `/cache/list?${query}`)) as Listed;
   const lines: string[] = [];
   for (const { key, status: code, contentLength, part, isFresh, ttlSeconds } of page.entries) {
     const freshness = isFresh ? `fresh for ${ttlSeconds} s` : 'stale';
@@ -128,7 +128,7 @@ async function list(words: CacheWords): Promise<number> {
   }
   if (page.next !== null) lines.push(`more: --after ${page.next}`);
   if (lines.length === 0) lines.push('nothing is stored');
-  printAnswer(words, page, lines);
+  printAnswer(args, page, lines);
   return EXIT_OK;
 }
 
@@ -156,14 +156,14 @@ interface Lookup {
   }[];
 }
 
-async function lookUp(words: CacheWords): Promise<number> {
-  const url = onlyArgument(words, 'URL');
-  const found = (await askAdmin(words, `/cache/lookup?url=${encodeURIComponent(url)}`)) as Lookup;
+async function lookUp(args: CacheArguments): Promise<number> {
+  const url = onlyArgument(args, 'URL');
+  const found = (await askAdmin(args, `/cache/lookup?url=${encodeURIComponent(url)}`)) as Lookup;
   const lines = [found.key, `${found.state}: ${found.why}`];
   for (const { worker, variants } of found.workers) {
     for (const variant of variants) lines.push(...variantLines(worker, variant));
   }
-  printAnswer(words, found, lines);
+  printAnswer(args, found, lines);
   const isStored = found.state === 'fresh' || found.state === 'stale' || found.state === 'stored';
   return isStored ? EXIT_OK : EXIT_NO;
 }
@@ -187,9 +187,9 @@ function variantLines(worker: number, variant: Variant): string[] {
 
 // ------------------------------------------------------------------ purge
 
-async function purge(words: CacheWords): Promise<number> {
-  const { flags } = words;
-  refuseArguments(words, 'write purge --url URL, or --prefix, --host, --tag, --all');
+async function purge(args: CacheArguments): Promise<number> {
+  const { flags } = args;
+  refuseArguments(args, 'write purge --url URL, or --prefix, --host, --tag, --all');
   const named = PURGE_FLAGS.filter((name) => flags.has(name));
   const all = flags.has('all');
   if (named.length + (all ? 1 : 0) !== 1) {
@@ -200,20 +200,20 @@ async function purge(words: CacheWords): Promise<number> {
   }
   const wish = all ? { all: true } : { [named[0]!]: flags.get(named[0]!) };
   const soft = flags.has('soft');
-  const answer = (await askAdmin(words, '/cache/purge', { ...wish, soft })) as {
+  const answer = (await askAdmin(args, '/cache/purge', { ...wish, soft })) as {
     purged: number | null;
   };
   const verb = soft ? 'marked stale' : 'purged';
   const { purged } = answer;
   const text = purged === null ? verb : `${verb}: ${purged} stored responses`;
-  printAnswer(words, answer, [text]);
+  printAnswer(args, answer, [text]);
   return EXIT_OK;
 }
 
 // ------------------------------------------------------------------ verify
 
-async function verify(words: CacheWords): Promise<number> {
-  const directory = onlyArgument(words, 'DIR');
+async function verify(args: CacheArguments): Promise<number> {
+  const directory = onlyArgument(args, 'DIR');
   const { verifyDirectory } = await import('../cache/disk/index/verify.ts');
   let result: ReturnType<typeof verifyDirectory>;
   try {
@@ -231,6 +231,6 @@ async function verify(words: CacheWords): Promise<number> {
     const where = segment === 0 ? '' : `segment ${segment}: `;
     lines.push(`damaged: ${where}${what}${key === '' ? '' : `: ${key}`}`);
   }
-  printAnswer(words, result, lines);
+  printAnswer(args, result, lines);
   return damaged.length === 0 ? EXIT_OK : EXIT_NO;
 }

@@ -8,7 +8,7 @@ import { loadConfiguration } from '../config/load.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import { socketAddressText } from '../supervisor/listeners.ts';
-import { parseFlags } from './action-words.ts';
+import { parseFlags } from './action-arguments.ts';
 import type { Command } from './command.ts';
 import { print, printJson } from './terminal.ts';
 
@@ -22,12 +22,12 @@ const EXIT_MISTAKES = 2;
 type Told = UsageError['mistakes'][number];
 
 /** Resolves with the exit code. Throws UsageError for a file that cannot be read. */
-async function run(words: readonly string[]): Promise<number> {
-  const names = words.filter((word) => !word.startsWith('-'));
+async function run(args: readonly string[]): Promise<number> {
+  const names = args.filter((word) => !word.startsWith('-'));
   const { flags } = parseFlags(
     'check',
     FLAGS,
-    words.filter((word) => word.startsWith('-')),
+    args.filter((word) => word.startsWith('-')),
   );
   const [file] = names;
   if (file === undefined || names.length > 1) {

@@ -1,7 +1,7 @@
 /** Which words each command takes: for the completion of shells. */
 import type { Commands, Flags } from './command.ts';
 
-export interface CommandWords {
+export interface CommandArguments {
   readonly name: string;
   /** Of a command without actions. */
   readonly flags: Flags;
@@ -10,7 +10,7 @@ export interface CommandWords {
 }
 
 /** Of every command but `run` and `demo`, whose flags are the options. */
-export function commandWords(commands: Commands): Promise<CommandWords[]> {
+export function commandArguments(commands: Commands): Promise<CommandArguments[]> {
   return Promise.all(
     Object.entries(commands).map(async ([name, load]) => {
       const { flags: table } = await load();
@@ -22,9 +22,11 @@ export function commandWords(commands: Commands): Promise<CommandWords[]> {
   );
 }
 
-/** What `sluice COMMAND --help` says of its flags: a line for each action, or the one of the command. */
+/**
+ * What `sluice COMMAND --help` says of its flags: a line for each action, or the one of the command.
+ */
 export async function flagLines(command: string, commands: Commands): Promise<string> {
-  const words = (await commandWords(commands)).find(({ name }) => name === command);
+  const words = (await commandArguments(commands)).find(({ name }) => name === command);
   if (words === undefined) return '';
   const { flags, actions } = words;
   const all = Object.entries(actions).length > 0 ? Object.entries(actions) : [['', flags] as const];

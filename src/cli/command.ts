@@ -1,4 +1,4 @@
-/** What a command with words of its own is: its flags, and what it does. */
+/** What a command with arguments of its own is: its flags, and what it does. */
 
 /** Flags; true for those with a value. */
 export type Flags = Readonly<Record<string, boolean>>;
@@ -7,7 +7,7 @@ export interface Command {
   /** Of the command, or of each of its actions. */
   readonly flags: Flags | Readonly<Record<string, Flags>>;
   /** Answers the exit code. `all` are the commands that there are: completion names them. */
-  run(words: readonly string[], all: Commands): number | Promise<number>;
+  run(args: readonly string[], all: Commands): number | Promise<number>;
 }
 
 /** Each is loaded when it is asked for. */

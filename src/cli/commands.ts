@@ -1,4 +1,4 @@
-/** Commands that have words of their own, each loaded when it is asked for. */
+/** Commands that have arguments of their own, each loaded when it is asked for. */
 import type { Commands } from './command.ts';
 
 export const commands: Commands = {

@@ -3,7 +3,7 @@
 import { UsageError } from '../base/errors.ts';
 import { commandLineOnly, optionTable } from '../config/option-table.ts';
 import type { Command, Commands, Flags } from './command.ts';
-import { type CommandWords, commandWords } from './command-flags.ts';
+import { type CommandArguments, commandArguments } from './command-flags.ts';
 import { print } from './terminal.ts';
 
 /** The shells, as actions: they are completed as well. */
@@ -13,7 +13,7 @@ export const completionCommand: Command = { flags: FLAGS, run };
 
 interface Words {
   /** Besides `run` and `demo`. */
-  readonly commands: readonly CommandWords[];
+  readonly commands: readonly CommandArguments[];
   /** Of `run` and `demo`, and of sluice without a command. */
   readonly options: readonly string[];
 }
@@ -116,6 +116,6 @@ async function run(words: readonly string[], all: Commands): Promise<number> {
   }
   const options = [...optionTable, ...commandLineOnly].map(({ name }) => `--${name}`);
   const write = shells[shell as keyof typeof shells];
-  print(write({ commands: await commandWords(all), options }));
+  print(write({ commands: await commandArguments(all), options }));
   return 0;
 }

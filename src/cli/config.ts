@@ -16,12 +16,12 @@ import {
 } from '../config/keys.ts';
 import { configurationSchema } from '../config/schema/configuration.ts';
 import {
-  type ActionWords,
+  type ActionArguments,
   onlyArgument,
-  parseActionWords,
+  parseActionArguments,
   printAnswer,
   refuseArguments,
-} from './action-words.ts';
+} from './action-arguments.ts';
 import type { Command } from './command.ts';
 import { print } from './terminal.ts';
 
@@ -34,8 +34,8 @@ export const configCommand: Command = { flags: FLAGS, run };
 const WIDTH = 80;
 
 /** Resolves with the exit code. Throws UsageError for a key that does not exist. */
-async function run(words: readonly string[]): Promise<number> {
-  const parsed = parseActionWords('config', FLAGS, words);
+async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseActionArguments('config', FLAGS, args);
   if (parsed.action === 'schema') {
     refuseArguments(parsed, 'write config schema');
     print(jsonSchemaText(configurationSchema));
@@ -54,8 +54,8 @@ async function run(words: readonly string[]): Promise<number> {
 const EXIT_SAME = 0;
 const EXIT_DIFFERENT = 1;
 
-function diff(words: ActionWords): number {
-  const [a, b, ...more] = words.arguments;
+function diff(args: ActionArguments): number {
+  const [a, b, ...more] = args.arguments;
   if (a === undefined || b === undefined || more.length > 0) {
     throw new UsageError('config diff: two files are compared', 'write config diff FILE FILE');
   }
@@ -63,7 +63,7 @@ function diff(words: ActionWords): number {
   const lines = changes.map(({ key, before, after }) => {
     return `${key}: ${before || 'not there'} → ${after || 'not there'}`;
   });
-  printAnswer(words, changes, lines);
+  printAnswer(args, changes, lines);
   return changes.length === 0 ? EXIT_SAME : EXIT_DIFFERENT;
 }
 

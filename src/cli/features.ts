@@ -1,12 +1,12 @@
 /** `sluice features`: which features are disabled, by whom and until when, and the operator's say. */
 import { durationText } from '../base/duration-text.ts';
 import {
-  type ActionWords,
+  type ActionArguments,
   onlyArgument,
-  parseActionWords,
+  parseActionArguments,
   printAnswer,
   refuseArguments,
-} from './action-words.ts';
+} from './action-arguments.ts';
 import { askAdmin } from './admin-client.ts';
 import type { Command } from './command.ts';
 
@@ -36,24 +36,24 @@ interface RollbackReport {
 }
 
 /** Resolves with the exit code. Throws UsageError. */
-async function run(words: readonly string[]): Promise<number> {
-  const parsed = parseActionWords('features', FLAGS, words);
+async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseActionArguments('features', FLAGS, args);
   const report = (await askAdmin(parsed, '/features', bodyOf(parsed))) as RollbackReport;
   printAnswer(parsed, report, linesOf(report));
   return 0;
 }
 
-function bodyOf(words: ActionWords<keyof typeof FLAGS>): object | undefined {
-  switch (words.action) {
+function bodyOf(args: ActionArguments<keyof typeof FLAGS>): object | undefined {
+  switch (args.action) {
     case 'list':
-      refuseArguments(words, 'write features list');
+      refuseArguments(args, 'write features list');
       return undefined;
     case 'reset':
-      refuseArguments(words, 'write features reset');
+      refuseArguments(args, 'write features reset');
       return { reset: true };
     case 'disable':
     case 'enable':
-      return { [words.action]: onlyArgument(words, 'NAME') };
+      return { [args.action]: onlyArgument(args, 'NAME') };
   }
 }
 

@@ -2,12 +2,12 @@
 import type { ObserverReport } from '../supervisor/admin/handshake-routes.ts';
 import type { CountedValue, FailureKind } from '../worker/failure-table.ts';
 import {
-  type ActionWords,
+  type ActionArguments,
   onlyArgument,
-  parseActionWords,
+  parseActionArguments,
   printAnswer,
   refuseArguments,
-} from './action-words.ts';
+} from './action-arguments.ts';
 import { askAdmin } from './admin-client.ts';
 import type { Command } from './command.ts';
 
@@ -20,11 +20,11 @@ const FLAGS = {
 
 export const handshakesCommand: Command = { flags: FLAGS, run };
 
-type HandshakeWords = ActionWords<keyof typeof FLAGS>;
+type HandshakeArguments = ActionArguments<keyof typeof FLAGS>;
 
 /** Resolves with the exit code. Throws UsageError. */
-async function run(words: readonly string[]): Promise<number> {
-  const parsed = parseActionWords('handshakes', FLAGS, words);
+async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseActionArguments('handshakes', FLAGS, args);
   switch (parsed.action) {
     case 'failures':
       await failures(parsed);
@@ -39,19 +39,19 @@ async function run(words: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Kinds shown in words; --json has all. */
+/** Kinds shown in arguments; --json has all. */
 const KINDS_SHOWN = 10;
 const VALUES_SHOWN = 3;
 
-async function failures(words: HandshakeWords): Promise<void> {
-  refuseArguments(words, 'write handshakes failures');
-  const answer = (await askAdmin(words, '/handshakes/failures')) as { failures: FailureKind[] };
+async function failures(args: HandshakeArguments): Promise<void> {
+  refuseArguments(args, 'write handshakes failures');
+  const answer = (await askAdmin(args, '/handshakes/failures')) as { failures: FailureKind[] };
   const kinds = answer.failures;
   const lines = kinds.length === 0 ? ['no handshake has failed'] : [];
   for (const kind of kinds.slice(0, KINDS_SHOWN)) lines.push(...kindLines(kind));
   if (kinds.length > KINDS_SHOWN)
     lines.push(`and ${kinds.length - KINDS_SHOWN} rarer kinds: --json`);
-  printAnswer(words, answer, lines);
+  printAnswer(args, answer, lines);
 }
 
 function kindLines(kind: FailureKind): string[] {
@@ -74,12 +74,12 @@ function valueLines(word: string, values: readonly CountedValue[]): string[] {
   return [`         ${word} ${shown.join(', ')}${more}`];
 }
 
-async function observers(words: HandshakeWords): Promise<void> {
-  refuseArguments(words, 'write handshakes observers');
-  const answer = (await askAdmin(words, '/handshakes/observers')) as {
+async function observers(args: HandshakeArguments): Promise<void> {
+  refuseArguments(args, 'write handshakes observers');
+  const answer = (await askAdmin(args, '/handshakes/observers')) as {
     observers: ObserverReport[];
   };
-  printAnswer(words, answer, answer.observers.map(observerText));
+  printAnswer(args, answer, answer.observers.map(observerText));
 }
 
 function observerText({ name, enabled, disabled, faults, lastFault }: ObserverReport): string {
@@ -89,10 +89,10 @@ function observerText({ name, enabled, disabled, faults, lastFault }: ObserverRe
   return `${name.padEnd(20)} ${state}${fault}`;
 }
 
-async function enable(words: HandshakeWords): Promise<void> {
-  const observer = onlyArgument(words, 'NAME');
-  const answer = (await askAdmin(words, '/handshakes/enable', { observer })) as {
+async function enable(args: HandshakeArguments): Promise<void> {
+  const observer = onlyArgument(args, 'NAME');
+  const answer = (await askAdmin(args, '/handshakes/enable', { observer })) as {
     observer: ObserverReport;
   };
-  printAnswer(words, answer, [observerText(answer.observer)]);
+  printAnswer(args, answer, [observerText(answer.observer)]);
 }

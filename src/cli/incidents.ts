@@ -1,4 +1,4 @@
-/** `sluice incidents`: what was recorded of faults, newest first, and one of them in words. */
+/** `sluice incidents`: what was recorded of faults, newest first, and one of them in arguments. */
 
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,12 +10,12 @@ import { IncidentError } from '../triage/incident-check.ts';
 import { decodeIncident } from '../triage/incident-file.ts';
 import { incidentFileName } from '../triage/incident-name.ts';
 import {
-  type ActionWords,
+  type ActionArguments,
   onlyArgument,
-  parseActionWords,
+  parseActionArguments,
   printAnswer,
   refuseArguments,
-} from './action-words.ts';
+} from './action-arguments.ts';
 import type { Command } from './command.ts';
 
 /** True for flags with a value. */
@@ -34,12 +34,12 @@ const EXIT_NO = 1;
 const CONNECTIONS_TOLD_MAX = 1;
 
 /** Resolves with the exit code. Throws UsageError. */
-async function run(words: readonly string[]): Promise<number> {
-  const parsed = parseActionWords('incidents', FLAGS, words);
+async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseActionArguments('incidents', FLAGS, args);
   return parsed.action === 'list' ? list(parsed) : show(parsed);
 }
 
-function directoryOf({ flags }: ActionWords): string {
+function directoryOf({ flags }: ActionArguments): string {
   return flags.get('incident-dir') ?? join(stateDirectory(process.env), 'incidents');
 }
 
@@ -53,16 +53,16 @@ interface Listed {
   readonly fault: string;
 }
 
-function list(words: ActionWords): number {
-  refuseArguments(words, 'write incidents list');
-  const directory = directoryOf(words);
+function list(args: ActionArguments): number {
+  refuseArguments(args, 'write incidents list');
+  const directory = directoryOf(args);
   const listed = namesIn(directory).map((name) => listedFile(join(directory, name)));
   const lines = listed.length === 0 ? [`no incidents in ${directory}`] : [];
   for (const { file, writtenAt, signature, fault } of listed) {
     if (fault === '') lines.push(`${writtenAt}  ${signature}`, `  ${file}`);
     else lines.push(`${file}: ${fault}`);
   }
-  printAnswer(words, listed, lines);
+  printAnswer(args, listed, lines);
   return listed.some(({ fault }) => fault !== '') ? EXIT_NO : EXIT_OK;
 }
 
@@ -91,16 +91,16 @@ function listedFile(file: string): Listed {
   }
 }
 
-function show(words: ActionWords): number {
-  const incident = readIncidentFile(incidentPath(onlyArgument(words, 'FILE'), words));
-  printAnswer(words, incident, incidentLines(incident));
+function show(args: ActionArguments): number {
+  const incident = readIncidentFile(incidentPath(onlyArgument(args, 'FILE'), args));
+  printAnswer(args, incident, incidentLines(incident));
   return EXIT_OK;
 }
 
 /** A bare name is one of the current directory, or of the incidents' own. */
-export function incidentPath(name: string, words: ActionWords): string {
+export function incidentPath(name: string, args: ActionArguments): string {
   if (name.includes('/') || statSync(name, { throwIfNoEntry: false }) !== undefined) return name;
-  return join(directoryOf(words), name);
+  return join(directoryOf(args), name);
 }
 
 /** Throws UsageError. */

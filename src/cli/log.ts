@@ -5,7 +5,7 @@ import { UsageError } from '../base/errors.ts';
 import { optionNamed } from '../config/option-table.ts';
 import { parseLogLevel, parseLongDuration } from '../config/option-values.ts';
 import type { logObject } from '../telemetry/log-lines.ts';
-import { type ActionWords, parseActionWords, printAnswer } from './action-words.ts';
+import { type ActionArguments, parseActionArguments, printAnswer } from './action-arguments.ts';
 import { askAdmin } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { printJson, printLines, printNote } from './terminal.ts';
@@ -39,30 +39,30 @@ interface ShownEvents {
 }
 
 /** Resolves with the exit code; with --follow when sluice has ended. Throws UsageError. */
-async function run(words: readonly string[]): Promise<number> {
-  const hasAction = words[0] !== undefined && !words[0].startsWith('--');
-  const parsed = parseActionWords('log', FLAGS, hasAction ? words : ['show', ...words]);
+async function run(args: readonly string[]): Promise<number> {
+  const hasAction = args[0] !== undefined && !args[0].startsWith('--');
+  const parsed = parseActionArguments('log', FLAGS, hasAction ? args : ['show', ...args]);
   if (parsed.action === 'level') await level(parsed);
   else await show(parsed);
   return 0;
 }
 
-async function show(words: ActionWords): Promise<void> {
-  const [unexpected] = words.arguments;
+async function show(args: ActionArguments): Promise<void> {
+  const [unexpected] = args.arguments;
   if (unexpected !== undefined) {
     throw new UsageError(`log: unexpected ${JSON.stringify(unexpected)}`, 'write sluice log');
   }
-  let { events, last } = await eventsAfter(words, 0, words.flags.get('limit'));
-  if (!words.flags.has('follow')) {
-    printAnswer(words, events, events.map(eventText));
+  let { events, last } = await eventsAfter(args, 0, args.flags.get('limit'));
+  if (!args.flags.has('follow')) {
+    printAnswer(args, events, events.map(eventText));
     return;
   }
   // Whoever reads has seen enough.
   process.stdout.once('error', () => process.exit(0));
   while (true) {
-    printEvents(words, events);
+    printEvents(args, events);
     await sleep(POLL_MS);
-    const next = await eventsAfter(words, last, String(FOLLOW_LIMIT)).catch(whenEnded);
+    const next = await eventsAfter(args, last, String(FOLLOW_LIMIT)).catch(whenEnded);
     if (next === null) return;
     // Numbers begin anew when another process has taken over.
     if (next.last < last) last = 0;
@@ -78,8 +78,8 @@ function whenEnded(error: unknown): null {
   return null;
 }
 
-function printEvents(words: ActionWords, events: readonly ShownEvent[]): void {
-  const isJson = words.flags.has('json');
+function printEvents(args: ActionArguments, events: readonly ShownEvent[]): void {
+  const isJson = args.flags.has('json');
   for (const event of events) {
     if (isJson) printJson(event, 0);
     else printLines([eventText(event)]);
@@ -87,17 +87,17 @@ function printEvents(words: ActionWords, events: readonly ShownEvent[]): void {
 }
 
 async function eventsAfter(
-  words: ActionWords,
+  args: ActionArguments,
   after: number,
   limit: string | undefined,
 ): Promise<ShownEvents> {
   const query = new URLSearchParams({ after: String(after) });
   for (const name of ['level', 'subsystem']) {
-    const value = words.flags.get(name);
+    const value = args.flags.get(name);
     if (value !== undefined) query.set(name, value);
   }
   if (limit !== undefined) query.set('limit', limit);
-  return (await askAdmin(words, `/log?${query}`)) as ShownEvents;
+  return (await askAdmin(args, `/log?${query}`)) as ShownEvents;
 }
 
 function eventText({ time, level, subsystem, worker, message, fields, more }: ShownEvent): string {
@@ -108,9 +108,9 @@ function eventText({ time, level, subsystem, worker, message, fields, more }: Sh
   return `${time} ${level.padEnd(7)} ${who.padEnd(10)} ${message}${shown}${rest}`;
 }
 
-async function level(words: ActionWords): Promise<void> {
+async function level(args: ActionArguments): Promise<void> {
   const levels: Record<string, string | null> = {};
-  for (const text of words.arguments) {
+  for (const text of args.arguments) {
     const [name, value] = text.split('=', 2);
     if (value === 'default') {
       levels[name!] = null;
@@ -120,19 +120,19 @@ async function level(words: ActionWords): Promise<void> {
     const [subsystem, wanted] = parseLogLevel(optionNamed('log-level')!, given);
     levels[subsystem ?? 'all'] = wanted;
   }
-  const time = words.flags.get('for');
-  const isRead = words.arguments.length === 0;
+  const time = args.flags.get('for');
+  const isRead = args.arguments.length === 0;
   if (isRead && time !== undefined) {
     throw new UsageError('log level: no level', 'write sluice log level tls=debug --for 10m');
   }
   const body = time === undefined ? { levels } : { levels, forMs: forOf(time) };
-  const answer = await askAdmin(words, '/log/levels', isRead ? undefined : body);
-  printAnswer(words, answer, levelLines(answer as Levels));
+  const answer = await askAdmin(args, '/log/levels', isRead ? undefined : body);
+  printAnswer(args, answer, levelLines(answer as Levels));
 }
 
 function forOf(text: string): number {
-  const words = { name: 'for', placeholder: 'TIME', example: '10m' };
-  return parseLongDuration(words, { text, place: '--for', directory: '/' });
+  const args = { name: 'for', placeholder: 'TIME', example: '10m' };
+  return parseLongDuration(args, { text, place: '--for', directory: '/' });
 }
 
 interface Levels {

@@ -1,4 +1,4 @@
-/** The `sluice` command: reads its words, does as they say, and ends with an exit code. */
+/** The `sluice` command: reads its arguments, does as they say, and ends with an exit code. */
 
 import { UsageError } from '../base/errors.ts';
 import { parseCommandLine } from '../config/command-line.ts';
@@ -10,8 +10,8 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 /** Runs one command line to its end, which is the process's. */
-export function main(words: readonly string[]): Promise<void> {
-  return conclude(() => perform(words));
+export function main(args: readonly string[]): Promise<void> {
+  return conclude(() => perform(args));
 }
 
 /** Ends the process with the exit code that comes out, or with that of the error. */
@@ -27,14 +27,14 @@ export async function conclude(perform: () => Promise<number>): Promise<void> {
   process.exit();
 }
 
-async function perform(words: readonly string[]): Promise<number> {
-  const [first = ''] = words;
+async function perform(args: readonly string[]): Promise<number> {
+  const [first = ''] = args;
   if (Object.hasOwn(commands, first)) {
-    if (words.includes('--help')) return helpOf(first);
+    if (args.includes('--help')) return helpOf(first);
     const command = await commands[first]!();
-    return written(await command.run(words.slice(1), commands));
+    return written(await command.run(args.slice(1), commands));
   }
-  const commandLine = parseCommandLine(words, process.cwd());
+  const commandLine = parseCommandLine(args, process.cwd());
   switch (commandLine.command) {
     case 'help': {
       const { helpText } = await import('../config/reference.ts');

@@ -3,11 +3,11 @@ import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
 import type { GroupReport, ServerReport } from '../supervisor/admin/origin-routes.ts';
 import {
-  type ActionWords,
-  parseActionWords,
+  type ActionArguments,
+  parseActionArguments,
   printAnswer,
   refuseArguments,
-} from './action-words.ts';
+} from './action-arguments.ts';
 import { askAdmin } from './admin-client.ts';
 import type { Command } from './command.ts';
 
@@ -21,21 +21,21 @@ const FLAGS = {
 
 export const originsCommand: Command = { flags: FLAGS, run };
 
-type OriginWords = ActionWords<keyof typeof FLAGS>;
+type OriginArguments = ActionArguments<keyof typeof FLAGS>;
 
 /** Resolves with the exit code. Throws UsageError. */
-async function run(words: readonly string[]): Promise<number> {
-  const hasAction = words[0] !== undefined && !words[0].startsWith('--');
-  const parsed = parseActionWords('origins', FLAGS, hasAction ? words : ['list', ...words]);
+async function run(args: readonly string[]): Promise<number> {
+  const hasAction = args[0] !== undefined && !args[0].startsWith('--');
+  const parsed = parseActionArguments('origins', FLAGS, hasAction ? args : ['list', ...args]);
   if (parsed.action === 'list') await list(parsed);
   else await change(parsed);
   return 0;
 }
 
-async function list(words: OriginWords): Promise<void> {
-  refuseArguments(words, 'write origins');
-  const answer = (await askAdmin(words, '/origins')) as { origins: GroupReport[] };
-  printAnswer(words, answer, answer.origins.flatMap(groupLines));
+async function list(args: OriginArguments): Promise<void> {
+  refuseArguments(args, 'write origins');
+  const answer = (await askAdmin(args, '/origins')) as { origins: GroupReport[] };
+  printAnswer(args, answer, answer.origins.flatMap(groupLines));
 }
 
 function groupLines(group: GroupReport, index: number): string[] {
@@ -63,15 +63,15 @@ function serverText(server: ServerReport, width: number): string {
   );
 }
 
-async function change(words: OriginWords): Promise<void> {
-  const [target = '', ...more] = words.arguments;
+async function change(args: OriginArguments): Promise<void> {
+  const [target = '', ...more] = args.arguments;
   const slash = target.indexOf('/');
   if (slash < 1 || more.length > 0) {
-    const remedy = `write origins ${words.action} GROUP/SERVER as sluice origins shows them`;
-    throw new UsageError(`origins ${words.action}: which server?`, remedy);
+    const remedy = `write origins ${args.action} GROUP/SERVER as sluice origins shows them`;
+    throw new UsageError(`origins ${args.action}: which server?`, remedy);
   }
   const [group, server] = [target.slice(0, slash), target.slice(slash + 1)];
   const path = `/origins/${encodeURIComponent(group)}/${encodeURIComponent(server)}`;
-  const answer = await askAdmin(words, path, { state: words.action });
-  printAnswer(words, answer, [`${target}: ${words.action}`]);
+  const answer = await askAdmin(args, path, { state: args.action });
+  printAnswer(args, answer, [`${target}: ${args.action}`]);
 }

@@ -5,7 +5,7 @@ import { UsageError } from '../base/errors.ts';
 import { optionNamed } from '../config/option-table.ts';
 import { parseDuration } from '../config/option-values.ts';
 import type { ReloadStatus } from '../supervisor/reload.ts';
-import { type ActionWords, parseFlags } from './action-words.ts';
+import { type ActionArguments, parseFlags } from './action-arguments.ts';
 import { askAdmin } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { print, printInPlace, printJson, printNote } from './terminal.ts';
@@ -22,8 +22,8 @@ const EXIT_OK = 0;
 const EXIT_ROLLED_BACK = 1;
 
 /** Resolves with the exit code. Throws UsageError, also for a configuration that was refused. */
-async function run(words: readonly string[]): Promise<number> {
-  const parsed = parseFlags('reload', FLAGS, words);
+async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseFlags('reload', FLAGS, args);
   const canary = parsed.flags.get('canary');
   const body = canary === undefined ? {} : { canaryMs: canaryOf(canary) };
   await askAdmin(parsed, '/reload', body);
@@ -45,11 +45,11 @@ function canaryOf(text: string): number {
   return parseDuration(optionNamed('drain-timeout')!, given);
 }
 
-async function follow(words: ActionWords): Promise<ReloadStatus> {
-  const isQuiet = words.flags.has('json');
+async function follow(args: ActionArguments): Promise<ReloadStatus> {
+  const isQuiet = args.flags.has('json');
   const progress = new Progress(isQuiet ? () => {} : print);
   for (;;) {
-    const { reload } = (await askAdmin(words, '/reload')) as { reload: ReloadStatus };
+    const { reload } = (await askAdmin(args, '/reload')) as { reload: ReloadStatus };
     progress.show(reload);
     if (reload.phase === 'over') return reload;
     await sleep(POLL_MS);

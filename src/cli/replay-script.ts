@@ -4,12 +4,12 @@ import type { Incident, IncidentConnection } from '../triage/incident.ts';
 import { suspectedConnection, verbatimScript } from '../triage/replay/from-incident.ts';
 import { reenactedScript } from '../triage/replay/re-enactment.ts';
 import type { ReplayScript } from '../triage/replay/script.ts';
-import type { ActionWords } from './action-words.ts';
+import type { ActionArguments } from './action-arguments.ts';
 
 /** Throws UsageError when there is nothing to play. */
 export function scriptOf(
   incident: Incident,
-  words: ActionWords,
+  words: ActionArguments,
 ): { readonly script: ReplayScript; readonly notes: readonly string[] } {
   const connection = connectionOf(incident, words);
   const { script, notes } = inMode(connection, words.flags.get('mode'));
@@ -33,7 +33,7 @@ function inMode(connection: IncidentConnection, mode: string | undefined) {
   return reenacted.script === null ? verbatim : reenacted;
 }
 
-function connectionOf(incident: Incident, { flags }: ActionWords): IncidentConnection {
+function connectionOf(incident: Incident, { flags }: ActionArguments): IncidentConnection {
   const given = flags.get('connection');
   const found =
     given === undefined

@@ -116,7 +116,7 @@ function warningTo({ report }: ErrorLog): (message: string) => void {
   return (message) => report(message, { level: 'warning', subsystem: 'config' });
 }
 
-/** From the words and the file that they name. Throws UsageError. */
+/** From the arguments and the file that they name. Throws UsageError. */
 async function readConfiguration(
   { given, configFile, command }: CommandLine,
   demoOrigin: OriginOptions | null,

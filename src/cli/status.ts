@@ -2,7 +2,7 @@
 
 import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
 import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
-import { type ActionWords, parseFlags, printAnswer } from './action-words.ts';
+import { type ActionArguments, parseFlags, printAnswer } from './action-arguments.ts';
 import { askAdmin, askAdminText } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { print, printJson } from './terminal.ts';
@@ -15,8 +15,8 @@ export const metricsCommand: Command = { flags: FLAGS, run: printMetrics };
 export const stopCommand: Command = { flags: FLAGS, run: stop };
 
 /** Resolves with the exit code: 0 when it serves. */
-async function printStatus(words: readonly string[]): Promise<number> {
-  const parsed = parseFlags('status', FLAGS, words);
+async function printStatus(args: readonly string[]): Promise<number> {
+  const parsed = parseFlags('status', FLAGS, args);
   const { metrics: _metrics, ...status } = (await askAdmin(
     parsed,
     '/stats',
@@ -66,8 +66,8 @@ function earlyDataLines({ refusal, forSeconds }: SupervisorStatus['earlyData']):
 }
 
 /** All metrics: as Prometheus reads them, or as JSON. */
-async function printMetrics(words: readonly string[]): Promise<number> {
-  const parsed = parseFlags('metrics', FLAGS, words);
+async function printMetrics(args: readonly string[]): Promise<number> {
+  const parsed = parseFlags('metrics', FLAGS, args);
   if (parsed.flags.has('json')) {
     const { metrics } = (await askAdmin(parsed, '/stats')) as { metrics: unknown };
     printJson(metrics);
@@ -77,8 +77,8 @@ async function printMetrics(words: readonly string[]): Promise<number> {
   return 0;
 }
 
-async function stop(words: readonly string[]): Promise<number> {
-  const parsed: ActionWords = parseFlags('stop', FLAGS, words);
+async function stop(args: readonly string[]): Promise<number> {
+  const parsed: ActionArguments = parseFlags('stop', FLAGS, args);
   const answer = await askAdmin(parsed, '/stop', {});
   printAnswer(parsed, answer, [
     'it accepts no more connections, finishes the requests under way, and ends',

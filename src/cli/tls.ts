@@ -9,7 +9,12 @@ import { playScript } from '../triage/replay/player.ts';
 import type { PlayedOutcome, ReplayScript } from '../triage/replay/script.ts';
 import { readReport } from '../triage/report/triage-directory.ts';
 import type { SandboxRun, SandboxSetting } from '../triage/sandbox.ts';
-import { type ActionWords, onlyArgument, parseActionWords, printAnswer } from './action-words.ts';
+import {
+  type ActionArguments,
+  onlyArgument,
+  parseActionArguments,
+  printAnswer,
+} from './action-arguments.ts';
 import type { Command } from './command.ts';
 import { incidentPath, readIncidentFile } from './incidents.ts';
 import { scriptOf } from './replay-script.ts';
@@ -46,7 +51,7 @@ interface Subject {
   readonly setting: SandboxSetting;
 }
 
-/** One run, in words. */
+/** One run, in arguments. */
 interface Run {
   readonly outcome: 'same' | 'other' | 'lives';
   readonly detail: string;
@@ -54,8 +59,8 @@ interface Run {
 }
 
 /** Resolves with the exit code. Throws UsageError. */
-async function run(words: readonly string[]): Promise<number> {
-  const parsed = parseActionWords('tls', FLAGS, words);
+async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseActionArguments('tls', FLAGS, args);
   const subject = await subjectOf(parsed);
   const target = parsed.flags.get('target');
   const times = timesOf(parsed);
@@ -77,11 +82,11 @@ async function run(words: readonly string[]): Promise<number> {
   return verdict === 'other' ? EXIT_OTHER : EXIT_NOTHING;
 }
 
-async function subjectOf(words: ActionWords): Promise<Subject> {
-  const file = incidentPath(onlyArgument(words, 'FILE'), words);
+async function subjectOf(args: ActionArguments): Promise<Subject> {
+  const file = incidentPath(onlyArgument(args, 'FILE'), args);
   const report = reportIn(file);
   const without = Object.fromEntries(
-    (words.flags.get('without') ?? '').split(',').flatMap((name) => (name ? [[name, false]] : [])),
+    (args.flags.get('without') ?? '').split(',').flatMap((name) => (name ? [[name, false]] : [])),
   );
   if (report !== null) {
     const { setting, trigger } = report;
@@ -95,7 +100,7 @@ async function subjectOf(words: ActionWords): Promise<Subject> {
       fault: { kind, signature, alert },
       script: trigger.script,
       notes: [],
-      setting: await against(words, { options, features, checkout: '' }, null),
+      setting: await against(args, { options, features, checkout: '' }, null),
     };
   }
   const incident = readIncidentFile(file);
@@ -103,8 +108,8 @@ async function subjectOf(words: ActionWords): Promise<Subject> {
   const setting = { options, features: { ...incident.features, ...without }, checkout: '' };
   return {
     fault: faultOf(incident),
-    ...scriptOf(incident, words),
-    setting: await against(words, setting, lastGood?.options ?? null),
+    ...scriptOf(incident, args),
+    setting: await against(args, setting, lastGood?.options ?? null),
   };
 }
 
@@ -119,7 +124,7 @@ function reportIn(file: string): ReturnType<typeof readReport> | null {
 
 /** `--against`: the incident's own by default, what was good before, a file, or another checkout. */
 async function against(
-  { flags }: ActionWords,
+  { flags }: ActionArguments,
   own: SandboxSetting,
   lastGood: SandboxSetting['options'],
 ): Promise<SandboxSetting> {
@@ -152,7 +157,7 @@ function targetOf(text: string): { readonly host: string; readonly port: number 
   return { host: (match[1] ?? match[2])!, port };
 }
 
-function timesOf({ flags }: ActionWords): number {
+function timesOf({ flags }: ActionArguments): number {
   const given = flags.get('times') ?? '1';
   const times = Number(given);
   if (Number.isInteger(times) && times >= 1 && times <= TIMES_MAX) return times;

@@ -5,7 +5,7 @@ import { UsageError } from '../base/errors.ts';
 import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
 import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
 import type { TrafficSample } from '../telemetry/traffic-sample.ts';
-import { type ActionWords, parseFlags } from './action-words.ts';
+import { type ActionArguments, parseFlags } from './action-arguments.ts';
 import { askAdmin } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { print, printFrame, printJson } from './terminal.ts';
@@ -22,8 +22,8 @@ const COLUMNS_DEFAULT = 80;
 const ROWS_DEFAULT = 24;
 
 /** Ends with Ctrl-C, or after one second's picture with --once or without a terminal. */
-async function run(words: readonly string[]): Promise<number> {
-  const parsed = parseFlags('top', FLAGS, words);
+async function run(args: readonly string[]): Promise<number> {
+  const parsed = parseFlags('top', FLAGS, args);
   const { flags } = parsed;
   const isLive = process.stdout.isTTY === true && !flags.has('once') && !flags.has('json');
   process.once('SIGINT', () => {
@@ -42,16 +42,16 @@ async function run(words: readonly string[]): Promise<number> {
 }
 
 /** Draws for ever; a sluice that was there once and is away may come back, as after an upgrade. */
-async function watch(words: ActionWords): Promise<never> {
-  let before = await sample(words);
+async function watch(args: ActionArguments): Promise<never> {
+  let before = await sample(args);
   let seenAtMs = Date.now();
   let last = '';
   for (;;) {
     await sleep(INTERVAL_MS);
     try {
-      const now = await sample(words);
+      const now = await sample(args);
       // Counts begin anew with another process.
-      if (now.requests >= before.requests) last = await frameOf(words, before, now);
+      if (now.requests >= before.requests) last = await frameOf(args, before, now);
       before = now;
       seenAtMs = Date.now();
       draw(last);
@@ -68,16 +68,16 @@ function draw(frame: string): void {
   printFrame(lines);
 }
 
-async function sample(words: ActionWords): Promise<TrafficSample> {
-  return (await askAdmin(words, '/traffic')) as TrafficSample;
+async function sample(args: ActionArguments): Promise<TrafficSample> {
+  return (await askAdmin(args, '/traffic')) as TrafficSample;
 }
 
 async function frameOf(
-  words: ActionWords,
+  args: ActionArguments,
   before: TrafficSample,
   now: TrafficSample,
 ): Promise<string> {
-  const { origins } = (await askAdmin(words, '/origins')) as { origins: GroupReport[] };
-  const status = (await askAdmin(words, '/stats')) as SupervisorStatus;
+  const { origins } = (await askAdmin(args, '/origins')) as { origins: GroupReport[] };
+  const status = (await askAdmin(args, '/stats')) as SupervisorStatus;
   return topFrame({ ...status, before, now, origins });
 }

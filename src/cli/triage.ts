@@ -10,7 +10,7 @@ import type { TriageReport } from '../triage/report/report.ts';
 import { TriageDirectory } from '../triage/report/triage-directory.ts';
 import { softwareNow } from '../triage/trace-identity.ts';
 import { type History, type TriageDimension, triage, triageDimensions } from '../triage/triage.ts';
-import { type ActionWords, parseWithArgument } from './action-words.ts';
+import { type ActionArguments, parseWithArgument } from './action-arguments.ts';
 import type { Command } from './command.ts';
 import { incidentPath, readIncidentFile } from './incidents.ts';
 import { packageVersion } from './package-version.ts';
@@ -43,8 +43,8 @@ const RUNS_DEFAULT = 3;
 const RUNS_MAX = 100;
 
 /** Resolves with the exit code. Throws UsageError. */
-async function run(words: readonly string[]): Promise<number> {
-  const { parsed, argument } = parseWithArgument('triage', FLAGS, words, 'INCIDENT');
+async function run(args: readonly string[]): Promise<number> {
+  const { parsed, argument } = parseWithArgument('triage', FLAGS, args, 'INCIDENT');
   const file = incidentPath(argument, parsed);
   const incident = withModules(readIncidentFile(file), parsed);
   const dimensions = dimensionsOf(parsed);
@@ -98,7 +98,7 @@ function openDirectory(out: string, about: readonly string[], isFresh: boolean):
 }
 
 /** Modules are where they are on this machine. */
-function withModules(incident: Incident, { flags }: ActionWords): Incident {
+function withModules(incident: Incident, { flags }: ActionArguments): Incident {
   const module = flags.get('danger-module');
   if (module === undefined) return incident;
   const options = incident.configuration.options as Record<string, JsonValue> | null;
@@ -106,7 +106,7 @@ function withModules(incident: Incident, { flags }: ActionWords): Incident {
   return { ...incident, configuration: { ...incident.configuration, options: changed } };
 }
 
-function dimensionsOf({ flags }: ActionWords): readonly TriageDimension[] {
+function dimensionsOf({ flags }: ActionArguments): readonly TriageDimension[] {
   const given = flags.get('axes');
   if (given === undefined) return triageDimensions;
   return given.split(',').map((name) => {
@@ -119,7 +119,7 @@ function dimensionsOf({ flags }: ActionWords): readonly TriageDimension[] {
   });
 }
 
-function runsOf({ flags }: ActionWords): number {
+function runsOf({ flags }: ActionArguments): number {
   const given = flags.get('runs');
   const runs = given === undefined ? RUNS_DEFAULT : Number(given);
   if (Number.isInteger(runs) && runs >= 1 && runs <= RUNS_MAX) return runs;
@@ -129,7 +129,7 @@ function runsOf({ flags }: ActionWords): number {
   );
 }
 
-function historyOf({ flags }: ActionWords): History | null {
+function historyOf({ flags }: ActionArguments): History | null {
   const [repository, good] = [flags.get('repo'), flags.get('good')];
   if (repository === undefined && good === undefined) return null;
   if (repository === undefined || good === undefined) {

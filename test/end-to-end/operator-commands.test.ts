@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
-import { commandWords } from '../../src/cli/command-flags.ts';
+import { commandArguments } from '../../src/cli/command-flags.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { launcher, runSluice } from '../cli/sluice-process.ts';
 import { startOrigin } from '../support/origins.ts';
@@ -159,7 +159,7 @@ test('completion for a shell that is not known names those that are', async () =
 });
 
 test('the words of every command are known to the completion', async () => {
-  for (const { name, flags, actions } of await commandWords(commands)) {
+  for (const { name, flags, actions } of await commandArguments(commands)) {
     assert.ok(Object.keys({ ...flags, ...actions }).length > 0, name);
   }
 });

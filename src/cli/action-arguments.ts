@@ -1,4 +1,4 @@
-/** The words of a command that has actions: `sluice cache purge --all`, `sluice incidents list`. */
+/** The arguments of a command that has actions: `sluice cache purge --all`, `sluice incidents list`. */
 
 import { UsageError } from '../base/errors.ts';
 import { nearestWord } from '../config/suggestion.ts';
@@ -7,7 +7,7 @@ import { printJson, printLines } from './terminal.ts';
 /** Flags of each action; true for those with a value. */
 export type ActionFlags<A extends string> = Readonly<Record<A, Readonly<Record<string, boolean>>>>;
 
-export interface ActionWords<A extends string = string> {
+export interface ActionArguments<A extends string = string> {
   /** `cache`. */
   readonly command: string;
   readonly action: A;
@@ -16,12 +16,12 @@ export interface ActionWords<A extends string = string> {
 }
 
 /** Throws UsageError that names the nearest word that there is. */
-export function parseActionWords<A extends string>(
+export function parseActionArguments<A extends string>(
   command: string,
   table: ActionFlags<A>,
-  words: readonly string[],
-): ActionWords<A> {
-  const [first, ...rest] = words;
+  args: readonly string[],
+): ActionArguments<A> {
+  const [first, ...rest] = args;
   const actions = Object.keys(table) as A[];
   const action = actions.find((known) => known === first);
   if (action === undefined) {
@@ -31,30 +31,30 @@ export function parseActionWords<A extends string>(
       near === undefined ? `write one of ${actions.join(', ')}` : `did you mean ${near}?`;
     throw new UsageError(`${command}: ${problem}`, remedy);
   }
-  return { action, ...wordsOf(`${command} ${action}`, table[action], rest), command };
+  return { action, ...argumentsOf(`${command} ${action}`, table[action], rest), command };
 }
 
-/** The words of a command without actions: `sluice reload --canary 10s`. */
+/** The arguments of a command without actions: `sluice reload --canary 10s`. */
 export function parseFlags(
   command: string,
   known: Readonly<Record<string, boolean>>,
-  words: readonly string[],
-): ActionWords {
-  const parsed = wordsOf(command, known, words);
+  args: readonly string[],
+): ActionArguments {
+  const parsed = argumentsOf(command, known, args);
   const [unexpected] = parsed.arguments;
   if (unexpected === undefined) return { command, action: '', ...parsed };
   const problem = `${command}: unexpected ${JSON.stringify(unexpected)}`;
   throw new UsageError(problem, `its flags are ${flagList(known)}`);
 }
 
-/** The words of a command about one thing: `sluice triage INCIDENT --runs 5`. */
+/** The arguments of a command about one thing: `sluice triage INCIDENT --runs 5`. */
 export function parseWithArgument(
   command: string,
   known: Readonly<Record<string, boolean>>,
-  words: readonly string[],
+  args: readonly string[],
   placeholder: string,
-): { readonly parsed: ActionWords; readonly argument: string } {
-  const parsed = { command, action: '', ...wordsOf(command, known, words) };
+): { readonly parsed: ActionArguments; readonly argument: string } {
+  const parsed = { command, action: '', ...argumentsOf(command, known, args) };
   const [argument, ...more] = parsed.arguments;
   if (argument !== undefined && more.length === 0) return { parsed, argument };
   const problem = argument === undefined ? `no ${placeholder}` : 'too many words';
@@ -67,15 +67,15 @@ function flagList(known: Readonly<Record<string, boolean>>): string {
     .join(', ');
 }
 
-function wordsOf(
+function argumentsOf(
   place: string,
   known: Readonly<Record<string, boolean>>,
-  words: readonly string[],
-): Pick<ActionWords, 'arguments' | 'flags'> {
+  args: readonly string[],
+): Pick<ActionArguments, 'arguments' | 'flags'> {
   const flags = new Map<string, string>();
   const names: string[] = [];
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i]!;
+  for (let i = 0; i < args.length; i++) {
+    const word = args[i]!;
     if (!word.startsWith('--')) {
       names.push(word);
       continue;
@@ -87,31 +87,31 @@ function wordsOf(
       const remedy = near === undefined ? 'see sluice --help' : `did you mean --${near}?`;
       throw new UsageError(`${place}: unknown flag --${name}`, remedy);
     }
-    const value = !known[name] ? '' : equals === -1 ? words[++i] : word.slice(equals + 1);
+    const value = !known[name] ? '' : equals === -1 ? args[++i] : word.slice(equals + 1);
     if (value === undefined) throw new UsageError(`--${name}: no value`, `write --${name} VALUE`);
     flags.set(name, value);
   }
   return { arguments: names, flags };
 }
 
-export function onlyArgument(words: ActionWords, placeholder: string): string {
-  const { command, action } = words;
-  const [value, ...more] = words.arguments;
+export function onlyArgument(args: ActionArguments, placeholder: string): string {
+  const { command, action } = args;
+  const [value, ...more] = args.arguments;
   if (value !== undefined && more.length === 0) return value;
   const problem = value === undefined ? `no ${placeholder}` : 'too many words';
   throw new UsageError(`${command} ${action}: ${problem}`, `write ${action} ${placeholder}`);
 }
 
-export function refuseArguments(words: ActionWords, remedy: string): void {
-  const [value] = words.arguments;
+export function refuseArguments(args: ActionArguments, remedy: string): void {
+  const [value] = args.arguments;
   if (value === undefined) return;
-  const { command, action } = words;
+  const { command, action } = args;
   throw new UsageError(`${command} ${action}: unexpected ${JSON.stringify(value)}`, remedy);
 }
 
 /** The answer as JSON with --json, else in lines for people. */
 export function printAnswer(
-  { flags }: ActionWords,
+  { flags }: ActionArguments,
   answer: unknown,
   lines: readonly string[],
 ): void {
