@@ -29,8 +29,8 @@ const WANTED_MS = 1_000;
 const SILENT_MS = 60_000;
 
 /**
- * 32-bit words of a place, which is named by the index of its first. The owner is a process number, or 0:
- * it takes the place, and the key is beside it.
+ * 32-bit words of a place, which is named by the index of its first. The owner is a process
+ * number, or 0: it takes the place, and the key is beside it.
  */
 const OWNER = 0;
 const TAG_A = 1;
@@ -166,8 +166,8 @@ export class LeaseTable {
   }
 
   /**
-   * `generation` is of the key (generations.ts). `serial` is what `serialOf` said before the store
-   * was looked into: who has asked since may have stored something.
+   * `generation` is of the key (invalidation-epochs.ts). `serial` is what `serialOf` said before
+   * the store was looked into: who has asked since may have stored something.
    */
   claim(key: LeaseKey, generation: number, serial: number): Claim {
     let free = -1;

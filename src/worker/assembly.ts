@@ -128,7 +128,7 @@ function regionsFor(workerIndex: number, regions: SharedRegions) {
     strikes: regions.words('strikes'),
     rates: { words: regions.words('rates'), secret: regions.bytes('rateSecret') },
     board: regions.words('board'),
-    removals: regions.words('removals'),
+    tombstones: regions.words('tombstones'),
     diskWords: regions.words('disk', workerIndex),
   };
 }

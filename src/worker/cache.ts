@@ -2,7 +2,7 @@
 import type { PurgeSelector, Store } from '../cache/contract.ts';
 import { segmentBytesFor } from '../cache/disk/limits.ts';
 import { APART, MARK, VERDICT, WITHOUT } from '../cache/disk-words.ts';
-import { Generations } from '../cache/generations.ts';
+import { InvalidationEpochs } from '../cache/invalidation-epochs.ts';
 import { RamStore } from '../cache/memory/ram-store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { CacheFaults } from './cache-faults.ts';
@@ -22,7 +22,7 @@ export interface WorkerCache {
 
 export type CacheInput = Pick<
   WorkerInput,
-  'options' | 'metrics' | 'removals' | 'diskWords' | 'log' | 'purgeEverywhere'
+  'options' | 'metrics' | 'tombstones' | 'diskWords' | 'log' | 'purgeEverywhere'
 >;
 
 /** Never fails for what is wrong with a directory: the cache is in memory then. */
@@ -40,10 +40,10 @@ function memoryBytesOf({ cacheMemoryBytes, workers }: WorkerInput['options']): n
   return Math.floor(cacheMemoryBytes / workers);
 }
 
-function memoryCache({ options, metrics, removals }: CacheInput): WorkerCache {
+function memoryCache({ options, metrics, tombstones }: CacheInput): WorkerCache {
   // Workers that cache apart learn from shared memory what others have removed.
-  const generations = new Generations(removals);
-  const store = new RamStore({ capacityBytes: memoryBytesOf(options), generations });
+  const epochs = new InvalidationEpochs(tombstones);
+  const store = new RamStore({ capacityBytes: memoryBytesOf(options), epochs });
   const countMemory = memoryCounter(
     () => store,
     () => store.evictionCount,
@@ -63,7 +63,7 @@ function memoryCache({ options, metrics, removals }: CacheInput): WorkerCache {
 async function diskCache(input: CacheInput, directory: string): Promise<WorkerCache> {
   // The index is a native library: whoever caches in memory need not load it.
   const { LastingStore } = await import('../cache/disk/lasting-store.ts');
-  const { options, metrics, removals, diskWords, log, purgeEverywhere } = input;
+  const { options, metrics, tombstones, diskWords, log, purgeEverywhere } = input;
   const { cacheSizeBytes, workers } = options;
   const report = log.for('cache');
   const faults = new CacheFaults(Date.now, metrics, report);
@@ -76,7 +76,7 @@ async function diskCache(input: CacheInput, directory: string): Promise<WorkerCa
     memoryBytes: memoryBytesOf(options),
     segmentBytes: segmentBytesFor(cacheSizeBytes, workers),
     isShared: workers > 1,
-    generations: new Generations(removals),
+    epochs: new InvalidationEpochs(tombstones),
     mark: diskWords.subarray(MARK, MARK + 1),
     usesDirectory,
     suspectMs: usesDirectory ? verdict * 1000 : 0,

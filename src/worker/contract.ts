@@ -238,8 +238,8 @@ export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex'
   readonly rates: { readonly words: Int32Array; readonly secret: Uint8Array };
   /** What the workers share about origins. */
   readonly board: Int32Array;
-  /** What has been removed from the caches of all (cache/generations.ts). */
-  readonly removals: Int32Array;
+  /** What has been removed from the caches of all (cache/invalidation-epochs.ts). */
+  readonly tombstones: Int32Array;
   /** About the cache directory (cache/disk-words.ts). */
   readonly diskWords: Int32Array;
   readonly purgeEverywhere: PurgeEverywhere;

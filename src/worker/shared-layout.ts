@@ -5,7 +5,7 @@
 import { randomFillSync } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { DISK_WORDS } from '../cache/disk-words.ts';
-import { GENERATIONS_BYTES } from '../cache/generations.ts';
+import { INVALIDATION_EPOCHS_BYTES } from '../cache/invalidation-epochs.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateTableBytes } from '../routing/rate-table.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
@@ -34,8 +34,8 @@ const regions = {
   rates: { bytes: rateTableBytes(), per: 'machine' },
   /** What the workers share about origins: upstream/shared-health.ts */
   board: { bytes: boardWords * 4, per: 'machine' },
-  /** What has been removed from caches: cache/generations.ts */
-  removals: { bytes: GENERATIONS_BYTES, per: 'machine' },
+  /** What has been removed from caches: cache/invalidation-epochs.ts */
+  tombstones: { bytes: INVALIDATION_EPOCHS_BYTES, per: 'machine' },
   /** About the cache directory: cache/disk-words.ts */
   disk: { bytes: DISK_WORDS * 4, per: 'worker' },
   /** The trace recorder: tls/trace-layout.ts */

@@ -1,6 +1,6 @@
 /**
  * Two stores that share a directory, as two workers do, against a naive model under random fills,
- * cuts and removals. What began before a removal is never found after it, in either of them, however
+ * cuts and tombstones. What began before a removal is never found after it, in either of them, however
  * late it ends; and what is found is whole.
  */
 import assert from 'node:assert/strict';
@@ -36,7 +36,7 @@ interface Begun {
   readonly key: string;
   readonly length: number;
   readonly writer: ContentWriter;
-  readonly removals: number;
+  readonly tombstones: number;
 }
 
 test('no worker finds what began before a removal in any', async () => {
@@ -83,11 +83,11 @@ async function runAgainstModel(operations: readonly Operation[]): Promise<void> 
 class Model {
   readonly #open: Begun[] = [];
   readonly begun = new Map<number, Begun>();
-  readonly #removals = new Map<string, number>();
+  readonly #tombstones = new Map<string, number>();
   #count = 0;
 
   removalsOf(key: string): number {
-    return this.#removals.get(key) ?? 0;
+    return this.#tombstones.get(key) ?? 0;
   }
 
   begin(store: DiskStore, key: string, length: number): void {
@@ -101,7 +101,7 @@ class Model {
       storedOf(lines, { contentLength: length, requestTimeMs: nowMs, responseTimeMs: nowMs }),
     );
     if (writer === undefined) return;
-    const one = { number, key, length, writer, removals: this.removalsOf(key) };
+    const one = { number, key, length, writer, tombstones: this.removalsOf(key) };
     this.#open.push(one);
     this.begun.set(number, one);
   }
@@ -129,7 +129,7 @@ class Model {
   }
 
   #noteRemoval(key: string): void {
-    this.#removals.set(key, this.removalsOf(key) + 1);
+    this.#tombstones.set(key, this.removalsOf(key) + 1);
   }
 }
 
@@ -150,7 +150,7 @@ async function check(stores: readonly DiskStore[], key: string, model: Model): P
       const number = Number(/\d+/.exec(hit.response.fields.first('etag')!)![0]);
       const one = model.begun.get(number)!;
       assert.equal(one.key, key);
-      assert.equal(one.removals, model.removalsOf(key), `${number} began before a removal`);
+      assert.equal(one.tombstones, model.removalsOf(key), `${number} began before a removal`);
       const content = await contentOf(hit);
       const { partial } = hit.response;
       const expected = partial === null ? one.length : partial.last + 1;

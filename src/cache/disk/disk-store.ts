@@ -20,7 +20,7 @@ import type {
   StoredResponse,
   StoreHit,
 } from '../contract.ts';
-import type { Generations } from '../generations.ts';
+import type { InvalidationEpochs } from '../invalidation-epochs.ts';
 import { RamStore } from '../memory/ram-store.ts';
 import { PINNED_SHARE_MAX } from '../memory/s3-fifo.ts';
 import { PART_PLACES, placeOfPart } from '../parts.ts';
@@ -106,7 +106,7 @@ export class DiskStore implements Store {
   readonly #reader: RecordReader;
   readonly #reinsertion: Reinsertion;
   readonly #shared: SharedState;
-  readonly #generations: Generations;
+  readonly #epochs: InvalidationEpochs;
   readonly #now: () => number;
   readonly #onFault: FaultListener;
   readonly #host: FillHost;
@@ -151,8 +151,8 @@ export class DiskStore implements Store {
     this.#directory = directory;
     this.#shared = shared;
     this.#removedSegments = shared.removedSegments;
-    this.#generations = this.#shared.generations;
-    const memory = { capacityBytes: options.memoryBytes, generations: this.#generations };
+    this.#epochs = this.#shared.epochs;
+    const memory = { capacityBytes: options.memoryBytes, epochs: this.#epochs };
     this.memory = new RamStore(memory);
     this.files = files;
     this.index = this.#openIndex(options.mark);
@@ -239,7 +239,7 @@ export class DiskStore implements Store {
   #sharedFetches(): SharedFetches {
     return new SharedFetches({
       leases: this.#shared.leases,
-      generations: this.#generations,
+      epochs: this.#epochs,
       files: this.files,
       entry: (name) => (this.#closed ? undefined : this.index.freshEntry(name)),
       isUnlisted: (key) => this.#unlisted.has(key),
@@ -268,7 +268,7 @@ export class DiskStore implements Store {
       callback(known);
       return;
     }
-    const wanted = { key, changes: this.#generations.changesOf(key) };
+    const wanted = { key, changes: this.#epochs.changesOf(key) };
     // What another process has stored up to now must be seen before one fetches.
     if (this.crossWorkerFetches !== null) this.index.refresh();
     const entries = this.index.entriesOf(keyHash(key));
@@ -331,13 +331,13 @@ export class DiskStore implements Store {
 
   /** By another process a moment ago, so that the index may not know yet. */
   #isRemoved(key: string, { requestTimeMs }: { readonly requestTimeMs: number }): boolean {
-    return this.#generations.isRemoved(key, requestTimeMs);
+    return this.#epochs.isRemoved(key, requestTimeMs);
   }
 
   // ------------------------------------------------------------------ storing
 
   stampOf(key: string): number {
-    return this.#generations.stampOf(key);
+    return this.#epochs.stampOf(key);
   }
 
   create(key: string, response: StoredResponse): ContentWriter | undefined {
@@ -348,8 +348,8 @@ export class DiskStore implements Store {
     const plain = encodeHead(key, response, seed);
     const isApart = response.contentLength > SHARED_BYTES_MAX;
     const head = isApart ? encodeHead(key, response, seed, plain.length + CUT_SPARE_BYTES) : plain;
-    const generation = this.#generations.ofTarget(key);
-    const changes = this.#generations.changesOf(key);
+    const generation = this.#epochs.ofTarget(key);
+    const changes = this.#epochs.changesOf(key);
     const purgeSequence = this.#purges.sequence;
     const host = this.#host;
     const about = { key, response, head, seed, purgeSequence, generation, changes };
@@ -388,7 +388,7 @@ export class DiskStore implements Store {
 
   /** Invalidated since it began, by any worker. */
   #isOutdated({ key, generation }: { readonly key: string; readonly generation: number }): boolean {
-    return this.#generations.ofTarget(key) !== generation;
+    return this.#epochs.ofTarget(key) !== generation;
   }
 
   #entryOf(
@@ -416,7 +416,7 @@ export class DiskStore implements Store {
   #persist({ key, response, content, written, hit }: Persisted): void {
     const record = frameContent(content, written.seed, written.head);
     const place = this.#writer.append(record, (error) => {
-      if (written.generation !== this.#generations.ofTarget(key)) {
+      if (written.generation !== this.#epochs.ofTarget(key)) {
         // Another worker has invalidated what only this one could know of.
         this.memory.forgetVariant(key, response);
         this.#noteListed(key, hit);

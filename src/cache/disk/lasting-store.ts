@@ -13,7 +13,7 @@ import type {
   StoredResponse,
   StoreHit,
 } from '../contract.ts';
-import type { Generations } from '../generations.ts';
+import type { InvalidationEpochs } from '../invalidation-epochs.ts';
 import { RamStore } from '../memory/ram-store.ts';
 import { DiskStore, type DiskStoreOptions } from './disk-store.ts';
 import { isFull } from './faults.ts';
@@ -23,7 +23,7 @@ export interface LastingStoreOptions extends DiskStoreOptions {
   /** Something that is no fault: the directory has been begun anew, or can be used again. */
   readonly onNotice: (message: string) => void;
   /** Of workers that cache apart, which this one is while it has no directory. */
-  readonly generations: Generations;
+  readonly epochs: InvalidationEpochs;
   /** While this worker caches apart, others must hear of what it knows to be out of date. */
   readonly onInvalidatedApart: (key: string) => void;
   /** False: it has died of the directory, and does without. */
@@ -82,8 +82,8 @@ export class LastingStore implements Store {
   }
 
   #cacheApart(): void {
-    const { memoryBytes: capacityBytes, generations } = this.#options;
-    this.#apart = new RamStore({ capacityBytes, generations });
+    const { memoryBytes: capacityBytes, epochs } = this.#options;
+    this.#apart = new RamStore({ capacityBytes, epochs });
   }
 
   #endApart(): void {
@@ -101,7 +101,9 @@ export class LastingStore implements Store {
     this.#reopenTimer.unref();
   }
 
-  /** Whoever found the fault is in the middle of something: what the old one says until then is a miss. */
+  /**
+   * Whoever found the fault is in the middle of something: what the old one says until then is a miss.
+   */
   #replaceSoon(): void {
     if (this.#isReplacing) return;
     this.#isReplacing = true;
@@ -224,7 +226,7 @@ export class LastingStore implements Store {
     this.#store.invalidate(key);
     if (this.isApart) this.#options.onInvalidatedApart(key);
     // For workers that have no directory.
-    else this.#options.generations.noteTarget(key);
+    else this.#options.epochs.noteTarget(key);
   }
 
   purge(selector: PurgeSelector, soft: boolean, nowMs: number): number {

@@ -16,7 +16,7 @@ import type {
   StoredResponse,
   StoreHit,
 } from '../contract.ts';
-import { Generations } from '../generations.ts';
+import { InvalidationEpochs } from '../invalidation-epochs.ts';
 import { replaces } from '../parts.ts';
 import { PreparedStoredResponse } from '../prepared.ts';
 import { isSelected } from '../purge.ts';
@@ -33,7 +33,7 @@ export interface RamStoreOptions {
   /** Variants under one key: beyond it the oldest goes. */
   readonly variantsMax?: number;
   /** Shared with a tier below; default: its own. */
-  readonly generations?: Generations;
+  readonly epochs?: InvalidationEpochs;
 }
 
 /** Enough for encodings times languages; an origin that varies by more is not cacheable. */
@@ -49,7 +49,7 @@ export class RamStore implements Store {
   readonly #slots = new Map<string, Slot>();
   /** Keys that are more than a target, by target. */
   readonly #extended = new Map<string, Set<string>>();
-  readonly #generations: Generations;
+  readonly #epochs: InvalidationEpochs;
   readonly #queue: S3Fifo<RamEntry>;
   readonly #capacity: number;
   /** Longest content kept. Bytes. */
@@ -66,7 +66,7 @@ export class RamStore implements Store {
     this.#capacity = options.capacityBytes;
     this.contentBytesMax = options.contentBytesMax ?? Math.floor(options.capacityBytes / 8);
     this.#variantsMax = options.variantsMax ?? VARIANTS_MAX;
-    this.#generations = options.generations ?? new Generations();
+    this.#epochs = options.epochs ?? new InvalidationEpochs();
     const names = Math.ceil(options.capacityBytes / GHOST_BYTES_PER_NAME);
     this.#queue = new S3Fifo(options.capacityBytes, names, (entry) => {
       this.evictionCount++;
@@ -85,14 +85,14 @@ export class RamStore implements Store {
   peek(key: string): readonly StoreHit[] {
     const slot = this.#slots.get(key);
     if (slot === undefined) return NO_HITS;
-    if (slot.changes !== this.#generations.changesAt(slot.place)) this.#recheck(slot);
+    if (slot.changes !== this.#epochs.changesAt(slot.place)) this.#recheck(slot);
     return slot.hits;
   }
 
   /** Something was removed or replaced, here or in another process: perhaps of this key. */
   #recheck(slot: Slot): void {
-    const changes = this.#generations.changesOf(slot.key);
-    if (this.#generations.mayHaveChanged(slot.key, slot.changes)) {
+    const changes = this.#epochs.changesOf(slot.key);
+    if (this.#epochs.mayHaveChanged(slot.key, slot.changes)) {
       for (const entry of [...slot.hits]) this.#drop(entry);
     }
     slot.changes = changes;
@@ -107,8 +107,8 @@ export class RamStore implements Store {
     const fixedBytes = responseBytes(key, response);
     const reserved = fixedBytes + Math.max(0, response.contentLength);
     if (!this.#reserve(reserved)) return undefined;
-    const generation = this.#generations.ofTarget(key);
-    const changes = this.#generations.changesOf(key);
+    const generation = this.#epochs.ofTarget(key);
+    const changes = this.#epochs.changesOf(key);
     const fill = new RamFill({ store: this, key, response, reserved, generation, changes });
     this.#fills.add(fill);
     return fill;
@@ -132,11 +132,11 @@ export class RamStore implements Store {
   }
 
   stampOf(key: string): number {
-    return this.#generations.stampOf(key);
+    return this.#epochs.stampOf(key);
   }
 
   invalidate(key: string): void {
-    this.#generations.noteTarget(key);
+    this.#epochs.noteTarget(key);
     this.drop(key);
   }
 
@@ -154,9 +154,9 @@ export class RamStore implements Store {
   }
 
   purge(selector: PurgeSelector, soft: boolean, nowMs: number): number {
-    if (selector.kind === 'key' && soft) this.#generations.noteStale(selector.key);
-    else if (selector.kind === 'key') this.#generations.noteTarget(selector.key);
-    else this.#generations.noteMany();
+    if (selector.kind === 'key' && soft) this.#epochs.noteStale(selector.key);
+    else if (selector.kind === 'key') this.#epochs.noteTarget(selector.key);
+    else this.#epochs.noteMany();
     return this.follow(selector, soft, nowMs);
   }
 
@@ -236,7 +236,7 @@ export class RamStore implements Store {
 
   /** For fills: whether the key's target has been removed since a fill began. */
   isOutdated(fill: RamFill): boolean {
-    return fill.isOutdated || this.#generations.ofTarget(fill.key) !== fill.generation;
+    return fill.isOutdated || this.#epochs.ofTarget(fill.key) !== fill.generation;
   }
 
   /** For fills: gives back what a fill held. */
@@ -276,8 +276,8 @@ export class RamStore implements Store {
 
   /** For the tier below: what it has stored replaces what others may have in memory. */
   noteReplaced(key: string): void {
-    const before = this.#generations.changesOf(key);
-    this.#generations.noteReplaced(key);
+    const before = this.#epochs.changesOf(key);
+    this.#epochs.noteReplaced(key);
     const slot = this.#slots.get(key);
     if (slot?.changes === before) slot.changes = (before + 1) | 0;
   }
@@ -315,7 +315,7 @@ export class RamStore implements Store {
   }
 
   #newSlot(key: string, changes: number): Slot {
-    return new Slot(this, key, this.#generations.placeOf(key), changes);
+    return new Slot(this, key, this.#epochs.placeOf(key), changes);
   }
 
   #drop(entry: RamEntry): void {

@@ -10,7 +10,7 @@ import type {
   FetchClaim,
   FetchLease,
 } from '../../contract.ts';
-import type { Generations } from '../../generations.ts';
+import type { InvalidationEpochs } from '../../invalidation-epochs.ts';
 import {
   type HeldPlace,
   type Lease,
@@ -41,7 +41,7 @@ export const IMPATIENT_BYTES_MAX = 262_144;
 
 export interface SharedFetchesHost {
   readonly leases: LeaseTable;
-  readonly generations: Generations;
+  readonly epochs: InvalidationEpochs;
   readonly files: SegmentFiles;
   /** As it is committed now, by any process. */
   entry(name: Buffer): IndexEntry | undefined;
@@ -87,14 +87,14 @@ export class SharedFetches implements CrossWorkerFetches {
   }
 
   claim(key: string, serial: number): FetchClaim {
-    const { leases, generations, now } = this.#host;
+    const { leases, epochs, now } = this.#host;
     const untilMs = this.#impatient.get(key);
     if (untilMs !== undefined) {
       if (now() < untilMs) return { kind: 'none' };
       this.#impatient.delete(key);
     }
     if (this.#closed || this.#own.has(key)) return { kind: 'none' };
-    const claim = leases.claim(leaseKeyOf(key), generations.ofTarget(key), serial);
+    const claim = leases.claim(leaseKeyOf(key), epochs.ofTarget(key), serial);
     switch (claim.kind) {
       case 'granted':
         return { kind: 'granted', lease: this.#grant(key, claim.lease) };
@@ -167,7 +167,7 @@ export class SharedFetches implements CrossWorkerFetches {
 
   #watch(key: string, place: HeldPlace, waiter: CrossWorkerWaiter): void {
     const sinceMs = this.#host.now();
-    const generation = this.#host.generations.ofTarget(key);
+    const generation = this.#host.epochs.ofTarget(key);
     const state = { isReading: false, remote: null };
     this.#watches.add({ key, generation, place, waiter, sinceMs, ...state });
     place.want();
@@ -211,7 +211,7 @@ export class SharedFetches implements CrossWorkerFetches {
   }
 
   #isOutdated({ key, generation }: Watch): boolean {
-    return this.#host.generations.ofTarget(key) !== generation;
+    return this.#host.epochs.ofTarget(key) !== generation;
   }
 
   #readHead(watch: Watch, sight: Sight & { readonly kind: 'filling' }): void {

@@ -4,9 +4,9 @@
  */
 import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { SharedMemory } from '../../../native/shared-memory.ts';
-import { GENERATIONS_BYTES, Generations } from '../../generations.ts';
+import { INVALIDATION_EPOCHS_BYTES, InvalidationEpochs } from '../../invalidation-epochs.ts';
 import { LEASES_BYTES, LeaseTable, leaseMemory } from '../../leases.ts';
-import { REMOVALS_BYTES, Removals, removalMemory } from '../../removals.ts';
+import { TOMBSTONES_BYTES, Tombstones, tombstoneMemory } from '../../tombstones.ts';
 import { isAlive } from './processes.ts';
 
 /** Raised when the layout changes: an older file is put aside. */
@@ -17,20 +17,20 @@ const WORDS_BYTES = 128;
 const ABANDONED = 0;
 const REMOVED_SEGMENTS = 16;
 
-/** The words, the leases, then the removals, then the counters. */
+/** The words, the leases, then the tombstones, then the counters. */
 const LEASES_AT = WORDS_BYTES;
-const REMOVALS_AT = LEASES_AT + LEASES_BYTES;
-const COUNTERS_AT = REMOVALS_AT + REMOVALS_BYTES;
+const TOMBSTONES_AT = LEASES_AT + LEASES_BYTES;
+const COUNTERS_AT = TOMBSTONES_AT + TOMBSTONES_BYTES;
 /** Bytes of the file. */
-export const SHARED_STATE_BYTES = COUNTERS_AT + Math.ceil(GENERATIONS_BYTES / 8) * 8;
+export const SHARED_STATE_BYTES = COUNTERS_AT + Math.ceil(INVALIDATION_EPOCHS_BYTES / 8) * 8;
 
 /** Stores open in this process, by path: their leases are no former process's. */
 const openHere = new Map<string, number>();
 
 export class SharedState implements Disposable {
-  readonly generations: Generations;
+  readonly epochs: InvalidationEpochs;
   readonly leases: LeaseTable;
-  readonly #removals: Removals;
+  readonly #tombstones: Tombstones;
   readonly #memory: SharedMemory;
   readonly #path: string;
   #words: Int32Array;
@@ -40,9 +40,9 @@ export class SharedState implements Disposable {
     this.#memory = memory;
     const { buffer } = memory.int32(0, SHARED_STATE_BYTES / 4);
     this.#words = memory.int32(0, WORDS_BYTES / 4);
-    this.#removals = new Removals(removalMemory(buffer, REMOVALS_AT), now);
-    const counters = memory.int32(COUNTERS_AT, GENERATIONS_BYTES / 4);
-    this.generations = new Generations(counters, this.#removals);
+    this.#tombstones = new Tombstones(tombstoneMemory(buffer, TOMBSTONES_AT), now);
+    const counters = memory.int32(COUNTERS_AT, INVALIDATION_EPOCHS_BYTES / 4);
+    this.epochs = new InvalidationEpochs(counters, this.#tombstones);
     this.leases = new LeaseTable({
       memory: leaseMemory(buffer, LEASES_AT),
       owner: process.pid,
@@ -90,8 +90,8 @@ export class SharedState implements Disposable {
   [Symbol.dispose](): void {
     openHere.set(this.#path, openHere.get(this.#path)! - 1);
     this.#words = this.#words.slice();
-    this.generations.detach();
-    this.#removals.detach();
+    this.epochs.detach();
+    this.#tombstones.detach();
     this.leases.detach();
     this.#memory[Symbol.dispose]();
   }

@@ -9,31 +9,31 @@
  */
 
 import { fnvHash } from './memory/s3-fifo.ts';
-import type { Removals } from './removals.ts';
 import { targetOfKey } from './rules/key.ts';
+import type { Tombstones } from './tombstones.ts';
 
-/** Counters: a power of two. At 1,000 removals a second and fetches of 100 ms, 1 in 330 collides. */
+/** Counters: a power of two. At 1,000 tombstones a second and fetches of 100 ms, 1 in 330 collides. */
 const COUNTERS = 32_768;
 /** Changes that are remembered for each counter: a power of two. */
 const REMEMBERED = 4;
 
-/** 32-bit words: counters of removals, one for those of more than a target, of changes, hashes. */
+/** 32-bit words: counters of tombstones, one for those of more than a target, of changes, hashes. */
 const MANY_AT = COUNTERS;
 const CHANGES_AT = COUNTERS + 1;
 const HASHES_AT = CHANGES_AT + COUNTERS;
 const WORDS = HASHES_AT + COUNTERS * REMEMBERED;
 
 /** Bytes that they take, when they are in memory that workers share. */
-export const GENERATIONS_BYTES = WORDS * 4;
+export const INVALIDATION_EPOCHS_BYTES = WORDS * 4;
 
-export class Generations {
+export class InvalidationEpochs {
   #words: Int32Array;
-  readonly #removals: Removals | null;
+  readonly #tombstones: Tombstones | null;
 
-  /** `words` are zeros, or what other processes have counted; with them, they share `removals`. */
-  constructor(words: Int32Array = new Int32Array(WORDS), removals: Removals | null = null) {
+  /** `words` are zeros, or what other processes have counted; with them, they share `tombstones`. */
+  constructor(words: Int32Array = new Int32Array(WORDS), tombstones: Tombstones | null = null) {
     this.#words = words;
-    this.#removals = removals;
+    this.#tombstones = tombstones;
   }
 
   /** The memory that is shared goes away: goes on with what it has counted so far. */
@@ -80,7 +80,7 @@ export class Generations {
 
   /** Everything stored under the target of a key is removed. */
   noteTarget(key: string): void {
-    this.#removals?.note(targetOfKey(key));
+    this.#tombstones?.note(targetOfKey(key));
     this.noteReplaced(key);
     this.noteStale(key);
   }
@@ -102,10 +102,10 @@ export class Generations {
 
   /**
    * Whether a response that was asked for at `requestTimeMs` has been removed since by its target,
-   * in any process. It knows for a minute, and only of removals that are shared.
+   * in any process. It knows for a minute, and only of tombstones that are shared.
    */
   isRemoved(key: string, requestTimeMs: number): boolean {
-    return this.#removals?.isRemoved(targetOfKey(key), requestTimeMs) ?? false;
+    return this.#tombstones?.isRemoved(targetOfKey(key), requestTimeMs) ?? false;
   }
 
   /** Something is removed by another word than a key. */

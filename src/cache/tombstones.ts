@@ -8,35 +8,35 @@
  */
 import { type LeaseKey, leaseKeyOf } from './leases.ts';
 
-/** Places: a power of two. At 1,000 removals a second one lasts for 16 seconds. */
+/** Places: a power of two. At 1,000 tombstones a second one lasts for 16 seconds. */
 const PLACES = 16_384;
 /** 32-bit words of a place: two of the key's hash, and a 64-bit time. */
 const WORDS = 4;
 
 /** Bytes of shared memory for all places, zeros at first. */
-export const REMOVALS_BYTES = PLACES * WORDS * 4;
+export const TOMBSTONES_BYTES = PLACES * WORDS * 4;
 
 /** For how long a removal is looked up here: much longer than the index takes. */
 const REMEMBERED_MS = 60_000;
 
-export interface RemovalMemory {
+export interface TombstoneMemory {
   readonly integers: Int32Array;
   readonly numbers: Float64Array;
 }
 
-export class Removals {
+export class Tombstones {
   readonly #now: () => number;
-  #memory: RemovalMemory;
+  #memory: TombstoneMemory;
 
   /** `now` is in milliseconds since the epoch, the same for all processes. */
-  constructor(memory: RemovalMemory, now: () => number) {
+  constructor(memory: TombstoneMemory, now: () => number) {
     this.#memory = memory;
     this.#now = now;
   }
 
   /** The shared memory goes away: what was in it is forgotten. */
   detach(): void {
-    this.#memory = removalMemory(new ArrayBuffer(REMOVALS_BYTES), 0);
+    this.#memory = tombstoneMemory(new ArrayBuffer(TOMBSTONES_BYTES), 0);
   }
 
   /** Everything stored under a target that was asked for until now is removed. */
@@ -70,9 +70,9 @@ function placeOf({ a, b }: LeaseKey): number {
 }
 
 /** Views of the same memory; `offset` is a multiple of 8. */
-export function removalMemory(buffer: ArrayBufferLike, offset: number): RemovalMemory {
+export function tombstoneMemory(buffer: ArrayBufferLike, offset: number): TombstoneMemory {
   return {
-    integers: new Int32Array(buffer as ArrayBuffer, offset, REMOVALS_BYTES / 4),
-    numbers: new Float64Array(buffer as ArrayBuffer, offset, REMOVALS_BYTES / 8),
+    integers: new Int32Array(buffer as ArrayBuffer, offset, TOMBSTONES_BYTES / 4),
+    numbers: new Float64Array(buffer as ArrayBuffer, offset, TOMBSTONES_BYTES / 8),
   };
 }

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { GENERATIONS_BYTES, Generations } from './generations.ts';
+import { INVALIDATION_EPOCHS_BYTES, InvalidationEpochs } from './invalidation-epochs.ts';
 
 const KEY = 'http://h/a';
 
 /** Another key on the counter of KEY. */
-function neighbour(generations: Generations): string {
+function neighbour(epochs: InvalidationEpochs): string {
   for (let i = 0; ; i++) {
     const key = `http://h/other/${i}`;
-    if (generations.placeOf(key) === generations.placeOf(KEY)) return key;
+    if (epochs.placeOf(key) === epochs.placeOf(KEY)) return key;
   }
 }
 
 test('who shares the memory sees what is removed, and takes no neighbour for it', () => {
-  const words = new Int32Array(GENERATIONS_BYTES / 4);
-  const [one, other] = [new Generations(words), new Generations(words)];
+  const words = new Int32Array(INVALIDATION_EPOCHS_BYTES / 4);
+  const [one, other] = [new InvalidationEpochs(words), new InvalidationEpochs(words)];
   const before = other.changesOf(KEY);
   const stamp = other.stampOf(KEY);
   assert.equal(other.mayHaveChanged(KEY, before), false);
@@ -30,29 +30,29 @@ test('who shares the memory sees what is removed, and takes no neighbour for it'
 });
 
 test('a replacement concerns memory, and not what is being fetched', () => {
-  const generations = new Generations();
-  const [changes, stamp] = [generations.changesOf(KEY), generations.stampOf(KEY)];
-  generations.noteReplaced(KEY);
-  assert.equal(generations.mayHaveChanged(KEY, changes), true);
-  assert.equal(generations.stampOf(KEY), stamp);
+  const epochs = new InvalidationEpochs();
+  const [changes, stamp] = [epochs.changesOf(KEY), epochs.stampOf(KEY)];
+  epochs.noteReplaced(KEY);
+  assert.equal(epochs.mayHaveChanged(KEY, changes), true);
+  assert.equal(epochs.stampOf(KEY), stamp);
 });
 
 test('when too much has happened to be told, a key counts as removed', () => {
-  const generations = new Generations();
-  const before = generations.changesOf(KEY);
-  const key = neighbour(generations);
-  for (let i = 0; i < 4; i++) generations.noteTarget(key);
-  assert.equal(generations.mayHaveChanged(KEY, before), false);
-  generations.noteTarget(key);
-  assert.equal(generations.mayHaveChanged(KEY, before), true);
+  const epochs = new InvalidationEpochs();
+  const before = epochs.changesOf(KEY);
+  const key = neighbour(epochs);
+  for (let i = 0; i < 4; i++) epochs.noteTarget(key);
+  assert.equal(epochs.mayHaveChanged(KEY, before), false);
+  epochs.noteTarget(key);
+  assert.equal(epochs.mayHaveChanged(KEY, before), true);
 });
 
 test('without the memory of others it goes on with what it has counted', () => {
-  const words = new Int32Array(GENERATIONS_BYTES / 4);
-  const generations = new Generations(words);
-  generations.noteTarget(KEY);
-  const before = generations.stampOf(KEY);
-  generations.detach();
+  const words = new Int32Array(INVALIDATION_EPOCHS_BYTES / 4);
+  const epochs = new InvalidationEpochs(words);
+  epochs.noteTarget(KEY);
+  const before = epochs.stampOf(KEY);
+  epochs.detach();
   words.fill(0);
-  assert.equal(generations.stampOf(KEY), before);
+  assert.equal(epochs.stampOf(KEY), before);
 });

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { REMOVALS_BYTES, Removals, removalMemory } from './removals.ts';
+import { TOMBSTONES_BYTES, Tombstones, tombstoneMemory } from './tombstones.ts';
 
 const KEY = 'http://h/a';
 
 test('who shares the memory knows at once what is removed, and only of what was asked for before', () => {
   let nowMs = 1_000_000;
-  const buffer = new ArrayBuffer(REMOVALS_BYTES);
-  const [one, other] = [0, 1].map(() => new Removals(removalMemory(buffer, 0), () => nowMs));
+  const buffer = new ArrayBuffer(TOMBSTONES_BYTES);
+  const [one, other] = [0, 1].map(() => new Tombstones(tombstoneMemory(buffer, 0), () => nowMs));
   assert.equal(other!.isRemoved(KEY, nowMs), false);
   one!.note(KEY);
   assert.equal(other!.isRemoved(KEY, nowMs), true, 'asked for in the same millisecond');
@@ -20,17 +20,23 @@ test('who shares the memory knows at once what is removed, and only of what was 
 
 test('a clock that was set back does not make everything look removed', () => {
   let nowMs = 1_000_000;
-  const removals = new Removals(removalMemory(new ArrayBuffer(REMOVALS_BYTES), 0), () => nowMs);
-  removals.note(KEY);
+  const tombstones = new Tombstones(
+    tombstoneMemory(new ArrayBuffer(TOMBSTONES_BYTES), 0),
+    () => nowMs,
+  );
+  tombstones.note(KEY);
   nowMs -= 3_600_000;
-  assert.equal(removals.isRemoved(KEY, nowMs), false);
+  assert.equal(tombstones.isRemoved(KEY, nowMs), false);
 });
 
 test('without the memory of others it has one of its own', () => {
-  const removals = new Removals(removalMemory(new ArrayBuffer(REMOVALS_BYTES), 0), () => 1_000);
-  removals.note(KEY);
-  removals.detach();
-  assert.equal(removals.isRemoved(KEY, 0), false);
-  removals.note(KEY);
-  assert.equal(removals.isRemoved(KEY, 0), true);
+  const tombstones = new Tombstones(
+    tombstoneMemory(new ArrayBuffer(TOMBSTONES_BYTES), 0),
+    () => 1_000,
+  );
+  tombstones.note(KEY);
+  tombstones.detach();
+  assert.equal(tombstones.isRemoved(KEY, 0), false);
+  tombstones.note(KEY);
+  assert.equal(tombstones.isRemoved(KEY, 0), true);
 });
