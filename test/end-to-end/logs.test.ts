@@ -154,7 +154,7 @@ test('a log of handshakes is one of the section, and flags add theirs', async ()
       origin: origin.url,
       logs: [
         { target: handshakes, type: 'handshakes' },
-        { target: failed, of: 'failed-handshakes' },
+        { target: failed, type: 'failed-handshakes' },
       ],
     }),
   );
