@@ -126,7 +126,7 @@ test('a target that names nothing is answered with a status, and everything goes
 test('a body of the wrong type is refused with words, on every path that takes one', async () => {
   const paths = [
     ...['/reload', '/log/levels', '/cache/purge', '/features', '/handshakes/enable'],
-    ...['/origins/default/x', '/drain', '/upgrade'],
+    ...['/origins/default/x', '/stop', '/upgrade'],
   ];
   const bodies = ['null', '[]', '[{}]', '"x"', '7', 'true', '{', '\u0000', '{"unheard-of":1}'];
   bodies.push('['.repeat(30_000), `${'{"a":'.repeat(9_000)}1${'}'.repeat(9_000)}`, '1e999');
@@ -153,7 +153,7 @@ test('values of the wrong type are refused, whatever the key', async () => {
     ['/log/levels', 'levels'],
     ['/log/levels', 'forMs'],
     ...['url', 'prefix', 'host', 'tag', 'all', 'soft'].map((key) => ['/cache/purge', key] as const),
-    ...['on', 'off', 'reset'].map((key) => ['/features', key] as const),
+    ...['enable', 'disable', 'reset'].map((key) => ['/features', key] as const),
     ['/handshakes/enable', 'observer'],
     ['/origins/default/x', 'state'],
   ];
