@@ -346,7 +346,7 @@ export class Supervisor {
   #originSources(): OriginSources {
     return {
       groups: () => this.#options.origins,
-      board: openSharedHealth(this.#regions.words('board')),
+      sharedHealth: openSharedHealth(this.#regions.words('sharedHealth')),
       regions: () => this.regions,
     };
   }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { boardWords, SHARED_HEALTH_ENTRIES, SharedHealth } from './shared-health.ts';
+import { SHARED_HEALTH_ENTRIES, SharedHealth, sharedHealthWords } from './shared-health.ts';
 
 function tables() {
   const state = { seconds: 1_000_000 };
-  const words = new Int32Array(boardWords);
+  const words = new Int32Array(sharedHealthWords);
   const open = () => new SharedHealth(words, () => state.seconds);
   return { state, first: open(), second: open() };
 }
@@ -37,7 +37,7 @@ test('a group’s checks are made by one, and by another when that one has gone'
   assert.equal(first.takeTurn('app', 0, 3), false);
 });
 
-test('a full board says what is so without it, and what is old makes room', () => {
+test('a full table says what is so without it, and what is old makes room', () => {
   const { state, first } = tables();
   for (let i = 0; i < SHARED_HEALTH_ENTRIES * 2; i++) first.setWell('app', `10.0.0.1:${i}`, false);
   state.seconds += 10_000;

@@ -26,7 +26,7 @@ const TOUCHED = 3;
 
 const SHAPE: TableShape = { places: SHARED_HEALTH_ENTRIES, words: 4, probes: PROBES_MAX };
 
-export const boardWords = sharedTableWords(SHAPE);
+export const sharedHealthWords = sharedTableWords(SHAPE);
 
 const adminStates = ['up', 'drain', 'down'] as const;
 
@@ -67,7 +67,9 @@ export class SharedHealth {
     this.#set(`wish ${group} ${server}`, adminStates.indexOf(adminState));
   }
 
-  /** Noted by a worker while requests to a server fail, about once a second. `number`: see trouble.ts. */
+  /**
+   * Noted by a worker while requests to a server fail, about once a second. `number`: see trouble.ts.
+   */
   noteTrouble(group: string, server: string, lastedSeconds: number, number: number): void {
     const name = `${group} ${server}`;
     const now = this.#now;

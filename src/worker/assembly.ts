@@ -127,7 +127,7 @@ function regionsFor(workerIndex: number, regions: SharedRegions) {
   return {
     strikes: regions.words('strikes'),
     rates: { words: regions.words('rates'), secret: regions.bytes('rateSecret') },
-    board: regions.words('board'),
+    sharedHealth: regions.words('sharedHealth'),
     tombstones: regions.words('tombstones'),
     diskWords: regions.words('disk', workerIndex),
   };

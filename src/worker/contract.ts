@@ -237,7 +237,7 @@ export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex'
   /** The rate limits' shared memory, and what client names are hashed with in it. */
   readonly rates: { readonly words: Int32Array; readonly secret: Uint8Array };
   /** What the workers share about origins. */
-  readonly board: Int32Array;
+  readonly sharedHealth: Int32Array;
   /** What has been removed from the caches of all (cache/invalidation-epochs.ts). */
   readonly tombstones: Int32Array;
   /** About the cache directory (cache/disk-words.ts). */

@@ -50,7 +50,7 @@ export interface OriginsBase {
     readonly metrics: Metrics;
     readonly workerIndex: number;
     /** Shared memory; see upstream/shared-health.ts. */
-    readonly board: Int32Array;
+    readonly sharedHealth: Int32Array;
     readonly recorder: TraceRecorder;
     readonly log: WorkerLog;
   };
@@ -131,7 +131,7 @@ export function makeGroup(
     onFailure: () => counters.lookupFailed(),
     known: base.originNames,
   });
-  const sharedHealth = openSharedHealth(base.input.board);
+  const sharedHealth = openSharedHealth(base.input.sharedHealth);
   const authority = authorityOf(options.servers[0]!);
   const group = new UpstreamGroup({
     options,

@@ -46,8 +46,8 @@ test('who is handed the memory sees the same in it', () => {
   using regions = SharedRegions.create(WORKERS);
   const { fd, layout } = regions.handle;
   using theirs = SharedRegions.open({ fd: openSync(`/proc/self/fd/${fd}`, 'r+'), layout });
-  regions.words('board')[5] = 6;
-  assert.equal(theirs.words('board')[5], 6);
+  regions.words('sharedHealth')[5] = 6;
+  assert.equal(theirs.words('sharedHealth')[5], 6);
   const secret = Buffer.from(regions.bytes('rateSecret'));
   assert.notDeepEqual(secret, Buffer.alloc(secret.length), 'nobody can guess it');
   assert.deepEqual(Buffer.from(theirs.bytes('rateSecret')), secret);

@@ -11,7 +11,7 @@ import { RATE_SECRET_BYTES, rateTableBytes } from '../routing/rate-table.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { strikeRegisterBytes } from '../tls/strike-register.ts';
 import { traceRegionBytes } from '../tls/trace-layout.ts';
-import { boardWords } from '../upstream/shared-health.ts';
+import { sharedHealthWords } from '../upstream/shared-health.ts';
 
 /** Each region begins with a page: what nobody has touched takes no memory. */
 const PAGE_BYTES = 4096;
@@ -33,7 +33,7 @@ const regions = {
   /** routing/rate-table.ts */
   rates: { bytes: rateTableBytes(), per: 'machine' },
   /** What the workers share about origins: upstream/shared-health.ts */
-  board: { bytes: boardWords * 4, per: 'machine' },
+  sharedHealth: { bytes: sharedHealthWords * 4, per: 'machine' },
   /** What has been removed from caches: cache/invalidation-epochs.ts */
   tombstones: { bytes: INVALIDATION_EPOCHS_BYTES, per: 'machine' },
   /** About the cache directory: cache/disk-words.ts */

@@ -6,7 +6,7 @@ import {
   type HealthCheckOptions,
   type OriginGroupOptions,
 } from '../../src/upstream/options.ts';
-import { boardWords } from '../../src/upstream/shared-health.ts';
+import { sharedHealthWords } from '../../src/upstream/shared-health.ts';
 import { GroupUnderTest, serverAt, startGroup } from '../support/origin-group.ts';
 import { startOrigin, startSecureOrigin } from '../support/origins.ts';
 import { until } from '../support/waiting.ts';
@@ -151,7 +151,7 @@ test('without a path a connection is enough, and over TLS a handshake', async ()
 test('one worker of a machine checks, all obey; when it is gone another one goes on', async () => {
   const a = await checked('a');
   await using _origin = a.origin;
-  const sharedHealth = new Int32Array(new SharedArrayBuffer(boardWords * 4));
+  const sharedHealth = new Int32Array(new SharedArrayBuffer(sharedHealthWords * 4));
   const options: OriginGroupOptions = {
     ...defaultGroupOptions,
     name: 'app',
@@ -176,7 +176,7 @@ test('a group that begins, as after a reload, leaves alone what is known to be u
   const [a, b] = [await checked('a'), await checked('b')];
   await using _first = a.origin;
   await using _second = b.origin;
-  const sharedHealth = new Int32Array(boardWords);
+  const sharedHealth = new Int32Array(sharedHealthWords);
   const options: OriginGroupOptions = {
     ...defaultGroupOptions,
     name: 'app',

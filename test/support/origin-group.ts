@@ -23,9 +23,9 @@ import {
 } from '../../src/upstream/options.ts';
 import {
   type AdminState,
-  boardWords,
   openSharedHealth,
   type SharedHealth,
+  sharedHealthWords,
 } from '../../src/upstream/shared-health.ts';
 import { type KnownNames, makeGroup } from '../../src/worker/origins.ts';
 import { WorkerLog } from '../../src/worker/worker-log.ts';
@@ -70,7 +70,7 @@ export class GroupUnderTest implements AsyncDisposable {
   /** Groups with the same shared health table are workers of one machine. */
   constructor(
     options: OriginGroupOptions,
-    sharedHealth: Int32Array = new Int32Array(boardWords),
+    sharedHealth: Int32Array = new Int32Array(sharedHealthWords),
     workerIndex = 0,
     names: KnownNames = new Map(),
   ) {
@@ -82,7 +82,7 @@ export class GroupUnderTest implements AsyncDisposable {
       input: {
         metrics: new Metrics(this.#region),
         workerIndex,
-        board: sharedHealth,
+        sharedHealth,
         recorder,
         log: silentLog,
       },

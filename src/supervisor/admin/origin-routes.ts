@@ -18,7 +18,7 @@ import {
 export interface OriginSources {
   /** The groups in force. */
   groups(): readonly OriginGroupOptions[];
-  readonly board: SharedHealth;
+  readonly sharedHealth: SharedHealth;
   /** Metrics of all workers. */
   regions(): readonly Uint8Array[];
 }
@@ -39,8 +39,8 @@ export interface ServerReport {
   /** What an operator wants. */
   readonly wanted: AdminState;
   /**
-   * `up` when every worker asks all of its addresses, `partly` when some do not. `failing`: it is asked,
-   * and requests to it fail.
+   * `up` when every worker asks all of its addresses, `partly` when some do not. `failing`: it is
+   * asked, and requests to it fail.
    */
   readonly state: 'up' | 'failing' | 'partly' | 'unreachable' | Exclude<AddressState, 'up'>;
   /** Why its requests fail, in words, and for how many seconds; null while they do not. */
@@ -95,7 +95,7 @@ function change(
   }
   const names = serverNames(options.servers);
   if (!names.includes(server)) return failure(404, `${group} has ${names.join(', ')}`);
-  sources.board.setAdminState(group, server, adminState);
+  sources.sharedHealth.setAdminState(group, server, adminState);
   return success({ origin: group, server, wanted: adminState });
 }
 
@@ -121,8 +121,11 @@ function reports(sources: OriginSources): GroupReport[] {
         name: names[i]!,
         weight,
         backup,
-        wanted: sources.board.adminStateOf(name, names[i]!),
-        ...withTrouble(measured(sums, name, names[i]!), sources.board.trouble(name, names[i]!)),
+        wanted: sources.sharedHealth.adminStateOf(name, names[i]!),
+        ...withTrouble(
+          measured(sums, name, names[i]!),
+          sources.sharedHealth.trouble(name, names[i]!),
+        ),
       })),
     };
   });
