@@ -152,7 +152,9 @@ export class PurgeLog {
 
   /** What it named is not known any more, so that it has named everything. */
   #forgetOldest(marks: Map<string, Marks>): void {
-    const [[oldest, old]] = marks as unknown as [[string, Marks]];
+    const [first] = marks;
+    if (first === undefined) return;
+    const [oldest, old] = first;
     marks.delete(oldest);
     if (marks === this.#prefixes) this.#prefixBytes -= costOf(oldest);
     const all = this.#exact.get(nameOf(ALL)) ?? { hard: 0, soft: 0, softMs: 0 };
