@@ -20,7 +20,10 @@ const variant = {
   ...{ fields: { [SENT]: SENT }, storedAt: SENT },
 };
 const counted = [{ value: SENT, count: 1 }];
-const server = { name: SENT, state: SENT, wanted: SENT, weight: 1, backup: true, attempts: 1 };
+const trouble = { text: SENT, seconds: 1 };
+const server = {
+  ...{ name: SENT, state: SENT, wanted: SENT, weight: 1, backup: true, attempts: 1, trouble },
+};
 const observer = { name: SENT, enabled: 1, disabled: 1, faults: 1, lastFault: SENT };
 const tier = { bytes: 1, bytesMax: 2, entries: 3, evictions: 4, faults: 5 };
 const worker = { index: 0, state: SENT, pid: 1, startedAt: SENT, restarts: 1 };

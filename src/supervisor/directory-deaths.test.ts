@@ -29,7 +29,10 @@ test('who died in its cache directory begins it anew, and after the second time 
     words[MARK] = 1;
     deaths.died({ index: 3, signal, silentMs }, words);
     assert.equal(words[VERDICT], WITHOUT);
-    assert.match(lines.join('\n'), /worker 3 died.* begun anew\nworker 3 died.* in memory/);
+    assert.match(
+      lines.join('\n'),
+      /worker 3 died.* the cache is emptied\nworker 3 died.* in memory/,
+    );
   }
 });
 

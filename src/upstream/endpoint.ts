@@ -5,7 +5,7 @@ import type { EndpointPool } from './endpoint-pool.ts';
 import { combineHashes, hashText } from './hash.ts';
 import type { OriginServerOptions, PassiveHealthOptions } from './options.ts';
 import type { AdminState } from './shared-health.ts';
-import { BAD_ANSWERS_MAX, Trouble, type TroubleNews } from './trouble.ts';
+import { BAD_ANSWERS, BAD_ANSWERS_MAX, Trouble, type TroubleNews } from './trouble.ts';
 
 /** What is counted of a server, all of its addresses together; telemetry/origin-metrics.ts. */
 export type ServerCounters = Pick<
@@ -45,7 +45,7 @@ export class OriginServer {
     this.#badAnswers++;
     if (this.#badAnswers < BAD_ANSWERS_MAX) return;
     const message = `it answers with ${status}`;
-    this.trouble.failed({ code: 'bad-answers', message, request: request() }, nowMs);
+    this.trouble.failed({ code: BAD_ANSWERS, message, request: request() }, nowMs);
   }
 }
 

@@ -21,6 +21,9 @@ const NEXT_SUM_MS = 60_000;
 /** Answers with a status of 500 and above, in a row, that are trouble: one is an application's own affair. */
 export const BAD_ANSWERS_MAX = 5;
 
+/** In place of an error's code: several answers with a status of 500 and above. */
+export const BAD_ANSWERS = 'bad-answers';
+
 /**
  * What went wrong, in short: by codes of docs/reference/errors.md. The place of each is what workers
  * tell the supervisor; 0 is for all others.
@@ -37,7 +40,7 @@ const KINDS: readonly (readonly [code: string, text: string])[] = [
   ['response-incomplete', 'answers break off'],
   ['dns-error', 'its name has no address'],
   ['dns-timeout', 'no name server answers'],
-  ['bad-answers', 'it answers with errors'],
+  [BAD_ANSWERS, 'it answers with errors'],
 ];
 
 export function troubleNumber(code: string): number {
@@ -54,7 +57,7 @@ export function troubleText(number: number): string {
 
 /** What went wrong with one attempt. */
 export interface AttemptFailure {
-  /** A code of docs/reference/errors.md. */
+  /** A code of docs/reference/errors.md, or BAD_ANSWERS. */
   readonly code: string;
   readonly message: string;
   /** The client's request, as `GET example.org/path`, without its query. */

@@ -1,7 +1,7 @@
 /** What an operator is told of the servers of a group. */
 import { durationText } from '../base/duration-text.ts';
 import type { UpstreamEndpoint } from '../upstream/endpoint.ts';
-import { type TroubleNews, troubleNumber, troubleText } from '../upstream/trouble.ts';
+import { BAD_ANSWERS, type TroubleNews, troubleNumber, troubleText } from '../upstream/trouble.ts';
 import type { WorkerLog } from './worker-log.ts';
 
 /** Reports which addresses of a group are asked, and which are not. */
@@ -32,7 +32,7 @@ export function healthTeller({ report }: WorkerLog, group: string) {
       const { code, message: detailed, request } = news.failure;
       // An error's own words say too much for a line, where a word or two say all.
       const number = troubleNumber(code);
-      const message = number === 0 || code === 'bad-answers' ? detailed : troubleText(number);
+      const message = number === 0 || code === BAD_ANSWERS ? detailed : troubleText(number);
       const fields = { origin: group, server, error: code, request };
       if (news.kind === 'begins') {
         const detail = { level: 'warning', subsystem, event: 'origin-fails', fields } as const;

@@ -96,7 +96,7 @@ describe('files of certificates that change', () => {
     await keeping.settle();
     assert.equal(keeping.pem(), second.certificatePem);
     assert.deepEqual(keeping.reloads, ['replaced']);
-    assert.match(keeping.reports.join(), /c\.pem: taken in; valid until/);
+    assert.match(keeping.reports.join(), /c\.pem: reloaded; valid until/);
   });
 
   test('are taken in when a link is moved, as certbot does it', async () => {

@@ -7,8 +7,8 @@ test('an end is told as what it was, and where that is not known, as not known',
   const cases = [
     [{ code: null, signal: 'SIGSEGV', silentMs: 0 }, null, 'crash', /killed by SIGSEGV$/],
     [{ code: 3, signal: null, silentMs: 0 }, null, 'exit', /by itself with exit code 3$/],
-    [{ code: null, signal: 'SIGABRT', silentMs: 10_200 }, null, 'hang', /stood still for 10\.2 s/],
-    [{ code: null, signal: 'SIGKILL', silentMs: 10_200 }, null, 'hang', /stood still/],
+    [{ code: null, signal: 'SIGABRT', silentMs: 10_200 }, null, 'hang', /blocked for 10\.2 s/],
+    [{ code: null, signal: 'SIGKILL', silentMs: 10_200 }, null, 'hang', /event loop was blocked/],
     [
       { code: null, signal: 'SIGKILL', silentMs: 0 },
       true,
