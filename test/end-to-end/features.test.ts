@@ -71,7 +71,7 @@ for (const workers of [1, 2]) {
     const admin = ['--admin', String(sluice.adminPort)];
     const { stdout } = await runSluice(['handshakes', 'observers', ...admin]);
     assert.doesNotMatch(stdout, /handshake-metrics|ja4/);
-    assert.match(stdout, /^handshake-failures +armed/m);
+    assert.match(stdout, /^handshake-failures +enabled/m);
   });
 }
 

@@ -15,7 +15,7 @@ test('an end is told as what it was, and where that is not known, as not known',
       'killed',
       /SIGKILL, for want of memory$/,
     ],
-    [{ code: null, signal: 'SIGKILL', silentMs: 0 }, false, 'killed', /SIGKILL, by somebody/],
+    [{ code: null, signal: 'SIGKILL', silentMs: 0 }, false, 'killed', /SIGKILL, from outside/],
     [{ code: null, signal: 'SIGKILL', silentMs: 0 }, null, 'killed', /perhaps for want of memory$/],
   ] as const;
   for (const [exit, memory, kind, summary] of cases) {
