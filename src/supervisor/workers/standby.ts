@@ -13,8 +13,8 @@ import type { Identity } from '../privileges.ts';
 /** The first descriptor after standard input, output, error and the IPC channel. */
 const FIRST_INHERITED_FD = 4;
 
-/** Starting workers is what the processors are for first. */
-const FIRST_DELAY_MS = 1_000;
+/** First the workers start and warm up; and a sluice that ends soon, as in tests, needs none. */
+const FIRST_DELAY_MS = 4_000;
 /** Longer than a replacement takes, and short against the next death. */
 const NEXT_DELAY_MS = 200;
 
