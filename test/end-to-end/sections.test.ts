@@ -62,7 +62,8 @@ for (const [form, options] of Object.entries({
     await using sluice = await serve(options);
     await fill(sluice);
     await untilFull(sluice);
-    assert.ok((await sluice.sum('sluice_cache_evictions_total')) > 0);
+    const isEvicted = async () => (await sluice.sum('sluice_cache_evictions_total')) > 0;
+    await until(isEvicted, 'an eviction');
     assert.equal((await curl(`${sluice.httpUrl}/0`, '-X', 'PURGE')).status, 403);
   });
 }
