@@ -57,8 +57,7 @@ async function main(filters) {
   const alone = files.filter(runsAlone);
   const together = files.filter((file) => !alone.includes(file));
   const phases = [
-    // One more than there are processors: many a test waits for a time to pass.
-    { files: together, concurrency: availableParallelism() + 1 },
+    { files: together, concurrency: availableParallelism() },
     { files: alone, concurrency: 1 },
   ]
     .map((phase) => ({ ...phase, files: phase.files.filter((file) => !lacking.has(file)) }))

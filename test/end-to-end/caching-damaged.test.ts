@@ -103,8 +103,16 @@ const HAPPENINGS: Record<string, (directory: string) => void> = {
   'loses its segments': (directory) =>
     rmSync(join(directory, 'segments'), { recursive: true, maxRetries: 20 }),
   'is a file now': (directory) => {
-    rmSync(directory, { recursive: true, maxRetries: 20 });
-    writeFileSync(directory, '');
+    // A worker that finds it gone may make it again between the two.
+    for (let attempt = 1; ; attempt++) {
+      rmSync(directory, { recursive: true, maxRetries: 20 });
+      try {
+        writeFileSync(directory, '');
+        return;
+      } catch (error) {
+        if (attempt === 20) throw error;
+      }
+    }
   },
 };
 
