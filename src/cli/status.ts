@@ -2,6 +2,7 @@
 
 import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
 import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
+import { serverStateText } from '../upstream/server-state-text.ts';
 import { type ActionArguments, parseFlags, printAnswer } from './action-arguments.ts';
 import { askAdmin, askAdminText } from './admin-client.ts';
 import type { Command } from './command.ts';
@@ -51,10 +52,7 @@ function troubleLines(origins: readonly GroupReport[]): string[] {
   return origins.flatMap(({ name: group, servers }) =>
     servers
       .filter(({ state }) => state !== 'up')
-      .map(({ name, state, trouble }) => {
-        const why = trouble === null ? '' : ` for ${trouble.seconds} s: ${trouble.text}`;
-        return `  origin ${group}/${name}  ${state}${why}`;
-      }),
+      .map((server) => `  origin ${group}/${server.name}  ${serverStateText(server)}`),
   );
 }
 

@@ -4,6 +4,7 @@ import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
 import { hitOutcomes } from '../telemetry/exchange-summary.ts';
 import { quantile } from '../telemetry/quantile.ts';
 import type { TrafficSample } from '../telemetry/traffic-sample.ts';
+import { serverStateText } from '../upstream/server-state-text.ts';
 
 export interface TopInput {
   readonly before: TrafficSample;
@@ -98,11 +99,10 @@ function handshakeLines(
 function originLines(origins: readonly GroupReport[]): string[] {
   const servers = origins.flatMap((group) => group.servers.map((server) => ({ group, server })));
   const lines = servers.slice(0, SERVERS_SHOWN_MAX).map(({ group, server }) => {
-    const { name, state, underWay, meanResponseMs, trouble } = server;
+    const { name, state, underWay, meanResponseMs } = server;
     const mean = meanResponseMs === null ? '' : `, ${durationText(meanResponseMs)} on average`;
     const mark = state === 'up' ? '●' : '○';
-    const why = trouble === null ? '' : ` for ${trouble.seconds} s: ${trouble.text}`;
-    return `  ${mark} ${group.name}/${name}  ${state}${why}, ${underWay} under way${mean}`;
+    return `  ${mark} ${group.name}/${name}  ${serverStateText(server)}, ${underWay} under way${mean}`;
   });
   const rest = servers.length - lines.length;
   return ['origins', ...lines, ...(rest > 0 ? [`  and ${rest} more: sluice origins`] : [])];

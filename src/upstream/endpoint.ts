@@ -1,11 +1,12 @@
 /** One address of one server of a group: what balancing, health and counting know of it. */
+import type { RequestHead } from '../http/message.ts';
 import type { ServerMetrics } from '../telemetry/origin-metrics.ts';
 import type { Candidate } from './balance.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { combineHashes, hashText } from './hash.ts';
 import type { OriginServerOptions, PassiveHealthOptions } from './options.ts';
 import type { AdminState } from './shared-health.ts';
-import { BAD_ANSWERS, BAD_ANSWERS_MAX, Trouble, type TroubleNews } from './trouble.ts';
+import { BAD_ANSWERS, BAD_ANSWERS_MAX, requestText, Trouble, type TroubleNews } from './trouble.ts';
 
 /** What is counted of a server, all of its addresses together; telemetry/origin-metrics.ts. */
 export type ServerCounters = Pick<
@@ -36,8 +37,8 @@ export class OriginServer {
     this.trouble = new Trouble(onTrouble);
   }
 
-  /** The head of an answer has come. `request`: as in `AttemptFailure`. */
-  answered(status: number, request: () => string, nowMs: number): void {
+  /** The head of an answer to `head` has come. */
+  answered(status: number, head: RequestHead, nowMs: number): void {
     if (status < 500) {
       this.#badAnswers = 0;
       return;
@@ -45,7 +46,7 @@ export class OriginServer {
     this.#badAnswers++;
     if (this.#badAnswers < BAD_ANSWERS_MAX) return;
     const message = `it answers with ${status}`;
-    this.trouble.failed({ code: BAD_ANSWERS, message, request: request() }, nowMs);
+    this.trouble.failed({ code: BAD_ANSWERS, message, request: requestText(head) }, nowMs);
   }
 }
 

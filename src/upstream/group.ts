@@ -183,9 +183,10 @@ export class UpstreamGroup implements OriginGroup {
 
   answered({ attempts, head }: GroupRequest, status: number): void {
     const endpoint = attempts.endpoint!;
-    const elapsedMs = this.#input.monotonicMs() - attempts.attemptMs;
+    const nowMs = this.#input.monotonicMs();
+    const elapsedMs = nowMs - attempts.attemptMs;
     endpoint.server.counters.answered(status, elapsedMs);
-    endpoint.server.answered(status, () => requestText(head), this.#input.monotonicMs());
+    endpoint.server.answered(status, head, nowMs);
     this.#input.counters.answered(elapsedMs);
     endpoint.answeredIn(elapsedMs);
     attempts.status = status;

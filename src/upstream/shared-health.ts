@@ -72,19 +72,21 @@ export class SharedHealth {
    */
   noteTrouble(group: string, server: string, lastedSeconds: number, number: number): void {
     const name = `${group} ${server}`;
-    const now = this.#now;
-    // Whoever saw it first keeps the time, as long as somebody goes on seeing it.
-    if (this.trouble(group, server) === null) this.#set(`since ${name}`, now - lastedSeconds);
+    // The worker that saw it first keeps the time, as long as one of them keeps noting it.
+    const { seconds } = this.trouble(group, server) ?? { seconds: lastedSeconds };
+    this.#set(`since ${name}`, this.#now - seconds);
     this.#set(`trouble ${name}`, number);
-    this.#set(`seen ${name}`, now);
   }
 
   /** Null while no worker notes any. */
   trouble(group: string, server: string): { seconds: number; number: number } | null {
     const name = `${group} ${server}`;
     const now = this.#now;
-    if (now - this.#value(`seen ${name}`) > TROUBLE_KEPT_SECONDS) return null;
-    const seconds = Math.max(0, now - this.#value(`since ${name}`));
+    const at = this.#findOld(`since ${name}`);
+    if (at === -1 || now - Atomics.load(this.#words, at + TOUCHED) > TROUBLE_KEPT_SECONDS) {
+      return null;
+    }
+    const seconds = Math.max(0, now - Atomics.load(this.#words, at + VALUE));
     return { seconds, number: this.#value(`trouble ${name}`) };
   }
 
@@ -120,12 +122,16 @@ export class SharedHealth {
     if (at !== -1) Atomics.store(this.#words, at + VALUE, value);
   }
 
+  /** Index of the first word of an entry that there is, which is not touched; -1 without one. */
+  #findOld(name: string): number {
+    const { hash, second } = keyOf(name);
+    return this.#table.find(hash >>> 1, hash, second);
+  }
+
   /** Index of the entry's first word, made when there is none; -1 without room. */
   #find(name: string, touches: boolean): number {
     const words = this.#words;
-    // No half of a key is 0.
-    const hash = hashText(name) | 1;
-    const second = hashText(`${name}\n`) | 1;
+    const { hash, second } = keyOf(name);
     const at = this.#table.take(hash >>> 1, hash, second);
     if (at === -1) return -1;
     const { isNew } = this.#table;
@@ -140,4 +146,9 @@ export class SharedHealth {
     const touched = Atomics.load(this.#words, at + TOUCHED);
     return this.#now - touched > ENTRY_KEPT_SECONDS ? touched : KEPT;
   }
+}
+
+/** No half of a key is 0. */
+function keyOf(name: string): { readonly hash: number; readonly second: number } {
+  return { hash: hashText(name) | 1, second: hashText(`${name}\n`) | 1 };
 }

@@ -38,11 +38,11 @@ test('it is over when something has succeeded and nothing failed for a while', (
   trouble.failed(refused, 0);
   trouble.failed(refused, 3_000);
   trouble.sweep(60_000);
-  assert.equal(trouble.isThere, true, 'nobody has asked it since');
+  assert.notEqual(trouble.present, null, 'nobody has asked it since');
   trouble.succeeded(60_500);
   trouble.sweep(61_000);
   assert.deepEqual(told.at(-1), { kind: 'ends', failures: 2, lastedMs: 60_500 });
-  assert.equal(trouble.isThere, false);
+  assert.equal(trouble.present, null);
 });
 
 test('a server of which some requests fail is in trouble once, and not again and again', () => {

@@ -91,10 +91,6 @@ export class Trouble {
     this.#tell = tell;
   }
 
-  get isThere(): boolean {
-    return this.#present !== null;
-  }
-
   /** What went wrong last, and since when anything has; null while all is well. */
   get present(): { readonly sinceMs: number; readonly failure: AttemptFailure } | null {
     return this.#present;

@@ -1,4 +1,5 @@
 /** How the process does: its workers, its origins, and what was switched off. */
+import { serverStateText } from '../../../upstream/server-state-text.ts';
 import type { FeaturesAnswer, IncidentsAnswer, OriginsAnswer, StatsAnswer } from '../answers.ts';
 import { at, type Line, showLines } from './elements.ts';
 import { short, spanText } from './words.ts';
@@ -22,9 +23,9 @@ export function showProcess(stats: StatsAnswer, connections: number): void {
 
 export function showOrigins({ origins }: OriginsAnswer): void {
   const lines = origins.flatMap((group) =>
-    group.servers.map(({ name, state, trouble }): Line => {
-      const why = trouble === null ? '' : ` for ${trouble.seconds} s: ${trouble.text}`;
-      return [`${group.name} · ${name}`, `${state}${why}`, goodIf(state === 'up')];
+    group.servers.map((server): Line => {
+      const isUp = server.state === 'up';
+      return [`${group.name} · ${server.name}`, serverStateText(server), goodIf(isUp)];
     }),
   );
   showLines('origins', lines, 'none');
