@@ -1,24 +1,16 @@
 /** Waiting in tests: always bounded, always with a word about what did not come. */
 import { once } from 'node:events';
 import { createServer, type ListenOptions, type Server } from 'node:net';
-import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { slowdown } from '../../src/base/slowdown.ts';
 
-export { sleep };
+export { sleep, slowdown };
 
 /**
  * How long a test waits on a quiet machine before it fails. No test waits so long there; on a busy
  * machine a test that gives up sooner tells of the machine, not of sluice (`patience`).
  */
 export const PATIENCE_MS = 30_000;
-/** A wait is at most this many times longer on a busy machine, so that it ends in any case. */
-const SLOWDOWN_MAX = 8;
-
-/** How many programs want each processor, at least 1: what a wait is multiplied by. */
-export function slowdown(): number {
-  return Math.min(SLOWDOWN_MAX, Math.max(1, loadavg()[0]! / availableParallelism()));
-}
-
 /** `quietMs`, longer where other programs keep the processors busy. Unit: milliseconds. */
 export function patience(quietMs: number = PATIENCE_MS): number {
   return Math.round(quietMs * slowdown());

@@ -1,7 +1,7 @@
 /** One TCP connection of the player's, and what the server sends on it. */
 import { connect, type Socket } from 'node:net';
-import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { slowdown } from '../../base/slowdown.ts';
 import { ServerRecords } from './server-records.ts';
 
 /** Longer than a server on this machine takes for anything but hanging. */
@@ -10,8 +10,6 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const ANSWER_TIMEOUT_MS = 3_000;
 /** A flight of the server's is over when nothing has come for so long, on a quiet machine. */
 const QUIET_MS = 30;
-/** On a busy machine silence says less: it is awaited up to so many times longer. */
-const SLOWDOWN_MAX = 8;
 
 export interface TimedWrite {
   readonly delayMs: number;
@@ -68,7 +66,7 @@ export class PlayedConnection {
   async answer(): Promise<'answered' | 'closed' | 'silent'> {
     const before = this.#received;
     if (!(await this.#happens(ANSWER_TIMEOUT_MS))) return 'silent';
-    while (!this.#isClosed && (await this.#happens(quietMs())));
+    while (!this.#isClosed && (await this.#happens(QUIET_MS * slowdown())));
     return this.#received > before ? 'answered' : 'closed';
   }
 
@@ -76,7 +74,7 @@ export class PlayedConnection {
   async end(): Promise<void> {
     if (this.#isClosed) return;
     this.#socket.end();
-    while (!this.#isClosed && (await this.#happens(quietMs())));
+    while (!this.#isClosed && (await this.#happens(QUIET_MS * slowdown())));
   }
 
   reset(): void {
@@ -106,9 +104,4 @@ export class PlayedConnection {
     this.#news.resolve();
     this.#news = Promise.withResolvers<void>();
   }
-}
-
-function quietMs(): number {
-  const slowdown = loadavg()[0]! / availableParallelism();
-  return QUIET_MS * Math.min(SLOWDOWN_MAX, Math.max(1, slowdown));
 }
