@@ -78,6 +78,8 @@ export class DiskIndex {
   #failure: Error | null = null;
   #batch: Batch | null = null;
   #syncing: Promise<void> | null = null;
+  /** Something was committed that the sync under way may have missed. */
+  #mustSyncAgain = false;
   #closed = false;
 
   /** Throws what LMDB or the file system does. The files must have been looked at (index-file.ts). */
@@ -210,13 +212,20 @@ export class DiskIndex {
 
   /** Brings everything committed onto the device, aside from the event loop. */
   #syncSoon(): void {
-    if (this.#syncing !== null || this.isClosed) return;
+    if (this.isClosed) return;
+    if (this.#syncing !== null) {
+      this.#mustSyncAgain = true;
+      return;
+    }
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#syncing = promise;
     fdatasync(this.#files[0]!.fd, (error) => {
       this.#syncing = null;
       resolve();
       if (error !== null) this.#note(error);
+      if (!this.#mustSyncAgain) return;
+      this.#mustSyncAgain = false;
+      this.#syncSoon();
     });
   }
 
