@@ -22,7 +22,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const entryPoints = ['bin/sluice.js'];
 
 /** Paths that are finished and tested before what uses them; each leaves this list when it is. */
-const awaitingUse: Record<string, string> = {};
+const awaitingUse: Record<string, string> = {
+  'src/quic/': 'HTTP/3, until the worker listens on UDP',
+};
 
 const allPaths = readdirSync(root)
   .filter((name) => !['node_modules', 'dist', '.git'].includes(name))
@@ -67,7 +69,11 @@ test('every file of src/ is reached from the program', () => {
 
 test('no file of src/ leads back to itself', () => assertNone(circles(files)));
 
-test('every export of src/ is needed by somebody', () => assertNone(deadExports(files)));
+test('every export of src/ is needed by somebody', () => {
+  const isAwaited = (complaint: string) =>
+    Object.keys(awaitingUse).some((path) => complaint.startsWith(path));
+  assertNone(deadExports(files).filter((complaint) => !isAwaited(complaint)));
+});
 
 test('no two things of src/ are exported under one name', () => assertNone(doubleNames(files)));
 

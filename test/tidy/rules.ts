@@ -15,8 +15,8 @@ export type Rule = (file: SourceFile) => string[];
 const LEVELS: Record<string, number> = Object.fromEntries(
   [
     ['base'],
-    ['http', 'native', 'telemetry'],
-    ['http1', 'http2', 'cache', 'tls', 'reactor'],
+    ['http', 'native', 'telemetry', 'quic'],
+    ['http1', 'http2', 'http3', 'cache', 'tls', 'reactor'],
     ['transport'],
     ['tunnel'],
     ['downstream', 'upstream', 'routing', 'triage', 'cluster'],
@@ -29,7 +29,7 @@ const LEVELS: Record<string, number> = Object.fromEntries(
 );
 
 /** Protocol cores and cache rules are pure: bytes, time and chance come as arguments. */
-const PURE_FOLDERS = ['http', 'http1', 'http2', 'cache'];
+const PURE_FOLDERS = ['http', 'http1', 'http2', 'http3', 'quic', 'cache'];
 
 /** Files of pure folders that are stores, not rules: they may read and write. */
 const STORE_FILES = /^src\/cache\/disk\//;
@@ -131,7 +131,8 @@ export const reactorWithoutProtocols: Rule = (file) =>
 /** The reactor's callbacks drain no microtasks, and a promise per chunk is too dear. */
 export const noPromises: Rule = (file) => {
   const folder = folderOf(file.path) ?? '';
-  if (!isSource(file.path) || !/^(?:http|http1|http2|tls|reactor|proxy)$/.test(folder)) return [];
+  if (!isSource(file.path) || !/^(?:http|http1|http2|http3|quic|tls|reactor|proxy)$/.test(folder))
+    return [];
   // The reactor's own end is awaited once, by the control plane.
   const pattern =
     folder === 'reactor' ? /\basync\b|\bawait\b/g : /\basync\b|\bawait\b|\bPromise\b/g;
