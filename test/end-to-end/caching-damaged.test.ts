@@ -83,8 +83,8 @@ for (const workers of [1, 2]) {
       await askAll(sluice);
       await sluice.stop();
     }
-    const index = join(directory, 'index', 'data.mdb');
-    truncateSync(index, Math.floor(statSync(index).size * 0.75));
+    // Of the pages at the end all may be free; of those that stay, two are meta pages.
+    truncateSync(join(directory, 'index', 'data.mdb'), 3 * 4_096);
     await using sluice = await start(directory, workers);
     await askAll(sluice);
     await isHitAgain(sluice, 'again');

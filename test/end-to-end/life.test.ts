@@ -46,16 +46,26 @@ test('a signal to all processes at once, as timeout(1) sends it, ends them in or
   assert.doesNotMatch(sluice.output, /died|incident|replaced/);
 });
 
-test('a signal to all processes during the start ends it in order, without a word', async () => {
-  const words = ['--origin', origin.url, '--http', '0', '--workers', '3'];
-  await using sluice = startProgram(launcher, words);
-  const children = () =>
-    readFileSync(`/proc/${sluice.pid}/task/${sluice.pid}/children`, 'latin1').trim();
-  const pids = await until(() => children() || undefined, 'the first of its workers');
-  for (const pid of [...pids.split(' ').map(Number), sluice.pid]) process.kill(pid, 'SIGTERM');
-  const { code, stderr } = await sluice.ended;
-  assert.deepEqual([code, stderr], [0, '']);
-});
+for (const isSeen of [false, true]) {
+  const when = isSeen ? ', though it comes after the end of the workers,' : '';
+  test(`a signal to all processes during the start${when} ends it in order, without a word`, async () => {
+    const words = ['--origin', origin.url, '--http', '0', '--workers', '3'];
+    await using sluice = startProgram(launcher, words);
+    const children = () =>
+      readFileSync(`/proc/${sluice.pid}/task/${sluice.pid}/children`, 'latin1').trim();
+    const first = await until(() => children() || undefined, 'the first of its workers');
+    const pids = first.split(' ');
+    for (const pid of pids) process.kill(Number(pid), 'SIGTERM');
+    const areSeen = () =>
+      !children()
+        .split(' ')
+        .some((pid) => pids.includes(pid));
+    if (isSeen) await until(areSeen, 'the end of those workers');
+    process.kill(sluice.pid, 'SIGTERM');
+    const { code, stderr } = await sluice.ended;
+    assert.deepEqual([code, stderr], [0, '']);
+  });
+}
 
 test('a worker that is killed is replaced, and no new connection is refused', async () => {
   await using sluice = await startSluice({ origin: origin.url, workers: 2 });

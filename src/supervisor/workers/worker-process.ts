@@ -58,6 +58,9 @@ const RECONFIGURE_TIMEOUT_MS = 30_000;
 /** Grace after the drain time-out, or after the signal for one that hangs, before it is killed. */
 const KILL_GRACE_MS = 1_000;
 
+/** A signal to all processes comes to us at most this much later than to a worker. */
+const SAME_SIGNAL_MS = 2_000;
+
 export class WorkerProcess implements WorkerPlace {
   readonly #input: WorkerProcessInput;
   /** Questions that are not answered yet. */
@@ -391,6 +394,13 @@ export class WorkerProcess implements WorkerPlace {
     this.#restartTimer = after(delayMs, () => this.#spawn(), this.#onFault);
   }
 
+  /** When the signal went to all processes we are told to end, too, and then nothing has failed. */
+  #failFirstStart(signal: NodeJS.Signals | null, why: string): void {
+    const fail = () => this.#firstStart?.reject(new Error(why));
+    if (signal !== 'SIGTERM' && signal !== 'SIGINT') fail();
+    else this.#startTimer = after(SAME_SIGNAL_MS, fail, this.#onFault);
+  }
+
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     const { setup, policy, report } = this.#input;
     this.#stopStartTimer();
@@ -407,7 +417,7 @@ export class WorkerProcess implements WorkerPlace {
     for (const change of this.#changes.values()) change.reject(gone);
     if (this.#firstStart !== null) {
       this.#isStopping = true;
-      this.#firstStart.reject(new Error(`worker ${setup.workerIndex} ended at its start (${how})`));
+      this.#failFirstStart(signal, `worker ${setup.workerIndex} ended at its start (${how})`);
     }
     if (this.#isStopping) {
       this.#stopped.resolve();
