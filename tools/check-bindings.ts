@@ -304,7 +304,7 @@ export function checkCallbacks(prototypes: PrototypeTable): string[] {
 
 function nativeModules(): (readonly [name: string, text: string])[] {
   const folder = path.join(ROOT, 'src/native');
-  return readdirSync(folder)
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts') && name !== 'load.ts')
     .map((name) => [name, readFileSync(path.join(folder, name), 'utf8')]);
 }

@@ -28,6 +28,17 @@ export function nativeBytesLive(): number {
  */
 export let addressOf: (buffer: NativeBuffer) => bigint;
 
+/** Whose `bytes` an array is: for who is given the bytes alone. */
+const owners = new WeakMap<Uint8Array, NativeBuffer>();
+
+/**
+ * The buffer whose `bytes` these are, by identity; undefined for memory of JavaScript and for a part of a
+ * buffer. **For native/ only**.
+ */
+export function ownerOf(bytes: Uint8Array): NativeBuffer | undefined {
+  return owners.get(bytes);
+}
+
 /** A fixed block of memory outside V8's heap, closed once. */
 export class NativeBuffer implements Disposable {
   /** The whole block. Empty once disposed. */
@@ -43,6 +54,7 @@ export class NativeBuffer implements Disposable {
     this.#address = address;
     this.length = length;
     this.bytes = Buffer.from(viewOf(address, length));
+    owners.set(this.bytes, this);
     liveBytes += length;
     counted('mapping', 1);
   }
@@ -68,6 +80,7 @@ export class NativeBuffer implements Disposable {
     if (this.#address === 0n) return;
     libc.checked.munmap(this.#address, BigInt(this.length));
     this.#address = 0n;
+    owners.delete(this.bytes);
     this.bytes = EMPTY;
     liveBytes -= this.length;
     counted('mapping', -1);
