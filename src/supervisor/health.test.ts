@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { type HealthFacts, healthOfAll, isServing } from './health.ts';
+import { type HealthFacts, healthOfAll, isServing, readinessOf } from './health.ts';
 
 const two: HealthFacts = {
   state: 'running',
@@ -42,3 +42,25 @@ for (const [what, facts, status, why] of cases) {
     assert.equal(isServing(health), status === 'ok' || status === 'degraded');
   });
 }
+
+const alive = { status: 'ok', why: [] } as const;
+const well = { name: 'a:1', state: 'up', trouble: null };
+const failing = { name: 'b:2', state: 'failing', trouble: 'connection refused' };
+const unhealthy = { name: 'c:3', state: 'unhealthy', trouble: null };
+
+test('sluice is ready while some server may be asked, and says which are in trouble', () => {
+  const readiness = (...servers: (typeof failing | typeof well)[]) =>
+    readinessOf(alive, [{ name: 'app', servers }]);
+  assert.deepEqual(readinessOf(alive, []), alive);
+  assert.deepEqual(readiness(well), alive);
+  const why = ['origin app: b:2 is failing: connection refused', 'origin app: c:3 is unhealthy'];
+  // Without requests nobody would see that it answers again.
+  assert.deepEqual(readiness(failing, unhealthy), { status: 'degraded', why });
+  assert.deepEqual(readiness(unhealthy), { status: 'down', why: [why[1]!] });
+  const other = { name: 'other', servers: [well] };
+  assert.equal(
+    readinessOf(alive, [{ name: 'app', servers: [unhealthy] }, other]).status,
+    'degraded',
+  );
+  assert.equal(readinessOf({ status: 'draining', why: ['it ends'] }, []).status, 'draining');
+});

@@ -17,12 +17,13 @@ import { openSharedHealth } from '../upstream/shared-health.ts';
 import type { PurgeEverywhere, SupervisorLink } from '../worker/contract.ts';
 import { descriptorsMax } from '../worker/descriptors.ts';
 import { SharedRegions } from '../worker/shared-layout.ts';
+import { AbsentOrigins } from './absent-origins.ts';
 import type { AdminServer } from './admin/admin.ts';
 import { reloadRoutes } from './admin/admin-reload.ts';
 import { CacheControl } from './admin/cache-control.ts';
 import { handshakeRoutes } from './admin/handshake-routes.ts';
 import { logRoutes } from './admin/log-routes.ts';
-import { type OriginSources, originRoutes } from './admin/origin-routes.ts';
+import { type OriginSources, originReports, originRoutes } from './admin/origin-routes.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
 import { healthOf } from './canary.ts';
 import type { CertificateRenewer } from './certificates/certificate-renewer.ts';
@@ -30,7 +31,7 @@ import { DirectoryDeaths } from './directory-deaths.ts';
 import { clusterLinks, type EarlyDataState, earlyDataState } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
 import { CrashHandler, type WorkerEnd } from './faults/crash-handler.ts';
-import { type Health, healthOfAll } from './health.ts';
+import { type Health, healthOfAll, readinessOf } from './health.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { type OpenListener, openListeners, removeSocketFiles } from './listeners.ts';
 import { LogRotator } from './log-rotation.ts';
@@ -80,6 +81,7 @@ export class Supervisor {
   readonly #faults: CrashHandler;
   readonly #parts: Parts;
   readonly #standIns: StandIns;
+  readonly #absent: AbsentOrigins;
   readonly #workers: WorkerSet;
   /** Those in force: a reload puts others in their place. */
   #options: SluiceOptions;
@@ -120,6 +122,11 @@ export class Supervisor {
       places: () => (this.#stopping === null ? this.#workers.places : []),
       suspects: () => this.#faults.suspects,
       report: this.#reportWith('supervisor'),
+    });
+    this.#absent = new AbsentOrigins({
+      report: this.#reportWith('origins'),
+      onFault: this.#parts.of('service'),
+      monotonicMs: () => performance.now(),
     });
     this.#directoryDeaths = new DirectoryDeaths(Date.now, this.#reportWith('cache'));
     this.#workers = new WorkerSet({
@@ -190,6 +197,7 @@ export class Supervisor {
     reportDescriptors(this.#input.log.report, descriptorsMax());
     reportStart(this.#input.log.report, { ...this.#input, listeners: this.#listeners });
     this.#sayReady();
+    this.#parts.own('service', this.#absent.start(this.#options.origins));
   }
 
   #sayReady(): void {
@@ -242,6 +250,18 @@ export class Supervisor {
       Atomics.load(this.#regions.words('disk', index), APART) === 0 ? [] : index,
     );
     return healthOfAll({ state, workers, unserved, apart });
+  }
+
+  get #readiness(): Health {
+    const groups = originReports(this.#originSources()).map(({ name, servers }) => ({
+      name,
+      servers: servers.map((one) => ({
+        name: one.name,
+        state: this.#absent.isAbsent(name, one.name) ? 'absent' : one.state,
+        trouble: one.trouble?.text ?? null,
+      })),
+    }));
+    return readinessOf(this.#health, groups);
   }
 
   get #earlyData(): EarlyDataState {
@@ -316,6 +336,7 @@ export class Supervisor {
     this.#admin = await startAdminServer(admin, this.#input.inherited, {
       status: () => this.status,
       health: () => this.#health,
+      readiness: () => this.#readiness,
       cache: this.#cache,
       cacheOptions: this.#input.options,
       routes: [
@@ -347,6 +368,7 @@ export class Supervisor {
     return {
       groups: () => this.#options.origins,
       sharedHealth: openSharedHealth(this.#regions.words('sharedHealth')),
+      isAbsent: (group, server) => this.#absent.isAbsent(group, server),
       regions: () => this.regions,
     };
   }
@@ -467,6 +489,7 @@ export class Supervisor {
       event: 'ending',
       fields: { drainMs: timeoutMs },
     });
+    this.#absent[Symbol.dispose]();
     this.#keeper?.[Symbol.dispose]();
     this.#tickets?.[Symbol.dispose]();
     this.#rotator?.[Symbol.dispose]();

@@ -590,6 +590,12 @@ export const metricTable = {
     'Addresses of a server by their state, summed over the workers, looked at once a second.',
     [origin, server, closed('state', ORIGIN_ADDRESS_STATES)],
   ),
+  serverFailing: metric(
+    'gauge',
+    'sluice_origin_server_failing',
+    'Workers whose requests to a server fail now; 0 while all is well. Looked at once a second.',
+    [origin, server],
+  ),
   cacheBytes: metric('gauge', 'sluice_cache_bytes', 'Bytes of memory held by the cache.'),
   cacheEntries: metric(
     'gauge',

@@ -30,6 +30,7 @@ export class OriginMetrics {
       at.serverConnections,
       at.serverUnderWay,
       at.serverAddresses,
+      at.serverFailing,
     ] as MetricLayout[]) {
       this.#indices.set(
         layout,
@@ -100,6 +101,7 @@ export class ServerMetrics {
   readonly #connections: number;
   readonly #underWay: number;
   readonly #addresses: number;
+  readonly #failing: number;
 
   constructor(slots: Float64Array, slotOf: SlotOf) {
     this.#slots = slots;
@@ -111,6 +113,7 @@ export class ServerMetrics {
     this.#connections = slotOf(at.serverConnections);
     this.#underWay = slotOf(at.serverUnderWay);
     this.#addresses = slotOf(at.serverAddresses);
+    this.#failing = slotOf(at.serverFailing);
   }
 
   attemptStarted(): void {
@@ -137,6 +140,11 @@ export class ServerMetrics {
   holds(connections: number, underWay: number): void {
     this.#slots[this.#connections] = connections;
     this.#slots[this.#underWay] = underWay;
+  }
+
+  /** Whether its requests fail, as it is now. */
+  fails(isFailing: boolean): void {
+    this.#slots[this.#failing] = isFailing ? 1 : 0;
   }
 
   /** How many of its addresses are in each state, in the table's order. */

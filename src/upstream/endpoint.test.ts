@@ -19,6 +19,7 @@ function endpoint(weight = 1) {
     failed() {},
     ejected: () => ejections.push(1),
     holds() {},
+    fails() {},
     addressesAre() {},
   };
   const host = '127.0.0.1';

@@ -11,7 +11,7 @@ import { BAD_ANSWERS, BAD_ANSWERS_MAX, requestText, Trouble, type TroubleNews } 
 /** What is counted of a server, all of its addresses together; telemetry/origin-metrics.ts. */
 export type ServerCounters = Pick<
   ServerMetrics,
-  'attemptStarted' | 'answered' | 'failed' | 'ejected' | 'holds' | 'addressesAre'
+  'attemptStarted' | 'answered' | 'failed' | 'ejected' | 'holds' | 'fails' | 'addressesAre'
 >;
 
 /** A server as it stands in the configuration. */

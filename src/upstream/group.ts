@@ -450,6 +450,7 @@ export class UpstreamGroup implements OriginGroup {
         underWay += endpoint.activeCount;
       }
       server.counters.holds(connections, underWay);
+      server.counters.fails(server.trouble.present !== null);
       server.counters.addressesAre(counts);
     }
   }
@@ -459,6 +460,7 @@ export class UpstreamGroup implements OriginGroup {
     this.#isUncounted = true;
     for (const { counters } of this.servers) {
       counters.holds(0, 0);
+      counters.fails(false);
       counters.addressesAre(ORIGIN_ADDRESS_STATES.map(() => 0));
     }
   }

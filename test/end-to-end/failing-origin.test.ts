@@ -17,6 +17,12 @@ async function shown({ adminPort }: RunningSluice): Promise<Shown> {
   return origins[0]!.servers[0]!;
 }
 
+async function readiness({ adminPort }: RunningSluice) {
+  const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
+  const { why } = (await response.json()) as { why: string[] };
+  return { status: response.status, why };
+}
+
 async function printed(sluice: RunningSluice, ...words: string[]): Promise<string> {
   const { stdout } = await runSluice([...words, '--admin', `127.0.0.1:${sluice.adminPort}`]);
   return stdout;
@@ -26,7 +32,16 @@ for (const workers of [1, 2]) {
   test(`an origin that is not there fails, and it is said why (${workers} workers)`, async () => {
     const port = await freePort();
     await using sluice = await startSluice({ origin: `http://127.0.0.1:${port}`, workers });
-    assert.equal((await shown(sluice)).state, 'up');
+    // Before any request: somebody is about to start the app.
+    await until(
+      () => /nothing listens at 127\.0\.0\.1:\d+ yet: start your app/.test(sluice.output),
+      'a word',
+    );
+    assert.equal((await shown(sluice)).state, 'absent');
+    const { status, why } = await readiness(sluice);
+    assert.equal(status, 503);
+    assert.match(why.join(), /^origin default: 127\.0\.0\.1:\d+ is absent$/);
+    assert.equal((await fetch(`http://127.0.0.1:${sluice.adminPort}/healthz`)).status, 200);
     assert.equal((await fetch(`${sluice.httpUrl}/shop?secret=1`)).status, 502);
     const line =
       /origin default: 127\.0\.0\.1:\d+ fails: connection refused \(GET 127\.0\.0\.1:\d+\/shop\)/;
@@ -40,12 +55,20 @@ for (const workers of [1, 2]) {
       /^ {2}origin default\/127.* failing for \d+ s: connection refused$/m,
     );
 
+    assert.ok((await sluice.sum('sluice_origin_server_failing')) > 0);
+
     await using _origin = await startOrigin((_, response) => response.end('here'), port);
     const isOver = async () => {
       assert.equal((await fetch(sluice.httpUrl)).status, 200);
       return (await shown(sluice)).state === 'up';
     };
     await until(isOver, 'the end of it');
+    await until(
+      () => /127\.0\.0\.1:\d+ is there now, after /.test(sluice.output),
+      'that it is there',
+    );
+    assert.deepEqual(await readiness(sluice), { status: 200, why: [] });
+    assert.equal(await sluice.sum('sluice_origin_server_failing'), 0);
     assert.match(sluice.output, /answers again after .* and 1 failure$/m);
   });
 }

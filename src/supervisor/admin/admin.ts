@@ -32,7 +32,10 @@ const RESTART_MS = 1_000;
 
 export interface AdminSources {
   status(): SupervisorStatus;
+  /** Whether sluice is alive. */
   health(): Health;
+  /** Whether it can serve. */
+  readiness(): Health;
   regions(): Uint8Array[];
   readonly cache: CacheControl;
   readonly cacheOptions: CacheOptions;
@@ -204,7 +207,7 @@ function answerPath(
     const body = { ...(sources.status() satisfies StatsAnswer), metrics };
     send(response, 200, 'application/json', `${JSON.stringify(body)}\n`);
   } else if (HEALTH_PATHS.includes(path)) {
-    const health = sources.health();
+    const health = path === '/readyz' ? sources.readiness() : sources.health();
     const status = isServing(health) ? 200 : 503;
     send(response, status, 'application/json', `${JSON.stringify(health)}\n`);
   } else {

@@ -19,6 +19,8 @@ export interface OriginSources {
   /** The groups in force. */
   groups(): readonly OriginGroupOptions[];
   readonly sharedHealth: SharedHealth;
+  /** Whether nothing has listened there since the start. */
+  isAbsent(group: string, server: string): boolean;
   /** Metrics of all workers. */
   regions(): readonly Uint8Array[];
 }
@@ -40,9 +42,16 @@ export interface ServerReport {
   readonly wanted: AdminState;
   /**
    * `up` when every worker asks all of its addresses, `partly` when some do not. `failing`: it is
-   * asked, and requests to it fail.
+   * asked, and requests to it fail. `absent`: nothing has listened there since the
+   * start, and no request has met it.
    */
-  readonly state: 'up' | 'failing' | 'partly' | 'unreachable' | Exclude<AddressState, 'up'>;
+  readonly state:
+    | 'up'
+    | 'failing'
+    | 'partly'
+    | 'unreachable'
+    | 'absent'
+    | Exclude<AddressState, 'up'>;
   /** Why its requests fail, in words, and for how many seconds; null while they do not. */
   readonly trouble: { readonly text: string; readonly seconds: number } | null;
   /** How many of its addresses are in each state, summed over the workers. */
@@ -66,7 +75,7 @@ export function originRoutes(sources: OriginSources): AdminRoute[] {
     {
       path: '/origins',
       summary: 'The groups of origins and how their servers do.',
-      get: () => success({ origins: reports(sources) } satisfies OriginsAnswer),
+      get: () => success({ origins: originReports(sources) } satisfies OriginsAnswer),
     },
     {
       path: '/origins/',
@@ -107,7 +116,7 @@ function decoded(part: string): string {
   }
 }
 
-function reports(sources: OriginSources): GroupReport[] {
+export function originReports(sources: OriginSources): GroupReport[] {
   const sums = new Sums(readMetrics(sources.regions()));
   return sources.groups().map((options) => {
     const { name, balance, servers } = options;
@@ -125,6 +134,7 @@ function reports(sources: OriginSources): GroupReport[] {
         ...withTrouble(
           measured(sums, name, names[i]!),
           sources.sharedHealth.trouble(name, names[i]!),
+          sources.isAbsent(name, names[i]!),
         ),
       })),
     };
@@ -156,10 +166,14 @@ function measured(sums: Sums, group: string, server: string) {
 function withTrouble<T extends Pick<ServerReport, 'state'>>(
   report: T,
   trouble: { readonly seconds: number; readonly number: number } | null,
-): T & Pick<ServerReport, 'trouble'> {
-  if (trouble === null) return { ...report, trouble: null };
+  isAbsent: boolean,
+): T & Pick<ServerReport, 'state' | 'trouble'> {
+  const isAsked = report.state === 'up';
+  if (trouble === null) {
+    return { ...report, state: isAsked && isAbsent ? 'absent' : report.state, trouble: null };
+  }
   const { seconds, number } = trouble;
-  const state = report.state === 'up' ? 'failing' : report.state;
+  const state = isAsked ? 'failing' : report.state;
   return { ...report, state, trouble: { text: troubleText(number), seconds } };
 }
 
