@@ -29,12 +29,11 @@ interface Absent {
   readonly port: number;
 }
 
-export class AbsentOrigins implements Disposable {
+export class AbsentOrigins {
   readonly #input: AbsentOriginsInput;
   readonly #startedMs: number;
   #absent: readonly Absent[] = [];
   #watch: Disposable | null = null;
-  #isClosed = false;
 
   constructor(input: AbsentOriginsInput) {
     this.#input = input;
@@ -45,7 +44,7 @@ export class AbsentOrigins implements Disposable {
     const near = groups.flatMap(nearServers);
     if (near.length === 0) return;
     const ports = await listeningPorts();
-    if (ports === null || this.#isClosed) return;
+    if (ports === null) return;
     this.#absent = near.filter(({ port }) => !ports.has(port));
     if (this.#absent.length === 0) return;
     for (const { group, name } of this.#absent) {
@@ -66,7 +65,6 @@ export class AbsentOrigins implements Disposable {
   async #look(): Promise<void> {
     const looked = this.#absent;
     const answers = await Promise.all(looked.map(listens));
-    if (this.#isClosed) return;
     this.#absent = looked.filter((_, i) => !answers[i]);
     const length = durationText(this.#input.monotonicMs() - this.#startedMs);
     for (const { group, name } of looked.filter((_, i) => answers[i])) {
@@ -76,12 +74,7 @@ export class AbsentOrigins implements Disposable {
         fields: { origin: group, server: name },
       });
     }
-    if (this.#absent.length === 0) this[Symbol.dispose]();
-  }
-
-  [Symbol.dispose](): void {
-    this.#isClosed = true;
-    this.#watch?.[Symbol.dispose]();
+    if (this.#absent.length === 0) this.#watch?.[Symbol.dispose]();
   }
 }
 

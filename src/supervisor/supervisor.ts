@@ -17,13 +17,12 @@ import { openSharedHealth } from '../upstream/shared-health.ts';
 import type { PurgeEverywhere, SupervisorLink } from '../worker/contract.ts';
 import { descriptorsMax } from '../worker/descriptors.ts';
 import { SharedRegions } from '../worker/shared-layout.ts';
-import { AbsentOrigins } from './absent-origins.ts';
 import type { AdminServer } from './admin/admin.ts';
 import { reloadRoutes } from './admin/admin-reload.ts';
 import { CacheControl } from './admin/cache-control.ts';
 import { handshakeRoutes } from './admin/handshake-routes.ts';
 import { logRoutes } from './admin/log-routes.ts';
-import { type OriginSources, originReports, originRoutes } from './admin/origin-routes.ts';
+import { originRoutes } from './admin/origin-routes.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
 import { healthOf } from './canary.ts';
 import type { CertificateRenewer } from './certificates/certificate-renewer.ts';
@@ -31,10 +30,11 @@ import { DirectoryDeaths } from './directory-deaths.ts';
 import { clusterLinks, type EarlyDataState, earlyDataState } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
 import { CrashHandler, type WorkerEnd } from './faults/crash-handler.ts';
-import { type Health, healthOfAll, readinessOf } from './health.ts';
+import { type Health, healthOfAll } from './health.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { type OpenListener, openListeners, removeSocketFiles } from './listeners.ts';
 import { LogRotator } from './log-rotation.ts';
+import { OriginWatch } from './origin-watch.ts';
 import { outliveFaults, Parts } from './parts.ts';
 import { removePidFile, writePidFile } from './pid-file.ts';
 import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
@@ -81,7 +81,7 @@ export class Supervisor {
   readonly #faults: CrashHandler;
   readonly #parts: Parts;
   readonly #standIns: StandIns;
-  readonly #absent: AbsentOrigins;
+  readonly #originWatch: OriginWatch;
   readonly #workers: WorkerSet;
   /** Those in force: a reload puts others in their place. */
   #options: SluiceOptions;
@@ -123,10 +123,10 @@ export class Supervisor {
       suspects: () => this.#faults.suspects,
       report: this.#reportWith('supervisor'),
     });
-    this.#absent = new AbsentOrigins({
-      report: this.#reportWith('origins'),
-      onFault: this.#parts.of('service'),
-      monotonicMs: () => performance.now(),
+    this.#originWatch = new OriginWatch({
+      ...{ groups: () => this.#options.origins, regions: () => this.regions },
+      sharedHealth: openSharedHealth(this.#regions.words('sharedHealth')),
+      ...{ report: this.#reportWith('origins'), onFault: this.#parts.of('service') },
     });
     this.#directoryDeaths = new DirectoryDeaths(Date.now, this.#reportWith('cache'));
     this.#workers = new WorkerSet({
@@ -197,7 +197,7 @@ export class Supervisor {
     reportDescriptors(this.#input.log.report, descriptorsMax());
     reportStart(this.#input.log.report, { ...this.#input, listeners: this.#listeners });
     this.#sayReady();
-    this.#parts.own('service', this.#absent.start(this.#options.origins));
+    this.#parts.own('service', this.#originWatch.start());
   }
 
   #sayReady(): void {
@@ -250,18 +250,6 @@ export class Supervisor {
       Atomics.load(this.#regions.words('disk', index), APART) === 0 ? [] : index,
     );
     return healthOfAll({ state, workers, unserved, apart });
-  }
-
-  get #readiness(): Health {
-    const groups = originReports(this.#originSources()).map(({ name, servers }) => ({
-      name,
-      servers: servers.map((one) => ({
-        name: one.name,
-        state: this.#absent.isAbsent(name, one.name) ? 'absent' : one.state,
-        trouble: one.trouble?.text ?? null,
-      })),
-    }));
-    return readinessOf(this.#health, groups);
   }
 
   get #earlyData(): EarlyDataState {
@@ -336,13 +324,13 @@ export class Supervisor {
     this.#admin = await startAdminServer(admin, this.#input.inherited, {
       status: () => this.status,
       health: () => this.#health,
-      readiness: () => this.#readiness,
+      readiness: () => this.#originWatch.readiness(this.#health),
       cache: this.#cache,
       cacheOptions: this.#input.options,
       routes: [
         ...handshakeRoutes(() => this.#workers.askers('handshakes')),
         ...reloadRoutes(this.#reload),
-        ...originRoutes(this.#originSources()),
+        ...originRoutes(this.#originWatch.sources),
         ...this.#faults.routes(),
         ...trafficRoutes({
           regions: () => this.regions,
@@ -362,15 +350,6 @@ export class Supervisor {
         return this.regions;
       },
     });
-  }
-
-  #originSources(): OriginSources {
-    return {
-      groups: () => this.#options.origins,
-      sharedHealth: openSharedHealth(this.#regions.words('sharedHealth')),
-      isAbsent: (group, server) => this.#absent.isAbsent(group, server),
-      regions: () => this.regions,
-    };
   }
 
   /** Reads the configuration again and puts it in force; SIGHUP. What comes of it is reported. */
@@ -489,7 +468,6 @@ export class Supervisor {
       event: 'ending',
       fields: { drainMs: timeoutMs },
     });
-    this.#absent[Symbol.dispose]();
     this.#keeper?.[Symbol.dispose]();
     this.#tickets?.[Symbol.dispose]();
     this.#rotator?.[Symbol.dispose]();

@@ -233,6 +233,7 @@ const PATHS_BY_NAME: Record<string, readonly [names: string, reason: string]> = 
   ],
   'src/config/ticket-key-file.ts': ['readFileSync statSync', 'reads what the operator names'],
   'src/native/boot-clock.ts': ['readFileSync readlinkSync', 'in /proc'],
+  'src/supervisor/absent-origins.ts': ['readFile', 'in /proc'],
   'src/supervisor/certificates/certificate-files.ts': ['stat', 'looks at what the operator names'],
   'src/supervisor/certificates/certificate-renewer.ts': [
     'readFile',
