@@ -4,8 +4,10 @@
  *
  * Run: node bench/micro/hpack.ts
  */
+
+import { FieldBlock } from '../../src/http/field-block.ts';
 import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
-import { FieldBlock, HpackEncoder } from '../../src/http2/hpack-encoder.ts';
+import { appendLiteral, HpackEncoder } from '../../src/http2/hpack-encoder.ts';
 
 const ROUNDS = 300_000;
 
@@ -62,7 +64,7 @@ for (const [name, lines] of Object.entries(sections)) {
     return encoder.block.bytes.slice(0, encoder.block.length);
   };
   const literal = new FieldBlock();
-  for (const [fieldName, value] of lines) literal.literal(fieldName, value);
+  for (const [fieldName, value] of lines) appendLiteral(literal, fieldName, value);
   const literals = literal.bytes.slice(0, literal.length);
   const [first, again] = [block(), block()];
   const decoder = new HpackDecoder({ fieldSectionBytesMax: 65_536, tableBytesMax: 4_096 });
@@ -72,7 +74,7 @@ for (const [name, lines] of Object.entries(sections)) {
   measure('  encode, indexed', encode);
   measure('  encode, literal', () => {
     literal.length = 0;
-    for (const [fieldName, value] of lines) literal.literal(fieldName, value);
+    for (const [fieldName, value] of lines) appendLiteral(literal, fieldName, value);
   });
   measure('  decode, indexed', () => void decoder.decode(again, 0, again.length));
   measure('  decode, literal', () => void decoder.decode(literals, 0, literals.length));

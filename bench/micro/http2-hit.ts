@@ -11,8 +11,9 @@ import type {
   RequestHandler,
   RequestSink,
 } from '../../src/http/exchange.ts';
+import { FieldBlock } from '../../src/http/field-block.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
-import { FieldBlock, HpackEncoder } from '../../src/http2/hpack-encoder.ts';
+import { HpackEncoder } from '../../src/http2/hpack-encoder.ts';
 import { CONNECTION_PREFACE } from '../../src/http2/protocol.ts';
 import { Http2ServerConnection } from '../../src/http2/server-connection.ts';
 

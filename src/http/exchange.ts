@@ -1,5 +1,5 @@
 /**
- * The contract between a protocol core's driver (HTTP/1, HTTP/2) and whoever answers the request
+ * The contract between a protocol core's driver (HTTP/1, HTTP/2, HTTP/3) and whoever answers the request
  * (downstream) or asked it (upstream). It is full duplex: a response may begin, and end, before the
  * request's content has ended. Nothing here is asynchronous and nothing allocates per chunk;
  * backpressure is a return value and a callback.

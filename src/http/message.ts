@@ -2,7 +2,7 @@ import type { Authority } from './authority.ts';
 import type { FieldSection } from './field-section.ts';
 
 /** Protocol versions as the RFCs number them. */
-export type HttpVersion = '1.0' | '1.1' | '2';
+export type HttpVersion = '1.0' | '1.1' | '2' | '3';
 
 /**
  * The control data and fields of a request (RFC 9110 §6.2), the same for every protocol version.
@@ -11,7 +11,7 @@ export type HttpVersion = '1.0' | '1.1' | '2';
 export interface RequestHead {
   readonly method: string;
   readonly version: HttpVersion;
-  /** `http` or `https`; from the connection in HTTP/1, from `:scheme` in HTTP/2. */
+  /** `http` or `https`; from the connection in HTTP/1, from `:scheme` in HTTP/2 and HTTP/3. */
   readonly scheme: string;
   /**
    * The target's authority: from an absolute-form target, else from Host or `:authority`. Without a
@@ -20,11 +20,11 @@ export interface RequestHead {
   readonly authority: Authority;
   /** Path and query in origin form, starting with `/`; `*` for OPTIONS *; empty for CONNECT. */
   readonly path: string;
-  /** Without pseudo-header fields. Host is kept for HTTP/1; absent in HTTP/2. */
+  /** Without pseudo-header fields. Host is kept for HTTP/1; absent in the others. */
   readonly fields: FieldSection;
   /**
    * Bytes of content announced by Content-Length; 0 when the message has none; -1 when the length
-   * is not known in advance (chunked, or HTTP/2 without Content-Length).
+   * is not known in advance (chunked, or HTTP/2 and HTTP/3 without Content-Length).
    */
   readonly contentLength: number;
   /** `Expect: 100-continue` was sent and the client may be waiting (RFC 9110 §10.1.1). */

@@ -1,17 +1,17 @@
 /** HTTP/2 toward origins: requests out, responses in. */
 import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
+import { hasLengthFault } from '../http/content-length.ts';
 import type { ResponseHandler } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
+import { PRIORITY_DEFAULT } from '../http/priority.ts';
+import { readResponse, readTrailers } from '../http/response-fields.ts';
 import { Http2ClientExchange } from './client-exchange.ts';
 import { Connection } from './connection.ts';
-import { hasLengthFault } from './content-receiver.ts';
 import type { RoleHandler } from './frame-connection.ts';
 import type { Http2Output } from './frame-writer.ts';
 import { defaultHttp2Limits, type Http2Abuse, type Http2Limits } from './limits.ts';
-import { PRIORITY_DEFAULT } from './priority.ts';
 import { CONNECTION_PREFACE, ErrorCode, SettingId, STREAM_ID_MAX } from './protocol.ts';
-import { readResponse, readTrailers } from './response-fields.ts';
 import type { Stream } from './stream.ts';
 
 export interface Http2ClientOptions {

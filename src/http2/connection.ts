@@ -7,9 +7,11 @@
  * control-frames.ts.
  */
 import type { Blame, SluiceError } from '../base/errors.ts';
+import { AbuseBudgets } from '../http/abuse-budgets.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
+import { FieldBlock } from '../http/field-block.ts';
 import type { FieldSection } from '../http/field-section.ts';
-import { AbuseBudgets } from './abuse.ts';
+import type { Priority } from '../http/priority.ts';
 import { ContentReceiver } from './content-receiver.ts';
 import { ContentSender } from './content-sender.ts';
 import { ControlFrames, PingPurpose } from './control-frames.ts';
@@ -17,9 +19,8 @@ import type { FrameConnection, RoleHandler } from './frame-connection.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter, type Http2Output } from './frame-writer.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
-import { FieldBlock, HpackEncoder } from './hpack-encoder.ts';
+import { HpackEncoder } from './hpack-encoder.ts';
 import type { AbuseKind, Http2Abuse, Http2Limits } from './limits.ts';
-import type { Priority } from './priority.ts';
 import {
   ErrorCode,
   errorCodeName,
@@ -78,7 +79,7 @@ export class Connection implements FrameConnection {
   readonly #options: Http2ConnectionOptions;
   readonly #role: RoleHandler;
   readonly #reader: FrameReader;
-  readonly #budgets: AbuseBudgets;
+  readonly #budgets: AbuseBudgets<AbuseKind>;
   readonly #onStreams: StreamFrames;
   readonly #control: ControlFrames;
   #prefaceLength = 0;

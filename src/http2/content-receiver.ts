@@ -203,10 +203,3 @@ export class ContentReceiver {
     this.#writer.windowUpdate(0, increment);
   }
 }
-
-/** Whether content agrees with the Content-Length field (RFC 9113 §8.1.1). */
-export function hasLengthFault(stream: Stream, isEnd: boolean): boolean {
-  const { expectedBytes, receivedBytes } = stream;
-  if (expectedBytes < 0) return false;
-  return receivedBytes > expectedBytes || (isEnd && receivedBytes < expectedBytes);
-}

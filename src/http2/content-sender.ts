@@ -3,12 +3,12 @@
  * in its stream's queue and is sent in the order of RFC 9218.
  */
 import type { FieldSection } from '../http/field-section.ts';
+import { Schedule } from '../http/priority.ts';
+import { SendQueue } from '../http/send-queue.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import type { HpackEncoder } from './hpack-encoder.ts';
 import { type Http2Limits, PROGRESS_BYTES } from './limits.ts';
-import { Schedule } from './priority.ts';
 import { FRAME_SIZE_MIN, WINDOW_SIZE_INITIAL, WINDOW_SIZE_MAX } from './protocol.ts';
-import { SendQueue } from './send-queue.ts';
 import type { Stream } from './stream.ts';
 
 export interface SenderOwner {

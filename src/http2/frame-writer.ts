@@ -5,9 +5,9 @@
  */
 import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
+import type { SendQueue } from '../http/send-queue.ts';
 import { OUTPUT_BUFFER_BYTES, OUTPUT_BUFFERS_KEPT_MAX } from './limits.ts';
 import { Flag, FRAME_HEADER_BYTES, FRAME_SIZE_MIN, FrameType } from './protocol.ts';
-import type { SendQueue } from './send-queue.ts';
 
 /** What a connection needs of whoever carries its bytes. Nothing here may call back at once. */
 export interface Http2Output {

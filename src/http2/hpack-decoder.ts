@@ -1,20 +1,19 @@
 /** The decoder of RFC 7541: field blocks in, field lines with their kinds out. */
 
 import { readLatin1 } from '../base/bytes.ts';
-import { internFieldName } from '../http/field-names.ts';
-import { decodeHuffman, huffmanDecodedMax } from '../http/huffman.ts';
 import {
   BAD_VALUE,
+  type DecodedFields,
   FieldKind,
   isFieldValueBytes,
   kindOfName,
   kindWithValue,
   normalizeValue,
-} from './field-kind.ts';
+} from '../http/field-kind.ts';
+import { internFieldName } from '../http/field-names.ts';
+import { TABLE_ENTRY_OVERHEAD_BYTES } from '../http/field-policy.ts';
+import { PrefixReader } from '../http/prefix-reader.ts';
 import { STATIC_ENTRIES, staticNames, staticValues } from './static-table.ts';
-
-/** RFC 7541 §4.1: what an entry counts for beyond its bytes. */
-export const HPACK_ENTRY_OVERHEAD_BYTES = 32;
 
 /**
  * Integers above this are refused (RFC 7541 §5.1 asks for a limit): longer than any block that is
@@ -26,27 +25,8 @@ const staticKinds = staticNames.map((name, index) =>
   kindWithValue(kindOfName(name), staticValues[index]!),
 );
 
-/** Reused for every string that is decoded; nothing reads it later than the string's making. */
-let scratch = new Uint8Array(4_096);
-
-/**
- * The field lines of the block decoded last; reused for every block of a connection. The arrays may
- * be longer than `count`.
- */
-export interface DecodedFields {
-  readonly names: string[];
-  readonly values: string[];
-  /** A {@link FieldKind}, with {@link BAD_VALUE} added when the value is malformed. */
-  readonly kinds: number[];
-  count: number;
-  /** Bytes as SETTINGS_MAX_HEADER_LIST_SIZE counts them, of all lines (RFC 9113 §6.5.2). */
-  size: number;
-}
-
 export class HpackDecoder {
   readonly fields: DecodedFields = { names: [], values: [], kinds: [], count: 0, size: 0 };
-  /** Why the last block could not be decoded. */
-  failure = '';
   /** Lines beyond this many bytes are decoded for the table's sake and dropped. */
   readonly #fieldSectionBytesMax: number;
   /** The most that we have allowed the peer (SETTINGS_HEADER_TABLE_SIZE). */
@@ -62,17 +42,17 @@ export class HpackDecoder {
   #newest = -1;
   #entries = 0;
 
-  // The byte after the last integer or string read; -1 when that failed.
-  #position = 0;
-  // The string read last, in `#bytes` from `#start` to `#end`.
-  #bytes: Uint8Array = scratch;
-  #start = 0;
-  #end = 0;
+  readonly #reader = new PrefixReader(INTEGER_MAX);
 
   constructor(options: { fieldSectionBytesMax: number; tableBytesMax: number }) {
     this.#fieldSectionBytesMax = options.fieldSectionBytesMax;
     this.#tableBytesMax = options.tableBytesMax;
     this.#tableBytesLimit = options.tableBytesMax;
+  }
+
+  /** Why the last block could not be decoded. */
+  get failure(): string {
+    return this.#reader.failure;
   }
 
   /** Bytes that the dynamic table holds (RFC 7541 §4.1), for tests and metrics. */
@@ -114,8 +94,8 @@ export class HpackDecoder {
     let index = block[position]! & 0x7f;
     if (index < 0x7f) position++;
     else {
-      index = this.#integer(block, position, end, 7);
-      position = this.#position;
+      index = this.#reader.integer(block, position, end, 7);
+      position = this.#reader.position;
       if (position < 0) return -1;
     }
     if (index <= STATIC_ENTRIES) {
@@ -126,7 +106,7 @@ export class HpackDecoder {
         name,
         value,
         staticKinds[index]!,
-        name.length + value.length + HPACK_ENTRY_OVERHEAD_BYTES,
+        name.length + value.length + TABLE_ENTRY_OVERHEAD_BYTES,
       );
       return position;
     }
@@ -138,13 +118,14 @@ export class HpackDecoder {
 
   /** RFC 7541 §6.2: `prefixBits` 6 adds the line to the dynamic table, 4 does not. */
   #literal(block: Uint8Array, position: number, end: number, prefixBits: number): number {
-    const index = this.#integer(block, position, end, prefixBits);
-    if (this.#position < 0) return -1;
+    const reader = this.#reader;
+    const index = reader.integer(block, position, end, prefixBits);
+    if (reader.position < 0) return -1;
     let name: string;
     let kind: number;
     if (index === 0) {
-      if (!this.#string(block, end)) return -1;
-      name = internFieldName(readLatin1(this.#bytes, this.#start, this.#end));
+      if (!reader.string(block, end, 7)) return -1;
+      name = internFieldName(readLatin1(reader.bytes, reader.start, reader.end));
       kind = kindOfName(name);
     } else if (index <= STATIC_ENTRIES) {
       name = staticNames[index]!;
@@ -155,10 +136,10 @@ export class HpackDecoder {
       name = this.#names[slot]!;
       kind = this.#kinds[slot]! & ~BAD_VALUE;
     }
-    if (!this.#string(block, end)) return -1;
-    const isValue = isFieldValueBytes(this.#bytes, this.#start, this.#end);
-    let value = readLatin1(this.#bytes, this.#start, this.#end);
-    const size = name.length + value.length + HPACK_ENTRY_OVERHEAD_BYTES;
+    if (!reader.string(block, end, 7)) return -1;
+    const isValue = isFieldValueBytes(reader.bytes, reader.start, reader.end);
+    let value = readLatin1(reader.bytes, reader.start, reader.end);
+    const size = name.length + value.length + TABLE_ENTRY_OVERHEAD_BYTES;
     if (!isValue) kind |= BAD_VALUE;
     else if (kind !== FieldKind.REGULAR) {
       kind = kindWithValue(kind, value);
@@ -166,18 +147,18 @@ export class HpackDecoder {
     }
     if (prefixBits === 6) this.#insert(name, value, kind, size);
     this.#add(name, value, kind, size);
-    return this.#position;
+    return this.#reader.position;
   }
 
   /** RFC 7541 §6.3, §4.2: only before the first line, and not above what we allow. */
   #sizeUpdate(block: Uint8Array, position: number, end: number): number {
     if (this.fields.size > 0) return this.#fail('table size update after a header');
-    const size = this.#integer(block, position, end, 5);
-    if (this.#position < 0) return -1;
+    const size = this.#reader.integer(block, position, end, 5);
+    if (this.#reader.position < 0) return -1;
     if (size > this.#tableBytesMax) return this.#fail('table size above the setting');
     this.#tableBytesLimit = size;
     this.#evict(0);
-    return this.#position;
+    return this.#reader.position;
   }
 
   #add(name: string, value: string, kind: number, size: number): void {
@@ -252,68 +233,7 @@ export class HpackDecoder {
     this.#newest = this.#entries - 1;
   }
 
-  /** RFC 7541 §5.1. Sets `#position`. */
-  #integer(block: Uint8Array, position: number, end: number, prefixBits: number): number {
-    const limit = (1 << prefixBits) - 1;
-    let value = block[position++]! & limit;
-    if (value < limit) {
-      this.#position = position;
-      return value;
-    }
-    for (let shift = 0; shift <= 28; shift += 7) {
-      if (position === end) {
-        this.#position = this.#fail('an integer is cut off');
-        return 0;
-      }
-      const byte = block[position++]!;
-      value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) {
-        if (value > INTEGER_MAX) break;
-        this.#position = position;
-        return value;
-      }
-    }
-    this.#position = this.#fail('an integer is too large');
-    return 0;
-  }
-
-  /** RFC 7541 §5.2, from `#position`. Sets `#bytes`, `#start`, `#end` and `#position`. */
-  #string(block: Uint8Array, end: number): boolean {
-    let position = this.#position;
-    if (position === end) {
-      this.#fail('a string is missing');
-      return false;
-    }
-    const isHuffman = block[position]! >= 0x80;
-    const length = this.#integer(block, position, end, 7);
-    position = this.#position;
-    if (position < 0) return false;
-    if (length > end - position) {
-      this.#fail('a string is cut off');
-      return false;
-    }
-    this.#position = position + length;
-    if (!isHuffman) {
-      this.#bytes = block;
-      this.#start = position;
-      this.#end = position + length;
-      return true;
-    }
-    const decodedMax = huffmanDecodedMax(length);
-    if (decodedMax > scratch.length) scratch = new Uint8Array(decodedMax);
-    const decoded = decodeHuffman(block, position, position + length, scratch);
-    if (decoded < 0) {
-      this.#fail('wrong Huffman code');
-      return false;
-    }
-    this.#bytes = scratch;
-    this.#start = 0;
-    this.#end = decoded;
-    return true;
-  }
-
   #fail(reason: string): -1 {
-    this.failure = reason;
-    return -1;
+    return this.#reader.fail(reason);
   }
 }

@@ -1,113 +1,26 @@
 /** The encoder of RFC 7541. */
 
-import { writeLatin1 } from '../base/bytes.ts';
+import type { FieldBlock } from '../http/field-block.ts';
+import {
+  isSensitive,
+  isUnsent,
+  SELDOM_REPEATED,
+  TABLE_ENTRY_OVERHEAD_BYTES,
+} from '../http/field-policy.ts';
 import type { FieldSection } from '../http/field-section.ts';
-import { encodeHuffman, huffmanLength } from '../http/huffman.ts';
-import { HPACK_ENTRY_OVERHEAD_BYTES } from './hpack-decoder.ts';
 import { STATIC_ENTRIES, staticFieldIndex, staticNameIndex } from './static-table.ts';
 
-/** Cookies shorter than this can be guessed byte by byte (RFC 7541 §7.1.3). */
-const GUESSABLE_COOKIE_LENGTH = 20;
-
-/** Fields whose values seldom come twice: an entry would only push out a useful one. */
-const NOT_INDEXED = new Set([
-  ':path',
-  'age',
-  'cache-status',
-  'content-length',
-  'content-range',
-  'etag',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'last-modified',
-  'location',
-  'range',
-  'set-cookie',
-]);
-
-const NEVER_INDEXED = new Set(['authorization', 'proxy-authorization']);
-
-/** RFC 9113 §8.2.2: connection-specific fields have no place in a message. */
-const NOT_SENT = new Set([
-  'connection',
-  'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Whether a field is left out of every HTTP/2 field section that we send. */
-export function isUnsent(name: string, value: string): boolean {
-  return NOT_SENT.has(name) && !(name === 'te' && value === 'trailers');
-}
-
-/** A field block under construction. Shared by all connections: it is copied into frames at once. */
-export class FieldBlock {
-  bytes = new Uint8Array(4_096);
-  length = 0;
-
-  /** Makes sure that `count` more bytes have room. */
-  reserve(count: number): void {
-    if (this.length + count <= this.bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.length + count));
-    larger.set(this.bytes.subarray(0, this.length));
-    this.bytes = larger;
+/** A literal that does not depend on, nor change, any dynamic table (RFC 7541 §6.2.2). */
+export function appendLiteral(block: FieldBlock, name: string, value: string): void {
+  const index = staticNameIndex(name);
+  const exact = index === 0 ? 0 : staticFieldIndex(index, name, value);
+  if (exact !== 0) {
+    block.integer(0x80, 7, exact);
+    return;
   }
-
-  /** Bytes that are encoded already. */
-  append(bytes: Uint8Array, length: number): void {
-    this.reserve(length);
-    this.bytes.set(length === bytes.length ? bytes : bytes.subarray(0, length), this.length);
-    this.length += length;
-  }
-
-  /** RFC 7541 §5.1; `pattern` holds the bits above the prefix. */
-  integer(pattern: number, prefixBits: number, value: number): void {
-    this.reserve(6);
-    const limit = (1 << prefixBits) - 1;
-    if (value < limit) {
-      this.bytes[this.length++] = pattern | value;
-      return;
-    }
-    this.bytes[this.length++] = pattern | limit;
-    value -= limit;
-    while (value >= 0x80) {
-      this.bytes[this.length++] = (value & 0x7f) | 0x80;
-      value >>>= 7;
-    }
-    this.bytes[this.length++] = value;
-  }
-
-  /** RFC 7541 §5.2; in Huffman code when that is shorter. */
-  string(text: string): void {
-    const coded = huffmanLength(text);
-    if (coded < text.length) {
-      this.integer(0x80, 7, coded);
-      this.reserve(coded);
-      this.length = encodeHuffman(text, this.bytes, this.length);
-      return;
-    }
-    this.integer(0, 7, text.length);
-    this.reserve(text.length);
-    this.length = writeLatin1(text, this.bytes, this.length);
-  }
-
-  /** A literal that does not depend on, nor change, any dynamic table (RFC 7541 §6.2.2). */
-  literal(name: string, value: string): void {
-    const index = staticNameIndex(name);
-    const exact = index === 0 ? 0 : staticFieldIndex(index, name, value);
-    if (exact !== 0) {
-      this.integer(0x80, 7, exact);
-      return;
-    }
-    this.integer(0, 4, index);
-    if (index === 0) this.string(name);
-    this.string(value);
-  }
+  block.integer(0, 4, index);
+  if (index === 0) block.string(name);
+  block.string(value);
 }
 
 export class HpackEncoder {
@@ -191,9 +104,9 @@ export class HpackEncoder {
       block.integer(0x80, 7, this.#index(number));
       return;
     }
-    const size = name.length + value.length + HPACK_ENTRY_OVERHEAD_BYTES;
+    const size = name.length + value.length + TABLE_ENTRY_OVERHEAD_BYTES;
     // An entry of more than half the table would push out more than it can save.
-    if (NOT_INDEXED.has(name) || size * 2 > this.#tableBytesLimit) {
+    if (SELDOM_REPEATED.has(name) || size * 2 > this.#tableBytesLimit) {
       this.#literal(0, 4, staticIndex, name, value);
       return;
     }
@@ -237,7 +150,7 @@ export class HpackEncoder {
       const slot = this.#oldest & mask;
       const name = this.#names[slot]!;
       const value = this.#values[slot]!;
-      this.#tableBytes -= name.length + value.length + HPACK_ENTRY_OVERHEAD_BYTES;
+      this.#tableBytes -= name.length + value.length + TABLE_ENTRY_OVERHEAD_BYTES;
       const byValue = this.#byName.get(name)!;
       if (byValue.get(value) === this.#oldest) byValue.delete(value);
       if (byValue.size === 0) this.#byName.delete(name);
@@ -260,9 +173,4 @@ export class HpackEncoder {
     this.#names = names;
     this.#values = values;
   }
-}
-
-/** RFC 7541 §7.1.3: never indexed, here or by an intermediary. */
-function isSensitive(name: string, value: string): boolean {
-  return NEVER_INDEXED.has(name) || (name === 'cookie' && value.length < GUESSABLE_COOKIE_LENGTH);
 }

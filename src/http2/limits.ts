@@ -1,10 +1,6 @@
 /** Every number that bounds what one HTTP/2 peer can cost. */
 
-/** A token bucket: `burst` at once, and `perSecond` on top for as long as it goes on. */
-export interface Budget {
-  readonly burst: number;
-  readonly perSecond: number;
-}
+import type { Budget } from '../http/abuse-budgets.ts';
 
 /** What a peer can do too often. */
 export type AbuseKind =

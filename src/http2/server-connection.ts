@@ -3,17 +3,17 @@
 import { readLatin1 } from '../base/bytes.ts';
 import type { SluiceError } from '../base/errors.ts';
 import type { Authority } from '../http/authority.ts';
+import { hasLengthFault } from '../http/content-length.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
 import type { RequestFacts, RequestSink } from '../http/exchange.ts';
+import { type Priority, parsePriority } from '../http/priority.ts';
+import { RequestReader } from '../http/request-fields.ts';
+import { readTrailers } from '../http/response-fields.ts';
 import { Connection } from './connection.ts';
-import { hasLengthFault } from './content-receiver.ts';
 import type { RoleHandler } from './frame-connection.ts';
 import type { Http2Output } from './frame-writer.ts';
 import { defaultHttp2Limits, type Http2Abuse, type Http2Limits } from './limits.ts';
-import { type Priority, parsePriority } from './priority.ts';
 import { CONNECTION_PREFACE, ErrorCode, SettingId } from './protocol.ts';
-import { RequestReader } from './request-fields.ts';
-import { readTrailers } from './response-fields.ts';
 import { ServerExchange } from './server-exchange.ts';
 import type { Stream } from './stream.ts';
 import { StreamState } from './stream-state.ts';
@@ -54,7 +54,7 @@ const NO_BYTES = new Uint8Array(0);
 export class Http2ServerConnection implements RoleHandler {
   readonly connection: Connection;
   readonly #options: Http2ServerOptions;
-  readonly #reader = new RequestReader();
+  readonly #reader = new RequestReader('2');
   /** The authority and scheme found covered last: nearly always the next request's, too. */
   #coveredAuthority: Authority | null = null;
   #coveredScheme = '';

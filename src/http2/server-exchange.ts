@@ -1,12 +1,13 @@
 /** One request and its response: what the answerer sends goes to the stream from here. */
 import type { SluiceError } from '../base/errors.ts';
+import { mayAnnounceLength } from '../http/content-length.ts';
 import type { PreparedResponse, RequestHandler, ResponseSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { ResponseHead } from '../http/message.ts';
+import { parsePriority } from '../http/priority.ts';
 import type { Connection } from './connection.ts';
-import { parsePriority } from './priority.ts';
 import { ErrorCode, FRAME_SIZE_MIN } from './protocol.ts';
-import { ageLine, encodeAge, mayAnnounceLength, storedHead } from './stored-head.ts';
+import { ageLine, encodeAge, storedHead } from './stored-head.ts';
 import type { Stream, StreamUser } from './stream.ts';
 
 export class ServerExchange implements ResponseSender, StreamUser {

@@ -3,17 +3,16 @@
  * table and of literals that are not indexed, so that it is right on every connection, whatever its
  * dynamic tables hold (RFC 7541 §6.1, §6.2.2). Only Age is added per answer.
  */
+
+import { mayAnnounceLength } from '../http/content-length.ts';
 import type { PreparedResponse } from '../http/exchange.ts';
-import { FieldBlock, isUnsent } from './hpack-encoder.ts';
+import { FieldBlock } from '../http/field-block.ts';
+import { isUnsent } from '../http/field-policy.ts';
+import { appendLiteral } from './hpack-encoder.ts';
 import { staticNameIndex } from './static-table.ts';
 
 const block = new FieldBlock();
 const AGE_INDEX = staticNameIndex('age');
-
-/** Whether a response of this status may have a Content-Length field (RFC 9110 §8.6). */
-export function mayAnnounceLength(status: number): boolean {
-  return status >= 200 && status !== 204 && status !== 304;
-}
 
 /** The block without Age, encoded on first use. */
 export function storedHead(stored: PreparedResponse): Uint8Array {
@@ -23,14 +22,14 @@ export function storedHead(stored: PreparedResponse): Uint8Array {
 function encodeStoredHead(stored: PreparedResponse): Uint8Array {
   const { names, values } = stored.fields;
   block.length = 0;
-  block.literal(':status', String(stored.status));
+  appendLiteral(block, ':status', String(stored.status));
   if (mayAnnounceLength(stored.status)) {
-    block.literal('content-length', String(stored.content.length));
+    appendLiteral(block, 'content-length', String(stored.content.length));
   }
   for (let i = 0; i < names.length; i++) {
     const name = names[i]!;
     if (name === 'age' || name === 'content-length' || isUnsent(name, values[i]!)) continue;
-    block.literal(name, values[i]!);
+    appendLiteral(block, name, values[i]!);
   }
   return block.bytes.slice(0, block.length);
 }

@@ -3,12 +3,12 @@
  * allows, and what becomes of the others. Control frames are control-frames.ts's.
  */
 import type { Retry } from '../base/errors.ts';
-import type { AbuseBudgets } from './abuse.ts';
+import type { AbuseBudgets } from '../http/abuse-budgets.ts';
+import { hasLengthFault } from '../http/content-length.ts';
 import { uint31, uint32 } from './bytes.ts';
-import { hasLengthFault } from './content-receiver.ts';
 import { BlockResult, FieldBlockReader } from './field-block-reader.ts';
 import type { FrameConnection, RoleHandler } from './frame-connection.ts';
-import { FIELD_SECTION_ABUSE_FACTOR } from './limits.ts';
+import { type AbuseKind, FIELD_SECTION_ABUSE_FACTOR } from './limits.ts';
 import { ErrorCode, errorCodeName, Flag, FrameType } from './protocol.ts';
 import { http2Error } from './protocol-error.ts';
 import type { Stream } from './stream.ts';
@@ -18,11 +18,11 @@ import { Reception, receptionOf, StreamState } from './stream-state.ts';
 export class StreamFrames {
   readonly #connection: FrameConnection;
   readonly #role: RoleHandler;
-  readonly #budgets: AbuseBudgets;
+  readonly #budgets: AbuseBudgets<AbuseKind>;
   readonly #blocks: FieldBlockReader;
   #creditedDataFrames = 0;
 
-  constructor(connection: FrameConnection, handler: RoleHandler, budgets: AbuseBudgets) {
+  constructor(connection: FrameConnection, handler: RoleHandler, budgets: AbuseBudgets<AbuseKind>) {
     this.#connection = connection;
     this.#role = handler;
     this.#budgets = budgets;

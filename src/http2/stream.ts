@@ -2,8 +2,8 @@
 import type { SluiceError } from '../base/errors.ts';
 import { type ContentLimits, ContentWatch } from '../http/content-watch.ts';
 import type { FieldSection } from '../http/field-section.ts';
-import type { Priority } from './priority.ts';
-import type { SendQueue } from './send-queue.ts';
+import type { Priority } from '../http/priority.ts';
+import type { SendQueue } from '../http/send-queue.ts';
 import { StreamState } from './stream-state.ts';
 
 /** Who is told what happens to a stream. One object per exchange, never used for another. */

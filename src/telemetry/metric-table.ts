@@ -249,7 +249,7 @@ export const metricTable = {
     'counter',
     'sluice_requests_by_version_total',
     'Requests finished, by HTTP version and scheme.',
-    [label('version', ['1.0', '1.1', '2']), closed('scheme', ['http', 'https'])],
+    [label('version', ['1.0', '1.1', '2', '3']), closed('scheme', ['http', 'https'])],
   ),
   requestDuration: metric(
     'histogram',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FieldBlock } from '../../src/http/field-block.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
 import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
-import { FieldBlock, HpackEncoder } from '../../src/http2/hpack-encoder.ts';
+import { HpackEncoder } from '../../src/http2/hpack-encoder.ts';
 import fc from '../support/fast-check.ts';
 import { groups } from '../vectors/http2/rfc7541-appendix-c.ts';
 import { hex } from './wire.ts';

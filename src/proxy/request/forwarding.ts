@@ -14,6 +14,7 @@ const VIA_REQUEST: Record<HttpVersion, string> = {
   '1.0': `1.0 ${PROXY_NAME}`,
   '1.1': `1.1 ${PROXY_NAME}`,
   '2': `2.0 ${PROXY_NAME}`,
+  '3': `3.0 ${PROXY_NAME}`,
 };
 
 /** Via values of our own longer than this many mean that a message goes in circles. */

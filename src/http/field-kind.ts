@@ -1,11 +1,12 @@
 /**
- * What a decoded field line is to HTTP/2 (RFC 9113 §8.2, §8.3), found once when its text is read and
- * kept in the dynamic table beside it: a field that is only an index later costs no second look.
+ * What a decoded field line is to HTTP/2 (RFC 9113 §8.2, §8.3) and HTTP/3 (RFC 9114 §4.2, §4.3), found
+ * once when its text is read and kept in the dynamic table beside it: a field that is only an index
+ * later costs no second look.
  */
 
-import { isAuthority, parseAuthority } from '../http/authority.ts';
-import { knownFieldNames } from '../http/field-names.ts';
-import { isToken } from '../http/made-text.ts';
+import { isAuthority, parseAuthority } from './authority.ts';
+import { knownFieldNames } from './field-names.ts';
+import { isToken } from './made-text.ts';
 
 export const FieldKind = {
   REGULAR: 0,
@@ -27,6 +28,20 @@ export const FieldKind = {
   /** The name is not lower-case or holds a character that a name cannot (RFC 9113 §8.2.1). */
   BAD_NAME: 15,
 } as const;
+
+/**
+ * The field lines of the block decoded last; reused for every block of a connection. The arrays may
+ * be longer than `count`.
+ */
+export interface DecodedFields {
+  readonly names: string[];
+  readonly values: string[];
+  /** A {@link FieldKind}, with {@link BAD_VALUE} added when the value is malformed. */
+  readonly kinds: number[];
+  count: number;
+  /** Bytes as SETTINGS_MAX_HEADER_LIST_SIZE counts them, of all lines (RFC 9113 §6.5.2). */
+  size: number;
+}
 
 /** Set on a kind whose value breaks the rules for it. */
 export const BAD_VALUE = 0x10;

@@ -1,9 +1,11 @@
-/** From a decoded field section to a request's head (RFC 9113 §8.1.1, §8.2, §8.3.1, §8.5). */
-import { type Authority, NO_AUTHORITY, parseAuthority } from '../http/authority.ts';
-import { FieldSection } from '../http/field-section.ts';
-import type { RequestHead } from '../http/message.ts';
-import { BAD_VALUE, FieldKind } from './field-kind.ts';
-import type { DecodedFields } from './hpack-decoder.ts';
+/**
+ * From a decoded field section to a request's head (RFC 9113 §8.1.1, §8.2, §8.3.1, §8.5; RFC 9114
+ * §4.1.2, §4.2, §4.3.1, §4.4, which say the same).
+ */
+import { type Authority, NO_AUTHORITY, parseAuthority } from './authority.ts';
+import { BAD_VALUE, type DecodedFields, FieldKind } from './field-kind.ts';
+import { FieldSection } from './field-section.ts';
+import type { RequestHead } from './message.ts';
 import { PRIORITY_DEFAULT, type Priority, parsePriority } from './priority.ts';
 
 /** Reads one request after the other; the results of the last are in its fields. */
@@ -24,8 +26,13 @@ export class RequestReader {
   #contentLength = -1;
   #expectContinue = false;
   #hasRegularField = false;
+  readonly #version: '2' | '3';
   /** Where the cookie line is in the section, or -1. */
   #cookieIndex = -1;
+
+  constructor(version: '2' | '3') {
+    this.#version = version;
+  }
 
   /**
    * `connectionScheme` is given to requests without `:scheme` (CONNECT). `allowsProtocol`: we have
@@ -54,7 +61,7 @@ export class RequestReader {
     }
     return {
       method: this.#method,
-      version: '2',
+      version: this.#version,
       scheme: this.#scheme,
       authority: this.#authority,
       path: this.#path,

@@ -1,33 +1,32 @@
 /** Counts what a peer does too often, in token buckets that need the clock only when they run out. */
-import type { AbuseKind, Budget } from './limits.ts';
 
-const ORDER: readonly AbuseKind[] = [
-  'rapid-reset',
-  'stream-errors',
-  'settings',
-  'ping',
-  'priority',
-  'empty-frames',
-  'window-update',
-];
+/** A token bucket: `burst` at once, and `perSecond` on top for as long as it goes on. */
+export interface Budget {
+  readonly burst: number;
+  readonly perSecond: number;
+}
 
-export class AbuseBudgets {
-  readonly #budgets: Readonly<Record<AbuseKind, Budget>>;
+export class AbuseBudgets<Kind extends string> {
+  readonly #order: readonly string[];
+  readonly #budgets: Readonly<Record<Kind, Budget>>;
   readonly #monotonicMs: () => number;
-  readonly #spent: number[] = ORDER.map(() => 0);
-  readonly #sinceMs: number[] = ORDER.map(() => 0);
+  readonly #spent: number[];
+  readonly #sinceMs: number[];
 
-  constructor(budgets: Readonly<Record<AbuseKind, Budget>>, monotonicMs: () => number) {
+  constructor(budgets: Readonly<Record<Kind, Budget>>, monotonicMs: () => number) {
+    this.#order = Object.keys(budgets);
     this.#budgets = budgets;
     this.#monotonicMs = monotonicMs;
+    this.#spent = this.#order.map(() => 0);
+    this.#sinceMs = this.#order.map(() => 0);
   }
 
   /**
    * Takes one token. False when none is left: the peer has gone too far. What time has given back
    * is counted only when a bucket is empty, so that after a pause it may give its burst twice.
    */
-  spend(kind: AbuseKind): boolean {
-    const slot = ORDER.indexOf(kind);
+  spend(kind: Kind): boolean {
+    const slot = this.#order.indexOf(kind);
     const spent = this.#spent[slot]! + 1;
     this.#spent[slot] = spent;
     if (spent === 1) this.#sinceMs[slot] = this.#monotonicMs();
@@ -36,8 +35,8 @@ export class AbuseBudgets {
   }
 
   /** Gives tokens back for what the peer did in answer to us. */
-  credit(kind: AbuseKind, tokens: number): void {
-    const slot = ORDER.indexOf(kind);
+  credit(kind: Kind, tokens: number): void {
+    const slot = this.#order.indexOf(kind);
     this.#spent[slot] = Math.max(0, this.#spent[slot]! - tokens);
   }
 

@@ -1,9 +1,9 @@
-/** From a decoded field section to a response's head (RFC 9113 §8.1.1, §8.2, §8.3.2). */
-import { fieldNameInfo } from '../http/field-names.ts';
-import { FieldSection } from '../http/field-section.ts';
-import type { ResponseHead } from '../http/message.ts';
-import { FieldKind } from './field-kind.ts';
-import type { DecodedFields } from './hpack-decoder.ts';
+/** From a decoded field section to a response's head (RFC 9113 §8.1.1, §8.2, §8.3.2; RFC 9114 §4.3.2). */
+
+import { type DecodedFields, FieldKind } from './field-kind.ts';
+import { fieldNameInfo } from './field-names.ts';
+import { FieldSection } from './field-section.ts';
+import type { ResponseHead } from './message.ts';
 
 /** Null when the response is malformed. `contentLength` is what is announced, or -1. */
 export function readResponse(decoded: DecodedFields): ResponseHead | null {
