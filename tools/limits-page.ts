@@ -290,7 +290,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   {
     heading: 'Refused ClientHellos',
     intro: '',
-    file: 'supervisor/faults/refused-hellos.ts',
+    file: 'supervisor/faults/hello-blocklist.ts',
     interfaceName: 'RefusalLimits',
     defaultsName: 'defaultRefusalLimits',
   },

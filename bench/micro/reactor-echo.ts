@@ -21,7 +21,7 @@ interface Usage {
 }
 
 function serveReactor(count: () => void, ready: (port: number) => void): void {
-  const listener = new Reactor().listen({ endpoint: { host: '127.0.0.1', port: 0 } }, (socket) => {
+  const listener = new Reactor().listen({ address: { host: '127.0.0.1', port: 0 } }, (socket) => {
     const handler: SocketHandler = {
       onConnect() {},
       onData() {

@@ -55,11 +55,11 @@ export class UsageError extends Error {
   /** What to do about it, in the imperative. */
   readonly remedy: string;
   /** Those in a file, one by one; empty when it is about something else. */
-  readonly mistakes: readonly FileDiagnostic[];
+  readonly diagnostics: readonly FileDiagnostic[];
 
-  constructor(message: string, remedy: string, mistakes: readonly FileDiagnostic[] = []) {
+  constructor(message: string, remedy: string, diagnostics: readonly FileDiagnostic[] = []) {
     super(message);
     this.remedy = remedy;
-    this.mistakes = mistakes;
+    this.diagnostics = diagnostics;
   }
 }

@@ -74,17 +74,17 @@ export class CollapseTable {
   }
 
   /**
-   * `stamp` is the store's for the key: a fetch from before a removal is not joined, whichever worker
+   * `version` is the store's for the key: a fetch from before a removal is not joined, whichever worker
    * has removed (RFC 9111 §4.4).
    */
-  join(key: string, waiter: Waiter, nowMs: number, stamp: number): Joined {
+  join(key: string, waiter: Waiter, nowMs: number, version: number): Joined {
     let inFlight = this.#fetches.get(key);
-    if (inFlight !== undefined && inFlight.stamp !== stamp) {
+    if (inFlight !== undefined && inFlight.version !== version) {
       inFlight.release('uncacheable');
       inFlight = undefined;
     }
     if (inFlight === undefined) {
-      const started = new InFlightFetch(key, this, stamp);
+      const started = new InFlightFetch(key, this, version);
       this.#fetches.set(key, started);
       if (targetOfKey(key) !== key) this.#extendedCount++;
       return { role: 'leader', inFlight: started };
@@ -155,7 +155,7 @@ export class CollapseTable {
 export class InFlightFetch {
   readonly key: string;
   /** The store's for the key, when it began. */
-  readonly stamp: number;
+  readonly version: number;
   /** For the table only: waiters and their deadlines, in order. */
   waiters = NOBODY;
   /** Set from the head of a storable response until `end`. */
@@ -165,9 +165,9 @@ export class InFlightFetch {
   readonly #table: CollapseTable;
   #ended = false;
 
-  constructor(key: string, table: CollapseTable, stamp: number) {
+  constructor(key: string, table: CollapseTable, version: number) {
     this.key = key;
-    this.stamp = stamp;
+    this.version = version;
     this.#table = table;
   }
 

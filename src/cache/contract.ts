@@ -142,8 +142,8 @@ export interface CrossWorkerFetches {
   /**
    * Changes when anyone's fetch of the key begins or ends: to be read before the store is looked into.
    */
-  serialOf(key: string): number;
-  claim(key: string, serial: number): FetchClaim;
+  versionOf(key: string): number;
+  claim(key: string, version: number): FetchClaim;
 }
 
 export type FetchClaim =
@@ -153,7 +153,7 @@ export type FetchClaim =
   | { readonly kind: 'held'; wait(waiter: CrossWorkerWaiter): void }
   /** `passed`: the last response was of no use to others. `none`: it cannot be known. Do not wait. */
   | { readonly kind: 'passed' | 'none' }
-  /** Somebody has begun to fetch since the serial was read, and may have ended: look again. */
+  /** Somebody has begun to fetch since the version was read, and may have ended: look again. */
   | { readonly kind: 'late' };
 
 export interface FetchLease {
@@ -207,7 +207,7 @@ export interface Store extends Disposable {
    * Changes when what is stored under a key is removed: who asks the origin compares it before it
    * stores the response, which may be from before the removal.
    */
-  stampOf(key: string): number;
+  versionOf(key: string): number;
   /** Begins to store; undefined when it cannot be (too large, no room, closed). */
   create(key: string, response: StoredResponse): ContentWriter | undefined;
   /**

@@ -16,14 +16,14 @@ test('who shares the memory sees what is removed, and takes no neighbour for it'
   const words = new Int32Array(INVALIDATION_EPOCHS_BYTES / 4);
   const [one, other] = [new InvalidationEpochs(words), new InvalidationEpochs(words)];
   const before = other.changesOf(KEY);
-  const stamp = other.stampOf(KEY);
+  const version = other.versionOf(KEY);
   assert.equal(other.mayHaveChanged(KEY, before), false);
   one.noteTarget(neighbour(one));
   assert.notEqual(other.changesOf(KEY), before);
   assert.equal(other.mayHaveChanged(KEY, before), false);
   one.noteStale(KEY);
   assert.equal(other.mayHaveChanged(KEY, before), false, 'stale is not removed');
-  assert.notEqual(other.stampOf(KEY), stamp);
+  assert.notEqual(other.versionOf(KEY), version);
   one.noteTarget(KEY);
   assert.equal(other.mayHaveChanged(`${KEY}\nslice 65536 0`, before), true, 'and all made of it');
   assert.equal(other.mayHaveChanged(KEY, other.changesOf(KEY)), false, 'what came after is right');
@@ -31,10 +31,10 @@ test('who shares the memory sees what is removed, and takes no neighbour for it'
 
 test('a replacement concerns memory, and not what is being fetched', () => {
   const epochs = new InvalidationEpochs();
-  const [changes, stamp] = [epochs.changesOf(KEY), epochs.stampOf(KEY)];
+  const [changes, version] = [epochs.changesOf(KEY), epochs.versionOf(KEY)];
   epochs.noteReplaced(KEY);
   assert.equal(epochs.mayHaveChanged(KEY, changes), true);
-  assert.equal(epochs.stampOf(KEY), stamp);
+  assert.equal(epochs.versionOf(KEY), version);
 });
 
 test('when too much has happened to be told, a key counts as removed', () => {
@@ -51,8 +51,8 @@ test('without the memory of others it goes on with what it has counted', () => {
   const words = new Int32Array(INVALIDATION_EPOCHS_BYTES / 4);
   const epochs = new InvalidationEpochs(words);
   epochs.noteTarget(KEY);
-  const before = epochs.stampOf(KEY);
+  const before = epochs.versionOf(KEY);
   epochs.detach();
   words.fill(0);
-  assert.equal(epochs.stampOf(KEY), before);
+  assert.equal(epochs.versionOf(KEY), before);
 });

@@ -1,6 +1,6 @@
 /**
  * How often what is stored under a key has been removed because it is no longer right. Who fetches
- * takes a stamp before it asks, and compares it when the response is to be stored: an unsafe request
+ * takes a version before it asks, and compares it when the response is to be stored: an unsafe request
  * or a purge may have come in between, here or in another worker (RFC 9111 §4.4).
  *
  * Who has responses in memory compares another number, which counts what other workers have stored in
@@ -42,7 +42,7 @@ export class InvalidationEpochs {
   }
 
   /** Changes whenever something is removed that may concern the key. */
-  stampOf(key: string): number {
+  versionOf(key: string): number {
     return this.ofTarget(key) + Atomics.load(this.#words, MANY_AT);
   }
 

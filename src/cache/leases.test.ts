@@ -26,7 +26,7 @@ function machine(...owners: readonly number[]) {
 }
 
 function claim(table: LeaseTable, key: LeaseKey, generation: number): Claim {
-  return table.claim(key, generation, table.serialOf(key));
+  return table.claim(key, generation, table.versionOf(key));
 }
 
 function granted(claim: Claim) {
@@ -63,13 +63,13 @@ test('one process asks for a key, and the others see how far it is', () => {
 test('who has looked before another fetch began must look again before it asks', () => {
   const { tables } = machine(10, 11);
   const [a, b] = tables;
-  let serial = b.serialOf(KEY);
+  let version = b.versionOf(KEY);
   const lease = granted(claim(a, KEY, 0));
-  assert.equal(b.claim(KEY, 0, serial).kind, 'held');
+  assert.equal(b.claim(KEY, 0, version).kind, 'held');
   // Looks while the other one has not stored anything, and claims when it has.
-  serial = b.serialOf(KEY);
+  version = b.versionOf(KEY);
   lease.end();
-  assert.equal(b.claim(KEY, 0, serial).kind, 'late');
+  assert.equal(b.claim(KEY, 0, version).kind, 'late');
   granted(claim(b, KEY, 0));
 });
 

@@ -40,7 +40,7 @@ const HEAD_LENGTH = 4;
 const SEED = 5;
 const GENERATION = 6;
 /** Raised with every claim and every end. */
-const SERIAL = 7;
+const VERSION = 7;
 const TAG_B = 14;
 /** The low 32 bits of a time. */
 const WANTED = 15;
@@ -157,19 +157,19 @@ export class LeaseTable {
   }
 
   /** Changes when anyone's fetch of the key begins or ends (or of one that shares its places). */
-  serialOf(key: LeaseKey): number {
+  versionOf(key: LeaseKey): number {
     let sum = 0;
     for (let i = 0; i < PROBES; i++) {
-      sum += Atomics.load(this.#memory.integers, this.#table.at(key.a, i) + SERIAL);
+      sum += Atomics.load(this.#memory.integers, this.#table.at(key.a, i) + VERSION);
     }
     return sum;
   }
 
   /**
-   * `generation` is of the key (invalidation-epochs.ts). `serial` is what `serialOf` said before
+   * `generation` is of the key (invalidation-epochs.ts). `version` is what `versionOf` said before
    * the store was looked into: who has asked since may have stored something.
    */
-  claim(key: LeaseKey, generation: number, serial: number): Claim {
+  claim(key: LeaseKey, generation: number, version: number): Claim {
     let free = -1;
     for (let i = 0; i < PROBES; i++) {
       const place = this.#table.at(key.a, i);
@@ -182,7 +182,7 @@ export class LeaseTable {
       }
     }
     if (free === -1) return NONE;
-    if (this.serialOf(key) !== serial) return LATE;
+    if (this.versionOf(key) !== version) return LATE;
     const before = this.#ownerOf(free);
     const { owner } = this.#options;
     const isFree = before === 0 || this.#isOver(free, before);
@@ -217,9 +217,9 @@ export class LeaseTable {
     integers[place + GENERATION] = generation;
     integers[place + TAG_A] = key.a;
     integers[place + TAG_B] = key.b;
-    const serial = Atomics.add(integers, place + SERIAL, 1) + 1;
+    const version = Atomics.add(integers, place + VERSION, 1) + 1;
     Atomics.store(integers, place + STATE, ASKING);
-    return { kind: 'granted', lease: new OwnLease(this, place, serial | 0) };
+    return { kind: 'granted', lease: new OwnLease(this, place, version | 0) };
   }
 
   #seen(place: number, owner: number, generation: number): Claim {
@@ -227,23 +227,23 @@ export class LeaseTable {
     if (Atomics.load(integers, place + STATE) === PASSED) return PASS;
     // What is removed after a fetch began must not be answered with it.
     if (integers[place + GENERATION] !== generation) return NONE;
-    const serial = Atomics.load(integers, place + SERIAL);
+    const version = Atomics.load(integers, place + VERSION);
     const held = {
-      look: () => this.#look(place, owner, serial),
-      want: () => this.#want(place, serial),
+      look: () => this.#look(place, owner, version),
+      want: () => this.#want(place, version),
     };
     return { kind: 'held', place: held };
   }
 
-  #want(place: number, serial: number): void {
-    if (Atomics.load(this.#memory.integers, place + SERIAL) !== serial) return;
+  #want(place: number, version: number): void {
+    if (Atomics.load(this.#memory.integers, place + VERSION) !== version) return;
     this.#memory.integers[place + WANTED] = this.#options.now() | 0;
   }
 
-  #look(place: number, owner: number, serial: number): Sight {
+  #look(place: number, owner: number, version: number): Sight {
     const { integers, numbers } = this.#memory;
     const isSame =
-      this.#ownerOf(place) === owner && Atomics.load(integers, place + SERIAL) === serial;
+      this.#ownerOf(place) === owner && Atomics.load(integers, place + VERSION) === version;
     if (!isSame || this.#isOver(place, owner)) return IS_OVER;
     const state = Atomics.load(integers, place + STATE);
     if (state === PASSED) return IS_PASSED;
@@ -274,8 +274,8 @@ export class LeaseTable {
     return agoMs < WANTED_MS;
   }
 
-  isOwn(place: number, serial: number): boolean {
-    const isSame = Atomics.load(this.#memory.integers, place + SERIAL) === serial;
+  isOwn(place: number, version: number): boolean {
+    const isSame = Atomics.load(this.#memory.integers, place + VERSION) === version;
     return isSame && this.#ownerOf(place) === this.#options.owner;
   }
 
@@ -305,7 +305,7 @@ export class LeaseTable {
   free(place: number): void {
     const { integers } = this.#memory;
     // Who has looked before the response was stored must look again.
-    Atomics.add(integers, place + SERIAL, 1);
+    Atomics.add(integers, place + VERSION, 1);
     Atomics.store(integers, place + STATE, 0);
     this.#table.claim(place, this.#options.owner, 0);
   }
@@ -314,18 +314,18 @@ export class LeaseTable {
 class OwnLease implements Lease {
   readonly #table: LeaseTable;
   readonly #place: number;
-  readonly #serial: number;
+  readonly #version: number;
   #ended = false;
 
-  constructor(table: LeaseTable, place: number, serial: number) {
+  constructor(table: LeaseTable, place: number, version: number) {
     this.#table = table;
     this.#place = place;
-    this.#serial = serial;
+    this.#version = version;
   }
 
   /** It may have been taken away from a process that was silent for too long. */
   get #isLive(): boolean {
-    return !this.#ended && this.#table.isOwn(this.#place, this.#serial);
+    return !this.#ended && this.#table.isOwn(this.#place, this.#version);
   }
 
   get isWanted(): boolean {

@@ -14,8 +14,8 @@ const ANSWER_TIMEOUT_MS = 15_000;
 function adminOf({ flags }: ActionArguments): SocketAddress {
   const text = flags.get('admin') ?? ADMIN_DEFAULT;
   const given = { text, place: '--admin', directory: '/' };
-  const endpoint = parseSocketAddress(optionNamed('admin')!, given);
-  if (isLoopback(endpoint)) return endpoint;
+  const socketAddress = parseSocketAddress(optionNamed('admin')!, given);
+  if (isLoopback(socketAddress)) return socketAddress;
   throw new UsageError(`--admin ${text}: not a loopback address`, 'write 127.0.0.1:PORT');
 }
 
@@ -59,8 +59,8 @@ async function exchange(
   body: unknown,
   timeoutMs: number,
 ): Promise<Answer> {
-  const endpoint = adminOf(args);
-  const where = 'path' in endpoint ? { socketPath: endpoint.path } : endpoint;
+  const socketAddress = adminOf(args);
+  const where = 'path' in socketAddress ? { socketPath: socketAddress.path } : socketAddress;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const outgoing = request({
     ...where,

@@ -198,9 +198,9 @@ async function purge(args: CacheArguments): Promise<number> {
       'write one of --url URL, --prefix URL, --host NAME, --tag TAG, --all',
     );
   }
-  const wish = all ? { all: true } : { [named[0]!]: flags.get(named[0]!) };
+  const selector = all ? { all: true } : { [named[0]!]: flags.get(named[0]!) };
   const soft = flags.has('soft');
-  const answer = (await askAdmin(args, '/cache/purge', { ...wish, soft })) as {
+  const answer = (await askAdmin(args, '/cache/purge', { ...selector, soft })) as {
     purged: number | null;
   };
   const verb = soft ? 'marked stale' : 'purged';

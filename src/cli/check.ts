@@ -19,7 +19,7 @@ export const checkCommand: Command = { flags: FLAGS, run };
 const EXIT_OK = 0;
 const EXIT_MISTAKES = 2;
 
-type Told = UsageError['mistakes'][number];
+type Told = UsageError['diagnostics'][number];
 
 /** Resolves with the exit code. Throws UsageError for a file that cannot be read. */
 async function run(args: readonly string[]): Promise<number> {
@@ -45,7 +45,7 @@ async function run(args: readonly string[]): Promise<number> {
 interface Outcome {
   /** Null when there are mistakes. */
   readonly options: SluiceOptions | null;
-  readonly mistakes: readonly Told[];
+  readonly diagnostics: readonly Told[];
 }
 
 async function check(file: string, warn: (message: string) => void): Promise<Outcome> {
@@ -61,32 +61,36 @@ async function check(file: string, warn: (message: string) => void): Promise<Out
       demoOrigin: null,
       warn,
     });
-    return { options, mistakes: [] };
+    return { options, diagnostics: [] };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    const { mistakes, message: problem, remedy } = error;
+    const { diagnostics, message: problem, remedy } = error;
     // What is said of a flag is here something that the file as a whole lacks.
     const whole = { file, line: 1, column: 1, key: '', problem, remedy };
-    return { options: null, mistakes: mistakes.length === 0 ? [whole] : mistakes };
+    return { options: null, diagnostics: diagnostics.length === 0 ? [whole] : diagnostics };
   }
 }
 
 function jsonOf(
   file: string,
-  { options, mistakes }: Outcome,
+  { options, diagnostics }: Outcome,
   warnings: readonly string[],
 ): unknown {
   const summary = options === null ? null : summaryOf(options);
-  return { file, ok: options !== null, mistakes, warnings, summary };
+  return { file, ok: options !== null, diagnostics, warnings, summary };
 }
 
-function textOf(file: string, { options, mistakes }: Outcome, warnings: readonly string[]): string {
+function textOf(
+  file: string,
+  { options, diagnostics }: Outcome,
+  warnings: readonly string[],
+): string {
   let text = warnings.map((warning) => `warning: ${warning}\n`).join('');
-  for (const { file: name, line, column, key, problem, remedy } of mistakes) {
+  for (const { file: name, line, column, key, problem, remedy } of diagnostics) {
     text += `${name}:${line}:${column}: ${keyAndProblem(key, problem)}\n    ${remedy}\n`;
   }
   if (options === null) {
-    const count = mistakes.length === 1 ? '1 mistake' : `${mistakes.length} mistakes`;
+    const count = diagnostics.length === 1 ? '1 mistake' : `${diagnostics.length} mistakes`;
     return `${text}${count}\n`;
   }
   text += `${file}: ok\n`;
@@ -102,7 +106,7 @@ function textOf(file: string, { options, mistakes }: Outcome, warnings: readonly
 function summaryOf(options: SluiceOptions): Readonly<Record<string, readonly string[]>> {
   const { listeners, hosts, origins, routes, admin } = options;
   return {
-    listeners: listeners.map(({ kind, endpoint }) => `${kind} ${socketAddressText(endpoint)}`),
+    listeners: listeners.map(({ kind, address }) => `${kind} ${socketAddressText(address)}`),
     hosts: hosts.map(({ tls, certificateFiles }) => {
       const names = tls.names.length === 0 ? 'every name' : tls.names.join(', ');
       const files = certificateFiles.map((one) => one?.certificateFile ?? 'self-signed');

@@ -69,8 +69,8 @@ function diff(args: ActionArguments): number {
 
 function readable(file: string): Source {
   const source = readSource(file, process.cwd());
-  const { mistakes } = parseSource(source);
-  if (mistakes.length > 0) throw diagnosticsError(mistakes);
+  const { diagnostics } = parseSource(source);
+  if (diagnostics.length > 0) throw diagnosticsError(diagnostics);
   return source;
 }
 

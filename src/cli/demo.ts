@@ -62,8 +62,8 @@ function greeting(version: string, service: RunningInstance): string {
   const { supervisor } = service;
   const https = supervisor.listeners.find((listener) => listener.kind === 'https');
   const http = supervisor.listeners.find((listener) => listener.kind === 'http');
-  const secure = https === undefined ? null : tcpText(https.endpoint);
-  const plain = http === undefined ? null : tcpText(http.endpoint);
+  const secure = https === undefined ? null : tcpText(https.address);
+  const plain = http === undefined ? null : tcpText(http.address);
   const admin = supervisor.adminEndpoint === null ? null : tcpText(supervisor.adminEndpoint);
   const base = secure === null ? plain && `http://${plain}` : `https://${secure}`;
   const steps = [
@@ -80,8 +80,8 @@ Try:
 ${steps.map((step, i) => `${i + 1}. ${step}`).join('\n')}`;
 }
 
-function tcpText(endpoint: SocketAddress): string | null {
-  return 'path' in endpoint ? null : socketAddressText(endpoint);
+function tcpText(address: SocketAddress): string | null {
+  return 'path' in address ? null : socketAddressText(address);
 }
 
 function cachedStep(base: string): string {

@@ -49,7 +49,7 @@ function groupLines(group: GroupReport, index: number): string[] {
 }
 
 function serverText(server: ServerReport, width: number): string {
-  const { name, state, wanted, weight, backup, attempts, failures, underWay } = server;
+  const { name, state, wanted, weight, backup, requests, failures, underWay } = server;
   const { connections, meanResponseMs, trouble } = server;
   const roles = [...(weight === 1 ? [] : [`weight ${weight}`]), ...(backup ? ['backup'] : [])];
   // A wish takes up to a second to be seen.
@@ -57,7 +57,7 @@ function serverText(server: ServerReport, width: number): string {
   const mean = meanResponseMs === null ? '' : `, ${durationText(meanResponseMs)} on average`;
   const role = roles.length === 0 ? '' : `  ${roles.join(', ')}`;
   return (
-    `  ${name.padEnd(width)}  ${`${state}${pending}`.padEnd(11)} ${attempts} requests, ` +
+    `  ${name.padEnd(width)}  ${`${state}${pending}`.padEnd(11)} ${requests} requests, ` +
     `${failures} failures, ${underWay} under way, ${connections} connections${mean}${role}` +
     `${trouble === null ? '' : `  for ${durationText(trouble.seconds * 1_000)}: ${trouble.text}`}`
   );

@@ -32,8 +32,8 @@ function groupText({ name, servers }: OriginGroupOptions): string {
 /** One line per address, and the certificate's fingerprint when there is one. */
 export function addresses({ options, supervisor }: RunningInstance): string {
   let text = '';
-  for (const { kind, endpoint } of supervisor.listeners) {
-    text += `  ${kind.padEnd(6)} ${addressText(kind, endpoint)}\n`;
+  for (const { kind, address } of supervisor.listeners) {
+    text += `  ${kind.padEnd(6)} ${addressText(kind, address)}\n`;
   }
   if (supervisor.adminEndpoint !== null) {
     text += `  admin  ${addressText('http', supervisor.adminEndpoint)}\n`;
@@ -46,8 +46,8 @@ export function addresses({ options, supervisor }: RunningInstance): string {
   return text;
 }
 
-function addressText(scheme: string, endpoint: SocketAddress): string {
-  return 'path' in endpoint
-    ? socketAddressText(endpoint)
-    : `${scheme}://${socketAddressText(endpoint)}/`;
+function addressText(scheme: string, address: SocketAddress): string {
+  return 'path' in address
+    ? socketAddressText(address)
+    : `${scheme}://${socketAddressText(address)}/`;
 }

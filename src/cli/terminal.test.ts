@@ -22,7 +22,7 @@ const variant = {
 const counted = [{ value: SENT, count: 1 }];
 const trouble = { text: SENT, seconds: 1 };
 const server = {
-  ...{ name: SENT, state: SENT, wanted: SENT, weight: 1, backup: true, attempts: 1, trouble },
+  ...{ name: SENT, state: SENT, wanted: SENT, weight: 1, backup: true, requests: 1, trouble },
 };
 const observer = { name: SENT, enabled: 1, disabled: 1, faults: 1, lastFault: SENT };
 const tier = { bytes: 1, bytesMax: 2, entries: 3, evictions: 4, faults: 5 };

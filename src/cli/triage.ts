@@ -20,7 +20,7 @@ import { printJson, printLines, printNote, printProgress } from './terminal.ts';
 /** True for flags with a value. */
 const FLAGS = {
   out: true,
-  axes: true,
+  dimensions: true,
   runs: true,
   repo: true,
   good: true,
@@ -107,7 +107,7 @@ function withModules(incident: Incident, { flags }: ActionArguments): Incident {
 }
 
 function dimensionsOf({ flags }: ActionArguments): readonly TriageDimension[] {
-  const given = flags.get('axes');
+  const given = flags.get('dimensions');
   if (given === undefined) return triageDimensions;
   return given.split(',').map((name) => {
     const dimension = triageDimensions.find((known) => known === name);
@@ -115,7 +115,7 @@ function dimensionsOf({ flags }: ActionArguments): readonly TriageDimension[] {
     const near = nearestWord(name, triageDimensions);
     const remedy =
       near === undefined ? `write some of ${triageDimensions.join(',')}` : `did you mean ${near}?`;
-    throw new UsageError(`--axes: unknown ${JSON.stringify(name)}`, remedy);
+    throw new UsageError(`--dimensions: unknown ${JSON.stringify(name)}`, remedy);
   });
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { FAULT_LINE_MS, RefusalDesk, refusalIn } from './redis-faults.ts';
+import { FAULT_LINE_MS, RefusalReporter, refusalIn } from './redis-faults.ts';
 
 function reply(message: string): Error {
   return Object.assign(new Error(message), { name: 'ReplyError' });
@@ -37,7 +37,7 @@ test('a connection that has gone is no answer', () => {
 test('each kind is told once in a while', () => {
   let nowMs = 0;
   const told: string[] = [];
-  const desk = new RefusalDesk(
+  const desk = new RefusalReporter(
     (message) => told.push(message),
     () => nowMs,
   );

@@ -52,7 +52,7 @@ function replyIn(name: string, message: string): string | null {
 }
 
 /** Tells each kind once in a while. */
-export class RefusalDesk {
+export class RefusalReporter {
   readonly #report: Report;
   readonly #nowMs: () => number;
   readonly #toldMs = new Map<string, number>();

@@ -10,7 +10,7 @@ import type { ClusterAnswer, TicketMetrics } from '../telemetry/ticket-metrics.t
 import type { ClusterRegister, ClusterStrike } from '../tls/cluster.ts';
 import { ClusterLink } from './link.ts';
 import type { ClusterOptions } from './options.ts';
-import { type RedisRefusal, RefusalDesk, refusalIn } from './redis-faults.ts';
+import { type RedisRefusal, RefusalReporter, refusalIn } from './redis-faults.ts';
 import { beginStrikes, type ClockReading, strike } from './strike-keys.ts';
 
 /** Questions under way, those included for which no handshake waits any more: a server that hangs. */
@@ -42,13 +42,13 @@ export class RedisRegister implements ClusterRegister, Disposable {
   /** Of the server, as it was last read, and by how much it is ahead of the machine's. */
   #clock: SteadyClock | null = null;
   #clockName = '';
-  readonly #refusals: RefusalDesk;
+  readonly #refusals: RefusalReporter;
   readonly #looks: Disposable;
 
   constructor(input: RegisterInput) {
     this.#input = input;
     const { metrics, report, onFault } = input;
-    this.#refusals = new RefusalDesk(report, () => performance.now());
+    this.#refusals = new RefusalReporter(report, () => performance.now());
     this.#link = new ClusterLink({
       url: input.options.url,
       onUp: () => {

@@ -88,7 +88,7 @@ test('sizes, times and addresses are read in all their forms', async () => {
       '--http unix:/run/s.sock',
   );
   assert.deepEqual(
-    listeners.map(({ endpoint }) => endpoint),
+    listeners.map(({ address }) => address),
     [
       { host: '127.0.0.1', port: 80 },
       { host: '::1', port: 81 },
@@ -193,7 +193,7 @@ test('off turns off what the demo has on', async () => {
 });
 
 /** What is written, and the words that the complaint must hold: the place, then the remedy. */
-const mistakes: readonly [words: string, message: RegExp, remedy: RegExp][] = [
+const diagnostics: readonly [words: string, message: RegExp, remedy: RegExp][] = [
   ['--originn http://o', /^unknown flag --originn$/, /did you mean --origin\?/],
   ['--cache-szie 1', /^unknown flag --cache-szie$/, /did you mean --cache-size\?/],
   ['--frobnicate', /^unknown flag --frobnicate$/, /see sluice --help/],
@@ -238,7 +238,7 @@ const mistakes: readonly [words: string, message: RegExp, remedy: RegExp][] = [
   [`${plain} --origin-ca no`, /^--origin-ca "no": no such file$/, /PEM file/],
 ];
 
-for (const [words, message, remedy] of mistakes) {
+for (const [words, message, remedy] of diagnostics) {
   test(`a mistake is named with its remedy: ${words}`, async () => {
     await assert.rejects(
       async () => resolve(words),

@@ -25,25 +25,25 @@ export async function loadConfiguration(input: ConfigurationInput): Promise<Conf
   if (source === null) return { options: await resolveOptions(flags, input), source };
   // Loaded for files only: a start with flags alone needs no schema.
   const { compileFile } = await import('./compile/configuration.ts');
-  const { given, sections, mistakes } = compileFile(source, input);
+  const { given, sections, diagnostics } = compileFile(source, input);
   const all = overridden(given, flags);
   const surroundings = { ...input, file: source.file };
-  if (mistakes.length === 0) {
+  if (diagnostics.length === 0) {
     return { options: await resolveOptions(all, surroundings, sections), source };
   }
   const more = await mistakesOf(() =>
     resolveOptions(all, { ...input, isCheck: true, warn() {} }, sections),
   );
-  throw diagnosticsError([...mistakes, ...more]);
+  throw diagnosticsError([...diagnostics, ...more]);
 }
 
 /** Those with a place; that it has no origin may be because the key is misspelt. */
-async function mistakesOf(body: () => Promise<unknown>): Promise<UsageError['mistakes']> {
+async function mistakesOf(body: () => Promise<unknown>): Promise<UsageError['diagnostics']> {
   try {
     await body();
     return [];
   } catch (error) {
-    if (error instanceof UsageError) return error.mistakes;
+    if (error instanceof UsageError) return error.diagnostics;
     throw error;
   }
 }

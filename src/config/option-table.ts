@@ -53,7 +53,7 @@ const definitions = [
   },
   {
     name: 'http',
-    type: 'endpoint',
+    type: 'socket-address',
     summary: 'Listen for plaintext HTTP.',
     details:
       'HOST is an IP address or `localhost`, 127.0.0.1 when left out; 0.0.0.0 and [::] are all ' +
@@ -65,7 +65,7 @@ const definitions = [
   },
   {
     name: 'https',
-    type: 'endpoint',
+    type: 'socket-address',
     summary: 'Listen for HTTP over TLS 1.3 and 1.2.',
     details: 'As --http. Without --cert a self-signed certificate is used.',
     defaultText: '127.0.0.1:8443',
@@ -114,7 +114,7 @@ const definitions = [
     example: '10.0.0.0/8',
   },
   {
-    name: 'trusted-proxies-field',
+    name: 'trusted-proxies-header',
     type: 'client-field',
     summary: 'The header in which trusted proxies name the client.',
     details:
@@ -494,7 +494,7 @@ const definitions = [
   },
   {
     name: 'admin',
-    type: 'endpoint-or-off',
+    type: 'socket-address-or-off',
     summary: 'Serve metrics, states and commands to this machine.',
     details:
       'Plaintext HTTP, on a loopback address or a UNIX socket (`unix:PATH`) only. Any user of this ' +

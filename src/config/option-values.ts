@@ -49,8 +49,8 @@ const LOOPBACK = '127.0.0.1';
 export function refuse(given: ExplicitValue, problem: string, remedy: string): never {
   const what = `${JSON.stringify(given.text)}: ${problem}`;
   const { position } = given;
-  const mistakes = position === undefined ? [] : [{ ...position, problem: what, remedy }];
-  throw new UsageError(`${given.place} ${what}`, remedy, mistakes);
+  const diagnostics = position === undefined ? [] : [{ ...position, problem: what, remedy }];
+  throw new UsageError(`${given.place} ${what}`, remedy, diagnostics);
 }
 
 export function writeAs(option: OptionWords, given: ExplicitValue): string {
@@ -95,8 +95,8 @@ function listeningHost(
 }
 
 /** True for addresses that only this machine reaches. */
-export function isLoopback(endpoint: SocketAddress): boolean {
-  return 'path' in endpoint || endpoint.host === '::1' || endpoint.host.startsWith('127.');
+export function isLoopback(address: SocketAddress): boolean {
+  return 'path' in address || address.host === '::1' || address.host.startsWith('127.');
 }
 
 export function parseOrigin(option: OptionWords, given: ExplicitValue): OriginOptions {

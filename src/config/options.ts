@@ -108,7 +108,7 @@ export interface SluiceOptions {
   /** Proxies that say whose requests they pass on; null for none. */
   readonly trustedProxies: readonly AddressRange[] | null;
   /** In which field they say so. */
-  readonly trustedProxiesField: ClientField;
+  readonly trustedProxiesHeader: ClientField;
   /** What CONNECT may do; null for nothing. */
   readonly connect: ConnectMethodOptions | null;
   /** How fast the bodies of requests must come; null for no matter how. */

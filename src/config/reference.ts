@@ -182,7 +182,7 @@ Exit codes: 0 the same happened, 1 no fault happened, 2 it could not be tried, 3
 ## Triage
 
 \`\`\`
-sluice triage INCIDENT [--out DIR] [--axes features,configuration,input,commits] [--runs N]
+sluice triage INCIDENT [--out DIR] [--dimensions features,configuration,input,commits] [--runs N]
               [--repo DIR --good COMMIT [--bad COMMIT]] [--danger-module FILE] [--fresh] [--json]
 \`\`\`
 

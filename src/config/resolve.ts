@@ -94,7 +94,7 @@ export async function resolveOptions(
     cache: () => resolveCache(values, workersOf(), surroundings),
     purgeFrom: () => resolveRanges(values, 'purge-from'),
     trustedProxies: () => resolveRanges(values, 'trusted-proxies'),
-    trustedProxiesField: () => values.required('trusted-proxies-field'),
+    trustedProxiesHeader: () => values.required('trusted-proxies-header'),
     connect: () => sections.connect ?? null,
     requestBody: () => (sections.timeouts ?? defaultTimeouts).requestBody,
     features: () => Object.fromEntries(values.every('feature')),
@@ -148,10 +148,10 @@ class Attempts {
 
   /** Throws what was noted. */
   finish<T extends object>(outcome: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-    const ofFlags = this.#errors.find(({ mistakes }) => mistakes.length === 0);
+    const ofFlags = this.#errors.find(({ diagnostics }) => diagnostics.length === 0);
     if (ofFlags !== undefined) throw ofFlags;
-    const mistakes = this.#errors.flatMap((error) => error.mistakes);
-    if (mistakes.length > 0) throw diagnosticsError(mistakes);
+    const diagnostics = this.#errors.flatMap((error) => error.diagnostics);
+    if (diagnostics.length > 0) throw diagnosticsError(diagnostics);
     return outcome as { [K in keyof T]: Exclude<T[K], undefined> };
   }
 }
@@ -281,9 +281,9 @@ function resolveListeners(
     from === null ? plainListener.proxyProtocol : ({ accept: 'required', from } as const);
   refuseTaken(values, [...KINDS], []);
   return KINDS.flatMap((kind) =>
-    endpointsOf(kind).map((endpoint) => {
+    endpointsOf(kind).map((address) => {
       const http2Cleartext = http2 && kind === 'http';
-      return { ...plainListener, kind, endpoint, http2Cleartext, proxyProtocol };
+      return { ...plainListener, kind, address, http2Cleartext, proxyProtocol };
     }),
   );
 }
@@ -308,12 +308,12 @@ function refuseTaken(
   names: readonly ('http' | 'https' | 'admin')[],
   others: readonly SocketAddress[],
 ): void {
-  const taken = new Set(others.map((endpoint) => JSON.stringify(endpoint)));
+  const taken = new Set(others.map((address) => JSON.stringify(address)));
   for (const name of names) {
     for (const given of values.given(name) ?? []) {
-      const endpoint = readOption(name, given);
-      if (endpoint === null || ('port' in endpoint && endpoint.port === 0)) continue;
-      const text = JSON.stringify(endpoint);
+      const address = readOption(name, given);
+      if (address === null || ('port' in address && address.port === 0)) continue;
+      const text = JSON.stringify(address);
       if (taken.has(text))
         refuse(given, 'it is the address of another listener', 'write another port');
       taken.add(text);
@@ -348,7 +348,7 @@ function resolveAdmin(
   { listeners = [] }: FileSections,
 ): SocketAddress | null {
   const isInForce = !KINDS.some((kind) => values.isByFlag(kind));
-  const others = isInForce ? listeners.map(({ endpoint }) => endpoint) : [];
+  const others = isInForce ? listeners.map(({ address }) => address) : [];
   refuseTaken(values, [...KINDS, 'admin'], others);
   const given = values.given('admin')?.at(-1);
   const admin = values.required('admin');

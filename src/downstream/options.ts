@@ -8,7 +8,7 @@ export const saidAs = Symbol('said as');
 /** What is spoken on a listening socket. */
 export interface ListenerOptions {
   readonly [saidAs]?: string;
-  readonly endpoint: SocketAddress;
+  readonly address: SocketAddress;
   /** `sni-routing`: TLS is not ended here; the server name chooses where the bytes go. */
   readonly kind: 'http' | 'https' | 'sni-routing';
   /** Connections that may wait with data in their SYN (TCP Fast Open); 0 for off. */

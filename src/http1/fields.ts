@@ -132,13 +132,13 @@ export function isChunked(parsed: ParsedFields, version: string, refuse: Refuse)
   const coding = parsed.transferEncoding;
   if (coding === null) return false;
   if (parsed.contentLength !== NO_LENGTH) {
-    refuse(400, 'length-and-coding', 'both Content-Length and Transfer-Encoding');
+    refuse(400, 'length-and-transfer-encoding', 'both Content-Length and Transfer-Encoding');
   }
-  if (version === '1.0') refuse(400, 'coding-in-1.0', 'Transfer-Encoding in HTTP/1.0');
+  if (version === '1.0') refuse(400, 'transfer-encoding-in-1.0', 'Transfer-Encoding in HTTP/1.0');
   if (coding.toLowerCase() === 'chunked') return true;
   const codings = coding.split(',').map((one) => one.trim().toLowerCase());
   if (codings.at(-1) !== 'chunked' || codings.indexOf('chunked') !== codings.length - 1) {
     refuse(400, 'chunked-not-last', 'chunked is not the last transfer encoding, once');
   }
-  return refuse(501, 'unknown-coding', 'a transfer encoding other than chunked');
+  return refuse(501, 'unknown-transfer-encoding', 'a transfer encoding other than chunked');
 }

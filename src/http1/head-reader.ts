@@ -251,7 +251,7 @@ export class HeadReader {
   }
 
   #refuseCount(): never {
-    return this.#input.refuse(431, 'too-many-fields', 'too many headers');
+    return this.#input.refuse(431, 'too-many-headers', 'too many headers');
   }
 
   #keep(bytes: Uint8Array, offset: number): void {
@@ -277,13 +277,13 @@ export class HeadReader {
       return refuse(400, 'space-before-colon', 'whitespace in or after a field name');
     }
     if (byte === LF || byte === CR || TEXT[byte] === 0) return this.#refuseByte(byte);
-    return refuse(400, 'bad-field-name', 'a header without a valid name');
+    return refuse(400, 'bad-header-name', 'a header without a valid name');
   }
 
   #refuseByte(byte: number): never {
     const { refuse } = this.#input;
     if (byte === LF) return refuse(400, 'bare-lf', 'a line that ends with LF alone');
-    if (byte === CR) return refuse(400, 'bad-field-name', 'a header without a colon');
+    if (byte === CR) return refuse(400, 'bad-header-name', 'a header without a colon');
     const name = byte.toString(16).padStart(2, '0');
     return refuse(400, 'bad-byte', `the byte 0x${name} is not allowed here`);
   }

@@ -41,7 +41,7 @@ export function parseRequest(reader: HeadReader, scheme: string): ReceivedReques
   const contentLength = chunked ? -1 : Math.max(0, fields.contentLength);
   if (contentLength !== 0 && (method === 'TRACE' || method === 'CONNECT')) {
     // RFC 9110 §9.3.6, §9.3.8: where a tunnel begins must not depend on who counts the content.
-    refuse(400, 'unexpected-content', `${method} with a body`);
+    refuse(400, 'unexpected-body', `${method} with a body`);
   }
   const host = checkedHost(fields, version);
   const isOriginForm = text.charCodeAt(methodEnd + 1) === 0x2f && method !== 'CONNECT';

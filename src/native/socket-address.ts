@@ -17,33 +17,33 @@ const TEXT_BYTES = 64;
 const BINARY_OFFSET = TEXT_BYTES;
 const scratch = NativeBuffer.allocate(4096);
 
-/** Writes an endpoint as a `sockaddr` to the start of `target`; returns family and length. */
+/** Writes an address as a `sockaddr` to the start of `target`; returns family and length. */
 export function encodeSocketAddress(
-  endpoint: SocketAddress,
+  address: SocketAddress,
   target: Buffer,
 ): { readonly family: number; readonly length: number } {
   target.fill(0, 0, SOCKADDR_BYTES_MAX);
-  if ('path' in endpoint) {
-    const length = Buffer.byteLength(endpoint.path);
-    if (length === 0 || length > UNIX_PATH_BYTES_MAX || endpoint.path.includes('\0')) {
+  if ('path' in address) {
+    const length = Buffer.byteLength(address.path);
+    if (length === 0 || length > UNIX_PATH_BYTES_MAX || address.path.includes('\0')) {
       const why = `a UNIX socket's path has 1 to ${UNIX_PATH_BYTES_MAX} bytes and no NUL`;
-      throw new SluiceError('address-invalid', `${JSON.stringify(endpoint.path)}: ${why}`, {
+      throw new SluiceError('address-invalid', `${JSON.stringify(address.path)}: ${why}`, {
         blame: 'internal',
       });
     }
     writeNativeOrder16(target, AF_UNIX);
-    target.write(endpoint.path, 2);
+    target.write(address.path, 2);
     return { family: AF_UNIX, length: 2 + length + 1 };
   }
-  const family = endpoint.host.includes(':') ? AF_INET6 : AF_INET;
-  const binary = parseIp(endpoint.host, family);
-  if (!Number.isInteger(endpoint.port) || endpoint.port < 0 || endpoint.port > 65_535) {
-    throw new SluiceError('address-invalid', `${endpoint.port} is not a port (0 to 65535)`, {
+  const family = address.host.includes(':') ? AF_INET6 : AF_INET;
+  const binary = parseIp(address.host, family);
+  if (!Number.isInteger(address.port) || address.port < 0 || address.port > 65_535) {
+    throw new SluiceError('address-invalid', `${address.port} is not a port (0 to 65535)`, {
       blame: 'internal',
     });
   }
   writeNativeOrder16(target, family);
-  target.writeUInt16BE(endpoint.port, 2);
+  target.writeUInt16BE(address.port, 2);
   target.set(binary, family === AF_INET ? 4 : 8);
   return { family, length: family === AF_INET ? 16 : 28 };
 }

@@ -133,8 +133,8 @@ export function closeDescriptor(fd: number): void {
  * Begins to connect. Returns the descriptor and errno: 0 when connected at once, EINPROGRESS while
  * the answer is awaited, anything else for a failure that the caller reports and closes.
  */
-export function connectStream(endpoint: SocketAddress): { fd: number; errno: number } {
-  const { family, length } = encodeSocketAddress(endpoint, scratch.bytes);
+export function connectStream(address: SocketAddress): { fd: number; errno: number } {
+  const { family, length } = encodeSocketAddress(address, scratch.bytes);
   const fd = openStream(family);
   if (fd < 0) return { fd: -1, errno: -fd };
   if (family !== AF_UNIX) setIntegerOption(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -211,49 +211,46 @@ export const LISTEN_BACKLOG_DEFAULT = 4_096;
  * `address-invalid` or `listen-failed`.
  */
 export function openListeningSocket(
-  endpoint: SocketAddress,
+  address: SocketAddress,
   options: ListeningOptions = {},
 ): number {
-  const { family } = encodeSocketAddress(endpoint, Buffer.alloc(SOCKADDR_BYTES_MAX));
-  if ('path' in endpoint) errnoOf(() => removeStaleSocketFile(endpoint.path));
+  const { family } = encodeSocketAddress(address, Buffer.alloc(SOCKADDR_BYTES_MAX));
+  if ('path' in address) errnoOf(() => removeStaleSocketFile(address.path));
   const fd = openStream(family);
-  if (fd < 0) throw listenError(endpoint, -fd);
+  if (fd < 0) throw listenError(address, -fd);
   setListeningOptions(fd, family, options);
   const errno =
-    'path' in endpoint
-      ? errnoOf(() => atPlace(endpoint.path, (path) => bindAndListen(fd, { path }, options)))
-      : bindAndListen(fd, endpoint, options);
+    'path' in address
+      ? errnoOf(() => atPlace(address.path, (path) => bindAndListen(fd, { path }, options)))
+      : bindAndListen(fd, address, options);
   if (errno !== 0) {
     closeDescriptor(fd);
-    throw listenError(endpoint, errno);
+    throw listenError(address, errno);
   }
   ownListening.add(fd);
   return fd;
 }
 
 /**
- * Opens one listening socket per worker on the same endpoint, or for a UNIX path one that all share
+ * Opens one listening socket per worker on the same address, or for a UNIX path one that all share
  * (the same number `count` times). The port must be free: without this check a second sluice would
  * quietly share the port of the first, since both set SO_REUSEPORT.
  */
 export function openListeningSockets(
-  endpoint: SocketAddress,
+  address: SocketAddress,
   count: number,
   options: ListeningOptions = {},
 ): { readonly fds: readonly number[]; readonly port: number } {
-  if ('path' in endpoint) {
-    const fd = openListeningSocket(endpoint, options);
+  if ('path' in address) {
+    const fd = openListeningSocket(address, options);
     return { fds: new Array<number>(count).fill(fd), port: 0 };
   }
-  closeDescriptor(openListeningSocket(endpoint, { ...options, reusePort: false }));
+  closeDescriptor(openListeningSocket(address, { ...options, reusePort: false }));
   const fds: number[] = [];
-  let { port } = endpoint;
+  let { port } = address;
   try {
     while (fds.length < count) {
-      const fd = openListeningSocket(
-        { host: endpoint.host, port },
-        { ...options, reusePort: true },
-      );
+      const fd = openListeningSocket({ host: address.host, port }, { ...options, reusePort: true });
       fds.push(fd);
       port = localAddress(fd).port;
     }
@@ -298,8 +295,8 @@ function setListeningOptions(fd: number, family: number, options: ListeningOptio
   if (queue > 0) setIntegerOption(fd, IPPROTO_TCP, TCP_FASTOPEN, queue);
 }
 
-function bindAndListen(fd: number, endpoint: SocketAddress, options: ListeningOptions): number {
-  const { length } = encodeSocketAddress(endpoint, scratch.bytes);
+function bindAndListen(fd: number, address: SocketAddress, options: ListeningOptions): number {
+  const { length } = encodeSocketAddress(address, scratch.bytes);
   if (libc.checked.bind(fd, scratchAddress, length) !== 0) return lastErrno();
   const backlog = options.backlog ?? LISTEN_BACKLOG_DEFAULT;
   return libc.checked.listen(fd, backlog) === 0 ? 0 : lastErrno();
@@ -331,8 +328,8 @@ function removeStaleSocketFile(path: string): void {
   if (errno === Errno.ECONNREFUSED) removeSocketFile(path);
 }
 
-function listenError(endpoint: SocketAddress, errno: number): SluiceError {
-  const place = 'path' in endpoint ? endpoint.path : `${endpoint.host} port ${endpoint.port}`;
+function listenError(address: SocketAddress, errno: number): SluiceError {
+  const place = 'path' in address ? address.path : `${address.host} port ${address.port}`;
   const refused = (code: string, text: string) =>
     new SluiceError(code, `${place}: ${text} (${errnoName(errno)})`, { blame: 'internal' });
   switch (errno) {

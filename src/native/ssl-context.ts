@@ -57,7 +57,7 @@ export interface EarlyDataFlight {
   readonly random: Uint8Array;
   /** Bytes of early data that the ticket allows. */
   readonly ticketBytesMax: number;
-  /** Of the policy that the ticket was issued under; see Ssl.stampSession. All zero without one. */
+  /** Of the policy that the ticket was issued under; see Ssl.markSession. All zero without one. */
   readonly policyMark: Uint8Array;
   /** Of the ticket, in milliseconds; null when it was not judged by the clock of `judgeEarlyData`. */
   readonly ageMs: number | null;

@@ -458,7 +458,7 @@ export class Ssl implements Disposable {
    * TLS 1.3 OpenSSL does it only for contexts that choose by name. `policyMark` goes with it: 16 bytes
    * that `SslContext.judgeEarlyData` shows when the session is resumed.
    */
-  stampSession(policyMark: Uint8Array): void {
+  markSession(policyMark: Uint8Array): void {
     const session = SSL_get_session(this.#ssl);
     assert(policyMark.length === POLICY_MARK_BYTES, 'a mark has a fixed length');
     markSession(session, policyMark);

@@ -13,15 +13,15 @@ import type { ProxyEnvironment } from './environment.ts';
 export type Turn = 'ask' | 'ask-alone' | 'wait' | 'look-again';
 
 /**
- * Claims the in-flight fetch's key for this worker, or joins whoever has it. `serial` is of before the store
+ * Claims the in-flight fetch's key for this worker, or joins whoever has it. `version` is of before the store
  * was looked into.
  */
 export function claimFetch(
   environment: ProxyEnvironment,
   inFlight: InFlightFetch,
-  serial: number,
+  version: number,
 ): Turn {
-  const claim = environment.store.crossWorkerFetches?.claim(inFlight.key, serial);
+  const claim = environment.store.crossWorkerFetches?.claim(inFlight.key, version);
   switch (claim?.kind) {
     case 'granted':
       inFlight.lease = claim.lease;

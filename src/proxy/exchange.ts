@@ -97,7 +97,7 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   /** Made for the first time that the origin is asked. */
   #forwarded: ForwardedRequest | null = null;
   /** Of the key's fetches by all workers, when the store was looked into. */
-  #serial = 0;
+  #version = 0;
 
   constructor(input: ExchangeInput) {
     this.#input = input;
@@ -169,7 +169,7 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
       this.#forward('partial', null);
     } else {
       const { store } = environment;
-      this.#serial = store.crossWorkerFetches?.serialOf(key) ?? 0;
+      this.#version = store.crossWorkerFetches?.versionOf(key) ?? 0;
       store.lookup(key, (hits) => {
         if (this.#delivery.isOver) return;
         if (part === null && isSliced(environment, head, key, hits)) this.#assembleSlices();
@@ -307,11 +307,11 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   }
 
   #forward(forward: ForwardReason, stored: Validation | null): void {
-    const serial = this.#serial;
+    const version = this.#version;
     const forwarded = (this.#forwarded ??= this.#makeForwarded());
     this.#turnTo(forwarded);
     const validation = this.#validationOf(stored);
-    forwarded.ask({ forward, validation, fallback: stored?.selected, serial });
+    forwarded.ask({ forward, validation, fallback: stored?.selected, version });
   }
 
   #makeForwarded(): ForwardedRequest {

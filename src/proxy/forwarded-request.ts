@@ -66,7 +66,7 @@ export interface Question {
   /** The stale stored response that may stand in for an error. */
   readonly fallback: StoreHit | undefined;
   /** Of the key's fetches by all workers, when the store was looked into. */
-  readonly serial: number;
+  readonly version: number;
 }
 
 /** Where the request is, with what is there. */
@@ -100,7 +100,7 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
   /** How often another worker's fetch has ended without an answer for this request. */
   #rounds = 0;
   #fallback: StoreHit | undefined;
-  #serial = 0;
+  #version = 0;
   #storing: StoringDecision | 'not-asked' = 'not-asked';
 
   constructor(input: ForwardInput) {
@@ -112,9 +112,9 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
     return this.#storing !== 'store' && this.#storing !== 'not-asked';
   }
 
-  ask({ forward, validation, fallback, serial }: Question): void {
+  ask({ forward, validation, fallback, version }: Question): void {
     this.#fallback = fallback;
-    this.#serial = serial;
+    this.#version = version;
     this.#forward(forward, validation);
   }
 
@@ -168,7 +168,7 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
       this.#send(validation, null);
       return;
     }
-    const joined = collapse.join(key, this, nowMs, store.stampOf(key));
+    const joined = collapse.join(key, this, nowMs, store.versionOf(key));
     switch (joined.role) {
       case 'leader':
         this.#lead(joined.inFlight, validation, nowMs);
@@ -202,7 +202,7 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
 
   #lead(inFlight: InFlightFetch, validation: Validation | null, nowMs: number): void {
     const { environment } = this.#input;
-    switch (claimFetch(environment, inFlight, this.#serial)) {
+    switch (claimFetch(environment, inFlight, this.#version)) {
       case 'ask':
         this.#send(validation, inFlight);
         break;

@@ -62,11 +62,11 @@ export interface RevalidationInput {
 export function revalidateInBackground(input: RevalidationInput): void {
   const { environment, head, key, validation } = input;
   const { collapse, clock, store } = environment;
-  const joined = collapse.join(key, NOBODY, clock.wallMs(), store.stampOf(key));
+  const joined = collapse.join(key, NOBODY, clock.wallMs(), store.versionOf(key));
   if (joined.role === 'waiter') joined.inFlight.leave(NOBODY);
   if (joined.role !== 'leader') return;
-  const serial = environment.store.crossWorkerFetches?.serialOf(key) ?? 0;
-  if (claimFetch(environment, joined.inFlight, serial) !== 'ask') {
+  const version = environment.store.crossWorkerFetches?.versionOf(key) ?? 0;
+  if (claimFetch(environment, joined.inFlight, version) !== 'ask') {
     // Another worker asks, or has just been told that it is of no use to others.
     joined.inFlight.end();
     return;

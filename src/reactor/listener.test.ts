@@ -32,9 +32,9 @@ afterEach(async () => {
   assert.equal(liveNativeCounts().fd, fdsBefore, 'no descriptor is leaked');
 });
 
-function echoOn(endpoint: SocketAddress): { listener: Listener; served: Recorder[] } {
+function echoOn(address: SocketAddress): { listener: Listener; served: Recorder[] } {
   const served: Recorder[] = [];
-  const listener = reactor.listen({ endpoint }, (socket) => {
+  const listener = reactor.listen({ address }, (socket) => {
     const recorder = new Recorder();
     recorder.socket = socket;
     recorder.whenData = (buffer, length) => socket.writeNative(buffer, length);
@@ -45,9 +45,9 @@ function echoOn(endpoint: SocketAddress): { listener: Listener; served: Recorder
   return { listener, served };
 }
 
-async function answerFrom(endpoint: SocketAddress): Promise<Recorder> {
+async function answerFrom(address: SocketAddress): Promise<Recorder> {
   const client = new Recorder();
-  client.socket = reactor.connect(endpoint, client);
+  client.socket = reactor.connect(address, client);
   client.socket.write(Buffer.from('ping'));
   client.socket.shutdownWrite();
   await client.closed();
@@ -62,24 +62,24 @@ describe('what we have run out of', () => {
     const told: string[] = [];
     reactor.onShortage = ({ message }) => told.push(message);
     let isShort = true;
-    const listener = reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, (socket) => {
+    const listener = reactor.listen({ address: { host: '127.0.0.1', port: 0 } }, (socket) => {
       if (isShort) throw shortage();
       const recorder = new Recorder();
       recorder.whenData = (buffer, length) => socket.writeNative(buffer, length);
       recorder.whenEnded = () => socket.shutdownWrite();
       return recorder;
     });
-    const endpoint = { host: '127.0.0.1', port: listener.port };
-    assert.equal((await answerFrom(endpoint)).content, '');
+    const address = { host: '127.0.0.1', port: listener.port };
+    assert.equal((await answerFrom(address)).content, '');
     isShort = false;
-    assert.equal((await answerFrom(endpoint)).content, 'ping');
+    assert.equal((await answerFrom(address)).content, 'ping');
     assert.deepEqual(told, ['mmap: run out (ENOMEM)']);
   });
 
   it('costs a connection on which there is something to do, and no other', async () => {
     let isShort = true;
     const errors: (string | undefined)[] = [];
-    const listener = reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, (socket) => {
+    const listener = reactor.listen({ address: { host: '127.0.0.1', port: 0 } }, (socket) => {
       const recorder = new Recorder();
       recorder.whenData = (buffer, length) => {
         if (isShort) throw shortage();
@@ -89,12 +89,12 @@ describe('what we have run out of', () => {
       void recorder.closed().then(() => errors.push(recorder.error?.blame));
       return recorder;
     });
-    const endpoint = { host: '127.0.0.1', port: listener.port };
-    assert.equal((await answerFrom(endpoint)).content, '');
+    const address = { host: '127.0.0.1', port: listener.port };
+    assert.equal((await answerFrom(address)).content, '');
     await eventually(() => errors.length === 1, 'the end of it');
     assert.deepEqual(errors, ['internal']);
     isShort = false;
-    assert.equal((await answerFrom(endpoint)).content, 'ping');
+    assert.equal((await answerFrom(address)).content, 'ping');
   });
 });
 
@@ -159,7 +159,7 @@ describe('a listener', () => {
   });
 
   it('closes at once what its owner refuses, and counts it', async () => {
-    const listener = reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, () => null);
+    const listener = reactor.listen({ address: { host: '127.0.0.1', port: 0 } }, () => null);
     const client = new Recorder();
     client.socket = reactor.connect({ host: '127.0.0.1', port: listener.port }, client);
     await client.saw('end');
@@ -248,9 +248,9 @@ describe('listening sockets for several processes', () => {
     return child;
   }
 
-  async function greeting(endpoint: SocketAddress): Promise<string> {
+  async function greeting(address: SocketAddress): Promise<string> {
     const client = new Recorder();
-    client.socket = reactor.connect(endpoint, client);
+    client.socket = reactor.connect(address, client);
     await client.saw('data');
     client.socket.destroy();
     await client.closed();
@@ -315,10 +315,10 @@ describe('listening sockets for several processes', () => {
   });
 });
 
-describe('an endpoint', () => {
-  const codeOf = (endpoint: SocketAddress) => {
+describe('an address', () => {
+  const codeOf = (address: SocketAddress) => {
     try {
-      echoOn(endpoint).listener.close();
+      echoOn(address).listener.close();
       return '';
     } catch (error) {
       return (error as { code: string }).code;

@@ -31,7 +31,7 @@ describe('a reactor', () => {
       const timer = reactor.timer(() => {});
       timer.arm(60_000);
       timer.cancel();
-      reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, () => null).close();
+      reactor.listen({ address: { host: '127.0.0.1', port: 0 } }, () => null).close();
     `;
     const { status, stderr } = run('--input-type=module', '--eval', code);
     assert.equal(stderr, '');
@@ -105,7 +105,7 @@ describe('a reactor', () => {
   it('tells of what is no address as of any other failure to connect', async () => {
     const reactor = new Reactor();
     const before = reactor.openCount;
-    for (const endpoint of [
+    for (const address of [
       { host: '2606:4700::1111%lo', port: 443 },
       { host: 'localhost', port: 443 },
       { host: '127.0.0.1\0', port: 443 },
@@ -115,7 +115,7 @@ describe('a reactor', () => {
       { path: '' },
     ]) {
       const client = new Recorder();
-      client.socket = reactor.connect(endpoint, client);
+      client.socket = reactor.connect(address, client);
       client.socket.write(Buffer.from('lost'));
       assert.deepEqual(client.events, [], 'not before it has returned');
       await client.saw('close address-invalid');
@@ -130,7 +130,7 @@ describe('a reactor', () => {
     const bytesBefore = nativeBytesLive();
     const reactor = new Reactor();
     const served: Recorder[] = [];
-    const listener = reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, (socket) => {
+    const listener = reactor.listen({ address: { host: '127.0.0.1', port: 0 } }, (socket) => {
       const recorder = new Recorder();
       recorder.socket = socket;
       socket.write(Buffer.alloc(16 << 20));

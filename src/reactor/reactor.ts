@@ -17,7 +17,7 @@ import type { Timer } from './timer-wheel.ts';
 /** A descriptor inherited from the parent, or where to open one. */
 export type ListenOptions = (
   | { readonly fd: number }
-  | ({ readonly endpoint: SocketAddress } & ListeningOptions)
+  | ({ readonly address: SocketAddress } & ListeningOptions)
 ) & {
   /** Who is to blame when an accepted connection breaks; `downstream` unless said otherwise. */
   readonly blame?: Blame;
@@ -45,12 +45,12 @@ export class Reactor {
    */
   listen(options: ListenOptions, onAccept: OnAccept): Listener {
     const inherited = 'fd' in options;
-    const fd = inherited ? options.fd : openListeningSocket(options.endpoint, options);
+    const fd = inherited ? options.fd : openListeningSocket(options.address, options);
     return new Listener({
       dispatcher: this.#dispatcher,
       fd,
       inherited,
-      socketFile: !inherited && 'path' in options.endpoint ? options.endpoint.path : '',
+      socketFile: !inherited && 'path' in options.address ? options.address.path : '',
       blame: options.blame ?? 'downstream',
       onAccept,
       isResting: options.isResting === true,

@@ -42,7 +42,7 @@ afterEach(async () => {
 /** Listens with a recorder per connection; `prepare` sets what it does. */
 function serve(prepare: (recorder: Recorder) => void): { port: number; served: Recorder[] } {
   const served: Recorder[] = [];
-  const listener = reactor.listen({ endpoint: LOOPBACK }, (socket) => {
+  const listener = reactor.listen({ address: LOOPBACK }, (socket) => {
     const recorder = new Recorder();
     recorder.socket = socket;
     served.push(recorder);
@@ -327,7 +327,7 @@ describe('half-close', () => {
 
 describe('a broken connection', () => {
   it('is refused where nobody listens', async () => {
-    const listener = reactor.listen({ endpoint: LOOPBACK }, () => null);
+    const listener = reactor.listen({ address: LOOPBACK }, () => null);
     const { port } = listener;
     listener.close();
     const client = connectTo(port);

@@ -29,7 +29,7 @@ test('names with an underscore pass, but not those that read like a field of our
 
 test('all of them can be dropped, or be a reason to refuse', () => {
   assert.deepEqual(screened(names, 'drop'), ['accept']);
-  assert.deepEqual(screened(names, 'refuse'), ['underscore-in-field']);
+  assert.deepEqual(screened(names, 'refuse'), ['underscore-in-header']);
   assert.deepEqual(screened(['accept'], 'refuse'), ['accept']);
 });
 

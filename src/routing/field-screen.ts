@@ -35,7 +35,7 @@ const ANSWERED_FOR = new Set([
   'x-real-ip',
 ]);
 
-const REFUSED = new SluiceError('underscore-in-field', 'a field name has an underscore', {
+const REFUSED = new SluiceError('underscore-in-header', 'a field name has an underscore', {
   blame: 'downstream',
 });
 

@@ -25,9 +25,9 @@ export class InheritedSockets {
     this.#listeners = [...listeners];
   }
 
-  /** Takes the sockets for an endpoint out; null when none was passed for it. */
-  take(endpoint: SocketAddress): PassedListener | null {
-    const index = this.#listeners.findIndex((one) => isFor(one, endpoint));
+  /** Takes the sockets for an address out; null when none was passed for it. */
+  take(address: SocketAddress): PassedListener | null {
+    const index = this.#listeners.findIndex((one) => isFor(one, address));
     if (index === -1) return null;
     const [found] = this.#listeners.splice(index, 1);
     return found!;
@@ -39,8 +39,8 @@ export class InheritedSockets {
   }
 }
 
-function isFor({ wanted, bound }: PassedListener, endpoint: SocketAddress): boolean {
-  return isSame(wanted, endpoint) || isSame(bound, endpoint);
+function isFor({ wanted, bound }: PassedListener, address: SocketAddress): boolean {
+  return isSame(wanted, address) || isSame(bound, address);
 }
 
 function isSame(a: SocketAddress, b: SocketAddress): boolean {

@@ -8,7 +8,7 @@ import { closeDescriptor, openListeningSockets, removeSocketFile } from '../nati
 import { InheritedSockets } from './inherited-sockets.ts';
 
 /**
- * One endpoint, as bound (a port 0 has become the one that the kernel chose), with its sockets: one
+ * One address, as bound (a port 0 has become the one that the kernel chose), with its sockets: one
  * for each worker that we have opened; as many as there are of those that were open already.
  */
 export interface OpenListener extends ListenerOptions {
@@ -18,7 +18,7 @@ export interface OpenListener extends ListenerOptions {
 }
 
 /**
- * Opens every endpoint for `workers` workers. Throws UsageError that names the flag when one cannot
+ * Opens every address for `workers` workers. Throws UsageError that names the flag when one cannot
  * be had; then none stays open.
  */
 export function openListeners(
@@ -41,29 +41,29 @@ function openListener(
   workers: number,
   inherited: InheritedSockets,
 ): OpenListener {
-  const { kind, endpoint, fastOpenQueue } = listener;
-  const passed = inherited.take(endpoint);
+  const { kind, address, fastOpenQueue } = listener;
+  const passed = inherited.take(address);
   if (passed !== null) {
-    return { ...listener, wanted: endpoint, endpoint: passed.bound, fds: passed.fds };
+    return { ...listener, wanted: address, address: passed.bound, fds: passed.fds };
   }
   try {
-    const { fds, port } = openListeningSockets(endpoint, workers, { fastOpenQueue });
-    const bound = 'path' in endpoint ? endpoint : { ...endpoint, port };
-    return { ...listener, wanted: endpoint, endpoint: bound, fds: [...new Set(fds)] };
+    const { fds, port } = openListeningSockets(address, workers, { fastOpenQueue });
+    const bound = 'path' in address ? address : { ...address, port };
+    return { ...listener, wanted: address, address: bound, fds: [...new Set(fds)] };
   } catch (error) {
     const said = listener[saidAs] ?? (kind === 'http' ? '--http' : '--https');
-    if (error instanceof SluiceError) throw listenError(said, endpoint, error.code);
+    if (error instanceof SluiceError) throw listenError(said, address, error.code);
     throw error;
   }
 }
 
 /** What to do about an address that cannot be listened on, by the flag or key that asked for it. */
-export function listenError(said: string, endpoint: SocketAddress, code: string): UsageError {
-  const place = `${said} ${socketAddressText(endpoint)}`;
-  const isPath = 'path' in endpoint;
+export function listenError(said: string, address: SocketAddress, code: string): UsageError {
+  const place = `${said} ${socketAddressText(address)}`;
+  const isPath = 'path' in address;
   switch (code) {
     case 'address-in-use':
-      return inUseError(said, endpoint);
+      return inUseError(said, address);
     case 'address-forbidden':
       return new UsageError(
         `${place}: this user may not listen there`,
@@ -84,16 +84,16 @@ export function listenError(said: string, endpoint: SocketAddress, code: string)
   }
 }
 
-function inUseError(said: string, endpoint: SocketAddress): UsageError {
-  const place = `${said} ${socketAddressText(endpoint)}`;
-  if (!('path' in endpoint)) {
+function inUseError(said: string, address: SocketAddress): UsageError {
+  const place = `${said} ${socketAddressText(address)}`;
+  if (!('path' in address)) {
     return new UsageError(
       `${place}: the port is taken`,
       `stop the program that listens there, or choose another with ${said} [HOST:]PORT`,
     );
   }
   // A socket that nobody serves at was removed before: to remove this one would take somebody off.
-  if (statsOf(endpoint.path)?.isSocket() === true) {
+  if (statsOf(address.path)?.isSocket() === true) {
     return new UsageError(
       `${place}: another program serves there`,
       `stop that program, or choose another path with ${said} unix:PATH`,
@@ -111,7 +111,7 @@ export function closeListeners(listeners: readonly OpenListener[]): void {
 
 /** A UNIX socket that nobody listens on any more is only in the way. */
 export function removeSocketFiles(listeners: readonly OpenListener[]): void {
-  for (const { endpoint } of listeners) if ('path' in endpoint) removeSocketFile(endpoint.path);
+  for (const { address } of listeners) if ('path' in address) removeSocketFile(address.path);
 }
 
 /**
@@ -138,8 +138,8 @@ export function listenersOf(
 }
 
 /** `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/sluice.sock`. */
-export function socketAddressText(endpoint: SocketAddress): string {
-  if ('path' in endpoint) return `unix:${endpoint.path}`;
-  const { host, port } = endpoint;
+export function socketAddressText(address: SocketAddress): string {
+  if ('path' in address) return `unix:${address.path}`;
+  const { host, port } = address;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

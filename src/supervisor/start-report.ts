@@ -44,8 +44,8 @@ export function reportUnused(report: Report, sockets: InheritedSockets['rest']):
 }
 
 export function reportStart(report: Report, { version, options, listeners }: StartFacts): void {
-  for (const { kind, endpoint } of listeners) {
-    const address = socketAddressText(endpoint);
+  for (const { kind, address: bound } of listeners) {
+    const address = socketAddressText(bound);
     const fields = { kind, address };
     report(`listens at ${kind} ${address}`, { ...told, event: 'listening', fields });
   }

@@ -222,7 +222,7 @@ export class Supervisor {
 
   /** Where the admin endpoint listens, or null. */
   get adminEndpoint() {
-    return this.#admin?.endpoint ?? null;
+    return this.#admin?.address ?? null;
   }
 
   /** Metrics of all processes, one region each. */
@@ -397,8 +397,8 @@ export class Supervisor {
   }
 
   /** For PURGE requests to a data port. */
-  readonly #purgeEverywhere: PurgeEverywhere = (wish, done) => {
-    this.#cache.purge(wish, 'a PURGE request').then(done, () => done(null));
+  readonly #purgeEverywhere: PurgeEverywhere = (request, done) => {
+    this.#cache.purge(request, 'a PURGE request').then(done, () => done(null));
   };
 
   async #startWorkers(identity: Identity): Promise<void> {

@@ -12,7 +12,7 @@ import { type AdminRoute, failure, success } from './admin/admin-routes.ts';
 import { PASSED_SOCKETS, type PassedListener } from './inherited-sockets.ts';
 import type { OpenListener } from './listeners.ts';
 
-export type PassableListener = Pick<OpenListener, 'wanted' | 'endpoint' | 'fds'>;
+export type PassableListener = Pick<OpenListener, 'wanted' | 'address' | 'fds'>;
 
 /** Where the next one says that it serves: a descriptor number. */
 export const READY_DESCRIPTOR = 'SLUICE_READY_FD';
@@ -30,9 +30,9 @@ const START_TIMEOUT_MS = 60_000;
 async function startSuccessor(listeners: readonly PassableListener[]): Promise<number> {
   const fds = listeners.flatMap((listener) => listener.fds);
   let nextFd = FIRST_SOCKET_FD;
-  const passed: PassedListener[] = listeners.map(({ wanted, endpoint, fds: own }) => ({
+  const passed: PassedListener[] = listeners.map(({ wanted, address, fds: own }) => ({
     wanted,
-    bound: endpoint,
+    bound: address,
     fds: own.map(() => nextFd++),
   }));
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
@@ -67,7 +67,7 @@ async function startSuccessor(listeners: readonly PassableListener[]): Promise<n
 }
 
 /** Signals that ask for work. */
-export type Wish = 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
+export type ForwardedSignal = 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2';
 
 export interface SuccessionInput {
   /** Those that the next one gets. */
@@ -88,7 +88,7 @@ export class Succession {
   /** Of the one that has taken over; null before. */
   #pid: number | null = null;
   /** What was asked for while it was being started. */
-  readonly #wishes = new Set<Wish>();
+  readonly #signals = new Set<ForwardedSignal>();
 
   constructor(input: SuccessionInput) {
     this.#input = input;
@@ -107,7 +107,7 @@ export class Succession {
     if (this.#successor !== null) return null;
     const { report, handOver, sockets } = this.#input;
     report('upgrade: starting the sluice that takes over', { event: 'upgrade-begun' });
-    this.#wishes.clear();
+    this.#signals.clear();
     handOver(true);
     this.#successor = startSuccessor(sockets());
     const concluded = this.#successor.then(
@@ -129,13 +129,13 @@ export class Succession {
    * While another sluice is started in our place, or once it has taken over, what is asked of us
    * concerns that one as well: it gets the signal when it serves.
    */
-  passOn(wish: Wish): void {
+  passOn(signal: ForwardedSignal): void {
     if (this.#pid === null) {
-      if (this.#successor !== null) this.#wishes.add(wish);
+      if (this.#successor !== null) this.#signals.add(signal);
       return;
     }
     try {
-      process.kill(this.#pid, wish);
+      process.kill(this.#pid, signal);
     } catch {
       // It has ended: there is nobody to ask.
     }
@@ -148,7 +148,7 @@ export class Succession {
       event: 'upgrade-done',
       fields: { successor: pid },
     });
-    for (const wish of this.#wishes) this.passOn(wish);
+    for (const signal of this.#signals) this.passOn(signal);
     onServing(pid);
   }
 
@@ -158,7 +158,7 @@ export class Succession {
     handOver(false);
     report(`upgrade: ${message}; going on as before`, { level: 'error', event: 'upgrade-failed' });
     // The program on disk may be another one since.
-    if (this.#wishes.has('SIGUSR2')) this.request();
+    if (this.#signals.has('SIGUSR2')) this.request();
   }
 }
 

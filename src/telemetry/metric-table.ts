@@ -50,7 +50,7 @@ function metric(
 const CACHE_FAULTS = [
   'cache-disk-full',
   'cache-write-failed',
-  'cache-content-damaged',
+  'cache-body-damaged',
   'cache-disk-slow',
   'cache-index-failed',
 ];
@@ -542,7 +542,7 @@ export const metricTable = {
     'Look-ups of a name of a server that failed, by group of origins.',
     [origin],
   ),
-  serverAttempts: metric(
+  serverRequests: metric(
     'counter',
     'sluice_origin_server_requests_total',
     'Requests sent to a server, retries included, by group and server.',

@@ -22,7 +22,7 @@ export class OriginMetrics {
       at.originRetries,
       at.originCircuitOpenings,
       at.originLookupFailures,
-      at.serverAttempts,
+      at.serverRequests,
       at.serverResponses,
       at.serverFailures,
       at.serverEjections,
@@ -93,7 +93,7 @@ export class GroupMetrics {
 
 export class ServerMetrics {
   readonly #slots: Float64Array;
-  readonly #attempts: number;
+  readonly #requests: number;
   readonly #responses: number;
   readonly #failures: number;
   readonly #ejections: number;
@@ -105,7 +105,7 @@ export class ServerMetrics {
 
   constructor(slots: Float64Array, slotOf: SlotOf) {
     this.#slots = slots;
-    this.#attempts = slotOf(at.serverAttempts);
+    this.#requests = slotOf(at.serverRequests);
     this.#responses = slotOf(at.serverResponses);
     this.#failures = slotOf(at.serverFailures);
     this.#ejections = slotOf(at.serverEjections);
@@ -117,7 +117,7 @@ export class ServerMetrics {
   }
 
   attemptStarted(): void {
-    this.#slots[this.#attempts]! += 1;
+    this.#slots[this.#requests]! += 1;
   }
 
   /** Status of a response, and milliseconds from the attempt's start to its head. */

@@ -99,7 +99,7 @@ export class TlsEngine implements TlsConnection {
   #startedAtMonotonicMs = 0;
   #helloRetryRequest = false;
   #earlyDataReason = '';
-  #isSessionStamped = false;
+  #isSessionMarked = false;
   #isServerHelloSeen = false;
   /** Server: what has come since the ClientHello was set aside to be asked about; null otherwise. */
   #held: HeldInput | null = null;
@@ -500,8 +500,8 @@ export class TlsEngine implements TlsConnection {
         this.#judge?.noteRefused(ssl.clientRandom, ssl.isResumed);
       }
     }
-    if (this.#isSessionStamped || this.#handshakeComplete || !ssl.hasSession) return;
-    this.#isSessionStamped = true;
+    if (this.#isSessionMarked || this.#handshakeComplete || !ssl.hasSession) return;
+    this.#isSessionMarked = true;
     this.#reservedBytes = this.#judge?.takeReservation() ?? 0;
     this.#earlyDataReason = earlyDataRejection(ssl, {
       isAllowed: this.#judge?.isAllowed(ssl.tag) ?? false,
@@ -509,7 +509,7 @@ export class TlsEngine implements TlsConnection {
       refusal: this.#judge?.takeRefusal() ?? '',
       isTicketExpired: ssl.takeIsExpired(),
     });
-    if (this.#judge !== null) ssl.stampSession(this.#judge.markOf(ssl.tag));
+    if (this.#judge !== null) ssl.markSession(this.#judge.markOf(ssl.tag));
   }
 
   /** A client gets the server's first flight in any number of pieces. */

@@ -16,7 +16,7 @@ export interface JudgedHost extends HostEarlyDataOptions {
   readonly policyMark: Uint8Array;
 }
 
-export interface JudgeInput {
+export interface EarlyDataAcceptanceInput {
   readonly gate: AntiReplayCheck | null;
   /** Of this machine: what tickets are dated by where there is no cluster. */
   readonly clock: SteadyClock;
@@ -39,7 +39,7 @@ export class EarlyDataAcceptance {
   #refusal = '';
   #reservedBytes = 0;
 
-  constructor({ gate, clock, hosts, inFlightBytesMax, cluster }: JudgeInput) {
+  constructor({ gate, clock, hosts, inFlightBytesMax, cluster }: EarlyDataAcceptanceInput) {
     this.#gate = gate;
     this.cluster = cluster;
     this.#clock = clock;

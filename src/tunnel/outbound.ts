@@ -18,7 +18,7 @@ export interface OutboundHandler {
 
 /** Begins to connect to an IP address. */
 export type ConnectTo = (
-  endpoint: { readonly host: string; readonly port: number },
+  address: { readonly host: string; readonly port: number },
   handler: SocketHandler,
 ) => StreamSocket;
 

@@ -7,7 +7,7 @@ import type { ClientFacts } from '../http/client-facts.ts';
 import type { OriginConnectionInput, OriginHttp2 } from './connection.ts';
 import { ConnectionLimit } from './connection-limit.ts';
 import { Crowd } from './crowd.ts';
-import { OpenEndedShare, type OpenEndedWish, openEndedPlaces } from './open-ended-share.ts';
+import { OpenEndedShare, openEndedPlaces, type PlaceRequest } from './open-ended-share.ts';
 import type { OriginTls } from './origin-tls.ts';
 import {
   type ConnectionWaiter,
@@ -54,7 +54,7 @@ export class EndpointPool {
     const tell = observer.onCrowd.bind(observer);
     this.#crowd = new Crowd('all', connectionsMax, tell);
     this.#openEndedCrowd = new Crowd('open-ended', openEndedPlaces(connectionsMax, kept), tell);
-    const admit = (wish: OpenEndedWish) => this.#acquire(wish);
+    const admit = (request: PlaceRequest) => this.#acquire(request);
     const placesOf = (each: number) => openEndedPlaces(connectionsMax * each, kept);
     const sharedPlaces = () => placesOf(this.#shared?.exchangesKnown ?? 1);
     this.#sharing = new OpenEndedShare(queuedMax, sharedPlaces, admit);
@@ -87,14 +87,14 @@ export class EndpointPool {
    * it so (RFC 9113 §7, HTTP_1_1_REQUIRED).
    */
   acquire(waiter: ConnectionWaiter, fresh: boolean, http1: boolean): void {
-    const wish = { waiter, fresh, http1 };
+    const request = { waiter, fresh, http1 };
     if (!waiter.isOpenEnded) {
-      this.#acquire(wish);
+      this.#acquire(request);
       return;
     }
     const isHeld = http1 && this.#input.http2 !== 'never';
     const share = isHeld ? this.#holding : this.#sharing;
-    if (share.enter(wish, this.#input.monotonicMs())) return;
+    if (share.enter(request, this.#input.monotonicMs())) return;
     this.#openEndedCrowd.noteRefused();
     waiter.onConnectionFailure(tooManyWait());
   }
@@ -105,7 +105,7 @@ export class EndpointPool {
     this.#holding.leave(waiter);
   }
 
-  #acquire({ waiter, fresh, http1 }: OpenEndedWish): void {
+  #acquire({ waiter, fresh, http1 }: PlaceRequest): void {
     const isHttp1 = http1 && this.#input.http2 !== 'never';
     if (this.#shared === null) {
       this.#poolOf(waiter.client, isHttp1).acquire(waiter, fresh);

@@ -157,7 +157,7 @@ export class UpstreamGroup implements OriginGroup {
   moveOn(request: GroupRequest, wasSent: boolean): boolean {
     const { attempts } = request;
     const { retries } = this.#options;
-    if (attempts.endpoint === null || attempts.count >= retries.attemptsMax) return false;
+    if (attempts.endpoint === null || attempts.count > retries.retriesMax) return false;
     const needsBudget = wasSent && !attempts.isRetrying;
     if (needsBudget) {
       const budget = Math.max(retries.budgetMin, retries.budgetShare * this.#liveCount);

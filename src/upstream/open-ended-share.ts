@@ -6,14 +6,14 @@
  */
 import type { ConnectionWaiter } from './pool.ts';
 
-export interface OpenEndedWish {
+export interface PlaceRequest {
   readonly waiter: ConnectionWaiter;
   /** As `EndpointPool.acquire` has them. */
   readonly fresh: boolean;
   readonly http1: boolean;
 }
 
-interface Queued extends OpenEndedWish {
+interface Queued extends PlaceRequest {
   readonly sinceMs: number;
 }
 
@@ -26,13 +26,13 @@ export function openEndedPlaces(places: number, keptPercent: number): number {
 export class OpenEndedShare {
   readonly #queuedMax: number;
   readonly #places: () => number;
-  readonly #admit: (wish: OpenEndedWish) => void;
+  readonly #admit: (request: PlaceRequest) => void;
   readonly #inside = new Set<ConnectionWaiter>();
   #queue: Queued[] = [];
   #isAdmitting = false;
 
   /** `places` is asked each time: it depends on what the origin speaks. */
-  constructor(queuedMax: number, places: () => number, admit: (wish: OpenEndedWish) => void) {
+  constructor(queuedMax: number, places: () => number, admit: (request: PlaceRequest) => void) {
     this.#queuedMax = queuedMax;
     this.#places = places;
     this.#admit = admit;
@@ -43,18 +43,18 @@ export class OpenEndedShare {
   }
 
   /** Admits it now or later; false when too many wait already. */
-  enter(wish: OpenEndedWish, nowMs: number): boolean {
-    if (this.#inside.has(wish.waiter)) {
-      this.#admit(wish);
+  enter(request: PlaceRequest, nowMs: number): boolean {
+    if (this.#inside.has(request.waiter)) {
+      this.#admit(request);
       return true;
     }
     if (this.#queue.length === 0 && this.#inside.size < this.#places()) {
-      this.#inside.add(wish.waiter);
-      this.#admit(wish);
+      this.#inside.add(request.waiter);
+      this.#admit(request);
       return true;
     }
     if (this.#queue.length >= this.#queuedMax) return false;
-    this.#queue.push({ ...wish, sinceMs: nowMs });
+    this.#queue.push({ ...request, sinceMs: nowMs });
     return true;
   }
 

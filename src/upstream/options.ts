@@ -71,8 +71,8 @@ export interface CircuitBreakerOptions {
 }
 
 export interface RetryOptions {
-  /** Attempts in all; 1 for no retry. */
-  readonly attemptsMax: number;
+  /** Of one request; 0 for none. */
+  readonly retriesMax: number;
   /** Statuses after which another server is asked. */
   readonly statuses: readonly number[];
   /** Retries under way, as a share of the requests under way. */
@@ -142,7 +142,7 @@ export interface OriginGroupOptions {
 }
 
 /**
- * attemptsMax: one server that has just gone is survived, two at once are rare. budget: 20 % keeps a
+ * retriesMax: one server that has just gone is survived, two at once are rare. budget: 20 % keeps a
  * struggling origin's load bounded, as Envoy's default does. ejection*: as nginx's fail_timeout of
  * 10 s; never more than half, so that what is left is not overrun. Active checks, slow start and the
  * circuit breaker are off: they say something about an origin that we cannot know. The time-outs are
@@ -168,7 +168,7 @@ export const defaultGroupOptions = {
     openMs: 5_000,
     trials: 3,
   },
-  retries: { attemptsMax: 3, statuses: [], budgetShare: 0.2, budgetMin: 10 },
+  retries: { retriesMax: 2, statuses: [], budgetShare: 0.2, budgetMin: 10 },
   timeouts: {
     connectMs: 10_000,
     responseMs: 60_000,

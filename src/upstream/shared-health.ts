@@ -60,11 +60,11 @@ export class SharedHealth {
   }
 
   adminStateOf(group: string, server: string): AdminState {
-    return adminStates[this.#value(`wish ${group} ${server}`)] ?? 'up';
+    return adminStates[this.#value(`admin ${group} ${server}`)] ?? 'up';
   }
 
   setAdminState(group: string, server: string, adminState: AdminState): void {
-    this.#set(`wish ${group} ${server}`, adminStates.indexOf(adminState));
+    this.#set(`admin ${group} ${server}`, adminStates.indexOf(adminState));
   }
 
   /**

@@ -141,10 +141,10 @@ function reconfigure(worker: AssembledWorker | null, id: number, options: Sluice
 function purgesUnderWay() {
   const waiting = new Map<number, (count: number | null) => void>();
   let last = 0;
-  const begin: PurgeEverywhere = (wish, done) => {
+  const begin: PurgeEverywhere = (request, done) => {
     const id = ++last;
     waiting.set(id, done);
-    report({ type: 'purge', id, wish }, () => {});
+    report({ type: 'purge', id, request }, () => {});
   };
   const end = (id: number, count: number | null) => {
     const done = waiting.get(id);

@@ -13,10 +13,10 @@ test('a fault that comes again and again is one line now and a count later', () 
   );
   const full = { code: 'cache-disk-full', message: 'no space' } as const;
   for (let i = 0; i < 5; i++) faults.note(full);
-  faults.note({ code: 'cache-content-damaged', message: 'segment 7' });
+  faults.note({ code: 'cache-body-damaged', message: 'segment 7' });
   assert.deepEqual(lines, [
     'cache: cache-disk-full: no space',
-    'cache: cache-content-damaged: segment 7',
+    'cache: cache-body-damaged: segment 7',
   ]);
   assert.equal(counted.length, 6);
   nowMs += FAULT_LINE_INTERVAL_MS - 1;

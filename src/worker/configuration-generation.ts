@@ -95,7 +95,7 @@ export class ConfigurationGeneration {
     this.#certificates = hosts.map(({ certificates }) => certificates.map(pemOf));
     this.#authorityCheck = authorityCheckOf(this.#certificates);
     this.tunnels = {
-      connect: (endpoint, handler) => base.reactor.connect(endpoint, handler),
+      connect: (address, handler) => base.reactor.connect(address, handler),
       table: new TunnelTable(defaultTunnelLimits),
       limits: defaultTunnelLimits,
       monotonicMs: systemClock.monotonicMs,
@@ -151,7 +151,7 @@ export class ConfigurationGeneration {
     });
     const proxy = new ReverseProxy(routes);
     const next = new ClientIdentity(proxy, identities);
-    const { trustedProxies, trustedProxiesField: field } = options;
+    const { trustedProxies, trustedProxiesHeader: field } = options;
     const from = trustedProxies ?? [];
     if (options.connect === null) return new ClientClaims(next, { from, field });
     const { table: tunnels, connect, limits } = this.tunnels;

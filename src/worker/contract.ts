@@ -78,7 +78,7 @@ export interface SupervisorLink {
 }
 
 /** A purge, as a client of the admin endpoint or of a data port wants it. */
-export interface PurgeWish {
+export interface PurgeRequest {
   readonly selectors: readonly PurgeSelector[];
   /** Mark stale instead of removing. */
   readonly soft: boolean;
@@ -86,9 +86,9 @@ export interface PurgeWish {
 
 /** What the supervisor asks of a worker's cache. */
 export type CacheQuestion =
-  | ({ readonly kind: 'purge'; readonly nowMs: number } & PurgeWish)
+  | ({ readonly kind: 'purge'; readonly nowMs: number } & PurgeRequest)
   /** Take in what another worker has purged in the directory that all share. */
-  | ({ readonly kind: 'follow'; readonly nowMs: number } & PurgeWish)
+  | ({ readonly kind: 'follow'; readonly nowMs: number } & PurgeRequest)
   | { readonly kind: 'lookup'; readonly key: string }
   | ({ readonly kind: 'list' } & ListQuery);
 
@@ -218,7 +218,7 @@ export type WorkerReport =
       readonly fault: { readonly message: string; readonly remedy: string } | null;
     }
   /** A client of a data port wants a purge in all workers. */
-  | { readonly type: 'purge'; readonly id: number; readonly wish: PurgeWish };
+  | { readonly type: 'purge'; readonly id: number; readonly request: PurgeRequest };
 
 /** What a worker is started with: its setup, with the means to count and to log. */
 export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex' | 'listeners'> {
@@ -246,7 +246,7 @@ export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex'
 }
 
 /** Purges in all workers; `done` gets how many stored responses went, -1, or null, as above. */
-export type PurgeEverywhere = (wish: PurgeWish, done: (count: number | null) => void) => void;
+export type PurgeEverywhere = (request: PurgeRequest, done: (count: number | null) => void) => void;
 
 /** Of changes that concern its logs or its guard a worker's service need not know. */
 export type ServiceHandlers = Omit<ChangeHandlers, 'log-levels' | 'refused-hellos' | 'reopen-logs'>;

@@ -483,7 +483,7 @@ test('damage is reported and the response is fetched anew afterwards', async (t)
       const { store, faults } = openAt(directory);
       const [hit] = await lookup(store, 'k');
       if (hit !== undefined) await assert.rejects(contentOf(hit), /missing or damaged/);
-      assert.equal(faults[0]?.code, 'cache-content-damaged', `${damage} ${length}`);
+      assert.equal(faults[0]?.code, 'cache-body-damaged', `${damage} ${length}`);
       await store.flushed();
       assert.deepEqual(await lookup(store, 'k'), []);
       put(store, 'k', content);
@@ -514,11 +514,11 @@ test('what another worker invalidates while it arrives is not stored', async (t)
   const [a, b] = [openAt(directory).store, openAt(directory).store];
   t.after(() => Promise.all([a.close(), b.close()]));
   for (const length of [10, 2 * MIB]) {
-    const stamp = a.stampOf('http://h/x');
+    const version = a.versionOf('http://h/x');
     const writer = a.create('http://h/x', storedOf([], { contentLength: length }))!;
     writer.write(pattern(length));
     b.invalidate('http://h/x');
-    assert.notEqual(a.stampOf('http://h/x'), stamp);
+    assert.notEqual(a.versionOf('http://h/x'), version);
     writer.commit(null);
     await a.flushed();
     for (const store of [a, b]) assert.deepEqual(await lookup(store, 'http://h/x'), []);

@@ -76,7 +76,7 @@ test(`${UPGRADES} upgrades: no request of clients that keep connections fails`, 
 function configurationOf(i: number): object {
   const servers = [[origin.url], [other.url], [origin.url, other.url]][i % 3];
   return {
-    origins: { app: { servers, retries: { attempts: 1 + (i % 3) } } },
+    origins: { app: { servers, retries: { max: i % 3 } } },
     'early-data': i % 4 === 0 ? 'off' : 'on',
     routes: [
       ...(i % 2 === 0

@@ -88,7 +88,7 @@ for (const [name, { way, losesBodies }] of Object.entries(ways)) {
         app: {
           servers: [first.url, second.url, third.url],
           'passive-health': { failures: FAILURES, 'on-5xx': 'on', ejection: '60s' },
-          retries: { attempts: 3, statuses: [500, 502, 503, 504], 'budget-min': 50 },
+          retries: { max: 2, statuses: [500, 502, 503, 504], 'budget-min': 50 },
           timeouts: { response: '1s', idle: '1s' },
         },
       },

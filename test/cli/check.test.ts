@@ -46,9 +46,9 @@ ${wrong}:3:10: workers "0": not a number from 1 to 256
 
 test('check --json is for programs', async () => {
   const bad = await runSluice(['check', '--json', wrong]);
-  const { ok, mistakes } = JSON.parse(bad.stdout);
-  assert.deepEqual([bad.code, ok, mistakes.length], [2, false, 3]);
-  assert.deepEqual(mistakes[0], {
+  const { ok, diagnostics } = JSON.parse(bad.stdout);
+  assert.deepEqual([bad.code, ok, diagnostics.length], [2, false, 3]);
+  assert.deepEqual(diagnostics[0], {
     file: wrong,
     line: 1,
     column: 1,

@@ -32,8 +32,8 @@ test('sluice origins tells how each server does', async () => {
   const { stdout } = await runSluice(['origins', '--json', ...admin]);
   const { origins } = JSON.parse(stdout);
   assert.equal(origins[0].name, 'default');
-  const [{ name, wanted, state, addresses, attempts }] = origins[0].servers;
-  assert.deepEqual([name, wanted, state, attempts], [server, 'up', 'up', 1]);
+  const [{ name, wanted, state, addresses, requests }] = origins[0].servers;
+  assert.deepEqual([name, wanted, state, requests], [server, 'up', 'up', 1]);
   assert.equal(addresses.up, 2, 'one address, in each of two workers');
 });
 

@@ -28,8 +28,8 @@ for (const { path, schema } of keys) {
     assert.match(schema.title ?? '', /\S.*[.:]$/, 'a sentence');
     assert.ok(schema.examples !== undefined && schema.examples.length > 0, 'an example');
     for (const example of schema.examples) {
-      const { mistakes } = read(schema, flowText(example));
-      assert.deepEqual(mistakes, [], flowText(example));
+      const { diagnostics } = read(schema, flowText(example));
+      assert.deepEqual(diagnostics, [], flowText(example));
       assert.ok(Check(schema as object, example), `the schema refuses ${flowText(example)}`);
     }
   });
@@ -39,8 +39,8 @@ test('defaults that are written as values are right values', () => {
   let compared = 0;
   for (const { path, schema } of keys) {
     if (schema.default === undefined || isWrittenInWords(schema)) continue;
-    const { mistakes } = read(schema, flowText(schema.default));
-    assert.deepEqual(mistakes, [], path);
+    const { diagnostics } = read(schema, flowText(schema.default));
+    assert.deepEqual(diagnostics, [], path);
     compared++;
   }
   assert.ok(compared > 60, `${compared} defaults`);

@@ -38,13 +38,13 @@ async function load(text: string, words = '', of = directory): Promise<SluiceOpt
 }
 
 /** Each as `LINE:COLUMN KEY: PROBLEM; REMEDY`. */
-async function mistakes(text: string, words = ''): Promise<string[]> {
+async function diagnostics(text: string, words = ''): Promise<string[]> {
   try {
     await load(text, words);
     return [];
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return error.mistakes.map(
+    return error.diagnostics.map(
       (one) => `${one.line}:${one.column} ${one.key}: ${one.problem}; ${one.remedy}`,
     );
   }
@@ -75,7 +75,7 @@ test('the example of a whole file has no mistake, and a check of it writes nothi
 });
 
 test('all mistakes of a file are told at once, in its order, and twice none of them', async () => {
-  const found = await mistakes(`listeners:
+  const found = await diagnostics(`listeners:
   - adress: 127.0.0.1:80
   - {address: 127.0.0.1:81, protocol: htps}
   - {address: 127.0.0.1:81}
@@ -160,7 +160,7 @@ const single: readonly [text: string, mistake: string][] = [
 
 for (const [text, mistake] of single) {
   test(`a mistake is told with its place and its remedy: ${JSON.stringify(text)}`, async () => {
-    const [first = 'no mistake'] = await mistakes(text);
+    const [first = 'no mistake'] = await diagnostics(text);
     assert.ok(first.startsWith(mistake), first);
   });
 }
@@ -186,7 +186,7 @@ features: {alpn-h2: off}
   assert.deepEqual(changed.origins[0]!.servers[0]!.host, 'p');
   assert.deepEqual(changed.routes[0]!.match.hosts, []);
   assert.deepEqual(
-    changed.listeners.map(({ endpoint }) => endpoint),
+    changed.listeners.map(({ address }) => address),
     [{ host: '127.0.0.1', port: 2 }],
   );
   assert.deepEqual([changed.cacheSizeBytes, changed.admin], [2 ** 21, null]);
@@ -239,7 +239,7 @@ test('bytes that are no UTF-8 are mistakes with their place, but in comments', a
       return [];
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      return error.mistakes.map(({ line, column, problem }) => `${line}:${column} ${problem}`);
+      return error.diagnostics.map(({ line, column, problem }) => `${line}:${column} ${problem}`);
     }
   };
   const route = (body: string) =>
@@ -253,12 +253,12 @@ test('bytes that are no UTF-8 are mistakes with their place, but in comments', a
 
 test('an alias without its anchor is the only mistake that is told of', async () => {
   const text = 'origins: {a: {servers: [http://o]}}\nroutes:\n  - origin: *nobody\n';
-  const told = await mistakes(text);
+  const told = await diagnostics(text);
   assert.equal(told.length, 1);
   assert.match(told[0]!, /^3:\d+ routes\[0\]\.origin: \*nobody .* anchor that is not there/);
   const redirect = 'origins: {a: {servers: [http://o]}}\nroutes: [{redirect: *x}]\n';
-  assert.equal((await mistakes(redirect)).length, 1);
-  assert.match((await mistakes('origin: *nobody\n')).join(), /^1:9 origin: \*nobody [^,]*$/);
+  assert.equal((await diagnostics(redirect)).length, 1);
+  assert.match((await diagnostics('origin: *nobody\n')).join(), /^1:9 origin: \*nobody [^,]*$/);
 });
 
 test('names of files are relative to the file', async () => {

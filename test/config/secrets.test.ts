@@ -133,7 +133,7 @@ for (const key of secretKeys) {
           await load(text);
         } catch (error) {
           assert.ok(error instanceof UsageError, String(error));
-          const told = JSON.stringify([error.message, error.remedy, error.mistakes]);
+          const told = JSON.stringify([error.message, error.remedy, error.diagnostics]);
           assert.ok(!told.includes(one), told);
         }
       }

@@ -26,7 +26,7 @@ for (const name of ['a', 'b']) {
 writeFileSync(join(directory, 'text.pem'), 'hello\n');
 
 interface Told {
-  readonly mistakes: readonly string[];
+  readonly diagnostics: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -44,10 +44,10 @@ async function check(text: string): Promise<Told> {
       demoOrigin: null,
       warn: (message) => warnings.push(message),
     });
-    return { mistakes: [], warnings };
+    return { diagnostics: [], warnings };
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    return { mistakes: error.mistakes.map(diagnosticText), warnings };
+    return { diagnostics: error.diagnostics.map(diagnosticText), warnings };
   }
 }
 
@@ -142,7 +142,7 @@ const cases: Record<string, readonly [text: string, said: string]> = {
   ],
   'one for many': [
     app(', retry: 3'),
-    'f:2:30: origins.app.retry: unknown key "retry"; did you mean retries? As in retries: {attempts: 2}',
+    'f:2:30: origins.app.retry: unknown key "retry"; did you mean retries? As in retries: {max: 1}',
   ],
   'a name that says too little': [
     route(', rate-limit: {requests: 5, requests-per-second: 5}'),
@@ -267,8 +267,8 @@ const cases: Record<string, readonly [text: string, said: string]> = {
 
 for (const [name, [text, said]] of Object.entries(cases)) {
   test(`told with its place and what to write: ${name}`, async () => {
-    const { mistakes } = await check(text);
-    const relative = mistakes.map((one) => one.replaceAll(directory, 'DIR'));
+    const { diagnostics } = await check(text);
+    const relative = diagnostics.map((one) => one.replaceAll(directory, 'DIR'));
     assert.deepEqual(relative, [said]);
   });
 }
@@ -288,8 +288,8 @@ const unreached: Record<string, readonly [matches: readonly string[], warning: s
 for (const [name, [matches, warning]] of Object.entries(unreached)) {
   test(`a route that gets no request is a warning: ${name}`, async () => {
     const routes = matches.map((match) => `  - {origin: app, match: ${match}}\n`).join('');
-    const { mistakes, warnings } = await check(`${app('')}routes:\n${routes}`);
-    assert.deepEqual(mistakes, []);
+    const { diagnostics, warnings } = await check(`${app('')}routes:\n${routes}`);
+    assert.deepEqual(diagnostics, []);
     assert.deepEqual(warnings, [`f:5:5: routes[1]: never reached: ${warning}`]);
   });
 }
@@ -304,7 +304,10 @@ for (const matches of [
 ]) {
   test(`a route that gets requests is none: ${matches.join(' then ')}`, async () => {
     const routes = matches.map((match) => `  - {origin: app, match: ${match}}\n`).join('');
-    assert.deepEqual(await check(`${app('')}routes:\n${routes}`), { mistakes: [], warnings: [] });
+    assert.deepEqual(await check(`${app('')}routes:\n${routes}`), {
+      diagnostics: [],
+      warnings: [],
+    });
   });
 }
 

@@ -188,7 +188,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'goes on, or is answered 425': [
       'hosts[].early-data.methods',
       'hosts[].early-data.query',
-      'hosts[].early-data.refused-paths',
+      'hosts[].early-data.excluded-paths',
       'hosts[].early-data.otherwise',
     ],
     'the key log has a line for every secret, for its owner alone': ['tls.key-log'],
@@ -242,7 +242,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'origins.*.balance.consistent-hash.hash-on',
     ],
     'a server that is gone costs no request, unless retries are forbidden': [
-      'origins.*.retries.attempts',
+      'origins.*.retries.max',
     ],
     'a server that has failed as often as is allowed is left out': [
       'origins.*.passive-health.failures',
@@ -423,7 +423,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'test/end-to-end/trusted-proxies.test.ts': {
     'the client that trusted proxies name is the one of access rules and logs': ['trusted-proxies'],
     'proxies that write Forwarded are believed by that, and by nothing else': [
-      'trusted-proxies-field',
+      'trusted-proxies-header',
     ],
   },
   'test/end-to-end/tickets.test.ts': {

@@ -111,6 +111,23 @@ const retired: readonly RetiredWord[] = [
     samples: ['nobody'],
   },
   {
+    pattern:
+      /\b(?:trusted-proxies-field|refused-paths|retries\.attempts)\b|\bretries: *\{ ?attempts\b/,
+    instead: 'trusted-proxies-header, excluded-paths, retries.max',
+    samples: [
+      'trusted-proxies-field: forwarded',
+      'refused-paths: [/buy]',
+      'retries: {attempts: 2}',
+    ],
+  },
+  { pattern: /--axes\b/, instead: '--dimensions', samples: ['triage FILE --axes features'] },
+  {
+    pattern:
+      /\b(?:too-many-fields|bad-field-name|underscore-in-field|(?:unknown|length-and)-coding|coding-in-1\.0|unexpected-content|cache-content-damaged)\b/,
+    instead: 'the code with headers, transfer-encoding or body',
+    samples: ['`bad-field-name`', '`length-and-coding`', '`coding-in-1.0`', '`unexpected-content`'],
+  },
+  {
     pattern: /\blast word (?:on|counts)\b/i,
     instead: 'the last one wins',
     samples: ['the last word on a name'],
@@ -194,4 +211,19 @@ test('no message of the program has a retired word', () => {
   });
   assert.deepEqual(mistakes, []);
   assert.match(messagesOf("  report('the worker stood still');"), /stood still/);
+});
+
+test('no error code has a retired word', () => {
+  const codes = ['errors.md', 'error-log.md'].flatMap((page) => {
+    const text = readFileSync(new URL(`docs/reference/${page}`, root), 'utf8');
+    return [...text.matchAll(/^\| (`[^|]*) \|/gm)].map((row) => row[1]!);
+  });
+  assert.ok(codes.length > 150, `${codes.length} rows`);
+  const words = /(?:^|[-`])(?:fields?|coding|octets?|capsule|fuses?|fleet|fields)(?=[-`])/;
+  assert.match('`bad-field-name`', words);
+  // A log line's own fields are called so.
+  assert.deepEqual(
+    codes.filter((code) => words.test(code) && code !== '`fields`'),
+    [],
+  );
 });

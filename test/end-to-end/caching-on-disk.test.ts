@@ -198,10 +198,10 @@ test('a flipped bit in a segment is a miss, a line for the operator and a count'
   for (const target of names) if (!(await getRight(sluice, target))) misses++;
   assert.ok(misses > 0 && misses < 20, `${misses} misses`);
   for (const target of names) assert.equal(await getRight(sluice, target), true);
-  assert.match(sluice.output, /^sluice: cache: cache-content-damaged: a record in segment \d+/m);
-  const lines = sluice.output.match(/cache-content-damaged/g)!;
+  assert.match(sluice.output, /^sluice: cache: cache-body-damaged: a record in segment \d+/m);
+  const lines = sluice.output.match(/cache-body-damaged/g)!;
   assert.equal(lines.length, 1, 'one line for all of them');
-  const counted = await sluice.sum('sluice_cache_faults_total', { code: 'cache-content-damaged' });
+  const counted = await sluice.sum('sluice_cache_faults_total', { code: 'cache-body-damaged' });
   assert.equal(counted, misses);
 });
 
@@ -219,7 +219,7 @@ test('what is damaged in the middle of a large response comes from the origin', 
   assert.equal(await getRight(sluice, target), true);
   const ranges = origin.asked(target).map((request) => request.headers.range ?? 'all');
   assert.deepEqual(ranges, ['all', 'bytes=2097152-3145727', 'bytes=3145728-3999999']);
-  assert.match(sluice.output, /^sluice: cache: cache-content-damaged: a record in segment \d+/m);
+  assert.match(sluice.output, /^sluice: cache: cache-body-damaged: a record in segment \d+/m);
 });
 
 function segmentsIn(directory: string): string[] {

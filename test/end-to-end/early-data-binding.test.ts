@@ -1,7 +1,7 @@
 // What early data is tied to besides the ticket (RFC 8446 §4.2.10): tried by a client without rules.
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
-import { EarlyClient, type HelloWish, helloOf, ticketFor } from '../support/early-client.ts';
+import { EarlyClient, type HelloSettings, helloOf, ticketFor } from '../support/early-client.ts';
 import { replayFlight } from '../support/flight-relay.ts';
 import { startOrigin } from '../support/origins.ts';
 import { startSluice } from '../support/sluice.ts';
@@ -94,7 +94,7 @@ for (const [laterMs, reason] of [
 }
 
 /** A flight that is refused; its request comes again in 1-RTT. Returns the recorded flight. */
-async function refusedFlight(path: string, hello: HelloWish, laterMs = 0): Promise<Buffer> {
+async function refusedFlight(path: string, hello: HelloSettings, laterMs = 0): Promise<Buffer> {
   const fresh = await ticketFor(sluice.httpsPort, helloOf(), message('/ticket'));
   const ticket = { ...fresh, receivedAtMs: fresh.receivedAtMs - laterMs };
   const model = helloOf({ ...hello, announces: true });

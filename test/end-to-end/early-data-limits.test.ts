@@ -37,7 +37,7 @@ hosts:
   - {names: [plain.test], ${pair}}
   - {names: [small.test], ${pair}, early-data: {max-size: 4KiB}}
   - {names: [bold.test], ${pair}, early-data: {otherwise: forward}}
-  - {names: [strict.test], ${pair}, early-data: {refused-paths: [/buy], otherwise: too-early}}
+  - {names: [strict.test], ${pair}, early-data: {excluded-paths: [/buy], otherwise: too-early}}
   - {names: [late.test], ${pair}, early-data: {enabled: off}}
   - {names: [never.test], ${pair}, early-data: off}
 tls: {early-data-in-flight-max: 20KiB}

@@ -7,7 +7,7 @@ import { END_HEADERS, END_STREAM, goaway, headers, PREFACE, settings } from '../
 import {
   ContentType,
   EarlyClient,
-  type HelloWish,
+  type HelloSettings,
   helloOf,
   ticketFor,
 } from '../support/early-client.ts';
@@ -51,16 +51,20 @@ function http2Get(path: string): string {
   return Buffer.concat([PREFACE, settings(), request, goaway(0)]).toString('latin1');
 }
 
-const HTTP2: HelloWish = { alpn: ['h2'] };
+const HTTP2: HelloSettings = { alpn: ['h2'] };
 
-function ticket(wish: HelloWish = {}): Promise<Ticket> {
-  const request = wish.alpn?.[0] === 'h2' ? http2Get(nextPath()) : get(nextPath(), LAST);
-  return ticketFor(sluice.httpsPort, helloOf(wish), request);
+function ticket(settings: HelloSettings = {}): Promise<Ticket> {
+  const request = settings.alpn?.[0] === 'h2' ? http2Get(nextPath()) : get(nextPath(), LAST);
+  return ticketFor(sluice.httpsPort, helloOf(settings), request);
 }
 
 /** A client with a ticket, and so much early data. */
-function early(ticketOfIt: Ticket, data: readonly (string | Buffer)[], wish: HelloWish = {}) {
-  return new EarlyClient(sluice.httpsPort, helloOf(wish), ticketOfIt, data);
+function early(
+  ticketOfIt: Ticket,
+  data: readonly (string | Buffer)[],
+  settings: HelloSettings = {},
+) {
+  return new EarlyClient(sluice.httpsPort, helloOf(settings), ticketOfIt, data);
 }
 
 const handshakes = (labels: Record<string, string> = {}) =>
@@ -221,8 +225,8 @@ test('HTTP/2: a HelloRetryRequest makes early data be skipped, and sent again on
   const path = nextPath();
   const before = await rejected('hello retry request');
   await counted(1, 0, async () => {
-    const wish = { ...HTTP2, groups: [ffdhe4096, x25519], shares: [ffdhe4096] };
-    using client = early(known, [http2Get(path)], wish);
+    const settings = { ...HTTP2, groups: [ffdhe4096, x25519], shares: [ffdhe4096] };
+    using client = early(known, [http2Get(path)], settings);
     await client.send(client.flight());
     await client.finish(http2Get(path));
     await client.answered(`<GET ${path}>`);
@@ -239,7 +243,7 @@ for (const [words, made, offered, reason] of [
   ['another name than in the ticket', {}, { serverName: 'b.test' }, 'server name changed'],
   ['no name, where the ticket has one', {}, { serverName: '' }, 'server name changed'],
   ['a name, where the ticket has none', { serverName: '' }, {}, 'server name changed'],
-] as const satisfies readonly (readonly [string, HelloWish, HelloWish, string])[]) {
+] as const satisfies readonly (readonly [string, HelloSettings, HelloSettings, string])[]) {
   test(`early data under ${words} is skipped`, async () => {
     const known = await ticket(made);
     const [path, later] = [nextPath(), nextPath()];

@@ -56,7 +56,7 @@ hosts:
       client-certificates: {mode: required, ca: ca.pem, subject-header: X-Who}
   - names: [strict.test]
     certificates: [{cert: strict.pem, key: strict.key}]
-    early-data: {methods: [GET], query: off, refused-paths: [/buy], otherwise: too-early}
+    early-data: {methods: [GET], query: off, excluded-paths: [/buy], otherwise: too-early}
   - names: [told.test]
     certificates: [{cert: secret.pem, key: secret.key}]
     tls: {client-certificates: {mode: optional, ca: ca.pem, header: X-Cert, chain-header: X-Chain}}

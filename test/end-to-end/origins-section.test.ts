@@ -26,10 +26,10 @@ before(async () => {
       balance: { 'consistent-hash': { 'hash-on': 'header:X-User', 'load-factor': 100 } },
     },
     retried: { servers: [gone, a.url], 'passive-health': { failures: 0 } },
-    once: { servers: [gone, a.url], retries: { attempts: 1 }, 'passive-health': { failures: 0 } },
+    once: { servers: [gone, a.url], retries: { max: 0 }, 'passive-health': { failures: 0 } },
     ejecting: {
       servers: [gone, a.url],
-      retries: { attempts: 1 },
+      retries: { max: 0 },
       'passive-health': { failures: 1, ejection: '1m' },
     },
     silent: { servers: [silent.url], timeouts: { response: '100ms' } },

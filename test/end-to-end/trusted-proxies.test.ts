@@ -26,7 +26,7 @@ const trusting = await startConfigured({
   file: { ...file, 'trusted-proxies': ['127.0.0.0/8', '10.0.0.0/8'], 'purge-from': '203.0.113.5' },
 });
 const byForwarded = await startConfigured({
-  file: { ...file, 'trusted-proxies': '127.0.0.1', 'trusted-proxies-field': 'forwarded' },
+  file: { ...file, 'trusted-proxies': '127.0.0.1', 'trusted-proxies-header': 'forwarded' },
 });
 after(async () => {
   for (const one of [nobody, trusting, byForwarded]) await one[Symbol.asyncDispose]();

@@ -34,12 +34,12 @@ async function load(text: string): Promise<readonly string[]> {
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     assert.ok(error.message !== '' && error.remedy !== '');
-    for (const { line, column, problem, remedy } of error.mistakes) {
+    for (const { line, column, problem, remedy } of error.diagnostics) {
       assert.ok(line >= 1 && line <= lines.length, `line ${line} of ${lines.length}`);
       assert.ok(column >= 1 && column <= lines[line - 1]!.length + 1, `column ${column}`);
       assert.ok(problem !== '' && remedy !== '');
     }
-    return error.mistakes.map(({ problem }) => problem);
+    return error.diagnostics.map(({ problem }) => problem);
   }
 }
 

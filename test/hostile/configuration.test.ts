@@ -99,8 +99,8 @@ async function isAccepted(part: Part, origin: string, what: string): Promise<boo
     return true;
   } catch (error) {
     assert.ok(error instanceof UsageError, `${what}: ${error}`);
-    assert.ok(error.mistakes.length > 0, `${what}: a place (${error.message})`);
-    for (const { line, problem, remedy } of error.mistakes) {
+    assert.ok(error.diagnostics.length > 0, `${what}: a place (${error.message})`);
+    for (const { line, problem, remedy } of error.diagnostics) {
       assert.ok(line > 1 && problem.length > 3 && remedy.length > 3, `${what}: ${problem}`);
     }
     return false;

@@ -98,14 +98,14 @@ test('retries.statuses: another server answers instead', async () => {
   assert.equal((await plain.ask()).status, 503, 'by default no status is repeated');
 });
 
-test('retries.attempts bounds how many servers one request goes through', async () => {
+test('retries.max bounds how many servers one request goes through', async () => {
   await using bad = await startBreaking();
   await using worse = await startBreaking();
   const servers = [serverAt(bad.port), serverAt(worse.port), serverAt(good.port)];
   const options = { passiveHealth: { ...passiveHealth, failures: 0 } };
   await using asked = startGroup(servers, options);
   assert.equal((await asked.ask()).content, 'good GET');
-  const limited = { ...options, retries: { ...retries, attemptsMax: 2 } };
+  const limited = { ...options, retries: { ...retries, retriesMax: 1 } };
   await using few = startGroup(servers, limited);
   assert.equal((await few.ask()).error, 'connection-closed');
 });

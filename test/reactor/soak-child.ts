@@ -24,7 +24,7 @@ let started = 0;
 let answered = 0;
 let corrupted = 0;
 
-const listener = reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, (socket) => ({
+const listener = reactor.listen({ address: { host: '127.0.0.1', port: 0 } }, (socket) => ({
   onConnect() {},
   onData: (buffer, length) => void socket.write(Buffer.from(buffer.bytes.subarray(0, length))),
   onEnd: () => socket.shutdownWrite(),

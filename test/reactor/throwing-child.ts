@@ -6,7 +6,7 @@ const fault = (at: string) => {
   if (at === place) throw new Error(`a mistake in ${at}`);
 };
 const reactor = new Reactor();
-const listener = reactor.listen({ endpoint: { host: '127.0.0.1', port: 0 } }, (socket) => {
+const listener = reactor.listen({ address: { host: '127.0.0.1', port: 0 } }, (socket) => {
   fault('onAccept');
   socket.write(Buffer.from('hello'));
   socket.shutdownWrite();

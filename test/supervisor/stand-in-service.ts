@@ -11,7 +11,7 @@ await conclude(async () => {
     load: async () => (await import('./stand-in-worker.ts')).startStandIn,
   });
   const [listener] = supervisor.listeners;
-  const shown = { listener: listener?.endpoint, admin: supervisor.adminEndpoint };
+  const shown = { listener: listener?.address, admin: supervisor.adminEndpoint };
   process.stdout.write(`${JSON.stringify(shown)}\n`);
   return ended;
 });

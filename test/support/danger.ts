@@ -9,7 +9,7 @@ export function dangerFlags(...names: readonly string[]): string[] {
   return ['--danger-module', dangerModule, ...names.flatMap((name) => ['--feature', `${name}=on`])];
 }
 
-export interface HandshakeWish {
+export interface HandshakeSettings {
   readonly servername?: string;
   /** By the client's preference; it sends a share for the first. */
   readonly groups?: string;
@@ -19,15 +19,15 @@ export interface HandshakeWish {
 export const RETRIED_GROUPS = 'ffdhe4096:X25519';
 
 /** Resolves with the protocol's version, or with the error's code. */
-export function shakeHands(port: number, wish: HandshakeWish = {}): Promise<string> {
+export function shakeHands(port: number, settings: HandshakeSettings = {}): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const socket = connect({
     port,
     host: '127.0.0.1',
-    servername: wish.servername ?? 'localhost',
+    servername: settings.servername ?? 'localhost',
     rejectUnauthorized: false,
     minVersion: 'TLSv1.3',
-    ecdhCurve: wish.groups ?? 'X25519',
+    ecdhCurve: settings.groups ?? 'X25519',
   });
   socket.once('secureConnect', () => {
     resolve(socket.getProtocol() ?? '');

@@ -21,7 +21,7 @@ const PSK_KEY_EXCHANGE_MODES = 45;
 const PSK_DHE_KE = 1;
 export const ContentType = { handshake: 22, applicationData: 23 } as const;
 
-export interface HelloWish {
+export interface HelloSettings {
   /** '' for none. */
   readonly serverName?: string;
   /** None: the extension is left out. */
@@ -34,9 +34,14 @@ export interface HelloWish {
   readonly announces?: boolean;
 }
 
-export function helloOf(wish: HelloWish = {}): HelloModel {
-  const { serverName = 'localhost', alpn = ['http/1.1'], groups = [X25519], suite = 0x1301 } = wish;
-  const { shares = groups.slice(0, 1), announces = false } = wish;
+export function helloOf(settings: HelloSettings = {}): HelloModel {
+  const {
+    serverName = 'localhost',
+    alpn = ['http/1.1'],
+    groups = [X25519],
+    suite = 0x1301,
+  } = settings;
+  const { shares = groups.slice(0, 1), announces = false } = settings;
   const message = helloMessage({
     cipherSuites: [suite],
     extensions: [

@@ -9,7 +9,7 @@ import { startOrigin } from './origins.ts';
 import { startSluice } from './sluice.ts';
 import { until } from './waiting.ts';
 
-export interface CrashWish {
+export interface CrashSettings {
   /** Harmful observers that are on. */
   readonly features: readonly string[];
   readonly flags?: readonly string[];
@@ -33,7 +33,7 @@ export async function crashOf({
   flags = [],
   serverName = 'localhost',
   provoke = (port) => shakeHands(port, { groups: RETRIED_GROUPS, servername: serverName }),
-}: CrashWish & { readonly directory: string }): Promise<Incident> {
+}: CrashSettings & { readonly directory: string }): Promise<Incident> {
   await using origin = await startOrigin((_request, response) => response.end('ok'));
   const all = [...dangerFlags(...features), '--incident-dir', directory, '--debugger', 'off'];
   all.push('--watchdog', '1s', ...flags);

@@ -44,14 +44,14 @@ const play: Player = ({ flights }, { host, port }) => {
 };
 const openSandbox = sandboxWith(play);
 
-interface HelloWish {
+interface HelloSettings {
   /** Whether there is a share that the server takes; else it asks for another one. */
   readonly hasShare: boolean;
   readonly serverName?: string;
   readonly scheme?: number;
 }
 
-function hello({ hasShare, serverName = 'a.example', scheme = ECDSA_P256 }: HelloWish) {
+function hello({ hasShare, serverName = 'a.example', scheme = ECDSA_P256 }: HelloSettings) {
   const share = Buffer.concat([uint16s(X25519), vector(2, Buffer.alloc(32, 9))]);
   const message = helloMessage({
     cipherSuites: [0x1301],

@@ -27,14 +27,18 @@ after(async () => {
   await origin[Symbol.asyncDispose]();
 });
 
-interface HelloWish {
+interface HelloSettings {
   readonly groups: string;
   readonly ciphers?: string;
   readonly protocols?: readonly string[];
 }
 
 /** The ClientHello of a client that is not ours, as it comes over the wire. */
-async function helloOf({ groups, ciphers, protocols = ['http/1.1'] }: HelloWish): Promise<string> {
+async function helloOf({
+  groups,
+  ciphers,
+  protocols = ['http/1.1'],
+}: HelloSettings): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<Buffer>();
   const server = createServer((socket) =>
     socket.once('data', (bytes: Buffer) => {
@@ -60,15 +64,15 @@ async function helloOf({ groups, ciphers, protocols = ['http/1.1'] }: HelloWish)
   return bytes.toString('base64');
 }
 
-interface PlayWish {
+interface PlaySettings {
   readonly resumes?: boolean;
   readonly earlyData?: readonly number[];
   readonly applicationData?: readonly number[];
   readonly writes?: readonly { readonly delayMs: number; readonly length: number }[];
 }
 
-function scriptOf(template: string, wish: PlayWish = {}): ReplayScript {
-  const { resumes = false, earlyData = [], applicationData = [], writes = [] } = wish;
+function scriptOf(template: string, settings: PlaySettings = {}): ReplayScript {
+  const { resumes = false, earlyData = [], applicationData = [], writes = [] } = settings;
   return {
     mode: 're-enacted',
     flights: [
@@ -79,8 +83,8 @@ function scriptOf(template: string, wish: PlayWish = {}): ReplayScript {
   };
 }
 
-async function play(template: string, wish?: PlayWish, port = sluice.httpsPort) {
-  return playScript(scriptOf(template, wish), { host: '127.0.0.1', port }, signal);
+async function play(template: string, settings?: PlaySettings, port = sluice.httpsPort) {
+  return playScript(scriptOf(template, settings), { host: '127.0.0.1', port }, signal);
 }
 
 const GROUPS = [
@@ -177,8 +181,8 @@ test('records arrive with the sizes that were asked for', async () => {
   await listening.promise;
   const { port } = relay.address() as AddressInfo;
   const template = await helloOf({ groups: 'X25519', ciphers: 'TLS_AES_128_GCM_SHA256' });
-  const wish = { resumes: true, earlyData: [100, 50], applicationData: [200] };
-  await play(template, wish, port);
+  const settings = { resumes: true, earlyData: [100, 50], applicationData: [200] };
+  await play(template, settings, port);
   relay.close();
   const [first, ...others] = recordsIn(Buffer.concat(last));
   assert.match(first!, /^22\//);

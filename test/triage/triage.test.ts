@@ -6,7 +6,7 @@ import type { Incident, JsonValue } from '../../src/triage/incident.ts';
 import { encodeIncident } from '../../src/triage/incident-file.ts';
 import type { TriageReport } from '../../src/triage/report/report.ts';
 import { readReport } from '../../src/triage/report/triage-directory.ts';
-import { type CrashWish, crashOf } from '../support/incidents.ts';
+import { type CrashSettings, crashOf } from '../support/incidents.ts';
 import { ended, run, start, unlessInstalled } from '../support/programs.ts';
 import { sClient, sessionFile } from '../support/s-client.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -40,8 +40,8 @@ async function triaged(file: string, ...words: readonly string[]): Promise<Triag
 const namesOf = (features: readonly { readonly name: string }[]) =>
   features.map(({ name }) => name);
 
-async function crash(wish: CrashWish): Promise<Incident> {
-  return crashOf({ directory: temporaryDirectory(), ...wish });
+async function crash(settings: CrashSettings): Promise<Incident> {
+  return crashOf({ directory: temporaryDirectory(), ...settings });
 }
 
 let observed: Incident;
@@ -91,7 +91,7 @@ async function regressionTestWorks(out: string): Promise<void> {
 test('two features that do harm together are both to blame, and nothing else is', async () => {
   const features = ['danger-first-of-two', 'danger-second-of-two'];
   const incident = await crash({ features });
-  const { report } = await triaged(incidentFile(incident), '--axes', 'features');
+  const { report } = await triaged(incidentFile(incident), '--dimensions', 'features');
   assert.deepEqual(namesOf(report.features.blamed).sort(), features);
   assert.match(report.summary, /danger-first-of-two, danger-second-of-two together to blame/);
 });
@@ -104,7 +104,7 @@ test('a change of the configuration is to blame: of several, the one that matter
   const good = { ...options, drainTimeoutMs: 5_000, cacheSizeBytes: 1, pidFile: '/run/a.pid' };
   const lastGood = { digest: 'a'.repeat(64), options: good };
   const file = incidentFile({ ...incident, configuration: { ...configuration, lastGood } });
-  const { report } = await triaged(file, '--axes', 'configuration');
+  const { report } = await triaged(file, '--dimensions', 'configuration');
   assert.equal(report.configuration.status, 'found');
   assert.deepEqual(report.configuration.changes, [
     { path: '/drainTimeoutMs', before: 5_000, after: 7_000 },
@@ -148,7 +148,7 @@ type Git = (...words: readonly string[]) => Promise<string>;
 
 test('the commit that brought it is found, and the repository is left as it was', async () => {
   const { repository, git } = await history();
-  const words = ['--axes', 'commits', '--repo', repository, '--good', 'HEAD~3'];
+  const words = ['--dimensions', 'commits', '--repo', repository, '--good', 'HEAD~3'];
   const { report, code } = await triaged(incidentFile(observed), ...words);
   assert.deepEqual([code, report.commit.status], [0, 'found'], JSON.stringify(report.evidence));
   assert.equal(report.commit.commits[0]!.subject, 'worker: observers are called');
@@ -175,7 +175,13 @@ test('a crash that takes early data is re-enacted with keys of our own', { skip 
     },
   });
   assert.equal(incident.suspect?.observer, observer);
-  const { report } = await triaged(incidentFile(incident), '--axes', 'features', '--runs', '1');
+  const { report } = await triaged(
+    incidentFile(incident),
+    '--dimensions',
+    'features',
+    '--runs',
+    '1',
+  );
   assert.deepEqual([report.reproduction.mode, report.reproduction.same], ['re-enacted', 1]);
   assert.deepEqual(namesOf(report.features.blamed), [observer]);
   assert.equal(report.trigger?.needsEarlyData, true);
@@ -183,7 +189,13 @@ test('a crash that takes early data is re-enacted with keys of our own', { skip 
 
 test('what stands still is a fault like any other', async () => {
   const incident = await crash({ features: ['danger-hang'], serverName: 'hang.test' });
-  const { report } = await triaged(incidentFile(incident), '--axes', 'features', '--runs', '1');
+  const { report } = await triaged(
+    incidentFile(incident),
+    '--dimensions',
+    'features',
+    '--runs',
+    '1',
+  );
   assert.equal(report.incident.kind, 'hang');
   assert.deepEqual(namesOf(report.features.blamed), ['danger-hang']);
 });
@@ -203,7 +215,7 @@ test('a crash that does not happen again is said to be one', async () => {
 test('a triage that was stopped goes on where it was', async () => {
   const file = incidentFile(observed);
   const out = join(temporaryDirectory(), 'triage');
-  const words = [launcher, 'triage', file, '--out', out, '--axes', 'features'];
+  const words = [launcher, 'triage', file, '--out', out, '--dimensions', 'features'];
   const child = start(process.execPath, words, { stdio: 'pipe' });
   let said = '';
   child.stderr!.on('data', (bytes: Buffer) => {
@@ -227,7 +239,7 @@ test('what is wrong in the words or the file is said with a remedy', async () =>
     return stderr;
   };
   assert.match(await refused(), /no INCIDENT; write sluice triage INCIDENT/);
-  assert.match(await refused(file, '--axes', 'feature'), /did you mean features\?/);
+  assert.match(await refused(file, '--dimensions', 'feature'), /did you mean features\?/);
   assert.match(await refused(file, '--runs', '0'), /not a number from 1 to 100/);
   assert.match(await refused(file, '--good', 'HEAD'), /no repository; write --repo DIR --good/);
   assert.match(await refused(join(temporaryDirectory(), 'none')), /cannot be read \(ENOENT\)/);

@@ -336,8 +336,8 @@ export class DiskStore implements Store {
 
   // ------------------------------------------------------------------ storing
 
-  stampOf(key: string): number {
-    return this.#epochs.stampOf(key);
+  versionOf(key: string): number {
+    return this.#epochs.versionOf(key);
   }
 
   create(key: string, response: StoredResponse): ContentWriter | undefined {

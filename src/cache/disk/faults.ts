@@ -6,7 +6,7 @@ export type StoreFaultCode =
   /** Writing failed for another reason. */
   | 'cache-write-failed'
   /** A record's checksum was wrong, or the record was not there. */
-  | 'cache-content-damaged'
+  | 'cache-body-damaged'
   /** The disk takes less than arrives; responses were not stored. */
   | 'cache-disk-slow'
   /** The index failed. */

@@ -210,8 +210,8 @@ export class LastingStore implements Store {
     this.#store.lookup(key, callback);
   }
 
-  stampOf(key: string): number {
-    return this.#store.stampOf(key);
+  versionOf(key: string): number {
+    return this.#store.versionOf(key);
   }
 
   create(key: string, response: StoredResponse): ContentWriter | undefined {

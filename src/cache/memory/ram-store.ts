@@ -131,8 +131,8 @@ export class RamStore implements Store {
     return entry;
   }
 
-  stampOf(key: string): number {
-    return this.#epochs.stampOf(key);
+  versionOf(key: string): number {
+    return this.#epochs.versionOf(key);
   }
 
   invalidate(key: string): void {

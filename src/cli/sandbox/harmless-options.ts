@@ -83,7 +83,7 @@ async function plainOptions(directory: string, originPort: number): Promise<Slui
   );
   return {
     ...options,
-    listeners: [{ ...plainListener, endpoint: { host: LOOPBACK, port: 0 }, kind: 'https' }],
+    listeners: [{ ...plainListener, address: { host: LOOPBACK, port: 0 }, kind: 'https' }],
     recorder: {
       directory: join(directory, INCIDENTS),
       addresses: true,

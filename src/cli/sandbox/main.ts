@@ -54,15 +54,15 @@ process.on('disconnect', () => {
 // A terminal sends these to every process; whoever has started the sandbox ends it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
-async function start(wish: SandboxStart): Promise<void> {
+async function start(settings: SandboxStart): Promise<void> {
   try {
-    if (wish.protocol !== SANDBOX_PROTOCOL) {
+    if (settings.protocol !== SANDBOX_PROTOCOL) {
       throw new UsageError(
-        `this sluice speaks version ${SANDBOX_PROTOCOL} of a bench, not ${wish.protocol}`,
+        `this sluice speaks version ${SANDBOX_PROTOCOL} of a bench, not ${settings.protocol}`,
         'run the triage of the version that is tried',
       );
     }
-    const options = await harmlessOptions(wish, await startOrigin());
+    const options = await harmlessOptions(settings, await startOrigin());
     supervisor = new Supervisor({
       options,
       version: 'bench',
@@ -75,8 +75,8 @@ async function start(wish: SandboxStart): Promise<void> {
       log: new ErrorLog(),
     });
     await supervisor.start();
-    const { endpoint } = supervisor.listeners[0]!;
-    send({ type: 'ready', port: 'port' in endpoint ? endpoint.port : 0 });
+    const { address } = supervisor.listeners[0]!;
+    send({ type: 'ready', port: 'port' in address ? address.port : 0 });
   } catch (error) {
     const isUsage = error instanceof UsageError;
     const message = isUsage ? error.message : String((error as Error)?.stack ?? error);

@@ -28,7 +28,7 @@ export interface CompiledFile {
   /** Of keys that say the same as a flag. */
   readonly given: ExplicitOptions;
   /** When there is one, nothing else may be used. */
-  readonly mistakes: readonly Diagnostic[];
+  readonly diagnostics: readonly Diagnostic[];
 }
 
 export interface FileSurroundings {
@@ -44,20 +44,24 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
   const read = readBySchema(parsed, configurationSchema);
   const found: Diagnostic[] = [];
   const { warn, nowMs, hostsInUse = [] } = surroundings;
-  const compilation: Compilation = { parsed, mistakes: found, warn, nowMs, hostsInUse };
+  const compilation: Compilation = { parsed, diagnostics: found, warn, nowMs, hostsInUse };
   const entry = read.value as ConfigurationEntry;
   let sections: FileSections = {};
   try {
     sections = compileSections(entry, compilation);
-    if (read.mistakes.length === 0) warnOfUnused(sections, new CompileContext(compilation, []));
+    if (read.diagnostics.length === 0) warnOfUnused(sections, new CompileContext(compilation, []));
   } catch (error) {
     // What stands in for a missing value may be more than a section can bear.
-    if (read.mistakes.length === 0) throw error;
+    if (read.diagnostics.length === 0) throw error;
   }
   const root = new CompileContext(compilation, []);
   const given = givenOf(read.given, entry, root);
   refuseBoth(given, entry, root);
-  return { sections, given, mistakes: [...read.mistakes, ...beside(read.mistakes, found)] };
+  return {
+    sections,
+    given,
+    diagnostics: [...read.diagnostics, ...beside(read.diagnostics, found)],
+  };
 }
 
 function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {

@@ -8,7 +8,7 @@ import type { HostOptions } from '../options.ts';
 /** What a whole compilation shares. */
 export interface Compilation {
   readonly parsed: ParsedSource;
-  readonly mistakes: Diagnostic[];
+  readonly diagnostics: Diagnostic[];
   warn(message: string): void;
   readonly nowMs: number;
   readonly hostsInUse?: readonly HostOptions[];
@@ -44,12 +44,12 @@ export class CompileContext {
   refuse(path: KeyPath, problem: string, remedy: string): void {
     const whole = [...this.#path, ...path];
     const position = this.#compilation.parsed.positionOf(whole);
-    this.#compilation.mistakes.push({ ...position, key: keyText(whole), problem, remedy });
+    this.#compilation.diagnostics.push({ ...position, key: keyText(whole), problem, remedy });
   }
 
   /** Notes what a function that reads one value had to say. */
-  note(mistakes: readonly Diagnostic[]): void {
-    this.#compilation.mistakes.push(...mistakes);
+  note(diagnostics: readonly Diagnostic[]): void {
+    this.#compilation.diagnostics.push(...diagnostics);
   }
 
   warn(path: KeyPath, message: string): void {

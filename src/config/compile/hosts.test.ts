@@ -31,23 +31,27 @@ writeFileSync(join(directory, 'none.pem'), 'none');
 function compile(text: string) {
   const parsed = parseSource({ file: 'f', text, directory });
   const read = readBySchema(parsed, hostsSchema as Parameters<typeof readBySchema>[1]);
-  const mistakes: Diagnostic[] = [];
+  const diagnostics: Diagnostic[] = [];
   const warnings: string[] = [];
   const compilation = {
     parsed,
-    mistakes,
+    diagnostics,
     warn: (message: string) => warnings.push(message),
     nowMs: 0,
   };
   const value = Array.isArray(read.value) ? (read.value as HostsEntry) : [];
   const hosts =
-    read.mistakes.length === 0 ? compileHosts(value, new CompileContext(compilation, [])) : [];
-  return { hosts, warnings, mistakes: [...read.mistakes, ...mistakes].map(diagnosticText) };
+    read.diagnostics.length === 0 ? compileHosts(value, new CompileContext(compilation, [])) : [];
+  return {
+    hosts,
+    warnings,
+    diagnostics: [...read.diagnostics, ...diagnostics].map(diagnosticText),
+  };
 }
 
 function only(text: string): HostOptions {
-  const { hosts, mistakes } = compile(text);
-  assert.deepEqual(mistakes, []);
+  const { hosts, diagnostics } = compile(text);
+  assert.deepEqual(diagnostics, []);
   return hosts[0]!;
 }
 
@@ -87,7 +91,7 @@ test('every key of a host arrives', () => {
     query: off
     max-size: 4KiB
     in-flight-max: 1MiB
-    refused-paths: [/buy, "/x*"]
+    excluded-paths: [/buy, "/x*"]
     otherwise: too-early
 `);
   assert.deepEqual(tls.names, ['example.org', '*.example.org']);
@@ -103,7 +107,7 @@ test('every key of a host arrives', () => {
   assert.deepEqual(earlyDataPolicy, {
     methods: ['GET', 'POST'],
     query: false,
-    refusedPaths: ['/buy', '/x*'],
+    excludedPaths: ['/buy', '/x*'],
     otherwise: 'too-early',
   });
 });
@@ -114,7 +118,7 @@ test('early data is off by one word', () => {
 });
 
 const pair = 'certificates: [{cert: ec.pem, key: ec.key}]';
-const mistakes: readonly [text: string, message: RegExp][] = [
+const diagnostics: readonly [text: string, message: RegExp][] = [
   ['- names: [a.test]', /\[0\].*certificates/],
   ['- certificates: []', /certificates/],
   ['- certificates: [{cert: nowhere.pem, key: ec.key}]', /nowhere\.pem: there is no such file/],
@@ -135,13 +139,13 @@ const mistakes: readonly [text: string, message: RegExp][] = [
   [`- ${pair}\n  tls: {min-version: TLSv1.1}`, /min-version/],
   [`- ${pair}\n  tls: {client-certificates: {mode: required}}`, /no issuer is trusted/],
   [`- ${pair}\n  tls: {client-certificates: {mode: optional, ca: nowhere.pem}}`, /no such file/],
-  [`- ${pair}\n  early-data: {refused-paths: [buy]}`, /refused-paths/],
-  [`- ${pair}\n  early-data: {refused-paths: ["/buy?x"]}`, /no path/],
+  [`- ${pair}\n  early-data: {excluded-paths: [buy]}`, /excluded-paths/],
+  [`- ${pair}\n  early-data: {excluded-paths: ["/buy?x"]}`, /no path/],
   [`- ${pair}\n  early-data: {otherwise: never}`, /otherwise/],
 ];
-for (const [text, message] of mistakes) {
+for (const [text, message] of diagnostics) {
   test(`a mistake is told with its place: ${message.source}`, () => {
-    const found = compile(text).mistakes;
+    const found = compile(text).diagnostics;
     assert.equal(found.length, 1, found.join('\n'));
     assert.match(found[0]!, message);
     assert.match(found[0]!, /^f:\d+:\d+: /);
@@ -149,7 +153,9 @@ for (const [text, message] of mistakes) {
 }
 
 test('an expired certificate is a warning', () => {
-  const { warnings, mistakes: none } = compile('- certificates: [{cert: old.pem, key: old.key}]');
+  const { warnings, diagnostics: none } = compile(
+    '- certificates: [{cert: old.pem, key: old.key}]',
+  );
   assert.deepEqual(none, []);
   assert.match(warnings.join(), /f:1:3: \[0\]: The certificate has expired/);
 });

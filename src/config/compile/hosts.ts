@@ -209,16 +209,16 @@ class HostCompiler {
 
   #earlyDataPolicy(): EarlyDataPolicy {
     const entry = this.#earlyDataEntry;
-    const { methods, query, refusedPaths, otherwise } = defaultEarlyDataPolicy;
-    for (const [i, path] of (entry['refused-paths'] ?? []).entries()) {
+    const { methods, query, excludedPaths, otherwise } = defaultEarlyDataPolicy;
+    for (const [i, path] of (entry['excluded-paths'] ?? []).entries()) {
       if (path.startsWith('/') && !/[?#\s]/.test(path)) continue;
       const remedy = 'begin it with / and leave out query and spaces';
-      this.#refuse(['early-data', 'refused-paths', i], 'no path', remedy);
+      this.#refuse(['early-data', 'excluded-paths', i], 'no path', remedy);
     }
     return {
       methods: entry.methods ?? methods,
       query: entry.query ?? query,
-      refusedPaths: entry['refused-paths'] ?? refusedPaths,
+      excludedPaths: entry['excluded-paths'] ?? excludedPaths,
       otherwise: entry.otherwise ?? otherwise,
     };
   }

@@ -39,7 +39,7 @@ export function compileListeners(
     return {
       ...plainListener,
       [saidAs]: `listeners[${i}].address`,
-      endpoint: address,
+      address,
       kind,
       fastOpenQueue: entry['fast-open'] ?? plainListener.fastOpenQueue,
       http2Cleartext,

@@ -14,18 +14,18 @@ import { compileLogs } from './logs.ts';
 const directory = temporaryDirectory();
 
 /** The file is the section alone. */
-function compile(text: string): { logs: readonly LogOptions[]; mistakes: string[] } {
+function compile(text: string): { logs: readonly LogOptions[]; diagnostics: string[] } {
   const parsed = parseSource({ file: 'f', text, directory });
   const read = readBySchema(parsed, logsSchema as Parameters<typeof readBySchema>[1]);
-  const mistakes: Diagnostic[] = [];
-  const context = new CompileContext({ parsed, mistakes, warn: () => {}, nowMs: 0 }, []);
+  const diagnostics: Diagnostic[] = [];
+  const context = new CompileContext({ parsed, diagnostics, warn: () => {}, nowMs: 0 }, []);
   const value = Array.isArray(read.value) ? (read.value as LogsEntry) : [];
   const logs = compileLogs(value, context);
-  return { logs, mistakes: [...read.mistakes, ...mistakes].map(diagnosticText) };
+  return { logs, diagnostics: [...read.diagnostics, ...diagnostics].map(diagnosticText) };
 }
 
 test('every key of a log arrives', () => {
-  const { logs, mistakes } = compile(`
+  const { logs, diagnostics } = compile(`
 - target: a.log
   format: json
   fields: [status, host]
@@ -41,7 +41,7 @@ test('every key of a log arrives', () => {
 - {target: "-", type: handshakes}
 - {target: off}
 `);
-  assert.deepEqual(mistakes, []);
+  assert.deepEqual(diagnostics, []);
   const [first, second, ...others] = logs;
   assert.equal(others.length, 0);
   assert.deepEqual(first, {
@@ -98,6 +98,6 @@ const wrong: Record<string, readonly [string, RegExp]> = {
 
 for (const [name, [text, words]] of Object.entries(wrong)) {
   test(`${name} is a mistake`, () => {
-    assert.match(compile(text).mistakes.join('\n'), words);
+    assert.match(compile(text).diagnostics.join('\n'), words);
   });
 }

@@ -128,7 +128,7 @@ function failureOptions(
       trials: breaker.trials ?? circuitBreaker.trials,
     },
     retries: {
-      attemptsMax: again.attempts ?? retries.attemptsMax,
+      retriesMax: again.max ?? retries.retriesMax,
       statuses: again.statuses ?? retries.statuses,
       budgetShare: again.budget ?? retries.budgetShare,
       budgetMin: again['budget-min'] ?? retries.budgetMin,
@@ -221,7 +221,7 @@ function tlsOf(
       checkAuthorities(below.given(['ca'], caFile), caFile);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      below.note(error.mistakes);
+      below.note(error.diagnostics);
     }
   }
   const name = tls['server-name'] ?? '';

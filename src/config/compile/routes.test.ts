@@ -17,20 +17,20 @@ writeFileSync(join(directory, 'missing.html'), '<h1>no</h1>');
 writeFileSync(join(directory, 'huge.html'), 'x'.repeat(300_000));
 
 /** The file is the section alone. */
-function compile(text: string): { routes: readonly RouteOptions[]; mistakes: string[] } {
+function compile(text: string): { routes: readonly RouteOptions[]; diagnostics: string[] } {
   const parsed = parseSource({ file: 'f', text, directory });
   const read = readBySchema(parsed, routesSchema as Parameters<typeof readBySchema>[1]);
-  const mistakes: Diagnostic[] = [];
-  const compilation = { parsed, mistakes, warn: () => {}, nowMs: 0 };
+  const diagnostics: Diagnostic[] = [];
+  const compilation = { parsed, diagnostics, warn: () => {}, nowMs: 0 };
   const context = new CompileContext(compilation, []);
   const value = Array.isArray(read.value) ? (read.value as RoutesEntry) : [];
   const routes = compileRoutes(value, ['app', 'other'], context);
-  return { routes, mistakes: [...read.mistakes, ...mistakes].map(diagnosticText) };
+  return { routes, diagnostics: [...read.diagnostics, ...diagnostics].map(diagnosticText) };
 }
 
 function only(text: string): RouteOptions {
-  const { routes, mistakes } = compile(text);
-  assert.deepEqual(mistakes, []);
+  const { routes, diagnostics } = compile(text);
+  assert.deepEqual(diagnostics, []);
   assert.equal(routes.length, 1);
   return routes[0]!;
 }
@@ -184,8 +184,8 @@ const wrong: readonly (readonly [text: string, said: RegExp])[] = [
 
 test('mistakes are told with their place and what to do', () => {
   for (const [text, said] of wrong) {
-    const { mistakes } = compile(text);
-    assert.equal(mistakes.length, 1, `${text}: ${mistakes.join(' | ')}`);
-    assert.match(mistakes[0]!, said, text);
+    const { diagnostics } = compile(text);
+    assert.equal(diagnostics.length, 1, `${text}: ${diagnostics.join(' | ')}`);
+    assert.match(diagnostics[0]!, said, text);
   }
 });

@@ -34,8 +34,8 @@ export function keyAndProblem(key: string, problem: string): string {
 }
 
 /** One error of all of them; there is at least one. */
-export function diagnosticsError(mistakes: readonly Diagnostic[]): UsageError {
-  const ordered = inOrder(mistakes);
+export function diagnosticsError(diagnostics: readonly Diagnostic[]): UsageError {
+  const ordered = inOrder(diagnostics);
   const [first] = ordered;
   if (ordered.length === 1) {
     const { file, line, column, key, problem, remedy } = first!;
@@ -48,7 +48,7 @@ export function diagnosticsError(mistakes: readonly Diagnostic[]): UsageError {
 }
 
 /** In the order of the file, each once. */
-function inOrder(mistakes: readonly Diagnostic[]): Diagnostic[] {
-  const known = new Map(mistakes.map((mistake) => [diagnosticText(mistake), mistake]));
+function inOrder(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const known = new Map(diagnostics.map((mistake) => [diagnosticText(mistake), mistake]));
   return [...known.values()].sort((a, b) => a.line - b.line || a.column - b.column);
 }

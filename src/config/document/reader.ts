@@ -39,7 +39,7 @@ const UNREADABLE = Symbol('unreadable');
 export interface ReadValues {
   /** What could be read; its parts that could not are left out. */
   readonly value: unknown;
-  readonly mistakes: readonly Diagnostic[];
+  readonly diagnostics: readonly Diagnostic[];
   /** Values of keys that say the same as a flag, by the flag. */
   readonly given: ReadonlyMap<string, readonly ExplicitValue[]>;
 }
@@ -49,13 +49,13 @@ export function readBySchema(parsed: ParsedSource, schema: ValueSchema): ReadVal
   const value = parsed.root === null ? UNREADABLE : reader.read(schema, parsed.root, []);
   return {
     value: value === UNREADABLE ? {} : value,
-    mistakes: [...parsed.mistakes, ...reader.mistakes],
+    diagnostics: [...parsed.diagnostics, ...reader.diagnostics],
     given: reader.given,
   };
 }
 
 class SchemaReader {
-  readonly mistakes: Diagnostic[] = [];
+  readonly diagnostics: Diagnostic[] = [];
   readonly given = new Map<string, ExplicitValue[]>();
   readonly #parsed: ParsedSource;
   /** Of the file as a whole. */
@@ -105,7 +105,7 @@ class SchemaReader {
 
   #refuse(path: KeyPath, problem: string, remedy: string, ofKey = false): typeof UNREADABLE {
     const position = ofKey ? this.#parsed.positionOfKey(path) : this.#parsed.positionOf(path);
-    this.mistakes.push({ ...position, key: keyText(path), problem, remedy });
+    this.diagnostics.push({ ...position, key: keyText(path), problem, remedy });
     return UNREADABLE;
   }
 
@@ -147,7 +147,7 @@ class SchemaReader {
     }
     if (typeof additionalProperties === 'object') return additionalProperties;
     const names = Object.keys(properties);
-    if (this.mistakes.length >= REMEDIES_MAX) {
+    if (this.diagnostics.length >= REMEDIES_MAX) {
       this.#refuse([...path, key], `unknown key ${JSON.stringify(key)}`, 'remove it', true);
       return null;
     }
@@ -190,15 +190,15 @@ class SchemaReader {
       return this.#refuse(path, this.#wrongShape(schema, node), remedyFor(schema, path));
     }
     if (fitting.length === 1) return this.read(fitting[0]!, node, path);
-    const before = this.mistakes.length;
+    const before = this.diagnostics.length;
     for (const one of fitting) {
       const value = this.read(one, node, path);
-      if (this.mistakes.length === before) return value;
-      if (one !== fitting.at(-1)) this.mistakes.length = before;
+      if (this.diagnostics.length === before) return value;
+      if (one !== fitting.at(-1)) this.diagnostics.length = before;
     }
     // What the last of them has to say, with the example of all.
-    const last = this.mistakes.splice(before)[0]!;
-    this.mistakes.push({ ...last, remedy: remedyFor(schema, path) });
+    const last = this.diagnostics.splice(before)[0]!;
+    this.diagnostics.push({ ...last, remedy: remedyFor(schema, path) });
     return UNREADABLE;
   }
 
@@ -267,7 +267,7 @@ class SchemaReader {
       return value;
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      this.mistakes.push(...error.mistakes);
+      this.diagnostics.push(...error.diagnostics);
       return UNREADABLE;
     }
   }

@@ -79,7 +79,7 @@ export interface ParsedSource {
   readonly source: Source;
   /** Null when nothing can be read from it; then there are mistakes. */
   readonly root: Node | null;
-  readonly mistakes: readonly Diagnostic[];
+  readonly diagnostics: readonly Diagnostic[];
   /** Where the value of a path is, or else of the nearest that it is part of. */
   positionOf(path: KeyPath): Position;
   /** Where the key of a path is. */
@@ -101,7 +101,7 @@ export function parseSource(source: Source): ParsedSource {
   return {
     source,
     root: document.errors.length === 0 ? (document.contents as Node | null) : null,
-    mistakes: [
+    diagnostics: [
       ...document.errors.map((error) => ({
         ...at(error.pos[0]),
         key: '',

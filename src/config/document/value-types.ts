@@ -69,8 +69,8 @@ export const valueTypes = {
     parse: parseDuration,
     form: { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m)$' },
   },
-  endpoint: { placeholder: '[HOST:]PORT', parse: parseSocketAddress, form: TEXT_OR_NUMBER },
-  'endpoint-or-off': {
+  'socket-address': { placeholder: '[HOST:]PORT', parse: parseSocketAddress, form: TEXT_OR_NUMBER },
+  'socket-address-or-off': {
     placeholder: '[HOST:]PORT|off',
     parse: orOff(parseSocketAddress),
     form: { type: ['string', 'integer', 'boolean'] },

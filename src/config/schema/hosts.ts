@@ -160,7 +160,7 @@ const earlyData = section(
       default: '64MiB',
       examples: ['8MiB'],
     }),
-    'refused-paths': list(text({ title: 'A path.', pattern: '^/', examples: ['/buy'] }), {
+    'excluded-paths': list(text({ title: 'A path.', pattern: '^/', examples: ['/buy'] }), {
       title: 'Paths of requests that are not forwarded early, in every spelling.',
       description:
         '`/buy` is that path and all below it; `/buy*` is every path that begins with it.',

@@ -1,12 +1,12 @@
 import type { Static } from 'typebox';
 import {
   addressRanges,
-  endpoint,
   integer,
   list,
   oneOf,
   onOff,
   section,
+  socketAddress,
   text,
 } from './typed-keys.ts';
 
@@ -76,7 +76,7 @@ const tunnel = section(
 
 const listener = section(
   {
-    address: endpoint({
+    address: socketAddress({
       title: 'Where to listen.',
       description:
         'HOST is an IP address or `localhost`, 127.0.0.1 when left out; 0.0.0.0 and [::] are all ' +

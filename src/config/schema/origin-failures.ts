@@ -159,13 +159,13 @@ const circuitBreaker = section(
 
 const retries = section(
   {
-    attempts: integer({
-      title: 'How often a request is sent at most, the first time included; 1 for no retry.',
+    max: integer({
+      title: 'Retries of one request at most; 0 for none.',
       description: 'Only idempotent requests are retried (RFC 9110 §9.2.2).',
-      default: 3,
-      minimum: 1,
-      maximum: 10,
-      examples: [2],
+      default: 2,
+      minimum: 0,
+      maximum: 9,
+      examples: [1],
     }),
     statuses: list(integer({ title: 'A status.', ...status, examples: [503] }), {
       title: 'Statuses after which a request is retried on another server.',
@@ -189,7 +189,7 @@ const retries = section(
   {
     title: 'Which requests are retried after a failure.',
     default: 'up to two retries, for a fifth of the requests',
-    examples: [{ attempts: 2 }],
+    examples: [{ max: 1 }],
   },
 );
 

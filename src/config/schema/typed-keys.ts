@@ -64,8 +64,8 @@ export function share(words: KeyWords): OfType<'share'> {
 }
 
 /** `[HOST:]PORT` or `unix:PATH`. */
-export function endpoint(words: KeyWords): OfType<'endpoint'> {
-  return ofType('endpoint', words);
+export function socketAddress(words: KeyWords): OfType<'socket-address'> {
+  return ofType('socket-address', words);
 }
 
 /** An http, https or h2c URL. */

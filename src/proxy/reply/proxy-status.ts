@@ -34,7 +34,7 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'no-route': { status: 404, type: 'destination_not_found' },
   'ambiguous-path': { status: 400, type: 'http_request_error' },
   'path-too-long': { status: 414, type: 'http_request_error' },
-  'underscore-in-field': { status: 400, type: 'http_request_error' },
+  'underscore-in-header': { status: 400, type: 'http_request_error' },
   'misdirected-request': { status: 421, type: 'http_request_error' },
   'tunnel-client-refused': { status: 403, type: 'http_request_denied' },
   'tunnel-destination-refused': { status: 403, type: 'destination_ip_prohibited' },

@@ -31,7 +31,7 @@ function deciderOf(policy: Partial<EarlyDataPolicy> = {}) {
 const path = (text: string) => request('GET', { path: text });
 
 test('after the handshake every request goes on at once', () => {
-  const nothing = { ...defaultEarlyDataPolicy, methods: [], query: false, refusedPaths: ['/*'] };
+  const nothing = { ...defaultEarlyDataPolicy, methods: [], query: false, excludedPaths: ['/*'] };
   const policies = new EarlyDataPolicies([nothing], () => [0]);
   for (const method of ['GET', 'POST', 'DELETE', 'PATCH', 'BREW']) {
     assert.equal(policies.decide(request(method), { early: false, tls: null }), 'forward');
@@ -78,7 +78,7 @@ describe('in early data a policy', () => {
   });
 
   test('names paths that wait, however they are spelled', () => {
-    const decide = deciderOf({ refusedPaths: ['/buy', '/x*'] });
+    const decide = deciderOf({ excludedPaths: ['/buy', '/x*'] });
     for (const text of ['/buy', '/buy/now', '/b%75y', '/a/../buy', '/x', '/xyz?q', '//buy']) {
       assert.equal(decide(path(text)), 'hold', text);
     }

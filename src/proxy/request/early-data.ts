@@ -30,21 +30,21 @@ export interface EarlyDataPolicy {
   /** Whether a request with a query goes on. */
   readonly query: boolean;
   /** Paths of requests that do not, in the form of pathRule: `/buy` with all below it, or `/b*`. */
-  readonly refusedPaths: readonly string[];
+  readonly excludedPaths: readonly string[];
   readonly otherwise: 'hold' | 'too-early' | 'forward';
 }
 
 export const defaultEarlyDataPolicy: EarlyDataPolicy = {
   methods: ['GET', 'HEAD', 'OPTIONS', 'TRACE'],
   query: true,
-  refusedPaths: [],
+  excludedPaths: [],
   otherwise: 'hold',
 };
 
 interface CompiledPolicy {
   readonly methods: ReadonlySet<string>;
   readonly query: boolean;
-  readonly refusedPaths: readonly PathRule[];
+  readonly excludedPaths: readonly PathRule[];
   readonly otherwise: EarlyDataDecision;
 }
 
@@ -61,10 +61,10 @@ export class EarlyDataPolicies {
     hostsFor: (authority: Authority) => readonly number[],
   ) {
     this.#hostsFor = hostsFor;
-    this.#policies = policies.map(({ methods, query, refusedPaths, otherwise }) => ({
+    this.#policies = policies.map(({ methods, query, excludedPaths, otherwise }) => ({
       methods: new Set(methods),
       query,
-      refusedPaths: refusedPaths.map(pathRule),
+      excludedPaths: excludedPaths.map(pathRule),
       otherwise: OTHERWISE[otherwise],
     }));
   }
@@ -96,7 +96,7 @@ function mayGoOn(head: RequestHead, policy: CompiledPolicy): boolean {
   // Content in a safe request has no meaning of its own (RFC 9110 §9.3.1), and may be cut off.
   if (contentLength !== 0 && isSafeMethod(method)) return false;
   if (!policy.query && path.includes('?')) return false;
-  if (policy.refusedPaths.length === 0) return true;
+  if (policy.excludedPaths.length === 0) return true;
   const readings = readPath(path);
-  return !policy.refusedPaths.some((rule) => anyReadingUnder(readings, rule));
+  return !policy.excludedPaths.some((rule) => anyReadingUnder(readings, rule));
 }

@@ -103,7 +103,7 @@ export class OriginRequest implements FetchHandler {
   readonly #fetch: OriginFetch;
   readonly #requestTimeMs: number;
   /** What has been removed from the store until the request was sent. */
-  readonly #stamp: number;
+  readonly #version: number;
   #isOutdated = false;
   /** What the route has made of the target is none. */
   readonly #isUnsendable: boolean;
@@ -116,7 +116,7 @@ export class OriginRequest implements FetchHandler {
     const { environment, origin, head, peerAddress, early, validation } = input;
     this.#input = input;
     this.#requestTimeMs = environment.clock.wallMs();
-    this.#stamp = environment.store.stampOf(input.key);
+    this.#version = environment.store.versionOf(input.key);
     this.#leftover = new Leftover(environment.clock);
     const originAuthority = origin.authority;
     const fields = requestFieldsToOrigin(head, { peerAddress, early, originAuthority });
@@ -203,7 +203,7 @@ export class OriginRequest implements FetchHandler {
   onHead(response: ResponseHead): void {
     const { environment, head, key, owner, early, validation } = this.#input;
     // RFC 9111 §4.4: an unsafe request has succeeded, or a purge, since this one was sent.
-    this.#isOutdated = environment.store.stampOf(key) !== this.#stamp;
+    this.#isOutdated = environment.store.versionOf(key) !== this.#version;
     this.#invalidate(response);
     if (response.status === 425 && early && !head.fields.has('early-data')) {
       this.#input.inFlight?.release('uncacheable');

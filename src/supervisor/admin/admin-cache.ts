@@ -2,7 +2,7 @@
 import type { PurgeSelector } from '../../cache/contract.ts';
 import type { SluiceOptions } from '../../config/options.ts';
 import { readMetrics } from '../../telemetry/metrics-reader.ts';
-import type { PurgeWish } from '../../worker/contract.ts';
+import type { PurgeRequest } from '../../worker/contract.ts';
 import {
   type AdminAnswer,
   type AdminRequest,
@@ -106,18 +106,18 @@ async function list(query: URLSearchParams, { cache }: CacheSources): Promise<Ad
 }
 
 async function purge(body: AdminRequest['body'], { cache }: CacheSources): Promise<AdminAnswer> {
-  const wish = parsePurge(body);
-  if (typeof wish === 'string') return failure(400, wish);
-  const count = await cache.purge(wish, 'the admin endpoint');
+  const parsed = parsePurge(body);
+  if (typeof parsed === 'string') return failure(400, parsed);
+  const count = await cache.purge(parsed, 'the admin endpoint');
   if (count === null) return failure(503, 'a worker did not answer: purge again');
   // What is found out bit by bit has no number.
-  return success({ purged: count === -1 ? null : count, soft: wish.soft });
+  return success({ purged: count === -1 ? null : count, soft: parsed.soft });
 }
 
 const KINDS = ['url', 'prefix', 'host', 'tag', 'all'] as const;
 
-/** What is wrong with it, or the wish. */
-function parsePurge(body: AdminRequest['body']): PurgeWish | string {
+/** What is wrong with it, or what to purge. */
+function parsePurge(body: AdminRequest['body']): PurgeRequest | string {
   const { soft = false, ...rest } = body;
   if (typeof soft !== 'boolean') return 'soft is true or false';
   const names = Object.keys(rest);

@@ -51,7 +51,7 @@ export interface AdminSources {
 
 export interface AdminServer {
   /** As bound. */
-  readonly endpoint: SocketAddress;
+  readonly address: SocketAddress;
   /** What another process needs to go on listening there. */
   readonly listener: PassableListener;
   close(): void;
@@ -67,7 +67,7 @@ export async function startAdminServer(
   let server = await listeningServer(listener.fds[0]!, sources);
   let isClosed = false;
   const restart = async () => {
-    server = await listeningServer(openListeningSocket(listener.endpoint), sources);
+    server = await listeningServer(openListeningSocket(listener.address), sources);
     watch();
   };
   // Nobody but us closes it: a server that ends by itself is started again.
@@ -80,7 +80,7 @@ export async function startAdminServer(
   };
   watch();
   return {
-    endpoint: listener.endpoint,
+    address: listener.address,
     listener,
     close() {
       isClosed = true;
@@ -125,10 +125,10 @@ function refuse(response: ServerResponse): void {
 
 function openAdminListener(wanted: SocketAddress, inherited: InheritedSockets): PassableListener {
   const passed = inherited.take(wanted);
-  if (passed !== null) return { wanted, endpoint: passed.bound, fds: passed.fds };
+  if (passed !== null) return { wanted, address: passed.bound, fds: passed.fds };
   try {
     const fd = openListeningSocket(wanted);
-    return { wanted, endpoint: listeningAddress(fd), fds: [fd] };
+    return { wanted, address: listeningAddress(fd), fds: [fd] };
   } catch (error) {
     if (error instanceof SluiceError) throw listenError('--admin', wanted, error.code);
     throw error;

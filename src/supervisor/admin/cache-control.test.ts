@@ -3,7 +3,7 @@ import test from 'node:test';
 import type { CacheAnswer, CacheQuestion } from '../../worker/contract.ts';
 import { type AskCache, CacheControl, keyOfUrl } from './cache-control.ts';
 
-const wish = { selectors: [{ kind: 'all' }], soft: false } as const;
+const request = { selectors: [{ kind: 'all' }], soft: false } as const;
 
 /**
  * Workers that answer a purge with these: a count, negated by one that caches apart, null for silence,
@@ -29,32 +29,32 @@ function controlOf(isShared: boolean, ...counts: readonly (number | null | undef
 
 test('apart, every worker purges and the counts are added', async () => {
   const { control, asked, reports } = controlOf(false, 2, undefined, 3);
-  assert.equal(await control.purge(wish, 'me'), 5);
+  assert.equal(await control.purge(request, 'me'), 5);
   assert.deepEqual(asked, ['0 purge', '1 purge', '2 purge']);
   assert.deepEqual(reports, ['cache: purge of everything by me: 5 stored responses']);
 });
 
 test('with a shared directory one worker purges and the others follow', async () => {
   const { control, asked } = controlOf(true, undefined, 4, 9);
-  assert.equal(await control.purge(wish, 'me'), 4);
+  assert.equal(await control.purge(request, 'me'), 4);
   assert.deepEqual(asked, ['0 purge', '1 purge', '0 follow', '2 follow']);
 });
 
 test('a worker that has lost the shared directory purges for itself, and another on disk', async () => {
   const { control, asked } = controlOf(true, -2, undefined, 4, 9);
-  assert.equal(await control.purge(wish, 'me'), 6);
+  assert.equal(await control.purge(request, 'me'), 6);
   assert.deepEqual(asked, ['0 purge', '1 purge', '2 purge', '1 follow', '3 follow']);
 });
 
 test('a purge that does not reach a worker has failed, and the log says so', async () => {
   for (const isShared of [false, true]) {
     const { control, reports } = controlOf(isShared, 1, null);
-    assert.equal(await control.purge(wish, 'me'), null);
+    assert.equal(await control.purge(request, 'me'), null);
     assert.match(reports[0]!, /FAILED, a worker did not answer/);
   }
   // What is on disk would be served by the next worker to start.
-  assert.equal(await controlOf(true, undefined).control.purge(wish, 'me'), null);
-  assert.equal(await controlOf(false, undefined).control.purge(wish, 'me'), 0);
+  assert.equal(await controlOf(true, undefined).control.purge(request, 'me'), null);
+  assert.equal(await controlOf(false, undefined).control.purge(request, 'me'), 0);
 });
 
 test('the key of a URL is the key of a request for it', () => {

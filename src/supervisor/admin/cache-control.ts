@@ -4,7 +4,12 @@ import type { ListQuery } from '../../cache/contract.ts';
 import { keyOf } from '../../cache/rules/key.ts';
 import { parseAuthority } from '../../http/authority.ts';
 import type { Report } from '../../telemetry/log-event.ts';
-import type { CacheAnswer, CacheLookup, ListedResponse, PurgeWish } from '../../worker/contract.ts';
+import type {
+  CacheAnswer,
+  CacheLookup,
+  ListedResponse,
+  PurgeRequest,
+} from '../../worker/contract.ts';
 import type { AskWorker } from '../workers/worker-place.ts';
 
 /** A worker that can be asked: null when it does not answer, undefined when it is not there. */
@@ -42,19 +47,19 @@ export class CacheControl {
    * responses went, -1 when that is not known, or null when a worker could not be reached. `by` says
    * in the log who wanted it.
    */
-  async purge(wish: PurgeWish, by: string): Promise<number | null> {
-    const count = await this.#purge(wish);
-    const what = wish.selectors.map(selectorText).join(', ');
-    const how = wish.soft ? 'soft purge' : 'purge';
+  async purge(request: PurgeRequest, by: string): Promise<number | null> {
+    const count = await this.#purge(request);
+    const what = request.selectors.map(selectorText).join(', ');
+    const how = request.soft ? 'soft purge' : 'purge';
     this.#input.report(`cache: ${how} of ${what} by ${by}: ${countText(count)}`, {
       event: 'purge',
     });
     return count;
   }
 
-  async #purge(wish: PurgeWish): Promise<number | null> {
+  async #purge(request: PurgeRequest): Promise<number | null> {
     const workers = this.#input.workers();
-    const question = { kind: 'purge', nowMs: Date.now(), ...wish } as const;
+    const question = { kind: 'purge', nowMs: Date.now(), ...request } as const;
     if (!this.#input.isShared) {
       const answers = await Promise.all(workers.map((ask) => ask(question)));
       return answers.reduce(addCount, 0);
@@ -140,7 +145,7 @@ function countText(count: number | null): string {
   return count === 1 ? '1 stored response' : `${count} stored responses`;
 }
 
-function selectorText(selector: PurgeWish['selectors'][number]): string {
+function selectorText(selector: PurgeRequest['selectors'][number]): string {
   switch (selector.kind) {
     case 'key':
       return JSON.stringify(selector.key);

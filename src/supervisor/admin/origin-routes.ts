@@ -56,7 +56,7 @@ export interface ServerReport {
   readonly trouble: { readonly text: string; readonly seconds: number } | null;
   /** How many of its addresses are in each state, summed over the workers. */
   readonly addresses: Readonly<Record<AddressState, number>>;
-  readonly attempts: number;
+  readonly requests: number;
   readonly failures: number;
   readonly ejections: number;
   readonly responses5xx: number;
@@ -152,7 +152,7 @@ function measured(sums: Sums, group: string, server: string) {
   return {
     state: stateOf(addresses),
     addresses,
-    attempts: sum('requests_total'),
+    requests: sum('requests_total'),
     failures: sum('failures_total'),
     ejections: sum('ejections_total'),
     responses5xx: sum('responses_total', '5xx'),

@@ -20,7 +20,7 @@ import { Stapler } from './stapler.ts';
 /** Milliseconds between two looks at all files; a change is reloaded by the second look that sees it. */
 export const CERTIFICATE_POLL_MS = 2_000;
 
-export interface KeeperInput {
+export interface CertificateRenewerInput {
   /** Those in force. */
   hosts(): readonly HostOptions[];
   /** Puts other certificates of a host in force, for new connections everywhere. */
@@ -33,13 +33,13 @@ export interface KeeperInput {
 }
 
 export class CertificateRenewer implements Disposable {
-  readonly #input: KeeperInput;
+  readonly #input: CertificateRenewerInput;
   readonly #files = new FileWatch();
   readonly #stapler: Stapler;
   #rounds: Disposable | null = null;
   #isClosed = false;
 
-  constructor(input: KeeperInput) {
+  constructor(input: CertificateRenewerInput) {
     this.#input = input;
     this.#stapler = new Stapler({
       wallMs: input.wallMs,

@@ -27,12 +27,12 @@ import type { IncidentsAnswer } from '../dashboard/answers.ts';
 import type { Parts } from '../parts.ts';
 import type { WorkerPlace } from '../workers/worker-place.ts';
 import { explainExit, explainLoss, type WorkerExit } from './deaths.ts';
+import { HelloBlocklist } from './hello-blocklist.ts';
 import { IncidentStore } from './incident-store.ts';
 import { LastGood } from './last-good.ts';
 import { LocalTraces, type LostTraces } from './local-traces.ts';
 import { killedForMemory, memoryKills } from './memory-kills.ts';
 import { stackOfCore, stackOfProcess } from './native-stack.ts';
-import { RefusedHellos } from './refused-hellos.ts';
 import { RollbackDriver } from './rollback-driver.ts';
 import { type Heartbeats, Watchdog } from './watchdog.ts';
 
@@ -83,7 +83,7 @@ export class CrashHandler {
   /** Of incidents; null for none. */
   readonly #directory: string | null;
   readonly #rollbacks: RollbackDriver;
-  readonly #refused: RefusedHellos;
+  readonly #refused: HelloBlocklist;
   readonly #lastGood: LastGood;
   #refusedNow: readonly string[] = [];
   readonly #watchdog: Watchdog | null;
@@ -107,7 +107,7 @@ export class CrashHandler {
     const toRecorder = { level: 'error', subsystem: 'recorder' } as const;
     this.#store = new IncidentStore(directory, reportWith(report, toRecorder));
     this.#watchdog = watchdogMs > 0 && options.workers > 1 ? new Watchdog(watchdogMs) : null;
-    this.#refused = new RefusedHellos(options.autoDisable);
+    this.#refused = new HelloBlocklist(options.autoDisable);
     const digest = addressDigest(options);
     const fileOf = (name: string) =>
       directory === null ? null : join(directory, `${name}-${digest}.json`);
@@ -407,6 +407,6 @@ function usableDirectory(options: SluiceOptions, report: Report): string | null 
 
 /** Several sluices may share a state directory: what they listen on tells them apart. */
 function addressDigest({ listeners }: SluiceOptions): string {
-  const addresses = listeners.map(({ endpoint }) => endpoint);
+  const addresses = listeners.map(({ address }) => address);
   return createHash('sha256').update(JSON.stringify(addresses)).digest('hex').slice(0, 12);
 }

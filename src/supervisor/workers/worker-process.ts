@@ -339,8 +339,10 @@ export class WorkerProcess implements WorkerPlace {
       return;
     }
     if (message.type === 'purge') {
-      const { id, wish } = message;
-      this.#input.link.purgeEverywhere(wish, (count) => this.#send({ type: 'purged', id, count }));
+      const { id, request } = message;
+      this.#input.link.purgeEverywhere(request, (count) =>
+        this.#send({ type: 'purged', id, count }),
+      );
       return;
     }
     const { workerIndex } = this.#input.setup;

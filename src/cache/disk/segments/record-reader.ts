@@ -182,7 +182,7 @@ export class RecordReader {
       this.#options.index.segment(entry.contentSegment) === undefined;
     if (!evicted) {
       const message = `a record in segment ${entry.contentSegment} is ${what}; it counts as a miss`;
-      this.#options.onFault({ code: 'cache-content-damaged', message });
+      this.#options.onFault({ code: 'cache-body-damaged', message });
     }
     this.#options.index.removeIfSame(entry);
   }

@@ -82,11 +82,11 @@ export class SharedFetches implements CrossWorkerFetches {
     this.#host = host;
   }
 
-  serialOf(key: string): number {
-    return this.#host.leases.serialOf(leaseKeyOf(key));
+  versionOf(key: string): number {
+    return this.#host.leases.versionOf(leaseKeyOf(key));
   }
 
-  claim(key: string, serial: number): FetchClaim {
+  claim(key: string, version: number): FetchClaim {
     const { leases, epochs, now } = this.#host;
     const untilMs = this.#impatient.get(key);
     if (untilMs !== undefined) {
@@ -94,7 +94,7 @@ export class SharedFetches implements CrossWorkerFetches {
       this.#impatient.delete(key);
     }
     if (this.#closed || this.#own.has(key)) return { kind: 'none' };
-    const claim = leases.claim(leaseKeyOf(key), epochs.ofTarget(key), serial);
+    const claim = leases.claim(leaseKeyOf(key), epochs.ofTarget(key), version);
     switch (claim.kind) {
       case 'granted':
         return { kind: 'granted', lease: this.#grant(key, claim.lease) };

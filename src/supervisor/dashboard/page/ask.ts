@@ -3,7 +3,7 @@
 let token = '';
 
 /** The endpoint wants a token, or another one. */
-export class Refused extends Error {
+export class Unauthorized extends Error {
   constructor() {
     super(token === '' ? 'a token is needed' : 'the token is wrong');
   }
@@ -14,11 +14,11 @@ export function setToken(text: string): void {
   token = text;
 }
 
-/** Rejects with Refused for a token that is missing or wrong. */
+/** Rejects with Unauthorized for a token that is missing or wrong. */
 export async function ask<Answer>(path: string): Promise<Answer> {
   const headers: Record<string, string> = token === '' ? {} : { Authorization: `Bearer ${token}` };
   const response = await fetch(path, { headers, cache: 'no-store' });
-  if (response.status === 401) throw new Refused();
+  if (response.status === 401) throw new Unauthorized();
   if (!response.ok) throw new Error(`${path}: status ${response.status}`);
   return response.json();
 }

@@ -7,7 +7,7 @@ import type {
   StatsAnswer,
   TriageAnswer,
 } from '../answers.ts';
-import { ask, Refused, setToken } from './ask.ts';
+import { ask, setToken, Unauthorized } from './ask.ts';
 import { at, elementAt } from './elements.ts';
 import { showFaults, showOrigins, showProcess } from './process.ts';
 import { showRoutes } from './routes.ts';
@@ -44,7 +44,7 @@ async function showAll(): Promise<void> {
 /** A token that is missing or wrong is asked for, and nothing else until it is given. */
 function showFailure(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
-  const isRefused = error instanceof Refused;
+  const isRefused = error instanceof Unauthorized;
   at('state').className = 'bad';
   at('state').textContent = isRefused ? message : `no answer: ${message}`;
   if (!isRefused) return;
@@ -57,7 +57,7 @@ async function turn(): Promise<void> {
     await showAll();
   } catch (error) {
     showFailure(error);
-    if (error instanceof Refused) return;
+    if (error instanceof Unauthorized) return;
   }
   setTimeout(next, INTERVAL_MS);
 }

@@ -30,7 +30,7 @@ interface Entry {
   readonly untilMs: number;
 }
 
-export class RefusedHellos {
+export class HelloBlocklist {
   readonly #deathsMax: number;
   readonly #windowMs: number;
   readonly #entries = new Map<string, Entry>();
