@@ -7,8 +7,13 @@ import { encodeHuffman, huffmanLength } from './huffman.ts';
 
 /** A field block under construction. Shared by all connections: it is copied into frames at once. */
 export class FieldBlock {
-  bytes = new Uint8Array(4_096);
+  bytes: Uint8Array;
   length = 0;
+
+  /** `bytes`: room to begin with; there is always room for more. */
+  constructor(bytes = 4_096) {
+    this.bytes = new Uint8Array(bytes);
+  }
 
   /** Makes sure that `count` more bytes have room. */
   reserve(count: number): void {
