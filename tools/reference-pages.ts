@@ -5,6 +5,7 @@ import { configurationSchema } from '../src/config/schema/configuration.ts';
 import { accessLogFields, accessLogLine } from '../src/telemetry/access-log-line.ts';
 import { type ExchangeSummary, emptySummary } from '../src/telemetry/exchange-summary.ts';
 import { type MetricDefinition, metricTable } from '../src/telemetry/metric-table.ts';
+import { namedLogFields } from '../src/telemetry/named-log-fields.ts';
 import { configurationPage } from './configuration-page.ts';
 import { featuresPage } from './features-page.ts';
 import { handshakeLogPage } from './handshake-log-page.ts';
@@ -60,6 +61,9 @@ function accessLogReference(): string {
   const rows = accessLogFields.map(
     ({ name, doc, combined }) => `| \`${name}\` | ${doc} | ${places[combined]} |`,
   );
+  const named = namedLogFields.map(
+    ({ prefix, doc }) => `| \`${prefix}NAME\` | ${doc} | ${places.asked} |`,
+  );
   return `# Access log
 
 <!-- Written by \`npm run docs\` from src/telemetry/access-log-line.ts. -->
@@ -100,7 +104,10 @@ What Traffic Server calls these fields is in
 
 | field | meaning | in \`combined\` |
 | --- | --- | --- |
-${rows.join('\n')}
+${[...rows, ...named].join('\n')}
+
+The names that nginx, HAProxy and Traffic Server have for them are known, too: a format in their words is refused with
+the same format in these. Figures of TCP are read from the kernel for lines that name them, and for no others.
 `;
 }
 

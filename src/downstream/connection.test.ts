@@ -24,6 +24,7 @@ class Socket implements StreamSocket {
   readonly remoteAddress: string = '192.0.2.1';
   readonly remotePort = 40_000;
   readonly localAddress: string = '192.0.2.2';
+  readonly tcpFigure = () => -1;
   readonly localPort = 80;
   readonly bytesAtOnce = 65_536;
 

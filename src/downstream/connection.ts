@@ -2,7 +2,9 @@
  * One accepted connection: its channel, its protocol core, and the deadlines that keep a silent or
  * slow peer from holding it for ever.
  */
+
 import type { SluiceError } from '../base/errors.ts';
+import type { TcpFigure } from '../base/tcp-figures.ts';
 import type { Authority } from '../http/authority.ts';
 import { ContentWatch } from '../http/content-watch.ts';
 import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
@@ -202,6 +204,10 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
 
   get localPort(): number {
     return this.#socket.localPort;
+  }
+
+  tcpFigure(figure: TcpFigure): number {
+    return this.#socket.tcpFigure(figure);
   }
 
   /** See TlsConnection. */
@@ -468,6 +474,10 @@ class EarlyRequestFacts implements RequestFacts {
 
   get localPort(): number {
     return this.#connection.localPort;
+  }
+
+  tcpFigure(figure: TcpFigure): number {
+    return this.#connection.tcpFigure(figure);
   }
 
   get tls(): TlsFacts | null {

@@ -8,6 +8,7 @@
  * who keeps them copies them.
  */
 import type { SluiceError } from '../base/errors.ts';
+import type { TcpAsked } from '../base/tcp-figures.ts';
 import type { FieldSection } from './field-section.ts';
 import type { RequestHead, ResponseHead } from './message.ts';
 
@@ -61,7 +62,7 @@ export interface RequestSink {
 }
 
 /** What the connection knows about the request beyond its bytes. Read at any time; it changes. */
-export interface RequestFacts {
+export interface RequestFacts extends TcpAsked {
   /**
    * True from the moment the request's first byte was read as early data until the handshake
    * completes (RFC 8470 §2.1: the flag is the request's and ends with the handshake).

@@ -2,10 +2,12 @@
  * Stream sockets in our words. Descriptors are plain numbers here; whoever opens one closes it.
  * Functions of the hot path return what the kernel would: a count, or a negative errno.
  */
+
 import { assert } from '../base/assert.ts';
 import { atPlace, CarelessPath, removeFile, statsOf } from '../base/careful-files.ts';
 import { SluiceError } from '../base/errors.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import type { TcpFigure } from '../base/tcp-figures.ts';
 import { counted } from './counters.ts';
 import { Errno, errnoName, lastErrno } from './errno.ts';
 import { libc } from './libc-table.ts';
@@ -51,8 +53,18 @@ const scratch = NativeBuffer.allocate(4096);
 const scratchAddress = addressOf(scratch);
 const optionAddress = scratchAddress + BigInt(OPTION_OFFSET);
 /** As much of `struct tcp_info` (linux/tcp.h) as is read. */
-const TCP_INFO_BYTES = 128;
+const TCP_INFO_BYTES = 168;
 const TCPI_BYTES_ACKED = 120;
+/** Where 32 bits of each are; of the rate they are the lower half. */
+const TCP_FIGURES: Readonly<Record<TcpFigure, number>> = {
+  rtt: 68,
+  rttvar: 72,
+  'min-rtt': 148,
+  retransmits: 100,
+  cwnd: 80,
+  mss: 16,
+  'delivery-rate': 160,
+};
 const INFO_OFFSET = LENGTH_OFFSET + 16;
 const infoAddress = scratchAddress + BigInt(INFO_OFFSET);
 const lengthAddress = scratchAddress + BigInt(LENGTH_OFFSET);
@@ -165,6 +177,17 @@ export function bytesAcknowledged(fd: number): number {
   scratch.bytes.fill(0, INFO_OFFSET, INFO_OFFSET + TCP_INFO_BYTES);
   const status = libc.checked.getsockopt(fd, IPPROTO_TCP, TCP_INFO, infoAddress, lengthAddress);
   return status === 0 ? scratch.bytes.readUInt32LE(INFO_OFFSET + TCPI_BYTES_ACKED) : 0;
+}
+
+/** -1 where the kernel does not say: UNIX sockets, old kernels. */
+export function tcpFigure(fd: number, figure: TcpFigure): number {
+  scratch.bytes.writeUInt32LE(TCP_INFO_BYTES, LENGTH_OFFSET);
+  const status = libc.checked.getsockopt(fd, IPPROTO_TCP, TCP_INFO, infoAddress, lengthAddress);
+  const at = TCP_FIGURES[figure];
+  if (status !== 0 || scratch.bytes.readUInt32LE(LENGTH_OFFSET) < at + 8) return -1;
+  const low = scratch.bytes.readUInt32LE(INFO_OFFSET + at);
+  if (figure !== 'delivery-rate') return low;
+  return scratch.bytes.readUInt32LE(INFO_OFFSET + at + 4) * 2 ** 32 + low;
 }
 
 /** Our own end of a socket. */

@@ -1,10 +1,12 @@
 /** What an exchange notes about itself on its way, and hands to the observer when it is over. */
 import type { RequestFacts } from '../http/exchange.ts';
+import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import {
   type CacheOutcome,
   type ExchangeSummary,
   emptySummary,
+  type HeaderLines,
 } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
 
@@ -18,6 +20,8 @@ export class ExchangeRecord {
   readonly #startedMs: number;
   readonly #startedAtMs: number;
   cache: CacheOutcome = 'none';
+  /** Of the final response, as the client gets it. */
+  responseFields: FieldSection | null = null;
   requestBytes = 0;
   responseBytes = 0;
   errorCode = '';
@@ -65,7 +69,7 @@ export class ExchangeRecord {
     summary.method = head.method;
     summary.scheme = head.scheme;
     summary.version = head.version;
-    if (observer.wantsText) noteTexts(summary, head, facts);
+    if (observer.wantsText) noteTexts(summary, head, facts, this.responseFields);
     summary.status = this.#status;
     summary.requestBytes = this.requestBytes;
     summary.responseBytes = this.responseBytes;
@@ -82,7 +86,15 @@ export class ExchangeRecord {
 }
 
 /** What logs have and metrics have not. */
-export function noteTexts(summary: ExchangeSummary, head: RequestHead, facts: RequestFacts): void {
+export function noteTexts(
+  summary: ExchangeSummary,
+  head: RequestHead,
+  facts: RequestFacts,
+  responseHeaders: HeaderLines | null,
+): void {
+  summary.requestHeaders = head.fields;
+  summary.responseHeaders = responseHeaders;
+  summary.connection = facts;
   summary.remoteAddress = facts.remoteAddress;
   summary.remotePort = facts.remotePort;
   summary.localPort = facts.localPort;

@@ -19,7 +19,11 @@ import type {
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import { routingError } from '../routing/rules.ts';
-import { type ExchangeSummary, emptySummary } from '../telemetry/exchange-summary.ts';
+import {
+  type ExchangeSummary,
+  emptySummary,
+  type HeaderLines,
+} from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { Exchange } from './exchange.ts';
 import { noteTexts } from './exchange-record.ts';
@@ -57,6 +61,7 @@ const ANSWERED: RequestHandler = {
 export class ReverseProxy implements RequestSink {
   readonly #routes: Routes;
   /** Filled anew for every hit: the observer must not keep it. */
+  readonly #hitHeaders = new HitHeaders();
   readonly #summary: ExchangeSummary = emptySummary();
 
   constructor(routes: Routes) {
@@ -173,6 +178,7 @@ export class ReverseProxy implements RequestSink {
     summary.responseBytes = head.method === 'HEAD' ? 0 : prepared.content.length;
     summary.earlyData = facts.early ? 'answered-early' : facts.beganEarly ? 'early' : 'no';
     sender.sendStored(prepared);
+    this.#hitHeaders.prepared = prepared;
     return true;
   }
 
@@ -188,11 +194,21 @@ export class ReverseProxy implements RequestSink {
     summary.method = head.method;
     summary.scheme = head.scheme;
     summary.version = head.version;
-    if (observer.wantsText) noteTexts(summary, head, facts);
+    if (observer.wantsText) noteTexts(summary, head, facts, this.#hitHeaders);
     summary.durationMs = elapsedMs;
     summary.firstByteMs = elapsedMs;
     summary.cache = 'hit';
     observer.onFinish(summary);
+  }
+}
+
+/** As they were sent: a hit's Age stands beside its fields. */
+class HitHeaders implements HeaderLines {
+  prepared: PreparedHit | null = null;
+
+  combined(name: string): string | undefined {
+    if (name === 'age') return String(this.prepared!.ageSeconds);
+    return this.prepared!.fields.combined(name);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { SluiceError } from '../base/errors.ts';
+import type { TcpFigure } from '../base/tcp-figures.ts';
 import type { NativeBuffer } from '../native/memory.ts';
 
 /** What a socket tells its owner. Calls never nest: none is made from inside a socket's method. */
@@ -24,6 +25,8 @@ export interface StreamSocket {
    * that in large steps. A system call.
    */
   readonly takenBytes: number;
+  /** See base/tcp-figures.ts. */
+  tcpFigure(figure: TcpFigure): number;
   readonly isClosed: boolean;
   /** `127.0.0.1`, `::1` or `unix`; '' before a connect has succeeded. */
   readonly remoteAddress: string;

@@ -4,7 +4,9 @@
  *
  * The handler is called only from the dispatcher's turn, never from inside a method of the socket.
  */
+
 import type { Blame, SluiceError } from '../base/errors.ts';
+import type { TcpFigure } from '../base/tcp-figures.ts';
 import { EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '../native/epoll.ts';
 import { connectionError, Errno } from '../native/errno.ts';
 import type { NativeBuffer } from '../native/memory.ts';
@@ -20,6 +22,7 @@ import {
   sendNative,
   shutdownSending,
   takeSocketError,
+  tcpFigure,
 } from '../native/sockets.ts';
 import type { SocketHandler, StreamSocket } from './contract.ts';
 import type { Dispatcher, WatchedDescriptor } from './dispatcher.ts';
@@ -118,6 +121,10 @@ export class ReactorSocket implements StreamSocket, WatchedDescriptor {
 
   get takenBytes(): number {
     return this.#closed ? 0 : bytesAcknowledged(this.#fd);
+  }
+
+  tcpFigure(figure: TcpFigure): number {
+    return this.#closed ? -1 : tcpFigure(this.#fd, figure);
   }
 
   get bytesAtOnce(): number {

@@ -2,7 +2,9 @@
  * One line of the access log from one exchange, in either format. What a peer sent is escaped, so
  * that no request can forge a line, a field, or a terminal's control sequence.
  */
+import type { TcpFigure } from '../base/tcp-figures.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
+import { namedLogField } from './named-log-fields.ts';
 
 /** `combined`, `json`, or text with the names of fields in it, as `${status}`. */
 export type AccessLogFormat = string;
@@ -29,6 +31,15 @@ function field(
   value: Value,
 ): AccessLogField {
   return { name, doc, combined, value };
+}
+
+/** Read from the kernel when a line names it, and only then. */
+function tcpField(name: string, doc: string, figure: TcpFigure): AccessLogField {
+  return field(name, 'asked', doc, ({ connection }) => {
+    const value = connection?.tcpFigure?.(figure) ?? -1;
+    if (value < 0) return null;
+    return name.endsWith('_ms') ? value / 1000 : value;
+  });
 }
 
 const text = (value: string) => (value === '' ? null : value);
@@ -86,6 +97,16 @@ export const accessLogFields: readonly AccessLogField[] = [
   field('request_id', 'added', 'names the exchange across logs', (s) => text(s.requestId)),
   field('referer', 'classic', 'Referer field', (s) => text(s.referer)),
   field('user_agent', 'classic', 'User-Agent field', (s) => text(s.userAgent)),
+  field('send_ms', 'asked', "milliseconds from the response's first byte to the end", (s) =>
+    s.firstByteMs < 0 ? null : milliseconds(s.durationMs - s.firstByteMs),
+  ),
+  tcpField('tcp_rtt_ms', "the client's round trip time, smoothed, as the kernel has it", 'rtt'),
+  tcpField('tcp_rttvar_ms', 'how much that varies', 'rttvar'),
+  tcpField('tcp_min_rtt_ms', 'the least round trip time that it has seen lately', 'min-rtt'),
+  tcpField('tcp_retransmits', 'segments that were sent again on the connection', 'retransmits'),
+  tcpField('tcp_cwnd', 'the congestion window, in segments', 'cwnd'),
+  tcpField('tcp_mss', 'bytes in a segment to the client', 'mss'),
+  tcpField('tcp_delivery_rate', 'bytes a second that reached the client lately', 'delivery-rate'),
   field('time_combined', 'asked', 'the time as `combined` has it', (s) =>
     combinedTime(s.startedAtMs),
   ),
@@ -97,6 +118,11 @@ export const accessLogFields: readonly AccessLogField[] = [
     text(requestLine(s)),
   ),
 ];
+
+/** With those that name a header or a cookie. */
+export function logFieldNamed(name: string): AccessLogField | undefined {
+  return accessLogFields.find((one) => one.name === name) ?? namedLogField(name);
+}
 
 const addedFields = accessLogFields.filter((field) => field.combined === 'added');
 
@@ -114,7 +140,7 @@ export function lineMaker(format: AccessLogFormat, names: readonly string[]): Li
   const fields =
     names.length === 0
       ? accessLogFields.filter(({ combined }) => combined !== 'asked')
-      : names.flatMap((name) => accessLogFields.find((one) => one.name === name) ?? []);
+      : names.flatMap((name) => logFieldNamed(name) ?? []);
   return (summary) => jsonLine(fields, summary);
 }
 
@@ -128,7 +154,7 @@ export function namesInFormat(format: string): string[] {
 function formattedLine(format: string): LineMaker {
   // Text and names take turns.
   const parts = format.split(PLACE);
-  const values = parts.map((name) => accessLogFields.find((one) => one.name === name)?.value);
+  const values = parts.map((name) => logFieldNamed(name)?.value);
   return (summary) => {
     let line = parts[0]!;
     for (let i = 1; i < parts.length; i += 2) {

@@ -188,3 +188,34 @@ test('lines to a pipe that others write to stay whole', () => {
   assert.equal(lines.length, 6000);
   for (const line of lines) assert.match(line, /^- - - \[.*\] "GET \/(a*|b*|c*) HTTP/);
 });
+
+test('a line has any header, cookie and figure of the connection that it names', () => {
+  const headers = new Map([
+    ['x-a', 'one'],
+    ['cookie', 'a=1; id=7, id=8'],
+  ]);
+  const lines = { combined: (name: string) => headers.get(name) };
+  const asked: string[] = [];
+  const known = summary({
+    durationMs: 3,
+    requestHeaders: lines,
+    responseHeaders: { combined: (name) => `${name}"` },
+    connection: {
+      tcpFigure(figure) {
+        asked.push(figure);
+        return figure === 'cwnd' ? -1 : 1500;
+      },
+    },
+  });
+  const format = [
+    ['header:X-A', 'header:no', 'cookie:id', 'cookie:none'],
+    ['response_header:Server', 'tcp_rtt_ms', 'tcp_retransmits', 'tcp_cwnd', 'send_ms'],
+  ].flat();
+  const places = format.map((name) => `\${${name}}`).join(' ');
+  const line = accessLogLine(places, known);
+  assert.equal(line, 'one - 7 - server\\x22 1.5 1500 - 2\n');
+  assert.deepEqual(asked, ['rtt', 'retransmits', 'cwnd']);
+  // Nobody asks the kernel for what no line has.
+  for (const other of ['combined', 'json']) accessLogLine(other, known);
+  assert.equal(asked.length, 3);
+});

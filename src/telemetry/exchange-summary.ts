@@ -1,7 +1,9 @@
 /**
  * What is known of one exchange when it has finished: the source of its log line and of the request
- * metrics. Fields are plain values and mutable, so that whoever fills one may use it again.
+ * metrics. Fields are mutable, so that whoever fills one may use it again, and values but for headers
+ * and the connection, which only lines that name them read.
  */
+import type { TcpAsked } from '../base/tcp-figures.ts';
 
 /**
  * What the cache did, in one word (Cache-Status, RFC 9211, has the details):
@@ -46,6 +48,11 @@ export interface TlsSummary {
   readonly handshakeMs: number;
 }
 
+/** Headers of a message, by names in lower case. `FieldSection` of http/field-section.ts has this shape. */
+export interface HeaderLines {
+  combined(name: string): string | undefined;
+}
+
 export interface ExchangeSummary {
   /** Wall-clock milliseconds of the request's first byte. */
   startedAtMs: number;
@@ -64,6 +71,12 @@ export interface ExchangeSummary {
   version: string;
   userAgent: string;
   referer: string;
+  /** Valid until the summary is filled anew; null when there were none. */
+  requestHeaders: HeaderLines | null;
+  /** As the client got them. */
+  responseHeaders: HeaderLines | null;
+  /** The client's connection, to be asked while the line is made. */
+  connection: TcpAsked | null;
   /** Final status sent; 0 when none was. */
   status: number;
   /** Bytes of request content received and of response content sent. */
@@ -103,6 +116,9 @@ export function emptySummary(): ExchangeSummary {
     version: '',
     userAgent: '',
     referer: '',
+    requestHeaders: null,
+    responseHeaders: null,
+    connection: null,
     status: 0,
     requestBytes: 0,
     responseBytes: 0,

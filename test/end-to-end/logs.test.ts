@@ -44,6 +44,11 @@ test('each log has the lines that it wants in the form that it wants', async () 
       filter: { status: ['5xx'] },
     },
     { target: join(directory, 'none.log'), sample: '0%' },
+    {
+      target: join(directory, 'named.log'),
+      format: 'json',
+      fields: ['header:host', 'response_header:cache-status', 'response_header:age', 'tcp_rtt_ms'],
+    },
   ]);
   await using _ = sluice;
   for (const path of ['/a', '/bad', '/a']) await get(path);
@@ -52,6 +57,13 @@ test('each log has the lines that it wants in the form that it wants', async () 
   await until(() => lines('bad.log').length === 1, 'one line');
   assert.deepEqual(lines('bad.log'), ['{"status":503,"path":"/bad"}']);
   assert.deepEqual(lines('none.log'), []);
+  await until(() => lines('named.log').length === 3, 'three lines with headers');
+  const [missed, , hit] = lines('named.log').map((line) => JSON.parse(line));
+  assert.match(missed['header:host'], /^127\.0\.0\.1:\d+$/);
+  assert.match(missed['response_header:cache-status'], /fwd=uri-miss/);
+  assert.match(hit['response_header:cache-status'], /hit/);
+  assert.match(hit['response_header:age'], /^\d+$/);
+  assert.ok(missed.tcp_rtt_ms > 0 && missed.tcp_rtt_ms < 10_000, `${missed.tcp_rtt_ms} ms`);
 });
 
 test('what never became a request has a line, too, and what did has but one', async () => {

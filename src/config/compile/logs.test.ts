@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
+import { logFieldNamed } from '../../telemetry/access-log-line.ts';
 import type { LogOptions } from '../../telemetry/log-options.ts';
 import { type Diagnostic, diagnosticText } from '../document/diagnostic.ts';
+import { ownLogFields } from '../document/log-names.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource } from '../document/source.ts';
 import { type LogsEntry, logsSchema } from '../schema/logs.ts';
@@ -73,6 +75,30 @@ const wrong: Record<string, readonly [string, RegExp]> = {
     '- {target: "-", format: "${statsu}"}',
     /there is no field "statsu".*\$\{status\}/,
   ],
+  'a format in nginx’s words has the same in ours': [
+    `- {target: "-", format: '$remote_addr - $remote_user [$time_local] "$request" $http_x_a $cookie_id'}`,
+    /names of nginx's log; sluice has none for \$remote_user; write '\$\{remote\} - - \[\$\{time_combined\}\] "\$\{request\}" \$\{header:x-a\} \$\{cookie:id\}'/,
+  ],
+  'a format in HAProxy’s words, too': [
+    `- {target: "-", format: '%ci:%cp [%t] %ST %B %{+Q}r %[req.hdr(Host)]'}`,
+    /names of HAProxy's log; write '\$\{remote\}:\$\{remote_port\} \[\$\{time_combined\}\] \$\{status\} \$\{bytes\} \$\{request\} \$\{header:host\}'/,
+  ],
+  'and one in Traffic Server’s': [
+    `- {target: "-", format: '%<chi> %<cqhl> %<{Referer}cqh>'}`,
+    /names of Traffic Server's log; sluice has none for %<cqhl>; write '\$\{remote\} - \$\{referer\}'/,
+  ],
+  'a name of nginx’s in our place': [
+    '- {target: "-", format: "${remote_addr}"}',
+    /no field "remote_addr": that is nginx's name.*write \$\{remote\}/,
+  ],
+  'a name that has no like here': [
+    '- {target: "-", format: json, fields: [cqhl]}',
+    /fields\[0\].*no field "cqhl": Traffic Server has one, sluice has none.*the fields are time, .*header:NAME/,
+  ],
+  'a field of JSON that is none': [
+    '- {target: "-", format: json, fields: [statuss]}',
+    /no field "statuss".*write status/,
+  ],
   'a format without fields': ['- {target: "-", format: jsn}', /no field in it.*json/],
   'fields of a line that is no JSON': [
     '- {target: "-", fields: [status]}',
@@ -101,3 +127,10 @@ for (const [name, [text, words]] of Object.entries(wrong)) {
     assert.match(compile(text).diagnostics.join('\n'), words);
   });
 }
+
+test('every name of ours that other servers’ names lead to is a field', () => {
+  const wrong = [...ownLogFields].filter(
+    (name) => name !== '' && logFieldNamed(name) === undefined,
+  );
+  assert.deepEqual(wrong, []);
+});

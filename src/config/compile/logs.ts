@@ -2,7 +2,7 @@
 /** The section `logs`. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { accessLogFields, namesInFormat } from '../../telemetry/access-log-line.ts';
+import { accessLogFields, logFieldNamed, namesInFormat } from '../../telemetry/access-log-line.ts';
 import {
   everyExchange,
   isWritten,
@@ -13,6 +13,8 @@ import {
   plainLog,
   type StatusRange,
 } from '../../telemetry/log-options.ts';
+import { namedLogFields } from '../../telemetry/named-log-fields.ts';
+import { foreignFormat, foreignLogField } from '../document/log-names.ts';
 import type { LogsEntry } from '../schema/logs.ts';
 import { nearestWord } from '../suggestion.ts';
 import type { CompileContext } from './context.ts';
@@ -33,6 +35,9 @@ function compileLog(entry: LogEntry, context: CompileContext): PossibleLog {
   const { format = type === 'access' ? 'combined' : 'json' } = entry;
   if (type === 'access') refuseUnknownFields(format, context);
   else refuseRequestKeys(entry, context);
+  fields.forEach((name, i) => {
+    refuseUnknownField(name, ['fields', i], context);
+  });
   if (fields.length > 0 && format !== 'json') {
     context.refuse(['fields'], 'only for format: json', 'write format: json');
   }
@@ -79,20 +84,46 @@ export function compileRotation(
 
 function refuseUnknownFields(format: string, context: CompileContext): void {
   if (format === 'combined' || format === 'json') return;
-  const known = accessLogFields.map(({ name }) => name);
+  const foreign = foreignFormat(format);
+  if (foreign !== null) {
+    const { server, text, without } = foreign;
+    const none = without.length === 0 ? '' : `; sluice has none for ${without.join(', ')}`;
+    const problem = `these are names of ${server}'s log${none}`;
+    context.refuse(['format'], problem, `write '${text}'`);
+    return;
+  }
   const names = namesInFormat(format);
   if (names.length === 0) {
     const nearest = nearestWord(format, ['combined', 'json']);
     const remedy = nearest ?? '${remote} ${status}';
     context.refuse(['format'], 'there is no field in it', `write ${remedy}`);
   }
-  for (const name of names) {
-    if (known.includes(name)) continue;
-    const nearest = nearestWord(name, known);
-    const remedy =
-      nearest === undefined ? 'see docs/reference/access-log.md' : `write \${${nearest}}`;
-    context.refuse(['format'], `there is no field ${JSON.stringify(name)}`, remedy);
+  for (const name of names) refuseUnknownField(name, ['format'], context);
+}
+
+function refuseUnknownField(
+  name: string,
+  path: readonly (string | number)[],
+  context: CompileContext,
+): void {
+  if (logFieldNamed(name) !== undefined) return;
+  const shown = JSON.stringify(name);
+  const known = accessLogFields.map((one) => one.name);
+  const written = (field: string) => (path[0] === 'format' ? `\${${field}}` : field);
+  const foreign = foreignLogField(name);
+  if (foreign !== undefined && foreign.ours !== '') {
+    const remedy = `write ${written(foreign.ours)}`;
+    context.refuse(path, `there is no field ${shown}: that is ${foreign.server}'s name`, remedy);
+    return;
   }
+  const nearest = foreign === undefined ? nearestWord(name, known) : undefined;
+  const named = namedLogFields.map(({ prefix }) => `${prefix}NAME`);
+  const remedy =
+    nearest === undefined
+      ? `the fields are ${[...known, ...named].join(', ')}`
+      : `write ${written(nearest)}`;
+  const whose = foreign === undefined ? '' : `: ${foreign.server} has one, sluice has none`;
+  context.refuse(path, `there is no field ${shown}${whose}`, remedy);
 }
 
 function refuseRequestKeys(entry: LogEntry, context: CompileContext): void {

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: fields of a format.
 import type { Static } from 'typebox';
-import { accessLogFields } from '../../telemetry/access-log-line.ts';
 import { cacheOutcomes } from '../../telemetry/exchange-summary.ts';
+import { namedLogFields } from '../../telemetry/named-log-fields.ts';
 import {
   duration,
   either,
@@ -17,7 +17,7 @@ import {
   text,
 } from './typed-keys.ts';
 
-const fieldNames = accessLogFields.map(({ name }) => name);
+const namedFields = namedLogFields.map(({ prefix }) => `\`${prefix}NAME\``).join(', ');
 
 const filterSchema = section(
   {
@@ -133,8 +133,9 @@ const logSchema = section(
         examples: ['json', '${time} ${remote} "${request}" ${status}'],
       },
     ),
-    fields: list(oneOf(fieldNames, { title: 'A field.', examples: ['status'] }), {
+    fields: list(text({ title: 'A field.', examples: ['status'], minLength: 1 }), {
       title: 'Fields of JSON lines about requests, in this order.',
+      description: `Also ${namedFields}.`,
       default: 'all',
       examples: [['time', 'host', 'path', 'status']],
       minItems: 1,

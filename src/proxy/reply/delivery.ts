@@ -70,6 +70,7 @@ export class Delivery {
     this.#begin();
     record.responseStarted(head.status);
     environment.route.responseEdits?.apply(head.fields, { head: request, facts });
+    record.responseFields = head.fields;
     sender.sendHead(head);
   }
 

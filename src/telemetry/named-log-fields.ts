@@ -1,0 +1,48 @@
+/** Fields of the access log that bear a name of the operator's choice: headers and cookies. */
+import type { AccessLogField } from './access-log-line.ts';
+import type { ExchangeSummary } from './exchange-summary.ts';
+
+/** Characters of a name of a header (RFC 9110 §5.1) or cookie (RFC 6265 §4.1.1). */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
+
+interface NamedFields {
+  readonly prefix: string;
+  readonly doc: string;
+  readonly read: (summary: ExchangeSummary, name: string) => string | undefined;
+}
+
+export const namedLogFields: readonly NamedFields[] = [
+  {
+    prefix: 'header:',
+    doc: 'a header of the request; lines of the same name are joined with commas',
+    read: ({ requestHeaders }, name) => requestHeaders?.combined(name.toLowerCase()),
+  },
+  {
+    prefix: 'response_header:',
+    doc: 'a header of the response that the client got',
+    read: ({ responseHeaders }, name) => responseHeaders?.combined(name.toLowerCase()),
+  },
+  {
+    prefix: 'cookie:',
+    doc: 'a cookie of the request: its first value. Think twice: most cookies are secrets',
+    read: ({ requestHeaders }, name) => cookieIn(requestHeaders?.combined('cookie') ?? '', name),
+  },
+];
+
+/** The field `header:NAME` and its like; undefined for what is none. */
+export function namedLogField(field: string): AccessLogField | undefined {
+  const kind = namedLogFields.find(({ prefix }) => field.startsWith(prefix));
+  const name = field.slice(kind?.prefix.length ?? 0);
+  if (kind === undefined || !NAME.test(name)) return undefined;
+  const { doc, read } = kind;
+  return { name: field, doc, combined: 'asked', value: (summary) => read(summary, name) ?? null };
+}
+
+/** HTTP/2 may send pairs in lines of their own, which are joined here by a comma (RFC 9113 §8.2.3). */
+function cookieIn(cookies: string, name: string): string | undefined {
+  for (const pair of cookies.split(/[;,]/)) {
+    const mark = pair.indexOf('=');
+    if (mark !== -1 && pair.slice(0, mark).trim() === name) return pair.slice(mark + 1).trim();
+  }
+  return undefined;
+}
