@@ -106,8 +106,9 @@ What Traffic Server calls these fields is in
 | --- | --- | --- |
 ${[...rows, ...named].join('\n')}
 
-The names that nginx, HAProxy and Traffic Server have for them are known, too: a format in their words is refused with
-the same format in these. Figures of TCP are read from the kernel for lines that name them, and for no others.
+The names that nginx, HAProxy and Traffic Server have for them are known, too: a format in their words is
+refused with the same format in these. Figures of TCP are read from the kernel for lines that name them,
+and for no others.
 `;
 }
 

@@ -4,23 +4,10 @@
  */
 import type { TcpFigure } from '../base/tcp-figures.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
-import { namedLogField } from './named-log-fields.ts';
+import { type AccessLogField, namedLogField } from './named-log-fields.ts';
 
 /** `combined`, `json`, or text with the names of fields in it, as `${status}`. */
 export type AccessLogFormat = string;
-
-export interface AccessLogField {
-  /** Key in JSON lines, and in the `key=value` part of combined ones. */
-  readonly name: string;
-  readonly doc: string;
-  /**
-   * Where a combined line has it: at its classic place, after it as `key=value`, or not at all. With
-   * `asked`, JSON lines have it only when it is asked for, too.
-   */
-  readonly combined: 'classic' | 'added' | 'no' | 'asked';
-  /** Null: not known, or does not apply. */
-  readonly value: (summary: ExchangeSummary) => string | number | boolean | null;
-}
 
 type Value = AccessLogField['value'];
 

@@ -1,6 +1,18 @@
 /** Fields of the access log that bear a name of the operator's choice: headers and cookies. */
-import type { AccessLogField } from './access-log-line.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
+
+export interface AccessLogField {
+  /** Key in JSON lines, and in the `key=value` part of combined ones. */
+  readonly name: string;
+  readonly doc: string;
+  /**
+   * Where a combined line has it: at its classic place, after it as `key=value`, or not at all. With
+   * `asked`, JSON lines have it only when it is asked for, too.
+   */
+  readonly combined: 'classic' | 'added' | 'no' | 'asked';
+  /** Null: not known, or does not apply. */
+  readonly value: (summary: ExchangeSummary) => string | number | boolean | null;
+}
 
 /** Characters of a name of a header (RFC 9110 §5.1) or cookie (RFC 6265 §4.1.1). */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;

@@ -28,7 +28,9 @@ test('what follows is summed up, with the last error: after ten seconds, then ea
   }
   assert.deepEqual(told.slice(1), [
     { kind: 'lasts', failure: refused, failures: 10, lastedMs: 10_000 },
-    { kind: 'lasts', failure: slow, failures: 60, lastedMs: 70_000 },
+    // Another kind of failure is said at once, too.
+    { kind: 'begins', failure: slow },
+    { kind: 'lasts', failure: slow, failures: 59, lastedMs: 70_000 },
     { kind: 'lasts', failure: slow, failures: 60, lastedMs: 130_000 },
   ]);
 });

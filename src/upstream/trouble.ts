@@ -85,6 +85,8 @@ export class Trouble {
     toldMs: number;
     failure: AttemptFailure;
     failuresTold: number;
+    /** Kinds of failures that have been told, of which there are as many as codes of errors. */
+    readonly codes: Set<string>;
   } | null = null;
 
   constructor(tell: (news: TroubleNews) => void) {
@@ -100,9 +102,14 @@ export class Trouble {
     if (this.#present === null) {
       const counts = { failures: 1, failuresTold: 1 };
       const times = { sinceMs: nowMs, failedMs: nowMs, succeededMs: -1, toldMs: nowMs };
-      this.#present = { ...counts, ...times, failure };
+      this.#present = { ...counts, ...times, failure, codes: new Set([failure.code]) };
       this.#tell({ kind: 'begins', failure });
       return;
+    }
+    if (!this.#present.codes.has(failure.code)) {
+      this.#present.codes.add(failure.code);
+      this.#present.failuresTold++;
+      this.#tell({ kind: 'begins', failure });
     }
     this.#present.failures++;
     this.#present.failedMs = nowMs;

@@ -9,6 +9,7 @@ import type { NewFailures } from '../new-failures.ts';
 import type { WorkerLog } from '../worker-log.ts';
 import type { HandshakeJournal } from './handshake-journal.ts';
 import { type HandshakeObserver, HandshakeObservers } from './handshake-observers.ts';
+import { RefusedHandshakes } from './refused-handshakes.ts';
 
 /** Where failures are recorded, and what notices new ones. It outlives any configuration. */
 export interface FaultWatch {
@@ -22,6 +23,7 @@ export function observersOf(
   journal: HandshakeJournal,
   watch: FaultWatch,
 ): HandshakeObservers {
+  const refused = new RefusedHandshakes(systemClock.monotonicMs, watch.log.for('tls'));
   const observers: HandshakeObserver[] = [
     { name: 'handshake-metrics', observe: (record) => metrics.handshakeEnded(record) },
     // Before those that show it.
@@ -36,8 +38,10 @@ export function observersOf(
     },
     {
       name: 'handshake-failures',
-      observe: (record, { connection, fingerprint }) =>
-        journal.failures.add(record, connection.remoteAddress, fingerprint),
+      observe(record, { connection, fingerprint }) {
+        journal.failures.add(record, connection.remoteAddress, fingerprint);
+        refused.note(record, connection.remoteAddress);
+      },
     },
     {
       name: 'failure-incidents',
