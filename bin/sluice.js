@@ -34,7 +34,7 @@ async function launch() {
       `runs on Linux (x64, arm64) only, and this is ${process.platform} ${process.arch}`,
     );
   }
-  const isTaken = rerollbackForeignCode();
+  const isTaken = refuseForeignCode();
   if (process.versions.node === pinned) {
     // Node has opened what the environment named before it came to us.
     const canLeave = isTaken && typeof process.execve === 'function';
@@ -71,7 +71,7 @@ function environmentOrNull() {
  * Compiled code is run: root takes none from a directory in which others may put some, whatever its
  * environment says. Whether it said so.
  */
-function rerollbackForeignCode() {
+function refuseForeignCode() {
   const directory = process.env.NODE_COMPILE_CACHE ?? '';
   if (directory === '' || isOwn(directory)) return false;
   // Said once: those that we start do not see it any more.

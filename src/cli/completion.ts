@@ -53,7 +53,7 @@ fi
 };
 
 function names({ commands }: Words): string[] {
-  return ['run', 'demo', ...commands.map(({ name }) => name)];
+  return ['run', 'demo', 'help', 'version', ...commands.map(({ name }) => name)];
 }
 
 /** Sets `actions` and `flags`, in the words that bash and zsh share. */

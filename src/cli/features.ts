@@ -27,6 +27,8 @@ interface RollbackReport {
   readonly rollbacks: readonly {
     readonly name: string;
     readonly state: string;
+    /** '' for none. */
+    readonly incident: string;
     readonly reason: string;
     readonly since: string;
     readonly until: string | null;
@@ -65,8 +67,10 @@ function linesOf(report: RollbackReport): string[] {
       `no feature is disabled: ${deathsMax} deaths of a kind in ${durationText(windowMs)} would disable one`,
     );
   }
-  for (const { name, state, reason, until } of rollbacks) {
-    lines.push(`${name.padEnd(28)} ${stateText(state)}, ${until ?? 'until further notice'}`);
+  for (const { name, state, incident, reason, until } of rollbacks) {
+    lines.push(
+      `${name.padEnd(28)} ${stateText(state, incident)}, ${until ?? 'until further notice'}`,
+    );
     lines.push(`  because ${reason}`);
   }
   for (const fingerprint of refused) lines.push(`refused ClientHello: ${fingerprint}`);
@@ -75,10 +79,10 @@ function linesOf(report: RollbackReport): string[] {
 }
 
 /** An operator reads whether it is on, and who decided that. */
-function stateText(state: string): string {
+function stateText(state: string, incident: string): string {
   if (state === 'manual') return 'disabled by operator';
   if (state === 'watched') return 'enabled (watched: the next death disables it)';
-  return state === 'trying'
-    ? 'disabled automatically (checking whether that helps)'
-    : 'disabled automatically';
+  const facts = incident === '' ? [] : [`incident ${incident}`];
+  if (state === 'trying') facts.push('checking whether that helps');
+  return `disabled automatically${facts.length === 0 ? '' : ` (${facts.join('; ')})`}`;
 }

@@ -97,10 +97,12 @@ function show(args: ActionArguments): number {
   return EXIT_OK;
 }
 
-/** A bare name is one of the current directory, or of the incidents' own. */
+/** A bare name or number is one of the current directory, or of the incidents' own. */
 export function incidentPath(name: string, args: ActionArguments): string {
   if (name.includes('/') || statSync(name, { throwIfNoEntry: false }) !== undefined) return name;
-  return join(directoryOf(args), name);
+  const file = join(directoryOf(args), name);
+  const isNumber = !name.includes('.') && statSync(file, { throwIfNoEntry: false }) === undefined;
+  return isNumber ? `${file}.json.gz` : file;
 }
 
 /** Throws UsageError. */

@@ -34,6 +34,7 @@ async function perform(args: readonly string[]): Promise<number> {
     const command = await commands[first]!();
     return written(await command.run(args.slice(1), commands));
   }
+  if (first === 'help' && Object.hasOwn(commands, args[1] ?? '')) return helpOf(args[1]!);
   const commandLine = parseCommandLine(args, process.cwd());
   switch (commandLine.command) {
     case 'help': {

@@ -38,7 +38,9 @@ const answers: Record<string, unknown> = {
   '/cache/list': { entries: [{ ...variant, key: SENT, ttlSeconds: 3 }], next: SENT },
   '/features': {
     ...{ enabled: false, deathsMax: 3, windowMs: 1_000, refused: [SENT] },
-    rollbacks: [{ name: SENT, state: SENT, reason: SENT, since: SENT, until: SENT }],
+    rollbacks: [
+      { name: SENT, state: SENT, incident: SENT, reason: SENT, since: SENT, until: SENT },
+    ],
     steps: [{ time: SENT, message: SENT }],
   },
   '/log': {

@@ -23,6 +23,7 @@ const OTHER_COMMANDS = [
   'config',
   'features',
   'handshakes',
+  'help',
   'metrics',
   'origins',
   'reload',
@@ -30,20 +31,26 @@ const OTHER_COMMANDS = [
   'stop',
   'top',
   'upgrade',
+  'version',
 ];
 const SHORT_FLAGS: Record<string, string> = { '-h': '--help', '-V': '--version' };
 
 const flagNames = [...optionTable, ...commandLineOnly].map((option) => option.name);
 
 /**
- * Reads `sluice [run|demo] [--flag value | --flag=value]…`. Throws UsageError for a flag or command
- * that does not exist, for one without a value, and for one given twice that may not be.
+ * Reads `sluice [run|demo] [--flag value | --flag=value]…`, `sluice help` and `sluice version`. Throws
+ * UsageError for a flag or command that does not exist, for one without a value, and for one given
+ * twice that may not be.
  */
 export function parseCommandLine(words: readonly string[], directory: string): CommandLine {
   let command: ServingCommand = 'run';
   let configFile = '';
   const given: ExplicitOptions = new Map();
   let index = 0;
+  if (words[0] === 'help' || words[0] === 'version') {
+    if (words[1] !== undefined) throw unexpected(words[1]);
+    return { command: words[0], given, configFile };
+  }
   if (words[0] !== undefined && !words[0].startsWith('-')) {
     command = parseCommand(words[0]);
     index = 1;
@@ -71,9 +78,13 @@ function parseCommand(word: string): ServingCommand {
   );
 }
 
+function unexpected(word: string): UsageError {
+  return new UsageError(`unexpected argument ${JSON.stringify(word)}`, 'see sluice --help');
+}
+
 function splitFlag(word: string): { name: FlagName; inlineValue: string | undefined } {
   if (!word.startsWith('--')) {
-    throw new UsageError(`unexpected argument ${JSON.stringify(word)}`, 'see sluice --help');
+    throw unexpected(word);
   }
   const equals = word.indexOf('=');
   const name = word.slice(2, equals === -1 ? undefined : equals);

@@ -49,6 +49,8 @@ Usage:
   sluice features disable NAME        disable a feature until further notice
   sluice features enable NAME         enable a feature again
   sluice features reset               enable all of them again, and forget the deaths
+  sluice help [COMMAND]               print this page, or the part about one command
+  sluice version                      print the version
 
 The commands that ask a running sluice take its --admin address (127.0.0.1:8081), and print JSON with
 --json.
@@ -93,6 +95,8 @@ ${option.summary} ${option.details}${repeat}
 \`\`\`
 sluice [run] --origin URL [flags]
 sluice demo [flags]
+sluice help [COMMAND]
+sluice version
 \`\`\`
 
 \`run\` serves an origin; \`demo\` brings its own origin and prints what to try. A flag is written

@@ -419,12 +419,11 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   // ------------------------------------------------------------------ from the assembled reply
 
   onFillContent(bytes: Uint8Array): boolean {
-    return this.#delivery.isOver || this.#delivery.sendContent(bytes);
+    return this.#delivery.takeContent(bytes);
   }
 
   onFillEnd(trailers: FieldSection | null): void {
-    if (this.#delivery.isOver) return;
-    this.#delivery.end(this.#input.environment.route.editTrailers(trailers));
+    this.#delivery.takeEnd(trailers);
   }
 
   onFailure(error: SluiceError): void {

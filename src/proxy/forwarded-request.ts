@@ -370,14 +370,11 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
       if (!state.leftover.takes(bytes)) state.request.abandon();
       return true;
     }
-    const { delivery } = this.#input;
-    return delivery.isOver || delivery.sendContent(bytes);
+    return this.#input.delivery.takeContent(bytes);
   }
 
   onFillEnd(trailers: FieldSection | null): void {
-    const { environment, delivery } = this.#input;
-    if (delivery.isOver) return;
-    delivery.end(environment.route.editTrailers(trailers));
+    this.#input.delivery.takeEnd(trailers);
   }
 
   onFillError(error: SluiceError): void {

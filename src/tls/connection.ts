@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { SluiceError } from '../base/errors.ts';
+import { KeptViews } from '../native/kept-views.ts';
 import { NativeBuffer } from '../native/memory.ts';
 import { EarlyDataStatus, type Ssl, SslStatus } from '../native/ssl.ts';
 import type { SslSession } from '../native/ssl-session.ts';
@@ -36,17 +37,13 @@ type Phase = (typeof Phase)[keyof typeof Phase];
 /** A record holds at most 2^14 bytes of plaintext (RFC 8446 §5.1), and is read in one piece. */
 export const PLAINTEXT_BYTES_MAX = 16_384;
 
-/** Views kept by length, so that a request of usual size costs no allocation. */
-const VIEWS_KEPT_MAX = 2_048;
-
 /** Where decrypted bytes appear. */
 class Plaintext {
   readonly buffer = NativeBuffer.allocate(PLAINTEXT_BYTES_MAX);
-  readonly #views: (Uint8Array | undefined)[] = new Array(VIEWS_KEPT_MAX);
+  readonly #views = new KeptViews();
 
-  view(length: number): Uint8Array {
-    if (length >= VIEWS_KEPT_MAX) return this.buffer.bytes.subarray(0, length);
-    return (this.#views[length] ??= this.buffer.bytes.subarray(0, length));
+  first(length: number): Uint8Array {
+    return this.#views.first(this.buffer, length);
   }
 }
 
@@ -209,7 +206,7 @@ export class TlsEngine implements TlsConnection {
       this.#trace?.mark(TraceCall.read);
       const status = ssl.read(plaintext.buffer);
       this.#trace?.unmark();
-      if (status > 0) this.#handler.onPlaintext(plaintext.view(status), false);
+      if (status > 0) this.#handler.onPlaintext(plaintext.first(status), false);
       else if (status !== SslStatus.wantsInput) this.#readStopped(status);
       // When the input is used up another read would only find that out, at many times the cost.
     } while (this.#phase === Phase.open && ssl.inputBytes > 0);
@@ -254,7 +251,7 @@ export class TlsEngine implements TlsConnection {
         // be sealed with keys of the application (RFC 8446 §2, 0.5-RTT data).
         this.#earlyWritable = true;
         this.#earlyDataBytes += status;
-        const content = plaintext.view(status);
+        const content = plaintext.first(status);
         this.#trace?.earlyData(content);
         this.#handler.onPlaintext(content, true);
       } else if (status === SslStatus.earlyDataEnded) {

@@ -9,6 +9,7 @@
  */
 import { assert } from '../base/assert.ts';
 import type { SluiceError } from '../base/errors.ts';
+import { KeptViews } from '../native/kept-views.ts';
 import { NativeBuffer } from '../native/memory.ts';
 import type { SocketHandler, StreamSocket } from '../reactor/contract.ts';
 import { BYTES_AT_ONCE_MIN } from '../reactor/limits.ts';
@@ -40,8 +41,6 @@ const CONGESTED_BYTES = 262_144;
 const SEALED_AT_ONCE_BYTES = 32_768;
 /** Ciphertext moved from the engine to the socket at a time. */
 const CIPHERTEXT_BYTES = 131_072;
-/** Views of the receive buffer kept by length, so that a usual request costs no allocation. */
-const VIEWS_KEPT_MAX = 2_048;
 
 /** What channels of one worker share. */
 export class ChannelPool implements Disposable {
@@ -51,8 +50,8 @@ export class ChannelPool implements Disposable {
   readonly #corked: Channel[] = [];
   readonly #defer: (body: () => void) => void;
   #flushScheduled = false;
-  readonly #views: (Uint8Array | undefined)[] = new Array(VIEWS_KEPT_MAX);
-  #viewsOf: NativeBuffer | null = null;
+  /** Of what is received without TLS. */
+  readonly views = new KeptViews();
 
   constructor(defer: (body: () => void) => void) {
     this.#defer = defer;
@@ -89,21 +88,6 @@ export class ChannelPool implements Disposable {
     const corked = this.#corked;
     for (let i = 0; i < corked.length; i++) corked[i]!.flush();
     corked.length = 0;
-  }
-
-  /** The first `length` bytes of a receive buffer. */
-  view(buffer: NativeBuffer, length: number): Uint8Array {
-    if (length >= VIEWS_KEPT_MAX) return buffer.bytes.subarray(0, length);
-    if (this.#viewsOf !== buffer) {
-      this.#views.fill(undefined);
-      this.#viewsOf = buffer;
-    }
-    let view = this.#views[length];
-    if (view === undefined) {
-      view = buffer.bytes.subarray(0, length);
-      this.#views[length] = view;
-    }
-    return view;
   }
 
   [Symbol.dispose](): void {
@@ -359,7 +343,7 @@ export class Channel implements SocketHandler {
   onData(buffer: NativeBuffer, length: number): void {
     const tls = this.#tls;
     if (tls === null) {
-      this.#handler.onBytes(this.#pool.view(buffer, length), false);
+      this.#handler.onBytes(this.#pool.views.first(buffer, length), false);
       return;
     }
     tls.receive(buffer, length);

@@ -91,11 +91,17 @@ for (const [words, line] of mistakes) {
 }
 
 test('help and version go to standard output and end with 0', async () => {
-  for (const flag of ['--help', '-h', '--version', '-V']) {
-    const { code, stdout, stderr } = await runSluice([flag]);
+  const said = new Map<string, string>();
+  for (const word of ['--help', '-h', 'help', '--version', '-V', 'version']) {
+    const { code, stdout, stderr } = await runSluice([word]);
     assert.deepEqual([code, stderr], [0, '']);
     assert.ok(stdout.length > 0);
+    said.set(word, stdout);
   }
+  assert.equal(said.get('help'), said.get('--help'));
+  assert.equal(said.get('version'), said.get('--version'));
+  const { stdout } = await runSluice(['help', 'reload']);
+  assert.match(stdout, /^ {2}sluice reload .*\n\n {2}flags: /);
 });
 
 test('every command tells its own part of the help', async () => {

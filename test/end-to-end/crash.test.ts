@@ -164,7 +164,7 @@ async function isSeenByCommands(sluice: RunningSluice, directory: string): Promi
   assert.match(await command('incidents', 'show', newest), /in observer danger-group-in-callback/);
   assert.match(
     await command('features', 'list', ...admin),
-    /danger-group-in-callback +disabled automatically .checking/,
+    /danger-group-in-callback +disabled automatically \(incident \d{8}T\d{9}Z-crash-\d+; checking/,
   );
   assert.match(await command('features', 'reset', ...admin), /no feature is disabled/);
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../src/base/clock.ts';
@@ -30,12 +31,15 @@ function leaveRecording(pid: number): void {
 }
 
 function deskOf(webhook: string) {
-  const told = { refused: [] as readonly string[], features: {}, reports: [] as string[] };
+  const directory = join(temporaryDirectory(), 'c');
+  const told = {
+    ...{ directory, refused: [] as readonly string[], features: {}, reports: [] as string[] },
+  };
   const options = {
     listeners: [],
     workers: 2,
     features: {},
-    recorder: { directory: join(temporaryDirectory(), 'c'), addresses: true, watchdogMs: 0 },
+    recorder: { directory, addresses: true, watchdogMs: 0 },
     autoDisable: { enabled: true, deathsMax: 2, windowMs: 60_000, webhook },
   } as unknown as SluiceOptions;
   const worker = {
@@ -85,8 +89,10 @@ test('what no rollback cures is refused by what the client sends, and each step 
   await until(() => hook.messages.length >= 3, 'the webhook to be called');
   assert.match(
     hook.messages.join('\n'),
-    /early-data is disabled automatically[\s\S]*early-data is enabled again/,
+    /early-data is disabled automatically \(incident \d+T\d+Z-crash-102\), because[\s\S]*early-data is enabled again/,
   );
+  const [, number] = /\(incident ([^)]+)\)/.exec(hook.messages.join('\n'))!;
+  assert.ok(readdirSync(told.directory).includes(`${number}.json.gz`), 'it is the name of a file');
   desk.close();
 });
 

@@ -110,6 +110,16 @@ export class Delivery {
     return this.#input.sender.sendContent(bytes);
   }
 
+  /** From a source that may outlive its client: what comes after the end is taken, and dropped. */
+  takeContent(bytes: Uint8Array): boolean {
+    return this.isOver || this.sendContent(bytes);
+  }
+
+  /** The end of such a source; trailers are as the origin has sent them. */
+  takeEnd(trailers: FieldSection | null): void {
+    if (!this.isOver) this.end(this.#input.environment.route.editTrailers(trailers));
+  }
+
   get bytesAtOnce(): number | undefined {
     return this.#input.sender.bytesAtOnce;
   }

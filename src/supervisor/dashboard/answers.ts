@@ -33,7 +33,12 @@ export interface OriginsAnswer {
 
 /** `/features`. */
 export interface FeaturesAnswer {
-  readonly rollbacks: readonly { readonly name: string; readonly state: string }[];
+  readonly rollbacks: readonly {
+    readonly name: string;
+    readonly state: string;
+    /** The number of the incident that it was disabled for; '' for none. */
+    readonly incident: string;
+  }[];
 }
 
 /** `/incidents`. */

@@ -304,7 +304,7 @@ export class CrashHandler {
     const slots = snapshot.slots.filter(({ connection }) => connection === inside);
     const brief = incidentOfDeath({ ...snapshot, slots }, report, facts);
     this.#lastGood.died(performance.now());
-    this.#rollbacks.died(brief, without);
+    this.#rollbacks.died(brief, without, this.#store.numberFor(brief));
     // What a rollback may have cured, in a worker that does not know of it yet, is no reason.
     if (this.#rollbacks.overrides.every((name) => without.includes(name))) this.#refuse(brief);
     // With all the others it takes tens of milliseconds.

@@ -20,7 +20,14 @@ function suspect(name: string): Suspect {
 
 function death(parts: Partial<WorkerDeath> = {}): WorkerDeath {
   const suspects = ['probe', 'configuration', 'early-data'].map(suspect);
-  return { signature: SIGNATURE, observer: 'probe', without: [], suspects, ...parts };
+  return {
+    incident: '7-crash-1',
+    signature: SIGNATURE,
+    observer: 'probe',
+    without: [],
+    suspects,
+    ...parts,
+  };
 }
 
 function told(steps: readonly RollbackStep[]): string[] {
@@ -38,6 +45,22 @@ test('the third death of a kind within the window switches the observer off that
   assert.deepEqual(told(box.died(death(), 1_000)), []);
   assert.deepEqual(told(box.died(death(), 2_000)), ['off probe']);
   assert.deepEqual(box.overrides, ['probe']);
+});
+
+test('what is disabled automatically says for which incident, as long as it stays so', () => {
+  const box = new FeatureRollback(settings);
+  const [off] = tripped(box, 0);
+  assert.match(off!.message, /probe is disabled automatically \(incident 7-crash-1\), because /);
+  const [kept] = box.look(2 * MINUTE);
+  assert.match(
+    kept!.message,
+    /^probe stays disabled automatically \(incident 7-crash-1\) for 10 min/,
+  );
+  assert.equal(box.memory.rollbacks[0]!.incident, '7-crash-1');
+  // Without a directory for incidents there is none to name.
+  const unrecorded = new FeatureRollback({ ...settings, deathsMax: 1 });
+  const [step] = unrecorded.died(death({ incident: '' }), 0);
+  assert.match(step!.message, /probe is disabled automatically, because /);
 });
 
 test('deaths that are far apart, or of different kinds, trip nothing', () => {

@@ -20,6 +20,8 @@ export interface Suspect {
 }
 
 export interface WorkerDeath {
+  /** The number of its incident; '' when none is written. */
+  readonly incident: string;
   /** Of the incident; see triage/assemble.ts. */
   readonly signature: string;
   /** The observer that was running, or ''. */
@@ -46,6 +48,8 @@ export interface Rollback {
   readonly state: RollbackState;
   /** Of the deaths that tripped it; '' for a manual one. */
   readonly signature: string;
+  /** The number of the incident that tripped it; '' for none. */
+  readonly incident: string;
   readonly reason: string;
   /** Wall-clock milliseconds of the last change of state. */
   readonly sinceMs: number;
@@ -155,6 +159,7 @@ export class FeatureRollback {
       kind: 'feature',
       state: 'manual',
       signature: '',
+      incident: '',
       reason: 'an operator disabled it',
       sinceMs: nowMs,
       untilMs: null,
@@ -204,7 +209,7 @@ export class FeatureRollback {
   }
 
   #trip(death: WorkerDeath, nowMs: number): RollbackStep[] {
-    const { signature, suspects } = death;
+    const { signature, incident, suspects } = death;
     const tried = this.#tried.get(signature);
     const next = suspects.find(
       ({ name }) => tried?.has(name) !== true && !this.overrides.includes(name),
@@ -219,9 +224,11 @@ export class FeatureRollback {
     const { name, kind, reason } = next;
     const trips = (this.#rollbacks.get(name)?.trips ?? 0) + 1;
     const untilMs = nowMs + this.#settings.windowMs;
-    this.#put({ name, kind, state: 'trying', signature, reason, sinceMs: nowMs, untilMs, trips });
+    const of = { name, kind, signature, incident, reason };
+    this.#put({ ...of, state: 'trying', sinceMs: nowMs, untilMs, trips });
     this.#deaths.delete(signature);
-    const message = `workers die (${signature}): ${name} is disabled automatically, because ${reason}`;
+    const how = `disabled automatically${numbered(incident)}`;
+    const message = `workers die (${signature}): ${name} is ${how}, because ${reason}`;
     return [{ action: 'off', name, message }];
   }
 
@@ -261,7 +268,8 @@ export class FeatureRollback {
       });
       this.#tried.delete(signature);
       const time = durationText(held);
-      const message = `${name} stays disabled for ${time}: without it no worker has died this way`;
+      const how = `stays disabled automatically${numbered(rollback.incident)} for ${time}`;
+      const message = `${name} ${how}: without it no worker has died this way`;
       return [{ action: 'kept', name, message }];
     }
     if (rollback.state === 'holding') {
@@ -283,6 +291,10 @@ export class FeatureRollback {
     this.#rollbacks.set(rollback.name, rollback);
     dropOldest(this.#rollbacks, defaultRollbackLimits.rollbacksMax);
   }
+}
+
+function numbered(incident: string): string {
+  return incident === '' ? '' : ` (incident ${incident})`;
 }
 
 /** Whether two signatures differ in their last word, the observer, only. */

@@ -70,3 +70,16 @@ test('files are for their owner only; a directory that cannot be written is repo
   assert.match(reports.join(), /^an incident cannot be written: ENOTDIR/);
   assert.equal(new IncidentStore(null, assert.fail).save(incident('crash', 0)), null);
 });
+
+test('an incident’s number is known before it is written, and none is told that will not be', () => {
+  const directory = join(root, 'numbers');
+  const store = new IncidentStore(directory, assert.fail);
+  const { deathsPerHour } = defaultIncidentLimits;
+  for (let i = 0; i < deathsPerHour; i++) {
+    const next = incident('crash', i);
+    const number = store.numberFor(next);
+    assert.equal(store.save(next), join(directory, `${number}.json.gz`));
+  }
+  assert.equal(store.numberFor(incident('crash', deathsPerHour)), '');
+  assert.equal(new IncidentStore(null, assert.fail).numberFor(incident('crash', 0)), '');
+});

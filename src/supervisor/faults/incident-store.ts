@@ -11,10 +11,14 @@ import {
 import type { Report } from '../../telemetry/log-event.ts';
 import type { Incident } from '../../triage/incident.ts';
 import { encodeIncident } from '../../triage/incident-file.ts';
-import { incidentFileName, nameOfIncident } from '../../triage/incident-name.ts';
+import { incidentFileName, nameOfIncident, numberOfIncident } from '../../triage/incident-name.ts';
 import { defaultIncidentLimits } from '../../triage/options.ts';
 
 const HOUR_MS = 3_600_000;
+
+function countedAs({ kind }: Incident): 'failures' | 'deaths' {
+  return kind === 'handshake-failure' || kind === 'callback-fault' ? 'failures' : 'deaths';
+}
 
 export class IncidentStore {
   /** Null: nothing is written. */
@@ -39,22 +43,31 @@ export class IncidentStore {
     return this.#write(file, incident) ? file : null;
   }
 
+  /** The number under which `save` is going to write it; '' when it will not. */
+  numberFor(incident: Incident): string {
+    const isWritten = this.directory !== null && !this.#isFull(incident);
+    return isWritten ? numberOfIncident(incident) : '';
+  }
+
   /** Writes an incident again, with what was found out meanwhile. */
   replace(file: string, incident: Incident): void {
     this.#write(file, incident);
   }
 
-  #mayWrite({ kind, writtenAt }: Incident): boolean {
-    const isFailure = kind === 'handshake-failure' || kind === 'callback-fault';
-    const nowMs = Date.parse(writtenAt);
-    const written = this.#written[isFailure ? 'failures' : 'deaths'];
-    while (written.length > 0 && written[0]! <= nowMs - HOUR_MS) written.shift();
-    const max = isFailure
-      ? defaultIncidentLimits.failuresPerHour
-      : defaultIncidentLimits.deathsPerHour;
-    if (written.length >= max) return false;
-    written.push(nowMs);
+  #mayWrite(incident: Incident): boolean {
+    if (this.#isFull(incident)) return false;
+    this.#written[countedAs(incident)].push(Date.parse(incident.writtenAt));
     return true;
+  }
+
+  /** There were too many within the hour. */
+  #isFull(incident: Incident): boolean {
+    const counted = countedAs(incident);
+    const written = this.#written[counted];
+    const sinceMs = Date.parse(incident.writtenAt) - HOUR_MS;
+    while (written.length > 0 && written[0]! <= sinceMs) written.shift();
+    const { failuresPerHour, deathsPerHour } = defaultIncidentLimits;
+    return written.length >= (counted === 'failures' ? failuresPerHour : deathsPerHour);
   }
 
   #write(file: string, incident: Incident): boolean {

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
 import type { SluiceOptions } from '../../config/options.ts';
-import type { Incident } from '../../triage/incident.ts';
-import { RollbackDriver, SUSPECT_CHANGE_MS } from './rollback-driver.ts';
+import { type FatalIncident, RollbackDriver, SUSPECT_CHANGE_MS } from './rollback-driver.ts';
 
 const open = {
   drainTimeoutMs: 8_000,
@@ -17,12 +16,12 @@ const open = {
 const denied = { ...open, routes: [{ access: [{ deny: 'all' }] }] } as unknown as SluiceOptions;
 const slower = { ...open, drainTimeoutMs: 9_000 };
 
-const crash = {
+const crash: FatalIncident = {
   kind: 'crash',
   signature: 'crash/SIGSEGV/none/',
   suspect: null,
   features: {},
-} as unknown as Incident;
+};
 
 function driverOf(options: SluiceOptions, file: string | null = null) {
   const told = { events: [] as string[], steps: [] as string[], nowMs: 1_000 };
@@ -41,7 +40,7 @@ function driverOf(options: SluiceOptions, file: string | null = null) {
     const served = new Set<SluiceOptions>();
     for (let death = 0; death < 20; death++) {
       told.nowMs += 100;
-      driver.died(crash, driver.overrides);
+      driver.died(crash, driver.overrides, '7-crash-1');
       driver.look();
       served.add(driver.effective(wanted));
     }

@@ -48,6 +48,9 @@ interface ToldStep {
   readonly message: string;
 }
 
+/** What is asked of the incident of a death. */
+export type FatalIncident = Pick<Incident, 'kind' | 'signature' | 'suspect' | 'features'>;
+
 export class RollbackDriver {
   readonly #input: RollbackDriverInput;
   readonly #box: FeatureRollback;
@@ -90,12 +93,13 @@ export class RollbackDriver {
     if (this.#box.overrides.includes(CONFIGURATION)) this.#take(this.#box.switchOn(CONFIGURATION));
   }
 
-  /** A worker has died; `without` is what was off in it. */
-  died(incident: Incident, without: readonly string[]): void {
+  /** A worker has died; `without` is what was off in it, `number` its incident's, or ''. */
+  died(incident: FatalIncident, without: readonly string[], number: string): void {
     // Who was killed did nothing, and who switched rollbacks off wants to see for themselves.
     if (!this.#options.autoDisable.enabled || incident.kind === 'killed') return;
     const { signature, suspect } = incident;
     const death = {
+      incident: number,
       signature,
       observer: suspect?.observer ?? '',
       without,
@@ -167,7 +171,7 @@ export class RollbackDriver {
   }
 
   /** The observer that was running, what was switched on last, the last change, early data. */
-  #suspects({ suspect, features }: Incident): Suspect[] {
+  #suspects({ suspect, features }: FatalIncident): Suspect[] {
     const suspects: Suspect[] = [];
     const add = (name: string, reason: string, kind: Suspect['kind'] = 'feature') => {
       if (!suspects.some((one) => one.name === name)) suspects.push({ kind, name, reason });
@@ -307,13 +311,20 @@ function readMemory(file: string | null, report: Report): RollbackMemory {
     const { rollbacks, deaths = {} } = JSON.parse(text) as Partial<RollbackMemory>;
     const isWhole = Array.isArray(rollbacks) && rollbacks.every(isRollback);
     const areTimes = (times: unknown) => Array.isArray(times) && times.every(Number.isFinite);
-    if (isWhole && Object.values(deaths).every(areTimes)) return { rollbacks, deaths };
+    if (isWhole && Object.values(deaths).every(areTimes))
+      return { rollbacks: rollbacks.map(withNumber), deaths };
     report(`rollback: ${file} is not what was written there: it is ignored`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT') report(`rollback: ${file} cannot be read: it is ignored`);
   }
   return NOTHING;
+}
+
+/** A file of before has none. */
+function withNumber(rollback: Rollback): Rollback {
+  const { incident } = rollback as Partial<Rollback>;
+  return { ...rollback, incident: typeof incident === 'string' ? incident : '' };
 }
 
 function isRollback(value: unknown): value is Rollback {

@@ -32,14 +32,15 @@ export function showOrigins({ origins }: OriginsAnswer): void {
 }
 
 export function showFaults({ rollbacks }: FeaturesAnswer, { directory }: IncidentsAnswer): void {
-  const disabled = rollbacks.map(({ name, state }): Line => [name, stateText(state), 'bad']);
+  const disabled = rollbacks.map((one): Line => [one.name, stateText(one), 'bad']);
   const lines: Line[] = disabled.length > 0 ? disabled : [['features', 'none is disabled', 'good']];
   showLines('faults', [...lines, ['incidents in', directory || 'nowhere']], '');
 }
 
-function stateText(state: string): string {
+function stateText({ state, incident }: FeaturesAnswer['rollbacks'][number]): string {
   if (state === 'manual') return 'disabled by operator';
-  return state === 'watched' ? 'enabled (watched)' : 'disabled automatically';
+  if (state === 'watched') return 'enabled (watched)';
+  return `disabled automatically${incident === '' ? '' : ` (incident ${incident})`}`;
 }
 
 function goodIf(isGood: boolean): 'good' | 'bad' {
