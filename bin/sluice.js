@@ -107,14 +107,17 @@ function refuse(why) {
 async function serve() {
   silenceExperimentalWarnings();
   keepCompiledCode();
-  const source = join(root, 'src', 'cli', 'main.ts');
   // Node strips types from a checkout, but not from an installed package, which has dist/.
   const isInstalled = root.split('/').includes('node_modules');
-  const main =
-    !isInstalled && existsSync(source)
-      ? await import('../src/cli/main.ts')
-      : await import('../dist/cli/main.js');
-  await main.main(words);
+  const source = new URL('../src/cli/main.ts', import.meta.url);
+  const isSource = !isInstalled && existsSync(source);
+  const { load } = isSource
+    ? await import('../src/loading/program.ts')
+    : await import('../dist/loading/program.js');
+  const { main } = await load(
+    isSource ? fileURLToPath(source) : join(root, 'dist', 'cli', 'main.js'),
+  );
+  await main(words);
 }
 
 /**

@@ -9,6 +9,7 @@ import { type Configuration, loadConfiguration } from '../config/load.ts';
 import type { OriginOptions, SluiceOptions } from '../config/options.ts';
 import type { Surroundings } from '../config/resolve.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
+import { keepProgram } from '../loading/program.ts';
 import { ErrorLog } from '../supervisor/error-log.ts';
 import { inheritedSockets } from '../supervisor/inherited-sockets.ts';
 import { shareCache } from '../supervisor/shared-cache.ts';
@@ -90,6 +91,7 @@ export async function startInstance(
   supervisor.outliveFaults();
   tellPredecessor();
   flushCompileCache();
+  keepProgram();
   return { options, supervisor, serves: true, ended };
 }
 

@@ -8,6 +8,7 @@ import { assert } from '../base/assert.ts';
 import { UsageError } from '../base/errors.ts';
 import { endProcess, owned } from '../base/owned.ts';
 import type { SluiceOptions } from '../config/options.ts';
+import { keepProgram } from '../loading/program.ts';
 import { logLine } from '../telemetry/log-lines.ts';
 import { type AssembledWorker, assembleWorker } from './assembly.ts';
 import type {
@@ -113,7 +114,10 @@ async function start(
       },
     });
     // The sooner, the better; and the code not at the end: a replacement is to start fast.
-    report({ type: 'ready' }, () => flushCompileCache());
+    report({ type: 'ready' }, () => {
+      flushCompileCache();
+      keepProgram();
+    });
     return worker;
   } catch (error) {
     const remedy = error instanceof UsageError ? error.remedy : null;

@@ -86,7 +86,9 @@ function namesTaken({ path, withoutComments, code }: SourceFile): string[] {
       const names = list.split(',').map((one) => /^(?:type )?(\w*)/.exec(one.trim())![1]!);
       return names.map((name) => `${target} ${name}`);
     });
-  const loaded = [...withoutComments.matchAll(/\bimport\(\s*['"](\.[^'"]+)['"]/g)];
+  // By its name, or as bin/sluice.js has src/loading/ do it.
+  const later = /\b(?:import|new URL)\(\s*['"](\.[^'"]+\.(?:ts|js))['"]/g;
+  const loaded = [...withoutComments.matchAll(later)];
   return [...named, ...loaded.map(([, specifier]) => `${resolveImport(path, specifier!)} *`)];
 }
 

@@ -14,7 +14,7 @@ export type Rule = (file: SourceFile) => string[];
  */
 const LEVELS: Record<string, number> = Object.fromEntries(
   [
-    ['base'],
+    ['base', 'loading'],
     ['http', 'native', 'telemetry', 'quic'],
     ['http1', 'http2', 'http3', 'cache', 'tls', 'reactor'],
     ['transport'],

@@ -7,6 +7,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { after, type OnFault } from '../../base/owned.ts';
+import { startWords } from '../../loading/start-words.ts';
 import type { WorkerReport } from '../../worker/contract.ts';
 import type { Identity } from '../privileges.ts';
 
@@ -33,7 +34,7 @@ export function spawnWorker(
   const inherited = [...new Set(fds)];
   const child = spawn(
     process.execPath,
-    [...process.execArgv, '--disable-warning=ExperimentalWarning', entryPoint],
+    [...process.execArgv, '--disable-warning=ExperimentalWarning', ...startWords(entryPoint)],
     {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited],
       serialization: 'advanced',
