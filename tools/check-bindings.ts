@@ -251,14 +251,35 @@ export const CALLBACK_TYPES: Readonly<Record<string, readonly string[]>> = {
   'ticket-keys.ts': ['ticket_key_evp_cb'],
   'client-hello.ts': ['SSL_client_hello_cb_fn'],
   'info-observer.ts': ['ssl_info_cb'],
+  'quic/quic-tls.ts': [
+    'quic_tls_crypto_send',
+    'quic_tls_crypto_recv_rcd',
+    'quic_tls_crypto_release_rcd',
+    'quic_tls_yield_secret',
+    'quic_tls_got_transport_params',
+    'quic_tls_alert',
+  ],
 };
 
-/** From the manuals of SSL_CTX_set_tlsext_ticket_key_evp_cb, …_status_cb and …_set_info_callback. */
+/**
+ * From the manuals of SSL_CTX_set_tlsext_ticket_key_evp_cb, …_status_cb, …_set_info_callback, and
+ * SSL_set_quic_tls_cbs (declared by macros in core_dispatch.h).
+ */
 const UNNAMED_CALLBACK_TYPES = `
 typedef int (*tlsext_status_cb)(SSL *s, void *arg);
 typedef int (*ticket_key_evp_cb)(SSL *s, unsigned char key_name[16],
     unsigned char iv[EVP_MAX_IV_LENGTH], EVP_CIPHER_CTX *ctx, EVP_MAC_CTX *hctx, int enc);
 typedef void (*ssl_info_cb)(const SSL *ssl, int type, int val);
+typedef int (*quic_tls_crypto_send)(SSL *s, const unsigned char *buf, size_t buf_len,
+    size_t *consumed, void *arg);
+typedef int (*quic_tls_crypto_recv_rcd)(SSL *s, const unsigned char **buf, size_t *bytes_read,
+    void *arg);
+typedef int (*quic_tls_crypto_release_rcd)(SSL *s, size_t bytes_read, void *arg);
+typedef int (*quic_tls_yield_secret)(SSL *s, uint32_t prot_level, int direction,
+    const unsigned char *secret, size_t secret_len, void *arg);
+typedef int (*quic_tls_got_transport_params)(SSL *s, const unsigned char *params,
+    size_t params_len, void *arg);
+typedef int (*quic_tls_alert)(SSL *s, unsigned char alert_code, void *arg);
 `;
 
 /**

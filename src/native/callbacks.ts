@@ -18,6 +18,12 @@ export const CALLBACK_NAMES = [
   'certificate-status',
   'key-log',
   'info',
+  'quic-send',
+  'quic-receive',
+  'quic-release',
+  'quic-secret',
+  'quic-parameters',
+  'quic-alert',
   'uv-poll',
   'uv-close',
 ] as const;

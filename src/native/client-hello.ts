@@ -29,6 +29,7 @@ export type ClientHelloStep = (hello: ClientHello) => HelloVerdict;
 const EXTENSION_SERVER_NAME = 0;
 const EXTENSION_EARLY_DATA = 42;
 const EXTENSION_PRE_SHARED_KEY = 41;
+const EXTENSION_QUIC_TRANSPORT_PARAMETERS = 57;
 const RANDOM_BYTES = 32;
 /** Of a ticket's key, with which the ticket begins (RFC 5077 §4). */
 const KEY_NAME_BYTES = 16;
@@ -79,6 +80,11 @@ class ClientHello {
     return random.bytes;
   }
 
+  /** RFC 9001 §8.2. */
+  get hasQuicParameters(): boolean {
+    return this.#findExtension(EXTENSION_QUIC_TRANSPORT_PARAMETERS);
+  }
+
   get offersEarlyData(): boolean {
     return this.#findExtension(EXTENSION_EARLY_DATA);
   }
@@ -117,6 +123,7 @@ class ClientHello {
 
   /** Sends this alert (RFC 8446 §6) instead of going on. */
   refuse(alert: number): HelloVerdict {
+    this.connection.refusal = alert;
     new Int32Array(viewOf(this.#alertAddress, 4))[0] = alert;
     return HelloVerdict.refuse;
   }

@@ -52,7 +52,7 @@ let image: ffi.DynamicLibrary | undefined;
 export function bind<const D extends Record<string, Signature>>(table: D): Bound<D> {
   image ??= new ffi.DynamicLibrary(null as unknown as string);
   const library = image;
-  for (const [name, signature] of Object.entries(table)) everySignature.set(name, signature);
+  for (const [name, signature] of Object.entries(table)) noteSignature(name, signature);
   const direct = new Map<string, unknown>();
   const checked = observingFunctionLookups(
     (fn) => direct.set(fn.name, fn),
@@ -60,6 +60,14 @@ export function bind<const D extends Record<string, Signature>>(table: D): Bound
   ) as unknown as NativeFunctions<D>;
   const both = Object.keys(table).map((name) => [name, direct.get(name) ?? checked[name]]);
   return { checked, direct: Object.fromEntries(both) as NativeFunctions<D> };
+}
+
+/** `node:ffi` makes a symbol once: a second table must bind it alike. */
+function noteSignature(name: string, signature: Signature): void {
+  const known = everySignature.get(name);
+  const isAlike = known === undefined || JSON.stringify(known) === JSON.stringify(signature);
+  if (!isAlike) throw new Error(`${name} is bound in two ways`);
+  everySignature.set(name, signature);
 }
 
 /**

@@ -37,8 +37,7 @@ const {
   SSL_SESSION_set1_hostname,
 } = libssl.direct;
 const { SSL_get_state } = libssl.direct;
-const { SSL_new, SSL_free, SSL_set_bio, SSL_set_accept_state, SSL_set_connect_state } =
-  libssl.direct;
+const { SSL_new, SSL_set_bio, SSL_set_accept_state, SSL_set_connect_state } = libssl.direct;
 const { ERR_clear_error, ERR_peek_error, BIO_ctrl, BIO_ctrl_pending, BIO_read, BIO_new } =
   libcrypto.direct;
 const { memcpy } = libcMemory.direct;
@@ -128,6 +127,9 @@ function protocolFromResults(): string {
 
 let handshaking: Ssl | null = null;
 
+/** **For native/ only**: the `SSL *`; 0n once it has been freed. */
+export let addressOfSsl: (ssl: Ssl) => bigint;
+
 /** **For native/ only**: whose handshake OpenSSL's callback that runs now is about. */
 export function handshakingSsl(): Ssl {
   assert(handshaking !== null, 'a callback runs inside of a handshake');
@@ -140,7 +142,7 @@ export class Ssl implements Disposable {
   readonly #output: bigint;
   readonly #context: SslContext;
   /** How to read and write: with care where OpenSSL may call us from there. */
-  readonly #calls: Pick<typeof ssl, 'SSL_read' | 'SSL_write' | 'SSL_write_early_data'>;
+  readonly #calls: Pick<typeof ssl, 'SSL_read' | 'SSL_write' | 'SSL_write_early_data' | 'SSL_free'>;
   /** The context that a ClientHello has chosen instead; null before. */
   #chosen: SslContext | null = null;
   /** For the owner's own use: what a step of the ClientHello has made of it. */
@@ -150,20 +152,32 @@ export class Ssl implements Disposable {
   answer = '';
   /** The most bytes that the output has held since its buffer was made. */
   #outputPeakBytes = 0;
+  /** The alert with which a step of its ClientHello has refused it; -1 for none. OpenSSL may send another. */
+  refusal = -1;
   /** Causes of the last `failed`, oldest first. */
   errors: readonly OpensslError[] = [];
   /** The first exception of ours that OpenSSL has met while it worked on this connection. */
   fault: CallbackFault | null = null;
 
-  constructor(context: SslContext) {
+  static {
+    addressOfSsl = (one) => one.#ssl;
+  }
+
+  /**
+   * `quic`: it has no records, and so no input and no output here: OpenSSL calls quic/quic-tls.ts for
+   * them, from any call.
+   */
+  constructor(context: SslContext, carrier: 'records' | 'quic' = 'records') {
     this.#context = context;
-    this.#calls = context.callsBack ? ssl : plainCalls;
+    this.#calls = context.callsBack || carrier === 'quic' ? ssl : plainCalls;
     this.#ssl = SSL_new(addressOfContext(context));
     assert(this.#ssl !== 0n, 'the context is open and memory is left');
-    this.#input = BIO_new(memoryMethod);
-    this.#output = BIO_new(memoryMethod);
-    assert(this.#input !== 0n && this.#output !== 0n, 'memory is left');
-    SSL_set_bio(this.#ssl, this.#input, this.#output);
+    this.#input = carrier === 'quic' ? 0n : BIO_new(memoryMethod);
+    this.#output = carrier === 'quic' ? 0n : BIO_new(memoryMethod);
+    if (carrier === 'records') {
+      assert(this.#input !== 0n && this.#output !== 0n, 'memory is left');
+      SSL_set_bio(this.#ssl, this.#input, this.#output);
+    }
     if (context.role === 'server') SSL_set_accept_state(this.#ssl);
     else SSL_set_connect_state(this.#ssl);
     holdContext(context, 1);
@@ -482,6 +496,14 @@ export class Ssl implements Disposable {
     return scratch.bytes.subarray(0, length);
   }
 
+  /**
+   * Whether the handshake has ended. With QUIC and early data `handshake` says so before the client's
+   * Finished has come.
+   */
+  get isInitFinished(): boolean {
+    return ssl.SSL_is_init_finished(this.#ssl) === 1;
+  }
+
   get earlyDataStatus(): number {
     return ssl.SSL_get_early_data_status(this.#ssl);
   }
@@ -541,7 +563,7 @@ export class Ssl implements Disposable {
   [Symbol.dispose](): void {
     if (this.#ssl === 0n) return;
     // The BIOs belong to the SSL and go with it.
-    SSL_free(this.#ssl);
+    this.#calls.SSL_free(this.#ssl);
     this.#ssl = 0n;
     counted('ssl', -1);
     if (this.#chosen !== null) holdContext(this.#chosen, -1);

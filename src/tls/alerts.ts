@@ -3,6 +3,12 @@
 /** For the bytes that are sent. */
 export const ALERT_ILLEGAL_PARAMETER = 47;
 export const ALERT_UNRECOGNIZED_NAME = 112;
+export const ALERT_UNEXPECTED_MESSAGE = 10;
+export const ALERT_HANDSHAKE_FAILURE = 40;
+export const ALERT_PROTOCOL_VERSION = 70;
+export const ALERT_INTERNAL_ERROR = 80;
+export const ALERT_MISSING_EXTENSION = 109;
+export const ALERT_NO_APPLICATION_PROTOCOL = 120;
 
 const names: Readonly<Record<number, string>> = {
   0: 'close_notify',
@@ -46,6 +52,13 @@ const names: Readonly<Record<number, string>> = {
 /** `handshake_failure`, or `alert_199` for a number that is not registered. */
 export function alertName(description: number): string {
   return names[description] ?? `alert_${description}`;
+}
+
+const numbers = new Map(Object.entries(names).map(([number, name]) => [name, Number(number)]));
+
+/** The number of an alert by its name; -1 for ''. */
+export function alertNumber(name: string): number {
+  return numbers.get(name) ?? -1;
 }
 
 const CONTENT_TYPE_ALERT = 21;

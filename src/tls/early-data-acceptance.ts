@@ -23,6 +23,8 @@ export interface EarlyDataAcceptanceInput {
   readonly hosts: readonly JudgedHost[];
   readonly inFlightBytesMax: number;
   readonly cluster: ClusterRegister | null;
+  /** Whether tickets name no amount of early data, as QUIC's: each flight then counts as the host's most. */
+  readonly isUnmetered?: boolean;
 }
 
 export class EarlyDataAcceptance {
@@ -32,6 +34,7 @@ export class EarlyDataAcceptance {
   readonly #clock: SteadyClock;
   readonly #hosts: readonly JudgedHost[];
   readonly #inFlightBytesMax: number;
+  readonly #isUnmetered: boolean;
   readonly #inFlightBytesOf: number[];
   #inFlightBytes = 0;
   /** Whose ClientHello OpenSSL is working on: all of it runs inside one call. */
@@ -39,7 +42,9 @@ export class EarlyDataAcceptance {
   #refusal = '';
   #reservedBytes = 0;
 
-  constructor({ gate, clock, hosts, inFlightBytesMax, cluster }: EarlyDataAcceptanceInput) {
+  constructor(input: EarlyDataAcceptanceInput) {
+    const { gate, clock, hosts, inFlightBytesMax, cluster, isUnmetered = false } = input;
+    this.#isUnmetered = isUnmetered;
     this.#gate = gate;
     this.cluster = cluster;
     this.#clock = clock;
@@ -124,6 +129,7 @@ export class EarlyDataAcceptance {
 
   /** What is no longer as it was when the ticket was issued (RFC 8446 §4.2.10); '' for nothing. */
   #changeSince(flight: EarlyDataFlight): string {
+    if (!this.isAllowed(this.#host)) return 'policy off';
     // A flight is fresh for one span of a clock that nobody sets, or its age proves nothing.
     if (flight.ageMs === null) return 'ticket of another clock';
     const mark = this.#ticketMark;
@@ -145,7 +151,8 @@ export class EarlyDataAcceptance {
     return false;
   }
 
-  #reserve(host: HostEarlyDataOptions, bytes: number): boolean {
+  #reserve(host: HostEarlyDataOptions, ticketBytes: number): boolean {
+    const bytes = this.#isUnmetered ? host.bytesMax : ticketBytes;
     // The ticket is of a time when more was allowed: a client that used it all would be cut off.
     if (bytes > host.bytesMax) return false;
     if (this.#inFlightBytes + bytes > this.#inFlightBytesMax) return false;

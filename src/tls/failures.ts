@@ -89,6 +89,9 @@ for (const [alert, numbers] of Object.entries(violations)) {
 }
 for (const [number, reason] of Object.entries(ownCodes)) reasons.set(Number(number), reason);
 
+/** An alert has one byte. */
+const ALERT_MAX = 255;
+
 /** `SSL_R_CERTIFICATE_VERIFY_FAILED`. */
 const CERTIFICATE_VERIFY_FAILED = 134;
 
@@ -142,9 +145,7 @@ export interface FailureScene {
 /** Explains a failure of OpenSSL. */
 export function explainFailure(scene: FailureScene): Failure {
   const { errors } = scene;
-  const received = errors.find(
-    (error) => error.library === ERR_LIB_SSL && error.reason >= ALERT_REASON_OFFSET,
-  );
+  const received = errors.find(isAlertReceived);
   if (received !== undefined) {
     return alertReceived(alertName(received.reason - ALERT_REASON_OFFSET), scene.peer);
   }
@@ -156,6 +157,12 @@ export function explainFailure(scene: FailureScene): Failure {
   const text = known?.text ?? errors[0]?.text ?? 'the connection broke';
   const error = new SluiceError(code, text, { blame: scene.peer });
   return withAlert(error, scene, known?.reason.alert ?? '');
+}
+
+/** OpenSSL's own fatal errors have higher reasons (ERR_R_FATAL): they are nobody's alert. */
+function isAlertReceived({ library, reason }: OpensslError): boolean {
+  const alert = reason - ALERT_REASON_OFFSET;
+  return library === ERR_LIB_SSL && alert >= 0 && alert <= ALERT_MAX;
 }
 
 /** `sealed`: the alert that goes out where it cannot be read. */

@@ -13,6 +13,20 @@ const RANDOM_OFFSET = 11;
 /** How many bytes of the server's first flight decide whether it is a HelloRetryRequest. */
 export const SERVER_HELLO_PREFIX_BYTES = RANDOM_OFFSET + HELLO_RETRY_REQUEST_RANDOM.length;
 
+const RECORD_HEADER_BYTES = 5;
+
+/** The same of a message without a record, as QUIC carries it. */
+export function isHelloRetryRequestMessage(message: Uint8Array): boolean {
+  const start = RANDOM_OFFSET - RECORD_HEADER_BYTES;
+  return (
+    message.length >= start + HELLO_RETRY_REQUEST_RANDOM.length &&
+    message[0] === HANDSHAKE_TYPE_SERVER_HELLO &&
+    HELLO_RETRY_REQUEST_RANDOM.equals(
+      message.subarray(start, start + HELLO_RETRY_REQUEST_RANDOM.length),
+    )
+  );
+}
+
 /** Whether a server's flight that begins with `prefix` is a HelloRetryRequest. */
 export function isHelloRetryRequest(prefix: Uint8Array): boolean {
   return (

@@ -23,7 +23,12 @@ export interface CertificatePair {
   readonly ocspResponse?: Uint8Array;
 }
 
+/** What carries a handshake: records over a byte stream, or QUIC (RFC 9001). */
+export type TlsCarrier = 'records' | 'quic';
+
 export interface HostTlsOptions {
+  /** Records, when it is left out. */
+  readonly carrier?: TlsCarrier;
   /**
    * Lower case, as `example.org`, or `*.example.org` for every name with one more label. Names that
    * no host has get the first host.

@@ -68,13 +68,14 @@ export interface ServerContextOptions
   };
 }
 
-export interface ServerContext extends Disposable {
+/** What can be done with a server, whatever carries its handshakes. `Accept` makes a connection. */
+export interface AcceptingContext<Accept> extends Disposable {
   /** What an operator should know, as an expired certificate; whole sentences. */
   readonly warnings: readonly string[];
   /** First names of hosts whose certificates were to be compressed, and the library could not. */
   readonly uncompressedHosts: readonly string[];
   /** A connection that waits for a ClientHello. */
-  accept(handler: TlsHandler, clock: Clock, watch?: TraceWatch | null): TlsConnection;
+  readonly accept: Accept;
   /** Newest first; tickets under the keys that are left out are no longer resumed. */
   replaceTicketKeys(keys: readonly Uint8Array[]): void;
   /**
@@ -83,6 +84,10 @@ export interface ServerContext extends Disposable {
    */
   replaceCertificates(host: number, certificates: readonly CertificatePair[]): void;
 }
+
+export type ServerContext = AcceptingContext<
+  (handler: TlsHandler, clock: Clock, watch?: TraceWatch | null) => TlsConnection
+>;
 
 /** As `createHostedContext`, for one host with one certificate. */
 export function createServerContext(options: ServerContextOptions): ServerContext {
@@ -110,12 +115,43 @@ export function createHostedContext(
   shared: SharedServerOptions,
   options: readonly HostTlsOptions[],
 ): ServerContext {
+  const parts = assembleServer(shared, options);
+  return contextOf(
+    parts,
+    (handler: TlsHandler, clock: Clock, watch: TraceWatch | null = null) =>
+      new TlsEngine({
+        ssl: new Ssl(parts.base),
+        role: 'server',
+        handler,
+        clock,
+        judge: parts.judge,
+        keepsClientHello: shared.keepsClientHello ?? false,
+        watch,
+      }),
+  );
+}
+
+/** A server, before it accepts anything. */
+export interface ServerParts {
+  /** What connections begin with. */
+  readonly base: SslContext;
+  readonly hosts: readonly ServerHost[];
+  readonly judge: EarlyDataAcceptance;
+  readonly keys: TicketKeys;
+}
+
+/** `firstSteps` look at a ClientHello before its host is chosen. All hosts have the same carrier. */
+export function assembleServer(
+  shared: SharedServerOptions,
+  options: readonly HostTlsOptions[],
+  firstSteps: readonly ClientHelloStep[] = [],
+): ServerParts {
   assert(options.length > 0, 'a server has a host');
   const base = new SslContext('server');
   try {
     // Filled below: OpenSSL looks for them in the context that was chosen, too, for the second
     // ClientHello and after a pause.
-    const steps: ClientHelloStep[] = [];
+    const steps: ClientHelloStep[] = [...firstSteps];
     const prepare = (context: SslContext) => configureAny(context, shared, steps);
     const hosts = options.map((option) => {
       const host = new ServerHost(option, prepare);
@@ -129,32 +165,31 @@ export function createHostedContext(
     const judge = configureBase(base, shared, hosts);
     steps.push(chooseHost(hosts, judge), ...(shared.helloSteps ?? []));
     if (judge.cluster !== null) steps.push(waitForCluster(judge));
-    return {
-      get warnings() {
-        return hosts.flatMap((host) => host.warnings);
-      },
-      get uncompressedHosts() {
-        const left = hosts.filter((host) => host.isLeftUncompressed);
-        return left.map(({ options: { names } }) => names[0] ?? 'the default host');
-      },
-      accept: (handler, clock, watch = null) =>
-        new TlsEngine({
-          ssl: new Ssl(base),
-          role: 'server',
-          handler,
-          clock,
-          judge,
-          keepsClientHello: shared.keepsClientHello ?? false,
-          watch,
-        }),
-      replaceTicketKeys: (replacement) => keys.replace(replacement),
-      replaceCertificates: (index, certificates) => hosts[index]!.replaceCertificates(certificates),
-      [Symbol.dispose]: () => base[Symbol.dispose](),
-    };
+    return { base, hosts, judge, keys };
   } catch (error) {
     base[Symbol.dispose]();
     throw error;
   }
+}
+
+/** A server that accepts. */
+export function contextOf<Accept>(
+  { base, hosts, keys }: ServerParts,
+  accept: Accept,
+): AcceptingContext<Accept> {
+  return {
+    get warnings() {
+      return hosts.flatMap((host) => host.warnings);
+    },
+    get uncompressedHosts() {
+      const left = hosts.filter((host) => host.isLeftUncompressed);
+      return left.map(({ options: { names } }) => names[0] ?? 'the default host');
+    },
+    accept,
+    replaceTicketKeys: (replacement) => keys.replace(replacement),
+    replaceCertificates: (index, certificates) => hosts[index]!.replaceCertificates(certificates),
+    [Symbol.dispose]: () => base[Symbol.dispose](),
+  };
 }
 
 /** What every context has, before and after the choice of a host. */
@@ -202,6 +237,7 @@ function configureBase(
     hosts: hosts.map((host) => ({ ...host.options.earlyData, policyMark: host.policyMark })),
     inFlightBytesMax: shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
     cluster: shared.cluster ?? null,
+    isUnmetered: hosts[0]!.options.carrier === 'quic',
   });
   base.judgeEarlyData(judge.admit, judge.clock);
   base.keepTickets(() => judge.askedName, judge.clock);

@@ -6,7 +6,7 @@ import type { Ssl } from '../native/ssl.ts';
 import { SslContext } from '../native/ssl-context.ts';
 import { loadCertificates, loadClientAuthorities } from './certificates.ts';
 import { implementedGroups } from './groups.ts';
-import type { CertificatePair, HostEarlyDataOptions, HostTlsOptions } from './host-options.ts';
+import type { CertificatePair, HostTlsOptions } from './host-options.ts';
 
 /**
  * Bytes of early data that are skipped at least when it is not accepted, sealed as they come: clients
@@ -22,6 +22,9 @@ const SEALED_BYTES_PER_BYTE_MAX = 18;
 
 /** Bytes of early data that are skipped at most: OpenSSL counts them in 32 bits, and adds to it. */
 const SKIPPED_EARLY_DATA_BYTES_MAX = 2_147_483_647;
+
+/** RFC 9001 §4.6.1: a ticket of QUIC allows this or nothing; flow control says how much. */
+const QUIC_EARLY_DATA_BYTES = 0xffff_ffff;
 
 /** OpenSSL keeps at most this many bytes of a session id context (SSL_MAX_SID_CTX_LENGTH). */
 const SESSION_ID_CONTEXT_BYTES = 32;
@@ -91,6 +94,9 @@ export class ServerHost implements Disposable {
   adopt(ssl: Ssl, base: HostTlsOptions): void {
     const { options } = this;
     ssl.useContext(this.#context);
+    const { offered, received } = earlyDataSizes(options);
+    // Early data of QUIC is enabled before there is a host, for all.
+    if (options.carrier === 'quic') ssl.setEarlyData(offered, received);
     if (options === base) return;
     if (options.minVersion !== base.minVersion || options.maxVersion !== base.maxVersion) {
       ssl.setVersions(options.minVersion, options.maxVersion);
@@ -98,8 +104,7 @@ export class ServerHost implements Disposable {
     if (options.groups !== base.groups) ssl.setGroups(options.groups);
     const { mode } = options.clientCertificates;
     if (mode !== base.clientCertificates.mode) ssl.askForCertificate(mode);
-    const { offered, received } = earlyDataSizes(options.earlyData);
-    const sizesOfBase = earlyDataSizes(base.earlyData);
+    const sizesOfBase = earlyDataSizes(base);
     if (offered !== sizesOfBase.offered || received !== sizesOfBase.received) {
       ssl.setEarlyData(offered, received);
     }
@@ -131,7 +136,7 @@ export function configureHost(context: SslContext, options: HostTlsOptions): voi
   }
   context.setVersions(minVersion, maxVersion);
   setLists(context, options);
-  const { offered, received } = earlyDataSizes(options.earlyData);
+  const { offered, received } = earlyDataSizes(options);
   context.setEarlyData(offered, received);
   context.askForCertificate(clientCertificates.mode);
   if (clientCertificates.mode !== 'off') {
@@ -170,9 +175,10 @@ function attempt(body: () => void, problem: string, remedy: string): void {
   }
 }
 
-function earlyDataSizes({ enabled, bytesMax }: HostEarlyDataOptions) {
+function earlyDataSizes({ carrier, earlyData: { enabled, bytesMax } }: HostTlsOptions) {
+  const allowed = carrier === 'quic' ? QUIC_EARLY_DATA_BYTES : bytesMax;
   return {
-    offered: enabled ? bytesMax : 0,
+    offered: enabled ? allowed : 0,
     // What is accepted the ticket bounds, which permits no more than the host (early-data-acceptance.ts).
     // What is not accepted is skipped, not answered with an alert.
     received: Math.min(
@@ -191,8 +197,10 @@ function policyMark({ earlyDataPolicy = '' }: HostTlsOptions): Uint8Array {
  * host asks the same of clients. Otherwise a client that was asked for nothing could resume where a
  * certificate is required.
  */
-function sessionIdContext({ names, clientCertificates }: HostTlsOptions): string {
+function sessionIdContext({ carrier, names, clientCertificates }: HostTlsOptions): string {
   const { mode, authoritiesPem } = clientCertificates;
-  const text = JSON.stringify([names[0] ?? '', mode, authoritiesPem]);
+  const demand = [names[0] ?? '', mode, authoritiesPem];
+  // What a ticket of QUIC allows means nothing over TCP, and the other way round.
+  const text = JSON.stringify(carrier === 'quic' ? [...demand, carrier] : demand);
   return createHash('sha256').update(text).digest('hex').slice(0, SESSION_ID_CONTEXT_BYTES);
 }
