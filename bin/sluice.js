@@ -5,12 +5,23 @@
  * Node can replace itself, else as a child whose signals and exit code are passed through.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory, isOwn, runtimeEnvironment } from './libatomic.js';
+import {
+  fetchRuntime,
+  installedRuntimes,
+  isCandidate,
+  isGenuine,
+  isPlatformSupported,
+  isRunning,
+  mayFetch,
+  pinnedVersion,
+  RUNTIME_VARIABLE,
+} from './runtime.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const launcher = join(root, 'bin', 'sluice.js');
@@ -18,6 +29,8 @@ const words = process.argv.slice(2);
 
 /** node:ffi works without asking; its warning tells users nothing that they could act on. */
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
+
+const MAJOR = pinnedVersion.split('.')[0];
 
 const EXIT_UNSUPPORTED = 1;
 
@@ -27,28 +40,80 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
 await launch();
 
 async function launch() {
-  const packageName = `node-${process.platform}-${process.arch}`;
-  const pinned = pinnedVersions()[packageName];
-  if (pinned === undefined) {
+  if (!isPlatformSupported()) {
     return refuse(
-      `runs on Linux (x64, arm64) only, and this is ${process.platform} ${process.arch}`,
+      `runs on Linux (x64, arm64) only, and this is ${process.platform} ${process.arch}; ` +
+        'run it in a Linux container or virtual machine',
     );
   }
   const isTaken = refuseForeignCode();
-  if (process.versions.node === pinned) {
+  const named = process.env[RUNTIME_VARIABLE] ?? '';
+  if (named !== '' && !isRunning(named)) return replaceBy(named);
+  if (await canServeHere()) {
     // Node has opened what the environment named before it came to us.
     const canLeave = isTaken && typeof process.execve === 'function';
     if (!canLeave) return serve();
     const flags = process.execArgv;
     return process.execve(process.execPath, [process.execPath, ...flags, launcher, ...words]);
   }
-  const binary = pinnedBinary(packageName);
-  if (binary === null) {
+  if (named !== '') {
     return refuse(
-      `needs Node ${pinned}, which is not installed (this is ${process.version}); ` +
-        'run npm ci (or npm install) without --omit=optional',
+      `needs Node ${pinnedVersion} or a later ${MAJOR}, and ${RUNTIME_VARIABLE} is not`,
     );
   }
+  const binary = installedBinary();
+  if (binary !== null) replaceBy(binary);
+}
+
+/** A newer Node of the same major version is taken when all that we call is in it. */
+async function canServeHere() {
+  const { node } = process.versions;
+  if (node === pinnedVersion || !isCandidate(node)) return node === pinnedVersion;
+  silenceExperimentalWarnings();
+  try {
+    const { runtimeFault } = isFromSource()
+      ? await import('../src/native/runtime-check.ts')
+      : await import('../dist/native/runtime-check.js');
+    const fault = runtimeFault();
+    if (fault === null) return true;
+    note(`Node ${node} is not used, because ${fault}`);
+  } catch (error) {
+    note(`Node ${node} is not used: ${error.message.split('\n')[0]}`);
+  }
+  return false;
+}
+
+/** The path of a Node that is not this one; null when there is none, which has been said. */
+function installedBinary() {
+  const [first] = installedRuntimes();
+  if (first !== undefined) return genuineOrNull(first);
+  const why = mayFetch() ? fetchRuntime(note) : 'is not installed';
+  const [fetched] = installedRuntimes();
+  if (fetched !== undefined) return genuineOrNull(fetched);
+  refuse(
+    `needs Node ${pinnedVersion}, which ${mayFetch() ? `cannot be fetched: ${why}` : why} ` +
+      `(this is ${process.version}); ${remedy()}`,
+  );
+  return null;
+}
+
+function remedy() {
+  const named = `name one in ${RUNTIME_VARIABLE}`;
+  return root.split('/').includes('node_modules')
+    ? `run npm install node-${process.platform}-${process.arch}@${pinnedVersion}, or ${named}`
+    : `run npm ci (or npm install) without --omit=optional, or ${named}`;
+}
+
+function genuineOrNull(runtime) {
+  if (isGenuine(runtime)) return runtime.binary;
+  refuse(
+    `${runtime.binary} is not Node ${runtime.version} as it was released (its SHA-256 differs); ` +
+      'delete its directory and install sluice again',
+  );
+  return null;
+}
+
+function replaceBy(binary) {
   const environment = environmentOrNull();
   if (environment === null) return;
   if (typeof process.execve === 'function') replaceProcess(binary, environment);
@@ -60,7 +125,7 @@ function environmentOrNull() {
     return runtimeEnvironment();
   } catch (error) {
     refuse(
-      `Node ${pinnedVersions()[`node-${process.platform}-${process.arch}`]} needs libatomic.so.1, and ` +
+      `Node ${pinnedVersion} needs libatomic.so.1, and ` +
         `${error.path} cannot be written in its place (${error.code}); run apt-get install libatomic1`,
     );
     return null;
@@ -82,24 +147,12 @@ function refuseForeignCode() {
   return true;
 }
 
-/** The exact versions of the runtime packages, as package.json pins them. */
-function pinnedVersions() {
-  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).optionalDependencies;
-}
-
-function pinnedBinary(packageName) {
-  try {
-    const require = nodeModule.createRequire(import.meta.url);
-    const manifest = require.resolve(`${packageName}/package.json`);
-    const binary = join(dirname(manifest), 'bin', 'node');
-    return existsSync(binary) ? binary : null;
-  } catch {
-    return null;
-  }
+function note(text) {
+  process.stderr.write(`sluice: ${text}\n`);
 }
 
 function refuse(why) {
-  process.stderr.write(`sluice: ${why}\n`);
+  note(why);
   process.exitCode = EXIT_UNSUPPORTED;
 }
 
@@ -107,17 +160,19 @@ function refuse(why) {
 async function serve() {
   silenceExperimentalWarnings();
   keepCompiledCode();
-  // Node strips types from a checkout, but not from an installed package, which has dist/.
-  const isInstalled = root.split('/').includes('node_modules');
-  const source = new URL('../src/cli/main.ts', import.meta.url);
-  const isSource = !isInstalled && existsSync(source);
+  const isSource = isFromSource();
   const { load } = isSource
     ? await import('../src/loading/program.ts')
     : await import('../dist/loading/program.js');
-  const { main } = await load(
-    isSource ? fileURLToPath(source) : join(root, 'dist', 'cli', 'main.js'),
-  );
+  const file = isSource ? ['src', 'cli', 'main.ts'] : ['dist', 'cli', 'main.js'];
+  const { main } = await load(join(root, ...file));
   await main(words);
+}
+
+/** Node strips types from a checkout, but not from an installed package, which has dist/. */
+function isFromSource() {
+  const isInstalled = root.split('/').includes('node_modules');
+  return !isInstalled && existsSync(join(root, 'src', 'cli', 'main.ts'));
 }
 
 /**

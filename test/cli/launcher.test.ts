@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -38,21 +39,29 @@ test.after(() => rmSync(directory, { recursive: true }));
 function install(name: string, runtime: string | null, version = '99.0.0'): string {
   const root = join(directory, name);
   mkdirSync(join(root, 'bin'), { recursive: true });
-  for (const file of ['sluice.js', 'libatomic.js']) {
+  for (const file of ['sluice.js', 'libatomic.js', 'runtime.js']) {
     cpSync(join(launcher, '..', file), join(root, 'bin', file));
   }
-  writeFileSync(
-    join(root, 'package.json'),
-    JSON.stringify({ type: 'module', optionalDependencies: { [packageName]: version } }),
-  );
-  if (runtime !== null) {
-    const bin = join(root, 'node_modules', packageName, 'bin');
-    mkdirSync(bin, { recursive: true });
-    writeFileSync(join(bin, '..', 'package.json'), '{}');
-    writeFileSync(join(bin, 'node'), runtime);
-    chmodSync(join(bin, 'node'), 0o755);
-  }
+  writeFileSync(join(root, 'package.json'), JSON.stringify({ type: 'module' }));
+  const sums = {
+    [version]: {
+      [process.arch]: createHash('sha256')
+        .update(runtime ?? '')
+        .digest('hex'),
+    },
+  };
+  const facts = { version, megabytes: 57, sha256: sums };
+  writeFileSync(join(root, 'bin', 'runtime.json'), JSON.stringify(facts));
+  if (runtime !== null) addRuntime(root, packageName, runtime, version);
   return join(root, 'bin', 'sluice.js');
+}
+
+function addRuntime(root: string, name: string, runtime: string, version: string): void {
+  const bin = join(root, 'node_modules', name, 'bin');
+  mkdirSync(bin, { recursive: true });
+  writeFileSync(join(bin, '..', 'package.json'), JSON.stringify({ version }));
+  writeFileSync(join(bin, 'node'), runtime);
+  chmodSync(join(bin, 'node'), 0o755);
 }
 
 const fake = install('fake', fakeRuntime);
@@ -129,6 +138,78 @@ test('a runtime that is not installed is one clear line', async () => {
   assert.match(stderr, /^sluice: needs Node 99\.0\.0, which is not installed .*npm ci.*\n$/);
 });
 
+test('a runtime whose bytes are not those that were released is not run', async () => {
+  const script = install('changed', fakeRuntime);
+  addRuntime(join(script, '..', '..'), packageName, `${fakeRuntime}# changed\n`, '99.0.0');
+  const { code, stdout, stderr } = await launch(script, [], ['words', 'a']).ended;
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(stderr, /^sluice: .*bin\/node is not Node 99\.0\.0 as it was released .*\n$/);
+});
+
+test('a newer Node of the same major version is taken, an older one is not', async () => {
+  const script = install('several', '#!/bin/sh\necho pinned\n', '99.1.0');
+  const root = join(script, '..', '..');
+  addRuntime(root, `sluice-${packageName}`, '#!/bin/sh\necho other\n', '99.0.9');
+  assert.equal((await launch(script, [], []).ended).stdout, 'pinned\n');
+  addRuntime(root, `sluice-${packageName}`, '#!/bin/sh\necho other\n', '99.10.0');
+  assert.equal((await launch(script, [], []).ended).stdout, 'other\n');
+  addRuntime(root, `sluice-${packageName}`, '#!/bin/sh\necho other\n', '100.0.0');
+  assert.equal((await launch(script, [], []).ended).stdout, 'pinned\n');
+});
+
+test('SLUICE_NODE names the Node to run in', async () => {
+  const script = install('named', fakeRuntime);
+  const named = join(directory, 'named-node');
+  writeFileSync(named, '#!/bin/sh\necho named\n', { mode: 0o755 });
+  const env = { ...process.env, SLUICE_NODE: named };
+  assert.equal((await watch(spawn(process.execPath, [script], { env })).ended).stdout, 'named\n');
+});
+
+const NEWER_NODE = (openssl: string) =>
+  `data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'26.99.0',openssl:'${openssl}'}})`;
+
+test('sluice runs in a newer Node that has all that it calls, and in no other', async () => {
+  const ok = await launch(launcher, ['--import', NEWER_NODE('3.5.99')], ['--version']).ended;
+  assert.deepEqual([ok.code, ok.stderr], [0, '']);
+  const other = await launch(launcher, ['--import', NEWER_NODE('4.0.0')], ['--version']).ended;
+  assert.match(
+    other.stderr,
+    /^sluice: Node 26\.99\.0 is not used, because its OpenSSL is 4\.0\.0\n/,
+  );
+});
+
+test('an installed sluice without a runtime fetches one with npm, once', async () => {
+  const script = install('app/node_modules/sluice', null);
+  const root = join(script, '..', '..');
+  const programs = join(directory, 'programs');
+  const made = `$3/node_modules/${packageName}`;
+  mkdirSync(programs);
+  // What npm would do, as far as it matters here; its third word is the directory.
+  const npm = `#!/bin/sh
+mkdir -p ${made}/bin
+echo '{"version":"99.1.0"}' > ${made}/package.json
+printf '#!/bin/sh\\necho fetched\\n' > ${made}/bin/node
+chmod +x ${made}/bin/node
+`;
+  writeFileSync(join(programs, 'npm'), npm, { mode: 0o755 });
+  const env = { ...process.env, PATH: `${programs}:${process.env.PATH}` };
+  const run = () => watch(spawn(process.execPath, [script], { env })).ended;
+  const first = await run();
+  assert.equal(first.stdout, 'fetched\n');
+  assert.match(first.stderr, /^sluice: fetches Node 99\.0\.0 \(57 MB\) once, into \S+\n$/);
+  assert.deepEqual(readdirSync(root).sort(), ['bin', 'package.json', 'runtime']);
+  const second = await run();
+  assert.deepEqual([second.stdout, second.stderr], ['fetched\n', '']);
+  rmSync(join(root, 'runtime'), { recursive: true });
+  writeFileSync(join(programs, 'npm'), '#!/bin/sh\necho no network >&2\nexit 1\n');
+  const failed = await run();
+  assert.equal(failed.code, 1);
+  assert.match(
+    failed.stderr,
+    /cannot be fetched: npm says: no network .*run npm install node-linux/,
+  );
+});
+
 test('a runtime that this system cannot run is one clear line', async () => {
   const { code, stderr } = await launch(
     install('foreign', '#!/nowhere/interpreter\n'),
@@ -143,7 +224,10 @@ test('a platform that has no runtime is one clear line', async () => {
   const plan9 = "data:text/javascript,Object.defineProperty(process,'platform',{value:'plan9'})";
   const { code, stderr } = await launch(fake, ['--import', plan9], []).ended;
   assert.equal(code, 1);
-  assert.match(stderr, /^sluice: runs on Linux \(x64, arm64\) only, and this is plan9 \w+\n$/);
+  assert.match(
+    stderr,
+    /^sluice: runs on Linux \(x64, arm64\) only, and this is plan9 \w+; run it in .*\n$/,
+  );
 });
 
 test('the right Node runs sluice in its own process, and says nothing of experiments', async () => {
