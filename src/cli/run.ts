@@ -5,6 +5,7 @@ import { certificateFingerprint } from '../config/certificate.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import { socketAddressText } from '../supervisor/listeners.ts';
 import type { OriginGroupOptions } from '../upstream/options.ts';
+import { hostAndPort, socketPathOf } from '../upstream/server-names.ts';
 import { type RunningInstance, startInstance } from './running-instance.ts';
 import { printNote } from './terminal.ts';
 
@@ -22,7 +23,9 @@ function originText({ options: { origins } }: RunningInstance): string {
   if (first === undefined) return 'what its routes say';
   if (others.length > 0 || first.servers.length > 1) return origins.map(groupText).join(', ');
   const [server] = first.servers;
-  return `${server!.scheme}://${socketAddressText(server!)}${first.pathPrefix}`;
+  const { scheme, host, port } = server!;
+  const where = hostAndPort(host, port);
+  return socketPathOf(host) === null ? `${scheme}://${where}${first.pathPrefix}` : where;
 }
 
 function groupText({ name, servers }: OriginGroupOptions): string {

@@ -108,6 +108,9 @@ test('origin URLs are taken apart', async () => {
   assert.deepEqual(await parts('http://localhost:3000'), ['http', 'localhost', 3000, '']);
   assert.deepEqual(await parts('https://example.org/api/'), ['https', 'example.org', 443, '/api']);
   assert.deepEqual(await parts('http://[::1]'), ['http', '::1', 80, '']);
+  assert.deepEqual(await parts('unix:/run/app.sock'), ['http', 'unix:/run/app.sock', 0, '']);
+  // A relative one is the same in every directory that a worker may be in.
+  assert.match(String((await parts('unix:app.sock'))[1]), /^unix:\/.*\/app\.sock$/);
 });
 
 test('every example in the option table is valid', async () => {
@@ -201,6 +204,7 @@ const diagnostics: readonly [words: string, message: RegExp, remedy: RegExp][] =
   ['run http://o', /^unexpected argument "http:\/\/o"$/, /see sluice --help/],
   ['--origin', /^--origin: no value$/, /write --origin URL/],
   ['--http 80', /^--origin: it is missing$/, /write --origin URL/],
+  ['--origin unix:', /^--origin "unix:": a socket path has 1 to 107 bytes$/, /--origin http/],
   ['--origin ftp://o', /^--origin "ftp:\/\/o": not an http, https or h2c URL$/, /--origin http/],
   ['--origin localhost:3000', /^--origin "localhost:3000": not an http/, /--origin http/],
   ['--origin http://', /^--origin "http:\/\/": not an http/, /--origin http/],

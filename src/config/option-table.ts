@@ -44,7 +44,8 @@ const definitions = [
       "certificate of an `https:` origin is verified against the system's roots and the URL's " +
       'host name; HTTP/2 is spoken when the origin agrees to it in the handshake (ALPN). `h2c:` is ' +
       'HTTP/2 without TLS, for origins that are known to speak it, such as gRPC servers. ' +
-      'WebSockets always use HTTP/1.1. `sluice demo` brings its own origin and takes no other.',
+      'WebSockets always use HTTP/1.1. `unix:PATH` is HTTP/1.1 over a UNIX socket; the origin is ' +
+      'then asked as `localhost` unless a request names a host. `sluice demo` brings its own origin and takes no other.',
     defaultText: 'none: it must be given',
     isDefaultInWords: true,
     demoDefaultText: 'the built-in one',

@@ -21,6 +21,7 @@ import {
   featureTable,
 } from '../tls/features.ts';
 import { REDACTED } from '../triage/redaction.ts';
+import { UNIX_PREFIX } from '../upstream/server-names.ts';
 import type { OriginOptions } from './options.ts';
 import { nearestWord } from './suggestion.ts';
 
@@ -61,19 +62,22 @@ export function writeAs(option: OptionWords, given: ExplicitValue): string {
 
 export function parseSocketAddress(option: OptionWords, given: ExplicitValue): SocketAddress {
   const { text } = given;
-  if (text.startsWith('unix:')) {
-    const path = text.slice('unix:'.length);
-    // The address of a UNIX socket has room for 107 bytes (unix(7)).
-    if (path === '' || Buffer.byteLength(path) > 107) {
-      refuse(given, 'a socket path has 1 to 107 bytes', writeAs(option, given));
-    }
-    return { path };
+  if (text.startsWith(UNIX_PREFIX)) {
+    return { path: socketPath(option, given, text.slice(UNIX_PREFIX.length)) };
   }
   const match = /^(?:\[([^\]]*)\]:|([^:]*):)?(\d{1,5})$/.exec(text);
   if (match === null) refuse(given, 'not an address', writeAs(option, given));
   const port = Number(match[3]);
   if (port > 65_535) refuse(given, 'a port is at most 65535', writeAs(option, given));
   return { host: listeningHost(option, given, match[1], match[2]), port };
+}
+
+/** The address of a UNIX socket has room for 107 bytes (unix(7)). */
+function socketPath(option: OptionWords, given: ExplicitValue, path: string): string {
+  if (path === '' || Buffer.byteLength(path) > 107 || path.includes('\0')) {
+    refuse(given, 'a socket path has 1 to 107 bytes', writeAs(option, given));
+  }
+  return path;
 }
 
 function listeningHost(
@@ -100,6 +104,7 @@ export function isLoopback(address: SocketAddress): boolean {
 }
 
 export function parseOrigin(option: OptionWords, given: ExplicitValue): OriginOptions {
+  if (given.text.startsWith(UNIX_PREFIX)) return unixOrigin(option, given);
   const isH2c = /^h2c:\/\//i.test(given.text);
   const url = URL.parse(isH2c ? given.text.replace(/^h2c/i, 'http') : given.text);
   if (url === null || !(isH2c || /^https?:\/\//i.test(given.text))) {
@@ -121,6 +126,16 @@ export function parseOrigin(option: OptionWords, given: ExplicitValue): OriginOp
     verify: true,
     caFile: '',
   };
+}
+
+/** HTTP/1.1 over a UNIX socket. */
+function unixOrigin(option: OptionWords, given: ExplicitValue): OriginOptions {
+  const written = given.text.slice(UNIX_PREFIX.length);
+  // Workers and the file that names it may be in other directories.
+  const path = written === '' ? '' : resolve(given.directory, written);
+  const host = `${UNIX_PREFIX}${socketPath(option, given, path)}`;
+  const rest = { port: 0, pathPrefix: '', verify: true, caFile: '' };
+  return { scheme: 'http', http2: 'never', host, ...rest };
 }
 
 const WORKERS_MAX = 256;

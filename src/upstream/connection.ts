@@ -17,6 +17,7 @@ import { silentClientError, silentOriginError } from './exchange-time.ts';
 import { Http2Session } from './http2-session.ts';
 import type { UpstreamLimits } from './limits.ts';
 import type { OriginTls } from './origin-tls.ts';
+import { socketPathOf } from './server-names.ts';
 
 /** Whether an origin is spoken to in HTTP/2: if TLS agrees on it, without asking (h2c), or never. */
 export type OriginHttp2 = 'alpn' | 'prior-knowledge' | 'never';
@@ -38,7 +39,7 @@ export interface OriginConnectionInput {
   readonly channels: ChannelPool;
   readonly owner: OriginConnectionOwner;
   readonly limits: UpstreamLimits;
-  /** IP address. */
+  /** IP address, or `unix:` and the path of a socket. */
   readonly address: string;
   readonly port: number;
   /** Bytes that come before anything else, TLS included; empty for none. */
@@ -107,7 +108,8 @@ export class OriginConnection implements ChannelHandler {
     const { reactor, address: host, port, tls, preface, isEarly } = this.#input;
     const engine = tls === null ? null : tls.connect(this.#channel.tlsHandler(), isEarly);
     this.#engine = engine;
-    const socket = reactor.connect({ host, port }, this.#channel);
+    const path = socketPathOf(host);
+    const socket = reactor.connect(path === null ? { host, port } : { path }, this.#channel);
     // In the clear, before TLS: the PROXY protocol's place.
     if (preface.length > 0) socket.write(preface);
     this.#channel.attach(socket, engine);

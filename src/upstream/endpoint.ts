@@ -5,6 +5,7 @@ import type { Candidate } from './balance.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { combineHashes, hashText } from './hash.ts';
 import type { OriginServerOptions, PassiveHealthOptions } from './options.ts';
+import { hostAndPort } from './server-names.ts';
 import type { AdminState } from './shared-health.ts';
 import { BAD_ANSWERS, BAD_ANSWERS_MAX, requestText, Trouble, type TroubleNews } from './trouble.ts';
 
@@ -56,7 +57,7 @@ const RAMP_SHARE_MIN = 0.1;
 export class UpstreamEndpoint implements Candidate {
   readonly server: OriginServer;
   readonly address: string;
-  /** `address:port`: the same in every worker. */
+  /** `address:port`, or the path of a socket: the same in every worker. */
   readonly key: string;
   readonly pool: EndpointPool;
   readonly seed: number;
@@ -85,7 +86,7 @@ export class UpstreamEndpoint implements Candidate {
     this.server = server;
     this.address = address;
     const { port } = server.options;
-    this.key = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    this.key = hostAndPort(address, port);
     this.pool = pool;
     this.share = server.options.weight;
     // The address and not the name: two workers may hear the addresses in another order.

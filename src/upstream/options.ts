@@ -5,6 +5,7 @@ export interface OriginServerOptions {
   readonly scheme: 'http' | 'https';
   /** HTTP/2 if TLS agrees on it (https), without asking (h2c), or not at all (http). */
   readonly http2: 'alpn' | 'prior-knowledge' | 'never';
+  /** A name, an IP address, or `unix:` and the absolute path of a socket, whose port is 0. */
   readonly host: string;
   readonly port: number;
   /** Share of the requests compared with the others' weights; above 0. */

@@ -46,7 +46,7 @@ export interface PoolObserver {
 export interface OriginPoolInput {
   readonly reactor: Reactor;
   readonly channels: ChannelPool;
-  /** IP address. */
+  /** IP address, or `unix:` and the path of a socket. */
   readonly address: string;
   readonly port: number;
   /** What each connection begins with; empty for nothing. */

@@ -11,6 +11,7 @@ import { isIP } from 'node:net';
 import { SluiceError } from '../base/errors.ts';
 import { isOwnShortage } from '../base/shortage.ts';
 import type { ResolveOptions } from './options.ts';
+import { socketPathOf } from './server-names.ts';
 
 /** Milliseconds for which addresses are used that came without a TTL. */
 const SYSTEM_TTL_MS = 30_000;
@@ -75,7 +76,7 @@ export class Resolver {
 
   /** Keeps the addresses of a name; `onChange` is called after each answer, good or bad. */
   readonly watch: WatchName = (host, onChange) => {
-    if (isIP(host) !== 0) return literal(host);
+    if (isIP(host) !== 0 || socketPathOf(host) !== null) return literal(host);
     const { options, monotonicMs, onFailure, known } = this.#input;
     const resolve = (done: OnAnswer) => this.#resolve(host, done);
     return new Watch({ host, options, monotonicMs, resolve, onChange, onFailure, known });

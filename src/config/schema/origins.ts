@@ -20,11 +20,12 @@ import {
 const serverUrl = originUrl({
   title: 'The address of the server.',
   description:
-    'An `http:`, `https:` or `h2c:` URL. `h2c:` is HTTP/2 without TLS. A name is resolved ' +
+    'An `http:`, `https:` or `h2c:` URL, or `unix:PATH`. `h2c:` is HTTP/2 without TLS, ' +
+    '`unix:PATH` is HTTP/1.1 over a UNIX socket. A name is resolved ' +
     'again when its TTL has passed, and all its addresses are used. A path is put before the ' +
     'path of every request, and is the same for all servers of a group.',
   default: 'none: it must be given',
-  examples: ['http://10.0.0.1:3000'],
+  examples: ['http://10.0.0.1:3000', 'unix:/run/app/app.sock'],
 });
 
 const server = section(
