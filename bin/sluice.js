@@ -210,6 +210,7 @@ function runChild(binary, env) {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env,
   });
+  if (process.env.npm_command !== undefined) endWithParent(child);
   child.on('error', (error) => {
     refuse(`cannot run ${binary} (${error.code}); this system's C library may not be glibc`);
   });
@@ -223,4 +224,18 @@ function runChild(binary, env) {
     process.exitCode = 128 + constants.signals[signal];
     process.kill(process.pid, signal);
   });
+}
+
+/** Milliseconds between two looks at who our parent is. */
+const PARENT_INTERVAL_MS = 250;
+
+/** npm's shell ends on SIGTERM without passing it on; sluice is meant. */
+function endWithParent(child) {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    child.kill('SIGTERM');
+  }, PARENT_INTERVAL_MS);
+  timer.unref();
 }

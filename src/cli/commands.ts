@@ -7,6 +7,7 @@ export const commands: Commands = {
   check: async () => (await import('./check.ts')).checkCommand,
   completion: async () => (await import('./completion.ts')).completionCommand,
   config: async () => (await import('./config.ts')).configCommand,
+  exec: async () => (await import('./exec/exec.ts')).execCommand,
   features: async () => (await import('./features.ts')).featuresCommand,
   handshakes: async () => (await import('./handshakes.ts')).handshakesCommand,
   log: async () => (await import('./log.ts')).logCommand,

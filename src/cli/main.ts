@@ -30,7 +30,9 @@ export async function conclude(perform: () => Promise<number>): Promise<void> {
 async function perform(args: readonly string[]): Promise<number> {
   const [first = ''] = args;
   if (Object.hasOwn(commands, first)) {
-    if (args.includes('--help')) return helpOf(first);
+    // Behind `--` is what another program is told.
+    const own = args.slice(0, args.includes('--') ? args.indexOf('--') : undefined);
+    if (own.includes('--help')) return helpOf(first);
     const command = await commands[first]!();
     return written(await command.run(args.slice(1), commands));
   }

@@ -2,7 +2,7 @@
 
 import { closeSync, writeSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
-import { endProcess, owned } from '../base/owned.ts';
+import { endProcess, owned, repeated } from '../base/owned.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import type { Source } from '../config/document/source.ts';
 import { type Configuration, loadConfiguration } from '../config/load.ts';
@@ -80,7 +80,8 @@ export async function startInstance(
     },
     textOf: (wanted) => texts.get(wanted),
   });
-  const ended = endOnSignal(supervisor, log);
+  const isSuccessor = process.env[READY_DESCRIPTOR] !== undefined;
+  const ended = endOnSignal(supervisor, log, isSuccessor);
   try {
     await supervisor.start();
   } catch (error) {
@@ -159,7 +160,7 @@ const SAME_SIGNAL_MS = 300;
 const SIGNAL_EXIT_BASE = 128;
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
-function endOnSignal(supervisor: Supervisor, log: ErrorLog): Promise<number> {
+function endOnSignal(supervisor: Supervisor, log: ErrorLog, isSuccessor: boolean): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   let firstAtMs = -1;
   const end = () => {
@@ -192,7 +193,29 @@ function endOnSignal(supervisor: Supervisor, log: ErrorLog): Promise<number> {
   process.on('SIGUSR2', () => supervisor.requestUpgrade());
   process.on('SIGUSR1', () => supervisor.requestReopening());
   endWithLauncher(end);
+  if (!isSuccessor) endWithNpm(end);
   return promise;
+}
+
+/** Milliseconds between two looks at who our parent is. */
+const PARENT_INTERVAL_MS = 250;
+
+/**
+ * npm starts a shell, which ends on SIGTERM and does not pass it on: whoever ends `npx sluice` means
+ * sluice.
+ */
+function endWithNpm(end: () => void): void {
+  if (process.env.npm_command === undefined) return;
+  const parent = process.ppid;
+  const watch = repeated(
+    PARENT_INTERVAL_MS,
+    () => {
+      if (process.ppid === parent) return;
+      watch[Symbol.dispose]();
+      end();
+    },
+    endProcess,
+  );
 }
 
 /** The launcher holds the other end of our IPC channel: when it is killed, we end as well. */

@@ -21,6 +21,7 @@ const OTHER_COMMANDS = [
   'check',
   'completion',
   'config',
+  'exec',
   'features',
   'handshakes',
   'help',

@@ -18,6 +18,7 @@ export function helpText(): string {
 Usage:
   sluice [run] --origin URL [flags]   serve an origin
   sluice demo [flags]                 serve a built-in origin, and print what to try
+  sluice exec [flags] -- PROGRAM      start an app and serve it; restart it when it dies, and end with it
   sluice check FILE                   list every mistake in a configuration file
   sluice config explain [KEY]         describe a key of that file
   sluice config schema                print its JSON Schema, for editors
@@ -112,6 +113,24 @@ sluice version
 | exit code 0 | ended in order |
 | exit code 1 | failed while running |
 | exit code 2 | a mistake in a flag or file: one line on standard error says which, and the remedy |
+
+## An app and sluice together
+
+\`\`\`
+sluice exec [--watch] [flags of run] -- PROGRAM [ARGUMENT]…
+\`\`\`
+
+Starts the program with \`PORT\` (a free port) and \`HOST\` (127.0.0.1) in its environment, waits until it
+listens there, and serves it. \`$PORT\` in an argument stands for the port: for a program that takes it
+from its command line, write it in single quotes.
+
+- A program that ends before it has listened, or with exit code 0, ends sluice with the same exit code.
+  One that dies later is started again, first after 250 ms, then after twice the time with each further
+  death, up to 15 s; standard error says why it died.
+- SIGTERM and SIGINT: sluice stops accepting and finishes what runs; then the program gets SIGTERM, and
+  SIGKILL 10 s later. The exit code is the program's; 0 when the signal ended it.
+- \`--watch\` starts the program again when a file in the current directory has changed. Files in
+  \`node_modules\`, in \`dist\` and \`build\`, and those that begin with a dot do not count.
 
 ## The cache
 
