@@ -45,7 +45,7 @@ test('an origin on a UNIX socket is asked, checked and counted under its path', 
 test('a socket that nobody listens at is an origin that is down', async () => {
   const server = serverAt(0, { host: `unix:${join(temporaryDirectory(), 'none.sock')}` });
   await using asked = startGroup([server], {
-    retries: { ...defaultGroupOptions.retries, attemptsMax: 1 },
+    retries: { ...defaultGroupOptions.retries, retriesMax: 0 },
   });
   const { status, error } = await asked.ask();
   assert.equal(status, 0);
