@@ -25,6 +25,7 @@ import {
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const launcher = join(root, 'bin', 'sluice.js');
+const source = new URL('../src/cli/main.ts', import.meta.url);
 const words = process.argv.slice(2);
 
 /** node:ffi works without asking; its warning tells users nothing that they could act on. */
@@ -164,15 +165,14 @@ async function serve() {
   const { load } = isSource
     ? await import('../src/loading/program.ts')
     : await import('../dist/loading/program.js');
-  const file = isSource ? ['src', 'cli', 'main.ts'] : ['dist', 'cli', 'main.js'];
-  const { main } = await load(join(root, ...file));
+  const { main } = await load(isSource ? fileURLToPath(source) : join(root, 'dist/cli/main.js'));
   await main(words);
 }
 
 /** Node strips types from a checkout, but not from an installed package, which has dist/. */
 function isFromSource() {
   const isInstalled = root.split('/').includes('node_modules');
-  return !isInstalled && existsSync(join(root, 'src', 'cli', 'main.ts'));
+  return !isInstalled && existsSync(source);
 }
 
 /**

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { constants } from 'node:os';
 import { after, endProcess } from '../../base/owned.ts';
-import { type AppEnd, deathsInRow, endText, exitCodeOf, restartDelayMs } from './restarts.ts';
+import { type AppEnd, appRestartDelayMs, deathsInRow, endText, exitCodeOf } from './restarts.ts';
 
 /** Milliseconds between two attempts to connect to an app that starts. */
 const LOOK_INTERVAL_MS = 25;
@@ -110,7 +110,7 @@ export class AppProcess {
       this.#finished.resolve(exitCodeOf(end, constants.signals));
     } else {
       this.#deaths = deathsInRow(this.#deaths, end);
-      const delayMs = restartDelayMs(this.#deaths);
+      const delayMs = appRestartDelayMs(this.#deaths);
       report(`${endText(program, end)}; it is started again in ${delayMs / 1000} s`);
       this.#timer = after(delayMs, () => this.#begin(), endProcess);
     }

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { UsageError } from '../../base/errors.ts';
 import { parseExec } from './exec.ts';
 import { isSourceFile } from './file-watch.ts';
-import { deathsInRow, endText, exitCodeOf, restartDelayMs } from './restarts.ts';
+import { appRestartDelayMs, deathsInRow, endText, exitCodeOf } from './restarts.ts';
 
 test('what stands behind -- is the program, whatever it looks like', () => {
   const { program, commandLine, isWatching } = parseExec(
@@ -28,7 +28,7 @@ test('an app that dies again and again is started less and less often, up to a b
   const delays: number[] = [];
   for (let i = 0; i < 9; i++) {
     deaths = deathsInRow(deaths, end);
-    delays.push(restartDelayMs(deaths));
+    delays.push(appRestartDelayMs(deaths));
   }
   assert.deepEqual(delays, [250, 500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
   assert.equal(deathsInRow(deaths, { ...end, livedMs: 30_000 }), 1);

@@ -22,7 +22,7 @@ export function deathsInRow(before: number, { livedMs }: AppEnd): number {
 }
 
 /** Milliseconds from a death to the next start. */
-export function restartDelayMs(deaths: number): number {
+export function appRestartDelayMs(deaths: number): number {
   return Math.min(RESTART_DELAY_MS * 2 ** (deaths - 1), RESTART_DELAY_MAX_MS);
 }
 
