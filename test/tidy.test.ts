@@ -26,6 +26,7 @@ const awaitingUse: Record<string, string> = {
   'src/quic/': 'HTTP/3, until the worker listens on UDP',
   'src/http3/': 'the worker, when it listens on UDP',
   'src/native/quic/': 'the same',
+  'src/native/datagrams/': 'the same',
   'src/tls/quic-': 'the same',
 };
 

@@ -27,6 +27,8 @@ export const libc = bind({
   setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
   recv: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
   send: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
+  sendmsg: { arguments: ['i32', 'pointer', 'i32'], return: 'i32' },
+  recvmmsg: { arguments: ['i32', 'pointer', 'u32', 'i32', 'pointer'], return: 'i32' },
   inet_pton: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
   inet_ntop: { arguments: ['i32', 'pointer', 'pointer', 'u32'], return: 'pointer' },
   epoll_create1: { arguments: ['i32'], return: 'i32' },

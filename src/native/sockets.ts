@@ -240,7 +240,7 @@ export function openListeningSocket(
   const { family } = encodeSocketAddress(address, Buffer.alloc(SOCKADDR_BYTES_MAX));
   if ('path' in address) errnoOf(() => removeStaleSocketFile(address.path));
   const fd = openStream(family);
-  if (fd < 0) throw listenError(address, -fd);
+  if (fd < 0) throw addressError(address, -fd);
   setListeningOptions(fd, family, options);
   const errno =
     'path' in address
@@ -248,7 +248,7 @@ export function openListeningSocket(
       : bindAndListen(fd, address, options);
   if (errno !== 0) {
     closeDescriptor(fd);
-    throw listenError(address, errno);
+    throw addressError(address, errno);
   }
   ownListening.add(fd);
   return fd;
@@ -282,6 +282,11 @@ export function openListeningSockets(
     throw error;
   }
   return { fds, port };
+}
+
+/** This process has opened the socket, so that there is nothing to take over. */
+export function noteOpened(fd: number): void {
+  ownListening.add(fd);
 }
 
 /** Takes over a listening socket inherited from the parent process (or opened above). */
@@ -351,7 +356,8 @@ function removeStaleSocketFile(path: string): void {
   if (errno === Errno.ECONNREFUSED) removeSocketFile(path);
 }
 
-function listenError(address: SocketAddress, errno: number): SluiceError {
+/** Why an address cannot be listened on: `listen-failed` and others. */
+export function addressError(address: SocketAddress, errno: number): SluiceError {
   const place = 'path' in address ? address.path : `${address.host} port ${address.port}`;
   const refused = (code: string, text: string) =>
     new SluiceError(code, `${place}: ${text} (${errnoName(errno)})`, { blame: 'internal' });
