@@ -7,6 +7,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ErrorCode } from '../src/http2/protocol.ts';
 import { http2Error } from '../src/http2/protocol-error.ts';
+import { Http3ErrorCode } from '../src/http3/protocol.ts';
+import { http3Error } from '../src/http3/protocol-error.ts';
 
 const SOURCE = path.resolve(import.meta.dirname, '..', 'src');
 
@@ -59,6 +61,9 @@ export function raisedCodes(): ReadonlyMap<string, RaisedCode> {
   for (const code of storeFaultCodes()) note(code, 'cache/disk/faults.ts');
   for (const number of Object.values(ErrorCode)) {
     note(http2Error(number, '', 'internal').code, 'http2/protocol-error.ts');
+  }
+  for (const number of Object.values(Http3ErrorCode)) {
+    note(http3Error(number, '', 'internal').code, 'http3/protocol-error.ts');
   }
   return new Map(
     [...found]

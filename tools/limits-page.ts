@@ -61,6 +61,13 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     defaultsName: 'defaultHttp2Limits',
   },
   {
+    heading: 'HTTP/3 connections',
+    intro: 'Per connection.',
+    file: 'http3/limits.ts',
+    interfaceName: 'Http3Limits',
+    defaultsName: 'defaultHttp3Limits',
+  },
+  {
     heading: 'Requests',
     intro: '',
     constants: [

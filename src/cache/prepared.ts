@@ -16,6 +16,7 @@ export class PreparedStoredResponse implements PreparedHit {
   // Set here so that every instance has one shape.
   http1Head: Uint8Array | undefined = undefined;
   http2Head: Uint8Array | undefined = undefined;
+  http3Head: Uint8Array | undefined = undefined;
 
   constructor(response: StoredResponse, content: Uint8Array) {
     this.status = response.status;

@@ -117,6 +117,8 @@ export interface PreparedResponse {
   http1Head?: Uint8Array | undefined;
   /** The field section as HTTP/2 sends it, without age: by the HTTP/2 core. */
   http2Head?: Uint8Array | undefined;
+  /** The same as HTTP/3 sends it: by the HTTP/3 core. */
+  http3Head?: Uint8Array | undefined;
 }
 
 /** Sends one request to an origin. */

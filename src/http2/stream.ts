@@ -1,6 +1,7 @@
 /** One stream's state, kept by the connection; and the connection's table of them. */
 import type { SluiceError } from '../base/errors.ts';
-import { type ContentLimits, ContentWatch } from '../http/content-watch.ts';
+import { ContentSilence } from '../http/content-silence.ts';
+import type { ContentLimits } from '../http/content-watch.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { Priority } from '../http/priority.ts';
 import type { SendQueue } from '../http/send-queue.ts';
@@ -68,11 +69,7 @@ export class Stream {
   receivedBytes = 0;
   /** A response has begun: whether more of the request comes is then between client and answerer. */
   isAnswered = false;
-  /** When the last look at `silentMs` saw bytes arrive, and how many there were. */
-  #seenMs = -1;
-  #seenBytes = -1;
-  #content: ContentWatch | null = null;
-  #watchedBytes = 0;
+  readonly #silence = new ContentSilence();
 
   constructor(id: number, sendWindow: number, receiveWindow: number, priority: Priority) {
     this.id = id;
@@ -86,21 +83,16 @@ export class Stream {
    * is expected: 0 when none is.
    */
   silentMs(nowMs: number): number {
-    const isExpected = !this.isRemoteEnded && !this.isPaused && !this.isAnswered;
-    if (isExpected) this.#content ??= new ContentWatch();
-    this.#content?.look(nowMs, isExpected, this.receivedBytes - this.#watchedBytes);
-    this.#watchedBytes = this.receivedBytes;
-    if (!isExpected || this.#seenBytes !== this.receivedBytes) {
-      this.#seenBytes = isExpected ? this.receivedBytes : -1;
-      this.#seenMs = nowMs;
-    }
-    return nowMs - this.#seenMs;
+    return this.#silence.look(nowMs, this.#isContentExpected(), this.receivedBytes);
   }
 
   /** As far as the calls of `silentMs` have seen. */
   isTooSlow(limits: ContentLimits): boolean {
-    const isExpected = !this.isRemoteEnded && !this.isPaused && !this.isAnswered;
-    return isExpected && (this.#content?.isTooSlow(limits) ?? false);
+    return this.#isContentExpected() && this.#silence.isTooSlow(limits);
+  }
+
+  #isContentExpected(): boolean {
+    return !this.isRemoteEnded && !this.isPaused && !this.isAnswered;
   }
 
   get state(): number {

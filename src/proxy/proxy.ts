@@ -220,6 +220,7 @@ function refresh(prepared: PreparedHit, stored: StoredResponse, age: number, now
   prepared.fields = fields;
   prepared.http1Head = undefined;
   prepared.http2Head = undefined;
+  prepared.http3Head = undefined;
 }
 
 function asksOfCache(fields: FieldSection): boolean {

@@ -219,13 +219,13 @@ export class QpackDecoder {
   /** RFC 9204 §4.5.1. Returns the position after it, or -1. */
   #prefix(block: Uint8Array, start: number, end: number): number {
     const { reader } = this.#line;
-    if (start === end) return reader.fail('a field section without its prefix');
+    if (start === end) return reader.fail('headers without their prefix');
     const encoded = reader.integer(block, start, end, 8);
     if (reader.position < 0) return -1;
     this.#requiredInserts = this.#insertsOf(encoded);
     if (this.#requiredInserts < 0) return reader.fail('a wrong Required Insert Count');
     const { position } = reader;
-    if (position === end) return reader.fail('a field section without its base');
+    if (position === end) return reader.fail('headers without their base');
     const isNegative = block[position]! >= 0x80;
     const delta = reader.integer(block, position, end, 7);
     if (reader.position < 0) return -1;
