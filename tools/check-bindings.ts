@@ -243,14 +243,12 @@ function shape(prototype: Prototype): string {
  */
 export const CALLBACK_TYPES: Readonly<Record<string, readonly string[]>> = {
   'uv-poll.ts': ['uv_poll_cb', 'uv_close_cb'],
-  'ssl-context.ts': [
+  'session-callbacks.ts': [
     'SSL_allow_early_data_cb_fn',
     'SSL_CTX_generate_session_ticket_fn',
     'SSL_CTX_decrypt_session_ticket_fn',
-    'tlsext_status_cb',
-    'SSL_CTX_keylog_cb_func',
-    'SSL_CTX_alpn_select_cb_func',
   ],
+  'ssl-context.ts': ['tlsext_status_cb', 'SSL_CTX_keylog_cb_func', 'SSL_CTX_alpn_select_cb_func'],
   'ticket-keys.ts': ['ticket_key_evp_cb'],
   'client-hello.ts': ['SSL_client_hello_cb_fn'],
   'info-observer.ts': ['ssl_info_cb'],

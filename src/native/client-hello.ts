@@ -4,13 +4,14 @@
  * server can choose by name what all of these depend on.
  *
  * What runs here runs inside OpenSSL: steps look at the hello, choose by a look-up in a table, and
- * return. They come in order, and the first that does not say `proceed` is the last.
+ * return. They come in order, and the first that does not say `proceed` is the last. What they decide
+ * is kept with the connection (`Ssl.decision`).
  */
 import { Callback } from './callbacks.ts';
 import { viewOf } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { libcMemory, libssl } from './openssl-table.ts';
-import { handshakingSsl, type Ssl } from './ssl.ts';
+import { type Ssl, sslAt } from './ssl.ts';
 import { addressOfContext, type SslContext } from './ssl-context.ts';
 
 /** `SSL_CLIENT_HELLO_…` of ssl.h. */
@@ -61,16 +62,15 @@ const randomAddress = addressOf(random);
 
 /** A ClientHello (RFC 8446 §4.1.2), and the connection that has received it. */
 class ClientHello {
-  #ssl = 0n;
-  #alertAddress = 0n;
+  readonly #ssl: bigint;
+  readonly #alertAddress: bigint;
   /** What the hello belongs to; steps may set it up for the rest of the handshake. */
-  connection!: Ssl;
+  readonly connection: Ssl;
 
-  /** For `onClientHello` only. */
-  turnTo(ssl: bigint, alertAddress: bigint, connection: Ssl): void {
+  constructor(ssl: bigint, alertAddress: bigint) {
     this.#ssl = ssl;
     this.#alertAddress = alertAddress;
-    this.connection = connection;
+    this.connection = sslAt(ssl);
   }
 
   /** ClientHello.random, 32 bytes, valid until the step returns. */
@@ -133,8 +133,6 @@ class ClientHello {
   }
 }
 
-const hello = new ClientHello();
-
 /**
  * Server: has every ClientHello of connections made from this context go through `steps`. The second
  * one, after a HelloRetryRequest, too.
@@ -144,7 +142,7 @@ export function onClientHello(context: SslContext, steps: readonly ClientHelloSt
     'client-hello',
     { arguments: ['pointer', 'pointer', 'pointer'], return: 'i32' },
     (ssl: bigint, alertAddress: bigint) => {
-      hello.turnTo(ssl, alertAddress, handshakingSsl());
+      const hello = new ClientHello(ssl, alertAddress);
       for (const step of steps) {
         const verdict = step(hello);
         if (verdict !== HelloVerdict.proceed) return verdict;

@@ -4,7 +4,6 @@
  * Long because it wraps one type of OpenSSL, a few lines for each of its functions.
  */
 import { assert } from '../base/assert.ts';
-import type { SteadyClock } from '../base/clock.ts';
 import { Callback } from './callbacks.ts';
 import { counted } from './counters.ts';
 import { type InfoObserver, InfoScene } from './info-observer.ts';
@@ -12,7 +11,6 @@ import { stringAt } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { opensslErrorText, takeOpensslErrors } from './openssl-errors.ts';
 import { libcMemory, libcrypto, libssl } from './openssl-table.ts';
-import { dateSession, judgedAgeMs, policyMarkOf, putSessionTimeRight } from './session-marks.ts';
 import { type TicketKeys, ticketKeyCallback } from './ticket-keys.ts';
 import { addressOfCertificate, addressOfKey, type Certificate, type PrivateKey } from './x509.ts';
 
@@ -42,32 +40,6 @@ const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 /** NID_kx_ecdhe, NID_kx_dhe, and NID_kx_any, which is TLS 1.3's. */
 const EPHEMERAL: ReadonlySet<number> = new Set([1038, 1039, 1063]);
 const OPENSSL_NPN_NEGOTIATED = 1;
-
-// What became of a ticket, and what is to become of it (SSL_CTX_set_session_ticket_cb).
-const SSL_TICKET_SUCCESS = 5;
-const SSL_TICKET_SUCCESS_RENEW = 6;
-const SSL_TICKET_RETURN_IGNORE_RENEW = 2;
-const SSL_TICKET_RETURN_USE = 3;
-const SSL_TICKET_RETURN_USE_RENEW = 4;
-const TLS1_2_VERSION = 0x0303;
-
-/** A ClientHello whose early data OpenSSL itself would accept. Valid during the call. */
-export interface EarlyDataFlight {
-  /** ClientHello.random, 32 bytes. */
-  readonly random: Uint8Array;
-  /** Bytes of early data that the ticket allows. */
-  readonly ticketBytesMax: number;
-  /** Of the policy that the ticket was issued under; see Ssl.markSession. All zero without one. */
-  readonly policyMark: Uint8Array;
-  /** Of the ticket, in milliseconds; null when it was not judged by the clock of `judgeEarlyData`. */
-  readonly ageMs: number | null;
-  /** Whether the server name asked for is the ticket's. */
-  readonly isNameOfSession: boolean;
-  /** Whether the cipher suite that was negotiated is the ticket's. */
-  readonly isCipherOfSession: boolean;
-}
-
-export type EarlyDataAdmission = (flight: EarlyDataFlight) => boolean;
 
 export const SslOption = {
   NO_TICKET: 1n << 14n,
@@ -216,73 +188,6 @@ export class SslContext implements Disposable {
   setEarlyData(offeredBytesMax: number, receivedBytesMax: number): void {
     checked.SSL_CTX_set_max_early_data(this.#address, offeredBytesMax);
     checked.SSL_CTX_set_recv_max_early_data(this.#address, receivedBytesMax);
-  }
-
-  /**
-   * The last word on early data, asked once OpenSSL itself would accept it. `admit` must look at what
-   * OpenSSL leaves out: in TLS 1.3 it resumes a session under any name and any cipher suite of the
-   * same hash. `clock` is what tickets are dated by, as in `keepTickets`; null while there is none.
-   */
-  judgeEarlyData(admit: EarlyDataAdmission, clock: () => SteadyClock | null): void {
-    const random = NativeBuffer.allocate(CLIENT_RANDOM_BYTES);
-    const randomAddress = addressOf(random);
-    const callback = new Callback(
-      'early-data',
-      { arguments: ['pointer', 'pointer'], return: 'i32' },
-      (ssl: bigint) => {
-        checked.SSL_get_client_random(ssl, randomAddress, CLIENT_RANDOM_BYTES);
-        const session = SSL_get_session(ssl);
-        const isAdmitted = admit({
-          random: random.bytes,
-          ticketBytesMax: checked.SSL_SESSION_get_max_early_data(session),
-          ageMs: judgedAgeMs(session, clock()),
-          isNameOfSession: isNameOfSession(ssl),
-          isCipherOfSession: isCipherOfSession(ssl, session),
-          policyMark: policyMarkOf(session),
-        });
-        return isAdmitted ? 1 : 0;
-      },
-      0,
-    );
-    this.#owned.push(callback, random);
-    checked.SSL_CTX_set_allow_early_data_cb(this.#address, callback.pointer, 0n);
-  }
-
-  /**
-   * Server: tickets are dated by `clock` when they are made, and have the age that it tells when they
-   * come back (session-marks.ts). A session of TLS 1.2 is resumed only under the server name that it
-   * was made under (RFC 6066 §3): its certificate was shown for that name. `askedName` is the one of
-   * the ClientHello that OpenSSL works on, in lower case.
-   */
-  keepTickets(askedName: () => string, clock: () => SteadyClock | null): void {
-    const TICKET_IS_MADE = 1;
-    const made = new Callback(
-      'ticket-made',
-      { arguments: ['pointer', 'pointer'], return: 'i32' },
-      (ssl: bigint) => {
-        dateSession(ssl, clock());
-        return TICKET_IS_MADE;
-      },
-      // Without a date, it opens a connection, and no early data.
-      TICKET_IS_MADE,
-    );
-    const returned = new Callback(
-      'ticket-returned',
-      { arguments: ['pointer', 'pointer', 'pointer', 'u32', 'i32', 'pointer'], return: 'i32' },
-      (_ssl: bigint, session: bigint, _name: bigint, _length: number, status: number) => {
-        if (status !== SSL_TICKET_SUCCESS && status !== SSL_TICKET_SUCCESS_RENEW) {
-          return SSL_TICKET_RETURN_IGNORE_RENEW;
-        }
-        const isOlder = checked.SSL_SESSION_get_protocol_version(session) === TLS1_2_VERSION;
-        if (isOlder && nameIn(session) !== askedName()) return SSL_TICKET_RETURN_IGNORE_RENEW;
-        if (!isOlder) putSessionTimeRight(session, clock());
-        return status === SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
-      },
-      SSL_TICKET_RETURN_IGNORE_RENEW,
-    );
-    this.#owned.push(made, returned);
-    const { SSL_CTX_set_session_ticket_cb } = checked;
-    SSL_CTX_set_session_ticket_cb(this.#address, made.pointer, returned.pointer, 0n);
   }
 
   /** Sessions are tied to this name: a ticket of another service is not taken for one of ours. */
@@ -499,7 +404,6 @@ export class SslContext implements Disposable {
 }
 
 const { SSL_get_session, SSL_get_servername, SSL_SESSION_get0_hostname } = libssl.direct;
-const { SSL_SESSION_get0_cipher, SSL_CIPHER_get_id } = libssl.direct;
 const { memcpy, strcasecmp } = libcMemory.direct;
 const TLSEXT_NAMETYPE_HOST_NAME = 0;
 
@@ -512,19 +416,6 @@ export function isNameOfSession(ssl: bigint): boolean {
   if (asked === 0n || stored === 0n) return asked === stored;
   // Names of hosts do not distinguish case (RFC 4343).
   return strcasecmp(asked, stored) === 0;
-}
-
-/** As ClientHello.serverName gives names. */
-function nameIn(session: bigint): string {
-  const stored = SSL_SESSION_get0_hostname(session);
-  return stored === 0n ? '' : stringAt(stored).toLowerCase().replace(/\.$/, '');
-}
-
-/** RFC 8446 §4.2.10: early data is sealed by the suite of the ticket's connection. */
-function isCipherOfSession(ssl: bigint, session: bigint): boolean {
-  const [chosen, stored] = [checked.SSL_get_pending_cipher(ssl), SSL_SESSION_get0_cipher(session)];
-  if (chosen === 0n || stored === 0n) return false;
-  return SSL_CIPHER_get_id(chosen) === SSL_CIPHER_get_id(stored);
 }
 
 /**

@@ -125,15 +125,17 @@ function protocolFromResults(): string {
   return scratch.bytes.toString('latin1', 0, length);
 }
 
-let handshaking: Ssl | null = null;
+/** Of servers: OpenSSL's callbacks are given the address. */
+const connections = new Map<bigint, Ssl>();
 
 /** **For native/ only**: the `SSL *`; 0n once it has been freed. */
 export let addressOfSsl: (ssl: Ssl) => bigint;
 
-/** **For native/ only**: whose handshake OpenSSL's callback that runs now is about. */
-export function handshakingSsl(): Ssl {
-  assert(handshaking !== null, 'a callback runs inside of a handshake');
-  return handshaking;
+/** **For native/ only**: the connection of a server that an `SSL *` is. */
+export function sslAt(address: bigint): Ssl {
+  const connection = connections.get(address);
+  assert(connection !== undefined, 'OpenSSL calls us about connections that live');
+  return connection;
 }
 
 export class Ssl implements Disposable {
@@ -145,11 +147,8 @@ export class Ssl implements Disposable {
   readonly #calls: Pick<typeof ssl, 'SSL_read' | 'SSL_write' | 'SSL_write_early_data' | 'SSL_free'>;
   /** The context that a ClientHello has chosen instead; null before. */
   #chosen: SslContext | null = null;
-  /** For the owner's own use: what a step of the ClientHello has made of it. */
-  tag = -1;
-  /** For the owner's own use: what a step that pauses wants to know, and what it was told. */
-  question: Uint8Array | null = null;
-  answer = '';
+  /** What the steps of its ClientHello have decided, in the terms of whoever takes them; null before. */
+  decision: object | null = null;
   /** The most bytes that the output has held since its buffer was made. */
   #outputPeakBytes = 0;
   /** The alert with which a step of its ClientHello has refused it; -1 for none. OpenSSL may send another. */
@@ -178,8 +177,10 @@ export class Ssl implements Disposable {
       assert(this.#input !== 0n && this.#output !== 0n, 'memory is left');
       SSL_set_bio(this.#ssl, this.#input, this.#output);
     }
-    if (context.role === 'server') SSL_set_accept_state(this.#ssl);
-    else SSL_set_connect_state(this.#ssl);
+    if (context.role === 'server') {
+      SSL_set_accept_state(this.#ssl);
+      connections.set(this.#ssl, this);
+    } else SSL_set_connect_state(this.#ssl);
     holdContext(context, 1);
     counted('ssl', 1);
   }
@@ -226,7 +227,6 @@ export class Ssl implements Disposable {
   /** Advances the handshake as far as the input goes: `complete`, `wantsInput` or `failed`. */
   handshake(): number {
     clearErrors();
-    handshaking = this;
     const faults = callbackFaultCount();
     const result = ssl.SSL_do_handshake(this.#ssl);
     this.#lookForFault(faults);
@@ -237,7 +237,6 @@ export class Ssl implements Disposable {
   readEarlyData(target: NativeBuffer): number {
     clearErrors();
     const address = addressOf(target);
-    handshaking = this;
     const faults = callbackFaultCount();
     const result = ssl.SSL_read_early_data(this.#ssl, address, target.length, resultAddress);
     this.#lookForFault(faults);
@@ -470,7 +469,7 @@ export class Ssl implements Disposable {
   /**
    * Notes the server name asked for in the session, and so in the tickets that are made next. In
    * TLS 1.3 OpenSSL does it only for contexts that choose by name. `policyMark` goes with it: 16 bytes
-   * that `SslContext.judgeEarlyData` shows when the session is resumed.
+   * that `onEarlyData` shows when the session is resumed.
    */
   markSession(policyMark: Uint8Array): void {
     const session = SSL_get_session(this.#ssl);
@@ -564,6 +563,7 @@ export class Ssl implements Disposable {
     if (this.#ssl === 0n) return;
     // The BIOs belong to the SSL and go with it.
     this.#calls.SSL_free(this.#ssl);
+    connections.delete(this.#ssl);
     this.#ssl = 0n;
     counted('ssl', -1);
     if (this.#chosen !== null) holdContext(this.#chosen, -1);

@@ -6,7 +6,7 @@
  */
 import type { Strike, StrikeRegister } from './strike-register.ts';
 
-export interface GateInput {
+export interface AntiReplayInput {
   readonly register: StrikeRegister;
   /** Of the clock that all processes of the machine share. */
   readonly nowMs: () => number;
@@ -15,24 +15,22 @@ export interface GateInput {
 }
 
 export class AntiReplayCheck {
-  readonly #input: GateInput;
-  #refusal = '';
+  readonly #input: AntiReplayInput;
 
-  constructor(input: GateInput) {
+  constructor(input: AntiReplayInput) {
     this.#input = input;
   }
 
-  /** Whether a ClientHello with this random may have its early data accepted. */
-  readonly admit = (clientRandom: Uint8Array): boolean => {
+  /** Why a ClientHello with this random may not have its early data accepted, in words; '' when it may. */
+  refusalOf(clientRandom: Uint8Array): string {
     const { register, fromMs } = this.#input;
     const nowMs = this.#input.nowMs();
     // Noted in any case: what is refused now must not be accepted in a moment.
     const strike = register.strike(clientRandom, nowMs);
-    this.#refusal = REFUSALS[strike];
     const isYoung = fromMs !== undefined && nowMs < fromMs();
-    if (strike === 'first' && isYoung) this.#refusal = 'register too young';
-    return this.#refusal === '';
-  };
+    if (strike === 'first' && isYoung) return 'register too young';
+    return REFUSALS[strike];
+  }
 
   /** Notes a flight that was refused elsewhere: its request comes again, and must not run twice. */
   note(clientRandom: Uint8Array): void {
@@ -50,13 +48,6 @@ export class AntiReplayCheck {
   isSpent(ticketMark: number, ageMs: number): boolean {
     const { register, nowMs } = this.#input;
     return register.isSpent(ticketMark, nowMs() - ageMs);
-  }
-
-  /** Why the last ClientHello was not admitted, in words; '' when it was or was not asked about. */
-  takeRefusal(): string {
-    const refusal = this.#refusal;
-    this.#refusal = '';
-    return refusal;
   }
 }
 

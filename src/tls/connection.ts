@@ -13,12 +13,13 @@ import type { SslSession } from '../native/ssl-session.ts';
 import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
 import { ClientEarlyData } from './client-early-data.ts';
 import { CLIENT_HELLO_BYTES_MAX, clientHelloLength } from './client-hello.ts';
-import { type ClusterStrike, HeldInput } from './cluster.ts';
+import { HeldInput } from './cluster.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataAcceptance } from './early-data-acceptance.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
+import { decisionOf } from './hello-decision.ts';
 import { TraceCall } from './trace-layout.ts';
 import { beginTrace, endTrace, type HandshakeTrace, type TraceWatch } from './trace-recorder.ts';
 
@@ -60,7 +61,7 @@ export interface TlsConnectionOptions {
   readonly handler: TlsHandler;
   readonly clock: Clock;
   /** Server: who decides on early data. */
-  readonly judge?: EarlyDataAcceptance;
+  readonly acceptance?: EarlyDataAcceptance;
   /** Server: whether `clientHello` is wanted. */
   readonly keepsClientHello?: boolean;
   /** Who records what it does; null for nobody. */
@@ -72,7 +73,7 @@ export class TlsEngine implements TlsConnection {
   readonly #handler: TlsHandler;
   readonly #clock: Clock;
   readonly #role: 'server' | 'client';
-  readonly #judge: EarlyDataAcceptance | null;
+  readonly #acceptance: EarlyDataAcceptance | null;
   readonly #watch: TraceWatch | null;
   /** From the first byte on. */
   #trace: HandshakeTrace | null = null;
@@ -87,7 +88,6 @@ export class TlsEngine implements TlsConnection {
   #bytesSent = 0;
   #earlyDataBytes = 0;
   /** Server: bytes of early data set aside for this connection until its handshake ends. */
-  #reservedBytes = 0;
   #wantsClientHello: boolean;
   /** Server: the ClientHello is yet to be looked at by the guard. */
   #isGuarded: boolean;
@@ -110,11 +110,11 @@ export class TlsEngine implements TlsConnection {
     this.#handler = options.handler;
     this.#clock = options.clock;
     this.#role = options.role;
-    this.#judge = options.judge ?? null;
+    this.#acceptance = options.acceptance ?? null;
     this.#watch = options.watch ?? null;
     this.#isGuarded = options.watch?.guard?.isEmpty === false;
     this.#wantsClientHello = this.#isGuarded || (options.keepsClientHello ?? false);
-    this.#phase = this.#judge?.isReadEarly ? Phase.early : Phase.handshake;
+    this.#phase = this.#acceptance?.isReadEarly ? Phase.early : Phase.handshake;
   }
 
   get isComplete(): boolean {
@@ -140,7 +140,7 @@ export class TlsEngine implements TlsConnection {
   }
 
   get host(): number {
-    return this.#ssl.tag;
+    return decisionOf(this.#ssl)?.host ?? -1;
   }
 
   get hasOutput(): boolean {
@@ -271,11 +271,12 @@ export class TlsEngine implements TlsConnection {
     const ssl = this.#ssl;
     const held = new HeldInput();
     this.#held = held;
-    this.#judge!.cluster!.ask(ssl.question!, (strike) => {
+    const question = decisionOf(ssl)!.clusterQuestion!;
+    this.#acceptance!.cluster!.ask(question.random, (strike) => {
       // Abandoned or disposed meanwhile, or there was too much to wait any longer.
       if (this.#held !== held || this.#phase !== Phase.early) return;
       this.#held = null;
-      ssl.answer = strike;
+      question.answer = strike;
       if (!this.#receiving) this.#resume(held);
     });
     if (this.#held === null) return true;
@@ -288,7 +289,7 @@ export class TlsEngine implements TlsConnection {
     this.#trace?.received(buffer.bytes, length);
     if (held.add(buffer.bytes.subarray(0, length))) return;
     this.#held = null;
-    this.#ssl.answer = 'unanswered' satisfies ClusterStrike;
+    decisionOf(this.#ssl)!.clusterQuestion!.answer = 'unanswered';
     this.#resume(held);
   }
 
@@ -489,24 +490,25 @@ export class TlsEngine implements TlsConnection {
   /** Server: looks at what OpenSSL has just decided, before it waits for the client's answer. */
   #noteServerHello(): void {
     const ssl = this.#ssl;
+    const acceptance = this.#acceptance;
+    const decision = decisionOf(ssl);
     // A server's first output is its ServerHello, its HelloRetryRequest or an alert, in one piece.
     if (!this.#isServerHelloSeen && ssl.outputBytes > 0) {
       this.#readServerHello(ssl.peekOutput(0, SERVER_HELLO_PREFIX_BYTES));
       // Before the client learns of it and says everything again.
-      if (ssl.earlyDataStatus === EarlyDataStatus.rejected) {
-        this.#judge?.noteRefused(ssl.clientRandom, ssl.isResumed);
+      if (decision !== null && ssl.earlyDataStatus === EarlyDataStatus.rejected) {
+        acceptance?.noteRefused(decision, ssl.clientRandom, ssl.isResumed);
       }
     }
     if (this.#isSessionMarked || this.#handshakeComplete || !ssl.hasSession) return;
     this.#isSessionMarked = true;
-    this.#reservedBytes = this.#judge?.takeReservation() ?? 0;
     this.#earlyDataReason = earlyDataRejection(ssl, {
-      isAllowed: this.#judge?.isAllowed(ssl.tag) ?? false,
+      isAllowed: decision !== null && acceptance?.isAllowed(decision) === true,
       helloRetryRequest: this.#helloRetryRequest,
-      refusal: this.#judge?.takeRefusal() ?? '',
+      refusal: decision?.refusal ?? '',
       isTicketExpired: ssl.takeIsExpired(),
     });
-    if (this.#judge !== null) ssl.markSession(this.#judge.markOf(ssl.tag));
+    if (acceptance !== null && decision !== null) ssl.markSession(acceptance.markOf(decision));
   }
 
   /** A client gets the server's first flight in any number of pieces. */
@@ -562,8 +564,8 @@ export class TlsEngine implements TlsConnection {
 
   /** Taken once, at the end of the handshake. */
   #record(failure: Failure | null) {
-    if (this.#reservedBytes > 0) this.#judge?.release(this.#ssl.tag, this.#reservedBytes);
-    this.#reservedBytes = 0;
+    const decision = decisionOf(this.#ssl);
+    if (decision !== null) this.#acceptance?.release(decision);
     const record = takeHandshakeRecord(this.#ssl, {
       failure,
       isAgreed: this.#isAgreed,

@@ -9,6 +9,7 @@ import {
   ALERT_NO_APPLICATION_PROTOCOL,
   ALERT_PROTOCOL_VERSION,
 } from './alerts.ts';
+import { decisionOf } from './hello-decision.ts';
 import type { HostTlsOptions } from './host-options.ts';
 import { QuicTlsEngine, type QuicTlsOwner } from './quic-engine.ts';
 import {
@@ -49,7 +50,7 @@ export function createQuicServerContext(
         context: parts.base,
         owner,
         clock,
-        judge: parts.judge,
+        acceptance: parts.acceptance,
         keepsClientHello: shared.keepsClientHello ?? false,
         watch,
       }),
@@ -77,7 +78,7 @@ function refuseUnserved(
   isServed: (host: number) => boolean,
 ): ClientHelloStep {
   return (hello) => {
-    const index = hello.connection.tag;
+    const index = decisionOf(hello.connection)!.host;
     if (hosts[index]!.maxVersion !== 'TLSv1.3') return hello.refuse(ALERT_PROTOCOL_VERSION);
     return isServed(index) ? HelloVerdict.proceed : hello.refuse(ALERT_NO_APPLICATION_PROTOCOL);
   };

@@ -29,12 +29,12 @@ import {
   alertNumber,
 } from './alerts.ts';
 import { CLIENT_HELLO_BYTES_MAX } from './client-hello.ts';
-import type { ClusterStrike } from './cluster.ts';
 import type { HandshakeRecord } from './contract.ts';
 import type { EarlyDataAcceptance } from './early-data-acceptance.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequestMessage } from './handshake-watch.ts';
+import { decisionOf } from './hello-decision.ts';
 import { TraceCall } from './trace-layout.ts';
 import { beginTrace, endTrace, type HandshakeTrace, type TraceWatch } from './trace-recorder.ts';
 
@@ -57,7 +57,7 @@ export interface QuicTlsInput {
   readonly owner: QuicTlsOwner;
   readonly clock: Clock;
   /** Server: who decides on early data. Null for a client. */
-  readonly judge: EarlyDataAcceptance | null;
+  readonly acceptance: EarlyDataAcceptance | null;
   /** Server: whether `clientHello` is wanted. */
   readonly keepsClientHello?: boolean;
   /** Who records what it does; null for nobody. */
@@ -92,14 +92,13 @@ export class QuicTlsEngine implements QuicTls {
   #bytesReceived = 0;
   #bytesSent = 0;
   #earlyDataBytes = 0;
-  #reservedBytes = 0;
   #startedAtMs = 0;
   #startedAtMonotonicMs = 0;
   #clientHello: Buffer | null = null;
   #wantsClientHello: boolean;
   #isGuarded: boolean;
   #isServerHelloSeen = false;
-  #isSessionStamped = false;
+  #isSessionMarked = false;
   #helloRetryRequest = false;
   #earlyDataReason = '';
   #hasParameters = false;
@@ -133,7 +132,8 @@ export class QuicTlsEngine implements QuicTls {
 
   /** Server: which of its hosts the ClientHello has chosen; -1 before it has come. */
   get host(): number {
-    return this.#peer?.host ?? this.#quic?.ssl.tag ?? -1;
+    if (this.#peer !== null) return this.#peer.host;
+    return this.#quic === null ? -1 : hostOf(this.#quic.ssl);
   }
 
   get isComplete(): boolean {
@@ -299,7 +299,7 @@ export class QuicTlsEngine implements QuicTls {
     this.#peer = {
       serverName: ssl.serverName,
       selectedProtocol: ssl.alpn,
-      host: ssl.tag,
+      host: hostOf(ssl),
       certificates: ssl.peerCertificates(),
     };
     const facts = {
@@ -316,10 +316,11 @@ export class QuicTlsEngine implements QuicTls {
     const { ssl } = quic;
     this.#isWaiting = true;
     let isInside = true;
-    this.#input.judge!.cluster!.ask(ssl.question!, (strike: ClusterStrike) => {
+    const question = decisionOf(ssl)!.clusterQuestion!;
+    this.#input.acceptance!.cluster!.ask(question.random, (strike) => {
       if (this.#hasEnded || this.#isFreed) return;
       this.#isWaiting = false;
-      ssl.answer = strike;
+      question.answer = strike;
       this.#goOn(quic);
       if (!isInside && !this.#isFreed) this.#handler!.onWork();
     });
@@ -367,25 +368,25 @@ export class QuicTlsEngine implements QuicTls {
   /** What OpenSSL has just decided, before the client is told of it. */
   #noteServerHello(quic: QuicSsl): void {
     const { ssl } = quic;
-    const { judge } = this.#input;
+    const { acceptance } = this.#input;
+    const decision = decisionOf(ssl);
     const hello = this.#isServerHelloSeen ? null : quic.firstBytes;
     if (hello !== null) {
       this.#isServerHelloSeen = true;
       this.#helloRetryRequest = isHelloRetryRequestMessage(hello);
-      if (ssl.earlyDataStatus === EarlyDataStatus.rejected) {
-        judge?.noteRefused(ssl.clientRandom, ssl.isResumed);
+      if (decision !== null && ssl.earlyDataStatus === EarlyDataStatus.rejected) {
+        acceptance?.noteRefused(decision, ssl.clientRandom, ssl.isResumed);
       }
     }
-    if (this.#isSessionStamped || !ssl.hasSession) return;
-    this.#isSessionStamped = true;
-    this.#reservedBytes = judge?.takeReservation() ?? 0;
+    if (this.#isSessionMarked || !ssl.hasSession) return;
+    this.#isSessionMarked = true;
     this.#earlyDataReason = earlyDataRejection(ssl, {
-      isAllowed: judge?.isAllowed(ssl.tag) ?? false,
+      isAllowed: decision !== null && acceptance?.isAllowed(decision) === true,
       helloRetryRequest: this.#helloRetryRequest,
-      refusal: judge?.takeRefusal() ?? '',
+      refusal: decision?.refusal ?? '',
       isTicketExpired: ssl.takeIsExpired(),
     });
-    if (judge !== null) ssl.markSession(judge.markOf(ssl.tag));
+    if (acceptance !== null && decision !== null) ssl.markSession(acceptance.markOf(decision));
   }
 
   // ------------------------------------------------------------------ the end
@@ -453,8 +454,8 @@ export class QuicTlsEngine implements QuicTls {
     this.#hasEnded = true;
     this.#isWaiting = false;
     const quic = this.#quic!;
-    if (this.#reservedBytes > 0) this.#input.judge?.release(quic.ssl.tag, this.#reservedBytes);
-    this.#reservedBytes = 0;
+    const decision = decisionOf(quic.ssl);
+    if (decision !== null) this.#input.acceptance?.release(decision);
     const record = takeHandshakeRecord(quic.ssl, {
       failure,
       isAgreed: this.#isAgreed,
@@ -479,6 +480,11 @@ export class QuicTlsEngine implements QuicTls {
     this.#quic?.[Symbol.dispose]();
     this.#quic = null;
   }
+}
+
+/** -1 before a ClientHello has named one. */
+function hostOf(ssl: Ssl): number {
+  return decisionOf(ssl)?.host ?? -1;
 }
 
 /** Handshake bytes as one record (RFC 8446 §5.1). */

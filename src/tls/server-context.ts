@@ -5,6 +5,7 @@ import { HostNames, isHostName } from '../base/host-names.ts';
 import { bootClock } from '../native/boot-clock.ts';
 import { type ClientHelloStep, HelloVerdict, onClientHello } from '../native/client-hello.ts';
 import type { InfoObserver } from '../native/info-observer.ts';
+import { keepTickets, onEarlyData } from '../native/session-callbacks.ts';
 import { Ssl } from '../native/ssl.ts';
 import { SslContext, SslMode, SslOption } from '../native/ssl-context.ts';
 import { TicketKeys } from '../native/ticket-keys.ts';
@@ -14,6 +15,7 @@ import type { ClusterRegister } from './cluster.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import { EarlyDataAcceptance } from './early-data-acceptance.ts';
+import { decisionOf, HelloDecision } from './hello-decision.ts';
 import {
   type CertificatePair,
   EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
@@ -32,8 +34,8 @@ export interface SharedServerOptions {
    * Accepts no ClientHello's early data twice. Without one, replays are accepted: only where
    * nothing can be replayed, as in tests.
    */
-  readonly gate?: AntiReplayCheck | undefined;
-  /** Asked about ClientHellos with early data beside the gate, for more machines than this one. */
+  readonly antiReplay?: AntiReplayCheck | undefined;
+  /** Asked about ClientHellos with early data beside it, for more machines than this one. */
   readonly cluster?: ClusterRegister | undefined;
   /** Bytes of early data that open handshakes of all hosts together may send. */
   readonly earlyDataInFlightBytesMax?: number;
@@ -57,14 +59,14 @@ export interface SharedServerOptions {
 
 /** A server with one host and one certificate; what is left out is as by default. */
 export interface ServerContextOptions
-  extends Omit<SharedServerOptions, 'gate'>,
+  extends Omit<SharedServerOptions, 'antiReplay'>,
     CertificatePair,
     Partial<Pick<HostTlsOptions, 'groups' | 'minVersion' | 'maxVersion'>> {
   readonly earlyData: {
     readonly enabled: boolean;
     /** Bytes per connection. */
     readonly bytesMax?: number;
-    readonly gate?: AntiReplayCheck;
+    readonly antiReplay?: AntiReplayCheck;
   };
 }
 
@@ -92,7 +94,7 @@ export type ServerContext = AcceptingContext<
 /** As `createHostedContext`, for one host with one certificate. */
 export function createServerContext(options: ServerContextOptions): ServerContext {
   const { certificatePem, keyPem, groups, minVersion, maxVersion, earlyData, ...shared } = options;
-  const { enabled, bytesMax = plainHost.earlyData.bytesMax, gate } = earlyData;
+  const { enabled, bytesMax = plainHost.earlyData.bytesMax, antiReplay } = earlyData;
   const host: HostTlsOptions = {
     ...plainHost,
     certificates: [{ certificatePem, keyPem }],
@@ -101,7 +103,7 @@ export function createServerContext(options: ServerContextOptions): ServerContex
     maxVersion: maxVersion ?? plainHost.maxVersion,
     earlyData: { ...plainHost.earlyData, enabled, bytesMax },
   };
-  return createHostedContext({ ...shared, gate }, [host]);
+  return createHostedContext({ ...shared, antiReplay }, [host]);
 }
 
 /**
@@ -124,7 +126,7 @@ export function createHostedContext(
         role: 'server',
         handler,
         clock,
-        judge: parts.judge,
+        acceptance: parts.acceptance,
         keepsClientHello: shared.keepsClientHello ?? false,
         watch,
       }),
@@ -136,7 +138,7 @@ export interface ServerParts {
   /** What connections begin with. */
   readonly base: SslContext;
   readonly hosts: readonly ServerHost[];
-  readonly judge: EarlyDataAcceptance;
+  readonly acceptance: EarlyDataAcceptance;
   readonly keys: TicketKeys;
 }
 
@@ -162,10 +164,10 @@ export function assembleServer(
     const keys = new TicketKeys(shared.ticketKeys);
     base.setTicketKeys(keys);
     prepare(base);
-    const judge = configureBase(base, shared, hosts);
-    steps.push(chooseHost(hosts, judge), ...(shared.helloSteps ?? []));
-    if (judge.cluster !== null) steps.push(waitForCluster(judge));
-    return { base, hosts, judge, keys };
+    const acceptance = configureBase(base, shared, hosts);
+    steps.push(chooseHost(hosts), ...(shared.helloSteps ?? []));
+    if (acceptance.cluster !== null) steps.push(waitForCluster);
+    return { base, hosts, acceptance, keys };
   } catch (error) {
     base[Symbol.dispose]();
     throw error;
@@ -231,39 +233,38 @@ function configureBase(
     tickets ? ticketsPerHandshake : 0,
     shared.ticketLifetimeSeconds ?? TICKET_LIFETIME_SECONDS_DEFAULT,
   );
-  const judge = new EarlyDataAcceptance({
-    gate: shared.gate ?? null,
+  const acceptance = new EarlyDataAcceptance({
+    antiReplay: shared.antiReplay ?? null,
     clock: shared.ticketClock ?? bootClock,
     hosts: hosts.map((host) => ({ ...host.options.earlyData, policyMark: host.policyMark })),
     inFlightBytesMax: shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
     cluster: shared.cluster ?? null,
     isUnmetered: hosts[0]!.options.carrier === 'quic',
   });
-  base.judgeEarlyData(judge.admit, judge.clock);
-  base.keepTickets(() => judge.askedName, judge.clock);
-  return judge;
+  const { clock } = acceptance;
+  onEarlyData(base, (ssl, flight) => acceptance.accepts(decisionOf(ssl)!, flight), clock);
+  keepTickets(base, (ssl) => decisionOf(ssl)!.serverName, clock);
+  return acceptance;
 }
 
-/** The step that finds a ClientHello's host, and makes its connection one of that host's. */
-function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataAcceptance): ClientHelloStep {
+/** The step that finds a ClientHello's host, and makes its connection one of that host's: the decision begins. */
+function chooseHost(hosts: readonly ServerHost[]): ClientHelloStep {
   const base = hosts[0]!.options;
   const names = new HostNames<number>();
   for (const [index, host] of hosts.entries()) {
     for (const name of host.options.names) names.add(name, index);
   }
   return (hello) => {
-    const { connection } = hello;
-    const { serverName } = hello;
+    const { connection, serverName, ticketMark } = hello;
     // RFC 6066 §3. Whoever takes the name later, for a field or a log, takes the name of a host.
     if (serverName !== '' && !isHostName(serverName)) return hello.refuse(ALERT_UNRECOGNIZED_NAME);
     const index = names.find(serverName) ?? 0;
-    judge.turnTo(index, serverName, hello.ticketMark);
-    if (connection.tag === index) return HelloVerdict.proceed;
+    const before = decisionOf(connection);
     // RFC 8446 §4.1.2: the second ClientHello is the first but for what the retry asked for. A name
     // of another host would leave that host with groups and versions that it does not allow.
-    if (connection.tag !== -1) return hello.refuse(ALERT_ILLEGAL_PARAMETER);
-    connection.tag = index;
-    hosts[index]!.adopt(connection, base);
+    if (before !== null && before.host !== index) return hello.refuse(ALERT_ILLEGAL_PARAMETER);
+    connection.decision = new HelloDecision({ host: index, serverName, ticketMark }, before);
+    if (before === null) hosts[index]!.adopt(connection, base);
     return HelloVerdict.proceed;
   };
 }
@@ -273,15 +274,10 @@ function chooseHost(hosts: readonly ServerHost[], judge: EarlyDataAcceptance): C
  * early data is not accepted, by a policy that is not everywhere the same yet or under a key that others
  * may have: the client repeats its request, and none of the cluster may take the flight afterwards.
  */
-function waitForCluster(judge: EarlyDataAcceptance): ClientHelloStep {
-  return (hello) => {
-    const { connection } = hello;
-    if (!hello.offersEarlyData || hello.ticketMark === null) return HelloVerdict.proceed;
-    if (connection.question !== null) {
-      judge.clusterAnswer = connection.answer;
-      return HelloVerdict.proceed;
-    }
-    connection.question = Buffer.from(hello.random);
-    return HelloVerdict.pause;
-  };
-}
+const waitForCluster: ClientHelloStep = (hello) => {
+  const decision = decisionOf(hello.connection)!;
+  const isAsked = hello.offersEarlyData && decision.ticketMark !== null;
+  if (!isAsked || decision.clusterQuestion !== null) return HelloVerdict.proceed;
+  decision.clusterQuestion = { random: Buffer.from(hello.random), answer: null };
+  return HelloVerdict.pause;
+};

@@ -37,7 +37,7 @@ export function openTls(
   const context = createHostedContext(
     {
       alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
-      gate: new AntiReplayCheck({
+      antiReplay: new AntiReplayCheck({
         register: new StrikeRegister(input.strikes),
         nowMs: bootClock.nowMs,
         fromMs: () => input.tickets.current.earlyDataFromMs,

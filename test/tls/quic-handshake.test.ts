@@ -205,8 +205,8 @@ describe('early data over QUIC that is not accepted', () => {
 
   test('because it was seen before: one flight sent again and again is accepted once', () => {
     const register = new StrikeRegister(new Int32Array(strikeRegisterBytes() / 4));
-    const gate = new AntiReplayCheck({ register, nowMs: bootClock.nowMs });
-    using server = quicServer({ gate });
+    const antiReplay = new AntiReplayCheck({ register, nowMs: bootClock.nowMs });
+    using server = quicServer({ antiReplay });
     using client = quicClient();
     using session = obtainQuicSession(server, client);
     using pair = new QuicPair(server, client, { session });

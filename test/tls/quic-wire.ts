@@ -141,7 +141,7 @@ export class QuicPair implements Disposable {
       context: client,
       owner: this.client,
       clock,
-      judge: null,
+      acceptance: null,
       prepare: (ssl) => {
         if (serverName !== '') ssl.setServerName(serverName);
       },

@@ -38,7 +38,7 @@ function machine() {
   let aheadMs = 0;
   const nowMs = () => bootClock.nowMs() + aheadMs;
   const words = new Int32Array(strikeRegisterBytes(64) / 4);
-  const gate = () => new AntiReplayCheck({ register: new StrikeRegister(words, 64), nowMs });
+  const antiReplay = () => new AntiReplayCheck({ register: new StrikeRegister(words, 64), nowMs });
   return {
     pass(ms: number): void {
       aheadMs += ms;
@@ -48,7 +48,7 @@ function machine() {
         {
           alpn: ['http/1.1'],
           ticketKeys,
-          gate: gate(),
+          antiReplay: antiReplay(),
           ticketClock: { id: bootClock.id, nowMs },
           ...shared,
         },
