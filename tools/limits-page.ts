@@ -136,7 +136,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['cluster/ticket-key-sync.ts', 'SHARED_KEYS_POLL_MS'],
       ['cluster/key-state.ts', 'KEY_LEAD_MS'],
       [
-        'tls/strike-register.ts',
+        'tls/early-data/strike-register.ts',
         ...['FRESHNESS_WINDOW_MS', 'GENERATION_MS', 'STRIKE_SLOTS', 'PROBES_MAX'],
         ...['LOOKS_MAX', 'SPENT_CELLS'],
       ],

@@ -19,7 +19,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { CLOCK_ID_BYTES } from '../base/clock.ts';
 import type { ClusterStrike } from '../tls/cluster.ts';
-import { FRESHNESS_WINDOW_MS } from '../tls/strike-register.ts';
+import { FRESHNESS_WINDOW_MS } from '../tls/early-data/strike-register.ts';
 
 /**
  * By how much the clock of Redis may go back before it counts as another one. With what may pass between

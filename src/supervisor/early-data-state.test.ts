@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import test from 'node:test';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
 import { Metrics } from '../telemetry/metrics.ts';
-import { StrikeRegister, strikeRegisterBytes } from '../tls/strike-register.ts';
+import { StrikeRegister, strikeRegisterBytes } from '../tls/early-data/strike-register.ts';
 import { clusterLinks, earlyDataState } from './early-data-state.ts';
 
 const NOW_MS = 1_000_000;

@@ -1,7 +1,7 @@
 /** Whether early data is refused as a whole, why, and until when: for people and for `/stats`. */
 import { metricLayouts, regionSlotCount } from '../telemetry/metric-layout.ts';
 import { CLUSTER_LINKS, type EARLY_DATA_CLOSED } from '../telemetry/metric-table.ts';
-import type { StrikeRegister } from '../tls/strike-register.ts';
+import type { StrikeRegister } from '../tls/early-data/strike-register.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 
 /** '' when it is not refused as a whole. */

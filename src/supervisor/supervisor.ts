@@ -11,8 +11,8 @@ import { type LogSubsystem, type Report, reportWith } from '../telemetry/log-eve
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
 import { residentBytes } from '../telemetry/process-sampler.ts';
+import { StrikeRegister } from '../tls/early-data/strike-register.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
-import { StrikeRegister } from '../tls/strike-register.ts';
 import { openSharedHealth } from '../upstream/shared-health.ts';
 import type { PurgeEverywhere, SupervisorLink } from '../worker/contract.ts';
 import { descriptorsMax } from '../worker/descriptors.ts';

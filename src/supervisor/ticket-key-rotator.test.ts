@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../../test/support/temporary.ts';
 import { endProcess } from '../base/owned.ts';
 import { plainTls, type TlsOptions } from '../config/options.ts';
 import { Metrics } from '../telemetry/metrics.ts';
-import { GENERATION_MS } from '../tls/strike-register.ts';
+import { GENERATION_MS } from '../tls/early-data/strike-register.ts';
 import { TICKET_KEYS_MAX, type TicketRing } from '../tls/ticket-ring.ts';
 import { TicketKeyRotator } from './ticket-key-rotator.ts';
 import { TicketSchedule } from './ticket-schedule.ts';

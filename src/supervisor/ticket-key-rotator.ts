@@ -13,7 +13,7 @@ import { readTicketKeyFile } from '../config/ticket-key-file.ts';
 import { TICKET_KEY_BYTES } from '../native/ticket-keys.ts';
 import { type Report, reportWith } from '../telemetry/log-event.ts';
 import type { TicketMetrics } from '../telemetry/ticket-metrics.ts';
-import { GENERATION_MS } from '../tls/strike-register.ts';
+import { GENERATION_MS } from '../tls/early-data/strike-register.ts';
 import { TICKET_KEYS_MAX, type TicketRing } from '../tls/ticket-ring.ts';
 import { FileWatch } from './certificates/certificate-files.ts';
 import { TicketSchedule } from './ticket-schedule.ts';

@@ -15,11 +15,11 @@ import { ClientEarlyData } from './client-early-data.ts';
 import { CLIENT_HELLO_BYTES_MAX, clientHelloLength } from './client-hello.ts';
 import { HeldInput } from './cluster.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
-import type { EarlyDataAcceptance } from './early-data-acceptance.ts';
+import type { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
+import { decisionOf } from './early-data/hello-decision.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
-import { decisionOf } from './hello-decision.ts';
 import { TraceCall } from './trace-layout.ts';
 import { beginTrace, endTrace, type HandshakeTrace, type TraceWatch } from './trace-recorder.ts';
 

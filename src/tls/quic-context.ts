@@ -9,7 +9,7 @@ import {
   ALERT_NO_APPLICATION_PROTOCOL,
   ALERT_PROTOCOL_VERSION,
 } from './alerts.ts';
-import { decisionOf } from './hello-decision.ts';
+import { decisionOf } from './early-data/hello-decision.ts';
 import type { HostTlsOptions } from './host-options.ts';
 import { QuicTlsEngine, type QuicTlsOwner } from './quic-engine.ts';
 import {

@@ -30,11 +30,11 @@ import {
 } from './alerts.ts';
 import { CLIENT_HELLO_BYTES_MAX } from './client-hello.ts';
 import type { HandshakeRecord } from './contract.ts';
-import type { EarlyDataAcceptance } from './early-data-acceptance.ts';
+import type { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
+import { decisionOf } from './early-data/hello-decision.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequestMessage } from './handshake-watch.ts';
-import { decisionOf } from './hello-decision.ts';
 import { TraceCall } from './trace-layout.ts';
 import { beginTrace, endTrace, type HandshakeTrace, type TraceWatch } from './trace-recorder.ts';
 

@@ -10,12 +10,12 @@ import { Ssl } from '../native/ssl.ts';
 import { SslContext, SslMode, SslOption } from '../native/ssl-context.ts';
 import { TicketKeys } from '../native/ticket-keys.ts';
 import { ALERT_ILLEGAL_PARAMETER, ALERT_UNRECOGNIZED_NAME } from './alerts.ts';
-import type { AntiReplayCheck } from './anti-replay-check.ts';
 import type { ClusterRegister } from './cluster.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
-import { EarlyDataAcceptance } from './early-data-acceptance.ts';
-import { decisionOf, HelloDecision } from './hello-decision.ts';
+import type { AntiReplayCheck } from './early-data/anti-replay-check.ts';
+import { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
+import { decisionOf, HelloDecision } from './early-data/hello-decision.ts';
 import {
   type CertificatePair,
   EARLY_DATA_IN_TRACE_BYTES_DEFAULT,

@@ -9,7 +9,7 @@ import { INVALIDATION_EPOCHS_BYTES } from '../cache/invalidation-epochs.ts';
 import { SharedMemory } from '../native/shared-memory.ts';
 import { RATE_SECRET_BYTES, rateTableBytes } from '../routing/rate-table.ts';
 import { metricsRegionBytes } from '../telemetry/metric-layout.ts';
-import { strikeRegisterBytes } from '../tls/strike-register.ts';
+import { strikeRegisterBytes } from '../tls/early-data/strike-register.ts';
 import { traceRegionBytes } from '../tls/trace-layout.ts';
 import { sharedHealthWords } from '../upstream/shared-health.ts';
 
@@ -26,7 +26,7 @@ interface Region {
 
 const regions = {
   metrics: { bytes: metricsRegionBytes, per: 'process' },
-  /** tls/strike-register.ts */
+  /** tls/early-data/strike-register.ts */
   strikes: { bytes: strikeRegisterBytes(), per: 'machine' },
   /** What client names are hashed with in the rate limits. */
   rateSecret: { bytes: RATE_SECRET_BYTES, per: 'machine' },

@@ -3,12 +3,12 @@
 import { assert } from '../base/assert.ts';
 import type { HostOptions, SluiceOptions } from '../config/options.ts';
 import { bootClock } from '../native/boot-clock.ts';
-import { AntiReplayCheck } from '../tls/anti-replay-check.ts';
 import type { ClusterRegister } from '../tls/cluster.ts';
+import { AntiReplayCheck } from '../tls/early-data/anti-replay-check.ts';
+import { StrikeRegister } from '../tls/early-data/strike-register.ts';
 import { type FeatureSwitches, isOn } from '../tls/features.ts';
 import type { CertificatePair, HostTlsOptions } from '../tls/host-options.ts';
 import { createHostedContext, type ServerContext } from '../tls/server-context.ts';
-import { StrikeRegister } from '../tls/strike-register.ts';
 import type { WorkerInput } from './contract.ts';
 import { KeyLog } from './handshakes/key-log.ts';
 

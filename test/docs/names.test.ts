@@ -86,7 +86,11 @@ test('the reasons for refused early data are in the program’s words', () => {
   const { text } = documents.find(({ file }) => file.endsWith('explanation/early-data.md'))!;
   const list = /in words: ([^.]*)\./.exec(text)?.[1] ?? '';
   const listed = [...list.matchAll(/`([^`]+)`/g)].map((match) => match[1]!);
-  const source = ['handshake-record.ts', 'anti-replay-check.ts', 'early-data-acceptance.ts']
+  const source = [
+    'handshake-record.ts',
+    'early-data/anti-replay-check.ts',
+    'early-data/early-data-acceptance.ts',
+  ]
     .map((file) => readFileSync(new URL(`src/tls/${file}`, root), 'utf8'))
     .join('');
   const returned = source.slice(source.indexOf('export function earlyDataRejection'));

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { GENERATION_MS } from '../../src/tls/strike-register.ts';
+import { GENERATION_MS } from '../../src/tls/early-data/strike-register.ts';
 import { FakeWallClock, unlessFaketime } from '../support/faketime.ts';
 import { replayFlight, startFlightRelay } from '../support/flight-relay.ts';
 import { startOrigin } from '../support/origins.ts';

@@ -8,10 +8,12 @@ import { after, afterEach, describe, test } from 'node:test';
 import { plantFault } from '../support/planted-fault.ts';
 
 const { bootClock } = await import('../../src/native/boot-clock.ts');
-const { AntiReplayCheck } = await import('../../src/tls/anti-replay-check.ts');
+const { AntiReplayCheck } = await import('../../src/tls/early-data/anti-replay-check.ts');
 const { plainHost } = await import('../../src/tls/host-options.ts');
 const { createHostedContext } = await import('../../src/tls/server-context.ts');
-const { StrikeRegister, strikeRegisterBytes } = await import('../../src/tls/strike-register.ts');
+const { StrikeRegister, strikeRegisterBytes } = await import(
+  '../../src/tls/early-data/strike-register.ts'
+);
 const { ScriptedClient } = await import('../../src/triage/replay/client/scripted-client.ts');
 const { helloOf } = await import('../support/early-client.ts');
 const { accept, certificate, clientContext, liveHandles, Pair } = await import('./wire.ts');

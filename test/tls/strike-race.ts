@@ -1,6 +1,6 @@
 /** One of several threads that strike the same keys at the same time; for the test beside it. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { StrikeRegister } from '../../src/tls/strike-register.ts';
+import { StrikeRegister } from '../../src/tls/early-data/strike-register.ts';
 
 const { shared, slots, keys, gate, nowMs } = workerData as {
   shared: SharedArrayBuffer;

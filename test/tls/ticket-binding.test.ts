@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, describe, test } from 'node:test';
 import type { SteadyClock } from '../../src/base/clock.ts';
-import { AntiReplayCheck } from '../../src/tls/anti-replay-check.ts';
+import { AntiReplayCheck } from '../../src/tls/early-data/anti-replay-check.ts';
+import { StrikeRegister, strikeRegisterBytes } from '../../src/tls/early-data/strike-register.ts';
 import { plainHost } from '../../src/tls/host-options.ts';
 import { createHostedContext, type ServerContext } from '../../src/tls/server-context.ts';
-import { StrikeRegister, strikeRegisterBytes } from '../../src/tls/strike-register.ts';
 import { TICKET_LIFETIME_SECONDS_DEFAULT } from '../../src/tls/ticket-ring.ts';
 import { certificate, clientContext, liveHandles, Pair } from './wire.ts';
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import type { EarlyDataFlight } from '../native/session-callbacks.ts';
+import type { EarlyDataFlight } from '../../native/session-callbacks.ts';
+import type { ClusterRegister, ClusterStrike } from '../cluster.ts';
+import { plainHost } from '../host-options.ts';
 import { AntiReplayCheck } from './anti-replay-check.ts';
-import type { ClusterRegister, ClusterStrike } from './cluster.ts';
 import { EarlyDataAcceptance, type EarlyDataAcceptanceInput } from './early-data-acceptance.ts';
 import { decisionOf, HelloDecision } from './hello-decision.ts';
-import { plainHost } from './host-options.ts';
 import { StrikeRegister, strikeRegisterBytes } from './strike-register.ts';
 
 const NOW_MS = 1_800_000_000_000;

@@ -4,13 +4,13 @@
  * refusal costs the client one round trip and nothing else. What comes out is in the ClientHello's
  * decision (hello-decision.ts); kept here is only what all of them share.
  */
-import { assert } from '../base/assert.ts';
-import type { SteadyClock } from '../base/clock.ts';
-import type { EarlyDataFlight } from '../native/session-callbacks.ts';
+import { assert } from '../../base/assert.ts';
+import type { SteadyClock } from '../../base/clock.ts';
+import type { EarlyDataFlight } from '../../native/session-callbacks.ts';
+import type { ClusterRegister } from '../cluster.ts';
+import type { HostEarlyDataOptions } from '../host-options.ts';
 import type { AntiReplayCheck } from './anti-replay-check.ts';
-import type { ClusterRegister } from './cluster.ts';
 import type { HelloDecision } from './hello-decision.ts';
-import type { HostEarlyDataOptions } from './host-options.ts';
 
 /** What is to be known of a host. */
 export interface EarlyDataHost extends HostEarlyDataOptions {

@@ -22,8 +22,8 @@
  * it. Its ticket is remembered instead, as spent: by a cell that has the moment, and is good for all
  * tickets of before it.
  */
-import { assert } from '../base/assert.ts';
-import { SharedTable, type TableShape } from '../base/shared-table.ts';
+import { assert } from '../../base/assert.ts';
+import { SharedTable, type TableShape } from '../../base/shared-table.ts';
 
 /**
  * For how long the same ClientHello can be fresh, at most. OpenSSL 3.5 lets the age that a client

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import fc from '../../test/support/fast-check.ts';
+import fc from '../../../test/support/fast-check.ts';
 import {
   FRESHNESS_WINDOW_MS,
   GENERATION_MS,
@@ -193,7 +193,7 @@ test('several workers at once never accept a ClientHello twice, a new generation
     [0, 1, 2, 3].map(
       (index) =>
         new Promise<number>((resolve, reject) => {
-          const worker = new Worker(new URL('../../test/tls/strike-race.ts', import.meta.url), {
+          const worker = new Worker(new URL('../../../test/tls/strike-race.ts', import.meta.url), {
             workerData: { shared, slots, keys, gate, index, nowMs: NOW_MS },
           });
           worker.once('message', resolve);

@@ -4,8 +4,8 @@
  * and read by its engine. A second ClientHello (RFC 8446 §4.1.4), and one that is looked at again
  * after a pause, get a decision of their own, which takes over what must not be asked twice.
  */
-import type { Ssl } from '../native/ssl.ts';
-import type { ClusterStrike } from './cluster.ts';
+import type { Ssl } from '../../native/ssl.ts';
+import type { ClusterStrike } from '../cluster.ts';
 
 export interface HelloFacts {
   /** The index of the host that it has named. */
