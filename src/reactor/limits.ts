@@ -12,6 +12,9 @@ export const READ_BYTES_PER_TURN_MAX = 131_072;
 /** Connections accepted by one listener before the others get their turn; libuv stops at 1. */
 export const ACCEPTS_PER_TURN_MAX = 64;
 
+/** Receiving calls of one UDP socket before the others get their turn: 128 messages. */
+export const RECEIVES_PER_TURN_MAX = 8;
+
 /** Events taken from the kernel at once. */
 export const EVENTS_PER_ROUND_MAX = 128;
 

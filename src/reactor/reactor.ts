@@ -9,6 +9,7 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import { Errno, isShortageErrno, shortageError } from '../native/errno.ts';
 import { connectStream, type ListeningOptions, openListeningSocket } from '../native/sockets.ts';
 import type { SocketHandler, StreamSocket } from './contract.ts';
+import { type DatagramHandler, DatagramListener } from './datagram-listener.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Listener, type OnAccept } from './listener.ts';
 import { ReactorSocket } from './socket.ts';
@@ -55,6 +56,11 @@ export class Reactor {
       onAccept,
       isResting: options.isResting === true,
     });
+  }
+
+  /** Takes datagrams of a UDP socket that this process has opened or inherited. */
+  listenForDatagrams(fd: number, handler: DatagramHandler, isResting = false): DatagramListener {
+    return new DatagramListener(this.#dispatcher, fd, handler, isResting);
   }
 
   /**

@@ -1,0 +1,104 @@
+/** Takes datagrams from a UDP socket, a bounded number per turn, and says when it can send again. */
+import {
+  DatagramSocket,
+  type IncomingDatagram,
+  type OutgoingDatagrams,
+} from '../native/datagrams/datagram-socket.ts';
+import { EPOLLIN, EPOLLOUT } from '../native/epoll.ts';
+import type { Dispatcher, WatchedDescriptor } from './dispatcher.ts';
+import { RECEIVES_PER_TURN_MAX } from './limits.ts';
+
+/** What a UDP socket tells its owner. */
+export interface DatagramHandler {
+  /** Valid until the return. */
+  onDatagram(datagram: IncomingDatagram): void;
+  /** A batch of datagrams has been told, or there was none: what they ask for may be sent now. */
+  onBatchEnd(): void;
+  /** After `send` has said `blocked`. */
+  onWritable(): void;
+}
+
+export class DatagramListener implements WatchedDescriptor {
+  readonly generation: number;
+  readonly #dispatcher: Dispatcher;
+  readonly #socket: DatagramSocket;
+  readonly #handler: DatagramHandler;
+  readonly #slot: number;
+  #isResting: boolean;
+  #isBlocked = false;
+  #isClosed = false;
+
+  /** Takes the descriptor over: one that this process has opened, or inherited. */
+  constructor(dispatcher: Dispatcher, fd: number, handler: DatagramHandler, isResting: boolean) {
+    this.#dispatcher = dispatcher;
+    this.#socket = new DatagramSocket(fd);
+    this.#handler = handler;
+    this.#isResting = isResting;
+    const { slot, generation } = dispatcher.takeSlot();
+    this.#slot = slot;
+    this.generation = generation;
+    dispatcher.fillSlot(slot, this);
+    // Level-triggered: what a turn leaves in the socket is reported again.
+    dispatcher.epoll.add(fd, this.#wantedEvents, slot, generation);
+  }
+
+  get port(): number {
+    return this.#socket.port;
+  }
+
+  get #wantedEvents(): number {
+    return (this.#isResting ? 0 : EPOLLIN) | (this.#isBlocked ? EPOLLOUT : 0);
+  }
+
+  /** A socket that another process reads as well: while it rests, datagrams are left to that one. */
+  replaceResting(isResting: boolean): void {
+    if (this.#isClosed || isResting === this.#isResting) return;
+    this.#isResting = isResting;
+    this.#modify();
+  }
+
+  send(batch: OutgoingDatagrams): ReturnType<DatagramSocket['send']> {
+    if (this.#isClosed) return 'failed';
+    const outcome = this.#socket.send(batch);
+    if (outcome === 'blocked' && !this.#isBlocked) {
+      this.#isBlocked = true;
+      this.#modify();
+    }
+    return outcome;
+  }
+
+  onEvents(events: number): void {
+    if ((events & EPOLLOUT) !== 0 && this.#isBlocked) {
+      this.#isBlocked = false;
+      this.#modify();
+      this.#handler.onWritable();
+    }
+    for (let i = 0; i < RECEIVES_PER_TURN_MAX && !this.#isClosed && !this.#isResting; i++) {
+      const count = this.#socket.receive((datagram) => this.#handler.onDatagram(datagram));
+      if (count === 0) break;
+    }
+    if (!this.#isClosed) this.#handler.onBatchEnd();
+  }
+
+  onTurn(): void {}
+
+  /** What came is lost, as on the way here; its sender sends it again. */
+  shed(): void {}
+
+  destroy(): void {
+    this.close();
+  }
+
+  /** Receives no more; so does the socket in other processes, which goes on there. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#dispatcher.epoll.remove(this.#socket.fd);
+    this.#socket[Symbol.dispose]();
+    this.#dispatcher.releaseSlot(this.#slot);
+  }
+
+  #modify(): void {
+    this.#dispatcher.epoll.modify(this.#socket.fd, this.#wantedEvents, this.#slot, this.generation);
+  }
+}
