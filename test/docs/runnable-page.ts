@@ -116,7 +116,9 @@ function environmentIn(directory: string): NodeJS.ProcessEnv {
   writeFileSync(join(bin, 'npx'), `#!/bin/sh\nshift\nexec '${node}' '${launcher}' "$@"\n`);
   chmodSync(join(bin, 'npx'), 0o755);
   const path = `${bin}:${dirname(node)}:${process.env.PATH ?? ''}`;
-  return { PATH: path, HOME: home, LANG: 'C', NODE_NO_WARNINGS: '1' };
+  // What is compiled for one page need not be compiled for the next.
+  const { NODE_COMPILE_CACHE } = process.env;
+  return { PATH: path, HOME: home, LANG: 'C', NODE_NO_WARNINGS: '1', NODE_COMPILE_CACHE };
 }
 
 function portsIn(command: string, ports: ReadonlyMap<string, number>): number[] {

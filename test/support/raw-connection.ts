@@ -9,19 +9,23 @@ export class RawConnection implements Disposable {
   #received: Buffer[] = [];
   #text = '';
   #offset = 0;
+  #onChange: () => void = () => {};
   /** The peer sent FIN or reset the connection. */
   isEnded = false;
   error: NodeJS.ErrnoException | null = null;
 
   constructor(socket: Socket | TLSSocket) {
     this.socket = socket;
-    socket.on('data', (bytes: Buffer) => this.#received.push(bytes));
-    socket.on('end', () => {
-      this.isEnded = true;
+    socket.on('data', (bytes: Buffer) => {
+      this.#received.push(bytes);
+      this.#onChange();
     });
-    socket.on('close', () => {
+    const ends = () => {
       this.isEnded = true;
-    });
+      this.#onChange();
+    };
+    socket.on('end', ends);
+    socket.on('close', ends);
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.error = error;
     });
@@ -91,6 +95,7 @@ export class RawConnection implements Disposable {
       },
       'a response',
       timeoutMs,
+      this.#changed,
     );
     this.#offset += message.end;
     return asResponse(message);
@@ -103,7 +108,7 @@ export class RawConnection implements Disposable {
 
   /** Resolves when the peer has closed, with all that came before it. */
   async closed(timeoutMs = PATIENCE_MS): Promise<string> {
-    await until(() => this.isEnded, 'the peer to close', timeoutMs);
+    await until(() => this.isEnded, 'the peer to close', timeoutMs, this.#changed);
     const rest = this.unread;
     this.#offset += rest.length;
     return rest;
@@ -111,12 +116,20 @@ export class RawConnection implements Disposable {
 
   /** Takes what has come of a tunnel once it contains the text. */
   async until(text: string): Promise<string> {
-    await until(() => this.unread.includes(text), `${JSON.stringify(text)} to arrive`);
+    const what = `${JSON.stringify(text)} to arrive`;
+    await until(() => this.unread.includes(text), what, PATIENCE_MS, this.#changed);
     const end = this.unread.indexOf(text) + text.length;
     const taken = this.unread.slice(0, end);
     this.#offset += end;
     return taken;
   }
+
+  /** Resolves when something has come. */
+  readonly #changed = (): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onChange = resolve;
+    return promise;
+  };
 
   [Symbol.dispose](): void {
     this.socket.destroy();

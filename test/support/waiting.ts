@@ -34,21 +34,33 @@ export async function within<T>(
   }
 }
 
-/** Asks again and again until the answer is neither false nor undefined. */
+/** Between two looks at what does not say when it changes. The first are sooner: most is there at once. */
+const LOOK_INTERVAL_MS = 10;
+const FIRST_INTERVALS_MS = [1, 2, 4];
+const TOLD_LOOKS_MAX = 20;
+
+/**
+ * Asks again and again until the answer is neither false nor undefined. `changed` resolves when the
+ * answer may be another: it is asked sooner then, a few times.
+ */
 export async function until<T>(
   ask: () => T | undefined | false | Promise<T | undefined | false>,
   what: string | (() => string),
   quietMs = PATIENCE_MS,
+  changed?: () => Promise<unknown>,
 ): Promise<T> {
   const start = performance.now();
-  for (;;) {
+  for (let looks = 0; ; looks++) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;
     const waitedMs = Math.round(performance.now() - start);
     if (waitedMs > patience(quietMs)) {
       throw new Error(`waited ${waitedMs} ms for ${typeof what === 'string' ? what : what()}`);
     }
-    await sleep(10);
+    // Who is told all the time would do nothing but ask.
+    if (changed !== undefined && looks < TOLD_LOOKS_MAX) {
+      await Promise.race([changed(), sleep(LOOK_INTERVAL_MS)]);
+    } else await sleep(FIRST_INTERVALS_MS[looks] ?? LOOK_INTERVAL_MS);
   }
 }
 

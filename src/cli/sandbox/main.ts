@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../../base/errors.ts';
 import { endProcess, owned } from '../../base/owned.ts';
+import { keepProgram } from '../../loading/program.ts';
 import { ErrorLog } from '../../supervisor/error-log.ts';
 import { InheritedSockets } from '../../supervisor/inherited-sockets.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
@@ -77,6 +78,7 @@ async function start(settings: SandboxStart): Promise<void> {
     await supervisor.start();
     const { address } = supervisor.listeners[0]!;
     send({ type: 'ready', port: 'port' in address ? address.port : 0 });
+    keepProgram();
   } catch (error) {
     const isUsage = error instanceof UsageError;
     const message = isUsage ? error.message : String((error as Error)?.stack ?? error);

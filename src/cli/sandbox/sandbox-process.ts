@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { durationText } from '../../base/duration-text.ts';
 import { UsageError } from '../../base/errors.ts';
 import { endProcess, owned } from '../../base/owned.ts';
+import { startWords } from '../../loading/start-words.ts';
 import type { Incident } from '../../triage/incident.ts';
 import { decodeIncident } from '../../triage/incident-file.ts';
 import { incidentFileName } from '../../triage/incident-name.ts';
@@ -116,11 +117,11 @@ class SandboxProcess implements AsyncDisposable {
   }
 
   private constructor(checkout: string) {
-    const path = programIn(checkout);
+    const words = programIn(checkout);
     this.#directory = mkdtempSync(join(tmpdir(), 'sluice-sandbox-'));
     this.#child = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', path],
+      ['--disable-warning=ExperimentalWarning', ...words],
       // Its own process group: Ctrl-C ends it when we say so.
       { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true },
     );
@@ -197,10 +198,11 @@ class SandboxProcess implements AsyncDisposable {
 }
 
 /** Throws UsageError when the checkout has no sandbox. */
-function programIn(checkout: string): string {
-  if (checkout === '') return program;
+function programIn(checkout: string): string[] {
+  if (checkout === '') return startWords(program);
   const path = join(checkout, relative(root, program));
-  if (existsSync(path)) return path;
+  // Another checkout may be older than what starts ours.
+  if (existsSync(path)) return [path];
   throw new UsageError(
     `${checkout}: there is no ${relative(root, program)}`,
     'name a checkout of sluice that has one',
