@@ -49,6 +49,12 @@ export interface FileDiagnostic {
   readonly remedy: string;
 }
 
+/** Something in a file that is no mistake, and yet hardly meant so. */
+export type FileWarning = Omit<FileDiagnostic, 'remedy'>;
+
+/** Takes a warning as one line, and with its place when it is about something in a file. */
+export type Warn = (message: string, warning?: FileWarning) => void;
+
 /** A mistake in a flag or a configuration file: the command prints it and exits 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';

@@ -1,6 +1,6 @@
 /** `sluice check FILE`: tells everything that is wrong with a configuration, and changes nothing. */
 
-import { UsageError } from '../base/errors.ts';
+import { type FileWarning, UsageError, type Warn } from '../base/errors.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { keyAndProblem } from '../config/document/diagnostic.ts';
 import { readSource } from '../config/document/source.ts';
@@ -35,12 +35,18 @@ async function run(args: readonly string[]): Promise<number> {
     throw new UsageError(`check: ${problem}`, 'write sluice check FILE');
   }
   const isJson = flags.has('json');
-  const warnings: string[] = [];
-  const outcome = await check(file, (message) => warnings.push(message));
+  const warnings: ToldWarning[] = [];
+  const outcome = await check(file, (message, warning) => {
+    const ofFile = { file, line: 1, column: 1, key: '', problem: message };
+    warnings.push({ ...(warning ?? ofFile), text: message });
+  });
   if (isJson) printJson(jsonOf(file, outcome, warnings));
   else print(textOf(file, outcome, warnings));
   return outcome.options === null ? EXIT_MISTAKES : EXIT_OK;
 }
+
+/** With its one line. */
+type ToldWarning = FileWarning & { readonly text: string };
 
 interface Outcome {
   /** Null when there are mistakes. */
@@ -48,7 +54,7 @@ interface Outcome {
   readonly diagnostics: readonly Told[];
 }
 
-async function check(file: string, warn: (message: string) => void): Promise<Outcome> {
+async function check(file: string, warn: Warn): Promise<Outcome> {
   const source = readSource(file, process.cwd());
   try {
     const { options } = await loadConfiguration({
@@ -74,8 +80,9 @@ async function check(file: string, warn: (message: string) => void): Promise<Out
 function jsonOf(
   file: string,
   { options, diagnostics }: Outcome,
-  warnings: readonly string[],
+  told: readonly ToldWarning[],
 ): unknown {
+  const warnings = told.map(({ text: _text, ...warning }) => warning);
   const summary = options === null ? null : summaryOf(options);
   return { file, ok: options !== null, diagnostics, warnings, summary };
 }
@@ -83,9 +90,9 @@ function jsonOf(
 function textOf(
   file: string,
   { options, diagnostics }: Outcome,
-  warnings: readonly string[],
+  warnings: readonly ToldWarning[],
 ): string {
-  let text = warnings.map((warning) => `warning: ${warning}\n`).join('');
+  let text = warnings.map((one) => `warning: ${one.text}\n`).join('');
   for (const { file: name, line, column, key, problem, remedy } of diagnostics) {
     text += `${name}:${line}:${column}: ${keyAndProblem(key, problem)}\n    ${remedy}\n`;
   }

@@ -1,8 +1,9 @@
 /** Reads a certificate and its key, and proves that they belong together before anything listens. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { Warn } from '../base/errors.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
-import { type ExplicitValue, refuse } from './option-values.ts';
+import { type ExplicitValue, refuse, warnOf } from './option-values.ts';
 
 /**
  * Throws UsageError when a file cannot be read, is not PEM, or the two do not match. `warn` hears
@@ -11,7 +12,7 @@ import { type ExplicitValue, refuse } from './option-values.ts';
 export function readCertificatePair(
   certificate: { readonly given: ExplicitValue; readonly path: string },
   key: { readonly given: ExplicitValue; readonly path: string },
-  warn: (message: string) => void,
+  warn: Warn,
   nowMs: number,
 ): CertificatePair {
   const certificatePem = readPem(certificate.given, certificate.path);
@@ -25,9 +26,9 @@ export function readCertificatePair(
     );
   }
   if (leaf.validToDate.getTime() < nowMs) {
-    warn(`${certificate.given.place}: the certificate expired on ${leaf.validTo}`);
+    warnOf(certificate.given, `the certificate expired on ${leaf.validTo}`, warn);
   } else if (leaf.validFromDate.getTime() > nowMs) {
-    warn(`${certificate.given.place}: the certificate is not valid before ${leaf.validFrom}`);
+    warnOf(certificate.given, `the certificate is not valid before ${leaf.validFrom}`, warn);
   }
   return { certificatePem, keyPem };
 }

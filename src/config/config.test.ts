@@ -71,11 +71,11 @@ test('features are switched by name, and the last word on one counts', async () 
 test('sizes, times and addresses are read in all their forms', async () => {
   const sizes = {
     0: 0,
-    1000: 1000,
+    100000: 100_000,
     '64MiB': 64 * 2 ** 20,
-    '1.5KiB': 1536,
+    '1.5MiB': 1.5 * 2 ** 20,
     '2GB': 2e9,
-    '3kb': 3000,
+    '3mb': 3e6,
   };
   for (const [text, bytes] of Object.entries(sizes)) {
     assert.equal((await resolve(`${plain} --cache-size ${text}`)).cacheSizeBytes, bytes);

@@ -3,7 +3,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { AddressRange } from '../base/address-range.ts';
-import { type FileDiagnostic, UsageError } from '../base/errors.ts';
+import { type FileDiagnostic, UsageError, type Warn } from '../base/errors.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { ClientField } from '../proxy/request/forwarded-chain.ts';
 import {
@@ -34,6 +34,11 @@ export interface ExplicitValue {
   readonly directory: string;
   /** Of a value in a file. */
   readonly position?: Pick<FileDiagnostic, 'file' | 'line' | 'column' | 'key'>;
+}
+
+/** A warning about a value, with its place. */
+export function warnOf({ place, position }: ExplicitValue, problem: string, warn: Warn): void {
+  warn(`${place}: ${problem}`, position === undefined ? undefined : { ...position, problem });
 }
 
 /** How to write a value rightly. */
@@ -105,10 +110,21 @@ export function isLoopback(address: SocketAddress): boolean {
 
 export function parseOrigin(option: OptionWords, given: ExplicitValue): OriginOptions {
   if (given.text.startsWith(UNIX_PREFIX)) return unixOrigin(option, given);
+  // As nginx writes it, and as a path alone.
+  const socket = /^(?:https?:\/\/unix:)?(\/[^:\s]+?)\/?(?::.*)?$/i.exec(given.text)?.[1];
+  if (socket !== undefined) refuse(given, 'no URL', `write ${UNIX_PREFIX}${socket}`);
   const isH2c = /^h2c:\/\//i.test(given.text);
   const url = URL.parse(isH2c ? given.text.replace(/^h2c/i, 'http') : given.text);
   if (url === null || !(isH2c || /^https?:\/\//i.test(given.text))) {
-    refuse(given, 'not an http, https or h2c URL', writeAs(option, given));
+    const isBare = /^(?:[\w.-]+|\[[\da-f:]+\]):\d{1,5}(?:\/\S*)?$/i.test(given.text);
+    const remedy = isBare
+      ? `write ${given.place.startsWith('--') ? `--${option.name} ` : ''}http://${given.text}`
+      : writeAs(option, given);
+    refuse(given, 'not an http, https or h2c URL', remedy);
+  }
+  if (!/^(?:[\w.-]+|\[[\da-f:.]+\])$/i.test(url.hostname)) {
+    const remedy = 'write the name itself: variables of the environment are not expanded';
+    refuse(given, `${url.hostname} is no name of a host`, remedy);
   }
   if (url.username !== '' || url.password !== '') {
     refuse(given, 'a user name or password is not supported', 'leave it out of the URL');

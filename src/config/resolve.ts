@@ -9,7 +9,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { AddressRange } from '../base/address-range.ts';
 import { makeDirectory } from '../base/careful-files.ts';
-import { UsageError } from '../base/errors.ts';
+import { UsageError, type Warn } from '../base/errors.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { diskCapacityMin } from '../cache/disk/limits.ts';
 import type { ClusterOptions } from '../cluster/options.ts';
@@ -69,7 +69,7 @@ export interface Surroundings {
   readonly file?: string;
   /** On a reload: a certificate of them stays when its files cannot be used any more. */
   readonly hostsInUse?: readonly HostOptions[];
-  warn(message: string): void;
+  readonly warn: Warn;
 }
 
 /**
@@ -371,6 +371,7 @@ function resolveCache(
   surroundings: Surroundings,
 ): CacheOptions {
   let cacheSizeBytes = values.required('cache-size');
+  refuseTinyCaches(values);
   const directory = values.given('cache-dir')?.at(-1);
   const memory = values.given('cache-memory')?.at(-1);
   const memoryBytes = values.one('cache-memory');
@@ -392,6 +393,19 @@ function resolveCache(
   if (surroundings.isCheck !== true) makeCacheDirectory(directory, cacheDirectory);
   const quarter = Math.min(Math.floor(cacheSizeBytes / 4), CACHE_MEMORY_BYTES_MAX);
   return { cacheSizeBytes, cacheMemoryBytes: memoryBytes ?? quarter, cacheDirectory };
+}
+
+/** In less no response has room; who writes less has forgotten the unit. Bytes. */
+const CACHE_BYTES_MIN = 65_536;
+
+function refuseTinyCaches(values: OptionValues): void {
+  for (const name of ['cache-size', 'cache-memory'] as const) {
+    const given = values.given(name)?.at(-1);
+    const bytes = given === undefined ? 0 : readOption(name, given);
+    if (bytes === 0 || bytes >= CACHE_BYTES_MIN) continue;
+    const { example } = optionNamed(name)!;
+    refuse(given!, `that is ${bytes} bytes`, `write a unit, as in ${example}, or 0 for none`);
+  }
 }
 
 /** Of a path that can be no directory, whatever becomes of the file system. */

@@ -1,9 +1,9 @@
 /** Reads a file of session ticket keys: 80 bytes each, one after the other, newest first. */
 import { readFileSync, statSync } from 'node:fs';
-import { UsageError } from '../base/errors.ts';
+import { UsageError, type Warn } from '../base/errors.ts';
 import { TICKET_KEY_BYTES } from '../native/ticket-keys.ts';
 import { TICKET_KEYS_MAX } from '../tls/ticket-ring.ts';
-import { type ExplicitValue, refuse } from './option-values.ts';
+import { type ExplicitValue, refuse, warnOf } from './option-values.ts';
 
 /** Of 48 bytes: name, then AES-128 and HMAC in one order or the other. */
 const SHORT_KEY_BYTES = 48;
@@ -55,13 +55,9 @@ function wrongSize(path: string, length: number): UsageError {
 }
 
 /** At a start, so that a mistake is told with its place. Throws UsageError. */
-export function checkTicketKeyFile(
-  given: ExplicitValue,
-  path: string,
-  warn: (message: string) => void,
-): void {
+export function checkTicketKeyFile(given: ExplicitValue, path: string, warn: Warn): void {
   try {
-    for (const warning of readTicketKeyFile(path).warnings) warn(`${given.place}: ${warning}`);
+    for (const warning of readTicketKeyFile(path).warnings) warnOf(given, warning, warn);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     refuse(given, error.message, error.remedy);

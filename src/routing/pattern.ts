@@ -18,6 +18,11 @@ export function compilePattern(text: string): RegExp {
   if (text.length > PATTERN_CHARACTERS_MAX) {
     throw new SyntaxError(`a pattern has at most ${PATTERN_CHARACTERS_MAX} characters`);
   }
+  const flags = /^\(\?[a-z]+\)/.exec(text)?.[0];
+  if (flags !== undefined) {
+    const letters = '[Aa]pi for api, whatever its first letter';
+    throw new SyntaxError(`${flags}: a pattern has no flags: write both letters, as in ${letters}`);
+  }
   // In its own engine first: whoever has made an ordinary mistake gets the ordinary words.
   new RegExp(text);
   if (!enabled) setFlagsFromString('--enable-experimental-regexp-engine');

@@ -44,6 +44,7 @@ const FIELD_VARIABLE = /^header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
 
 /** Throws SyntaxError for a variable that there is none of, with the names of those that are. */
 export function compileTemplate(text: string, scope: VariableScope): Template {
+  refuseForeign(text);
   const parts: (string | Reader)[] = [];
   let end = 0;
   for (const match of text.matchAll(VARIABLE)) {
@@ -60,6 +61,49 @@ export function compileTemplate(text: string, scope: VariableScope): Template {
     for (const part of parts) result += typeof part === 'string' ? part : part(source);
     return result;
   };
+}
+
+/** Ours by nginx's, which write them without braces. */
+const NGINX: Readonly<Record<string, string>> = {
+  args: 'query',
+  host: 'host',
+  http_host: 'authority',
+  query_string: 'query',
+  remote_addr: 'client-address',
+  remote_port: 'client-port',
+  request_method: 'method',
+  request_uri: 'target',
+  scheme: 'scheme',
+  server_name: 'host',
+  server_protocol: 'http-version',
+  ssl_cipher: 'tls-cipher',
+  ssl_curve: 'tls-group',
+  ssl_protocol: 'tls-version',
+  ssl_server_name: 'server-name',
+  uri: 'path',
+};
+/** Without a counterpart that is one variable. */
+const NGINX_OTHERS = ['is_args', 'proxy_add_x_forwarded_for', 'server_addr', 'server_port'];
+const PREFIXED = /^(?:http|arg|cookie|sent_http|upstream)_\w+$/;
+
+/** What another server would replace, and sluice would send as it stands. */
+function refuseForeign(text: string): void {
+  for (const [written, braced, plain] of text.matchAll(/\$(?:\{(\w+)\}|([a-z]\w*))/g)) {
+    const name = braced ?? plain!;
+    if (braced !== undefined && Object.hasOwn(OF_REQUEST, name)) continue;
+    const isHeader = name.startsWith('http_') && name !== 'http_host';
+    const ours = isHeader ? `header:${name.slice(5).replaceAll('_', '-')}` : NGINX[name];
+    const isKnown = ours !== undefined || NGINX_OTHERS.includes(name) || PREFIXED.test(name);
+    if (!isKnown) continue;
+    const remedy = ours === undefined ? 'sluice has none for it' : `write \${${ours}}`;
+    throw new SyntaxError(`${written} is nginx's variable: ${remedy}`);
+  }
+  const other =
+    /%(?:\[[a-z_.]+(?:\([^)]*\))?[^\]]*\]|\{[A-Za-z][\w:.-]*\})|(?<![$%])\{(?:http\.|host\}|uri\}|path\}|query\}|scheme\}|remote_host\})/;
+  const found = other.exec(text)?.[0];
+  if (found === undefined) return;
+  const names = Object.keys(OF_REQUEST).map((known) => `\${${known}}`);
+  throw new SyntaxError(`${found} is another server's variable: here they are ${names.join(' ')}`);
 }
 
 function readerOf(name: string, scope: VariableScope): Reader {

@@ -186,13 +186,12 @@ const cases: Record<string, readonly [text: string, said: string]> = {
   'an origin without a scheme': [
     server('127.0.0.1:3000'),
     'f:2:19: origins.app.servers[0] "127.0.0.1:3000": not an http, https or h2c URL; ' +
-      'write servers: URL, as in servers: http://10.0.0.1:3000',
+      'write http://127.0.0.1:3000',
   ],
   'a variable of the environment': [
     server('"$' + '{ORIGIN}"'),
-    'f:2:19: origins.app.servers[0] "$' +
-      '{ORIGIN}": not an http, https or h2c URL; ' +
-      'write servers: URL, as in servers: http://10.0.0.1:3000',
+    'f:2:19: origins.app.servers[0]: variables are not replaced here; write ' +
+      'http://10.0.0.1:3000; for variables of the environment, make the file with envsubst',
   ],
   'a port that there is not': [
     `${ORIGIN}listeners: [{address: "127.0.0.1:99999"}]\n`,

@@ -1,6 +1,8 @@
 /** From the sections of a file to options; what flags say instead is resolve.ts's matter. */
+import type { Warn } from '../../base/errors.ts';
 import { matchEverything, type RouteMatch } from '../../routing/route.ts';
 import type { Diagnostic } from '../document/diagnostic.ts';
+import { foreignServer } from '../document/foreign-files.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource, type Source } from '../document/source.ts';
 import type { ExplicitOptions } from '../explicit-values.ts';
@@ -32,7 +34,7 @@ export interface CompiledFile {
 }
 
 export interface FileSurroundings {
-  warn(message: string): void;
+  readonly warn: Warn;
   readonly nowMs: number;
   /** See Surroundings. */
   readonly hostsInUse?: readonly HostOptions[];
@@ -40,6 +42,8 @@ export interface FileSurroundings {
 
 /** Reads only what the file names, and writes nothing. */
 export function compileFile(source: Source, surroundings: FileSurroundings): CompiledFile {
+  const server = foreignServer(source.text);
+  if (server !== null) return { ...NOTHING, diagnostics: [foreignFile(source.file, server)] };
   const parsed = parseSource(source);
   const read = readBySchema(parsed, configurationSchema);
   const found: Diagnostic[] = [];
@@ -49,7 +53,8 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
   let sections: FileSections = {};
   try {
     sections = compileSections(entry, compilation);
-    if (read.diagnostics.length === 0) warnOfUnused(sections, new CompileContext(compilation, []));
+    if (read.diagnostics.length + found.length === 0)
+      warnOfUnused(sections, new CompileContext(compilation, []));
   } catch (error) {
     // What stands in for a missing value may be more than a section can bear.
     if (read.diagnostics.length === 0) throw error;
@@ -61,6 +66,16 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
     sections,
     given,
     diagnostics: [...read.diagnostics, ...beside(read.diagnostics, found)],
+  };
+}
+
+const NOTHING = { sections: {}, given: new Map() } as const;
+
+function foreignFile(file: string, server: string): Diagnostic {
+  return {
+    ...{ file, line: 1, column: 1, key: '' },
+    problem: `this is a file of ${server}, and sluice has a language of its own`,
+    remedy: 'write it as YAML, as sluice config explain shows the keys: origins, routes, hosts',
   };
 }
 
@@ -92,9 +107,9 @@ function warnOfUnused({ origins = [], routes }: FileSections, context: CompileCo
     const taken = isForAll(routes[before]!.match) ? 'every request' : 'all that it is for';
     context.warn(['routes', index], `never reached: routes[${before}] is for ${taken}`);
   }
+  const named = new Set(routes.map(({ action }) => action.kind === 'origin' && action.origin));
   for (const { name } of origins) {
-    const isNamed = routes.some(({ action }) => action.kind === 'origin' && action.origin === name);
-    if (!isNamed) context.warn(['origins', name], 'no route names it');
+    if (!named.has(name)) context.warn(['origins', name], 'no route names it');
   }
 }
 
@@ -134,19 +149,20 @@ function refuseBoth(
  * one of them is: it may be that one.
  */
 function beside(unread: readonly Diagnostic[], found: readonly Diagnostic[]): Diagnostic[] {
-  const keys = unread.map(({ key }) => key);
-  const isAbout = (key: string, bad: string) =>
-    bad === key || startsWithKey(key, bad) || parentKey(bad) === key;
-  return found.filter(({ key }) => !keys.some((bad) => isAbout(key, bad)));
+  const bad = new Set(unread.map(({ key }) => key));
+  const parents = new Set(unread.map(({ key }) => parentKey(key)));
+  return found.filter(({ key }) => {
+    if (parents.has(key)) return false;
+    for (let part: string | null = key; part !== null; part = parentKey(part)) {
+      if (bad.has(part)) return false;
+    }
+    return true;
+  });
 }
 
 function parentKey(key: string): string | null {
   const parent = key.replace(/(?:\.[^.[\]]+|\[\d+\])$/, '');
   return parent === key ? null : parent;
-}
-
-function startsWithKey(key: string, start: string): boolean {
-  return key.startsWith(start) && /^[.[]/.test(key.slice(start.length));
 }
 
 function givenOf(

@@ -1,4 +1,5 @@
 /** What functions that make options of a section get beside its values. */
+import type { Warn } from '../../base/errors.ts';
 import { type Diagnostic, type KeyPath, keyText } from '../document/diagnostic.ts';
 import { explicitValue } from '../document/reader.ts';
 import type { ParsedSource } from '../document/source.ts';
@@ -9,7 +10,7 @@ import type { HostOptions } from '../options.ts';
 export interface Compilation {
   readonly parsed: ParsedSource;
   readonly diagnostics: Diagnostic[];
-  warn(message: string): void;
+  readonly warn: Warn;
   readonly nowMs: number;
   readonly hostsInUse?: readonly HostOptions[];
 }
@@ -55,7 +56,9 @@ export class CompileContext {
   warn(path: KeyPath, message: string): void {
     const whole = [...this.#path, ...path];
     const { file, line, column } = this.#compilation.parsed.positionOf(whole);
-    this.#compilation.warn(`${file}:${line}:${column}: ${keyText(whole)}: ${message}`);
+    const key = keyText(whole);
+    const text = `${file}:${line}:${column}: ${key}: ${message}`;
+    this.#compilation.warn(text, { file, line, column, key, problem: message });
   }
 
   /** A value as written, for functions that read text. */

@@ -11,6 +11,15 @@ export function hostName(
 ): string {
   const name = normalHostPattern(written);
   if (name !== null) return name;
-  context.refuse(path, 'no host name', 'write it as example.org or *.example.org, in ASCII');
+  const shown = JSON.stringify(written);
+  const bare = /^(?:\w+:\/\/)?([^/:\s]+)(?::\d+)?(?:\/\S*)?$/.exec(written)?.[1];
+  const isBeside = bare !== undefined && bare !== written && normalHostPattern(bare) !== null;
+  const remedy =
+    written === '*'
+      ? 'leave it out for every host'
+      : isBeside
+        ? `write it as ${bare}: a scheme is match.scheme, a port that of a listener, a path path-prefix`
+        : 'write it as example.org or *.example.org, in ASCII';
+  context.refuse(path, `${shown}: no host name`, remedy);
   return written;
 }

@@ -108,7 +108,7 @@ const wrong: Record<string, readonly [string, RegExp]> = {
   'a rotation without when': ['- {target: a.log, rotate: {keep: 2}}', /neither size nor every/],
   'a rotation of standard output': ['- {target: "-", rotate: {size: 1MiB}}', /is no file/],
   'two rotations of a file': [
-    '- {target: a.log, rotate: {size: 1}}\n- {target: a.log, rotate: {size: 2}}',
+    '- {target: a.log, rotate: {size: 1KiB}}\n- {target: a.log, rotate: {size: 2KiB}}',
     /logs?\[0\] rotates this file/,
   ],
   'a filter of handshakes': [

@@ -154,7 +154,7 @@ const wrong: readonly (readonly [text: string, said: RegExp])[] = [
   ['- {origin: app, match: {path-prefix: api}}', /no path; begin it with \//],
   ['- {origin: app, match: {path-pattern: "(a)\\\\1"}}', /cannot be matched in linear time/],
   ['- {origin: app, match: {path-pattern: "(a"}}', /Invalid regular expression/],
-  ['- {origin: app, match: {hosts: ["a.example:80"]}}', /no host name; write it as example.org/],
+  ['- {origin: app, match: {hosts: ["a.example:80"]}}', /no host name; write it as a.example/],
   ['- {origin: app, match: {hosts: [bücher.example]}}', /no host name; .*, in ASCII/],
   ['- {origin: app, match: {hosts: ["%61.example"]}}', /no host name/],
   ['- {origin: app, match: {host: [a]}}', /unknown key "host"; did you mean hosts\?/],

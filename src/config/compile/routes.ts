@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration.
 import { readFileSync, statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { ERROR_PAGE_BYTES_MAX } from '../../routing/error-pages.ts';
@@ -118,6 +119,7 @@ class RouteCompiler {
       hostName(written, ['match', 'hosts', i], { refuse }),
     );
     this.#checkMethods(['match', 'methods'], match.methods ?? []);
+    this.#checkHeaderValues(match.headers ?? {});
     return {
       scheme: match.scheme ?? '',
       hosts,
@@ -138,7 +140,21 @@ class RouteCompiler {
     }
   }
 
+  /** Only the beginning of a value can be left open; of media types the stars are their own. */
+  #checkHeaderValues(headers: Readonly<Record<string, string>>): void {
+    for (const [name, value] of Object.entries(headers)) {
+      if (!/\*./.test(value.replaceAll('/*', '').replace(/^\*(?=\*?$)/, ''))) continue;
+      const remedy = 'write the beginning of the value, as in abc*, or * for any';
+      this.#refuse(['match', 'headers', name], '* has a meaning at the end only', remedy);
+    }
+  }
+
   #checkPath(path: KeyPath, text: string): void {
+    if (/\*./.test(text)) {
+      const remedy = 'write * at the end only, as in /api*, or a path-pattern';
+      this.#refuse(path, '* has a meaning at the end only', remedy);
+      return;
+    }
     if (text === '' || (text.startsWith('/') && !/[?#\s]/.test(text))) return;
     this.#refuse(path, 'no path', 'begin it with / and leave out query and spaces, as in /api');
   }
@@ -171,9 +187,15 @@ class RouteCompiler {
   }
 
   #redirect(to: string, pathPattern: string): void {
+    let isTemplate = false;
     this.#attempt(['redirect', 'to'], 'use one of those', () => {
       compileTemplate(to, 'request');
+      isTemplate = true;
     });
+    if (isTemplate && /\$[A-Za-z_]|(?<!\$)\{/.test(to)) {
+      const remedy = 'write variables as in https://${host}${target}';
+      this.#refuse(['redirect', 'to'], 'no variable of sluice', remedy);
+    }
     if (!/^[\x21-\x7e]+$/.test(to)) {
       this.#refuse(['redirect', 'to'], 'no URI reference', 'write other characters as %XX');
     }
@@ -196,6 +218,10 @@ class RouteCompiler {
       });
     }
     for (const key of ['strip-prefix', 'add-prefix'] as const) {
+      if (rewrite[key]?.endsWith('*')) {
+        const remedy = `write ${key}: ${rewrite[key].replace(/\/?\*+$/, '') || '/'}`;
+        this.#refuse(['rewrite', key], '* has no meaning here', remedy);
+      }
       this.#checkPath(['rewrite', key], rewrite[key] ?? '');
     }
     const options = {

@@ -23,6 +23,10 @@ export interface ValueSchema {
   readonly 'x-kind'?: ValueTypeName;
   /** The flag that says the same. */
   readonly 'x-option'?: string;
+  /** `${…}` has a meaning in it, or may stand for itself. */
+  readonly 'x-variables'?: boolean;
+  /** Bytes below which a size is a slip. */
+  readonly 'x-least'?: number;
   /** Not shown in messages: it may hold a password. */
   readonly 'x-secret'?: boolean;
 }

@@ -56,5 +56,31 @@ export function ownKeyFor(word: string): string | undefined {
   return Object.hasOwn(ours, plain) ? ours[plain] : undefined;
 }
 
+/** Words that mean another key only where it stands, by the end of the key that it is in. */
+const within: readonly (readonly [section: RegExp, words: readonly string[], ours: string])[] = [
+  [/\.match$/, ['path', 'prefix', 'location', 'url', 'uri', 'pathname'], 'path-prefix'],
+  [/\.match$/, ['regex', 'regexp', 'pattern', 'path-regexp'], 'path-pattern'],
+  [/\.match$/, ['server-name', 'domain', 'domains', 'authority'], 'hosts'],
+  [/\.match$/, ['verb', 'verbs'], 'methods'],
+  [/\.match$/, ['client', 'address', 'remote-addr', 'src', 'ip', 'source'], 'from'],
+  [/^cache$/, ['path', 'dir', 'folder', 'root', 'storage', 'location'], 'directory'],
+  [/^cache$/, ['max-size', 'maxsize', 'capacity', 'limit'], 'size'],
+  [/^listeners\[\d+\]$/, ['port', 'bind', 'listen'], 'address'],
+  [/\.redirect$/, ['url', 'location', 'target'], 'to'],
+  [/\.redirect$|\.respond$/, ['code'], 'status'],
+  [/\.respond$/, ['content', 'text'], 'body'],
+];
+
+/** The key of the same map that is meant by a word; undefined when there is none. */
+export function ownKeyWithin(
+  section: string,
+  word: string,
+  names: readonly string[],
+): string | undefined {
+  const plain = word.toLowerCase().replaceAll('_', '-');
+  const found = within.find(([where, words]) => where.test(section) && words.includes(plain));
+  return found !== undefined && names.includes(found[2]) ? found[2] : undefined;
+}
+
 /** All keys that are named here: for a test that each is one. */
 export const ownKeys: ReadonlySet<string> = new Set(Object.values(ours));

@@ -21,7 +21,7 @@ import { isSecret } from '../secrets.ts';
 import { nearestWord } from '../suggestion.ts';
 import { type Diagnostic, type KeyPath, keyText } from './diagnostic.ts';
 import { exampleText, type Shape, shapesOf, type ValueSchema } from './keywords.ts';
-import { ownKeyFor } from './other-servers.ts';
+import { ownKeyFor, ownKeyWithin } from './other-servers.ts';
 import { mapKeyText, type ParsedSource } from './source.ts';
 import { valueTypes } from './value-types.ts';
 
@@ -151,7 +151,7 @@ class SchemaReader {
       this.#refuse([...path, key], `unknown key ${JSON.stringify(key)}`, 'remove it', true);
       return null;
     }
-    const near = nearestWord(key, names);
+    const near = nearestWord(key, names) ?? ownKeyWithin(keyText(path), key, names);
     if (near !== undefined) misspelt.add(near);
     const remedy =
       near === undefined
@@ -206,6 +206,9 @@ class SchemaReader {
 
   #readWord(schema: ValueSchema, node: Node, path: KeyPath): unknown {
     const kind = schema['x-kind'];
+    if (schema['x-variables'] !== true && VARIABLE.test(textOf(node))) {
+      return this.#refuse(path, 'variables are not replaced here', literally(schema, path));
+    }
     if (kind !== undefined) return this.#readValueType(schema, kind, node, path);
     const text = textOf(node);
     const shown = isSecret([schema]) ? 'the value' : JSON.stringify(text);
@@ -260,6 +263,11 @@ class SchemaReader {
     const given = this.givenAt(node, path);
     try {
       const value = parse(words, given);
+      const least = schema['x-least'] ?? 0;
+      if (kind === 'size' && Number(value) > 0 && Number(value) < least) {
+        const problem = `${JSON.stringify(given.text)}: that is ${value} bytes`;
+        return this.#refuse(path, problem, `write a unit, as in ${words.name}: ${words.example}`);
+      }
       const option = schema['x-option'];
       if (option !== undefined) {
         this.given.set(option, [...(this.given.get(option) ?? []), given]);
@@ -284,6 +292,14 @@ export function explicitValue(parsed: ParsedSource, path: KeyPath, text: string)
   const { file, line, column } = position;
   const place = `${file}:${line}:${column}: ${key}`;
   return { text, place, directory: parsed.source.directory, position };
+}
+
+/** Of the environment, of a shell, or of ours where there is none. */
+const VARIABLE = /\$\{[^{}]*\}|\{\{.*\}\}/;
+
+function literally(schema: ValueSchema, path: KeyPath): string {
+  const example = remedyFor(schema, path);
+  return `${example}; for variables of the environment, make the file with envsubst`;
 }
 
 function standIn(schema: ValueSchema): unknown {

@@ -11,12 +11,14 @@ import {
   isScalar,
   isSeq,
   type Node,
+  type Pair,
   parseDocument,
   visit,
+  type YAMLMap,
 } from 'yaml';
 import { UsageError } from '../../base/errors.ts';
 import type { Diagnostic, KeyPath, Position } from './diagnostic.ts';
-import { explainSyntax } from './syntax.ts';
+import { explainSyntax, explainTwice } from './syntax.ts';
 
 /** A configuration is written by hand: a larger file is another file named by mistake. */
 const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
@@ -89,23 +91,34 @@ export interface ParsedSource {
 }
 
 export function parseSource(source: Source): ParsedSource {
-  const document = parseDocument(source.text, { prettyErrors: false, logLevel: 'error' });
+  // The parser compares each key with all before it; see `twice`.
+  const options = { prettyErrors: false, logLevel: 'error', uniqueKeys: false } as const;
+  const document = parseDocument(source.text, options);
   const starts = lineStarts(source.text);
   const at = (offset: number): Position => {
     // What is missing at the end is missed behind the text.
     const within = Math.min(offset, source.text.length);
-    const line = starts.findLastIndex((start) => start <= within);
+    const line = lineOf(starts, within);
     return { file: source.file, line: line + 1, column: within - starts[line]! + 1 };
   };
+  const repeated = document.errors.length === 0 ? twice(document) : [];
   const locate = (path: KeyPath, wantsKey: boolean) => at(offsetOf(document, path, wantsKey));
   return {
     source,
-    root: document.errors.length === 0 ? (document.contents as Node | null) : null,
+    root:
+      document.errors.length === 0 && repeated.length === 0
+        ? (document.contents as Node | null)
+        : null,
     diagnostics: [
       ...document.errors.map((error) => ({
         ...at(error.pos[0]),
         key: '',
         ...explainSyntax(error, source.text),
+      })),
+      ...repeated.map((offset) => ({
+        ...at(offset),
+        key: '',
+        ...explainTwice(source.text, offset),
       })),
       ...foreignIn(document, source).map((offset) => ({ ...at(offset), key: '', ...NO_UTF_8 })),
     ],
@@ -133,6 +146,34 @@ function foreignIn(document: Document, { foreign = [] }: Source): number[] {
   return found;
 }
 
+/** Where keys stand that are in their map already. */
+function twice(document: Document): number[] {
+  const found: number[] = [];
+  visit(document, {
+    Map(_key, map) {
+      const known = new Set<string>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        const text = mapKeyText(key);
+        if (known.has(text)) found.push(key.range?.[0] ?? 0);
+        known.add(text);
+      }
+    },
+  });
+  return found;
+}
+
+/** The index of the line that an offset is in. */
+function lineOf(starts: readonly number[], offset: number): number {
+  let [low, high] = [0, starts.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (starts[middle]! <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 function lineStarts(text: string): number[] {
   const starts = [0];
   for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', end + 1)) {
@@ -152,7 +193,7 @@ function offsetOf(document: Document, path: KeyPath, wantsKey: boolean): number 
   for (const [depth, part] of path.entries()) {
     let next: unknown;
     if (isMap(node)) {
-      const pair = node.items.find((item) => isPair(item) && mapKeyText(item.key) === String(part));
+      const pair = pairOf(node, String(part));
       if (pair === undefined) return offset;
       const isEnd = depth === path.length - 1;
       const keyOffset = (pair.key as Node | null)?.range?.[0] ?? offset;
@@ -168,6 +209,22 @@ function offsetOf(document: Document, path: KeyPath, wantsKey: boolean): number 
     node = resolved(document, next);
   }
   return offset;
+}
+
+/** By map: its pairs by their keys. Each mistake asks for its place, and there may be many. */
+const pairsOf = new WeakMap<YAMLMap, Map<string, Pair>>();
+
+function pairOf(map: YAMLMap, key: string): Pair | undefined {
+  let pairs = pairsOf.get(map);
+  if (pairs === undefined) {
+    pairs = new Map();
+    for (const item of map.items) {
+      const text = mapKeyText(item.key);
+      if (isPair(item) && !pairs.has(text)) pairs.set(text, item);
+    }
+    pairsOf.set(map, pairs);
+  }
+  return pairs.get(key);
 }
 
 export function mapKeyText(key: unknown): string {

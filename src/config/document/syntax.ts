@@ -24,13 +24,6 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
   BAD_INDENT: indentation,
   BLOCK_AS_IMPLICIT_KEY: separator,
   MULTILINE_IMPLICIT_KEY: separator,
-  DUPLICATE_KEY(text, offset) {
-    const key = wordAt(text, offset);
-    return {
-      problem: `the key ${key} is there twice in one map`,
-      remedy: `remove one of them; several values are a list, as in ${key}: [a, b]`,
-    };
-  },
   MULTIPLE_DOCS: fixed(
     'a second document begins here, and would be left out',
     'remove the line --- and what is there twice',
@@ -46,6 +39,15 @@ const explanations: Partial<Record<ErrorCode, Explanation>> = {
     "write it in single quotes, as in path-pattern: '^/v\\d+/'",
   ),
 };
+
+/** For a key that is in its map already. */
+export function explainTwice(text: string, offset: number): SyntaxProblem {
+  const key = wordAt(text, offset);
+  return {
+    problem: `the key ${key} is there twice in one map`,
+    remedy: `remove one of them; several values are a list, as in ${key}: [a, b]`,
+  };
+}
 
 /** Of the parser's words only those that no table of ours has better. */
 export function explainSyntax({ code, message, pos }: YAMLParseError, text: string): SyntaxProblem {
@@ -67,5 +69,5 @@ export function explainSyntax({ code, message, pos }: YAMLParseError, text: stri
 }
 
 function wordAt(text: string, offset: number): string {
-  return /^"?([^\s:"]+)/.exec(text.slice(offset))?.[1] ?? 'KEY';
+  return /^"?([^\s:"]+)/.exec(text.slice(offset, offset + 1_000))?.[1] ?? 'KEY';
 }

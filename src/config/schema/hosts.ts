@@ -148,6 +148,7 @@ const earlyData = section(
       examples: ['off'],
     }),
     'max-size': size({
+      'x-least': 512,
       title: 'Early data that one connection may send.',
       description:
         'Applies to new tickets. Early data under an older ticket that allows more is skipped.',
@@ -155,6 +156,7 @@ const earlyData = section(
       examples: ['4KiB'],
     }),
     'in-flight-max': size({
+      'x-least': 1024,
       title: 'Early data that all unfinished handshakes of this host may send, per worker.',
       description: 'Beyond it, handshakes continue without early data.',
       default: '64MiB',

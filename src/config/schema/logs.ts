@@ -74,6 +74,7 @@ export const rotateSchema = section(
       title: 'The size at which the file is rotated.',
       default: 'any size',
       examples: ['100MiB'],
+      'x-least': 1024,
     }),
     every: longDuration({
       title: 'The time after which the file is rotated, counted from midnight UTC.',
@@ -119,6 +120,7 @@ const logSchema = section(
       [
         oneOf(['combined', 'json'], { title: 'A built-in format.', examples: ['json'] }),
         text({
+          'x-variables': true,
           title: 'A line with fields in it, each as `${name}`.',
           examples: ['${remote} ${status} ${duration_ms}'],
           minLength: 1,

@@ -31,12 +31,15 @@ const methods = (title: string) =>
     examples: [['GET', 'POST']],
   });
 
-const fieldValues = (title: string, example: Record<string, string>) =>
-  mapOf(secretText({ title: 'A value.', examples: Object.values(example) }), {
-    title,
-    default: {},
-    examples: [example],
-  });
+const fieldValues = (title: string, example: Record<string, string>, variables = false) =>
+  mapOf(
+    secretText({ title: 'A value.', examples: Object.values(example), 'x-variables': variables }),
+    {
+      title,
+      default: {},
+      examples: [example],
+    },
+  );
 
 const match = section(
   {
@@ -99,6 +102,7 @@ const redirect = section(
       default: 'none: it must be given',
       minLength: 1,
       examples: ['https://${host}${target}'],
+      'x-variables': true,
     }),
     status: oneOf([301, 302, 303, 307, 308], {
       title: 'The status.',
@@ -124,10 +128,11 @@ const respond = section(
       maximum: 599,
       examples: [200],
     }),
-    headers: fieldValues('Headers of the response.', { 'Content-Type': 'text/html' }),
+    headers: fieldValues('Headers of the response.', { 'Content-Type': 'text/html' }, true),
     body: text({
       title: 'The body.',
-      description: 'text/plain unless `headers` says otherwise.',
+      description: 'text/plain unless `headers` says otherwise. Variables are not replaced in it.',
+      'x-variables': true,
       default: 'none',
       examples: ['well'],
     }),
@@ -182,6 +187,7 @@ const rewrite = section(
     ),
     'query-set': fieldValues('Query parameters that are set.', { source: 'edge' }),
     host: text({
+      'x-variables': true,
       title: 'The Host header toward the origin; `${origin}` is the origin’s own name.',
       default: 'as the client sent it',
       examples: ['backend.internal'],
@@ -219,8 +225,8 @@ const edits = (title: string, description: string, { remove, set, add }: EditExa
         default: [],
         examples: [[remove]],
       }),
-      set: fieldValues('Headers that are set to this value, in place of all others.', set),
-      add: fieldValues('Headers that are added beside existing ones.', add),
+      set: fieldValues('Headers that are set to this value, in place of all others.', set, true),
+      add: fieldValues('Headers that are added beside existing ones.', add, true),
     },
     { title, description, default: 'nothing', examples: [{ set }] },
   );

@@ -5,6 +5,7 @@ import { file, integer, longDuration, section, size } from './typed-keys.ts';
 export const tlsSchema = section(
   {
     'early-data-in-flight-max': size({
+      'x-least': 1024,
       title: 'Early data that all unfinished handshakes may send, of all hosts, per worker.',
       description:
         'Early data is kept in memory before the client has proved its address. Beyond this ' +

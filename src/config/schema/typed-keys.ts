@@ -25,6 +25,8 @@ export interface NumberWords extends KeyWords {
 export interface TextWords extends KeyWords {
   readonly pattern?: string;
   readonly minLength?: number;
+  /** See keywords.ts. */
+  readonly 'x-variables'?: boolean;
 }
 
 const WORDS = ['string', 'integer', 'boolean'];
@@ -54,7 +56,7 @@ export function longDuration(words: KeyWords): OfType<'long-duration'> {
 }
 
 /** Bytes once read. */
-export function size(words: KeyWords): OfType<'size'> {
+export function size(words: KeyWords & { readonly 'x-least'?: number }): OfType<'size'> {
   return ofType('size', words);
 }
 
