@@ -33,6 +33,9 @@ const EXIT_NO = 1;
 /** Connections that `show` tells event by event. */
 const CONNECTIONS_TOLD_MAX = 1;
 
+/** Open requests that `show` tells, the last ones. */
+const REQUESTS_TOLD_MAX = 20;
+
 /** Resolves with the exit code. Throws UsageError. */
 async function run(args: readonly string[]): Promise<number> {
   const parsed = parseActionArguments('incidents', FLAGS, args);
@@ -142,6 +145,7 @@ function incidentLines(incident: Incident): string[] {
   const told = connections.filter(({ id }) => id === suspect?.connection);
   for (const connection of told.slice(0, CONNECTIONS_TOLD_MAX))
     lines.push(...connectionLines(connection));
+  lines.push(...requestLines(incident), ...exceptionLines(incident));
   if (incident.nativeStack !== null) {
     const { source, text } = incident.nativeStack;
     lines.push('', `native stack (${source})`, ...text.split('\n'));
@@ -151,13 +155,37 @@ function incidentLines(incident: Incident): string[] {
 
 function suspectText({ suspect }: Incident): string {
   if (suspect === null) return 'none: nothing was under way';
-  const { connection, call, observer } = suspect;
+  const { connection, call, observer, request = null } = suspect;
   const parts = [
     connection === null ? '' : `connection ${connection}`,
     call === null ? '' : `inside ${call}`,
     observer === null ? '' : `in observer ${observer}`,
+    request === null ? '' : `request ${request}, which was worked at last`,
   ];
   return parts.filter((part) => part !== '').join(', ');
+}
+
+function requestLines({ requests = [], recorder, suspect }: Incident): string[] {
+  const lines = [`requests       ${requests.length} open of ${recorder.requests ?? 0}`];
+  for (const one of requests.slice(-REQUESTS_TOLD_MAX)) {
+    const mark = one.number === suspect?.request ? '>' : ' ';
+    const { number, method, authority, path, version, phase, startedAt } = one;
+    const early = one.early ? ', early data' : '';
+    const scheme = one.tls ? 'https' : 'http';
+    lines.push(
+      `${mark} request ${number} in ${phase}: ${method} ${scheme}://${authority}${path}` +
+        `${one.isCut ? '…' : ''} HTTP/${version} from ${one.peer || 'peer redacted'}${early}, ${startedAt}`,
+    );
+  }
+  return lines;
+}
+
+function exceptionLines({ exception }: Incident): string[] {
+  if (exception === undefined || exception === null) return [];
+  const { type, message, frames, fields } = exception;
+  const lines = ['', `exception ${type}: ${message}`, ...frames.map((frame) => `  at ${frame}`)];
+  if (fields.length > 0) lines.push('fields of the request', ...fields.map((line) => `  ${line}`));
+  return lines;
 }
 
 function connectionLines(connection: IncidentConnection): string[] {

@@ -39,7 +39,7 @@ export interface ConnectGatewayInput {
   readonly connect: ConnectTo;
   readonly tunnels: TunnelTable;
   readonly limits: TunnelLimits;
-  readonly environment: Pick<ProxyEnvironment, 'clock' | 'observer'>;
+  readonly environment: Pick<ProxyEnvironment, 'clock' | 'observer' | 'requests'>;
 }
 
 export class ConnectGateway implements RequestSink {
@@ -116,7 +116,10 @@ class ConnectExchange implements RequestHandler, OutboundHandler, WatchedTunnel 
     this.#head = head;
     this.#sender = sender;
     this.#facts = facts;
-    this.#record = new ExchangeRecord(environment, head, facts, environment.clock.monotonicMs());
+    const { clock, requests } = environment;
+    const slot = requests.begin(head, facts, clock.wallMs());
+    const startedMs = clock.monotonicMs();
+    this.#record = new ExchangeRecord({ environment, head, facts, startedMs, slot });
     this.#record.cache = 'bypass';
   }
 

@@ -8,13 +8,28 @@ import {
   emptySummary,
   type HeaderLines,
 } from '../telemetry/exchange-summary.ts';
+import { RequestPhaseCode } from '../telemetry/request-recorder.ts';
 import type { ProxyEnvironment } from './environment.ts';
 
 /** Filled anew for every exchange: the observer must not keep it. */
 const summary: ExchangeSummary = emptySummary();
 
+type RecordEnvironment = Pick<ProxyEnvironment, 'clock' | 'observer' | 'requests'>;
+
+export interface ExchangeRecordInput {
+  readonly environment: RecordEnvironment;
+  readonly head: RequestHead;
+  readonly facts: RequestFacts;
+  /** Monotonic time of the request's first byte. */
+  readonly startedMs: number;
+  /** Of the request recorder; -1 for none. */
+  readonly slot: number;
+}
+
 export class ExchangeRecord {
-  readonly #environment: Pick<ProxyEnvironment, 'clock' | 'observer'>;
+  readonly #environment: RecordEnvironment;
+  /** Of the request recorder. */
+  readonly #slot: number;
   readonly #head: RequestHead;
   readonly #facts: RequestFacts;
   readonly #startedMs: number;
@@ -32,37 +47,43 @@ export class ExchangeRecord {
   #originStatus = 0;
   #originMs = -1;
 
-  /** `startedMs` is the monotonic time of the request's first byte. */
-  constructor(
-    environment: Pick<ProxyEnvironment, 'clock' | 'observer'>,
-    head: RequestHead,
-    facts: RequestFacts,
-    startedMs: number,
-  ) {
+  constructor({ environment, head, facts, startedMs, slot }: ExchangeRecordInput) {
     this.#environment = environment;
     this.#head = head;
     this.#facts = facts;
     this.#startedMs = startedMs;
+    this.#slot = slot;
+    environment.requests.describe(slot);
+    environment.requests.enter(slot, RequestPhaseCode.lookUp);
     this.#startedAtMs = environment.clock.wallMs();
   }
 
+  /** Something has happened to the exchange: should the worker die of it, it is known. */
+  touch(): void {
+    this.#environment.requests.touch(this.#slot);
+  }
+
   originAsked(): void {
+    this.#environment.requests.enter(this.#slot, RequestPhaseCode.origin);
     this.#askedMs = this.#environment.clock.monotonicMs();
   }
 
   originAnswered(status: number): void {
+    this.#environment.requests.enter(this.#slot, RequestPhaseCode.response);
     this.#originStatus = status;
     this.#originMs = this.#environment.clock.monotonicMs() - this.#askedMs;
   }
 
   responseStarted(status: number): void {
+    this.#environment.requests.enter(this.#slot, RequestPhaseCode.deliver);
     this.#status = status;
     this.#firstByteMs = this.#environment.clock.monotonicMs() - this.#startedMs;
     this.#answeredEarly = this.#facts.early;
   }
 
   finish(errorCode: string): void {
-    const { clock, observer } = this.#environment;
+    const { clock, observer, requests } = this.#environment;
+    requests.enter(this.#slot, RequestPhaseCode.log);
     const head = this.#head;
     const facts = this.#facts;
     summary.startedAtMs = this.#startedAtMs;
@@ -82,6 +103,7 @@ export class ExchangeRecord {
     summary.originMs = this.#originMs;
     summary.errorCode = errorCode === '' ? this.errorCode : errorCode;
     observer.onFinish(summary);
+    requests.end(this.#slot);
   }
 }
 

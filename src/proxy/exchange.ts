@@ -63,6 +63,8 @@ export interface ExchangeInput {
   readonly key: string;
   /** Monotonic time of the request's first byte. */
   readonly startedMs: number;
+  /** Of the request recorder; -1 for none. */
+  readonly slot: number;
   /** Not a client's: it asks for a part of what another exchange answers with. */
   readonly part: PartTask | null;
 }
@@ -101,10 +103,10 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
 
   constructor(input: ExchangeInput) {
     this.#input = input;
-    const { environment, head, sender, facts, startedMs } = input;
+    const { environment, head, sender, facts, startedMs, slot } = input;
     // An extended CONNECT that is translated: `head` is then what the origin is asked.
     const sent = head.sentAs ?? head;
-    const record = new ExchangeRecord(environment, sent, facts, startedMs);
+    const record = new ExchangeRecord({ environment, head: sent, facts, startedMs, slot });
     const content = new RequestContent(sender, sent.contentLength !== 0);
     this.#directives = requestDirectives(head.fields);
     this.#record = record;
@@ -259,6 +261,8 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
         facts,
         key: partKey,
         startedMs: environment.clock.monotonicMs(),
+        // The request that it is a part of is recorded.
+        slot: -1,
         part,
       });
     };
@@ -433,12 +437,14 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   // ------------------------------------------------------------------ from the client
 
   onContent(bytes: Uint8Array): void {
+    this.#record.touch();
     this.#record.requestBytes += bytes.length;
     if (!this.#delivery.wantsRequest || this.#forwarded === null) return;
     if (!this.#forwarded.sendContent(bytes)) this.#input.sender.pause();
   }
 
   onEnd(received: FieldSection | null): void {
+    this.#record.touch();
     const trailers = this.#input.environment.route.screenTrailers(received);
     this.#content.onEnd(trailers);
     // Without its content, which was dropped, it would be no end.
@@ -446,11 +452,14 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   }
 
   onWritable(): void {
-    if (!this.#delivery.isOver) this.#answerer?.pump();
+    if (this.#delivery.isOver) return;
+    this.#record.touch();
+    this.#answerer?.pump();
   }
 
   onAbort(error: SluiceError): void {
     if (this.#delivery.isOver) return;
+    this.#record.touch();
     this.#answerer?.cancel();
     this.#delivery.finish(error.code);
   }

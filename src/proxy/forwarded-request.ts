@@ -374,6 +374,7 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
   }
 
   onFillEnd(trailers: FieldSection | null): void {
+    this.#input.record.touch();
     this.#input.delivery.takeEnd(trailers);
   }
 
@@ -418,7 +419,8 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
   }
 
   onFailure(error: SluiceError): void {
-    const { delivery } = this.#input;
+    const { delivery, record } = this.#input;
+    record.touch();
     if (!delivery.isOver) delivery.fail(error);
   }
 

@@ -18,14 +18,14 @@ import type {
 } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
-import { routingError } from '../routing/rules.ts';
+import { type GateResult, routingError } from '../routing/rules.ts';
 import {
   type ExchangeSummary,
   emptySummary,
   type HeaderLines,
 } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
-import { Exchange } from './exchange.ts';
+import { Exchange, type ExchangeInput } from './exchange.ts';
 import { noteTexts } from './exchange-record.ts';
 import { addOurMark, PROXY_NAME } from './request/forwarding.ts';
 import type { Routes } from './route-table.ts';
@@ -69,24 +69,25 @@ export class ReverseProxy implements RequestSink {
   }
 
   onRequest(sent: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
+    const { requests, clock } = this.#routes.unrouted;
+    const slot = requests.begin(sent, facts, clock.wallMs());
     const head = requestMeantBy(sent);
     const environment = this.#routes.find(head, facts);
     if (typeof environment === 'string') {
-      if (environment === 'no-route' && isForServer(head)) {
-        const exchange = this.#unroutedExchange(head, sender, facts);
-        exchange.answerForServer();
-        return exchange;
-      }
-      return this.turnAway(routingError(environment), head, sender, facts);
+      const exchange = this.#unroutedExchange({ head, sender, facts, slot });
+      if (environment === 'no-route' && isForServer(head)) exchange.answerForServer();
+      else exchange.turnAway(refusal(routingError(environment)));
+      return exchange;
     }
-    const { route, clock } = environment;
+    const { route } = environment;
     const startedMs = clock.monotonicMs();
     const part = null;
     if (route.gate !== null) {
       const gateResult = route.gate.enter(head, facts, clock.wallMs(), environment.dateNow());
       if (gateResult !== null) {
         const key = '';
-        const exchange = new Exchange({ environment, head, sender, facts, key, startedMs, part });
+        const input = { environment, head, sender, facts, key, startedMs, slot, part };
+        const exchange = new Exchange(input);
         exchange.turnAway(gateResult);
         return exchange;
       }
@@ -103,10 +104,12 @@ export class ReverseProxy implements RequestSink {
         this.#serveHit(environment, hits, head, sender, facts)
       ) {
         this.#noteHit(environment, head, facts, startedMs);
+        requests.end(slot);
         return ANSWERED;
       }
     }
-    const exchange = new Exchange({ environment, head, sender, facts, key, startedMs, part });
+    const input = { environment, head, sender, facts, key, startedMs, slot, part };
+    const exchange = new Exchange(input);
     exchange.begin();
     return exchange;
   }
@@ -132,16 +135,18 @@ export class ReverseProxy implements RequestSink {
     sender: ResponseSender,
     facts: RequestFacts,
   ): RequestHandler {
+    const { requests, clock } = this.#routes.unrouted;
+    const slot = requests.begin(sent, facts, clock.wallMs());
     const head = requestMeantBy(sent);
-    const exchange = this.#unroutedExchange(head, sender, facts);
-    exchange.turnAway({ kind: 'refused', error, retryAfterSeconds: 0 });
+    const exchange = this.#unroutedExchange({ head, sender, facts, slot });
+    exchange.turnAway(refusal(error));
     return exchange;
   }
 
-  #unroutedExchange(head: RequestHead, sender: ResponseSender, facts: RequestFacts): Exchange {
+  #unroutedExchange(input: Pick<ExchangeInput, 'head' | 'sender' | 'facts' | 'slot'>): Exchange {
     const environment = this.#routes.unrouted;
     const startedMs = environment.clock.monotonicMs();
-    return new Exchange({ environment, head, sender, facts, key: '', startedMs, part: null });
+    return new Exchange({ ...input, environment, key: '', startedMs, part: null });
   }
 
   #serveHit(
@@ -221,6 +226,10 @@ function refresh(prepared: PreparedHit, stored: StoredResponse, age: number, now
   prepared.http1Head = undefined;
   prepared.http2Head = undefined;
   prepared.http3Head = undefined;
+}
+
+function refusal(error: SluiceError): GateResult {
+  return { kind: 'refused', error, retryAfterSeconds: 0 };
 }
 
 function asksOfCache(fields: FieldSection): boolean {

@@ -3,7 +3,7 @@
  * process is dead. All words are 32-bit integers in the machine's order.
  *
  * ```
- * header | identity: JSON text | slot 0 | slot 1 | …
+ * header | identity: JSON text | slot 0 | slot 1 | … | requests | exception: JSON text
  * slot:   header, then events
  * event:  word 0  type, argument << 8, bytes of payload << 16
  *         word 1  microseconds since the connection's start
@@ -13,11 +13,13 @@
  *
  * Each handshake has a slot to itself, so that a slow one is not pushed out by those that come and
  * go meanwhile. A slot's length is written after the event that it covers, and its number first and
- * last of all when it changes hands: what a process leaves at any moment can be read.
+ * last of all when it changes hands: what a process leaves at any moment can be read. Requests are
+ * written by telemetry/request-recorder.ts.
  */
+import { requestRegionBytes } from '../telemetry/request-recorder.ts';
 
 export const TRACE_MAGIC = 0x52_46_4c_53;
-export const TRACE_LAYOUT = 1;
+export const TRACE_LAYOUT = 2;
 
 /**
  * Handshakes kept: those that are open, and beside them the last that have ended. At 2,000
@@ -53,6 +55,8 @@ export const TraceHeader = {
   startedAt: 10,
   identityBytes: 12,
   identityCheck: 13,
+  exceptionBytes: 14,
+  exceptionCheck: 15,
 } as const;
 
 export const TRACE_HEADER_WORDS = 64;
@@ -129,16 +133,23 @@ export const TraceCall = {
 } as const;
 export type TraceCall = (typeof TraceCall)[keyof typeof TraceCall];
 
-/** Bytes of shared memory that a recorder takes; a multiple of a page. */
-export const traceRegionBytes =
-  Math.ceil(
-    (TRACE_HEADER_WORDS * 4 + TRACE_IDENTITY_BYTES + TRACE_SLOTS * TRACE_SLOT_WORDS * 4) / 4_096,
-  ) * 4_096;
+/** Bytes of the exception that the process ended with, and of the request that it met it in. */
+export const TRACE_EXCEPTION_BYTES = 32_768;
 
 /** Where slot `index` begins, in words. */
 export function slotWord(index: number): number {
   return TRACE_HEADER_WORDS + TRACE_IDENTITY_BYTES / 4 + index * TRACE_SLOT_WORDS;
 }
+
+/** Where requests begin, in bytes; a multiple of 8. */
+export const TRACE_REQUESTS_AT = slotWord(TRACE_SLOTS) * 4;
+
+/** Where the exception begins, in bytes. */
+export const TRACE_EXCEPTION_AT = TRACE_REQUESTS_AT + requestRegionBytes;
+
+/** Bytes of shared memory that a recorder takes; a multiple of a page. */
+export const traceRegionBytes =
+  Math.ceil((TRACE_EXCEPTION_AT + TRACE_EXCEPTION_BYTES) / 4_096) * 4_096;
 
 /** What word 2 of an event must be. A sum notices every single flip and everything half written. */
 export function eventCheck(words: Int32Array, at: number, end: number, connection: number): number {
@@ -147,8 +158,8 @@ export function eventCheck(words: Int32Array, at: number, end: number, connectio
   return Math.imul(sum ^ connection, 0x85ebca6b) | 0;
 }
 
-/** Of the identity's bytes, the same. */
-export function identityCheck(bytes: Uint8Array): number {
+/** Of a text's bytes, the same. */
+export function textCheck(bytes: Uint8Array): number {
   let sum = bytes.length;
   for (const byte of bytes) sum = (Math.imul(sum, 31) + byte) | 0;
   return sum;

@@ -9,22 +9,25 @@
 import { hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { RequestRecorder, requestRegionBytes } from '../telemetry/request-recorder.ts';
 import type { HandshakeRecord } from './contract.ts';
 import type { HelloGuard } from './hello-guard.ts';
 import { RecordFraming } from './record-framing.ts';
 import {
   EVENT_HEADER_WORDS,
   eventCheck,
-  identityCheck,
   SLOT_HEADER_WORDS,
   SlotFlag,
   SlotHeader,
   SlotOutcome,
   slotWord,
+  TRACE_EXCEPTION_AT,
+  TRACE_EXCEPTION_BYTES,
   TRACE_HEADER_WORDS,
   TRACE_IDENTITY_BYTES,
   TRACE_LAYOUT,
   TRACE_MAGIC,
+  TRACE_REQUESTS_AT,
   TRACE_RESERVED_WORDS,
   TRACE_SLOT_WORDS,
   TRACE_SLOTS,
@@ -33,6 +36,7 @@ import {
   TraceHeader,
   TracePart,
   TraceText,
+  textCheck,
   traceRegionBytes,
 } from './trace-layout.ts';
 
@@ -50,6 +54,8 @@ export class TraceRecorder {
   lastEnded = 0;
   /** Whether of early data there is the SHA-256, beside the length. */
   digestsEarlyData = false;
+  /** From the end of a request's head on. */
+  readonly requests: RequestRecorder;
   readonly #free = new SlotQueue();
   /** The next slot to be taken from its owner when none is free. */
   #nextTaken = 0;
@@ -64,6 +70,9 @@ export class TraceRecorder {
     this.bytes = new Uint8Array(buffer, byteOffset, traceRegionBytes);
     this.doubles = new Float64Array(buffer, byteOffset, traceRegionBytes / 8);
     this.clock = clock;
+    this.requests = new RequestRecorder(
+      this.bytes.subarray(TRACE_REQUESTS_AT, TRACE_REQUESTS_AT + requestRegionBytes),
+    );
     this.#identityRoom = this.bytes.subarray(
       TRACE_HEADER_WORDS * 4,
       TRACE_HEADER_WORDS * 4 + TRACE_IDENTITY_BYTES,
@@ -87,8 +96,22 @@ export class TraceRecorder {
     if (encoded.length > TRACE_IDENTITY_BYTES) return false;
     this.words[TraceHeader.identityBytes] = 0;
     this.#identityRoom.set(encoded);
-    this.words[TraceHeader.identityCheck] = identityCheck(encoded);
+    this.words[TraceHeader.identityCheck] = textCheck(encoded);
     this.words[TraceHeader.identityBytes] = encoded.length;
+    return true;
+  }
+
+  /**
+   * The process is about to end with an exception. False when the text is too long, and nothing was
+   * noted.
+   */
+  noteException(text: string): boolean {
+    const encoded = Buffer.from(text);
+    if (encoded.length > TRACE_EXCEPTION_BYTES) return false;
+    this.words[TraceHeader.exceptionBytes] = 0;
+    this.bytes.set(encoded, TRACE_EXCEPTION_AT);
+    this.words[TraceHeader.exceptionCheck] = textCheck(encoded);
+    this.words[TraceHeader.exceptionBytes] = encoded.length;
     return true;
   }
 

@@ -1,4 +1,5 @@
 /** From a recording and a death, or a handshake that failed, to the incident. */
+import { placeOf } from './exception.ts';
 import {
   INCIDENT_FORMAT,
   INCIDENT_VERSION,
@@ -6,7 +7,9 @@ import {
   type IncidentConfiguration,
   type IncidentConnection,
   type IncidentDeath,
+  type IncidentException,
   type IncidentKind,
+  type IncidentRequest,
   type IncidentStack,
   type IncidentSuspect,
 } from './incident.ts';
@@ -39,13 +42,19 @@ export function incidentOfDeath(
   const { kind, death } = report;
   const base = incidentBase(snapshot, report.nowMs, facts);
   const suspect = suspectOf(base.reading, base.numbered);
+  const { exception, requests } = base.reading;
+  // One that was noted and not died of is another's business.
+  const cause = kind === 'exit' ? exception : null;
+  const request = requests.open.find(({ number }) => number === suspect?.request) ?? null;
   return {
     ...base.incident,
     kind,
-    signature: deathSignature(kind, death, suspect),
+    signature: deathSignature(kind, death, { suspect, exception: cause, request }),
     death,
     suspect,
     connections: lastConnections(base.reading.connections, suspect?.connection ?? null),
+    requests: requests.open,
+    exception: cause,
     nativeStack: report.nativeStack,
   };
 }
@@ -74,7 +83,7 @@ export function incidentOfFailure(
     kind: failure.kind,
     signature: failure.signature,
     death: null,
-    suspect: { connection: connection.id, call: null, observer: null },
+    suspect: { connection: connection.id, call: null, observer: null, request: null },
     // The others have nothing to do with it.
     connections: [connection],
     nativeStack: exceptionStack(failure.stack),
@@ -108,21 +117,25 @@ function incidentBase(snapshot: TraceSnapshot, nowMs: number, facts: Configurati
     configuration: { ...configuration, ...facts },
     features,
     observers,
-    recorder: { damagedEvents, handshakes },
+    recorder: { damagedEvents, handshakes, requests: reading.requests.count },
   } as const;
   return { incident, reading, numbered };
 }
 
 function suspectOf(
-  { inside, connections }: TraceReading,
+  { inside, connections, requests }: TraceReading,
   numbered: readonly string[],
 ): IncidentSuspect | null {
-  if (inside.call === '' && inside.observer < 0) return null;
+  const isInside = inside.call !== '' || inside.observer >= 0;
+  if (!isInside && requests.active === 0) return null;
+  if (!isInside) return { connection: null, call: null, observer: null, request: requests.active };
   const isThere = connections.some(({ id }) => id === inside.connection);
   return {
     connection: isThere ? inside.connection : null,
     call: inside.call === '' ? null : inside.call,
     observer: inside.observer < 0 ? null : (numbered[inside.observer] ?? null),
+    // Within a handshake, what was done before it is no cause.
+    request: null,
   };
 }
 
@@ -135,11 +148,30 @@ function lastConnections(
   return connections.filter(({ id }, index) => index >= first || id === suspect);
 }
 
+interface DeathCause {
+  readonly suspect: IncidentSuspect | null;
+  readonly exception: IncidentException | null;
+  readonly request: IncidentRequest | null;
+}
+
+/** `KIND/HOW/WHERE/OBSERVER`. */
 function deathSignature(
   kind: IncidentKind,
-  { signal, exitCode }: IncidentDeath,
-  suspect: IncidentSuspect | null,
+  death: IncidentDeath,
+  { suspect, exception, request }: DeathCause,
 ): string {
-  const how = signal ?? (exitCode === null ? 'unknown' : `code ${exitCode}`);
-  return [kind, how, suspect?.call ?? 'no call', suspect?.observer ?? 'no observer'].join('/');
+  const inRequest = request === null ? 'no call' : `request in ${request.phase}`;
+  const where = exception === null ? inRequest : placeOf(exception) || inRequest;
+  return [
+    kind,
+    exception?.type ?? howText(kind, death),
+    suspect?.call ?? where,
+    suspect?.observer ?? 'no observer',
+  ].join('/');
+}
+
+function howText(kind: IncidentKind, { signal, exitCode }: IncidentDeath): string {
+  // Of those that hang, the signal is the watchdog's choice.
+  if (kind === 'hang') return 'event loop';
+  return signal ?? (exitCode === null ? 'unknown' : `code ${exitCode}`);
 }

@@ -1,7 +1,7 @@
 /** What is looked for: whether a run on a sandbox has come to what an incident tells of. */
 
 import type { RunVerdict } from './experiments.ts';
-import type { Incident, IncidentKind } from './incident.ts';
+import { type Incident, type IncidentKind, isWithoutDeath } from './incident.ts';
 import { suspectedConnection } from './replay/from-incident.ts';
 import type { SandboxRun } from './sandbox.ts';
 
@@ -15,8 +15,7 @@ export interface Fault {
 
 export function faultOf(incident: Incident): Fault {
   const { kind, signature } = incident;
-  const isFailure = kind === 'handshake-failure' || kind === 'callback-fault';
-  const alert = isFailure ? (suspectedConnection(incident)?.alert ?? '') : '';
+  const alert = isWithoutDeath(kind) ? (suspectedConnection(incident)?.alert ?? '') : '';
   return { kind, signature, alert };
 }
 

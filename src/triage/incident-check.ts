@@ -177,6 +177,16 @@ const connection = fields({
   isCut: flag,
 });
 
+const request = fields({
+  number: count,
+  ...{ method: text, authority: text, path: text, isCut: flag, version: text },
+  ...{ tls: flag, early: flag, peer: text, startedAt: instant, phase: text },
+});
+
+const exception = fields({
+  ...{ type: text, message: text, frames: list(text), stack: text, fields: list(text) },
+});
+
 const document = fields({
   kind: oneOf(...incidentKinds),
   writtenAt: instant,
@@ -201,11 +211,18 @@ const document = fields({
   features: map(flag),
   observers: list(text),
   suspect: orNull(
-    fields({ connection: orNull(count), call: orNull(text), observer: orNull(text) }),
+    fields({
+      connection: orNull(count),
+      call: orNull(text),
+      observer: orNull(text),
+      request: optional(orNull(count)),
+    }),
   ),
   connections: list(connection),
+  requests: optional(list(request)),
+  exception: optional(orNull(exception)),
   nativeStack: orNull(fields({ source: oneOf('gdb', 'core', 'node'), text })),
-  recorder: fields({ damagedEvents: count, handshakes: count }),
+  recorder: fields({ damagedEvents: count, handshakes: count, requests: optional(count) }),
 });
 
 /** Throws IncidentError. */

@@ -25,6 +25,11 @@ export const incidentKinds = [
 ] as const;
 export type IncidentKind = (typeof incidentKinds)[number];
 
+/** Whether nobody has died of what is of this kind. */
+export function isWithoutDeath(kind: string): boolean {
+  return kind === 'handshake-failure' || kind === 'callback-fault';
+}
+
 export interface Incident {
   readonly format: typeof INCIDENT_FORMAT;
   readonly version: typeof INCIDENT_VERSION;
@@ -32,8 +37,8 @@ export interface Incident {
   /** ISO 8601, UTC. */
   readonly writtenAt: string;
   /**
-   * The same for faults that look the same: kind, signal, call, observer, and for a handshake its
-   * last state, error and alert. Words separated by `/`.
+   * The same for faults that look the same: kind, signal or exception, call or the frames that threw,
+   * observer, and for a handshake its last state, error and alert. Words separated by `/`.
    */
   readonly signature: string;
   readonly software: IncidentSoftware;
@@ -49,6 +54,10 @@ export interface Incident {
   readonly suspect: IncidentSuspect | null;
   /** Oldest first. */
   readonly connections: readonly IncidentConnection[];
+  /** Those that were open, oldest first; of versions before 0.2 there are none. */
+  readonly requests?: readonly IncidentRequest[];
+  /** What the process ended with; null when it was no exception of JavaScript. */
+  readonly exception?: IncidentException | null;
   readonly nativeStack: IncidentStack | null;
   readonly recorder: IncidentRecorder;
 }
@@ -116,6 +125,43 @@ export interface IncidentSuspect {
   readonly call: string | null;
   /** The observer that had been entered and not left; null when none had. */
   readonly observer: string | null;
+  /** `number` of the open request that was worked at last; null when it had ended since. */
+  readonly request?: number | null;
+}
+
+/** A request that was open. */
+export interface IncidentRequest {
+  /** Counts from 1 within one worker's life. */
+  readonly number: number;
+  readonly method: string;
+  /** Host and port, as the request said them. */
+  readonly authority: string;
+  /** Without the query; `?` at its end when there was one. Its end may be missing: see `isCut`. */
+  readonly path: string;
+  readonly isCut: boolean;
+  /** `1.0`, `1.1`, `2`. */
+  readonly version: string;
+  readonly tls: boolean;
+  /** It came as early data (RFC 8470). */
+  readonly early: boolean;
+  /** IP address of the client, `unix`, or '' when it is redacted. */
+  readonly peer: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** What was done with it last: see telemetry/request-recorder.ts. */
+  readonly phase: string;
+}
+
+/** An exception of JavaScript that nobody caught. */
+export interface IncidentException {
+  /** As `TypeError`. */
+  readonly type: string;
+  readonly message: string;
+  /** Functions of sluice that threw it, innermost first, as `Exchange.begin (proxy/exchange.ts:120)`. */
+  readonly frames: readonly string[];
+  readonly stack: string;
+  /** Of the request that was worked at last: names of its fields, and values that are no secrets. */
+  readonly fields: readonly string[];
 }
 
 export type ConnectionOutcome = 'open' | 'complete' | 'failed';
@@ -245,4 +291,6 @@ export interface IncidentRecorder {
   readonly damagedEvents: number;
   /** Handshakes since the worker's start, of which `connections` are the last. */
   readonly handshakes: number;
+  /** Requests since the worker's start. */
+  readonly requests?: number;
 }

@@ -23,15 +23,15 @@ export interface RollbackOptions {
 }
 
 export interface IncidentLimits {
-  /** Files kept; the oldest is dropped first. */
+  /** Files kept; odd handshakes go first, then what there is a newer example of. */
   readonly incidentsMax: number;
   /** Bytes of all files kept. */
   readonly bytesMax: number;
   /** Connections in one incident beside the suspect. */
   readonly connectionsMax: number;
-  /** Incidents of deaths that are written within an hour. */
+  /** Incidents of one kind of death that are written within an hour. */
   readonly deathsPerHour: number;
-  /** Incidents of failed handshakes that are written within an hour, and by one worker. */
+  /** Incidents of one kind without a death that are written within an hour, and by one worker. */
   readonly failuresPerHour: number;
   /** Ways to fail that a worker remembers as seen. */
   readonly signaturesMax: number;

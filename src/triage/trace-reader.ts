@@ -2,6 +2,7 @@
  * Reads what a trace recorder has left. Its writer may have died at any instruction, and a stray
  * write may have hit anything: whatever is there, what is whole is told and the rest is counted.
  */
+import { readRequests } from '../telemetry/request-recorder.ts';
 import { clientHelloMessage, parseClientHello } from '../tls/client-hello.ts';
 import { messageDigest } from '../tls/hello-guard.ts';
 import { shapeOf } from '../tls/hello-shape.ts';
@@ -9,21 +10,24 @@ import { ja4Of } from '../tls/ja4.ts';
 import {
   EVENT_HEADER_WORDS,
   eventCheck,
-  identityCheck,
   SlotFlag,
   SlotOutcome,
   TraceEvent,
   TraceHeader,
   TracePart,
   TraceText,
+  textCheck,
   traceCalls,
 } from '../tls/trace-layout.ts';
+import { exceptionFrom } from './exception.ts';
 import { handshakeStateName } from './handshake-states.ts';
 import type {
   IncidentClientHello,
   IncidentConnection,
   IncidentEvent,
+  IncidentException,
   IncidentRecord,
+  IncidentRequest,
   ReceivedPart,
 } from './incident.ts';
 import type { SlotSnapshot, TraceSnapshot } from './trace-snapshot.ts';
@@ -44,6 +48,15 @@ export interface TraceReading {
   };
   /** In the order in which they began. */
   readonly connections: readonly IncidentConnection[];
+  /** What the process ended with; null without an exception. */
+  readonly exception: IncidentException | null;
+  readonly requests: {
+    /** Since the worker's start. */
+    readonly count: number;
+    /** Of the one that was worked at last; 0 for none. */
+    readonly active: number;
+    readonly open: readonly IncidentRequest[];
+  };
 }
 
 export interface TraceReadingOptions {
@@ -75,13 +88,30 @@ export function readTraces(snapshot: TraceSnapshot, options: TraceReadingOptions
       observer: header[TraceHeader.insideObserver]! - 1,
     },
     connections: inOrder.map((reader) => reader.result),
+    exception: readException(snapshot),
+    requests: readOpenRequests(snapshot, options),
   };
+}
+
+function readException({ header, exception }: TraceSnapshot): IncidentException | null {
+  const isWhole = textCheck(exception) === header[TraceHeader.exceptionCheck];
+  return isWhole ? exceptionFrom(exception) : null;
+}
+
+function readOpenRequests({ requests: region }: TraceSnapshot, { peers }: TraceReadingOptions) {
+  const { active, count, requests } = readRequests(region);
+  const open = requests.map(({ startedAtMs, peer, ...rest }) => ({
+    ...rest,
+    peer: peers ? peer : '',
+    startedAt: new Date(startedAtMs).toISOString(),
+  }));
+  return { active, count, open };
 }
 
 /** The JSON that the worker was started with; null when it is not there or not whole. */
 export function readIdentity({ header, identity }: TraceSnapshot): unknown {
   if (identity.length === 0) return null;
-  if (identityCheck(identity) !== header[TraceHeader.identityCheck]) return null;
+  if (textCheck(identity) !== header[TraceHeader.identityCheck]) return null;
   try {
     return JSON.parse(Buffer.from(identity).toString('utf8'));
   } catch {

@@ -6,10 +6,13 @@ import {
   SLOT_HEADER_WORDS,
   SlotHeader,
   slotWord,
+  TRACE_EXCEPTION_AT,
+  TRACE_EXCEPTION_BYTES,
   TRACE_HEADER_WORDS,
   TRACE_IDENTITY_BYTES,
   TRACE_LAYOUT,
   TRACE_MAGIC,
+  TRACE_REQUESTS_AT,
   TRACE_SLOT_WORDS,
   TRACE_SLOTS,
   TraceHeader,
@@ -20,6 +23,10 @@ export interface TraceSnapshot {
   readonly header: Int32Array;
   readonly startedAtMs: number;
   readonly identity: Uint8Array;
+  /** JSON text of the exception that the process ended with; empty without one. */
+  readonly exception: Uint8Array;
+  /** For `readRequests`; empty when one connection was wanted. */
+  readonly requests: Uint8Array;
   /** Those in use. */
   readonly slots: readonly SlotSnapshot[];
 }
@@ -41,12 +48,15 @@ export interface SlotSnapshot {
 export function takeSnapshot(region: Uint8Array, only?: number): TraceSnapshot | null {
   if (region.length < traceRegionBytes || region.byteOffset % 8 !== 0) return null;
   const { buffer, byteOffset } = region;
+  // A Buffer's `slice` would be a view, which the next process writes to.
+  const bytes = new Uint8Array(buffer, byteOffset, traceRegionBytes);
   const words = new Int32Array(buffer, byteOffset, traceRegionBytes / 4);
   const doubles = new Float64Array(buffer, byteOffset, traceRegionBytes / 8);
   const header = words.slice(0, TRACE_HEADER_WORDS);
   if (header[TraceHeader.magic] !== TRACE_MAGIC) return null;
   if (header[TraceHeader.layout] !== TRACE_LAYOUT) return null;
   const identityBytes = clamp(header[TraceHeader.identityBytes]!, TRACE_IDENTITY_BYTES);
+  const exceptionBytes = clamp(header[TraceHeader.exceptionBytes]!, TRACE_EXCEPTION_BYTES);
   const identityStart = TRACE_HEADER_WORDS * 4;
   const slots: SlotSnapshot[] = [];
   for (let index = 0; index < TRACE_SLOTS; index++) {
@@ -66,7 +76,10 @@ export function takeSnapshot(region: Uint8Array, only?: number): TraceSnapshot |
   return {
     header,
     startedAtMs: doubles[TraceHeader.startedAt / 2]!,
-    identity: region.slice(identityStart, identityStart + identityBytes),
+    identity: bytes.slice(identityStart, identityStart + identityBytes),
+    exception: bytes.slice(TRACE_EXCEPTION_AT, TRACE_EXCEPTION_AT + exceptionBytes),
+    requests:
+      only === undefined ? bytes.slice(TRACE_REQUESTS_AT, TRACE_EXCEPTION_AT) : new Uint8Array(0),
     slots,
   };
 }

@@ -134,6 +134,7 @@ export class ConfigurationGeneration {
       purges: this.#purgeGate(options),
       clock,
       observer: exchangeObserver(input),
+      requests: input.recorder.requests,
       dateNow,
     };
     const identities = options.hosts.map(({ tls, clientIdentityFields }) =>
@@ -155,7 +156,8 @@ export class ConfigurationGeneration {
     const from = trustedProxies ?? [];
     if (options.connect === null) return new ClientClaims(next, { from, field });
     const { table: tunnels, connect, limits } = this.tunnels;
-    const environment = { clock, observer: common.observer };
+    const { observer, requests } = common;
+    const environment = { clock, observer, requests };
     const settings = {
       options: options.connect,
       next,

@@ -3,6 +3,7 @@ import { systemClock } from '../base/clock.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { featureStates, observerNames } from '../tls/features.ts';
 import { TraceRecorder } from '../tls/trace-recorder.ts';
+import { describeException } from '../triage/exception.ts';
 import { identityNow, shortened } from '../triage/trace-identity.ts';
 import type { WorkerSetup } from './contract.ts';
 
@@ -40,5 +41,21 @@ export function openTraceRecording(
   recorder.beat();
   const timer = setInterval(() => recorder.beat(), HEARTBEAT_INTERVAL_MS);
   timer.unref();
-  return { recorder, identify, [Symbol.dispose]: () => clearInterval(timer) };
+  const note = (error: unknown) => noteException(recorder, error);
+  // It only listens: the process ends as it would without.
+  process.on('uncaughtExceptionMonitor', note);
+  return {
+    recorder,
+    identify,
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      process.off('uncaughtExceptionMonitor', note);
+    },
+  };
+}
+
+function noteException(recorder: TraceRecorder, error: unknown): void {
+  const described = describeException(error, recorder.requests.takeActive()?.fields ?? null);
+  if (recorder.noteException(JSON.stringify(described))) return;
+  recorder.noteException(JSON.stringify({ ...described, stack: '', fields: [] }));
 }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import test from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import type { Incident } from '../../src/triage/incident.ts';
 import { incidentFileName } from '../../src/triage/incident-name.ts';
@@ -186,6 +187,52 @@ test('a worker that hangs is ended and replaced, and its incident says where it 
     async () => (await sluice.sum('sluice_workers_running')) === 2,
     'the worker to be replaced',
   );
+});
+
+test('a fault in the middle of a request: its incident names the request, and what threw', async () => {
+  const directory = join(temporaryDirectory(), 'incidents');
+  await using planting = await startOrigin((incoming, response) => {
+    const [, fault = ''] = /^\/plant\/([a-z]+)/.exec(incoming.url!) ?? [];
+    if (fault !== '') response.setHeader('X-Planted', fault);
+    response.end('ok');
+  });
+  const module = fileURLToPath(new URL('../proofs/response-danger.ts', import.meta.url));
+  const flags = ['--danger-module', module, '--watchdog', '1s', '--debugger', 'off'];
+  flags.push('--incident-dir', directory);
+  await using sluice = await startSluice({ origin: planting.url, workers: 2, flags });
+  const plant = async (fault: string, kind: Incident['kind']): Promise<Incident> => {
+    const headers = { cookie: COOKIE, 'x-secret': COOKIE, 'accept-language': 'de' };
+    const target = `${sluice.httpUrl}/plant/${fault}?token=${COOKIE}`;
+    // A plain GET is asked once more, which costs the second worker, too.
+    await fetch(target, { method: 'POST', body: 'x', headers }).catch(() => {});
+    return (await incidents(directory, kind, 1))[0]!;
+  };
+  const threw = await plant('throws', 'exit');
+  assert.match(threw.signature, /^exit\/RangeError\/ForwardedRequest\.onOriginResponse \(/);
+  const { exception } = threw;
+  assert.equal(exception?.message, 'planted: redis://(redacted)@cache.example is too far');
+  assert.ok(exception.frames.some((frame) => /\(proxy\/forwarded-request\.ts:\d+\)$/.test(frame)));
+  assert.ok(exception.fields.includes('accept-language: de'));
+  assert.ok(exception.fields.includes(`cookie: (${COOKIE.length} bytes)`));
+  const died = await plant('dies', 'crash');
+  assert.equal(died.signature, 'crash/SIGSEGV/request in response/no observer');
+  const hung = await plant('hangs', 'hang');
+  assert.equal(hung.signature, 'hang/event loop/request in response/no observer');
+  for (const [incident, fault] of [
+    [threw, 'throws'],
+    [died, 'dies'],
+    [hung, 'hangs'],
+  ] as const) {
+    const request = incident.requests?.find(({ number }) => number === incident.suspect?.request);
+    assert.equal(request?.method, 'POST');
+    assert.equal(request.path, `/plant/${fault}?`, 'a query may hold secrets');
+    assert.equal(request.authority, new URL(sluice.httpUrl).host);
+  }
+  const [newest] = readdirSync(directory).filter((name) => name.includes('-exit-'));
+  const shown = await command('incidents', 'show', join(directory, newest!));
+  assert.match(shown, /> request \d+ in response: POST http:\S+\/plant\/throws\? HTTP\/1\.1/);
+  assert.match(shown, /exception RangeError: planted/);
+  await isWithoutSecrets(directory);
 });
 
 test('a sluice of one process that crashes finds out at its next start', async () => {

@@ -25,6 +25,7 @@ import { defaultEarlyDataPolicy, EarlyDataPolicies } from '../../src/proxy/reque
 import type { PartTask } from '../../src/proxy/request/part-request.ts';
 import { NO_RULES } from '../../src/routing/rules.ts';
 import type { ExchangeSummary } from '../../src/telemetry/exchange-summary.ts';
+import { RequestRecorder } from '../../src/telemetry/request-recorder.ts';
 import { PaceWatch } from '../../src/upstream/content-pace.ts';
 import type { GroupRequest, OriginGroup } from '../../src/upstream/contract.ts';
 
@@ -294,6 +295,7 @@ export class Scene implements Disposable {
         onFinish: ({ status, cache, errorCode }) => this.records.push({ status, cache, errorCode }),
         onOriginError: () => {},
       },
+      requests: RequestRecorder.forNobody(),
       dateNow: () => new Date(this.nowMs).toUTCString(),
       ...changes,
     };
@@ -307,7 +309,8 @@ export class Scene implements Disposable {
     const key = cacheKey(head, environment.keyRules);
     const startedMs = this.nowMs;
     const sender = client;
-    const exchange = new Exchange({ environment, head, sender, facts, key, startedMs, part });
+    const slot = -1;
+    const exchange = new Exchange({ environment, head, sender, facts, key, startedMs, slot, part });
     exchange.begin();
     if (head.contentLength === 0) exchange.onEnd(null);
     return { client, exchange, facts };

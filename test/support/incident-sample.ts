@@ -30,7 +30,12 @@ export const sampleIncident: Incident = {
   },
   features: { 'early-data': true, 'group-in-callback': true },
   observers: ['group-in-callback'],
-  suspect: { connection: 9, call: 'SSL_read_early_data', observer: 'group-in-callback' },
+  suspect: {
+    connection: 9,
+    call: 'SSL_read_early_data',
+    observer: 'group-in-callback',
+    request: null,
+  },
   connections: [
     {
       id: 9,
@@ -88,6 +93,22 @@ export const sampleIncident: Incident = {
       isCut: false,
     },
   ],
+  requests: [
+    {
+      number: 42,
+      method: 'GET',
+      authority: 'example.org',
+      path: '/films/1?',
+      isCut: false,
+      version: '2',
+      tls: true,
+      early: false,
+      peer: '192.0.2.7',
+      startedAt: '2026-11-23T01:59:59.980Z',
+      phase: 'origin',
+    },
+  ],
+  exception: null,
   nativeStack: { source: 'gdb', text: '#0  tls1_group_id2name' },
   recorder: { damagedEvents: 0, handshakes: 10 },
 };

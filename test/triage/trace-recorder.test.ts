@@ -254,3 +254,21 @@ test('memory that breaks off or was written over is read without an exception', 
 function textOf(event: unknown): string {
   return JSON.stringify(event);
 }
+
+test('what is found after a death stays, though its successor begins to write: of any kind of bytes', () => {
+  const bytes = Buffer.from(region.buffer);
+  const first = recorder();
+  first.identify('{"worker":"first"}');
+  first.noteException('{"type":"first"}');
+  const facts = { early: false, tls: null, remoteAddress: '192.0.2.7' };
+  const fields = { names: [], values: [] };
+  const head = { version: '2', method: 'GET', authority: { text: 'a.test' }, path: '/', fields };
+  first.requests.describe(first.requests.begin(head, facts, 1));
+  const snapshot = takeSnapshot(bytes)!;
+  recorder().identify('{"worker":"other"}');
+  assert.deepEqual(readIdentity(snapshot), { worker: 'first' });
+  const { requests } = readTraces(snapshot, { observers: OBSERVERS, peers: true });
+  assert.equal(requests.open[0]?.authority, 'a.test');
+  assert.equal(Buffer.from(snapshot.exception).toString(), '{"type":"first"}');
+  assert.equal(takeSnapshot(bytes)!.exception.length, 0);
+});

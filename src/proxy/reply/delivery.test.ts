@@ -18,7 +18,11 @@ const lost = new SluiceError('origin-unreachable', 'nobody is there', { blame: '
 function deliver(scene: Scene, asked: Asked = {}) {
   const { environment } = scene;
   const [head, sender, facts] = [requestHead(asked), new Client(), new Facts()];
-  const record = new ExchangeRecord(environment, head, facts, scene.nowMs);
+  const record = new ExchangeRecord({
+    ...{ environment, head, facts },
+    startedMs: scene.nowMs,
+    slot: -1,
+  });
   const content = new RequestContent(sender, head.contentLength !== 0);
   const delivery = new Delivery({ environment, head, sender, facts, record, content });
   return { client: sender, content, delivery };

@@ -106,8 +106,10 @@ export class Delivery {
 
   /** Returns false when the client cannot take more for now. */
   sendContent(bytes: Uint8Array): boolean {
-    this.#input.record.responseBytes += bytes.length;
-    return this.#input.sender.sendContent(bytes);
+    const { record, sender } = this.#input;
+    record.touch();
+    record.responseBytes += bytes.length;
+    return sender.sendContent(bytes);
   }
 
   /** From a source that may outlive its client: what comes after the end is taken, and dropped. */

@@ -288,7 +288,8 @@ export class CrashHandler {
 
   #onLost({ snapshot, nowMs }: LostTraces): void {
     const isInsideCall = snapshot.header[TraceHeader.insideCall] !== 0;
-    const explained = explainLoss(isInsideCall);
+    const hasException = snapshot.exception.length > 0;
+    const explained = explainLoss({ isInsideCall, hasException });
     this.#takeDown({ snapshot, explained, without: [], findStack: null, nowMs });
   }
 

@@ -24,8 +24,11 @@ test('an end is told as what it was, and where that is not known, as not known',
     assert.match(explained.death.summary, summary);
   }
   assert.equal(explainExit(cases[6][0], null).death.outOfMemory, null);
-  assert.equal(explainLoss(true).kind, 'crash');
-  assert.equal(explainLoss(false).kind, 'killed');
+  const lost = (isInsideCall: boolean, hasException: boolean) =>
+    explainLoss({ isInsideCall, hasException }).kind;
+  assert.equal(lost(true, false), 'crash');
+  assert.equal(lost(false, false), 'killed');
+  assert.equal(lost(false, true), 'exit');
 });
 
 test('a kill for memory is certain in our own group only', () => {

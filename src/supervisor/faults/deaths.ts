@@ -51,7 +51,19 @@ export function explainExit(
 }
 
 /** For a recording that was found at the start: nobody was there to see its process die. */
-export function explainLoss(isInsideCall: boolean): Pick<DeathReport, 'kind' | 'death'> {
+export function explainLoss({
+  isInsideCall,
+  hasException,
+}: {
+  readonly isInsideCall: boolean;
+  /** An exception that nobody caught was the last that it noted. */
+  readonly hasException: boolean;
+}): Pick<DeathReport, 'kind' | 'death'> {
+  if (hasException) {
+    const summary = 'ended with an exception (found at the next start)';
+    const death = { summary, signal: null, exitCode: 1, silentMs: null, outOfMemory: false };
+    return { kind: 'exit', death };
+  }
   const summary = isInsideCall
     ? 'died inside a native call, in an unknown way (found at the next start)'
     : 'died or was killed, in an unknown way (found at the next start)';

@@ -120,6 +120,31 @@ function unnamed(): string {
   return SIGNATURE.replace('probe', 'no observer');
 }
 
+test('without early data the same fault is met in another call: early data is not to blame', () => {
+  const box = new FeatureRollback(settings);
+  const suspects = [suspect('early-data')];
+  const inEarlyData = {
+    ...{ signature: 'crash/SIGSEGV/SSL_read_early_data/no observer', observer: '', suspects },
+  };
+  const inHandshake = {
+    ...inEarlyData,
+    signature: 'crash/SIGSEGV/SSL_do_handshake/no observer',
+    without: ['early-data'],
+  };
+  for (const nowMs of [0, 1, 2]) box.died(death(inEarlyData), nowMs);
+  assert.deepEqual(box.overrides, ['early-data']);
+  assert.deepEqual(told(box.died(death(inHandshake), 3_000)), ['undone early-data', 'helpless']);
+  // Another signal, or a call that drives no handshake, is another fault.
+  for (const signature of [
+    'crash/SIGABRT/SSL_do_handshake/no observer',
+    'crash/SIGSEGV/SSL_write/no observer',
+  ]) {
+    const other = new FeatureRollback(settings);
+    for (const nowMs of [0, 1, 2]) other.died(death(inEarlyData), nowMs);
+    assert.deepEqual(told(other.died(death({ ...inHandshake, signature }), 3_000)), []);
+  }
+});
+
 test('another fault at the same time is another matter', () => {
   const box = new FeatureRollback(settings);
   tripped(box, 0);

@@ -192,8 +192,7 @@ export class FeatureRollback {
       (rollback) =>
         rollback.state === 'trying' &&
         without.includes(rollback.name) &&
-        // Without the observer that was blamed, the same death names none.
-        (rollback.signature === signature || (observer === '' && isSameBut(rollback, signature))),
+        isSameWithout(rollback, { signature, observer }),
     );
   }
 
@@ -297,10 +296,23 @@ function numbered(incident: string): string {
   return incident === '' ? '' : ` (incident ${incident})`;
 }
 
-/** Whether two signatures differ in their last word, the observer, only. */
-function isSameBut({ signature }: Rollback, other: string): boolean {
-  const withoutLast = (text: string) => text.slice(0, text.lastIndexOf('/'));
-  return withoutLast(signature) === withoutLast(other);
+/** By these calls a handshake is driven: which of them does it depends on early data. */
+const DRIVING_CALLS: ReadonlySet<string> = new Set(['SSL_do_handshake', 'SSL_read_early_data']);
+
+/**
+ * Whether a death is the one that tripped the rollback, though what the rollback switches off was
+ * missing: then no observer need be named, and another call may drive the handshake.
+ */
+function isSameWithout(
+  { signature }: Rollback,
+  death: Pick<WorkerDeath, 'signature' | 'observer'>,
+): boolean {
+  const [kind, how, call = '', observer] = signature.split('/');
+  const [otherKind, otherHow, otherCall = '', otherObserver] = death.signature.split('/');
+  if (kind !== otherKind || how !== otherHow) return false;
+  const isSameCall =
+    call === otherCall || (DRIVING_CALLS.has(call) && DRIVING_CALLS.has(otherCall));
+  return isSameCall && (observer === otherObserver || death.observer === '');
 }
 
 function dropOldest(map: Map<string, unknown>, max: number): void {

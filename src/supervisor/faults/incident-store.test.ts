@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 import { sampleIncident } from '../../../test/support/incident-sample.ts';
 import type { Incident } from '../../triage/incident.ts';
+import { encodeIncident } from '../../triage/incident-file.ts';
+import { nameOfIncident } from '../../triage/incident-name.ts';
 import { defaultIncidentLimits } from '../../triage/options.ts';
 import { IncidentStore } from './incident-store.ts';
 
@@ -47,6 +49,40 @@ test('the oldest go when there are too many, and other files stay', () => {
   assert.equal(names.length, incidentsMax);
   const oldest = new Date(START_MS + (incidentsMax + 1) * 61_000).toISOString();
   assert.ok(names[0]!.startsWith(oldest.replace(/[-:.]/g, '')), names.join());
+});
+
+test('no flood of odd handshakes pushes a crash out, and one example of each death stays', () => {
+  const directory = join(root, 'worth');
+  mkdirSync(directory, { mode: 0o700 });
+  /** As an earlier process has left it. */
+  const left = (kind: Incident['kind'], signature: string, second: number) => {
+    const one = { ...incident(kind, second * 1_000), signature };
+    const name = nameOfIncident(one, false);
+    writeFileSync(join(directory, name), encodeIncident(one, false), { mode: 0o600 });
+    return name;
+  };
+  const { incidentsMax } = defaultIncidentLimits;
+  const rare = left('exit', 'exit/TypeError/place/no observer', 0);
+  const early = left('crash', 'crash/SIGSEGV/often/no observer', 1);
+  for (let second = 2; second < incidentsMax; second++) {
+    left('handshake-failure', `handshake-failure/${second}`, second);
+  }
+  const store = new IncidentStore(directory, assert.fail);
+  const save = (signature: string, second: number) =>
+    basename(store.save({ ...incident('crash', second * 1_000), signature })!);
+  const late = save('crash/SIGSEGV/often/no observer', 200);
+  const failures = () => readdirSync(directory).filter((name) => name.includes('failure')).length;
+  assert.equal(failures(), incidentsMax - 3, 'a failure has made room');
+  for (let second = 201; second <= 200 + incidentsMax; second++) {
+    left('crash', 'crash/SIGSEGV/other/no observer', second);
+  }
+  save('crash/SIGSEGV/other/no observer', 400);
+  const names = readdirSync(directory);
+  assert.equal(names.length, incidentsMax);
+  assert.equal(failures(), 0);
+  assert.ok(names.includes(rare), 'the one exception is there');
+  assert.ok(names.includes(late), 'the latest of the frequent crash is there');
+  assert.ok(!names.includes(early), 'its earlier one is not');
 });
 
 test('the bytes of all together are bounded, and the newest is kept whatever its size', () => {

@@ -1,31 +1,30 @@
 /** The directory of incidents: what is written there, and what is dropped to make room. */
 
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import {
   makeDirectory,
   namesIn,
+  readCarefully,
   removeFile,
   replaceFile,
   statsOf,
 } from '../../base/careful-files.ts';
 import type { Report } from '../../telemetry/log-event.ts';
-import type { Incident } from '../../triage/incident.ts';
-import { encodeIncident } from '../../triage/incident-file.ts';
+import { type Incident, type IncidentKind, isWithoutDeath } from '../../triage/incident.ts';
+import { decodeIncident, encodeIncident } from '../../triage/incident-file.ts';
 import { incidentFileName, nameOfIncident, numberOfIncident } from '../../triage/incident-name.ts';
 import { defaultIncidentLimits } from '../../triage/options.ts';
 
 const HOUR_MS = 3_600_000;
 
-function countedAs({ kind }: Incident): 'failures' | 'deaths' {
-  return kind === 'handshake-failure' || kind === 'callback-fault' ? 'failures' : 'deaths';
-}
-
 export class IncidentStore {
   /** Null: nothing is written. */
   readonly directory: string | null;
   readonly #report: Report;
-  /** Times at which incidents were written, by what they are about. */
-  readonly #written: Record<'deaths' | 'failures', number[]> = { deaths: [], failures: [] };
+  /** Times at which incidents were written, by kind. */
+  readonly #written = new Map<IncidentKind, number[]>();
+  /** Signatures of files, by name, as far as somebody has looked. */
+  readonly #signatures = new Map<string, string>();
 
   constructor(directory: string | null, report: Report) {
     this.directory = directory;
@@ -56,18 +55,23 @@ export class IncidentStore {
 
   #mayWrite(incident: Incident): boolean {
     if (this.#isFull(incident)) return false;
-    this.#written[countedAs(incident)].push(Date.parse(incident.writtenAt));
+    this.#writtenOf(incident.kind).push(Date.parse(incident.writtenAt));
     return true;
   }
 
   /** There were too many within the hour. */
-  #isFull(incident: Incident): boolean {
-    const counted = countedAs(incident);
-    const written = this.#written[counted];
-    const sinceMs = Date.parse(incident.writtenAt) - HOUR_MS;
+  #isFull({ kind, writtenAt }: Incident): boolean {
+    const written = this.#writtenOf(kind);
+    const sinceMs = Date.parse(writtenAt) - HOUR_MS;
     while (written.length > 0 && written[0]! <= sinceMs) written.shift();
     const { failuresPerHour, deathsPerHour } = defaultIncidentLimits;
-    return written.length >= (counted === 'failures' ? failuresPerHour : deathsPerHour);
+    return written.length >= (isWithoutDeath(kind) ? failuresPerHour : deathsPerHour);
+  }
+
+  #writtenOf(kind: IncidentKind): number[] {
+    let written = this.#written.get(kind);
+    if (written === undefined) this.#written.set(kind, (written = []));
+    return written;
   }
 
   #write(file: string, incident: Incident): boolean {
@@ -75,7 +79,8 @@ export class IncidentStore {
     try {
       makeDirectory(directory);
       replaceFile(file, encodeIncident(incident, true));
-      this.#dropOldest(directory);
+      this.#signatures.set(basename(file), incident.signature);
+      this.#makeRoom(directory, basename(file));
       return true;
     } catch (error) {
       this.#report(`an incident cannot be written: ${(error as Error).message}`);
@@ -83,18 +88,71 @@ export class IncidentStore {
     }
   }
 
-  #dropOldest(directory: string): void {
+  #makeRoom(directory: string, written: string): void {
     const { incidentsMax, bytesMax } = defaultIncidentLimits;
-    const newestFirst = namesIn(directory)
-      .filter((name) => incidentFileName.test(name))
-      .sort()
-      .reverse();
+    const names = namesIn(directory).filter((name) => incidentFileName.test(name));
+    const sizes = new Map(names.map((name) => [name, statsOf(join(directory, name))?.size ?? 0]));
     let bytes = 0;
-    for (const [index, name] of newestFirst.entries()) {
-      const file = join(directory, name);
-      bytes += statsOf(file)?.size ?? 0;
+    for (const size of sizes.values()) bytes += size;
+    if (names.length <= incidentsMax && bytes <= bytesMax) return;
+    for (const name of this.#signatures.keys()) {
+      if (!sizes.has(name)) this.#signatures.delete(name);
+    }
+    const kept = names.map((name) => ({ name, signature: this.#signatureOf(directory, name) }));
+    let count = names.length;
+    for (const name of leastWorthFirst(kept)) {
+      if (count <= incidentsMax && bytes <= bytesMax) return;
       // What was just written stays, whatever its size.
-      if (index > 0 && (index >= incidentsMax || bytes > bytesMax)) removeFile(file);
+      if (name === written) continue;
+      removeFile(join(directory, name));
+      count--;
+      bytes -= sizes.get(name)!;
     }
   }
+
+  #signatureOf(directory: string, name: string): string {
+    const known = this.#signatures.get(name);
+    if (known !== undefined) return known;
+    const signature = readSignature(join(directory, name));
+    this.#signatures.set(name, signature);
+    return signature;
+  }
+}
+
+/** '' for what cannot be read. */
+function readSignature(file: string): string {
+  try {
+    return decodeIncident(readCarefully(file)).signature;
+  } catch {
+    return '';
+  }
+}
+
+interface KeptIncident {
+  readonly name: string;
+  readonly signature: string;
+}
+
+/**
+ * Names in the order in which they may go. Odd handshakes are made by anyone, so they go before deaths;
+ * within each, those of which a newer example is there go first; then the oldest.
+ */
+function leastWorthFirst(kept: readonly KeptIncident[]): string[] {
+  const seen = new Set<string>();
+  const newestFirst = [...kept].sort((one, other) => (one.name < other.name ? 1 : -1));
+  const ranked = newestFirst.map(({ name, signature }) => {
+    const kind = kindInName(name);
+    const isRepeated = signature === '' || seen.has(`${kind} ${signature}`);
+    seen.add(`${kind} ${signature}`);
+    return { name, rank: (isWithoutDeath(kind) ? 0 : 2) + (isRepeated ? 0 : 1) };
+  });
+  return ranked
+    .reverse()
+    .sort((one, other) => one.rank - other.rank)
+    .map(({ name }) => name);
+}
+
+/** See `nameOfIncident`. */
+function kindInName(name: string): string {
+  return /^[^-]*-(.*)-\d+\.json/.exec(name)?.[1] ?? '';
 }

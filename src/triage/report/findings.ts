@@ -1,9 +1,10 @@
 /** From what a triage run has found to its report. */
 
 import { ExtensionType } from '../../tls/client-hello.ts';
+import { placeOf } from '../exception.ts';
 import type { Evidence } from '../experiments.ts';
 import { faultOf } from '../fault.ts';
-import type { Incident, IncidentSoftware } from '../incident.ts';
+import type { Incident, IncidentRequest, IncidentSoftware } from '../incident.ts';
 import { readHello } from '../reduce/hello-model.ts';
 import { helloWords } from '../reduce/hello-words.ts';
 import { firstFlightOf } from '../reduce/script-reduction.ts';
@@ -59,6 +60,10 @@ export function reportOf(
   };
 }
 
+function requestText({ method, tls, authority, path }: IncidentRequest): string {
+  return `${method} ${tls ? 'https' : 'http'}://${authority}${path}`;
+}
+
 function verdictOf(findings: Findings): TriageReport['verdict'] {
   if (findings.recorded === null) return 'not-reproducible';
   const { features, configuration, commit } = findings;
@@ -67,13 +72,19 @@ function verdictOf(findings: Findings): TriageReport['verdict'] {
 }
 
 /** As `Worker killed by SIGSEGV in SSL_read_early_data, in observer x`. */
-function whatOf({ kind, death, suspect, signature }: Incident): string {
+function whatOf({ kind, death, suspect, signature, exception, requests }: Incident): string {
   if (kind === 'callback-fault') return `Exception in a callback (${signature})`;
   if (kind === 'handshake-failure') return `Handshake that fails (${signature})`;
   const call = suspect?.call == null ? '' : ` in ${suspect.call}`;
   const observer = suspect?.observer == null ? '' : `, in observer ${suspect.observer}`;
   const how = kind === 'hang' ? 'that hangs' : (death?.summary ?? 'that died');
-  return `Worker ${how}${call}${observer}`;
+  if (exception != null) {
+    const place = placeOf(exception);
+    return `Worker ${how}: ${exception.type}${place === '' ? '' : ` in ${place}`}`;
+  }
+  const request = requests?.find(({ number }) => number === suspect?.request);
+  const asked = request === undefined ? '' : `, at ${requestText(request)} in ${request.phase}`;
+  return `Worker ${how}${call}${observer}${asked}`;
 }
 
 /** What was recorded, when nothing less was looked for. */
