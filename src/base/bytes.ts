@@ -36,3 +36,8 @@ export function writeLatin1(text: string, target: Uint8Array, offset: number): n
   for (let i = 0; i < length; i++) target[offset + i] = text.charCodeAt(i);
   return offset + length;
 }
+
+/** A copy of bytes. `slice` of a Buffer, which any Uint8Array may be, is a view of the same memory. */
+export function copyOfBytes(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array {
+  return new Uint8Array(bytes.subarray(start, end));
+}

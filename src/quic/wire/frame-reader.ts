@@ -3,6 +3,7 @@
  * that a single frame can say wrongly by itself is found here, what depends on the connection is the
  * handler's matter.
  */
+import { copyOfBytes } from '../../base/bytes.ts';
 import { RESET_TOKEN_BYTES } from '../contracts.ts';
 import { ALLOWED_PACKETS, isAckEliciting, isProbing, QuicFrameType } from './frame-types.ts';
 import { CONNECTION_ID_BYTES_MAX } from './packet-header.ts';
@@ -241,7 +242,7 @@ function readNewConnectionId(reader: WireReader, type: number): NewConnectionIdF
   if (id.length === 0 || id.length > CONNECTION_ID_BYTES_MAX || retirePriorTo > sequence) {
     throw malformed('NEW_CONNECTION_ID is not well formed', type);
   }
-  return { sequence, retirePriorTo, id: id.slice(), resetToken: resetToken.slice() };
+  return { sequence, retirePriorTo, id: copyOfBytes(id), resetToken: copyOfBytes(resetToken) };
 }
 
 function readClose(reader: WireReader, type: number): CloseFrame {
@@ -250,5 +251,5 @@ function readClose(reader: WireReader, type: number): CloseFrame {
   if (!isApplication) reader.varint();
   const reason = reader.viewOfTold();
   complete(reader, type);
-  return { isApplication, errorCode, reason: reason.slice() };
+  return { isApplication, errorCode, reason: copyOfBytes(reason) };
 }

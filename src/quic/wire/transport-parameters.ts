@@ -2,6 +2,7 @@
  * Transport parameters (RFC 9000 §18, RFC 9221 §3, RFC 9287 §3, RFC 9368 §3): encoded, and read strictly:
  * one that is doubled, malformed, out of range or not the peer's to send is a TRANSPORT_PARAMETER_ERROR.
  */
+import { copyOfBytes } from '../../base/bytes.ts';
 import { type QuicRole, RESET_TOKEN_BYTES } from '../contracts.ts';
 import { CONNECTION_ID_BYTES_MAX } from './packet-header.ts';
 import { QuicFault, TransportErrorCode } from './transport-error.ts';
@@ -198,7 +199,7 @@ function readOne(parameters: TransportParameters, id: number, value: Uint8Array)
   else if (id === Id.retrySourceId) parameters.retrySourceId = readId(value);
   else if (id === Id.resetToken) {
     if (value.length !== RESET_TOKEN_BYTES) fault('a reset token has another length');
-    parameters.resetToken = value.slice();
+    parameters.resetToken = copyOfBytes(value);
   } else if (id === Id.disableActiveMigration) {
     if (value.length > 0) fault('disable_active_migration has a value');
     parameters.isActiveMigrationDisabled = true;
@@ -211,7 +212,7 @@ function readOne(parameters: TransportParameters, id: number, value: Uint8Array)
 
 function readId(value: Uint8Array): Uint8Array {
   if (value.length > CONNECTION_ID_BYTES_MAX) fault('a connection ID is too long');
-  return value.slice();
+  return copyOfBytes(value);
 }
 
 /** Bytes of the two addresses and ports. */
@@ -220,8 +221,8 @@ const ADDRESSES_BYTES = 4 + 2 + 16 + 2;
 function readPreferredAddress(parameters: TransportParameters, value: Uint8Array): void {
   const reader = new WireReader().set(value, 0, value.length);
   reader.skip(ADDRESSES_BYTES);
-  const id = reader.view(reader.byte()).slice();
-  const resetToken = reader.view(RESET_TOKEN_BYTES).slice();
+  const id = copyOfBytes(reader.view(reader.byte()));
+  const resetToken = copyOfBytes(reader.view(RESET_TOKEN_BYTES));
   if (reader.hasFailed || reader.left > 0) fault('preferred_address is malformed');
   if (id.length === 0 || id.length > CONNECTION_ID_BYTES_MAX) fault('preferred_address has no ID');
   parameters.preferredId = { id, resetToken };
