@@ -114,10 +114,10 @@ function summaryOf(options: SluiceOptions): Readonly<Record<string, readonly str
   const { listeners, hosts, origins, routes, admin } = options;
   return {
     listeners: listeners.map(({ kind, address }) => `${kind} ${socketAddressText(address)}`),
-    hosts: hosts.map(({ tls, certificateFiles }) => {
+    hosts: hosts.map(({ tls, certificateFiles, isAcme }) => {
       const names = tls.names.length === 0 ? 'every name' : tls.names.join(', ');
       const files = certificateFiles.map((one) => one?.certificateFile ?? 'self-signed');
-      return `${names}: ${files.join(', ')}`;
+      return `${names}: ${isAcme ? 'acme' : files.join(', ')}`;
     }),
     origins: origins.map(({ name, servers }) => {
       return `${name}: ${servers.map((server) => socketAddressText(server as SocketAddress)).join(', ')}`;

@@ -74,6 +74,31 @@ const definitions = [
     example: '0.0.0.0:443',
   },
   {
+    name: 'acme',
+    type: 'email-or-off',
+    summary: 'Get and renew certificates by ACME (RFC 8555), with this address for the account.',
+    details:
+      'For the names of --acme-name, or for hosts with `certificates: acme`. The authority is ' +
+      "Let's Encrypt unless the section `acme` of a file names another; by using it you agree to " +
+      'its terms. Port 80 of each name must lead to --http, or port 443 to --https. Until there ' +
+      'is a certificate a self-signed one is served. Keys and certificates are kept in ' +
+      '`$XDG_STATE_HOME/sluice/acme` (`~/.local/state/sluice/acme`).',
+    defaultText: 'off',
+    repeatable: false,
+    example: 'admin@example.org',
+  },
+  {
+    name: 'acme-name',
+    type: 'host-name',
+    summary: 'A name that gets a certificate by ACME.',
+    details:
+      'All names share one certificate. `*.example.org` needs dns-01: see the section `acme`.',
+    defaultText: 'no name',
+    isDefaultInWords: true,
+    repeatable: true,
+    example: 'www.example.org',
+  },
+  {
     name: 'http2-cleartext',
     type: 'switch',
     summary: 'Accept HTTP/2 without TLS on the ports of --http.',

@@ -4,6 +4,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { AddressRange } from '../base/address-range.ts';
 import { type FileDiagnostic, UsageError, type Warn } from '../base/errors.ts';
+import { normalHostPattern } from '../base/host-names.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { ClientField } from '../proxy/request/forwarded-chain.ts';
 import {
@@ -358,6 +359,19 @@ export function parseRedis(option: OptionWords, given: ExplicitValue): string {
     );
   }
   return given.text;
+}
+
+/** As an authority writes to it: an address and nothing else. */
+export function parseEmail(option: OptionWords, given: ExplicitValue): string {
+  if (/^[^\s@,;?&]+@[^\s@,;?&]+$/.test(given.text)) return given.text;
+  refuse(given, 'not an e-mail address', writeAs(option, given));
+}
+
+/** In normal form; `*.` before it is a wildcard. A name that everybody knows has a dot. */
+export function parseHostName(option: OptionWords, given: ExplicitValue): string {
+  const name = normalHostPattern(given.text);
+  if (name?.includes('.') !== true) refuse(given, 'no host name', writeAs(option, given));
+  return name;
 }
 
 /** `-` or an absolute file name. */

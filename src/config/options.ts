@@ -3,6 +3,7 @@
  * is off is null.
  */
 
+import type { AcmeOptions } from '../acme/options.ts';
 import type { AddressRange } from '../base/address-range.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { ClusterOptions } from '../cluster/options.ts';
@@ -50,6 +51,8 @@ export interface HostOptions {
   readonly tls: HostTlsOptions;
   /** Where each of `tls.certificates` was read from; null for one that was made. */
   readonly certificateFiles: readonly (CertificateFiles | null)[];
+  /** Its certificates are had from an authority, and renewed, by sluice itself. */
+  readonly isAcme: boolean;
   readonly earlyDataPolicy: EarlyDataPolicy;
   /** How the origin hears who a client with a certificate is. */
   readonly clientIdentityFields: ClientIdentityFields;
@@ -94,6 +97,8 @@ export interface SluiceOptions {
   /** The first is for names that none of them has. Empty when there is no https listener. */
   readonly hosts: readonly HostOptions[];
   readonly tls: TlsOptions;
+  /** How hosts get certificates by themselves; null when nothing is said of it. */
+  readonly acme: AcmeOptions | null;
   /** Null for a machine of its own. */
   readonly cluster: ClusterOptions | null;
   readonly workers: number;

@@ -7,6 +7,7 @@
 import { accessSync, closeSync, constants, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { AcmeOptions } from '../acme/options.ts';
 import type { AddressRange } from '../base/address-range.ts';
 import { makeDirectory } from '../base/careful-files.ts';
 import { UsageError, type Warn } from '../base/errors.ts';
@@ -109,9 +110,14 @@ export async function resolveOptions(
     drainGraceMs: () => values.required('drain-grace'),
   });
   const isSecure = resolved.listeners?.some(({ kind }) => kind === 'https') ?? false;
-  const hosts = await attempts.one(() => resolveHosts(values, isSecure, surroundings, sections));
-  const { traffic, cache, faults, ...rest } = attempts.finish({ ...resolved, hosts });
-  return Object.freeze({ ...rest, ...traffic, ...cache, ...faults });
+  const hosts = await attempts.one(async () => {
+    const found = await resolveHosts(values, isSecure, surroundings, sections);
+    const { listeners = [] } = resolved;
+    return withAcme(found, { values, surroundings, section: sections.acme, listeners });
+  });
+  const { traffic, cache, faults, ...rest } = attempts.finish({ ...resolved, hosts: hosts?.hosts });
+  const acme = hosts?.acme ?? null;
+  return Object.freeze({ ...rest, ...traffic, ...cache, ...faults, acme });
 }
 
 type Outcome<T> = { [K in keyof T]: T[K] | undefined };
@@ -521,6 +527,9 @@ async function resolveHosts(
     if (!isNeeded) surroundings.warn('hosts: not used, because nothing listens for https');
     return isNeeded ? hosts.map((host) => withEarlyData(host, enabled)) : [];
   }
+  const names = values.every('acme-name');
+  if (names.length > 0 && !isPlain) return isNeeded ? [acmeHost(names, enabled)] : [];
+  refuseAcmeWithoutNames(values, hosts);
   const resolved = await resolveCertificate(values, isNeeded, surroundings);
   if (resolved === null || !isNeeded) return [];
   const { pair, files } = resolved;
@@ -529,10 +538,51 @@ async function resolveHosts(
     {
       tls: { ...plainHost, certificates: [pair], earlyData },
       certificateFiles: [files],
+      isAcme: false,
       earlyDataPolicy: defaultEarlyDataPolicy,
       clientIdentityFields: defaultClientIdentityFields,
     },
   ];
+}
+
+/** The one host that `--acme-name` makes; its certificate is yet to come. */
+function acmeHost(names: readonly string[], enabled: boolean): HostOptions {
+  const earlyData = { ...plainHost.earlyData, enabled };
+  return {
+    tls: { ...plainHost, names, certificates: [], earlyData },
+    certificateFiles: [],
+    isAcme: true,
+    earlyDataPolicy: defaultEarlyDataPolicy,
+    clientIdentityFields: defaultClientIdentityFields,
+  };
+}
+
+/** Nothing that a file says makes --acme useful without a name. */
+function refuseAcmeWithoutNames(values: OptionValues, hosts: FileSections['hosts']): void {
+  const given = values.given('acme')?.at(-1);
+  if (given === undefined || given.text === 'off' || hosts !== undefined) return;
+  if (!values.isByFlag('acme') || values.isByFlag('cert')) return;
+  refuse(given, 'for which names?', 'add --acme-name NAME, or hosts with certificates: acme');
+}
+
+/** Hosts with the certificates that they have by now, and how they get others. */
+async function withAcme(
+  hosts: readonly HostOptions[],
+  input: {
+    readonly values: OptionValues;
+    readonly surroundings: Surroundings;
+    readonly section: FileSections['acme'];
+    readonly listeners: readonly ListenerOptions[];
+  },
+): Promise<{ hosts: readonly HostOptions[]; acme: AcmeOptions | null }> {
+  const { values, surroundings, section, listeners } = input;
+  const email = values.required('acme');
+  const isWanted = hosts.some(({ isAcme }) => isAcme);
+  if (!isWanted && section === undefined && email === null) return { hosts, acme: null };
+  const { acmeOptionsOf, withIssued } = await import('./acme.ts');
+  const acme = acmeOptionsOf(section, email, surroundings.stateDirectory, listeners);
+  const issued = hosts.map((host) => (host.isAcme ? withIssued(host, acme, surroundings) : host));
+  return { hosts: await Promise.all(issued), acme };
 }
 
 /** Off for all, or as each host says. */

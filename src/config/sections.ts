@@ -1,5 +1,6 @@
 /** What the sections of a file have come to, each where the file has it. */
 
+import type { AcmeOptions } from '../acme/options.ts';
 import type { ListenerOptions } from '../downstream/options.ts';
 import type { ConnectMethodOptions } from '../proxy/connect-gateway.ts';
 import type { RouteOptions } from '../routing/route.ts';
@@ -8,7 +9,14 @@ import type { OriginGroupOptions } from '../upstream/options.ts';
 import type { ClientTimeouts } from './compile/timeouts.ts';
 import type { HostOptions, TlsOptions } from './options.ts';
 
+/** What a file says of certificates that sluice gets by itself; null where the rest decides. */
+export interface AcmeSection extends Omit<AcmeOptions, 'email' | 'storage' | 'challenges'> {
+  readonly storage: string | null;
+  readonly challenges: AcmeOptions['challenges'] | null;
+}
+
 export interface FileSections {
+  readonly acme?: AcmeSection;
   readonly listeners?: readonly ListenerOptions[];
   readonly hosts?: readonly HostOptions[];
   readonly tls?: TlsOptions;

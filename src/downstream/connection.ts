@@ -11,6 +11,7 @@ import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
 import type { Http2Abuse } from '../http2/limits.ts';
 import type { StreamSocket } from '../reactor/contract.ts';
 import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
+import { CHALLENGE_PROTOCOL } from '../tls/challenge-certificates.ts';
 import type { HandshakeRecord, TlsConnection, TlsHandler } from '../tls/contract.ts';
 import { Channel, type ChannelHandler, type ChannelPool } from '../transport/channel.ts';
 import type { AuthorityCheck } from './authority-check.ts';
@@ -230,6 +231,11 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
   // ------------------------------------------------------------------ from the channel
 
   onOpen(): void {
+    // Nothing is said under it (RFC 8737 §4): who asked has seen the certificate.
+    if (this.#channel.tls?.selectedProtocol === CHALLENGE_PROTOCOL) {
+      this.#channel.end();
+      return;
+    }
     this.#settled.start();
     for (const waiter of this.#handshakeWaiters.splice(0)) waiter(true);
     if (this.#draining) this.drain();

@@ -28,6 +28,7 @@ export type HelloVerdict = (typeof HelloVerdict)[keyof typeof HelloVerdict];
 export type ClientHelloStep = (hello: ClientHello) => HelloVerdict;
 
 const EXTENSION_SERVER_NAME = 0;
+const EXTENSION_PROTOCOLS = 16;
 const EXTENSION_EARLY_DATA = 42;
 const EXTENSION_PRE_SHARED_KEY = 41;
 const EXTENSION_QUIC_TRANSPORT_PARAMETERS = 57;
@@ -87,6 +88,17 @@ class ClientHello {
 
   get offersEarlyData(): boolean {
     return this.#findExtension(EXTENSION_EARLY_DATA);
+  }
+
+  /** Whether the one protocol that it offers (RFC 7301 §3.1) is this one. */
+  offersOnly(protocol: string): boolean {
+    if (!this.#findExtension(EXTENSION_PROTOCOLS)) return false;
+    const { bytes } = extension;
+    // Length of the list, length of the name, name.
+    const length = 3 + protocol.length;
+    if (resultWords[LENGTH_WORD]! !== length || length > bytes.length) return false;
+    memcpy(extensionAddress, resultPointers[0]!, length);
+    return bytes[2] === protocol.length && bytes.toString('latin1', 3, length) === protocol;
   }
 
   /** Four bytes of the first ticket offered that were chosen at random when it was made; null without one. */

@@ -18,6 +18,7 @@ import type {
 } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
+import type { LocalResponse } from '../routing/local-response.ts';
 import { type GateResult, routingError } from '../routing/rules.ts';
 import {
   type ExchangeSummary,
@@ -58,20 +59,32 @@ const ANSWERED: RequestHandler = {
   onWritable() {},
 };
 
+/** A response to some paths, on every host, that comes before rules and routes; null for all others. */
+export type AnswerBefore = (path: string, dateNow: () => string) => LocalResponse | null;
+
 export class ReverseProxy implements RequestSink {
   readonly #routes: Routes;
+  readonly #before: AnswerBefore;
   /** Filled anew for every hit: the observer must not keep it. */
   readonly #hitHeaders = new HitHeaders();
   readonly #summary: ExchangeSummary = emptySummary();
 
-  constructor(routes: Routes) {
+  /** `before`: what is answered whatever routes say. */
+  constructor(routes: Routes, before: AnswerBefore = () => null) {
     this.#routes = routes;
+    this.#before = before;
   }
 
   onRequest(sent: RequestHead, sender: ResponseSender, facts: RequestFacts): RequestHandler {
     const { requests, clock } = this.#routes.unrouted;
     const slot = requests.begin(sent, facts, clock.wallMs());
     const head = requestMeantBy(sent);
+    const response = this.#answerBefore(head);
+    if (response !== null) {
+      const exchange = this.#unroutedExchange({ head, sender, facts, slot });
+      exchange.turnAway({ kind: 'answered', response });
+      return exchange;
+    }
     const environment = this.#routes.find(head, facts);
     if (typeof environment === 'string') {
       const exchange = this.#unroutedExchange({ head, sender, facts, slot });
@@ -123,9 +136,16 @@ export class ReverseProxy implements RequestSink {
   ): RequestHandler {
     const head = requestMeantBy(sent);
     const environment = this.#routes.find(head, facts);
-    const isLocal = typeof environment === 'string' || environment.route.answersItself;
+    const isAnswered = this.#answerBefore(head) !== null;
+    const isLocal =
+      isAnswered || typeof environment === 'string' || environment.route.answersItself;
     if (isLocal) return this.onRequest(head, sender, facts);
     return this.turnAway(error, head, sender, facts);
+  }
+
+  /** Null for a request that takes its route. */
+  #answerBefore({ path }: RequestHead): LocalResponse | null {
+    return this.#before(path, this.#routes.unrouted.dateNow);
   }
 
   /** Answers a request that is no route's. */

@@ -25,7 +25,7 @@ import { logRoutes } from './admin/log-routes.ts';
 import { originRoutes } from './admin/origin-routes.ts';
 import { trafficRoutes } from './admin/traffic-routes.ts';
 import { healthOf } from './canary.ts';
-import type { CertificateRenewer } from './certificates/certificate-renewer.ts';
+import type { Certificates } from './certificates/certificates.ts';
 import { DirectoryDeaths } from './directory-deaths.ts';
 import { clusterLinks, type EarlyDataState, earlyDataState } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
@@ -87,7 +87,7 @@ export class Supervisor {
   #options: SluiceOptions;
   #listeners: OpenListener[] = [];
   #admin: AdminServer | null = null;
-  #keeper: CertificateRenewer | null = null;
+  #keeper: Certificates | null = null;
   #tickets: TicketKeyRotator | null = null;
   #rotator: LogRotator | null = null;
   #stopping: Promise<void> | null = null;
@@ -438,17 +438,17 @@ export class Supervisor {
 
   /** Looks after the certificates, when the rest has begun: nothing waits for it. */
   async #keepCertificates(): Promise<void> {
-    const { CertificateRenewer } = await import('./certificates/certificate-renewer.ts');
+    const { Certificates } = await import('./certificates/certificates.ts');
     if (this.#stopping !== null) return;
-    this.#keeper = new CertificateRenewer({
-      hosts: () => this.#options.hosts,
+    this.#keeper = new Certificates({
+      options: () => this.#options,
       replace: (host, certificates) => this.#replaceCertificates(host, certificates),
+      show: (answers) => this.#workers.tellSurely({ type: 'challenges', answers }),
       metrics: this.#metrics.certificates,
-      wallMs: Date.now,
+      version: this.#input.version,
       report: this.#reportWith('tls'),
       onFault: this.#parts.of('certificates'),
     });
-    this.#keeper.tellLoaded();
     this.#keeper.start();
   }
 

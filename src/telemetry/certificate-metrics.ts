@@ -1,11 +1,12 @@
 /** What is counted of certificates, by the supervisor. */
 import { LabelIndex } from './label-index.ts';
 import { type MetricLayout, metricLayouts } from './metric-layout.ts';
-import type { CERTIFICATE_RELOADS, OCSP_OUTCOMES } from './metric-table.ts';
+import type { ACME_OUTCOMES, CERTIFICATE_RELOADS, OCSP_OUTCOMES } from './metric-table.ts';
 
 const at = metricLayouts;
 
 export type CertificateReload = (typeof CERTIFICATE_RELOADS)[number];
+export type AcmeOutcome = (typeof ACME_OUTCOMES)[number];
 export type OcspOutcome = (typeof OCSP_OUTCOMES)[number];
 
 /** One certificate in use. */
@@ -31,6 +32,7 @@ export class CertificateMetrics {
       at.stapleExpiry,
       at.certificateReloads,
       at.ocspFetches,
+      at.acmeOrders,
     ];
     this.#indices = new Map(
       layouts.map((layout) => [
@@ -42,6 +44,10 @@ export class CertificateMetrics {
 
   reloaded(outcome: CertificateReload): void {
     this.#slots[this.#slotOf(at.certificateReloads, outcome)]! += 1;
+  }
+
+  ordered(outcome: AcmeOutcome): void {
+    this.#slots[this.#slotOf(at.acmeOrders, outcome)]! += 1;
   }
 
   ocspFetched(outcome: OcspOutcome): void {

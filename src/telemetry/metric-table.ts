@@ -57,6 +57,8 @@ const CACHE_FAULTS = [
 
 /** Of files of certificates that have changed, and of questions to their issuers. */
 export const CERTIFICATE_RELOADS = ['replaced', 'failed'] as const;
+/** Of orders at certificate authorities (ACME). */
+export const ACME_OUTCOMES = ['issued', 'failed'] as const;
 export const OCSP_OUTCOMES = ['good', 'revoked', 'unknown', 'failed'] as const;
 
 /** Where a change of the ticket keys came from; `failed`: a file could not be taken in. */
@@ -418,6 +420,12 @@ export const metricTable = {
     'sluice_certificate_reloads_total',
     'Changed certificate files, by whether they were reloaded.',
     [closed('outcome', CERTIFICATE_RELOADS)],
+  ),
+  acmeOrders: metric(
+    'counter',
+    'sluice_acme_orders_total',
+    'Orders at certificate authorities (ACME), by outcome.',
+    [closed('outcome', ACME_OUTCOMES)],
   ),
   ocspFetches: metric(
     'counter',

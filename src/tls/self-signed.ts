@@ -1,7 +1,23 @@
 /** A self-signed certificate, so that HTTPS works before anybody has obtained one. */
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { isIP } from 'node:net';
 import { assert } from '../base/assert.ts';
+import {
+  BIT_STRING,
+  BOOLEAN,
+  bitString,
+  encode,
+  explicitTag,
+  GENERALIZED_TIME,
+  INTEGER,
+  identifier,
+  OCTET_STRING,
+  pem,
+  SEQUENCE,
+  SET,
+  UTC_TIME,
+  UTF8_STRING,
+} from '../base/der.ts';
+import { SUBJECT_ALT_NAME, signatureAlgorithm, subjectNames } from '../base/x509-parts.ts';
 
 export interface SelfSignedOptions {
   /** DNS names and IP addresses, the first of which becomes the common name. */
@@ -10,6 +26,8 @@ export interface SelfSignedOptions {
   readonly nowMs: number;
   /** Kind of key; P-256 (`ec`) when it is not given. RSA keys have 2048 bits. */
   readonly keyType?: SelfSignedKeyType;
+  /** For a validation by TLS-ALPN-01 (RFC 8737 §3): the digest that the certificate shows. */
+  readonly acmeIdentifier?: Uint8Array;
 }
 
 export type SelfSignedKeyType = 'ec' | 'rsa' | 'ed25519';
@@ -26,31 +44,13 @@ const HOUR_MS = 3_600_000;
 const VALIDITY_MS = 397 * 24 * HOUR_MS;
 const SERIAL_BYTES = 16;
 
-// Tags of X.690 §8.
-const BOOLEAN = 0x01;
-const INTEGER = 0x02;
-const BIT_STRING = 0x03;
-const OCTET_STRING = 0x04;
-const OBJECT_IDENTIFIER = 0x06;
-const UTF8_STRING = 0x0c;
-const UTC_TIME = 0x17;
-const GENERALIZED_TIME = 0x18;
-const SEQUENCE = 0x30;
-const SET = 0x31;
-const explicitTag = (number: number) => 0xa0 | number;
-const implicitTag = (number: number) => 0x80 | number;
-
-const NULL = 0x05;
-/** Signature algorithms by kind of key (RFC 5758 §3.2, RFC 4055 §5, RFC 8410 §3). */
-const ECDSA_WITH_SHA256 = '2a8648ce3d040302';
-const SHA256_WITH_RSA = '2a864886f70d01010b';
-const ED25519 = '2b6570';
 const COMMON_NAME = '550403';
 const BASIC_CONSTRAINTS = '551d13';
 const KEY_USAGE = '551d0f';
 const EXTENDED_KEY_USAGE = '551d25';
-const SUBJECT_ALT_NAME = '551d11';
 const SERVER_AUTH = '2b06010505070301';
+/** id-pe-acmeIdentifier (RFC 8737 §6.1). */
+const ACME_IDENTIFIER = '2b0601050507011f';
 
 /** Makes a key and a certificate for it (RFC 5280), good for the given names. */
 export function makeSelfSignedCertificate(options: SelfSignedOptions): SelfSignedCertificate {
@@ -98,11 +98,15 @@ function certificateBody(
     encode(SEQUENCE, time(notBefore), time(notBefore + VALIDITY_MS)),
     name,
     publicKeyInfo,
-    encode(explicitTag(3), encode(SEQUENCE, ...extensions(options.names))),
+    encode(explicitTag(3), encode(SEQUENCE, ...extensions(options))),
   );
 }
 
-function extensions(names: readonly string[]): Buffer[] {
+function extensions({ names, acmeIdentifier }: SelfSignedOptions): Buffer[] {
+  const shown =
+    acmeIdentifier === undefined
+      ? []
+      : [extension(ACME_IDENTIFIER, true, encode(OCTET_STRING, acmeIdentifier))];
   // Its own authority, so that it can be given to clients as a root (curl --cacert).
   const isAuthority = encode(SEQUENCE, encode(BOOLEAN, Buffer.of(0xff)));
   // digitalSignature and keyCertSign are bits 0 and 5: two unused bits at the end.
@@ -112,33 +116,14 @@ function extensions(names: readonly string[]): Buffer[] {
     extension(BASIC_CONSTRAINTS, true, isAuthority),
     extension(KEY_USAGE, true, usage),
     extension(EXTENDED_KEY_USAGE, false, extendedUsage),
-    extension(SUBJECT_ALT_NAME, false, encode(SEQUENCE, ...names.map(generalName))),
+    extension(SUBJECT_ALT_NAME, false, subjectNames(names)),
+    ...shown,
   ];
 }
 
 function extension(id: string, critical: boolean, value: Buffer): Buffer {
   const flag = critical ? [encode(BOOLEAN, Buffer.of(0xff))] : [];
   return encode(SEQUENCE, identifier(id), ...flag, encode(OCTET_STRING, value));
-}
-
-/** GeneralName: dNSName [2] or iPAddress [7] (RFC 5280 §4.2.1.6). */
-function generalName(name: string): Buffer {
-  const family = isIP(name);
-  if (family === 4) return encode(implicitTag(7), Buffer.from(name.split('.').map(Number)));
-  if (family === 6) return encode(implicitTag(7), ipv6Bytes(name));
-  return encode(implicitTag(2), Buffer.from(name, 'latin1'));
-}
-
-function ipv6Bytes(address: string): Buffer {
-  // The URL parser expands what it can and leaves at most one `::`.
-  const normal = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const [head = '', tail] = normal.split('::');
-  const words = (text: string | undefined) => (text ? text.split(':') : []);
-  const left = words(head);
-  const right = words(tail);
-  const zeros = new Array<string>(8 - left.length - right.length).fill('0');
-  const all = [...left, ...zeros, ...right].map((word) => word.padStart(4, '0'));
-  return Buffer.from(all.join(''), 'hex');
 }
 
 function distinguishedName(commonName: string): Buffer {
@@ -152,32 +137,4 @@ function time(atMs: number): Buffer {
   const digits = `${date.toISOString().replace(/\D/g, '').slice(0, 14)}Z`;
   if (date.getUTCFullYear() >= 2050) return encode(GENERALIZED_TIME, Buffer.from(digits));
   return encode(UTC_TIME, Buffer.from(digits.slice(2)));
-}
-
-function signatureAlgorithm(type: SelfSignedKeyType): Buffer {
-  if (type === 'rsa') return encode(SEQUENCE, identifier(SHA256_WITH_RSA), encode(NULL));
-  return encode(SEQUENCE, identifier(type === 'ec' ? ECDSA_WITH_SHA256 : ED25519));
-}
-
-function identifier(hex: string): Buffer {
-  return encode(OBJECT_IDENTIFIER, Buffer.from(hex, 'hex'));
-}
-
-function bitString(bytes: Buffer): Buffer {
-  return encode(BIT_STRING, Buffer.of(0), bytes);
-}
-
-/** One DER value: tag, length, content. */
-function encode(tag: number, ...content: Uint8Array[]): Buffer {
-  const body = Buffer.concat(content);
-  assert(body.length < 65_536, 'the certificate is small');
-  const { length } = body;
-  if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), body]);
-  if (length < 0x100) return Buffer.concat([Buffer.of(tag, 0x81, length), body]);
-  return Buffer.concat([Buffer.of(tag, 0x82, length >> 8, length & 0xff), body]);
-}
-
-function pem(label: string, der: Buffer): string {
-  const lines = der.toString('base64').match(/.{1,64}/g)!;
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
 }

@@ -32,6 +32,7 @@ import { defaultTunnelLimits } from '../tunnel/limits.ts';
 import { TunnelTable } from '../tunnel/tunnel-table.ts';
 import type { BatchClock } from './batch-clock.ts';
 import type { WorkerCache } from './cache.ts';
+import type { ChallengeTable } from './challenge-table.ts';
 import type { ClusterRegisters } from './clusters.ts';
 import type { WorkerInput } from './contract.ts';
 import { connectionsFor, descriptorsMax } from './descriptors.ts';
@@ -54,6 +55,7 @@ export interface GenerationBase {
   readonly hitForMissMemory: HitForMissMemory;
   readonly originNames: KnownNames;
   readonly clients: ClientCounts;
+  readonly challenges: ChallengeTable;
   readonly clusters: ClusterRegisters;
   readonly observers: HandshakeObservers;
 }
@@ -150,7 +152,7 @@ export class ConfigurationGeneration {
       observerOf,
       claims,
     });
-    const proxy = new ReverseProxy(routes);
+    const proxy = new ReverseProxy(routes, this.#base.challenges.answer);
     const next = new ClientIdentity(proxy, identities);
     const { trustedProxies, trustedProxiesHeader: field } = options;
     const from = trustedProxies ?? [];
@@ -185,6 +187,7 @@ export class ConfigurationGeneration {
       options,
       this.#base.clusters.registerOf(options.cluster),
       this.#base.input,
+      [this.#base.challenges.step],
     );
     this.#tls = context;
     this.#disposables.push(context);

@@ -1,5 +1,6 @@
 /** What the supervisor gives a worker, and what it can ask of it. */
 
+import type { ChallengeAnswers } from '../acme/challenges.ts';
 import type { ListQuery, PurgeSelector } from '../cache/contract.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { InheritedListener } from '../downstream/options.ts';
@@ -55,6 +56,8 @@ export type WorkerChange =
       readonly names: readonly string[];
       readonly certificates: readonly CertificatePair[];
     }
+  /** What authorities that look whether a name is ours are answered, instead of what they were before. */
+  | { readonly type: 'challenges'; readonly answers: ChallengeAnswers }
   /** Log files have been moved away: each is opened by its name again. */
   | { readonly type: 'reopen-logs' };
 

@@ -17,6 +17,7 @@ import { ChannelPool } from '../transport/channel.ts';
 import { BatchClock } from './batch-clock.ts';
 import { openCache, type WorkerCache } from './cache.ts';
 import { answerCacheQuestion } from './cache-queries.ts';
+import { ChallengeTable } from './challenge-table.ts';
 import { ClusterRegisters } from './clusters.ts';
 import { ConfigurationGeneration, type GenerationBase } from './configuration-generation.ts';
 import type {
@@ -66,6 +67,7 @@ class Worker implements RunningWorker {
       hitForMissMemory: new HitForMissMemory(),
       originNames: new Map(),
       clients: new ClientCounts(),
+      challenges: new ChallengeTable(),
       clusters: new ClusterRegisters(input),
       observers: observersOf(input.metrics, input.handshakes, input),
     };
@@ -131,6 +133,7 @@ class Worker implements RunningWorker {
     // Only for the service that takes new connections.
     certificates: ({ names, certificates }) =>
       this.#service.replaceCertificates(names, certificates),
+    challenges: ({ answers }) => this.#base.challenges.replace(answers),
     tickets: ({ tickets }) => this.#replaceTickets(tickets),
     'stand-in': ({ places }) => this.#standIn(places),
   };
@@ -208,6 +211,7 @@ class Worker implements RunningWorker {
     await cache.close();
     channels[Symbol.dispose]();
     this.#base.clusters[Symbol.dispose]();
+    this.#base.challenges[Symbol.dispose]();
     for (const service of this.#services) service[Symbol.dispose]();
   }
 }

@@ -127,6 +127,8 @@ const answer = (more: Values) => ({ ...base, routes: [more] });
 const short = (more: Values) => ({ ...plainBase, ...more });
 const query = (of: Values | string) => route({ cache: { key: { query: of } } });
 const log = join(directory, 'a.log');
+const acme = (more: Values) => ({ ...base, acme: { email: 'a@b.example', ...more } });
+const account = { 'key-id': 'kid-1', key: 'abcd' };
 const errorLog = (more: Values) => ({ ...base, 'error-log': { target: log, ...more } });
 const logs = (more: Values) => ({ ...base, logs: [{ target: log, ...more }] });
 
@@ -142,6 +144,19 @@ const pairs: Record<string, readonly [Values, Values]> = {
   'cluster.timeout': [
     { ...base, cluster: { redis: 'redis://r', timeout: '1s' } },
     { ...base, cluster: 'redis://r' },
+  ],
+  'acme.directory-ca': [acme({ 'directory-ca': authority.certificateFile }), acme({})],
+  'acme.external-account.key-id': [
+    acme({ 'external-account': account }),
+    acme({ 'external-account': { ...account, 'key-id': 'kid-2' } }),
+  ],
+  'acme.external-account.key': [
+    acme({ 'external-account': account }),
+    acme({ 'external-account': { ...account, key: 'efgh' } }),
+  ],
+  'acme.challenges': [
+    acme({ 'dns-command': 'dns-record', challenges: ['dns-01'] }),
+    acme({ 'dns-command': 'dns-record' }),
   ],
   'ticket-key-file': [short({ 'ticket-key-file': tickets }), short({})],
   'tls.ticket-key-file': [{ ...base, tls: { 'ticket-key-file': tickets } }, base],

@@ -51,6 +51,8 @@ function configurationWith(path: string, value: string): Record<string, unknown>
   const answer = (route?.respond ?? null) as object | null;
   const action = answer === null ? { origin: 'a' } : { respond: { status: 200, ...answer } };
   const routes = route === undefined ? [{ origin: 'a' }] : [{ ...route, ...action }];
+  const account = (inner.acme as Record<string, object> | undefined)?.['external-account'];
+  if (account !== undefined) Object.assign(account, { 'key-id': 'kid-1' });
   return { origins: { a: { servers: [{ url: 'http://127.0.0.1:1' }] } }, ...inner, routes };
 }
 

@@ -3,6 +3,28 @@
  * begins with. `key as word`: what the test has in the place of the key's name, an option or a flag.
  */
 export const whereShown: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'src/acme/order.test.ts': {
+    'the account has an address, and is bound to one of before where that is wanted': [
+      'acme as email',
+      'acme.email',
+      'acme.external-account.key-id as keyId',
+      'acme.external-account.key as secret',
+    ],
+    'a profile is asked for by its name; of another one those that there are are told': [
+      'acme.profile',
+    ],
+  },
+  'src/config/acme.test.ts': {
+    'flags make a host of all names, which has a stand-in until a certificate is issued': [
+      'acme-name',
+    ],
+  },
+  'src/supervisor/certificates/acme-keeper.test.ts': {
+    'wildcards are proved by the program that makes DNS records, which sees them go': [
+      'acme.challenges',
+      'acme.dns-command as dnsCommand',
+    ],
+  },
   'src/http/content-watch.test.ts': {
     'request-body off: whoever is not silent goes on': ['timeouts.request-body'],
   },
@@ -65,6 +87,16 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
   'test/cache/disk-store.test.ts': {
     'what is pinned outlives others, within a quarter of the room, until its time': [
       'routes[].cache.pin as pinMs',
+    ],
+  },
+  'test/end-to-end/acme.test.ts': {
+    'each host has a certificate of the authority soon, without a restart': [
+      'hosts[].certificates as acme',
+      'acme.directory',
+      'acme.directory-ca',
+      'acme.keys',
+      'acme.storage',
+      'acme.resolvers',
     ],
   },
   'test/end-to-end/caching-control.test.ts': {

@@ -19,7 +19,7 @@ export const startStandIn: StartWorker = async (input) => {
   return {
     drain: (timeoutMs) => drain(servers, timeoutMs),
     reconfigure() {},
-    changes: { certificates() {}, tickets() {}, 'stand-in'() {} },
+    changes: { certificates() {}, challenges() {}, tickets() {}, 'stand-in'() {} },
     answers: {
       cache: () => ({ kind: 'followed' }),
       handshakes: () => ({ failures: [], observers: [] }),

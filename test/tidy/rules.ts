@@ -19,7 +19,7 @@ const LEVELS: Record<string, number> = Object.fromEntries(
     ['http1', 'http2', 'http3', 'cache', 'tls', 'reactor'],
     ['transport'],
     ['tunnel'],
-    ['downstream', 'upstream', 'routing', 'triage', 'cluster'],
+    ['downstream', 'upstream', 'routing', 'triage', 'cluster', 'acme'],
     ['proxy'],
     ['config'],
     ['worker'],

@@ -63,6 +63,7 @@ function placesOf(plain: SluiceOptions): Partial<SluiceOptions> {
     autoDisable,
     workers: WORKERS,
     cluster: null,
+    acme: null,
     cacheSizeBytes: CACHE_BYTES,
     cacheMemoryBytes: CACHE_BYTES,
     cacheDirectory: null,
@@ -113,6 +114,7 @@ function harmlessHost(host: HostOptions): HostOptions {
   return {
     ...host,
     certificateFiles: certificates.map(() => null),
+    isAcme: false,
     tls: {
       ...plainHost,
       ...tls,

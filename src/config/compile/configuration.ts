@@ -10,9 +10,11 @@ import { type OptionName, optionTable } from '../option-table.ts';
 import type { ExplicitValue } from '../option-values.ts';
 import type { HostOptions } from '../options.ts';
 import { DEFAULT_GROUP } from '../resolve.ts';
+import type { AcmeEntry } from '../schema/acme.ts';
 import { type ConfigurationEntry, configurationSchema } from '../schema/configuration.ts';
 import type { ErrorLogEntry } from '../schema/error-log.ts';
 import type { FileSections } from '../sections.ts';
+import { compileAcme } from './acme.ts';
 import { compileConnect } from './connect.ts';
 import { type Compilation, CompileContext } from './context.ts';
 import { compileErrorLog } from './error-log.ts';
@@ -83,10 +85,12 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
   const at = (name: string) => new CompileContext(compilation, [name]);
   const { listeners, hosts, tls, origins, routes, connect, timeouts, logs } = entry;
   const errorLog = errorLogSection(entry);
+  const acme = acmeSection(entry);
   // The section of origins, or the one that a flag or key makes.
   const groups = origins === undefined ? [DEFAULT_GROUP] : Object.keys(origins);
   return {
     ...(hosts && { hosts: compileHosts(hosts, at('hosts')) }),
+    ...(acme && { acme: compileAcme(acme, at('acme')) }),
     ...(tls && { tls: compileTls(tls, at('tls')) }),
     ...(listeners && { listeners: compileListeners(listeners, at('listeners')) }),
     ...(origins && { origins: compileOrigins(origins, at('origins')) }),
@@ -198,6 +202,12 @@ function givenOf(
 }
 
 /** Null when it is one word, or not there. */
+function acmeSection({ acme: entry }: ConfigurationEntry): AcmeEntry | null {
+  const isMap = typeof entry === 'object' && entry !== null;
+  return isMap ? (entry as AcmeEntry) : null;
+}
+
+/** The same of the error log. */
 function errorLogSection({ 'error-log': entry }: ConfigurationEntry): ErrorLogEntry | null {
   const isMap = typeof entry === 'object' && entry !== null;
   return isMap ? (entry as ErrorLogEntry) : null;

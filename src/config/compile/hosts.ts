@@ -2,6 +2,7 @@
  * The section `hosts`: files are read here, and certificates, lists of ciphers and groups are tried
  * on OpenSSL, so that a mistake is found before anything listens.
  */
+import { NAMES_PER_CERTIFICATE_MAX } from '../../acme/options.ts';
 import { UsageError } from '../../base/errors.ts';
 import {
   type ClientIdentityFields,
@@ -77,6 +78,7 @@ class HostCompiler {
 
   compile(): HostOptions {
     const { tls: entry = {} } = this.#entry;
+    const isAcme = this.#entry.certificates === 'acme';
     const certificates = this.#certificates();
     const tls: HostTlsOptions = {
       names: this.#names(),
@@ -91,9 +93,11 @@ class HostCompiler {
       ocspStapling: entry['ocsp-stapling'] ?? plainHost.ocspStapling,
       certificateCompression: entry['certificate-compression'] ?? plainHost.certificateCompression,
     };
+    if (isAcme) this.#checkAcmeNames(tls.names);
     if (this.#isSound) this.#try(tls);
     return {
       tls,
+      isAcme,
       certificateFiles: certificates.map(({ files }) => files),
       earlyDataPolicy: this.#earlyDataPolicy(),
       clientIdentityFields: this.#identityFields(),
@@ -130,6 +134,7 @@ class HostCompiler {
 
   #certificates(): { pair: CertificatePair; files: CertificateFiles }[] {
     const { certificates } = this.#entry;
+    if (certificates === 'acme') return [];
     return certificates.map(({ cert, key }, i) => {
       const files = { certificateFile: cert, keyFile: key };
       const inUse = pairInUse(this.#context.hostsInUse, files);
@@ -142,6 +147,17 @@ class HostCompiler {
       const keyPem = this.#readPem(['certificates', i, 'key'], files.keyFile);
       return { pair: { certificatePem, keyPem }, files };
     });
+  }
+
+  /** What no authority would issue. */
+  #checkAcmeNames(names: readonly string[]): void {
+    if (names.length === 0) {
+      this.#refuse(['certificates'], 'acme needs to know the names', 'add names');
+    }
+    if (names.length > NAMES_PER_CERTIFICATE_MAX) {
+      const problem = `more than ${NAMES_PER_CERTIFICATE_MAX} names in one certificate`;
+      this.#refuse(['names'], problem, 'make several hosts of it');
+    }
   }
 
   #readPem(path: KeyPath, file: string): string {

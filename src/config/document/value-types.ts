@@ -11,8 +11,10 @@ import {
   parseClientField,
   parseCount,
   parseDuration,
+  parseEmail,
   parseErrorLogFormat,
   parseFeature,
+  parseHostName,
   parseLogFile,
   parseLogFormat,
   parseLogLevel,
@@ -69,6 +71,7 @@ export const valueTypes = {
     parse: parseDuration,
     form: { type: 'string', pattern: '^\\d+(\\.\\d+)? ?(ms|s|m)$' },
   },
+  'email-or-off': { placeholder: 'EMAIL|off', parse: orOff(parseEmail), form: TEXT_OR_OFF },
   'socket-address': { placeholder: '[HOST:]PORT', parse: parseSocketAddress, form: TEXT_OR_NUMBER },
   'socket-address-or-off': {
     placeholder: '[HOST:]PORT|off',
@@ -85,6 +88,7 @@ export const valueTypes = {
     parse: parseFeature,
     form: { type: 'string', pattern: '=(on|off)$' },
   },
+  'host-name': { placeholder: 'NAME', parse: parseHostName, form: TEXT },
   'log-format': {
     placeholder: 'combined|json',
     parse: parseLogFormat,

@@ -1,6 +1,7 @@
 /** The whole of a configuration file: every section, and the keys that say the same as a flag. */
 import type { Static } from 'typebox';
 import type { ValueSchema } from '../document/keywords.ts';
+import { acmeSchema } from './acme.ts';
 import { connectSchema } from './connect.ts';
 import { errorLogSchema } from './error-log.ts';
 import { featuresSchema } from './features.ts';
@@ -27,6 +28,7 @@ const sections = {
   timeouts: timeoutsSchema,
   hosts: hostsSchema,
   tls: tlsSchema,
+  acme: acmeSchema,
   cluster: clusterSchema,
   origins: originsSchema,
   routes: routesSchema,

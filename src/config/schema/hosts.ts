@@ -185,6 +185,17 @@ const earlyData = section(
   },
 );
 
+const acmeWord = oneOf(['acme'], {
+  title: 'Certificates that sluice gets and renews by itself.',
+  examples: ['acme'],
+});
+
+const certificateList = list(certificate, {
+  title: 'Certificates from files.',
+  examples: [[{ cert: 'example.org.pem', key: 'example.org.key' }]],
+  minItems: 1,
+});
+
 const host = section(
   {
     names: list(text({ title: 'A name.', minLength: 1, examples: ['example.org'] }), {
@@ -199,15 +210,15 @@ const host = section(
       default: [],
       examples: [['example.org', '*.example.org']],
     }),
-    certificates: list(certificate, {
-      title: 'Certificates, at most one for each type of key.',
+    certificates: either([acmeWord, certificateList], {
+      title: 'Certificates, at most one for each type of key; or `acme`.',
       description:
         'The client’s signature schemes choose between RSA, ECDSA and Ed25519. Files that ' +
         'change are reloaded within seconds; when a new file cannot be used, the previous ' +
-        'one stays.',
+        'one stays. With `acme`, sluice gets a certificate for all names of the host from an ' +
+        'authority, and renews it; see the section `acme`.',
       default: 'none: it must be given',
-      examples: [[{ cert: 'example.org.pem', key: 'example.org.key' }]],
-      minItems: 1,
+      examples: [[{ cert: 'example.org.pem', key: 'example.org.key' }], 'acme'],
     }),
     tls,
     'early-data': either(

@@ -47,6 +47,7 @@ class Keeping {
   constructor(...hosts: readonly { issued: Issued; files: Files; name: string }[]) {
     this.hosts = hosts.map(({ issued: { certificatePem, keyPem }, files, name }) => ({
       tls: { ...plainHost, names: [name], certificates: [{ certificatePem, keyPem }] },
+      isAcme: false,
       certificateFiles: [files],
       earlyDataPolicy: defaultEarlyDataPolicy,
       clientIdentityFields: defaultClientIdentityFields,

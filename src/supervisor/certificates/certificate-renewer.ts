@@ -58,16 +58,19 @@ export class CertificateRenewer implements Disposable {
 
   /** Which certificates are served with from the start. */
   tellLoaded(): void {
-    for (const { tls, certificateFiles } of this.#input.hosts()) {
+    for (const { tls, certificateFiles, isAcme } of this.#input.hosts()) {
       for (const [i, { certificatePem }] of tls.certificates.entries()) {
         const file = certificateFiles[i]?.certificateFile ?? null;
         const { host, key, expiresAt } = factsOf(certificatePem, tls.names[0]);
         const until = new Date(expiresAt * 1000).toISOString();
-        this.#input.report(`${file ?? 'self-signed'}: loaded; ${key}, valid until ${until}`, {
-          level: 'info',
-          event: 'certificate-loaded',
-          fields: { file, host, key, until },
-        });
+        this.#input.report(
+          `${file ?? (isAcme ? host : 'self-signed')}: loaded; ${key}, valid until ${until}`,
+          {
+            level: 'info',
+            event: 'certificate-loaded',
+            fields: { file, host, key, until },
+          },
+        );
       }
     }
   }
@@ -148,7 +151,8 @@ export class CertificateRenewer implements Disposable {
 
   #stapleOf(host: HostOptions, i: number) {
     const { certificatePem } = host.tls.certificates[i]!;
-    const label = host.certificateFiles[i]?.certificateFile ?? 'the certificate made for localhost';
+    const ofNone = host.isAcme ? host.tls.names[0]! : 'the certificate made for localhost';
+    const label = host.certificateFiles[i]?.certificateFile ?? ofNone;
     return this.#stapler.stapleFor(certificatePem, label);
   }
 

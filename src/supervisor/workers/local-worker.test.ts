@@ -18,7 +18,7 @@ function starting() {
   const ready = Promise.withResolvers<void>();
   const note = (change: WorkerChange) => void told.push(change);
   const running: RunningWorker = {
-    changes: { tickets: note, certificates: note, 'stand-in': note },
+    changes: { tickets: note, certificates: note, challenges: note, 'stand-in': note },
     answers: {
       cache: () => ({ kind: 'followed' }),
       handshakes: () => ({ failures: [], observers: [] }),

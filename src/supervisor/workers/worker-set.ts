@@ -102,6 +102,13 @@ export class WorkerSet {
     for (const place of this.#places) place.tell(change);
   }
 
+  /** Resolves when every worker that serves has it. */
+  async tellSurely(change: WorkerChange): Promise<void> {
+    this.tell(change);
+    // What is told and what is asked comes in order.
+    await this.areAnswering();
+  }
+
   /** What successors are started with from now on. */
   adopt(options: SluiceOptions): void {
     for (const place of this.#places) place.adopt(options);

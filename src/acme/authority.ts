@@ -1,0 +1,100 @@
+/** The authorities that there are to ask, one after the other, each with the account that is kept for it. */
+import { AcmeClient } from './client.ts';
+import { AcmeError, type AskAuthority } from './contract.ts';
+import { AccountKey } from './jws.ts';
+import type { AcmeOptions } from './options.ts';
+import { type Issued, type OrderHelp, type OrderWish, runOrder } from './order.ts';
+import type { AcmeStore } from './store.ts';
+
+export interface AuthoritiesInput {
+  readonly options: AcmeOptions;
+  readonly store: AcmeStore;
+  readonly ask: AskAuthority;
+  readonly wallMs: () => number;
+}
+
+/** What a name is not to blame for: another authority may do better. */
+const OF_THE_AUTHORITY = new Set([
+  'rateLimited',
+  'serverInternal',
+  'badNonce',
+  'userActionRequired',
+  'externalAccountRequired',
+  'accountDoesNotExist',
+  'timeout',
+]);
+
+export class Authorities {
+  readonly #input: AuthoritiesInput;
+  readonly #clients = new Map<string, AcmeClient>();
+
+  constructor(input: AuthoritiesInput) {
+    this.#input = input;
+  }
+
+  /** At the first authority that can. Rejects with an AcmeError of the last that was asked. */
+  async order(
+    wish: OrderWish,
+    issuedBy: string,
+    help: OrderHelp,
+  ): Promise<Issued & { readonly directory: string }> {
+    const { directories } = this.#input.options;
+    const troubles: AcmeError[] = [];
+    for (const directory of directories) {
+      // Only who has issued it knows what is to be replaced.
+      const replaces = issuedBy === directory ? wish.replaces : null;
+      try {
+        const issued = await runOrder(this.clientOf(directory), { ...wish, replaces }, help);
+        return { ...issued, directory };
+      } catch (error) {
+        const trouble = troubleOf(error, directories.length > 1 ? directory : '');
+        troubles.push(trouble);
+        if (!isAuthoritys(trouble)) break;
+      } finally {
+        this.#keepAccount(directory);
+      }
+    }
+    const last = troubles.at(-1)!;
+    const text = troubles.map(({ message }) => message).join('; then ');
+    throw new AcmeError(last.kind, text, Math.max(...troubles.map(({ retryAtMs }) => retryAtMs)));
+  }
+
+  clientOf(directory: string): AcmeClient {
+    let client = this.#clients.get(directory);
+    if (client === undefined) {
+      const { options, store, ask, wallMs } = this.#input;
+      const { keyPem, url } = store.account(directory);
+      const isFirst = directory === options.directories[0];
+      client = new AcmeClient({
+        directory,
+        key: new AccountKey(keyPem),
+        ask,
+        wallMs,
+        email: options.email,
+        externalAccount: isFirst ? options.externalAccount : null,
+        account: url,
+      });
+      this.#clients.set(directory, client);
+    }
+    return client;
+  }
+
+  #keepAccount(directory: string): void {
+    const { store } = this.#input;
+    const { account } = this.clientOf(directory);
+    const kept = store.account(directory);
+    if (account !== kept.url) store.keepAccount(directory, { ...kept, url: account });
+  }
+}
+
+/** `unreachable` for whatever kept an answer away. */
+function troubleOf(error: unknown, directory: string): AcmeError {
+  const where = directory === '' ? '' : `${URL.parse(directory)?.host ?? directory}: `;
+  const { message } = error as Error;
+  if (!(error instanceof AcmeError)) return new AcmeError('unreachable', where + message);
+  return new AcmeError(error.kind, where + message, error.retryAtMs);
+}
+
+function isAuthoritys({ kind }: AcmeError): boolean {
+  return kind === 'unreachable' || kind.startsWith('status-') || OF_THE_AUTHORITY.has(kind);
+}

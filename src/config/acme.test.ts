@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { join } from 'node:path';
+import test from 'node:test';
+import { temporaryDirectory } from '../../test/support/temporary.ts';
+import { AcmeStore, certificateId } from '../acme/store.ts';
+import { makeSelfSignedCertificate } from '../tls/self-signed.ts';
+import { parseCommandLine } from './command-line.ts';
+import type { HostOptions } from './options.ts';
+import { resolveOptions } from './resolve.ts';
+
+const stateDirectory = temporaryDirectory();
+
+function load(words: readonly string[], hostsInUse: readonly HostOptions[] = []) {
+  const { given } = parseCommandLine(['--origin', 'http://o.test', ...words], '/');
+  const surroundings = {
+    stateDirectory,
+    demoOrigin: null,
+    hostsInUse,
+    nowMs: Date.now(),
+    warn() {},
+  };
+  return resolveOptions(given, { command: 'run', ...surroundings });
+}
+
+const words = ['--acme', 'a@b.test', '--acme-name', 'a.test', '--acme-name', '*.A.test'];
+
+test('flags make a host of all names, which has a stand-in until a certificate is issued', async () => {
+  const { hosts, acme } = await load(words);
+  const [{ tls, isAcme }] = hosts as [HostOptions];
+  assert.deepEqual([isAcme, tls.names], [true, ['a.test', '*.a.test']]);
+  assert.match(acme!.directories[0]!, /letsencrypt/);
+  const { subjectAltName } = new X509Certificate(tls.certificates[0]!.certificatePem);
+  assert.equal(subjectAltName, 'DNS:a.test, DNS:*.a.test');
+
+  // A reload keeps it: a client that has accepted it is not asked again.
+  const [again] = (await load(words, hosts)).hosts;
+  assert.deepEqual(again?.tls.certificates, tls.certificates);
+
+  const issued = makeSelfSignedCertificate({ names: tls.names, nowMs: Date.now() });
+  const store = new AcmeStore(join(stateDirectory, 'acme'));
+  store.keepCertificate(certificateId(tls.names, 'ecdsa'), issued);
+  const [kept] = (await load(words, hosts)).hosts;
+  assert.equal(kept?.tls.certificates[0]?.certificatePem, issued.certificatePem);
+});
+
+test('an address alone has no names to order certificates for', async () => {
+  await assert.rejects(load(['--acme', 'a@b.test']), /for which names\?/);
+  await assert.rejects(
+    load(['--acme', 'nobody', '--acme-name', 'a.test']),
+    /not an e-mail address/,
+  );
+  await assert.rejects(load(['--acme-name', 'localhost']), /no host name/);
+});
+
+test('what is possible is tried: http-01 with a listener for it', async () => {
+  const challenges = async (...more: string[]) =>
+    (await load([...words, ...more])).acme?.challenges;
+  assert.deepEqual(await challenges(), ['http-01', 'tls-alpn-01']);
+  assert.deepEqual(await challenges('--https', '8443'), ['tls-alpn-01']);
+});

@@ -1,0 +1,62 @@
+/** The section `acme`. What depends on other sections is added in ../acme.ts. */
+import { DIRECTORIES } from '../../acme/options.ts';
+import { readPemText } from '../certificate.ts';
+import type { AcmeEntry } from '../schema/acme.ts';
+import type { AcmeSection } from '../sections.ts';
+import type { CompileContext } from './context.ts';
+
+export function compileAcme(entry: AcmeEntry, context: CompileContext): AcmeSection {
+  const { directory = 'letsencrypt', challenges = null } = entry;
+  const directories = typeof directory === 'string' ? [directory] : directory;
+  const dnsCommand = entry['dns-command'] ?? null;
+  if (challenges?.includes('dns-01') && dnsCommand === null) {
+    context.refuse(['challenges'], 'dns-01 needs a program that makes records', 'add dns-command');
+  }
+  for (const [i, server] of (entry.resolvers ?? []).entries()) {
+    if (/^(?:[\d.]+|\[[\da-f:]+\])(?::\d{1,5})?$/i.test(server)) continue;
+    context.refuse(['resolvers', i], 'not an IP address', 'write it as 10.0.0.53:53');
+  }
+  const account = entry['external-account'];
+  return {
+    directories: directories.map((one, i) =>
+      directoryUrl(one, typeof directory === 'string' ? ['directory'] : ['directory', i], context),
+    ),
+    authoritiesPem: authorities(entry, context),
+    externalAccount:
+      account === undefined ? null : { keyId: account['key-id'], secret: account.key },
+    keyTypes: [...new Set(entry.keys ?? (['ecdsa'] as const))],
+    profile: entry.profile ?? null,
+    challenges,
+    dnsCommand,
+    storage: entry.storage ?? null,
+    resolvers: entry.resolvers ?? [],
+  };
+}
+
+function directoryUrl(
+  written: string,
+  path: readonly (string | number)[],
+  context: CompileContext,
+): string {
+  const text = DIRECTORIES[written] ?? written;
+  const url = URL.parse(text);
+  if (url?.protocol === 'https:' && url.username === '') return text;
+  const known = Object.keys(DIRECTORIES).join(', ');
+  context.refuse([...path], 'no https URL', `write the URL of a directory, or one of ${known}`);
+  return text;
+}
+
+function authorities(entry: AcmeEntry, context: CompileContext): string {
+  const file = entry['directory-ca'];
+  if (file === undefined) return '';
+  try {
+    const text = readPemText(file);
+    if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+    context.refuse(['directory-ca'], `${file}: holds no certificate`, 'name a PEM file');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const problem = `${file}: it cannot be read (${code})`;
+    context.refuse(['directory-ca'], problem, 'name a PEM file that this user may read');
+  }
+  return '';
+}

@@ -1,0 +1,284 @@
+/**
+ * Sees to it that every host with `certificates: acme` has its certificate: orders it, puts it in force,
+ * keeps it, and tries again later when that fails. What is in use serves meanwhile.
+ */
+import { X509Certificate } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Authorities } from '../../acme/authority.ts';
+import { answersTo, type ChallengeAnswers } from '../../acme/challenges.ts';
+import { AcmeError, type AskAuthority, type Challenge, type KeyType } from '../../acme/contract.ts';
+import type { AcmeOptions } from '../../acme/options.ts';
+import type { Issued, OrderHelp } from '../../acme/order.ts';
+import { renewalAtMs, retryAtMs } from '../../acme/schedule.ts';
+import { AcmeStore, certificateId, freshState, type OrderState } from '../../acme/store.ts';
+import { durationText } from '../../base/duration-text.ts';
+import { type OnFault, owned, repeated } from '../../base/owned.ts';
+import type { HostOptions } from '../../config/options.ts';
+import type { CertificateMetrics } from '../../telemetry/certificate-metrics.ts';
+import type { Report } from '../../telemetry/log-event.ts';
+import type { CertificatePair } from '../../tls/host-options.ts';
+import { changeRecords } from './dns-command.ts';
+
+/** Milliseconds between two looks at what is due. */
+const LOOK_MS = 1_000;
+/** Whatever its dates say, a certificate is not ordered again before so long: milliseconds. */
+const ORDER_GAP_MS = 60_000;
+/** Orders under way at once: authorities allow some hundred in hours, and a start may need many. */
+export const ACME_ORDERS_AT_ONCE_MAX = 4;
+
+export interface AcmeKeeperInput {
+  /** Those in force. */
+  hosts(): readonly HostOptions[];
+  options(): AcmeOptions | null;
+  /** Puts other certificates of a host in force, for new connections everywhere. */
+  replace(host: number, certificates: readonly CertificatePair[]): void;
+  /** Resolves when every worker answers so. */
+  show(answers: ChallengeAnswers): Promise<void>;
+  /** How authorities are asked. */
+  askBy(options: AcmeOptions): AskAuthority;
+  readonly metrics: Pick<CertificateMetrics, 'ordered'>;
+  readonly wallMs: () => number;
+  readonly report: Report;
+  readonly onFault: OnFault;
+}
+
+/** One certificate that a host is to have. */
+interface Wanted {
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly keyType: KeyType;
+  readonly host: number;
+  /** Among the host's certificates. */
+  readonly index: number;
+}
+
+/** What is known of one. */
+interface Entry {
+  issued: Issued | null;
+  dates: { readonly notBeforeMs: number; readonly notAfterMs: number } | null;
+  state: OrderState;
+  isUnderWay: boolean;
+}
+
+/** What options make: it lasts as long as they are the same. */
+interface Setting {
+  readonly options: AcmeOptions;
+  readonly store: AcmeStore;
+  readonly authorities: Authorities;
+  readonly entries: Map<string, Entry>;
+}
+
+export class AcmeKeeper implements Disposable {
+  readonly #input: AcmeKeeperInput;
+  readonly #shown = new Set<Challenge>();
+  #setting: Setting | null = null;
+  #rounds: Disposable | null = null;
+  #isClosed = false;
+
+  constructor(input: AcmeKeeperInput) {
+    this.#input = input;
+  }
+
+  start(): void {
+    this.look();
+    this.#rounds = repeated(LOOK_MS, () => this.look(), this.#input.onFault);
+  }
+
+  /** Begins what is due. */
+  look(): void {
+    const setting = this.#settingNow();
+    if (setting === null || this.#isClosed) return;
+    const nowMs = this.#input.wallMs();
+    const due: { wanted: Wanted; entry: Entry; atMs: number }[] = [];
+    let underWay = 0;
+    for (const wanted of this.#wanted(setting.options)) {
+      const entry = this.#entryOf(setting, wanted);
+      if (entry.isUnderWay) underWay++;
+      else this.#install(wanted, entry);
+      const atMs = dueAtMs(wanted, entry);
+      if (!entry.isUnderWay && atMs <= nowMs) due.push({ wanted, entry, atMs });
+    }
+    // Who has none comes first, then who has waited longest.
+    due.sort((a, b) => a.atMs - b.atMs);
+    for (const { wanted, entry } of due.slice(0, ACME_ORDERS_AT_ONCE_MAX - underWay)) {
+      entry.isUnderWay = true;
+      owned(this.#order(setting, wanted, entry), this.#input.onFault);
+    }
+  }
+
+  /** Which hosts have nothing but a stand-in, at the start. */
+  tellStandIns(): void {
+    const setting = this.#settingNow();
+    if (setting === null) return;
+    for (const wanted of this.#wanted(setting.options)) {
+      if (this.#entryOf(setting, wanted).issued !== null) continue;
+      const names = wanted.names.join(', ');
+      this.#input.report(`${names}: a self-signed certificate is served until one is issued`, {
+        level: 'warning',
+        event: 'certificate-stand-in',
+        fields: { names },
+      });
+    }
+  }
+
+  #settingNow(): Setting | null {
+    const options = this.#input.options();
+    if (options === null) return null;
+    const present = this.#setting;
+    if (present !== null && JSON.stringify(present.options) === JSON.stringify(options)) {
+      return present;
+    }
+    const store = new AcmeStore(options.storage);
+    const { askBy, wallMs } = this.#input;
+    const authorities = new Authorities({ options, store, ask: askBy(options), wallMs });
+    this.#setting = { options, store, authorities, entries: new Map() };
+    return this.#setting;
+  }
+
+  #wanted({ keyTypes }: AcmeOptions): Wanted[] {
+    return this.#input.hosts().flatMap(({ isAcme, tls: { names } }, host) => {
+      if (!isAcme) return [];
+      return keyTypes.map((keyType, index) => {
+        return { id: certificateId(names, keyType), names, keyType, host, index };
+      });
+    });
+  }
+
+  #entryOf({ entries, store }: Setting, { id }: Wanted): Entry {
+    let entry = entries.get(id);
+    if (entry === undefined) {
+      const issued = store.certificate(id);
+      entry = { issued, dates: datesOf(issued), state: store.state(id), isUnderWay: false };
+      entries.set(id, entry);
+    }
+    return entry;
+  }
+
+  /** Into force, if it is not: a reload may have read another, and a name may be new. */
+  #install({ host, index }: Wanted, { issued }: Entry): void {
+    if (issued === null) return;
+    const { certificates } = this.#input.hosts()[host]!.tls;
+    if (certificates[index]?.certificatePem === issued.certificatePem) return;
+    this.#input.replace(host, certificates.with(index, issued));
+  }
+
+  async #order(setting: Setting, wanted: Wanted, entry: Entry): Promise<void> {
+    const { authorities, options, store } = setting;
+    const { metrics, report } = this.#input;
+    const { names, keyType, id } = wanted;
+    const label = names.join(', ');
+    try {
+      const { challenges, profile } = options;
+      const wish = { names, keyType, challenges, profile, replaces: null };
+      const { directory, ...issued } = await authorities.order(
+        wish,
+        entry.state.directory,
+        this.#help(options),
+      );
+      entry.issued = issued;
+      entry.dates = datesOf(issued);
+      this.#keep(label, () => store.keepCertificate(id, issued));
+      const nextAttemptMs = this.#input.wallMs() + ORDER_GAP_MS;
+      this.#keepState(store, id, entry, { ...freshState, directory, nextAttemptMs });
+      metrics.ordered('issued');
+      const until = new Date(entry.dates!.notAfterMs).toISOString();
+      const by = URL.parse(directory)?.host ?? directory;
+      report(`${label}: a certificate was issued by ${by}, valid until ${until}`, {
+        event: 'certificate-issued',
+        fields: { names: label, by, until },
+      });
+    } catch (error) {
+      this.#failed(setting, wanted, entry, error as Error);
+    } finally {
+      entry.isUnderWay = false;
+    }
+    // A reload may have taken the host away, or moved it.
+    this.look();
+  }
+
+  #failed({ store }: Setting, { names, id }: Wanted, entry: Entry, error: Error): void {
+    const nowMs = this.#input.wallMs();
+    const failures = entry.state.failures + 1;
+    const askedMs = error instanceof AcmeError ? error.retryAtMs : 0;
+    const nextAttemptMs = retryAtMs(id, failures, nowMs, askedMs);
+    const trouble = error.message;
+    this.#keepState(store, id, entry, { ...entry.state, failures, nextAttemptMs, trouble });
+    this.#input.metrics.ordered('failed');
+    const label = names.join(', ');
+    const next = durationText(nextAttemptMs - nowMs);
+    const meanwhile = entry.issued === null ? 'a self-signed one serves' : 'the old one serves';
+    this.#input.report(
+      `${label}: no certificate was issued: ${trouble}; ${meanwhile}, next attempt in ${next}`,
+      { level: 'warning', event: 'certificate-not-issued', fields: { names: label, failures } },
+    );
+  }
+
+  /** What cannot be kept is known until the end of this process. */
+  #keepState(store: AcmeStore, id: string, entry: Entry, state: OrderState): void {
+    entry.state = state;
+    this.#keep(id, () => store.keepState(id, state));
+  }
+
+  #keep(label: string, write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      const why = (error as Error).message;
+      this.#input.report(`${label}: what an authority has issued cannot be kept: ${why}`, {
+        level: 'error',
+        event: 'certificate-not-kept',
+      });
+    }
+  }
+
+  #help({ dnsCommand }: AcmeOptions): OrderHelp {
+    return {
+      show: async (challenges) => {
+        for (const challenge of challenges) this.#shown.add(challenge);
+        await this.#showAll();
+        await changeRecords(dnsCommand, 'add', challenges);
+      },
+      hide: async (challenges) => {
+        for (const challenge of challenges) this.#shown.delete(challenge);
+        await this.#showAll();
+        await this.#removeRecords(dnsCommand, challenges);
+      },
+      sleep: async (ms) => {
+        await sleep(ms, undefined, { ref: false });
+      },
+      wallMs: this.#input.wallMs,
+    };
+  }
+
+  /** What stays behind does no harm. */
+  async #removeRecords(command: string | null, challenges: readonly Challenge[]): Promise<void> {
+    try {
+      await changeRecords(command, 'remove', challenges);
+    } catch (error) {
+      const detail = { level: 'warning', event: 'dns-record-left' } as const;
+      this.#input.report(`a record stays in DNS: ${(error as Error).message}`, detail);
+    }
+  }
+
+  #showAll(): Promise<void> {
+    return this.#input.show(answersTo([...this.#shown], this.#input.wallMs()));
+  }
+
+  [Symbol.dispose](): void {
+    this.#isClosed = true;
+    this.#rounds?.[Symbol.dispose]();
+  }
+}
+
+function datesOf(issued: Issued | null): Entry['dates'] {
+  if (issued === null) return null;
+  const { validFromDate, validToDate } = new X509Certificate(issued.certificatePem);
+  return { notBeforeMs: validFromDate.getTime(), notAfterMs: validToDate.getTime() };
+}
+
+/** After a failure not before its time, whatever else is. */
+function dueAtMs({ id }: Wanted, { dates, state }: Entry): number {
+  const { window, isUnwanted, nextAttemptMs } = state;
+  const wantedMs = dates === null || isUnwanted ? 0 : renewalAtMs({ name: id, ...dates, window });
+  return Math.max(wantedMs, nextAttemptMs);
+}
