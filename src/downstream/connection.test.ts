@@ -6,6 +6,7 @@ import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { NativeBuffer } from '../native/memory.ts';
 import type { StreamSocket } from '../reactor/contract.ts';
+import type { TlsConnection } from '../tls/contract.ts';
 import { ChannelPool } from '../transport/channel.ts';
 import { ClientCounts } from './client-counts.ts';
 import { Downstream } from './connection.ts';
@@ -95,7 +96,8 @@ class Scene implements Disposable {
   readonly #channels = new ChannelPool((body) => this.#deferred.push(body));
   readonly connection: Downstream;
 
-  constructor() {
+  /** With `tls`, a client whose handshake is yet to end. */
+  constructor(tls: TlsConnection | null = null) {
     const { sink, socket, notes } = this;
     this.connection = new Downstream(
       {
@@ -115,7 +117,7 @@ class Scene implements Disposable {
         },
         isCovered: () => true,
       },
-      { socket, accept: null, peer: socket, http2Cleartext: false },
+      { socket, accept: tls === null ? null : () => tls, peer: socket, http2Cleartext: false },
     );
   }
 
@@ -136,6 +138,36 @@ class Scene implements Disposable {
   [Symbol.dispose](): void {
     this.#channels[Symbol.dispose]();
   }
+}
+
+/** An engine that passes plaintext through. */
+class PlainTls implements TlsConnection {
+  isComplete = false;
+  isWritable = true;
+  readonly selectedProtocol = '';
+  readonly serverName = 'site.example';
+  readonly clientHello = null;
+  readonly host = 0;
+  readonly hasOutput = false;
+  written = '';
+
+  receive(): void {}
+  receiveEnd(): void {}
+  write(bytes: Uint8Array): void {
+    this.written += Buffer.from(bytes).toString('latin1');
+  }
+  writeNative(buffer: NativeBuffer, length: number): void {
+    this.write(buffer.bytes.subarray(0, length));
+  }
+  takeOutput(): number {
+    return 0;
+  }
+  peerCertificates(): Buffer[] {
+    return [];
+  }
+  shutdown(): void {}
+  abandon(): void {}
+  [Symbol.dispose](): void {}
 }
 
 const GET = 'GET /a HTTP/1.1\r\nHost: site.example\r\n\r\n';
@@ -209,6 +241,19 @@ test('a drain answers what is asked, says that it is the last, and closes', () =
   scene.settle();
   assert.match(scene.socket.sent, /\r\nconnection: close\r\n/i);
   assert.ok(scene.socket.isShut);
+});
+
+test('a drain before the end of the handshake ends the connection with its first answer', () => {
+  const tls = new PlainTls();
+  using scene = new Scene(tls);
+  scene.connection.drain();
+  assert.ok(!scene.socket.isShut, 'whoever is about to ask is answered');
+  tls.isComplete = true;
+  scene.connection.onOpen();
+  scene.receive(GET);
+  scene.sink.answer('last');
+  scene.settle();
+  assert.match(tls.written, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\nconnection: close\r\n/i);
 });
 
 test('a client that is gone is told to whoever answers it', () => {

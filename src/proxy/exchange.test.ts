@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Facts, Scene } from '../../test/support/exchange-parts.ts';
 import { SluiceError } from '../base/errors.ts';
+import type { ContentReader, StoredContentReceiver, StoreHit } from '../cache/contract.ts';
 import { ErrorPageSet } from '../routing/error-pages.ts';
 import { NO_RULES } from '../routing/rules.ts';
 
@@ -159,6 +160,41 @@ test('an origin that says 425 is asked once more after the handshake, and then b
   assert.equal(client.content, 'now');
 });
 
+/** Says that the handshake has ended, and goes on to mark requests as early. */
+class EverEarly extends Facts {
+  override whenHandshakeEnds(callback: (complete: boolean) => void): void {
+    callback(true);
+  }
+}
+
+test('an origin that says 425 again ends the request: it is not sent for ever', async () => {
+  using scene = new Scene();
+  const { client } = scene.ask({}, new EverEarly(true));
+  for (let asked = 1; asked <= 2; asked++) {
+    assert.equal(scene.origin.requests.length, asked);
+    scene.origin.asked.answer(425);
+    await new Promise(setImmediate);
+  }
+  assert.equal(scene.origin.requests.length, 2);
+  assert.ok(client.isComplete);
+  assert.equal(scene.records.at(-1)?.errorCode, 'too-early');
+});
+
+test('a wrong 304 and a 425 to one request are each answered by one more request', async () => {
+  using scene = new Scene();
+  scene.fill('old', ['cache-control', 'max-age=1', 'etag', '"a"']);
+  scene.nowMs += 5_000;
+  const { client, facts } = scene.ask({}, new Facts(true));
+  scene.origin.asked.answer(304, ['etag', '"b"']);
+  await new Promise(setImmediate);
+  scene.origin.asked.answer(425);
+  await new Promise(setImmediate);
+  facts.endHandshake(true);
+  assert.equal(scene.origin.requests.length, 4);
+  scene.origin.asked.answer(200, [], 'new');
+  assert.deepEqual([client.status, client.content], [200, 'new']);
+});
+
 test('a page of ours takes the place of the origin’s, whose content goes nowhere', () => {
   const pages = { 500: { contentType: 'text/plain', content: 'sorry' } };
   const errorPages = new ErrorPageSet({ pages, intercept: true });
@@ -208,3 +244,107 @@ test('a slow client gets what is stored ahead of it when it can take more', () =
   assert.equal(client.content, 'abcdef');
   assert.ok(client.isComplete);
 });
+
+/** A POST whose response may be stored under its target (RFC 9110 §9.3.3). */
+const STORABLE = ['cache-control', 'max-age=60', 'content-location', 'http://site.example/'];
+
+test('a slow client that still sends is read to its end, and the origin gets all of it', () => {
+  using scene = new Scene();
+  const { client, exchange } = scene.ask({ method: 'POST', contentLength: -1 });
+  exchange.onContent(Buffer.from('one,'));
+  client.room = 1;
+  scene.origin.asked.begin(200, STORABLE, 6);
+  // More than it takes: from here on it reads what is stored.
+  scene.origin.asked.send('abc');
+  exchange.onContent(Buffer.from('two'));
+  exchange.onEnd(null);
+  assert.equal(scene.origin.asked.content, 'one,two');
+  assert.ok(scene.origin.asked.isEnded);
+  scene.origin.asked.send('def');
+  scene.origin.asked.end();
+  client.room = Number.POSITIVE_INFINITY;
+  exchange.onWritable();
+  assert.deepEqual([client.content, client.isComplete], ['abcdef', true]);
+});
+
+for (const how of ['in time', 'slowly'] as const) {
+  test(`an origin that takes content slowly gets all of it while its response is stored, read ${how}`, () => {
+    using scene = new Scene();
+    const { client, exchange } = scene.ask({ method: 'POST', contentLength: -1 });
+    if (how === 'slowly') client.room = 1;
+    const { asked } = scene.origin;
+    asked.begin(200, STORABLE, 6);
+    asked.send('abc');
+    asked.isFull = true;
+    exchange.onContent(Buffer.from('one'));
+    assert.ok(client.isPaused);
+    asked.isFull = false;
+    asked.handler.onWritable();
+    assert.ok(!client.isPaused, 'what is left is asked for');
+    exchange.onContent(Buffer.from(',two'));
+    exchange.onEnd(null);
+    assert.deepEqual([asked.content, asked.isEnded], ['one,two', true]);
+  });
+}
+
+/** From now on, what is stored of a length can be read to `bytes` and is damaged there. */
+function damage(scene: Scene, bytes: number): void {
+  const { store } = scene;
+  const lookup = store.lookup.bind(store);
+  store.lookup = (key, done) =>
+    lookup(key, (hits) => done(hits.map((hit) => damagedHit(hit, bytes))));
+}
+
+function damagedHit(hit: StoreHit, bytes: number): StoreHit {
+  const open = (): ContentReader => {
+    const reader = hit.open();
+    return {
+      read(start, receiver, end = Number.POSITIVE_INFINITY) {
+        let left = bytes - start;
+        const part: StoredContentReceiver = {
+          onBytes: (piece) => {
+            const isReady = receiver.onBytes(piece.subarray(0, Math.max(0, left)));
+            left -= piece.length;
+            return isReady;
+          },
+          onEnd: (error) => receiver.onEnd(error ?? new Error('a block is damaged')),
+        };
+        return reader.read(start, part, end);
+      },
+      whole: undefined,
+      close: () => reader.close(),
+    };
+  };
+  return { response: hit.response, prepared: () => null, open };
+}
+
+test('a stored response that turns out to be damaged is completed from the origin', () => {
+  using scene = new Scene();
+  scene.fill('0123456789', ['cache-control', 'max-age=60', 'etag', '"a"']);
+  damage(scene, 4);
+  const { client } = scene.ask();
+  assert.equal(client.content, '0123');
+  const { asked } = scene.origin;
+  assert.equal(asked.head.fields.first('range'), 'bytes=0-9');
+  const place = ['content-range', 'bytes 0-9/10', 'etag', '"a"'];
+  asked.answer(206, place, '0123456789');
+  assert.deepEqual([client.status, client.content, client.isComplete], [200, '0123456789', true]);
+});
+
+for (const [what, fields] of [
+  ['has changed at the origin', ['etag', '"b"']],
+  ['has no validator to tell versions apart', []],
+] as const) {
+  test(`and broken off when it ${what}: never a mix, and never complete`, () => {
+    using scene = new Scene();
+    const stored = ['cache-control', 'max-age=60', ...(fields.length > 0 ? ['etag', '"a"'] : [])];
+    scene.fill('0123456789', stored);
+    damage(scene, 4);
+    const { client } = scene.ask();
+    if (fields.length > 0) {
+      scene.origin.asked.answer(206, ['content-range', 'bytes 0-9/10', ...fields], 'xxxxxxxxxx');
+    }
+    assert.deepEqual([client.content, client.isComplete], ['0123', false]);
+    assert.ok(client.error);
+  });
+}

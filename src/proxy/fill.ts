@@ -31,6 +31,8 @@ export interface FillInput {
   readonly head: ResponseHead;
   /** Null for a revalidation in the background. */
   readonly consumer: FillConsumer | null;
+  /** More of the request's content can be sent. */
+  readonly onRequestWritable: () => void;
   /** Those who wait for this key; null when nobody may. */
   readonly inFlight: InFlightFetch | null;
   readonly observer: FillObserver;
@@ -68,6 +70,7 @@ export class Fill implements FetchHandler {
   readonly #writer: ContentWriter;
   readonly #inFlight: InFlightFetch | null;
   readonly #observer: FillObserver;
+  readonly #onRequestWritable: () => void;
   /** Bytes of content, by Content-Length or Content-Range; -1 when nothing tells. */
   readonly #announced: number;
   #received = 0;
@@ -81,6 +84,7 @@ export class Fill implements FetchHandler {
     this.#writer = input.writer;
     this.#inFlight = input.inFlight;
     this.#observer = input.observer;
+    this.#onRequestWritable = input.onRequestWritable;
     this.#announced = announcedLength(input.writer.hit.response);
     this.#consumer = input.consumer;
     input.fetch.handOver(this);
@@ -137,7 +141,10 @@ export class Fill implements FetchHandler {
 
   onUpgrade(): void {}
 
-  onWritable(): void {}
+  /** The response may be on its way before its request is complete. */
+  onWritable(): void {
+    this.#onRequestWritable();
+  }
 
   onContent(bytes: Uint8Array): void {
     this.#received += bytes.length;

@@ -77,6 +77,11 @@ type State =
   | { readonly at: 'waiting'; readonly inFlight: InFlightFetch }
   /** With the origin. `takesContent`: its head has gone out, what the client sends may follow. */
   | { readonly at: 'origin'; readonly request: OriginRequest; takesContent: boolean }
+  /**
+   * The client is slow and reads what it gets from the store, where the response goes. What it still
+   * sends goes to the origin: the response is to all of the request (RFC 9110 §3.4).
+   */
+  | { readonly at: 'detached'; readonly request: OriginRequest; readonly takesContent: boolean }
   /** The client has got a page of ours: the origin's goes into the store, or nowhere. */
   | { readonly at: 'replaced'; readonly request: OriginRequest; readonly leftover: Leftover };
 
@@ -86,17 +91,22 @@ const HOME: State = { at: 'home' };
 const NEXT: Readonly<Record<State['at'], readonly State['at'][]>> = {
   home: ['waiting', 'origin'],
   waiting: ['home'],
-  origin: ['home', 'replaced'],
+  origin: ['home', 'replaced', 'detached'],
+  detached: [],
   replaced: [],
 };
 
-/** Whether one fetch may answer it and others. `alone-again`: the origin has had it sent once more. */
-type Company = 'shared' | 'alone' | 'alone-again';
+/** Whether one fetch may answer it and others. */
+type Company = 'shared' | 'alone';
+
+type AgainHow = Parameters<OriginRequestOwner['onAskAgain']>[0];
 
 export class ForwardedRequest implements OriginRequestOwner, Waiter {
   readonly #input: ForwardInput;
   #state: State = HOME;
   #company: Company = 'shared';
+  /** Why it was sent once more. */
+  #askedAgain: readonly AgainHow[] = [];
   /** How often another worker's fetch has ended without an answer for this request. */
   #rounds = 0;
   #fallback: StoreHit | undefined;
@@ -314,14 +324,15 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
   /** Returns false when no more can be taken until `onRequestWritable`. */
   sendContent(bytes: Uint8Array): boolean {
     const state = this.#state;
-    if (state.at !== 'origin') return true;
+    if (state.at !== 'origin' && state.at !== 'detached') return true;
     assert(state.takesContent, 'content comes after resume');
     return state.request.sendContent(bytes);
   }
 
   sendEnd(trailers: FieldSection | null): void {
     const state = this.#state;
-    if (state.at === 'origin' && state.takesContent) state.request.sendEnd(trailers);
+    const isThere = state.at === 'origin' || state.at === 'detached';
+    if (isThere && state.takesContent) state.request.sendEnd(trailers);
   }
 
   onRequestWritable(): void {
@@ -384,7 +395,9 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
   }
 
   onFillDetached(hit: StoreHit): void {
-    this.#enter(HOME);
+    const state = this.#state;
+    assert(state.at === 'origin', 'who answers was asked');
+    this.#enter({ ...state, at: 'detached' });
     this.#input.owner.goOnFromStore(hit);
   }
 
@@ -398,17 +411,19 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
     if (!owner.serve(hit, how)) this.#forward('request', null);
   }
 
-  onAskAgain(how: 'after-handshake' | 'without-conditions'): void {
+  /** For each reason once: then there is no early data to refuse, and no condition to confirm. */
+  onAskAgain(how: AgainHow): void {
     const { delivery, facts } = this.#input;
     if (delivery.isOver) return;
     this.#enter(HOME);
-    if (this.#company === 'alone-again') {
+    if (this.#askedAgain.includes(how)) {
       delivery.fail(
         new SluiceError('too-early', 'the origin refused twice', { blame: 'upstream' }),
       );
       return;
     }
-    this.#company = 'alone-again';
+    this.#company = 'alone';
+    this.#askedAgain = [...this.#askedAgain, how];
     if (how === 'without-conditions') {
       this.#forwardAgain();
       return;

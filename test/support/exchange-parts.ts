@@ -167,6 +167,8 @@ export class SentRequest implements RequestSender {
   isEnded = false;
   isCancelled = false;
   isPaused = false;
+  /** Takes what is sent, and then wants no more until the handler's `onWritable`. */
+  isFull = false;
 
   constructor(head: RequestHead, handler: ResponseHandler) {
     this.head = head;
@@ -194,7 +196,7 @@ export class SentRequest implements RequestSender {
 
   sendContent(bytes: Uint8Array): boolean {
     this.content += Buffer.from(bytes).toString('latin1');
-    return true;
+    return !this.isFull;
   }
   sendEnd(): void {
     this.isEnded = true;

@@ -122,3 +122,22 @@ test('a slow client is waited for, and one that leaves gets nothing more and is 
   assert.equal(client.content, '0123');
   assert.equal(scene.records.length, 1);
 });
+
+test('a client that is full at the end of a part gets nothing of the next until it takes more', () => {
+  using scene = new Scene({ sliceBytes: 4 });
+  const { client, exchange } = scene.ask();
+  client.room = 1;
+  scene.origin.asked.begin(206, partFields(0, 3, '"a"'), 4);
+  const [first, second] = scene.origin.requests;
+  second!.answer(206, partFields(4, 7, '"a"'), slice(4, 7));
+  first!.send('0123');
+  first!.end();
+  assert.equal(client.content, '0123', 'the slice after it is there, and is held');
+  client.room = 1;
+  exchange.onWritable();
+  assert.equal(client.content, '01234567');
+  client.room = Number.POSITIVE_INFINITY;
+  exchange.onWritable();
+  answerRanges(scene, '"a"', 2);
+  assert.deepEqual([client.content, client.isComplete], [CONTENT, true]);
+});

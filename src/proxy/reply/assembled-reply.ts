@@ -96,7 +96,7 @@ export interface AssemblyInput {
  *   answer comes from the cache.
  * - `next`: nothing now. The next section is due, or what lacks of one that broke off.
  * - `part`: of the part whose turn has come. `stored`: of a stored response.
- * - `waiting`: nothing, until it can take more of what we have made ourselves.
+ * - `waiting`: nothing, until it can take more.
  * - `forwarding`: what the origin answered to the first part, as it is, for that answers the client.
  */
 type State =
@@ -115,7 +115,7 @@ const NEXT: Readonly<Record<State, readonly State[]>> = {
   asked: ['judged', 'next', 'forwarding', 'over'],
   judged: ['next', 'over'],
   next: ['part', 'stored', 'waiting', 'over'],
-  part: ['next', 'over'],
+  part: ['next', 'waiting', 'over'],
   stored: ['next', 'over'],
   waiting: ['next', 'over'],
   forwarding: ['over'],
@@ -443,15 +443,14 @@ export class AssembledReply implements PartReader {
     return this.#input.owner.onFillContent(bytes);
   }
 
-  onPartEnd(trailers: FieldSection | null): void {
+  onPartEnd(trailers: FieldSection | null, isReady: boolean): void {
     if (this.#isOver) return;
     this.#part = null;
     if (this.#state === 'forwarding') {
       this.#enter('over');
       this.#input.owner.onFillEnd(trailers);
-    } else {
-      this.#goOn();
-    }
+    } else if (isReady) this.#goOn();
+    else this.#enter('waiting');
   }
 
   /** A part broke off: who fetched it has died, say. What lacks of it is asked for again. */

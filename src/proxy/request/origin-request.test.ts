@@ -66,6 +66,18 @@ test('what was asked for before a change is not stored after it', () => {
   assert.equal(scene.ask().client.status, 0);
 });
 
+test('and neither is what no other request could have waited for', () => {
+  using scene = new Scene();
+  // It asks alone, so that there is no fetch of many that would be outdated with it.
+  const { client } = scene.ask({ fields: ['cache-control', 'no-cache'] });
+  const { asked } = scene.origin;
+  scene.ask({ method: 'PUT' });
+  scene.origin.asked.answer(204);
+  asked.answer(200, FRESH, 'old');
+  assert.equal(client.content, 'old');
+  assert.equal(scene.ask().client.status, 0, 'the next one asks the origin');
+});
+
 test('a 304 for what is not here is no answer: all of it is asked for', async () => {
   using scene = new Scene();
   scene.fill('old', ['cache-control', 'max-age=1', 'etag', '"a"']);

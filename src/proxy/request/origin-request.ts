@@ -389,9 +389,10 @@ export class OriginRequest implements FetchHandler {
           inFlight?.lease?.pass();
         }
         const { observer } = environment;
-        const input = { fetch: this.#fetch, writer, head: response, consumer: owner, inFlight };
+        const onRequestWritable = () => owner.onRequestWritable();
+        const parts = { fetch: this.#fetch, writer, head: response, inFlight, observer };
         // First, for the owner may have enough with the head.
-        this.#fill = new Fill({ ...input, observer });
+        this.#fill = new Fill({ ...parts, consumer: owner, onRequestWritable });
         owner.onOriginResponse(response, storing);
         return;
       }

@@ -68,8 +68,8 @@ export interface PartReader {
   onPartHead(part: PartRequest, head: ResponseHead): void;
   /** Returns false when no more can be taken until `pump`. */
   onPartContent(bytes: Uint8Array): boolean;
-  /** What was wanted of the part has been given. */
-  onPartEnd(trailers: FieldSection | null): void;
+  /** What was wanted of the part has been given. `isReady`: more can be taken without `pump`. */
+  onPartEnd(trailers: FieldSection | null, isReady: boolean): void;
   onPartError(error: SluiceError): void;
   /**
    * It has ended where its head said that it would, and that is less than was wanted: an origin may
@@ -168,8 +168,8 @@ export class PartRequest implements ResponseSender {
     const ready = this.#reader.onPartContent(wanted);
     if (this.#left > 0 || this.#over) return ready;
     this.cancel();
-    this.#reader.onPartEnd(null);
-    return true;
+    this.#reader.onPartEnd(null, ready);
+    return ready;
   }
 
   #finishEnd(trailers: FieldSection | null): void {
@@ -177,7 +177,7 @@ export class PartRequest implements ResponseSender {
     this.#finish(() => {
       if (isShort && this.#expected === 0) this.#reader.onPartShort();
       else if (isShort) this.#reader.onPartError(brokenOff('a part ended before its end'));
-      else this.#reader.onPartEnd(trailers);
+      else this.#reader.onPartEnd(trailers, true);
     });
   }
 
