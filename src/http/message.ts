@@ -4,6 +4,11 @@ import type { FieldSection } from './field-section.ts';
 /** Protocol versions as the RFCs number them. */
 export type HttpVersion = '1.0' | '1.1' | '2' | '3';
 
+/** Each message has a stream of its own there, with an end in each direction. */
+export function hasStreams(version: HttpVersion): boolean {
+  return version === '2' || version === '3';
+}
+
 /**
  * The control data and fields of a request (RFC 9110 §6.2), the same for every protocol version.
  * Strings are byte strings (latin1), already validated by the protocol core.

@@ -11,7 +11,7 @@ import type {
   ResponseSender,
 } from '../http/exchange.ts';
 import { FieldSection } from '../http/field-section.ts';
-import type { RequestHead } from '../http/message.ts';
+import { hasStreams, type RequestHead } from '../http/message.ts';
 import type { NativeBuffer } from '../native/memory.ts';
 import { reachable, type Target } from '../tunnel/destination.ts';
 import type { TunnelLimits } from '../tunnel/limits.ts';
@@ -196,7 +196,7 @@ class ConnectExchange implements RequestHandler, OutboundHandler, WatchedTunnel 
   onEnd(): void {
     if (!this.#isOpen) {
       // In HTTP/1 a CONNECT has no content, and what follows is the tunnel's; a stream has one end.
-      this.#endedEarly = this.#head.version === '2';
+      this.#endedEarly = hasStreams(this.#head.version);
       return;
     }
     this.#inputEnded = true;

@@ -2,7 +2,7 @@
  * Answers of our own to gRPC calls. Their clients read a status from the trailers and not from HTTP:
  * an answer is 200 with what they read, in one header block ("Trailers-Only" of gRPC over HTTP/2).
  */
-import type { RequestHead } from '../../http/message.ts';
+import { hasStreams, type RequestHead } from '../../http/message.ts';
 import { reasonPhrase } from '../../http/status.ts';
 import type { LocalResponse } from '../../routing/local-response.ts';
 
@@ -31,7 +31,7 @@ const UNKNOWN = 2;
 const NOTHING = new Uint8Array(0);
 
 export function isGrpcCall({ version, fields }: RequestHead): boolean {
-  if (version !== '2') return false;
+  if (!hasStreams(version)) return false;
   const type = fields.first('content-type');
   return type !== undefined && GRPC_TYPE.test(type);
 }
