@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SluiceOptions } from '../config/options.ts';
+import { featureTable } from '../tls/features.ts';
 import { weakenings } from './weakens.ts';
 
 const weakens = (from: SluiceOptions, to: SluiceOptions) => weakenings(from, to).length > 0;
@@ -56,4 +57,13 @@ test('early data that is switched off allows less', () => {
   const off = changed(['features', 'early-data'], () => false);
   assert.ok(!weakens(base, off));
   assert.ok(weakens(off, base));
+});
+
+test('of a feature it is known whether anybody may do more without it', () => {
+  const without = (name: string) => ({ ...base, features: { ...base.features, [name]: false } });
+  for (const { name, offAllowsMore } of featureTable) {
+    assert.equal(weakens(base, without(name)), offAllowsMore, name);
+  }
+  assert.ok(!weakens(base, without('danger-observer')), 'what only looks on allows nothing');
+  assert.ok(weakens(base, without('unheard-of')), 'what is not known is not trusted');
 });

@@ -3,6 +3,7 @@
  * and cautious: what is not known to be without weight for what is allowed counts as weaker.
  */
 import type { SluiceOptions } from '../config/options.ts';
+import { offAllowsMore } from '../tls/features.ts';
 
 /**
  * Keys whose values never decide who may do what: `*` is one part of a path, and what is below a key
@@ -40,7 +41,7 @@ function compare(path: readonly string[], from: unknown, to: unknown, found: str
   }
   if (isSameBytes(from, to)) return;
   // A feature that is switched off does nothing that it did before; off and on are values of their own.
-  if (path[0] === 'features' && path[1] === 'early-data' && to === false) return;
+  if (path.length === 2 && path[0] === 'features' && to === false && !offAllowsMore(path[1]!)) return;
   found.push(path.join('/'));
 }
 

@@ -11,6 +11,8 @@ export interface FeatureDefinition {
   /** One sentence: what it does, and so what is missing without it. */
   readonly summary: string;
   readonly isOnByDefault: boolean;
+  /** Whether somebody may do more while it is off: then it is never switched off but by an operator. */
+  readonly offAllowsMore: boolean;
 }
 
 const definitions = [
@@ -19,36 +21,42 @@ const definitions = [
     kind: 'observer',
     summary: 'Counts ended handshakes and their facts in the metrics.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'ja4',
     kind: 'observer',
     summary: 'Computes the JA4 fingerprint of clients for the handshake log and for failures.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'handshake-failures',
     kind: 'observer',
     summary: 'Counts failed handshakes by kind and client, for `sluice handshakes failures`.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'handshake-log',
     kind: 'observer',
     summary: 'Writes the handshake log, if one is configured.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'failure-incidents',
     kind: 'observer',
     summary: 'Writes an incident when a handshake fails in a way not seen before.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'early-data',
     kind: 'handshake',
     summary: 'Accepts early data where the options allow it; off: it is skipped.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'session-tickets',
@@ -56,30 +64,35 @@ const definitions = [
     summary:
       'Issues session tickets and resumes sessions with them; off: every handshake is a full one.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'alpn-h2',
     kind: 'handshake',
     summary: 'Agrees on HTTP/2 with clients that offer it (ALPN); off: they get HTTP/1.1.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'certificate-compression',
     kind: 'handshake',
     summary: 'Sends certificates compressed (RFC 8879) to clients that support it.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'ocsp-stapling',
     kind: 'handshake',
     summary: 'Sends the revocation status with certificates, to clients that ask for it.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
   {
     name: 'key-log',
     kind: 'handshake',
     summary: 'Writes the secrets of connections to the key log, if one is configured.',
     isOnByDefault: true,
+    offAllowsMore: false,
   },
 ] as const satisfies readonly FeatureDefinition[];
 
@@ -101,6 +114,11 @@ export function featureNamed(name: string): (typeof featureTable)[number] | unde
 
 export function isOn(name: FeatureName, switches: FeatureSwitches): boolean {
   return switches[name] ?? featureNamed(name)!.isOnByDefault;
+}
+
+/** Whether somebody may do more while it is off. What an operator's module observes decides nothing. */
+export function offAllowsMore(name: string): boolean {
+  return featureNamed(name)?.offAllowsMore ?? !name.startsWith(DANGER_PREFIX);
 }
 
 /** Every feature by name, and whether it is on. */

@@ -91,3 +91,19 @@ for (const kind of ['configuration', 'feature']) {
     assert.deepEqual(new Set(dieOften(denied)), new Set([shown(denied)]));
   });
 }
+
+test('a feature is switched off by itself when nobody may do more without it, else never', () => {
+  for (const [observer, isOff] of [
+    ['ja4', true],
+    ['danger-observer', true],
+    ['a-guard-to-come', false],
+  ] as const) {
+    const { driver, told } = driverOf(open);
+    const suspect = { observer, call: null } as FatalIncident['suspect'];
+    for (let death = 0; death < 5; death++) {
+      told.nowMs += 100;
+      driver.died({ ...crash, suspect }, driver.overrides, '7-crash-1');
+    }
+    assert.equal(driver.overrides.includes(observer), isOff, observer);
+  }
+});

@@ -174,6 +174,8 @@ export class RollbackDriver {
   #suspects({ suspect, features }: FatalIncident): Suspect[] {
     const suspects: Suspect[] = [];
     const add = (name: string, reason: string, kind: Suspect['kind'] = 'feature') => {
+      // Whoever can crash workers must not get rid of a rule by it, also of one that is a feature.
+      if (kind === 'feature' && !this.#mayBeOff(name)) return;
       if (!suspects.some((one) => one.name === name)) suspects.push({ kind, name, reason });
     };
     const observer = suspect?.observer ?? null;
@@ -191,6 +193,11 @@ export class RollbackDriver {
       add('early-data', 'it changes how handshakes are driven, and can be done without');
     }
     return suspects;
+  }
+
+  #mayBeOff(name: string): boolean {
+    const features = { ...this.#options.features, [name]: false };
+    return weakenings(this.#options, { ...this.#options, features }).length === 0;
   }
 
   /**
