@@ -13,8 +13,8 @@ import { PATIENCE_MS, sleep, until } from '../support/waiting.ts';
 import { answerWithBody, countOf, faultsIn, KeptClients, randomOf, seedOf } from './identity.ts';
 
 const isLong = process.env.SLUICE_LONG === '1';
-const UPGRADES = isLong ? 20 : 3;
-const RELOADS = isLong ? 50 : 10;
+const UPGRADES = isLong ? 20 : 2;
+const RELOADS = isLong ? 50 : 5;
 const CLIENTS = isLong ? 24 : 12;
 /** Between two requests of a client: also longer than it takes a drain to end what is idle. */
 const PAUSES_MS = [0, 5, 20, 200];

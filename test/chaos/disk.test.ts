@@ -20,7 +20,7 @@ import { until } from '../support/waiting.ts';
 import { answerWithBody, countOf, faultsIn, KeptClients, randomOf, seedOf } from './identity.ts';
 
 const isLong = process.env.SLUICE_LONG === '1';
-const ROUNDS = isLong ? 20 : 3;
+const ROUNDS = isLong ? 20 : 2;
 /** Answers between two happenings. */
 const ANSWERS = isLong ? 400 : 60;
 const NOBODY = 65_534;

@@ -8,7 +8,7 @@ import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { inParallel, until } from '../support/waiting.ts';
 
-const KILLS = process.env.SLUICE_LONG === '1' ? 100 : 10;
+const KILLS = process.env.SLUICE_LONG === '1' ? 100 : 4;
 const SIZES = [100, 20_000, 300_000, 2_500_000];
 
 function contentOf(target: string): Buffer {

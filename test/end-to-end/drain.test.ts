@@ -13,7 +13,7 @@ import { startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { PATIENCE_MS, sleep, until, within } from '../support/waiting.ts';
 
-const UPGRADES = process.env.SLUICE_LONG === '1' ? 20 : 3;
+const UPGRADES = process.env.SLUICE_LONG === '1' ? 20 : 2;
 const CLIENTS = 24;
 const GET = 'GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n';
 

@@ -12,9 +12,10 @@ import { standbyOf } from '../support/replacement.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { sleep, until, within } from '../support/waiting.ts';
 
-const KILLS = process.env.SLUICE_LONG === '1' ? 100 : 15;
+const isLong = process.env.SLUICE_LONG === '1';
+const KILLS = isLong ? 100 : 6;
 /** So many that the kills are not long in coming, though each lives for SOUND_LIFE_MS before. */
-const WORKERS = 12;
+const WORKERS = isLong ? 12 : 6;
 /** The death of one that has lived for so long is answered at once, whatever came before it. */
 const SOUND_LIFE_MS = 10_000;
 const LANES = 24;

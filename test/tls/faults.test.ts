@@ -212,12 +212,12 @@ describe('bytes that are no TLS', () => {
   }
 });
 
-test(`${isLong ? 100_000 : 10_000} connections, some broken off, leave nothing behind`, () => {
+test(`${isLong ? 100_000 : 3_000} connections, some broken off, leave nothing behind`, () => {
   using server = serverContext({ groups: 'X25519' });
   using client = clientContext({ groups: 'X25519' });
   using session = obtainSession(server, client);
   const before = { handles: liveHandles(), bytes: nativeBytesLive() };
-  const count = isLong ? 100_000 : 10_000;
+  const count = isLong ? 100_000 : 3_000;
   for (let index = 0; index < count; index++) {
     using pair = new Pair(server, client, index % 3 === 0 ? { session, earlyData } : {});
     for (let flight = 0; flight < index % 5; flight++) {
