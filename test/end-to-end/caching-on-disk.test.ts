@@ -82,14 +82,19 @@ async function getRight(sluice: RunningSluice, target: string): Promise<boolean>
 
 const targets = ['/empty/0', '/small/10', '/page/40000', '/image/700000', '/film/9000000'];
 
-test('what was stored is a hit after a restart, whatever its size', async () => {
+test('what was stored is a hit after a restart, whatever its size, and for nobody else to read', async () => {
   const directory = temporaryDirectory();
   {
-    await using sluice = await start(directory);
+    // The worst that an operator's shell may hand down.
+    const umask = process.umask(0);
+    await using sluice = await start(directory).finally(() => process.umask(umask));
     for (const target of targets) assert.equal(await getRight(sluice, target), false, target);
     for (const target of targets) assert.equal(await getRight(sluice, target), true, target);
     assert.equal(await sluice.stop(), 0);
   }
+  const made = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  assert.ok(made.length > 5, made.join());
+  for (const path of made) assert.equal(statSync(join(directory, path)).mode & 0o077, 0, path);
   const asked = origin.seen.length;
   await using sluice = await start(directory);
   for (const target of targets) assert.equal(await getRight(sluice, target), true, target);

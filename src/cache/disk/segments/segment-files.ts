@@ -75,7 +75,7 @@ export class SegmentFiles {
     this.#directory = directory;
     this.#operations = operations;
     for (let i = 0; i < DIRECTORIES; i++) {
-      operations.mkdirSync(join(directory, hex(i)), { recursive: true });
+      operations.mkdirSync(join(directory, hex(i)), { recursive: true, mode: 0o700 });
     }
   }
 
