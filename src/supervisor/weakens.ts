@@ -41,7 +41,8 @@ function compare(path: readonly string[], from: unknown, to: unknown, found: str
   }
   if (isSameBytes(from, to)) return;
   // A feature that is switched off does nothing that it did before; off and on are values of their own.
-  if (path.length === 2 && path[0] === 'features' && to === false && !offAllowsMore(path[1]!)) return;
+  if (path.length === 2 && path[0] === 'features' && to === false && !offAllowsMore(path[1]!))
+    return;
   found.push(path.join('/'));
 }
 
