@@ -241,11 +241,12 @@ export class PacketReceiver {
     const end = header.end - 16;
     const content = readFrames(this.#reader.set(bytes, start, end), bitOf(header.kind), frames);
     const isAckEliciting = (content & PacketContent.ackEliciting) !== 0;
+    // The packet that ends the handshake discards its own level.
+    if (space.id === SpaceId.handshake) this.#onHandshakePacket();
     if (space.isDiscarded) return;
     space.received.add(packetNumber);
     space.schedule.onPacket(packetNumber, largest, isAckEliciting, core.nowMs);
     space.schedule.onMark(ecn, isAckEliciting, core.nowMs);
-    if (space.id === SpaceId.handshake) this.#onHandshakePacket();
     if (space.id !== SpaceId.application || core.state !== 'open') return;
     const isNonProbing = (content & PacketContent.nonProbing) !== 0;
     if (packetNumber > largest && path !== core.paths.active) this.#onOtherPath(path, isNonProbing);
