@@ -24,6 +24,7 @@ const FLAGS = {
     admin: true,
     json: false,
     soft: false,
+    'fail-if-none': false,
     all: false,
     url: true,
     prefix: true,
@@ -203,11 +204,17 @@ async function purge(args: CacheArguments): Promise<number> {
   const answer = (await askAdmin(args, '/cache/purge', { ...selector, soft })) as {
     purged: number | null;
   };
-  const verb = soft ? 'marked stale' : 'purged';
   const { purged } = answer;
-  const text = purged === null ? verb : `${verb}: ${purged} stored responses`;
-  printAnswer(args, answer, [text]);
-  return EXIT_OK;
+  printAnswer(args, answer, [purgedText(purged, soft)]);
+  return purged === 0 && flags.has('fail-if-none') ? EXIT_NO : EXIT_OK;
+}
+
+/** Null: they are known when they are asked for. */
+function purgedText(count: number | null, soft: boolean): string {
+  const verb = soft ? 'marked stale' : 'purged';
+  if (count === null) return `${verb}: all that match, which are counted when they are met`;
+  if (count === 0) return `${verb}: nothing, because nothing that is stored matches`;
+  return `${verb}: ${count === 1 ? '1 stored response' : `${count} stored responses`}`;
 }
 
 // ------------------------------------------------------------------ verify

@@ -57,6 +57,7 @@ export async function startInstance(
   const cache = shareCache(resolved, warn);
   const { options } = cache;
   const texts = new WeakMap([[options, await textOf(source)]]);
+  const sources = new WeakMap([[options, source]]);
   const supervisor = new Supervisor({
     options,
     version,
@@ -76,8 +77,10 @@ export async function startInstance(
       });
       const loaded = withCacheOf(next.options, resolved, options);
       texts.set(loaded, await textOf(next.source));
+      sources.set(loaded, next.source);
       return loaded;
     },
+    written: (before, after) => written(sources.get(before) ?? null, sources.get(after) ?? null),
     textOf: (wanted) => texts.get(wanted),
   });
   const isSuccessor = process.env[READY_DESCRIPTOR] !== undefined;
@@ -112,6 +115,14 @@ async function textOf(source: Source | null): Promise<string | undefined> {
   const { configurationSchema } = await import('../config/schema/configuration.ts');
   const { textWithoutSecrets } = await import('../config/secrets.ts');
   return textWithoutSecrets(source.text, configurationSchema) ?? undefined;
+}
+
+/** What differs, by the keys of the files. */
+async function written(before: Source | null, after: Source | null) {
+  if (before === null && after === null) return [];
+  const { configurationSchema } = await import('../config/schema/configuration.ts');
+  const { diffConfigurations } = await import('../config/difference.ts');
+  return diffConfigurations(before, after, configurationSchema);
 }
 
 /** What is odd in the options, and yet no mistake. */

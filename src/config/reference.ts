@@ -138,7 +138,8 @@ from its command line, write it in single quotes.
 sluice cache status [--admin ADDRESS] [--json]
 sluice cache list [--prefix URL] [--limit N] [--after NEXT] [--admin ADDRESS] [--json]
 sluice cache lookup URL [--admin ADDRESS] [--json]
-sluice cache purge --url URL|--prefix URL|--host NAME|--tag TAG|--all [--soft] [--admin ADDRESS] [--json]
+sluice cache purge --url URL|--prefix URL|--host NAME|--tag TAG|--all [--soft] [--fail-if-none]
+                   [--admin ADDRESS] [--json]
 sluice cache verify DIR [--json]
 \`\`\`
 
@@ -152,7 +153,9 @@ All but \`verify\` ask a running sluice at its \`--admin\` address, 127.0.0.1:80
 - \`purge\` takes effect in all workers before it returns; responses that are on their way from the
   origin are not stored. A tag is a member of \`Surrogate-Key\` or \`Cache-Tag\`. A host is without
   port, and means all ports and both schemes. With \`--soft\`, stored responses become stale: sluice
-  revalidates them with the origin, which need not send them again.
+  revalidates them with the origin, which need not send them again. It prints how many there
+  were, or that nothing matched: exit code 1 then with \`--fail-if-none\`. Beyond 10,000 stored responses on
+  disk only purges of a URL are counted.
 - \`verify\` reads and checks every record of a \`--cache-dir\`. Exit code 1 when one is damaged; a
   damaged record is a miss when it is asked for.
 

@@ -1,5 +1,6 @@
 /** What differs between two sets of options, key by key, without telling secrets. */
 
+import { X509Certificate } from 'node:crypto';
 import type { SluiceOptions } from '../config/options.ts';
 import { redacted } from '../triage/redaction.ts';
 
@@ -74,10 +75,24 @@ function isContainer(value: unknown): value is Record<string, unknown> {
 
 function shown(path: readonly string[], value: unknown): string {
   if (value === undefined) return 'none';
+  if (path.at(-1) === 'certificatePem') return certificateText(String(value));
   const text = JSON.stringify(redacted(value, path), (_key, inner: unknown) =>
     typeof inner === 'string' && inner.length > SHOWN_LENGTH_MAX
       ? `(${inner.length} characters)`
       : inner,
   );
   return text.length <= SHOWN_LENGTH_MAX ? text : `${text.slice(0, SHOWN_LENGTH_MAX)}…`;
+}
+
+/** Who it is for, until when, and which it is. */
+function certificateText(pem: string): string {
+  try {
+    const { subject = '', subjectAltName, validTo, fingerprint256 } = new X509Certificate(pem);
+    const names = subjectAltName?.replaceAll('DNS:', '') ?? '';
+    const who = names === '' ? subject.replaceAll('\n', ', ') : names;
+    const until = new Date(validTo).toISOString().slice(0, 10);
+    return `certificate of ${who}, until ${until}, SHA-256 ${fingerprint256.slice(0, 23)}…`;
+  } catch {
+    return `(${pem.length} characters)`;
+  }
 }

@@ -6,11 +6,13 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../base/errors.ts';
+import type { KeyChange } from '../config/difference.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { canaryFault, type HealthFigures, healthBetween } from './canary.ts';
 import { fixedChanges, type OptionChange, optionChanges } from './option-changes.ts';
 import { defaultRestartPolicy } from './workers/restart-policy.ts';
+import { changesForPeople, writtenKey } from './written-changes.ts';
 
 /** One worker, for as long as a reload takes. */
 export interface ReloadableWorker {
@@ -31,6 +33,10 @@ export interface ReloadInput {
   load(warn: (message: string) => void): Promise<SluiceOptions>;
   /** Those in force. */
   current(): SluiceOptions;
+  /** What differs in the files that two were loaded from; none without files. */
+  readonly written?:
+    | ((before: SluiceOptions, after: SluiceOptions) => Promise<readonly KeyChange[]>)
+    | undefined;
   workers(): readonly ReloadableWorker[];
   /** They are in force from here, also for workers that are started later. */
   adopt(options: SluiceOptions): void;
@@ -78,9 +84,12 @@ export class Reload {
   #running: Promise<ReloadStatus> | null = null;
   /** Whether the file is to be read once more when the one under way is over. */
   #isWantedAgain = false;
+  /** Those in force as they were loaded: certificates may have been renewed since. */
+  #loaded: SluiceOptions;
 
   constructor(input: ReloadInput) {
     this.#input = input;
+    this.#loaded = input.current();
   }
 
   /** The one under way, or the last; null before the first. */
@@ -136,14 +145,18 @@ export class Reload {
         this.#note({ warnings: [...this.#status!.warnings, message] });
       });
       const changes = optionChanges(current(), options);
-      this.#note({ changes });
+      const written = (await this.#input.written?.(this.#loaded, options)) ?? [];
+      this.#note({ changes: changes.length === 0 ? [] : changesForPeople(written, changes) });
       if (changes.length === 0) return this.#end('unchanged', '', '');
-      const fixed = fixedChanges(changes).map(({ key }) => key);
+      const fixed = fixedChanges(changes).map(({ key }) => writtenKey(key));
       if (fixed.length > 0) {
         const reason = `${fixed.join(', ')} cannot change while sluice runs`;
         return this.#end('refused', reason, 'write sluice upgrade, or restart sluice');
       }
-      return await this.#putInForce(options, canaryMs, () => adopt(options));
+      return await this.#putInForce(options, canaryMs, () => {
+        this.#loaded = options;
+        adopt(options);
+      });
     } catch (error) {
       const remedy = error instanceof UsageError ? error.remedy : 'see the log of sluice';
       return this.#end('refused', (error as Error).message, remedy);

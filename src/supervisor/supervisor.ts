@@ -38,7 +38,7 @@ import { OriginWatch } from './origin-watch.ts';
 import { outliveFaults, Parts } from './parts.ts';
 import { removePidFile, writePidFile } from './pid-file.ts';
 import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
-import { CANARY_MS_DEFAULT, Reload, type ReloadableWorker } from './reload.ts';
+import { CANARY_MS_DEFAULT, Reload, type ReloadableWorker, type ReloadInput } from './reload.ts';
 import { StandIns } from './stand-ins.ts';
 import { reportDescriptors, reportStart, reportUnused } from './start-report.ts';
 import type { SupervisorStatus } from './supervisor-status.ts';
@@ -57,6 +57,7 @@ export interface SupervisorInput {
    * what is wrong in them.
    */
   loadOptions(inForce: SluiceOptions, warn: (message: string) => void): Promise<SluiceOptions>;
+  readonly written?: ReloadInput['written'];
   /** The file that options were loaded from, without secrets; undefined when there is none. */
   textOf?(options: SluiceOptions): string | undefined;
   /** Sockets that were open when we started. */
@@ -144,7 +145,7 @@ export class Supervisor {
     });
     this.#reload = new Reload({
       load: (warn) => input.loadOptions(this.#options, warn),
-      current: () => this.#options,
+      ...{ current: () => this.#options, written: input.written },
       workers: () => this.#reloadable(),
       adopt: (options) => {
         this.#adopt(options);
@@ -277,7 +278,6 @@ export class Supervisor {
     return this.#stopping;
   }
 
-  /** See {@link Succession}. */
   upgrade(): Promise<number> | null {
     return this.#stopping === null ? this.#succession.begin() : null;
   }

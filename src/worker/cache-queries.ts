@@ -1,4 +1,5 @@
 /** Answers the supervisor's questions about this worker's cache: purges, and what is stored and why. */
+
 import type { Clock } from '../base/clock.ts';
 import type { CollapseTable } from '../cache/collapse.ts';
 import type {
@@ -8,6 +9,7 @@ import type {
   StoredResponse,
   StoreHit,
 } from '../cache/contract.ts';
+import { isSelected } from '../cache/purge.ts';
 import { currentAgeMs, isFresh } from '../cache/rules/freshness.ts';
 import { targetKey } from '../cache/rules/key.ts';
 import { ttlSeconds } from '../cache/rules/reuse.ts';
@@ -62,6 +64,8 @@ export async function answerCacheQuestion(
       for (const selector of selectors) collapse.releaseSelected(selector);
       return { kind: 'followed' };
     }
+    case 'count':
+      return { kind: 'counted', count: await countSelected(input, question.selectors) };
     case 'lookup':
       return { kind: 'found', lookup: await lookUp(input, question.key) };
     case 'list':
@@ -87,6 +91,31 @@ function keysOf(key: string, routes: readonly RouteOptions[]): string[] {
   if (path === undefined) return [key];
   const byRules = routes.map(({ cache }) => targetKey(scheme!, authority!, path, cache.key));
   return [...new Set([key, ...byRules])];
+}
+
+/** Stored responses that are looked at: a purge waits for it. */
+const COUNTED_MAX = 10_000;
+const COUNTED_AT_ONCE = 500;
+
+/** -1 when there is too much to look through. */
+async function countSelected(
+  { cache }: CacheQueriesInput,
+  selectors: readonly PurgeSelector[],
+): Promise<number> {
+  const [first] = selectors;
+  const prefix = selectors.length === 1 && first!.kind === 'prefix' ? first!.prefix : '';
+  let [count, seen, after] = [0, 0, ''];
+  while (seen <= COUNTED_MAX) {
+    const query = { prefix, after, limit: COUNTED_AT_ONCE };
+    const page = await new Promise<ListPage>((resolve) => cache.store.list(query, resolve));
+    for (const { key, response } of page.entries) {
+      if (selectors.some((selector) => isSelected(selector, key, response.fields))) count++;
+    }
+    if (page.next === null) return count;
+    seen += Math.max(page.entries.length, COUNTED_AT_ONCE / 10);
+    after = page.next;
+  }
+  return -1;
 }
 
 async function list(input: CacheQueriesInput, query: ListQuery): Promise<CacheAnswer> {

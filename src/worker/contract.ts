@@ -92,6 +92,8 @@ export type CacheQuestion =
   | ({ readonly kind: 'purge'; readonly nowMs: number } & PurgeRequest)
   /** Take in what another worker has purged in the directory that all share. */
   | ({ readonly kind: 'follow'; readonly nowMs: number } & PurgeRequest)
+  /** How many stored responses a purge would remove. */
+  | { readonly kind: 'count'; readonly selectors: PurgeRequest['selectors'] }
   | { readonly kind: 'lookup'; readonly key: string }
   | ({ readonly kind: 'list' } & ListQuery);
 
@@ -104,6 +106,8 @@ export type CacheAnswer =
       readonly isApart: boolean;
     }
   | { readonly kind: 'followed' }
+  /** -1: more than are counted. */
+  | { readonly kind: 'counted'; readonly count: number }
   | { readonly kind: 'found'; readonly lookup: CacheLookup }
   | {
       readonly kind: 'listed';

@@ -245,8 +245,13 @@ test('sluice cache: lookup says why, status counts, purge purges', async () => {
   }, 'the count of a second');
   assert.ok(counts.requests.hit > 0);
   assert.match((await command('status')).stdout, /^disk +1 responses, /m);
-  const purged = await command('purge', '--tag', 'a');
-  assert.deepEqual([purged.code, purged.stdout], [0, 'purged\n']);
+  const nothing = 'purged: nothing, because nothing that is stored matches\n';
+  const none = await command('purge', '--tag', 'nope', '--fail-if-none');
+  assert.deepEqual([none.code, none.stdout], [1, nothing]);
+  const purged = await command('purge', '--tag', 'a', '--fail-if-none');
+  assert.deepEqual([purged.code, purged.stdout], [0, 'purged: 1 stored response\n']);
+  const again = await command('purge', '--host', 'b.example');
+  assert.deepEqual([again.code, again.stdout], [0, nothing]);
   assert.equal(await hits(sluice, '/known?tag=a'), false);
 });
 

@@ -61,6 +61,18 @@ for (const [how, bad] of Object.entries({
     assert.match(stdout, /applied on all 2 workers/);
     assert.deepEqual(await ask(sluice, 'a.test'), ['a.test', 'after']);
     assert.deepEqual(await ask(sluice, 'b.test'), ['b.test', 'after']);
+    assert.match(stdout, /^1 changed:\n {2}routes\[0\]\.respond\.body: before → after\n/);
+    const renewed = authority.issue({ names: ['a.test'] });
+    writeFileSync(file('a.pem'), renewed.certificatePem);
+    writeFileSync(file('a.key'), renewed.keyPem);
+    writeFileSync(file('sluice.yaml'), `${hosts}${body('last')}drain-timeout: 5s\n`);
+    const { stdout: third } = await runSluice(['reload', '--canary', '0ms', ...admin]);
+    assert.match(third, /^ {2}drain-timeout: not there → 5s$/m);
+    // A file is looked at by itself, too, and may have been reloaded before.
+    const certificate = /certificate of a\.test, until \d{4}-\d\d-\d\d, SHA-256 [\dA-F:]+…/;
+    if (/certificates/.test(third)) assert.match(third, certificate);
+    assert.doesNotMatch(third, /Pem|characters|drainTimeoutMs/);
+    writeFileSync(file('a.pem'), bad);
     const { code: checked } = await runSluice(['check', file('sluice.yaml')]);
     assert.equal(checked, 2, 'a check has nothing in use: it says what is wrong');
   });

@@ -55,7 +55,7 @@ for (const workers of [1, 2]) {
     write(`origin: ${second.url}\n`);
     const { code, stdout } = await reload('--canary', '100ms');
     assert.equal(code, 0);
-    assert.match(stdout, /changed:\n(?:.*\n)*? {2}origins\S*port: \d+ → \d+\n/);
+    assert.match(stdout, /^1 changed:\n {2}origin: http:\S+:\d+ → http:\S+:\d+\n/);
     assert.match(stdout, new RegExp(`applied on all ${workers} workers`));
     assert.deepEqual(await everyAnswer(sluice), ['second']);
     assert.equal((await open.request(GET)).content, 'first');
@@ -80,7 +80,7 @@ const refused: Record<string, readonly [string, RegExp]> = {
   'a mistake in the file is told with its place': ['origin: nonsense\n', /:1:9: origin "nonsense"/],
   'what cannot change while it runs is named': [
     `origin: ${second.url}\npid-file: x.pid\n`,
-    /pidFile cannot change while sluice runs; write sluice upgrade/,
+    /pid-file cannot change while sluice runs; write sluice upgrade/,
   ],
 };
 

@@ -48,13 +48,25 @@ export class CacheControl {
    * in the log who wanted it.
    */
   async purge(request: PurgeRequest, by: string): Promise<number | null> {
-    const count = await this.#purge(request);
+    const before = await this.#countBefore(request);
+    const purged = await this.#purge(request);
+    const count = purged === -1 ? before : purged;
     const what = request.selectors.map(selectorText).join(', ');
     const how = request.soft ? 'soft purge' : 'purge';
     this.#input.report(`cache: ${how} of ${what} by ${by}: ${countText(count)}`, {
       event: 'purge',
     });
     return count;
+  }
+
+  /** What a directory holds goes bit by bit: it is counted before. -1 when that is not known. */
+  async #countBefore({ selectors }: PurgeRequest): Promise<number> {
+    if (!this.#input.isShared || selectors.every(({ kind }) => kind === 'key')) return -1;
+    for (const ask of this.#input.workers()) {
+      const answer = await ask({ kind: 'count', selectors });
+      if (answer?.kind === 'counted') return answer.count;
+    }
+    return -1;
   }
 
   async #purge(request: PurgeRequest): Promise<number | null> {
