@@ -25,6 +25,7 @@ const entryPoints = ['bin/sluice.js'];
 const awaitingUse: Record<string, string> = {
   'src/quic/': 'HTTP/3, until the worker listens on UDP',
   'src/http3/': 'the worker, when it listens on UDP',
+  'src/downstream/http3-connection.ts': 'the worker, when it listens on UDP',
   'src/native/quic/': 'the same',
   'src/native/datagrams/': 'the same',
   'src/tls/quic-': 'the same',

@@ -21,6 +21,7 @@ import { PrefaceWatch } from './filters/preface-watch.ts';
 import { HostGuard, type HostPolicies, PlaintextGuard, type RefusingSink } from './host-guard.ts';
 import type { DownstreamLimits } from './limits.ts';
 import { http1Protocol, http2Protocol, type ServerProtocol } from './protocol.ts';
+import { type DownstreamConnection, EarlyRequestFacts, OpenTlsFacts } from './request-facts.ts';
 
 /** What downstream connections of one worker share. */
 export interface DownstreamShared {
@@ -42,14 +43,14 @@ export type BadRequestFacts = Pick<ExchangeSummary, 'errorCode' | 'status' | 're
 
 /** What is counted and logged of connections. Called after the fact; never alters anything. */
 export interface DownstreamObserver {
-  onHandshake(record: HandshakeRecord, connection: Downstream): void;
+  onHandshake(record: HandshakeRecord, connection: DownstreamConnection): void;
   /** HTTP/2: a client did something too often, and its connection ended for it. */
   onAbuse(kind: Http2Abuse): void;
   /** A message that broke the protocol's rules was refused. */
-  onRefused(error: SluiceError, connection: Downstream): void;
+  onRefused(error: SluiceError, connection: DownstreamConnection): void;
   /** What was refused never became a request, so that no exchange tells of it. */
-  onBadRequest(sent: BadRequestFacts, connection: Downstream): void;
-  onClosed(connection: Downstream): void;
+  onBadRequest(sent: BadRequestFacts, connection: DownstreamConnection): void;
+  onClosed(connection: DownstreamConnection & WatchedConnection): void;
 }
 
 /** Makes the TLS engine of an accepted connection from the address `peer`. */
@@ -70,7 +71,7 @@ export interface DownstreamInput {
   readonly http2Cleartext: boolean;
 }
 
-export class Downstream implements ChannelHandler, RequestFacts, WatchedConnection {
+export class Downstream implements ChannelHandler, DownstreamConnection, WatchedConnection {
   readonly kind: 'http' | 'https';
   readonly #shared: DownstreamShared;
   readonly #channel: Channel;
@@ -410,83 +411,3 @@ export class Downstream implements ChannelHandler, RequestFacts, WatchedConnecti
 }
 
 type Phase = 'handshake' | 'sending' | 'lingering' | ServerProtocol['phase'];
-
-/** The handshake's facts as a request's log line wants them; open while there is no record. */
-class OpenTlsFacts implements TlsFacts {
-  readonly version: string;
-  readonly cipher: string;
-  readonly group: string;
-  readonly resumed: boolean;
-  readonly earlyData: string;
-  readonly serverName: string;
-  readonly host: number;
-  readonly alpn: string;
-  readonly handshakeMs: number;
-  readonly #connection: TlsConnection | null;
-  #clientCertificates: readonly Uint8Array[] | null = null;
-
-  constructor(record: HandshakeRecord | null, connection: TlsConnection | null) {
-    this.#connection = connection;
-    this.host = connection?.host ?? 0;
-    // Only early data is read while there is no record: TLS 1.3, resumed, accepted (RFC 8446 §4.2.10).
-    this.version = record?.version ?? 'TLSv1.3';
-    this.cipher = record?.cipher ?? '';
-    this.group = record?.group ?? '';
-    this.resumed = record?.resumed ?? true;
-    this.earlyData = record?.earlyData ?? 'accepted';
-    this.serverName = record?.serverName ?? '';
-    this.alpn = record?.alpn ?? '';
-    this.handshakeMs = record?.durationMs ?? -1;
-  }
-
-  get clientCertificates(): readonly Uint8Array[] {
-    this.#clientCertificates ??= this.#connection?.peerCertificates() ?? [];
-    return this.#clientCertificates;
-  }
-}
-
-/** Facts of a request whose first byte was early data: early until the handshake ends. */
-class EarlyRequestFacts implements RequestFacts {
-  readonly beganEarly = true;
-  readonly #connection: Downstream;
-
-  constructor(connection: Downstream) {
-    this.#connection = connection;
-  }
-
-  get early(): boolean {
-    return this.#connection.isOpening;
-  }
-
-  whenHandshakeEnds(callback: (complete: boolean) => void): void {
-    this.#connection.whenHandshakeEnds(callback);
-  }
-
-  get remoteAddress(): string {
-    return this.#connection.remoteAddress;
-  }
-
-  get peerAddress(): string {
-    return this.#connection.peerAddress;
-  }
-
-  get remotePort(): number {
-    return this.#connection.remotePort;
-  }
-
-  get localAddress(): string {
-    return this.#connection.localAddress;
-  }
-
-  get localPort(): number {
-    return this.#connection.localPort;
-  }
-
-  tcpFigure(figure: TcpFigure): number {
-    return this.#connection.tcpFigure(figure);
-  }
-
-  get tls(): TlsFacts | null {
-    return this.#connection.tls;
-  }
-}

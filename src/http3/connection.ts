@@ -38,6 +38,8 @@ export interface Http3ConnectionOptions {
   readonly onAbuse: (kind: Http3Abuse) => void;
   /** The peer broke a rule, and a stream or the connection ended for it. */
   readonly onRefused: (error: SluiceError) => void;
+  /** QUIC has told that the connection is over, whoever ended it. */
+  readonly onGone: () => void;
 }
 
 /** Shared by all connections: a section is copied into a frame before another is begun. */
@@ -149,10 +151,12 @@ export class Http3Connection implements QuicApplication, MessageConnection, Peer
   onDatagram(): void {}
 
   onClosed(reason: QuicCloseReason): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
-    const code = reason.isApplication ? reason.errorCode : Http3ErrorCode.NO_ERROR;
-    this.#abortAll(this.#closedError(reason, code));
+    if (!this.isClosed) {
+      this.isClosed = true;
+      const code = reason.isApplication ? reason.errorCode : Http3ErrorCode.NO_ERROR;
+      this.#abortAll(this.#closedError(reason, code));
+    }
+    this.#options.onGone();
   }
 
   #closedError(reason: QuicCloseReason, code: number): SluiceError {

@@ -48,6 +48,8 @@ export interface Http3ServerOptions {
    * stream was reset, and `code` empty when the status says it all.
    */
   readonly onBadRequest?: (code: string, status: number, contentBytes: number) => void;
+  /** QUIC has told that the connection is over, whoever ended it. Once, and last. */
+  readonly onGone?: () => void;
 }
 
 /** A head that is handed up when it is known whether the message ends with it. */
@@ -81,6 +83,7 @@ export class Http3ServerConnection implements Http3Role {
       grease: options.grease ?? 0,
       onAbuse: options.onAbuse ?? ignore,
       onRefused: options.onRefused ?? ignore,
+      onGone: options.onGone ?? ignore,
     });
   }
 
@@ -95,6 +98,11 @@ export class Http3ServerConnection implements Http3Role {
    */
   shutdown(): void {
     this.connection.shutdown();
+  }
+
+  /** The first of these steps, however often it is called. */
+  drain(): void {
+    if (!this.connection.isDraining) this.connection.shutdown();
   }
 
   /**

@@ -99,6 +99,7 @@ export class Http3TestClient implements Http3Role {
       monotonicMs: nowMs,
       grease: 7,
       onAbuse: (kind) => this.refusals.push(`abuse: ${kind}`),
+      onGone: () => {},
       onRefused: (error) => this.refusals.push(`${error.code}: ${error.message}`),
     });
   }
