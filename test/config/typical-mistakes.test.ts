@@ -310,6 +310,30 @@ for (const matches of [
   });
 }
 
+test('a route for a name that no entry of hosts has is a warning, unless the first has none', async () => {
+  const file = (names: string, match: string) =>
+    `${app('')}hosts:\n  - {certificates: [{cert: a.pem, key: a.key}]${names}}\n` +
+    `routes:\n  - {origin: app, match: {hosts: [${match}]}}\n`;
+  const warningsOf = async (names: string, match: string) => {
+    const { diagnostics, warnings } = await check(file(names, match));
+    assert.deepEqual(diagnostics, []);
+    return warnings.filter((one) => one.includes('no entry of hosts'));
+  };
+  const named = ', names: [a.example, "*.b.example"]';
+  const [warning, ...others] = await warningsOf(named, 'a.example, c.example');
+  assert.match(
+    warning!,
+    /^f:\d+:\d+: routes\[0\]\.match\.hosts\[1\]: no entry of hosts has this name: over /,
+  );
+  assert.match(warning!, /it gets the certificate of a\.example$/);
+  assert.deepEqual(others, []);
+  for (const match of ['A.EXAMPLE', '"*.b.example"', 'x.b.example']) {
+    assert.deepEqual(await warningsOf(named, match), [], match);
+  }
+  assert.equal((await warningsOf(named, '"*.a.example"')).length, 1);
+  assert.deepEqual(await warningsOf('', 'c.example'), []);
+});
+
 test('what other servers call otherwise are keys that there are', () => {
   const known = new Set(allKeys({ path: '', schema: configurationSchema }).map(({ path }) => path));
   for (const key of ownKeys) assert.ok(known.has(key), key);

@@ -1,5 +1,6 @@
 /** From the sections of a file to options; what flags say instead is resolve.ts's matter. */
 import type { Warn } from '../../base/errors.ts';
+import { doNamesOverlap, normalHostPattern } from '../../base/host-names.ts';
 import { matchEverything, type RouteMatch } from '../../routing/route.ts';
 import type { Diagnostic } from '../document/diagnostic.ts';
 import { foreignServer } from '../document/foreign-files.ts';
@@ -57,6 +58,7 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
     sections = compileSections(entry, compilation);
     if (read.diagnostics.length + found.length === 0)
       warnOfUnused(sections, new CompileContext(compilation, []));
+    warnOfUncovered(sections, new CompileContext(compilation, []));
   } catch (error) {
     // What stands in for a missing value may be more than a section can bear.
     if (read.diagnostics.length === 0) throw error;
@@ -114,6 +116,20 @@ function warnOfUnused({ origins = [], routes }: FileSections, context: CompileCo
   const named = new Set(routes.map(({ action }) => action.kind === 'origin' && action.origin));
   for (const { name } of origins) {
     if (!named.has(name)) context.warn(['origins', name], 'no route names it');
+  }
+}
+
+/** The first host is for names that none has: with names of its own it has another's certificate. */
+function warnOfUncovered({ hosts = [], routes = [] }: FileSections, context: CompileContext): void {
+  if (hosts.length === 0 || hosts[0]!.tls.names.length === 0) return;
+  const names = hosts.flatMap(({ tls }) => tls.names);
+  for (const [index, { match }] of routes.entries()) {
+    for (const [i, written] of match.hosts.entries()) {
+      const wanted = normalHostPattern(written) ?? written;
+      if (names.some((name) => doNamesOverlap(name, wanted))) continue;
+      const problem = `no entry of hosts has this name: over TLS it gets the certificate of ${names[0]}`;
+      context.warn(['routes', index, 'match', 'hosts', i], problem);
+    }
   }
 }
 
