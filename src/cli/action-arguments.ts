@@ -2,6 +2,7 @@
 
 import { UsageError } from '../base/errors.ts';
 import { nearestWord } from '../config/suggestion.ts';
+import { flagText } from './command-flags.ts';
 import { printJson, printLines } from './terminal.ts';
 
 /** Flags of each action; true for those with a value. */
@@ -88,7 +89,11 @@ function argumentsOf(
       throw new UsageError(`${place}: unknown flag --${name}`, remedy);
     }
     const value = !known[name] ? '' : equals === -1 ? args[++i] : word.slice(equals + 1);
-    if (value === undefined) throw new UsageError(`--${name}: no value`, `write --${name} VALUE`);
+    const isFlag = equals === -1 && value?.startsWith('--') && Object.hasOwn(known, value.slice(2));
+    if (value === undefined || isFlag) {
+      const wanted = flagText(name)?.placeholder ?? 'VALUE';
+      throw new UsageError(`${place}: --${name}: no value`, `write --${name} ${wanted}`);
+    }
     flags.set(name, value);
   }
   return { arguments: names, flags };
@@ -99,7 +104,10 @@ export function onlyArgument(args: ActionArguments, placeholder: string): string
   const [value, ...more] = args.arguments;
   if (value !== undefined && more.length === 0) return value;
   const problem = value === undefined ? `no ${placeholder}` : 'too many words';
-  throw new UsageError(`${command} ${action}: ${problem}`, `write ${action} ${placeholder}`);
+  throw new UsageError(
+    `${command} ${action}: ${problem}`,
+    `write sluice ${command} ${action} ${placeholder}`,
+  );
 }
 
 export function refuseArguments(args: ActionArguments, remedy: string): void {

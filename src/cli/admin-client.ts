@@ -11,6 +11,9 @@ import type { ActionArguments } from './action-arguments.ts';
 const ADMIN_DEFAULT = '127.0.0.1:8081';
 const ANSWER_TIMEOUT_MS = 15_000;
 
+/** Nobody answers at the admin endpoint. */
+export class NotRunningError extends UsageError {}
+
 function adminOf({ flags }: ActionArguments): SocketAddress {
   const text = flags.get('admin') ?? ADMIN_DEFAULT;
   const given = { text, place: '--admin', directory: '/' };
@@ -82,7 +85,7 @@ async function exchange(
     const { code, message } = error as NodeJS.ErrnoException;
     const address = args.flags.get('admin') ?? ADMIN_DEFAULT;
     const remedy = 'start sluice with --admin, and name the same address here with --admin';
-    throw new UsageError(`no admin endpoint at ${address} (${code ?? message})`, remedy);
+    throw new NotRunningError(`no admin endpoint at ${address} (${code ?? message})`, remedy);
   }
 }
 

@@ -1,5 +1,7 @@
-/** Which words each command takes: for the completion of shells. */
+/** Which words each command takes, and what its flags mean: for help and the completion of shells. */
 import type { Commands, Flags } from './command.ts';
+
+const FLAG_COLUMN = 26;
 
 export interface CommandArguments {
   readonly name: string;
@@ -32,11 +34,82 @@ export async function flagLines(command: string, commands: Commands): Promise<st
   const all = Object.entries(actions).length > 0 ? Object.entries(actions) : [['', flags] as const];
   return all
     .filter(([, of]) => Object.keys(of).length > 0)
-    .map(([action, of]) => `  flags${action === '' ? '' : ` of ${action}`}: ${flagsText(of)}\n`)
+    .map(([action, of]) => `Flags${action === '' ? '' : ` of ${action}`}:\n${flagsText(of)}\n`)
     .join('');
 }
 
 function flagsText(flags: Flags): string {
-  const entries = Object.entries(flags);
-  return entries.map(([name, hasValue]) => `--${name}${hasValue ? ' …' : ''}`).join('  ');
+  const lines = Object.keys(flags).map((name) => {
+    const { placeholder, summary } = flagText(name)!;
+    return `  ${`--${name} ${placeholder}`.padEnd(FLAG_COLUMN)} ${summary}\n`;
+  });
+  return lines.join('');
 }
+
+interface FlagText {
+  /** What stands for the value; '' for a flag without one. */
+  readonly placeholder: string;
+  readonly summary: string;
+  /** Words that the value may be, when there are few. */
+  readonly values?: readonly string[];
+}
+
+const flag = (placeholder: string, summary: string, values?: readonly string[]): FlagText =>
+  values === undefined ? { placeholder, summary } : { placeholder, summary, values };
+
+/** By name; a name means the same in every command. */
+const TEXTS: Readonly<Record<string, FlagText>> = {
+  admin: flag('[HOST:]PORT', 'the admin endpoint of the running sluice (127.0.0.1:8081)'),
+  json: flag('', 'print JSON, for programs'),
+  prefix: flag('URL', 'only what begins with this URL'),
+  limit: flag('N', 'how many, at most'),
+  after: flag('NEXT', 'go on where the last page ended'),
+  soft: flag('', 'mark as stale instead: it is revalidated with the origin'),
+  'fail-if-none': flag('', 'exit code 1 when nothing matched'),
+  all: flag('', 'everything that is stored'),
+  url: flag('URL', 'one URL, with its query'),
+  host: flag('NAME', 'every URL of a host, without port'),
+  tag: flag('TAG', 'every response with this tag (Surrogate-Key, Cache-Tag)'),
+  'incident-dir': flag('DIR', 'where the incidents are (incidents in the state directory)'),
+  watch: flag('', 'start again when a file has changed'),
+  follow: flag('', 'go on, and print new ones as they come'),
+  level: flag('LEVEL', 'only what is at least so urgent', [
+    'error',
+    'warning',
+    'notice',
+    'info',
+    'debug',
+  ]),
+  subsystem: flag('NAME', 'only what this part of sluice reports'),
+  for: flag('TIME', 'go back to the old level after this time, as 10m'),
+  canary: flag('TIME', 'how long one worker tries it (5s)'),
+  connection: flag('ID', 'which recorded connection (the suspect)'),
+  target: flag('HOST:PORT', 'replay against this server instead of a sandbox'),
+  against: flag('SNAPSHOT', 'what the sandbox runs: incident, last-good, a FILE or a checkout', [
+    'incident',
+    'last-good',
+  ]),
+  times: flag('N', 'how often'),
+  without: flag('FEATURE,…', 'with these features disabled'),
+  mode: flag('MODE', 'send what was recorded, or act as that client', ['verbatim', 're-enacted']),
+  once: flag('', 'one picture after a second, then end'),
+  out: flag('DIR', 'where the report goes'),
+  dimensions: flag('NAME,…', 'ask only about these: features, configuration, commits, input'),
+  runs: flag('N', 'how often each question is asked'),
+  repo: flag('DIR', 'the checkout in which commits are tried'),
+  good: flag('COMMIT', 'a commit without the fault'),
+  bad: flag('COMMIT', 'a commit with it'),
+  'danger-module': flag('FILE', 'a module that the sandbox loads, as the incident’s sluice did'),
+  fresh: flag('', 'forget what an earlier triage has found out'),
+};
+
+/** Undefined for a flag that has no words yet, which a test refuses. */
+export function flagText(name: string): FlagText | undefined {
+  return Object.hasOwn(TEXTS, name) ? TEXTS[name] : undefined;
+}
+
+/** Flags whose values are few words, with those. */
+export const flagsWithValues: readonly (readonly [name: string, values: readonly string[]])[] =
+  Object.entries(TEXTS).flatMap(([name, { values }]) =>
+    values === undefined ? [] : [[name, values] as const],
+  );

@@ -65,7 +65,7 @@ async function helpOf(command: string): Promise<number> {
   const lines = helpText().split('\n').filter(isAbout);
   const { flagLines } = await import('./command-flags.ts');
   const flags = await flagLines(command, commands);
-  const rest = `what they mean, and exit codes: docs/reference/command-line.md\n`;
+  const rest = '\nsluice --help has all commands, signals and exit codes.\n';
   print(`${lines.join('\n')}\n\n${flags}${rest}`);
   return written(0);
 }

@@ -61,6 +61,7 @@ export async function startInstance(
   const supervisor = new Supervisor({
     options,
     version,
+    configFile: commandLine.configFile,
     workers,
     log,
     inherited: inheritedSockets(process.env),

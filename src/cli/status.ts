@@ -1,12 +1,14 @@
 /** `sluice status`, `metrics` and `stop`: a running sluice at a glance, its numbers, and its end. */
 
+import { durationText } from '../base/duration-text.ts';
 import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
+import type { Overview } from '../supervisor/admin/overview-routes.ts';
 import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
 import { serverStateText } from '../upstream/server-state-text.ts';
 import { type ActionArguments, parseFlags, printAnswer } from './action-arguments.ts';
-import { askAdmin, askAdminText } from './admin-client.ts';
+import { askAdmin, askAdminText, NotRunningError } from './admin-client.ts';
 import type { Command } from './command.ts';
-import { print, printJson } from './terminal.ts';
+import { print, printJson, printNote } from './terminal.ts';
 import { uptimeText } from './top-frame.ts';
 
 const FLAGS = { admin: true, json: false };
@@ -15,9 +17,22 @@ export const statusCommand: Command = { flags: FLAGS, run: printStatus };
 export const metricsCommand: Command = { flags: FLAGS, run: printMetrics };
 export const stopCommand: Command = { flags: FLAGS, run: stop };
 
-/** Resolves with the exit code: 0 when it serves. */
+/** As LSB has it for `status`: the program does not run. */
+const EXIT_NOT_RUNNING = 3;
+
+/** Resolves with the exit code: 0 when it serves, 1 when it runs and does not, 3 when it does not run. */
 async function printStatus(args: readonly string[]): Promise<number> {
   const parsed = parseFlags('status', FLAGS, args);
+  try {
+    return await statusOf(parsed);
+  } catch (error) {
+    if (!(error instanceof NotRunningError)) throw error;
+    printNote(`sluice: ${error.message}; ${error.remedy}\n`);
+    return EXIT_NOT_RUNNING;
+  }
+}
+
+async function statusOf(parsed: ActionArguments): Promise<number> {
   const { metrics: _metrics, ...status } = (await askAdmin(
     parsed,
     '/stats',
@@ -25,7 +40,13 @@ async function printStatus(args: readonly string[]): Promise<number> {
     metrics: unknown;
   };
   const { origins } = (await askAdmin(parsed, '/origins')) as { origins: GroupReport[] };
-  printAnswer(parsed, { ...status, origins }, [...statusLines(status), ...troubleLines(origins)]);
+  const answer = (await askAdmin(parsed, '/overview')) as Overview;
+  printAnswer(parsed, { ...status, ...answer, origins }, [
+    ...statusLines(status),
+    ...overviewLines(answer),
+    ...troubleLines(origins),
+    ...wrongLines(answer.wrong),
+  ]);
   const serves = status.workers.some(({ state }) => state === 'running');
   return status.state === 'running' && serves ? 0 : 1;
 }
@@ -45,6 +66,27 @@ function statusLines({
   );
   const head = `sluice ${version}  ${state}  pid ${pid}  up ${uptimeText(uptimeSeconds)}`;
   return [head, ...lines, ...earlyDataLines(earlyData)];
+}
+
+function overviewLines({ listeners, certificates, configuration, rates }: Overview): string[] {
+  const age = (at: string) => durationText(Math.max(0, Date.now() - Date.parse(at)));
+  const file = configuration.file === '' ? 'flags only' : `${configuration.file}, applied`;
+  return [
+    ...listeners.map((one) => `  listens at ${one}`),
+    `  configuration: ${file} ${age(configuration.appliedAt)} ago`,
+    ...certificates.map(({ names, until, days }) => {
+      const left = days < 0 ? 'EXPIRED' : `${days} days left`;
+      return `  certificate of ${names}: until ${until.slice(0, 10)}, ${left}`;
+    }),
+    `  since the start ${rates.requestsPerSecond} requests/s, ${rates.hitPercent} % hits, ` +
+      `${rates.errorPercent} % errors (5xx); ${rates.connections} connections now`,
+  ];
+}
+
+/** What is wrong now, and what to do about it. */
+function wrongLines(wrong: Overview['wrong']): string[] {
+  if (wrong.length === 0) return ['  nothing is wrong'];
+  return ['wrong now:', ...wrong.flatMap(({ what, remedy }) => [`  ${what}`, `    ${remedy}`])];
 }
 
 /** Servers that are not up, and why. */

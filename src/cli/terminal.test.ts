@@ -66,6 +66,13 @@ const answers: Record<string, unknown> = {
   '/origins': {
     origins: [{ name: SENT, balance: SENT, retries: 1, circuitOpenings: 1, servers: [server] }],
   },
+  '/overview': {
+    listeners: [SENT],
+    certificates: [{ names: SENT, until: SENT, days: 1 }],
+    configuration: { file: SENT, appliedAt: SENT },
+    rates: { requestsPerSecond: 1, hitPercent: 1, errorPercent: 1, connections: 1 },
+    wrong: [{ what: SENT, remedy: SENT }],
+  },
   '/stats': {
     ...{ version: SENT, pid: 1, state: SENT, uptimeSeconds: 1, workers: [worker] },
     earlyData: { refusal: SENT, forSeconds: 1 },

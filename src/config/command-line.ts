@@ -53,8 +53,14 @@ export function parseCommandLine(words: readonly string[], directory: string): C
     return { command: words[0], given, configFile };
   }
   if (words[0] !== undefined && !words[0].startsWith('-')) {
-    command = parseCommand(words[0]);
-    index = 1;
+    const isFile = CONFIG_FILE.test(words[0]);
+    if (!isFile) command = parseCommand(words[0]);
+    index = isFile ? 0 : 1;
+    const file = words[index];
+    if (command === 'run' && file !== undefined && CONFIG_FILE.test(file)) {
+      configFile = file;
+      index++;
+    }
   }
   while (index < words.length) {
     const word = SHORT_FLAGS[words[index]!] ?? words[index]!;
@@ -62,11 +68,22 @@ export function parseCommandLine(words: readonly string[], directory: string): C
     const { name, inlineValue } = splitFlag(word);
     if (name === 'help' || name === 'version') return { command: name, given, configFile };
     const text = inlineValue ?? words[index++];
-    if (text === undefined) throw missingValue(name);
-    if (name === 'config') configFile = text;
-    else addValue(given, name, text, directory);
+    if (text === undefined || isFlag(text)) throw missingValue(name);
+    if (name === 'config') {
+      if (configFile !== '') throw new UsageError('--config: given twice', 'give it once');
+      configFile = text;
+    } else addValue(given, name, text, directory);
   }
   return { command, given, configFile };
+}
+
+/** `sluice sluice.yaml` and `sluice run sluice.yaml` serve by that file. */
+const CONFIG_FILE = /^[^-].*\.(?:ya?ml|json)$/i;
+
+/** A flag in the place of a value: the value was forgotten. */
+function isFlag(text: string): boolean {
+  const name = /^--([a-z][a-z\d-]*)(?:=|$)/.exec(text)?.[1];
+  return name !== undefined && flagNames.some((known) => known === name);
 }
 
 function parseCommand(word: string): ServingCommand {

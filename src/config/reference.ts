@@ -15,33 +15,45 @@ export function helpText(): string {
   ];
   return `sluice: a caching HTTP proxy and TLS edge
 
-Usage:
+Serve, as in sluice --origin http://127.0.0.1:3000 --https 8443
   sluice [run] --origin URL [flags]   serve an origin
+  sluice FILE.yaml [flags]            serve by a configuration file
   sluice demo [flags]                 serve a built-in origin, and print what to try
   sluice exec [flags] -- PROGRAM      start an app and serve it; restart it when it dies, and end with it
+  sluice stop                         stop gracefully: finish the requests under way, then end
+  sluice upgrade                      replace the running program by the one on disk, without downtime
+
+Configure, as in sluice check sluice.yaml && sluice reload
   sluice check FILE                   list every mistake in a configuration file
+  sluice reload [--canary TIME]       read the configuration again, and apply it
   sluice config explain [KEY]         describe a key of that file
   sluice config schema                print its JSON Schema, for editors
   sluice config diff FILE FILE        list what differs between two such files
+
+Watch, as in sluice log --follow --level warning
+  sluice status                       show whether it serves, what is wrong now, and what to do
+  sluice top                          show requests, hits, times, handshakes and origins, every second
+  sluice log [--follow]               print the latest events of the error log, and new ones
+  sluice log level [SUBSYSTEM=LEVEL]  show the log levels, or change them while it runs
+  sluice metrics                      print all metrics
+
+Origins, as in sluice origins drain app/10.0.0.1:3000
+  sluice origins                      show the state of every origin server
+  sluice origins drain GROUP/SERVER   take a server out of rotation (drain, down) or put it back (up)
+
+The cache, as in sluice cache purge --tag article-17
   sluice cache status                 count what the cache holds
   sluice cache list                   list what is stored, page by page
   sluice cache lookup URL             show what is stored for a URL, or why nothing is
   sluice cache purge WHAT [--soft]    --url URL, --prefix URL, --host NAME, --tag TAG or --all
   sluice cache verify DIR             read a --cache-dir and list what is damaged
+
+TLS handshakes, as in sluice handshakes failures
   sluice handshakes failures          list the most frequent failures of TLS handshakes
   sluice handshakes observers         list the handshake observers, and which are disabled
   sluice handshakes enable NAME       enable an observer again that was disabled after faults
-  sluice origins                      show the state of every origin server
-  sluice origins drain GROUP/SERVER   take a server out of rotation (drain, down) or put it back (up)
-  sluice status                       show whether it serves, and the state of its workers
-  sluice top                          show requests, hits, times, handshakes and origins, every second
-  sluice metrics                      print all metrics
-  sluice log [--follow]               print the latest events of the error log, and new ones
-  sluice log level [SUBSYSTEM=LEVEL]  show the log levels, or change them while it runs
-  sluice stop                         stop gracefully: finish the requests under way, then end
-  sluice completion bash|zsh|fish     print a completion script for your shell
-  sluice upgrade                      replace the running program by the one on disk, without downtime
-  sluice reload [--canary TIME]       read the configuration again, and apply it
+
+Crashes, as in sluice incidents list
   sluice incidents list               list recorded crashes and hangs, newest first
   sluice incidents show FILE          describe one of them
   sluice tls replay FILE              replay an incident's client, and report whether it fails again
@@ -50,7 +62,10 @@ Usage:
   sluice features disable NAME        disable a feature until further notice
   sluice features enable NAME         enable a feature again
   sluice features reset               enable all of them again, and forget the deaths
+
+Help, as in sluice help reload
   sluice help [COMMAND]               print this page, or the part about one command
+  sluice completion bash|zsh|fish     print a completion script for your shell
   sluice version                      print the version
 
 The commands that ask a running sluice take its --admin address (127.0.0.1:8081), and print JSON with
@@ -61,7 +76,8 @@ ${flags.join('\n')}
 
 Signals: SIGTERM and SIGINT stop gracefully; a second one ends at once. SIGUSR1 reopens the logs.
 SIGHUP reloads the configuration, SIGUSR2 upgrades.
-Exit codes: 0 ended in order, 1 failed while running, 2 a mistake in a flag or file.
+Exit codes: 0 ended in order, 1 failed while running, 2 a mistake in a flag or file, 3 (status) sluice
+does not run.
 `;
 }
 
@@ -95,6 +111,7 @@ ${option.summary} ${option.details}${repeat}
 
 \`\`\`
 sluice [run] --origin URL [flags]
+sluice [run] FILE.yaml [flags]
 sluice demo [flags]
 sluice help [COMMAND]
 sluice version
@@ -113,6 +130,7 @@ sluice version
 | exit code 0 | ended in order |
 | exit code 1 | failed while running |
 | exit code 2 | a mistake in a flag or file: one line on standard error says which, and the remedy |
+| exit code 3 | of \`status\`: sluice does not run, as LSB has it |
 
 ## An app and sluice together
 

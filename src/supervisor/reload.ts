@@ -82,6 +82,8 @@ export class Reload {
   readonly #input: ReloadInput;
   #status: ReloadStatus | null = null;
   #running: Promise<ReloadStatus> | null = null;
+  /** Wall-clock milliseconds at which the options in force were. */
+  #appliedAtMs = Date.now();
   /** Whether the file is to be read once more when the one under way is over. */
   #isWantedAgain = false;
   /** Those in force as they were loaded: certificates may have been renewed since. */
@@ -90,6 +92,10 @@ export class Reload {
   constructor(input: ReloadInput) {
     this.#input = input;
     this.#loaded = input.current();
+  }
+
+  get appliedAtMs(): number {
+    return this.#appliedAtMs;
   }
 
   /** The one under way, or the last; null before the first. */
@@ -155,6 +161,7 @@ export class Reload {
       }
       return await this.#putInForce(options, canaryMs, () => {
         this.#loaded = options;
+        this.#appliedAtMs = Date.now();
         adopt(options);
       });
     } catch (error) {

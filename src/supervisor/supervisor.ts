@@ -23,7 +23,7 @@ import { CacheControl } from './admin/cache-control.ts';
 import { handshakeRoutes } from './admin/handshake-routes.ts';
 import { logRoutes } from './admin/log-routes.ts';
 import { originRoutes } from './admin/origin-routes.ts';
-import { trafficRoutes } from './admin/traffic-routes.ts';
+import { viewRoutes } from './admin/overview-routes.ts';
 import { healthOf } from './canary.ts';
 import type { Certificates } from './certificates/certificates.ts';
 import { DirectoryDeaths } from './directory-deaths.ts';
@@ -51,6 +51,7 @@ import { WorkerSet, type WorkerSource } from './workers/worker-set.ts';
 export interface SupervisorInput {
   readonly options: SluiceOptions;
   readonly version: string;
+  readonly configFile?: string;
   readonly workers: WorkerSource;
   /**
    * Reads command line and file again, for a sluice with the options in force. Throws UsageError for
@@ -157,10 +158,7 @@ export class Supervisor {
       ended: () => this.#sayReady(),
     });
     this.#succession = new Succession({
-      sockets: () => {
-        const admin = this.#admin === null ? [] : [this.#admin.listener];
-        return [...this.#listeners, ...admin];
-      },
+      sockets: () => [...this.#listeners, ...(this.#admin === null ? [] : [this.#admin.listener])],
       handOver: (isHandingOver) => this.#tickets?.handOver(isHandingOver),
       onServing: (pid) => {
         input.serviceManager.mainProcess(pid);
@@ -332,10 +330,12 @@ export class Supervisor {
         ...reloadRoutes(this.#reload),
         ...originRoutes(this.#originWatch.sources),
         ...this.#faults.routes(),
-        ...trafficRoutes({
-          regions: () => this.regions,
-          options: () => this.#options,
-          end: this.#input.end,
+        ...viewRoutes({
+          ...{ regions: () => this.regions, options: () => this.#options, end: this.#input.end },
+          listeners: () => this.#listeners,
+          readiness: () => this.#originWatch.readiness(this.#health),
+          appliedAtMs: () => this.#reload.appliedAtMs,
+          ...{ startedAtMs: this.#startedAtMs, configFile: this.#input.configFile ?? '' },
         }),
         upgradeRoute(() => this.upgrade()),
         ...logRoutes(this.#input.log),

@@ -56,6 +56,14 @@ for (const workers of [1, 2]) {
     );
 
     assert.ok((await sluice.sum('sluice_origin_server_failing')) > 0);
+    const told = await printed(sluice, 'status');
+    assert.match(told, /^ {2}listens at https 127\.0\.0\.1:\d+$/m);
+    assert.match(told, /^ {2}configuration: flags only .* ago$/m);
+    assert.match(told, /^ {2}certificate of localhost.*: until \d{4}-\d\d-\d\d, \d+ days left$/m);
+    assert.match(
+      told,
+      /^wrong now:\n {2}origin default: .* is (?:absent|failing): connection refused\n {4}\S/m,
+    );
 
     await using _origin = await startOrigin((_, response) => response.end('here'), port);
     const isOver = async () => {
@@ -68,6 +76,7 @@ for (const workers of [1, 2]) {
       'that it is there',
     );
     assert.deepEqual(await readiness(sluice), { status: 200, why: [] });
+    assert.match(await printed(sluice, 'status'), /^ {2}nothing is wrong$/m);
     assert.equal(await sluice.sum('sluice_origin_server_failing'), 0);
     assert.match(sluice.output, /answers again after .* and 1 failure$/m);
   });
@@ -98,4 +107,11 @@ test('a name without an address is said to be one', async () => {
     (await shown(sluice)).trouble!.text,
     /^(its name has no address|no name server answers)$/,
   );
+});
+
+test('status of a sluice that does not run ends with exit code 3, as LSB has it', async () => {
+  const port = await freePort();
+  const { code, stdout, stderr } = await runSluice(['status', '--admin', `127.0.0.1:${port}`]);
+  assert.deepEqual([code, stdout], [3, '']);
+  assert.match(stderr, /no admin endpoint at .* \(ECONNREFUSED\); start sluice with --admin/);
 });

@@ -16,7 +16,17 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
 
 const PAGES = [
-  ...['/config', '/stats', '/metrics', '/incidents', '/features', '/triage', '/reload', '/origins'],
+  ...[
+    '/config',
+    '/overview',
+    '/stats',
+    '/metrics',
+    '/incidents',
+    '/features',
+    '/triage',
+    '/reload',
+    '/origins',
+  ],
   ...['/log?limit=1000', '/log/levels', '/traffic', '/cache', '/healthz', '/readyz', '/dashboard'],
   ...['/handshakes/failures', '/handshakes/observers'],
 ];
