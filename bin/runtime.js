@@ -51,11 +51,46 @@ export function isCandidate(version) {
   return rest[0] === wanted[0] ? rest[1] >= wanted[1] : rest[0] > wanted[0];
 }
 
+/** A Node to run sluice in: the one that is named, or this one, or another. See runtime.d.ts. */
+export function chooseRuntime(tell) {
+  const named = process.env[RUNTIME_VARIABLE] ?? '';
+  if (named !== '') return { binary: named };
+  if (isCandidate(process.versions.node)) return { binary: process.execPath };
+  return otherRuntime(tell);
+}
+
+/** A Node that is not this one. */
+export function otherRuntime(tell) {
+  const [first] = installedRuntimes();
+  if (first !== undefined) return genuine(first);
+  const why = mayFetch() ? fetchRuntime(tell) : null;
+  const [fetched] = installedRuntimes();
+  if (fetched !== undefined) return genuine(fetched);
+  const state = why === null ? 'is not installed' : `cannot be fetched: ${why}`;
+  const here = `this is ${process.version}`;
+  return { refusal: `needs Node ${pinnedVersion}, which ${state} (${here}); ${remedy()}` };
+}
+
+function remedy() {
+  const named = `name one in ${RUNTIME_VARIABLE}`;
+  return root.split('/').includes('node_modules')
+    ? `run npm install node-${process.platform}-${process.arch}@${pinnedVersion}, or ${named}`
+    : `run npm ci (or npm install) without --omit=optional, or ${named}`;
+}
+
+function genuine(runtime) {
+  if (isGenuine(runtime)) return { binary: runtime.binary };
+  const is = `is not Node ${runtime.version} as it was released (its SHA-256 differs)`;
+  return {
+    refusal: `${runtime.binary} ${is}; delete its directory and install sluice again`,
+  };
+}
+
 /**
  * The programs to try, the best first: a newer Node of the same major version is preferred, because
  * it has security fixes. Each is a path and a version.
  */
-export function installedRuntimes() {
+function installedRuntimes() {
   return [...packageDirectories(), ...ownDirectories()]
     .map(runtimeIn)
     .filter((one) => one !== null && !isRunning(one.binary))
@@ -119,7 +154,7 @@ function versionIn(directory) {
  * What has been compared once is remembered by all that changes when a file does: reading 150 MB
  * takes half a second.
  */
-export function isGenuine({ binary, version }) {
+function isGenuine({ binary, version }) {
   const expected = pinned.sha256[version]?.[process.arch];
   if (expected === undefined) return true;
   const { size, mtimeMs, ctimeMs, ino, dev } = statSync(binary);
@@ -156,7 +191,7 @@ function sumOf(path) {
 }
 
 /** Whether one may be fetched: not into a checkout, whose `npm ci` brings one. */
-export function mayFetch() {
+function mayFetch() {
   return root.split('/').includes('node_modules') && process.env[FETCH_VARIABLE] !== 'off';
 }
 
@@ -164,7 +199,7 @@ export function mayFetch() {
  * Fetches the pinned Node with npm, which knows the registry, the proxies and the sums. Says why not
  * when it could not, else null.
  */
-export function fetchRuntime(tell) {
+function fetchRuntime(tell) {
   const name = `node-${process.platform}-${process.arch}`;
   const target = homes().find(isWritable);
   if (target === undefined) return 'there is no directory to put one into';

@@ -12,13 +12,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory, isOwn, runtimeEnvironment } from './libatomic.js';
 import {
-  fetchRuntime,
-  installedRuntimes,
   isCandidate,
-  isGenuine,
   isPlatformSupported,
   isRunning,
-  mayFetch,
+  otherRuntime,
   pinnedVersion,
   RUNTIME_VARIABLE,
 } from './runtime.js';
@@ -62,8 +59,9 @@ async function launch() {
       `needs Node ${pinnedVersion} or a later ${MAJOR}, and ${RUNTIME_VARIABLE} is not`,
     );
   }
-  const binary = installedBinary();
-  if (binary !== null) replaceBy(binary);
+  const { binary, refusal } = otherRuntime(note);
+  if (binary === undefined) refuse(refusal);
+  else replaceBy(binary);
 }
 
 /** A newer Node of the same major version is taken when all that we call is in it. */
@@ -82,36 +80,6 @@ async function canServeHere() {
     note(`Node ${node} is not used: ${error.message.split('\n')[0]}`);
   }
   return false;
-}
-
-/** The path of a Node that is not this one; null when there is none, which has been said. */
-function installedBinary() {
-  const [first] = installedRuntimes();
-  if (first !== undefined) return genuineOrNull(first);
-  const why = mayFetch() ? fetchRuntime(note) : 'is not installed';
-  const [fetched] = installedRuntimes();
-  if (fetched !== undefined) return genuineOrNull(fetched);
-  refuse(
-    `needs Node ${pinnedVersion}, which ${mayFetch() ? `cannot be fetched: ${why}` : why} ` +
-      `(this is ${process.version}); ${remedy()}`,
-  );
-  return null;
-}
-
-function remedy() {
-  const named = `name one in ${RUNTIME_VARIABLE}`;
-  return root.split('/').includes('node_modules')
-    ? `run npm install node-${process.platform}-${process.arch}@${pinnedVersion}, or ${named}`
-    : `run npm ci (or npm install) without --omit=optional, or ${named}`;
-}
-
-function genuineOrNull(runtime) {
-  if (isGenuine(runtime)) return runtime.binary;
-  refuse(
-    `${runtime.binary} is not Node ${runtime.version} as it was released (its SHA-256 differs); ` +
-      'delete its directory and install sluice again',
-  );
-  return null;
 }
 
 function replaceBy(binary) {

@@ -1,8 +1,10 @@
 /** `sluice run`: serves an origin until a signal ends it. */
 
+import { closeSync, writeSync } from 'node:fs';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { certificateFingerprint } from '../config/certificate.ts';
 import type { CommandLine } from '../config/command-line.ts';
+import type { SluiceOptions } from '../config/options.ts';
 import { socketAddressText } from '../supervisor/listeners.ts';
 import type { OriginGroupOptions } from '../upstream/options.ts';
 import { hostAndPort, socketPathOf } from '../upstream/server-names.ts';
@@ -13,8 +15,45 @@ import { printNote } from './terminal.ts';
 export async function run(commandLine: CommandLine, version: string): Promise<number> {
   const service = await startInstance(commandLine, version, null);
   if (!service.serves) return service.ended;
-  printNote(`sluice ${version} serves ${originText(service)}\n${addresses(service)}`);
+  if (!tellStart(service))
+    printNote(`sluice ${version} serves ${originText(service)}\n${addresses(service)}`);
   return service.ended;
+}
+
+/** Names a descriptor to which a program that starts sluice is told where it serves. */
+const START_DESCRIPTOR = 'SLUICE_START_FD';
+
+/** What is written there, as one line of JSON. */
+export interface StartMessage {
+  readonly pid: number;
+  readonly listeners: readonly { readonly kind: string; readonly address: string }[];
+  /** Null without an admin endpoint. */
+  readonly admin: string | null;
+  /** SHA-256 fingerprints of the certificates. */
+  readonly certificates: readonly string[];
+}
+
+/** Whether somebody wanted to know. */
+function tellStart({ supervisor, options }: RunningInstance): boolean {
+  const fd = Number(process.env[START_DESCRIPTOR] ?? -1);
+  delete process.env[START_DESCRIPTOR];
+  if (fd < 0) return false;
+  const message: StartMessage = {
+    pid: process.pid,
+    listeners: supervisor.listeners.map(({ kind, address }) => {
+      return { kind, address: socketAddressText(address) };
+    }),
+    admin: supervisor.adminEndpoint === null ? null : socketAddressText(supervisor.adminEndpoint),
+    certificates: fingerprints(options),
+  };
+  writeSync(fd, `${JSON.stringify(message)}\n`);
+  closeSync(fd);
+  return true;
+}
+
+function fingerprints({ hosts }: SluiceOptions): string[] {
+  const all = hosts.flatMap(({ tls }) => tls.certificates);
+  return all.map(({ certificatePem }) => certificateFingerprint(certificatePem));
 }
 
 /** The URL of the one origin that there is, or the groups by name. */
@@ -41,11 +80,7 @@ export function addresses({ options, supervisor }: RunningInstance): string {
   if (supervisor.adminEndpoint !== null) {
     text += `  admin  ${addressText('http', supervisor.adminEndpoint)}\n`;
   }
-  for (const { tls } of options.hosts) {
-    for (const { certificatePem } of tls.certificates) {
-      text += `  cert   SHA-256 ${certificateFingerprint(certificatePem)}\n`;
-    }
-  }
+  for (const one of fingerprints(options)) text += `  cert   SHA-256 ${one}\n`;
   return text;
 }
 

@@ -8,7 +8,9 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,18 +21,17 @@ import { repository, watch } from './sluice-process.ts';
 const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
 test.after(() => rmSync(directory, { recursive: true }));
 
+/** The package as it is downloaded, without the runtime. */
+const PACKAGE_BYTES_MAX = 1_000_000;
+
 /** Packs a copy of the repository and unpacks it where an installation would have it. */
 function install(): string {
   const checkout = join(directory, 'checkout');
   mkdirSync(checkout);
   for (const name of [
-    'bin',
-    'schema',
-    'src',
-    'tools',
-    'package.json',
-    'tsconfig.json',
-    'tsconfig.build.json',
+    ...['bin', 'docs', 'schema', 'src', 'tools', 'package.json', 'tsconfig.json'],
+    ...['tsconfig.build.json', 'tsconfig.library.json', 'LICENSE', 'bench'],
+    ...readdirSync(repository).filter((name) => name.endsWith('.md')),
   ]) {
     cpSync(join(repository, name), join(checkout, name), { recursive: true });
   }
@@ -44,11 +45,13 @@ function install(): string {
     ...['-xzf', join(directory, archive!)],
     ...['--strip-components=1', '-C', join(modules, 'sluice')],
   ]);
+  assert.ok(statSync(join(directory, archive!)).size < PACKAGE_BYTES_MAX);
+  assert.ok(!existsSync(join(checkout, 'package.json.checkout')), 'the checkout is as it was');
   // What npm would fetch from the registry.
   const { dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
-  for (const name of [...Object.keys(dependencies), `node-${process.platform}-${process.arch}`]) {
+  for (const name of Object.keys(dependencies)) {
     symlinkSync(join(repository, 'node_modules', name), join(modules, name));
   }
   return join(modules, 'sluice');
@@ -70,14 +73,46 @@ test('npm ci leaves the runtime’s command out, so that install scripts run in 
   }
 });
 
+/** What npm, pnpm and yarn read of an installed package. */
+function checkManifest(installed: string): void {
+  const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
+  // Nothing to run at an installation, and no other package with a command called node.
+  assert.deepEqual(Object.keys(manifest.bin), ['sluice']);
+  for (const key of ['scripts', 'os', 'cpu', 'optionalDependencies', 'devDependencies']) {
+    assert.equal(manifest[key], undefined, key);
+  }
+  for (const key of ['repository', 'homepage', 'bugs', 'keywords', 'license', 'engines']) {
+    assert.ok(manifest[key] !== undefined, key);
+  }
+  for (const target of Object.values(manifest.exports['.'] as Record<string, string>)) {
+    assert.ok(existsSync(join(installed, target)), target);
+  }
+  // What the documents of the package link to is in the package, or on the web.
+  for (const name of ['README.md', 'CHANGELOG.md', 'SECURITY.md']) {
+    const text = readFileSync(join(installed, name), 'utf8');
+    for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+      assert.ok(existsSync(join(installed, target!)), `${name} links to ${target}`);
+    }
+  }
+}
+
+/** A Node that an app may be made for: any that is on the path, and not in node_modules. */
+function nodeOfApps(): string {
+  const directories = (process.env.PATH ?? '').split(':');
+  const outside = directories.filter((one) => !one.includes('node_modules'));
+  const found = outside.map((one) => join(one, 'node')).find((one) => existsSync(one));
+  return found ?? process.execPath;
+}
+
 test('the packed package runs from node_modules, compiled and without its tests', async () => {
   const installed = install();
   assert.ok(!existsSync(join(installed, 'src')));
   const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
   assert.deepEqual(
-    files.filter((file) => file.includes('.test.') || file.endsWith('.ts')),
+    files.filter((file) => /\.test\.|(?<!\.d)\.ts$/.test(file)),
     [],
   );
+  checkManifest(installed);
   const script = join(installed, 'bin', 'sluice.js');
   await using version = watch(spawn(process.execPath, [script, '--version']));
   const { code, stdout, stderr } = await version.ended;
@@ -93,4 +128,29 @@ test('the packed package runs from node_modules, compiled and without its tests'
   assert.ok([...page.keys()].some((path) => path.endsWith('/dashboard/page/main.js')));
   process.kill(sluice.pid, 'SIGTERM');
   assert.equal((await sluice.ended).code, 0);
+
+  // An app in whatever Node is here has sluice in front of it.
+  const app = join(directory, 'app.mjs');
+  writeFileSync(
+    app,
+    `import { createServer } from 'node:http';
+import { edge } from 'sluice';
+const before = performance.now();
+const app = (request, response) => response.setHeader('Cache-Control', 'max-age=60').end('hello');
+await using_(await edge(createServer(app), { http: 0, flags: { workers: 1 }, log: 'ignore' }));
+async function using_(server) {
+  console.log('up in', Math.round(performance.now() - before), 'ms with', process.version);
+  for (let i = 0; i < 2; i++) {
+    const response = await fetch(server.url);
+    console.log(response.headers.get('cache-status'), await response.text());
+  }
+  await server.close();
+}
+`,
+  );
+  const env = { ...process.env, SLUICE_NODE: process.execPath };
+  await using other = watch(spawn(nodeOfApps(), [app], { env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  const ended = await other.ended;
+  assert.deepEqual([ended.code, ended.stderr], [0, '']);
+  assert.match(ended.stdout, /^up in \d+ ms with v\d+.*\n.*stored hello\n.*hit.* hello\n$/);
 });

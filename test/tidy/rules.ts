@@ -24,7 +24,7 @@ const LEVELS: Record<string, number> = Object.fromEntries(
     ['config'],
     ['worker'],
     ['supervisor'],
-    ['cli'],
+    ['cli', 'library'],
   ].flatMap((folders, index) => folders.map((folder) => [folder, index + 1])),
 );
 
@@ -303,7 +303,7 @@ export const needsOpenssl: Rule = (file) => {
 
 export const fileNames: Rule = (file) => {
   const name = posix.basename(file.path);
-  if (!/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test)?\.(?:ts|js|mjs)$/.test(name)) {
+  if (!/^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test|\.d)?\.(?:ts|js|mjs)$/.test(name)) {
     return [`${file.path}: file names are kebab-case`];
   }
   return /\b(?:utils?|helpers?|common|manager|misc)\b/.test(name)

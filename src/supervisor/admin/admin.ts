@@ -128,7 +128,9 @@ function openAdminListener(wanted: SocketAddress, inherited: InheritedSockets): 
   if (passed !== null) return { wanted, address: passed.bound, fds: passed.fds };
   try {
     const fd = openListeningSocket(wanted);
-    return { wanted, address: listeningAddress(fd), fds: [fd] };
+    // The kernel knows a long path by another name than the one it was given.
+    const address = 'path' in wanted ? wanted : listeningAddress(fd);
+    return { wanted, address, fds: [fd] };
   } catch (error) {
     if (error instanceof SluiceError) throw listenError('--admin', wanted, error.code);
     throw error;

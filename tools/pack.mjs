@@ -1,0 +1,40 @@
+// What npm packs. As `prepack` it puts the published manifest in the place of the checkout's, as
+// `postpack` it puts that back. Plain JavaScript, for whatever Node npm runs in.
+//
+// Users have no use for our scripts and development tools; npm 11 would warn them of `prepare`. The runtime is no
+// dependency of the published package: docs/adr/0016-a-runtime-of-our-own.md.
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const manifest = `${root}package.json`;
+const kept = `${root}package.json.checkout`;
+
+const PUBLISHED = [
+  ...['name', 'version', 'description', 'keywords', 'license', 'homepage', 'repository', 'bugs'],
+  ...['type', 'engines', 'exports', 'bin', 'files', 'dependencies'],
+];
+
+/** The manifest as users get it. */
+export function publishedManifest(all) {
+  return Object.fromEntries(PUBLISHED.map((key) => [key, all[key]]).filter(([, value]) => value));
+}
+
+function replace(path, text) {
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
+
+switch (process.argv[2]) {
+  case 'prepack': {
+    // One that was left is of a run that was ended in between.
+    const text = readFileSync(existsSync(kept) ? kept : manifest, 'utf8');
+    replace(kept, text);
+    replace(manifest, `${JSON.stringify(publishedManifest(JSON.parse(text)), null, 2)}\n`);
+    break;
+  }
+  case 'postpack':
+    replace(manifest, readFileSync(kept, 'utf8'));
+    rmSync(kept);
+    break;
+}
