@@ -1,8 +1,8 @@
 // What npm packs. As `prepack` it puts the published manifest in the place of the checkout's, as
 // `postpack` it puts that back. Plain JavaScript, for whatever Node npm runs in.
 //
-// Users have no use for our scripts and development tools; npm 11 would warn them of `prepare`. The runtime is no
-// dependency of the published package: docs/adr/0016-a-runtime-of-our-own.md.
+// Users have no use for our scripts and development tools; npm 11 would warn them of `prepare`. The
+// runtime is no dependency of the published package: docs/adr/0016-a-runtime-of-our-own.md.
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
