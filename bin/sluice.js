@@ -35,6 +35,9 @@ const EXIT_UNSUPPORTED = 1;
 /** Signals that a supervisor of ours may get. SIGKILL and SIGSTOP cannot be passed on. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
 
+/** Milliseconds between two looks at who our parent is. */
+const PARENT_INTERVAL_MS = 250;
+
 await launch();
 
 async function launch() {
@@ -193,9 +196,6 @@ function runChild(binary, env) {
     process.kill(process.pid, signal);
   });
 }
-
-/** Milliseconds between two looks at who our parent is. */
-const PARENT_INTERVAL_MS = 250;
 
 /** npm's shell ends on SIGTERM without passing it on; sluice is meant. */
 function endWithParent(child) {

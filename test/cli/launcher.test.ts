@@ -132,6 +132,19 @@ function processExists(pid: number): boolean {
   }
 }
 
+test('npx starts it in a Node that cannot replace itself, and what ends its shell ends sluice', async () => {
+  const env = { ...process.env, npm_command: 'exec' };
+  const words = [process.execPath, ...WITHOUT_EXECVE, fake, 'wait'];
+  const child = spawn('sh', ['-c', '"$@" & wait', 'sh', ...words], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  await using shell = watch(child);
+  await shell.until(/ready/);
+  process.kill(shell.pid, 'SIGTERM');
+  assert.match((await shell.ended).stdout, /got TERM/);
+});
+
 test('a runtime that is not installed is one clear line', async () => {
   const { code, stderr } = await launch(install('missing', null), [], []).ended;
   assert.equal(code, 1);
