@@ -9,6 +9,7 @@ import { namedLogFields } from '../src/telemetry/named-log-fields.ts';
 import { configurationPage } from './configuration-page.ts';
 import { featuresPage } from './features-page.ts';
 import { handshakeLogPage } from './handshake-log-page.ts';
+import { libraryPage } from './library-page.ts';
 import { limitsPage } from './limits-page.ts';
 
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
@@ -20,6 +21,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     ['docs/reference/features.md', featuresPage()],
     ['docs/reference/handshake-log.md', handshakeLogPage()],
     ['docs/reference/access-log.md', accessLogReference()],
+    ['docs/reference/library.md', libraryPage()],
     ['docs/reference/limits.md', await limitsPage()],
   ]);
 }

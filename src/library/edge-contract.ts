@@ -13,12 +13,14 @@ export type PurgeTarget = (
   readonly soft?: boolean;
 };
 
+/** What a purge has done. */
 export interface PurgeResult {
   /** Stored responses that were removed; null for those that are found out bit by bit. */
   readonly purged: number | null;
   readonly soft: boolean;
 }
 
+/** Where it listens: the ports that it got. */
 export interface EdgeAddresses {
   /** URLs without a trailing slash, or `unix:PATH`, in the order of the options. */
   readonly http: readonly string[];
@@ -27,6 +29,7 @@ export interface EdgeAddresses {
   readonly admin: string | null;
 }
 
+/** A running sluice, and the app behind it. */
 export interface Edge extends AsyncDisposable {
   /** The first address: with TLS when there is one. */
   readonly url: string;

@@ -5,6 +5,7 @@ import type { HandlerKind } from './app-server.ts';
 /** A port of 127.0.0.1, `HOST:PORT`, or `unix:PATH`. Port 0 is any free one. */
 export type ListenAddress = number | string;
 
+/** All may be left out. What is not here is a flag, or a key of a configuration file. */
 export interface EdgeOptions {
   /** Where to listen without TLS. As on the command line: off when only `https` is given. */
   readonly http?: ListenAddress | readonly ListenAddress[];
@@ -27,6 +28,7 @@ export interface EdgeOptions {
   readonly log?: 'inherit' | 'ignore';
 }
 
+/** Booleans are `on` and `off`; sizes and times are written as on the command line. */
 export type FlagValue = string | number | boolean;
 
 /** The name of the group that the app is. */

@@ -29,16 +29,22 @@ function install(): string {
   const checkout = join(directory, 'checkout');
   mkdirSync(checkout);
   for (const name of [
-    ...['bin', 'docs', 'schema', 'src', 'tools', 'package.json', 'tsconfig.json'],
+    ...['bin', 'docs', 'schema', 'src', 'tools', 'package.json', 'package-lock.json'],
+    'tsconfig.json',
     ...['tsconfig.build.json', 'tsconfig.library.json', 'LICENSE', 'bench'],
     ...readdirSync(repository).filter((name) => name.endsWith('.md')),
   ]) {
     cpSync(join(repository, name), join(checkout, name), { recursive: true });
   }
   symlinkSync(join(repository, 'node_modules'), join(checkout, 'node_modules'));
-  const npm = ['pack', '--silent', '--pack-destination', directory];
-  execFileSync('npm', npm, { cwd: checkout, stdio: ['ignore', 'pipe', 'inherit'] });
-  const [archive] = readdirSync(directory).filter((name) => name.endsWith('.tgz'));
+  // The dry run of what a maintainer does, without the checks that come from the registry.
+  execFileSync('node', [join(checkout, 'tools', 'release.mjs'), '--offline'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TMPDIR: directory },
+  });
+  const made = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  const archive = made.find((name) => /^sluice-release-[^/]*\/[^/]*\.tgz$/.test(name));
+  assert.ok(made.includes(`${archive}.cdx.json`), 'with a list of what is in it');
   const modules = join(directory, 'node_modules');
   mkdirSync(join(modules, 'sluice'), { recursive: true });
   execFileSync('tar', [
