@@ -28,7 +28,13 @@ const metrics = new Map(
 const flags = new Set(`${helpText()}${commandLineReference()}`.match(/(?<!\w)--[a-z][a-z-]*/g));
 
 /** Flags of other programs that the documents write in code style. */
-const FOREIGN_FLAGS = new Set(['--now', '--ssl-sessions', '--omit', '--publish', '--perf-basic-prof']);
+const FOREIGN_FLAGS = new Set([
+  '--now',
+  '--ssl-sessions',
+  '--omit',
+  '--publish',
+  '--perf-basic-prof',
+]);
 
 function metricOf(name: string): MetricDefinition | undefined {
   return metrics.get(name) ?? metrics.get(name.replace(/_(?:bucket|sum|count)$/, ''));
