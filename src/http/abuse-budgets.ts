@@ -6,19 +6,20 @@ export interface Budget {
   readonly perSecond: number;
 }
 
+interface Bucket {
+  spent: number;
+  sinceMs: number;
+}
+
 export class AbuseBudgets<Kind extends string> {
-  readonly #order: readonly string[];
   readonly #budgets: Readonly<Record<Kind, Budget>>;
   readonly #monotonicMs: () => number;
-  readonly #spent: number[];
-  readonly #sinceMs: number[];
+  /** Made with the first token that is taken: most peers take none. */
+  #buckets: Map<Kind, Bucket> | null = null;
 
   constructor(budgets: Readonly<Record<Kind, Budget>>, monotonicMs: () => number) {
-    this.#order = Object.keys(budgets);
     this.#budgets = budgets;
     this.#monotonicMs = monotonicMs;
-    this.#spent = this.#order.map(() => 0);
-    this.#sinceMs = this.#order.map(() => 0);
   }
 
   /**
@@ -26,25 +27,32 @@ export class AbuseBudgets<Kind extends string> {
    * is counted only when a bucket is empty, so that after a pause it may give its burst twice.
    */
   spend(kind: Kind): boolean {
-    const slot = this.#order.indexOf(kind);
-    const spent = this.#spent[slot]! + 1;
-    this.#spent[slot] = spent;
-    if (spent === 1) this.#sinceMs[slot] = this.#monotonicMs();
+    const bucket = this.#bucketOf(kind);
+    const spent = ++bucket.spent;
+    if (spent === 1) bucket.sinceMs = this.#monotonicMs();
     const { burst, perSecond } = this.#budgets[kind];
-    return spent <= burst || this.#refill(slot, burst, perSecond);
+    return spent <= burst || this.#refill(bucket, burst, perSecond);
   }
 
   /** Gives tokens back for what the peer did in answer to us. */
   credit(kind: Kind, tokens: number): void {
-    const slot = this.#order.indexOf(kind);
-    this.#spent[slot] = Math.max(0, this.#spent[slot]! - tokens);
+    if (tokens === 0) return;
+    const bucket = this.#bucketOf(kind);
+    bucket.spent = Math.max(0, bucket.spent - tokens);
   }
 
-  #refill(slot: number, burst: number, perSecond: number): boolean {
+  #bucketOf(kind: Kind): Bucket {
+    this.#buckets ??= new Map();
+    let bucket = this.#buckets.get(kind);
+    if (bucket === undefined) this.#buckets.set(kind, (bucket = { spent: 0, sinceMs: 0 }));
+    return bucket;
+  }
+
+  #refill(bucket: Bucket, burst: number, perSecond: number): boolean {
     const nowMs = this.#monotonicMs();
-    const refilled = ((nowMs - this.#sinceMs[slot]!) * perSecond) / 1_000;
-    this.#sinceMs[slot] = nowMs;
-    this.#spent[slot] = Math.max(1, this.#spent[slot]! - refilled);
-    return this.#spent[slot]! <= burst;
+    const refilled = ((nowMs - bucket.sinceMs) * perSecond) / 1_000;
+    bucket.sinceMs = nowMs;
+    bucket.spent = Math.max(1, bucket.spent - refilled);
+    return bucket.spent <= burst;
   }
 }

@@ -5,6 +5,11 @@
 import { writeLatin1 } from '../base/bytes.ts';
 import { encodeHuffman, huffmanLength } from './huffman.ts';
 
+/** The least that is made room for. */
+const BYTES_MIN = 64;
+
+const NOTHING = new Uint8Array(0);
+
 /** A field block under construction. Shared by all connections: it is copied into frames at once. */
 export class FieldBlock {
   bytes: Uint8Array;
@@ -12,13 +17,13 @@ export class FieldBlock {
 
   /** `bytes`: room to begin with; there is always room for more. */
   constructor(bytes = 4_096) {
-    this.bytes = new Uint8Array(bytes);
+    this.bytes = bytes === 0 ? NOTHING : new Uint8Array(bytes);
   }
 
   /** Makes sure that `count` more bytes have room. */
   reserve(count: number): void {
     if (this.length + count <= this.bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.length + count));
+    const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.length + count, BYTES_MIN));
     larger.set(this.bytes.subarray(0, this.length));
     this.bytes = larger;
   }

@@ -42,7 +42,7 @@ export const SectionResult = {
 export class QpackDecoder {
   readonly fields: DecodedFields = { names: [], values: [], kinds: [], count: 0, size: 0 };
   /** For the decoder stream: written by us, taken and emptied by the connection. */
-  readonly instructions = new FieldBlock(64);
+  readonly instructions = new FieldBlock(0);
   readonly #limits: QpackDecoderLimits;
   readonly #table: DecoderTable;
   readonly #line = new FieldLineReader(INTEGER_MAX);

@@ -12,8 +12,8 @@ export const NO_ENTRY = -1;
 
 export class EncoderTable {
   /** Insertion numbers by field, and the newest by name. */
-  readonly #byName = new Map<string, Map<string, number>>();
-  readonly #newestByName = new Map<string, number>();
+  #byName: Map<string, Map<string, number>> | null = null;
+  #newestByName: Map<string, number> | null = null;
   #names: string[] = [];
   #values: string[] = [];
   /** Bytes inserted before each entry, since the beginning. */
@@ -43,11 +43,11 @@ export class EncoderTable {
   }
 
   find(name: string, value: string): number {
-    return this.#byName.get(name)?.get(value) ?? NO_ENTRY;
+    return this.#byName?.get(name)?.get(value) ?? NO_ENTRY;
   }
 
   findName(name: string): number {
-    return this.#newestByName.get(name) ?? NO_ENTRY;
+    return this.#newestByName?.get(name) ?? NO_ENTRY;
   }
 
   /** So old that it is soon to be evicted. */
@@ -67,6 +67,8 @@ export class EncoderTable {
     this.#values[slot] = value;
     this.#offsets[slot] = this.#insertedBytes;
     this.#sections[slot] = 0;
+    this.#byName ??= new Map();
+    this.#newestByName ??= new Map();
     let byValue = this.#byName.get(name);
     if (byValue === undefined) this.#byName.set(name, (byValue = new Map()));
     byValue.set(value, number);
@@ -105,10 +107,12 @@ export class EncoderTable {
     const name = this.#names[slot]!;
     const value = this.#values[slot]!;
     this.#bytes -= lineSize(name, value);
-    const byValue = this.#byName.get(name)!;
+    const byName = this.#byName!;
+    const newestByName = this.#newestByName!;
+    const byValue = byName.get(name)!;
     if (byValue.get(value) === this.#oldest) byValue.delete(value);
-    if (byValue.size === 0) this.#byName.delete(name);
-    if (this.#newestByName.get(name) === this.#oldest) this.#newestByName.delete(name);
+    if (byValue.size === 0) byName.delete(name);
+    if (newestByName.get(name) === this.#oldest) newestByName.delete(name);
     this.#names[slot] = '';
     this.#values[slot] = '';
     this.#oldest++;

@@ -36,7 +36,7 @@ export class QpackEncoder {
   readonly prefix: FieldBlock;
   readonly lines: FieldBlock;
   /** For the encoder stream: written by us, taken and emptied by the connection before a section. */
-  readonly instructions = new FieldBlock(64);
+  readonly instructions = new FieldBlock(0);
   /** The encoder stream is held up: nothing is inserted (RFC 9204 §2.1.3). */
   isHeldUp = false;
   failure = '';
