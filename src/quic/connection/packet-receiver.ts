@@ -227,6 +227,8 @@ export class PacketReceiver {
     }
     if (!this.#checkPeerId(bytes)) return;
     core.packetsReceived++;
+    // Before its frames, which may end the handshake and with it this space.
+    if (space.id === SpaceId.handshake) this.#onHandshakePacket(path);
     core.trace?.packetReceived(space.id, packetNumber, header.end - header.start, core.nowMs);
     core.lastReceivedMs = core.nowMs;
     core.isIdleFresh = true;
@@ -269,10 +271,10 @@ export class PacketReceiver {
   }
 
   /** The peer has handshake keys: it receives at its address (RFC 9000 §8.1, RFC 9001 §4.9.1). */
-  #onHandshakePacket(): void {
-    const core = this.#core;
-    if (core.role === 'client') return;
-    core.paths.active.isValidated = true;
+  #onHandshakePacket(path: Path): void {
+    if (this.#core.role === 'client') return;
+    // Who sends from another address has shown nothing of the one that we send to.
+    path.isValidated = true;
     this.#handshake.discard(SpaceId.initial);
   }
 

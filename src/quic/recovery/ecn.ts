@@ -9,8 +9,9 @@ export class EcnValidation {
   #state: 'testing' | 'unknown' | 'capable' | 'failed' = 'testing';
   #marked = 0;
   #lost = 0;
-  #ect0 = 0;
-  #congested = 0;
+  /** What was told last, for each packet number space (RFC 9000 §13.4.2). */
+  readonly #ect0 = [0, 0, 0];
+  readonly #congested = [0, 0, 0];
 
   constructor(isEnabled: boolean) {
     if (!isEnabled) this.#state = 'failed';
@@ -37,25 +38,26 @@ export class EcnValidation {
   }
 
   /**
-   * An ACK that raised the largest number; `newlyMarked` of the packets that it names first were marked.
+   * An ACK of a space that raised the largest number; `newlyMarked` of the packets that it names first were marked.
    * True when it tells of more congestion than before.
    */
-  onAck(ack: AckFrame, newlyMarked: number): boolean {
+  onAck(space: number, ack: AckFrame, newlyMarked: number): boolean {
     if (this.#state === 'failed') return false;
     if (!ack.hasEcn) {
       if (newlyMarked > 0) this.#state = 'failed';
       return false;
     }
-    const isTooFew = ack.ect0 + ack.congested - this.#ect0 - this.#congested < newlyMarked;
-    const isBackwards = ack.ect0 < this.#ect0 || ack.congested < this.#congested;
+    const ect0 = this.#ect0[space]!;
+    const congested = this.#congested[space]!;
+    const isTooFew = ack.ect0 + ack.congested - ect0 - congested < newlyMarked;
+    const isBackwards = ack.ect0 < ect0 || ack.congested < congested;
     if (isTooFew || isBackwards || ack.ect1 > 0 || ack.ect0 > this.#marked) {
       this.#state = 'failed';
       return false;
     }
-    const isMore = ack.congested > this.#congested;
-    this.#ect0 = ack.ect0;
-    this.#congested = ack.congested;
+    this.#ect0[space] = ack.ect0;
+    this.#congested[space] = ack.congested;
     if (newlyMarked > 0) this.#state = 'capable';
-    return isMore;
+    return ack.congested > congested;
   }
 }

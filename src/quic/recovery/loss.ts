@@ -131,7 +131,7 @@ export class LossRecovery {
       const delay = this.isHandshakeConfirmed ? Math.min(delayMs, this.peerAckDelayMs) : delayMs;
       roundTrip.onSample(nowMs - newestSentMs!, delay, nowMs);
     }
-    if (isLargest && this.#path.ecn.onAck(ack, marked) && newestSentMs !== undefined) {
+    if (isLargest && this.#path.ecn.onAck(space, ack, marked) && newestSentMs !== undefined) {
       controller.onCongestion(newestSentMs, nowMs);
     }
     this.#detectLost(space, nowMs);

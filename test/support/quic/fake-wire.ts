@@ -70,7 +70,9 @@ export class FakeWire {
   readonly options: WireOptions;
   readonly #random: () => number;
   readonly #ends = new Map<string, WireEnd>();
+  /** What each end seems to send from, and whom each address leads to: old ones go on for a while. */
   readonly #addresses = new Map<string, string>();
+  readonly #names = new Map<string, string>();
   readonly #paths = new Map<string, PathAddress>();
   #flying: Flying[] = [];
   #order = 0;
@@ -126,7 +128,7 @@ export class FakeWire {
       }),
     };
     this.#ends.set(name, end);
-    this.#addresses.set(name, name);
+    this.rebind(name, name);
     return end;
   }
 
@@ -138,6 +140,7 @@ export class FakeWire {
   /** From now on what `name` sends seems to come from `address`, as after a NAT has rebound it. */
   rebind(name: string, address: string): void {
     this.#addresses.set(name, address);
+    this.#names.set(address, name);
   }
 
   #send(end: WireEnd, batch: DatagramBatch): SendOutcome {
@@ -231,8 +234,7 @@ export class FakeWire {
   #arrive(): void {
     while (this.#flying.length > 0 && this.#flying[0]!.atMs <= this.nowMs) {
       const { datagram } = this.#flying.shift()!;
-      const name = [...this.#addresses].find(([, address]) => address === datagram.to)?.[0];
-      const end = this.#ends.get(name ?? '');
+      const end = this.#ends.get(this.#names.get(datagram.to) ?? '');
       if (end === undefined) continue;
       const { bytes, ecn, from } = datagram;
       end.arrived.set(from, (end.arrived.get(from) ?? 0) + bytes.length);

@@ -14,7 +14,7 @@ import type { FakeWire } from './fake-wire.ts';
 const KINDS = [PacketKind.initial, PacketKind.handshake, PacketKind.application] as const;
 
 /** A packet of a connection with frames as they are written by `write`. */
-export function packetWith(
+function packetWith(
   connection: TransportConnection,
   write: (writer: WireWriter) => void,
   space: SpaceId = SpaceId.application,
