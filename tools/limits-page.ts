@@ -61,6 +61,13 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     defaultsName: 'defaultHttp2Limits',
   },
   {
+    heading: 'QUIC connections',
+    intro: 'Per connection, and at the end of the list per worker.',
+    file: 'quic/limits.ts',
+    interfaceName: 'QuicLimits',
+    defaultsName: 'defaultQuicLimits',
+  },
+  {
     heading: 'HTTP/3 connections',
     intro: 'Per connection.',
     file: 'http3/limits.ts',

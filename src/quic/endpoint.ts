@@ -418,6 +418,8 @@ export class QuicEndpoint implements ConnectionHolder {
 
   /** When `onTimer` is to be called at the latest; ask again after each call of the others. */
   get deadlineMs(): number {
+    // What cannot be sent has no time; `onWritable` goes on.
+    if (this.#isSinkBlocked) return Number.POSITIVE_INFINITY;
     return this.#deadlines.earliest?.heapMs ?? Number.POSITIVE_INFINITY;
   }
 

@@ -146,6 +146,11 @@ export class ConnectionCore {
     return { isValidated, congestionControl, isEcnEnabled, datagramBytesMax };
   }
 
+  /** The path of an address, a new one when it is not known. */
+  pathOf(address: PathAddress): Path {
+    return this.paths.find(address) ?? this.paths.make(address, this.pathSettings(false));
+  }
+
   /** Three probe timeouts, the time that states are kept for what is late (RFC 9000 §10.2). */
   get lingerMs(): number {
     return 3 * this.paths.active.roundTrip.probeMs(this.recovery.peerAckDelayMs);

@@ -13,7 +13,7 @@ import { SpaceId } from '../recovery/loss.ts';
 import { DATAGRAM_BYTES_MIN } from '../recovery/mtu-probe.ts';
 import { PacketContent, readFrames } from '../wire/frame-reader.ts';
 import { PacketBit } from '../wire/frame-types.ts';
-import { idText, PacketHeader, PacketKind, readPacketHeader } from '../wire/packet-header.ts';
+import { PacketHeader, PacketKind, readPacketHeader } from '../wire/packet-header.ts';
 import { PACKET_NUMBER_MAX, wholePacketNumber } from '../wire/packet-number.ts';
 import { QuicFault, TransportErrorCode } from '../wire/transport-error.ts';
 import { WireReader } from '../wire/varint.ts';
@@ -71,7 +71,7 @@ export class PacketReceiver {
   receive(datagram: ReceivedDatagram): void {
     const core = this.#core;
     const length = datagram.end - datagram.start;
-    const path = core.paths.findOrMake(datagram.path, core.pathSettings(false));
+    const path = core.pathOf(datagram.path);
     path.receivedBytes += length;
     core.bytesReceived += length;
     const isUsed = this.#packets(datagram, path);
@@ -87,7 +87,8 @@ export class PacketReceiver {
     const header = this.#header;
     let at = start;
     let isUsed = false;
-    let first = '';
+    let firstAt = 0;
+    let firstBytes = 0;
     while (at < end && this.#core.state === 'open') {
       // What is no packet ends the datagram; some fill it up with zero bytes.
       if (!readPacketHeader(this.#reader.set(bytes, at, end), header)) {
@@ -95,9 +96,10 @@ export class PacketReceiver {
         break;
       }
       // RFC 9000 §12.2: all packets of a datagram are for one connection ID.
-      const text = idText(bytes, header.destinationAt, header.destinationBytes);
-      if (at === start) first = text;
-      else if (text !== first) break;
+      if (at === start) {
+        firstAt = header.destinationAt;
+        firstBytes = header.destinationBytes;
+      } else if (!sameBytes(bytes, firstAt, firstBytes, header)) break;
       const isShort = header.kind === PacketKind.initial && end - start < DATAGRAM_BYTES_MIN;
       if (isShort && this.#core.role === 'server') this.#drop('short-initial', end - at);
       else if (this.#packet(bytes, path, datagram.ecn)) isUsed = true;
@@ -186,7 +188,7 @@ export class PacketReceiver {
       for (const { bytes, path, ecn } of waiting) {
         if (core.state !== 'open') return;
         scratch.set(bytes);
-        const known = core.paths.findOrMake(path, core.pathSettings(false));
+        const known = core.pathOf(path);
         if (!readPacketHeader(this.#reader.set(scratch, 0, bytes.length), this.#header)) continue;
         this.#packet(scratch, known, ecn);
       }
@@ -243,8 +245,6 @@ export class PacketReceiver {
     const end = header.end - 16;
     const content = readFrames(this.#reader.set(bytes, start, end), bitOf(header.kind), frames);
     const isAckEliciting = (content & PacketContent.ackEliciting) !== 0;
-    // The packet that ends the handshake discards its own level.
-    if (space.id === SpaceId.handshake) this.#onHandshakePacket();
     if (space.isDiscarded) return;
     space.received.add(packetNumber);
     space.schedule.onPacket(packetNumber, largest, isAckEliciting, core.nowMs);
@@ -300,6 +300,15 @@ export class PacketReceiver {
   free(): void {
     this.#waiting = [];
   }
+}
+
+/** Whether a header's destination is the ID at `at`. */
+function sameBytes(bytes: Uint8Array, at: number, length: number, header: PacketHeader): boolean {
+  if (header.destinationBytes !== length) return false;
+  for (let i = 0; i < length; i++) {
+    if (bytes[at + i] !== bytes[header.destinationAt + i]) return false;
+  }
+  return true;
 }
 
 function spaceOf(kind: PacketKind): SpaceId {

@@ -99,10 +99,8 @@ export class Paths {
     return this.#others.find((path) => sameAddress(path.address, address));
   }
 
-  /** The path of a datagram; a new one when it is known by no other. Old ones are dropped beyond a limit. */
-  findOrMake(address: PathAddress, settings: PathSettings): Path {
-    const found = this.find(address);
-    if (found !== undefined) return found;
+  /** A new path, for an address that is not known. Old ones are dropped beyond a limit. */
+  make(address: PathAddress, settings: PathSettings): Path {
     const path = new Path(this.#serial++, address, settings);
     this.#others.push(path);
     if (this.#others.length > this.#limits.pathsMax) {

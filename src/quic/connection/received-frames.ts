@@ -52,6 +52,10 @@ export class ReceivedFrames implements FrameHandler {
     // A client learns so that the server has validated it (RFC 9002 §6.2.2.1).
     if (this.space === SpaceId.handshake) core.recovery.isPeerValidated = true;
     core.recovery.onAck(this.space, frame, delayMs, core.nowMs);
+    if (core.trace === undefined) return;
+    const { controller, roundTrip } = core.recovery.path;
+    const { bytesInFlight } = core.recovery;
+    core.trace.metrics(controller.windowBytes, bytesInFlight, roundTrip.smoothedMs, core.nowMs);
   }
 
   onHandshakeData(offset: number, bytes: Uint8Array): void {
