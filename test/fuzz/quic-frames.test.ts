@@ -1,4 +1,4 @@
-// Invariant: whatever a packet holds, reading it ends, and either is right or closes the connection with a code.
+// Invariant: whatever a packet holds, reading it ends, and is right or closes the connection with a code.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';

@@ -88,7 +88,7 @@ test('an ID that came with two numbers, and more IDs than were allowed, are refu
   );
 });
 
-test('acknowledgements of what was never sent end the connection, and cost no time (trafficserver#3314)', () => {
+test('acknowledging what was never sent ends the connection, at no cost (trafficserver#3314)', () => {
   const hugeRange = (writer: WireWriter) => {
     writer.byte(QuicFrameType.ack);
     writer.varint(2 ** 50);

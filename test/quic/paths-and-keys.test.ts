@@ -35,7 +35,22 @@ test('a download goes on when a NAT gives the client another port, and the new a
   assert.equal(facts.migrations, 1);
 });
 
-test('an address that does not answer gets three times what came from it, and the old one is gone back to', () => {
+test('another port of the same host is the same way: window and round trip are kept', () => {
+  const { asked, finish, pair } = downloading({ wire: { bytesPerMs: 500 } });
+  pair.confirm();
+  pair.wire.run(() => asked[0]!.bytes > 50_000);
+  const { path } = pair.serverConnection.core.recovery;
+  // Names of one length have one address on this wire.
+  pair.wire.rebind('client', 'cl1ent');
+  pair.wire.run(() => pair.serverConnection.facts().migrations === 1);
+  const now = pair.serverConnection.core.recovery.path;
+  assert.notEqual(now, path);
+  assert.equal(now.controller, path.controller);
+  assert.equal(now.roundTrip, path.roundTrip);
+  finish();
+});
+
+test('an address that does not answer gets three times what came, and the old one is gone back to', () => {
   const { asked, finish, pair } = downloading({ wire: { bytesPerMs: 500 } });
   pair.confirm();
   pair.wire.run(() => asked[0]!.bytes > 20_000);

@@ -43,27 +43,33 @@ const PACKET_BYTES_MIN = 100;
 const NEARLY_FULL_BYTES = 64;
 /** The payload and the number together, for the header's sample (RFC 9001 §5.4.2). */
 const SAMPLED_BYTES_MIN = 4;
+/** So many acknowledgements in a row, one asks for an answer. */
+const ASK_EVERY = 32;
 /** About so many packets, a number is left out (RFC 9000 §21.4). */
 const SKIP_EVERY = 256;
 
 const SPACES = [SpaceId.initial, SpaceId.handshake, SpaceId.application] as const;
 const KINDS = [PacketKind.initial, PacketKind.handshake, PacketKind.application] as const;
 
+// One of each for all connections: no packet is built while another is.
+const writer = new WireWriter();
+const ack = new AckFrame();
+const piece: SendPiece = { offset: 0, length: 0, isFin: false, isNew: false };
+const place: PacketPlace = {
+  start: 0,
+  packetNumberAt: 0,
+  packetNumberBytes: 0,
+  end: 0,
+  packetNumber: 0,
+};
+const chance = new Uint8Array(1);
+
 export class PacketBuilder {
   readonly #core: ConnectionCore;
   readonly #application: ApplicationFrames;
-  readonly #writer = new WireWriter();
-  readonly #ack = new AckFrame();
-  readonly #piece: SendPiece = { offset: 0, length: 0, isFin: false, isNew: false };
-  readonly #place: PacketPlace = {
-    start: 0,
-    packetNumberAt: 0,
-    packetNumberBytes: 0,
-    end: 0,
-    packetNumber: 0,
-  };
   #untilSkip = SKIP_EVERY;
-  readonly #chance = new Uint8Array(1);
+  /** Packets in a row that asked for no answer. */
+  #unasked = 0;
 
   constructor(core: ConnectionCore) {
     this.#core = core;
@@ -197,7 +203,6 @@ export class PacketBuilder {
   ): number {
     const core = this.#core;
     const packet = this.#begin(space, bytes, room.start, room.end);
-    const writer = this.#writer;
     if (space.sealer !== undefined && space.schedule.isOwed) this.#writeAck(space, packet);
     const isProbe = space.probes > 0;
     if (room.mayElicit || isProbe) {
@@ -205,6 +210,7 @@ export class PacketBuilder {
       if (space.id === SpaceId.application) {
         this.#application.write(writer, packet, this.#isEarly(space));
       }
+      if (room.mayElicit && !isProbe && this.#isTimeToAsk(packet)) this.#writePing(packet);
       if (isProbe) {
         space.probes--;
         if (!packet.isAckEliciting && !hasEliciting(packet)) this.#writePing(packet);
@@ -212,7 +218,7 @@ export class PacketBuilder {
     }
     if (packet.frames === undefined) return this.#abandon(space, packet);
     packet.isAckEliciting = hasEliciting(packet);
-    const numberAt = this.#place.packetNumberAt;
+    const numberAt = place.packetNumberAt;
     const least = Math.max(numberAt + SAMPLED_BYTES_MIN, room.fillTo - PACKET_TAG_BYTES);
     // A packet that is full but for some bytes is filled up: datagrams of one size go in one call.
     const isNearlyFull = writer.left < NEARLY_FULL_BYTES && packet.isAckEliciting;
@@ -221,6 +227,19 @@ export class PacketBuilder {
     while (writer.at < target) writer.byte(0);
     packet.isInFlight = packet.isAckEliciting || isPadded;
     return this.#finish(space, bytes, packet, core.paths.active);
+  }
+
+  /**
+   * Who only receives learns now and then which of its acknowledgements have come, so that they do not
+   * grow (RFC 9000 §13.2.4).
+   */
+  #isTimeToAsk(packet: SentPacket): boolean {
+    if (hasEliciting(packet)) this.#unasked = 0;
+    else if (++this.#unasked >= ASK_EVERY) {
+      this.#unasked = 0;
+      return writer.left > 0;
+    }
+    return false;
   }
 
   /** There was no room for anything: the next datagram has it. */
@@ -239,7 +258,7 @@ export class PacketBuilder {
     packet.isAckEliciting = false;
     packet.isEarly = this.#isEarly(space);
     const numberBytes = packetNumberBytes(packet.number, core.recovery.largestAcked(space.id));
-    const writer = this.#writer.set(bytes, start, end - PACKET_TAG_BYTES);
+    writer.set(bytes, start, end - PACKET_TAG_BYTES);
     const destinationId = core.remoteIds.active;
     if (space.id === SpaceId.application && !packet.isEarly) {
       writer.byte(0x40 | (core.phases.sendPhase << 2) | (numberBytes - 1));
@@ -249,25 +268,23 @@ export class PacketBuilder {
       const sourceId = core.localIds.first;
       writeLongHeader(writer, { kind, destinationId, sourceId, token: core.token }, numberBytes);
     }
-    this.#place.start = start;
-    this.#place.packetNumberAt = writer.at;
-    this.#place.packetNumberBytes = numberBytes;
-    this.#place.packetNumber = packet.number;
+    place.start = start;
+    place.packetNumberAt = writer.at;
+    place.packetNumberBytes = numberBytes;
+    place.packetNumber = packet.number;
     writePacketNumber(writer, packet.number, numberBytes);
     return packet;
   }
 
   #skip(space: PacketSpace): void {
-    this.#core.environment.secrets.fillRandom(this.#chance);
-    this.#untilSkip = SKIP_EVERY / 2 + this.#chance[0]!;
+    this.#core.environment.secrets.fillRandom(chance);
+    this.#untilSkip = SKIP_EVERY / 2 + chance[0]!;
     space.skipNumber();
   }
 
   /** Sets the length, seals, and notes the packet. */
   #finish(space: PacketSpace, bytes: Uint8Array, packet: SentPacket, path: Path): number {
     const core = this.#core;
-    const place = this.#place;
-    const writer = this.#writer;
     place.end = writer.at;
     const end = writer.at + PACKET_TAG_BYTES;
     if (space.id !== SpaceId.application || packet.isEarly) {
@@ -295,7 +312,6 @@ export class PacketBuilder {
     const core = this.#core;
     const { received, schedule } = space;
     if (received.isEmpty) return;
-    const ack = this.#ack;
     ack.largest = received.largest;
     ack.ranges.length = 0;
     for (const bound of received.pairs) ack.ranges.push(bound);
@@ -306,14 +322,12 @@ export class PacketBuilder {
     ack.ect0 = schedule.ect0;
     ack.ect1 = schedule.ect1;
     ack.congested = schedule.congested;
-    if (!writeAck(this.#writer, ack)) return;
+    if (!writeAck(writer, ack)) return;
     schedule.onSent();
     addSentFrame(packet, QuicFrameType.ack, 0).offset = ack.largest;
   }
 
   #writeHandshake(space: PacketSpace, packet: SentPacket): void {
-    const writer = this.#writer;
-    const piece = this.#piece;
     const { send } = space;
     while (send.next(piece, writer.left, Number.POSITIVE_INFINITY)) {
       const room = writer.left - handshakeDataOverhead(piece.offset);
@@ -329,7 +343,7 @@ export class PacketBuilder {
   }
 
   #writePing(packet: SentPacket): void {
-    writeBare(this.#writer, QuicFrameType.ping);
+    writeBare(writer, QuicFrameType.ping);
     addSentFrame(packet, QuicFrameType.ping, 0);
   }
 
@@ -346,7 +360,7 @@ export class PacketBuilder {
     const space = core.applicationSpace;
     const packet = this.#begin(space, batch.bytes, 0, bytes);
     this.#writePing(packet);
-    while (this.#writer.left > 0) this.#writer.byte(0);
+    while (writer.left > 0) writer.byte(0);
     packet.isAckEliciting = true;
     packet.isInFlight = true;
     packet.isMtuProbe = true;
@@ -366,11 +380,11 @@ export class PacketBuilder {
       // What of the handshake is still open the peer may need, for want of later keys.
       if (space.sealer === undefined || room - at < PACKET_BYTES_MIN) continue;
       const packet = this.#begin(space, bytes, at, room);
-      writeClose(this.#writer, closeTextFor(id, close));
+      writeClose(writer, closeTextFor(id, close));
       packet.isInFlight = false;
       const isLast = SPACES.every((one) => one <= id || !core.spaces[one]!.sealer);
       const fillTo = isLast && core.spaces[SpaceId.initial].sealer !== undefined ? room : 0;
-      while (this.#writer.at < fillTo - PACKET_TAG_BYTES) this.#writer.byte(0);
+      while (writer.at < fillTo - PACKET_TAG_BYTES) writer.byte(0);
       at = this.#finish(space, bytes, packet, core.paths.active);
     }
     return at;
@@ -386,7 +400,6 @@ export class PacketBuilder {
     const space = core.applicationSpace;
     const room = Math.min(DATAGRAM_BYTES_MIN, path.allowance);
     const packet = this.#begin(space, batch.bytes, 0, room);
-    const writer = this.#writer;
     this.#application.writePathFrames(writer, packet, path);
     while (writer.left > 0) writer.byte(0);
     packet.isAckEliciting = true;

@@ -19,7 +19,7 @@ import { QuicFault, TransportErrorCode } from '../wire/transport-error.ts';
 import { WireReader } from '../wire/varint.ts';
 import type { ConnectionCore } from './connection-core.ts';
 import type { HandshakeDriver } from './handshake-driver.ts';
-import type { Path } from './paths.ts';
+import { type Path, sameHost } from './paths.ts';
 import type { ReceivedFrames } from './received-frames.ts';
 import type { PacketDrop } from './trace.ts';
 
@@ -39,20 +39,22 @@ export interface UnnumberedPackets {
   onVersionNegotiation(bytes: Uint8Array, header: PacketHeader): void;
 }
 
+// One of each for all connections: no packet is read while another is.
+const reader = new WireReader();
+const header = new PacketHeader();
+const place: PacketPlace = {
+  start: 0,
+  packetNumberAt: 0,
+  packetNumberBytes: 0,
+  end: 0,
+  packetNumber: 0,
+};
+
 export class PacketReceiver {
   readonly #core: ConnectionCore;
   readonly #handshake: HandshakeDriver;
   readonly #frames: ReceivedFrames;
   readonly #unnumbered: UnnumberedPackets;
-  readonly #reader = new WireReader();
-  readonly #header = new PacketHeader();
-  readonly #place: PacketPlace = {
-    start: 0,
-    packetNumberAt: 0,
-    packetNumberBytes: 0,
-    end: 0,
-    packetNumber: 0,
-  };
   #waiting: WaitingPacket[] = [];
 
   constructor(
@@ -84,14 +86,13 @@ export class PacketReceiver {
   /** True when any packet was genuine, or may be. */
   #packets(datagram: ReceivedDatagram, path: Path): boolean {
     const { bytes, end, start } = datagram;
-    const header = this.#header;
     let at = start;
     let isUsed = false;
     let firstAt = 0;
     let firstBytes = 0;
     while (at < end && this.#core.state === 'open') {
       // What is no packet ends the datagram; some fill it up with zero bytes.
-      if (!readPacketHeader(this.#reader.set(bytes, at, end), header)) {
+      if (!readPacketHeader(reader.set(bytes, at, end), header)) {
         this.#drop('header', end - at);
         break;
       }
@@ -115,7 +116,6 @@ export class PacketReceiver {
   /** The packet of the header; false when it is not genuine. */
   #packet(bytes: Uint8Array, path: Path, ecn: EcnMark): boolean {
     const core = this.#core;
-    const header = this.#header;
     if (header.kind >= PacketKind.versionNegotiation || header.kind === PacketKind.retry) {
       return this.#withoutNumber(bytes);
     }
@@ -123,7 +123,6 @@ export class PacketReceiver {
     const isEarly = header.kind === PacketKind.early;
     const opener = this.#openerFor(header.kind);
     if (opener === undefined) return this.#keep(bytes, path, ecn);
-    const place = this.#place;
     place.start = header.start;
     place.packetNumberAt = header.packetNumberAt;
     place.end = header.end;
@@ -143,10 +142,10 @@ export class PacketReceiver {
 
   #open(opener: PacketOpener, bytes: Uint8Array): boolean {
     const core = this.#core;
-    if (this.#header.kind === PacketKind.application) {
-      return core.phases.open(bytes, this.#place, core.nowMs + core.lingerMs);
+    if (header.kind === PacketKind.application) {
+      return core.phases.open(bytes, place, core.nowMs + core.lingerMs);
     }
-    if (opener.open(bytes, this.#place, KeyGeneration.current)) return true;
+    if (opener.open(bytes, place, KeyGeneration.current)) return true;
     core.phases.onForged();
     return false;
   }
@@ -162,7 +161,7 @@ export class PacketReceiver {
   /** Keeps a packet until its keys are there, if they may yet come. Tells whether it may be genuine. */
   #keep(bytes: Uint8Array, path: Path, ecn: EcnMark): boolean {
     const core = this.#core;
-    const { kind, start, end } = this.#header;
+    const { kind, start, end } = header;
     const isHopeless =
       core.spaces[spaceOf(kind)]!.isDiscarded ||
       (kind === PacketKind.early && (core.role === 'client' || core.handshake !== undefined)) ||
@@ -189,7 +188,7 @@ export class PacketReceiver {
         if (core.state !== 'open') return;
         scratch.set(bytes);
         const known = core.pathOf(path);
-        if (!readPacketHeader(this.#reader.set(scratch, 0, bytes.length), this.#header)) continue;
+        if (!readPacketHeader(reader.set(scratch, 0, bytes.length), header)) continue;
         this.#packet(scratch, known, ecn);
       }
     }
@@ -203,12 +202,12 @@ export class PacketReceiver {
 
   #withoutNumber(bytes: Uint8Array): boolean {
     const core = this.#core;
-    const { kind } = this.#header;
+    const { kind } = header;
     // Only a client that has heard nothing else takes these (RFC 9000 §6.2, §17.2.5.2).
     if (core.role === 'server' || core.packetsReceived > 0) return false;
-    if (kind === PacketKind.retry) this.#unnumbered.onRetry(bytes, this.#header);
+    if (kind === PacketKind.retry) this.#unnumbered.onRetry(bytes, header);
     if (kind === PacketKind.versionNegotiation) {
-      this.#unnumbered.onVersionNegotiation(bytes, this.#header);
+      this.#unnumbered.onVersionNegotiation(bytes, header);
     }
     return true;
   }
@@ -216,8 +215,7 @@ export class PacketReceiver {
   /** The packet was made by the peer. */
   #genuine(bytes: Uint8Array, path: Path, ecn: EcnMark, isEarly: boolean): void {
     const core = this.#core;
-    const header = this.#header;
-    const { packetNumber, packetNumberAt, packetNumberBytes } = this.#place;
+    const { packetNumber, packetNumberAt, packetNumberBytes } = place;
     const space = core.spaces[spaceOf(header.kind)]!;
     const bits = header.kind === PacketKind.application ? RESERVED_BITS_SHORT : RESERVED_BITS_LONG;
     if ((bytes[header.start]! & bits) !== 0) {
@@ -243,7 +241,7 @@ export class PacketReceiver {
     const start = packetNumberAt + packetNumberBytes;
     const { largest } = space.received;
     const end = header.end - 16;
-    const content = readFrames(this.#reader.set(bytes, start, end), bitOf(header.kind), frames);
+    const content = readFrames(reader.set(bytes, start, end), bitOf(header.kind), frames);
     const isAckEliciting = (content & PacketContent.ackEliciting) !== 0;
     if (space.isDiscarded) return;
     space.received.add(packetNumber);
@@ -257,7 +255,7 @@ export class PacketReceiver {
   /** The peer's ID is the one of its first packet (RFC 9000 §7.2). */
   #checkPeerId(bytes: Uint8Array): boolean {
     const core = this.#core;
-    const { kind, sourceAt, sourceBytes } = this.#header;
+    const { kind, sourceAt, sourceBytes } = header;
     if (kind === PacketKind.application) return true;
     const id = bytes.subarray(sourceAt, sourceAt + sourceBytes);
     if (!core.hasPeerId) {
@@ -289,7 +287,10 @@ export class PacketReceiver {
     }
     const old = core.paths.active;
     core.paths.activate(path);
-    core.recovery.moveTo(path);
+    if (sameHost(old.address, path.address)) {
+      path.inherit(old);
+      core.recovery.goOnWith(path);
+    } else core.recovery.moveTo(path);
     core.remoteIds.change();
     core.trace?.pathChanged(path.address.key, path.isValidated, core.nowMs);
     if (!path.isValidated) core.challenge(path);

@@ -2,7 +2,7 @@
 import { copyOfBytes } from '../../base/bytes.ts';
 import type { PathAddress } from '../contracts.ts';
 import type { QuicLimits } from '../limits.ts';
-import type { CongestionControl } from '../recovery/congestion.ts';
+import type { CongestionControl, CongestionController } from '../recovery/congestion.ts';
 import { Cubic } from '../recovery/cubic.ts';
 import { EcnValidation } from '../recovery/ecn.ts';
 import type { PathMeasures } from '../recovery/loss.ts';
@@ -18,13 +18,13 @@ const CHALLENGES_MAX = 4;
 export const CHALLENGE_BYTES = 8;
 
 export class Path implements PathMeasures {
-  readonly serial: number;
+  serial: number;
   readonly address: PathAddress;
-  readonly roundTrip = new RoundTrip();
-  readonly controller;
-  readonly ecn: EcnValidation;
+  roundTrip = new RoundTrip();
+  controller: CongestionController;
+  ecn: EcnValidation;
   mtu: MtuProbe;
-  readonly pacer = new Pacer();
+  pacer = new Pacer();
   isValidated: boolean;
   receivedBytes = 0;
   sentBytes = 0;
@@ -52,6 +52,19 @@ export class Path implements PathMeasures {
     return AMPLIFICATION_FACTOR * this.receivedBytes - this.sentBytes;
   }
 
+  /**
+   * Goes on with the measures of another path. Where only the port has changed that is a NAT's doing, and
+   * the way is the same (RFC 9000 §9.4).
+   */
+  inherit(path: Path): void {
+    this.serial = path.serial;
+    this.roundTrip = path.roundTrip;
+    this.controller = path.controller;
+    this.ecn = path.ecn;
+    this.mtu = path.mtu;
+    this.pacer = path.pacer;
+  }
+
   /** Answers a PATH_CHALLENGE; a peer that sends more than we answer loses the oldest (CVE-2023-49295). */
   respond(data: Uint8Array, max: number): void {
     this.responses.push(copyOfBytes(data));
@@ -72,6 +85,10 @@ export interface PathSettings {
 
 export function sameAddress(a: PathAddress, b: PathAddress): boolean {
   return a === b || a.key === b.key;
+}
+
+export function sameHost(a: PathAddress, b: PathAddress): boolean {
+  return a.peerIp.length === b.peerIp.length && a.peerIp.every((byte, i) => byte === b.peerIp[i]);
 }
 
 export class Paths {

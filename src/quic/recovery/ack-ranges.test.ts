@@ -26,7 +26,7 @@ test('ranges are those of the numbers that came, whatever their order', () => {
   );
 });
 
-test('beyond a number of ranges the lowest is forgotten, and what comes from below is taken for known', () => {
+test('beyond a number of ranges the lowest is forgotten, and what is below it counts as known', () => {
   const ranges = new AckRanges();
   for (let i = 0; i <= ACK_RANGES_MAX; i++) ranges.add(2 * i);
   assert.equal(ranges.pairs.length, 2 * ACK_RANGES_MAX);

@@ -38,8 +38,8 @@ export class EcnValidation {
   }
 
   /**
-   * An ACK of a space that raised the largest number; `newlyMarked` of the packets that it names first were marked.
-   * True when it tells of more congestion than before.
+   * An ACK of a space that raised the largest number; `newlyMarked` of the packets that it is the first
+   * to name were marked. True when it tells of more congestion than before.
    */
   onAck(space: number, ack: AckFrame, newlyMarked: number): boolean {
     if (this.#state === 'failed') return false;

@@ -88,6 +88,11 @@ export class LossRecovery {
     this.probeCount = 0;
   }
 
+  /** The address has changed, and the way is the same: what is in flight still counts. */
+  goOnWith(path: PathMeasures): void {
+    this.#path = path;
+  }
+
   largestAcked(space: SpaceId): number {
     return this.#spaces[space]!.largestAcked;
   }

@@ -10,8 +10,6 @@ export interface Schedulable {
   isScheduled: boolean;
 }
 
-const URGENCIES = 8;
-
 class Level<T extends Schedulable> {
   /** Ascending by ID. */
   readonly sequential: T[] = [];
@@ -20,7 +18,8 @@ class Level<T extends Schedulable> {
 }
 
 export class Scheduler<T extends Schedulable> {
-  readonly #levels = Array.from({ length: URGENCIES }, () => new Level<T>());
+  /** By urgency; made when they are needed, most connections use one. */
+  readonly #levels: (Level<T> | undefined)[] = [];
   #count = 0;
 
   get isEmpty(): boolean {
@@ -31,6 +30,7 @@ export class Scheduler<T extends Schedulable> {
     if (stream.isScheduled) return;
     stream.isScheduled = true;
     this.#count++;
+    this.#levels[stream.urgency] ??= new Level<T>();
     const level = this.#levels[stream.urgency]!;
     if (stream.isIncremental) {
       level.incremental.push(stream);
@@ -55,6 +55,7 @@ export class Scheduler<T extends Schedulable> {
   peek(): T | undefined {
     if (this.#count === 0) return undefined;
     for (const level of this.#levels) {
+      if (level === undefined) continue;
       const { incremental, sequential } = level;
       const isIncremental = level.isIncrementalNext ? incremental.length > 0 : !sequential.length;
       const found = isIncremental ? incremental[0] : sequential[0];
