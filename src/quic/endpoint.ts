@@ -191,6 +191,10 @@ export class QuicEndpoint implements ConnectionHolder {
   #unclaimed(asked: Unclaimed, id: string, nowMs: number): HeldConnection | undefined {
     const { datagram, header } = asked;
     const length = datagram.end - datagram.start;
+    if (!header.isFixedBitSet && header.kind !== PacketKind.unknownVersion) {
+      this.counts.dropped++;
+      return undefined;
+    }
     const { accept, onUnclaimed, secrets } = this.#options;
     if (header.kind === PacketKind.application && length >= RESET_BYTES_MIN) {
       const { bytes, end } = datagram;

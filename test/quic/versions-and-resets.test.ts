@@ -109,3 +109,26 @@ test('a reset that is forged, or too short, ends nothing', () => {
   pair.wire.pass(10);
   assert.equal(pair.client.closed, undefined);
 });
+
+test('packets whose fixed bit is clear are read when we have said so, and begin nothing (RFC 9287)', () => {
+  const pair = new Pair();
+  assert.equal(pair.confirm(), true);
+  assert.equal(pair.connection.core.peer!.acceptsClearFixedBit, true);
+  const { sealer } = pair.connection.core.applicationSpace;
+  const original = sealer!.seal.bind(sealer);
+  // The bit is authenticated, so that it must be cleared before the packet is sealed.
+  sealer!.seal = (bytes, place) => {
+    bytes[place.start]! &= 0xbf;
+    original(bytes, place);
+  };
+  const asked = pair.client.ask(Buffer.from('hello'))!;
+  assert.equal(
+    pair.wire.run(() => asked.isClosed, 2_000),
+    true,
+  );
+  const first = new Uint8Array(1_200).fill(1);
+  first.set([0x80, 0, 0, 0, 1, 8]);
+  pair.wire.inject({ from: 'stranger', to: 'server', bytes: first, ecn: 0, sentMs: 0 });
+  pair.wire.pass(20);
+  assert.equal(pair.serverEnd.endpoint.counts.accepted, 1);
+});

@@ -60,7 +60,7 @@ export class Closing {
     if (core.state === 'open' || this.#isSettled) return;
     this.#isSettled = true;
     const reason = core.closeReason!;
-    core.trace?.closed(reason.isApplication, reason.errorCode, reason.reason, core.nowMs);
+    core.trace?.closed(reason, core.nowMs);
     if (core.state === 'closing') this.#makeDatagram(reason);
     this.#free();
     this.#handshake.handshakeOver();

@@ -21,6 +21,7 @@ export function ourParameters(limits: QuicLimits): TransportParameters {
     ackDelayMsMax: ACK_DELAY_MS,
     activeIdsMax: limits.activeIdsMax,
     datagramFrameBytesMax: limits.datagramFrameBytesMax,
+    acceptsClearFixedBit: true,
     versions: { chosen: QUIC_VERSION_1, available: [QUIC_VERSION_1] },
   };
 }

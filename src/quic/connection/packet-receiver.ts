@@ -96,6 +96,7 @@ export class PacketReceiver {
         this.#drop('header', end - at);
         break;
       }
+      if (!header.isFixedBitSet && !this.#core.ours!.acceptsClearFixedBit) break;
       // RFC 9000 §12.2: all packets of a datagram are for one connection ID.
       if (at === start) {
         firstAt = header.destinationAt;

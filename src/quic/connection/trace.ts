@@ -1,4 +1,5 @@
 /** What may be written down of a connection as it goes (qlog, draft-ietf-quic-qlog-quic-events). */
+import type { QuicCloseReason } from '../application.ts';
 import type { SpaceId } from '../recovery/loss.ts';
 
 /** Calls must not alter anything; numbers are as in qlog's events. All are optional to save time. */
@@ -11,7 +12,7 @@ export interface QuicTrace {
   metrics(windowBytes: number, bytesInFlight: number, smoothedMs: number, nowMs: number): void;
   keyUpdated(generation: number, nowMs: number): void;
   pathChanged(key: string, isValidated: boolean, nowMs: number): void;
-  closed(isApplication: boolean, errorCode: number, reason: string, nowMs: number): void;
+  closed(reason: QuicCloseReason, nowMs: number): void;
 }
 
 /** Why a packet was not used. */

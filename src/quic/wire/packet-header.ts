@@ -27,6 +27,8 @@ export type PacketKind = (typeof PacketKind)[keyof typeof PacketKind];
 export class PacketHeader {
   kind: PacketKind = PacketKind.initial;
   version = 0;
+  /** Clear: a packet only for who has said that it takes such (RFC 9287). */
+  isFixedBitSet = true;
   start = 0;
   /** The destination connection ID. */
   destinationAt = 0;
@@ -45,14 +47,15 @@ export class PacketHeader {
 
 /**
  * Reads the header of a packet of version 1, or the invariants of another version. False: what is
- * there is no packet (too short, fixed bit clear where it must be set), and nothing after it is either.
+ * there is no packet, being too short, and nothing after it is either.
  */
 export function readPacketHeader(reader: WireReader, header: PacketHeader): boolean {
   const { bytes, at: start } = reader;
   header.start = start;
   const first = reader.byte();
   if (reader.hasFailed) return false;
-  if ((first & 0x80) === 0) return readShort(reader, header, first);
+  header.isFixedBitSet = (first & 0x40) !== 0;
+  if ((first & 0x80) === 0) return readShort(reader, header);
   header.version = reader.uint32();
   header.destinationBytes = reader.byte();
   header.destinationAt = reader.at;
@@ -70,13 +73,10 @@ export function readPacketHeader(reader: WireReader, header: PacketHeader): bool
   }
   if (header.destinationBytes > CONNECTION_ID_BYTES_MAX) return false;
   if (header.sourceBytes > CONNECTION_ID_BYTES_MAX) return false;
-  if ((first & 0x40) === 0) return false;
   return readLong(reader, header, ((bytes[start]! >> 4) & 3) as PacketKind);
 }
 
-function readShort(reader: WireReader, header: PacketHeader, first: number): boolean {
-  // RFC 9287 lets peers clear the bit after it was negotiated; we do not offer that parameter.
-  if ((first & 0x40) === 0) return false;
+function readShort(reader: WireReader, header: PacketHeader): boolean {
   header.kind = PacketKind.application;
   header.version = QUIC_VERSION_1;
   header.destinationAt = reader.at;

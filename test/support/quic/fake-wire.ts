@@ -60,6 +60,8 @@ export interface WireEnd {
   /** Bytes that were sent and that arrived, by the address of the other side. */
   readonly sent: Map<string, number>;
   readonly arrived: Map<string, number>;
+  /** Whether its socket takes no more. */
+  isFull: () => boolean;
 }
 
 /** Turns at one moment: more of them, and something wants what it does not do. */
@@ -111,6 +113,7 @@ export class FakeWire {
       protection,
       sent: new Map(),
       arrived: new Map(),
+      isFull: () => false,
       endpoint: new QuicEndpoint({
         secrets: nodeSecrets(1_000 * (this.options.seed ?? 1) + this.#ends.size),
         clock: this.clock,
@@ -144,6 +147,7 @@ export class FakeWire {
   }
 
   #send(end: WireEnd, batch: DatagramBatch): SendOutcome {
+    if (end.isFull()) return 'blocked';
     for (let at = 0; at < batch.length; at += batch.segmentBytes) {
       const bytes = copyOfBytes(batch.bytes, at, Math.min(batch.length, at + batch.segmentBytes));
       const to = batch.path.key;
