@@ -29,6 +29,7 @@ const awaitingUse: Record<string, string> = {
   'src/native/quic/': 'the same',
   'src/native/datagrams/': 'the same',
   'src/tls/quic-': 'the same',
+  'src/worker/quic-listener.ts': 'the supervisor, when it opens UDP sockets',
 };
 
 const allPaths = readdirSync(root)
