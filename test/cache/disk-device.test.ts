@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { StoreHit } from '../../src/cache/contract.ts';
-import { DiskStore } from '../../src/cache/disk/disk-store.ts';
+import { COHERENCE_MS, DiskStore } from '../../src/cache/disk/disk-store.ts';
 import type { StoreFault } from '../../src/cache/disk/faults.ts';
-import type { FileOperations } from '../../src/cache/disk/segments/segment-files.ts';
+import { READ_MS_MAX } from '../../src/cache/disk/limits.ts';
+import { type FileOperations, SegmentFiles } from '../../src/cache/disk/segments/segment-files.ts';
 import { until } from '../support/waiting.ts';
 import { storedOf } from './messages.ts';
 
@@ -95,4 +96,23 @@ test('without a descriptor for it, what is on disk is a miss for now, and is not
   t.after(() => later.close());
   assert.equal((await lookup(later)).length, 1);
   assert.deepEqual(faults, []);
+});
+
+test('a process that stood still holds it against no device: its answers had only not been heard', (t) => {
+  const { directory, options } = openWith(t, (() => {}) as unknown as typeof nodeFiles.open);
+  let nowMs = 1_000;
+  t.mock.method(performance, 'now', () => nowMs);
+  const files = new SegmentFiles(join(directory, 'segments'), options.operations);
+  const given: unknown[] = [];
+  files.read(1, 0, 10, (bytes) => given.push(bytes));
+  nowMs += 10 * READ_MS_MAX;
+  assert.equal(files.giveUpLate(), 0, 'one look after a long time');
+  assert.deepEqual(given, []);
+  let looks = 0;
+  while (files.giveUpLate() === 0) {
+    nowMs += COHERENCE_MS;
+    looks++;
+  }
+  assert.ok(looks > 30 && looks * COHERENCE_MS <= READ_MS_MAX + COHERENCE_MS, `${looks} looks`);
+  assert.deepEqual(given, [null]);
 });

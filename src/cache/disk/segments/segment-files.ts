@@ -46,9 +46,13 @@ interface OpenFile {
 
 /** A call that a device has not answered yet. */
 interface Pending {
+  /** Of the time that this process has run. */
   readonly sinceMs: number;
   giveUp(): void;
 }
+
+/** Of the time between two looks, what counts as the device's: they come every COHERENCE_MS. */
+const LOOK_MS_MAX = 200;
 
 export class SegmentFiles {
   readonly #directory: string;
@@ -60,6 +64,9 @@ export class SegmentFiles {
   /** How many read a segment from run to run, by number. */
   readonly #readers = new Map<number, number>();
   readonly #pending = new Set<Pending>();
+  /** For how long this process has run, as far as it has looked. */
+  #ranMs = 0;
+  #lookedMs = performance.now();
   /** Calls that were given up and have not come back. */
   #lostCalls = 0;
   /** While callbacks are told of a segment that could not be opened for want of a descriptor. */
@@ -231,7 +238,7 @@ export class SegmentFiles {
 
   /** Returns what says, once the call is back, whether it still counts. */
   #await(giveUp: () => void): () => boolean {
-    const pending = { sinceMs: performance.now(), giveUp };
+    const pending = { sinceMs: this.#ranMs, giveUp };
     this.#pending.add(pending);
     return () => {
       if (this.#pending.delete(pending)) return true;
@@ -242,8 +249,12 @@ export class SegmentFiles {
 
   /** Gives up what has waited for too long; returns how many that were. Call it often. */
   giveUpLate(): number {
+    const nowMs = performance.now();
+    // While we stood still ourselves, answers that had come were not heard.
+    this.#ranMs += Math.min(nowMs - this.#lookedMs, LOOK_MS_MAX);
+    this.#lookedMs = nowMs;
     if (this.#pending.size === 0) return 0;
-    const oldestMs = performance.now() - READ_MS_MAX;
+    const oldestMs = this.#ranMs - READ_MS_MAX;
     const late: Pending[] = [];
     for (const pending of this.#pending) {
       // In the order of their beginning.
