@@ -8,6 +8,8 @@ import { harmlessJson, harmlessLine, harmlessText } from '../base/harmless-text.
 const HOME = '\x1b[H';
 const ERASE_LINE = '\x1b[K';
 const ERASE_REST = '\x1b[J';
+const RED = '\x1b[31m';
+const PLAIN = '\x1b[0m';
 
 /** Of text that is ours but for names; what peers send is for {@link printLines}. */
 export function print(text: string, done?: () => void): void {
@@ -29,9 +31,21 @@ export function printNote(text: string): void {
   process.stderr.write(harmlessText(text));
 }
 
-/** In place of what stood on the whole screen before. */
-export function printFrame(lines: readonly string[]): void {
-  const safe = lines.map(harmlessLine);
+/** https://no-color.org: whoever sets it to anything wants none; and no file does. */
+function hasColors(): boolean {
+  return process.stdout.isTTY === true && (process.env.NO_COLOR ?? '') === '';
+}
+
+/** In place of what stood on the whole screen before. `isBad` are lines to look at: in red. */
+export function printFrame(
+  lines: readonly string[],
+  isBad: (line: string) => boolean = () => false,
+): void {
+  const colors = hasColors();
+  const safe = lines.map((line) => {
+    const harmless = harmlessLine(line);
+    return colors && isBad(line) ? `${RED}${harmless}${PLAIN}` : harmless;
+  });
   process.stdout.write(`${HOME}${safe.join(`${ERASE_LINE}\n`)}${ERASE_LINE}${ERASE_REST}`);
 }
 

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { TrafficSample } from '../telemetry/traffic-sample.ts';
-import { awayFrame, fitted, topFrame, uptimeText } from './top-frame.ts';
+import {
+  awayFrame,
+  fitted,
+  footerText,
+  keyPressed,
+  lineTone,
+  plainView,
+  sparkline,
+  type TopView,
+  topFrame,
+  uptimeText,
+} from './top-frame.ts';
 
 const nothing: TrafficSample = {
   atMs: 1_000,
@@ -138,4 +149,53 @@ test('times since the start are said in the two largest units', () => {
   assert.equal(uptimeText(42), '42 s');
   assert.equal(uptimeText(3_700), '1 h 1 min');
   assert.equal(uptimeText(180_000), '2 d 2 h');
+});
+
+function pressed(...keys: string[]): TopView | null {
+  return keys.reduce<TopView | null>((view, key) => view && keyPressed(view, key), plainView);
+}
+
+test('keys sort, filter, pause, help and quit', () => {
+  assert.equal(pressed('q'), null);
+  assert.equal(pressed('/', '\x03'), null, 'Ctrl-C quits whatever is typed');
+  assert.equal(pressed('s')!.sort, 'errors');
+  assert.equal(pressed('s', 's', 's')!.sort, 'requests');
+  assert.equal(pressed('p')!.isPaused, true);
+  assert.equal(pressed('p', ' ')!.isPaused, false);
+  assert.equal(pressed('h')!.isHelp, true);
+  const typing = pressed('/', 'q', 's', 'x', '\x7f')!;
+  assert.deepEqual([typing.filter, typing.isTyping], ['qs', true]);
+  assert.match(footerText(typing), /^filter: qs_/);
+  assert.equal(pressed('/', 'a', '\r')!.isTyping, false);
+  assert.match(
+    footerText(pressed('/', 'a', '\r', 's', 'p')!),
+    /^PAUSED, by errors, only "a" {3}q quit/,
+  );
+  assert.deepEqual(pressed('/', 'a', '\r', 's', '\x1b'), plainView);
+});
+
+test('routes are listed with what they do, in the order and with the filter that were chosen', () => {
+  const route = (requests: number, errors: number) => ({
+    ...{ requests, errors, hits: requests / 2, durations: [requests, 0, 0, 0] },
+  });
+  const now = { ...later, routes: { api: route(20, 8), shop: route(80, 0), blog: route(4, 2) } };
+  const names = (view: TopView) =>
+    topFrame({ ...rest, before: nothing, now, view })
+      .split('\n')
+      .flatMap((line) => /^ {2}(api|shop|blog) /.exec(line)?.[1] ?? []);
+  assert.deepEqual(names(plainView), ['shop', 'api', 'blog']);
+  assert.deepEqual(names(pressed('s')!), ['api', 'blog', 'shop']);
+  assert.deepEqual(names(pressed('s', 's')!), ['api', 'blog', 'shop']);
+  assert.deepEqual(names(pressed('/', 'o', '\r')!), ['shop', 'blog']);
+  const frame = topFrame({ ...rest, before: nothing, now });
+  assert.match(frame, /^ {2}api +10\/s, 50 % hits, p95 ≤1\.0 ms, 4\.0\/s errors$/m);
+});
+
+test('the latest seconds are a line of bars, and what is not up is to be looked at', () => {
+  assert.equal(sparkline([0, 50, 100]), '▁▅█');
+  assert.equal(sparkline([0, 0]), '▁▁');
+  const frame = topFrame({ ...rest, before: nothing, now: later, history: [1, 2, 4] });
+  assert.match(frame, /^requests .*p99 ≤100 ms {2}▃▅█$/m);
+  assert.equal(lineTone('  ○ app/a:1  failing'), 'bad');
+  assert.equal(lineTone('  ● app/a:1  up'), 'plain');
 });

@@ -13,6 +13,108 @@ export interface TopInput {
   readonly version: string;
   readonly uptimeSeconds: number;
   readonly workers: readonly { readonly state: string; readonly restarts: number }[];
+  readonly view?: TopView;
+  /** Requests a second of the latest seconds, the oldest first. */
+  readonly history?: readonly number[];
+}
+
+/** What the one who looks has chosen, by keys. */
+export interface TopView {
+  readonly sort: 'requests' | 'errors' | 'name';
+  /** Only routes and servers whose names hold it. */
+  readonly filter: string;
+  readonly isTyping: boolean;
+  readonly isPaused: boolean;
+  readonly isHelp: boolean;
+}
+
+export const plainView: TopView = {
+  sort: 'requests',
+  filter: '',
+  isTyping: false,
+  isPaused: false,
+  isHelp: false,
+};
+
+const SORTS: readonly TopView['sort'][] = ['requests', 'errors', 'name'];
+const CTRL_C = '\x03';
+const ESCAPE = '\x1b';
+const BACKSPACE = '\x7f';
+/** A filter is the part of a name. */
+const FILTER_LENGTH_MAX = 60;
+
+/** The view after a key; null to quit. */
+export function keyPressed(view: TopView, key: string): TopView | null {
+  if (key === CTRL_C) return null;
+  if (view.isTyping) return typed(view, key);
+  switch (key) {
+    case 'q':
+      return null;
+    case 's': {
+      const next = (SORTS.indexOf(view.sort) + 1) % SORTS.length;
+      return { ...view, sort: SORTS[next]! };
+    }
+    case '/':
+      return { ...view, isTyping: true, filter: '' };
+    case 'p':
+    case ' ':
+      return { ...view, isPaused: !view.isPaused };
+    case 'h':
+    case '?':
+      return { ...view, isHelp: !view.isHelp };
+    case ESCAPE:
+      return plainView;
+    default:
+      return view;
+  }
+}
+
+function typed(view: TopView, key: string): TopView {
+  if (key === '\r' || key === '\n') return { ...view, isTyping: false };
+  if (key === ESCAPE) return { ...view, isTyping: false, filter: '' };
+  if (key === BACKSPACE) return { ...view, filter: view.filter.slice(0, -1) };
+  const isText = /^[\x20-\x7e]$/.test(key) && view.filter.length < FILTER_LENGTH_MAX;
+  return isText ? { ...view, filter: view.filter + key } : view;
+}
+
+/** The last line: which keys there are, and what was chosen by them. */
+export function footerText({ sort, filter, isTyping, isPaused }: TopView): string {
+  if (isTyping) return `filter: ${filter}_   (Enter keeps it, Esc drops it)`;
+  const chosen = [
+    ...(isPaused ? ['PAUSED'] : []),
+    ...(sort === 'requests' ? [] : [`by ${sort}`]),
+    ...(filter === '' ? [] : [`only "${filter}"`]),
+  ];
+  const keys = 'q quit  s sort  / filter  p pause  h help';
+  return chosen.length === 0 ? keys : `${chosen.join(', ')}   ${keys}`;
+}
+
+export const helpFrame = `keys of sluice top
+
+q, Ctrl-C   quit
+s           sort routes and servers: by requests, errors, name
+/           show only routes and servers whose names hold a text
+p, space    pause, and go on
+h, ?        this page, and back
+Esc         as it was at the start
+
+● up   ○ not up: sluice status says what to do, sluice metrics has every number
+`;
+
+const SPARKS = '▁▂▃▄▅▆▇█';
+/** Seconds that the line of requests looks back. */
+export const SPARKS_MAX = 20;
+
+/** One character for each number, the largest as the highest. */
+export function sparkline(values: readonly number[]): string {
+  const most = Math.max(...values, 0);
+  const last = SPARKS.length - 1;
+  return values.map((one) => SPARKS[most === 0 ? 0 : Math.round((one / most) * last)]).join('');
+}
+
+/** How a line is to be seen: `bad` is what somebody should look at. */
+export function lineTone(line: string): 'bad' | 'plain' {
+  return /^ {2}○|^AWAY|^PAUSED/.test(line) ? 'bad' : 'plain';
 }
 
 const BAR_WIDTH = 24;
@@ -28,6 +130,8 @@ export function topFrame({
   version,
   uptimeSeconds,
   workers,
+  view = plainView,
+  history = [],
 }: TopInput): string {
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
   const rate = (count: number) => (count / seconds).toFixed(count / seconds < 10 ? 1 : 0);
@@ -44,14 +148,15 @@ export function topFrame({
   const lines = [
     `sluice ${version}  up ${uptimeText(uptimeSeconds)}  ${running} of ${workers.length} workers${died}`,
     '',
-    `requests    ${rate(requests)}/s   p50 ${time(0.5)}  p95 ${time(0.95)}  p99 ${time(0.99)}`,
+    `requests    ${rate(requests)}/s   p50 ${time(0.5)}  p95 ${time(0.95)}  p99 ${time(0.99)}${history.length > 1 ? `  ${sparkline(history)}` : ''}`,
     `hits        ${share(hits, requests)} ${bar(hits, requests)}`,
     `statuses    ${countsText(countsBetween(before.byStatus, now.byStatus), rate)}`,
     `sent        ${sent}/s over ${now.connections} connections`,
     '',
     ...handshakeLines(before, now, rate),
     '',
-    ...originLines(origins),
+    ...originLines(origins, view),
+    ...routeLines(before, now, view, rate),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -96,8 +201,40 @@ function handshakeLines(
   ];
 }
 
-function originLines(origins: readonly GroupReport[]): string[] {
-  const servers = origins.flatMap((group) => group.servers.map((server) => ({ group, server })));
+/** Routes that are shown; the rest are counted. */
+const ROUTES_SHOWN_MAX = 10;
+
+function routeLines(
+  before: TrafficSample,
+  now: TrafficSample,
+  { sort, filter }: TopView,
+  rate: (count: number) => string,
+): string[] {
+  const routes = Object.entries(now.routes)
+    .filter(([name]) => name.includes(filter))
+    .map(([name, route]) => {
+      const last = before.routes[name];
+      const requests = route.requests - (last?.requests ?? 0);
+      const hits = route.hits - (last?.hits ?? 0);
+      const errors = route.errors - (last?.errors ?? 0);
+      const durations = route.durations.map((count, i) => count - (last?.durations[i] ?? 0));
+      return { name, requests, hits, errors, p95: timeText(durations, now.bounds, 0.95) };
+    })
+    .sort((a, b) => (sort === 'name' ? 0 : b[sort] - a[sort]) || (a.name < b.name ? -1 : 1));
+  if (routes.length === 0) return [];
+  const lines = routes.slice(0, ROUTES_SHOWN_MAX).map(({ name, requests, hits, errors, p95 }) => {
+    const figures = `${rate(requests)}/s, ${share(hits, requests).trim()} hits, p95 ${p95}`;
+    return `  ${name.padEnd(20)} ${figures}${errors === 0 ? '' : `, ${rate(errors)}/s errors`}`;
+  });
+  const rest = routes.length - lines.length;
+  return ['routes', ...lines, ...(rest > 0 ? [`  and ${rest} more: / filters`] : [])];
+}
+
+function originLines(origins: readonly GroupReport[], { sort, filter }: TopView): string[] {
+  const servers = origins
+    .flatMap((group) => group.servers.map((server) => ({ group, server })))
+    .filter(({ group, server }) => `${group.name}/${server.name}`.includes(filter));
+  if (sort === 'errors') servers.sort((a, b) => b.server.failures - a.server.failures);
   const lines = servers.slice(0, SERVERS_SHOWN_MAX).map(({ group, server }) => {
     const { name, state, underWay, meanResponseMs } = server;
     const mean = meanResponseMs === null ? '' : `, ${durationText(meanResponseMs)} on average`;

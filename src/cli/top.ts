@@ -9,7 +9,19 @@ import { type ActionArguments, parseFlags } from './action-arguments.ts';
 import { askAdmin } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { print, printFrame, printJson } from './terminal.ts';
-import { awayFrame, fitted, topFrame } from './top-frame.ts';
+import {
+  awayFrame,
+  fitted,
+  footerText,
+  helpFrame,
+  keyPressed,
+  lineTone,
+  plainView,
+  SPARKS_MAX,
+  type TopInput,
+  type TopView,
+  topFrame,
+} from './top-frame.ts';
 
 const FLAGS = { admin: true, once: false, json: false };
 
@@ -21,7 +33,7 @@ const INTERVAL_MS = 1_000;
 const COLUMNS_DEFAULT = 80;
 const ROWS_DEFAULT = 24;
 
-/** Ends with Ctrl-C, or after one second's picture with --once or without a terminal. */
+/** Ends with q or Ctrl-C, or after one second's picture with --once or without a terminal. */
 async function run(args: readonly string[]): Promise<number> {
   const parsed = parseFlags('top', FLAGS, args);
   const { flags } = parsed;
@@ -41,31 +53,64 @@ async function run(args: readonly string[]): Promise<number> {
   return 0;
 }
 
+/** Keys as they are pressed, until the process ends. */
+function readKeys(onKey: (key: string) => void): void {
+  const { stdin } = process;
+  if (stdin.isTTY !== true) return;
+  stdin.setRawMode(true);
+  process.once('exit', () => stdin.setRawMode(false));
+  stdin.setEncoding('utf8').on('data', (keys: string) => {
+    // An arrow and its like are several characters, and none of ours.
+    if (keys.length > 1 && keys.startsWith('\x1b')) return;
+    for (const key of keys) onKey(key);
+  });
+}
+
 /** Draws for ever; a sluice that was there once and is away may come back, as after an upgrade. */
 async function watch(args: ActionArguments): Promise<never> {
   let before = await sample(args);
   let seenAtMs = Date.now();
   let last = '';
+  let view = plainView;
+  const history: number[] = [];
+  const show = () => draw(view.isHelp ? helpFrame : last, view);
+  readKeys((key) => {
+    const next = keyPressed(view, key);
+    if (next === null) {
+      print('\n');
+      process.exit(0);
+    }
+    view = next;
+    show();
+  });
   for (;;) {
     await sleep(INTERVAL_MS);
+    if (view.isPaused) continue;
     try {
       const now = await sample(args);
       // Counts begin anew with another process.
-      if (now.requests >= before.requests) last = await frameOf(args, before, now);
+      if (now.requests >= before.requests) {
+        const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
+        history.push((now.requests - before.requests) / seconds);
+        if (history.length > SPARKS_MAX) history.shift();
+        last = await frameOf(args, before, now, { view, history });
+      }
       before = now;
       seenAtMs = Date.now();
-      draw(last);
+      show();
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      draw(awayFrame(last, error.message, Date.now() - seenAtMs));
+      draw(awayFrame(last, error.message, Date.now() - seenAtMs), view);
     }
   }
 }
 
-function draw(frame: string): void {
-  const { columns = COLUMNS_DEFAULT, rows = ROWS_DEFAULT } = process.stdout;
-  const lines = fitted(frame, 'Ctrl-C ends', columns, rows);
-  printFrame(lines);
+function draw(frame: string, view: TopView): void {
+  // Some say that they have none.
+  const columns = process.stdout.columns || COLUMNS_DEFAULT;
+  const rows = process.stdout.rows || ROWS_DEFAULT;
+  const lines = fitted(frame, footerText(view), columns, rows);
+  printFrame(lines, (line) => lineTone(line) === 'bad');
 }
 
 async function sample(args: ActionArguments): Promise<TrafficSample> {
@@ -76,8 +121,9 @@ async function frameOf(
   args: ActionArguments,
   before: TrafficSample,
   now: TrafficSample,
+  more: Pick<TopInput, 'view' | 'history'> = {},
 ): Promise<string> {
   const { origins } = (await askAdmin(args, '/origins')) as { origins: GroupReport[] };
   const status = (await askAdmin(args, '/stats')) as SupervisorStatus;
-  return topFrame({ ...status, before, now, origins });
+  return topFrame({ ...status, before, now, origins, ...more });
 }
