@@ -17,7 +17,16 @@ const PUBLISHED = [
 
 /** The manifest as users get it. */
 export function publishedManifest(all) {
-  return Object.fromEntries(PUBLISHED.map((key) => [key, all[key]]).filter(([, value]) => value));
+  const kept = PUBLISHED.map((key) => [key, all[key]]).filter(([, value]) => value);
+  const { lmdb, ...dependencies } = all.dependencies;
+  // tools/vendor-lmdb.mjs says why. No library for a platform is no fault: sluice does not run there.
+  const libraries = ['x64', 'arm64'].map((arch) => [`@lmdb/lmdb-linux-${arch}`, lmdb]);
+  return {
+    ...Object.fromEntries(kept),
+    imports: { '#lmdb': './dist/vendor/lmdb.cjs' },
+    dependencies,
+    optionalDependencies: Object.fromEntries(libraries),
+  };
 }
 
 function replace(path, text) {

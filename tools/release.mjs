@@ -10,7 +10,7 @@ const isPublishing = process.argv.includes('--publish');
 const isOffline = process.argv.includes('--offline');
 
 /** Bytes of the packed file, without the runtime. */
-const PACKAGE_BYTES_MAX = 1_000_000;
+const PACKAGE_BYTES_MAX = 2 ** 20;
 
 /** Ends the program when a step fails: nothing after it may happen. */
 function run(command, words, options = {}) {

@@ -22,7 +22,7 @@ const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
 test.after(() => rmSync(directory, { recursive: true }));
 
 /** The package as it is downloaded, without the runtime. */
-const PACKAGE_BYTES_MAX = 1_000_000;
+const PACKAGE_BYTES_MAX = 2 ** 20;
 
 /** Packs a copy of the repository and unpacks it where an installation would have it. */
 function install(): string {
@@ -57,7 +57,9 @@ function install(): string {
   const { dependencies } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
-  for (const name of Object.keys(dependencies)) {
+  const library = `@lmdb/lmdb-linux-${process.arch}`;
+  mkdirSync(join(modules, '@lmdb'));
+  for (const name of [...Object.keys(dependencies).filter((one) => one !== 'lmdb'), library]) {
     symlinkSync(join(repository, 'node_modules', name), join(modules, name));
   }
   return join(modules, 'sluice');
@@ -84,8 +86,21 @@ function checkManifest(installed: string): void {
   const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'));
   // Nothing to run at an installation, and no other package with a command called node.
   assert.deepEqual(Object.keys(manifest.bin), ['sluice']);
-  for (const key of ['scripts', 'os', 'cpu', 'optionalDependencies', 'devDependencies']) {
+  for (const key of ['scripts', 'os', 'cpu', 'devDependencies']) {
     assert.equal(manifest[key], undefined, key);
+  }
+  const names = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
+  for (const name of names) {
+    const path = join(repository, 'node_modules', name, 'package.json');
+    // That of the other processor is not here.
+    if (!existsSync(path)) continue;
+    const { scripts = {}, bin = {} } = JSON.parse(readFileSync(path, 'utf8'));
+    assert.deepEqual(
+      Object.keys(scripts).filter((one) => /^(?:pre|post)?install$/.test(one)),
+      [],
+      name,
+    );
+    assert.equal(bin.node, undefined, name);
   }
   for (const key of ['repository', 'homepage', 'bugs', 'keywords', 'license', 'engines']) {
     assert.ok(manifest[key] !== undefined, key);
@@ -125,7 +140,18 @@ test('the packed package runs from node_modules, compiled and without its tests'
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
   // Two workers, so that the compiled worker's entry point is found as well.
-  const words = ['--origin', 'http://127.0.0.1:9', '--http', '0', '--workers', '2', '--admin', '0'];
+  const cache = ['--cache-dir', join(directory, 'cache')];
+  const words = [
+    '--origin',
+    'http://127.0.0.1:9',
+    '--http',
+    '0',
+    '--workers',
+    '2',
+    '--admin',
+    '0',
+    ...cache,
+  ];
   await using sluice = watch(spawn(process.execPath, [script, ...words]));
   await sluice.until(/ {2}http {3}http:\/\/127\.0\.0\.1:\d+\/\n/, 'stderr');
   // The page for browsers is there, with every file that it names.

@@ -11,7 +11,7 @@
  */
 import { closeSync, fchmodSync, fdatasync, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import { type Database, open, type RootDatabase } from '#lmdb';
 import { owned, shownElsewhere } from '../../../base/owned.ts';
 import { isFull } from '../faults.ts';
 import { KEY_HASH_BYTES, RECORD_NAME_BYTES, TARGET_HASH_BYTES } from '../segments/record.ts';
