@@ -8,6 +8,7 @@ import { isHostName } from '../base/host-names.ts';
 import { KEPT_BYTES_MAX, lendLargeBuffer, takeLargeBuffer } from './bio-buffers.ts';
 import { type CallbackFault, callbackFaultCount, lastCallbackFault } from './callbacks.ts';
 import { counted } from './counters.ts';
+import { handshakeStateName } from './handshake-states.ts';
 import { stringAt, transientAddressOf, viewOf } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { type OpensslError, takeOpensslErrors } from './openssl-errors.ts';
@@ -123,6 +124,10 @@ function protocolFromResults(): string {
   if (length === 0) return '';
   memcpy(scratchAddress, resultPointers[0]!, length);
   return scratch.bytes.toString('latin1', 0, length);
+}
+
+function cipherName(cipher: bigint): string {
+  return cipher === 0n ? '' : stringAt(ssl.SSL_CIPHER_standard_name(cipher));
 }
 
 /** Of servers: OpenSSL's callbacks are given the address. */
@@ -423,8 +428,12 @@ export class Ssl implements Disposable {
   }
 
   get cipher(): string {
-    const cipher = ssl.SSL_get_current_cipher(this.#ssl);
-    return cipher === 0n ? '' : stringAt(ssl.SSL_CIPHER_standard_name(cipher));
+    return cipherName(ssl.SSL_get_current_cipher(this.#ssl));
+  }
+
+  /** Server: what it has chosen, from the ServerHello or HelloRetryRequest on; '' before. */
+  get chosenCipher(): string {
+    return cipherName(ssl.SSL_get_pending_cipher(this.#ssl));
   }
 
   get group(): string {
@@ -523,8 +532,10 @@ export class Ssl implements Disposable {
     return SSL_get_state(this.#ssl);
   }
 
+  /** OpenSSL's words for the state; where it failed its name in ssl.h, for which OpenSSL says `error`. */
   get stateName(): string {
-    return stringAt(ssl.SSL_state_string_long(this.#ssl));
+    const words = stringAt(ssl.SSL_state_string_long(this.#ssl));
+    return words === 'error' ? handshakeStateName(this.state) : words;
   }
 
   /** Client: the response that came with the server's certificate (RFC 6066 §8); null for none. */

@@ -12,14 +12,18 @@ import { EarlyDataStatus, type Ssl, SslStatus } from '../native/ssl.ts';
 import type { SslSession } from '../native/ssl-session.ts';
 import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
 import { ClientEarlyData } from './client-early-data.ts';
-import { CLIENT_HELLO_BYTES_MAX, clientHelloLength } from './client-hello.ts';
+import { CLIENT_HELLO_BYTES_MAX, clientHelloLength, parseClientHello } from './client-hello.ts';
 import { HeldInput } from './cluster.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
 import { decisionOf } from './early-data/hello-decision.ts';
 import { alertReceived, explainFailure, type Failure } from './failures.ts';
 import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
-import { isHelloRetryRequest, SERVER_HELLO_PREFIX_BYTES } from './handshake-watch.ts';
+import {
+  CONTENT_TYPE_HANDSHAKE,
+  isHelloRetryRequest,
+  SERVER_HELLO_PREFIX_BYTES,
+} from './handshake-watch.ts';
 import { TraceCall } from './trace-layout.ts';
 import { beginTrace, endTrace, type HandshakeTrace, type TraceWatch } from './trace-recorder.ts';
 
@@ -98,6 +102,10 @@ export class TlsEngine implements TlsConnection {
   #earlyDataReason = '';
   #isSessionMarked = false;
   #isServerHelloSeen = false;
+  /** It was a ServerHello or a HelloRetryRequest, and no alert. */
+  #isAgreed = false;
+  /** Server: of a ClientHello that the guard has refused. */
+  #refusedName = '';
   /** Server: what has come since the ClientHello was set aside to be asked about; null otherwise. */
   #held: HeldInput | null = null;
   /** Client: what is written goes out as early data until the server has answered. */
@@ -224,11 +232,11 @@ export class TlsEngine implements TlsConnection {
   #receiveHandshake(buffer: NativeBuffer, length: number, plaintext: Plaintext): void {
     if (this.#startedAtMs === 0) this.#noteStart();
     if (this.#wantsClientHello) this.#keepClientHello(buffer.bytes.subarray(0, length));
-    if (this.#isGuarded && !this.#wantsClientHello && this.#isRefused()) return;
     if (this.#role === 'client' && !this.#isServerHelloSeen) {
       this.#watchServerHello(buffer.bytes.subarray(0, length));
     }
     this.#bytesReceived += length;
+    if (this.#isGuarded && !this.#wantsClientHello && this.#isRefused()) return;
     this.#trace?.received(buffer.bytes, length);
     this.#goOn(plaintext);
   }
@@ -461,16 +469,14 @@ export class TlsEngine implements TlsConnection {
     if (this.#watch !== null) this.#trace = beginTrace(this.#watch, this.#role);
   }
 
-  /** Whether there is a cipher suite that is not only that of the session a client offers. */
-  get #isAgreed(): boolean {
-    return this.#isServerHelloSeen && this.#ssl.cipher !== '';
-  }
-
   /** A ClientHello that has ended workers does not reach the engine. */
   #isRefused(): boolean {
     this.#isGuarded = false;
     const hello = this.#clientHello;
     if (hello === null || this.#watch?.guard?.refuses(hello) !== true) return false;
+    this.#refusedName = parseClientHello(hello)?.serverName ?? '';
+    // It was received, and nobody will read it.
+    this.#ssl.takeInput();
     const message = 'a ClientHello like this one has ended workers, and is refused for a time';
     const error = new SluiceError('tls-client-hello-refused', message, { blame: this.#peer });
     this.#fail({ error, alert: '', alertSentBy: '' });
@@ -523,6 +529,7 @@ export class TlsEngine implements TlsConnection {
 
   #readServerHello(prefix: Uint8Array): void {
     this.#helloRetryRequest = isHelloRetryRequest(prefix);
+    this.#isAgreed = prefix[0] === CONTENT_TYPE_HANDSHAKE;
     this.#isServerHelloSeen = true;
   }
 
@@ -576,6 +583,7 @@ export class TlsEngine implements TlsConnection {
       durationMs: this.#clock.monotonicMs() - this.#startedAtMonotonicMs,
       bytesReceived: this.#bytesReceived - this.#ssl.inputBytes,
       bytesSent: this.#bytesSent + this.#ssl.outputBytes,
+      serverName: this.#refusedName,
     });
     if (this.#trace !== null) endTrace(this.#trace, record);
     return record;

@@ -2,13 +2,14 @@
 import type { CallbackName } from '../native/callbacks.ts';
 import { EarlyDataStatus, type Ssl } from '../native/ssl.ts';
 import type { EarlyDataOutcome, HandshakeRecord } from './contract.ts';
+import { decisionOf } from './early-data/hello-decision.ts';
 import type { Failure } from './failures.ts';
 
 /** What the engine itself knows. */
 export interface EngineFacts {
   /** Null when the handshake is complete. */
   readonly failure: Failure | null;
-  /** Whether a cipher suite has been agreed; until then OpenSSL names what might have been. */
+  /** Whether the server has chosen; until then OpenSSL names what might have been. */
   readonly isAgreed: boolean;
   /** Why early data was refused, noted while the session was still the ticket's. */
   readonly earlyDataReason: string;
@@ -18,6 +19,8 @@ export interface EngineFacts {
   readonly durationMs: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  /** Of a ClientHello that OpenSSL has not seen; '' otherwise. */
+  readonly serverName?: string;
 }
 
 /** Must be called from outside of OpenSSL's callbacks, where every getter is safe (ssl.ts). */
@@ -25,20 +28,22 @@ export function takeHandshakeRecord(ssl: Ssl, facts: EngineFacts): HandshakeReco
   const { failure, isAgreed } = facts;
   const resumed = isAgreed && ssl.isResumed;
   const version = isAgreed ? ssl.version : '';
-  const earlyData = earlyDataOutcome(ssl);
+  const decision = decisionOf(ssl);
+  const earlyData = earlyDataOutcome(ssl, failure !== null && decision?.offersEarlyData === true);
   return Object.freeze({
     outcome: failure === null ? 'complete' : 'failed',
     version,
-    cipher: isAgreed ? ssl.cipher : '',
+    cipher: isAgreed ? ssl.cipher || ssl.chosenCipher : '',
     // A resumed TLS 1.2 session is not keyed by a group again (RFC 5246 §7.3).
     group: !isAgreed || (resumed && version === 'TLSv1.2') ? '' : ssl.group,
     signature: resumed ? '' : ssl.signature,
     resumed,
     earlyData,
-    earlyDataReason: earlyData === 'rejected' ? facts.earlyDataReason : '',
+    earlyDataReason: earlyData === 'rejected' ? facts.earlyDataReason || cutShort(facts) : '',
     earlyDataBytes: facts.earlyDataBytes,
     helloRetryRequest: facts.helloRetryRequest,
-    serverName: ssl.serverName,
+    // OpenSSL tells it later than the ClientHello says it.
+    serverName: ssl.serverName || decision?.serverName || facts.serverName || '',
     alpn: ssl.alpn,
     startedAtMs: facts.startedAtMs,
     durationMs: facts.durationMs,
@@ -53,14 +58,15 @@ export function takeHandshakeRecord(ssl: Ssl, facts: EngineFacts): HandshakeReco
   });
 }
 
-function earlyDataOutcome(ssl: Ssl): EarlyDataOutcome {
+/** `isCutShort`: it failed, and OpenSSL may not have come to the early data that was offered. */
+function earlyDataOutcome(ssl: Ssl, isCutShort: boolean): EarlyDataOutcome {
   switch (ssl.earlyDataStatus) {
     case EarlyDataStatus.accepted:
       return 'accepted';
     case EarlyDataStatus.rejected:
       return 'rejected';
     default:
-      return 'not-offered';
+      return isCutShort ? 'rejected' : 'not-offered';
   }
 }
 
@@ -98,4 +104,10 @@ export function earlyDataRejection(
   if (facts.refusal !== '') return facts.refusal;
   // What is left is the age that the client claims, which must be that of the ticket by 10 s.
   return 'ticket age implausible';
+}
+
+/** Why early data was not accepted in a handshake that failed before that was decided. */
+function cutShort({ helloRetryRequest }: EngineFacts): string {
+  if (helloRetryRequest) return 'hello retry request';
+  return 'handshake failed';
 }

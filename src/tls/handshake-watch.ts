@@ -5,7 +5,7 @@ const HELLO_RETRY_REQUEST_RANDOM = Buffer.from(
   'cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c',
   'hex',
 );
-const CONTENT_TYPE_HANDSHAKE = 22;
+export const CONTENT_TYPE_HANDSHAKE = 22;
 const HANDSHAKE_TYPE_SERVER_HELLO = 2;
 /** Record header 5, handshake header 4, legacy_version 2. */
 const RANDOM_OFFSET = 11;

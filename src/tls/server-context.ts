@@ -255,7 +255,7 @@ function chooseHost(hosts: readonly ServerHost[]): ClientHelloStep {
     for (const name of host.options.names) names.add(name, index);
   }
   return (hello) => {
-    const { connection, serverName, ticketMark } = hello;
+    const { connection, serverName, ticketMark, offersEarlyData } = hello;
     // RFC 6066 §3. Whoever takes the name later, for a field or a log, takes the name of a host.
     if (serverName !== '' && !isHostName(serverName)) return hello.refuse(ALERT_UNRECOGNIZED_NAME);
     const index = names.find(serverName) ?? 0;
@@ -263,7 +263,8 @@ function chooseHost(hosts: readonly ServerHost[]): ClientHelloStep {
     // RFC 8446 §4.1.2: the second ClientHello is the first but for what the retry asked for. A name
     // of another host would leave that host with groups and versions that it does not allow.
     if (before !== null && before.host !== index) return hello.refuse(ALERT_ILLEGAL_PARAMETER);
-    connection.decision = new HelloDecision({ host: index, serverName, ticketMark }, before);
+    const facts = { host: index, serverName, ticketMark, offersEarlyData };
+    connection.decision = new HelloDecision(facts, before);
     if (before === null) hosts[index]!.adopt(connection, base);
     return HelloVerdict.proceed;
   };

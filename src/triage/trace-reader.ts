@@ -2,6 +2,7 @@
  * Reads what a trace recorder has left. Its writer may have died at any instruction, and a stray
  * write may have hit anything: whatever is there, what is whole is told and the rest is counted.
  */
+import { handshakeStateName } from '../native/handshake-states.ts';
 import { readRequests } from '../telemetry/request-recorder.ts';
 import { clientHelloMessage, parseClientHello } from '../tls/client-hello.ts';
 import { messageDigest } from '../tls/hello-guard.ts';
@@ -20,7 +21,6 @@ import {
   traceCalls,
 } from '../tls/trace-layout.ts';
 import { exceptionFrom } from './exception.ts';
-import { handshakeStateName } from './handshake-states.ts';
 import type {
   IncidentClientHello,
   IncidentConnection,

@@ -33,7 +33,7 @@ function acceptanceOf(parts: Partial<EarlyDataAcceptanceInput> = {}): EarlyDataA
 }
 
 function helloFor(host = 0, ticketMark: number | null = 7): HelloDecision {
-  return new HelloDecision({ host, serverName: 'a.test', ticketMark });
+  return new HelloDecision({ host, serverName: 'a.test', ticketMark, offersEarlyData: true });
 }
 
 function flight(parts: Partial<EarlyDataFlight> = {}): EarlyDataFlight {
@@ -158,7 +158,7 @@ test('a look after a pause asks nobody again, and forgets why the one before was
   before.clusterQuestion = { random: randomBytes(32), answer: 'first' };
   before.refusal = 'replayed';
   before.wasAsked = true;
-  const facts = { host: 0, serverName: 'a.test', ticketMark: null };
+  const facts = { host: 0, serverName: 'a.test', ticketMark: null, offersEarlyData: false };
   const after = new HelloDecision(facts, before);
   assert.equal(after.clusterQuestion, before.clusterQuestion);
   assert.deepEqual([after.refusal, after.wasAsked, after.ticketMark], ['', false, null]);

@@ -14,6 +14,8 @@ export interface HelloFacts {
   readonly serverName: string;
   /** A number of its first ticket, of which each has another; null without one. */
   readonly ticketMark: number | null;
+  /** RFC 8446 §4.2.10: it has said that early data follows. */
+  readonly offersEarlyData: boolean;
 }
 
 /** What the cluster is asked about a ClientHello. */
@@ -28,6 +30,8 @@ export class HelloDecision implements HelloFacts {
   readonly host: number;
   readonly serverName: string;
   readonly ticketMark: number | null;
+  /** One of them has: the second ClientHello must not. */
+  readonly offersEarlyData: boolean;
   /** Null when the cluster need not be asked. */
   clusterQuestion: ClusterQuestion | null;
   /** OpenSSL would have accepted its early data: it has asked us. */
@@ -38,10 +42,11 @@ export class HelloDecision implements HelloFacts {
   reservedBytes: number;
 
   /** `before` is the decision about the same connection's last look at a ClientHello. */
-  constructor({ host, serverName, ticketMark }: HelloFacts, before: HelloDecision | null = null) {
-    this.host = host;
-    this.serverName = serverName;
-    this.ticketMark = ticketMark;
+  constructor(facts: HelloFacts, before: HelloDecision | null = null) {
+    this.host = facts.host;
+    this.serverName = facts.serverName;
+    this.ticketMark = facts.ticketMark;
+    this.offersEarlyData = facts.offersEarlyData || before?.offersEarlyData === true;
     this.clusterQuestion = before?.clusterQuestion ?? null;
     this.reservedBytes = before?.reservedBytes ?? 0;
   }
