@@ -8,7 +8,6 @@ import { isHostName } from '../base/host-names.ts';
 import { KEPT_BYTES_MAX, lendLargeBuffer, takeLargeBuffer } from './bio-buffers.ts';
 import { type CallbackFault, callbackFaultCount, lastCallbackFault } from './callbacks.ts';
 import { counted } from './counters.ts';
-import { handshakeStateName } from './handshake-states.ts';
 import { stringAt, transientAddressOf, viewOf } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 import { type OpensslError, takeOpensslErrors } from './openssl-errors.ts';
@@ -532,10 +531,8 @@ export class Ssl implements Disposable {
     return SSL_get_state(this.#ssl);
   }
 
-  /** OpenSSL's words for the state; where it failed its name in ssl.h, for which OpenSSL says `error`. */
   get stateName(): string {
-    const words = stringAt(ssl.SSL_state_string_long(this.#ssl));
-    return words === 'error' ? handshakeStateName(this.state) : words;
+    return stringAt(ssl.SSL_state_string_long(this.#ssl));
   }
 
   /** Client: the response that came with the server's certificate (RFC 6066 §8); null for none. */

@@ -43,7 +43,7 @@ export interface HandshakeRecord {
   readonly blame: Blame | '';
   /** The first callback of ours that has thrown meanwhile, whatever came of it; '' for none. */
   readonly callbackFault: CallbackName | '';
-  /** OpenSSL's name of the last handshake state, for diagnosis. */
+  /** OpenSSL's words for the last handshake state, or where it failed the state's name in ssl.h. */
   readonly lastState: string;
 }
 

@@ -4,6 +4,7 @@ import { EarlyDataStatus, type Ssl } from '../native/ssl.ts';
 import type { EarlyDataOutcome, HandshakeRecord } from './contract.ts';
 import { decisionOf } from './early-data/hello-decision.ts';
 import type { Failure } from './failures.ts';
+import { handshakeStateName } from './handshake-states.ts';
 
 /** What the engine itself knows. */
 export interface EngineFacts {
@@ -54,7 +55,7 @@ export function takeHandshakeRecord(ssl: Ssl, facts: EngineFacts): HandshakeReco
     errorCode: failure?.error.code ?? '',
     blame: failure?.error.blame ?? '',
     callbackFault: ssl.fault?.name ?? '',
-    lastState: ssl.stateName,
+    lastState: lastState(ssl),
   });
 }
 
@@ -110,4 +111,9 @@ export function earlyDataRejection(
 function cutShort({ helloRetryRequest }: EngineFacts): string {
   if (helloRetryRequest) return 'hello retry request';
   return 'handshake failed';
+}
+
+/** Where it failed OpenSSL has no other word than `error`. */
+function lastState({ state, stateName }: Pick<Ssl, 'state' | 'stateName'>): string {
+  return stateName === 'error' ? handshakeStateName(state) : stateName;
 }

@@ -73,10 +73,15 @@ function fieldLines({ names, values }: FieldLines): string[] {
 
 /** Where it was thrown, without line numbers, which every edit moves; '' when it was not in our code. */
 export function placeOf({ frames }: IncidentException): string {
-  return frames
-    .slice(0, SIGNATURE_FRAMES)
-    .map((frame) => frame.replace(/\((?:.*\/)?([^/]*):[^:]*\)$/, '($1)').replaceAll('/', ' '))
-    .join(' < ');
+  return frames.slice(0, SIGNATURE_FRAMES).map(withoutLine).join(' < ');
+}
+
+/** `f (proxy/exchange.ts:12)` is `f (exchange.ts)`. */
+function withoutLine(frame: string): string {
+  const at = frame.lastIndexOf(' (');
+  const place = frame.slice(at + 2, frame.lastIndexOf(':'));
+  const file = place.slice(place.lastIndexOf('/') + 1);
+  return `${frame.slice(0, at)} (${file})`.replaceAll('/', ' ');
 }
 
 /** From the text that a recording has; null when there is none, or it is damaged. */

@@ -2,9 +2,9 @@
  * Reads what a trace recorder has left. Its writer may have died at any instruction, and a stray
  * write may have hit anything: whatever is there, what is whole is told and the rest is counted.
  */
-import { handshakeStateName } from '../native/handshake-states.ts';
 import { readRequests } from '../telemetry/request-recorder.ts';
 import { clientHelloMessage, parseClientHello } from '../tls/client-hello.ts';
+import { handshakeStateName } from '../tls/handshake-states.ts';
 import { messageDigest } from '../tls/hello-guard.ts';
 import { shapeOf } from '../tls/hello-shape.ts';
 import { ja4Of } from '../tls/ja4.ts';

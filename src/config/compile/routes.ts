@@ -218,8 +218,10 @@ class RouteCompiler {
       });
     }
     for (const key of ['strip-prefix', 'add-prefix'] as const) {
-      if (rewrite[key]?.endsWith('*')) {
-        const remedy = `write ${key}: ${rewrite[key].replace(/\/?\*+$/, '') || '/'}`;
+      const written = rewrite[key];
+      if (written?.endsWith('*')) {
+        const prefix = written.slice(0, written.indexOf('*'));
+        const remedy = `write ${key}: ${(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix) || '/'}`;
         this.#refuse(['rewrite', key], '* has no meaning here', remedy);
       }
       this.#checkPath(['rewrite', key], rewrite[key] ?? '');

@@ -2,48 +2,35 @@
 
 interface ForeignFile {
   readonly server: string;
-  /** Lines that only its files have, and YAML of ours never. */
+  /** Lines that only its files have, and YAML of ours never: as `significantText` leaves them. */
   readonly marks: RegExp;
 }
 
 const FOREIGN: readonly ForeignFile[] = [
-  { server: 'Varnish (VCL)', marks: /^\s*(?:vcl 4\.\d;|sub vcl_\w+|backend \w+ \{)/m },
+  { server: 'Varnish (VCL)', marks: /^ ?(?:vcl 4\.\d;|sub vcl_\w|backend \w+ \{)/m },
+  { server: 'nginx', marks: /^ ?(?:server|http|events|stream) ?\{/m },
+  { server: 'nginx', marks: /^ ?(?:location|upstream) [^{:\n]*\{/m },
   {
     server: 'nginx',
-    marks: /^\s*(?:(?:server|http|events|stream|location\s[^{:]*|upstream\s+[\w.-]+)\s*\{)/m,
-  },
-  {
-    server: 'nginx',
-    marks: /^\s*(?:listen|server_name|proxy_pass|worker_processes|include|root)\s+[^;:][^;]*;/m,
+    marks: /^ ?(?:listen|server_name|proxy_pass|worker_processes|include|root) [^;:\n][^;\n]*;/m,
   },
   {
     server: 'HAProxy',
-    marks:
-      /^(?:global|defaults|(?:frontend|backend|listen)\s+[\w.-]+)\s*(?:#.*)?\n\s+[a-z][\w-]*\s/m,
+    marks: /^(?:global|defaults|(?:frontend|backend|listen) [\w.-]+)\n [a-z][\w-]* /m,
   },
-  { server: 'Apache httpd', marks: /^\s*<(?:VirtualHost|Location|IfModule|Directory)\b/m },
+  { server: 'Apache httpd', marks: /^ ?<(?:VirtualHost|Location|IfModule|Directory)\b/m },
   {
     server: 'Traffic Server (remap.config)',
     marks:
-      /^\s*(?:regex_)?(?:map|map_with_recv_port|redirect|redirect_temporary|reverse_map)\s+\S+:\/\//m,
+      /^ ?(?:regex_)?(?:map|map_with_recv_port|redirect|redirect_temporary|reverse_map) \S+:\/\//m,
   },
   { server: 'Traffic Server (records.config)', marks: /^CONFIG proxy\.config\./m },
-  {
-    server: 'Traffic Server (records.yaml)',
-    marks: /^records:\s*(?:#.*)?\n(?:\s*#.*\n|\s*\n)*\s+[\w.]+:/m,
-  },
-  { server: 'Traffic Server (sni.yaml)', marks: /^sni:\s*(?:#.*)?\n\s*-\s+fqdn:/m },
-  { server: 'Traffic Server (remap.yaml)', marks: /^remap:\s*(?:#.*)?\n\s*-\s+type:/m },
-  {
-    server: 'Traefik',
-    marks: /^(?:entryPoints|providers):\s*$|^http:\s*\n\s+(?:routers|services):/m,
-  },
+  { server: 'Traffic Server (records.yaml)', marks: /^records:\n [\w.]+:/m },
+  { server: 'Traffic Server (sni.yaml)', marks: /^sni:\n ?- fqdn:/m },
+  { server: 'Traffic Server (remap.yaml)', marks: /^remap:\n ?- type:/m },
+  { server: 'Traefik', marks: /^(?:entryPoints|providers):$|^http:\n (?:routers|services):/m },
   { server: 'Envoy', marks: /^(?:static_resources|dynamic_resources):/m },
-  {
-    server: 'Caddy',
-    marks:
-      /^[\w.*:/-]+(?:,\s*[\w.*:/-]+)*\s*\{\s*\n(?:\s*#.*\n)*\s*(?:reverse_proxy|file_server|encode)\b/m,
-  },
+  { server: 'Caddy', marks: /^[\w.*:/, -]+\{\n ?(?:reverse_proxy|file_server|encode)\b/m },
 ];
 
 /** Characters in which marks are looked for. */
@@ -51,6 +38,21 @@ const HEAD_CHARACTERS = 65_536;
 
 /** Whose file this is; null when it may be ours. */
 export function foreignServer(text: string): string | null {
-  const head = text.slice(0, HEAD_CHARACTERS);
+  const head = significantText(text.slice(0, HEAD_CHARACTERS));
   return FOREIGN.find(({ marks }) => marks.test(head))?.server ?? null;
+}
+
+/** Without comments and empty lines, and with one blank for many: so that patterns stay simple. */
+function significantText(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => withoutComment(line.replace(/[ \t\r]+/g, ' ')).trimEnd())
+    .filter((line) => line !== '')
+    .join('\n');
+}
+
+function withoutComment(line: string): string {
+  if (line.startsWith('#')) return '';
+  const at = line.indexOf(' #');
+  return at === -1 ? line : line.slice(0, at);
 }

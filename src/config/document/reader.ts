@@ -295,7 +295,7 @@ export function explicitValue(parsed: ParsedSource, path: KeyPath, text: string)
 }
 
 /** Of the environment, of a shell, or of ours where there is none. */
-const VARIABLE = /\$\{[^{}]*\}|\{\{.*\}\}/;
+const VARIABLE = /\$\{[^{}]*\}|\{\{[^{}]*\}\}/;
 
 function literally(schema: ValueSchema, path: KeyPath): string {
   const example = remedyFor(schema, path);
