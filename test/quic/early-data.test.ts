@@ -69,6 +69,21 @@ test('refused early data is asked again, and was never seen', () => {
   assert.equal(pair.server.streams.size, 1);
 });
 
+test('who goes on writing to a stream of refused early data writes to nobody', () => {
+  const { asked, pair } = early({ isTaken: false });
+  pair.wire.run(() => pair.client.earlyRefusals === 1);
+  const old = asked[0]!.stream!;
+  assert.equal(old.write([Buffer.from('more')], false), true);
+  old.reset(1);
+  old.stopSending(1);
+  assert.equal(
+    pair.wire.run(() => asked[1]!.isClosed),
+    true,
+  );
+  assert.deepEqual(asked[1]!.content, REQUEST);
+  assert.deepEqual(pair.server.streams.get(0)!.content, REQUEST);
+});
+
 test('early requests that overtake the ClientHello, or wait with it, are answered all the same', () => {
   const isInitial = (bytes: Uint8Array) => (bytes[0]! & 0xf0) === 0xc0;
   let isFirst = true;

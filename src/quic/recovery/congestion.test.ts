@@ -4,7 +4,7 @@ import { AckFrame } from '../wire/frame-reader.ts';
 import { type CongestionController, initialWindow } from './congestion.ts';
 import { Cubic } from './cubic.ts';
 import { EcnValidation } from './ecn.ts';
-import { LossRecovery, SpaceId } from './loss.ts';
+import { LossRecovery, OPEN_NUMBERS_MAX, SpaceId } from './loss.ts';
 import { MtuProbe } from './mtu-probe.ts';
 import { NewReno } from './new-reno.ts';
 import { Pacer } from './pacer.ts';
@@ -154,6 +154,23 @@ function recovering() {
   };
   return { recovery, controller, path, lost, acknowledged, send, ack };
 }
+
+test('a peer that never acknowledges makes nobody remember ever more (CVE-2023-50247)', () => {
+  const { lost, recovery, send } = recovering();
+  send(0, 0);
+  for (let number = 1; number < 10_000; number++) {
+    const packet = takeSentPacket();
+    const flags = { isAckEliciting: false, isInFlight: false, isMarkedEct0: false };
+    Object.assign(packet, { number, sentMs: 1, bytes: 40, pathSerial: 0, ...flags });
+    recovery.onSent(SpaceId.application, packet);
+  }
+  assert.equal(recovery.openCount(SpaceId.application), 1);
+  send(OPEN_NUMBERS_MAX - 1, 2);
+  assert.deepEqual(lost, []);
+  send(OPEN_NUMBERS_MAX, 3);
+  assert.deepEqual(lost, [0]);
+  assert.equal(recovery.bytesInFlight, 2 * SIZE);
+});
 
 test('a packet is lost when three later ones have come, or after nine eighths of a round trip', () => {
   const { ack, acknowledged, lost, recovery, send } = recovering();

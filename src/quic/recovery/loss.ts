@@ -21,6 +21,8 @@ export const REORDERING_PACKETS = 3;
 const PERSISTENT_CONGESTION_FACTOR = 3;
 /** Doublings of the probe timeout; the idle time-out ends a connection long before. */
 const BACKOFF_MAX = 12;
+/** Numbers from the oldest open packet to the newest; a window of 64 MiB has fewer packets. */
+export const OPEN_NUMBERS_MAX = 65_536;
 /** Datagrams of free window at which the window is no limit of what is sent (RFC 9002 §7.8). */
 const FREE_DATAGRAMS = 3;
 
@@ -97,20 +99,37 @@ export class LossRecovery {
     return this.#spaces[space]!.largestAcked;
   }
 
+  /** Packets of a space that are neither acknowledged nor lost, for tests. */
+  openCount(space: SpaceId): number {
+    return this.#spaces[space]!.sent.count;
+  }
+
   /** Whether something that asks for an answer is in flight. */
   hasEliciting(space: SpaceId): boolean {
     return this.#spaces[space]!.eliciting > 0;
   }
 
-  /** Notes a packet; those that neither ask for an answer nor are padded are not told of. */
+  /**
+   * Notes a packet, and takes it over. One that neither asks for an answer nor is padded is not kept:
+   * the peer need never acknowledge it, so that they would be ever more (CVE-2023-50247).
+   */
   onSent(space: SpaceId, packet: SentPacket): void {
     const state = this.#spaces[space]!;
+    if (!packet.isInFlight) {
+      if (packet.isMarkedEct0) this.#path.ecn.onMarkedSent();
+      releaseSentPacket(packet);
+      return;
+    }
+    // A peer that leaves one packet open for ever makes the ring no longer than that.
+    while (state.sent.count > 0 && packet.number - state.sent.first >= OPEN_NUMBERS_MAX) {
+      this.#lose(space, state.sent.get(state.sent.first)!, packet.sentMs);
+    }
     state.sent.add(packet);
     if (packet.isAckEliciting) {
       state.lastElicitingMs = packet.sentMs;
       state.eliciting++;
     }
-    if (packet.isInFlight) this.bytesInFlight += packet.bytes;
+    this.bytesInFlight += packet.bytes;
     if (packet.isMarkedEct0) this.#path.ecn.onMarkedSent();
   }
 

@@ -100,7 +100,8 @@ export class TransportStream implements QuicStream, Schedulable {
 
   write(parts: readonly Uint8Array[], isFin: boolean): boolean {
     const { send } = this;
-    if (send === undefined || this.resetState !== 'none' || send.isFinWritten) return true;
+    if (this.isDone || send === undefined || send.isFinWritten) return true;
+    if (this.resetState !== 'none') return true;
     for (const part of parts) send.write(part);
     send.isFinWritten = isFin;
     this.scheduleIfSendable();
@@ -110,7 +111,9 @@ export class TransportStream implements QuicStream, Schedulable {
 
   /** Whether content can be sent, as far as this stream's own limit goes. */
   get hasContent(): boolean {
-    return this.resetState === 'none' && this.send?.canSend(this.sendLimit) === true;
+    return (
+      !this.isDone && this.resetState === 'none' && this.send?.canSend(this.sendLimit) === true
+    );
   }
 
   scheduleIfSendable(): void {
@@ -224,6 +227,7 @@ export class TransportStream implements QuicStream, Schedulable {
   }
 
   consumed(bytes: number): void {
+    if (this.isDone) return;
     const delivered = this.#receive?.delivered ?? 0;
     const more = Math.min(bytes, delivered - this.#used);
     if (more <= 0) return;
@@ -236,7 +240,7 @@ export class TransportStream implements QuicStream, Schedulable {
   }
 
   stopSending(errorCode: number): void {
-    if (this.#isReceiveOver || this.stopState !== 'none') return;
+    if (this.isDone || this.#isReceiveOver || this.stopState !== 'none') return;
     this.stopCode = errorCode;
     this.stopState = 'pending';
     this.#receive!.clear();
