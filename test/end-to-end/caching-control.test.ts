@@ -280,7 +280,7 @@ test('mistakes in cache commands are one line with a remedy', async () => {
     [['cache', 'stauts'], /cache: unknown "stauts"; did you mean status\?/],
     [['cache', 'purge'], /what to purge is one flag; write one of --url/],
     [['cache', 'purge', '--all', '--tag', 'x'], /one flag/],
-    [['cache', 'lookup'], /no URL; write lookup URL/],
+    [['cache', 'lookup'], /no URL; write sluice cache lookup URL/],
     [['cache', 'status', '--sot'], /unknown flag --sot/],
     [['cache', 'status', '--admin', '127.0.0.1:1'], /no admin endpoint at 127.0.0.1:1/],
     [['cahce'], /unknown command "cahce"; did you mean cache\?/],
