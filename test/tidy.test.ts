@@ -83,7 +83,7 @@ test('every export of src/ is needed by somebody', () => {
 
 test('no two things of src/ are exported under one name', () => assertNone(doubleNames(files)));
 
-test('every exception from the rule for parameters is needed', () => {
+test('every exception from the rules for parameters and casts is needed', () => {
   assertNone(unusedExceptions(files));
 });
 
@@ -302,6 +302,16 @@ const samples: Record<keyof typeof rules, { bad: Sample[]; good: Sample[] }> = {
       ['src/http/string-utils.ts', ''],
     ],
     good: [['src/http/field-names.test.ts', '']],
+  },
+  castsByUnknown: {
+    bad: [
+      ['src/http/a.test.ts', 'const a = {} as unknown as Options;'],
+      ['test/a.ts', 'f({} as unknown\n  as Options);'],
+    ],
+    good: [
+      ['src/http/a.test.ts', 'const a = b as Options; // as unknown as Options'],
+      ['src/base/bytes.ts', 'const a = Buffer.prototype as unknown as ByteText;'],
+    ],
   },
   longParameterLists: {
     bad: [

@@ -106,7 +106,7 @@ export class PrototypeTable {
     }
     const plain = /^typedef (.+?)(\b\w+)$/.exec(statement);
     if (plain === null) return;
-    const [, text, name] = plain as unknown as [string, string, string];
+    const [text, name] = [plain[1]!, plain[2]!];
     // Headers define `uint64_t` and its like themselves for compilers without <stdint.h>.
     if (this.#types.has(name)) return;
     if (/\benum\b/.test(text)) this.#types.set(name, 'u32');
@@ -186,7 +186,7 @@ const DECLARING = /^DECLARE_|^PEM_\w+_fnsig$/;
 
 function collectMacros(text: string, macros: Map<string, Macro>): void {
   for (const match of text.matchAll(/^[ \t]*#[ \t]*define[ \t]+(\w+)\(([^)]*)\)(.*)$/gm)) {
-    const [, name, parameters, body] = match as unknown as [string, string, string, string];
+    const [name, parameters, body] = [match[1]!, match[2]!, match[3]!];
     if (!DECLARING.test(name)) continue;
     // Of `#if` branches one is often empty (OPENSSL_NO_STDIO): keep the one that says more.
     if ((macros.get(name)?.body.trim().length ?? 0) >= body.trim().length) continue;

@@ -399,7 +399,7 @@ function budgets(value: unknown, reasons: ReadonlyMap<string, string>): Limit[] 
 /** Limits of HTTP/2 that are not those of connections with clients. */
 function otherHttp2Limits(value: unknown, reasons: ReadonlyMap<string, string>): Limit[] {
   const meanings = membersOf(sourceOf('http2/limits.ts'), 'Http2Limits');
-  const usual = defaultHttp2Limits as unknown as Record<string, unknown>;
+  const usual: Readonly<Record<string, unknown>> = { ...defaultHttp2Limits };
   return Object.entries(value as Record<string, unknown>)
     .filter(([name, limit]) => limit !== usual[name])
     .map(([name, limit]) => {

@@ -99,15 +99,14 @@ test('only what is between the samples counts', () => {
 test('servers of origins are listed, and the rest are counted', () => {
   const server = {
     name: 'http://o',
-    state: 'up',
+    state: 'up' as const,
     underWay: 3,
+    failures: 0,
     meanResponseMs: 12,
     trouble: null,
   };
   const servers = Array.from({ length: 10 }, () => server);
-  const origins = [{ name: 'app', servers }] as unknown as Parameters<
-    typeof topFrame
-  >[0]['origins'];
+  const origins = [{ name: 'app', servers }];
   const frame = topFrame({ ...rest, before: nothing, now: later, origins });
   assert.match(frame, /● app\/http:\/\/o {2}up, 3 under way, 12 ms on average/);
   assert.match(frame, /and 4 more: sluice origins/);
@@ -116,8 +115,9 @@ test('servers of origins are listed, and the rest are counted', () => {
 test('everything at its largest has room in a terminal of 80 columns and 24 lines', () => {
   const server = {
     name: `http://${'o'.repeat(90)}`,
-    state: 'up',
+    state: 'up' as const,
     underWay: 3,
+    failures: 0,
     meanResponseMs: 12,
     trouble: null,
   };
@@ -127,7 +127,7 @@ test('everything at its largest has room in a terminal of 80 columns and 24 line
     ...rest,
     before: nothing,
     now: { ...later, handshakes },
-    origins: origins as unknown as Parameters<typeof topFrame>[0]['origins'],
+    origins,
   });
   const lines = fitted(frame, 'Ctrl-C ends', 80, 24);
   assert.ok(lines.length <= 24, `${lines.length} lines`);

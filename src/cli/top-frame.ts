@@ -1,15 +1,21 @@
 /** One picture of `sluice top`, from two samples: pure. */
 import { durationText } from '../base/duration-text.ts';
-import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
+import type { GroupReport, ServerReport } from '../supervisor/admin/origin-routes.ts';
 import { hitOutcomes } from '../telemetry/exchange-summary.ts';
 import { quantile } from '../telemetry/quantile.ts';
 import type { TrafficSample } from '../telemetry/traffic-sample.ts';
 import { serverStateText } from '../upstream/server-state-text.ts';
 
+type ShownServer = Pick<
+  ServerReport,
+  'name' | 'state' | 'underWay' | 'failures' | 'meanResponseMs' | 'trouble'
+>;
+type ShownGroup = Pick<GroupReport, 'name'> & { readonly servers: readonly ShownServer[] };
+
 export interface TopInput {
   readonly before: TrafficSample;
   readonly now: TrafficSample;
-  readonly origins: readonly GroupReport[];
+  readonly origins: readonly ShownGroup[];
   readonly version: string;
   readonly uptimeSeconds: number;
   readonly workers: readonly { readonly state: string; readonly restarts: number }[];
@@ -230,7 +236,7 @@ function routeLines(
   return ['routes', ...lines, ...(rest > 0 ? [`  and ${rest} more: / filters`] : [])];
 }
 
-function originLines(origins: readonly GroupReport[], { sort, filter }: TopView): string[] {
+function originLines(origins: readonly ShownGroup[], { sort, filter }: TopView): string[] {
   const servers = origins
     .flatMap((group) => group.servers.map((server) => ({ group, server })))
     .filter(({ group, server }) => `${group.name}/${server.name}`.includes(filter));

@@ -183,8 +183,10 @@ test('a head whose end has not come is handed up at the end of the turn', () => 
 test('requests for other names, or another scheme, get 421', () => {
   const scene = new Scene((host, name) => host === 2 && name === 'not this one');
   scene.quic.peerStream(0).deliver(headers(GET_FIELDS), true);
-  const plain = GET_FIELDS.map(([name, value]) => [name, name === ':scheme' ? 'http' : value]);
-  scene.quic.peerStream(4).deliver(headers(plain as unknown as typeof GET_FIELDS), true);
+  const plain = GET_FIELDS.map(
+    ([name, value]) => [name, name === ':scheme' ? 'http' : value] as const,
+  );
+  scene.quic.peerStream(4).deliver(headers(plain), true);
   assert.deepEqual(scene.notes, ['bad request 421', 'bad request 421']);
 });
 

@@ -34,7 +34,7 @@ const FIXED_KEYS: readonly (keyof SluiceOptions)[] = [
   'pidFile',
 ];
 
-export function optionChanges(before: SluiceOptions, after: SluiceOptions): OptionChange[] {
+export function optionChanges(before: object, after: object): OptionChange[] {
   const changes: OptionChange[] = [];
   compare([], before, after, changes);
   return changes;

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { optionsWith } from '../../test/support/options.ts';
 import { sleep, until } from '../../test/support/waiting.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { Reload, type ReloadableWorker } from './reload.ts';
 
-const before = { pidFile: null, origins: ['a'] } as unknown as SluiceOptions;
-const after = { ...before, origins: ['b'] } as unknown as SluiceOptions;
+const before = optionsWith();
+const after: SluiceOptions = {
+  ...before,
+  origins: before.origins.map((origin) => ({ ...origin, slowStartMs: 1 })),
+};
 
 const health = {
   handshakes: 0,

@@ -2,7 +2,6 @@
  * Whether one configuration allows more than another, so that to go to it would weaken a policy. Pure,
  * and cautious: what is not known to be without weight for what is allowed counts as weaker.
  */
-import type { SluiceOptions } from '../config/options.ts';
 import { offAllowsMore } from '../tls/features.ts';
 
 /**
@@ -25,7 +24,7 @@ const WITHOUT_WEIGHT: readonly string[] = [
 ];
 
 /** Where to go from `from` to `to` might allow more: paths of what differs; none when it cannot. */
-export function weakenings(from: SluiceOptions, to: SluiceOptions): readonly string[] {
+export function weakenings(from: object, to: object): readonly string[] {
   const found: string[] = [];
   compare([], from, to, found);
   return found;

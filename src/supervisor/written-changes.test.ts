@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Authority } from '../../test/support/authority.ts';
 import { unlessInstalled } from '../../test/support/programs.ts';
-import type { SluiceOptions } from '../config/options.ts';
 import { optionChanges } from './option-changes.ts';
 import { changesForPeople, writtenKey } from './written-changes.ts';
 
@@ -23,7 +22,7 @@ test('a change is said once, in the file’s words; of certificates who they are
   const optionsWith = (drainTimeoutMs: number) => {
     const pair = authority.issue({ names: ['a.test', 'b.test'] });
     const certificates = [{ certificatePem: pair.certificatePem, keyPem: pair.keyPem }];
-    return { drainTimeoutMs, hosts: [{ tls: { certificates } }] } as unknown as SluiceOptions;
+    return { drainTimeoutMs, hosts: [{ tls: { certificates } }] };
   };
   const found = changesForPeople(
     [{ key: 'drain-timeout', before: '', after: '5s' }],

@@ -8,10 +8,16 @@ import type { Channel, ChannelPool } from './channel.ts';
 /** What is to leave in a later write leaves so much later: no kernel or NIC joins the two then. */
 const LATER_MS = 20;
 
+/** As much of a channel as a core's output needs. */
+export type OutputChannel = Pick<
+  Channel,
+  'write' | 'end' | 'reset' | 'pauseReading' | 'resumeReading'
+>;
+
 /** `flush` is the core's. */
 export function http2Output(
-  channel: Channel,
-  channels: ChannelPool,
+  channel: OutputChannel,
+  channels: Pick<ChannelPool, 'atEndOfTurn'>,
   flush: () => void,
 ): Http2Output {
   return {

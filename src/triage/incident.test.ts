@@ -8,7 +8,7 @@ import { decodeIncident, encodeIncident } from './incident-file.ts';
 
 /** Replaces the value at a path such as `connections.0.id`; undefined removes it. */
 function changed(path: string, value: unknown): Buffer {
-  const copy = structuredClone(sampleIncident) as unknown as Record<string, unknown>;
+  const copy = { ...structuredClone(sampleIncident) } as Record<string, unknown>;
   const names = path.split('.');
   const last = names.pop()!;
   let at = copy;

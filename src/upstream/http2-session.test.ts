@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { SluiceError } from '../base/errors.ts';
+import { SluiceError } from '../base/errors.ts';
 import { configuredAuthority } from '../http/authority.ts';
 import type { ResponseHandler } from '../http/exchange.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
-import type { Reactor } from '../reactor/reactor.ts';
-import type { Channel, ChannelPool } from '../transport/channel.ts';
 import { defaultUpstreamHttp2Limits } from './http2-limits.ts';
 import { Http2Session } from './http2-session.ts';
 
@@ -53,15 +51,18 @@ class SessionUnderTest {
       destroy: () => {
         this.destroyed = true;
       },
+      reset() {},
+      pauseReading() {},
+      resumeReading() {},
     };
     const timer = (callback: () => void) => {
       this.#sweep = callback;
       return { arm() {}, cancel() {} };
     };
     this.session = new Http2Session({
-      reactor: { timer } as unknown as Reactor,
-      channel: channel as unknown as Channel,
-      channels: { atEndOfTurn: (body: () => void) => body() } as unknown as ChannelPool,
+      reactor: { timer },
+      channel: channel,
+      channels: { atEndOfTurn: (body: () => void) => body() },
       limits: defaultUpstreamHttp2Limits,
       responseTimeoutMs: READ_TIMEOUT_MS,
       readTimeoutMs: READ_TIMEOUT_MS,
@@ -125,8 +126,7 @@ test('a connection that falls silent while it owes an answer is probed, and give
   assert.equal(under.destroyed, false);
   under.pass(sweepIntervalMs);
   assert.equal(under.destroyed, true);
-  const cause = Object.assign(new Error('closed'), { code: 'x', blame: 'upstream' } as const);
-  under.session.onConnectionLost(cause as unknown as SluiceError);
+  under.session.onConnectionLost(new SluiceError('x', 'closed', { blame: 'upstream' }));
   assert.equal(under.errors[0]!.code, 'connection-timed-out');
   assert.equal(under.errors[0]!.retry, 'ifReused');
 });

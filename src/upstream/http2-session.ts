@@ -7,17 +7,18 @@ import { configuredAuthority, NO_AUTHORITY } from '../http/authority.ts';
 import type { RequestSender, ResponseHandler } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
 import { Http2ClientConnection } from '../http2/client-connection.ts';
-import type { Reactor } from '../reactor/reactor.ts';
 import type { Timer } from '../reactor/timer-wheel.ts';
 import type { Channel, ChannelPool } from '../transport/channel.ts';
-import { http2Output } from '../transport/http2-output.ts';
+import { http2Output, type OutputChannel } from '../transport/http2-output.ts';
 import { type ExchangeTimes, Http2Exchange } from './http2-exchange.ts';
 import type { UpstreamHttp2Limits } from './http2-limits.ts';
 
+type SweepTimer = Pick<Timer, 'arm' | 'cancel'>;
+
 export interface Http2SessionInput extends ExchangeTimes {
-  readonly reactor: Reactor;
-  readonly channel: Channel;
-  readonly channels: ChannelPool;
+  readonly reactor: { timer(callback: () => void): SweepTimer };
+  readonly channel: OutputChannel & Pick<Channel, 'destroy'>;
+  readonly channels: Pick<ChannelPool, 'atEndOfTurn'>;
   readonly limits: UpstreamHttp2Limits;
   /** The origin's own scheme: what clients used is in X-Forwarded-Proto. */
   readonly scheme: 'http' | 'https';
@@ -36,7 +37,7 @@ export class Http2Session {
   readonly monotonicMs: () => number;
   readonly #input: Http2SessionInput;
   readonly #core: Http2ClientConnection;
-  readonly #timer: Timer;
+  readonly #timer: SweepTimer;
   readonly #exchanges = new Set<Http2Exchange>();
   #startedCount = 0;
   #receivedMs: number;

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { optionsWith } from '../../test/support/options.ts';
 import { UsageError } from '../base/errors.ts';
 import type { SluiceOptions } from '../config/options.ts';
-import type { TraceRecorder } from '../tls/trace-recorder.ts';
 import { loadDangerModules } from './danger.ts';
 
 const proofs = fileURLToPath(new URL('../../test/proofs/danger.ts', import.meta.url));
-const recorder = { enterObserver() {}, leaveObserver() {} } as unknown as TraceRecorder;
+const recorder = { enterObserver() {}, leaveObserver() {} };
 
 function observers(paths: readonly string[], features: SluiceOptions['features']) {
-  const options = { features } as SluiceOptions;
-  return loadDangerModules(paths).then((modules) => modules.observersOf(options, recorder));
+  return loadDangerModules(paths).then((modules) =>
+    modules.observersOf(optionsWith({ features }), recorder),
+  );
 }
 
 test('of a module that was loaded nothing runs but what was switched on', async () => {

@@ -17,6 +17,9 @@ import {
 import type { TraceRecorder } from '../tls/trace-recorder.ts';
 
 /** What a module exports as `features`: a list of these. */
+/** Where the recorder is told who runs. */
+type ObserverMarks = Pick<TraceRecorder, 'enterObserver' | 'leaveObserver'>;
+
 export interface DangerFeature {
   readonly name: DangerName;
   readonly summary: string;
@@ -36,7 +39,7 @@ export interface DangerModules {
    */
   readonly numbered: readonly string[];
   /** Those that are switched on. Throws UsageError for a name that no module has. */
-  observersOf(options: SluiceOptions, recorder: TraceRecorder): InfoObserver[];
+  observersOf(options: SluiceOptions, recorder: ObserverMarks): InfoObserver[];
 }
 
 /** Throws UsageError for a module that cannot be loaded. */
@@ -94,7 +97,7 @@ function recorded(
   feature: DangerFeature,
   index: number,
   options: SluiceOptions,
-  recorder: TraceRecorder,
+  recorder: ObserverMarks,
 ): InfoObserver {
   const surroundings = { options, features: options.features };
   return {

@@ -10,6 +10,7 @@ import { Metrics } from '../../src/telemetry/metrics.ts';
 import { TraceCall, traceRegionBytes } from '../../src/tls/trace-layout.ts';
 import { TraceRecorder } from '../../src/tls/trace-recorder.ts';
 import type { WorkerChange } from '../../src/worker/contract.ts';
+import { optionsWith } from '../support/options.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
 import { startWebhook } from '../support/webhook.ts';
@@ -35,13 +36,13 @@ function deskOf(webhook: string) {
   const told = {
     ...{ directory, refused: [] as readonly string[], features: {}, reports: [] as string[] },
   };
-  const options = {
+  const options = optionsWith({
     listeners: [],
     workers: 2,
     features: {},
-    recorder: { directory, addresses: true, watchdogMs: 0 },
+    recorder: { ...optionsWith().recorder, directory, watchdogMs: 0 },
     autoDisable: { enabled: true, deathsMax: 2, windowMs: 60_000, webhook },
-  } as unknown as SluiceOptions;
+  });
   const worker = {
     servingPid: 1,
     adopt(adopted: SluiceOptions) {

@@ -3,7 +3,7 @@
  * the rules look for are written here only as patterns, so that this file passes them too.
  */
 import { posix } from 'node:path';
-import { longParameterLists, reasonForLength } from './shape-rules.ts';
+import { castsByUnknown, longParameterLists, reasonForLength } from './shape-rules.ts';
 import { lineAt, type SourceFile } from './source-file.ts';
 
 export type Rule = (file: SourceFile) => string[];
@@ -368,6 +368,7 @@ export const rules = {
   fileNames,
   needsOpenssl,
   hostPaths,
+  castsByUnknown,
   longParameterLists,
   reasonForLength,
 } satisfies Record<string, Rule>;

@@ -82,7 +82,7 @@ export class CrashHandler {
   readonly #store: IncidentStore;
   /** Of incidents; null for none. */
   readonly #directory: string | null;
-  readonly #rollbacks: RollbackDriver;
+  readonly #rollbacks: RollbackDriver<SluiceOptions>;
   readonly #refused: HelloBlocklist;
   readonly #lastGood: LastGood;
   #refusedNow: readonly string[] = [];

@@ -3,13 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { SluiceOptions } from '../../config/options.ts';
 import { LastGood, SOUND_MS } from './last-good.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-good-'));
 after(() => rmSync(directory, { recursive: true }));
 
-const options = (workers: number) => ({ workers, keyPem: 'secret' }) as unknown as SluiceOptions;
+const options = (workers: number) => ({ workers, keyPem: 'secret' });
 
 test('what workers lived soundly under is known after a restart with something else', () => {
   const file = join(directory, 'good.json');

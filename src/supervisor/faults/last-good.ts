@@ -3,7 +3,6 @@
  * that an incident can tell what has changed since, over restarts too.
  */
 import { readCarefully, replaceFile } from '../../base/careful-files.ts';
-import type { SluiceOptions } from '../../config/options.ts';
 import type { IncidentOptions } from '../../triage/incident.ts';
 import { incidentConfiguration } from '../../triage/redaction.ts';
 
@@ -17,7 +16,7 @@ export class LastGood {
   #sinceMs: number;
 
   /** `file` is null when nothing is kept. Times are of any clock that does not go back. */
-  constructor(file: string | null, options: SluiceOptions, nowMs: number) {
+  constructor(file: string | null, options: object, nowMs: number) {
     this.#file = file;
     this.#good = file === null ? null : readGood(file);
     this.#now = optionsOf(options);
@@ -30,7 +29,7 @@ export class LastGood {
   }
 
   /** Other options are in force. */
-  adopt(options: SluiceOptions, nowMs: number): void {
+  adopt(options: object, nowMs: number): void {
     this.look(nowMs);
     this.#now = optionsOf(options);
     this.#sinceMs = nowMs;
@@ -54,7 +53,7 @@ export class LastGood {
   }
 }
 
-function optionsOf(options: SluiceOptions): IncidentOptions {
+function optionsOf(options: object): IncidentOptions {
   const { digest, options: safe } = incidentConfiguration(options);
   return { digest, options: safe };
 }

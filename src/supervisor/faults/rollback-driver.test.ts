@@ -3,17 +3,26 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
-import type { SluiceOptions } from '../../config/options.ts';
-import { type FatalIncident, RollbackDriver, SUSPECT_CHANGE_MS } from './rollback-driver.ts';
+import {
+  type FatalIncident,
+  type RevertibleOptions,
+  RollbackDriver,
+  SUSPECT_CHANGE_MS,
+} from './rollback-driver.ts';
 
-const open = {
+interface Options extends RevertibleOptions {
+  readonly drainTimeoutMs: number;
+  readonly routes: readonly { readonly access: readonly { readonly deny: string }[] }[];
+}
+
+const open: Options = {
   drainTimeoutMs: 8_000,
   routes: [{ access: [] }],
   features: {},
   autoDisable: { enabled: true, deathsMax: 2, windowMs: 60_000, webhook: null },
-} as unknown as SluiceOptions;
+};
 
-const denied = { ...open, routes: [{ access: [{ deny: 'all' }] }] } as unknown as SluiceOptions;
+const denied: Options = { ...open, routes: [{ access: [{ deny: 'all' }] }] };
 const slower = { ...open, drainTimeoutMs: 9_000 };
 
 const crash: FatalIncident = {
@@ -23,7 +32,7 @@ const crash: FatalIncident = {
   features: {},
 };
 
-function driverOf(options: SluiceOptions, file: string | null = null) {
+function driverOf(options: Options, file: string | null = null) {
   const told = { events: [] as string[], steps: [] as string[], nowMs: 1_000 };
   const driver = new RollbackDriver({
     file,
@@ -36,8 +45,8 @@ function driverOf(options: SluiceOptions, file: string | null = null) {
     report: (_, parts) => told.events.push(parts?.event ?? ''),
   });
   /** Enough deaths for every suspect to be tried, with what is effective then looked at. */
-  const dieOften = (wanted: SluiceOptions) => {
-    const served = new Set<SluiceOptions>();
+  const dieOften = (wanted: Options) => {
+    const served = new Set<Options>();
     for (let death = 0; death < 20; death++) {
       told.nowMs += 100;
       driver.died(crash, driver.overrides, '7-crash-1');
@@ -51,8 +60,7 @@ function driverOf(options: SluiceOptions, file: string | null = null) {
   return { driver, told, dieOften };
 }
 
-const shown = ({ routes, drainTimeoutMs }: SluiceOptions) =>
-  JSON.stringify({ routes, drainTimeoutMs });
+const shown = ({ routes, drainTimeoutMs }: Options) => JSON.stringify({ routes, drainTimeoutMs });
 
 test('whoever crashes workers after a reload that denies them does not get rid of the rule', () => {
   const { driver, told, dieOften } = driverOf(open);

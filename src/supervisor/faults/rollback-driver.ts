@@ -26,10 +26,13 @@ export const SUSPECT_CHANGE_MS = 300_000;
 /** The name under which the last change of the configuration is a suspect. */
 export const CONFIGURATION = 'configuration';
 
-export interface RollbackDriverInput {
+/** What of the options matters here; the rest is passed on, and compared. */
+export type RevertibleOptions = Pick<SluiceOptions, 'autoDisable' | 'features'>;
+
+export interface RollbackDriverInput<O extends RevertibleOptions> {
   /** Where the state is kept; null for nowhere. */
   readonly file: string | null;
-  readonly options: SluiceOptions;
+  readonly options: O;
   nowMs(): number;
   /** What is off has changed: workers are to be told. */
   onChange(): void;
@@ -51,18 +54,18 @@ interface ToldStep {
 /** What is asked of the incident of a death. */
 export type FatalIncident = Pick<Incident, 'kind' | 'signature' | 'suspect' | 'features'>;
 
-export class RollbackDriver {
-  readonly #input: RollbackDriverInput;
+export class RollbackDriver<O extends RevertibleOptions> {
+  readonly #input: RollbackDriverInput<O>;
   readonly #box: FeatureRollback;
   readonly #told: ToldStep[] = [];
-  #options: SluiceOptions;
+  #options: O;
   /** Those before the last change; null when there was none. */
-  #before: SluiceOptions | null = null;
+  #before: O | null = null;
   /** When that was. */
   #changedMs = 0;
   #hasToldWeaker = false;
 
-  constructor(input: RollbackDriverInput) {
+  constructor(input: RollbackDriverInput<O>) {
     this.#input = input;
     this.#options = input.options;
     this.#box = new FeatureRollback(input.options.autoDisable, rememberedBy(input));
@@ -74,7 +77,7 @@ export class RollbackDriver {
   }
 
   /** What workers are to serve by, for options that are wanted. */
-  effective(wanted: SluiceOptions): SluiceOptions {
+  effective(wanted: O): O {
     const { overrides } = this.#box;
     if (overrides.length === 0) return wanted;
     const isUndone = overrides.includes(CONFIGURATION) && wanted === this.#options;
@@ -84,7 +87,7 @@ export class RollbackDriver {
   }
 
   /** Other options are in force. */
-  adopt(options: SluiceOptions): void {
+  adopt(options: O): void {
     this.#before = this.#options;
     this.#options = options;
     this.#changedMs = this.#input.nowMs();
@@ -204,7 +207,7 @@ export class RollbackDriver {
    * Whoever can crash workers must not get rid of a rule by it: only a change of a moment ago is
    * suspected, and only one without which nobody may do more. The rest is the operator's.
    */
-  #mayGoBack(before: SluiceOptions): boolean {
+  #mayGoBack(before: O): boolean {
     const [first] = weakenings(this.#options, before);
     if (first === undefined) return true;
     if (!this.#hasToldWeaker) {
@@ -294,7 +297,10 @@ const NOTHING: RollbackMemory = { rollbacks: [], deaths: {} };
  * Whether one may go back to the options before the last change depends on both, and after a restart
  * the former are not known: what was undone is in force, and is suspected anew if it is to blame.
  */
-function rememberedBy({ file, report }: RollbackDriverInput): RollbackMemory {
+function rememberedBy({
+  file,
+  report,
+}: Pick<RollbackDriverInput<never>, 'file' | 'report'>): RollbackMemory {
   const memory = readMemory(file, report);
   const isUndone = ({ name, kind, state }: Rollback) =>
     (kind === 'configuration' || name === CONFIGURATION) && state !== 'watched';

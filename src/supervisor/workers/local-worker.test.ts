@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { optionsWith } from '../../../test/support/options.ts';
 import type { SluiceOptions } from '../../config/options.ts';
 import type { LevelTable } from '../../telemetry/log-event.ts';
 import type { RunningWorker, WorkerChange, WorkerInput } from '../../worker/contract.ts';
@@ -28,10 +29,7 @@ function starting() {
       seen.drained++;
     },
   };
-  const options = {
-    ...{ logs: [], dangerModules: [], features: {} },
-    recorder: { earlyDataDigest: false, addresses: false },
-  } as unknown as SluiceOptions;
+  const options = optionsWith();
   const worker = new LocalWorker({
     setup: {
       ...{ options, workerIndex: 0, listeners: [], memory: regions.handle, version: '1' },

@@ -8,7 +8,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { after, type OnFault } from '../../base/owned.ts';
 import { startWords } from '../../loading/start-words.ts';
-import type { WorkerReport } from '../../worker/contract.ts';
+import type { WorkerCommand, WorkerReport } from '../../worker/contract.ts';
 import type { Identity } from '../privileges.ts';
 
 /** The first descriptor after standard input, output, error and the IPC channel. */
@@ -19,8 +19,22 @@ const FIRST_DELAY_MS = 4_000;
 /** Longer than a replacement takes, and short against the next death. */
 const NEXT_DELAY_MS = 200;
 
-export interface SpawnedWorker {
-  readonly child: ChildProcess;
+/** As much of a worker's process as its place needs. */
+export interface WorkerChild {
+  readonly pid?: number | undefined;
+  readonly connected: boolean;
+  send(command: WorkerCommand, done: () => void): boolean;
+  kill(signal: NodeJS.Signals): boolean;
+  on(event: 'message', listener: (report: WorkerReport) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(
+    event: 'exit',
+    listener: (code: number | null, signal: NodeJS.Signals | null) => void,
+  ): unknown;
+}
+
+export interface SpawnedWorker<Child extends WorkerChild = ChildProcess> {
+  readonly child: Child;
   /** Numbers of our descriptors in the child. */
   readonly numbers: ReadonlyMap<number, number>;
 }

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import test from 'node:test';
+import { optionsWith } from '../../../test/support/options.ts';
 import { sleep, until } from '../../../test/support/waiting.ts';
-import type { SluiceOptions } from '../../config/options.ts';
+import { levelTable } from '../../telemetry/log-event.ts';
 import type { WorkerCommand, WorkerReport, WorkerSetup } from '../../worker/contract.ts';
+import { layOut } from '../../worker/shared-layout.ts';
 import { explainExit, type WorkerExit } from '../faults/deaths.ts';
+import type { WorkerChild } from './standby.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 /** A process that does nothing but note what it is told. */
@@ -21,26 +24,39 @@ class Listener extends EventEmitter {
     this.told.push(command);
     return true;
   }
+  kill(): boolean {
+    return true;
+  }
   says(report: WorkerReport): void {
     this.emit('message', report);
   }
 }
 
+function setupOf(): WorkerSetup {
+  const memory = { fd: 3, layout: layOut(1) };
+  const options = optionsWith({ cacheSizeBytes: 1 });
+  const changes = {
+    tickets: { type: 'tickets', tickets: { keys: [], earlyDataFromMs: 0 } },
+    'log-levels': { type: 'log-levels', levels: levelTable('error', {}) },
+  } as const;
+  return { options, workerIndex: 0, listeners: [], memory, version: '1', changes };
+}
+
 function starting(isRefused = false) {
   const child = new Listener(isRefused ? undefined : 1);
   const seen = { starts: 0, processes: 0, reports: [] as string[] };
-  const options = { cacheSizeBytes: 1 } as SluiceOptions;
-  const setup = { options, workerIndex: 0, listeners: [], memory: { fd: 3 }, changes: {} };
+  const setup = setupOf();
+  const { options } = setup;
   const worker = new WorkerProcess({
     entryPoint: '',
     identity: {},
-    setup: setup as unknown as WorkerSetup,
+    setup,
     policy: { soundLifeMs: 1, firstDelayMs: 1, delayMsMax: 1, startMsMax: 60_000 },
     onRunning() {},
     onDeath() {},
     takeStandby: () => {
       seen.processes++;
-      return { child: child as unknown as ChildProcess, numbers: new Map([[3, 3]]) };
+      return { child, numbers: new Map([[3, 3]]) };
     },
     onStart: () => seen.starts++,
     onServing() {},
@@ -82,7 +98,7 @@ test('a successor begins with what its predecessor was told, and hears it once',
   await until(() => seen.processes === 2, 'a successor');
   const start = child.told.at(-1)!;
   assert.ok(start.type === 'start');
-  assert.deepEqual(start.setup.changes, { 'refused-hellos': change });
+  assert.deepEqual(start.setup.changes['refused-hellos'], change);
   child.says({ type: 'ready' });
   assert.deepEqual(kinds(child), ['start', 'change', 'start']);
   worker.expectEnd();
@@ -125,14 +141,13 @@ test('one that it refuses later is tried again', async () => {
 });
 
 /** Processes of which each hangs before it serves: they do nothing with what they are told. */
-function hanging(next: () => ChildProcess) {
+function hanging(next: () => WorkerChild) {
   const seen = { pids: [] as number[], ends: [] as unknown[], reports: [] as string[] };
-  const options = { cacheSizeBytes: 1 } as SluiceOptions;
-  const setup = { options, workerIndex: 0, listeners: [], memory: { fd: 3 }, changes: {} };
+  const setup = setupOf();
   const worker = new WorkerProcess({
     entryPoint: '',
     identity: {},
-    setup: setup as unknown as WorkerSetup,
+    setup,
     policy: { soundLifeMs: 1, firstDelayMs: 1, delayMsMax: 1, startMsMax: 50 },
     onRunning() {},
     onDeath() {},
@@ -162,7 +177,7 @@ test('a first start that hangs is ended, and said to be what it is', async () =>
 test('a replacement that hangs before it serves is ended, counted and replaced', async () => {
   const first = new Listener(1);
   const third = new Listener(3);
-  const processes = [first as unknown as ChildProcess, spin(), third as unknown as ChildProcess];
+  const processes: WorkerChild[] = [first, spin(), third];
   const { worker, seen } = hanging(() => processes.shift()!);
   const started = worker.start();
   first.says({ type: 'ready' });
@@ -183,7 +198,7 @@ test('a replacement that hangs before it serves is ended, counted and replaced',
 
 test('a worker that serves in time is left alone, however long it serves', async () => {
   const child = new Listener(1);
-  const { worker, seen } = hanging(() => child as unknown as ChildProcess);
+  const { worker, seen } = hanging(() => child);
   const started = worker.start();
   child.says({ type: 'ready' });
   await started;

@@ -1,6 +1,5 @@
 /** One worker's place: the process that fills it now, and its replacement when that one dies. */
 
-import type { ChildProcess } from 'node:child_process';
 import { setImmediate as immediately } from 'node:timers/promises';
 import { durationText } from '../../base/duration-text.ts';
 import { UsageError } from '../../base/errors.ts';
@@ -20,7 +19,7 @@ import type {
 import type { WorkerEnd } from '../faults/crash-handler.ts';
 import type { Identity } from '../privileges.ts';
 import { type RestartPolicy, restartDelayMs } from './restart-policy.ts';
-import { type SpawnedWorker, spawnWorker } from './standby.ts';
+import { type SpawnedWorker, spawnWorker, type WorkerChild } from './standby.ts';
 import { ToldChanges } from './told-changes.ts';
 import type { WorkerPlace, WorkerStatus } from './worker-place.ts';
 
@@ -35,7 +34,7 @@ export interface WorkerProcessInput {
   onRunning(isRunning: boolean): void;
   onDeath(cause: 'exit' | 'signal'): void;
   /** A process that waits for its setup and has all descriptors of it; null when there is none. */
-  takeStandby(): SpawnedWorker | null;
+  takeStandby(): SpawnedWorker<WorkerChild> | null;
   /** A process begins to run, or to serve by what came while it was starting. */
   onStart(): void;
   /** Whether it takes its connections has changed. */
@@ -73,7 +72,7 @@ export class WorkerProcess implements WorkerPlace {
   #options: SluiceOptions;
   /** Those that the process was started with; others are given to it once it serves. */
   #startedWith: SluiceOptions;
-  #child: ChildProcess | null = null;
+  #child: WorkerChild | null = null;
   #startedAtMs = 0;
   #isRunning = false;
   /** Somebody else has told it to end. */
@@ -224,7 +223,7 @@ export class WorkerProcess implements WorkerPlace {
     this.#startedWith = options;
     const fds = [...setup.listeners.map((listener) => listener.fd), setup.memory.fd];
     const { entryPoint, identity } = this.#input;
-    let spawned: SpawnedWorker;
+    let spawned: SpawnedWorker<WorkerChild>;
     try {
       spawned = this.#input.takeStandby() ?? spawnWorker(entryPoint, fds, identity);
     } catch (error) {
@@ -267,7 +266,7 @@ export class WorkerProcess implements WorkerPlace {
   }
 
   /** The watchdog watches those that serve. */
-  #endUnready(child: ChildProcess): void {
+  #endUnready(child: WorkerChild): void {
     if (this.#child !== child || this.#isRunning || this.#isStopping) return;
     const { setup, policy, report } = this.#input;
     report(`worker ${setup.workerIndex} (pid ${child.pid}) ${whyUnready(policy)}: it is ended`, {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LineLog } from '../../telemetry/line-log.ts';
 import type { HandshakeRecord } from '../../tls/contract.ts';
 import { FAILURE_LINES_PER_SECOND, HandshakeLog, handshakeLogFields } from './handshake-log.ts';
 
@@ -38,7 +37,7 @@ function logOf(scope: 'failed' | 'all') {
   let nowMs = 0;
   let suppressed = 0;
   const log = new HandshakeLog({
-    log: { write: (line: string) => lines.push(line) } as unknown as LineLog,
+    log: { write: (line) => void lines.push(line), reopen() {}, close: async () => {} },
     scope,
     monotonicMs: () => nowMs,
     onWritten: () => {},

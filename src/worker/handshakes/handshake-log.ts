@@ -93,7 +93,7 @@ export const handshakeLogFields: readonly HandshakeLogField[] = [
 ];
 
 export interface HandshakeLogInput {
-  readonly log: LineLog;
+  readonly log: Pick<LineLog, 'write' | 'reopen' | 'close'>;
   readonly scope: 'failed' | 'all';
   /** Share of the handshakes that have a line. */
   readonly sample?: number;

@@ -4,12 +4,12 @@ import { temporaryDirectory } from '../../../../test/support/temporary.ts';
 import { FieldSection } from '../../../http/field-section.ts';
 import type { PurgeSelector } from '../../contract.ts';
 import { DiskIndex } from './disk-index.ts';
-import { PURGE_PREFIXES_BYTES_MAX, PurgeLog } from './purge-log.ts';
+import { PURGE_PREFIXES_BYTES_MAX, type PurgeIndex, PurgeLog } from './purge-log.ts';
 
 /** An index that has nothing but purges. */
-function emptyIndex(): DiskIndex {
+function emptyIndex(): PurgeIndex {
   const texts: string[] = [];
-  const index = {
+  return {
     isClosed: false,
     get purgeSequence() {
       return texts.length;
@@ -17,8 +17,8 @@ function emptyIndex(): DiskIndex {
     appendPurge: (text: string) => texts.push(text),
     purgesFrom: (from: number) => texts.slice(from - 1).map((text, i) => [from + i, text]),
     refresh() {},
+    fail: assert.fail,
   };
-  return index as unknown as DiskIndex;
 }
 
 function logOf(...selectors: PurgeSelector[]): PurgeLog {

@@ -53,14 +53,20 @@ interface Marks {
   softMs: number;
 }
 
+/** As much of the index as holds purges. */
+export type PurgeIndex = Pick<
+  DiskIndex,
+  'isClosed' | 'purgeSequence' | 'appendPurge' | 'purgesFrom' | 'refresh' | 'fail'
+>;
+
 export class PurgeLog {
-  readonly #index: DiskIndex;
+  readonly #index: PurgeIndex;
   readonly #exact = new Map<string, Marks>();
   readonly #prefixes = new Map<string, Marks>();
   #known: number;
   #prefixBytes = 0;
 
-  constructor(index: DiskIndex) {
+  constructor(index: PurgeIndex) {
     this.#index = index;
     this.#known = 0;
     this.refresh(() => {});
