@@ -59,6 +59,21 @@ export class Authorities {
     throw new AcmeError(last.kind, text, Math.max(...troubles.map(({ retryAtMs }) => retryAtMs)));
   }
 
+  /**
+   * By which the authority is meant in CAA; none when it cannot be asked, does not say, or is one of
+   * several: what one may not, another may.
+   */
+  async identities(): Promise<readonly string[]> {
+    const [directory, ...others] = this.#input.options.directories;
+    if (directory === undefined || others.length > 0) return [];
+    try {
+      const { meta } = await this.clientOf(directory).directory();
+      return meta?.caaIdentities ?? [];
+    } catch {
+      return [];
+    }
+  }
+
   clientOf(directory: string): AcmeClient {
     let client = this.#clients.get(directory);
     if (client === undefined) {

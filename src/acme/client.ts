@@ -21,6 +21,8 @@ export interface Directory {
   readonly meta?: {
     readonly termsOfService?: string;
     readonly externalAccountRequired?: boolean;
+    /** Names by which it is meant in CAA (RFC 8659). */
+    readonly caaIdentities?: readonly string[];
     readonly profiles?: Readonly<Record<string, string>>;
   };
 }
@@ -110,6 +112,12 @@ export class AcmeClient {
     assert(location !== '', 'an account has a URL');
     this.#account = location;
     return location;
+  }
+
+  /** Says that a certificate must not be trusted any more (RFC 8555 §7.6). */
+  async revoke(certificate: Buffer): Promise<void> {
+    const { revokeCert } = await this.directory();
+    await this.postReply(revokeCert, { certificate: certificate.toString('base64url') });
   }
 
   /** A signed request by the account; `payload` null only reads. */

@@ -4,6 +4,7 @@ import type { Commands } from './command.ts';
 export const commands: Commands = {
   cache: async () => (await import('./cache.ts')).cacheCommand,
   incidents: async () => (await import('./incidents.ts')).incidentsCommand,
+  certificates: async () => (await import('./running/certificates.ts')).certificatesCommand,
   check: async () => (await import('./check.ts')).checkCommand,
   completion: async () => (await import('./completion.ts')).completionCommand,
   config: async () => (await import('./config.ts')).configCommand,

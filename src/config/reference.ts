@@ -48,6 +48,11 @@ The cache, as in sluice cache purge --tag article-17
   sluice cache purge WHAT [--soft]    --url URL, --prefix URL, --host NAME, --tag TAG or --all
   sluice cache verify DIR             read a --cache-dir and list what is damaged
 
+Certificates that sluice gets by itself, as in sluice certificates why www.example.org
+  sluice certificates                 list them: by whom, valid until when, the next order
+  sluice certificates renew NAME      order the certificates of a name again (renew), or revoke them
+  sluice certificates why NAME        tell why a name has the certificate that it has, or none
+
 TLS handshakes, as in sluice handshakes failures
   sluice handshakes failures          list the most frequent failures of TLS handshakes
   sluice handshakes observers         list the handshake observers, and which are disabled
@@ -281,6 +286,7 @@ sluice status [--admin ADDRESS] [--json]
 sluice top [--admin ADDRESS] [--json]
 sluice metrics [--admin ADDRESS] [--json]
 sluice origins [list|up|drain|down GROUP/SERVER] [--admin ADDRESS] [--json]
+sluice certificates [list|renew|revoke|why NAME] [--admin ADDRESS] [--json]
 sluice handshakes failures|observers|enable NAME [--admin ADDRESS] [--json]
 sluice reload [--canary TIME] [--admin ADDRESS] [--json]
 sluice upgrade [--admin ADDRESS] [--json]
@@ -293,6 +299,11 @@ sluice stop [--admin ADDRESS] [--json]
 - \`metrics\` prints all [metrics](metrics.md) as Prometheus reads them.
 - \`origins\` shows the state of every server; \`drain\` gives a server no new requests, \`down\` marks it
   down, \`up\` puts it back into rotation. See [origins](../explanation/origins.md).
+- \`certificates\` shows the certificates that sluice gets by itself: who has issued them, until when
+  they are valid, when the next order is, and why the last one failed. \`renew\` orders one again,
+  \`revoke\` has its authority revoke it, and orders another. \`why\` tells what serves and what would
+  prevent an order: the name leads elsewhere, CAA forbids it. See
+  [certificates by themselves](../how-to/get-certificates-by-themselves.md).
 - \`handshakes\` lists the most frequent failures and the handshake observers. An observer that is disabled
   after faults is called again after \`enable\`.
 - \`reload\` reads the configuration again and applies it; with \`--canary\` one worker runs it for that

@@ -1,6 +1,8 @@
 /**
  * The parent: owns listening sockets, shared memory and the workers' lives. With one worker it is
  * that worker, too.
+ *
+ * Long because it puts all parts of the process together; what each does is in a file of its own.
  */
 
 import { durationText } from '../base/duration-text.ts';
@@ -20,6 +22,7 @@ import { SharedRegions } from '../worker/shared-layout.ts';
 import type { AdminServer } from './admin/admin.ts';
 import { reloadRoutes } from './admin/admin-reload.ts';
 import { CacheControl } from './admin/cache-control.ts';
+import { certificateRoutes } from './admin/certificate-routes.ts';
 import { handshakeRoutes } from './admin/handshake-routes.ts';
 import { logRoutes } from './admin/log-routes.ts';
 import { originRoutes } from './admin/origin-routes.ts';
@@ -339,6 +342,7 @@ export class Supervisor {
         }),
         upgradeRoute(() => this.upgrade()),
         ...logRoutes(this.#input.log),
+        ...certificateRoutes(() => this.#keeper?.acme ?? null),
       ],
       token: this.#input.options.adminToken,
       report: this.#reportWith('admin'),

@@ -2,9 +2,8 @@
  * Certificates that show an authority, in a handshake, that a name is ours (TLS-ALPN-01, RFC 8737). Only
  * handshakes that offer that one protocol get them, whatever host the name belongs to otherwise.
  */
-import { type ClientHelloStep, HelloVerdict } from '../native/client-hello.ts';
+import type { ClientHelloStep } from '../native/client-hello.ts';
 import { SslContext } from '../native/ssl-context.ts';
-import { ALERT_NO_APPLICATION_PROTOCOL } from './alerts.ts';
 import { loadCertificates } from './certificates.ts';
 import type { CertificatePair } from './host-options.ts';
 
@@ -32,17 +31,20 @@ export class ChallengeCertificates implements Disposable {
     }
   }
 
-  /** Comes after the choice of a host, whose demands do not hold here. */
-  readonly step: ClientHelloStep = (hello) => {
-    if (!hello.offersOnly(CHALLENGE_PROTOCOL)) return HelloVerdict.proceed;
+  /**
+   * Gives a connection the certificate that its ClientHello is to be shown, instead of a host, whose demands
+   * do not hold here; false for one that is to be shown none.
+   */
+  adopt(hello: Parameters<ClientHelloStep>[0]): boolean {
+    if (this.#contexts.size === 0 || !hello.offersOnly(CHALLENGE_PROTOCOL)) return false;
     const context = this.#contexts.get(hello.serverName);
-    if (context === undefined) return hello.refuse(ALERT_NO_APPLICATION_PROTOCOL);
     const { connection } = hello;
+    if (context === undefined) return false;
     connection.useContext(context);
     connection.setVersions('TLSv1.2', 'TLSv1.3');
     connection.askForCertificate('off');
-    return HelloVerdict.proceed;
-  };
+    return true;
+  }
 
   [Symbol.dispose](): void {
     for (const context of this.#contexts.values()) context[Symbol.dispose]();

@@ -10,6 +10,7 @@ import { Ssl } from '../native/ssl.ts';
 import { SslContext, SslMode, SslOption } from '../native/ssl-context.ts';
 import { TicketKeys } from '../native/ticket-keys.ts';
 import { ALERT_ILLEGAL_PARAMETER, ALERT_UNRECOGNIZED_NAME } from './alerts.ts';
+import type { ChallengeCertificates } from './challenge-certificates.ts';
 import type { ClusterRegister } from './cluster.ts';
 import { TlsEngine } from './connection.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
@@ -53,6 +54,8 @@ export interface SharedServerOptions {
   readonly infoObservers?: readonly InfoObserver[];
   /** Whether connections keep their ClientHello until their handshake has ended. */
   readonly keepsClientHello?: boolean;
+  /** What authorities that look whether a name is ours are shown. */
+  readonly challenges?: ChallengeCertificates;
   /** What else looks at a ClientHello, after its host has been chosen. */
   readonly helloSteps?: readonly ClientHelloStep[];
 }
@@ -165,7 +168,7 @@ export function assembleServer(
     base.setTicketKeys(keys);
     prepare(base);
     const acceptance = configureBase(base, shared, hosts);
-    steps.push(chooseHost(hosts), ...(shared.helloSteps ?? []));
+    steps.push(chooseHost(hosts, shared.challenges), ...(shared.helloSteps ?? []));
     if (acceptance.cluster !== null) steps.push(waitForCluster);
     return { base, hosts, acceptance, keys };
   } catch (error) {
@@ -248,7 +251,10 @@ function configureBase(
 }
 
 /** The step that finds a ClientHello's host, and makes its connection one of that host's: the decision begins. */
-function chooseHost(hosts: readonly ServerHost[]): ClientHelloStep {
+function chooseHost(
+  hosts: readonly ServerHost[],
+  challenges: ChallengeCertificates | undefined,
+): ClientHelloStep {
   const base = hosts[0]!.options;
   const names = new HostNames<number>();
   for (const [index, host] of hosts.entries()) {
@@ -265,7 +271,8 @@ function chooseHost(hosts: readonly ServerHost[]): ClientHelloStep {
     if (before !== null && before.host !== index) return hello.refuse(ALERT_ILLEGAL_PARAMETER);
     const facts = { host: index, serverName, ticketMark, offersEarlyData };
     connection.decision = new HelloDecision(facts, before);
-    if (before === null) hosts[index]!.adopt(connection, base);
+    const isNew = before === null && challenges?.adopt(hello) !== true;
+    if (isNew) hosts[index]!.adopt(connection, base);
     return HelloVerdict.proceed;
   };
 }

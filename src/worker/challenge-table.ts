@@ -1,21 +1,16 @@
 /** What this worker answers to authorities that look whether a name is ours: by HTTP, and in handshakes. */
 import { CHALLENGE_PATH, type ChallengeAnswers } from '../acme/challenges.ts';
 import { FieldSection } from '../http/field-section.ts';
-import type { ClientHelloStep } from '../native/client-hello.ts';
 import type { LocalResponse } from '../routing/local-response.ts';
 import { ChallengeCertificates } from '../tls/challenge-certificates.ts';
 
 export class ChallengeTable implements Disposable {
-  readonly #certificates = new ChallengeCertificates();
+  readonly certificates = new ChallengeCertificates();
   #texts = new Map<string, string>();
 
   replace({ http, tls }: ChallengeAnswers): void {
     this.#texts = new Map(http.map(([token, text]) => [CHALLENGE_PATH + token, text]));
-    this.#certificates.replace(tls);
-  }
-
-  get step(): ClientHelloStep {
-    return this.#certificates.step;
+    this.certificates.replace(tls);
   }
 
   /** RFC 8555 §8.3; null for a path that nobody is to look at, which takes its route. */
@@ -32,6 +27,6 @@ export class ChallengeTable implements Disposable {
   };
 
   [Symbol.dispose](): void {
-    this.#certificates[Symbol.dispose]();
+    this.certificates[Symbol.dispose]();
   }
 }

@@ -187,7 +187,7 @@ export class ConfigurationGeneration {
       options,
       this.#base.clusters.registerOf(options.cluster),
       this.#base.input,
-      [this.#base.challenges.step],
+      this.#base.challenges.certificates,
     );
     this.#tls = context;
     this.#disposables.push(context);

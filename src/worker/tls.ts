@@ -3,7 +3,7 @@
 import { assert } from '../base/assert.ts';
 import type { HostOptions, SluiceOptions } from '../config/options.ts';
 import { bootClock } from '../native/boot-clock.ts';
-import type { ClientHelloStep } from '../native/client-hello.ts';
+import type { ChallengeCertificates } from '../tls/challenge-certificates.ts';
 import type { ClusterRegister } from '../tls/cluster.ts';
 import { AntiReplayCheck } from '../tls/early-data/anti-replay-check.ts';
 import { StrikeRegister } from '../tls/early-data/strike-register.ts';
@@ -24,7 +24,7 @@ export function openTls(
   options: SluiceOptions,
   cluster: ClusterRegister | null,
   input: Pick<WorkerInput, 'strikes' | 'tickets' | 'recorder' | 'danger' | 'log'>,
-  helloSteps: readonly ClientHelloStep[] = [],
+  challenges?: ChallengeCertificates,
 ): WorkerTls {
   const { features } = options;
   assert(options.hosts.length > 0, 'a listener with TLS has a host');
@@ -53,7 +53,7 @@ export function openTls(
       infoObservers: input.danger.observersOf(options, input.recorder),
       earlyDataInFlightBytesMax: options.tls.earlyDataInFlightBytesMax,
       logKey: keyLog?.write,
-      helloSteps,
+      ...(challenges && { challenges }),
     },
     options.hosts.map((host) => withFeatures(host, features)),
   );

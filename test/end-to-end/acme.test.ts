@@ -1,13 +1,14 @@
 // Needs pebble and openssl.
 /** Certificates by themselves, from an authority (pebble) to what clients see. */
 import assert from 'node:assert/strict';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { connect, type PeerCertificate } from 'node:tls';
+import { runSluice } from '../cli/sluice-process.ts';
 import { startOrigin } from '../support/origins.ts';
 import { startPebble, unlessPebble } from '../support/pebble.ts';
-import { startSluiceWith } from '../support/sluice-file.ts';
+import { startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { freePort, until } from '../support/waiting.ts';
 
@@ -34,26 +35,40 @@ test('a host with certificates: acme', { skip }, async (t) => {
   });
   const storage = join(temporaryDirectory(), 'acme');
   await using origin = await startOrigin((_request, response) => response.end('origin'));
-  await using sluice = await startSluiceWith({
-    listeners: [
-      { address: httpPort, protocol: 'http' },
-      { address: tlsPort, protocol: 'https' },
-    ],
-    workers: 2,
-    hosts: [
-      { names: ['www.acme.test', 'acme.test'], certificates: 'acme' },
-      { names: ['second.acme.test'], certificates: 'acme' },
-    ],
-    acme: {
-      email: 'admin@acme.test',
-      directory: pebble.directory,
-      'directory-ca': pebble.caFile,
-      keys: ['ecdsa', 'rsa'],
-      storage,
-      resolvers: [pebble.resolver],
-    },
-    origin: origin.url,
-  });
+  const file = join(temporaryDirectory(), 'sluice.yaml');
+  const hosts = [
+    { names: ['www.acme.test', 'acme.test'], certificates: 'acme' },
+    { names: ['second.acme.test'], certificates: 'acme' },
+  ];
+  const write = (more: readonly object[], settings: object) => {
+    const configuration = {
+      listeners: [
+        { address: httpPort, protocol: 'http' },
+        { address: tlsPort, protocol: 'https' },
+      ],
+      hosts: [...hosts, ...more],
+      acme: {
+        email: 'admin@acme.test',
+        directory: pebble.directory,
+        'directory-ca': pebble.caFile,
+        keys: ['ecdsa', 'rsa'],
+        storage,
+        resolvers: [pebble.resolver],
+        ...settings,
+      },
+      origin: origin.url,
+    };
+    writeFileSync(file, JSON.stringify(configuration));
+  };
+  write([], {});
+  const flags = ['--config', file];
+  await using sluice = await startSluice({ listensByFile: true, workers: 2, flags });
+  const certificates = async (...words: string[]) => {
+    const admin = ['--admin', `127.0.0.1:${sluice.adminPort}`];
+    const { code, stdout, stderr } = await runSluice(['certificates', ...words, ...admin]);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
 
   await t.test(
     'a first start says that a self-signed certificate is served meanwhile',
@@ -82,5 +97,41 @@ test('a host with certificates: acme', { skip }, async (t) => {
     const names = readdirSync(storage);
     for (const name of names) assert.equal(statSync(join(storage, name)).mode & 0o777, 0o600);
     assert.equal(statSync(storage).mode & 0o777, 0o700);
+  });
+
+  await t.test('a host of a reload is proved by tls-alpn-01, without a restart', async () => {
+    const clients = { mode: 'required', ca: pebble.caFile };
+    const host = { names: ['alpn.acme.test'], certificates: 'acme' };
+    write([{ ...host, tls: { 'client-certificates': clients } }], { challenges: ['tls-alpn-01'] });
+    sluice.signal('SIGHUP');
+    await until(
+      () => sluice.output.includes('alpn.acme.test: a certificate was issued by localhost'),
+      () => `its certificate: ${sluice.output}\n${pebble.output.slice(-2_000)}`,
+    );
+  });
+
+  await t.test('what there is, and why, is told by sluice certificates', async () => {
+    const list = await certificates('list');
+    assert.match(list, /^www\.acme\.test, acme\.test {2}ecdsa {2}localhost:\d+, valid until 20/m);
+    const why = await certificates('why', 'acme.test');
+    assert.match(why, /a certificate \(rsa\) of localhost:\d+ serves, valid until/);
+    assert.equal(
+      await sluice.sum('sluice_acme_orders_total', { outcome: 'failed' }),
+      0,
+      sluice.output,
+    );
+  });
+
+  await t.test('a revoked certificate is replaced, and no handshake fails meanwhile', async () => {
+    const before = await certificateOf(tlsPort, 'second.acme.test');
+    let handshakes = 0;
+    const revoking = certificates('revoke', 'second.acme.test');
+    await until(async () => {
+      const { serialNumber } = await certificateOf(tlsPort, 'second.acme.test');
+      handshakes++;
+      return serialNumber !== before.serialNumber && handshakes > 100;
+    }, 'another certificate');
+    await revoking;
+    assert.equal(await pebble.statusOf(before.serialNumber), 'Revoked');
   });
 });

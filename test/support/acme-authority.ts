@@ -38,6 +38,8 @@ export class AcmeAuthority {
   /** Null: it says nothing about renewals. */
   renewalWindow: { start: string; end: string } | null = null;
   wantsExternalAccount = false;
+  /** Issues this one, whatever is asked for; '' for one made for the names. */
+  fixedPem = '';
   nowMs = Date.now();
   #nonces = new Set<string>();
   #count = 0;
@@ -102,6 +104,7 @@ export class AcmeAuthority {
       revokeCert: at('revoke'),
       ...(this.renewalWindow !== null && { renewalInfo: at('renewal-info') }),
       meta: {
+        caaIdentities: ['authority.test'],
         profiles: { classic: 'as ever', shortlived: 'six days' },
         externalAccountRequired: this.wantsExternalAccount,
       },
@@ -165,6 +168,7 @@ export class AcmeAuthority {
 
   /** Valid from now on; the fixed lifetime of what makes it is not looked at. */
   #issue({ names }: Order): string {
+    if (this.fixedPem !== '') return this.fixedPem;
     const certificateLifeMs = 397 * DAY_MS;
     const startMs = this.nowMs - certificateLifeMs + this.days * DAY_MS;
     return makeSelfSignedCertificate({ names, nowMs: startMs }).certificatePem;

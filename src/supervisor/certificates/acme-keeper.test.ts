@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after } from 'node:test';
 import { AcmeAuthority } from '../../../test/support/acme-authority.ts';
+import { unlessInstalled } from '../../../test/support/programs.ts';
 import { until } from '../../../test/support/waiting.ts';
 import type { ChallengeAnswers } from '../../acme/challenges.ts';
 import type { AcmeOptions } from '../../acme/options.ts';
+import type { CaaRecord } from '../../acme/precheck.ts';
 import { endProcess } from '../../base/owned.ts';
 import type { HostOptions } from '../../config/options.ts';
 import { defaultClientIdentityFields } from '../../proxy/request/client-identity.ts';
@@ -14,6 +17,17 @@ import { defaultEarlyDataPolicy } from '../../proxy/request/early-data.ts';
 import { plainHost } from '../../tls/host-options.ts';
 import { makeSelfSignedCertificate } from '../../tls/self-signed.ts';
 import { AcmeKeeper } from './acme-keeper.ts';
+
+const skip = unlessInstalled('openssl');
+
+/** With the identifier of its issuer's key, and a number whose first bit is set. */
+function madeByOpenssl(): string {
+  const words = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+  const more = ['-keyout', '/dev/null', '-subj', '/CN=a.test', '-days', '90'];
+  const number = ['-set_serial', '0x87654321', '-addext', 'authorityKeyIdentifier=keyid:always'];
+  const stdio = 'pipe' as const;
+  return execFileSync('openssl', [...words, ...more, ...number], { encoding: 'utf8', stdio });
+}
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-acme-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -39,6 +53,8 @@ class Keeping {
   readonly outcomes: string[] = [];
   hosts: HostOptions[];
   options: AcmeOptions;
+  caa: Record<string, CaaRecord[]> = {};
+  addresses: readonly string[] = ['192.0.2.1'];
   keeper: AcmeKeeper;
 
   constructor(...hosts: readonly (readonly string[])[]) {
@@ -68,6 +84,11 @@ class Keeping {
         this.hosts = this.hosts.with(index, { ...host, tls: { ...host.tls, certificates } });
       },
       show: async (answers) => void this.shown.push(answers),
+      lookUpBy: () => ({
+        addresses: async () => this.addresses,
+        caa: async (name) => this.caa[name] ?? [],
+      }),
+      ownAddresses: () => ['192.0.2.1'],
       askBy: () => this.authority.ask,
       metrics: { ordered: (outcome) => void this.outcomes.push(outcome) },
       wallMs: () => this.authority.nowMs,
@@ -203,6 +224,87 @@ test('wildcards are proved by the program that makes DNS records, which sees the
     'add _acme-challenge.a.test\nremove _acme-challenge.a.test\n',
   );
   assert.match(keeping.reports[0]!, /a record stays in DNS: .*dns-record remove .*it ended with 3/);
+});
+
+test('an authority that wants it sooner is followed, and told what is replaced', {
+  skip,
+}, async () => {
+  const keeping = new Keeping(['a.test']);
+  const { authority } = keeping;
+  const far = { start: '2999-01-01T00:00:00Z', end: '2999-01-02T00:00:00Z' };
+  authority.renewalWindow = far;
+  authority.fixedPem = madeByOpenssl();
+  await keeping.ended(1);
+  const isAsked = () => authority.log.filter((line) => line === 'GET renewal-info').length;
+  keeping.keeper.look();
+  await until(() => isAsked() === 1, 'the question when to renew');
+  authority.renewalWindow = { start: '2000-01-01T00:00:00Z', end: '2000-01-02T00:00:00Z' };
+  authority.nowMs += 5 * 3_600_000;
+  keeping.keeper.look();
+  assert.equal(isAsked(), 1, 'not asked again before its time');
+  authority.nowMs += 2 * 3_600_000;
+  keeping.keeper.look();
+  await until(() => isAsked() === 2, 'the next question');
+  await until(() => {
+    keeping.keeper.look();
+    return keeping.outcomes.length === 2;
+  }, 'the renewal');
+  // RFC 9773 §4.1: the number has a zero byte before it.
+  assert.match(authority.orders[1]!.replaces ?? '', /^[\w-]{27}\.AIdlQyE$/);
+});
+
+test('orders that share a name come one after the other: a handshake shows one challenge', async () => {
+  const keeping = new Keeping(['a.test'], ['b.test']);
+  keeping.hosts = keeping.hosts.map((host) => {
+    const [standIn] = host.tls.certificates;
+    return { ...host, tls: { ...host.tls, certificates: [standIn!, standIn!] } };
+  });
+  keeping.options = { ...keeping.options, keyTypes: ['ecdsa', 'rsa'], challenges: ['tls-alpn-01'] };
+  await keeping.ended(4);
+  for (const { tls } of keeping.shown) {
+    const names = tls.map(({ serverName }) => serverName);
+    assert.equal(new Set(names).size, names.length, names.join(' '));
+  }
+  assert.equal(keeping.authority.orders.length, 4);
+});
+
+test('CAA that forbids it keeps an order from being made, and says so', async () => {
+  const keeping = new Keeping(['www.a.test']);
+  keeping.addresses = [];
+  keeping.caa = { 'a.test': [{ critical: false, tag: 'issue', value: 'other.test' }] };
+  await keeping.ended(1);
+  assert.equal(keeping.authority.orders.length, 0);
+  assert.match(
+    keeping.reports[0]!,
+    /CAA at a\.test \(issue "other\.test"\) does not allow authority\.test/,
+  );
+  const why = await keeping.keeper.why('www.a.test');
+  assert.match(
+    why[0]!,
+    /^a self-signed certificate \(ecdsa\) serves; 1 orders in a row have failed: CAA/,
+  );
+  assert.ok(why.includes('www.a.test has no address in DNS'), why.join('\n'));
+});
+
+test('a name is renewed on demand, and revoked at its authority and replaced', async () => {
+  const keeping = new Keeping(['a.test']);
+  const { authority, keeper } = keeping;
+  await keeping.ended(1);
+  assert.equal(keeper.renew('b.test'), 0);
+  assert.equal(keeper.renew('a.test'), 1);
+  await keeping.ended(2);
+  assert.equal(await keeper.revoke('a.test'), 1);
+  await keeping.ended(3);
+  assert.equal(authority.revoked.length, 1);
+  const [served] = keeping.served;
+  keeper.replaceRevoked(served!);
+  await keeping.ended(4);
+  assert.equal(authority.orders.length, 4);
+  const [state] = keeper.states;
+  assert.deepEqual(
+    [state?.isIssued, state?.authority, state?.trouble],
+    [true, 'authority.test', ''],
+  );
 });
 
 test('what cannot be written is told, and served all the same', async () => {

@@ -9,6 +9,8 @@ import { answersTo, type ChallengeAnswers } from '../../acme/challenges.ts';
 import { AcmeError, type AskAuthority, type Challenge, type KeyType } from '../../acme/contract.ts';
 import type { AcmeOptions } from '../../acme/options.ts';
 import type { Issued, OrderHelp } from '../../acme/order.ts';
+import { type Finding, type LookUp, precheck } from '../../acme/precheck.ts';
+import { renewalId, renewalInfo } from '../../acme/renewal-info.ts';
 import { renewalAtMs, retryAtMs } from '../../acme/schedule.ts';
 import { AcmeStore, certificateId, freshState, type OrderState } from '../../acme/store.ts';
 import { durationText } from '../../base/duration-text.ts';
@@ -26,6 +28,21 @@ const ORDER_GAP_MS = 60_000;
 /** Orders under way at once: authorities allow some hundred in hours, and a start may need many. */
 export const ACME_ORDERS_AT_ONCE_MAX = 4;
 
+/** How one certificate is doing: for the admin endpoint. Times are RFC 3339, null for none. */
+export interface CertificateState {
+  readonly names: readonly string[];
+  readonly keyType: KeyType;
+  readonly isIssued: boolean;
+  readonly authority: string | null;
+  readonly validUntil: string | null;
+  /** When it is ordered next. */
+  readonly next: string;
+  readonly isUnderWay: boolean;
+  readonly failures: number;
+  /** Why the last order failed; '' when it did not. */
+  readonly trouble: string;
+}
+
 export interface AcmeKeeperInput {
   /** Those in force. */
   hosts(): readonly HostOptions[];
@@ -34,6 +51,9 @@ export interface AcmeKeeperInput {
   replace(host: number, certificates: readonly CertificatePair[]): void;
   /** Resolves when every worker answers so. */
   show(answers: ChallengeAnswers): Promise<void>;
+  /** How names are looked up beforehand. */
+  lookUpBy(servers: readonly string[]): LookUp;
+  ownAddresses(): readonly string[];
   /** How authorities are asked. */
   askBy(options: AcmeOptions): AskAuthority;
   readonly metrics: Pick<CertificateMetrics, 'ordered'>;
@@ -58,7 +78,10 @@ interface Entry {
   dates: { readonly notBeforeMs: number; readonly notAfterMs: number } | null;
   state: OrderState;
   isUnderWay: boolean;
+  isAskedAbout: boolean;
 }
+
+const idle = { isUnderWay: false, isAskedAbout: false };
 
 /** What options make: it lasts as long as they are the same. */
 interface Setting {
@@ -91,19 +114,100 @@ export class AcmeKeeper implements Disposable {
     const nowMs = this.#input.wallMs();
     const due: { wanted: Wanted; entry: Entry; atMs: number }[] = [];
     let underWay = 0;
+    const busy = new Set<string>();
     for (const wanted of this.#wanted(setting.options)) {
       const entry = this.#entryOf(setting, wanted);
-      if (entry.isUnderWay) underWay++;
-      else this.#install(wanted, entry);
+      if (entry.isUnderWay) {
+        underWay++;
+        for (const name of wanted.names) busy.add(name);
+      } else this.#install(wanted, entry);
+      this.#askAbout(setting, wanted, entry);
       const atMs = dueAtMs(wanted, entry);
       if (!entry.isUnderWay && atMs <= nowMs) due.push({ wanted, entry, atMs });
     }
     // Who has none comes first, then who has waited longest.
     due.sort((a, b) => a.atMs - b.atMs);
-    for (const { wanted, entry } of due.slice(0, ACME_ORDERS_AT_ONCE_MAX - underWay)) {
+    for (const { wanted, entry } of due) {
+      // In a handshake a name can show one thing only; and the second order finds it proved.
+      if (underWay >= ACME_ORDERS_AT_ONCE_MAX) break;
+      if (wanted.names.some((name) => busy.has(name))) continue;
+      for (const name of wanted.names) busy.add(name);
+      underWay++;
       entry.isUnderWay = true;
       owned(this.#order(setting, wanted, entry), this.#input.onFault);
     }
+  }
+
+  /** All that are wanted, as they are. */
+  get states(): CertificateState[] {
+    const setting = this.#settingNow();
+    if (setting === null) return [];
+    return this.#wanted(setting.options).map((wanted) => {
+      const entry = this.#entryOf(setting, wanted);
+      return stateOf(wanted, entry);
+    });
+  }
+
+  /** Orders the certificates of a name anew; how many. What serves goes on until then. */
+  renew(name: string): number {
+    const setting = this.#settingNow();
+    const found = setting === null ? [] : this.#named(setting, name);
+    for (const { wanted, entry } of found) {
+      const next = { ...entry.state, isUnwanted: true, nextAttemptMs: 0 };
+      this.#keepState(setting!.store, wanted.id, entry, next);
+    }
+    this.look();
+    return found.length;
+  }
+
+  /** Has them revoked by their authorities, and replaced. Rejects with what an authority says. */
+  async revoke(name: string): Promise<number> {
+    const setting = this.#settingNow();
+    const found = setting === null ? [] : this.#named(setting, name);
+    let revoked = 0;
+    for (const { entry } of found) {
+      const { issued, state } = entry;
+      if (issued === null || state.directory === '') continue;
+      const { raw } = new X509Certificate(issued.certificatePem);
+      await setting!.authorities.clientOf(state.directory).revoke(raw);
+      revoked++;
+    }
+    if (revoked > 0) this.renew(name);
+    return revoked;
+  }
+
+  /** Why a name has the certificate that it has, or none: in sentences. */
+  async why(name: string): Promise<string[]> {
+    const setting = this.#settingNow();
+    const found = setting === null ? [] : this.#named(setting, name);
+    if (setting === null || found.length === 0) {
+      return [`no host with certificates: acme has the name ${name}`];
+    }
+    const { authorities, options } = setting;
+    const findings = await this.#findings(authorities, options, [name]);
+    return [
+      ...found.map(({ wanted, entry }) => sentenceOf(stateOf(wanted, entry))),
+      ...findings.map(({ words }) => words),
+    ];
+  }
+
+  /** Revoked by its issuer, whoever wanted that: another takes its place. */
+  replaceRevoked(certificatePem: string): void {
+    const setting = this.#settingNow();
+    if (setting === null) return;
+    for (const wanted of this.#wanted(setting.options)) {
+      const entry = this.#entryOf(setting, wanted);
+      if (entry.issued?.certificatePem !== certificatePem || entry.state.isUnwanted) continue;
+      const next = { ...entry.state, isUnwanted: true, nextAttemptMs: 0 };
+      this.#keepState(setting.store, wanted.id, entry, next);
+    }
+    this.look();
+  }
+
+  #named(setting: Setting, name: string) {
+    return this.#wanted(setting.options)
+      .filter(({ names }) => names.includes(name))
+      .map((wanted) => ({ wanted, entry: this.#entryOf(setting, wanted) }));
   }
 
   /** Which hosts have nothing but a stand-in, at the start. */
@@ -148,10 +252,32 @@ export class AcmeKeeper implements Disposable {
     let entry = entries.get(id);
     if (entry === undefined) {
       const issued = store.certificate(id);
-      entry = { issued, dates: datesOf(issued), state: store.state(id), isUnderWay: false };
+      entry = { issued, dates: datesOf(issued), state: store.state(id), ...idle };
       entries.set(id, entry);
     }
     return entry;
+  }
+
+  /** When the authority wants it to be renewed, now and again; an urgent wish is seen so. */
+  #askAbout({ authorities, options, store }: Setting, { id }: Wanted, entry: Entry): void {
+    const { issued, state, isAskedAbout, isUnderWay } = entry;
+    const nowMs = this.#input.wallMs();
+    const isTime = nowMs >= state.windowAskedAgainMs && !isAskedAbout && !isUnderWay;
+    if (issued === null || !isTime || !options.directories.includes(state.directory)) return;
+    entry.isAskedAbout = true;
+    const ask = async () => {
+      const client = authorities.clientOf(state.directory);
+      const { window, askedAgainMs } = await renewalInfo(client, issued.certificatePem, nowMs);
+      entry.isAskedAbout = false;
+      // Another has taken its place meanwhile.
+      if (entry.issued !== issued) return;
+      this.#keepState(store, id, entry, {
+        ...entry.state,
+        window,
+        windowAskedAgainMs: askedAgainMs,
+      });
+    };
+    owned(ask(), this.#input.onFault);
   }
 
   /** Into force, if it is not: a reload may have read another, and a name may be new. */
@@ -169,7 +295,10 @@ export class AcmeKeeper implements Disposable {
     const label = names.join(', ');
     try {
       const { challenges, profile } = options;
-      const wish = { names, keyType, challenges, profile, replaces: null };
+      const { issued: before } = entry;
+      const replaces = before === null ? null : renewalId(before.certificatePem);
+      await this.#precheck(setting, wanted);
+      const wish = { names, keyType, challenges, profile, replaces };
       const { directory, ...issued } = await authorities.order(
         wish,
         entry.state.directory,
@@ -194,6 +323,28 @@ export class AcmeKeeper implements Disposable {
     }
     // A reload may have taken the host away, or moved it.
     this.look();
+  }
+
+  /** Rejects with what would make any authority refuse. */
+  async #precheck({ authorities, options }: Setting, { names }: Wanted): Promise<void> {
+    const findings = await this.#findings(authorities, options, names);
+    const stop = findings.find(({ isHint }) => !isHint);
+    if (stop !== undefined) throw new AcmeError('caa', stop.words);
+    for (const { words } of findings) {
+      const detail = { level: 'warning', event: 'certificate-doubtful' } as const;
+      this.#input.report(`an authority may not get here: ${words}`, detail);
+    }
+  }
+
+  async #findings(
+    authorities: Authorities,
+    { challenges, resolvers }: AcmeOptions,
+    names: readonly string[],
+  ): Promise<Finding[]> {
+    const identities = await authorities.identities();
+    const { lookUpBy, ownAddresses } = this.#input;
+    const lookUp = lookUpBy(resolvers);
+    return precheck({ names, challenges, identities, own: ownAddresses(), lookUp });
   }
 
   #failed({ store }: Setting, { names, id }: Wanted, entry: Entry, error: Error): void {
@@ -281,4 +432,26 @@ function dueAtMs({ id }: Wanted, { dates, state }: Entry): number {
   const { window, isUnwanted, nextAttemptMs } = state;
   const wantedMs = dates === null || isUnwanted ? 0 : renewalAtMs({ name: id, ...dates, window });
   return Math.max(wantedMs, nextAttemptMs);
+}
+
+function stateOf(wanted: Wanted, entry: Entry): CertificateState {
+  const { dates, state, isUnderWay } = entry;
+  const { directory, failures, trouble } = state;
+  const { names, keyType } = wanted;
+  return {
+    ...{ names, keyType, isUnderWay, failures, trouble },
+    isIssued: entry.issued !== null,
+    authority: directory === '' ? null : (URL.parse(directory)?.host ?? directory),
+    validUntil: dates === null ? null : new Date(dates.notAfterMs).toISOString(),
+    next: new Date(dueAtMs(wanted, entry)).toISOString(),
+  };
+}
+
+function sentenceOf(state: CertificateState): string {
+  const { keyType, isIssued, authority, validUntil, next, isUnderWay, failures, trouble } = state;
+  const serves = isIssued
+    ? `a certificate (${keyType}) of ${authority ?? 'an authority'} serves, valid until ${validUntil}`
+    : `a self-signed certificate (${keyType}) serves`;
+  const failed = failures === 0 ? '' : `; ${failures} orders in a row have failed: ${trouble}`;
+  return `${serves}${failed}; ${isUnderWay ? 'an order is under way' : `the next order is at ${next}`}`;
 }

@@ -26,6 +26,8 @@ export interface CertificateRenewerInput {
   /** Puts other certificates of a host in force, for new connections everywhere. */
   replace(host: number, certificates: readonly CertificatePair[]): void;
   readonly metrics: Pick<CertificateMetrics, 'inUse' | 'reloaded' | 'ocspFetched'>;
+  /** A certificate's issuer says that it has revoked it. */
+  onRevoked?(certificatePem: string): void;
   readonly wallMs: () => number;
   readonly report: Report;
   /** Has what fails inside of sluice; the next look comes. */
@@ -44,6 +46,7 @@ export class CertificateRenewer implements Disposable {
     this.#stapler = new Stapler({
       wallMs: input.wallMs,
       onFetched: (outcome) => input.metrics.ocspFetched(outcome),
+      onRevoked: (certificatePem) => input.onRevoked?.(certificatePem),
       report: input.report,
       onFault: input.onFault,
     });

@@ -8,6 +8,7 @@ import type { Report } from '../../telemetry/log-event.ts';
 import type { CertificatePair } from '../../tls/host-options.ts';
 import { AcmeKeeper } from './acme-keeper.ts';
 import { CertificateRenewer } from './certificate-renewer.ts';
+import { lookUpBy, ownAddresses } from './name-look-up.ts';
 
 export interface CertificatesInput {
   /** Those in force. */
@@ -29,11 +30,16 @@ export class Certificates implements Disposable {
     const { replace, show, metrics, report, onFault, version } = input;
     const hosts = () => input.options().hosts;
     const common = { hosts, replace, metrics, report, onFault, wallMs: Date.now };
-    this.#renewer = new CertificateRenewer(common);
+    this.#renewer = new CertificateRenewer({
+      ...common,
+      onRevoked: (certificatePem) => this.#keeper.replaceRevoked(certificatePem),
+    });
     this.#keeper = new AcmeKeeper({
       ...common,
       options: () => input.options().acme,
       show,
+      lookUpBy,
+      ownAddresses,
       askBy: ({ authoritiesPem }) =>
         askOverHttps({ authoritiesPem, userAgent: `sluice/${version}` }),
     });
@@ -44,6 +50,11 @@ export class Certificates implements Disposable {
     this.#keeper.tellStandIns();
     this.#renewer.start();
     this.#keeper.start();
+  }
+
+  /** Those that come from authorities. */
+  get acme(): AcmeKeeper {
+    return this.#keeper;
   }
 
   /** Other options are in force. */

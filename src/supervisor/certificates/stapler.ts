@@ -31,6 +31,7 @@ export interface StaplerInput {
   readonly wallMs: () => number;
   readonly fetch?: typeof fetchStatus;
   onFetched(outcome: OcspOutcome): void;
+  onRevoked?(certificatePem: string): void;
   readonly report: Report;
   /** Has what fails inside of sluice. */
   readonly onFault: OnFault;
@@ -79,7 +80,9 @@ export class Stapler {
   async #fetch(entry: Entry, certificatePem: string, label: string): Promise<void> {
     entry.isFetching = true;
     try {
-      this.#keep(entry, await (this.#input.fetch ?? fetchStatus)(certificatePem, entry.url), label);
+      const fetched = await (this.#input.fetch ?? fetchStatus)(certificatePem, entry.url);
+      this.#keep(entry, fetched, label);
+      if (fetched.status === 'revoked') this.#input.onRevoked?.(certificatePem);
     } catch (error) {
       const delayMs = Math.min(STATUS_RETRY_MS_MIN * 2 ** entry.failures, STATUS_RETRY_MS_MAX);
       entry.nextFetchAtMs = this.#input.wallMs() + delayMs;
