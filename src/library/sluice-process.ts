@@ -123,7 +123,10 @@ export async function askSluice(
 ): Promise<string> {
   const target = where.startsWith('unix:')
     ? { socketPath: where.slice('unix:'.length) }
-    : { host: where.slice(0, where.lastIndexOf(':')), port: Number(/\d+$/.exec(where)![0]) };
+    : {
+        host: where.slice(0, where.lastIndexOf(':')),
+        port: Number(where.slice(where.lastIndexOf(':') + 1)),
+      };
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const outgoing = request({
       ...target,

@@ -38,9 +38,9 @@ const retired: readonly RetiredWord[] = [
     samples: ['observer ja4 is cut off after 5 faults'],
   },
   {
-    pattern: /\b(?:is|are|puts?|keys?|active) in force\b|\bput in force\b/i,
+    pattern: /\b(?:is|are|puts?|keys?|active) (?:(?:it|them) )?in force\b/i,
     instead: 'applied, active',
-    samples: ['the new options are in force', 'have it put in force'],
+    samples: ['the new options are in force', 'have it put in force', 'puts them in force'],
   },
   {
     pattern: /\btaken back\b|\btakes? (?:it|them) back\b/i,
@@ -61,9 +61,10 @@ const retired: readonly RetiredWord[] = [
   { pattern: /\basked nothing\b/i, instead: 'gets no requests', samples: ['it is asked nothing'] },
   { pattern: /\basked again\b/i, instead: 'retried', samples: ['the request is asked again'] },
   {
-    pattern: /\bis ill\b|\b(?:origins?|servers?|statuses) (?:that )?are well\b|\bdoes well\b/i,
-    instead: 'unhealthy, healthy',
-    samples: ['when the origin is ill', 'whether origins are well', 'Statuses that are well'],
+    pattern:
+      /\bis ill\b|\b(?:origins?|servers?|statuses) (?:that )?are well\b|\bdoes well\b|\bbody: *"?well\b/i,
+    instead: 'unhealthy, healthy, ok',
+    samples: ['when the origin is ill', 'whether origins are well', 'respond: {body: well}'],
   },
   {
     pattern: /\bTLS (?:that )?(?:is )?not ended\b|\bTLS that another server ends\b/i,

@@ -134,13 +134,13 @@ const respond = section(
       description: 'text/plain unless `headers` says otherwise. Variables are not replaced in it.',
       'x-variables': true,
       default: 'none',
-      examples: ['well'],
+      examples: ['ok'],
     }),
   },
   {
     title: 'Answer with a fixed response; no origin is contacted.',
     default: 'none',
-    examples: [{ status: 200, body: 'well' }],
+    examples: [{ status: 200, body: 'ok' }],
     required: ['status'],
   },
 );
