@@ -12,7 +12,8 @@ function codesInSource(): string[] {
   for (const file of readdirSync(source, { recursive: true, encoding: 'utf8' })) {
     if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
     const text = readFileSync(new URL(file, source), 'utf8');
-    for (const [, code] of text.matchAll(/\bevent(?:: | = )'([a-z][a-z-]+)'/g)) codes.add(code!);
+    for (const [, code] of text.matchAll(/(?<!\()\bevent(?:: | = )'([a-z][a-z-]+)'/g))
+      codes.add(code!);
   }
   return [...codes];
 }

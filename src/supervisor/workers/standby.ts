@@ -19,6 +19,8 @@ const FIRST_DELAY_MS = 4_000;
 /** Longer than a replacement takes, and short against the next death. */
 const NEXT_DELAY_MS = 200;
 
+type ExitListener = (code: number | null, signal: NodeJS.Signals | null) => void;
+
 /** As much of a worker's process as its place needs. */
 export interface WorkerChild {
   readonly pid?: number | undefined;
@@ -27,10 +29,7 @@ export interface WorkerChild {
   kill(signal: NodeJS.Signals): boolean;
   on(event: 'message', listener: (report: WorkerReport) => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;
-  on(
-    event: 'exit',
-    listener: (code: number | null, signal: NodeJS.Signals | null) => void,
-  ): unknown;
+  on(event: 'exit', listener: ExitListener): unknown;
 }
 
 export interface SpawnedWorker<Child extends WorkerChild = ChildProcess> {
