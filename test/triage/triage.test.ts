@@ -117,7 +117,7 @@ test('a change of the configuration is to blame: of several, the one that matter
 async function history(): Promise<{ readonly repository: string; readonly git: Git }> {
   const repository = temporaryDirectory();
   const root = join(import.meta.dirname, '../..');
-  for (const name of ['src', 'package.json']) {
+  for (const name of ['src', 'bin', 'package.json']) {
     cpSync(join(root, name), join(repository, name), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(repository, 'node_modules'));
