@@ -62,7 +62,9 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   },
   {
     heading: 'QUIC connections',
-    intro: 'Per connection, and at the end of the list per worker.',
+    intro:
+      'Per connection, and at the end of the list per worker. sluice does not listen on UDP yet, so these\n' +
+      'limits and those of HTTP/3 have no effect.',
     file: 'quic/limits.ts',
     interfaceName: 'QuicLimits',
     defaultsName: 'defaultQuicLimits',
@@ -93,7 +95,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     constants: [
       ['routing/pattern.ts', 'PATTERN_PATH_CHARACTERS_MAX', 'PATTERN_CHARACTERS_MAX'],
       ['routing/path.ts', 'READINGS_MAX', 'READING_CHARACTERS_MAX'],
-      ['routing/rate-table.ts', 'RATE_PLACES'],
+      ['routing/rate-table.ts', 'RATE_TABLE_SLOTS'],
       ['routing/error-pages.ts', 'ERROR_PAGE_BYTES_MAX'],
       ['proxy/leftover.ts', 'LEFTOVER_BYTES_MAX', 'LEFTOVER_MS_MAX'],
       ['proxy/reply/encoder.ts', 'FLUSH_AFTER_MS', 'ENCODERS_MAX', 'GZIP_LEVEL', 'BROTLI_QUALITY'],
@@ -131,7 +133,10 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     heading: 'TLS and early data',
     intro: '',
     constants: [
-      ['tls/host-options.ts', ...['EARLY_DATA_BYTES_DEFAULT', 'EARLY_DATA_IN_TRACE_BYTES_DEFAULT']],
+      [
+        'tls/host-options.ts',
+        ...['EARLY_DATA_BYTES_DEFAULT', 'EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT'],
+      ],
       ['tls/server-host.ts', 'SKIPPED_EARLY_DATA_BYTES_MIN'],
       ['tls/server-host.ts', 'SEALED_BYTES_PER_BYTE_MAX'],
       ['tls/server-host.ts', 'SKIPPED_EARLY_DATA_BYTES_MAX'],
@@ -153,7 +158,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     heading: 'Records of handshakes',
     intro: 'Per worker.',
     constants: [
-      ['tls/client-hello.ts', 'CLIENT_HELLO_BYTES_MAX', 'CLIENT_HELLO_TRACE_BYTES_MAX'],
+      ['tls/client-hello.ts', 'CLIENT_HELLO_BYTES_MAX', 'CLIENT_HELLO_FLIGHT_BYTES_MAX'],
       ['worker/handshakes/handshake-log.ts', 'FAILURE_LINES_PER_SECOND'],
       ['worker/failure-table.ts', 'FAILURE_KINDS_MAX', 'FAILURE_VALUES_MAX'],
     ],
@@ -162,16 +167,16 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     heading: 'Tables whose keys peers choose',
     intro:
       'Per worker. Bounded in bytes, whatever the texts are: two for each character and 192 for an\n' +
-      'entry (`src/base/bounded-map.ts`). The oldest makes room, and what takes more than a quarter of\n' +
-      'the room is not kept.',
+      'entry (`src/base/bounded-map.ts`). The oldest entry is removed first, and one that takes more\n' +
+      'than a quarter of the bound is not kept.',
     constants: [
       ['http/authority.ts', 'AUTHORITIES_KEPT_BYTES_MAX'],
-      ['downstream/host-guard.ts', 'STRANGERS_KEPT_BYTES_MAX'],
+      ['downstream/host-guard.ts', 'UNKNOWN_HOSTS_KEPT_BYTES_MAX'],
       ['downstream/authority-check.ts', 'AUTHORITY_CHECK_KEPT_BYTES_MAX'],
       ['base/address-range.ts', 'ADDRESSES_KEPT_BYTES_MAX'],
       ['routing/compression.ts', 'CHOICES_KEPT_BYTES_MAX'],
       ['routing/rate-limit.ts', 'TAGS_KEPT_BYTES_MAX', 'KEPT_CHARACTERS_MAX'],
-      ['proxy/hit-for-miss-memory.ts', 'PASS_BYTES_MAX', 'PASS_KEY_CHARACTERS_MAX'],
+      ['proxy/hit-for-miss-memory.ts', 'HIT_FOR_MISS_BYTES_MAX', 'HIT_FOR_MISS_KEY_CHARACTERS_MAX'],
       ['cache/disk/shared/shared-fetches.ts', 'IMPATIENT_BYTES_MAX'],
     ],
   },
@@ -208,12 +213,12 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     heading: 'The cache',
     intro:
       'Its size is `--cache-size`. A response longer than an eighth of a worker’s memory is not kept\n' +
-      'there. On disk (and in what workers share) one longer than a quarter of the room is not kept.',
+      'there. On disk (and in what workers share) one longer than a quarter of the capacity is not kept.',
     constants: [
       ['proxy/proxy.ts', 'CONTENT_AT_ONCE_MAX'],
-      ['proxy/hit-for-miss-memory.ts', 'PASS_MS'],
+      ['proxy/hit-for-miss-memory.ts', 'HIT_FOR_MISS_MS'],
       ['cache/memory/ram-store.ts', 'VARIANTS_MAX'],
-      ['cache/parts.ts', 'PART_PLACES', 'GAPS_MAX'],
+      ['cache/parts.ts', 'PART_SLOTS', 'GAPS_MAX'],
       ['cache/rules/rules.ts'],
       ['proxy/forwarded-request.ts', 'ROUNDS_MAX'],
       ['cache/content.ts', 'WHOLE_BYTES_MAX', 'DETACHED_WINDOW_BYTES'],
@@ -242,7 +247,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ],
       ['cache/disk/listing.ts', 'HEADS_MAX'],
       ['cache/disk/shared/shared-fetches.ts', 'LOOK_MS', 'ALIVE_MS', 'WAIT_MS', 'IMPATIENT_MS'],
-      ['cache/leases.ts', 'PLACES', 'PROBES', 'SILENT_MS'],
+      ['cache/leases.ts', 'LEASE_SLOTS', 'LEASE_PROBES_MAX', 'SILENT_MS'],
     ],
   },
   {

@@ -104,7 +104,10 @@ function contains(network: Network, words: readonly number[]): boolean {
   return true;
 }
 
-/** Addresses whose answer is kept: a proxy's clients come back. 6,000 or so. */
+/**
+ * Addresses of which it is kept whether they are in the ranges: a proxy's clients come back. About
+ * 6,000.
+ */
 export const ADDRESSES_KEPT_BYTES_MAX = 1_048_576;
 
 /** Whether addresses lie in any of some ranges. */

@@ -7,7 +7,7 @@ import type { ContentReader, ContentReading, StoredContentReceiver } from './con
 /** Size of a block when the length is not known in advance. */
 export const BLOCK_BYTES = 65_536;
 
-/** Content up to this length is kept as one block, so that it can be sent in one call. */
+/** A body up to this length is kept as one block, so that it can be sent in one call. */
 export const WHOLE_BYTES_MAX = 1_048_576;
 
 /** What a detached fill holds for its slowest reader: a few seconds of a fast download. */

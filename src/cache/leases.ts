@@ -8,24 +8,24 @@
 
 import { SharedTable, type TableShape } from '../base/shared-table.ts';
 
-/** Fetches that can be known at once. */
-const PLACES = 8_192;
-/** Places in which one key may be. */
-const PROBES = 4;
+/** Leases that can be held at once. */
+const LEASE_SLOTS = 8_192;
+/** Slots in which one key may be. */
+const LEASE_PROBES_MAX = 4;
 /** Bytes of a place, and its 32-bit words. */
 const PLACE_BYTES = 64;
 const WORDS = PLACE_BYTES / 4;
 
-const SHAPE: TableShape = { places: PLACES, words: WORDS, probes: PROBES };
+const SHAPE: TableShape = { places: LEASE_SLOTS, words: WORDS, probes: LEASE_PROBES_MAX };
 
 /** Bytes of shared memory for all places, zeros at first. */
-export const LEASES_BYTES = PLACES * PLACE_BYTES;
+export const LEASES_BYTES = LEASE_SLOTS * PLACE_BYTES;
 
-/** How long others are told not to wait for a key: as `PASS_MS` of hit-for-miss-memory.ts. */
-const PASS_MS = 10_000;
+/** How long others are told not to wait for a key: as `HIT_FOR_MISS_MS` of hit-for-miss-memory.ts. */
+const HIT_FOR_MISS_MS = 10_000;
 /** How long ago another process may have said that it waits or reads. */
 const WANTED_MS = 1_000;
-/** A fetch of which nothing has been heard for so long has no living owner, whatever its number. */
+/** A lease that has not been renewed for so long has no living owner, whatever its number. */
 const SILENT_MS = 60_000;
 
 /**
@@ -151,7 +151,7 @@ export class LeaseTable {
 
   /** Frees what a former process with this one's number has left. */
   forgetOwn(): void {
-    for (let place = 0; place < PLACES * WORDS; place += WORDS) {
+    for (let place = 0; place < LEASE_SLOTS * WORDS; place += WORDS) {
       if (this.#ownerOf(place) === this.#options.owner) this.free(place);
     }
   }
@@ -159,7 +159,7 @@ export class LeaseTable {
   /** Changes when anyone's fetch of the key begins or ends (or of one that shares its places). */
   versionOf(key: LeaseKey): number {
     let sum = 0;
-    for (let i = 0; i < PROBES; i++) {
+    for (let i = 0; i < LEASE_PROBES_MAX; i++) {
       sum += Atomics.load(this.#memory.integers, this.#table.at(key.a, i) + VERSION);
     }
     return sum;
@@ -171,7 +171,7 @@ export class LeaseTable {
    */
   claim(key: LeaseKey, generation: number, version: number): Claim {
     let free = -1;
-    for (let i = 0; i < PROBES; i++) {
+    for (let i = 0; i < LEASE_PROBES_MAX; i++) {
       const place = this.#table.at(key.a, i);
       const owner = this.#ownerOf(place);
       const isOver = owner === 0 || this.#isOver(place, owner);
@@ -262,7 +262,7 @@ export class LeaseTable {
     const state = Atomics.load(this.#memory.integers, place + STATE);
     // An owner without a state has claimed the place this very moment, or died in it.
     const silentMs = state === 0 ? 0 : now() - this.#memory.numbers[place / 2 + TOUCHED]!;
-    if (state === PASSED) return silentMs > PASS_MS;
+    if (state === PASSED) return silentMs > HIT_FOR_MISS_MS;
     if (silentMs > SILENT_MS) return true;
     return owner !== this.#options.owner && !isAlive(owner);
   }

@@ -6,7 +6,7 @@ import type { StoredResponse, StoreHit } from './contract.ts';
 import {
   isCombinable,
   lengthOf,
-  PART_PLACES,
+  PART_SLOTS,
   partsOf,
   replaces,
   sectionsOf,
@@ -51,7 +51,7 @@ test('a part replaces what began where it begins, and parts of another version',
   const part = partOf(5, 9, 100);
   assert.equal(replaces(part, partOf(5, 7, 100)), true);
   assert.equal(replaces(part, partOf(6, 9, 100)), false);
-  assert.equal(replaces(part, partOf(5 + PART_PLACES, 50, 100)), true);
+  assert.equal(replaces(part, partOf(5 + PART_SLOTS, 50, 100)), true);
   assert.equal(replaces(part, partOf(6, 9, 100, [['etag', '"b"']])), true);
   const complete = storedOf([['etag', '"a"']], { contentLength: 100 });
   assert.equal(replaces(part, complete), false);

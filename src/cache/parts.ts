@@ -12,13 +12,14 @@ import { entityTagOf, hasStrongValidator } from './rules/validators.ts';
 import { matchesVary, sameVaryFields } from './rules/vary.ts';
 
 /**
- * Parts of one variant that are stored side by side: each has the place that its first byte gives,
- * where it replaces another. A prime, so that parts of equal length get places of their own.
+ * Parts of one variant that are stored side by side: the position of its first byte decides the
+ * slot of a part, where it replaces another one. A prime, so that parts of equal length get slots
+ * of their own.
  */
-export const PART_PLACES = 31;
+export const PART_SLOTS = 31;
 
 export function placeOfPart({ first }: PartialContent): number {
-  return first % PART_PLACES;
+  return first % PART_SLOTS;
 }
 
 /** Whether a stored response takes the place of another under the same key. */

@@ -13,7 +13,9 @@ import type { ClusterOptions } from './options.ts';
 import { type RedisRefusal, RefusalReporter, refusalIn } from './redis-faults.ts';
 import { beginStrikes, type ClockReading, strike } from './strike-keys.ts';
 
-/** Questions under way, those included for which no handshake waits any more: a server that hangs. */
+/**
+ * Queries under way, including those for which no handshake waits any more, as when Redis hangs.
+ */
 export const QUESTIONS_MAX = 1_024;
 
 /** Unanswered questions in a row after which the operator is told. */

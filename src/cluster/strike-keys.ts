@@ -22,8 +22,9 @@ import type { ClusterStrike } from '../tls/cluster.ts';
 import { FRESHNESS_WINDOW_MS } from '../tls/early-data/strike-register.ts';
 
 /**
- * By how much the clock of Redis may go back before it counts as another one. With what may pass between
- * two looks at it, and the time that a ClientHello is fresh, it is less than that which is remembered.
+ * By how much the clock of Redis may go back before it counts as another one. Together with the
+ * time between two looks and the time for which a ClientHello is fresh, it is less than the time
+ * for which ClientHellos are remembered.
  */
 export const CLOCK_BACK_MS_MAX = 5_000;
 

@@ -22,7 +22,7 @@ import { ClusterLink } from './link.ts';
 import type { ClusterOptions } from './options.ts';
 import { timeIn } from './strike-keys.ts';
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two looks at the keys in Redis. */
 export const SHARED_KEYS_POLL_MS = 1_000;
 
 /** How long the lease of the one that adds keys holds when it dies. */

@@ -16,7 +16,7 @@ import type { ClientField } from '../proxy/request/forwarded-chain.ts';
 import type { RouteOptions } from '../routing/route.ts';
 import type { ErrorLogOptions, LogOptions } from '../telemetry/log-options.ts';
 import type { FeatureSwitches } from '../tls/features.ts';
-import { EARLY_DATA_IN_TRACE_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
+import { EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT, type HostTlsOptions } from '../tls/host-options.ts';
 import {
   TICKET_LIFETIME_SECONDS_DEFAULT,
   TICKET_ROTATION_MS_DEFAULT,
@@ -81,7 +81,7 @@ export interface TlsOptions {
 /** When nothing was said. */
 export const plainTls: TlsOptions = {
   keyLog: null,
-  earlyDataInFlightBytesMax: EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
+  earlyDataInFlightBytesMax: EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
   ticketKeyFile: null,
   ticketRotationMs: TICKET_ROTATION_MS_DEFAULT,
   ticketLifetimeSeconds: TICKET_LIFETIME_SECONDS_DEFAULT,

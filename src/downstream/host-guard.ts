@@ -17,8 +17,10 @@ import type {
 import type { RequestHead } from '../http/message.ts';
 import type { HostTlsOptions } from '../tls/host-options.ts';
 
-/** Names that no host has, with the hosts that they are judged by; others are judged again. */
-export const STRANGERS_KEPT_BYTES_MAX = 131_072;
+/**
+ * Names that no host has, with the hosts whose demands they must meet; others are looked up again.
+ */
+export const UNKNOWN_HOSTS_KEPT_BYTES_MAX = 131_072;
 
 /** The hosts that a name is judged by, and of these the one that asks most. */
 interface Judges {
@@ -36,7 +38,7 @@ export class HostPolicies {
   readonly #demands: readonly string[];
   readonly #takesEarlyData: readonly boolean[];
   readonly #requiresCertificate: readonly boolean[];
-  readonly #strangers = new BoundedMap<Judges>(STRANGERS_KEPT_BYTES_MAX);
+  readonly #strangers = new BoundedMap<Judges>(UNKNOWN_HOSTS_KEPT_BYTES_MAX);
 
   /** `routes`: the names that each route is for, none for those that are for any host. */
   constructor(hosts: readonly HostTlsOptions[], routes: readonly (readonly string[])[]) {

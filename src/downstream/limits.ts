@@ -10,19 +10,19 @@ export interface DownstreamLimits {
   readonly headTimeoutMs: number;
   /** Without a byte of a request's body while some is expected and sluice is ready to read it. */
   readonly contentTimeoutMs: number;
-  /** Time that content may take before its least rate counts, while it is waited for. */
+  /** Time that a request's body may take before its minimum rate applies. */
   readonly contentGraceMs: number;
-  /** Bytes per second of a request's content, on average, while it is waited for and not answered. */
+  /** Bytes per second of a request's body, on average, until the request is answered. */
   readonly contentBytesPerSecondMin: number;
-  /** For all of a request's content, as far as it is waited for. */
+  /** For a whole request body, as long as sluice waits for it. */
   readonly contentTotalTimeoutMs: number;
   /** Between requests on a kept-alive connection. */
   readonly idleTimeoutMs: number;
   /** HTTP/2: until the client has acknowledged our settings (RFC 9113 §6.5.3). */
   readonly settingsTimeoutMs: number;
   /**
-   * Without the client taking any of a response that waits to be sent. HTTP/2: of one stream's, which
-   * is then reset alone.
+   * Without the client reading any of a response that waits to be sent. HTTP/2: of one stream, and
+   * only that stream is reset.
    */
   readonly sendTimeoutMs: number;
   /**

@@ -9,7 +9,7 @@ import { normalHost, parentOf } from '../base/host-names.ts';
 /** Longest authority accepted: a name of 253 bytes, its final dot, and a port. */
 export const AUTHORITY_BYTES_MAX = 260;
 
-/** Authorities kept at hand, so that one that comes again is not read again. A thousand or so. */
+/** Authorities whose parsed form is kept, so that it is not parsed again. About a thousand. */
 export const AUTHORITIES_KEPT_BYTES_MAX = 262_144;
 
 const PORT_MAX = 65_535;

@@ -11,7 +11,7 @@ export interface ByteRange {
   readonly last: number;
 }
 
-/** Ranges in one request: more is an attack (RFC 9110 §17.15) and the field is ignored. */
+/** Ranges in one request: more is an attack (RFC 9110 §17.15) and the header is ignored. */
 export const RANGES_MAX = 64;
 
 const RANGE_SPEC = /^(?:(\d{1,15})-(\d{0,15})|-(\d{1,15}))$/;

@@ -10,7 +10,7 @@ export interface Http1Limits {
   readonly emptyLinesMax: number;
   /**
    * Spaces and tabs between a name and its colon in a response, which RFC 9112 §5.1 has a proxy
-   * remove; in requests, none. Who sends any sends one.
+   * remove; in requests, none. A server that sends any sends one.
    */
   readonly blanksBeforeColonMax: number;
   /** A chunk-size line with its extensions. No client needs extensions; CVE-2023-39326 abused them. */
@@ -29,8 +29,8 @@ export interface Http1Limits {
    */
   readonly drainBytesMax: number;
   /**
-   * Bytes kept that cannot be processed yet (pipelined requests, content of a paused one); beyond
-   * it reading pauses. What one read had brought is kept on top of it.
+   * Bytes kept that cannot be processed yet (pipelined requests, the body of a paused one); beyond
+   * it reading pauses. What one read has brought comes on top.
    */
   readonly backlogBytesMax: number;
 }

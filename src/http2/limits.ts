@@ -30,15 +30,18 @@ export interface Http2Limits {
   readonly continuationFramesMax: number;
   /** Bytes of the dynamic table, in either direction. */
   readonly tableBytesMax: number;
-  /** Bytes of content that a stream, and all together, may send before we have used any. */
+  /** Bytes of bodies that one stream, or all together, may send before any are consumed. */
   readonly streamWindowBytes: number;
   readonly connectionWindowBytes: number;
   /** How far these windows may grow for a fast and distant peer. */
   readonly streamWindowBytesMax: number;
   readonly connectionWindowBytesMax: number;
-  /** Bytes of one stream's content that wait for the peer's window before its sender is stopped. */
+  /** Bytes of one stream's body that wait for the peer's window before its sender is stopped. */
   readonly streamSendBytesMax: number;
-  /** Bytes of answers other than content made for a peer that does not read; then we do not. */
+  /**
+   * Bytes of frames other than DATA that wait for a peer that does not read; beyond it, sluice
+   * reads no more from that peer.
+   */
   readonly blockedBytesMax: number;
   /** Acknowledgements and resets that wait for a peer that does not read. */
   readonly blockedControlFramesMax: number;

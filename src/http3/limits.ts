@@ -14,7 +14,7 @@ export type Http3AbuseKind =
 export type Http3Abuse = Http3AbuseKind | 'unread-instructions';
 
 export interface Http3Limits {
-  /** Requests that the peer may have open at once: QUIC's limit of streams, told to it. */
+  /** Requests that the peer may have open at once: sent to it as QUIC's limit of streams. */
   readonly streamsConcurrentMax: number;
   /** Bytes of decoded headers (SETTINGS_MAX_FIELD_SECTION_SIZE); larger ones get 431. */
   readonly fieldSectionBytesMax: number;
@@ -24,7 +24,7 @@ export interface Http3Limits {
   readonly tableBytesMax: number;
   /** Streams that may wait for instructions of QPACK, in either direction. */
   readonly blockedStreamsMax: number;
-  /** Sections of ours that refer to the table and of which the peer has not said that it has them. */
+  /** Our sections that refer to the table and that the peer has not acknowledged. */
   readonly unacknowledgedSectionsMax: number;
   /** Bytes of QPACK's instructions that wait for a peer that does not read. */
   readonly unreadInstructionBytesMax: number;
@@ -41,11 +41,11 @@ export interface Http3Limits {
  * unreadInstructionBytesMax: 64 KiB are 10,000 requests and more. controlFrameBytesMax: SETTINGS and
  * PRIORITY_UPDATE are some ten bytes long.
  *
- * Budgets. rapid-reset: as HTTP/2's; QUIC's limit of streams alone does not stop who opens and resets
- * (CVE-2023-44487). stream-errors: honest peers make none. priority: a browser reprioritizes each image
- * of a page. empty-frames: empty DATA, and frames that mean nothing, on requests. control-frames: the
- * same on the control stream, and MAX_PUSH_ID. unknown-streams: reserved types, which are sent a few
- * times to see whether they are ignored.
+ * Budgets. rapid-reset: as HTTP/2's; QUIC's limit of streams alone does not stop a client that
+ * opens and resets them (CVE-2023-44487). stream-errors: honest peers make none. priority: a
+ * browser reprioritizes each image of a page. empty-frames: empty DATA, and frames that mean
+ * nothing, on requests. control-frames: the same on the control stream, and MAX_PUSH_ID.
+ * unknown-streams: reserved types, which are sent a few times to see whether they are ignored.
  */
 export const defaultHttp3Limits: Http3Limits = {
   streamsConcurrentMax: 128,

@@ -31,7 +31,7 @@ import type { PartTask } from './request/part-request.ts';
 import type { RequestContent } from './request/request-content.ts';
 import { handshakeFault, tunnelFields } from './websocket.ts';
 
-/** After so many fetches of other workers a request asks for itself. */
+/** After waiting for this many fetches of other workers, a request is fetched by its own worker. */
 const ROUNDS_MAX = 4;
 
 /** The exchange, which can answer from the cache. */

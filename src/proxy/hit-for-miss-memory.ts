@@ -7,12 +7,15 @@ import { BoundedMap } from '../base/bounded-map.ts';
 import { targetOfKey } from '../cache/rules/key.ts';
 import type { StoringDecision } from '../cache/rules/storing.ts';
 
-/** How long a key is remembered. When it becomes storable, it is collapsed again after this. */
-const PASS_MS = 10_000;
+/**
+ * How long requests for a key do not wait for one another after a response that could not be
+ * stored.
+ */
+const HIT_FOR_MISS_MS = 10_000;
 /** Memory for keys: of 100 characters each, 6,000. */
-export const PASS_BYTES_MAX = 2_097_152;
-/** Longer keys are remembered by a digest: few of them must not push out everybody else's. */
-export const PASS_KEY_CHARACTERS_MAX = 512;
+export const HIT_FOR_MISS_BYTES_MAX = 2_097_152;
+/** Longer keys are remembered by a digest: a few of them must not evict all others. */
+export const HIT_FOR_MISS_KEY_CHARACTERS_MAX = 512;
 /** A key that is asked for all the time is moved to the end of the queue this often. */
 const MOVE_MS = 1_000;
 
@@ -35,11 +38,11 @@ interface Entry {
 }
 
 export class HitForMissMemory {
-  readonly #passed = new BoundedMap<Entry>(PASS_BYTES_MAX);
+  readonly #passed = new BoundedMap<Entry>(HIT_FOR_MISS_BYTES_MAX);
 
   has(key: string, nowMs: number): boolean {
     const passed = this.#passed.get(shortened(key));
-    return passed !== undefined && nowMs < passed.atMs + PASS_MS;
+    return passed !== undefined && nowMs < passed.atMs + HIT_FOR_MISS_MS;
   }
 
   /** For operators who ask why: however long ago it was. */
@@ -90,7 +93,7 @@ export class HitForMissMemory {
 
 /** No key is a digest: it begins with a scheme. */
 function shortened(key: string): string {
-  return key.length <= PASS_KEY_CHARACTERS_MAX ? key : digestOf(key);
+  return key.length <= HIT_FOR_MISS_KEY_CHARACTERS_MAX ? key : digestOf(key);
 }
 
 function digestOf(text: string): string {

@@ -4,10 +4,16 @@
  */
 import type { Clock } from '../base/clock.ts';
 
-/** More bytes of it cost more than another connection. */
+/**
+ * Bytes of a dropped response that are read to keep its connection: more cost more than another
+ * connection.
+ */
 const LEFTOVER_BYTES_MAX = 1_048_576;
 
-/** How long it may go on coming. An origin that sends nothing at all is the connection's timer's. */
+/**
+ * How long such bytes may keep coming. For an origin that sends nothing, the connection's own
+ * timeout applies.
+ */
 const LEFTOVER_MS_MAX = 5_000;
 
 export class Leftover {

@@ -33,8 +33,8 @@ import type { Routes } from './route-table.ts';
 import { requestMeantBy } from './websocket.ts';
 
 /**
- * Bytes of content sent in one call. What the kernel does not take at once is copied and waits, so
- * larger content is read at the client's pace instead.
+ * Bytes of a body sent in one call. What the kernel does not take at once is copied and waits, so
+ * larger bodies are read at the client's pace instead.
  */
 const CONTENT_AT_ONCE_MAX = 131_072;
 

@@ -5,7 +5,7 @@ export interface QuicLimits {
   readonly bidirectionalStreamsMax: number;
   /** Unidirectional streams that the peer may have open at once. */
   readonly unidirectionalStreamsMax: number;
-  /** Bytes that a stream, and all together, may send before we have used any. */
+  /** Bytes that one stream, or all together, may send before any are consumed. */
   readonly streamWindowBytes: number;
   readonly connectionWindowBytes: number;
   /** How far these windows may grow for a fast and distant peer. */
@@ -17,9 +17,9 @@ export interface QuicLimits {
   readonly gapsMax: number;
   /** Bytes of a handshake at one level that have come out of order (RFC 9000 §7.5). */
   readonly handshakeBytesMax: number;
-  /** Packets kept until the keys for them are there, for each connection. */
+  /** Packets kept until their keys are available, for each connection. */
   readonly undecryptablePacketsMax: number;
-  /** ms without a packet after which a connection is over; 0: none. */
+  /** Milliseconds without a packet after which a connection ends; 0: no limit. */
   readonly idleTimeoutMs: number;
   /** ms for a handshake. */
   readonly handshakeTimeoutMs: number;

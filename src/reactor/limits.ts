@@ -34,13 +34,13 @@ export const EVENTS_PER_CLOCK_READ = 8;
 export const OUTPUT_HIGH_WATER_BYTES = 262_144;
 
 /**
- * Bytes of content that are worth one `write`, until the kernel has taken so many whole; then twice
- * as many, and so on. One large send wakes the peer once: over loopback, eight small ones take twice
- * as long.
+ * Bytes of a body that are worth one `write`, until the kernel has taken so many whole; then twice
+ * as many, and so on. One large send wakes the peer once: over loopback, eight small ones take
+ * twice as long.
  */
 export const BYTES_AT_ONCE_MIN = 131_072;
 
-/** Bytes of content in one `write` at most: of what the kernel leaves over, a copy is made. */
+/** Bytes of a body in one `write` at most: what the kernel does not take is copied. */
 export const BYTES_AT_ONCE_MAX = 1_048_576;
 
 /** Bytes per block of unsent output: one is the least that a slow reader costs. */

@@ -11,7 +11,7 @@ import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { CompressionOptions, ContentCoding } from './route.ts';
 
-/** Values of Accept-Encoding whose outcome is kept at hand, per route. Browsers send a dozen. */
+/** Values of Accept-Encoding whose result is kept, per route. Browsers send a dozen. */
 export const CHOICES_KEPT_BYTES_MAX = 65_536;
 
 /** Identity, unless the client forbids it: then its wish goes on to the origin as it is. */

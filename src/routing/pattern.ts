@@ -5,7 +5,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 
-/** Longer paths are not matched: the request is refused. Linear time is not no time. */
+/** Longer paths are not matched: the request is refused. Linear time is still time. */
 export const PATTERN_PATH_CHARACTERS_MAX = 8_192;
 
 /** Longest pattern: what a person can still read. */

@@ -6,7 +6,7 @@ import type { RequestHead } from '../http/message.ts';
 import type { ClientTag, RateTable } from './rate-table.ts';
 import type { RateLimit } from './route.ts';
 
-/** Clients whose tag is kept at hand, per route: hashing one anew costs a few microseconds. */
+/** Clients whose hash is kept, per route: computing one again costs a few microseconds. */
 export const TAGS_KEPT_BYTES_MAX = 1_048_576;
 /** Longest value of a key field that is kept; longer ones are hashed each time. */
 const KEPT_CHARACTERS_MAX = 256;

@@ -11,7 +11,7 @@
 import { SharedTable, type TableShape } from '../base/shared-table.ts';
 
 /** Clients counted at once: 65,536 in 1 MiB. More than a machine serves in a bucket's time. */
-export const RATE_PLACES = 65_536;
+export const RATE_TABLE_SLOTS = 65_536;
 
 /** Places in which a client's entry may be: a set. */
 const WAYS = 8;
@@ -28,7 +28,7 @@ const FULL_AT_SECOND = 3;
 const TICKS_PER_REQUEST = 16;
 
 /** Bytes of shared memory that a table takes. */
-export function rateTableBytes(places: number = RATE_PLACES): number {
+export function rateTableBytes(places: number = RATE_TABLE_SLOTS): number {
   return 4 * places * WORDS_PER_PLACE;
 }
 
@@ -48,7 +48,7 @@ export class RateTable {
   readonly #sets: number;
 
   /** `words` is shared memory of `rateTableBytes(places)` bytes, zeroed once when it was made. */
-  constructor(words: Int32Array, places: number = RATE_PLACES) {
+  constructor(words: Int32Array, places: number = RATE_TABLE_SLOTS) {
     const shape: TableShape = { places, words: WORDS_PER_PLACE, probes: WAYS };
     // Of a full set, the client that is nearest to a full bucket makes room.
     const fullAt = (at: number) => Atomics.load(words, at + FULL_AT_SECOND);

@@ -67,14 +67,14 @@ export interface ReloadStatus {
 
 /** Long enough for a busy site to show a fault, short enough to wait for. */
 export const CANARY_MS_DEFAULT = 5_000;
-/** How often the trying worker is looked at. */
+/** How often the canary is checked. */
 const LOOK_MS = 250;
 /** When no worker runs, one is waited for: so long its replacement takes at most. */
 const REPLACEMENT_WAIT_MS = defaultRestartPolicy.delayMsMax + defaultRestartPolicy.startMsMax;
 const REPLACEMENT_LOOK_MS = 50;
 /**
- * A worker that dies while it takes the options over may have been dying before, of anything; when
- * the next one does so, too, it is their doing.
+ * A worker that dies while it applies the options may have died of something else; when the next
+ * one dies as well, the options are to blame.
  */
 const FIRST_TRIES = 2;
 

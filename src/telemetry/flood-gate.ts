@@ -8,7 +8,7 @@ export interface FloodLimits {
   readonly eventsMax: number;
   /** Info and debug events of one kind: an operator who turned them on wants to see more. */
   readonly detailedMax: number;
-  /** Kinds that are told apart; what is beyond is one kind for each subsystem and level. */
+  /** Kinds that are counted apart; all others are one kind for each subsystem and level. */
   readonly kindsMax: number;
 }
 

@@ -7,10 +7,11 @@
 export const CLIENT_HELLO_BYTES_MAX = 8_192;
 
 /**
- * How much is waited for until a ClientHello is whole. Record headers come on top: one of a browser,
- * a byte to a record (RFC 8446 §5.1), as splitters against censorship cut it, still fits.
+ * Bytes that are read at most until a ClientHello is complete. Record headers come on top: a
+ * browser's ClientHello with one byte in each record (RFC 8446 §5.1), as tools against censorship
+ * send it, still fits.
  */
-export const CLIENT_HELLO_TRACE_BYTES_MAX = 16_384;
+export const CLIENT_HELLO_FLIGHT_BYTES_MAX = 16_384;
 
 const CONTENT_TYPE_HANDSHAKE = 22;
 const HANDSHAKE_TYPE_CLIENT_HELLO = 1;

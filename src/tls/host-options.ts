@@ -10,7 +10,7 @@ export const EARLY_DATA_BYTES_DEFAULT = 16_384;
  * once: 4,096 tickets' worth. What is sent early is decrypted and held before the client has proved
  * that it is there.
  */
-export const EARLY_DATA_IN_TRACE_BYTES_DEFAULT = 67_108_864;
+export const EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT = 67_108_864;
 
 /** OpenSSL's own: X25519MLKEM768 and X25519 first, then the NIST curves, X448 and ffdhe. */
 export const GROUPS_DEFAULT = 'DEFAULT';
@@ -83,7 +83,7 @@ export const plainHost: Omit<HostTlsOptions, 'certificates'> = {
   earlyData: {
     enabled: true,
     bytesMax: EARLY_DATA_BYTES_DEFAULT,
-    inFlightBytesMax: EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
+    inFlightBytesMax: EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
   },
   ocspStapling: true,
   certificateCompression: true,

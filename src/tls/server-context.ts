@@ -19,7 +19,7 @@ import { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
 import { decisionOf, HelloDecision } from './early-data/hello-decision.ts';
 import {
   type CertificatePair,
-  EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
+  EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
   type HostTlsOptions,
   plainHost,
 } from './host-options.ts';
@@ -240,7 +240,7 @@ function configureBase(
     antiReplay: shared.antiReplay ?? null,
     clock: shared.ticketClock ?? bootClock,
     hosts: hosts.map((host) => ({ ...host.options.earlyData, policyMark: host.policyMark })),
-    inFlightBytesMax: shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
+    inFlightBytesMax: shared.earlyDataInFlightBytesMax ?? EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
     cluster: shared.cluster ?? null,
     isUnmetered: hosts[0]!.options.carrier === 'quic',
   });

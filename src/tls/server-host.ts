@@ -9,8 +9,8 @@ import { implementedGroups } from './groups.ts';
 import type { CertificatePair, HostTlsOptions } from './host-options.ts';
 
 /**
- * Bytes of early data that are skipped at least when it is not accepted, sealed as they come: clients
- * may hold tickets of a time when more was allowed. A flood is refused.
+ * Least bytes of encrypted early data that are skipped when it is not accepted: clients may hold
+ * tickets of a time when more was allowed. A flood is refused.
  */
 const SKIPPED_EARLY_DATA_BYTES_MIN = 1_048_576;
 
@@ -20,7 +20,7 @@ const SKIPPED_EARLY_DATA_BYTES_MIN = 1_048_576;
  */
 const SEALED_BYTES_PER_BYTE_MAX = 18;
 
-/** Bytes of early data that are skipped at most: OpenSSL counts them in 32 bits, and adds to it. */
+/** Most bytes of early data that are skipped: OpenSSL counts them in 32 bits, and adds to it. */
 const SKIPPED_EARLY_DATA_BYTES_MAX = 2_147_483_647;
 
 /** RFC 9001 §4.6.1: a ticket of QUIC allows this or nothing; flow control says how much. */

@@ -206,7 +206,9 @@ export class Channel implements SocketHandler {
     return !this.isCongested;
   }
 
-  /** Bytes of content that are worth one `write`. What TLS seals leaves in small pieces in any case. */
+  /**
+   * Bytes of a body that are worth one `write`. What TLS seals leaves in small pieces in any case.
+   */
   get bytesAtOnce(): number {
     return this.#tls === null ? this.socket.bytesAtOnce : BYTES_AT_ONCE_MIN;
   }

@@ -23,7 +23,10 @@ export interface RollbackOptions {
 }
 
 export interface IncidentLimits {
-  /** Files kept; odd handshakes go first, then what there is a newer example of. */
+  /**
+   * Files kept; unusual handshake failures are removed first, then incidents of which there is a
+   * newer example.
+   */
   readonly incidentsMax: number;
   /** Bytes of all files kept. */
   readonly bytesMax: number;
@@ -42,8 +45,8 @@ export interface IncidentLimits {
 /**
  * incidentsMax and bytesMax: weeks of ordinary faults, and no more disk than a log. connectionsMax:
  * what led up to a fault. deathsPerHour: a crash loop is understood by its first. failuresPerHour:
- * one for every new way to fail, and no more when a client makes up ever new ones. signaturesMax:
- * there are fewer, unless they are made up. stackCharactersMax: some hundred lines.
+ * one for each new way to fail, and no more when a client invents new ones without end.
+ * signaturesMax: there are fewer, unless they are made up. stackCharactersMax: some hundred lines.
  */
 export const defaultIncidentLimits: IncidentLimits = {
   incidentsMax: 100,

@@ -1,6 +1,6 @@
 /** Limits on tunnels, per worker. All times in milliseconds. */
 export interface TunnelLimits {
-  /** Open at once; further ones that CONNECT asks for are refused. */
+  /** Open at once; further CONNECT requests are refused. */
   readonly tunnelsMax: number;
   /** For resolving the name and connecting, over all addresses. */
   readonly tunnelConnectTimeoutMs: number;

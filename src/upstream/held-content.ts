@@ -1,7 +1,10 @@
 /** A request's content, kept while it may have to be sent again. */
 import type { RequestSender } from '../http/exchange.ts';
 
-/** Bytes of content that are kept: forms and JSON fit, uploads need not be repeated. */
+/**
+ * Bytes of a request's body that are kept for a retry: forms and JSON fit, uploads are not
+ * retried.
+ */
 export const HELD_CONTENT_BYTES_MAX = 65_536;
 
 export class HeldContent {

@@ -5,7 +5,7 @@ export interface UpstreamHttp2Limits {
   readonly protocol: Http2Limits;
   /** Milliseconds that a connection without an exchange is kept. */
   readonly idleTimeoutMs: number;
-  /** Milliseconds of silence, while something is asked for, after which a PING is sent. */
+  /** Milliseconds of silence, while a request is open, after which a PING is sent. */
   readonly pingAfterMs: number;
   /** Milliseconds for the answer to it, or any other sign of life. */
   readonly pongTimeoutMs: number;
@@ -28,7 +28,7 @@ const STREAM_WINDOW_BYTES_MAX = 524_288;
  *
  * idleTimeoutMs: longer than for HTTP/1.1, because GOAWAY makes an origin's close safe. pingAfterMs:
  * half of the usual time without a byte that an exchange gets; gRPC servers close connections for
- * the third PING without data in five minutes, which an exchange does not live to see. pongTimeoutMs:
+ * the third PING without data in five minutes, and no exchange lasts that long. pongTimeoutMs:
  * HAProxy and Envoy have 5 to 20 s. lingerTimeoutMs: as downstream. exchangesExpected: RFC 9113
  * §6.5.2 advises origins to allow at least as many.
  */

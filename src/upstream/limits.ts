@@ -6,8 +6,8 @@ export interface UpstreamLimits {
   readonly connectionsMax: number;
   /**
    * Percent of connectionsMax (of HTTP/2, of their streams), and at least one of two or more, that
-   * are kept for requests that are complete: those whose body is still to come, and WebSocket
-   * connections, wait when they have the others.
+   * are reserved for complete requests. Requests whose body is still to come, and WebSocket
+   * connections, wait when all others are used.
    */
   readonly connectionsKeptPercent: number;
   /** Requests waiting for a connection; more are refused with 503. */
@@ -25,7 +25,7 @@ export interface UpstreamLimits {
   readonly readTimeoutMs: number;
   /**
    * Milliseconds without a byte in either direction while a response is under way and its request
-   * is not complete, when that is longer: it is the client whose turn it is.
+   * is not complete, when that is longer: it is the client that must act.
    */
   readonly duplexTimeoutMs: number;
   /** Milliseconds for which a tunnel (WebSocket) may be idle in both directions. */
@@ -43,10 +43,10 @@ export interface UpstreamLimits {
  * little. queuedMax and
  * queueTimeoutMs: a queue is for bursts; a longer wait only moves the time-out to the client.
  * connectTimeoutMs: three SYN retransmissions of Linux (1 s, 2 s, 4 s) fit. responseTimeoutMs and
- * readTimeoutMs: nginx's proxy_read_timeout. duplexTimeoutMs: as a client has for its content.
- * tunnelTimeoutMs: HAProxy's usual `timeout tunnel`; a program that is silent for longer sends no pings.
- * idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so that we close first and rarely meet a
- * connection that the origin is just closing.
+ * readTimeoutMs: nginx's proxy_read_timeout. duplexTimeoutMs: as a client has for its body.
+ * tunnelTimeoutMs: HAProxy's usual `timeout tunnel`; a program that is silent for longer sends no
+ * pings. idleTimeoutMs: below Node's keepAliveTimeout of 5 s, so that we close first and rarely
+ * meet a connection that the origin is just closing.
  */
 export const defaultUpstreamLimits: UpstreamLimits = {
   connectionsMax: 1024,

@@ -17,9 +17,9 @@ import { socketPathOf } from './server-names.ts';
 const SYSTEM_TTL_MS = 30_000;
 /** Milliseconds until a failed look-up is made again. */
 const FAILURE_TTL_MS = 1_000;
-/** Milliseconds for which one DNS server is waited for. */
+/** Milliseconds to wait for the answer of one DNS server. */
 const QUESTION_TIMEOUT_MS = 2_500;
-/** How often it is asked: a datagram may be lost. */
+/** How often each DNS server is queried: a datagram may be lost. */
 const QUESTION_TRIES = 2;
 const HOSTS_FILE = '/etc/hosts';
 

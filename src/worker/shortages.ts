@@ -5,7 +5,7 @@
 import { systemClock } from '../base/clock.ts';
 import type { Report } from '../telemetry/log-event.ts';
 
-/** Without a shortage for so long, the next one is told again. */
+/** After this time without a shortage, the next one is reported again. */
 export const SHORTAGE_OVER_MS = 60_000;
 
 export class Shortages {

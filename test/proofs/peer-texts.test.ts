@@ -10,10 +10,10 @@ import {
   AUTHORITY_CHECK_KEPT_BYTES_MAX,
   authorityCheckOf,
 } from '../../src/downstream/authority-check.ts';
-import { HostPolicies, STRANGERS_KEPT_BYTES_MAX } from '../../src/downstream/host-guard.ts';
+import { HostPolicies, UNKNOWN_HOSTS_KEPT_BYTES_MAX } from '../../src/downstream/host-guard.ts';
 import { AUTHORITIES_KEPT_BYTES_MAX, parseAuthority } from '../../src/http/authority.ts';
 import { FieldSection } from '../../src/http/field-section.ts';
-import { HitForMissMemory, PASS_BYTES_MAX } from '../../src/proxy/hit-for-miss-memory.ts';
+import { HIT_FOR_MISS_BYTES_MAX, HitForMissMemory } from '../../src/proxy/hit-for-miss-memory.ts';
 import { CHOICES_KEPT_BYTES_MAX, Compression } from '../../src/routing/compression.ts';
 import { plainHost } from '../../src/tls/host-options.ts';
 import { Authority } from '../support/authority.ts';
@@ -55,8 +55,8 @@ test('keys without end, long and short, take no more than the limit says', () =>
     passed.remember(`https://a${text.slice(0, 400)}`, 'no-store', 200, i);
     passed.remember(`https://a${text.slice(0, 400)}\nroute x`, 'no-store', 200, i);
   });
-  assert.ok(longKeys < PASS_BYTES_MAX + SLACK_BYTES, `${longKeys} bytes`);
-  assert.ok(passed.bytes <= PASS_BYTES_MAX);
+  assert.ok(longKeys < HIT_FOR_MISS_BYTES_MAX + SLACK_BYTES, `${longKeys} bytes`);
+  assert.ok(passed.bytes <= HIT_FOR_MISS_BYTES_MAX);
   assert.ok(passed.has(`https://a${head(HEADS - 1)}`, HEADS), 'a long key is remembered');
 });
 
@@ -68,7 +68,7 @@ test('names of hosts without end take no more than the limits say', () => {
     parseAuthority(text);
   });
   // Each entry has an object of its own beside the text.
-  const limit = 3 * (AUTHORITIES_KEPT_BYTES_MAX + STRANGERS_KEPT_BYTES_MAX);
+  const limit = 3 * (AUTHORITIES_KEPT_BYTES_MAX + UNKNOWN_HOSTS_KEPT_BYTES_MAX);
   assert.ok(bytes < limit + SLACK_BYTES, `${bytes} bytes`);
 });
 

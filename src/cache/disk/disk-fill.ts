@@ -28,14 +28,14 @@ import type { SegmentFiles } from './segments/segment-files.ts';
 import type { SegmentSpace } from './segments/segment-space.ts';
 import type { SegmentWriter } from './segments/segment-writer.ts';
 
-/** Content up to this length shares a segment with others. */
+/** A body up to this length shares a segment with others. */
 export const SHARED_BYTES_MAX = 1_048_576;
 
 const RUN_BYTES = RUN_FRAGMENTS * FRAGMENT_BYTES;
 
 /** Bytes of one response that may wait for the disk before the origin should pause. */
 const WAITING_BYTES_HIGH = 4_194_304;
-/** Below this many the origin may go on. */
+/** Below this many the origin may continue. */
 const WAITING_BYTES_LOW = 1_048_576;
 /** Bytes that may wait when the origin does not pause. */
 const WAITING_BYTES_MAX = 16_777_216;

@@ -23,7 +23,7 @@ import type {
 import type { InvalidationEpochs } from '../invalidation-epochs.ts';
 import { RamStore } from '../memory/ram-store.ts';
 import { PINNED_SHARE_MAX } from '../memory/s3-fifo.ts';
-import { PART_PLACES, placeOfPart } from '../parts.ts';
+import { PART_SLOTS, placeOfPart } from '../parts.ts';
 import { isSelected } from '../purge.ts';
 import { targetOfKey } from '../rules/key.ts';
 import { withContent } from '../rules/stored-response.ts';
@@ -451,7 +451,7 @@ export class DiskStore implements Store {
   #removeParts(key: string, response: StoredResponse): void {
     // Most keys have no other entry: names cost more than looking.
     if (this.index.entriesOf(keyHash(key)).length === 0) return;
-    for (let first = 0; first < PART_PLACES; first++) {
+    for (let first = 0; first < PART_SLOTS; first++) {
       const name = objectName(key, {
         ...response,
         partial: { first, last: first, completeLength: -1 },

@@ -9,8 +9,8 @@ const MIB = 1_048_576;
 export const DESCRIPTORS_MAX = 256;
 
 /**
- * How long a device may take to answer a read before it is a miss; nothing more is asked of it until it
- * has answered. A busy disk takes a tenth of it.
+ * How long a device may take to answer a read before it is a miss; no other read is sent to it
+ * until it has answered. A busy disk takes a tenth of it.
  */
 export const READ_MS_MAX = 2_000;
 

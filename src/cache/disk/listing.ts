@@ -7,7 +7,10 @@ import type { PurgeLog } from './index/purge-log.ts';
 import { decodeHead } from './segments/record.ts';
 import type { SegmentFiles } from './segments/segment-files.ts';
 
-/** Heads read for one page: with a prefix that few have, a page may be empty and not the last. */
+/**
+ * Heads read for one page: when few keys have the prefix, a page may be empty and not the last
+ * one.
+ */
 const HEADS_MAX = 20_000;
 /** Entries taken from the index at a time. */
 const BATCH = 256;

@@ -21,7 +21,7 @@ export const defaultCacheRules: CacheRules = {
   sliceBytes: 0,
 };
 
-/** Less makes more requests than it spares bytes. */
+/** Smaller slices cost more requests than they save bytes. */
 export const SLICE_BYTES_MIN = 65_536;
-/** A longer slice would be fetched whole for the sake of a moment of a film. */
+/** A longer slice would be fetched as a whole for a few seconds of a film. */
 export const SLICE_BYTES_MAX = 67_108_864;

@@ -14,7 +14,7 @@ export type VaryFields = StoredResponse['varyFields'];
 
 export const NO_VARY: VaryFields = Object.freeze([]);
 
-/** Field names that one Vary may list: more than this is treated as `*`. */
+/** Header names that one Vary may list: more than this is treated as `*`. */
 export const VARY_NAMES_MAX = 32;
 
 /** A field name (RFC 9110 §5.1), but for `*`, which is no part of any that is in use. */

@@ -1,4 +1,4 @@
-import { EARLY_DATA_IN_TRACE_BYTES_DEFAULT } from '../../tls/host-options.ts';
+import { EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT } from '../../tls/host-options.ts';
 import {
   TICKET_KEYS_MAX,
   TICKET_LIFETIME_SECONDS_DEFAULT,
@@ -36,6 +36,6 @@ export function compileTls(entry: TlsEntry, context: CompileContext): TlsOptions
     ticketLifetimeSeconds: Math.floor(ticketLifetimeMs / 1_000),
     ticketsPerHandshake: entry['tickets-per-handshake'] ?? TICKETS_PER_HANDSHAKE_DEFAULT,
     earlyDataInFlightBytesMax:
-      entry['early-data-in-flight-max'] ?? EARLY_DATA_IN_TRACE_BYTES_DEFAULT,
+      entry['early-data-in-flight-max'] ?? EARLY_DATA_IN_FLIGHT_BYTES_DEFAULT,
   };
 }

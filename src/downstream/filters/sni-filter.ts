@@ -2,7 +2,7 @@
 import { SluiceError } from '../../base/errors.ts';
 import { normalHost } from '../../base/host-names.ts';
 import {
-  CLIENT_HELLO_TRACE_BYTES_MAX,
+  CLIENT_HELLO_FLIGHT_BYTES_MAX,
   ClientHelloScan,
   parseClientHello,
 } from '../../tls/client-hello.ts';
@@ -19,7 +19,7 @@ export class ServerNameFilter implements ListenerFilter {
 
   decide(held: Buffer): { readonly used: number } | null {
     const length = this.#scan.lengthIn(held);
-    if (length === 0 && held.length < CLIENT_HELLO_TRACE_BYTES_MAX) return null;
+    if (length === 0 && held.length < CLIENT_HELLO_FLIGHT_BYTES_MAX) return null;
     const hello = length > 0 ? parseClientHello(held.subarray(0, length)) : null;
     const name = hello?.serverName ?? '';
     this.#onName(normalHost(name) ?? name);

@@ -54,12 +54,12 @@ import {
 } from './slices.ts';
 import { StoredReply } from './stored-reply.ts';
 
-/** Parts of one response that may break off and be asked for again. */
+/** Parts of one response that may break off and be requested again. */
 const BROKEN_PARTS_MAX = 2;
 
 /**
- * Parts that may be shorter than was asked for, and asked on: each costs the origin a request, which
- * its clients would have made without us.
+ * Parts that may be shorter than requested, so that their rest is requested as well: each costs
+ * the origin a request, which its clients would have made without sluice.
  */
 const SHORT_PARTS_MAX = 1_000;
 

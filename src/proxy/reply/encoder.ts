@@ -5,7 +5,10 @@
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from 'node:zlib';
 import type { ContentCoding } from '../../routing/route.ts';
 
-/** Level 0 to 9, for content that is made as it is asked for: most of the gain at little time. */
+/**
+ * Level 0 to 9, for bodies that are compressed while they are sent: most of the gain in little
+ * time.
+ */
 const GZIP_LEVEL = 6;
 /** Of 0 to 11. Faster than gzip's default, and smaller. */
 const BROTLI_QUALITY = 4;

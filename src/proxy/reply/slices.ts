@@ -13,8 +13,8 @@ import { parseRange } from '../../http/ranges.ts';
 import type { ProxyEnvironment } from '../environment.ts';
 
 /**
- * Slices that are looked for before an answer says that it comes from the cache. One of more slices
- * says that it comes from there in part.
+ * Slices that are looked up before a response is reported as a hit. A response of more slices is
+ * reported as partly from the cache.
  */
 const SLICES_LOOKED_FOR_MAX = 256;
 

@@ -13,7 +13,7 @@ import { type FetchedStatus, fetchStatus, ocspResponder } from './ocsp-fetch.ts'
 const STATUS_RETRY_MS_MIN = 60_000;
 /** Responders are down for hours at times; an hour costs them and us nothing. */
 const STATUS_RETRY_MS_MAX = 3_600_000;
-/** A status that does not say how long it holds is used for so long: what is revoked is seen soon. */
+/** How long a status that states no end is used: a revocation is noticed soon. */
 const STATUS_VALIDITY_UNSAID_MS = 7_200_000;
 /** A status is renewed when half of its time is over, at the latest after 12 hours. */
 const STATUS_RENEWAL_MS_MAX = 43_200_000;

@@ -72,10 +72,10 @@ export interface RollbackSettings {
 }
 
 export interface RollbackLimits {
-  /** How long a change that has helped holds, the first time. Doubles each time. */
+  /** How long a rollback that has helped lasts, the first time. Doubles each time. */
   readonly holdMs: number;
   readonly holdMsMax: number;
-  /** How long a rollback that has expired is tripped by a single death. */
+  /** How long after its end a rollback is repeated by a single death. */
   readonly watchMs: number;
   /** Rollbacks remembered. */
   readonly rollbacksMax: number;
@@ -85,8 +85,8 @@ export interface RollbackLimits {
 
 /**
  * holdMs: enough for an operator to look, and no loss if none does. holdMsMax: a day is the worst
- * that an attacker can do. watchMs: who comes back within a day is the same. rollbacksMax: more than
- * there are features. waysToDieMax: a program has few.
+ * that an attacker can do. watchMs: a fault that comes back within a day is the same one.
+ * rollbacksMax: more than there are features. waysToDieMax: a program has few.
  */
 export const defaultRollbackLimits: RollbackLimits = {
   holdMs: 600_000,

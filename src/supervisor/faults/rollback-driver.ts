@@ -19,9 +19,9 @@ import {
 
 /** How long a webhook may take to answer. */
 const WEBHOOK_TIMEOUT_MS = 5_000;
-/** Steps that `/features` tells; enough for days. */
+/** Steps that `/features` lists; enough for days. */
 const STEPS_KEPT = 100;
-/** A change that has been in force for longer is no suspect of a death: what it breaks shows soon. */
+/** A change that is older than this is no suspect of a death: what it breaks shows soon. */
 export const SUSPECT_CHANGE_MS = 300_000;
 /** The name under which the last change of the configuration is a suspect. */
 export const CONFIGURATION = 'configuration';

@@ -21,7 +21,7 @@ interface Seen extends Heartbeats {
  */
 const SUSPECT_MS = 2_000;
 
-/** How many looks a worker gets before it is said to hang. */
+/** How often a worker is checked before it is reported as hanging. */
 const LOOKS = 5;
 
 export class Watchdog {

@@ -1,7 +1,7 @@
 /** When a worker that died is started again. Pure. */
 
 export interface RestartPolicy {
-  /** A worker that lived this many milliseconds was all right: its death starts a new count. */
+  /** A worker that lived this many milliseconds was healthy: its death starts a new count. */
   readonly soundLifeMs: number;
   /** Wait after the second quick death in a row; doubled for each further one. */
   readonly firstDelayMs: number;

@@ -4,14 +4,14 @@ export interface ObserverLimits {
   readonly callMs: number;
   /** The first calls, in which code is compiled and loaded, may take as long as they do. */
   readonly warmUpCalls: number;
-  /** Faults within `windowMs` after which the observer is called no more. */
+  /** Faults within `windowMs` after which the observer is disabled. */
   readonly faultsMax: number;
   /**
    * Of calls that took too long at least one in so many, since a garbage collection may fall into
    * any call. A call that throws always counts.
    */
   readonly overrunOneIn: number;
-  /** How long a fault is held against an observer. */
+  /** How long a fault of an observer counts. */
   readonly windowMs: number;
 }
 

@@ -13,8 +13,8 @@ import { targetOfKey } from '../../rules/key.ts';
 import type { DiskIndex } from './disk-index.ts';
 
 /**
- * Purges kept. When a selector's turn to be forgotten comes, everything stored before it goes: a
- * purge of all takes its place and keeps the promise.
+ * Purges kept. When the oldest must be forgotten, a purge of everything stored before it takes its
+ * place, so that nothing purged is served.
  */
 export const PURGES_KEPT_MAX = 65_536;
 

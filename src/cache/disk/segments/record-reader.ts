@@ -15,12 +15,13 @@ import { decodeHead, framedLength, unframeContent } from './record.ts';
 import type { SegmentFiles } from './segment-files.ts';
 import type { SegmentSpace } from './segment-space.ts';
 
-/** Content up to this length is read together with its head, and kept in RAM from there on. */
+/** A body up to this length is read together with its head, and then kept in memory. */
 const TOGETHER_BYTES_MAX = 262_144;
 
 /**
- * Longer content that shares a segment is read so when it is asked for again while it is among so many
- * that were read last: to gather what is not asked for twice costs more than to pass it on in pieces.
+ * A longer body that shares a segment is read in the same way when it is requested again while it
+ * is among this many that were read last: gathering a body that is requested only once costs more
+ * than sending it in pieces.
  */
 const READ_LATELY_MAX = 32;
 

@@ -25,16 +25,16 @@ import { decodeHead, objectName } from '../segments/record.ts';
 import type { SegmentFiles } from '../segments/segment-files.ts';
 import { RemoteFill } from './remote-fill.ts';
 
-/** How often places of other processes are looked at, while a request waits. */
+/** How often the leases of other processes are checked while a request waits. */
 const LOOK_MS = 3;
-/** How often a process says that its fetches go on. */
+/** How often a process renews the leases of its fetches. */
 const ALIVE_MS = 5_000;
 /**
- * How long to wait for content that cannot be read yet: a second less than a request waits for
- * another of its own process (collapse.ts), so that those who wait here ask once for all.
+ * How long to wait for a body that cannot be read yet: a second less than a request waits for
+ * another one of its own process (collapse.ts), so that one fetch then serves all that wait.
  */
 const WAIT_MS = 4_000;
-/** For how long a key is then not waited for. */
+/** How long requests for this key then do not wait for other workers. */
 const IMPATIENT_MS = 10_000;
 /** Memory for keys that are not waited for: of 100 characters each, 650. */
 export const IMPATIENT_BYTES_MAX = 262_144;
