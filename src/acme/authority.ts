@@ -3,7 +3,7 @@ import { AcmeClient } from './client.ts';
 import { AcmeError, type AskAuthority } from './contract.ts';
 import { AccountKey } from './jws.ts';
 import type { AcmeOptions } from './options.ts';
-import { type Issued, type OrderHelp, type OrderWish, runOrder } from './order.ts';
+import { type Issued, type OrderHelp, type OrderRequest, runOrder } from './order.ts';
 import type { AcmeStore } from './store.ts';
 
 export interface AuthoritiesInput {
@@ -34,7 +34,7 @@ export class Authorities {
 
   /** At the first authority that can. Rejects with an AcmeError of the last that was asked. */
   async order(
-    wish: OrderWish,
+    request: OrderRequest,
     issuedBy: string,
     help: OrderHelp,
   ): Promise<Issued & { readonly directory: string }> {
@@ -42,9 +42,9 @@ export class Authorities {
     const troubles: AcmeError[] = [];
     for (const directory of directories) {
       // Only who has issued it knows what is to be replaced.
-      const replaces = issuedBy === directory ? wish.replaces : null;
+      const replaces = issuedBy === directory ? request.replaces : null;
       try {
-        const issued = await runOrder(this.clientOf(directory), { ...wish, replaces }, help);
+        const issued = await runOrder(this.clientOf(directory), { ...request, replaces }, help);
         return { ...issued, directory };
       } catch (error) {
         const trouble = troubleOf(error, directories.length > 1 ? directory : '');

@@ -4,7 +4,7 @@ import { AcmeAuthority } from '../../test/support/acme-authority.ts';
 import { AcmeClient } from './client.ts';
 import { AcmeError, type Challenge, type ExternalAccount } from './contract.ts';
 import { AccountKey, makeAccountKey } from './jws.ts';
-import { type OrderWish, runOrder } from './order.ts';
+import { type OrderRequest, runOrder } from './order.ts';
 
 const key = new AccountKey(makeAccountKey());
 
@@ -20,7 +20,7 @@ function clientOf(authority: AcmeAuthority, externalAccount: ExternalAccount | n
   });
 }
 
-const wish: OrderWish = {
+const request: OrderRequest = {
   names: ['example.org', 'www.example.org'],
   keyType: 'ecdsa',
   challenges: ['http-01', 'tls-alpn-01'],
@@ -51,12 +51,12 @@ function watched(authority: AcmeAuthority) {
 test('an order shows what proves each name before the authority looks, and hides it afterwards', async () => {
   const authority = new AcmeAuthority();
   const help = watched(authority);
-  const issued = await runOrder(clientOf(authority), wish, help);
+  const issued = await runOrder(clientOf(authority), request, help);
   assert.match(issued.certificatePem, /BEGIN CERTIFICATE/);
   assert.match(issued.keyPem, /BEGIN PRIVATE KEY/);
   assert.deepEqual(
     help.seen.map(({ type, name }) => [type, name]),
-    wish.names.map((name) => ['http-01', name]),
+    request.names.map((name) => ['http-01', name]),
   );
   const [{ token, keyAuthorization }] = help.seen as [Challenge];
   assert.equal(keyAuthorization, `${token}.${key.thumbprint}`);
@@ -66,9 +66,9 @@ test('an order shows what proves each name before the authority looks, and hides
 test('nonces that an authority refuses are replaced, up to a number', async () => {
   const authority = new AcmeAuthority();
   authority.badNonces = 9;
-  await runOrder(clientOf(authority), wish, watched(authority));
+  await runOrder(clientOf(authority), request, watched(authority));
   authority.badNonces = 1_000;
-  const failed = runOrder(clientOf(authority), wish, watched(authority));
+  const failed = runOrder(clientOf(authority), request, watched(authority));
   await assert.rejects(failed, { kind: 'badNonce' });
 });
 
@@ -76,7 +76,7 @@ test('a name that the authority cannot see is named, and nothing is shown any mo
   const authority = new AcmeAuthority();
   authority.unseen.add('www.example.org');
   const help = watched(authority);
-  const failed = runOrder(clientOf(authority), wish, help);
+  const failed = runOrder(clientOf(authority), request, help);
   await assert.rejects(failed, {
     kind: 'connection',
     message: 'www.example.org: connection refused',
@@ -88,7 +88,7 @@ test('a wildcard without dns-01 is told before anything is shown', async () => {
   const authority = new AcmeAuthority();
   const order = runOrder(
     clientOf(authority),
-    { ...wish, names: ['*.example.org'] },
+    { ...request, names: ['*.example.org'] },
     watched(authority),
   );
   await assert.rejects(order, /\*\.example\.org: it offers dns-01, and we may use http-01, tls-/);
@@ -101,7 +101,7 @@ test('what an authority says of time is kept: in seconds, and as a date', async 
     [new Date(Math.floor(authority.nowMs / 1000) * 1000 + 60_000).toUTCString(), 60_000],
   ] as const) {
     authority.refusal = { kind: 'rateLimited', detail: 'too many certificates', retryAfter };
-    const failed = runOrder(clientOf(authority), wish, watched(authority));
+    const failed = runOrder(clientOf(authority), request, watched(authority));
     await assert.rejects(failed, (error) => {
       assert.ok(error instanceof AcmeError);
       assert.equal(error.kind, 'rateLimited');
@@ -114,10 +114,10 @@ test('what an authority says of time is kept: in seconds, and as a date', async 
 test('the account has an address, and is bound to one of before where that is wanted', async () => {
   const authority = new AcmeAuthority();
   authority.wantsExternalAccount = true;
-  const without = runOrder(clientOf(authority), wish, watched(authority));
+  const without = runOrder(clientOf(authority), request, watched(authority));
   await assert.rejects(without, { kind: 'externalAccountRequired' });
   const known = { keyId: 'kid-1', secret: Buffer.alloc(32, 7).toString('base64url') };
-  await runOrder(clientOf(authority, known), wish, watched(authority));
+  await runOrder(clientOf(authority, known), request, watched(authority));
   const [{ contact, binding }] = authority.accounts as [(typeof authority.accounts)[number]];
   assert.deepEqual(contact, ['mailto:admin@example.org']);
   const { protected: head } = binding as { protected: string };
@@ -128,7 +128,7 @@ test('the account has an address, and is bound to one of before where that is wa
 test('a profile is asked for by its name; of another one those that there are are told', async () => {
   const authority = new AcmeAuthority();
   const ask = (profile: string) =>
-    runOrder(clientOf(authority), { ...wish, profile }, watched(authority));
+    runOrder(clientOf(authority), { ...request, profile }, watched(authority));
   await ask('shortlived');
   assert.equal(authority.orders[0]?.profile, 'shortlived');
   await assert.rejects(ask('fancy'), /no profile fancy; it has: classic, shortlived/);

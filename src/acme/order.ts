@@ -35,7 +35,7 @@ interface AuthorizationResource {
   }[];
 }
 
-export interface OrderWish {
+export interface OrderRequest {
   /** DNS names, wildcards among them, and IP addresses. */
   readonly names: readonly string[];
   readonly keyType: KeyType;
@@ -66,15 +66,15 @@ export interface Issued {
 /** Rejects with an AcmeError that names the name that was refused. */
 export async function runOrder(
   client: AcmeClient,
-  wish: OrderWish,
+  request: OrderRequest,
   help: OrderHelp,
 ): Promise<Issued> {
   const run = new OrderRun(client, help);
-  const { value: order, location } = await begin(client, wish);
-  if (order.status === 'pending') await run.authorize(order, wish);
+  const { value: order, location } = await begin(client, request);
+  if (order.status === 'pending') await run.authorize(order, request);
   await run.until<OrderResource>(location, ({ status }) => status !== 'pending');
-  const keyPem = await makeCertificateKey(wish.keyType);
-  const csr = certificateRequest(keyPem, wish.names).toString('base64url');
+  const keyPem = await makeCertificateKey(request.keyType);
+  const csr = certificateRequest(keyPem, request.names).toString('base64url');
   await client.post(order.finalize, { csr });
   const isDone = ({ status }: OrderResource) => status === 'valid' || status === 'invalid';
   const done = await run.until<OrderResource>(location, isDone);
@@ -83,7 +83,7 @@ export async function runOrder(
   return { keyPem, certificatePem: body };
 }
 
-async function begin(client: AcmeClient, { names, profile, replaces }: OrderWish) {
+async function begin(client: AcmeClient, { names, profile, replaces }: OrderRequest) {
   const { newOrder, meta } = await client.directory();
   if (profile !== null && meta?.profiles?.[profile] === undefined) {
     const known = Object.keys(meta?.profiles ?? {}).join(', ') || 'none';
@@ -115,12 +115,12 @@ class OrderRun {
     this.#deadlineMs = help.wallMs() + ORDER_TIMEOUT_MS;
   }
 
-  async authorize({ authorizations }: OrderResource, wish: OrderWish): Promise<void> {
+  async authorize({ authorizations }: OrderResource, request: OrderRequest): Promise<void> {
     const open = [];
     for (const url of authorizations) {
       const { value } = await this.#client.post<AuthorizationResource>(url, null);
       if (value.status === 'valid') continue;
-      open.push({ ...this.#challengeOf(value, wish.challenges), authorization: url });
+      open.push({ ...this.#challengeOf(value, request.challenges), authorization: url });
     }
     const challenges = open.map(({ challenge }) => challenge);
     try {
@@ -154,7 +154,7 @@ class OrderRun {
     throw refusalOf(error, name);
   }
 
-  /** Reads a resource until it is as wished. */
+  /** Reads a resource until it is settled. */
   async until<T>(url: string, isSettled: (value: T) => boolean): Promise<T> {
     const { sleep, wallMs } = this.#help;
     let waitMs = POLL_MS_MIN;

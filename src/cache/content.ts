@@ -13,7 +13,7 @@ export const WHOLE_BYTES_MAX = 1_048_576;
 /** What a detached fill holds for its slowest reader: a few seconds of a fast download. */
 export const DETACHED_WINDOW_BYTES = 4_194_304;
 /**
- * Bytes handed in one call to a reader that has no wish. Who cannot pass them on keeps a copy: an
+ * Bytes handed in one call to a reader that names no size. One that cannot pass them on keeps a copy: an
  * HTTP/2 client with a hundred streams that never opens a window has us keep one for each.
  */
 const PIECE_BYTES = 131_072;

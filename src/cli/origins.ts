@@ -52,7 +52,7 @@ function serverText(server: ServerReport, width: number): string {
   const { name, state, wanted, weight, backup, requests, failures, underWay } = server;
   const { connections, meanResponseMs, trouble } = server;
   const roles = [...(weight === 1 ? [] : [`weight ${weight}`]), ...(backup ? ['backup'] : [])];
-  // A wish takes up to a second to be seen.
+  // What an operator sets takes up to a second to be seen.
   const pending = wanted === 'up' || wanted === state ? '' : ` (to be ${wanted})`;
   const mean = meanResponseMs === null ? '' : `, ${durationText(meanResponseMs)} on average`;
   const role = roles.length === 0 ? '' : `  ${roles.join(', ')}`;

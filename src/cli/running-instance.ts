@@ -164,7 +164,7 @@ function withCacheOf(
 
 /**
  * A terminal, npm and a launcher may each pass on the same Ctrl-C: what comes this soon after the
- * first is the same wish, not a second one.
+ * first is the same request, not a second one.
  */
 const SAME_SIGNAL_MS = 300;
 

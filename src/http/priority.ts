@@ -20,7 +20,7 @@ function isIncremental(priority: Priority): boolean {
 /**
  * Reads a Priority field value: a Dictionary (RFC 8941 §3.2) of which `u` and `i` matter. What
  * is left out, or cannot be understood, stays as in `base`: the defaults for a request (RFC 9218 §4),
- * the client's wishes for a response (§8).
+ * what the client asked for, for a response (§8).
  */
 export function parsePriority(value: string, base: Priority = PRIORITY_DEFAULT): Priority {
   let urgency = urgencyOf(base);

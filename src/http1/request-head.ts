@@ -151,7 +151,7 @@ function expectsContinue(fields: ParsedFields, version: string, contentLength: n
 }
 
 /**
- * RFC 9110 §7.8: the wish counts when Connection names it, in HTTP/1.1. h2c is not offered, and a
+ * RFC 9110 §7.8: Upgrade counts when Connection names it, in HTTP/1.1. h2c is not offered, and a
  * request with content keeps to HTTP/1.1: where its content ends and the new protocol begins would
  * depend on the origin's answer. Of several protocols none is asked for.
  */

@@ -166,7 +166,10 @@ export class ServerResponse implements ResponseSender {
     assert(this.#state === 'waiting', 'a response has one head');
     const { method, upgrade } = this.#request;
     const isAskedFor = method === 'CONNECT' ? status >= 200 && status < 300 : status === 101;
-    assert(isAskedFor && (upgrade !== '' || method === 'CONNECT'), 'an upgrade answers a wish');
+    assert(
+      isAskedFor && (upgrade !== '' || method === 'CONNECT'),
+      'an upgrade answers a request for one',
+    );
     this.#state = 'started';
     this.#framing = 'tunnel';
     const lines = fieldLines(fields, true);

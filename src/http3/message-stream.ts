@@ -153,7 +153,7 @@ export class MessageStream implements QuicStreamHandler, FrameSink {
   }
 
   onReset(errorCode: number): void {
-    // Also the answer to our own wish that it send no more.
+    // Also the answer to our own request that it send no more.
     if (this.isRemoteEnded) return;
     this.#connection.onPeerReset(this, errorCode, 'reset');
     this.#connection.afterReceiving();

@@ -205,9 +205,9 @@ export class Http3ServerConnection implements Http3Role {
     });
   }
 
-  #begin(stream: MessageStream, head: RequestHead, wished: Priority): void {
+  #begin(stream: MessageStream, head: RequestHead, requested: Priority): void {
     const { connection } = this;
-    const priority = this.#takeEarlyPriority(stream.id) ?? wished;
+    const priority = this.#takeEarlyPriority(stream.id) ?? requested;
     if (priority !== PRIORITY_DEFAULT) prioritize(stream, priority);
     stream.takeContent();
     stream.expectedBytes = head.contentLength;

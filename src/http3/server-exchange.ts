@@ -47,7 +47,7 @@ export class Http3ServerExchange implements ResponseSender, MessageUser {
     if (this.#resetBefore !== null) handler.onAbort(this.#resetBefore);
   }
 
-  /** The client's wishes, once more (RFC 9218 §7). */
+  /** The client asks for another priority (RFC 9218 §7). */
   reprioritize(priority: Priority): void {
     this.#priority = priority;
     prioritize(this.#stream, priority);

@@ -14,7 +14,7 @@ import type { CompressionOptions, ContentCoding } from './route.ts';
 /** Values of Accept-Encoding whose result is kept, per route. Browsers send a dozen. */
 export const CHOICES_KEPT_BYTES_MAX = 65_536;
 
-/** Identity, unless the client forbids it: then its wish goes on to the origin as it is. */
+/** Identity, unless the client forbids it: then its header goes on to the origin as it is. */
 type Choice = ContentCoding | 'identity' | 'as-sent';
 
 /** What becomes of a response. */

@@ -1,4 +1,4 @@
-/** Pages in place of the short texts of errors, and of what the origin says if so wished. */
+/** Pages in place of the short texts of errors, and, where the route says so, of the origin's errors. */
 import { FieldSection } from '../http/field-section.ts';
 import type { LocalResponse } from './local-response.ts';
 import type { ErrorPages } from './route.ts';

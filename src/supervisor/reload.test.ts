@@ -69,7 +69,7 @@ function reloadOf(workers: readonly FakeWorker[]) {
   return { reload, told, current: () => current };
 }
 
-test('a wish during a reload is carried out after it, once for any number of them', async () => {
+test('a request during a reload is carried out after it, once for any number of them', async () => {
   const workers = [new FakeWorker()];
   const { reload, told } = reloadOf(workers);
   reload.request(0);

@@ -105,7 +105,7 @@ export class Reload {
 
   /**
    * Begins one, now or after the one under way: who wrote the file meanwhile cannot know what of it was
-   * read. Any number of wishes are one.
+   * read. Any number of requests are one.
    */
   request(canaryMs: number): void {
     if (this.begin(canaryMs) !== null) return;

@@ -52,7 +52,7 @@ test('what is asked for while another one starts is passed on to it when it serv
   assert.deepEqual(output.sort(), ['SIGHUP', 'SIGUSR1', 'SIGUSR2']);
 });
 
-test('a wish for an upgrade during one that fails is tried once more', async () => {
+test('an upgrade that is requested during one that fails is tried once more', async () => {
   const output = await outputOf(
     'process.exit(3)',
     `const one = new Succession({

@@ -417,7 +417,7 @@ export class TlsEngine implements TlsConnection {
   shutdown(): void {
     if (this.#shutdownWanted || this.#phase === Phase.closed) return;
     this.#shutdownWanted = true;
-    // OpenSSL can only close after the handshake; until then the wish is kept.
+    // OpenSSL can only close after the handshake; until then the request is kept.
     if (this.#handshakeComplete) this.#sendShutdown();
   }
 

@@ -365,7 +365,9 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].cache.targeted-headers',
     ],
     'parts are stored, or not, or in slices': ['routes[].cache.partial', 'routes[].cache.slices'],
-    'a stored language stands for a wish, or does not': ['routes[].cache.select-by-language'],
+    'a stored language stands for a requested one, or does not': [
+      'routes[].cache.select-by-language',
+    ],
   },
   'test/end-to-end/routing.test.ts': {
     'the host decides who answers, whatever its case and final dot': ['routes[].match.hosts'],

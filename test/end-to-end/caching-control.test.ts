@@ -81,7 +81,8 @@ async function admin(
   return { status: response.statusCode!, body: JSON.parse(text) };
 }
 
-const purge = (sluice: RunningSluice, wish: object) => admin(sluice, '/cache/purge', wish);
+const purge = (sluice: RunningSluice, selection: object) =>
+  admin(sluice, '/cache/purge', selection);
 
 const arrangements: readonly (readonly [string, number, () => string[]])[] = [
   ['one worker, in memory', 1, () => []],
@@ -93,24 +94,24 @@ for (const [name, workers, flags] of arrangements) {
   test(`a purge takes effect everywhere before it is answered: ${name}`, async () => {
     await using sluice = await start(workers, ...flags());
     const url = (path: string) => `http://a.example${path}`;
-    const wishes: readonly (readonly [object, string, string])[] = [
+    const selections: readonly (readonly [object, string, string])[] = [
       [{ url: url('/u') }, '/u', '/u2'],
       [{ prefix: url('/p/') }, '/p/1', '/q/1'],
       [{ tag: 'Red' }, '/t?tag=blue+red', '/t?tag=reddish'],
     ];
-    for (const [wish, gone, stays] of wishes) {
+    for (const [selection, gone, stays] of selections) {
       await fill(sluice, gone, stays);
-      const { status } = await purge(sluice, wish);
+      const { status } = await purge(sluice, selection);
       assert.equal(status, 200);
-      assert.equal(await hits(sluice, gone), false, `${JSON.stringify(wish)} purges ${gone}`);
-      assert.equal(await hits(sluice, stays), true, `${JSON.stringify(wish)} leaves ${stays}`);
+      assert.equal(await hits(sluice, gone), false, `${JSON.stringify(selection)} purges ${gone}`);
+      assert.equal(await hits(sluice, stays), true, `${JSON.stringify(selection)} leaves ${stays}`);
     }
-    for (const wish of [{ host: 'a.example' }, { all: true }]) {
+    for (const selection of [{ host: 'a.example' }, { all: true }]) {
       await fill(sluice, '/h');
       assert.equal(await hits(sluice, '/h'), true);
       await purge(sluice, { host: 'b.example' });
       assert.equal(await hits(sluice, '/h'), true);
-      await purge(sluice, wish);
+      await purge(sluice, selection);
       assert.equal(await hits(sluice, '/h'), false);
     }
     assert.match(sluice.output, /^sluice: cache: purge of tag "Red" by the admin endpoint: /m);

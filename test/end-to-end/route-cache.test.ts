@@ -193,8 +193,9 @@ test('parts are stored, or not, or in slices', async () => {
   assert.equal(seen?.headers.range, 'bytes=0-65535');
 });
 
-test('a stored language stands for a wish, or does not', async () => {
-  const inGerman = (path: string, wish: string) => statusOf(path, '-H', `Accept-Language: ${wish}`);
+test('a stored language stands for a requested one, or does not', async () => {
+  const inGerman = (path: string, languages: string) =>
+    statusOf(path, '-H', `Accept-Language: ${languages}`);
   for (const [path, expected] of [
     ['/plain/fresh/tongue', /^hit/],
     ['/languages/fresh/tongue', /fwd=vary-miss/],

@@ -98,15 +98,15 @@ type Action = (typeof ACTIONS)[number];
 class Answerer implements RequestHandler {
   readonly life = new Life();
   readonly #sender: ResponseSender;
-  readonly #wish: string;
+  readonly #upgrade: string;
   readonly #next: () => Action;
   #hasHead = false;
   isAnswered = false;
   content = '';
 
-  constructor(sender: ResponseSender, wish: string, next: () => Action) {
+  constructor(sender: ResponseSender, upgrade: string, next: () => Action) {
     this.#sender = sender;
-    this.#wish = wish;
+    this.#upgrade = upgrade;
     this.#next = next;
     this.step();
   }
@@ -142,10 +142,10 @@ class Answerer implements RequestHandler {
       this.isAnswered = true;
       sender.sendContent(Buffer.from('ok'));
       sender.sendEnd(null);
-    } else if (action === 'tunnel' && this.#wish !== '' && !this.#hasHead) {
+    } else if (action === 'tunnel' && this.#upgrade !== '' && !this.#hasHead) {
       this.#hasHead = true;
       this.life.endsMax++;
-      sender.upgrade(this.#wish === 'CONNECT' ? 200 : 101, new FieldSection());
+      sender.upgrade(this.#upgrade === 'CONNECT' ? 200 : 101, new FieldSection());
     } else if (action === 'pause') sender.pause();
     else if (action === 'resume') sender.resume();
     else if (action === 'discard') sender.discardContent();
@@ -189,8 +189,8 @@ function serverKeepsOrder(input: Uint8Array, { actions, cuts, highWater }: Plan)
   const { connection } = testServer(
     {
       onRequest(head, sender) {
-        const wish = head.method === 'CONNECT' ? 'CONNECT' : head.upgrade;
-        const answerer = new Answerer(sender, wish, next);
+        const upgrade = head.method === 'CONNECT' ? 'CONNECT' : head.upgrade;
+        const answerer = new Answerer(sender, upgrade, next);
         answerers.push(answerer);
         return answerer;
       },

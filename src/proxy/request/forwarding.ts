@@ -52,7 +52,7 @@ export function requestFieldsToOrigin(head: RequestHead, facts: ForwardingFacts)
     fields.append('upgrade', head.upgrade);
   }
   countDown(head, fields);
-  // RFC 9110 §10.1.4: we forward trailers, so that a client's wish for them goes on. HTTP/1.1 would
+  // RFC 9110 §10.1.4: we forward trailers, so that a client's TE: trailers goes on. HTTP/1.1 would
   // have to name it in Connection; there it is left out.
   if (wantsTrailers(head.fields)) fields.append('te', 'trailers');
   appendListMember(fields, 'via', VIA_REQUEST[head.version]);

@@ -258,7 +258,7 @@ export class AcmeKeeper implements Disposable {
     return entry;
   }
 
-  /** When the authority wants it to be renewed, now and again; an urgent wish is seen so. */
+  /** When the authority wants it to be renewed: asked now and again, since that may change. */
   #askAbout({ authorities, options, store }: Setting, { id }: Wanted, entry: Entry): void {
     const { issued, state, isAskedAbout, isUnderWay } = entry;
     const nowMs = this.#input.wallMs();
@@ -298,9 +298,9 @@ export class AcmeKeeper implements Disposable {
       const { issued: before } = entry;
       const replaces = before === null ? null : renewalId(before.certificatePem);
       await this.#precheck(setting, wanted);
-      const wish = { names, keyType, challenges, profile, replaces };
+      const request = { names, keyType, challenges, profile, replaces };
       const { directory, ...issued } = await authorities.order(
-        wish,
+        request,
         entry.state.directory,
         this.#help(options),
       );

@@ -39,7 +39,7 @@ export interface WorkerProcessInput {
   onStart(): void;
   /** Whether it takes its connections has changed. */
   onServing(): void;
-  /** It has ended by no wish of ours; what its replacement starts with may still be changed. */
+  /** It has ended without being told to; what its replacement starts with may still be changed. */
   onEnd(end: Omit<WorkerEnd, 'index'>): void;
   /** What the process says by itself. */
   readonly link: SupervisorLink;
