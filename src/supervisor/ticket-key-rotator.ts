@@ -173,7 +173,7 @@ export class TicketKeyRotator implements Disposable {
     const { metrics, report } = this.#input;
     try {
       for (const warning of this.#takeFile(file)) {
-        report(`ticket keys: ${warning}`, { level: 'warning', event: 'ticket-keys-odd' });
+        report(`ticket keys: ${warning}`, { level: 'warning', event: 'ticket-keys-warning' });
       }
       this.#apply('file');
     } catch (error) {

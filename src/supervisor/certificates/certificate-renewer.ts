@@ -123,7 +123,7 @@ export class CertificateRenewer implements Disposable {
       for (const warning of warnings) {
         report(`${files.certificateFile}: ${warning}`, {
           level: 'warning',
-          event: 'certificate-odd',
+          event: 'certificate-warning',
         });
       }
     } catch (error) {
