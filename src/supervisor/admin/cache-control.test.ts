@@ -5,9 +5,12 @@ import { type AskCache, CacheControl, keyOfUrl } from './cache-control.ts';
 
 const request = { selectors: [{ kind: 'all' }], soft: false } as const;
 
+/** What the directory holds before a purge, by whoever is asked. */
+const COUNTED = 7;
+
 /**
  * Workers that answer a purge with these: a count, negated by one that caches apart, null for silence,
- * undefined for not there.
+ * undefined for not there, NaN for a number that it does not know.
  */
 function controlOf(isShared: boolean, ...counts: readonly (number | null | undefined)[]) {
   const asked: string[] = [];
@@ -17,8 +20,9 @@ function controlOf(isShared: boolean, ...counts: readonly (number | null | undef
       asked.push(`${index} ${question.kind}`);
       if (count === null || count === undefined) return count;
       const isApart = count < 0;
+      if (question.kind === 'count') return { kind: 'counted', count: COUNTED };
       return question.kind === 'purge'
-        ? { kind: 'purged', count: Math.abs(count), isApart }
+        ? { kind: 'purged', count: Number.isNaN(count) ? -1 : Math.abs(count), isApart }
         : { kind: 'followed' };
     };
   });
@@ -37,13 +41,19 @@ test('apart, every worker purges and the counts are added', async () => {
 test('with a shared directory one worker purges and the others follow', async () => {
   const { control, asked } = controlOf(true, undefined, 4, 9);
   assert.equal(await control.purge(request, 'me'), 4);
-  assert.deepEqual(asked, ['0 purge', '1 purge', '0 follow', '2 follow']);
+  assert.deepEqual(asked, ['0 count', '1 count', '0 purge', '1 purge', '0 follow', '2 follow']);
+});
+
+test('what one worker does not know the number of was counted before', async () => {
+  const { control, reports } = controlOf(true, Number.NaN, 4);
+  assert.equal(await control.purge(request, 'me'), COUNTED);
+  assert.deepEqual(reports, ['cache: purge of everything by me: 7 stored responses']);
 });
 
 test('a worker that has lost the shared directory purges for itself, and another on disk', async () => {
   const { control, asked } = controlOf(true, -2, undefined, 4, 9);
   assert.equal(await control.purge(request, 'me'), 6);
-  assert.deepEqual(asked, ['0 purge', '1 purge', '2 purge', '1 follow', '3 follow']);
+  assert.deepEqual(asked, ['0 count', '0 purge', '1 purge', '2 purge', '1 follow', '3 follow']);
 });
 
 test('a purge that does not reach a worker has failed, and the log says so', async () => {
