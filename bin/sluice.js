@@ -38,6 +38,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
 /** Milliseconds between two looks at who our parent is. */
 const PARENT_INTERVAL_MS = 250;
 
+/** Before anything takes time: it may end while we start. */
+const PARENT = process.ppid;
+
 await launch();
 
 async function launch() {
@@ -199,9 +202,8 @@ function runChild(binary, env) {
 
 /** npm's shell ends on SIGTERM without passing it on; sluice is meant. */
 function endWithParent(child) {
-  const parent = process.ppid;
   const timer = setInterval(() => {
-    if (process.ppid === parent) return;
+    if (process.ppid === PARENT) return;
     clearInterval(timer);
     child.kill('SIGTERM');
   }, PARENT_INTERVAL_MS);
