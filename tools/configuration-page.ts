@@ -16,7 +16,10 @@ const root: KeyInfo = { path: '', schema: configurationSchema };
 export function configurationPage(): string {
   const flags = new Set<string>(optionTable.map(({ name }) => name));
   const top = keysBelow(root);
-  const sections = top.filter(({ path }) => !flags.has(path));
+  // Some sections have a short form, which says the same as the flag of their name.
+  const isSection = (key: KeyInfo) => !flags.has(key.path) || keysBelow(key).length > 0;
+  const isFlag = ({ path }: KeyInfo) => Number(flags.has(path));
+  const sections = top.filter(isSection).toSorted((a, b) => isFlag(a) - isFlag(b));
   const contents = sections.map(({ path }) => `[\`${path}\`](#${path})`).join(', ');
   return `# Configuration file
 
@@ -58,7 +61,7 @@ Each is written under the flag's name, without \`--\`: \`workers: 4\`. A flag th
 once takes a list. What they mean is in [command line](command-line.md).
 
 ${top
-  .filter(({ path }) => flags.has(path))
+  .filter((key) => !isSection(key))
   .map(({ path, schema }) => `- \`${path}: ${exampleText(schema)}\` – ${schema.title}`)
   .join('\n')}
 `;

@@ -160,7 +160,7 @@ function suspectText({ suspect }: Incident): string {
     connection === null ? '' : `connection ${connection}`,
     call === null ? '' : `inside ${call}`,
     observer === null ? '' : `in observer ${observer}`,
-    request === null ? '' : `request ${request}, which was worked at last`,
+    request === null ? '' : `request ${request}, which the worker was working on`,
   ];
   return parts.filter((part) => part !== '').join(', ');
 }

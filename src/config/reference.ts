@@ -293,7 +293,8 @@ sluice upgrade [--admin ADDRESS] [--json]
 sluice stop [--admin ADDRESS] [--json]
 \`\`\`
 
-- \`status\` shows whether sluice serves and the state of each worker. Exit code 1 when it does not serve.
+- \`status\` shows whether sluice serves and the state of each worker. Exit code 1 when it does not
+  serve, 3 when it does not run.
 - \`top\` shows requests, hit rates, times, handshakes and origins once a second, until Ctrl-C; the
   [dashboard](../how-to/watch-live.md) shows the same in a browser.
 - \`metrics\` prints all [metrics](metrics.md) as Prometheus reads them.
@@ -303,7 +304,7 @@ sluice stop [--admin ADDRESS] [--json]
   they are valid, when the next order is, and why the last one failed. \`renew\` orders one again,
   \`revoke\` has its authority revoke it, and orders another. \`why\` tells what serves and what would
   prevent an order: the name leads elsewhere, CAA forbids it. See
-  [certificates by themselves](../how-to/get-certificates-by-themselves.md).
+  [certificates from Let's Encrypt](../how-to/get-certificates-by-themselves.md).
 - \`handshakes\` lists the most frequent failures and the handshake observers. An observer that is disabled
   after faults is called again after \`enable\`.
 - \`reload\` reads the configuration again and applies it; with \`--canary\` one worker runs it for that

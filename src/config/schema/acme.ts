@@ -116,7 +116,7 @@ const settings = section(
 export const acmeSchema = either([flagKey('acme'), settings], {
   title: 'Certificates that sluice gets and renews by itself (ACME, RFC 8555).',
   description: 'For hosts with `certificates: acme`.',
-  default: 'as below, without an address',
+  default: 'the defaults below, without an address',
   examples: ['admin@example.org', { directory: 'letsencrypt-staging' }],
 });
 
