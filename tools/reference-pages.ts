@@ -40,7 +40,7 @@ function metricsReference(): string {
 
 \`--admin\` serves them: \`/metrics\` as Prometheus text (version 0.0.4), \`/stats\` as JSON
 together with the workers' states, \`/healthz\` answers 200 while at least one worker
-serves and 503 otherwise, \`/readyz\` also says whether an origin may be asked.
+serves and 503 otherwise, \`/readyz\` also says whether an origin can get requests.
 
 Values are sums over all workers, and a worker's counts survive its death. Times are in seconds,
 sizes in bytes. Histograms have the bounds 64 µs, 128 µs, … doubled to 67 s. Series that are zero

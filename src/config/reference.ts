@@ -49,9 +49,9 @@ The cache, as in sluice cache purge --tag article-17
   sluice cache verify DIR             read a --cache-dir and list what is damaged
 
 Certificates that sluice gets by itself, as in sluice certificates why www.example.org
-  sluice certificates                 list them: by whom, valid until when, the next order
+  sluice certificates                 list them: issuer, end of validity, next order
   sluice certificates renew NAME      order the certificates of a name again (renew), or revoke them
-  sluice certificates why NAME        tell why a name has the certificate that it has, or none
+  sluice certificates why NAME        explain why a name has its certificate, or none
 
 TLS handshakes, as in sluice handshakes failures
   sluice handshakes failures          list the most frequent failures of TLS handshakes
@@ -302,7 +302,7 @@ sluice stop [--admin ADDRESS] [--json]
   down, \`up\` puts it back into rotation. See [origins](../explanation/origins.md).
 - \`certificates\` shows the certificates that sluice gets by itself: who has issued them, until when
   they are valid, when the next order is, and why the last one failed. \`renew\` orders one again,
-  \`revoke\` has its authority revoke it, and orders another. \`why\` tells what serves and what would
+  \`revoke\` has its authority revoke it, and orders another. \`why\` shows what is served and what would
   prevent an order: the name leads elsewhere, CAA forbids it. See
   [certificates from Let's Encrypt](../how-to/get-certificates-by-themselves.md).
 - \`handshakes\` lists the most frequent failures and the handshake observers. An observer that is disabled

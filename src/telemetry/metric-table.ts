@@ -459,7 +459,7 @@ export const metricTable = {
   earlyDataClosed: metric(
     'gauge',
     'sluice_early_data_refused_as_a_whole',
-    '1 while early data is refused to everybody, by why; no series while it is not.',
+    '1 while early data is refused to all clients, by reason; no series while it is not.',
     [closed('reason', EARLY_DATA_CLOSED)],
   ),
   earlyDataOffered: metric(
@@ -601,7 +601,7 @@ export const metricTable = {
   serverFailing: metric(
     'gauge',
     'sluice_origin_server_failing',
-    'Workers whose requests to a server fail now; 0 while all is well. Looked at once a second.',
+    'Workers whose requests to a server fail now; 0 while none do. Looked at once a second.',
     [origin, server],
   ),
   cacheBytes: metric('gauge', 'sluice_cache_bytes', 'Bytes of memory held by the cache.'),
