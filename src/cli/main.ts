@@ -27,6 +27,12 @@ export async function conclude(perform: () => Promise<number>): Promise<void> {
   process.exit();
 }
 
+/** Commands without help of their own are in the help of all; what is no command is said to be none. */
+function wordsOfHelp([help = '', command = '', ...rest]: readonly string[]): readonly string[] {
+  const isExplained = ['run', 'demo', 'help', 'version', ''].includes(command);
+  return isExplained ? [help, ...rest] : [command, ...rest];
+}
+
 async function perform(args: readonly string[]): Promise<number> {
   const [first = ''] = args;
   if (Object.hasOwn(commands, first)) {
@@ -37,7 +43,7 @@ async function perform(args: readonly string[]): Promise<number> {
     return written(await command.run(args.slice(1), commands));
   }
   if (first === 'help' && Object.hasOwn(commands, args[1] ?? '')) return helpOf(args[1]!);
-  const commandLine = parseCommandLine(args, process.cwd());
+  const commandLine = parseCommandLine(first === 'help' ? wordsOfHelp(args) : args, process.cwd());
   switch (commandLine.command) {
     case 'help': {
       const { helpText } = await import('../config/reference.ts');

@@ -107,6 +107,7 @@ test('help and version go to standard output and end with 0', async () => {
   }
   assert.equal(said.get('help'), said.get('--help'));
   assert.equal(said.get('version'), said.get('--version'));
+  assert.equal((await runSluice(['help', 'run'])).stdout, said.get('help'));
   const { stdout } = await runSluice(['help', 'reload']);
   assert.match(
     stdout,
