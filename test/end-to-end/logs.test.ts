@@ -129,7 +129,7 @@ test('files are rotated while workers write, and no line is lost', async () => {
       {
         target: join(to, 'a.log'),
         format: '${path}',
-        rotate: { size: 300, keep: 500 },
+        rotate: { size: 1024, keep: 500 },
       },
     ],
     2,

@@ -76,7 +76,7 @@ async function purge(sluice: RunningSluice): Promise<void> {
 test('the error log is rotated by size: so many old files, all but the latest compressed', async () => {
   const directory = temporaryDirectory();
   const target = join(directory, 'error.log');
-  const rotate = { size: 200, keep: 3, gzip: 'on' };
+  const rotate = { size: 1024, keep: 3, gzip: 'on' };
   await using sluice = await serve({ 'error-log': { target, format: 'json', rotate } });
   await purge(sluice);
   const text = await until(() => {
