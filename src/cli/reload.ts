@@ -18,7 +18,7 @@ export const reloadCommand: Command = { flags: FLAGS, run };
 const POLL_MS = 100;
 
 const EXIT_OK = 0;
-/** The new configuration did worse, and the old one is in force again. */
+/** The new configuration did worse, and the old one is active again. */
 const EXIT_ROLLED_BACK = 1;
 
 /** Resolves with the exit code. Throws UsageError, also for a configuration that was refused. */

@@ -55,7 +55,7 @@ return ARGV[2]
 export interface TicketKeySyncInput {
   readonly options: ClusterOptions;
   times(): StateTimes;
-  /** Other keys are in force: the first encrypts. */
+  /** Other keys are active: the first encrypts. */
   onKeys(keys: readonly Buffer[]): void;
   readonly metrics: Pick<TicketMetrics, 'clusterConnected'>;
   report(message: string): void;

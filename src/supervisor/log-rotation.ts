@@ -34,7 +34,7 @@ const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 const FILE_MODE = 0o640;
 
 export interface LogRotatorInput {
-  /** Those in force. */
+  /** Those that are active. */
   readonly logs: () => readonly Pick<LogOptions | ErrorLogOptions, 'target' | 'rotate'>[];
   /** Every process opens its logs by their names again. */
   reopen(): void;

@@ -8,7 +8,7 @@ import { type OriginSources, originReports } from './admin/origin-routes.ts';
 import { type Health, readinessOf } from './health.ts';
 
 export interface OriginWatchInput {
-  /** The groups in force. */
+  /** The groups that are active. */
   groups(): readonly OriginGroupOptions[];
   readonly sharedHealth: SharedHealth;
   /** Metrics of all workers. */

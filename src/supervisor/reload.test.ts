@@ -36,7 +36,7 @@ class FakeWorker implements ReloadableWorker {
     return health;
   }
 
-  /** Its replacement begins with what was in force then. */
+  /** Its replacement begins with what was active then. */
   die(): void {
     this.restarts++;
     this.options = before;
@@ -76,7 +76,7 @@ test('a request during a reload is carried out after it, once for any number of 
   for (let i = 0; i < 3; i++) reload.request(0);
   await until(() => told.filter((word) => word === 'ended').length === 2, 'two reloads');
   assert.equal(reload.status!.number, 2);
-  assert.equal(reload.status!.outcome, 'unchanged', 'the first has put it in force');
+  assert.equal(reload.status!.outcome, 'unchanged', 'the first has applied it');
   await sleep(50);
   assert.deepEqual(told, ['began', 'ended', 'began', 'ended']);
   assert.equal(reload.begin(0) === null, false, 'and the next one is free to begin');
@@ -145,7 +145,7 @@ test('when no worker serves, a reload waits for one to try it', async () => {
   assert.equal(workers[1]!.options, after);
 });
 
-test('options of which one worker after the other dies are not put in force', async () => {
+test('options of which one worker after the other dies are not applied', async () => {
   const workers = [new FakeWorker(), new FakeWorker(), new FakeWorker()];
   for (const worker of workers) worker.dieWhenTold();
   const { reload, current } = reloadOf(workers);

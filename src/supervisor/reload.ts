@@ -1,5 +1,5 @@
 /**
- * Puts a new configuration in force while traffic flows: read and validated whole, tried on one
+ * Applies a new configuration while traffic flows: read and validated whole, tried on one
  * worker whose failures and speed are compared with what is usual, then given to the others; or
  * taken back, with the reason. Open connections keep the configuration that they began with.
  */
@@ -31,14 +31,14 @@ export interface ReloadInput {
    * Throws UsageError, whose message may have many lines.
    */
   load(warn: (message: string) => void): Promise<SluiceOptions>;
-  /** Those in force. */
+  /** Those that are active. */
   current(): SluiceOptions;
   /** What differs in the files that two were loaded from; none without files. */
   readonly written?:
     | ((before: SluiceOptions, after: SluiceOptions) => Promise<readonly KeyChange[]>)
     | undefined;
   workers(): readonly ReloadableWorker[];
-  /** They are in force from here, also for workers that are started later. */
+  /** They are active from here, also for workers that are started later. */
   adopt(options: SluiceOptions): void;
   readonly report: Report;
   /** One is under way, and over: for who watches us. */
@@ -82,11 +82,11 @@ export class Reload {
   readonly #input: ReloadInput;
   #status: ReloadStatus | null = null;
   #running: Promise<ReloadStatus> | null = null;
-  /** Wall-clock milliseconds at which the options in force were. */
+  /** Wall-clock milliseconds at which the active options were. */
   #appliedAtMs = Date.now();
   /** Whether the file is to be read once more when the one under way is over. */
   #isWantedAgain = false;
-  /** Those in force as they were loaded: certificates may have been renewed since. */
+  /** Those that are active as they were loaded: certificates may have been renewed since. */
   #loaded: SluiceOptions;
 
   constructor(input: ReloadInput) {
@@ -202,7 +202,7 @@ export class Reload {
 
   /**
    * One that was away or died meanwhile, and serves again: it began with the options before. Those
-   * that do not serve yet take over what is in force by themselves.
+   * that do not serve yet take over what is active by themselves.
    */
   async #catchUp(worker: ReloadableWorker, options: SluiceOptions): Promise<void> {
     const fault = await this.#give(worker, options, new Map());
@@ -228,7 +228,7 @@ export class Reload {
 
   /**
    * What is wrong with the options. That a worker is away, or dies, is not: its successor takes over
-   * what is in force.
+   * what is active.
    */
   async #give(
     worker: ReloadableWorker,
@@ -277,7 +277,7 @@ export class Reload {
   async #takeBack(workers: readonly ReloadableWorker[]): Promise<void> {
     const { current, report } = this.#input;
     for (const worker of workers) {
-      // Its replacement begins with the options in force anyway.
+      // Its replacement begins with the active options anyway.
       if (!worker.isRunning) continue;
       await worker.reconfigure(current()).catch((error: Error) => {
         report(`reload: a worker could not go back: ${error.message}`, {

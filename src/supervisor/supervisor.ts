@@ -57,7 +57,7 @@ export interface SupervisorInput {
   readonly configFile?: string;
   readonly workers: WorkerSource;
   /**
-   * Reads command line and file again, for a sluice with the options in force. Throws UsageError for
+   * Reads command line and file again, for a sluice with the active options. Throws UsageError for
    * what is wrong in them.
    */
   loadOptions(inForce: SluiceOptions, warn: (message: string) => void): Promise<SluiceOptions>;
@@ -88,7 +88,7 @@ export class Supervisor {
   readonly #standIns: StandIns;
   readonly #originWatch: OriginWatch;
   readonly #workers: WorkerSet;
-  /** Those in force: a reload puts others in their place. */
+  /** Those that are active: a reload puts others in their place. */
   #options: SluiceOptions;
   #listeners: OpenListener[] = [];
   #admin: AdminServer | null = null;
@@ -356,7 +356,7 @@ export class Supervisor {
     });
   }
 
-  /** Reads the configuration again and puts it in force; SIGHUP. What comes of it is reported. */
+  /** Reads the configuration again and applies it; SIGHUP. What comes of it is reported. */
   reload(): void {
     if (this.#stopping === null) this.#reload.request(CANARY_MS_DEFAULT);
     this.#succession.passOn('SIGHUP');

@@ -1,6 +1,6 @@
 /**
  * Keeps the ticket keys of all workers: those of a file, taken in when it changes, those of a cluster,
- * or those of a schedule. What cannot be used is told, and what was in force stays.
+ * or those of a schedule. What cannot be used is told, and what was active stays.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -25,11 +25,11 @@ export const TICKET_KEY_POLL_MS = 2_000;
 const NEVER_MS = Number.MAX_SAFE_INTEGER;
 
 export interface TicketKeyRotatorInput {
-  /** Those in force. */
+  /** Those that are active. */
   tls(): TlsOptions;
-  /** Puts other keys in force, for new connections everywhere. */
+  /** Applies other keys, for new connections everywhere. */
   apply(ring: TicketRing): void;
-  /** Of the options in force; null for none. */
+  /** Of the active options; null for none. */
   cluster(): ClusterOptions | null;
   readonly metrics: TicketMetrics;
   /** Milliseconds of the clock that all processes of the machine share, and nobody sets. */
@@ -51,10 +51,10 @@ export class TicketKeyRotator implements Disposable {
   #share: TicketKeySync | null = null;
   /** With which the share was opened. */
   #cluster: ClusterOptions | null = null;
-  /** Keys have been in force that a former run may have used, too. */
+  /** Keys have been active that a former run may have used, too. */
   #hasPersistentKeys = false;
   #isHandingOver = false;
-  /** Of the ring that was put in force last, to tell whether there is anything new. */
+  /** Of the ring that was applied last, to tell whether there is anything new. */
   #applied: readonly Uint8Array[] = [];
   #rounds: Disposable | null = null;
   #isClosed = false;
@@ -194,7 +194,7 @@ export class TicketKeyRotator implements Disposable {
     return warnings;
   }
 
-  /** Puts the ring in force, unless it is already. */
+  /** Applies the ring, unless it is already. */
   #apply(source: 'schedule' | 'file' | 'cluster'): void {
     const { ring } = this;
     const isSame =

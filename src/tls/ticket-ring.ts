@@ -1,4 +1,4 @@
-/** The ticket keys in force, as they go from the supervisor to the workers: plain data. */
+/** The active ticket keys, as they go from the supervisor to the workers: plain data. */
 export interface TicketRing {
   /** 80 bytes each (native/ticket-keys.ts). The first encrypts, and all of them decrypt. */
   readonly keys: readonly Uint8Array[];

@@ -101,7 +101,7 @@ export interface IncidentOptions {
   readonly options: JsonValue;
 }
 
-/** The options in force. */
+/** The active options. */
 export interface IncidentConfiguration extends IncidentOptions {
   /** Those under which workers last lived soundly, when they are not the same; null otherwise. */
   readonly lastGood: IncidentOptions | null;

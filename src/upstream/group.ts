@@ -437,7 +437,7 @@ export class UpstreamGroup implements OriginGroup {
     }
   }
 
-  /** Counts what there is now. Called about once a second while the group is in force. */
+  /** Counts what there is now. Called about once a second while the group is active. */
   count(): void {
     for (const server of this.servers) {
       const counts = ORIGIN_ADDRESS_STATES.map(() => 0);

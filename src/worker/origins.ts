@@ -34,7 +34,7 @@ export interface WorkerOrigins extends Origins, Disposable {
   /** Called about once a second. */
   sweep(): void;
   /**
-   * Another configuration is in force: what runs goes on, and nothing is checked or counted that the
+   * Another configuration is active: what runs goes on, and nothing is checked or counted that the
    * other one checks and counts.
    */
   retire(): void;

@@ -35,7 +35,7 @@ export class WorkerLog {
     ) as Record<LogSubsystem, boolean>;
   }
 
-  /** Other levels are in force. */
+  /** Other levels are active. */
   adopt(levels: LevelTable): void {
     this.#levels = levels;
     for (const name of logSubsystems) this.details[name] = levels[name] === 'debug';

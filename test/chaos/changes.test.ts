@@ -124,7 +124,7 @@ test(`${RELOADS} reloads: no request of clients that keep connections fails`, as
   for (let i = 1; i <= RELOADS; i++) {
     writeFileSync(file, JSON.stringify(configurationOf(i)));
     await reload(sluice);
-    assert.equal(await reloadSeen(sluice), String(i), 'it is in force when it is done');
+    assert.equal(await reloadSeen(sluice), String(i), 'it is active when it is done');
     await sleep(PAUSES_MS[i % PAUSES_MS.length]!);
   }
   await clients.more(50);

@@ -75,7 +75,7 @@ test('top in a terminal draws again and again, and says when sluice is away', {
   }
 });
 
-test('config shows what is in force, without keys', async () => {
+test('config shows what is active, without keys', async () => {
   const url = `http://127.0.0.1:${sluice.adminPort}/config`;
   const text = await (await fetch(url)).text();
   assert.match(text, /"workers":2/);

@@ -63,7 +63,7 @@ for (const workers of [1, 2]) {
   });
 }
 
-test('SIGHUP reloads, and a replaced worker has what is in force', async () => {
+test('SIGHUP reloads, and a replaced worker has what is active', async () => {
   const { sluice, write } = await serve(2);
   await using _ = sluice;
   write(`origin: ${second.url}\n`);

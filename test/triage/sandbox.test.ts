@@ -94,7 +94,7 @@ async function settingOf(...features: readonly string[]): Promise<SandboxSetting
   return { options, features: {}, checkout: '' };
 }
 
-test('a bench tells what its worker died of, again and again', async () => {
+test('a sandbox instance says what its worker died of, again and again', async () => {
   await using sandbox = await openSandbox(await settingOf(OBSERVER), signal);
   const alive = await sandbox.run([plain], signal);
   assert.deepEqual([alive.death, alive.played[0]!.received], [null, [HANDSHAKE_RECORD]]);

@@ -59,14 +59,14 @@ async function start(settings: SandboxStart): Promise<void> {
   try {
     if (settings.protocol !== SANDBOX_PROTOCOL) {
       throw new UsageError(
-        `this sluice speaks version ${SANDBOX_PROTOCOL} of a bench, not ${settings.protocol}`,
+        `this sluice speaks version ${SANDBOX_PROTOCOL} of the sandbox protocol, not ${settings.protocol}`,
         'run the triage of the version that is tried',
       );
     }
     const options = await harmlessOptions(settings, await startOrigin());
     supervisor = new Supervisor({
       options,
-      version: 'bench',
+      version: 'sandbox',
       workers: ownWorkers,
       restartPolicy,
       inherited: new InheritedSockets([]),
@@ -90,7 +90,7 @@ async function start(settings: SandboxStart): Promise<void> {
 async function startOrigin(): Promise<number> {
   const server = createServer((request, response) => {
     request.resume();
-    response.end('bench\n');
+    response.end('sandbox\n');
   });
   const { promise, resolve } = Promise.withResolvers<void>();
   server.listen(0, '127.0.0.1', resolve);

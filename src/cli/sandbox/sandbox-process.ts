@@ -155,7 +155,7 @@ class SandboxProcess implements AsyncDisposable {
       if (death !== undefined) return death;
       await sleep(POLL_INTERVAL_MS, undefined, { signal });
     }
-    throw new Error(`a worker of the bench died and left no incident:\n${this.#output}`);
+    throw new Error(`a worker of the sandbox instance died and left no incident:\n${this.#output}`);
   }
 
   async #ask(
@@ -167,7 +167,12 @@ class SandboxProcess implements AsyncDisposable {
     const { promise, resolve, reject } = Promise.withResolvers<SandboxReport>();
     this.#onReport = resolve;
     const fail = (what: string) =>
-      reject(new UsageError(`the bench ${what}:\n${this.#output}`, 'try this version by itself'));
+      reject(
+        new UsageError(
+          `the sandbox instance ${what}:\n${this.#output}`,
+          'try this version by itself',
+        ),
+      );
     const timer = setTimeout(
       () => fail(`does not answer within ${durationText(timeoutMs)}`),
       timeoutMs,

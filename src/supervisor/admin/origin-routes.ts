@@ -16,7 +16,7 @@ import {
 } from './admin-routes.ts';
 
 export interface OriginSources {
-  /** The groups in force. */
+  /** The groups that are active. */
   groups(): readonly OriginGroupOptions[];
   readonly sharedHealth: SharedHealth;
   /** Whether nothing has listened there since the start. */

@@ -43,7 +43,7 @@ export interface OverviewSources {
   listeners(): readonly OpenListener[];
   regions(): readonly Uint8Array[];
   readiness(): Health;
-  /** Wall-clock milliseconds at which the options in force were applied. */
+  /** Wall-clock milliseconds at which the active options were applied. */
   appliedAtMs(): number;
   /** As it was named; '' without one. */
   readonly configFile: string;

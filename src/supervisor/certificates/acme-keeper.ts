@@ -1,5 +1,5 @@
 /**
- * Sees to it that every host with `certificates: acme` has its certificate: orders it, puts it in force,
+ * Sees to it that every host with `certificates: acme` has its certificate: orders it, applies it,
  * keeps it, and tries again later when that fails. What is in use serves meanwhile.
  */
 import { X509Certificate } from 'node:crypto';
@@ -44,10 +44,10 @@ export interface CertificateState {
 }
 
 export interface AcmeKeeperInput {
-  /** Those in force. */
+  /** Those that are active. */
   hosts(): readonly HostOptions[];
   options(): AcmeOptions | null;
-  /** Puts other certificates of a host in force, for new connections everywhere. */
+  /** Applies other certificates of a host, for new connections everywhere. */
   replace(host: number, certificates: readonly CertificatePair[]): void;
   /** Resolves when every worker answers so. */
   show(answers: ChallengeAnswers): Promise<void>;

@@ -21,9 +21,9 @@ import { Stapler } from './stapler.ts';
 export const CERTIFICATE_POLL_MS = 2_000;
 
 export interface CertificateRenewerInput {
-  /** Those in force. */
+  /** Those that are active. */
   hosts(): readonly HostOptions[];
-  /** Puts other certificates of a host in force, for new connections everywhere. */
+  /** Applies other certificates of a host, for new connections everywhere. */
   replace(host: number, certificates: readonly CertificatePair[]): void;
   readonly metrics: Pick<CertificateMetrics, 'inUse' | 'reloaded' | 'ocspFetched'>;
   /** A certificate's issuer says that it has revoked it. */

@@ -11,7 +11,7 @@ import { CertificateRenewer } from './certificate-renewer.ts';
 import { lookUpBy, ownAddresses } from './name-look-up.ts';
 
 export interface CertificatesInput {
-  /** Those in force. */
+  /** Those that are active. */
   options(): SluiceOptions;
   replace(host: number, certificates: readonly CertificatePair[]): void;
   /** Resolves when every worker answers so. */
@@ -57,7 +57,7 @@ export class Certificates implements Disposable {
     return this.#keeper;
   }
 
-  /** Other options are in force. */
+  /** Other options are applied. */
   lookAgain(): void {
     this.#renewer.lookAgain();
     this.#keeper.look();

@@ -166,7 +166,7 @@ export class CrashHandler {
     return this.#rollbacks.effective(options);
   }
 
-  /** A reload has put other options in force. */
+  /** A reload has applied other options. */
   adopt(options: SluiceOptions): void {
     this.#options = options;
     // Other certificates make other options of the same file.

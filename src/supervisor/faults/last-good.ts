@@ -23,12 +23,12 @@ export class LastGood {
     this.#sinceMs = nowMs;
   }
 
-  /** What was good and is not in force any more; null when nothing has changed, or is known. */
+  /** What was good and is not active any more; null when nothing has changed, or is known. */
   get changed(): IncidentOptions | null {
     return this.#good === null || this.#good.digest === this.#now.digest ? null : this.#good;
   }
 
-  /** Other options are in force. */
+  /** Other options are applied. */
   adopt(options: object, nowMs: number): void {
     this.look(nowMs);
     this.#now = optionsOf(options);

@@ -86,7 +86,7 @@ export class RollbackDriver<O extends RevertibleOptions> {
     return { ...options, features: { ...options.features, ...Object.fromEntries(off) } };
   }
 
-  /** Other options are in force. */
+  /** Other options are applied. */
   adopt(options: O): void {
     this.#before = this.#options;
     this.#options = options;
@@ -295,7 +295,7 @@ const NOTHING: RollbackMemory = { rollbacks: [], deaths: {} };
 
 /**
  * Whether one may go back to the options before the last change depends on both, and after a restart
- * the former are not known: what was undone is in force, and is suspected anew if it is to blame.
+ * the former are not known: what was undone is active, and is suspected anew if it is to blame.
  */
 function rememberedBy({
   file,

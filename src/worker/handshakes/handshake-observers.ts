@@ -76,9 +76,9 @@ export class HandshakeObservers {
   }
 
   /**
-   * Another configuration is in force. What was cut off stays so as long as it is switched on: a
-   * reload that is about something else must not bring a fault back. Switching it off, and on again
-   * by a later one, is the operator's word that it has been mended.
+   * Another configuration is active. What was disabled after faults stays so as long as it is
+   * configured: a reload that is about something else must not bring a fault back. An operator who
+   * has mended it disables it by one reload, and enables it by a later one.
    */
   adopt(isOn: (name: FeatureName) => boolean): void {
     const before = this.#on;
