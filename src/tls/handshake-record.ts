@@ -40,7 +40,7 @@ export function takeHandshakeRecord(ssl: Ssl, facts: EngineFacts): HandshakeReco
     signature: resumed ? '' : ssl.signature,
     resumed,
     earlyData,
-    earlyDataReason: earlyData === 'rejected' ? facts.earlyDataReason || cutShort(facts) : '',
+    earlyDataReason: earlyData === 'rejected' ? facts.earlyDataReason || cutShort(ssl, facts) : '',
     earlyDataBytes: facts.earlyDataBytes,
     helloRetryRequest: facts.helloRetryRequest,
     // OpenSSL tells it later than the ClientHello says it.
@@ -108,7 +108,8 @@ export function earlyDataRejection(
 }
 
 /** Why early data was not accepted in a handshake that failed before that was decided. */
-function cutShort({ helloRetryRequest }: EngineFacts): string {
+function cutShort({ fault }: Pick<Ssl, 'fault'>, { helloRetryRequest }: EngineFacts): string {
+  if (fault !== null) return 'internal error';
   if (helloRetryRequest) return 'hello retry request';
   return 'handshake failed';
 }

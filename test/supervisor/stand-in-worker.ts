@@ -3,6 +3,7 @@
  * supervisor alone. It takes the same input through the same bootstrap.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../src/base/errors.ts';
 import { emptySummary } from '../../src/telemetry/exchange-summary.ts';
 import { bootstrapWorker } from '../../src/worker/bootstrap.ts';
@@ -50,4 +51,4 @@ async function drain(servers: readonly Server[], timeoutMs: number): Promise<voi
   clearTimeout(timer);
 }
 
-if (process.argv[1] === import.meta.filename) bootstrapWorker(startStandIn);
+if (process.argv.includes(fileURLToPath(import.meta.url))) bootstrapWorker(startStandIn);

@@ -50,7 +50,7 @@ function handshakes(name: string) {
 describe('an exception of ours in the callback', () => {
   for (const [name, full, resumed, reason] of [
     ['client-hello', 'failed', 'failed', ''],
-    ['alpn', 'failed', 'failed', ''],
+    ['alpn', 'failed', 'failed', 'internal error'],
     ['early-data', 'complete', 'complete', 'internal error'],
     ['ticket-returned', 'complete', 'complete', 'internal error'],
     ['ticket-key', 'complete', 'complete', 'internal error'],
