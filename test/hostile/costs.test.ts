@@ -134,6 +134,11 @@ for (const [name, read] of Object.entries(READERS)) {
 test('a reader that costs the square of the length would be found', () => {
   const pattern = /"(?:[^"\\]|\\.)*"?|[ \t]*,[ \t]*/g;
   const square = (text: string) => text.replace(pattern, ',');
-  const ratio = growth(square, SHAPES.blanks!, SHORT / 4);
-  assert.ok(ratio > RATIO_MAX, `${ratio.toFixed(1)} times the time`);
+  // A look ends at the first moment at which the longer text seems cheap, as while the pattern is
+  // compiled. Of what costs no more than its length no look would say otherwise.
+  const looks: number[] = [];
+  while (looks.length < 10 && (looks.at(-1) ?? 0) <= RATIO_MAX) {
+    looks.push(growth(square, SHAPES.blanks!, SHORT / 4));
+  }
+  assert.ok(looks.at(-1)! > RATIO_MAX, `${looks.map((one) => one.toFixed(1))} times the time`);
 });
