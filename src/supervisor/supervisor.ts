@@ -165,6 +165,8 @@ export class Supervisor {
       handOver: (isHandingOver) => this.#tickets?.handOver(isHandingOver),
       onServing: (pid) => {
         input.serviceManager.mainProcess(pid);
+        // Who asks next means the one that serves, and both accept connections of one socket.
+        this.#admin?.leave();
         input.end();
       },
       onFault: this.#parts.of('service'),

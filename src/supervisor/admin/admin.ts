@@ -54,6 +54,8 @@ export interface AdminServer {
   readonly address: SocketAddress;
   /** What another process needs to go on listening there. */
   readonly listener: PassableListener;
+  /** Another process listens there from now on; who has connected here is answered. */
+  leave(): void;
   close(): void;
 }
 
@@ -82,6 +84,10 @@ export async function startAdminServer(
   return {
     address: listener.address,
     listener,
+    leave() {
+      isClosed = true;
+      server.close();
+    },
     close() {
       isClosed = true;
       server.close();
