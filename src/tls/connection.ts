@@ -17,8 +17,8 @@ import { HeldInput } from './cluster.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
 import { decisionOf } from './early-data/hello-decision.ts';
-import { alertReceived, explainFailure, type Failure } from './failures.ts';
-import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
+import { alertReceived, explainFailure, type Failure, helloRefused } from './failures.ts';
+import { noteRefusedFlight, settleEarlyData, takeHandshakeRecord } from './handshake-record.ts';
 import {
   CONTENT_TYPE_HANDSHAKE,
   isHelloRetryRequest,
@@ -477,9 +477,7 @@ export class TlsEngine implements TlsConnection {
     this.#refusedName = parseClientHello(hello)?.serverName ?? '';
     // It was received, and nobody will read it.
     this.#ssl.takeInput();
-    const message = 'a ClientHello like this one has ended workers, and is refused for a time';
-    const error = new SluiceError('tls-client-hello-refused', message, { blame: this.#peer });
-    this.#fail({ error, alert: '', alertSentBy: '' });
+    this.#fail(helloRefused(this.#peer));
     return true;
   }
 
@@ -497,24 +495,14 @@ export class TlsEngine implements TlsConnection {
   #noteServerHello(): void {
     const ssl = this.#ssl;
     const acceptance = this.#acceptance;
-    const decision = decisionOf(ssl);
     // A server's first output is its ServerHello, its HelloRetryRequest or an alert, in one piece.
     if (!this.#isServerHelloSeen && ssl.outputBytes > 0) {
       this.#readServerHello(ssl.peekOutput(0, SERVER_HELLO_PREFIX_BYTES));
-      // Before the client learns of it and says everything again.
-      if (decision !== null && ssl.earlyDataStatus === EarlyDataStatus.rejected) {
-        acceptance?.noteRefused(decision, ssl.clientRandom, ssl.isResumed);
-      }
+      noteRefusedFlight(ssl, acceptance);
     }
     if (this.#isSessionMarked || this.#handshakeComplete || !ssl.hasSession) return;
     this.#isSessionMarked = true;
-    this.#earlyDataReason = earlyDataRejection(ssl, {
-      isAllowed: decision !== null && acceptance?.isAllowed(decision) === true,
-      helloRetryRequest: this.#helloRetryRequest,
-      refusal: decision?.refusal ?? '',
-      isTicketExpired: ssl.takeIsExpired(),
-    });
-    if (acceptance !== null && decision !== null) ssl.markSession(acceptance.markOf(decision));
+    this.#earlyDataReason = settleEarlyData(ssl, acceptance, this.#helloRetryRequest);
   }
 
   /** A client gets the server's first flight in any number of pieces. */

@@ -142,6 +142,13 @@ export interface FailureScene {
   readonly verifyResultText: string;
 }
 
+/** A ClientHello that has ended workers (hello-guard.ts) does not reach OpenSSL. */
+export function helloRefused(blame: Blame): Failure {
+  const message = 'a ClientHello like this one has ended workers, and is refused for a time';
+  const error = new SluiceError('tls-client-hello-refused', message, { blame });
+  return { error, alert: '', alertSentBy: '' };
+}
+
 /** Explains a failure of OpenSSL. */
 export function explainFailure(scene: FailureScene): Failure {
   const { errors } = scene;

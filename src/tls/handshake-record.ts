@@ -2,6 +2,7 @@
 import type { CallbackName } from '../native/callbacks.ts';
 import { EarlyDataStatus, type Ssl } from '../native/ssl.ts';
 import type { EarlyDataOutcome, HandshakeRecord } from './contract.ts';
+import type { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
 import { decisionOf } from './early-data/hello-decision.ts';
 import type { Failure } from './failures.ts';
 import { handshakeStateName } from './handshake-states.ts';
@@ -79,10 +80,36 @@ const DECIDING: ReadonlySet<CallbackName> = new Set([
 ]);
 
 /**
- * Why a server has refused early data, in words. To be asked between its ServerHello and its
- * tickets, which replace the session that was resumed.
+ * Server: to be called when it has answered, before the client learns of it: whoever is refused says
+ * everything again.
  */
-export function earlyDataRejection(
+export function noteRefusedFlight(ssl: Ssl, acceptance: EarlyDataAcceptance | null): void {
+  const decision = decisionOf(ssl);
+  if (decision === null || ssl.earlyDataStatus !== EarlyDataStatus.rejected) return;
+  acceptance?.noteRefused(decision, ssl.clientRandom, ssl.isResumed);
+}
+
+/**
+ * Why a server has refused early data, in words; and has its next tickets say under which policy. To be
+ * called between its ServerHello and its tickets, which replace the session that was resumed.
+ */
+export function settleEarlyData(
+  ssl: Ssl,
+  acceptance: EarlyDataAcceptance | null,
+  helloRetryRequest: boolean,
+): string {
+  const decision = decisionOf(ssl);
+  const reason = earlyDataRejection(ssl, {
+    isAllowed: decision !== null && acceptance?.isAllowed(decision) === true,
+    helloRetryRequest,
+    refusal: decision?.refusal ?? '',
+    isTicketExpired: ssl.takeIsExpired(),
+  });
+  if (acceptance !== null && decision !== null) ssl.markSession(acceptance.markOf(decision));
+  return reason;
+}
+
+function earlyDataRejection(
   ssl: Ssl,
   facts: {
     readonly isAllowed: boolean;

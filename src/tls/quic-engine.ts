@@ -32,8 +32,8 @@ import { CLIENT_HELLO_BYTES_MAX } from './client-hello.ts';
 import type { HandshakeRecord } from './contract.ts';
 import type { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
 import { decisionOf } from './early-data/hello-decision.ts';
-import { alertReceived, explainFailure, type Failure } from './failures.ts';
-import { earlyDataRejection, takeHandshakeRecord } from './handshake-record.ts';
+import { alertReceived, explainFailure, type Failure, helloRefused } from './failures.ts';
+import { noteRefusedFlight, settleEarlyData, takeHandshakeRecord } from './handshake-record.ts';
 import { isHelloRetryRequestMessage } from './handshake-watch.ts';
 import { TraceCall } from './trace-layout.ts';
 import { beginTrace, endTrace, type HandshakeTrace, type TraceWatch } from './trace-recorder.ts';
@@ -359,9 +359,7 @@ export class QuicTlsEngine implements QuicTls {
     this.#isGuarded = false;
     const hello = this.#clientHello;
     if (hello === null || this.#input.watch?.guard?.refuses(hello) !== true) return false;
-    const message = 'a ClientHello like this one has ended workers, and is refused for a time';
-    const error = new SluiceError('tls-client-hello-refused', message, { blame: this.#blamed });
-    this.#fail({ error, alert: '', alertSentBy: '' }, ALERT_HANDSHAKE_FAILURE);
+    this.#fail(helloRefused(this.#blamed), ALERT_HANDSHAKE_FAILURE);
     return true;
   }
 
@@ -369,24 +367,15 @@ export class QuicTlsEngine implements QuicTls {
   #noteServerHello(quic: QuicSsl): void {
     const { ssl } = quic;
     const { acceptance } = this.#input;
-    const decision = decisionOf(ssl);
     const hello = this.#isServerHelloSeen ? null : quic.firstBytes;
     if (hello !== null) {
       this.#isServerHelloSeen = true;
       this.#helloRetryRequest = isHelloRetryRequestMessage(hello);
-      if (decision !== null && ssl.earlyDataStatus === EarlyDataStatus.rejected) {
-        acceptance?.noteRefused(decision, ssl.clientRandom, ssl.isResumed);
-      }
+      noteRefusedFlight(ssl, acceptance);
     }
     if (this.#isSessionMarked || !ssl.hasSession) return;
     this.#isSessionMarked = true;
-    this.#earlyDataReason = earlyDataRejection(ssl, {
-      isAllowed: decision !== null && acceptance?.isAllowed(decision) === true,
-      helloRetryRequest: this.#helloRetryRequest,
-      refusal: decision?.refusal ?? '',
-      isTicketExpired: ssl.takeIsExpired(),
-    });
-    if (acceptance !== null && decision !== null) ssl.markSession(acceptance.markOf(decision));
+    this.#earlyDataReason = settleEarlyData(ssl, acceptance, this.#helloRetryRequest);
   }
 
   // ------------------------------------------------------------------ the end

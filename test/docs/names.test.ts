@@ -99,7 +99,7 @@ test('the reasons for refused early data are in the program’s words', () => {
   ]
     .map((file) => readFileSync(new URL(`src/tls/${file}`, root), 'utf8'))
     .join('');
-  const returned = source.slice(source.indexOf('export function earlyDataRejection'));
+  const returned = source.slice(source.indexOf('function earlyDataRejection'));
   const said = [
     ...returned.matchAll(/return '([^']+)';/g),
     ...source.matchAll(/(?:replayed|unavailable|'begun-anew'): '([^']+)'/g),
