@@ -432,9 +432,9 @@ export class QuicTlsEngine implements QuicTls {
     this.#end(failure);
   }
 
+  /** The server has chosen: over QUIC its first bytes of a handshake are never an alert. */
   get #isAgreed(): boolean {
-    const isSeen = this.#isServer ? this.#isServerHelloSeen : this.#hasParameters;
-    return isSeen && this.#quic !== null && this.#quic.ssl.cipher !== '';
+    return this.#isServer ? this.#isServerHelloSeen : this.#hasParameters;
   }
 
   /** Takes the record, once. */

@@ -305,6 +305,9 @@ describe('the HelloRetryRequest matrix over QUIC', () => {
       assert.equal(pair.server.record.outcome, 'failed');
       assert.equal(pair.server.record.helloRetryRequest, true);
       assert.equal(pair.server.record.group, '');
+      // Both were on the wire.
+      const { version, cipher } = pair.server.record;
+      assert.deepEqual([version, cipher], ['TLSv1.3', 'TLS_AES_128_GCM_SHA256']);
       assert.equal(pair.server.record.errorCode, 'tls-handshake-timeout');
     }
   });
