@@ -2,9 +2,9 @@
 
 import { readLatin1 } from '../base/bytes.ts';
 import type { SluiceError } from '../base/errors.ts';
-import type { Authority } from '../http/authority.ts';
 import { hasLengthFault } from '../http/content-length.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
+import { type CoverageCheck, CoveredAuthority } from '../http/covered-authority.ts';
 import type { RequestFacts, RequestSink } from '../http/exchange.ts';
 import { type Priority, parsePriority } from '../http/priority.ts';
 import { RequestReader } from '../http/request-fields.ts';
@@ -32,7 +32,7 @@ export interface Http2ServerOptions {
    * Whether this connection may be used for the authority (RFC 9113 §9.1.1), as asked with the
    * scheme; others get 421. Absent: for all.
    */
-  readonly isCovered?: (authority: Authority, scheme: string) => boolean;
+  readonly isCovered?: CoverageCheck;
   readonly limits?: Http2Limits;
   readonly monotonicMs: () => number;
   /** Date of answers of our own (RFC 9110 §6.6.1); absent: they have none. */
@@ -55,15 +55,14 @@ export class Http2ServerConnection implements RoleHandler {
   readonly connection: Connection;
   readonly #options: Http2ServerOptions;
   readonly #reader = new RequestReader('2');
-  /** The authority and scheme found covered last: nearly always the next request's, too. */
-  #coveredAuthority: Authority | null = null;
-  #coveredScheme = '';
+  readonly #covered: CoveredAuthority;
   /** PRIORITY_UPDATE frames that came before their stream's HEADERS (RFC 9218 §7.1). */
   #earlyPriorities: Map<number, Priority> | null = null;
 
   constructor(options: Http2ServerOptions) {
     const limits = options.limits ?? defaultHttp2Limits;
     this.#options = options;
+    this.#covered = new CoveredAuthority(options.isCovered);
     this.connection = new Connection(this, {
       role: 'server',
       output: options.output,
@@ -177,7 +176,7 @@ export class Http2ServerConnection implements RoleHandler {
       this.#answerAlone(streamId, 417, endStream);
       return;
     }
-    if (!this.#isCovered(head.authority, head.scheme)) {
+    if (!this.#covered.covers(head.authority, head.scheme)) {
       this.#answerAlone(streamId, 421, endStream);
       return;
     }
@@ -230,16 +229,6 @@ export class Http2ServerConnection implements RoleHandler {
     for (const id of priorities.keys()) if (id <= streamId) priorities.delete(id);
     if (priorities.size === 0) this.#earlyPriorities = null;
     return priority;
-  }
-
-  #isCovered(authority: Authority, scheme: string): boolean {
-    const { isCovered } = this.#options;
-    if (isCovered === undefined) return true;
-    if (authority === this.#coveredAuthority && scheme === this.#coveredScheme) return true;
-    if (!isCovered(authority, scheme)) return false;
-    this.#coveredAuthority = authority;
-    this.#coveredScheme = scheme;
-    return true;
   }
 
   /** A response of the connection's own, without content; nothing more of the request is taken. */

@@ -1,7 +1,8 @@
 /** HTTP/3 toward clients: requests in, responses out. */
+
 import type { Blame, SluiceError } from '../base/errors.ts';
-import type { Authority } from '../http/authority.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
+import { type CoverageCheck, CoveredAuthority } from '../http/covered-authority.ts';
 import type { RequestFacts, RequestSink } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
 import { PRIORITY_DEFAULT, type Priority, parsePriority } from '../http/priority.ts';
@@ -26,7 +27,7 @@ export interface Http3ServerOptions {
    * Whether this connection may be used for the authority (RFC 9114 §3.3), as asked with the scheme;
    * others get 421. Absent: for all.
    */
-  readonly isCovered?: (authority: Authority, scheme: string) => boolean;
+  readonly isCovered?: CoverageCheck;
   readonly limits?: Http3Limits;
   readonly monotonicMs: () => number;
   /**
@@ -67,14 +68,13 @@ export class Http3ServerConnection implements Http3Role {
   readonly #reader = new RequestReader('3');
   readonly #waiting = new Map<MessageStream, WaitingHead>();
   #isTurnAwaited = false;
-  /** The authority and scheme found covered last: nearly always the next request's, too. */
-  #coveredAuthority: Authority | null = null;
-  #coveredScheme = '';
+  readonly #covered: CoveredAuthority;
   /** PRIORITY_UPDATE frames that came before their stream (RFC 9218 §7.2). */
   #earlyPriorities: Map<number, Priority> | null = null;
 
   constructor(options: Http3ServerOptions) {
     this.#options = options;
+    this.#covered = new CoveredAuthority(options.isCovered);
     this.connection = new Http3Connection(this, {
       quic: options.quic,
       isServer: true,
@@ -140,7 +140,7 @@ export class Http3ServerConnection implements Http3Role {
       this.#options.onBadRequest?.('http3-message-error', 0, 0);
       this.connection.streamError(stream, `malformed: ${reader.failure}`);
     } else if (reader.hasUnknownExpectation) this.#answerAlone(stream, 417);
-    else if (!this.#isCovered(head.authority, head.scheme)) this.#answerAlone(stream, 421);
+    else if (!this.#covered.covers(head.authority, head.scheme)) this.#answerAlone(stream, 421);
     else if (this.#isEndUncertain(head, stream)) {
       stream.isHeadWaiting = true;
       this.#waiting.set(stream, { head, priority: reader.priority });
@@ -221,16 +221,6 @@ export class Http3ServerConnection implements Http3Role {
     const priority = this.#earlyPriorities?.get(streamId);
     if (priority !== undefined) this.#earlyPriorities?.delete(streamId);
     return priority;
-  }
-
-  #isCovered(authority: Authority, scheme: string): boolean {
-    const { isCovered } = this.#options;
-    if (isCovered === undefined) return true;
-    if (authority === this.#coveredAuthority && scheme === this.#coveredScheme) return true;
-    if (!isCovered(authority, scheme)) return false;
-    this.#coveredAuthority = authority;
-    this.#coveredScheme = scheme;
-    return true;
   }
 
   /** A response of the connection's own, without content; nothing more of the request is taken. */

@@ -1,6 +1,10 @@
 /** One request and its response: what the answerer sends goes to the stream from here. */
 import type { SluiceError } from '../base/errors.ts';
-import { mayAnnounceLength } from '../http/content-length.ts';
+import {
+  contentLengthToSend,
+  isWithoutContent,
+  mayAnnounceLength,
+} from '../http/content-length.ts';
 import type { PreparedResponse, RequestHandler, ResponseSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { ResponseHead } from '../http/message.ts';
@@ -87,12 +91,9 @@ export class Http3ServerExchange implements ResponseSender, MessageUser {
     this.#hasSentHead = true;
     this.#stream.isAnswered = true;
     this.#mergePriority(head.fields);
-    const isWithout = this.#isHead || head.status === 204 || head.status === 304;
-    const hasNoContent = isWithout || head.isAlone === true;
-    const isAnnounced = mayAnnounceLength(head.status) && head.isAlone !== true;
-    const announced = isAnnounced ? head.contentLength : -1;
-    this.#sendFields(head.status, head.fields, announced, hasNoContent);
-    if (hasNoContent) this.#endNow();
+    const isAll = isWithoutContent(head, this.#isHead);
+    this.#sendFields(head.status, head.fields, contentLengthToSend(head), isAll);
+    if (isAll) this.#endNow();
   }
 
   sendContent(bytes: Uint8Array): boolean {

@@ -12,7 +12,7 @@ import { EarlyDataStatus, type Ssl, SslStatus } from '../native/ssl.ts';
 import type { SslSession } from '../native/ssl-session.ts';
 import { ALERT_TAIL_BYTES, isSealedAlert, plaintextAlert } from './alerts.ts';
 import { ClientEarlyData } from './client-early-data.ts';
-import { CLIENT_HELLO_BYTES_MAX, clientHelloLength, parseClientHello } from './client-hello.ts';
+import { CLIENT_HELLO_BYTES_MAX, clientHelloLength } from './client-hello.ts';
 import { HeldInput } from './cluster.ts';
 import type { TlsConnection, TlsHandler } from './contract.ts';
 import type { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
@@ -104,8 +104,6 @@ export class TlsEngine implements TlsConnection {
   #isServerHelloSeen = false;
   /** It was a ServerHello or a HelloRetryRequest, and no alert. */
   #isAgreed = false;
-  /** Server: of a ClientHello that the guard has refused. */
-  #refusedName = '';
   /** Server: what has come since the ClientHello was set aside to be asked about; null otherwise. */
   #held: HeldInput | null = null;
   /** Client: what is written goes out as early data until the server has answered. */
@@ -474,7 +472,6 @@ export class TlsEngine implements TlsConnection {
     this.#isGuarded = false;
     const hello = this.#clientHello;
     if (hello === null || this.#watch?.guard?.refuses(hello) !== true) return false;
-    this.#refusedName = parseClientHello(hello)?.serverName ?? '';
     // It was received, and nobody will read it.
     this.#ssl.takeInput();
     this.#fail(helloRefused(this.#peer));
@@ -571,7 +568,7 @@ export class TlsEngine implements TlsConnection {
       durationMs: this.#clock.monotonicMs() - this.#startedAtMonotonicMs,
       bytesReceived: this.#bytesReceived - this.#ssl.inputBytes,
       bytesSent: this.#bytesSent + this.#ssl.outputBytes,
-      serverName: this.#refusedName,
+      clientHello: this.#clientHello,
     });
     if (this.#trace !== null) endTrace(this.#trace, record);
     return record;

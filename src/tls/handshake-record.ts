@@ -1,6 +1,7 @@
 /** The immutable facts of one handshake, asked from OpenSSL after it has ended. */
 import type { CallbackName } from '../native/callbacks.ts';
 import { EarlyDataStatus, type Ssl } from '../native/ssl.ts';
+import { parseClientHello } from './client-hello.ts';
 import type { EarlyDataOutcome, HandshakeRecord } from './contract.ts';
 import type { EarlyDataAcceptance } from './early-data/early-data-acceptance.ts';
 import { decisionOf } from './early-data/hello-decision.ts';
@@ -21,8 +22,8 @@ export interface EngineFacts {
   readonly durationMs: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
-  /** Of a ClientHello that OpenSSL has not seen; '' otherwise. */
-  readonly serverName?: string;
+  /** Server: in its records, as far as it was kept; null for none. */
+  readonly clientHello: Uint8Array | null;
 }
 
 /** Must be called from outside of OpenSSL's callbacks, where every getter is safe (ssl.ts). */
@@ -44,8 +45,7 @@ export function takeHandshakeRecord(ssl: Ssl, facts: EngineFacts): HandshakeReco
     earlyDataReason: earlyData === 'rejected' ? facts.earlyDataReason || cutShort(ssl, facts) : '',
     earlyDataBytes: facts.earlyDataBytes,
     helloRetryRequest: facts.helloRetryRequest,
-    // OpenSSL tells it later than the ClientHello says it.
-    serverName: ssl.serverName || decision?.serverName || facts.serverName || '',
+    serverName: ssl.serverName || decision?.serverName || nameIn(facts),
     alpn: ssl.alpn,
     startedAtMs: facts.startedAtMs,
     durationMs: facts.durationMs,
@@ -139,6 +139,12 @@ function cutShort({ fault }: Pick<Ssl, 'fault'>, { helloRetryRequest }: EngineFa
   if (fault !== null) return 'internal error';
   if (helloRetryRequest) return 'hello retry request';
   return 'handshake failed';
+}
+
+/** OpenSSL tells the name later than the ClientHello says it, and never of one that it has not seen. */
+function nameIn({ failure, clientHello }: EngineFacts): string {
+  if (failure === null || clientHello === null) return '';
+  return parseClientHello(clientHello)?.serverName ?? '';
 }
 
 /** Where it failed OpenSSL has no other word than `error`. */

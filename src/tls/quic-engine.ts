@@ -455,6 +455,7 @@ export class QuicTlsEngine implements QuicTls {
       durationMs: this.#input.clock.monotonicMs() - this.#startedAtMonotonicMs,
       bytesReceived: this.#bytesReceived,
       bytesSent: this.#bytesSent,
+      clientHello: this.#clientHello,
     });
     if (this.#trace !== null) endTrace(this.#trace, record);
     this.#trace = null;

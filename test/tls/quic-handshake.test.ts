@@ -508,6 +508,8 @@ describe('a server of QUIC', () => {
     second.server.receive(0, hello.subarray(100));
     assert.equal(second.server.alert, 40);
     assert.equal(second.server.record.errorCode, 'tls-client-hello-refused');
+    assert.equal(second.server.record.serverName, first.server.record.serverName);
+    assert.notEqual(second.server.record.serverName, '');
   });
 
   test('may be freed by its owner from inside of any call', () => {
