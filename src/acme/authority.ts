@@ -102,9 +102,14 @@ export class Authorities {
   }
 }
 
+/** What people know it by. */
+export function authorityName(directory: string): string {
+  return URL.parse(directory)?.host ?? directory;
+}
+
 /** `unreachable` for whatever kept an answer away. */
 function troubleOf(error: unknown, directory: string): AcmeError {
-  const where = directory === '' ? '' : `${URL.parse(directory)?.host ?? directory}: `;
+  const where = directory === '' ? '' : `${authorityName(directory)}: `;
   const { message } = error as Error;
   if (!(error instanceof AcmeError)) return new AcmeError('unreachable', where + message);
   return new AcmeError(error.kind, where + message, error.retryAtMs);

@@ -268,6 +268,15 @@ test('orders that share a name come one after the other: a handshake shows one c
   assert.equal(keeping.authority.orders.length, 4);
 });
 
+test('what is shown in a handshake stays the same while other orders come and go', async () => {
+  const keeping = new Keeping(['a.test'], ['b.test'], ['c.test']);
+  keeping.options = { ...keeping.options, challenges: ['tls-alpn-01'] };
+  await keeping.ended(3);
+  const all = keeping.shown.flatMap(({ tls }) => tls);
+  assert.ok(all.length > 3, 'one is shown beside another');
+  assert.equal(new Set(all.map(({ keyPem }) => keyPem)).size, 3);
+});
+
 test('CAA that forbids it keeps an order from being made, and says so', async () => {
   const keeping = new Keeping(['www.a.test']);
   keeping.addresses = [];

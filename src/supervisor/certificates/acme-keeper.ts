@@ -4,7 +4,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Authorities } from '../../acme/authority.ts';
+import { Authorities, authorityName } from '../../acme/authority.ts';
 import { answersTo, type ChallengeAnswers } from '../../acme/challenges.ts';
 import { AcmeError, type AskAuthority, type Challenge, type KeyType } from '../../acme/contract.ts';
 import type { AcmeOptions } from '../../acme/options.ts';
@@ -77,23 +77,35 @@ interface Entry {
   issued: Issued | null;
   dates: { readonly notBeforeMs: number; readonly notAfterMs: number } | null;
   state: OrderState;
+  /** When the dates and the authority want another: kept, since every second asks for it. */
+  renewalMs: number;
   isUnderWay: boolean;
   isAskedAbout: boolean;
 }
 
 const idle = { isUnderWay: false, isAskedAbout: false };
 
+interface Known {
+  readonly wanted: Wanted;
+  readonly entry: Entry;
+}
+
 /** What options make: it lasts as long as they are the same. */
 interface Setting {
-  readonly options: AcmeOptions;
+  /** The last that said so. */
+  options: AcmeOptions;
   readonly store: AcmeStore;
   readonly authorities: Authorities;
   readonly entries: Map<string, Entry>;
+  /** Those of the hosts beside it: other hosts are another array. */
+  known: readonly Known[];
+  hosts: readonly HostOptions[];
 }
 
 export class AcmeKeeper implements Disposable {
   readonly #input: AcmeKeeperInput;
-  readonly #shown = new Set<Challenge>();
+  /** With what answers each: a certificate has a key of its own, which is made once. */
+  readonly #shown = new Map<Challenge, ChallengeAnswers>();
   #setting: Setting | null = null;
   #rounds: Disposable | null = null;
   #isClosed = false;
@@ -112,17 +124,16 @@ export class AcmeKeeper implements Disposable {
     const setting = this.#settingNow();
     if (setting === null || this.#isClosed) return;
     const nowMs = this.#input.wallMs();
-    const due: { wanted: Wanted; entry: Entry; atMs: number }[] = [];
+    const due: (Known & { atMs: number })[] = [];
     let underWay = 0;
     const busy = new Set<string>();
-    for (const wanted of this.#wanted(setting.options)) {
-      const entry = this.#entryOf(setting, wanted);
+    for (const { wanted, entry } of this.#known(setting)) {
       if (entry.isUnderWay) {
         underWay++;
         for (const name of wanted.names) busy.add(name);
       } else this.#install(wanted, entry);
       this.#askAbout(setting, wanted, entry);
-      const atMs = dueAtMs(wanted, entry);
+      const atMs = dueAtMs(entry);
       if (!entry.isUnderWay && atMs <= nowMs) due.push({ wanted, entry, atMs });
     }
     // Who has none comes first, then who has waited longest.
@@ -141,11 +152,7 @@ export class AcmeKeeper implements Disposable {
   /** All that are wanted, as they are. */
   get states(): CertificateState[] {
     const setting = this.#settingNow();
-    if (setting === null) return [];
-    return this.#wanted(setting.options).map((wanted) => {
-      const entry = this.#entryOf(setting, wanted);
-      return stateOf(wanted, entry);
-    });
+    return setting === null ? [] : this.#known(setting).map(stateOf);
   }
 
   /** Orders the certificates of a name anew; how many. What serves goes on until then. */
@@ -153,8 +160,7 @@ export class AcmeKeeper implements Disposable {
     const setting = this.#settingNow();
     const found = setting === null ? [] : this.#named(setting, name);
     for (const { wanted, entry } of found) {
-      const next = { ...entry.state, isUnwanted: true, nextAttemptMs: 0 };
-      this.#keepState(setting!.store, wanted.id, entry, next);
+      this.#keepState(setting!.store, wanted.id, entry, unwanted(entry.state));
     }
     this.look();
     return found.length;
@@ -185,37 +191,30 @@ export class AcmeKeeper implements Disposable {
     }
     const { authorities, options } = setting;
     const findings = await this.#findings(authorities, options, [name]);
-    return [
-      ...found.map(({ wanted, entry }) => sentenceOf(stateOf(wanted, entry))),
-      ...findings.map(({ words }) => words),
-    ];
+    return [...found.map((one) => sentenceOf(stateOf(one))), ...findings.map(({ words }) => words)];
   }
 
   /** Revoked by its issuer, whoever wanted that: another takes its place. */
   replaceRevoked(certificatePem: string): void {
     const setting = this.#settingNow();
     if (setting === null) return;
-    for (const wanted of this.#wanted(setting.options)) {
-      const entry = this.#entryOf(setting, wanted);
+    for (const { wanted, entry } of this.#known(setting)) {
       if (entry.issued?.certificatePem !== certificatePem || entry.state.isUnwanted) continue;
-      const next = { ...entry.state, isUnwanted: true, nextAttemptMs: 0 };
-      this.#keepState(setting.store, wanted.id, entry, next);
+      this.#keepState(setting.store, wanted.id, entry, unwanted(entry.state));
     }
     this.look();
   }
 
-  #named(setting: Setting, name: string) {
-    return this.#wanted(setting.options)
-      .filter(({ names }) => names.includes(name))
-      .map((wanted) => ({ wanted, entry: this.#entryOf(setting, wanted) }));
+  #named(setting: Setting, name: string): Known[] {
+    return this.#known(setting).filter(({ wanted }) => wanted.names.includes(name));
   }
 
   /** Which hosts have nothing but a stand-in, at the start. */
   tellStandIns(): void {
     const setting = this.#settingNow();
     if (setting === null) return;
-    for (const wanted of this.#wanted(setting.options)) {
-      if (this.#entryOf(setting, wanted).issued !== null) continue;
+    for (const { wanted, entry } of this.#known(setting)) {
+      if (entry.issued !== null) continue;
       const names = wanted.names.join(', ');
       this.#input.report(`${names}: a self-signed certificate is served until one is issued`, {
         level: 'warning',
@@ -229,30 +228,37 @@ export class AcmeKeeper implements Disposable {
     const options = this.#input.options();
     if (options === null) return null;
     const present = this.#setting;
+    if (present?.options === options) return present;
     if (present !== null && JSON.stringify(present.options) === JSON.stringify(options)) {
+      present.options = options;
       return present;
     }
     const store = new AcmeStore(options.storage);
     const { askBy, wallMs } = this.#input;
     const authorities = new Authorities({ options, store, ask: askBy(options), wallMs });
-    this.#setting = { options, store, authorities, entries: new Map() };
+    const nothing = { entries: new Map(), known: [], hosts: [] };
+    this.#setting = { options, store, authorities, ...nothing };
     return this.#setting;
   }
 
-  #wanted({ keyTypes }: AcmeOptions): Wanted[] {
-    return this.#input.hosts().flatMap(({ isAcme, tls: { names } }, host) => {
-      if (!isAcme) return [];
-      return keyTypes.map((keyType, index) => {
-        return { id: certificateId(names, keyType), names, keyType, host, index };
+  /** Every certificate that is wanted, with what is known of it. */
+  #known(setting: Setting): readonly Known[] {
+    const hosts = this.#input.hosts();
+    if (setting.hosts !== hosts) {
+      setting.known = wantedOf(hosts, setting.options).map((wanted) => {
+        return { wanted, entry: this.#entryOf(setting, wanted) };
       });
-    });
+      setting.hosts = hosts;
+    }
+    return setting.known;
   }
 
   #entryOf({ entries, store }: Setting, { id }: Wanted): Entry {
     let entry = entries.get(id);
     if (entry === undefined) {
       const issued = store.certificate(id);
-      entry = { issued, dates: datesOf(issued), state: store.state(id), ...idle };
+      const [dates, state] = [datesOf(issued), store.state(id)];
+      entry = { issued, dates, state, renewalMs: renewalMsOf(id, dates, state), ...idle };
       entries.set(id, entry);
     }
     return entry;
@@ -311,7 +317,7 @@ export class AcmeKeeper implements Disposable {
       this.#keepState(store, id, entry, { ...freshState, directory, nextAttemptMs });
       metrics.ordered('issued');
       const until = new Date(entry.dates!.notAfterMs).toISOString();
-      const by = URL.parse(directory)?.host ?? directory;
+      const by = authorityName(directory);
       report(`${label}: a certificate was issued by ${by}, valid until ${until}`, {
         event: 'certificate-issued',
         fields: { names: label, by, until },
@@ -367,6 +373,7 @@ export class AcmeKeeper implements Disposable {
   /** What cannot be kept is known until the end of this process. */
   #keepState(store: AcmeStore, id: string, entry: Entry, state: OrderState): void {
     entry.state = state;
+    entry.renewalMs = renewalMsOf(id, entry.dates, state);
     this.#keep(id, () => store.keepState(id, state));
   }
 
@@ -385,7 +392,8 @@ export class AcmeKeeper implements Disposable {
   #help({ dnsCommand }: AcmeOptions): OrderHelp {
     return {
       show: async (challenges) => {
-        for (const challenge of challenges) this.#shown.add(challenge);
+        const nowMs = this.#input.wallMs();
+        for (const one of challenges) this.#shown.set(one, answersTo([one], nowMs));
         await this.#showAll();
         await changeRecords(dnsCommand, 'add', challenges);
       },
@@ -412,7 +420,9 @@ export class AcmeKeeper implements Disposable {
   }
 
   #showAll(): Promise<void> {
-    return this.#input.show(answersTo([...this.#shown], this.#input.wallMs()));
+    const all = [...this.#shown.values()];
+    const [http, tls] = [all.flatMap((one) => one.http), all.flatMap((one) => one.tls)];
+    return this.#input.show({ http, tls });
   }
 
   [Symbol.dispose](): void {
@@ -427,23 +437,40 @@ function datesOf(issued: Issued | null): Entry['dates'] {
   return { notBeforeMs: validFromDate.getTime(), notAfterMs: validToDate.getTime() };
 }
 
-/** After a failure not before its time, whatever else is. */
-function dueAtMs({ id }: Wanted, { dates, state }: Entry): number {
-  const { window, isUnwanted, nextAttemptMs } = state;
-  const wantedMs = dates === null || isUnwanted ? 0 : renewalAtMs({ name: id, ...dates, window });
-  return Math.max(wantedMs, nextAttemptMs);
+function wantedOf(hosts: readonly HostOptions[], { keyTypes }: AcmeOptions): Wanted[] {
+  return hosts.flatMap(({ isAcme, tls: { names } }, host) => {
+    if (!isAcme) return [];
+    return keyTypes.map((keyType, index) => {
+      return { id: certificateId(names, keyType), names, keyType, host, index };
+    });
+  });
 }
 
-function stateOf(wanted: Wanted, entry: Entry): CertificateState {
+/** Another is to take its place, as soon as can be. */
+function unwanted(state: OrderState): OrderState {
+  return { ...state, isUnwanted: true, nextAttemptMs: 0 };
+}
+
+/** 0 for one that is not there. */
+function renewalMsOf(id: string, dates: Entry['dates'], { window }: OrderState): number {
+  return dates === null ? 0 : renewalAtMs({ name: id, ...dates, window });
+}
+
+/** After a failure not before its time, whatever else is. */
+function dueAtMs({ renewalMs, state: { isUnwanted, nextAttemptMs } }: Entry): number {
+  return Math.max(isUnwanted ? 0 : renewalMs, nextAttemptMs);
+}
+
+function stateOf({ wanted, entry }: Known): CertificateState {
   const { dates, state, isUnderWay } = entry;
   const { directory, failures, trouble } = state;
   const { names, keyType } = wanted;
   return {
     ...{ names, keyType, isUnderWay, failures, trouble },
     isIssued: entry.issued !== null,
-    authority: directory === '' ? null : (URL.parse(directory)?.host ?? directory),
+    authority: directory === '' ? null : authorityName(directory),
     validUntil: dates === null ? null : new Date(dates.notAfterMs).toISOString(),
-    next: new Date(dueAtMs(wanted, entry)).toISOString(),
+    next: new Date(dueAtMs(entry)).toISOString(),
   };
 }
 
