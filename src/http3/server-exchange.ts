@@ -11,7 +11,7 @@ import type { ResponseHead } from '../http/message.ts';
 import { type Priority, parsePriority } from '../http/priority.ts';
 import { varintBytes } from '../quic/wire/varint.ts';
 import type { Http3Connection } from './connection.ts';
-import { frameHeader } from './frame-bytes.ts';
+import { frameHeader, frameOf } from './frame-bytes.ts';
 import type { MessageStream, MessageUser } from './message-stream.ts';
 import { Http3ErrorCode, Http3FrameType } from './protocol.ts';
 import { ageLineBytes, storedSection, writeAgeLine } from './stored-head.ts';
@@ -99,11 +99,7 @@ export class Http3ServerExchange implements ResponseSender, MessageUser {
   sendContent(bytes: Uint8Array): boolean {
     if (this.#isOver() || bytes.length === 0) return true;
     // One piece with its frame's header: it is the caller's, and QUIC keeps what it is given.
-    const header = 1 + varintBytes(bytes.length);
-    const frame = new Uint8Array(header + bytes.length);
-    frame.set(frameHeader(Http3FrameType.DATA, bytes.length));
-    frame.set(bytes, header);
-    return this.#stream.write([frame], false);
+    return this.#stream.write([frameOf(Http3FrameType.DATA, bytes)], false);
   }
 
   sendEnd(trailers: FieldSection | null): void {
