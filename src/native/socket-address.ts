@@ -11,6 +11,9 @@ export const AF_INET6 = 10;
 /** `sun_path` holds 108 bytes, its terminating NUL included (unix(7)). */
 const UNIX_PATH_BYTES_MAX = 107;
 export const SOCKADDR_BYTES_MAX = 128;
+const SOCKADDR_IN_BYTES = 16;
+/** The longest of an IP address. */
+export const SOCKADDR_IN6_BYTES = 28;
 
 const TEXT_OFFSET = 0;
 const TEXT_BYTES = 64;
@@ -45,7 +48,7 @@ export function encodeSocketAddress(
   writeNativeOrder16(target, family);
   target.writeUInt16BE(address.port, 2);
   target.set(binary, family === AF_INET ? 4 : 8);
-  return { family, length: family === AF_INET ? 16 : 28 };
+  return { family, length: family === AF_INET ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES };
 }
 
 function writeNativeOrder16(target: Buffer, value: number): void {
@@ -108,7 +111,7 @@ export class ConnectionAddress {
 }
 
 /** `::ffff:0:0/96` (RFC 4291 §2.5.5.2): what a dual-stack listener shows of an IPv4 peer. */
-function isIp4Mapped(bytes: Uint8Array): boolean {
+export function isIp4Mapped(bytes: Uint8Array): boolean {
   for (let index = 0; index < 10; index++) if (bytes[index] !== 0) return false;
   return bytes[10] === 0xff && bytes[11] === 0xff;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { until } from '../../test/support/waiting.ts';
-import { openDatagramSocket } from '../native/datagrams/datagram-socket.ts';
+import { MESSAGES_PER_CALL, openDatagramSocket } from '../native/datagrams/datagram-socket.ts';
 import type { DatagramListener } from './datagram-listener.ts';
 import { Reactor } from './reactor.ts';
 
@@ -48,6 +48,33 @@ describe('a listener for datagrams', () => {
     server.close();
     client.close();
     assert.equal(server.send({} as never), 'failed');
+    await reactor.close();
+  });
+
+  it('hands up all that wait, however many more they are than one call takes', async () => {
+    const { createSocket } = await import('node:dgram');
+    const client = createSocket('udp4');
+    const reactor = new Reactor();
+    const fd = openDatagramSocket(LOOPBACK);
+    const count = 2 * MESSAGES_PER_CALL + 1;
+    const texts: number[] = [];
+    let batches = 0;
+    const server = reactor.listenForDatagrams(fd, {
+      onDatagram: ({ bytes, start, end }) =>
+        texts.push(Number(Buffer.from(bytes.subarray(start, end)))),
+      onBatchEnd: () => batches++,
+      onWritable: () => {},
+    });
+    server.replaceResting(true);
+    const sent = Array.from({ length: count }, (_, i) => i);
+    for (const i of sent) {
+      await new Promise((resolve) => client.send(`${i}`, server.port, '127.0.0.1', resolve));
+    }
+    server.replaceResting(false);
+    await until(() => texts.length === count, 'all datagrams');
+    assert.deepEqual(texts, sent);
+    assert.equal(batches, 1, 'in one turn');
+    client.close();
     await reactor.close();
   });
 

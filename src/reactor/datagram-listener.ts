@@ -2,6 +2,7 @@
 import {
   DatagramSocket,
   type IncomingDatagram,
+  MESSAGES_PER_CALL,
   type OutgoingDatagrams,
 } from '../native/datagrams/datagram-socket.ts';
 import { EPOLLIN, EPOLLOUT } from '../native/epoll.ts';
@@ -75,7 +76,7 @@ export class DatagramListener implements WatchedDescriptor {
     }
     for (let i = 0; i < RECEIVES_PER_TURN_MAX && !this.#isClosed && !this.#isResting; i++) {
       const count = this.#socket.receive((datagram) => this.#handler.onDatagram(datagram));
-      if (count === 0) break;
+      if (count < MESSAGES_PER_CALL) break;
     }
     if (!this.#isClosed) this.#handler.onBatchEnd();
   }

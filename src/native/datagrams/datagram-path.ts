@@ -1,8 +1,6 @@
 /** Who a datagram came from and which of our addresses it came to: what an answer must be sent by. */
-import { AF_INET, AF_INET6 } from '../socket-address.ts';
+import { AF_INET, AF_INET6, isIp4Mapped } from '../socket-address.ts';
 
-/** `struct sockaddr_in6`, the longest. */
-export const SOCKADDR_BYTES = 28;
 /** An address of ours as the kernel gives it: 4 or 16 bytes, and behind them the interface. */
 export const LOCAL_BYTES = 20;
 
@@ -27,19 +25,13 @@ export class DatagramPath {
     this.local = Uint8Array.from(local);
     this.peerPort = (sockaddr[2]! << 8) | sockaddr[3]!;
     const family = sockaddr[0]!;
-    const at = family === AF_INET ? 4 : isMapped(sockaddr.subarray(8)) ? 20 : 8;
+    const at = family === AF_INET ? 4 : isIp4Mapped(sockaddr.subarray(8)) ? 20 : 8;
     this.peerIp = this.sockaddr.subarray(at, family === AF_INET6 ? 24 : 8);
   }
 
   get isIp4(): boolean {
     return this.peerIp.length === 4;
   }
-}
-
-/** RFC 4291 §2.5.5.2. */
-function isMapped(ip: Uint8Array): boolean {
-  for (let i = 0; i < 10; i++) if (ip[i] !== 0) return false;
-  return ip[10] === 0xff && ip[11] === 0xff;
 }
 
 /** Paths by their bytes, so that one pair has one object. Those long unused are forgotten. */

@@ -13,7 +13,12 @@ import { counted } from '../counters.ts';
 import { Errno, lastErrno } from '../errno.ts';
 import { libc } from '../libc-table.ts';
 import { addressOf, NativeBuffer, ownerOf } from '../memory.ts';
-import { AF_INET6, encodeSocketAddress, SOCKADDR_BYTES_MAX } from '../socket-address.ts';
+import {
+  AF_INET6,
+  encodeSocketAddress,
+  SOCKADDR_BYTES_MAX,
+  SOCKADDR_IN6_BYTES,
+} from '../socket-address.ts';
 import {
   addressError,
   adoptDescriptor,
@@ -21,7 +26,7 @@ import {
   localAddress,
   noteOpened,
 } from '../sockets.ts';
-import { type DatagramPath, DatagramPaths, LOCAL_BYTES, SOCKADDR_BYTES } from './datagram-path.ts';
+import { type DatagramPath, DatagramPaths, LOCAL_BYTES } from './datagram-path.ts';
 
 // Names and values of the headers of Linux.
 const SOCK_DGRAM = 2;
@@ -52,7 +57,7 @@ const MSG_DONTWAIT = 0x40;
 const ECN_BITS = 0x03;
 
 /** Messages that are received in one call. With UDP_GRO each may be many datagrams. */
-const MESSAGES_PER_CALL = 16;
+export const MESSAGES_PER_CALL = 16;
 /** The longest message: of UDP, and of UDP_GRO. */
 const MESSAGE_BYTES = 65_536;
 
@@ -136,7 +141,7 @@ sendPointers[CONTROL_POINTER] = sendAddress + BigInt(SEND_CONTROL_OFFSET);
 let copied: NativeBuffer | null = null;
 
 const { recvmmsg, sendmsg } = libc.direct;
-const option = NativeBuffer.allocate(SOCKADDR_BYTES_MAX);
+const option = NativeBuffer.allocate(4);
 const optionAddress = addressOf(option);
 
 // ------------------------------------------------------------------ in our words
@@ -183,7 +188,8 @@ export interface DatagramOptions {
  * SluiceError as `openListeningSocket` does.
  */
 export function openDatagramSocket(address: SocketAddress, options: DatagramOptions = {}): number {
-  const { family, length } = encodeSocketAddress(address, Buffer.alloc(SOCKADDR_BYTES_MAX));
+  using sockaddr = NativeBuffer.allocate(SOCKADDR_BYTES_MAX);
+  const { family, length } = encodeSocketAddress(address, sockaddr.bytes);
   const fd = libc.checked.socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw addressError(address, lastErrno());
   counted('fd', 1);
@@ -191,8 +197,7 @@ export function openDatagramSocket(address: SocketAddress, options: DatagramOpti
   if (family === AF_INET6) {
     setOption(fd, SOL_IPV6, IPV6_V6ONLY, options.ipv6Only === true ? 1 : 0);
   }
-  encodeSocketAddress(address, option.bytes);
-  if (libc.checked.bind(fd, optionAddress, length) === 0) {
+  if (libc.checked.bind(fd, addressOf(sockaddr), length) === 0) {
     noteOpened(fd);
     return fd;
   }
@@ -201,10 +206,10 @@ export function openDatagramSocket(address: SocketAddress, options: DatagramOpti
   throw error;
 }
 
-/** Returns whether the kernel knows the option. */
-function setOption(fd: number, level: number, name: number, value: number): boolean {
+/** What the kernel does not know it goes without. */
+function setOption(fd: number, level: number, name: number, value: number): void {
   option.bytes.writeInt32LE(value, 0);
-  return libc.checked.setsockopt(fd, level, name, optionAddress, 4) === 0;
+  libc.checked.setsockopt(fd, level, name, optionAddress, 4);
 }
 
 export class DatagramSocket implements Disposable {
@@ -254,7 +259,7 @@ export class DatagramSocket implements Disposable {
 
   /**
    * Receives once, and has every datagram handled; each is valid until `handle` returns. Returns how
-   * many messages came, 0 when none waits, MESSAGES_PER_CALL at most.
+   * many messages came: fewer than MESSAGES_PER_CALL when no more wait.
    */
   receive(handle: (datagram: IncomingDatagram) => void): number {
     assert(!this.#isClosed, 'the socket is open');
@@ -274,7 +279,7 @@ export class DatagramSocket implements Disposable {
     const { bytes } = heads;
     const head = (MMSGHDR_BYTES / 4) * index;
     const nameAt = NAMES_OFFSET + NAME_BYTES * index;
-    const nameEnd = nameAt + Math.min(words[head + NAMELEN_WORD]!, SOCKADDR_BYTES);
+    const nameEnd = nameAt + Math.min(words[head + NAMELEN_WORD]!, SOCKADDR_IN6_BYTES);
     const control = readControl(bytes, CONTROLS_OFFSET + CONTROL_BYTES * index, words[head + 10]!);
     const incoming = this.#incoming;
     incoming.path = this.#paths.of(bytes.subarray(nameAt, nameEnd), control.local());
