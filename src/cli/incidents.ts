@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { durationText } from '../base/duration-text.ts';
 import { UsageError } from '../base/errors.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
-import type { Incident, IncidentConnection, IncidentEvent } from '../triage/incident.ts';
+import {
+  type Incident,
+  type IncidentConnection,
+  type IncidentEvent,
+  incidentRequestText,
+  suspectedRequest,
+} from '../triage/incident.ts';
 import { IncidentError } from '../triage/incident-check.ts';
 import { decodeIncident } from '../triage/incident-file.ts';
 import { incidentFileName } from '../triage/incident-name.ts';
@@ -165,16 +171,15 @@ function suspectText({ suspect }: Incident): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
-function requestLines({ requests = [], recorder, suspect }: Incident): string[] {
+function requestLines(incident: Incident): string[] {
+  const { requests = [], recorder } = incident;
+  const suspected = suspectedRequest(incident);
   const lines = [`requests       ${requests.length} open of ${recorder.requests ?? 0}`];
   for (const one of requests.slice(-REQUESTS_TOLD_MAX)) {
-    const mark = one.number === suspect?.request ? '>' : ' ';
-    const { number, method, authority, path, version, phase, startedAt } = one;
-    const early = one.early ? ', early data' : '';
-    const scheme = one.tls ? 'https' : 'http';
+    const { number, version, phase, peer, early, startedAt } = one;
     lines.push(
-      `${mark} request ${number} in ${phase}: ${method} ${scheme}://${authority}${path}` +
-        `${one.isCut ? '…' : ''} HTTP/${version} from ${one.peer || 'peer redacted'}${early}, ${startedAt}`,
+      `${one === suspected ? '>' : ' '} request ${number} in ${phase}: ${incidentRequestText(one)}` +
+        ` HTTP/${version} from ${peer || 'peer redacted'}${early ? ', early data' : ''}, ${startedAt}`,
     );
   }
   return lines;

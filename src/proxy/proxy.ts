@@ -65,8 +65,8 @@ export type AnswerBefore = (path: string, dateNow: () => string) => LocalRespons
 export class ReverseProxy implements RequestSink {
   readonly #routes: Routes;
   readonly #before: AnswerBefore;
-  /** Filled anew for every hit: the observer must not keep it. */
   readonly #hitHeaders = new HitHeaders();
+  /** Filled anew for every hit: the observer must not keep it. */
   readonly #summary: ExchangeSummary = emptySummary();
 
   /** `before`: what is answered whatever routes say. */
@@ -135,12 +135,15 @@ export class ReverseProxy implements RequestSink {
     facts: RequestFacts,
   ): RequestHandler {
     const head = requestMeantBy(sent);
+    const isLocal = this.#answerBefore(head) !== null || this.#isAnsweredByRoute(head, facts);
+    if (isLocal) return this.onRequest(sent, sender, facts);
+    return this.turnAway(error, sent, sender, facts);
+  }
+
+  /** Also where there is no route, which is answered, too. */
+  #isAnsweredByRoute(head: RequestHead, facts: RequestFacts): boolean {
     const environment = this.#routes.find(head, facts);
-    const isAnswered = this.#answerBefore(head) !== null;
-    const isLocal =
-      isAnswered || typeof environment === 'string' || environment.route.answersItself;
-    if (isLocal) return this.onRequest(head, sender, facts);
-    return this.turnAway(error, head, sender, facts);
+    return typeof environment === 'string' || environment.route.answersItself;
   }
 
   /** Null for a request that takes its route. */

@@ -84,15 +84,14 @@ const NGINX: Readonly<Record<string, string>> = {
 };
 /** Without a counterpart that is one variable. */
 const NGINX_OTHERS = ['is_args', 'proxy_add_x_forwarded_for', 'server_addr', 'server_port'];
-const PREFIXED = /^(?:http|arg|cookie|sent_http|upstream)_\w+$/;
+const PREFIXED = /^(?:arg|cookie|sent_http|upstream)_\w+$/;
 
 /** What another server would replace, and sluice would send as it stands. */
 function refuseForeign(text: string): void {
   for (const [written, braced, plain] of text.matchAll(/\$(?:\{(\w+)\}|([a-z]\w*))/g)) {
     const name = braced ?? plain!;
     if (braced !== undefined && Object.hasOwn(OF_REQUEST, name)) continue;
-    const isHeader = name.startsWith('http_') && name !== 'http_host';
-    const ours = isHeader ? `header:${name.slice(5).replaceAll('_', '-')}` : NGINX[name];
+    const ours = oursFor(name);
     const isKnown = ours !== undefined || NGINX_OTHERS.includes(name) || PREFIXED.test(name);
     if (!isKnown) continue;
     const remedy = ours === undefined ? 'sluice has none for it' : `write \${${ours}}`;
@@ -104,6 +103,13 @@ function refuseForeign(text: string): void {
   if (found === undefined) return;
   const names = Object.keys(OF_REQUEST).map((known) => `\${${known}}`);
   throw new SyntaxError(`${found} is another server's variable: here they are ${names.join(' ')}`);
+}
+
+/** Of ours, what nginx's variable is; undefined for none. */
+function oursFor(name: string): string | undefined {
+  if (Object.hasOwn(NGINX, name)) return NGINX[name];
+  const header = /^http_(\w+)$/.exec(name)?.[1];
+  return header === undefined ? undefined : `header:${header.replaceAll('_', '-')}`;
 }
 
 function readerOf(name: string, scope: VariableScope): Reader {

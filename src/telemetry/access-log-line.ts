@@ -22,10 +22,11 @@ function field(
 
 /** Read from the kernel when a line names it, and only then. */
 function tcpField(name: string, doc: string, figure: TcpFigure): AccessLogField {
+  // The kernel counts time in microseconds.
+  const unit = name.endsWith('_ms') ? 1000 : 1;
   return field(name, 'asked', doc, ({ connection }) => {
     const value = connection?.tcpFigure?.(figure) ?? -1;
-    if (value < 0) return null;
-    return name.endsWith('_ms') ? value / 1000 : value;
+    return value < 0 ? null : value / unit;
   });
 }
 

@@ -20,24 +20,34 @@ const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
 interface NamedFields {
   readonly prefix: string;
   readonly doc: string;
-  readonly read: (summary: ExchangeSummary, name: string) => string | undefined;
+  /** What reads the header or cookie of a name. */
+  readonly reader: (name: string) => (summary: ExchangeSummary) => string | undefined;
 }
 
 export const namedLogFields: readonly NamedFields[] = [
   {
     prefix: 'header:',
     doc: 'a header of the request; lines of the same name are joined with commas',
-    read: ({ requestHeaders }, name) => requestHeaders?.combined(name.toLowerCase()),
+    reader(name) {
+      const inLowerCase = name.toLowerCase();
+      return ({ requestHeaders }) => requestHeaders?.combined(inLowerCase);
+    },
   },
   {
     prefix: 'response_header:',
     doc: 'a header of the response that the client got',
-    read: ({ responseHeaders }, name) => responseHeaders?.combined(name.toLowerCase()),
+    reader(name) {
+      const inLowerCase = name.toLowerCase();
+      return ({ responseHeaders }) => responseHeaders?.combined(inLowerCase);
+    },
   },
   {
     prefix: 'cookie:',
     doc: 'a cookie of the request: its first value. Think twice: most cookies are secrets',
-    read: ({ requestHeaders }, name) => cookieIn(requestHeaders?.combined('cookie') ?? '', name),
+    reader:
+      (name) =>
+      ({ requestHeaders }) =>
+        cookieIn(requestHeaders?.combined('cookie') ?? '', name),
   },
 ];
 
@@ -46,8 +56,9 @@ export function namedLogField(field: string): AccessLogField | undefined {
   const kind = namedLogFields.find(({ prefix }) => field.startsWith(prefix));
   const name = field.slice(kind?.prefix.length ?? 0);
   if (kind === undefined || !NAME.test(name)) return undefined;
-  const { doc, read } = kind;
-  return { name: field, doc, combined: 'asked', value: (summary) => read(summary, name) ?? null };
+  const { doc, reader } = kind;
+  const read = reader(name);
+  return { name: field, doc, combined: 'asked', value: (summary) => read(summary) ?? null };
 }
 
 /** HTTP/2 may send pairs in lines of their own, which are joined here by a comma (RFC 9113 §8.2.3). */

@@ -12,6 +12,7 @@
  * number is wiped first and written last: what a process leaves at any moment can be read.
  */
 import { assert } from '../base/assert.ts';
+import { copyOfBytes, readLatin1, writeLatin1 } from '../base/bytes.ts';
 
 /** Requests recorded at once; those beyond are served all the same, and counted. */
 export const REQUEST_SLOTS = 256;
@@ -103,15 +104,10 @@ interface RecordedFacts {
   readonly remoteAddress: string;
 }
 
-/** Of Buffer, what `write` ends in, without its look at the arguments: a third of the time. */
-interface Latin1Writer {
-  latin1Write(text: string, offset: number, length: number): number;
-}
-
 export class RequestRecorder {
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
-  readonly #text: Latin1Writer;
+  readonly #bytes: Uint8Array;
   /** Slots that are free: those below `#freeCount`. */
   readonly #free = new Int32Array(REQUEST_SLOTS);
   #freeCount = REQUEST_SLOTS;
@@ -126,7 +122,7 @@ export class RequestRecorder {
     const { buffer, byteOffset } = region;
     this.#words = new Int32Array(buffer, byteOffset, requestRegionBytes / 4);
     this.#doubles = new Float64Array(buffer, byteOffset, requestRegionBytes / 8);
-    this.#text = Buffer.from(buffer, byteOffset, requestRegionBytes) as unknown as Latin1Writer;
+    this.#bytes = new Uint8Array(buffer, byteOffset, requestRegionBytes);
     this.#words.fill(0, 0, HEADER_BYTES / 4);
     for (let slot = 0; slot < REQUEST_SLOTS; slot++) {
       this.#words[slotWord(slot) + RequestSlot.number] = 0;
@@ -169,6 +165,7 @@ export class RequestRecorder {
 
   /** Notes what the request is. */
   describe(slot: number): void {
+    if (slot < 0) return;
     const head = this.#heads[slot];
     const facts = this.#facts[slot];
     if (head == null || facts == null) return;
@@ -181,8 +178,8 @@ export class RequestRecorder {
     const textAt = (at + SLOT_WORDS) * 4;
     words[at + RequestSlot.fullBytes] = text.length;
     if (query !== -1) words[at + RequestSlot.flags]! |= RequestFlag.query;
-    const room = Math.min(text.length, TEXT_BYTES_MAX);
-    words[at + RequestSlot.textBytes] = this.#text.latin1Write(text, textAt, room);
+    const fitting = text.length > TEXT_BYTES_MAX ? text.slice(0, TEXT_BYTES_MAX) : text;
+    words[at + RequestSlot.textBytes] = writeLatin1(fitting, this.#bytes, textAt) - textAt;
   }
 
   /** From here on something else is done with it. */
@@ -208,13 +205,13 @@ export class RequestRecorder {
     this.#free[this.#freeCount++] = slot;
   }
 
-  /** The request that was worked at last, for an exception; null when it has ended since. */
-  takeActive(): { readonly number: number; readonly fields: FieldLines } | null {
+  /** Fields of the request that was worked at last, for an exception; null when it has ended since. */
+  activeFields(): FieldLines | null {
     const slot = this.#words[RequestHeader.active]! - 1;
     const head = this.#heads[slot] ?? null;
     if (head === null) return null;
     this.describe(slot);
-    return { number: this.#words[slotWord(slot) + RequestSlot.number]!, fields: head.fields };
+    return head.fields;
   }
 }
 
@@ -253,7 +250,7 @@ export interface RequestReading {
 /** Reads what a recorder has left. A stray write may have hit anything: never throws. */
 export function readRequests(region: Uint8Array): RequestReading {
   if (region.length < requestRegionBytes) return { active: 0, count: 0, leftOut: 0, requests: [] };
-  const copy = new Uint8Array(region.subarray(0, requestRegionBytes));
+  const copy = copyOfBytes(region, 0, requestRegionBytes);
   const words = new Int32Array(copy.buffer);
   const doubles = new Float64Array(copy.buffer);
   const requests: RecordedRequest[] = [];
@@ -264,7 +261,7 @@ export function readRequests(region: Uint8Array): RequestReading {
     if (number === 0) continue;
     const bytes = Math.max(0, Math.min(words[at + RequestSlot.textBytes]!, TEXT_BYTES_MAX));
     const textAt = (at + SLOT_WORDS) * 4;
-    const text = Buffer.from(copy.buffer, textAt, bytes).toString('latin1');
+    const text = readLatin1(copy, textAt, textAt + bytes);
     const flags = words[at + RequestSlot.flags]!;
     if (words[RequestHeader.active] === slot + 1) active = number;
     const [version = '', method = '', peer = '', authority = '', ...rest] = text.split(' ');

@@ -294,3 +294,17 @@ export interface IncidentRecorder {
   /** Requests since the worker's start. */
   readonly requests?: number;
 }
+
+/** The open request that was worked at last. */
+export function suspectedRequest({
+  suspect,
+  requests = [],
+}: Pick<Incident, 'suspect' | 'requests'>): IncidentRequest | undefined {
+  return requests.find(({ number }) => number === suspect?.request);
+}
+
+/** As `GET https://example.org/films/1?`; an end that was cut off is `…`. */
+export function incidentRequestText(request: IncidentRequest): string {
+  const { method, tls, authority, path, isCut } = request;
+  return `${method} ${tls ? 'https' : 'http'}://${authority}${path}${isCut ? '…' : ''}`;
+}

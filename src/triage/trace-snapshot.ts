@@ -2,6 +2,7 @@
  * A copy of a trace recorder's memory, taken at any moment of its writer's life or after it. Only
  * what was written is read: a look at the rest would make the kernel find memory for it.
  */
+import { copyOfBytes } from '../base/bytes.ts';
 import {
   SLOT_HEADER_WORDS,
   SlotHeader,
@@ -48,8 +49,6 @@ export interface SlotSnapshot {
 export function takeSnapshot(region: Uint8Array, only?: number): TraceSnapshot | null {
   if (region.length < traceRegionBytes || region.byteOffset % 8 !== 0) return null;
   const { buffer, byteOffset } = region;
-  // A Buffer's `slice` would be a view, which the next process writes to.
-  const bytes = new Uint8Array(buffer, byteOffset, traceRegionBytes);
   const words = new Int32Array(buffer, byteOffset, traceRegionBytes / 4);
   const doubles = new Float64Array(buffer, byteOffset, traceRegionBytes / 8);
   const header = words.slice(0, TRACE_HEADER_WORDS);
@@ -76,10 +75,12 @@ export function takeSnapshot(region: Uint8Array, only?: number): TraceSnapshot |
   return {
     header,
     startedAtMs: doubles[TraceHeader.startedAt / 2]!,
-    identity: bytes.slice(identityStart, identityStart + identityBytes),
-    exception: bytes.slice(TRACE_EXCEPTION_AT, TRACE_EXCEPTION_AT + exceptionBytes),
+    identity: copyOfBytes(region, identityStart, identityStart + identityBytes),
+    exception: copyOfBytes(region, TRACE_EXCEPTION_AT, TRACE_EXCEPTION_AT + exceptionBytes),
     requests:
-      only === undefined ? bytes.slice(TRACE_REQUESTS_AT, TRACE_EXCEPTION_AT) : new Uint8Array(0),
+      only === undefined
+        ? copyOfBytes(region, TRACE_REQUESTS_AT, TRACE_EXCEPTION_AT)
+        : new Uint8Array(0),
     slots,
   };
 }

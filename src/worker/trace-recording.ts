@@ -55,7 +55,7 @@ export function openTraceRecording(
 }
 
 function noteException(recorder: TraceRecorder, error: unknown): void {
-  const described = describeException(error, recorder.requests.takeActive()?.fields ?? null);
+  const described = describeException(error, recorder.requests.activeFields());
   if (recorder.noteException(JSON.stringify(described))) return;
   recorder.noteException(JSON.stringify({ ...described, stack: '', fields: [] }));
 }

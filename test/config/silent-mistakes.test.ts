@@ -136,6 +136,7 @@ test('what looks like it and is right is taken', async () => {
     route('match: {headers: {Accept: "*/*", X-A: "abc*", X-B: "*", X-C: "text/*"}}'),
     route('match: {path-prefix: "/api*"}'),
     route('request-headers: {set: {X-A: "US$ 5, {json}, 50%"}}'),
+    route('request-headers: {set: {X-A: "$constructor and $toString"}}'),
     route('rewrite: {host: "${origin}"}'),
     'routes:\n  - {respond: {status: 200, body: "a ${template} of JavaScript"}}\n',
     'origin: http://a\ncache-size: 0\n',

@@ -48,7 +48,6 @@ const CASTS: Record<string, readonly [count: number, reason: string]> = {
   'src/base/bytes.ts': [1, 'methods of Node’s Buffer that its types leave out'],
   'src/cli/sandbox/harmless-options.ts': [1, 'options of an incident, of whatever version'],
   'src/native/load.ts': [4, 'node:ffi has types for what is known when it is compiled'],
-  'src/telemetry/request-recorder.ts': [1, 'methods of Node’s Buffer that its types leave out'],
   'src/triage/causes/configuration.ts': [1, 'walks options by paths'],
   'src/triage/incident-check.ts': [2, 'every field has just been looked at'],
   'test/cache/disk-device.test.ts': [3, 'stands in for one overload of node:fs'],

@@ -4,7 +4,12 @@ import { ExtensionType } from '../../tls/client-hello.ts';
 import { placeOf } from '../exception.ts';
 import type { Evidence } from '../experiments.ts';
 import { faultOf } from '../fault.ts';
-import type { Incident, IncidentRequest, IncidentSoftware } from '../incident.ts';
+import {
+  type Incident,
+  type IncidentSoftware,
+  incidentRequestText,
+  suspectedRequest,
+} from '../incident.ts';
 import { readHello } from '../reduce/hello-model.ts';
 import { helloWords } from '../reduce/hello-words.ts';
 import { firstFlightOf } from '../reduce/script-reduction.ts';
@@ -60,10 +65,6 @@ export function reportOf(
   };
 }
 
-function requestText({ method, tls, authority, path }: IncidentRequest): string {
-  return `${method} ${tls ? 'https' : 'http'}://${authority}${path}`;
-}
-
 function verdictOf(findings: Findings): TriageReport['verdict'] {
   if (findings.recorded === null) return 'not-reproducible';
   const { features, configuration, commit } = findings;
@@ -72,7 +73,8 @@ function verdictOf(findings: Findings): TriageReport['verdict'] {
 }
 
 /** As `Worker killed by SIGSEGV in SSL_read_early_data, in observer x`. */
-function whatOf({ kind, death, suspect, signature, exception, requests }: Incident): string {
+function whatOf(incident: Incident): string {
+  const { kind, death, suspect, signature, exception } = incident;
   if (kind === 'callback-fault') return `Exception in a callback (${signature})`;
   if (kind === 'handshake-failure') return `Handshake that fails (${signature})`;
   const call = suspect?.call == null ? '' : ` in ${suspect.call}`;
@@ -82,8 +84,9 @@ function whatOf({ kind, death, suspect, signature, exception, requests }: Incide
     const place = placeOf(exception);
     return `Worker ${how}: ${exception.type}${place === '' ? '' : ` in ${place}`}`;
   }
-  const request = requests?.find(({ number }) => number === suspect?.request);
-  const asked = request === undefined ? '' : `, at ${requestText(request)} in ${request.phase}`;
+  const request = suspectedRequest(incident);
+  const asked =
+    request === undefined ? '' : `, at ${incidentRequestText(request)} in ${request.phase}`;
   return `Worker ${how}${call}${observer}${asked}`;
 }
 
