@@ -6,6 +6,7 @@ import {
   isHostName,
   isNameOf,
   normalHostPattern,
+  OverlappingNames,
 } from './host-names.ts';
 
 test('names of hosts: letters, digits, hyphens, underscores, and a final dot', () => {
@@ -80,6 +81,8 @@ test('a wildcard stands for exactly one label, wherever it is written', () => {
   ] as const) {
     assert.equal(doNamesOverlap(a, b), overlap, `${a} ${b}`);
     assert.equal(doNamesOverlap(b, a), overlap, `${b} ${a}`);
+    assert.equal(new OverlappingNames([a]).overlap(b), overlap, `${b} of ${a}`);
+    assert.equal(new OverlappingNames([b]).overlap(a), overlap, `${a} of ${b}`);
   }
 });
 

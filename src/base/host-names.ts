@@ -88,6 +88,22 @@ export function doNamesOverlap(a: string, b: string): boolean {
   return isNameOf(a, b) || isNameOf(b, a);
 }
 
+/** Many names and wildcards in normal form: doNamesOverlap of any of them, in one step. */
+export class OverlappingNames {
+  readonly #names: ReadonlySet<string>;
+  readonly #parents: ReadonlySet<string>;
+
+  constructor(names: readonly string[]) {
+    this.#names = new Set(names);
+    this.#parents = new Set(names.map(parentOf));
+  }
+
+  overlap(name: string): boolean {
+    if (this.#names.has(name) || this.#names.has(`*${parentOf(name)}`)) return true;
+    return name.startsWith('*.') && this.#parents.has(name.slice(1));
+  }
+}
+
 /** Whether the host lies below the name, however deep: `a.b.example.org` below `example.org`. */
 export function isBelow(host: string, name: string): boolean {
   return host.endsWith(name.startsWith('*.') ? name.slice(1) : `.${name}`);

@@ -1,6 +1,6 @@
 /** From the sections of a file to options; what flags say instead is resolve.ts's matter. */
 import type { Warn } from '../../base/errors.ts';
-import { doNamesOverlap, normalHostPattern } from '../../base/host-names.ts';
+import { normalHostPattern, OverlappingNames } from '../../base/host-names.ts';
 import { matchEverything, type RouteMatch } from '../../routing/route.ts';
 import type { Diagnostic } from '../document/diagnostic.ts';
 import { foreignServer } from '../document/foreign-files.ts';
@@ -86,8 +86,8 @@ function foreignFile(file: string, server: string): Diagnostic {
 function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {
   const at = (name: string) => new CompileContext(compilation, [name]);
   const { listeners, hosts, tls, origins, routes, connect, timeouts, logs } = entry;
-  const errorLog = errorLogSection(entry);
-  const acme = acmeSection(entry);
+  const errorLog = mapOf<ErrorLogEntry>(entry['error-log']);
+  const acme = mapOf<AcmeEntry>(entry.acme);
   // The section of origins, or the one that a flag or key makes.
   const groups = origins === undefined ? [DEFAULT_GROUP] : Object.keys(origins);
   return {
@@ -123,10 +123,11 @@ function warnOfUnused({ origins = [], routes }: FileSections, context: CompileCo
 function warnOfUncovered({ hosts = [], routes = [] }: FileSections, context: CompileContext): void {
   if (hosts.length === 0 || hosts[0]!.tls.names.length === 0) return;
   const names = hosts.flatMap(({ tls }) => tls.names);
+  const known = new OverlappingNames(names);
   for (const [index, { match }] of routes.entries()) {
     for (const [i, written] of match.hosts.entries()) {
       const wanted = normalHostPattern(written) ?? written;
-      if (names.some((name) => doNamesOverlap(name, wanted))) continue;
+      if (known.overlap(wanted)) continue;
       const problem = `no entry of hosts has this name: over TLS it gets the certificate of ${names[0]}`;
       context.warn(['routes', index, 'match', 'hosts', i], problem);
     }
@@ -207,7 +208,7 @@ function givenOf(
     context.given(['features', name], `${name}=${isOn ? 'on' : 'off'}`),
   );
   if (switched.length > 0) given.set('feature', [...(given.get('feature') ?? []), ...switched]);
-  const levels = Object.entries(errorLogSection(entry)?.levels ?? {});
+  const levels = Object.entries(mapOf<ErrorLogEntry>(entry['error-log'])?.levels ?? {});
   if (levels.length > 0) {
     const each = levels.map(([name, level]) =>
       context.given(['error-log', 'levels', name], `${name}=${level}`),
@@ -218,13 +219,6 @@ function givenOf(
 }
 
 /** Null when it is one word, or not there. */
-function acmeSection({ acme: entry }: ConfigurationEntry): AcmeEntry | null {
-  const isMap = typeof entry === 'object' && entry !== null;
-  return isMap ? (entry as AcmeEntry) : null;
-}
-
-/** The same of the error log. */
-function errorLogSection({ 'error-log': entry }: ConfigurationEntry): ErrorLogEntry | null {
-  const isMap = typeof entry === 'object' && entry !== null;
-  return isMap ? (entry as ErrorLogEntry) : null;
+function mapOf<T extends object>(entry: unknown): T | null {
+  return typeof entry === 'object' && entry !== null ? (entry as T) : null;
 }
