@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import test from 'node:test';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
 import { AcmeStore, certificateId } from '../acme/store.ts';
 import { makeSelfSignedCertificate } from '../tls/self-signed.ts';
+import { withIssued } from './acme.ts';
 import { parseCommandLine } from './command-line.ts';
 import type { HostOptions } from './options.ts';
 import { resolveOptions } from './resolve.ts';
@@ -42,6 +43,28 @@ test('flags make a host of all names, which has a stand-in until a certificate i
   store.keepCertificate(certificateId(tls.names, 'ecdsa'), issued);
   const [kept] = (await load(words, hosts)).hosts;
   assert.equal(kept?.tls.certificates[0]?.certificatePem, issued.certificatePem);
+});
+
+test('many hosts that wait for certificates do not wait for a key each', async () => {
+  const { hosts, acme } = await load(words);
+  const waiting = ['b.test', 'c.test', 'd.test'].map((name) => {
+    return { ...hosts[0]!, tls: { ...hosts[0]!.tls, names: [name] } };
+  });
+  const options = { ...acme!, keyTypes: ['ecdsa', 'rsa'] as const };
+  const made = await withIssued(waiting, options, { nowMs: Date.now() });
+  const keys = new Set<string>();
+  for (const { tls, certificateFiles } of made) {
+    assert.deepEqual(certificateFiles, [null, null]);
+    const kinds = tls.certificates.map(({ certificatePem, keyPem }) => {
+      keys.add(keyPem);
+      const certificate = new X509Certificate(certificatePem);
+      assert.equal(certificate.subjectAltName, `DNS:${tls.names[0]}`);
+      assert.ok(certificate.checkPrivateKey(createPrivateKey(keyPem)));
+      return certificate.publicKey.asymmetricKeyType;
+    });
+    assert.deepEqual(kinds, ['ec', 'rsa']);
+  }
+  assert.equal(keys.size, 2, 'one of each kind');
 });
 
 test('an address alone has no names to order certificates for', async () => {

@@ -1,29 +1,18 @@
 /** Hosts whose certificates sluice gets by itself, and what it gets them with. */
-import { X509Certificate } from 'node:crypto';
+import { type KeyObject, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import type { KeyType } from '../acme/contract.ts';
-import { type AcmeOptions, DIRECTORIES } from '../acme/options.ts';
+import type { AcmeOptions } from '../acme/options.ts';
 import { AcmeStore, certificateId } from '../acme/store.ts';
 import type { ListenerOptions } from '../downstream/options.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
+import { plainAcme } from './compile/acme.ts';
 import type { HostOptions } from './options.ts';
 import type { AcmeSection } from './sections.ts';
 
-const plainSection: AcmeSection = {
-  directories: [DIRECTORIES.letsencrypt!],
-  authoritiesPem: '',
-  externalAccount: null,
-  keyTypes: ['ecdsa'],
-  profile: null,
-  challenges: null,
-  dnsCommand: null,
-  storage: null,
-  resolvers: [],
-};
-
 /** What the section says, or nothing, with what it leaves to the rest. */
 export function acmeOptionsOf(
-  section: AcmeSection = plainSection,
+  section: AcmeSection = plainAcme,
   email: string | null,
   stateDirectory: string,
   listeners: readonly ListenerOptions[],
@@ -44,52 +33,66 @@ export function acmeOptionsOf(
 }
 
 /**
- * The host with the certificates that it has by now: those that were issued, those that are in use, or
- * else self-signed ones, until an authority has issued some.
+ * The hosts, those with `certificates: acme` with the certificates that they have by now: those that were
+ * issued, those that are in use, or else self-signed ones, until an authority has issued some.
  */
 export async function withIssued(
-  host: HostOptions,
+  hosts: readonly HostOptions[],
   { storage, keyTypes }: AcmeOptions,
   { nowMs, hostsInUse = [] }: { nowMs: number; hostsInUse?: readonly HostOptions[] | undefined },
-): Promise<HostOptions> {
-  const { names } = host.tls;
+): Promise<readonly HostOptions[]> {
   const store = new AcmeStore(storage);
-  const inUse = hostsInUse.find((one) => one.isAcme && one.tls.names.join() === names.join());
-  const certificates: CertificatePair[] = [];
-  for (const keyType of keyTypes) {
-    const issued = store.certificate(certificateId(names, keyType));
-    certificates.push(issued ?? ofType(inUse, keyType) ?? (await standIn(names, keyType, nowMs)));
+  const keys = new Map<KeyType, KeyObject>();
+  const acmeHosts = hostsInUse.filter(({ isAcme }) => isAcme);
+  const inUse = Map.groupBy(acmeHosts, ({ tls }) => tls.names.join());
+  const all: HostOptions[] = [];
+  for (const host of hosts) {
+    const { isAcme, tls } = host;
+    if (!isAcme) {
+      all.push(host);
+      continue;
+    }
+    const { names } = tls;
+    const certificates: CertificatePair[] = [];
+    for (const keyType of keyTypes) {
+      const issued = store.certificate(certificateId(names, keyType));
+      const present = issued ?? ofType(inUse.get(names.join())?.[0], keyType);
+      certificates.push(present ?? (await standIn(names, keyType, nowMs, keys)));
+    }
+    all.push({
+      ...host,
+      certificateFiles: certificates.map(() => null),
+      tls: { ...tls, certificates },
+    });
   }
-  return {
-    ...host,
-    certificateFiles: certificates.map(() => null),
-    tls: { ...host.tls, certificates },
-  };
+  return all;
 }
 
 function ofType(host: HostOptions | undefined, keyType: KeyType): CertificatePair | null {
-  const wanted = keyType === 'rsa' ? 'rsa' : 'ec';
   const pair = host?.tls.certificates.find(
-    ({ certificatePem }) => keyTypeOf(certificatePem) === wanted,
+    ({ certificatePem }) => keyTypeOf(certificatePem) === KEYS[keyType],
   );
   if (pair === undefined) return null;
   return { certificatePem: pair.certificatePem, keyPem: pair.keyPem };
 }
 
+/** As Node calls them. */
+const KEYS = { rsa: 'rsa', ecdsa: 'ec' } as const satisfies Record<KeyType, string>;
+
 function keyTypeOf(certificatePem: string): string | undefined {
   return new X509Certificate(certificatePem).publicKey.asymmetricKeyType;
 }
 
+/** With one key for all of a kind: nothing is served while keys are made. */
 async function standIn(
   names: readonly string[],
   keyType: KeyType,
   nowMs: number,
+  keys: Map<KeyType, KeyObject>,
 ): Promise<CertificatePair> {
-  const { makeSelfSignedCertificate } = await import('../tls/self-signed.ts');
-  const { certificatePem, keyPem } = makeSelfSignedCertificate({
-    names,
-    nowMs,
-    keyType: keyType === 'rsa' ? 'rsa' : 'ec',
-  });
+  const { makeKey, makeSelfSignedCertificate } = await import('../tls/self-signed.ts');
+  const key = keys.get(keyType) ?? makeKey(KEYS[keyType]);
+  keys.set(keyType, key);
+  const { certificatePem, keyPem } = makeSelfSignedCertificate({ names, nowMs, key });
   return { certificatePem, keyPem };
 }

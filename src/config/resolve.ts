@@ -27,7 +27,7 @@ import {
   plainErrorLog,
   plainLog,
 } from '../telemetry/log-options.ts';
-import { type CertificatePair, plainHost } from '../tls/host-options.ts';
+import { type CertificatePair, type HostTlsOptions, plainHost } from '../tls/host-options.ts';
 import { plainGroup } from '../upstream/options.ts';
 import { checkAuthorities, readCertificatePair } from './certificate.ts';
 import type { ServingCommand } from './command-line.ts';
@@ -528,30 +528,28 @@ async function resolveHosts(
     return isNeeded ? hosts.map((host) => withEarlyData(host, enabled)) : [];
   }
   const names = values.every('acme-name');
-  if (names.length > 0 && !isPlain) return isNeeded ? [acmeHost(names, enabled)] : [];
+  if (names.length > 0 && !isPlain) {
+    const own = { certificateFiles: [], isAcme: true };
+    return isNeeded ? [hostOfFlags(enabled, { names, certificates: [] }, own)] : [];
+  }
   refuseAcmeWithoutNames(values, hosts);
   const resolved = await resolveCertificate(values, isNeeded, surroundings);
   if (resolved === null || !isNeeded) return [];
   const { pair, files } = resolved;
-  const earlyData = { ...plainHost.earlyData, enabled };
-  return [
-    {
-      tls: { ...plainHost, certificates: [pair], earlyData },
-      certificateFiles: [files],
-      isAcme: false,
-      earlyDataPolicy: defaultEarlyDataPolicy,
-      clientIdentityFields: defaultClientIdentityFields,
-    },
-  ];
+  const own = { certificateFiles: [files], isAcme: false };
+  return [hostOfFlags(enabled, { certificates: [pair] }, own)];
 }
 
-/** The one host that `--acme-name` makes; its certificate is yet to come. */
-function acmeHost(names: readonly string[], enabled: boolean): HostOptions {
+/** The one host that flags make; the certificate of `--acme-name` is yet to come. */
+function hostOfFlags(
+  enabled: boolean,
+  tls: Pick<HostTlsOptions, 'certificates'> & Partial<HostTlsOptions>,
+  own: Pick<HostOptions, 'certificateFiles' | 'isAcme'>,
+): HostOptions {
   const earlyData = { ...plainHost.earlyData, enabled };
   return {
-    tls: { ...plainHost, names, certificates: [], earlyData },
-    certificateFiles: [],
-    isAcme: true,
+    tls: { ...plainHost, ...tls, earlyData },
+    ...own,
     earlyDataPolicy: defaultEarlyDataPolicy,
     clientIdentityFields: defaultClientIdentityFields,
   };
@@ -581,8 +579,7 @@ async function withAcme(
   if (!isWanted && section === undefined && email === null) return { hosts, acme: null };
   const { acmeOptionsOf, withIssued } = await import('./acme.ts');
   const acme = acmeOptionsOf(section, email, surroundings.stateDirectory, listeners);
-  const issued = hosts.map((host) => (host.isAcme ? withIssued(host, acme, surroundings) : host));
-  return { hosts: await Promise.all(issued), acme };
+  return { hosts: await withIssued(hosts, acme, surroundings), acme };
 }
 
 /** Off for all, or as each host says. */

@@ -1,5 +1,12 @@
 /** A self-signed certificate, so that HTTPS works before anybody has obtained one. */
-import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import {
+  createHash,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import {
   BIT_STRING,
@@ -26,6 +33,8 @@ export interface SelfSignedOptions {
   readonly nowMs: number;
   /** Kind of key; P-256 (`ec`) when it is not given. RSA keys have 2048 bits. */
   readonly keyType?: SelfSignedKeyType;
+  /** A private key that was made by makeKey, instead of a new one. */
+  readonly key?: KeyObject;
   /** For a validation by TLS-ALPN-01 (RFC 8737 §3): the digest that the certificate shows. */
   readonly acmeIdentifier?: Uint8Array;
 }
@@ -55,9 +64,9 @@ const ACME_IDENTIFIER = '2b0601050507011f';
 /** Makes a key and a certificate for it (RFC 5280), good for the given names. */
 export function makeSelfSignedCertificate(options: SelfSignedOptions): SelfSignedCertificate {
   assert(options.names.length > 0, 'a certificate is for at least one name');
-  const keyType = options.keyType ?? 'ec';
-  const { privateKey, publicKey } = makeKeys(keyType);
-  const publicKeyInfo = publicKey.export({ type: 'spki', format: 'der' });
+  const privateKey = options.key ?? makeKey(options.keyType ?? 'ec');
+  const keyType = privateKey.asymmetricKeyType as SelfSignedKeyType;
+  const publicKeyInfo = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
   const algorithm = signatureAlgorithm(keyType);
   const body = certificateBody(options, publicKeyInfo, algorithm);
   // Ed25519 hashes by itself (RFC 8410 §3).
@@ -71,10 +80,11 @@ export function makeSelfSignedCertificate(options: SelfSignedOptions): SelfSigne
   };
 }
 
-function makeKeys(type: SelfSignedKeyType) {
-  if (type === 'rsa') return generateKeyPairSync('rsa', { modulusLength: 2048 });
-  if (type === 'ed25519') return generateKeyPairSync('ed25519');
-  return generateKeyPairSync('ec', { namedCurve: 'P-256' });
+/** A private key. One of RSA takes some 100 ms. */
+export function makeKey(type: SelfSignedKeyType): KeyObject {
+  if (type === 'rsa') return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+  if (type === 'ed25519') return generateKeyPairSync('ed25519').privateKey;
+  return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 }
 
 /** TBSCertificate (RFC 5280 §4.1). */

@@ -5,14 +5,28 @@ import type { AcmeEntry } from '../schema/acme.ts';
 import type { AcmeSection } from '../sections.ts';
 import type { CompileContext } from './context.ts';
 
+/** Without one. */
+export const plainAcme: AcmeSection = {
+  directories: [DIRECTORIES.letsencrypt!],
+  authoritiesPem: '',
+  externalAccount: null,
+  keyTypes: ['ecdsa'],
+  profile: null,
+  challenges: null,
+  dnsCommand: null,
+  storage: null,
+  resolvers: [],
+};
+
 export function compileAcme(entry: AcmeEntry, context: CompileContext): AcmeSection {
-  const { directory = 'letsencrypt', challenges = null } = entry;
+  const { directory = plainAcme.directories, challenges = plainAcme.challenges } = entry;
   const directories = typeof directory === 'string' ? [directory] : directory;
-  const dnsCommand = entry['dns-command'] ?? null;
+  const dnsCommand = entry['dns-command'] ?? plainAcme.dnsCommand;
   if (challenges?.includes('dns-01') && dnsCommand === null) {
     context.refuse(['challenges'], 'dns-01 needs a program that makes records', 'add dns-command');
   }
-  for (const [i, server] of (entry.resolvers ?? []).entries()) {
+  const { resolvers = plainAcme.resolvers, storage = plainAcme.storage } = entry;
+  for (const [i, server] of resolvers.entries()) {
     if (/^(?:[\d.]+|\[[\da-f:]+\])(?::\d{1,5})?$/i.test(server)) continue;
     context.refuse(['resolvers', i], 'not an IP address', 'write it as 10.0.0.53:53');
   }
@@ -23,13 +37,15 @@ export function compileAcme(entry: AcmeEntry, context: CompileContext): AcmeSect
     ),
     authoritiesPem: authorities(entry, context),
     externalAccount:
-      account === undefined ? null : { keyId: account['key-id'], secret: account.key },
-    keyTypes: [...new Set(entry.keys ?? (['ecdsa'] as const))],
-    profile: entry.profile ?? null,
+      account === undefined
+        ? plainAcme.externalAccount
+        : { keyId: account['key-id'], secret: account.key },
+    keyTypes: [...new Set(entry.keys ?? plainAcme.keyTypes)],
+    profile: entry.profile ?? plainAcme.profile,
     challenges,
     dnsCommand,
-    storage: entry.storage ?? null,
-    resolvers: entry.resolvers ?? [],
+    storage,
+    resolvers,
   };
 }
 
@@ -48,7 +64,7 @@ function directoryUrl(
 
 function authorities(entry: AcmeEntry, context: CompileContext): string {
   const file = entry['directory-ca'];
-  if (file === undefined) return '';
+  if (file === undefined) return plainAcme.authoritiesPem;
   try {
     const text = readPemText(file);
     if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
