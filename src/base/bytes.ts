@@ -41,3 +41,10 @@ export function writeLatin1(text: string, target: Uint8Array, offset: number): n
 export function copyOfBytes(bytes: Uint8Array, start = 0, end = bytes.length): Uint8Array {
   return new Uint8Array(bytes.subarray(start, end));
 }
+
+/** A plain comparison: for what is secret its time would tell too much. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -1,4 +1,5 @@
 /** Who a datagram came from and which of our addresses it came to: what an answer must be sent by. */
+import { sameBytes } from '../../base/bytes.ts';
 import { AF_INET, AF_INET6, isIp4Mapped } from '../socket-address.ts';
 
 /** An address of ours as the kernel gives it: 4 or 16 bytes, and behind them the interface. */
@@ -43,7 +44,7 @@ export class DatagramPaths {
   /** The path of a datagram from `sockaddr` to `local`. */
   of(sockaddr: Buffer, local: Buffer): DatagramPath {
     const last = this.#last;
-    if (last !== null && isEqual(last.sockaddr, sockaddr) && isEqual(last.local, local))
+    if (last !== null && sameBytes(last.sockaddr, sockaddr) && sameBytes(last.local, local))
       return last;
     const key = sockaddr.toString('latin1') + local.toString('latin1');
     const known = this.#young.get(key) ?? this.#old.get(key);
@@ -60,10 +61,4 @@ export class DatagramPaths {
     }
     this.#young.set(path.key, path);
   }
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

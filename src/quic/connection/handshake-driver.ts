@@ -1,5 +1,5 @@
 /** Between TLS and the connection: secrets become keys, parameters limits, CRYPTO goes both ways. */
-import { copyOfBytes } from '../../base/bytes.ts';
+import { copyOfBytes, sameBytes } from '../../base/bytes.ts';
 import {
   EncryptionLevel,
   type QuicHandshakeFacts,
@@ -249,5 +249,5 @@ export class HandshakeDriver implements QuicTlsHandler {
 }
 
 function same(a: Uint8Array | undefined, b: Uint8Array): boolean {
-  return a !== undefined && a.length === b.length && a.every((byte, i) => byte === b[i]);
+  return a !== undefined && sameBytes(a, b);
 }

@@ -1,4 +1,5 @@
 /** The connection IDs that we let the peer use (RFC 9000 §5.1). */
+import { sameBytes } from '../../base/bytes.ts';
 import { QuicFault, TransportErrorCode } from '../wire/transport-error.ts';
 import type { ConnectionEnvironment, ConnectionOwner } from './environment.ts';
 
@@ -63,7 +64,7 @@ export class LocalIds {
     }
     const found = this.#ids.find((one) => one.sequence === sequence);
     if (found === undefined) return;
-    if (found.id.length === usedId.length && found.id.every((byte, i) => byte === usedId[i])) {
+    if (sameBytes(found.id, usedId)) {
       throw new QuicFault(TransportErrorCode.protocolViolation, 'an ID retires itself');
     }
     this.#ids = this.#ids.filter((one) => one !== found);

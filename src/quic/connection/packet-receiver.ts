@@ -1,6 +1,6 @@
 /** Takes datagrams apart: packets, keys, numbers, frames; packets whose keys are not there yet wait. */
 
-import { copyOfBytes } from '../../base/bytes.ts';
+import { copyOfBytes, sameBytes } from '../../base/bytes.ts';
 import type { EcnMark } from '../contracts.ts';
 import {
   KeyGeneration,
@@ -101,7 +101,9 @@ export class PacketReceiver {
       if (at === start) {
         firstAt = header.destinationAt;
         firstBytes = header.destinationBytes;
-      } else if (!sameBytes(bytes, firstAt, firstBytes, header)) break;
+      } else if (!sameBytes(bytes.subarray(firstAt, firstAt + firstBytes), destinationIn(bytes))) {
+        break;
+      }
       const isShort = header.kind === PacketKind.initial && end - start < DATAGRAM_BYTES_MIN;
       if (isShort && this.#core.role === 'server') this.#drop('short-initial', end - at);
       else if (this.#packet(bytes, path, datagram.ecn)) isUsed = true;
@@ -237,8 +239,7 @@ export class PacketReceiver {
     frames.space = space.id;
     frames.isEarly = isEarly;
     frames.path = path;
-    const at = header.destinationAt;
-    frames.usedId = bytes.subarray(at, at + header.destinationBytes);
+    frames.usedId = destinationIn(bytes);
     const start = packetNumberAt + packetNumberBytes;
     const { largest } = space.received;
     const end = header.end - 16;
@@ -266,7 +267,7 @@ export class PacketReceiver {
     }
     const known = core.remoteIds.active;
     if (core.isHandshakeConfirmed) return true;
-    return id.length === known.length && id.every((byte, i) => byte === known[i]);
+    return sameBytes(id, known);
   }
 
   /** The peer has handshake keys: it receives at its address (RFC 9000 §8.1, RFC 9001 §4.9.1). */
@@ -304,13 +305,9 @@ export class PacketReceiver {
   }
 }
 
-/** Whether a header's destination is the ID at `at`. */
-function sameBytes(bytes: Uint8Array, at: number, length: number, header: PacketHeader): boolean {
-  if (header.destinationBytes !== length) return false;
-  for (let i = 0; i < length; i++) {
-    if (bytes[at + i] !== bytes[header.destinationAt + i]) return false;
-  }
-  return true;
+/** The connection ID that the packet of the header was sent to. */
+function destinationIn(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(header.destinationAt, header.destinationAt + header.destinationBytes);
 }
 
 function spaceOf(kind: PacketKind): SpaceId {

@@ -1,5 +1,5 @@
 /** The paths of a connection: the amplification limit, validation, and migration (RFC 9000 §8 and §9). */
-import { copyOfBytes } from '../../base/bytes.ts';
+import { copyOfBytes, sameBytes } from '../../base/bytes.ts';
 import type { PathAddress } from '../contracts.ts';
 import type { QuicLimits } from '../limits.ts';
 import type { CongestionControl, CongestionController } from '../recovery/congestion.ts';
@@ -88,7 +88,7 @@ export function sameAddress(a: PathAddress, b: PathAddress): boolean {
 }
 
 export function sameHost(a: PathAddress, b: PathAddress): boolean {
-  return a.peerIp.length === b.peerIp.length && a.peerIp.every((byte, i) => byte === b.peerIp[i]);
+  return sameBytes(a.peerIp, b.peerIp);
 }
 
 export class Paths {
@@ -144,9 +144,7 @@ export class Paths {
 
   /** PATH_RESPONSE: it may come by any path (RFC 9000 §8.2.3). Returns the path that is validated by it. */
   onResponse(data: Uint8Array): Path | undefined {
-    const path = this.all.find(({ challenges }) =>
-      challenges.some((one) => one.every((byte, i) => byte === data[i])),
-    );
+    const path = this.all.find(({ challenges }) => challenges.some((one) => sameBytes(one, data)));
     if (path === undefined) return undefined;
     path.challenges = [];
     path.isChallengePending = false;

@@ -1,4 +1,5 @@
 /** The connection IDs that the peer lets us use (RFC 9000 §5.1), and their reset tokens. */
+import { sameBytes } from '../../base/bytes.ts';
 import type { QuicLimits } from '../limits.ts';
 import type { NewConnectionIdFrame } from '../wire/frame-reader.ts';
 import { endsInToken } from '../wire/stateless-reset.ts';
@@ -50,10 +51,10 @@ export class RemoteIds {
       throw new QuicFault(protocolViolation, 'a new ID beside one of no length');
     }
     const known = this.#ids.find(
-      (one) => one.sequence === frame.sequence || equal(one.id, frame.id),
+      (one) => one.sequence === frame.sequence || sameBytes(one.id, frame.id),
     );
     if (known !== undefined) {
-      if (known.sequence !== frame.sequence || !equal(known.id, frame.id)) {
+      if (known.sequence !== frame.sequence || !sameBytes(known.id, frame.id)) {
         throw new QuicFault(protocolViolation, 'an ID came with two numbers');
       }
     } else if (frame.sequence < this.#retiredPriorTo) this.#retire(frame.sequence);
@@ -125,8 +126,4 @@ export class RemoteIds {
       ({ resetToken }) => resetToken !== undefined && endsInToken(bytes, start, end, resetToken),
     );
   }
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

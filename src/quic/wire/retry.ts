@@ -1,6 +1,7 @@
 /** Retry packets (RFC 9000 §17.2.5, RFC 9001 §5.8). */
 import { PACKET_TAG_BYTES, type PacketProtectionFactory } from '../contracts.ts';
 import { type PacketHeader, QUIC_VERSION_1 } from './packet-header.ts';
+import { endsInSecret } from './secret-bytes.ts';
 import { WireWriter } from './varint.ts';
 
 export interface RetryPacket {
@@ -41,9 +42,7 @@ export function isGenuineRetry(
 ): boolean {
   const end = header.end - PACKET_TAG_BYTES;
   const tag = factory.retryTag(pseudoPacket(originalId, bytes.subarray(header.start, end)));
-  let difference = 0;
-  for (let i = 0; i < PACKET_TAG_BYTES; i++) difference |= tag[i]! ^ bytes[end + i]!;
-  return difference === 0;
+  return endsInSecret(bytes, header.end, tag);
 }
 
 function pseudoPacket(originalId: Uint8Array, packet: Uint8Array): Uint8Array {

@@ -1,6 +1,7 @@
 /** Stateless resets (RFC 9000 §10.3). */
 import { RESET_TOKEN_BYTES } from '../contracts.ts';
 import { OUR_ID_BYTES } from './packet-header.ts';
+import { endsInSecret } from './secret-bytes.ts';
 
 /** Shorter ones are no packets of a connection, and cannot be told from nothing (RFC 9000 §10.3). */
 export const RESET_BYTES_MIN = 5 + RESET_TOKEN_BYTES;
@@ -29,10 +30,5 @@ export function endsInToken(
   end: number,
   token: Uint8Array,
 ): boolean {
-  if (end - start < RESET_BYTES_MIN) return false;
-  let difference = 0;
-  for (let i = 0; i < RESET_TOKEN_BYTES; i++) {
-    difference |= token[i]! ^ bytes[end - RESET_TOKEN_BYTES + i]!;
-  }
-  return difference === 0;
+  return end - start >= RESET_BYTES_MIN && endsInSecret(bytes, end, token);
 }
