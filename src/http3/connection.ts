@@ -74,7 +74,6 @@ export class Http3Connection implements QuicApplication, MessageConnection, Peer
   readonly streams = new Map<number, MessageStream>();
   readonly isServer: boolean;
   peer = new Http3PeerSettings();
-  hasPeerSettings = false;
   /** Nothing more is sent or received. */
   isClosed = false;
   isDraining = false;
@@ -384,7 +383,6 @@ export class Http3Connection implements QuicApplication, MessageConnection, Peer
 
   onPeerSettings(settings: Http3PeerSettings): void {
     this.peer = settings;
-    this.hasPeerSettings = true;
     this.encoder.setPeerLimits(settings.tableBytesMax, settings.blockedStreamsMax);
     this.#role.onCapacityChange();
   }

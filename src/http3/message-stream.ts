@@ -79,8 +79,6 @@ export class MessageStream implements QuicStreamHandler, FrameSink {
   isLocalEnded = false;
   isRemoteEnded = false;
   isClosed = false;
-  /** QUIC has delivered all of it, or given it up. */
-  isGone = false;
   /** Bytes announced by Content-Length, or -1; and received. */
   expectedBytes = -1;
   receivedBytes = 0;
@@ -171,7 +169,6 @@ export class MessageStream implements QuicStreamHandler, FrameSink {
   }
 
   onClosed(): void {
-    this.isGone = true;
     this.#connection.onStreamGone(this);
   }
 

@@ -40,7 +40,6 @@ export class Http3PeerSettings {
   /** Bytes of headers that the peer would rather not exceed: advice. */
   fieldSectionBytesMax = EXACT_MAX;
   allowsExtendedConnect = false;
-  allowsDatagrams = false;
 
   /** Null, or what is wrong: H3_SETTINGS_ERROR, or H3_FRAME_ERROR for one that is cut off. */
   read(payload: Uint8Array): { readonly isCutOff: boolean; readonly reason: string } | null {
@@ -75,7 +74,6 @@ export class Http3PeerSettings {
         this.allowsExtendedConnect = value === 1;
         return value > 1 ? 'ENABLE_CONNECT_PROTOCOL is neither 0 nor 1' : '';
       case Http3SettingId.H3_DATAGRAM:
-        this.allowsDatagrams = value === 1;
         return value > 1 ? 'H3_DATAGRAM is neither 0 nor 1' : '';
       default:
         return '';

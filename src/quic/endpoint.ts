@@ -440,11 +440,6 @@ export class QuicEndpoint implements ConnectionHolder {
     this.flush(nowMs);
   }
 
-  /** Closes all connections with a code of the application; they linger until their peers know. */
-  closeAll(errorCode: number, reason: string): void {
-    for (const held of this.#all) held.connection?.close(errorCode, reason);
-  }
-
   /** Ends all at once: what is held is freed. */
   abandon(): void {
     for (const held of [...this.#all]) held.connection?.abandon();

@@ -2,7 +2,7 @@
 import { EncryptionLevel, type PacketOpener, type PacketSealer } from '../contracts.ts';
 import { AckRanges } from '../recovery/ack-ranges.ts';
 import { AckSchedule } from '../recovery/ack-schedule.ts';
-import { SpaceId } from '../recovery/loss.ts';
+import type { SpaceId } from '../recovery/loss.ts';
 import { ReceiveBuffer } from '../streams/receive-buffer.ts';
 import { SendBuffer } from '../streams/send-buffer.ts';
 
@@ -34,7 +34,7 @@ export class PacketSpace {
   constructor(id: SpaceId, ackDelayMs: number, gapsMax: number) {
     this.id = id;
     this.level = LEVELS[id]!;
-    this.schedule = new AckSchedule(id === SpaceId.application ? ackDelayMs : 0);
+    this.schedule = new AckSchedule(ackDelayMs);
     this.receive = new ReceiveBuffer(gapsMax);
   }
 

@@ -16,11 +16,4 @@ export interface QuicTrace {
 }
 
 /** Why a packet was not used. */
-export type PacketDrop =
-  | 'header'
-  | 'keys'
-  | 'undecryptable'
-  | 'duplicate'
-  | 'short-initial'
-  | 'unexpected'
-  | 'over';
+export type PacketDrop = 'header' | 'keys' | 'undecryptable' | 'duplicate' | 'short-initial';

@@ -115,8 +115,8 @@ export class LossRecovery {
    */
   onSent(space: SpaceId, packet: SentPacket): void {
     const state = this.#spaces[space]!;
+    if (packet.isMarkedEct0) this.#path.ecn.onMarkedSent();
     if (!packet.isInFlight) {
-      if (packet.isMarkedEct0) this.#path.ecn.onMarkedSent();
       releaseSentPacket(packet);
       return;
     }
@@ -130,7 +130,6 @@ export class LossRecovery {
       state.eliciting++;
     }
     this.bytesInFlight += packet.bytes;
-    if (packet.isMarkedEct0) this.#path.ecn.onMarkedSent();
   }
 
   /** `delayMs`: the peer's own delay, 0 outside of the application space. */

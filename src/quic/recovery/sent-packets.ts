@@ -56,9 +56,7 @@ export class SentPackets {
   #advance(): void {
     const ring = this.#ring;
     if (this.count === 0) {
-      if (this.#end - this.#first > 0) {
-        for (let n = this.#first; n < this.#end; n++) ring[n % ring.length] = undefined;
-      }
+      for (let n = this.#first; n < this.#end; n++) ring[n % ring.length] = undefined;
       this.#first = this.#end;
       return;
     }
