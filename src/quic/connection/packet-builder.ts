@@ -213,11 +213,10 @@ export class PacketBuilder {
       if (room.mayElicit && !isProbe && this.#isTimeToAsk(packet)) this.#writePing(packet);
       if (isProbe) {
         space.probes--;
-        if (!packet.isAckEliciting && !hasEliciting(packet)) this.#writePing(packet);
+        if (!packet.isAckEliciting) this.#writePing(packet);
       }
     }
     if (packet.frames === undefined) return this.#abandon(space, packet);
-    packet.isAckEliciting = hasEliciting(packet);
     const numberAt = place.packetNumberAt;
     const least = Math.max(numberAt + SAMPLED_BYTES_MIN, room.fillTo - PACKET_TAG_BYTES);
     // A packet that is full but for some bytes is filled up: datagrams of one size go in one call.
@@ -234,7 +233,7 @@ export class PacketBuilder {
    * grow (RFC 9000 §13.2.4).
    */
   #isTimeToAsk(packet: SentPacket): boolean {
-    if (hasEliciting(packet)) this.#unasked = 0;
+    if (packet.isAckEliciting) this.#unasked = 0;
     else if (++this.#unasked >= ASK_EVERY) {
       this.#unasked = 0;
       return writer.left > 0;
@@ -255,7 +254,6 @@ export class PacketBuilder {
     if (space.id === SpaceId.application && --this.#untilSkip <= 0) this.#skip(space);
     const packet = takeSentPacket();
     packet.number = space.nextNumber++;
-    packet.isAckEliciting = false;
     packet.isEarly = this.#isEarly(space);
     const numberBytes = packetNumberBytes(packet.number, core.recovery.largestAcked(space.id));
     writer.set(bytes, start, end - PACKET_TAG_BYTES);
@@ -361,7 +359,6 @@ export class PacketBuilder {
     const packet = this.#begin(space, batch.bytes, 0, bytes);
     this.#writePing(packet);
     while (writer.left > 0) writer.byte(0);
-    packet.isAckEliciting = true;
     packet.isInFlight = true;
     packet.isMtuProbe = true;
     this.#finish(space, batch.bytes, packet, path);
@@ -402,7 +399,6 @@ export class PacketBuilder {
     const packet = this.#begin(space, batch.bytes, 0, room);
     this.#application.writePathFrames(writer, packet, path);
     while (writer.left > 0) writer.byte(0);
-    packet.isAckEliciting = true;
     packet.isInFlight = path === core.paths.active;
     const bytes = this.#finish(space, batch.bytes, packet, path);
     this.#account(path, bytes);
@@ -418,10 +414,3 @@ function closeTextFor(space: SpaceId, close: CloseText): CloseText {
 }
 
 const NOTHING = new Uint8Array(0);
-
-function hasEliciting(packet: SentPacket): boolean {
-  for (let frame = packet.frames; frame !== undefined; frame = frame.next) {
-    if (frame.type !== QuicFrameType.ack) return true;
-  }
-  return false;
-}

@@ -1,4 +1,5 @@
 /** What is remembered of a packet that was sent, until it is acknowledged or lost. */
+import { isAckEliciting } from '../wire/frame-types.ts';
 
 /**
  * A frame that was sent, by which it is known what to do when its packet is acknowledged or lost. What the
@@ -20,6 +21,7 @@ export class SentPacket {
   /** Of the datagram that it took. */
   bytes = 0;
   sentMs = 0;
+  /** Whether any of its frames asks for an acknowledgement. */
   isAckEliciting = false;
   /** Counts toward bytes in flight: ack-eliciting or padded (RFC 9002 §2). */
   isInFlight = false;
@@ -51,6 +53,7 @@ export function addSentFrame(packet: SentPacket, type: number, id: number): Sent
   frame.isFin = false;
   frame.next = packet.frames;
   packet.frames = frame;
+  packet.isAckEliciting ||= isAckEliciting(type);
   return frame;
 }
 
@@ -64,6 +67,7 @@ export function releaseSentPacket(packet: SentPacket): void {
     if (framePool.length < POOL_MAX) framePool.push(frame);
     frame = next;
   }
+  packet.isAckEliciting = false;
   packet.isMtuProbe = false;
   packet.isEarly = false;
   if (packetPool.length < POOL_MAX) packetPool.push(packet);
