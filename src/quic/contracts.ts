@@ -107,6 +107,10 @@ export interface PacketPlace {
   packetNumber: number;
 }
 
+export function newPacketPlace(): PacketPlace {
+  return { start: 0, packetNumberAt: 0, packetNumberBytes: 0, end: 0, packetNumber: 0 };
+}
+
 /**
  * Protects what one side sends at one level. The buffers given to sealers and openers are few and live
  * long: the one of the caller's datagrams, and those made by `allocate` of the factory.

@@ -4,7 +4,6 @@
  * for each datagram, `flush` after a batch of them and after `onWork`, and `onTimer` at `deadlineMs`.
  */
 import { assert } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
 import type { QuicApplication, QuicConnection } from './application.ts';
 import { type ConnectionParts, TransportConnection } from './connection/connection.ts';
 import type { ConnectionEnvironment, DialedPeer } from './connection/environment.ts';
@@ -14,17 +13,13 @@ import {
   type DatagramBatch,
   type DatagramSink,
   EcnMark,
-  type PacketProtectionFactory,
   type PathAddress,
-  type QuicSecrets,
   type QuicTls,
   RESET_TOKEN_BYTES,
   type ReceivedDatagram,
 } from './contracts.ts';
 import { DeadlineHeap } from './deadline-heap.ts';
 import { type ConnectionHolder, HeldConnection } from './held-connection.ts';
-import type { QuicLimits } from './limits.ts';
-import type { CongestionControl } from './recovery/congestion.ts';
 import { DATAGRAM_BYTES_MIN } from './recovery/mtu-probe.ts';
 import {
   AnswerBudget,
@@ -52,13 +47,8 @@ export const TURN_BATCHES_MAX = 4;
 /** Bytes of the shortest Destination Connection ID of a client's first Initial (RFC 9000 §7.2). */
 const FIRST_ID_BYTES_MIN = 8;
 
-export interface EndpointOptions {
-  readonly protection: PacketProtectionFactory;
-  readonly secrets: QuicSecrets;
-  readonly clock: Clock;
-  readonly limits: QuicLimits;
-  readonly congestionControl: CongestionControl;
-  readonly isEcnEnabled: boolean;
+/** What its connections are given is the endpoint's, too; the rest it makes. */
+export interface EndpointOptions extends Omit<ConnectionEnvironment, 'scratch' | 'makeId'> {
   readonly sink: DatagramSink;
   /** The first byte of our connection IDs is `index` modulo `count`: by that the kernel finds the worker. */
   readonly worker: { readonly index: number; readonly count: number };

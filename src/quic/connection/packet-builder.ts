@@ -3,7 +3,7 @@
  * builds a datagram if and only if it says so.
  */
 import { assert } from '../../base/assert.ts';
-import { type DatagramBatch, EcnMark, PACKET_TAG_BYTES, type PacketPlace } from '../contracts.ts';
+import { type DatagramBatch, EcnMark, newPacketPlace, PACKET_TAG_BYTES } from '../contracts.ts';
 import { SpaceId } from '../recovery/loss.ts';
 import { DATAGRAM_BYTES_MIN } from '../recovery/mtu-probe.ts';
 import {
@@ -55,13 +55,7 @@ const KINDS = [PacketKind.initial, PacketKind.handshake, PacketKind.application]
 const writer = new WireWriter();
 const ack = new AckFrame();
 const piece: SendPiece = { offset: 0, length: 0, isFin: false, isNew: false };
-const place: PacketPlace = {
-  start: 0,
-  packetNumberAt: 0,
-  packetNumberBytes: 0,
-  end: 0,
-  packetNumber: 0,
-};
+const place = newPacketPlace();
 const chance = new Uint8Array(1);
 
 export class PacketBuilder {

@@ -4,8 +4,8 @@ import { copyOfBytes, sameBytes } from '../../base/bytes.ts';
 import type { EcnMark } from '../contracts.ts';
 import {
   KeyGeneration,
+  newPacketPlace,
   type PacketOpener,
-  type PacketPlace,
   type PathAddress,
   type ReceivedDatagram,
 } from '../contracts.ts';
@@ -42,13 +42,7 @@ export interface UnnumberedPackets {
 // One of each for all connections: no packet is read while another is.
 const reader = new WireReader();
 const header = new PacketHeader();
-const place: PacketPlace = {
-  start: 0,
-  packetNumberAt: 0,
-  packetNumberBytes: 0,
-  end: 0,
-  packetNumber: 0,
-};
+const place = newPacketPlace();
 
 export class PacketReceiver {
   readonly #core: ConnectionCore;

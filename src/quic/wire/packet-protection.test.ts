@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { NodeProtection } from '../../../test/support/quic/node-protection.ts';
-import { KeyGeneration, type PacketPlace, QuicCipherSuite } from '../contracts.ts';
+import { KeyGeneration, newPacketPlace, QuicCipherSuite } from '../contracts.ts';
 import {
   PacketHeader,
   PacketKind,
@@ -34,25 +34,15 @@ test('a server Initial of RFC 9001 A.3 is read with the keys of A.1', () => {
   assert.equal(header.kind, PacketKind.initial);
   assert.equal(header.end, bytes.length);
   const { opener } = protection.initialKeys(originalId, 'client');
-  const place: PacketPlace = {
-    ...emptyPlace,
-    packetNumberAt: header.packetNumberAt,
-    end: header.end,
-  };
+  const place = newPacketPlace();
+  place.packetNumberAt = header.packetNumberAt;
+  place.end = header.end;
   assert.equal(opener.unmask(bytes, place), true);
   assert.equal(wholePacketNumber(0, place.packetNumber, place.packetNumberBytes), 1);
   assert.equal(opener.open(bytes, place, KeyGeneration.current), true);
   const payloadAt = place.packetNumberAt + place.packetNumberBytes;
   assert.deepEqual(bytes.slice(payloadAt, bytes.length - 16), SERVER_PAYLOAD);
 });
-
-const emptyPlace: PacketPlace = {
-  start: 0,
-  packetNumberAt: 0,
-  packetNumberBytes: 0,
-  end: 0,
-  packetNumber: 0,
-};
 
 test('a server Initial is written as in RFC 9001 A.3', () => {
   const bytes = new Uint8Array(SERVER_INITIAL.length);
