@@ -1,4 +1,5 @@
 /** Frames of one stream (RFC 9114 §7.1), from bytes that come in any pieces. */
+import { FieldBlock } from '../http/field-block.ts';
 import { WireReader } from '../quic/wire/varint.ts';
 
 /** How a frame's payload is to come. */
@@ -46,8 +47,8 @@ export class Http3FrameReader {
   #type = 0;
   #mode: number = FrameMode.SKIP;
   #left = 0;
-  #collected: Uint8Array = NOTHING;
-  #collectedLength = 0;
+  /** Of a payload that comes in pieces. */
+  #collected: FieldBlock | null = null;
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
@@ -129,22 +130,17 @@ export class Http3FrameReader {
   }
 
   #collect(bytes: Uint8Array, start: number, end: number): number {
-    if (this.#collectedLength === 0 && !this.#isInPayload) {
-      return this.#sink.onFrame(this.#type, bytes.subarray(start, end));
-    }
-    const length = this.#collectedLength + end - start;
-    if (length > this.#collected.length) {
+    const piece = bytes.subarray(start, end);
+    if (this.#isInPayload) {
       // Grows with what has come: what a length promises costs nothing.
-      const larger = new Uint8Array(Math.max(length, this.#collected.length * 2, 256));
-      larger.set(this.#collected.subarray(0, this.#collectedLength));
-      this.#collected = larger;
+      this.#collected ??= new FieldBlock(0);
+      this.#collected.append(piece, piece.length);
+      return Step.GO_ON;
     }
-    this.#collected.set(bytes.subarray(start, end), this.#collectedLength);
-    this.#collectedLength = length;
-    if (this.#isInPayload) return Step.GO_ON;
-    const payload = this.#collected.subarray(0, length);
-    this.#collected = NOTHING;
-    this.#collectedLength = 0;
-    return this.#sink.onFrame(this.#type, payload);
+    const collected = this.#collected;
+    if (collected === null) return this.#sink.onFrame(this.#type, piece);
+    collected.append(piece, piece.length);
+    this.#collected = null;
+    return this.#sink.onFrame(this.#type, collected.bytes.subarray(0, collected.length));
   }
 }

@@ -2,44 +2,30 @@
  * Instructions of an encoder or decoder stream come in pieces. What is not whole yet is kept, so that
  * an instruction is only read when all of it is there: nothing is decoded twice.
  */
-
-const NOTHING = new Uint8Array(0);
+import { FieldBlock } from '../../http/field-block.ts';
 
 export class InstructionBuffer {
-  #kept: Uint8Array = NOTHING;
-  #length = 0;
+  #kept: FieldBlock | null = null;
 
   /** What was kept and `bytes` behind it. Valid until `keep`. */
   join(bytes: Uint8Array): Uint8Array {
-    if (this.#length === 0) return bytes;
-    this.#append(bytes);
-    return this.#kept.subarray(0, this.#length);
+    const kept = this.#kept;
+    if (kept === null) return bytes;
+    kept.append(bytes, bytes.length);
+    return kept.bytes.subarray(0, kept.length);
   }
 
   /** Keeps what has not been read, of the bytes that `join` gave. */
   keep(joined: Uint8Array, from: number): void {
-    const length = joined.length - from;
-    if (length === 0) {
-      this.#kept = NOTHING;
-      this.#length = 0;
-    } else if (joined.buffer === this.#kept.buffer && this.#length > 0) {
-      if (from > 0) this.#kept.copyWithin(0, from, this.#length);
-      this.#length = length;
+    const left = joined.length - from;
+    if (left === 0) this.#kept = null;
+    else if (this.#kept === null) {
+      this.#kept = new FieldBlock(0);
+      this.#kept.append(joined.subarray(from), left);
     } else {
-      this.#length = 0;
-      this.#append(joined.subarray(from));
+      this.#kept.bytes.copyWithin(0, from, joined.length);
+      this.#kept.length = left;
     }
-  }
-
-  #append(bytes: Uint8Array): void {
-    const length = this.#length + bytes.length;
-    if (length > this.#kept.length) {
-      const larger = new Uint8Array(Math.max(length, this.#kept.length * 2, 64));
-      larger.set(this.#kept.subarray(0, this.#length));
-      this.#kept = larger;
-    }
-    this.#kept.set(bytes, this.#length);
-    this.#length = length;
   }
 }
 
