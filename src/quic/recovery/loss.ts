@@ -42,6 +42,7 @@ export interface PathMeasures {
 }
 
 class SpaceRecovery {
+  /** All of them count toward bytes in flight, unless of another path: others are not kept. */
   readonly sent = new SentPackets();
   largestAcked = -1;
   /** When the next packet is to be declared lost. */
@@ -188,7 +189,7 @@ export class LossRecovery {
 
   #onAcknowledged(space: SpaceId, packet: SentPacket, nowMs: number): void {
     if (packet.isAckEliciting) this.#spaces[space]!.eliciting--;
-    if (packet.isInFlight && packet.pathSerial === this.#path.serial) {
+    if (packet.pathSerial === this.#path.serial) {
       this.bytesInFlight -= packet.bytes;
       this.#sample.bytes = packet.bytes;
       this.#sample.sentMs = packet.sentMs;
@@ -224,7 +225,7 @@ export class LossRecovery {
         continue;
       }
       const isOfPath = packet.pathSerial === this.#path.serial;
-      if (packet.isInFlight && isOfPath && !packet.isMtuProbe) {
+      if (isOfPath && !packet.isMtuProbe) {
         latestMs = Math.max(latestMs, packet.sentMs);
         if (packet.isAckEliciting && packet.sentMs > this.#path.roundTrip.firstSampleMs) {
           runStartMs = Math.min(runStartMs, packet.sentMs);
@@ -260,7 +261,7 @@ export class LossRecovery {
     const state = this.#spaces[space]!;
     state.sent.remove(packet.number, false);
     if (packet.isAckEliciting) state.eliciting--;
-    if (packet.isInFlight && packet.pathSerial === this.#path.serial) {
+    if (packet.pathSerial === this.#path.serial) {
       this.bytesInFlight -= packet.bytes;
     }
   }
