@@ -29,6 +29,8 @@ test('an address is asked for by the name of its reverse (RFC 8738 §6)', () => 
     serverNameOf('2001:db8::1'),
     '1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa',
   );
+  assert.equal(serverNameOf('2001:db8:0:0:0:0:0:1'), serverNameOf('2001:DB8::1'));
+  assert.equal(serverNameOf('a.test'), 'a.test');
 });
 
 test('a record in DNS has the digest, under a name of its own', () => {

@@ -1,6 +1,7 @@
 /** What is shown to an authority that looks whether a name is ours (RFC 8555 §8, RFC 8737, RFC 8738). */
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
+import { ipv6Groups, isIpv4 } from '../base/address-range.ts';
 import type { ChallengeCertificate } from '../tls/challenge-certificates.ts';
 import { makeSelfSignedCertificate } from '../tls/self-signed.ts';
 import type { Challenge, ChallengeType } from './contract.ts';
@@ -41,19 +42,11 @@ export function dnsRecord({ name, keyAuthorization }: Challenge): { name: string
 
 /** The server name by which a name is asked for: of an address, that of its reverse (RFC 8738 §6). */
 export function serverNameOf(name: string): string {
-  const family = isIP(name);
-  if (family === 0) return name;
-  if (family === 4) return `${name.split('.').reverse().join('.')}.in-addr.arpa`;
-  return `${nibblesOf(name).reverse().join('.')}.ip6.arpa`;
-}
-
-/** The 32 hexadecimal digits of an IPv6 address. */
-function nibblesOf(address: string): string[] {
-  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
-  const words = (text: string | undefined) => (text ? text.split(':') : []);
-  const [left, right] = [words(head), words(tail)];
-  const zeros = new Array<string>(8 - left.length - right.length).fill('0');
-  return [...left, ...zeros, ...right].flatMap((word) => [...word.padStart(4, '0')]);
+  if (isIpv4(name)) return `${name.split('.').reverse().join('.')}.in-addr.arpa`;
+  const groups = ipv6Groups(name);
+  if (groups === null) return name;
+  const nibbles = groups.flatMap((group) => [...group.toString(16).padStart(4, '0')]);
+  return `${nibbles.reverse().join('.')}.ip6.arpa`;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What a certificate and the request for one have in common (RFC 5280, RFC 2986), in DER. */
-import { isIP } from 'node:net';
+import { ipv6Groups, isIpv4 } from './address-range.ts';
 import { encode, identifier, implicitTag, NULL, SEQUENCE } from './der.ts';
 
 /** Signature algorithms by kind of key (RFC 5758 §3.2, RFC 4055 §5, RFC 8410 §3). */
@@ -21,20 +21,9 @@ export function subjectNames(names: readonly string[]): Buffer {
 
 /** GeneralName: dNSName [2] or iPAddress [7] (RFC 5280 §4.2.1.6). */
 function generalName(name: string): Buffer {
-  const family = isIP(name);
-  if (family === 4) return encode(implicitTag(7), Buffer.from(name.split('.').map(Number)));
-  if (family === 6) return encode(implicitTag(7), ipv6Bytes(name));
-  return encode(implicitTag(2), Buffer.from(name, 'latin1'));
-}
-
-function ipv6Bytes(address: string): Buffer {
-  // The URL parser expands what it can and leaves at most one `::`.
-  const normal = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const [head = '', tail] = normal.split('::');
-  const words = (text: string | undefined) => (text ? text.split(':') : []);
-  const left = words(head);
-  const right = words(tail);
-  const zeros = new Array<string>(8 - left.length - right.length).fill('0');
-  const all = [...left, ...zeros, ...right].map((word) => word.padStart(4, '0'));
-  return Buffer.from(all.join(''), 'hex');
+  if (isIpv4(name)) return encode(implicitTag(7), Buffer.from(name.split('.').map(Number)));
+  const groups = ipv6Groups(name);
+  if (groups === null) return encode(implicitTag(2), Buffer.from(name, 'latin1'));
+  const bytes = groups.flatMap((group) => [group >>> 8, group & 0xff]);
+  return encode(implicitTag(7), Buffer.from(bytes));
 }

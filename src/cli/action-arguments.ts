@@ -16,13 +16,15 @@ export interface ActionArguments<A extends string = string> {
   readonly flags: ReadonlyMap<string, string>;
 }
 
-/** Throws UsageError that names the nearest word that there is. */
+/** `usual`: meant when no action is named. Throws UsageError that names the nearest word that there is. */
 export function parseActionArguments<A extends string>(
   command: string,
   table: ActionFlags<A>,
   args: readonly string[],
+  usual?: NoInfer<A>,
 ): ActionArguments<A> {
-  const [first, ...rest] = args;
+  const isNamed = args[0] !== undefined && !args[0].startsWith('--');
+  const [first, ...rest] = usual === undefined || isNamed ? args : [usual, ...args];
   const actions = Object.keys(table) as A[];
   const action = actions.find((known) => known === first);
   if (action === undefined) {

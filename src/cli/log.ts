@@ -40,8 +40,7 @@ interface ShownEvents {
 
 /** Resolves with the exit code; with --follow when sluice has ended. Throws UsageError. */
 async function run(args: readonly string[]): Promise<number> {
-  const hasAction = args[0] !== undefined && !args[0].startsWith('--');
-  const parsed = parseActionArguments('log', FLAGS, hasAction ? args : ['show', ...args]);
+  const parsed = parseActionArguments('log', FLAGS, args, 'show');
   if (parsed.action === 'level') await level(parsed);
   else await show(parsed);
   return 0;

@@ -25,8 +25,7 @@ type OriginArguments = ActionArguments<keyof typeof FLAGS>;
 
 /** Resolves with the exit code. Throws UsageError. */
 async function run(args: readonly string[]): Promise<number> {
-  const hasAction = args[0] !== undefined && !args[0].startsWith('--');
-  const parsed = parseActionArguments('origins', FLAGS, hasAction ? args : ['list', ...args]);
+  const parsed = parseActionArguments('origins', FLAGS, args, 'list');
   if (parsed.action === 'list') await list(parsed);
   else await change(parsed);
   return 0;

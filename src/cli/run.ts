@@ -2,12 +2,13 @@
 
 import { closeSync, writeSync } from 'node:fs';
 import type { SocketAddress } from '../base/socket-address.ts';
+import { START_DESCRIPTOR, type StartMessage } from '../base/start-message.ts';
 import { certificateFingerprint } from '../config/certificate.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { socketAddressText } from '../supervisor/listeners.ts';
 import type { OriginGroupOptions } from '../upstream/options.ts';
-import { hostAndPort, socketPathOf } from '../upstream/server-names.ts';
+import { nameOfServer, socketPathOf } from '../upstream/server-names.ts';
 import { type RunningInstance, startInstance } from './running-instance.ts';
 import { printNote } from './terminal.ts';
 
@@ -18,19 +19,6 @@ export async function run(commandLine: CommandLine, version: string): Promise<nu
   if (!tellStart(service))
     printNote(`sluice ${version} serves ${originText(service)}\n${addresses(service)}`);
   return service.ended;
-}
-
-/** Names a descriptor to which a program that starts sluice is told where it serves. */
-const START_DESCRIPTOR = 'SLUICE_START_FD';
-
-/** What is written there, as one line of JSON. */
-export interface StartMessage {
-  readonly pid: number;
-  readonly listeners: readonly { readonly kind: string; readonly address: string }[];
-  /** Null without an admin endpoint. */
-  readonly admin: string | null;
-  /** SHA-256 fingerprints of the certificates. */
-  readonly certificates: readonly string[];
 }
 
 /** Whether somebody wanted to know. */
@@ -63,7 +51,7 @@ function originText({ options: { origins } }: RunningInstance): string {
   if (others.length > 0 || first.servers.length > 1) return origins.map(groupText).join(', ');
   const [server] = first.servers;
   const { scheme, host, port } = server!;
-  const where = hostAndPort(host, port);
+  const where = nameOfServer(host, port);
   return socketPathOf(host) === null ? `${scheme}://${where}${first.pathPrefix}` : where;
 }
 

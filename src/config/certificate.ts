@@ -82,6 +82,12 @@ function parseKey(given: ExplicitValue, pem: string): KeyObject {
   }
 }
 
+/** Who a certificate is for, for people to read: its names, or else its subject. */
+export function certificateNames({ subject = '', subjectAltName }: X509Certificate): string {
+  const names = subjectAltName?.replaceAll('DNS:', '') ?? '';
+  return names === '' ? subject.replaceAll('\n', ', ') : names;
+}
+
 /** SHA-256 of the certificate, as `AB:CD:…`, for people to compare. */
 export function certificateFingerprint(certificatePem: string): string {
   return new X509Certificate(certificatePem).fingerprint256;

@@ -1,6 +1,7 @@
 /** The app that is given to `edge`, whatever it is, as a server of Node that listens for us. */
 import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
 import type { Server, Socket } from 'node:net';
+import { hostAndPort } from '../base/socket-address.ts';
 import { requestListener, type WebHandler } from './fetch-handler.ts';
 
 /** As much of Fastify as is used. */
@@ -79,9 +80,8 @@ export async function listenFor(
 function originOf(address: NonNullable<ReturnType<Server['address']>>): string {
   if (typeof address === 'string') return `unix:${address}`;
   // One that listens at all addresses is reached at this one.
-  const host = address.address === '::' || address.address === '0.0.0.0' ? '' : address.address;
-  if (host === '') return `http://127.0.0.1:${address.port}`;
-  return host.includes(':') ? `http://[${host}]:${address.port}` : `http://${host}:${address.port}`;
+  const isAny = address.address === '::' || address.address === '0.0.0.0';
+  return `http://${hostAndPort(isAny ? '127.0.0.1' : address.address, address.port)}`;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { runtimeEnvironment } from '../../bin/libatomic.js';
 import { chooseRuntime } from '../../bin/runtime.js';
+import { START_DESCRIPTOR, type StartMessage } from '../base/start-message.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url));
 
@@ -19,17 +20,8 @@ const WORDS_MAX = 4_000;
 /** Milliseconds for an answer of the admin endpoint. */
 const ANSWER_TIMEOUT_MS = 15_000;
 
-/** What it says when it serves; `StartMessage` of src/cli/run.ts. */
-export interface Serving {
-  readonly pid: number;
-  readonly listeners: readonly { readonly kind: string; readonly address: string }[];
-  /** Where the admin endpoint is; null without one. */
-  readonly admin: string | null;
-  readonly certificates: readonly string[];
-}
-
 export interface SluiceProcess {
-  readonly serving: Serving;
+  readonly serving: StartMessage;
   /** Resolves with its exit code, or the name of the signal that ended it. */
   readonly ended: Promise<number | string>;
   /** SIGTERM, and SIGKILL for one that does not end. Resolves when it has ended. */
@@ -49,7 +41,7 @@ export async function startSluice(
     // we are killed it closes, and sluice ends.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...runtimeEnvironment(), SLUICE_START_FD: String(START_FD) },
+    env: { ...runtimeEnvironment(), [START_DESCRIPTOR]: String(START_FD) },
   });
   const ended = new Promise<number | string>((resolve, reject) => {
     child.once('error', reject);
@@ -81,7 +73,7 @@ function started(
   child: ChildProcess,
   ended: Promise<number | string>,
   words: () => string,
-): Promise<Serving> {
+): Promise<StartMessage> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
@@ -90,7 +82,7 @@ function started(
     const line = child.stdio[START_FD] as Readable;
     line.setEncoding('utf8').once('data', (text: string) => {
       clearTimeout(timer);
-      resolve(JSON.parse(text) as Serving);
+      resolve(JSON.parse(text) as StartMessage);
     });
     ended.then(
       (how) => {

@@ -4,8 +4,9 @@
  * to for it: who listens is read from the kernel's tables, and only what was absent is tried.
  */
 import { readFile } from 'node:fs/promises';
-import { connect, isIPv4, isIPv6 } from 'node:net';
+import { isIPv4 } from 'node:net';
 import { durationText } from '../base/duration-text.ts';
+import { isListening } from '../base/listening.ts';
 import { type OnFault, repeated } from '../base/owned.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import type { OriginGroupOptions } from '../upstream/options.ts';
@@ -64,7 +65,7 @@ export class AbsentOrigins {
 
   async #look(): Promise<void> {
     const looked = this.#absent;
-    const answers = await Promise.all(looked.map(listens));
+    const answers = await Promise.all(looked.map((one) => isListening(one.host, one.port)));
     this.#absent = looked.filter((_, i) => !answers[i]);
     const length = durationText(this.#input.monotonicMs() - this.#startedMs);
     for (const { group, name } of looked.filter((_, i) => answers[i])) {
@@ -112,18 +113,4 @@ async function tableText(file: string): Promise<string> {
 export function portsIn(table: string): number[] {
   const lines = table.matchAll(/^ *\d+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} 0A /gm);
   return [...lines].map(([, port]) => Number.parseInt(port!, 16));
-}
-
-function listens({ host, port }: Absent): Promise<boolean> {
-  return new Promise((resolve) => {
-    const family = isIPv6(host) ? 6 : 0;
-    const socket = connect({ host, port, family, timeout: LOOK_INTERVAL_MS });
-    const settle = (isThere: boolean) => {
-      socket.destroy();
-      resolve(isThere);
-    };
-    socket.once('connect', () => settle(true));
-    socket.once('error', () => settle(false));
-    socket.once('timeout', () => settle(false));
-  });
 }

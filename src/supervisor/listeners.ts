@@ -1,7 +1,7 @@
 /** Opens the listening sockets, which belong to the supervisor so that they outlive workers. */
 import { statsOf } from '../base/careful-files.ts';
 import { SluiceError, UsageError } from '../base/errors.ts';
-import type { SocketAddress } from '../base/socket-address.ts';
+import { hostAndPort, type SocketAddress } from '../base/socket-address.ts';
 import type { InheritedListener } from '../downstream/options.ts';
 import { type ListenerOptions, saidAs } from '../downstream/options.ts';
 import { closeDescriptor, openListeningSockets, removeSocketFile } from '../native/sockets.ts';
@@ -139,7 +139,5 @@ export function listenersOf(
 
 /** `127.0.0.1:8080`, `[::1]:8080` or `unix:/run/sluice.sock`. */
 export function socketAddressText(address: SocketAddress): string {
-  if ('path' in address) return `unix:${address.path}`;
-  const { host, port } = address;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return 'path' in address ? `unix:${address.path}` : hostAndPort(address.host, address.port);
 }

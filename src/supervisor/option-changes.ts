@@ -1,6 +1,7 @@
 /** What differs between two sets of options, key by key, without telling secrets. */
 
 import { X509Certificate } from 'node:crypto';
+import { certificateNames } from '../config/certificate.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { redacted } from '../triage/redaction.ts';
 
@@ -87,9 +88,9 @@ function shown(path: readonly string[], value: unknown): string {
 /** Who it is for, until when, and which it is. */
 function certificateText(pem: string): string {
   try {
-    const { subject = '', subjectAltName, validTo, fingerprint256 } = new X509Certificate(pem);
-    const names = subjectAltName?.replaceAll('DNS:', '') ?? '';
-    const who = names === '' ? subject.replaceAll('\n', ', ') : names;
+    const certificate = new X509Certificate(pem);
+    const { validTo, fingerprint256 } = certificate;
+    const who = certificateNames(certificate);
     const until = new Date(validTo).toISOString().slice(0, 10);
     return `certificate of ${who}, until ${until}, SHA-256 ${fingerprint256.slice(0, 23)}…`;
   } catch {

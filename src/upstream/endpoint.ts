@@ -5,7 +5,7 @@ import type { Candidate } from './balance.ts';
 import type { EndpointPool } from './endpoint-pool.ts';
 import { combineHashes, hashText } from './hash.ts';
 import type { OriginServerOptions, PassiveHealthOptions } from './options.ts';
-import { hostAndPort } from './server-names.ts';
+import { nameOfServer } from './server-names.ts';
 import type { AdminState } from './shared-health.ts';
 import { BAD_ANSWERS, BAD_ANSWERS_MAX, requestText, Trouble, type TroubleNews } from './trouble.ts';
 
@@ -86,7 +86,7 @@ export class UpstreamEndpoint implements Candidate {
     this.server = server;
     this.address = address;
     const { port } = server.options;
-    this.key = hostAndPort(address, port);
+    this.key = nameOfServer(address, port);
     this.pool = pool;
     this.share = server.options.weight;
     // The address and not the name: two workers may hear the addresses in another order.

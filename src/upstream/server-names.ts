@@ -1,4 +1,5 @@
 /** What the servers of a group are called in metrics, logs and commands. */
+import { bracketed, hostAndPort } from '../base/socket-address.ts';
 import type { OriginServerOptions } from './options.ts';
 
 /** What stands before the path of a UNIX socket, where other servers have a name. */
@@ -13,16 +14,15 @@ export function socketPathOf(host: string): string | null {
 }
 
 /** `host:port`, or the host alone when it is a socket's path. */
-export function hostAndPort(host: string, port: number): string {
-  if (socketPathOf(host) !== null) return host;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+export function nameOfServer(host: string, port: number): string {
+  return socketPathOf(host) === null ? hostAndPort(host, port) : host;
 }
 
 /** `host:port`, and a number after it for the second and later ones of the same. */
 export function serverNames(servers: readonly OriginServerOptions[]): string[] {
   const counts = new Map<string, number>();
   return servers.map(({ host, port }) => {
-    const name = hostAndPort(host, port);
+    const name = nameOfServer(host, port);
     const count = (counts.get(name) ?? 0) + 1;
     counts.set(name, count);
     return count === 1 ? name : `${name}#${count}`;
@@ -32,6 +32,5 @@ export function serverNames(servers: readonly OriginServerOptions[]): string[] {
 /** Host and, unless it is the scheme's default, port. */
 export function authorityOf({ scheme, host, port }: OriginServerOptions): string {
   if (socketPathOf(host) !== null) return UNIX_HOST;
-  const name = host.includes(':') ? `[${host}]` : host;
-  return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`;
+  return port === (scheme === 'https' ? 443 : 80) ? bracketed(host) : hostAndPort(host, port);
 }

@@ -16,10 +16,10 @@ import {
 } from '../tls/features.ts';
 import type { TraceRecorder } from '../tls/trace-recorder.ts';
 
-/** What a module exports as `features`: a list of these. */
 /** Where the recorder is told who runs. */
 type ObserverMarks = Pick<TraceRecorder, 'enterObserver' | 'leaveObserver'>;
 
+/** What a module exports as `features`: a list of these. */
 export interface DangerFeature {
   readonly name: DangerName;
   readonly summary: string;

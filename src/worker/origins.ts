@@ -21,7 +21,7 @@ import type {
 } from '../upstream/options.ts';
 import { OriginTls } from '../upstream/origin-tls.ts';
 import { type KnownNames, Resolver } from '../upstream/resolver.ts';
-import { authorityOf, hostAndPort, serverNames } from '../upstream/server-names.ts';
+import { authorityOf, nameOfServer, serverNames } from '../upstream/server-names.ts';
 import { openSharedHealth } from '../upstream/shared-health.ts';
 import { poolObserver } from './handshakes/observers.ts';
 import { healthTeller } from './origin-news.ts';
@@ -214,7 +214,7 @@ function poolMaker(
         : (client: ClientFacts | null) => proxyHeader(proxyProtocol, client),
     limits: limitsOf(options),
     monotonicMs: clock.monotonicMs,
-    observer: poolObserver({ ...input, server: `${options.name}/${hostAndPort(host, port)}` }),
+    observer: poolObserver({ ...input, server: `${options.name}/${nameOfServer(host, port)}` }),
   };
   return (address) => new EndpointPool({ ...shared, address });
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { Incident } from '../../src/triage/incident.ts';
+import { type Incident, isWithoutDeath } from '../../src/triage/incident.ts';
 import { dangerModule, RETRIED_GROUPS, shakeHands } from '../support/danger.ts';
 import { incidentsIn } from '../support/incidents.ts';
 import { startOrigin } from '../support/origins.ts';
@@ -31,7 +31,7 @@ function startWith(observer: string, options: object): Promise<RunningSluice> {
 /** Of deaths: a handshake that failed leaves one, too. */
 function deathsIn(directory: string): Incident[] {
   if (!existsSync(directory)) return [];
-  return incidentsIn(directory).filter(({ kind }) => kind !== 'handshake-failure');
+  return incidentsIn(directory).filter(({ kind }) => !isWithoutDeath(kind));
 }
 
 function firstDeath(directory: string): Promise<Incident> {

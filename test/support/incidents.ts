@@ -1,7 +1,7 @@
 /** Incidents of real deaths, as a sluice in production leaves them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Incident } from '../../src/triage/incident.ts';
+import { type Incident, isWithoutDeath } from '../../src/triage/incident.ts';
 import { decodeIncident } from '../../src/triage/incident-file.ts';
 import { incidentFileName } from '../../src/triage/incident-name.ts';
 import { dangerFlags, RETRIED_GROUPS, shakeHands } from './danger.ts';
@@ -40,6 +40,6 @@ export async function crashOf({
   await using sluice = await startSluice({ origin: origin.url, workers: 2, flags: all });
   await provoke(sluice.httpsPort);
   return await until(() => {
-    return incidentsIn(directory).find(({ kind }) => kind !== 'handshake-failure') ?? false;
+    return incidentsIn(directory).find(({ kind }) => !isWithoutDeath(kind)) ?? false;
   }, 'an incident');
 }

@@ -3,8 +3,8 @@
  * after the last request.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { connect } from 'node:net';
 import { constants } from 'node:os';
+import { isListening } from '../../base/listening.ts';
 import { after, endProcess } from '../../base/owned.ts';
 import { type AppEnd, appRestartDelayMs, deathsInRow, endText, exitCodeOf } from './restarts.ts';
 
@@ -152,15 +152,4 @@ export class AppProcess {
 async function listeningHost(port: number): Promise<string | null> {
   for (const host of HOSTS) if (await isListening(host, port)) return host;
   return null;
-}
-
-function isListening(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const end = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.on('connect', () => end(true)).on('error', () => end(false));
-  });
 }

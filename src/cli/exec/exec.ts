@@ -3,6 +3,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { UsageError } from '../../base/errors.ts';
 import { endProcess, owned } from '../../base/owned.ts';
+import { hostAndPort } from '../../base/socket-address.ts';
 import { type CommandLine, parseCommandLine } from '../../config/command-line.ts';
 import type { Command } from '../command.ts';
 import { packageVersion } from '../package-version.ts';
@@ -47,7 +48,7 @@ async function run(args: readonly string[]): Promise<number> {
   const early = new EarlySignals((signal) => owned(app.stop(signal), endProcess));
   const host = await app.start();
   if (host === null) return app.finished;
-  const url = host.includes(':') ? `http://[${host}]:${port}` : `http://${host}:${port}`;
+  const url = `http://${hostAndPort(host, port)}`;
   commandLine.given.set('origin', [{ text: url, place: 'exec', directory: '/' }]);
   early.hold();
   const instance = await startInstance(commandLine, packageVersion(), null).catch(

@@ -1,8 +1,8 @@
 /** `sluice certificates`: those that a running sluice gets by itself, from authorities. */
-import { UsageError } from '../../base/errors.ts';
 import type { CertificateState } from '../../supervisor/certificates/acme-keeper.ts';
 import {
   type ActionArguments,
+  onlyArgument,
   parseActionArguments,
   printAnswer,
   refuseArguments,
@@ -24,8 +24,7 @@ type CertificateArguments = ActionArguments<keyof typeof FLAGS>;
 
 /** Resolves with the exit code. Throws UsageError. */
 async function run(args: readonly string[]): Promise<number> {
-  const hasAction = args[0] !== undefined && !args[0].startsWith('--');
-  const parsed = parseActionArguments('certificates', FLAGS, hasAction ? args : ['list', ...args]);
+  const parsed = parseActionArguments('certificates', FLAGS, args, 'list');
   if (parsed.action === 'list') await list(parsed);
   else if (parsed.action === 'why') await why(parsed);
   else await change(parsed);
@@ -61,11 +60,6 @@ async function change(args: CertificateArguments): Promise<void> {
   printAnswer(args, answer, [`${name}: ${done}`]);
 }
 
-function nameIn({ action, arguments: given }: CertificateArguments): string {
-  const [name, ...more] = given;
-  if (name !== undefined && more.length === 0) return name.toLowerCase();
-  throw new UsageError(
-    `certificates ${action}: which name?`,
-    `write certificates ${action} NAME, as sluice certificates shows it`,
-  );
+function nameIn(args: CertificateArguments): string {
+  return onlyArgument(args, 'NAME').toLowerCase();
 }

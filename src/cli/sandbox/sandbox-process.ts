@@ -10,7 +10,7 @@ import { durationText } from '../../base/duration-text.ts';
 import { UsageError } from '../../base/errors.ts';
 import { endProcess, owned } from '../../base/owned.ts';
 import { startWords } from '../../loading/start-words.ts';
-import type { Incident } from '../../triage/incident.ts';
+import { type Incident, isWithoutDeath } from '../../triage/incident.ts';
 import { decodeIncident } from '../../triage/incident-file.ts';
 import { incidentFileName } from '../../triage/incident-name.ts';
 import type { ReplayScript } from '../../triage/replay/script.ts';
@@ -151,7 +151,7 @@ class SandboxProcess implements AsyncDisposable {
       const unseen = names.filter((name) => incidentFileName.test(name) && !this.#seen.has(name));
       for (const name of unseen) this.#seen.add(name);
       const incidents = unseen.map((name) => decodeIncident(readFileSync(join(directory, name))));
-      const death = incidents.find(({ kind }) => kind !== 'handshake-failure');
+      const death = incidents.find(({ kind }) => !isWithoutDeath(kind));
       if (death !== undefined) return death;
       await sleep(POLL_INTERVAL_MS, undefined, { signal });
     }

@@ -81,16 +81,16 @@ export async function startAdminServer(
     });
   };
   watch();
+  const leave = () => {
+    isClosed = true;
+    server.close();
+  };
   return {
     address: listener.address,
     listener,
-    leave() {
-      isClosed = true;
-      server.close();
-    },
+    leave,
     close() {
-      isClosed = true;
-      server.close();
+      leave();
       server.closeAllConnections();
     },
   };

@@ -1,12 +1,13 @@
 /** `/overview` of the admin endpoint: what `sluice status` shows beside the workers. */
 import { X509Certificate } from 'node:crypto';
+import { certificateNames } from '../../config/certificate.ts';
 import type { SluiceOptions } from '../../config/options.ts';
 import { hitOutcomes } from '../../telemetry/exchange-summary.ts';
 import { readMetrics } from '../../telemetry/metrics-reader.ts';
 import type { Health } from '../health.ts';
 import { type OpenListener, socketAddressText } from '../listeners.ts';
 import { type AdminRoute, success } from './admin-routes.ts';
-import { type TrafficSources, trafficRoutes } from './traffic-routes.ts';
+import { type TrafficSources, trafficRoutes, trafficSample } from './traffic-routes.ts';
 
 export interface Overview {
   /** As `https 0.0.0.0:443`. */
@@ -90,9 +91,9 @@ function certificatesOf({ hosts }: SluiceOptions, nowMs: number): CertificateOve
   const found = hosts.flatMap(({ tls }) =>
     tls.certificates.flatMap(({ certificatePem }) => {
       try {
-        const { subject, subjectAltName, validTo } = new X509Certificate(certificatePem);
-        const names = subjectAltName?.replaceAll('DNS:', '') ?? subject.replaceAll('\n', ', ');
-        const untilMs = Date.parse(validTo);
+        const certificate = new X509Certificate(certificatePem);
+        const names = certificateNames(certificate);
+        const untilMs = Date.parse(certificate.validTo);
         const days = Math.floor((untilMs - nowMs) / DAY_MS);
         return [{ names, until: new Date(untilMs).toISOString(), days }];
       } catch {
@@ -132,23 +133,15 @@ function wrongOf(what: string): Wrong {
 }
 
 function ratesOf({ regions, startedAtMs }: OverviewSources, nowMs: number): Overview['rates'] {
-  const metrics = readMetrics(regions());
-  const seriesOf = (name: string) =>
-    metrics.find(({ definition }) => definition.name === name)?.series ?? [];
-  const sum = (name: string, isMeant: (labels: readonly string[]) => boolean = () => true) =>
-    seriesOf(name).reduce((total, one) => total + (isMeant(one.labels) ? one.value : 0), 0);
-  const requests = sum('sluice_requests_total');
-  const hits = sum('sluice_requests_total', (labels) =>
-    hitOutcomes.some((one) => one === labels.at(-1)),
-  );
-  const errors = sum('sluice_requests_total', ([, status]) => status?.startsWith('5') ?? false);
+  const { requests, byCache, byStatus, connections } = trafficSample(readMetrics(regions()), nowMs);
+  const hits = hitOutcomes.reduce((sum, outcome) => sum + (byCache[outcome] ?? 0), 0);
   const percent = (part: number) =>
     requests === 0 ? 0 : Math.round((part / requests) * 1000) / 10;
   const seconds = Math.max(1, (nowMs - startedAtMs) / 1000);
   return {
     requestsPerSecond: Math.round((requests / seconds) * 10) / 10,
     hitPercent: percent(hits),
-    errorPercent: percent(errors),
-    connections: sum('sluice_connections_open'),
+    errorPercent: percent(byStatus['5xx'] ?? 0),
+    connections,
   };
 }

@@ -40,7 +40,7 @@ export function trafficRoutes(sources: TrafficSources): AdminRoute[] {
   ];
 }
 
-function trafficSample(metrics: readonly MetricSnapshot[], atMs: number): TrafficSample {
+export function trafficSample(metrics: readonly MetricSnapshot[], atMs: number): TrafficSample {
   const seriesOf = (name: string) =>
     metrics.find(({ definition }) => definition.name === name)?.series ?? [];
   const total = (name: string) => seriesOf(name).reduce((sum, { value }) => sum + value, 0);
