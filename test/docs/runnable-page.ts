@@ -4,7 +4,8 @@
  *
  * - `sh runnable`: run to its end; it must succeed. With `fails` it must exit with 2, and with
  *   `needs=PROGRAM` the page's test is skipped from there on when the program is not installed.
- * - `sh runnable server`: started, and left running until the page ends, once its ports answer.
+ * - `sh runnable server`: started, and left running until the page ends, once its ports answer, and
+ *   sluice has said that it serves.
  * - `text output`: lines that the commands before it have written, in this order; `…` stands for
  *   anything.
  * - `js file=NAME`: written to a file.
@@ -83,7 +84,7 @@ export async function runPage(fences: readonly Fence[]): Promise<PageRun> {
       });
       servers.push(child);
       if (words.includes('server')) {
-        await untilListening(child, portsIn(text, ports), line);
+        await untilServing(child, text, portsIn(text, ports), line);
       } else {
         output = await outputOf(child, words.includes('fails') ? 2 : 0, line);
       }
@@ -125,8 +126,16 @@ function portsIn(command: string, ports: ReadonlyMap<string, number>): number[] 
   return [...ports].filter(([port]) => command.includes(port)).map(([, free]) => free);
 }
 
+/** What sluice says when it does all that it does: its ports accept before it has read all files. */
+const SERVES = /^sluice \S+ (serves|demo)/m;
+
 /** A command that names no port is taken for one that listens on the first. */
-async function untilListening(child: ChildProcess, wanted: number[], line: number): Promise<void> {
+async function untilServing(
+  child: ChildProcess,
+  command: string,
+  wanted: number[],
+  line: number,
+): Promise<void> {
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -142,6 +151,11 @@ async function untilListening(child: ChildProcess, wanted: number[], line: numbe
       assert.ok(performance.now() < deadlineMs, `line ${line}: nothing listens on ${port}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+  if (!command.includes('npx sluice')) return;
+  while (!SERVES.test(said)) {
+    assert.ok(performance.now() < deadlineMs, `line ${line}: it does not serve:\n${said}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

@@ -22,6 +22,7 @@ import { startOrigin, startRawOrigin } from '../support/origins.ts';
 import { RawConnection } from '../support/raw-connection.ts';
 import { startRawHttp2Origin } from '../support/raw-http2-origin.ts';
 import { startConfigured } from '../support/routes.ts';
+import { untakenBytes } from '../support/socket-queues.ts';
 import { sleep, until } from '../support/waiting.ts';
 
 const listeners = (extra: object = {}) => [
@@ -261,8 +262,10 @@ test('an HTTP/1.1 origin that breaks off: a slow client still gets all that had 
     socket.write(`HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: ${length}\r\n\r\n`);
     socket.write(Buffer.alloc(sent, 'x'));
     socket.on('close', () => broken.resolve());
-    // All of it is in sluice, or on its way to the client.
-    void taken.promise.then(() => socket.resetAndDestroy());
+    // A reset takes back what sluice has not taken: it has all of it first, or has passed it on.
+    void taken.promise
+      .then(() => until(() => untakenBytes(socket) === 0, 'sluice to take what was sent'))
+      .then(() => socket.resetAndDestroy());
   });
   await using sluice = await startConfigured({
     file: {
