@@ -12,7 +12,6 @@ import { bootClock } from '../native/boot-clock.ts';
 import { type LogSubsystem, type Report, reportWith } from '../telemetry/log-event.ts';
 import { Metrics } from '../telemetry/metrics.ts';
 import { readMetrics } from '../telemetry/metrics-reader.ts';
-import { residentBytes } from '../telemetry/process-sampler.ts';
 import { StrikeRegister } from '../tls/early-data/strike-register.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { openSharedHealth } from '../upstream/shared-health.ts';
@@ -38,9 +37,10 @@ import type { InheritedSockets } from './inherited-sockets.ts';
 import { type OpenListener, openListeners, removeSocketFiles } from './listeners.ts';
 import { LogRotator } from './log-rotation.ts';
 import { OriginWatch } from './origin-watch.ts';
-import { outliveFaults, Parts } from './parts.ts';
+import { type OwnProcess, ownProcess } from './own-process.ts';
+import { Parts } from './parts.ts';
 import { removePidFile, writePidFile } from './pid-file.ts';
-import { dropPrivileges, handOverFiles, type Identity, identityOf } from './privileges.ts';
+import { handOverFiles, type Identity, identityOf } from './privileges.ts';
 import { CANARY_MS_DEFAULT, Reload, type ReloadableWorker, type ReloadInput } from './reload.ts';
 import { StandIns } from './stand-ins.ts';
 import { reportDescriptors, reportStart, reportUnused } from './start-report.ts';
@@ -97,11 +97,13 @@ export class Supervisor {
   #rotator: LogRotator | null = null;
   #stopping: Promise<void> | null = null;
   readonly #succession: Succession;
+  readonly #process: OwnProcess;
 
   constructor(input: SupervisorInput) {
     this.#input = input;
     this.#options = input.options;
     const { workers: count } = input.options;
+    this.#process = ownProcess(count);
     this.#regions = SharedRegions.create(count);
     this.#metrics = new Metrics(this.#regions.bytes('metrics', count));
     this.#parts = new Parts({
@@ -209,15 +211,12 @@ export class Supervisor {
     this.#input.serviceManager.ready(`serves with ${this.#input.options.workers} workers`);
   }
 
-  async #startAll(identity: Identity): Promise<void> {
-    if (this.#workers.areProcesses) {
-      await Promise.all([this.#startAdmin(), this.#startWorkers(identity)]);
-      return;
-    }
-    await this.#startAdmin();
-    // What follows reads what strangers send.
-    dropPrivileges(this.#input.options.account);
-    await this.#startWorkers(identity);
+  #startAll(identity: Identity): Promise<void> {
+    return this.#process.start({
+      account: this.#input.options.account,
+      startAdmin: () => this.#startAdmin(),
+      startWorkers: () => this.#startWorkers(identity),
+    });
   }
 
   get listeners(): readonly OpenListener[] {
@@ -268,7 +267,7 @@ export class Supervisor {
 
   /** For a process that only supervises: whatever throws in it is reported, and it goes on. */
   outliveFaults(): void {
-    if (this.#workers.areProcesses) outliveFaults(this.#parts);
+    this.#process.outliveFaults(this.#parts);
   }
 
   get isStopping(): boolean {
@@ -350,8 +349,7 @@ export class Supervisor {
       report: this.#reportWith('admin'),
       onFault: this.#parts.of('admin'),
       regions: () => {
-        // Workers sample themselves; with one worker that is this process.
-        if (this.#workers.areProcesses) this.#metrics.memoryHeld(residentBytes(), 0);
+        this.#process.sampleMemory(this.#metrics);
         this.#metrics.earlyDataClosed(this.#earlyData.refusal);
         return this.regions;
       },
@@ -409,7 +407,7 @@ export class Supervisor {
 
   async #startWorkers(identity: Identity): Promise<void> {
     // What it finds of the process before may switch something off.
-    const localTraces = this.#workers.areProcesses ? null : this.#faults.openLocalTraces();
+    const localTraces = this.#process.traces(() => this.#faults.openLocalTraces());
     const options = this.#faults.effective(this.#input.options);
     this.#tickets = this.#openTickets();
     await this.#workers.start({

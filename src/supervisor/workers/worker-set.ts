@@ -63,7 +63,7 @@ export interface Beginning {
 
 export class WorkerSet {
   /** Whether workers have processes of their own. */
-  readonly areProcesses: boolean;
+  readonly #areProcesses: boolean;
   readonly #input: WorkerSetInput;
   #places: readonly WorkerPlace[] = [];
   #standby: Standby | null = null;
@@ -71,7 +71,7 @@ export class WorkerSet {
 
   constructor(input: WorkerSetInput) {
     this.#input = input;
-    this.areProcesses = input.count > 1;
+    this.#areProcesses = input.count > 1;
   }
 
   /** By index; empty before the start. */
@@ -92,10 +92,10 @@ export class WorkerSet {
   async start(beginning: Beginning): Promise<void> {
     const indices = Array.from({ length: this.#input.count }, (_, index) => index);
     this.#places = indices.map((index) =>
-      this.areProcesses ? this.#process(index, beginning) : this.#local(index, beginning),
+      this.#areProcesses ? this.#process(index, beginning) : this.#local(index, beginning),
     );
     await Promise.all(this.#places.map((place) => place.start()));
-    if (this.areProcesses) this.#startStandby(beginning);
+    if (this.#areProcesses) this.#startStandby(beginning);
   }
 
   tell(change: WorkerChange): void {
@@ -133,7 +133,7 @@ export class WorkerSet {
     // A listening socket is closed when nobody has it any more.
     await this.#standby?.stop();
     // Each worker has its own copy, which it closes when it has emptied the queue.
-    const areOurs = this.areProcesses || this.#places.every(({ isFirstStart }) => isFirstStart);
+    const areOurs = this.#areProcesses || this.#places.every(({ isFirstStart }) => isFirstStart);
     if (areOurs) closeListeners(listeners);
     await Promise.all(this.#places.map((place) => place.stop(timeoutMs)));
   }
