@@ -1,12 +1,15 @@
 // Runs the tests: `npm test`, or `npm test -- tls early` for the files whose path holds a word.
 // Plain JavaScript, because any Node may start it; the tests themselves run in the pinned one.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { runtimeEnvironment } from '../bin/libatomic.js';
 import { pinnedNode } from '../tools/runtime.mjs';
+import { Costs } from './support/costs.mjs';
+import { inGroups, nameOf, sharesProcess } from './support/groups.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const pinnedVersion = JSON.parse(readFileSync(`${root}package.json`, 'utf8')).optionalDependencies[
@@ -22,19 +25,11 @@ const TEST_TIMEOUT_MS = isLong ? 1_800_000 : 400_000;
 /** For a file that ends in none of its tests, such as one that keeps a handle open. */
 const FILE_TIMEOUT_MS = isLong ? 3_600_000 : 600_000;
 
-/** The dearest files, dearest first: one that began last would run alone, with nothing beside it. */
-const DEAREST = [
-  'docs/how-to',
-  'triage/triage',
-  'end-to-end/caching-damaged',
-  'end-to-end/wall-clock',
-  'end-to-end/worker-kills',
-  'end-to-end/reload',
-  'end-to-end/caching-on-disk',
-  'end-to-end/user',
-  'end-to-end/caching-control',
-  'cache/disk-store',
-].map((name) => `test/${name}.test.ts`);
+/** Test files wait for what they have started a third of their time: so many more run at once. */
+const WAITING_FILES = 1;
+
+/** How many of the dearest files are shown at the end; all where `SLUICE_COSTS` is 1. */
+const DEAREST_SHOWN = process.env.SLUICE_COSTS === '1' ? Number.POSITIVE_INFINITY : 20;
 
 if (process.version === `v${pinnedVersion}`) await main(process.argv.slice(2));
 else runPinned();
@@ -58,33 +53,35 @@ async function main(filters) {
   process.chdir(root);
   // What is compiled for one test process need not be compiled for the next.
   process.env.NODE_COMPILE_CACHE ??= `${root}node_modules/.cache/compiled`;
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-test-'));
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+  const costs = new Costs(directory, `${root}node_modules/.cache/test-seconds.json`);
   const files = ['src', 'test']
     .flatMap((top) => readdirSync(top, { recursive: true }).map((path) => `${top}/${path}`))
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => filters.length === 0 || filters.some((word) => file.includes(word)))
-    .sort((a, b) => rankOf(a) - rankOf(b) || (a < b ? -1 : 1));
+    // One that began last would run alone, with nothing beside it.
+    .sort((a, b) => costs.secondsOf(b) - costs.secondsOf(a) || (a < b ? -1 : 1));
   if (files.length === 0) {
     console.error(`test: no test file matches ${filters.join(' ')}`);
     process.exit(2);
   }
   const lacking = new Map(files.map((file) => [file, lackedBy(file)]).filter(([, name]) => name));
-  const alone = files.filter(runsAlone);
-  const together = files.filter((file) => !alone.includes(file));
+  const present = files.filter((file) => !lacking.has(file));
+  const alone = present.filter(runsAlone);
+  const small = present.filter(sharesProcess);
+  const others = present.filter((file) => !alone.includes(file) && !small.includes(file));
   const phases = [
-    { files: together, concurrency: availableParallelism() },
+    {
+      files: [...others, ...inGroups(small, directory)],
+      concurrency: availableParallelism() + WAITING_FILES,
+    },
     { files: alone, concurrency: 1 },
-  ]
-    .map((phase) => ({ ...phase, files: phase.files.filter((file) => !lacking.has(file)) }))
-    .filter((phase) => phase.files.length > 0);
+  ].filter((phase) => phase.files.length > 0);
 
-  Readable.from(events(run, phases, lacking))
+  Readable.from(events(run, phases, lacking, costs))
     .compose(new Spec())
     .pipe(process.stdout);
-}
-
-function rankOf(file) {
-  const rank = DEAREST.indexOf(file);
-  return rank === -1 ? DEAREST.length : rank;
 }
 
 /** The program that all of a file's tests need, when it says so in its first line and has none. */
@@ -101,9 +98,10 @@ function runsAlone(file) {
 }
 
 /** The phases' events as if from one run: sums last, and before them what was skipped, and why. */
-async function* events(run, phases, lacking) {
+async function* events(run, phases, lacking, costs) {
   const sums = new Map();
   const skipped = [];
+  const wallSeconds = new Map();
   const total = phases.reduce((sum, { files }) => sum + files.length, 0);
   let done = 0;
   for (const { files, concurrency } of phases) {
@@ -111,14 +109,21 @@ async function* events(run, phases, lacking) {
       files,
       concurrency,
       timeout: FILE_TIMEOUT_MS,
-      execArgv: ['--disable-warning=ExperimentalWarning', `--test-timeout=${TEST_TIMEOUT_MS}`],
+      execArgv: [
+        '--disable-warning=ExperimentalWarning',
+        `--import=${root}test/support/tell-cost.mjs`,
+        `--test-timeout=${TEST_TIMEOUT_MS}`,
+      ],
     });
     for await (const event of stream) {
       if (event.type === 'test:fail') process.exitCode = 1;
       if (event.type === 'test:pass' && event.data.skip) skipped.push(event.data);
       // Node sums up each run, and each file: we print one sum of our own.
       if (event.type === 'test:summary') {
-        if (event.data.file !== undefined) yield diagnostic(progress(event.data, ++done, total));
+        const { file, duration_ms } = event.data;
+        if (file === undefined) continue;
+        wallSeconds.set(nameOf(file), duration_ms / 1_000);
+        yield diagnostic(progress(event.data, ++done, total));
         continue;
       }
       if (event.type === 'test:diagnostic' && addSum(sums, event.data)) continue;
@@ -137,6 +142,7 @@ async function* events(run, phases, lacking) {
       'shortened: SLUICE_LONG=1 gives TLS peers, scanners and fuzzers all that they have',
     );
   }
+  for (const line of costs.lines(wallSeconds, DEAREST_SHOWN)) yield diagnostic(line);
   for (const [name, value] of sums) yield diagnostic(`${name} ${Math.round(value)}`);
 }
 
@@ -145,7 +151,7 @@ function progress({ file, counts, duration_ms }, done, total) {
   const seconds = (duration_ms / 1_000).toFixed(1);
   const failed = counts.tests - counts.passed - counts.skipped - counts.todo;
   const failures = failed > 0 ? `, ${failed} not passed` : '';
-  return `${done} of ${total}: ${file.slice(root.length)} (${counts.tests} tests, ${seconds} s${failures})`;
+  return `${done} of ${total}: ${nameOf(file)} (${counts.tests} tests, ${seconds} s${failures})`;
 }
 
 function addSum(sums, { message, nesting }) {

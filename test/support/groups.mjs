@@ -1,0 +1,57 @@
+/** Which test files share a process, and what their groups are called. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What a test file has that alters its process or looks at it: such a one has a process of its own. */
+const OWN_PROCESS = new RegExp(
+  [
+    '^// (?:Runs alone|Needs)',
+    'node:child_process|node:worker_threads|support/(?:programs|sluice|leaks)',
+    'process\\.(?:env|exit|exitCode|on|once|emit|chdir|umask|execArgv|argv|kill|stdout|stderr)\\b',
+    'globalThis|mock\\.|setFlagsFromString|performance\\.now',
+    '^(?:test\\.)?(?:before|after|beforeEach|afterEach)\\(',
+  ].join('|'),
+  'm',
+);
+
+/**
+ * Unit tests of pure code run together in a few processes: a process costs a fifth of a second of
+ * processor time before its first test, and most of them have little more to do.
+ */
+export function sharesProcess(file) {
+  return file.startsWith('src/') && !OWN_PROCESS.test(readFileSync(file, 'utf8'));
+}
+
+const GROUP_FILES_MAX = 40;
+
+/** A file for each process of small files, which loads them: a test that fails is named with its own. */
+export function inGroups(files, directory) {
+  const groups = [];
+  for (let at = 0; at < files.length; at += GROUP_FILES_MAX) {
+    const some = files.slice(at, at + GROUP_FILES_MAX);
+    const name = `${some.length} files from ${some[0]} to ${some.at(-1)}`;
+    const group = join(directory, `${name.replaceAll('/', ':')}.mjs`);
+    const urls = some.map((file) => pathToFileURL(`${root}${file}`).href);
+    writeFileSync(group, GROUP_TEXT.replace('URLS', JSON.stringify(urls)));
+    groups.push(group);
+  }
+  return groups;
+}
+
+/** One that does not load fails by its name, and the others run. */
+const GROUP_TEXT = `
+import test from 'node:test';
+for (const url of URLS) {
+  await import(url).catch((error) => test(\`\${url} loads\`, () => { throw error; }));
+}
+`;
+
+/** Of a file that is run: its path in the checkout, or what a group's name says. */
+export function nameOf(file) {
+  return file.startsWith(root)
+    ? file.slice(root.length)
+    : basename(file, '.mjs').replaceAll(':', '/');
+}
