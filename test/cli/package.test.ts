@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { pageFiles } from '../support/page-files.ts';
+import { findProgram } from '../support/programs.ts';
 import { repository, watch } from './sluice-process.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-'));
@@ -24,12 +25,27 @@ test.after(() => rmSync(directory, { recursive: true }));
 /** The package as it is downloaded, without the runtime. */
 const PACKAGE_BYTES_MAX = 2 ** 20;
 
-/** Packs a copy of the repository and unpacks it where an installation would have it. */
-function install(): string {
+interface Packed {
+  /** The repository's copy that was packed. */
+  readonly checkout: string;
+  readonly archive: string;
+  /** Where it was unpacked. */
+  readonly installed: string;
+}
+
+let packed: Packed | null = null;
+
+/** Packs a copy of the repository, once, and unpacks it where an installation would have it. */
+function install(): Packed {
+  packed ??= pack();
+  return packed;
+}
+
+function pack(): Packed {
   const checkout = join(directory, 'checkout');
   mkdirSync(checkout);
   for (const name of [
-    ...['bin', 'docs', 'schema', 'src', 'tools', 'package.json', 'package-lock.json'],
+    ...['bin', 'docs', 'packaging', 'schema', 'src', 'tools', 'package.json', 'package-lock.json'],
     'tsconfig.json',
     ...['tsconfig.build.json', 'tsconfig.library.json', 'LICENSE', 'bench'],
     ...readdirSync(repository).filter((name) => name.endsWith('.md')),
@@ -62,7 +78,7 @@ function install(): string {
   for (const name of [...Object.keys(dependencies).filter((one) => one !== 'lmdb'), library]) {
     symlinkSync(join(repository, 'node_modules', name), join(modules, name));
   }
-  return join(modules, 'sluice');
+  return { checkout, archive: join(directory, archive!), installed: join(modules, 'sluice') };
 }
 
 test('npm ci leaves the runtime’s command out, so that install scripts run in npm’s own Node', () => {
@@ -126,7 +142,7 @@ function nodeOfApps(): string {
 }
 
 test('the packed package runs from node_modules, compiled and without its tests', async () => {
-  const installed = install();
+  const { installed } = install();
   assert.ok(!existsSync(join(installed, 'src')));
   const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' });
   assert.deepEqual(
@@ -185,4 +201,63 @@ async function using_(server) {
   const ended = await other.ended;
   assert.deepEqual([ended.code, ended.stderr], [0, '']);
   assert.match(ended.stdout, /^up in \d+ ms with v\d+.*\n.*stored hello\n.*hit.* hello\n$/);
+});
+
+/** Why no Debian package can be installed here, or false. */
+function withoutDpkg(): string | false {
+  if (process.getuid?.() !== 0) return 'dpkg installs into a tree only for root';
+  return findProgram('dpkg-deb') === null && 'dpkg-deb is not installed';
+}
+
+test('the Debian package installs, serves by its configuration and leaves nothing behind', {
+  skip: withoutDpkg(),
+}, async () => {
+  const { checkout, archive } = install();
+  const deb = execFileSync('node', [
+    join(checkout, 'tools', 'deb.mjs'),
+    ...['--package', archive, '--out', directory, '--fast'],
+  ])
+    .toString()
+    .trim();
+  const system = join(directory, 'system');
+  const database = join(system, 'var/lib/dpkg');
+  for (const name of ['updates', 'info', 'triggers']) {
+    mkdirSync(join(database, name), { recursive: true });
+  }
+  writeFileSync(join(database, 'status'), '');
+  const dpkg = (...words: string[]) =>
+    execFileSync(
+      'dpkg',
+      [
+        ...[`--root=${system}`, '--force-depends', '--force-script-chrootless', '--log=/dev/null'],
+        ...words,
+      ],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+  dpkg('--install', deb);
+  const program = join(system, 'usr/bin/sluice-edge');
+  const file = join(system, 'etc/sluice/sluice.yaml');
+  // Whoever may not read keys may not read the configuration, which may hold secrets.
+  assert.equal(statSync(file).mode & 0o777, 0o640);
+  assert.equal(statSync(join(system, 'etc/sluice')).mode & 0o777, 0o750);
+  const env = { PATH: process.env.PATH, HOME: directory };
+  execFileSync(program, ['check', file], { env });
+  // By other ports: those of the file belong to root, and perhaps to somebody else here.
+  const own = readFileSync(file, 'utf8').replaceAll(/0\.0\.0\.0:\d+/g, '127.0.0.1:0');
+  writeFileSync(file, own.replaceAll('unix:/run/sluice/admin.sock', '127.0.0.1:0'));
+  await using sluice = watch(spawn(program, ['run', '--config', file], { env }));
+  await sluice.until(/ {2}https {2}https:\/\/127\.0\.0\.1:\d+\/\n/, 'stderr');
+  process.kill(sluice.pid, 'SIGTERM');
+  assert.equal((await sluice.ended).code, 0);
+  for (const unit of ['sluice.service', 'sluice.socket']) {
+    const text = readFileSync(join(system, 'lib/systemd/system', unit), 'utf8');
+    const programs = [...text.matchAll(/^Exec\w+=(\S+)/gm)].map(([, path]) => path!);
+    for (const path of programs) assert.ok(existsSync(join(system, path)), `${unit}: ${path}`);
+  }
+  dpkg('--purge', 'sluice-edge');
+  const left = readdirSync(system, { recursive: true, encoding: 'utf8' });
+  assert.deepEqual(
+    left.filter((path) => !'var/lib/dpkg'.startsWith(path) && !path.startsWith('var/lib/dpkg')),
+    [],
+  );
 });
