@@ -36,7 +36,7 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       'start says so.',
     constants: [
       ['worker/descriptors.ts', 'DESCRIPTORS_KEPT'],
-      ['worker/shortages.ts', 'SHORTAGE_OVER_MS'],
+      ['worker/shortages.ts', 'SHORTAGE_LINE_MS'],
     ],
   },
   {

@@ -32,7 +32,10 @@ async function printStatus(args: readonly string[]): Promise<number> {
   }
 }
 
-async function statusOf(parsed: ActionArguments): Promise<number> {
+export type FullStatus = SupervisorStatus & Overview & { readonly origins: readonly GroupReport[] };
+
+/** What `sluice status --json` prints. */
+export async function fullStatus(parsed: ActionArguments): Promise<FullStatus> {
   const { metrics: _metrics, ...status } = (await askAdmin(
     parsed,
     '/stats',
@@ -40,12 +43,16 @@ async function statusOf(parsed: ActionArguments): Promise<number> {
     metrics: unknown;
   };
   const { origins } = (await askAdmin(parsed, '/origins')) as { origins: GroupReport[] };
-  const answer = (await askAdmin(parsed, '/overview')) as Overview;
-  printAnswer(parsed, { ...status, ...answer, origins }, [
+  return { ...status, ...((await askAdmin(parsed, '/overview')) as Overview), origins };
+}
+
+async function statusOf(parsed: ActionArguments): Promise<number> {
+  const status = await fullStatus(parsed);
+  printAnswer(parsed, status, [
     ...statusLines(status),
-    ...overviewLines(answer),
-    ...troubleLines(origins),
-    ...wrongLines(answer.wrong),
+    ...overviewLines(status),
+    ...troubleLines(status.origins),
+    ...wrongLines(status.wrong),
   ]);
   const serves = status.workers.some(({ state }) => state === 'running');
   return status.state === 'running' && serves ? 0 : 1;
@@ -86,7 +93,12 @@ function overviewLines({ listeners, certificates, configuration, rates }: Overvi
 /** What is wrong now, and what to do about it. */
 function wrongLines(wrong: Overview['wrong']): string[] {
   if (wrong.length === 0) return ['  nothing is wrong'];
-  return ['wrong now:', ...wrong.flatMap(({ what, remedy }) => [`  ${what}`, `    ${remedy}`])];
+  const ago = (at: string | null) =>
+    at === null ? '' : ` (${durationText(Math.max(0, Date.now() - Date.parse(at)))} ago)`;
+  return [
+    'wrong now:',
+    ...wrong.flatMap(({ what, remedy, at }) => [`  ${what}${ago(at)}`, `    ${remedy}`]),
+  ];
 }
 
 /** Servers that are not up, and why. */

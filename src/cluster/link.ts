@@ -88,7 +88,7 @@ export class ClusterLink implements Disposable {
       if (this.#runId === '') throw new Error('INFO names no run_id');
       this.#isUp = true;
       this.#toldFault = '';
-      this.#input.report(`cluster: connected to ${this.place}`);
+      this.#input.report(`cluster: connected to ${this.place}`, { event: 'cluster-back' });
       this.#warnOfEviction(information);
       this.#input.onUp(this.#runId);
     } catch (error) {
@@ -113,7 +113,7 @@ export class ClusterLink implements Disposable {
     if (!this.#isUp) return;
     this.#isUp = false;
     if (this.#isClosed) return;
-    this.#input.report(`cluster: ${this.place}: ${why}; early data is refused until it is back`);
+    this.#reportAway(`${why}; early data is refused until it is back`);
     this.#input.onDown();
   }
 
@@ -124,7 +124,7 @@ export class ClusterLink implements Disposable {
     if (this.#isClosed || fault === this.#toldFault) return;
     this.#toldFault = fault;
     if (refusal === null) {
-      this.#input.report(`cluster: ${this.place}: ${fault}; tried again and again`);
+      this.#reportAway(`${fault}; tried again and again`);
       return;
     }
     const { kind, text } = refusal;
@@ -132,6 +132,15 @@ export class ClusterLink implements Disposable {
       level: 'warning',
       event: 'cluster-refuses',
       fields: { answer: kind },
+    });
+  }
+
+  #reportAway(why: string): void {
+    const { place } = this;
+    this.#input.report(`cluster: ${place}: ${why}`, {
+      level: 'warning',
+      event: 'cluster-away',
+      fields: { place },
     });
   }
 

@@ -141,14 +141,18 @@ export class RedisRegister implements ClusterRegister, Disposable {
   #noteSilence(answer: ClusterStrike): void {
     const { options, report } = this.#input;
     if (answer !== 'unanswered') {
-      if (this.#unansweredInRow >= SILENCE_TOLD_AFTER) report('cluster: it answers in time again');
+      if (this.#unansweredInRow >= SILENCE_TOLD_AFTER)
+        report('cluster: it answers in time again', { event: 'cluster-back' });
       this.#unansweredInRow = 0;
       return;
     }
     this.#unansweredInRow++;
     if (this.#unansweredInRow !== SILENCE_TOLD_AFTER) return;
     const { timeoutMs } = options;
-    report(`cluster: no answer within ${timeoutMs} ms, again and again; early data is refused`);
+    report(`cluster: no answer within ${timeoutMs} ms, again and again; early data is refused`, {
+      level: 'warning',
+      event: 'cluster-slow',
+    });
   }
 
   [Symbol.dispose](): void {

@@ -34,12 +34,13 @@ export function earlyDataState(facts: EarlyDataFacts): EarlyDataState {
     return { refusal, forSeconds: ms > ENDLESS_MS ? null : Math.ceil(ms / 1_000) };
   };
   if (!isOn) return { refusal: 'policy off', forSeconds: null };
+  // First what does not end by itself.
+  if (clusterLinks === 0) return { refusal: 'cluster did not answer', forSeconds: null };
   if (ring !== null && nowMs < ring.earlyDataFromMs) {
     return until('register too young', ring.earlyDataFromMs);
   }
   const { refusal, untilMs } = register.state(nowMs);
   if (refusal !== '') return until(refusal, untilMs);
-  if (clusterLinks === 0) return { refusal: 'cluster did not answer', forSeconds: null };
   return { refusal: '', forSeconds: 0 };
 }
 

@@ -81,6 +81,8 @@ export class ErrorLog {
   #timer: NodeJS.Timeout | null = null;
   /** Told of every change of the levels. */
   onLevels: (levels: LevelTable) => void = () => {};
+  /** Told of every event, also of those that are not written. */
+  onEvent: (event: LogEvent) => void = () => {};
   /** Told of lines that could not be written, or not fast enough. */
   onDropped: (lines: number) => void = () => {};
 
@@ -103,6 +105,7 @@ export class ErrorLog {
 
   /** An event of a worker, or of ours. */
   take(event: LogEvent): void {
+    this.onEvent(event);
     if (!isReported(this.#levels, event.subsystem, event.level)) return;
     this.#timer ??= after(this.#gate.windowMs, () => this.#turn(), this.#tellFault).unref();
     if (this.#gate.passes(event)) this.#write(event);
@@ -132,6 +135,14 @@ export class ErrorLog {
 
   get levels(): LevelTable {
     return this.#levels;
+  }
+
+  /** For workers: what is wrong is heard of here even where it is not written down. */
+  get workerLevels(): LevelTable {
+    const entries = logSubsystems.map((name) => {
+      return [name, this.#levels[name] === 'error' ? 'warning' : this.#levels[name]];
+    });
+    return Object.fromEntries(entries) as LevelTable;
   }
 
   /** Those that were set while running and hold still. */
@@ -167,7 +178,7 @@ export class ErrorLog {
     );
     const { level, levels } = this.#options;
     this.#levels = levelTable(level, { ...levels, ...changed });
-    this.onLevels(this.#levels);
+    this.onLevels(this.workerLevels);
   }
 
   /** In the order in which they came, and the number of the latest event of all. */

@@ -47,6 +47,8 @@ import { reportDescriptors, reportStart, reportUnused } from './start-report.ts'
 import type { SupervisorStatus } from './supervisor-status.ts';
 import type { ServiceManager } from './systemd-notices.ts';
 import { TicketKeyRotator } from './ticket-key-rotator.ts';
+import { TroubleWatch } from './trouble-watch.ts';
+import { Troubles } from './troubles.ts';
 import { Succession, upgradeRoute } from './upgrade.ts';
 import type { RestartPolicy } from './workers/restart-policy.ts';
 import { WorkerSet, type WorkerSource } from './workers/worker-set.ts';
@@ -87,6 +89,8 @@ export class Supervisor {
   readonly #parts: Parts;
   readonly #standIns: StandIns;
   readonly #originWatch: OriginWatch;
+  readonly #troubles = new Troubles(bootClock.nowMs);
+  readonly #troubleWatch: TroubleWatch;
   readonly #workers: WorkerSet;
   /** Those that are active: a reload puts others in their place. */
   #options: SluiceOptions;
@@ -135,6 +139,7 @@ export class Supervisor {
       sharedHealth: openSharedHealth(this.#regions.words('sharedHealth')),
       ...{ report: this.#reportWith('origins'), onFault: this.#parts.of('service') },
     });
+    this.#troubleWatch = this.#openTroubleWatch();
     this.#directoryDeaths = new DirectoryDeaths(Date.now, this.#reportWith('cache'));
     this.#workers = new WorkerSet({
       ...{ count, regions: this.#regions, parts: this.#parts },
@@ -175,6 +180,7 @@ export class Supervisor {
       report: this.#reportWith('upgrade'),
     });
     input.log.onDropped = (lines) => this.#metrics.errorLogDropped(lines);
+    input.log.onEvent = (event) => this.#troubles.note(event);
     input.log.onLevels = (levels) => this.#workers.tell({ type: 'log-levels', levels });
   }
 
@@ -204,6 +210,7 @@ export class Supervisor {
     reportStart(this.#input.log.report, { ...this.#input, listeners: this.#listeners });
     this.#sayReady();
     this.#parts.own('service', this.#originWatch.start());
+    this.#parts.run('service', () => this.#troubleWatch.start(), undefined);
   }
 
   #sayReady(): void {
@@ -338,6 +345,7 @@ export class Supervisor {
           ...{ regions: () => this.regions, options: () => this.#options, end: this.#input.end },
           listeners: () => this.#listeners,
           readiness: () => this.#originWatch.readiness(this.#health),
+          ...{ earlyData: () => this.#earlyData, troubles: () => this.#troubles.list() },
           appliedAtMs: () => this.#reload.appliedAtMs,
           ...{ startedAtMs: this.#startedAtMs, configFile: this.#input.configFile ?? '' },
         }),
@@ -416,9 +424,17 @@ export class Supervisor {
       identity,
       changes: {
         tickets: { type: 'tickets', tickets: this.#tickets.ring },
-        'log-levels': { type: 'log-levels', levels: this.#input.log.levels },
+        'log-levels': { type: 'log-levels', levels: this.#input.log.workerLevels },
       },
       localTraces,
+    });
+  }
+
+  #openTroubleWatch(): TroubleWatch {
+    return new TroubleWatch({
+      ...{ hosts: () => this.#options.hosts, earlyData: () => this.#earlyData },
+      ...{ steadyMs: bootClock.nowMs, wallMs: Date.now },
+      ...{ report: this.#reportWith('supervisor'), onFault: this.#parts.of('service') },
     });
   }
 
@@ -475,6 +491,7 @@ export class Supervisor {
     this.#keeper?.[Symbol.dispose]();
     this.#tickets?.[Symbol.dispose]();
     this.#rotator?.[Symbol.dispose]();
+    this.#troubleWatch.close();
     this.#faults.close();
     const { serviceManager } = this.#input;
     if (!this.#succession.isDone) serviceManager.stopping();

@@ -44,6 +44,9 @@ export interface UpstreamGroupInput {
 /** Milliseconds without an ejection after which the next one is a step shorter, in ejections. */
 const FORGIVEN_AFTER_EJECTIONS = 2;
 
+/** A success is told to workers in which the same server failed last: not older than a look and a half. */
+const SUCCESS_NEWS_MS = 1_500;
+
 /** A trial of the circuit breaker whose response goes on for so long, as a stream does, is well. */
 const TRIAL_MS_MAX = 10_000;
 
@@ -418,12 +421,20 @@ export class UpstreamGroup implements OriginGroup {
   }
 
   #sweepTrouble(nowMs: number): void {
+    const { sharedHealth } = this.#input;
     for (const { name, trouble } of this.servers) {
+      if (sharedHealth.succeedsElsewhere(this.name, name)) trouble.succeededElsewhere(nowMs);
       trouble.sweep(nowMs);
-      if (trouble.present === null) continue;
+      if (trouble.present === null) {
+        const isWell = nowMs - trouble.succeededMs < SUCCESS_NEWS_MS;
+        if (isWell && sharedHealth.trouble(this.name, name) !== null) {
+          sharedHealth.noteSuccess(this.name, name);
+        }
+        continue;
+      }
       const { sinceMs, failure } = trouble.present;
       const seconds = Math.round((nowMs - sinceMs) / 1_000);
-      this.#input.sharedHealth.noteTrouble(this.name, name, seconds, troubleNumber(failure.code));
+      sharedHealth.noteTrouble(this.name, name, seconds, troubleNumber(failure.code));
     }
   }
 

@@ -44,3 +44,13 @@ test('a full table says what is so without it, and what is old makes room', () =
   first.setWell('app', 'new:1', false);
   assert.equal(first.isWell('app', 'new:1'), false);
 });
+
+test('that a server answers one worker is news to the others, for a moment', () => {
+  const { state, first, second } = tables();
+  assert.equal(second.succeedsElsewhere('app', 'a:80'), false);
+  first.noteSuccess('app', 'a:80');
+  assert.equal(second.succeedsElsewhere('app', 'a:80'), true);
+  assert.equal(second.succeedsElsewhere('app', 'b:80'), false);
+  state.seconds += 3;
+  assert.equal(second.succeedsElsewhere('app', 'a:80'), false);
+});

@@ -20,6 +20,9 @@ const ENTRY_KEPT_SECONDS = 3_600;
 /** Seconds after which trouble that no worker notes any more is over: its worker may have died. */
 const TROUBLE_KEPT_SECONDS = 3;
 
+/** Seconds for which a success that a worker has noted is news to the others. */
+const SUCCESS_KEPT_SECONDS = 2;
+
 // Words of an entry, after the two of its name's hashes.
 const VALUE = 2;
 const TOUCHED = 3;
@@ -88,6 +91,17 @@ export class SharedHealth {
     }
     const seconds = Math.max(0, now - Atomics.load(this.#words, at + VALUE));
     return { seconds, number: this.#value(`trouble ${name}`) };
+  }
+
+  /** Noted by a worker whose requests to a server in trouble succeed, about once a second. */
+  noteSuccess(group: string, server: string): void {
+    this.#set(`success ${group} ${server}`, 1);
+  }
+
+  /** Whether a worker has just noted that. */
+  succeedsElsewhere(group: string, server: string): boolean {
+    const at = this.#findOld(`success ${group} ${server}`);
+    return at !== -1 && this.#now - Atomics.load(this.#words, at + TOUCHED) <= SUCCESS_KEPT_SECONDS;
   }
 
   /**

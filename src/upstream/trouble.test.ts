@@ -64,3 +64,14 @@ test('while nobody asks it, nothing is said again', () => {
   for (let second = 1; second < 600; second++) trouble.sweep(second * 1_000);
   assert.equal(told.length, 1);
 });
+
+test('in a worker that is asked nothing any more it is over when another worker succeeds', () => {
+  const { trouble, told } = watched();
+  trouble.failed(refused, 0);
+  trouble.succeededElsewhere(1_000);
+  trouble.sweep(CALM_MS + 1_000);
+  assert.notEqual(trouble.present, null, 'that may have been before it failed here');
+  trouble.succeededElsewhere(CALM_MS + 2_000);
+  trouble.sweep(CALM_MS + 2_000);
+  assert.deepEqual(told.at(-1), { kind: 'ends', failures: 1, lastedMs: CALM_MS + 2_000 });
+});

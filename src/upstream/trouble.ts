@@ -74,7 +74,12 @@ export type TroubleNews =
     }
   | { readonly kind: 'ends'; readonly failures: number; readonly lastedMs: number };
 
+/** A worker whose last failure is this old believes another one that succeeds. Milliseconds. */
+const QUIET_MS = 3_000;
+
 export class Trouble {
+  /** When a request succeeded last, whether or not there was trouble. */
+  succeededMs = Number.NEGATIVE_INFINITY;
   readonly #tell: (news: TroubleNews) => void;
   /** Null while all is well. */
   #present: {
@@ -116,7 +121,13 @@ export class Trouble {
     this.#present.failure = failure;
   }
 
+  /** Another worker's requests succeed: one that is asked nothing any more would fail for ever. */
+  succeededElsewhere(nowMs: number): void {
+    if (this.#present !== null && nowMs - this.#present.failedMs >= QUIET_MS) this.succeeded(nowMs);
+  }
+
   succeeded(nowMs: number): void {
+    this.succeededMs = nowMs;
     const present = this.#present;
     // The first since the last failure: that is when it was over.
     if (present !== null && present.succeededMs < present.failedMs) present.succeededMs = nowMs;

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { startOrigin } from '../support/origins.ts';
 import { type RunningSluice, startSluice, wordsSeenByAll } from '../support/sluice.ts';
+import { mountSmall } from '../support/small-disk.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { until } from '../support/waiting.ts';
 import { answerWithBody, countOf, faultsIn, KeptClients, randomOf, seedOf } from './identity.ts';
@@ -47,18 +48,6 @@ async function assertAllRight(clients: KeptClients, sluice: RunningSluice): Prom
 async function untilStored(sluice: RunningSluice): Promise<void> {
   const before = await sluice.sum('sluice_cache_disk_bytes');
   await until(async () => (await sluice.sum('sluice_cache_disk_bytes')) > 0, `more than ${before}`);
-}
-
-/** A file system of so many bytes, until the process ends. */
-function mountSmall(directory: string, size: string): false | string {
-  if (!isRoot) return 'only root can mount a small file system';
-  mkdirSync(directory, { recursive: true });
-  const words = ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory];
-  const { status } = spawnSync('mount', words);
-  if (status !== 0) return 'this machine lets nobody mount';
-  // Before the directory that it is in is removed.
-  process.prependListener('exit', () => spawnSync('umount', ['--lazy', directory]));
-  return false;
 }
 
 test('a disk that fills up and empties: nothing wrong, nothing fails, and it heals', async (t) => {

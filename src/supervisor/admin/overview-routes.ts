@@ -1,11 +1,17 @@
 /** `/overview` of the admin endpoint: what `sluice status` shows beside the workers. */
-import { X509Certificate } from 'node:crypto';
-import { certificateNames } from '../../config/certificate.ts';
 import type { SluiceOptions } from '../../config/options.ts';
 import { hitOutcomes } from '../../telemetry/exchange-summary.ts';
 import { readMetrics } from '../../telemetry/metrics-reader.ts';
+import {
+  type CertificateExpiry,
+  certificateExpiries,
+  EXPIRY_REMEDY,
+  expiryText,
+} from '../certificates/certificate-expiry.ts';
+import type { EarlyDataState } from '../early-data-state.ts';
 import type { Health } from '../health.ts';
 import { type OpenListener, socketAddressText } from '../listeners.ts';
+import type { Wrong } from '../troubles.ts';
 import { type AdminRoute, success } from './admin-routes.ts';
 import { type TrafficSources, trafficRoutes, trafficSample } from './traffic-routes.ts';
 
@@ -13,7 +19,7 @@ export interface Overview {
   /** As `https 0.0.0.0:443`. */
   readonly listeners: readonly string[];
   /** The first to expire first. */
-  readonly certificates: readonly CertificateOverview[];
+  readonly certificates: readonly CertificateExpiry[];
   readonly configuration: { readonly file: string; readonly appliedAt: string };
   /** Of the whole time since the start. */
   readonly rates: {
@@ -25,35 +31,20 @@ export interface Overview {
   readonly wrong: readonly Wrong[];
 }
 
-interface CertificateOverview {
-  readonly names: string;
-  /** RFC 3339. */
-  readonly until: string;
-  /** Whole days that are left; below 0 when it has expired. */
-  readonly days: number;
-}
-
-export interface Wrong {
-  readonly what: string;
-  /** What to do about it. */
-  readonly remedy: string;
-}
-
 export interface OverviewSources {
   options(): SluiceOptions;
   listeners(): readonly OpenListener[];
   regions(): readonly Uint8Array[];
   readiness(): Health;
+  earlyData(): EarlyDataState;
+  /** What the error log has said that still holds. */
+  troubles(): readonly Wrong[];
   /** Wall-clock milliseconds at which the active options were applied. */
   appliedAtMs(): number;
   /** As it was named; '' without one. */
   readonly configFile: string;
   readonly startedAtMs: number;
 }
-
-const DAY_MS = 86_400_000;
-/** A certificate that is renewed by itself is renewed earlier. Days. */
-const EXPIRY_WARNED_DAYS = 14;
 
 /** With what there is to see of the traffic. */
 export function viewRoutes(sources: OverviewSources & TrafficSources): AdminRoute[] {
@@ -72,7 +63,7 @@ function overviewRoutes(sources: OverviewSources): AdminRoute[] {
 
 function overviewOf(sources: OverviewSources, nowMs: number): Overview {
   const options = sources.options();
-  const certificates = certificatesOf(options, nowMs);
+  const certificates = certificateExpiries(options.hosts, nowMs);
   return {
     listeners: sources
       .listeners()
@@ -83,34 +74,37 @@ function overviewOf(sources: OverviewSources, nowMs: number): Overview {
       appliedAt: new Date(sources.appliedAtMs()).toISOString(),
     },
     rates: ratesOf(sources, nowMs),
-    wrong: [...sources.readiness().why.map(wrongOf), ...expiring(certificates)],
+    wrong: [
+      ...sources.readiness().why.map(wrongOf),
+      ...expiring(certificates),
+      ...refused(sources.earlyData()),
+      ...sources.troubles(),
+    ],
   };
 }
 
-function certificatesOf({ hosts }: SluiceOptions, nowMs: number): CertificateOverview[] {
-  const found = hosts.flatMap(({ tls }) =>
-    tls.certificates.flatMap(({ certificatePem }) => {
-      try {
-        const certificate = new X509Certificate(certificatePem);
-        const names = certificateNames(certificate);
-        const untilMs = Date.parse(certificate.validTo);
-        const days = Math.floor((untilMs - nowMs) / DAY_MS);
-        return [{ names, until: new Date(untilMs).toISOString(), days }];
-      } catch {
-        return [];
-      }
-    }),
-  );
-  return found.sort((a, b) => a.days - b.days);
+function expiring(certificates: readonly CertificateExpiry[]): Wrong[] {
+  return certificates
+    .filter(({ isLate }) => isLate)
+    .map((one) => ({ what: expiryText(one), remedy: EXPIRY_REMEDY, at: null }));
 }
 
-function expiring(certificates: readonly CertificateOverview[]): Wrong[] {
-  return certificates
-    .filter(({ days }) => days < EXPIRY_WARNED_DAYS)
-    .map(({ names, days }) => ({
-      what: `the certificate of ${names} ${days < 0 ? 'has expired' : `expires in ${days} days`}`,
-      remedy: 'renew it in its file: it is reloaded within seconds, without a restart',
-    }));
+/** Not what an operator has chosen, and not what each start brings for a moment. */
+const REFUSED_AS_USUAL: readonly EarlyDataState['refusal'][] = [
+  '',
+  'policy off',
+  'register too young',
+];
+
+function refused({ refusal, forSeconds }: EarlyDataState): Wrong[] {
+  if (REFUSED_AS_USUAL.includes(refusal)) return [];
+  const time = forSeconds === null ? '' : `, for ${forSeconds} s more`;
+  const what = `early data is refused as a whole: ${refusal}${time}`;
+  const remedy =
+    refusal === 'cluster did not answer'
+      ? 'look at the Redis of --cluster; requests come after the handshake meanwhile'
+      : 'it ends by itself; requests come after the handshake meanwhile';
+  return [{ what, remedy, at: null }];
 }
 
 /** What operators do about each kind of trouble. */
@@ -129,7 +123,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
 
 function wrongOf(what: string): Wrong {
   const [, remedy = 'see sluice log'] = REMEDIES.find(([kind]) => kind.test(what)) ?? [];
-  return { what, remedy };
+  return { what, remedy, at: null };
 }
 
 function ratesOf({ regions, startedAtMs }: OverviewSources, nowMs: number): Overview['rates'] {

@@ -92,3 +92,13 @@ export interface ReportAnswer {
     readonly runs: number;
   }[];
 }
+
+/** `/overview`. */
+export interface OverviewAnswer {
+  readonly wrong: readonly {
+    readonly what: string;
+    readonly remedy: string;
+    /** RFC 3339: when it was met last; null for what holds now. */
+    readonly at: string | null;
+  }[];
+}

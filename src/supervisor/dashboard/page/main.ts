@@ -4,12 +4,13 @@ import type {
   FeaturesAnswer,
   IncidentsAnswer,
   OriginsAnswer,
+  OverviewAnswer,
   StatsAnswer,
   TriageAnswer,
 } from '../answers.ts';
 import { ask, setToken, Unauthorized } from './ask.ts';
 import { at, elementAt } from './elements.ts';
-import { showFaults, showOrigins, showProcess } from './process.ts';
+import { showFaults, showOrigins, showProcess, showWrong } from './process.ts';
 import { showRoutes } from './routes.ts';
 import { showTraffic } from './traffic.ts';
 import { hideReport, showReport, showTriage } from './triage.ts';
@@ -19,17 +20,20 @@ const INTERVAL_MS = 1_000;
 let last: TrafficSample | null = null;
 
 async function showAll(): Promise<void> {
-  const [traffic, triage, stats, origins, rollbacks, incidents] = await Promise.all([
+  const [traffic, triage, stats, origins, rollbacks, incidents, overview] = await Promise.all([
     ask<TrafficSample>('/traffic'),
     ask<TriageAnswer>('/triage'),
     ask<StatsAnswer>('/stats'),
     ask<OriginsAnswer>('/origins'),
     ask<FeaturesAnswer>('/features'),
     ask<IncidentsAnswer>('/incidents'),
+    ask<OverviewAnswer>('/overview'),
   ]);
   at('ask').hidden = true;
   at('all').hidden = false;
+  at('all').className = '';
   at('state').className = '';
+  showWrong(overview);
   showTraffic(traffic, last);
   showRoutes(traffic, last);
   last = traffic;
@@ -46,7 +50,9 @@ function showFailure(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   const isRefused = error instanceof Unauthorized;
   at('state').className = 'bad';
-  at('state').textContent = isRefused ? message : `no answer: ${message}`;
+  // What was true when somebody last answered is not shown as if it were now.
+  at('all').className = 'away';
+  at('state').textContent = isRefused ? message : `sluice is away: no answer (${message})`;
   if (!isRefused) return;
   at('ask').hidden = false;
   at('all').hidden = true;

@@ -1,7 +1,13 @@
 /** How the process does: its workers, its origins, and what was switched off. */
 import { serverStateText } from '../../../upstream/server-state-text.ts';
-import type { FeaturesAnswer, IncidentsAnswer, OriginsAnswer, StatsAnswer } from '../answers.ts';
-import { at, type Line, showLines } from './elements.ts';
+import type {
+  FeaturesAnswer,
+  IncidentsAnswer,
+  OriginsAnswer,
+  OverviewAnswer,
+  StatsAnswer,
+} from '../answers.ts';
+import { at, type Line, rowOf, showLines } from './elements.ts';
 import { short, spanText } from './words.ts';
 
 export function showProcess(stats: StatsAnswer, connections: number): void {
@@ -19,6 +25,17 @@ export function showProcess(stats: StatsAnswer, connections: number): void {
     return [`${one.index} (pid ${one.pid ?? '–'})`, value, goodIf(one.state === 'running')];
   });
   showLines('workers', lines, 'none');
+}
+
+/** What is wrong now, and what to do about it. */
+export function showWrong({ wrong }: OverviewAnswer): void {
+  const rows = wrong.map(({ what, remedy, at: seen }) => {
+    const row = rowOf([what, remedy, seen === null ? 'now' : new Date(seen).toLocaleTimeString()]);
+    row.cells[0]!.className = 'bad';
+    return row;
+  });
+  at('wrong').replaceChildren(...rows);
+  at('wrong-now').hidden = rows.length === 0;
 }
 
 export function showOrigins({ origins }: OriginsAnswer): void {
