@@ -56,7 +56,7 @@ const operation = fc.record({
 test('random operations and crashes: never a wrong byte, never something purged', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 25 }), runAgainstModel),
-    { numRuns: 15 },
+    { numRuns: process.env.SLUICE_LONG === '1' ? 60 : 8 },
   );
 });
 

@@ -17,7 +17,7 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { PATIENCE_MS, sleep, until, within } from '../support/waiting.ts';
 import { answerWithBody, ask, bodyOf, randomOf, seedOf } from './identity.ts';
 
-const DURATION_MS = process.env.SLUICE_LONG === '1' ? 600_000 : 8_000;
+const DURATION_MS = process.env.SLUICE_LONG === '1' ? 600_000 : 5_000;
 /** Traffic before the state that the end is compared with: buffers and caches have their size then. */
 const WARM_UP_MS = DURATION_MS / 4;
 const MIB = 2 ** 20;

@@ -123,7 +123,7 @@ for (const [what, happen] of Object.entries(HAPPENINGS)) {
     const pids = await sluice.workerPids();
     await askAll(sluice);
     happen(directory);
-    for (let round = 0; round < 3; round++) await askAll(sluice);
+    for (let round = 0; round < 2; round++) await askAll(sluice);
     await isHitAgain(sluice, 'again');
     assert.deepEqual(await sluice.workerPids(), pids);
     assert.match(sluice.output, /cache-(index-failed|write-failed|content-damaged)/);
@@ -174,7 +174,7 @@ test('what two workers have on disk, evicted and open included, is within --cach
   await using sluice = await start(directory, 2, '24MiB');
   const pids = await sluice.workerPids();
   const bound = 24 * MIB + 2 * 2 * MIB;
-  for (let i = 0; i < 60; i++) {
+  for (let i = 0; i < 30; i++) {
     // Both workers read each.
     for (let time = 0; time < 5; time++) await get(sluice, `/kept/${i}/2000000`);
   }

@@ -18,7 +18,10 @@ const skip = unlessInstalled('openssl') || unlessFaketime;
 
 const HOUR_S = 3_600;
 const YEAR_S = 31_536_000;
-const STEPS_S = [25, 60, -60, HOUR_S, -HOUR_S, 24 * HOUR_S, YEAR_S, -YEAR_S];
+const STEPS_S =
+  process.env.SLUICE_LONG === '1'
+    ? [25, 60, -60, HOUR_S, -HOUR_S, 24 * HOUR_S, YEAR_S, -YEAR_S]
+    : [25, -60, 24 * HOUR_S, -YEAR_S];
 /** So many that each of two workers meets some. */
 const REPLAYS = 8;
 
@@ -90,7 +93,7 @@ test('a recorded flight runs once, however the wall clock is set, and after a re
     sluice = await startSluice(settings);
     await replay('after a restart');
     await until(isOpen, 'the window after the restart to pass', 2 * GENERATION_MS);
-    for (const step of [0, -60, -HOUR_S, 0]) {
+    for (const step of [0, -HOUR_S, 0]) {
       wallClock.set(step);
       await replay(`at ${step} s, a window after the restart`);
     }

@@ -20,7 +20,7 @@ import {
 } from '../tls/wire.ts';
 
 /** By hand: FUZZ_SCALE=100 for some minutes, FUZZ_SEED=N to repeat a run that ended the process. */
-const scale = Number(process.env.FUZZ_SCALE ?? 1);
+const scale = Number(process.env.FUZZ_SCALE ?? (process.env.SLUICE_LONG === '1' ? 1 : 1 / 2));
 const seed = Number(process.env.FUZZ_SEED ?? 20_261_123);
 const runs = (count: number) => ({ seed, numRuns: count * scale });
 

@@ -16,6 +16,8 @@ import { temporaryDirectory } from '../support/temporary.ts';
 import { inParallel, until } from '../support/waiting.ts';
 
 const LONG = 12_000;
+/** Each text is tried at every third place, and each place has every third text, unless SLUICE_LONG=1. */
+const STRIDE = process.env.SLUICE_LONG === '1' ? 1 : 3;
 
 // biome-ignore-start lint/suspicious/noTemplateCurlyInString: variables of the configuration
 const TEXTS: readonly string[] = [
@@ -126,15 +128,19 @@ test('a text at any key is refused with line and remedy, or harms nobody', async
   });
   const accepted: Part[] = [];
   let refused = 0;
-  for (const [place, make] of Object.entries(PLACES)) {
-    for (const text of TEXTS) {
+  for (const [i, [place, make]] of Object.entries(PLACES).entries()) {
+    for (const [j, text] of TEXTS.entries()) {
+      if ((i + j) % STRIDE !== 0) continue;
       const part = make(text, origin.url);
       const what = `${place}: ${JSON.stringify(text).slice(0, 60)}`;
       if (await isAccepted(part, origin.url, what)) accepted.push(part);
       else refused++;
     }
   }
-  assert.ok(refused >= 200 && accepted.length >= 60, `${refused} refused of ${accepted.length}`);
+  assert.ok(
+    refused >= 200 / STRIDE && accepted.length >= 60 / STRIDE,
+    `${refused} refused of ${accepted.length}`,
+  );
 
   const file = join(temporaryDirectory(), 'sluice.yaml');
   writeFileSync(file, configuration(accepted, origin.url));

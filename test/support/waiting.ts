@@ -34,9 +34,15 @@ export async function within<T>(
   }
 }
 
-/** Between two looks at what does not say when it changes. The first are sooner: most is there at once. */
-const LOOK_INTERVAL_MS = 10;
+/**
+ * Between two looks at what does not say when it changes. The first are sooner: most is there at once.
+ * What takes long is looked at seldom: a look may be a request, and others want the processors.
+ */
 const FIRST_INTERVALS_MS = [1, 2, 4];
+const LOOK_INTERVAL_MS = 10;
+const LOOK_INTERVAL_MS_MAX = 50;
+/** Of the time that was waited already. */
+const LOOK_SHARE = 1 / 20;
 const TOLD_LOOKS_MAX = 20;
 
 /**
@@ -60,8 +66,12 @@ export async function until<T>(
     // Who is told all the time would do nothing but ask.
     if (changed !== undefined && looks < TOLD_LOOKS_MAX) {
       await Promise.race([changed(), sleep(LOOK_INTERVAL_MS)]);
-    } else await sleep(FIRST_INTERVALS_MS[looks] ?? LOOK_INTERVAL_MS);
+    } else await sleep(FIRST_INTERVALS_MS[looks] ?? intervalMs(waitedMs));
   }
+}
+
+function intervalMs(waitedMs: number): number {
+  return Math.max(LOOK_INTERVAL_MS, Math.min(LOOK_INTERVAL_MS_MAX, waitedMs * LOOK_SHARE));
 }
 
 /** Runs `count` jobs, at most `width` at a time. */

@@ -28,6 +28,14 @@ const kinds = [
 ] as const;
 type Kind = (typeof kinds)[number];
 
+/** Where most of a certificate and of its signature is, every third byte stands for its neighbours. */
+const DENSE_BYTES = 128;
+
+/** The next position at which a flight is cut or altered. */
+function following(at: number): number {
+  return isLong || at < DENSE_BYTES ? at + 1 : at + 3;
+}
+
 /** Plays with fresh pairs of one kind. */
 function withKind(kind: Kind, play: (begin: () => Pair) => void): void {
   const maxVersion = kind.startsWith('TLS 1.2') ? 'TLSv1.2' : 'TLSv1.3';
@@ -71,7 +79,7 @@ describe('a connection cut at every byte', () => {
   }
 
   function cutFirstFlight(begin: () => Pair): void {
-    for (let cut = 0, length = 1; cut < length; cut++) {
+    for (let cut = 0, length = 1; cut < length; cut = following(cut)) {
       using pair = begin();
       const { server, client } = pair;
       const flight = client.takeFlight();
@@ -86,7 +94,7 @@ describe('a connection cut at every byte', () => {
   }
 
   function cutLastFlight(begin: () => Pair): void {
-    for (let cut = 0, length = 1; cut < length; cut++) {
+    for (let cut = 0, length = 1; cut < length; cut = following(cut)) {
       using pair = begin();
       pair.toServer();
       const answer = pair.server.takeFlight();
@@ -108,7 +116,7 @@ describe('a connection split at every byte', () => {
       withKind(kind, (begin) => {
         using whole = begin();
         whole.settle();
-        for (let cut = 1, length = 2; cut < length; cut++) {
+        for (let cut = 1, length = 2; cut < length; cut = following(cut)) {
           using pair = begin();
           for (let flight = 0; flight < 3; flight++) {
             length = Math.max(length, moveSplit(pair.client, pair.server, cut));
@@ -145,7 +153,7 @@ describe('a flipped byte', () => {
       test(`at every position of flight ${flight} of ${kind}: no crash, one record`, () => {
         withKind(kind, (begin) => {
           for (const mask of masks) {
-            for (let at = 0, length = 1; at < length; at++) {
+            for (let at = 0, length = 1; at < length; at = following(at)) {
               using pair = begin();
               length = playFlipped(pair, flight, at, mask);
               const place = `flight ${flight}, byte ${at} of ${length}, mask ${mask}`;
@@ -212,12 +220,14 @@ describe('bytes that are no TLS', () => {
   }
 });
 
-test(`${isLong ? 100_000 : 3_000} connections, some broken off, leave nothing behind`, () => {
+const CONNECTIONS = isLong ? 100_000 : 1_500;
+
+test(`${CONNECTIONS} connections, some broken off, leave nothing behind`, () => {
   using server = serverContext({ groups: 'X25519' });
   using client = clientContext({ groups: 'X25519' });
   using session = obtainSession(server, client);
   const before = { handles: liveHandles(), bytes: nativeBytesLive() };
-  const count = isLong ? 100_000 : 3_000;
+  const count = CONNECTIONS;
   for (let index = 0; index < count; index++) {
     using pair = new Pair(server, client, index % 3 === 0 ? { session, earlyData } : {});
     for (let flight = 0; flight < index % 5; flight++) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import fc from 'fast-check';
 import { extension, helloMessage, inRecords } from '../../../../test/support/client-hello.ts';
+import fc from '../../../../test/support/fast-check.ts';
 import { parseClientHello } from '../../../tls/client-hello.ts';
 import { readHello, writeHello } from '../../reduce/hello-model.ts';
 import { ownModel } from './own-hello.ts';
