@@ -67,7 +67,8 @@ export function parseCommandLine(words: readonly string[], directory: string): C
     index++;
     const { name, inlineValue } = splitFlag(word);
     if (name === 'help' || name === 'version') return { command: name, given, configFile };
-    const text = inlineValue ?? words[index++];
+    const isAlone = isSwitch(name) && (words[index] === undefined || isFlag(words[index]!));
+    const text = inlineValue ?? (isAlone ? 'on' : words[index++]);
     if (text === undefined || isFlag(text)) throw missingValue(name);
     if (name === 'config') {
       if (configFile !== '') throw new UsageError('--config: given twice', 'give it once');
@@ -79,6 +80,11 @@ export function parseCommandLine(words: readonly string[], directory: string): C
 
 /** `sluice sluice.yaml` and `sluice run sluice.yaml` serve by that file. */
 const CONFIG_FILE = /^[^-].*\.(?:ya?ml|json)$/i;
+
+/** By itself it is on. */
+function isSwitch(name: FlagName): boolean {
+  return optionNamed(name)?.type === 'switch';
+}
 
 /** A flag in the place of a value: the value was forgotten. */
 function isFlag(text: string): boolean {

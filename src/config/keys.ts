@@ -10,8 +10,9 @@ export interface KeyInfo {
   readonly schema: ValueSchema;
 }
 
-/** The keys right below, of all ways to write the value. */
+/** The keys right below, of all ways to write the value; none that are described elsewhere. */
 export function keysBelow({ path, schema }: KeyInfo): KeyInfo[] {
+  if (schema['x-same-as'] !== undefined) return [];
   const found = new Map<string, KeyInfo>();
   const add = (part: string, inner: ValueSchema) => {
     const below = path === '' ? part : `${path}.${part}`;

@@ -111,6 +111,18 @@ const definitions = [
     example: 'on',
   },
   {
+    name: 'redirect-to-https',
+    type: 'switch',
+    summary: 'Answer requests without TLS with a redirect to https.',
+    details:
+      'With 308, which keeps the method, before any route; the port is that of the first --https ' +
+      'listener. Challenges of ACME are still answered. `hosts[].redirect-to-https` does it for some ' +
+      'names.',
+    defaultText: 'off',
+    repeatable: false,
+    example: 'on',
+  },
+  {
     name: 'proxy-protocol-from',
     type: 'addresses-or-off',
     summary: 'Load balancers whose connections begin with a PROXY protocol header.',

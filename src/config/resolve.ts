@@ -51,6 +51,7 @@ import {
 } from './options.ts';
 import { pairInUse } from './pair-in-use.ts';
 import type { FileSections } from './sections.ts';
+import { type TransportPolicy, withTransportPolicies } from './secure-transport.ts';
 import { selfSignedCertificate } from './self-signed-store.ts';
 import { checkTicketKeyFile } from './ticket-key-file.ts';
 
@@ -117,7 +118,32 @@ export async function resolveOptions(
   });
   const { traffic, cache, faults, ...rest } = attempts.finish({ ...resolved, hosts: hosts?.hosts });
   const acme = hosts?.acme ?? null;
-  return Object.freeze({ ...rest, ...traffic, ...cache, ...faults, acme });
+  const { origins } = traffic;
+  const policies = transportPolicies(values, rest.listeners, surroundings, sections);
+  const routes = withTransportPolicies(traffic.routes, policies, rest.listeners);
+  return Object.freeze({ ...rest, origins, routes, ...cache, ...faults, acme });
+}
+
+/** Of the flag, and of each host. Warns of what can have no effect. */
+function transportPolicies(
+  values: OptionValues,
+  listeners: readonly ListenerOptions[],
+  { warn }: Surroundings,
+  { transportPolicies: ofHosts = [] }: FileSections,
+): readonly TransportPolicy[] {
+  const isForAll = values.required('redirect-to-https');
+  const all = { names: [], redirectToHttps: true, hsts: '' };
+  const policies = isForAll ? [all, ...ofHosts] : ofHosts;
+  const kinds = new Set(listeners.map(({ kind }) => kind));
+  if (!policies.some(({ redirectToHttps }) => redirectToHttps)) return policies;
+  if (!kinds.has('http')) warn('redirect-to-https: nothing listens without TLS; add --http 80');
+  if (!kinds.has('https')) {
+    throw new UsageError(
+      'redirect-to-https: nothing listens with TLS, where it would lead',
+      'add --https 443, or leave it out',
+    );
+  }
+  return policies;
 }
 
 type Outcome<T> = { [K in keyof T]: T[K] | undefined };

@@ -8,6 +8,7 @@ import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
 import type { OriginGroupOptions } from '../upstream/options.ts';
 import type { ClientTimeouts } from './compile/timeouts.ts';
 import type { HostOptions, TlsOptions } from './options.ts';
+import type { TransportPolicy } from './secure-transport.ts';
 
 /** What a file says of certificates that sluice gets by itself; null where the rest decides. */
 export interface AcmeSection extends Omit<AcmeOptions, 'email' | 'storage' | 'challenges'> {
@@ -26,5 +27,6 @@ export interface FileSections {
   readonly connect?: ConnectMethodOptions;
   readonly timeouts?: ClientTimeouts;
   readonly logs?: readonly LogOptions[];
+  readonly transportPolicies?: readonly TransportPolicy[];
   readonly errorLogRotate?: LogRotation | null;
 }

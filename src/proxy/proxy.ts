@@ -193,10 +193,11 @@ export class ReverseProxy implements RequestSink {
     const age = Math.floor(currentAgeMs(freshness, nowMs) / 1000);
     const edits = route.responseEdits;
     // Routes may share what is stored, a reload changes what they do, and edits may tell the target.
-    const isOurs = prepared.madeBy === edits && (edits === null || prepared.madeFor === head.path);
+    const isShared = edits === null || (!edits.isPerRequest && prepared.madeFor === head.path);
+    const isOurs = prepared.madeBy === edits && isShared;
     if (prepared.ageSeconds !== age || !isOurs) {
       refresh(prepared, hit.response, age, nowMs);
-      edits?.apply(prepared.fields, { head, facts: null });
+      edits?.apply(prepared.fields, { head, facts, status });
       prepared.madeBy = edits;
       prepared.madeFor = head.path;
     }

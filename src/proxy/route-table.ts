@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
+import { isOfTarget } from '../routing/request-test.ts';
 import type { RouteMatch, RouteOptions } from '../routing/route.ts';
 import { Router, type RoutingFailure } from '../routing/router.ts';
 import type { ProxyEnvironment } from './environment.ts';
@@ -12,18 +13,35 @@ export interface Routes {
   readonly unrouted: ProxyEnvironment;
 }
 
-/** `environments` are the routes', in their order. */
+/** What a route's requests get: one environment, or one of several that the request chooses. */
+export interface RouteTarget {
+  readonly environment: ProxyEnvironment;
+  /** Null for one; itself returns null when the request names none that there is. */
+  readonly choose: ((head: RequestHead, facts: RequestFacts) => ProxyEnvironment | null) | null;
+}
+
+/** `targets` are the routes', in their order. */
 export function routeTable(
   routes: readonly RouteOptions[],
-  environments: readonly ProxyEnvironment[],
+  targets: readonly RouteTarget[],
   unrouted: ProxyEnvironment,
 ): Routes {
-  const router = new Router(
-    routes.map(({ match }, i) => {
-      return { match, target: environments[i]! };
-    }),
-  );
-  return { find: (head, facts) => router.find(head, facts), unrouted };
+  // What no route asks for costs no request anything.
+  if (targets.every(({ choose }) => choose === null)) {
+    const router = new Router(
+      routes.map(({ match }, i) => ({ match, target: targets[i]!.environment })),
+    );
+    return { find: (head, facts) => router.find(head, facts), unrouted };
+  }
+  const router = new Router(routes.map(({ match }, i) => ({ match, target: targets[i]! })));
+  return {
+    find(head, facts) {
+      const found = router.find(head, facts);
+      if (typeof found === 'string') return found;
+      return found.choose === null ? found.environment : (found.choose(head, facts) ?? 'no-route');
+    },
+    unrouted,
+  };
 }
 
 /**
@@ -33,15 +51,9 @@ export function routeTable(
  * that they are not another route's after a reload or a restart.
  */
 export function keySuffixes(routes: readonly RouteOptions[]): string[] {
-  return routes.map(({ match }) => (isChosenByTarget(match) ? '' : `\nroute ${idOf(match)}`));
+  return routes.map(({ match }) => (isOfTarget(match) ? '' : `\nroute ${idOf(match)}`));
 }
 
 function idOf(match: RouteMatch): string {
   return createHash('sha256').update(JSON.stringify(match)).digest('hex').slice(0, 16);
-}
-
-function isChosenByTarget(match: RouteMatch): boolean {
-  if (Object.keys(match.headers).length > 0 || match.from.length > 0) return false;
-  // Other methods than these are never answered from the cache.
-  return !match.methods.includes('GET') && !match.methods.includes('HEAD');
 }

@@ -3,8 +3,8 @@ import { AddressSet } from '../base/address-range.ts';
 import type { RequestHead } from '../http/message.ts';
 import { anyReadingUnder, everyReadingUnder, type PathRule, pathRule, readPath } from './path.ts';
 import { PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
+import { methodSet } from './request-test.ts';
 import type { AccessRule } from './route.ts';
-import { methodSet } from './router.ts';
 
 interface CompiledRule {
   readonly isDenial: boolean;

@@ -54,8 +54,10 @@ test('trailers have no name that the head may not have, in any spelling', () => 
 });
 
 test('what a route sets, adds or removes is no trailer of either side', () => {
-  const edits = { set: { 'X-Set': '1' }, add: { 'X-Add': '1' }, remove: ['X-Gone'] };
-  const options = { ...plainRoute('app'), requestFields: edits, responseFields: edits };
+  const none = { set: {}, add: {}, remove: [], removeCookies: [], setCookies: {} };
+  const edits = { ...none, set: { 'X-Set': '1' }, add: { 'X-Add': '1' } };
+  const steps = [{ when: null, edits, otherwise: { ...none, remove: ['X-Gone'] } }];
+  const options = { ...plainRoute('app'), requestFields: steps, responseFields: steps };
   const rules = compileRules({
     options,
     keySuffix: '',

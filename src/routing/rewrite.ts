@@ -2,53 +2,106 @@
 import { parameterName } from '../cache/rules/key.ts';
 import { type Authority, configuredAuthority, parseAuthority } from '../http/authority.ts';
 import { isAsciiOriginForm } from '../http/made-text.ts';
+import type { RequestHead } from '../http/message.ts';
+import { type Captures, NO_CAPTURES } from './captures.ts';
 import { isUnder, readPath } from './path.ts';
 import { compilePattern } from './pattern.ts';
 import type { RewriteOptions } from './route.ts';
-import { pathOf, queryOf } from './variables.ts';
+import {
+  compileTemplate,
+  hasVariables,
+  pathOf,
+  queryOf,
+  type Template,
+  type VariableSource,
+} from './variables.ts';
 
 /** As `rewrite.host`: the authority of the origin itself. */
 export const ORIGIN_HOST = `\${origin}`;
 
+/** The texts of a rewrite, made for each request. Of the target only: the cache key is, too. */
+interface Texts {
+  readonly addPrefix: Template;
+  /** Null for none. */
+  readonly replaceWith: Template | null;
+  /** Encoded. */
+  readonly querySet: readonly Template[];
+  readonly host: Template;
+}
+
 export class Rewrite {
   readonly #options: RewriteOptions;
   readonly #pattern: RegExp | null;
-
-  /** Of `querySet`, encoded. */
-  readonly #querySet: readonly string[];
+  readonly #texts: Texts;
 
   /** Throws SyntaxError for a pattern that is none, and for texts that no head may have. */
-  constructor(options: RewriteOptions) {
+  constructor(options: RewriteOptions, captures: Captures = NO_CAPTURES) {
     this.#options = options;
     refuseUnusable(options);
-    this.#querySet = Object.entries(options.querySet).map(encodedParameter);
     this.#pattern = options.replace === null ? null : compilePattern(options.replace.pattern);
+    const { addPrefix, replace, querySet, host } = options;
+    const make = (text: string, encode?: (value: string) => string) =>
+      compileTemplate(text, 'target', { captures, ...(encode && { encode }) });
+    this.#texts = {
+      addPrefix: make(addPrefix),
+      // The groups of its own pattern are its own; what variables have is text.
+      replaceWith:
+        replace === null ? null : make(replace.with, (value) => value.replaceAll('$', '$$$$')),
+      querySet: Object.entries(querySet).map(([name, value]) => {
+        if (!hasVariables(value)) {
+          const encoded = encodedParameter([name, value]);
+          return () => encoded;
+        }
+        const template = make(value, decodedPart);
+        return (source: VariableSource) => encodedParameter([name, template(source)]);
+      }),
+      host: host === ORIGIN_HOST ? () => host : make(host),
+    };
   }
 
   get hasPattern(): boolean {
     return this.#pattern !== null;
   }
 
+  /** Whether the path that an origin gets can be told from the options alone. */
+  get isFixed(): boolean {
+    const { addPrefix, host } = this.#options;
+    return !hasVariables(addPrefix) && (host === ORIGIN_HOST || !hasVariables(host));
+  }
+
+  /** Of a request: what its redirects are mapped by. */
+  placeFor(head: RequestHead): Pick<RewriteOptions, 'stripPrefix' | 'addPrefix' | 'host'> {
+    const source = { head, facts: null };
+    const { stripPrefix, host } = this.#options;
+    const addPrefix = this.#texts.addPrefix(source);
+    return { stripPrefix, addPrefix, host: host === ORIGIN_HOST ? '' : this.#texts.host(source) };
+  }
+
   /**
    * Path and query for an origin whose URL has the path `base`; `*` and the empty target of CONNECT
    * stay as they are.
    */
-  target(target: string, base = ''): string {
+  target(head: RequestHead, base = ''): string {
+    const target = head.path;
     if (!target.startsWith('/')) return target;
-    const path = base + this.#path(pathOf(target), base !== '');
-    const query = this.#query(target);
+    const source = { head, facts: null };
+    const path = base + this.#path(pathOf(target), source, base !== '');
+    const query = this.#query(target, source);
     return query === undefined ? path : `${path}?${query}`;
   }
 
-  authority(authority: Authority, originAuthority: string): Authority {
+  /** The client's, too, where what variables have made is no host. */
+  authority(head: RequestHead, originAuthority: string): Authority {
     const { host } = this.#options;
-    if (host === '') return authority;
-    return configuredAuthority(host === ORIGIN_HOST ? originAuthority : host);
+    if (host === '') return head.authority;
+    if (host === ORIGIN_HOST) return configuredAuthority(originAuthority);
+    return parseAuthority(this.#texts.host({ head, facts: null })) ?? head.authority;
   }
 
   /** Empty only when `mayBeEmpty`. */
-  #path(sent: string, mayBeEmpty: boolean): string {
-    const { stripPrefix, replace, addPrefix } = this.#options;
+  #path(sent: string, source: VariableSource, mayBeEmpty: boolean): string {
+    const { stripPrefix } = this.#options;
+    const addPrefix = this.#texts.addPrefix(source);
     let path = sent;
     if (stripPrefix !== '') {
       // A prefix that is spelt another way is found, and removed, in the normal spelling.
@@ -56,9 +109,10 @@ export class Rewrite {
       if (isUnder(path, stripPrefix, 'tree')) path = path.slice(stripPrefix.length);
       else path = sent;
     }
-    if (replace !== null) {
+    if (this.#pattern !== null) {
       const { normal } = readPath(path);
-      if (this.#pattern!.test(normal)) path = normal.replace(this.#pattern!, replace.with);
+      const text = this.#texts.replaceWith!(source);
+      if (this.#pattern.test(normal)) path = normal.replace(this.#pattern, text);
     }
     // Nothing but the prefix was asked for: nothing but what takes its place is asked.
     if (path === '' && (addPrefix !== '' || mayBeEmpty)) return addPrefix;
@@ -68,7 +122,7 @@ export class Rewrite {
   }
 
   /** Undefined for none. */
-  #query(target: string): string | undefined {
+  #query(target: string, source: VariableSource): string | undefined {
     const { queryRemove, querySet } = this.#options;
     const names = Object.keys(querySet);
     const sent = target.includes('?') ? queryOf(target) : undefined;
@@ -79,14 +133,15 @@ export class Rewrite {
         parameter !== '' && !names.includes(name) && !queryRemove.some((one) => fits(one, name))
       );
     });
-    kept.push(...this.#querySet);
+    kept.push(...this.#texts.querySet.map((parameter) => parameter(source)));
     return kept.length === 0 ? undefined : kept.join('&');
   }
 }
 
 /** What is written here gets into request lines, Host and Location. */
 function refuseUnusable({ host, replace, stripPrefix, addPrefix }: RewriteOptions): void {
-  if (host !== '' && host !== ORIGIN_HOST && parseAuthority(host) === null) {
+  const example = withoutVariables(host);
+  if (host !== '' && host !== ORIGIN_HOST && parseAuthority(example) === null) {
     throw new SyntaxError(`rewrite.host is no host: ${host}`);
   }
   // It may be a part of a path; `?` begins a query.
@@ -96,8 +151,22 @@ function refuseUnusable({ host, replace, stripPrefix, addPrefix }: RewriteOption
     addPrefix: `/${addPrefix}`,
   };
   for (const [key, text] of Object.entries(pieces)) {
-    if (isAsciiOriginForm(text)) continue;
+    if (isAsciiOriginForm(withoutVariables(text))) continue;
     throw new SyntaxError(`rewrite.${key} has a blank or another character that no path has`);
+  }
+}
+
+/** With a letter for each variable. */
+function withoutVariables(text: string): string {
+  return text.replace(/\$\{[^{}]*\}/g, 'x');
+}
+
+/** A part of a path as the text that it stands for, which is then encoded as a parameter. */
+function decodedPart(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

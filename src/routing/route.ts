@@ -5,6 +5,10 @@
 import type { AddressRange } from '../base/address-range.ts';
 import { type CacheRules, defaultCacheRules } from '../cache/rules/rules.ts';
 import type { UnderscorePolicy } from './field-screen.ts';
+import type { TextMatch } from './text-match.ts';
+
+/** By name, what there must be a value like. */
+export type ValueMatches = Readonly<Record<string, TextMatch>>;
 
 /** Which requests a route is for: all that is given must agree. */
 export interface RouteMatch {
@@ -12,16 +16,40 @@ export interface RouteMatch {
   readonly scheme: '' | 'http' | 'https';
   /** `example.org`, or `*.example.org` for all below it; empty for every host. No ports. */
   readonly hosts: readonly string[];
+  /** A pattern for the host, in lower case and without port; '' for none. */
+  readonly hostPattern: string;
   /** As in {@link PathRule} of path.ts; '' for every path. */
   readonly pathPrefix: string;
   /** A pattern for the path, without query; '' for none. See pattern.ts. */
   readonly pathPattern: string;
+  /** Of the path, in both of its conditions. */
+  readonly ignoreCase: boolean;
   /** Empty for every method. GET includes HEAD. */
   readonly methods: readonly string[];
-  /** Request fields, lower-case, and their values; `*` for any value, `abc*` for a beginning. */
-  readonly headers: Readonly<Record<string, string>>;
+  /** Request fields, lower-case, and their values, of which lines of one name are one. */
+  readonly headers: ValueMatches;
+  readonly cookies: ValueMatches;
+  /** Parameters of the query, decoded. */
+  readonly query: ValueMatches;
   /** Where the client is; empty for everywhere. */
   readonly from: readonly AddressRange[];
+  /** Ports that the client connected to; empty for all. */
+  readonly ports: readonly number[];
+  /** Whether it opens a WebSocket; null for both. */
+  readonly websocket: boolean | null;
+  readonly tls: TlsMatch | null;
+  /** The route is for no request that one of these is for. */
+  readonly not: readonly RouteMatch[];
+}
+
+/** What of the handshake a route can ask for; a request without TLS has none of it. */
+export interface TlsMatch {
+  /** As `TLSv1.3`; empty for all. */
+  readonly versions: readonly string[];
+  /** As `hosts`, of the name in the ClientHello; empty for all. */
+  readonly serverNames: readonly string[];
+  /** Whether the client has proved who it is by a certificate; null for both. */
+  readonly clientCertificate: boolean | null;
 }
 
 export type RouteAction =
@@ -59,6 +87,32 @@ export interface FieldEdits {
   readonly remove: readonly string[];
   readonly set: Readonly<Record<string, string>>;
   readonly add: Readonly<Record<string, string>>;
+  /** Of requests in Cookie, of responses in Set-Cookie. */
+  readonly removeCookies: readonly string[];
+  readonly setCookies: Readonly<Record<string, string>>;
+}
+
+/** Edits, and when they are made. */
+export interface EditStep {
+  /** Null for always. */
+  readonly when: EditCondition | null;
+  readonly edits: FieldEdits;
+  /** Made when the condition does not hold; null for none. */
+  readonly otherwise: FieldEdits | null;
+}
+
+/** All that is given must hold. */
+export interface EditCondition {
+  /** Of the request; its hosts and paths, too. */
+  readonly match: RouteMatch | null;
+  /** Of responses: `404`, `4xx`; empty for all. */
+  readonly statuses: readonly string[];
+  /** Of responses, as they are before this edit. */
+  readonly responseHeaders: ValueMatches;
+  /** Of all requests, by chance: 0 to 1; null for all. */
+  readonly share: number | null;
+  /** Minutes of the day in UTC, from the first to before the second; null for the whole day. */
+  readonly hours: readonly [from: number, to: number] | null;
 }
 
 /** The first rule whose every condition holds decides; when none does, access is allowed. */
@@ -132,10 +186,10 @@ export interface RouteOptions {
   readonly match: RouteMatch;
   readonly action: RouteAction;
   readonly rewrite: RewriteOptions | null;
-  readonly requestFields: FieldEdits | null;
+  readonly requestFields: readonly EditStep[];
   /** What is done with request fields that have `_` in their names. */
   readonly underscoresInFields: UnderscorePolicy;
-  readonly responseFields: FieldEdits | null;
+  readonly responseFields: readonly EditStep[];
   readonly access: readonly AccessRule[];
   readonly rateLimit: RateLimit | null;
   readonly compression: CompressionOptions | null;
@@ -146,11 +200,19 @@ export interface RouteOptions {
 export const matchEverything: RouteMatch = {
   scheme: '',
   hosts: [],
+  hostPattern: '',
   pathPrefix: '',
   pathPattern: '',
+  ignoreCase: false,
   methods: [],
   headers: {},
+  cookies: {},
+  query: {},
   from: [],
+  ports: [],
+  websocket: null,
+  tls: null,
+  not: [],
 };
 
 /** A route for every request to one group of origins, with nothing else to it. */
@@ -160,9 +222,9 @@ export function plainRoute(origin: string): RouteOptions {
     match: matchEverything,
     action: { kind: 'origin', origin },
     rewrite: null,
-    requestFields: null,
+    requestFields: [],
     underscoresInFields: 'pass',
-    responseFields: null,
+    responseFields: [],
     access: [],
     rateLimit: null,
     compression: null,

@@ -3,11 +3,19 @@
  * routes that can be for a host at all are found by the host's name, so that a thousand hosts cost
  * no more than one.
  */
-import { AddressSet } from '../base/address-range.ts';
-import { HostNames, isNameOf, normalHostPattern } from '../base/host-names.ts';
+import { HostNames, isNameOf } from '../base/host-names.ts';
 import type { RequestHead } from '../http/message.ts';
 import { isUnder, type PathRule, pathRule, readPath } from './path.ts';
 import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
+import {
+  compileRequestTest,
+  looksAtTarget,
+  namesOf,
+  normalName,
+  patternedFields,
+  type RequestTest,
+  type RoutingFacts,
+} from './request-test.ts';
 import type { RouteMatch } from './route.ts';
 
 export type RoutingFailure =
@@ -15,28 +23,29 @@ export type RoutingFailure =
   /** The path can be read in ways that lead to different routes. */
   | 'ambiguous-path'
   /** Longer than what rules about paths look at. */
-  | 'path-too-long';
+  | 'path-too-long'
+  /** A header that a pattern is for is longer than patterns may match. */
+  | 'value-too-long';
 
-/** What of `RequestFacts` routes can ask for. */
-export interface RoutingFacts {
-  readonly remoteAddress: string;
+/** A route's conditions, or those of what it is not for. */
+interface Conditions {
+  /** Of `not` only: routes are found by their hosts. */
+  readonly hosts: HostNames<true> | null;
+  readonly hostPattern: RegExp | null;
+  readonly prefix: PathRule | null;
+  readonly pattern: RegExp | null;
+  readonly ignoreCase: boolean;
+  readonly others: RequestTest | null;
+  readonly not: readonly Conditions[];
 }
 
 interface Candidate<T> {
   readonly target: T;
   readonly isUnconditional: boolean;
-  readonly scheme: string;
-  readonly prefix: PathRule | null;
-  readonly pattern: RegExp | null;
-  readonly methods: ReadonlySet<string> | null;
-  readonly fields: readonly FieldRule[];
-  readonly from: AddressSet | null;
-}
-
-interface FieldRule {
-  readonly name: string;
-  readonly value: string;
-  readonly kind: 'exact' | 'prefix';
+  readonly looksAtTarget: boolean;
+  /** Fields that patterns are matched with. */
+  readonly patterned: readonly string[];
+  readonly conditions: Conditions;
 }
 
 /** The routes of one host, in order. */
@@ -44,7 +53,8 @@ interface HostRoutes<T> {
   readonly candidates: readonly Candidate<T>[];
   /** Set when the first is for every request. */
   readonly only: T | null;
-  readonly looksAtPaths: boolean;
+  readonly looksAtTargets: boolean;
+  readonly patterned: readonly string[];
 }
 
 export class Router<T extends object> {
@@ -76,48 +86,64 @@ export class Router<T extends object> {
     const { authority } = head;
     const host = this.#byHost.find(authority.host, authority.parent) ?? this.#others;
     if (host.only !== null) return host.only;
-    const { remoteAddress } = facts;
-    if (!host.looksAtPaths) return firstOf(host, head, remoteAddress, '', false) ?? 'no-route';
+    for (const name of host.patterned) {
+      const value = head.fields.combined(name);
+      if (value !== undefined && value.length > PATTERN_PATH_CHARACTERS_MAX)
+        return 'value-too-long';
+    }
+    if (!host.looksAtTargets) return firstOf(host, head, facts, '', false) ?? 'no-route';
     if (head.path.length > PATTERN_PATH_CHARACTERS_MAX) return 'path-too-long';
     const { normal, others } = readPath(head.path);
-    const found = firstOf(host, head, remoteAddress, normal, false);
+    const found = firstOf(host, head, facts, normal, false);
     if (others === null) return 'ambiguous-path';
     for (const other of others) {
-      if (firstOf(host, head, remoteAddress, other, true) !== found) return 'ambiguous-path';
+      if (firstOf(host, head, facts, other, true) !== found) return 'ambiguous-path';
     }
     return found ?? 'no-route';
   }
 }
 
+/** Conditions by themselves, for what is done within a route: of paths the normal reading counts. */
+export function compileMatchTest(match: RouteMatch): RequestTest {
+  const conditions = conditionsOf(match);
+  const looksAtPath = looksAtTarget(match);
+  return (head, facts) => {
+    const path = looksAtPath ? readPath(head.path).normal : '';
+    return fits(conditions, head, facts, path, false);
+  };
+}
+
 function candidateOf<T>(match: RouteMatch, target: T): Candidate<T> {
-  const candidate = {
-    target,
-    scheme: match.scheme,
-    prefix: match.pathPrefix === '' ? null : pathRule(match.pathPrefix),
-    pattern: match.pathPattern === '' ? null : compilePattern(match.pathPattern),
-    methods: methodSet(match.methods),
-    fields: Object.entries(match.headers).map(([name, value]) => fieldRule(name, value)),
-    from: match.from.length === 0 ? null : new AddressSet(match.from),
-  };
-  const { prefix, pattern, methods, fields, from } = candidate;
-  const isForPaths = prefix !== null || pattern !== null;
-  const isForOthers = match.scheme !== '' || methods !== null || fields.length > 0 || from !== null;
-  return { ...candidate, isUnconditional: !isForPaths && !isForOthers };
-}
-
-/** Null for every method. Whoever may GET may HEAD, and who may not must not. */
-export function methodSet(methods: readonly string[]): ReadonlySet<string> | null {
-  if (methods.length === 0) return null;
-  return new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods);
-}
-
-function fieldRule(name: string, value: string): FieldRule {
-  const isPrefix = value.endsWith('*');
+  const conditions = { ...conditionsOf(match), hosts: null };
+  const { hostPattern, prefix, pattern, others, not } = conditions;
+  const isForAll = hostPattern === null && prefix === null && pattern === null;
   return {
-    name: name.toLowerCase(),
-    value: isPrefix ? value.slice(0, -1) : value,
-    kind: isPrefix ? 'prefix' : 'exact',
+    target,
+    isUnconditional: isForAll && others === null && not.length === 0,
+    looksAtTarget: looksAtTarget(match),
+    patterned: patternedFields(match),
+    conditions,
   };
+}
+
+function conditionsOf(match: RouteMatch): Conditions {
+  const { hosts, hostPattern, pathPattern, ignoreCase } = match;
+  return {
+    hosts: hosts.length === 0 ? null : namesOf(hosts),
+    hostPattern: hostPattern === '' ? null : compilePattern(hostPattern, { ignoreCase: true }),
+    prefix: match.pathPrefix === '' ? null : prefixRule(match),
+    pattern: pathPattern === '' ? null : compilePattern(pathPattern, { ignoreCase }),
+    ignoreCase,
+    others: compileRequestTest(match),
+    not: match.not.map(conditionsOf),
+  };
+}
+
+function prefixRule({ pathPrefix, ignoreCase }: RouteMatch): PathRule {
+  const rule = pathRule(pathPrefix);
+  if (!ignoreCase) return rule;
+  const { kind, normal, decoded } = rule;
+  return { kind, normal: normal.toLowerCase(), decoded: decoded.toLowerCase() };
 }
 
 function hostRoutes<T>(all: readonly Candidate<T>[]): HostRoutes<T> {
@@ -126,7 +152,8 @@ function hostRoutes<T>(all: readonly Candidate<T>[]): HostRoutes<T> {
   return {
     candidates,
     only: end === 0 ? candidates[0]!.target : null,
-    looksAtPaths: candidates.some(({ prefix, pattern }) => prefix !== null || pattern !== null),
+    looksAtTargets: candidates.some((candidate) => candidate.looksAtTarget),
+    patterned: [...new Set(candidates.flatMap(({ patterned }) => patterned))],
   };
 }
 
@@ -134,35 +161,33 @@ function hostRoutes<T>(all: readonly Candidate<T>[]): HostRoutes<T> {
 function firstOf<T>(
   host: HostRoutes<T>,
   head: RequestHead,
-  remoteAddress: string,
+  facts: RoutingFacts,
   path: string,
   decoded: boolean,
 ): T | undefined {
-  for (const candidate of host.candidates) {
-    const { scheme, prefix, pattern, methods, from } = candidate;
-    if (scheme !== '' && scheme !== head.scheme) continue;
-    if (prefix !== null) {
-      if (!isUnder(path, decoded ? prefix.decoded : prefix.normal, prefix.kind)) continue;
-    }
-    if (methods !== null && !methods.has(head.method)) continue;
-    if (pattern !== null && !pattern.test(path)) continue;
-    if (!haveFields(candidate.fields, head)) continue;
-    if (from !== null && !from.has(remoteAddress)) continue;
-    return candidate.target;
+  for (const { conditions, target } of host.candidates) {
+    if (fits(conditions, head, facts, path, decoded)) return target;
   }
   return undefined;
 }
 
-function haveFields(rules: readonly FieldRule[], head: RequestHead): boolean {
-  for (const { name, value, kind } of rules) {
-    const presented = head.fields.combined(name);
-    if (presented === undefined) return false;
-    if (kind === 'exact' ? presented !== value : !presented.startsWith(value)) return false;
+function fits(
+  conditions: Conditions,
+  head: RequestHead,
+  facts: RoutingFacts,
+  path: string,
+  decoded: boolean,
+): boolean {
+  const { hosts, hostPattern, prefix, pattern, others, not } = conditions;
+  const { host, parent } = head.authority;
+  if (hosts !== null && hosts.find(host, parent) === undefined) return false;
+  if (hostPattern !== null && !hostPattern.test(host)) return false;
+  if (prefix !== null) {
+    const compared = conditions.ignoreCase ? path.toLowerCase() : path;
+    if (!isUnder(compared, decoded ? prefix.decoded : prefix.normal, prefix.kind)) return false;
   }
+  if (pattern !== null && !pattern.test(path)) return false;
+  if (others !== null && !others(head, facts)) return false;
+  for (const one of not) if (fits(one, head, facts, path, decoded)) return false;
   return true;
-}
-
-/** The configuration has none that is no name: such a one would be for no host. */
-function normalName(written: string): string {
-  return normalHostPattern(written) ?? written;
 }

@@ -4,6 +4,7 @@ import type { RequestFacts } from '../http/exchange.ts';
 import { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import { AccessList } from './access.ts';
+import { type Captures, capturesOf } from './captures.ts';
 import type { ClaimedNames } from './claimed-names.ts';
 import { Compression } from './compression.ts';
 import { ErrorPageSet } from './error-pages.ts';
@@ -11,7 +12,7 @@ import { type CompiledEdits, compileEdits } from './field-edits.ts';
 import { screenFields, screenTrailers, withoutNames } from './field-screen.ts';
 import type { LocalResponse } from './local-response.ts';
 import { LocationMap, type OriginPlace } from './location-map.ts';
-import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
+import { PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { Rewrite } from './rewrite.ts';
 import type { RouteOptions } from './route.ts';
@@ -24,7 +25,10 @@ export type GateResult =
   | { readonly kind: 'answered'; readonly response: LocalResponse };
 
 /** Changes of a response on its way to the client. */
-export type ResponseEdits = Pick<CompiledEdits, 'apply'>;
+export type ResponseEdits = Pick<CompiledEdits, 'apply' | 'isPerRequest'>;
+
+/** Changes of where an origin's redirects lead. */
+export type Locations = Pick<LocationMap, 'apply'>;
 
 export interface RouteRules {
   readonly name: string;
@@ -43,7 +47,7 @@ export interface RouteRules {
   /** The request's trailers as the origin gets them. */
   readonly screenTrailers: (trailers: FieldSection | null) => FieldSection | null;
   /** Where the origin's redirects lead, for its clients; null when they lead there as they are. */
-  readonly locations: LocationMap | null;
+  readonly locations: Locations | null;
   readonly responseEdits: ResponseEdits | null;
   /** The response's trailers as clients get them. */
   readonly editTrailers: (trailers: FieldSection | null) => FieldSection | null;
@@ -87,19 +91,20 @@ export function compileRules({
   claims,
 }: RulesInput): RouteRules {
   const { access, action, match } = options;
-  const rewrite = options.rewrite === null ? null : new Rewrite(options.rewrite);
+  const captures = capturesOf(match);
+  const rewrite = options.rewrite === null ? null : new Rewrite(options.rewrite, captures);
   const parts: GateParts = {
     access: access.length === 0 ? null : new AccessList(access),
     limiter,
-    answer: answerOf(action, match.pathPattern),
+    answer: answerOf(action, captures),
     hasPattern: rewrite?.hasPattern ?? false,
   };
-  const requestEdits = compileEdits(options.requestFields, 'request');
-  const responseEdits = compileEdits(options.responseFields, 'response');
+  const requestEdits = compileEdits(options.requestFields, 'request', captures);
+  const responseEdits = compileEdits(options.responseFields, 'response', captures);
   const edited = requestEdits?.names ?? [];
   const editedInResponses = responseEdits?.names ?? [];
   const policy = options.underscoresInFields;
-  const locations = compileLocations(options, origin);
+  const locations = compileLocations(options, rewrite, origin);
   const isOpen = parts.access === null && limiter === null && parts.answer === null;
   return {
     name: options.name,
@@ -120,10 +125,20 @@ export function compileRules({
 }
 
 /** Null when the origin's locations are the client's. */
-function compileLocations({ rewrite }: RouteOptions, origin: OriginPlace): LocationMap | null {
+function compileLocations(
+  { rewrite: options }: RouteOptions,
+  rewrite: Rewrite | null,
+  origin: OriginPlace,
+): Locations | null {
   // What a pattern has replaced cannot be put back.
-  if (rewrite !== null && (!rewrite.mapLocation || rewrite.replace !== null)) return null;
-  const { stripPrefix = '', addPrefix = '', host = '' } = rewrite ?? {};
+  if (options !== null && (!options.mapLocation || options.replace !== null)) return null;
+  if (rewrite !== null && !rewrite.isFixed) {
+    return {
+      apply: (fields, source) =>
+        new LocationMap(rewrite.placeFor(source.head), origin).apply(fields, source),
+    };
+  }
+  const { stripPrefix = '', addPrefix = '', host = '' } = options ?? {};
   if (stripPrefix + addPrefix + host + origin.pathPrefix === '') return null;
   return new LocationMap({ stripPrefix, addPrefix, host }, origin);
 }
@@ -131,10 +146,14 @@ function compileLocations({ rewrite }: RouteOptions, origin: OriginPlace): Locat
 /** What the operator writes has the last word. */
 function withLocations(
   edits: CompiledEdits | null,
-  locations: LocationMap | null,
+  locations: Locations | null,
 ): ResponseEdits | null {
-  if (locations === null || edits === null) return edits ?? locations;
+  if (locations === null) return edits;
+  if (edits === null) {
+    return { isPerRequest: false, apply: (fields, source) => locations.apply(fields, source) };
+  }
   return {
+    isPerRequest: edits.isPerRequest,
     apply(fields, source) {
       locations.apply(fields, source);
       edits.apply(fields, source);
@@ -196,42 +215,47 @@ const AMBIGUOUS = new SluiceError(
 const TOO_LONG = new SluiceError('path-too-long', 'the path is longer than patterns may match', {
   blame: 'downstream',
 });
+const VALUE_TOO_LONG = new SluiceError(
+  'value-too-long',
+  'a header that a pattern is for is longer than patterns may match',
+  { blame: 'downstream' },
+);
 
 const FAILURES: Record<RoutingFailure, SluiceError> = {
   'no-route': NO_ROUTE,
   'ambiguous-path': AMBIGUOUS,
   'path-too-long': TOO_LONG,
+  'value-too-long': VALUE_TOO_LONG,
 };
 
 export function routingError(failure: RoutingFailure): SluiceError {
   return FAILURES[failure];
 }
 
-function answerOf(action: RouteOptions['action'], pathPattern: string): Answer | null {
+function answerOf(action: RouteOptions['action'], captures: Captures): Answer | null {
   if (action.kind === 'origin') return null;
-  if (action.kind === 'redirect') return redirectTo(action.to, action.status, pathPattern);
+  if (action.kind === 'redirect') return redirectTo(action.to, action.status, captures);
   const content = new TextEncoder().encode(action.content);
-  const lines = Object.entries(action.fields).map(([name, value]) => {
-    return [name.toLowerCase(), value] as const;
-  });
-  return (_head, _facts, date) => {
-    return { status: action.status, fields: FieldSection.of(['date', date], ...lines), content };
+  const { status } = action;
+  const edits = { remove: [], set: action.fields, add: {}, removeCookies: [], setCookies: {} };
+  const lines = compileEdits([{ when: null, edits, otherwise: null }], 'response', captures);
+  return (head, facts, date) => {
+    const fields = FieldSection.of(['date', date]);
+    lines?.apply(fields, { head, facts, status });
+    return { status, fields, content };
   };
 }
 
-/** `$1` to `$9` in `to` are what the groups of the route's pattern have matched. */
-function redirectTo(to: string, status: number, pathPattern: string): Answer {
-  const pattern = pathPattern === '' ? null : compilePattern(pathPattern);
+/** `$1` to `$9` in `to` are `${path:1}` and so on. */
+function redirectTo(to: string, status: number, captures: Captures): Answer {
   const pieces = to.split(/\$([1-9])/);
-  const parts: (Template | number)[] = pieces.map((piece, i) => {
-    return i % 2 === 0 ? compileTemplate(piece, 'request') : Number(piece);
+  const parts: Template[] = pieces.map((piece, i) => {
+    if (i % 2 === 0) return compileTemplate(piece, 'request', { captures });
+    return ({ head }) => captures.path?.read(head, piece) ?? '';
   });
   return (head, facts, date) => {
-    const groups = pattern?.exec(head.path.split('?', 1)[0]!) ?? [];
     let location = '';
-    for (const part of parts) {
-      location += typeof part === 'number' ? (groups[part] ?? '') : part({ head, facts });
-    }
+    for (const part of parts) location += part({ head, facts });
     // A path that begins with two slashes would be another host's (RFC 3986 §4.2).
     if (!to.startsWith('//')) location = location.replace(/^[/\\]{2,}/, '/');
     const fields = FieldSection.of(['date', date], ['location', encodeURI8(location)]);

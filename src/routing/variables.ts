@@ -1,11 +1,14 @@
 /** Texts with variables, as field values and redirects have: `${host}`, `${client-address}`. */
 import type { RequestFacts } from '../http/exchange.ts';
 import type { RequestHead } from '../http/message.ts';
+import { type Captures, NO_CAPTURES } from './captures.ts';
 
 /** What variables are read from; no facts when sluice asks on its own account. */
 export interface VariableSource {
   readonly head: RequestHead;
   readonly facts: RequestFacts | null;
+  /** Of the response that is edited. */
+  readonly status?: number;
 }
 
 type Reader = (source: VariableSource) => string;
@@ -42,14 +45,33 @@ export type Template = (source: VariableSource) => string;
 const VARIABLE = /\$\{([^{}]*)\}/g;
 const FIELD_VARIABLE = /^header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
 
+export interface TemplateWords {
+  /** Of the route's patterns: `${path:1}`, `${host:name}`. */
+  readonly captures?: Captures;
+  /** What is done with a variable's value before it becomes a part of the text. */
+  readonly encode?: (value: string) => string;
+}
+
+/** Whether there is anything to replace in a text. */
+export function hasVariables(text: string): boolean {
+  return text.includes('${');
+}
+
+const GROUP_VARIABLE = /^(path|host):([A-Za-z_]\w*|[1-9])$/;
+
 /** Throws SyntaxError for a variable that there is none of, with the names of those that are. */
-export function compileTemplate(text: string, scope: VariableScope): Template {
+export function compileTemplate(
+  text: string,
+  scope: VariableScope,
+  { captures = NO_CAPTURES, encode }: TemplateWords = {},
+): Template {
   refuseForeign(text);
   const parts: (string | Reader)[] = [];
   let end = 0;
   for (const match of text.matchAll(VARIABLE)) {
     if (match.index > end) parts.push(text.slice(end, match.index));
-    parts.push(readerOf(match[1]!, scope));
+    const read = readerOf(match[1]!, scope, captures);
+    parts.push(encode === undefined ? read : (source) => encode(read(source)));
     end = match.index + match[0].length;
   }
   const rest = text.slice(end);
@@ -112,7 +134,9 @@ function oursFor(name: string): string | undefined {
   return header === undefined ? undefined : `header:${header.replaceAll('_', '-')}`;
 }
 
-function readerOf(name: string, scope: VariableScope): Reader {
+function readerOf(name: string, scope: VariableScope, captures: Captures): Reader {
+  const group = GROUP_VARIABLE.exec(name);
+  if (group !== null) return groupReader(group[1] as keyof Captures, group[2]!, captures);
   const table = scope === 'request' ? OF_REQUEST : OF_TARGET;
   if (Object.hasOwn(table, name)) return table[name]!;
   const field = FIELD_VARIABLE.exec(name)?.[1]?.toLowerCase();
@@ -130,6 +154,19 @@ function readerOf(name: string, scope: VariableScope): Reader {
   // What is not even like a name may be a part of a password.
   const shown = /^[a-z][a-z-]{0,31}$/.test(name) ? `\${${name}}` : 'of that name';
   throw new SyntaxError(`there is no variable ${shown}: ${names.join(' ')}`);
+}
+
+function groupReader(subject: keyof Captures, group: string, captures: Captures): Reader {
+  const groups = captures[subject];
+  const written = `\${${subject}:${group}}`;
+  if (groups === null) {
+    throw new SyntaxError(`${written} is of no pattern: the route has no ${subject}-pattern`);
+  }
+  if (!groups.known.includes(group)) {
+    const known = groups.known.map((one) => `\${${subject}:${one}}`).join(' ') || 'none';
+    throw new SyntaxError(`${written}: ${subject}-pattern has no such group: ${known}`);
+  }
+  return ({ head }) => groups.read(head, group);
 }
 
 export function pathOf(target: string): string {

@@ -18,7 +18,11 @@ const SECRET_NAME = new RegExp(
  * Options that are maps by names of headers and parameters: their values are credentials as often as
  * not. What the schema marks as secret in a file ends here; test/config/secrets.test.ts compares.
  */
-const SECRET_MAPS: ReadonlySet<string> = new Set(['set', 'add', 'fields', 'headers', 'querySet']);
+const SECRET_MAPS: ReadonlySet<string> = new Set([
+  ...['set', 'add', 'fields', 'headers', 'querySet'],
+  // Of conditions.
+  ...['cookies', 'query', 'setCookies', 'responseHeaders'],
+]);
 
 /** Options that are URLs with a password in them. */
 const SECRET_URLS: ReadonlySet<string> = new Set(['cluster']);
@@ -66,6 +70,8 @@ function isSecretAt(path: readonly string[], value: unknown): boolean {
   if (typeof value === 'string') {
     if (value === '') return false;
     if (SECRET_MAPS.has(parent) && !name.startsWith('[')) return true;
+    // How a condition compares a value of such a map.
+    if (name === 'text' && SECRET_MAPS.has(path.at(-3) ?? '')) return true;
     return SECRET_NAME.test(name) || (SECRET_URLS.has(parent) && name === 'url');
   }
   return SECRET_NAME.test(name) && (Array.isArray(value) || ArrayBuffer.isView(value));

@@ -2,12 +2,14 @@
 import { UsageError } from '../base/errors.ts';
 import { type CacheRules, defaultCacheRules } from '../cache/rules/rules.ts';
 import type { ExchangeObserver, ProxyEnvironment } from '../proxy/environment.ts';
-import { keySuffixes, type Routes, routeTable } from '../proxy/route-table.ts';
+import { keySuffixes, type Routes, type RouteTarget, routeTable } from '../proxy/route-table.ts';
+import { capturesOf } from '../routing/captures.ts';
 import type { ClaimedNames } from '../routing/claimed-names.ts';
 import { RateLimiter } from '../routing/rate-limit.ts';
 import { RateTable } from '../routing/rate-table.ts';
 import type { RouteOptions } from '../routing/route.ts';
 import { compileRules, NO_RULES, type RouteRules } from '../routing/rules.ts';
+import { compileTemplate, hasVariables } from '../routing/variables.ts';
 import type { OriginGroup, Origins } from '../upstream/contract.ts';
 
 /** What is the same for all routes. */
@@ -42,21 +44,50 @@ export function openRoutes({
 }: RoutesInput): Routes {
   const table = new RateTable(rates.words);
   const suffixes = keySuffixes(routes);
-  const environments = routes.map((options, i) => {
+  const targets = routes.map((options, i): RouteTarget => {
     const { name, rateLimit, cache } = options;
     const limiter =
       rateLimit === null ? null : new RateLimiter(table, rates.secret, name, rateLimit);
-    const group = groupOf(options, origins);
-    // Without origins there is no group, whatever the type says: see openOrigins.
-    const place = options.action.kind === 'origin' ? group : { authority: '', pathPrefix: '' };
-    const route = named(options, () =>
-      compileRules({ options, keySuffix: suffixes[i]!, limiter, origin: place, claims }),
-    );
     const environment = { ...common, observer: observerOf(name) };
-    return environmentOf(environment, { groups: origins.groups, byDefault: group }, cache, route);
+    const openFor = (group: OriginGroup): ProxyEnvironment => {
+      // Without origins there is no group, whatever the type says: see openOrigins.
+      const place = options.action.kind === 'origin' ? group : { authority: '', pathPrefix: '' };
+      const route = named(options, () =>
+        compileRules({ options, keySuffix: suffixes[i]!, limiter, origin: place, claims }),
+      );
+      return environmentOf(environment, { groups: origins.groups, byDefault: group }, cache, route);
+    };
+    return targetOf(options, origins, openFor);
   });
   const unrouted = environmentOf(common, origins, defaultCacheRules, NO_RULES);
-  return routeTable(routes, environments, unrouted);
+  return routeTable(routes, targets, unrouted);
+}
+
+function targetOf(
+  options: RouteOptions,
+  origins: Origins,
+  openFor: (group: OriginGroup) => ProxyEnvironment,
+): RouteTarget {
+  const { action, match } = options;
+  if (action.kind !== 'origin' || !hasVariables(action.origin)) {
+    return { environment: openFor(groupOf(options, origins)), choose: null };
+  }
+  const nameOf = named(options, () =>
+    compileTemplate(action.origin, 'target', { captures: capturesOf(match) }),
+  );
+  // Made when they are asked for: there may be as many groups as tenants.
+  const opened = new Map<string, ProxyEnvironment>();
+  return {
+    environment: openFor(origins.byDefault),
+    choose(head) {
+      const name = nameOf({ head, facts: null });
+      const group = origins.groups.get(name);
+      if (group === undefined) return null;
+      const environment = opened.get(name) ?? openFor(group);
+      opened.set(name, environment);
+      return environment;
+    },
+  };
 }
 
 /** One place, so that all environments have one shape. */

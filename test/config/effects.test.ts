@@ -69,6 +69,8 @@ const needs: Record<string, Values> = {
   'routes[].access[]': { deny: 'all' },
   'routes[].rate-limit': { 'requests-per-second': 1 },
   'routes[].rewrite.replace': { pattern: 'a', with: 'b' },
+  'routes[].request-headers.when': { hours: '01:00-02:00' },
+  'routes[].response-headers.when': { hours: '01:00-02:00' },
 };
 
 /** Where the example is not enough: files that must be there, or what is the default. */
@@ -123,6 +125,7 @@ const clients = (more: Values) =>
   hostWith({ tls: { 'client-certificates': { ...clientCertificates, ...more } } });
 const app = (more: Values) => ({ ...base, origins: { app: { servers: ['https://o'], ...more } } });
 const route = (more: Values) => ({ ...base, routes: [{ origin: 'app', ...more }] });
+const header = (value: Values | string) => route({ match: { headers: { 'X-A': value } } });
 const answer = (more: Values) => ({ ...base, routes: [more] });
 const short = (more: Values) => ({ ...plainBase, ...more });
 const query = (of: Values | string) => route({ cache: { key: { query: of } } });
@@ -215,6 +218,11 @@ const pairs: Record<string, readonly [Values, Values]> = {
     proxy('optional', 'localhost'),
   ],
   'listeners[].proxy-protocol.from': [proxy('required', '10.0.0.1'), proxy('required', '10.0.0.2')],
+  'redirect-to-https': [short({ http: 80, 'redirect-to-https': 'on' }), short({ http: 80 })],
+  'hosts[].hsts.preload': [
+    hostWith({ hsts: { 'include-subdomains': 'on', preload: 'on' } }),
+    hostWith({ hsts: { 'include-subdomains': 'on' } }),
+  ],
   'hosts[].certificates[].cert': [base, hostWith({ certificates: [rsaPair] })],
   'hosts[].certificates[].key': [base, hostWith({ certificates: [rsaPair] })],
   'hosts[].tls.max-version': [hostWith({ tls: { 'max-version': 'TLSv1.2' } }), base],
@@ -230,6 +238,26 @@ const pairs: Record<string, readonly [Values, Values]> = {
   ],
   'origins.*.tls': [app({ tls: { ca: cert } }), base],
   'origins.*.tls.ca': [app({ tls: { ca: cert } }), base],
+  ...Object.fromEntries(
+    ['exact', 'prefix', 'suffix', 'contains', 'pattern'].map((kind) => {
+      return [`routes[].match.headers.*.${kind}`, [header({ [kind]: 'a' }), header('b')]] as const;
+    }),
+  ),
+  'routes[].match.headers.*.ignore-case': [
+    header({ exact: 'a', 'ignore-case': 'on' }),
+    header({ exact: 'a' }),
+  ],
+  ...Object.fromEntries(
+    ['request-headers', 'response-headers'].map((key) => {
+      const edits = { remove: ['X-A'], when: { share: '10%' } };
+      const both = route({ [key]: { ...edits, else: { set: { A: 'b' } } } });
+      return [`routes[].${key}.else`, [both, route({ [key]: edits })]] as const;
+    }),
+  ),
+  'routes[].respond.body-file': [
+    answer({ respond: { status: 503, 'body-file': page } }),
+    answer({ respond: { status: 503 } }),
+  ],
   'routes[].origin': [base, answer({ respond: { status: 204 } })],
   'routes[].redirect.to': [answer({ redirect: { to: '/a' } }), answer({ redirect: { to: '/b' } })],
   'routes[].redirect.status': [

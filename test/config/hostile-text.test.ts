@@ -134,8 +134,8 @@ function use({ routes, origins }: SluiceOptions): void {
       const head = requestFor(path);
       const { rewrite, requestEdits, responseEdits, gate } = rules;
       if (rewrite !== null) {
-        assert.ok(isOriginForm(rewrite.target(path)), rewrite.target(path));
-        const host = rewrite.authority(head.authority, 'o.test').text;
+        assert.ok(isOriginForm(rewrite.target(head)), rewrite.target(head));
+        const host = rewrite.authority(head, 'o.test').text;
         assert.ok(parseAuthority(host) !== null, host);
       }
       requestEdits?.apply(head.fields, { head, facts });

@@ -66,13 +66,13 @@ const wrong: Record<string, readonly [text: string, said: RegExp]> = {
     /logs\[0\]\.target: variables/,
   ],
   'our variables where there are none': [
-    route('rewrite: {add-prefix: "/${host}"}'),
-    /rewrite\.add-prefix: variables are not replaced here/,
+    route('rewrite: {strip-prefix: "/${host}"}'),
+    /rewrite\.strip-prefix: variables are not replaced here/,
   ],
   'our variables in a condition': [route('match: {path-prefix: "/${host}"}'), /not replaced here/],
   'our variables in a query': [
-    route('rewrite: {query-set: {a: "${host}"}}'),
-    /query-set\.a: variables are not replaced here/,
+    route('rewrite: {query-remove: ["${host}"]}'),
+    /query-remove\[0\]: variables are not replaced here/,
   ],
   'stars around a value': [
     route('match: {headers: {Cookie: "*session=*"}}'),

@@ -33,6 +33,25 @@ const routes = [
   },
   { match: { hosts: ['other.example'] }, origin: 'other' },
   {
+    match: { 'path-prefix': '/each/cached' },
+    origin: 'app',
+    'response-headers': [
+      { set: { 'X-Client-Agent': '${header:user-agent}' } },
+      {
+        when: { match: { cookies: { lang: 'de' } }, status: ['2xx'] },
+        set: { 'X-Language': 'de' },
+        else: { cookies: { set: { lang: 'en; Path=/' } } },
+      },
+    ],
+  },
+  { match: { 'path-prefix': '/page.html' }, respond: { status: 503, 'body-file': 'missing.html' } },
+  { match: { 'host-pattern': '^(\\w+)\\.by-name\\.example$' }, origin: '${host:1}' },
+  {
+    match: { 'path-prefix': '/page/members', cookies: { session: '*' } },
+    origin: 'app',
+    cache: { enabled: false },
+  },
+  {
     match: { 'path-prefix': '/from', from: ['192.0.2.0/24', '2001:db8::/32'] },
     respond: { status: 200, body: 'far' },
   },
@@ -245,6 +264,26 @@ test('response fields are edited on misses, on hits of both kinds and on validat
   assert.equal(app.asked('/edited/cached').length, 1);
 });
 
+test('edits for some clients are made for these alone, on hits, too', async () => {
+  const as = async (agent: string, cookie: string) => {
+    const { fields } = await get('/each/cached', '-A', agent, '-H', `Cookie: ${cookie}`);
+    const [language = '', cookies = ''] = ['x-language', 'set-cookie'].map((one) =>
+      fields.get(one),
+    );
+    const isHit = /hit/.test(fields.get('cache-status')!);
+    return [fields.get('x-client-agent'), language, cookies, isHit];
+  };
+  assert.deepEqual(await as('a', 'lang=de'), ['a', 'de', '', false]);
+  assert.deepEqual(await as('b', 'lang=fr'), ['b', '', 'lang=en; Path=/', true]);
+  assert.deepEqual(await as('c', 'x=y; lang=de'), ['c', 'de', '', true]);
+});
+
+test('an answer of a route may come from a file', async () => {
+  const { status, content, fields } = await get('/page.html');
+  assert.equal(`${status} ${content}`, '503 <h1>nothing here</h1>');
+  assert.equal(fields.get('content-type'), 'text/html; charset=utf-8');
+});
+
 test('access rules are asked in order, for hits of the cache, too', async () => {
   assert.equal((await get('/inside')).status, 200);
   const denied = await get('/inside/secret/x');
@@ -308,6 +347,23 @@ test('what one route stored for some is not served to others', async () => {
   const again = await get('/page', '-H', 'X-Beta: yes');
   assert.equal(again.content, 'other');
   assert.match(again.fields.get('cache-status')!, /hit/);
+});
+
+test('what users get with their cookie is not stored, wherever the cookie stands', async () => {
+  const path = '/page/members';
+  for (const cookie of ['session=secret', 'a=1; session=secret']) {
+    const users = await get(path, '-H', `Cookie: ${cookie}`);
+    assert.match(users.fields.get('cache-status')!, /fwd=bypass/, cookie);
+  }
+  assert.match((await get(path)).fields.get('cache-status')!, /fwd=uri-miss/);
+  assert.match((await get(path, '-H', 'Cookie: a=1')).fields.get('cache-status')!, /hit/);
+});
+
+test('a group of the host names the origin; what is none of ours is no route', async () => {
+  const from = (name: string) => get('/', '-H', `Host: ${name}.by-name.example`);
+  assert.match((await from('APP')).content, /^app/);
+  assert.equal((await from('other')).content, 'other');
+  assert.equal((await from('evil')).status, 404);
 });
 
 test('a purge takes what routes have stored under keys of their own, too', async () => {

@@ -143,7 +143,11 @@ test('no request takes a route of a host under weaker demands than that host’s
           target: { names },
         })),
       );
-      const found = router.find(requestFor(authority), { remoteAddress: '192.0.2.1' });
+      const found = router.find(requestFor(authority), {
+        remoteAddress: '192.0.2.1',
+        localPort: 443,
+        tls: null,
+      });
       const refusal = policies.refusal(from, authority, early);
       if (refusal !== null) return;
       const own = ownHost(setUp.hosts, authority.host);
@@ -195,7 +199,8 @@ test('two spellings of one name are one route, one judge and one cache key, or r
         target: { names },
       })),
     );
-    const routeOf = (one: Authority) => router.find(requestFor(one), { remoteAddress: '' });
+    const routeOf = (one: Authority) =>
+      router.find(requestFor(one), { remoteAddress: '', localPort: 443, tls: null });
     assert.equal(routeOf(authority), routeOf(plain));
   });
   fc.assert(oneAnswer, { numRuns: RUNS });

@@ -75,7 +75,11 @@ test('a denial holds for every origin', () => {
       const names = readers.map(([name]) => name).join(', ');
       assert.ok(!access.allows(requestFor(target), '192.0.2.1'), `${target}: ${names}`);
       assert.ok(!permission.allows(requestFor(target), '192.0.2.1'), `${target}: ${names}`);
-      const route = router.find(requestFor(target), { remoteAddress: '192.0.2.1' });
+      const route = router.find(requestFor(target), {
+        remoteAddress: '192.0.2.1',
+        localPort: 443,
+        tls: null,
+      });
       const isSafe = typeof route === 'string' || route.name === 'admin';
       assert.ok(isSafe, `${target} takes the other route: ${names}`);
     }),

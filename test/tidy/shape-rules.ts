@@ -36,6 +36,7 @@ const BY_POSITION: Record<string, string> = {
   'src/http2/stream-frames.ts onData': 'called for each frame: no object is made',
   'src/proxy/proxy.ts #serveHit': 'called for each hit: no object is made',
   'src/routing/router.ts firstOf': 'called for each request: no object is made',
+  'src/routing/router.ts fits': 'called for each request: no object is made',
   'src/http/dates.ts timeOf': 'a date, from its year to its second',
   'src/native/epoll.ts #operate': 'epoll_ctl(2) has them so',
   'src/telemetry/metric-table.ts metric': 'a row of a table',

@@ -115,12 +115,22 @@ function matches(pattern: string, name: string): boolean {
 
 /** The name of a parameter of a query as origins read it: `%75tm_x=1` is one of `utm_x`. */
 export function parameterName(parameter: string): string {
-  const name = parameter.split('=', 1)[0]!.replaceAll('+', ' ');
-  if (!name.includes('%')) return name;
+  return decoded(parameter.split('=', 1)[0]!);
+}
+
+/** The same of its value; '' for none. */
+export function parameterValue(parameter: string): string {
+  const equals = parameter.indexOf('=');
+  return equals === -1 ? '' : decoded(parameter.slice(equals + 1));
+}
+
+function decoded(encoded: string): string {
+  const text = encoded.replaceAll('+', ' ');
+  if (!text.includes('%')) return text;
   try {
-    return decodeURIComponent(name);
+    return decodeURIComponent(text);
   } catch {
-    return name;
+    return text;
   }
 }
 

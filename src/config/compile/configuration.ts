@@ -2,6 +2,7 @@
 import type { Warn } from '../../base/errors.ts';
 import { normalHostPattern, OverlappingNames } from '../../base/host-names.ts';
 import { matchEverything, type RouteMatch } from '../../routing/route.ts';
+import { hasVariables } from '../../routing/variables.ts';
 import type { Diagnostic } from '../document/diagnostic.ts';
 import { foreignServer } from '../document/foreign-files.ts';
 import { readBySchema } from '../document/reader.ts';
@@ -27,6 +28,7 @@ import { covers } from './reach.ts';
 import { compileRoutes } from './routes.ts';
 import { compileTimeouts } from './timeouts.ts';
 import { compileTls } from './tls.ts';
+import { compileTransportPolicies } from './transport-policies.ts';
 
 export interface CompiledFile {
   readonly sections: FileSections;
@@ -91,7 +93,10 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
   // The section of origins, or the one that a flag or key makes.
   const groups = origins === undefined ? [DEFAULT_GROUP] : Object.keys(origins);
   return {
-    ...(hosts && { hosts: compileHosts(hosts, at('hosts')) }),
+    ...(hosts && {
+      hosts: compileHosts(hosts, at('hosts')),
+      transportPolicies: compileTransportPolicies(hosts, at('hosts')),
+    }),
     ...(acme && { acme: compileAcme(acme, at('acme')) }),
     ...(tls && { tls: compileTls(tls, at('tls')) }),
     ...(listeners && { listeners: compileListeners(listeners, at('listeners')) }),
@@ -113,10 +118,24 @@ function warnOfUnused({ origins = [], routes }: FileSections, context: CompileCo
     const taken = isForAll(routes[before]!.match) ? 'every request' : 'all that it is for';
     context.warn(['routes', index], `never reached: routes[${before}] is for ${taken}`);
   }
-  const named = new Set(routes.map(({ action }) => action.kind === 'origin' && action.origin));
-  for (const { name } of origins) {
-    if (!named.has(name)) context.warn(['origins', name], 'no route names it');
+  const named = new Set<string>();
+  // Those that requests name may be any.
+  const patterns: RegExp[] = [];
+  for (const { action } of routes) {
+    if (action.kind !== 'origin') continue;
+    if (hasVariables(action.origin)) patterns.push(namesLike(action.origin));
+    else named.add(action.origin);
   }
+  for (const { name } of origins) {
+    if (!named.has(name) && !patterns.some((pattern) => pattern.test(name)))
+      context.warn(['origins', name], 'no route names it');
+  }
+}
+
+/** What a name with variables can be. */
+function namesLike(text: string): RegExp {
+  const parts = text.split(/\$\{[^{}]*\}/).map((part) => RegExp.escape(part));
+  return new RegExp(`^${parts.join('.*')}$`);
 }
 
 /** The first host is for names that none has: with names of its own it has another's certificate. */

@@ -1,6 +1,6 @@
 /** Whether a route can get a request at all: those before it may take everything. Pure. */
 import { isNameOf } from '../../base/host-names.ts';
-import type { RouteMatch } from '../../routing/route.ts';
+import { matchEverything, type RouteMatch } from '../../routing/route.ts';
 
 /**
  * Whether every request that `inner` is for is one that `outer` is for. False also where that is
@@ -10,14 +10,40 @@ export function covers(outer: RouteMatch, inner: RouteMatch): boolean {
   return (
     (outer.scheme === '' || outer.scheme === inner.scheme) &&
     hostsCover(outer.hosts, inner.hosts) &&
-    (outer.pathPrefix === '' || isBelow(inner.pathPrefix, outer.pathPrefix)) &&
-    (outer.pathPattern === '' || outer.pathPattern === inner.pathPattern) &&
+    pathCovers(outer, inner) &&
     methodsCover(outer.methods, inner.methods) &&
     Object.entries(outer.headers).every(([name, value]) => {
-      return inner.headers[name] === value || (value === '*' && name in inner.headers);
+      const wanted = inner.headers[name];
+      return wanted !== undefined && (value.kind === 'any' || areEqual(wanted, value));
     }) &&
-    (outer.from.length === 0 || JSON.stringify(outer.from) === JSON.stringify(inner.from))
+    OTHERS.every((key) => {
+      return areEqual(outer[key], matchEverything[key]) || areEqual(outer[key], inner[key]);
+    })
   );
+}
+
+/** Conditions of which the same ones cover each other, and no others. */
+const OTHERS = [
+  'hostPattern',
+  'pathPattern',
+  'cookies',
+  'query',
+  'from',
+  'ports',
+  'websocket',
+  'tls',
+] as const satisfies readonly (keyof RouteMatch)[];
+
+function areEqual(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function pathCovers(outer: RouteMatch, inner: RouteMatch): boolean {
+  // What is left out of the outer one may be what the inner one is for.
+  if (outer.not.length > 0 && !areEqual(outer.not, inner.not)) return false;
+  const isOpen = outer.pathPrefix === '' && outer.pathPattern === '';
+  if (!isOpen && outer.ignoreCase !== inner.ignoreCase) return false;
+  return outer.pathPrefix === '' || isBelow(inner.pathPrefix, outer.pathPrefix);
 }
 
 function hostsCover(outer: readonly string[], inner: readonly string[]): boolean {

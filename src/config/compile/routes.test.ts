@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { temporaryDirectory } from '../../../test/support/temporary.ts';
-import type { RouteOptions } from '../../routing/route.ts';
+import { matchEverything, type RouteOptions } from '../../routing/route.ts';
 import { type Diagnostic, diagnosticText } from '../document/diagnostic.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource } from '../document/source.ts';
@@ -75,12 +75,13 @@ test('every key of a route arrives', () => {
   cache: {enabled: off}
 `);
   assert.deepEqual(route.match, {
+    ...matchEverything,
     scheme: 'https',
     hosts: ['example.org', '*.example.org'],
     pathPrefix: '/api',
     pathPattern: '^/api/(\\d+)',
     methods: ['GET'],
-    headers: { 'X-Beta': 'yes' },
+    headers: { 'X-Beta': { kind: 'exact', text: 'yes', ignoreCase: false } },
     from: [
       { address: '10.0.0.0', bits: 8 },
       { address: '2001:db8::', bits: 32 },
@@ -95,8 +96,11 @@ test('every key of a route arrives', () => {
     host: '${origin}',
     mapLocation: true,
   });
-  const edits = { remove: ['Cookie'], set: { 'X-A': '${client-address}' }, add: { 'X-B': 'c' } };
-  assert.deepEqual(route.requestFields, edits);
+  const edits = {
+    ...{ remove: ['Cookie'], set: { 'X-A': '${client-address}' }, add: { 'X-B': 'c' } },
+    ...{ removeCookies: [], setCookies: {} },
+  };
+  assert.deepEqual(route.requestFields, [{ when: null, edits, otherwise: null }]);
   assert.equal(route.underscoresInFields, 'refuse');
   assert.deepEqual(route.access[1], { effect: 'deny', from: [], methods: [], paths: [] });
   assert.deepEqual(route.access[0]?.from, [{ address: '10.0.0.0', bits: 8 }]);
@@ -163,7 +167,7 @@ const wrong: readonly (readonly [text: string, said: RegExp])[] = [
   ['- {redirect: {to: /a, status: 200}}', /"200": no such word; write 301, 302, 303, 307, 308/],
   ['- {origin: app, request-headers: {set: {Content-Length: "1"}}}', /is not to be edited/],
   ['- {origin: app, request-headers: {set: {Host: a}}}', /write rewrite: \{host: …\}/],
-  ['- {origin: app, response-headers: {set: {A: "${client-address}"}}}', /sent to many clients/],
+  ['- {origin: app, rewrite: {add-prefix: "/${client-address}"}}', /sent to many clients/],
   ['- {origin: app, response-headers: {set: {A: "a\\r\\nb"}}}', /no value of a field/],
   ['- {origin: app, access: [{methods: [GET]}]}', /a rule allows or denies/],
   ['- {origin: app, access: [{deny: [300.1.1.1]}]}', /\[0\]\.access\[0\]\.deny/],

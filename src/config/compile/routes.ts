@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration.
 import { readFileSync, statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
+import { type Captures, capturesOf, NO_CAPTURES } from '../../routing/captures.ts';
 import { ERROR_PAGE_BYTES_MAX } from '../../routing/error-pages.ts';
 import { compileEdits } from '../../routing/field-edits.ts';
 import { compilePattern } from '../../routing/pattern.ts';
@@ -11,22 +12,22 @@ import {
   COMPRESSION_SIZE_MIN_DEFAULT,
   COMPRESSION_TYPES_DEFAULT,
   type CompressionOptions,
+  type EditStep,
   type ErrorPages,
-  type FieldEdits,
   type RateLimit,
   type RewriteOptions,
   type RouteAction,
-  type RouteMatch,
   type RouteOptions,
 } from '../../routing/route.ts';
-import { compileTemplate } from '../../routing/variables.ts';
+import { compileTemplate, hasVariables } from '../../routing/variables.ts';
 import type { KeyPath } from '../document/diagnostic.ts';
 import { DEFAULT_GROUP } from '../resolve.ts';
 import type { RoutesEntry } from '../schema/routes.ts';
 import { nearestWord } from '../suggestion.ts';
 import type { CompileContext } from './context.ts';
-import { hostName } from './host-name.ts';
+import { compileEditSteps, NO_EDITS } from './field-edits.ts';
 import { compileRouteCache } from './route-cache.ts';
+import { checkMethods, checkPath, compileMatch } from './route-match.ts';
 
 type RouteEntry = RoutesEntry[number];
 type Part<K extends keyof RouteEntry> = NonNullable<RouteEntry[K]>;
@@ -47,15 +48,14 @@ export function compileRoutes(
   });
 }
 
-/** Of RFC 9110 section 9 and RFC 5789: other methods are written as their users like. */
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
-
 function remedyForOrigin(origins: readonly string[]): string {
   const example = 'origins: {app: {servers: [http://127.0.0.1:3000]}}';
   const isUnnamed = origins.length === 1 && origins[0] === DEFAULT_GROUP;
   if (origins.length === 0 || isUnnamed) return `name the group, as in ${example}`;
   return `write ${origins.join(' or ')}`;
 }
+
+const VARIABLE = /\$\{[^{}]*\}/g;
 
 class RouteCompiler {
   readonly #entry: RouteEntry;
@@ -79,7 +79,7 @@ class RouteCompiler {
     const entry = this.#entry;
     return {
       name: this.#name,
-      match: this.#match(entry.match ?? {}),
+      match: compileMatch(entry.match ?? {}, this.#context.below('match')),
       action: this.#action(),
       rewrite: entry.rewrite === undefined ? null : this.#rewrite(entry.rewrite),
       requestFields: this.#edits('request'),
@@ -107,56 +107,16 @@ class RouteCompiler {
     }
   }
 
-  #match(match: Part<'match'>): RouteMatch {
-    const pathPattern = match['path-pattern'] ?? '';
-    this.#attempt(['match', 'path-pattern'], 'write it as in ^/users/(\\d+)$', () => {
-      compilePattern(pathPattern);
-    });
-    const pathPrefix = match['path-prefix'] ?? '';
-    this.#checkPath(['match', 'path-prefix'], pathPrefix);
-    const refuse = this.#refuse.bind(this);
-    const hosts = (match.hosts ?? []).map((written, i) =>
-      hostName(written, ['match', 'hosts', i], { refuse }),
-    );
-    this.#checkMethods(['match', 'methods'], match.methods ?? []);
-    this.#checkHeaderValues(match.headers ?? {});
-    return {
-      scheme: match.scheme ?? '',
-      hosts,
-      pathPrefix,
-      pathPattern,
-      methods: match.methods ?? [],
-      headers: match.headers ?? {},
-      from: match.from ?? [],
-    };
-  }
-
-  /** Methods are case-sensitive (RFC 9110 section 9.1): no client sends `get`. */
-  #checkMethods(path: KeyPath, methods: readonly string[]): void {
-    for (const [i, method] of methods.entries()) {
-      const capitals = method.toUpperCase();
-      if (method === capitals || !METHODS.includes(capitals)) continue;
-      this.#refuse([...path, i], `no client sends ${method}`, `write ${capitals}`);
+  /** None where the patterns are none: that is told where they stand. */
+  #captures(): Captures {
+    const { match = {} } = this.#entry;
+    const [pathPattern, hostPattern] = [match['path-pattern'] ?? '', match['host-pattern'] ?? ''];
+    try {
+      return capturesOf({ pathPattern, hostPattern, ignoreCase: match['ignore-case'] ?? false });
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      return NO_CAPTURES;
     }
-  }
-
-  /** Only the beginning of a value can be left open; of media types the stars are their own. */
-  #checkHeaderValues(headers: Readonly<Record<string, string>>): void {
-    for (const [name, value] of Object.entries(headers)) {
-      if (!/\*./.test(value.replaceAll('/*', '').replace(/^\*(?=\*?$)/, ''))) continue;
-      const remedy = 'write the beginning of the value, as in abc*, or * for any';
-      this.#refuse(['match', 'headers', name], '* has a meaning at the end only', remedy);
-    }
-  }
-
-  #checkPath(path: KeyPath, text: string): void {
-    if (/\*./.test(text)) {
-      const remedy = 'write * at the end only, as in /api*, or a path-pattern';
-      this.#refuse(path, '* has a meaning at the end only', remedy);
-      return;
-    }
-    if (text === '' || (text.startsWith('/') && !/[?#\s]/.test(text))) return;
-    this.#refuse(path, 'no path', 'begin it with / and leave out query and spaces, as in /api');
   }
 
   #action(): RouteAction {
@@ -171,14 +131,14 @@ class RouteCompiler {
       return { kind: 'redirect', to: redirect.to, status: redirect.status ?? 308 };
     }
     if (respond !== undefined) {
-      this.#attempt(['respond', 'headers'], 'change or remove it', () => {
-        compileEdits({ remove: [], set: respond.headers ?? {}, add: {} }, 'response');
-      });
-      const { status, headers = {}, body = '' } = respond;
-      return { kind: 'respond', status, fields: withType(headers, body), content: body };
+      return this.#respond(respond);
     }
     const origins = this.#origins;
-    if (origin !== undefined && !origins.includes(origin)) {
+    if (origin !== undefined && hasVariables(origin)) {
+      this.#attempt(['origin'], 'write a name, or a group of host-pattern or path-pattern', () => {
+        compileTemplate(origin, 'target', { captures: this.#captures() });
+      });
+    } else if (origin !== undefined && !origins.includes(origin)) {
       const near = nearestWord(origin, origins);
       const remedy = near === undefined ? remedyForOrigin(origins) : `did you mean ${near}?`;
       this.#refuse(['origin'], `no origin is called ${origin}`, remedy);
@@ -186,10 +146,25 @@ class RouteCompiler {
     return { kind: 'origin', origin: origin ?? '' };
   }
 
+  #respond(respond: Part<'respond'>): RouteAction {
+    const { status, headers = {}, body, 'body-file': file } = respond;
+    this.#attempt(['respond', 'headers'], 'change or remove it', () => {
+      const edits = { ...NO_EDITS, set: headers };
+      compileEdits([{ when: null, edits, otherwise: null }], 'response', this.#captures());
+    });
+    if (body !== undefined && file !== undefined) {
+      this.#refuse(['respond', 'body-file'], 'there is a body, too', 'remove one of them');
+    }
+    const page = file === undefined ? undefined : this.#page(['respond', 'body-file'], file);
+    const content = page?.content ?? body ?? '';
+    const contentType = page?.contentType ?? CONTENT_TYPES['.txt']!;
+    return { kind: 'respond', status, fields: withType(headers, content, contentType), content };
+  }
+
   #redirect(to: string, pathPattern: string): void {
     let isTemplate = false;
     this.#attempt(['redirect', 'to'], 'use one of those', () => {
-      compileTemplate(to, 'request');
+      compileTemplate(to, 'request', { captures: this.#captures() });
       isTemplate = true;
     });
     if (isTemplate && /\$[A-Za-z_]|(?<!\$)\{/.test(to)) {
@@ -224,7 +199,7 @@ class RouteCompiler {
         const remedy = `write ${key}: ${(prefix.endsWith('/') ? prefix.slice(0, -1) : prefix) || '/'}`;
         this.#refuse(['rewrite', key], '* has no meaning here', remedy);
       }
-      this.#checkPath(['rewrite', key], rewrite[key] ?? '');
+      checkPath(['rewrite', key], (rewrite[key] ?? '').replaceAll(VARIABLE, 'x'), this.#context);
     }
     const options = {
       stripPrefix: rewrite['strip-prefix'] ?? '',
@@ -237,29 +212,25 @@ class RouteCompiler {
     };
     if (isPattern) {
       this.#attempt(['rewrite'], 'write host as example.org, other characters as %XX', () => {
-        new Rewrite(options);
+        new Rewrite(options, this.#captures());
       });
     }
     return options;
   }
 
-  #edits(message: 'request' | 'response'): FieldEdits | null {
-    const entry = this.#entry[`${message}-headers`];
-    if (entry === undefined) return null;
-    const edits = { remove: entry.remove ?? [], set: entry.set ?? {}, add: entry.add ?? {} };
-    this.#attempt([`${message}-headers`], 'change or remove it', () => {
-      compileEdits(edits, message);
-    });
-    return edits;
+  #edits(message: 'request' | 'response'): EditStep[] {
+    const context = this.#context.below(`${message}-headers`);
+    return compileEditSteps(this.#entry[`${message}-headers`], message, this.#captures(), context);
   }
 
   #access(rule: Part<'access'>[number], i: number): AccessRule {
     const { allow, deny, methods = [], paths = [] } = rule;
-    this.#checkMethods(['access', i, 'methods'], methods);
+    checkMethods(['access', i, 'methods'], methods, this.#context);
     if ((allow === undefined) === (deny === undefined)) {
       this.#refuse(['access', i], 'a rule allows or denies', 'write one of allow and deny');
     }
-    for (const [j, path] of paths.entries()) this.#checkPath(['access', i, 'paths', j], path);
+    for (const [j, path] of paths.entries())
+      checkPath(['access', i, 'paths', j], path, this.#context);
     const from = allow ?? deny ?? [];
     const effect = allow === undefined ? 'deny' : 'allow';
     return { effect, from: from === 'all' ? [] : from, methods, paths };
@@ -294,26 +265,26 @@ class RouteCompiler {
     const pages: Record<string, { contentType: string; content: string }> = {};
     for (const [status, file] of Object.entries(entry)) {
       if (status === 'intercept' || typeof file !== 'string') continue;
-      const page = this.#errorPage(status, file);
+      const page = this.#page(['error-pages', status], file);
       if (page !== undefined) pages[status] = page;
     }
     return { pages, intercept: entry.intercept === true };
   }
 
-  #errorPage(status: string, file: string): { contentType: string; content: string } | undefined {
+  #page(key: KeyPath, file: string): { contentType: string; content: string } | undefined {
     const path = resolve(this.#context.directory, file);
-    const contentType = CONTENT_TYPES[extname(path).toLowerCase()] ?? 'text/plain; charset=utf-8';
+    const contentType = CONTENT_TYPES[extname(path).toLowerCase()] ?? CONTENT_TYPES['.txt']!;
     try {
       if (statSync(path).size > ERROR_PAGE_BYTES_MAX) {
         const problem = `${path} is longer than ${ERROR_PAGE_BYTES_MAX} bytes`;
-        this.#refuse(['error-pages', status], problem, 'make the page smaller');
+        this.#refuse(key, problem, 'make the page smaller');
         return undefined;
       }
       return { contentType, content: readFileSync(path, 'utf8') };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       const problem = `${path} cannot be read (${code})`;
-      this.#refuse(['error-pages', status], problem, 'name a file that this user may read');
+      this.#refuse(key, problem, 'name a file that this user may read');
       return undefined;
     }
   }
@@ -330,7 +301,8 @@ const CONTENT_TYPES: Record<string, string> = {
 function withType(
   fields: Readonly<Record<string, string>>,
   body: string,
+  contentType: string,
 ): Readonly<Record<string, string>> {
   const hasType = Object.keys(fields).some((name) => name.toLowerCase() === 'content-type');
-  return hasType || body === '' ? fields : { ...fields, 'content-type': CONTENT_TYPES['.txt']! };
+  return hasType || body === '' ? fields : { ...fields, 'content-type': contentType };
 }

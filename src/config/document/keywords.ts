@@ -27,6 +27,8 @@ export interface ValueSchema {
   readonly 'x-variables'?: boolean;
   /** Bytes below which a size is a slip. */
   readonly 'x-least'?: number;
+  /** The key that has the same keys: they are described there. */
+  readonly 'x-same-as'?: string;
   /** Not shown in messages: it may hold a password. */
   readonly 'x-secret'?: boolean;
 }

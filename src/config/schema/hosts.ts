@@ -1,7 +1,17 @@
 import type { Static } from 'typebox';
 import { defaultEarlyDataPolicy } from '../../proxy/request/early-data.ts';
 import { plainHost } from '../../tls/host-options.ts';
-import { either, file, list, oneOf, onOff, section, size, text } from './typed-keys.ts';
+import {
+  either,
+  file,
+  list,
+  longDuration,
+  oneOf,
+  onOff,
+  section,
+  size,
+  text,
+} from './typed-keys.ts';
 
 const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 const FIELD_NAME = "^[!#$%&'*+\\-.^_`|~0-9A-Za-z]+$";
@@ -185,6 +195,28 @@ const earlyData = section(
   },
 );
 
+const hsts = section(
+  {
+    'max-age': longDuration({
+      title: 'How long browsers remember it.',
+      default: '365d',
+      examples: ['30d'],
+    }),
+    'include-subdomains': onOff({
+      title: 'Whether it is for all names below, too.',
+      default: 'off',
+      examples: ['on'],
+    }),
+    preload: onOff({
+      title: 'Whether browsers may ship it in their list of hosts.',
+      description: 'Needs include-subdomains and a year. To be taken off the list takes months.',
+      default: 'off',
+      examples: ['on'],
+    }),
+  },
+  { title: 'What browsers are told.', examples: [{ 'max-age': '30d' }] },
+);
+
 const acmeWord = oneOf(['acme'], {
   title: 'Certificates that sluice gets and renews by itself.',
   examples: ['acme'],
@@ -219,6 +251,22 @@ const host = section(
         'authority, and renews it; see the section `acme`.',
       default: 'none: it must be given',
       examples: [[{ cert: 'example.org.pem', key: 'example.org.key' }], 'acme'],
+    }),
+    'redirect-to-https': onOff({
+      title: 'Answer requests without TLS for these names with a redirect to https.',
+      description:
+        'With 308, before any route. A host without names does so for every name. As the flag ' +
+        '`--redirect-to-https`, which is for all hosts.',
+      default: 'off',
+      examples: ['on'],
+    }),
+    hsts: either([onOff({ title: 'For a year.', default: 'off', examples: ['on'] }), hsts], {
+      title: 'Tell browsers to use https alone for these names (RFC 6797).',
+      description:
+        'Sends Strict-Transport-Security with every response of a route over TLS. Browsers keep to it ' +
+        'until its time is over, whatever changes here.',
+      default: 'off',
+      examples: ['on', { 'max-age': '30d', 'include-subdomains': 'on' }],
     }),
     tls,
     'early-data': either(

@@ -5,100 +5,30 @@ import {
   COMPRESSION_SIZE_MIN_DEFAULT,
   COMPRESSION_TYPES_DEFAULT,
 } from '../../routing/route.ts';
+import { fieldValues, requestHeaders, responseHeaders } from './field-edits.ts';
 import { routeCacheSchema } from './route-cache.ts';
+import { methods, routeMatch } from './route-match.ts';
 import {
   addressRanges,
   either,
+  file,
   integer,
   list,
-  mapOf,
   number,
   oneOf,
   onOff,
-  secretText,
   section,
   size,
   text,
 } from './typed-keys.ts';
 
-const METHOD = "^[!#$%&'*+\\-.^_`|~0-9A-Za-z]+$";
-
-const methods = (title: string) =>
-  list(text({ title: 'A method.', pattern: METHOD, examples: ['GET'] }), {
-    title,
-    description: 'GET includes HEAD. Methods are upper case.',
-    default: 'every method',
-    examples: [['GET', 'POST']],
-  });
-
-const fieldValues = (title: string, example: Record<string, string>, variables = false) =>
-  mapOf(
-    secretText({ title: 'A value.', examples: Object.values(example), 'x-variables': variables }),
-    {
-      title,
-      default: {},
-      examples: [example],
-    },
-  );
-
-const match = section(
-  {
-    scheme: oneOf(['http', 'https'], {
-      title: 'The scheme of the request: whether it came over TLS.',
-      default: 'both',
-      examples: ['http'],
-    }),
-    hosts: list(text({ title: 'A host name.', minLength: 1, examples: ['example.org'] }), {
-      title: 'Names in Host or :authority.',
-      description:
-        '`*.example.org` is every name with one more label. Case, port and a final dot do not matter.',
-      default: 'every host',
-      examples: [['example.org', '*.example.org']],
-    }),
-    'path-prefix': text({
-      title: 'The beginning of the path.',
-      description:
-        '`/api` is that path and all below it, not `/apix`; `/api*` is every path that ' +
-        'begins with it. Paths are compared in their normal form, without query. A path that ' +
-        'could be read as paths of different routes is refused.',
-      default: 'every path',
-      examples: ['/api'],
-    }),
-    'path-pattern': text({
-      title: 'A regular expression for the path, without query.',
-      description:
-        'Found anywhere in the path unless anchored by ^ and $. Matched in linear time: look-ahead, ' +
-        'back-references and large {n,m} are refused.',
-      default: 'every path',
-      examples: ['^/users/(\\d+)$'],
-    }),
-    methods: methods('Methods of the request.'),
-    headers: fieldValues(
-      'Headers of the request and their values; `*` is any value, `abc*` every value that ' +
-        'begins with abc.',
-      {
-        'X-Beta': 'yes',
-      },
-    ),
-    from: addressRanges({
-      title: 'Addresses of the client.',
-      description: 'With the PROXY protocol it is the client that the header names.',
-      default: 'everywhere',
-      examples: [['10.0.0.0/8']],
-    }),
-  },
-  {
-    title: 'Which requests the route is for: all conditions must hold.',
-    default: 'every request',
-    examples: [{ hosts: ['example.org'], 'path-prefix': '/api' }],
-  },
-);
-
 const redirect = section(
   {
     to: text({
       title: 'The Location, with variables.',
-      description: '`$1` to `$9` are the captured groups of the route’s path-pattern.',
+      description:
+        '`$1` to `$9` are the captured groups of the route’s path-pattern, as `${path:1}` is; ' +
+        '`${host:1}` is one of its host-pattern.',
       default: 'none: it must be given',
       minLength: 1,
       examples: ['https://${host}${target}'],
@@ -128,13 +58,25 @@ const respond = section(
       maximum: 599,
       examples: [200],
     }),
-    headers: fieldValues('Headers of the response.', { 'Content-Type': 'text/html' }, true),
+    headers: fieldValues(
+      'Headers of the response, with variables.',
+      { 'Content-Type': 'text/html' },
+      true,
+    ),
     body: text({
       title: 'The body.',
       description: 'text/plain unless `headers` says otherwise. Variables are not replaced in it.',
       'x-variables': true,
       default: 'none',
       examples: ['ok'],
+    }),
+    'body-file': file({
+      title: 'A file with the body.',
+      description:
+        'It is read with the configuration, at most 256 KiB. The suffix decides the media type: ' +
+        'html, json, xml, else plain text; `headers` comes first.',
+      default: 'none',
+      examples: ['maintenance.html'],
     }),
   },
   {
@@ -161,6 +103,8 @@ const rewrite = section(
         }),
         with: text({
           title: 'The replacement of its first match; `$1` and so on are the captured groups.',
+          description: 'Variables such as `${host:1}` and `${host}` are replaced, too.',
+          'x-variables': true,
           default: 'none: it must be given',
           examples: ['/users/$1'],
         }),
@@ -173,8 +117,9 @@ const rewrite = section(
       },
     ),
     'add-prefix': text({
-      title: 'Put before the path.',
+      title: 'Put before the path, with variables such as `${host}` and `${host:1}`.',
       default: 'nothing',
+      'x-variables': true,
       examples: ['/v2'],
     }),
     'query-remove': list(
@@ -185,10 +130,15 @@ const rewrite = section(
         examples: [['utm_*']],
       },
     ),
-    'query-set': fieldValues('Query parameters that are set.', { source: 'edge' }),
+    'query-set': fieldValues(
+      'Query parameters that are set, with variables.',
+      { source: 'edge' },
+      true,
+    ),
     host: text({
       'x-variables': true,
       title: 'The Host header toward the origin; `${origin}` is the origin’s own name.',
+      description: 'With variables; when they make no host, the client’s is sent.',
       default: 'as the client sent it',
       examples: ['backend.internal'],
     }),
@@ -210,26 +160,6 @@ const rewrite = section(
     examples: [{ 'strip-prefix': '/api' }],
   },
 );
-
-interface EditExamples {
-  readonly remove: string;
-  readonly set: Readonly<Record<string, string>>;
-  readonly add: Readonly<Record<string, string>>;
-}
-
-const edits = (title: string, description: string, { remove, set, add }: EditExamples) =>
-  section(
-    {
-      remove: list(text({ title: 'A header’s name.', minLength: 1, examples: [remove] }), {
-        title: 'Headers that are removed, first.',
-        default: [],
-        examples: [[remove]],
-      }),
-      set: fieldValues('Headers that are set to this value, in place of all others.', set, true),
-      add: fieldValues('Headers that are added beside existing ones.', add, true),
-    },
-    { title, description, default: 'nothing', examples: [{ set }] },
-  );
 
 const accessRanges = (title: string) =>
   either([oneOf(['all'], { title: 'All clients.', examples: ['all'] }), addressRanges({ title })], {
@@ -350,30 +280,21 @@ const route = section(
       minLength: 1,
       examples: ['api'],
     }),
-    match,
+    match: routeMatch,
     origin: text({
       title: 'The group of origins that answers.',
+      description:
+        '`${host:1}`, `${path:NAME}` and `${host}` in it name the group by the request; one that ' +
+        'is none of `origins` gets 404.',
       default: 'none',
       examples: ['app'],
+      'x-variables': true,
     }),
     redirect,
     respond,
     rewrite,
-    'request-headers': edits(
-      'Changes of the request headers before the origin sees them.',
-      'Values may have variables, such as ${client-address}.',
-      { remove: 'X-Debug', set: { 'X-Client': '${client-address}' }, add: { 'X-Edge': 'sluice' } },
-    ),
-    'response-headers': edits(
-      'Changes of the response headers before the client sees them.',
-      'Values may have ${scheme}, ${host}, ${authority} and ${path}. Responses are stored ' +
-        'without these changes; they are applied when a response is sent.',
-      {
-        remove: 'Server',
-        set: { 'X-Frame-Options': 'DENY' },
-        add: { Link: '</a.css>; rel=preload' },
-      },
-    ),
+    'request-headers': requestHeaders,
+    'response-headers': responseHeaders,
     'underscores-in-headers': oneOf(['pass', 'drop', 'refuse'], {
       title: 'What happens to request headers with `_` in their names.',
       description:

@@ -17,6 +17,11 @@ export interface KeyWords {
   readonly examples?: readonly unknown[];
 }
 
+/** Of a map: the key that has the same keys, and describes them. */
+interface SameWords {
+  readonly 'x-same-as'?: string;
+}
+
 export interface NumberWords extends KeyWords {
   readonly minimum?: number;
   readonly maximum?: number;
@@ -149,7 +154,7 @@ type SectionValue<P extends Properties, R extends keyof P> = {
 /** A map with keys of ours, optional but for those named in `required`. */
 export function section<P extends Properties, const R extends keyof P & string = never>(
   properties: P,
-  words: KeyWords & { readonly required?: readonly R[] },
+  words: KeyWords & SameWords & { readonly required?: readonly R[] },
 ): TUnsafe<SectionValue<P, R>> {
   return Type.Unsafe({ type: 'object', properties, additionalProperties: false, ...words });
 }

@@ -69,7 +69,8 @@ export class Delivery {
     const { environment, head: request, facts, record, sender } = this.#input;
     this.#begin();
     record.responseStarted(head.status);
-    environment.route.responseEdits?.apply(head.fields, { head: request, facts });
+    const { status } = head;
+    environment.route.responseEdits?.apply(head.fields, { head: request, facts, status });
     record.responseFields = head.fields;
     sender.sendHead(head);
   }

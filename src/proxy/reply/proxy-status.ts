@@ -33,6 +33,7 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'rate-limited': { status: 429, type: 'http_request_denied' },
   'no-route': { status: 404, type: 'destination_not_found' },
   'ambiguous-path': { status: 400, type: 'http_request_error' },
+  'value-too-long': { status: 431, type: 'http_request_error' },
   'path-too-long': { status: 414, type: 'http_request_error' },
   'underscore-in-header': { status: 400, type: 'http_request_error' },
   'misdirected-request': { status: 421, type: 'http_request_error' },

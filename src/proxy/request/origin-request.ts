@@ -127,8 +127,8 @@ export class OriginRequest implements FetchHandler {
     let { path } = head;
     let { authority } = head;
     if (rewrite !== null) {
-      path = rewrite.target(path, origin.pathPrefix);
-      authority = rewrite.authority(authority, originAuthority);
+      path = rewrite.target(head, origin.pathPrefix);
+      authority = rewrite.authority(head, originAuthority);
       fields.set('host', authority.text === '' ? originAuthority : authority.text);
     } else if (origin.pathPrefix !== '') {
       path = origin.pathPrefix + path;
