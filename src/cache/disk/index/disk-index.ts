@@ -28,6 +28,7 @@ import {
   segmentKey,
   segmentName,
 } from './index-values.ts';
+import { LockFile } from './lock-file.ts';
 
 /** Address space for the index: 64 GiB maps some 300 million entries and costs nothing unused. */
 export const INDEX_MAP_BYTES = 2 ** 36;
@@ -74,6 +75,7 @@ export class DiskIndex {
   readonly #mark: Int32Array;
   /** The data file, and the one with LMDB's locks: both are mapped. */
   readonly #files: { readonly fd: number; bytes: number }[];
+  readonly #locks: LockFile;
   #lookedMs = 0;
   #failure: Error | null = null;
   #batch: Batch | null = null;
@@ -112,6 +114,7 @@ export class DiskIndex {
         keepToUs(fd);
         return { fd, bytes: fstatSync(fd).size };
       });
+      this.#locks = new LockFile(this.#files[1]!.fd);
     } finally {
       this.#leave();
     }
@@ -230,7 +233,10 @@ export class DiskIndex {
   }
 
   #transaction<T>(otherwise: T, body: () => T): T {
-    return this.#safely(otherwise, () => this.#environment.transactionSync(body));
+    return this.#safely(otherwise, () => {
+      this.#locks.check();
+      return this.#environment.transactionSync(body);
+    });
   }
 
   // ------------------------------------------------------------------ numbers
