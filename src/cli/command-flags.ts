@@ -94,7 +94,10 @@ const TEXTS: Readonly<Record<string, FlagText>> = {
   mode: flag('MODE', 'send what was recorded, or act as that client', ['verbatim', 're-enacted']),
   once: flag('', 'print once, after a second, then end'),
   out: flag('DIR', 'where the report goes'),
-  dimensions: flag('NAME,…', 'only these dimensions: features, configuration, commits, input'),
+  dimensions: flag(
+    'NAME,…',
+    'only these dimensions: features, rules, configuration, commits, input',
+  ),
   runs: flag('N', 'how often each experiment is run'),
   repo: flag('DIR', 'the checkout in which commits are tried'),
   good: flag('COMMIT', 'a commit without the fault'),

@@ -1,8 +1,9 @@
 /** Which connection of an incident is played, and how: `--connection` and `--mode`. */
 import { UsageError } from '../base/errors.ts';
-import type { Incident, IncidentConnection } from '../triage/incident.ts';
+import { type Incident, type IncidentConnection, suspectedRequest } from '../triage/incident.ts';
 import { suspectedConnection, verbatimScript } from '../triage/replay/from-incident.ts';
 import { reenactedScript } from '../triage/replay/re-enactment.ts';
+import { requestScript } from '../triage/replay/request-script.ts';
 import type { ReplayScript } from '../triage/replay/script.ts';
 import type { ActionArguments } from './action-arguments.ts';
 
@@ -11,6 +12,12 @@ export function scriptOf(
   incident: Incident,
   words: ActionArguments,
 ): { readonly script: ReplayScript; readonly notes: readonly string[] } {
+  const request = suspectedRequest(incident);
+  if (request !== undefined && !words.flags.has('connection') && !words.flags.has('mode')) {
+    const { script, notes } = requestScript(request);
+    if (script !== null) return { script, notes };
+    throw new UsageError(`request ${request.number}: ${notes.join('; ')}`, 'name another incident');
+  }
   const connection = connectionOf(incident, words);
   const { script, notes } = inMode(connection, words.flags.get('mode'));
   if (script !== null) return { script, notes };

@@ -95,20 +95,25 @@ async function subjectOf(args: ActionArguments): Promise<Subject> {
     }
     const features = { ...setting.features, ...without };
     const { options } = setting;
+    const requests = trigger.script.mode === 'request';
     const { kind, signature, alert } = report.incident;
     return {
       fault: { kind, signature, alert },
       script: trigger.script,
       notes: [],
-      setting: await against(args, { options, features, checkout: '' }, null),
+      setting: await against(args, { options, features, checkout: '', requests }, null),
     };
   }
   const incident = readIncidentFile(file);
   const { options, lastGood } = incident.configuration;
-  const setting = { options, features: { ...incident.features, ...without }, checkout: '' };
+  const played = scriptOf(incident, args);
+  const setting = {
+    ...{ options, checkout: '', requests: played.script.mode === 'request' },
+    features: { ...incident.features, ...without },
+  };
   return {
     fault: faultOf(incident),
-    ...scriptOf(incident, args),
+    ...played,
     setting: await against(args, setting, lastGood?.options ?? null),
   };
 }
@@ -142,7 +147,7 @@ async function against(
     );
   }
   if (found.isDirectory()) return { ...own, checkout: resolve(name) };
-  return { options: await optionsOfFile(name), features: {}, checkout: '' };
+  return { ...own, options: await optionsOfFile(name), features: {}, checkout: '' };
 }
 
 function targetOf(text: string): { readonly host: string; readonly port: number } {

@@ -189,7 +189,7 @@ class ConnectExchange implements RequestHandler, OutboundHandler, WatchedTunnel 
 
   onContent(bytes: Uint8Array): void {
     this.progress++;
-    this.#record.requestBytes += bytes.length;
+    this.#record.requestContent(bytes);
     if (this.#outbound?.write(bytes) === false) this.#sender.pause();
   }
 

@@ -7,7 +7,7 @@ import type { KeyRules } from '../cache/rules/key.ts';
 import type { CachePolicy } from '../cache/rules/policy.ts';
 import type { RouteRules } from '../routing/rules.ts';
 import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
-import type { RequestRecorder } from '../telemetry/request-recorder.ts';
+import type { RequestRecorder } from '../telemetry/requests/request-recorder.ts';
 import type { Origins } from '../upstream/contract.ts';
 import type { HitForMissMemory } from './hit-for-miss-memory.ts';
 import type { PurgeGate } from './purge-request.ts';

@@ -1,14 +1,14 @@
 /** What an exchange notes about itself on its way, and hands to the observer when it is over. */
 import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
-import type { RequestHead } from '../http/message.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
 import {
   type CacheOutcome,
   type ExchangeSummary,
   emptySummary,
   type HeaderLines,
 } from '../telemetry/exchange-summary.ts';
-import { RequestPhaseCode } from '../telemetry/request-recorder.ts';
+import { RequestPhaseCode } from '../telemetry/requests/request-layout.ts';
 import type { ProxyEnvironment } from './environment.ts';
 
 /** Filled anew for every exchange: the observer must not keep it. */
@@ -26,10 +26,17 @@ export interface ExchangeRecordInput {
   readonly slot: number;
 }
 
-export class ExchangeRecord {
+/** Hears of the origin's answer as it comes in, before anything is done with it. */
+export interface OriginNotes {
+  originHead(head: ResponseHead): void;
+  originContent(bytes: Uint8Array): void;
+  originEnd(): void;
+}
+
+export class ExchangeRecord implements OriginNotes {
   readonly #environment: RecordEnvironment;
   /** Of the request recorder. */
-  readonly #slot: number;
+  #slot: number;
   readonly #head: RequestHead;
   readonly #facts: RequestFacts;
   readonly #startedMs: number;
@@ -56,11 +63,40 @@ export class ExchangeRecord {
     environment.requests.describe(slot);
     environment.requests.enter(slot, RequestPhaseCode.lookUp);
     this.#startedAtMs = environment.clock.wallMs();
+    environment.requests.watcher?.onRequest(head);
   }
 
   /** Something has happened to the exchange: should the worker die of it, it is known. */
   touch(): void {
     this.#environment.requests.touch(this.#slot);
+  }
+
+  /** A piece of the request's body has come. */
+  requestContent(bytes: Uint8Array): void {
+    const { requests } = this.#environment;
+    this.requestBytes += bytes.length;
+    requests.requestPiece(this.#slot, bytes.length);
+    requests.watcher?.onRequestPiece(this.#head, bytes.length);
+  }
+
+  requestEnd(): void {
+    this.#environment.requests.bodyEnded(this.#slot, 'request');
+  }
+
+  originHead(head: ResponseHead): void {
+    const { requests } = this.#environment;
+    requests.answered(this.#slot, head);
+    if (this.#slot !== OVER) requests.watcher?.onResponse(this.#head, head);
+  }
+
+  originContent(bytes: Uint8Array): void {
+    const { requests } = this.#environment;
+    requests.responsePiece(this.#slot, bytes.length);
+    if (this.#slot !== OVER) requests.watcher?.onResponsePiece(this.#head, bytes.length);
+  }
+
+  originEnd(): void {
+    this.#environment.requests.bodyEnded(this.#slot, 'response');
   }
 
   originAsked(): void {
@@ -103,9 +139,15 @@ export class ExchangeRecord {
     summary.originMs = this.#originMs;
     summary.errorCode = errorCode === '' ? this.errorCode : errorCode;
     observer.onFinish(summary);
+    requests.watcher?.onEnd(head);
     requests.end(this.#slot);
+    // A fill may outlive it, and the slot is another's from now on.
+    this.#slot = OVER;
   }
 }
+
+/** Of the request recorder, for none. */
+const OVER = -1;
 
 /** What logs have and metrics have not. */
 export function noteTexts(

@@ -437,14 +437,13 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   // ------------------------------------------------------------------ from the client
 
   onContent(bytes: Uint8Array): void {
-    this.#record.touch();
-    this.#record.requestBytes += bytes.length;
+    this.#record.requestContent(bytes);
     if (!this.#delivery.wantsRequest || this.#forwarded === null) return;
     if (!this.#forwarded.sendContent(bytes)) this.#input.sender.pause();
   }
 
   onEnd(received: FieldSection | null): void {
-    this.#record.touch();
+    this.#record.requestEnd();
     const trailers = this.#input.environment.route.screenTrailers(received);
     this.#content.onEnd(trailers);
     // Without its content, which was dropped, it would be no end.

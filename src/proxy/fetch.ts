@@ -16,6 +16,7 @@ import type { PaceWatch } from '../upstream/content-pace.ts';
 import { Attempts, type GroupRequest, type OriginGroup } from '../upstream/contract.ts';
 import { HELD_CONTENT_BYTES_MAX, HeldContent } from '../upstream/held-content.ts';
 import type { GivenConnection } from '../upstream/pool.ts';
+import type { OriginNotes } from './exchange-record.ts';
 
 export interface FetchHandler extends ResponseHandler {
   /** The request's head has gone out: its content may follow now. */
@@ -57,6 +58,8 @@ export class Fetch implements GroupRequest, ResponseHandler {
   #over = false;
   #paused = false;
   readonly #pace: PaceWatch;
+  /** Hears of the answer before anybody else; null for nobody. */
+  notes: OriginNotes | null = null;
 
   /** `head` is as the origin shall receive it; `client` is null for requests of our own. */
   constructor(
@@ -169,6 +172,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
   }
 
   onHead(head: ResponseHead): void {
+    this.notes?.originHead(head);
     if (head.status === 425 && this.#sentEarly) {
       this.#isTooEarly = true;
       return;
@@ -192,6 +196,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
   onContent(bytes: Uint8Array): void {
     if (this.#isTooEarly) return;
     this.#pace.bytes += bytes.length;
+    this.notes?.originContent(bytes);
     this.#handler.onContent(bytes);
   }
 
@@ -201,6 +206,7 @@ export class Fetch implements GroupRequest, ResponseHandler {
       return;
     }
     this.#over = true;
+    this.notes?.originEnd();
     this.#origin.completed(this, this.#pace.end());
     this.#origin.ended(this);
     this.#handler.onEnd(trailers);

@@ -252,6 +252,7 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
       validation,
       fallback: this.#fallback,
       inFlight,
+      notes: record,
       owner: this,
     });
     this.#enter({ at: 'origin', request, takesContent: false });

@@ -88,6 +88,7 @@ export function revalidateInBackground(input: RevalidationInput): void {
       // An error that may be stored does not take the place of what may be served in place of it.
       fallback: validation.selected,
       inFlight: about === null ? null : joined.inFlight,
+      notes: null,
       owner: new Background(send),
     });
     request.start();

@@ -404,6 +404,8 @@ export class Supervisor {
       purgeEverywhere: this.#purgeEverywhere,
       onHandshakeFault: (fault) =>
         this.#parts.run('faults', () => this.#faults.handshakeFailed(index, fault), undefined),
+      onWrongNumber: (wrong) =>
+        this.#parts.run('faults', () => this.#faults.wrongNumber(index, wrong), undefined),
       onEvent: (event) => this.#input.log.take(event),
     };
   }

@@ -219,6 +219,7 @@ export const INCIDENT_KINDS = [
   'exit',
   'handshake-failure',
   'callback-fault',
+  'wrong-number',
 ] as const;
 /** What the supervisor consists of, where faults are concerned. */
 export const SUPERVISOR_PARTS = [
@@ -691,7 +692,7 @@ export const metricTable = {
   incidents: metric(
     'counter',
     'sluice_incidents_total',
-    'Incidents of dead workers and failed handshakes, by kind and whether they were written ' +
+    'Incidents of dead workers, failed handshakes and wrong numbers, by kind and whether they were written ' +
       'or dropped.',
     [closed('kind', INCIDENT_KINDS), closed('fate', ['written', 'left-out'])],
   ),
@@ -701,6 +702,13 @@ export const metricTable = {
     'Steps of automatic rollback: disabled a feature (off), kept, undone, expired, ' +
       'forgotten, or found no help.',
     [closed('action', ROLLBACK_ACTIONS)],
+  ),
+  lost: metric(
+    'counter',
+    'sluice_lost_total',
+    'Handshakes and requests that were open in a worker when it died: they are in no other counter. ' +
+      'Of requests, those that were recorded: at most 256 for each death.',
+    [closed('what', ['handshakes', 'requests'])],
   ),
   featuresDisabled: metric(
     'gauge',

@@ -365,6 +365,12 @@ export class Metrics {
     this.#add(firstSlot + 2 * INCIDENT_KINDS.indexOf(kind) + (isWritten ? 0 : 1), 1);
   }
 
+  /** A worker has died, and with it what it had not finished. */
+  workLost(handshakes: number, requests: number): void {
+    this.#add(at.lost.firstSlot, handshakes);
+    this.#add(at.lost.firstSlot + 1, requests);
+  }
+
   rollbackStepped(action: (typeof ROLLBACK_ACTIONS)[number]): void {
     this.#add(at.autoDisableSteps.firstSlot + ROLLBACK_ACTIONS.indexOf(action), 1);
   }

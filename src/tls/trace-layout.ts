@@ -14,12 +14,12 @@
  * Each handshake has a slot to itself, so that a slow one is not pushed out by those that come and
  * go meanwhile. A slot's length is written after the event that it covers, and its number first and
  * last of all when it changes hands: what a process leaves at any moment can be read. Requests are
- * written by telemetry/request-recorder.ts.
+ * written by telemetry/requests/request-recorder.ts.
  */
-import { requestRegionBytes } from '../telemetry/request-recorder.ts';
+import { requestRegionBytes } from '../telemetry/requests/request-layout.ts';
 
 export const TRACE_MAGIC = 0x52_46_4c_53;
-export const TRACE_LAYOUT = 2;
+export const TRACE_LAYOUT = 3;
 
 /**
  * Handshakes kept: those that are open, and beside them the last that have ended. At 2,000

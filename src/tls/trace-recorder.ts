@@ -9,10 +9,11 @@
 import { hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { RequestRecorder, requestRegionBytes } from '../telemetry/request-recorder.ts';
+import { requestRegionBytes } from '../telemetry/requests/request-layout.ts';
+import { RequestRecorder } from '../telemetry/requests/request-recorder.ts';
 import type { HandshakeRecord } from './contract.ts';
-import type { HelloGuard } from './hello-guard.ts';
 import { RecordFraming } from './record-framing.ts';
+import type { HelloGuard } from './refusal/hello-guard.ts';
 import {
   EVENT_HEADER_WORDS,
   eventCheck,

@@ -19,8 +19,8 @@ import { identityFrom } from './trace-identity.ts';
 import { readIdentity, readTraces, type TraceReading } from './trace-reader.ts';
 import type { TraceSnapshot } from './trace-snapshot.ts';
 
-/** Faults of handshakes that nobody dies of. */
-export type HandshakeFaultKind = 'handshake-failure' | 'callback-fault';
+/** Faults that nobody dies of. */
+export type HandshakeFaultKind = 'handshake-failure' | 'callback-fault' | 'wrong-number';
 
 export interface DeathReport {
   readonly kind: Exclude<IncidentKind, HandshakeFaultKind>;
@@ -66,7 +66,7 @@ export function incidentOfDeath(
 export function incidentOfFailure(
   snapshot: TraceSnapshot,
   failure: {
-    readonly kind: HandshakeFaultKind;
+    readonly kind: Exclude<HandshakeFaultKind, 'wrong-number'>;
     readonly connection: number;
     readonly signature: string;
     /** Of an exception of ours; '' for none. */
@@ -95,6 +95,38 @@ function exceptionStack(text: string): IncidentStack | null {
   if (text === '') return null;
   const { stackCharactersMax } = defaultIncidentLimits;
   return { source: 'node', text: redactedText(text).slice(0, stackCharactersMax) };
+}
+
+/** What was counted cannot be true: with what the worker did last. */
+export function incidentOfWrongNumber(
+  snapshot: TraceSnapshot,
+  wrong: { readonly rule: string; readonly text: string; readonly nowMs: number },
+  facts: ConfigurationFacts,
+): Incident {
+  const { rule, text, nowMs } = wrong;
+  const { incident, reading } = incidentBase(snapshot, nowMs, facts);
+  return {
+    ...incident,
+    kind: 'wrong-number',
+    signature: `wrong-number/${rule}`,
+    death: null,
+    // It was one of those that ended since the look before.
+    suspect: null,
+    connections: lastConnections(reading.connections, null),
+    requests: reading.requests.open,
+    nativeStack: null,
+    wrongNumber: { rule, text },
+  };
+}
+
+/** What was open in a worker that has died. */
+export function lostWith(snapshot: TraceSnapshot): {
+  readonly handshakes: number;
+  readonly requests: number;
+} {
+  const { connections, requests } = readTraces(snapshot, { observers: [], peers: false });
+  const open = connections.filter(({ role, outcome }) => role === 'server' && outcome === 'open');
+  return { handshakes: open.length, requests: requests.open.length };
 }
 
 function incidentBase(snapshot: TraceSnapshot, nowMs: number, facts: ConfigurationFacts) {
@@ -128,7 +160,10 @@ function suspectOf(
 ): IncidentSuspect | null {
   const isInside = inside.call !== '' || inside.observer >= 0;
   if (!isInside && requests.active === 0) return null;
-  if (!isInside) return { connection: null, call: null, observer: null, request: requests.active };
+  if (!isInside) {
+    const observer = requests.running < 0 ? null : (numbered[requests.running] ?? null);
+    return { connection: null, call: null, observer, request: requests.active };
+  }
   const isThere = connections.some(({ id }) => id === inside.connection);
   return {
     connection: isThere ? inside.connection : null,

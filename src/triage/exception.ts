@@ -1,6 +1,7 @@
 /** An exception of JavaScript, from the process that ends of it to the incident. */
 import { inspect } from 'node:util';
-import type { FieldLines } from '../telemetry/request-recorder.ts';
+import { isRecorded } from '../telemetry/requests/recorded-headers.ts';
+import type { FieldLines } from '../telemetry/requests/request-recorder.ts';
 import type { IncidentException } from './incident.ts';
 import { defaultIncidentLimits } from './options.ts';
 import { redactedText } from './redaction.ts';
@@ -13,23 +14,6 @@ const FRAMES_MAX = 16;
 
 /** Frames that tell one exception from another: deeper ones depend on who came by. */
 const SIGNATURE_FRAMES = 3;
-
-/** Fields whose values are about the message, not about who sent it. Of others there is the length. */
-const OPEN_FIELDS: ReadonlySet<string> = new Set([
-  ...['host', 'connection', 'upgrade', 'te', 'trailer', 'transfer-encoding', 'expect'],
-  ...[
-    'accept',
-    'accept-encoding',
-    'accept-language',
-    'cache-control',
-    'pragma',
-    'range',
-    'if-range',
-  ],
-  ...['if-modified-since', 'if-unmodified-since', 'if-match', 'if-none-match', 'max-forwards'],
-  ...['content-type', 'content-length', 'content-encoding', 'content-range', 'early-data', 'via'],
-  ...['user-agent', 'priority', 'sec-websocket-version', 'sec-websocket-protocol'],
-]);
 
 /** All of our code is below this place, as source and as what is published. */
 const OURS = new URL('../', import.meta.url).href;
@@ -66,7 +50,7 @@ function framesOf(stack: string): string[] {
 function fieldLines({ names, values }: FieldLines): string[] {
   return names.slice(0, FIELDS_MAX).map((name, i) => {
     const value = values[i]!;
-    const shown = OPEN_FIELDS.has(name) ? value : `(${value.length} bytes)`;
+    const shown = isRecorded(name, value) ? value : `(${value.length} bytes)`;
     return `${name.slice(0, FIELD_CHARACTERS_MAX)}: ${shown.slice(0, FIELD_CHARACTERS_MAX)}`;
   });
 }

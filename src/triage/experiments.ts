@@ -5,15 +5,23 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
 import type { PlayedOutcome, ReplayScript } from './replay/script.ts';
-import type { OpenSandbox, Sandbox, SandboxRun, SandboxSetting } from './sandbox.ts';
+import type {
+  OpenSandbox,
+  Sandbox,
+  SandboxRun,
+  SandboxRunSettings,
+  SandboxSetting,
+} from './sandbox.ts';
 
 const triageStages = [
   'reproduction',
   'features',
+  'rules',
   'configuration',
   'input',
   'explanation',
   'commits',
+  'proof',
 ] as const;
 export type TriageStage = (typeof triageStages)[number];
 
@@ -23,6 +31,8 @@ export interface Experiment {
   readonly question: string;
   readonly setting: SandboxSetting;
   readonly scripts: readonly ReplayScript[];
+  /** How each run is made. */
+  readonly run: SandboxRunSettings;
   /** The commit that is checked out, when it is another one: directories come and go. */
   readonly commit?: string;
 }
@@ -40,6 +50,11 @@ export interface Evidence {
   readonly same: number;
   /** Signature of the last fault, or why it cannot be tried; '' for none. */
   readonly detail: string;
+  /**
+   * Of a script that is played many times: how many requests or handshakes the worker had had at each
+   * death.
+   */
+  readonly ages?: readonly number[];
   /** What the server has answered in the last run, to the first script. */
   readonly received: readonly string[];
   readonly durationMs: number;
@@ -92,6 +107,8 @@ export class Experiments implements AsyncDisposable {
       features,
       experiment.commit ?? '',
       experiment.scripts,
+      experiment.run,
+      experiment.stage === 'proof',
       runs,
       untilSame,
     ]);
@@ -127,24 +144,29 @@ export class Experiments implements AsyncDisposable {
     }
   }
 
-  async #run({ setting, scripts }: Experiment, runsMax: number, untilSame: boolean) {
+  async #run({ setting, scripts, run: how }: Experiment, runsMax: number, untilSame: boolean) {
     const { signal } = this.#input;
     const sandbox = await this.#sandboxFor(setting);
     let [runs, same, others] = [0, 0, 0];
     let detail = '';
     let played: readonly PlayedOutcome[] = [];
+    const ages: number[] = [];
     while (runs < runsMax && !(untilSame && same > 0)) {
-      const run = await sandbox.run(scripts, signal);
+      const run = await sandbox.run(scripts, signal, how);
       runs++;
       played = run.played;
       const verdict = this.#input.judge(run);
       if (verdict.outcome === 'lives') continue;
-      if (verdict.outcome === 'same') same++;
-      else others++;
+      if (verdict.outcome === 'same') {
+        same++;
+        ages.push(...ageAt(run, scripts[0]));
+      }
+      if (verdict.outcome === 'other') others++;
       detail = verdict.detail;
     }
     const outcome = same > 0 ? 'same' : others > 0 ? 'other' : 'lives';
-    return { outcome, runs, same, detail, received: played[0]?.received ?? [] } as const;
+    const aged = ages.length > 0 ? { ages } : {};
+    return { outcome, runs, same, detail, ...aged, received: played[0]?.received ?? [] } as const;
   }
 
   /** The one that is open, when it is for this setting. */
@@ -166,6 +188,13 @@ export class Experiments implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#close();
   }
+}
+
+/** Of a script that is played many times; else nothing. */
+function ageAt({ death }: SandboxRun, script: ReplayScript | undefined): number[] {
+  if (death === null || script === undefined || (script.times ?? 1) === 1) return [];
+  const { requests = 0, handshakes } = death.recorder;
+  return [script.mode === 'request' ? requests : handshakes];
 }
 
 function hash(value: unknown): string {

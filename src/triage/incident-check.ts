@@ -168,7 +168,9 @@ const connection = fields({
   peer: text,
   startedAt: instant,
   serverName: text,
-  clientHello: orNull(fields({ ja4: text, shape: text, sha256, length: count })),
+  clientHello: orNull(
+    fields({ ja4: text, shape: text, traits: optional(list(text)), sha256, length: count }),
+  ),
   outcome: oneOf('open', 'complete', 'failed'),
   errorCode: text,
   alert: text,
@@ -177,10 +179,29 @@ const connection = fields({
   isCut: flag,
 });
 
+const header: Check = (value, path) => {
+  const isKeptOut = isRecord(value) && 'bytes' in value;
+  fields({ name: text, ...(isKeptOut ? { bytes: count } : { value: text }) })(value, path);
+};
+
+/** -1: not known in advance. */
+const announced: Check = (value, path) => {
+  if (value !== -1) count(value, path);
+};
+
+const message = {
+  headers: list(header),
+  isCut: flag,
+  body: fields({ announced, bytes: count, pieces: list(count), isWhole: flag }),
+};
+
 const request = fields({
   number: count,
   ...{ method: text, authority: text, path: text, isCut: flag, version: text },
   ...{ tls: flag, early: flag, peer: text, startedAt: instant, phase: text },
+  queryBytes: optional(count),
+  message: optional(fields(message)),
+  response: optional(orNull(fields({ ...message, status: count }))),
 });
 
 const exception = fields({
@@ -222,6 +243,7 @@ const document = fields({
   requests: optional(list(request)),
   exception: optional(orNull(exception)),
   nativeStack: orNull(fields({ source: oneOf('gdb', 'core', 'node'), text })),
+  wrongNumber: optional(fields({ rule: text, text })),
   recorder: fields({ damagedEvents: count, handshakes: count, requests: optional(count) }),
 });
 

@@ -22,12 +22,14 @@ export const incidentKinds = [
   'handshake-failure',
   /** No death: an exception of ours in a callback of OpenSSL, during a handshake. */
   'callback-fault',
+  /** No death: what was counted cannot be true. */
+  'wrong-number',
 ] as const;
 export type IncidentKind = (typeof incidentKinds)[number];
 
 /** Whether nobody has died of what is of this kind. */
 export function isWithoutDeath(kind: string): boolean {
-  return kind === 'handshake-failure' || kind === 'callback-fault';
+  return kind === 'handshake-failure' || kind === 'callback-fault' || kind === 'wrong-number';
 }
 
 export interface Incident {
@@ -59,6 +61,8 @@ export interface Incident {
   /** What the process ended with; null when it was no exception of JavaScript. */
   readonly exception?: IncidentException | null;
   readonly nativeStack: IncidentStack | null;
+  /** Of the kind `wrong-number`: which rule is broken, and the numbers. */
+  readonly wrongNumber?: { readonly rule: string; readonly text: string };
   readonly recorder: IncidentRecorder;
 }
 
@@ -148,8 +152,42 @@ export interface IncidentRequest {
   readonly peer: string;
   /** ISO 8601, UTC. */
   readonly startedAt: string;
-  /** What was done with it last: see telemetry/request-recorder.ts. */
+  /** What was done with it last: see telemetry/requests/request-layout.ts. */
   readonly phase: string;
+  /** Bytes of the query, which is kept out. */
+  readonly queryBytes?: number;
+  /** Headers and the body's sizes; not there for one that was not described yet. */
+  readonly message?: IncidentMessage;
+  /** What the origin had answered until then; null when it had not. */
+  readonly response?: IncidentResponse | null;
+}
+
+/** Of a request or of a response, without what may be secret. */
+export interface IncidentMessage {
+  readonly headers: readonly IncidentHeader[];
+  /** Headers are missing at the end. */
+  readonly isCut: boolean;
+  readonly body: IncidentBody;
+}
+
+export interface IncidentResponse extends IncidentMessage {
+  readonly status: number;
+}
+
+/** Of a value that may be secret there is the length. */
+export type IncidentHeader =
+  | { readonly name: string; readonly value: string }
+  | { readonly name: string; readonly bytes: number };
+
+export interface IncidentBody {
+  /** As announced; -1 when it was not known in advance. */
+  readonly announced: number;
+  /** That have come. */
+  readonly bytes: number;
+  /** Lengths of the first pieces, as they came. */
+  readonly pieces: readonly number[];
+  /** Whether it has ended. */
+  readonly isWhole: boolean;
 }
 
 /** An exception of JavaScript that nobody caught. */
@@ -194,8 +232,10 @@ export interface IncidentConnection {
 export interface IncidentClientHello {
   /** JA4 fingerprint; '' when the ClientHello cannot be read. */
   readonly ja4: string;
-  /** JA4 and a hash of all that one client sends alike each time (tls/hello-shape.ts); or ''. */
+  /** JA4 and a hash of all that one client sends alike each time (tls/refusal/hello-shape.ts); or ''. */
   readonly shape: string;
+  /** What it has, in words that do not depend on any order (tls/refusal/hello-traits.ts). */
+  readonly traits?: readonly string[];
   /** SHA-256 of the message's bytes. */
   readonly sha256: string;
   /** Bytes of the message, of which `events` may hold fewer. */

@@ -15,6 +15,8 @@ export interface SandboxSetting {
   readonly features: Readonly<Record<string, boolean>>;
   /** Directory of another checkout of sluice that is to run; '' for this one. */
   readonly checkout: string;
+  /** Whether requests are played: then there is a listener without TLS, too, and a scripted origin. */
+  readonly requests?: boolean;
 }
 
 export interface SandboxRun {
@@ -24,6 +26,14 @@ export interface SandboxRun {
   readonly played: readonly PlayedOutcome[];
 }
 
+/** How a run is made. */
+export interface SandboxRunSettings {
+  /** In a process that nothing was played to before: no death can be that of an earlier run. */
+  readonly isFresh: boolean;
+  /** Milliseconds for which a death is waited for when all is played. */
+  readonly lingerMs: number;
+}
+
 export interface Sandbox extends AsyncDisposable {
   /** Port of its https listener on 127.0.0.1. */
   readonly port: number;
@@ -31,15 +41,26 @@ export interface Sandbox extends AsyncDisposable {
    * Plays all at once, and waits until it is known whether a worker has died of it. Can be called
    * again: a worker that has died is replaced.
    */
-  run(scripts: readonly ReplayScript[], signal: AbortSignal): Promise<SandboxRun>;
+  run(
+    scripts: readonly ReplayScript[],
+    signal: AbortSignal,
+    settings?: SandboxRunSettings,
+  ): Promise<SandboxRun>;
 }
 
 /** Rejects with UsageError when the options, a module or a checkout cannot be run. */
 export type OpenSandbox = (setting: SandboxSetting, signal: AbortSignal) => Promise<Sandbox>;
 
+export interface PlayTarget {
+  readonly host: string;
+  readonly port: number;
+  /** Of a listener without TLS; `port` when there is none. */
+  readonly plainPort?: number;
+}
+
 /** Plays one script against a server. Never rejects but for an abort. */
 export type Player = (
   script: ReplayScript,
-  target: { readonly host: string; readonly port: number },
+  target: PlayTarget,
   signal: AbortSignal,
 ) => Promise<PlayedOutcome>;

@@ -2,12 +2,13 @@
  * Reads what a trace recorder has left. Its writer may have died at any instruction, and a stray
  * write may have hit anything: whatever is there, what is whole is told and the rest is counted.
  */
-import { readRequests } from '../telemetry/request-recorder.ts';
+import { readRequests } from '../telemetry/requests/request-reading.ts';
 import { clientHelloMessage, parseClientHello } from '../tls/client-hello.ts';
 import { handshakeStateName } from '../tls/handshake-states.ts';
-import { messageDigest } from '../tls/hello-guard.ts';
-import { shapeOf } from '../tls/hello-shape.ts';
 import { ja4Of } from '../tls/ja4.ts';
+import { messageDigest } from '../tls/refusal/hello-guard.ts';
+import { shapeOf } from '../tls/refusal/hello-shape.ts';
+import { traitsOf } from '../tls/refusal/hello-traits.ts';
 import {
   EVENT_HEADER_WORDS,
   eventCheck,
@@ -55,6 +56,8 @@ export interface TraceReading {
     readonly count: number;
     /** Of the one that was worked at last; 0 for none. */
     readonly active: number;
+    /** The feature that ran for a request, by the recorder's numbers; -1 for none. */
+    readonly running: number;
     readonly open: readonly IncidentRequest[];
   };
 }
@@ -99,13 +102,14 @@ function readException({ header, exception }: TraceSnapshot): IncidentException 
 }
 
 function readOpenRequests({ requests: region }: TraceSnapshot, { peers }: TraceReadingOptions) {
-  const { active, count, requests } = readRequests(region);
-  const open = requests.map(({ startedAtMs, peer, ...rest }) => ({
+  const { active, running, count, requests } = readRequests(region);
+  const open = requests.map(({ startedAtMs, peer, message, ...rest }) => ({
     ...rest,
+    ...(message === null ? {} : { message }),
     peer: peers ? peer : '',
     startedAt: new Date(startedAtMs).toISOString(),
   }));
-  return { active, count, open };
+  return { active, running, count, open };
 }
 
 /** The JSON that the worker was started with; null when it is not there or not whole. */
@@ -312,6 +316,7 @@ class SlotReader implements IncidentConnectionSource {
     return {
       ja4: parsed === null ? '' : ja4Of(parsed),
       shape: parsed === null ? '' : shapeOf(parsed),
+      traits: parsed === null ? [] : [...traitsOf(parsed)],
       sha256: messageDigest(message),
       length: message.length,
     };

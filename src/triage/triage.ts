@@ -6,10 +6,12 @@
 import { findCommit } from './causes/commits.ts';
 import { changesBetween, withChanges } from './causes/configuration.ts';
 import { featuresToBlame } from './causes/features.ts';
+import { type RulesFinding, rulesToBlame } from './causes/route-rules.ts';
 import { type Evidence, Experiments, type TriageStage } from './experiments.ts';
 import { faultOf, isSameKind, judgeBy } from './fault.ts';
 import type { Incident, IncidentSoftware } from './incident.ts';
 import { minimalSubset } from './reduce/delta-debugging.ts';
+import { reducedRequest } from './reduce/request-reduction.ts';
 import { reducedScript } from './reduce/script-reduction.ts';
 import type { ReplayScript } from './replay/script.ts';
 import { reportOf } from './report/findings.ts';
@@ -18,16 +20,17 @@ import type {
   ConfigurationFinding,
   FeatureFinding,
   Findings,
+  Proof,
   TriageReport,
 } from './report/report.ts';
 import { namedFeature } from './report/words.ts';
-import { type Reproduced, reproduce } from './reproduction.ts';
-import type { OpenSandbox, SandboxSetting } from './sandbox.ts';
+import { isOfRequest, PROMPT, type Reproduced, reproduce } from './reproduction.ts';
+import type { OpenSandbox, SandboxRunSettings, SandboxSetting } from './sandbox.ts';
 
 const noFeatures = { blamed: [], conditions: [], unclear: [] } as const;
 const noChanges = { changes: [], unclear: [], changesInAll: 0 } as const;
 
-export const triageDimensions = ['features', 'configuration', 'input', 'commits'] as const;
+export const triageDimensions = ['features', 'rules', 'configuration', 'input', 'commits'] as const;
 export type TriageDimension = (typeof triageDimensions)[number];
 
 export interface TriageInput {
@@ -68,6 +71,9 @@ export async function triage(input: TriageInput): Promise<TriageReport> {
   return reportOf(input, findings, experiments.evidence);
 }
 
+/** Where a trigger does nothing alone, a death may have come later than its question. */
+const LATE_MS = 1_500;
+
 /** One pass over all dimensions, each of which begins with what the ones before have found. */
 class TriageRun {
   readonly #input: TriageInput;
@@ -75,12 +81,14 @@ class TriageRun {
   #setting: SandboxSetting;
   #scripts: readonly ReplayScript[] = [];
   #runsPerQuestion = 1;
+  #run: SandboxRunSettings = PROMPT;
 
   constructor(input: TriageInput, experiments: Experiments) {
     this.#input = input;
     this.#experiments = experiments;
     const { options } = input.incident.configuration;
-    this.#setting = { options, features: input.incident.features, checkout: '' };
+    const { features } = input.incident;
+    this.#setting = { options, features, checkout: '', requests: isOfRequest(input.incident) };
   }
 
   async run(): Promise<Findings> {
@@ -91,19 +99,25 @@ class TriageRun {
     if (reproduced.scripts === null) return skipped;
     this.#scripts = reproduced.scripts;
     this.#runsPerQuestion = reproduced.reproduction.runsPerQuestion;
+    this.#run = reproduced.run;
     const features = await this.#features();
+    const rules = await this.#rules();
     const configuration = await this.#configuration(features);
     const setting = this.#setting;
     const trigger = await this.#trigger();
     const received = trigger === null ? null : await this.#explanation(trigger, features);
     const commit = await this.#commit();
-    return { ...skipped, features, configuration, setting, trigger, received, commit };
+    const proof = await this.#proof(features);
+    const found = { features, rules, configuration, setting, trigger, received, commit, proof };
+    return { ...skipped, ...found };
   }
 
   #nothing({ reproduction, scripts }: Reproduced): Findings {
     return {
       reproduction,
       features: { status: 'skipped', ...noFeatures },
+      rules: { status: 'skipped', rules: [] },
+      proof: null,
       configuration: { status: 'skipped', ...noChanges },
       setting: scripts === null ? null : this.#setting,
       recorded: scripts?.[0] ?? null,
@@ -120,7 +134,7 @@ class TriageRun {
     setting: SandboxSetting,
     scripts = this.#scripts,
   ): Promise<boolean | null> {
-    const experiment = { stage, question, setting, scripts };
+    const experiment = { stage, question, setting, scripts, run: this.#run };
     const { outcome } = await this.#experiments.ask(experiment, this.#runsPerQuestion, true);
     return outcome === 'cannot' ? null : outcome === 'same';
   }
@@ -131,7 +145,8 @@ class TriageRun {
     question: string,
   ): Promise<boolean | null> {
     const setting = { ...this.#setting, features };
-    const experiment = { stage: 'features', question, setting, scripts: this.#scripts } as const;
+    const about = { stage: 'features', question, setting } as const;
+    const experiment = { ...about, scripts: this.#scripts, run: this.#run };
     const { outcome, detail } = await this.#experiments.ask(
       experiment,
       this.#runsPerQuestion,
@@ -164,6 +179,17 @@ class TriageRun {
     };
   }
 
+  /** Of a request's routes. What follows is without those that do not matter. */
+  async #rules(): Promise<RulesFinding> {
+    const { dimensions, onStage } = this.#input;
+    const isRequest = this.#scripts.some(({ mode }) => mode === 'request');
+    if (!isRequest || !dimensions.includes('rules')) return { status: 'skipped', rules: [] };
+    onStage('rules');
+    return rulesToBlame(this.#setting.options, (options, words) =>
+      this.#fails('rules', words, { ...this.#setting, options }),
+    );
+  }
+
   /** With all features as they were: a change may be that one was switched on. */
   async #configuration(features: FeatureFinding): Promise<ConfigurationFinding> {
     const { incident, dimensions, onStage } = this.#input;
@@ -180,7 +206,7 @@ class TriageRun {
       const switches = Object.fromEntries(needed.map((name) => [name, true]));
       // A feature that the change has switched on is a part of the change.
       const own = all.some(({ path }) => path.startsWith('/features')) ? {} : switches;
-      return this.#fails('configuration', words, { options, features: own, checkout: '' });
+      return this.#fails('configuration', words, { ...this.#setting, options, features: own });
     });
     const changesInAll = all.length;
     const changes = items.filter((change) => !unclear.includes(change));
@@ -188,17 +214,70 @@ class TriageRun {
     return { status, changes, unclear, changesInAll };
   }
 
-  /** Null when it is not asked for. */
+  /** Null when it is not asked for, or several are needed. */
   async #trigger(): Promise<ReplayScript | null> {
     const { dimensions, onStage } = this.#input;
-    if (!dimensions.includes('input') || this.#scripts.length !== 1) return null;
+    if (!dimensions.includes('input')) return null;
     onStage('input');
-    const setting = this.#setting;
-    const least = await reducedScript(this.#scripts[0]!, async (script, words) => {
-      return (await this.#fails('input', words, setting, [script])) === true;
-    });
+    if (this.#scripts.length > 1) this.#scripts = await this.#fewest();
+    const [script, ...others] = this.#scripts;
+    if (script === undefined || others.length > 0) return null;
+    const least = await this.#least(script);
     this.#scripts = [least];
     return least;
+  }
+
+  async #least(script: ReplayScript): Promise<ReplayScript> {
+    const least = await this.#reduced(script);
+    if (least === script || this.#run.isFresh) return least;
+    // Of what was played before, nothing may have been needed: else it is asked again, each alone.
+    const alone = { isFresh: true, lingerMs: LATE_MS };
+    const words = 'the smallest trigger, in a process of its own';
+    if (await this.#failsIn(alone, words, [least])) return least;
+    this.#run = alone;
+    if (!(await this.#failsIn(alone, 'what was recorded, in a process of its own', [script]))) {
+      return script;
+    }
+    return this.#reduced(script);
+  }
+
+  #reduced(script: ReplayScript): Promise<ReplayScript> {
+    const setting = this.#setting;
+    const fails = async (candidate: ReplayScript, words: string) =>
+      (await this.#fails('input', words, setting, [candidate])) === true;
+    return script.mode === 'request' ? reducedRequest(script, fails) : reducedScript(script, fails);
+  }
+
+  /** Of several connections or requests, those that are needed. */
+  async #fewest(): Promise<readonly ReplayScript[]> {
+    const all = this.#scripts;
+    const { items } = await minimalSubset(all, async (some) => {
+      if (some.length === 0) return false;
+      if (some.length === all.length) return true;
+      return this.#fails('input', `${some.length} of ${all.length}`, this.#setting, some);
+    });
+    return items;
+  }
+
+  async #failsIn(run: SandboxRunSettings, question: string, scripts: readonly ReplayScript[]) {
+    const experiment = { stage: 'proof', question, setting: this.#setting, scripts, run } as const;
+    const { outcome } = await this.#experiments.ask(experiment, this.#runsPerQuestion, true);
+    return outcome === 'same';
+  }
+
+  /** The trigger once more, both ways: what a regression test rests on. */
+  async #proof({ blamed }: FeatureFinding): Promise<Proof | null> {
+    if (this.#scripts.length !== 1) return null;
+    this.#input.onStage('proof');
+    const run = { isFresh: true, lingerMs: LATE_MS };
+    const fails = await this.#failsIn(run, 'the smallest trigger once more', this.#scripts);
+    if (blamed.length === 0) return { fails, passes: null };
+    const off = Object.fromEntries(blamed.map(({ name }) => [name, false]));
+    const setting = { ...this.#setting, features: { ...this.#setting.features, ...off } };
+    const question = 'the smallest trigger without what is to blame';
+    const about = { stage: 'proof', question, setting, scripts: this.#scripts, run } as const;
+    const { outcome } = await this.#experiments.ask(about, this.#runsPerQuestion, true);
+    return { fails, passes: outcome === 'lives' };
   }
 
   /** What the server answers to the trigger when nothing is on that is to blame. */
@@ -206,12 +285,13 @@ class TriageRun {
     trigger: ReplayScript,
     { blamed }: FeatureFinding,
   ): Promise<readonly string[] | null> {
-    if (blamed.length === 0) return null;
+    if (blamed.length === 0 || trigger.mode === 'request') return null;
     this.#input.onStage('explanation');
     const off = Object.fromEntries(blamed.map(({ name }) => [name, false]));
     const setting = { ...this.#setting, features: { ...this.#setting.features, ...off } };
     const question = 'what the server answers without it';
-    const experiment = { stage: 'explanation', question, setting, scripts: [trigger] } as const;
+    const scripts = [trigger];
+    const experiment = { stage: 'explanation', question, setting, scripts, run: PROMPT } as const;
     const { outcome, received } = await this.#experiments.ask(experiment, 1, true);
     return outcome === 'lives' ? received : null;
   }
@@ -232,6 +312,7 @@ class TriageRun {
           question,
           setting,
           scripts: this.#scripts,
+          run: this.#run,
           commit,
         } as const;
         const { outcome } = await this.#experiments.ask(experiment, this.#runsPerQuestion, true);

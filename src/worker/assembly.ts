@@ -5,8 +5,9 @@ import type { SluiceOptions } from '../config/options.ts';
 import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
 import { Metrics } from '../telemetry/metrics.ts';
+import { NumberCheck } from '../telemetry/number-check.ts';
 import { startProcessSampler } from '../telemetry/process-sampler.ts';
-import { HelloGuard } from '../tls/hello-guard.ts';
+import { HelloGuard } from '../tls/refusal/hello-guard.ts';
 import type {
   AnswerOn,
   ChangeHandlers,
@@ -76,6 +77,8 @@ export async function assembleWorker({
     setup,
     danger.numbered,
   );
+  const watcherOf = (now: SluiceOptions) => danger.watcherOf(now, traces.recorder.requests);
+  traces.recorder.requests.watcher = watcherOf(options);
   const worker = await startWorker({
     ...{ options, workerIndex, listeners, metrics, log, danger, guard },
     tickets: { current: changes.tickets.tickets },
@@ -90,6 +93,7 @@ export async function assembleWorker({
     handshakes: logs.handshakes,
     purgeEverywhere: link.purgeEverywhere,
   });
+  const stopChecking = checkNumbers(regions.bytes('metrics', workerIndex), link);
   const tell = teller({
     'log-levels': ({ levels }) => log.adopt(levels),
     'refused-hellos': ({ fingerprints }) => guard.replace(fingerprints),
@@ -101,6 +105,7 @@ export async function assembleWorker({
     async drain(timeoutMs) {
       await worker.drain(timeoutMs);
       stopSampling();
+      stopChecking();
       callbackFaults[Symbol.dispose]();
       traces[Symbol.dispose]();
       await logs.close();
@@ -109,6 +114,7 @@ export async function assembleWorker({
     tell,
     ask: async (topic, question) => worker.answers[topic](question),
     reconfigure(next) {
+      const watcher = watcherOf(next);
       const changed = logs.open(next.logs);
       try {
         worker.reconfigure(next);
@@ -117,9 +123,22 @@ export async function assembleWorker({
         throw error;
       }
       changed.adopt();
+      traces.recorder.requests.watcher = watcher;
       traces.identify(next);
     },
   };
+}
+
+/** How often it is looked whether what was counted can be true. */
+const CHECK_INTERVAL_MS = 1_000;
+
+function checkNumbers(region: Uint8Array, link: SupervisorLink): () => void {
+  const check = new NumberCheck(region);
+  const timer = setInterval(() => {
+    for (const wrong of check.look()) link.onWrongNumber(wrong);
+  }, CHECK_INTERVAL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 /** What of the shared memory a worker works with. */

@@ -105,6 +105,7 @@ async function start(
       startWorker,
       link: {
         purgeEverywhere,
+        onWrongNumber: (wrong) => report({ type: 'wrong-number', wrong }, () => {}),
         onHandshakeFault: (fault) => report({ type: 'handshake-fault', fault }, () => {}),
         onEvent(event) {
           if (process.connected) report({ type: 'event', event }, () => {});

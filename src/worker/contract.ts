@@ -7,8 +7,9 @@ import type { InheritedListener } from '../downstream/options.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { LevelTable, LogEvent } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { HelloGuard } from '../tls/hello-guard.ts';
+import type { WrongNumber } from '../telemetry/number-check.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
+import type { HelloGuard } from '../tls/refusal/hello-guard.ts';
 import type { TicketRing } from '../tls/ticket-ring.ts';
 import type { TraceRecorder } from '../tls/trace-recorder.ts';
 import type { DangerModules } from './danger.ts';
@@ -43,7 +44,7 @@ export type WorkerChange =
   | { readonly type: 'tickets'; readonly tickets: TicketRing }
   /** What of its subsystems is reported from now on. */
   | { readonly type: 'log-levels'; readonly levels: LevelTable }
-  /** Fingerprints of all ClientHellos that are refused from now on (tls/hello-guard.ts). */
+  /** Fingerprints of all ClientHellos that are refused from now on (tls/refusal/hello-guard.ts). */
   | { readonly type: 'refused-hellos'; readonly fingerprints: readonly string[] }
   /** Indices of all other workers whose connections it takes as well, from now on. */
   | { readonly type: 'stand-in'; readonly places: readonly number[] }
@@ -76,6 +77,8 @@ export type ChangeHandlers = { readonly [T in ChangeType]: (change: ChangeOf<T>)
 export interface SupervisorLink {
   readonly purgeEverywhere: PurgeEverywhere;
   onHandshakeFault(fault: HandshakeFault): void;
+  /** What this worker has counted cannot be true. */
+  onWrongNumber(wrong: WrongNumber): void;
   /** For the error log. */
   onEvent(event: LogEvent): void;
 }
@@ -214,6 +217,7 @@ export type WorkerReport =
   /** It was told to end by somebody else, and takes no new connections any more. */
   | { readonly type: 'leaving' }
   | { readonly type: 'handshake-fault'; readonly fault: HandshakeFault }
+  | { readonly type: 'wrong-number'; readonly wrong: WrongNumber }
   /** For the error log. */
   | { readonly type: 'event'; readonly event: LogEvent }
   | { readonly type: 'failed'; readonly message: string; readonly remedy: string | null }

@@ -13,7 +13,7 @@ const UNTOLD = new Set(['tls-handshake-not-begun']);
 
 /** A handshake that failed in a way that its worker had not seen before. */
 export interface HandshakeFault {
-  readonly kind: HandshakeFaultKind;
+  readonly kind: Exclude<HandshakeFaultKind, 'wrong-number'>;
   /** Its number in the trace recorder. */
   readonly connection: number;
   readonly signature: string;

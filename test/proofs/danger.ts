@@ -77,7 +77,101 @@ const once: DangerFeature = {
   },
 };
 
+const die = () => process.kill(process.pid, 'SIGSEGV');
+
+const requestHeader: DangerFeature = {
+  name: 'danger-request-header',
+  summary: 'At a request with the header x-boom the process ends with SIGSEGV.',
+  watch: () => ({
+    onRequest({ fields }) {
+      if (fields.names.includes('x-boom')) die();
+    },
+  }),
+};
+
+const requestBody: DangerFeature = {
+  name: 'danger-request-body',
+  summary: 'At a piece of a request of 12 bytes or more an exception ends the process.',
+  watch: () => ({
+    onRequestPiece(_head, bytes) {
+      if (bytes >= 12) throw new RangeError(`a piece of ${bytes} bytes`);
+    },
+  }),
+};
+
+const response: DangerFeature = {
+  name: 'danger-response',
+  summary: 'At an answer of an origin with the header x-poison the process ends with SIGSEGV.',
+  watch: () => ({
+    onResponse(_head, { fields }) {
+      if (fields.names.includes('x-poison')) die();
+    },
+  }),
+};
+
+const responseBody: DangerFeature = {
+  name: 'danger-response-body',
+  summary: 'At a second piece of an answer, of more than 10 bytes, the process ends with SIGSEGV.',
+  watch() {
+    let pieces = 0;
+    return {
+      onRequest() {
+        pieces = 0;
+      },
+      onResponsePiece(_head, bytes) {
+        pieces++;
+        if (pieces > 1 && bytes > 10) die();
+      },
+    };
+  },
+};
+
+const underRule: DangerFeature = {
+  name: 'danger-under-rule',
+  summary: 'Where a route compresses, an answer of an origin ends the process with SIGSEGV.',
+  watch: ({ options }) => ({
+    onResponse() {
+      if (options.routes.some(({ compression }) => compression !== null)) die();
+    },
+  }),
+};
+
+const fortieth: DangerFeature = {
+  name: 'danger-fortieth',
+  summary: 'At the end of the fortieth request of a worker an exception ends the process.',
+  watch() {
+    let requests = 0;
+    return {
+      onEnd() {
+        requests++;
+        if (requests === 40) throw new Error('the fortieth');
+      },
+    };
+  },
+};
+
+const late: DangerFeature = {
+  name: 'danger-late',
+  summary: 'A while after a request for /late an exception ends the process.',
+  watch: () => ({
+    onEnd({ path }) {
+      if (path.startsWith('/late')) {
+        setTimeout(() => {
+          throw new Error('later');
+        }, 200);
+      }
+    },
+  }),
+};
+
 export const features: readonly DangerFeature[] = [
+  requestHeader,
+  requestBody,
+  response,
+  responseBody,
+  underRule,
+  fortieth,
+  late,
   groupInCallback,
   firstOfTwo,
   secondOfTwo,

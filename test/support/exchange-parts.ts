@@ -25,7 +25,7 @@ import { defaultEarlyDataPolicy, EarlyDataPolicies } from '../../src/proxy/reque
 import type { PartTask } from '../../src/proxy/request/part-request.ts';
 import { NO_RULES } from '../../src/routing/rules.ts';
 import type { ExchangeSummary } from '../../src/telemetry/exchange-summary.ts';
-import { RequestRecorder } from '../../src/telemetry/request-recorder.ts';
+import { RequestRecorder } from '../../src/telemetry/requests/request-recorder.ts';
 import { PaceWatch } from '../../src/upstream/content-pace.ts';
 import type { GroupRequest, OriginGroup } from '../../src/upstream/contract.ts';
 

@@ -26,6 +26,11 @@ export function incidentsIn(directory: string): Incident[] {
     .map((name) => decodeIncident(readFileSync(join(directory, name))));
 }
 
+/** Those that a worker has died of, oldest first. */
+export function deathsIn(directory: string): Incident[] {
+  return incidentsIn(directory).filter(({ kind }) => !isWithoutDeath(kind));
+}
+
 /** Has a worker die of a HelloRetryRequest, and reads what was recorded of it. */
 export async function crashOf({
   directory,
@@ -40,6 +45,6 @@ export async function crashOf({
   await using sluice = await startSluice({ origin: origin.url, workers: 2, flags: all });
   await provoke(sluice.httpsPort);
   return await until(() => {
-    return incidentsIn(directory).find(({ kind }) => !isWithoutDeath(kind)) ?? false;
+    return deathsIn(directory)[0] ?? false;
   }, 'an incident');
 }

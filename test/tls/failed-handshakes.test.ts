@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
-import { HelloGuard } from '../../src/tls/hello-guard.ts';
+import { HelloGuard } from '../../src/tls/refusal/hello-guard.ts';
 import { traceRegionBytes } from '../../src/tls/trace-layout.ts';
 import { TraceRecorder } from '../../src/tls/trace-recorder.ts';
 import {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { clientHelloMessage, parseClientHello } from '../../src/tls/client-hello.ts';
-import { HelloGuard, messageDigest } from '../../src/tls/hello-guard.ts';
-import { shapeOf } from '../../src/tls/hello-shape.ts';
+import { HelloGuard, messageDigest } from '../../src/tls/refusal/hello-guard.ts';
+import { shapeOf } from '../../src/tls/refusal/hello-shape.ts';
+import { patternOf, traitsOf } from '../../src/tls/refusal/hello-traits.ts';
 import { traceRegionBytes } from '../../src/tls/trace-layout.ts';
 import { TraceRecorder } from '../../src/tls/trace-recorder.ts';
 import { accept, clientContext, connect, Pair, serverContext, steppingClock } from '../tls/wire.ts';
@@ -25,6 +26,7 @@ function guardAgainst(...fingerprints: string[]) {
 }
 
 const shape = (flight: Buffer) => shapeOf(parseClientHello(flight)!);
+const pattern = (flight: Buffer) => patternOf(traitsOf(parseClientHello(flight)!));
 
 describe('ClientHellos that have ended workers', () => {
   test('two of one client have one shape, those of others have others', () => {
@@ -40,8 +42,8 @@ describe('ClientHellos that have ended workers', () => {
     const first = (pair: Pair) => pair.client.takeFlight();
     using killer = new Pair(server, client, { serverName: 'killer.example' });
     using again = new Pair(server, client, { serverName: 'killer.example' });
-    const refused = shape(first(killer));
-    assert.equal(shape(first(again)), refused, 'the killer itself');
+    const refused = pattern(first(killer));
+    assert.equal(pattern(first(again)), refused, 'the killer itself');
     using session = new Pair(server, client, { serverName: 'killer.example' })
       .settle()
       .takeSession();
@@ -63,7 +65,7 @@ describe('ClientHellos that have ended workers', () => {
     test(`are refused without an answer, ${name}`, () => {
       using server = serverContext();
       const flight = firstFlight();
-      const side = accept(server, guardAgainst(shape(flight)));
+      const side = accept(server, guardAgainst(pattern(flight)));
       for (let at = 0; at < flight.length && side.records.length === 0; at += chunk) {
         side.receive(flight.subarray(at, at + chunk));
       }

@@ -23,7 +23,8 @@ const RSA_PSS = 0x0804;
 const { signal } = new AbortController();
 
 /** Sends the bytes of a script, and tells the first byte of the answer. */
-const play: Player = ({ flights }, { host, port }) => {
+const play: Player = (script, { host, port }) => {
+  const flights = script.mode === 'request' ? [] : script.flights;
   const { promise, resolve } = Promise.withResolvers<string[]>();
   const socket = connect(port, host, () => {
     for (const flight of flights) {

@@ -262,7 +262,14 @@ test('what is found after a death stays, though its successor begins to write: o
   first.noteException('{"type":"first"}');
   const facts = { early: false, tls: null, remoteAddress: '192.0.2.7' };
   const fields = { names: [], values: [] };
-  const head = { version: '2', method: 'GET', authority: { text: 'a.test' }, path: '/', fields };
+  const head = {
+    version: '2',
+    method: 'GET',
+    authority: { text: 'a.test' },
+    path: '/',
+    fields,
+    contentLength: 0,
+  };
   first.requests.describe(first.requests.begin(head, facts, 1));
   const snapshot = takeSnapshot(bytes)!;
   recorder().identify('{"worker":"other"}');

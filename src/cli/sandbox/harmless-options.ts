@@ -14,7 +14,8 @@ import { plainErrorLog } from '../../telemetry/log-options.ts';
 import { type CertificatePair, plainHost } from '../../tls/host-options.ts';
 import { makeSelfSignedCertificate, type SelfSignedKeyType } from '../../tls/self-signed.ts';
 import type { JsonValue } from '../../triage/incident.ts';
-import type { OriginGroupOptions } from '../../upstream/options.ts';
+import type { OriginPorts } from '../../triage/replay/scripted-origin.ts';
+import type { OriginGroupOptions, OriginServerOptions } from '../../upstream/options.ts';
 import { INCIDENTS, type SandboxStart } from './contract.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -27,7 +28,7 @@ const CERTIFICATE_NAME = 'localhost';
 
 /** Throws UsageError when they cannot be run. */
 export async function harmlessOptions(
-  { options, features, directory }: SandboxStart,
+  { options, features, directory, origin }: SandboxStart,
   originPort: number,
 ): Promise<SluiceOptions> {
   if (options === null) {
@@ -37,14 +38,14 @@ export async function harmlessOptions(
     );
   }
   // What an older or newer sluice does not say is as by default.
-  const plain = await plainOptions(directory, originPort);
+  const plain = await plainOptions(directory, originPort, origin !== undefined);
   const given = options as unknown as Partial<SluiceOptions>;
   const hosts = arrayOf<HostOptions>(given.hosts);
   return {
     ...plain,
     ...given,
     origins: arrayOf<OriginGroupOptions>(given.origins).map((group) =>
-      harmlessGroup(group, originPort),
+      harmlessGroup(group, originPort, origin),
     ),
     routes: given.routes ?? plain.routes,
     hosts: hosts.length === 0 ? plain.hosts : hosts.map(harmlessHost),
@@ -77,14 +78,21 @@ function placesOf(plain: SluiceOptions): Partial<SluiceOptions> {
 }
 
 /** As `sluice --origin …` has it, in so far as the sandbox does not change it. */
-async function plainOptions(directory: string, originPort: number): Promise<SluiceOptions> {
+async function plainOptions(
+  directory: string,
+  originPort: number,
+  takesPlaintext: boolean,
+): Promise<SluiceOptions> {
   const options = await resolveOptions(
     parseCommandLine(['--origin', `http://${LOOPBACK}:${originPort}`], directory).given,
     { command: 'run', nowMs: Date.now(), stateDirectory: directory, demoOrigin: null, warn() {} },
   );
+  const address = { host: LOOPBACK, port: 0 };
+  const secure = { ...plainListener, address, kind: 'https' } as const;
+  const plaintext = { ...plainListener, address, kind: 'http' } as const;
   return {
     ...options,
-    listeners: [{ ...plainListener, address: { host: LOOPBACK, port: 0 }, kind: 'https' }],
+    listeners: takesPlaintext ? [secure, plaintext] : [secure],
     recorder: {
       directory: join(directory, INCIDENTS),
       addresses: true,
@@ -97,9 +105,32 @@ async function plainOptions(directory: string, originPort: number): Promise<Slui
 }
 
 /** The group as it was, but that its servers are our origin. */
-function harmlessGroup(group: OriginGroupOptions, port: number): OriginGroupOptions {
-  const server = { scheme: 'http', http2: 'never', host: LOOPBACK, port } as const;
-  return { ...group, servers: [{ ...server, weight: 1, backup: false }] };
+function harmlessGroup(
+  group: OriginGroupOptions,
+  port: number,
+  origin: OriginPorts | undefined,
+): OriginGroupOptions {
+  const [given] = arrayOf<OriginServerOptions>(group.servers);
+  const server = originServer(given, port, origin);
+  const tls = { ...group.tls, verify: false, caFile: '' };
+  const healthCheck = origin === undefined ? group.healthCheck : null;
+  return { ...group, healthCheck, tls, servers: [{ ...server, weight: 1, backup: false }] };
+}
+
+/** Of the scripted origin, the port that speaks as the server did. */
+function originServer(
+  given: OriginServerOptions | undefined,
+  port: number,
+  origin: OriginPorts | undefined,
+): Pick<OriginServerOptions, 'scheme' | 'http2' | 'host' | 'port'> {
+  const host = LOOPBACK;
+  if (origin !== undefined && given?.scheme === 'https') {
+    return { scheme: 'https', http2: given.http2, host, port: origin.secure };
+  }
+  if (origin !== undefined && given?.http2 === 'prior-knowledge') {
+    return { scheme: 'http', http2: given.http2, host, port: origin.http2 };
+  }
+  return { scheme: 'http', http2: 'never', host, port };
 }
 
 /** The host as it was, with certificates of our own for the same kinds of key. */

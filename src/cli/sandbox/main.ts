@@ -20,6 +20,7 @@ import {
 import { ownWorkers } from '../running-instance.ts';
 import { printNote } from '../terminal.ts';
 import {
+  HANDSHAKE_PROTOCOL,
   SANDBOX_PROTOCOL,
   type SandboxCommand,
   type SandboxReport,
@@ -57,13 +58,15 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 async function start(settings: SandboxStart): Promise<void> {
   try {
-    if (settings.protocol !== SANDBOX_PROTOCOL) {
+    const known: readonly number[] = [HANDSHAKE_PROTOCOL, SANDBOX_PROTOCOL];
+    if (!known.includes(settings.protocol)) {
       throw new UsageError(
         `this sluice speaks version ${SANDBOX_PROTOCOL} of the sandbox protocol, not ${settings.protocol}`,
         'run the triage of the version that is tried',
       );
     }
-    const options = await harmlessOptions(settings, await startOrigin());
+    const http1 = settings.origin?.http1 ?? (await startOrigin());
+    const options = await harmlessOptions(settings, http1);
     supervisor = new Supervisor({
       options,
       version: 'sandbox',
@@ -76,8 +79,10 @@ async function start(settings: SandboxStart): Promise<void> {
       log: new ErrorLog(),
     });
     await supervisor.start();
-    const { address } = supervisor.listeners[0]!;
-    send({ type: 'ready', port: 'port' in address ? address.port : 0 });
+    const [port = 0, plainPort = 0] = supervisor.listeners.map(({ address }) =>
+      'port' in address ? address.port : 0,
+    );
+    send({ type: 'ready', port, plainPort });
     keepProgram();
   } catch (error) {
     const isUsage = error instanceof UsageError;

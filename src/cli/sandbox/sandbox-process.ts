@@ -9,24 +9,29 @@ import { fileURLToPath } from 'node:url';
 import { durationText } from '../../base/duration-text.ts';
 import { UsageError } from '../../base/errors.ts';
 import { endProcess, owned } from '../../base/owned.ts';
+import { slowdown } from '../../base/slowdown.ts';
 import { startWords } from '../../loading/start-words.ts';
 import { type Incident, isWithoutDeath } from '../../triage/incident.ts';
 import { decodeIncident } from '../../triage/incident-file.ts';
 import { incidentFileName } from '../../triage/incident-name.ts';
-import type { ReplayScript } from '../../triage/replay/script.ts';
+import type { PlayedOutcome, ReplayScript } from '../../triage/replay/script.ts';
+import { ScriptedOrigin } from '../../triage/replay/scripted-origin.ts';
 import type {
   OpenSandbox,
   Player,
   Sandbox,
   SandboxRun,
+  SandboxRunSettings,
   SandboxSetting,
 } from '../../triage/sandbox.ts';
 import { entryPoint } from '../entry-point.ts';
 import {
+  HANDSHAKE_PROTOCOL,
   INCIDENTS,
   SANDBOX_PROTOCOL,
   type SandboxCommand,
   type SandboxReport,
+  type SandboxStart,
 } from './contract.ts';
 
 /** From the start of the process to its first word; a checkout may compile for the first time. */
@@ -47,19 +52,39 @@ const program = entryPoint(new URL('./main.ts', import.meta.url));
 
 export function sandboxWith(play: Player): OpenSandbox {
   return async (setting, signal) => {
-    const first = await SandboxProcess.start(setting, signal);
-    return new LocalSandbox(setting, play, first);
+    const origin = setting.requests === true ? await ScriptedOrigin.listen() : null;
+    try {
+      const first = await SandboxProcess.start(setting, origin, signal);
+      return new LocalSandbox(setting, play, origin, first);
+    } catch (error) {
+      await origin?.[Symbol.asyncDispose]();
+      throw error;
+    }
   };
 }
+
+const PLAIN_RUN: SandboxRunSettings = { isFresh: false, lingerMs: 0 };
+
+/** Connections of a script that is played many times: so many at once. */
+const AT_ONCE = 16;
 
 class LocalSandbox implements Sandbox {
   readonly #setting: SandboxSetting;
   readonly #play: Player;
+  readonly #origin: ScriptedOrigin | null;
   #process: SandboxProcess;
+  /** Something was played that may have left something behind: stored responses, counts, timers. */
+  #isUsed = false;
 
-  constructor(setting: SandboxSetting, play: Player, first: SandboxProcess) {
+  constructor(
+    setting: SandboxSetting,
+    play: Player,
+    origin: ScriptedOrigin | null,
+    first: SandboxProcess,
+  ) {
     this.#setting = setting;
     this.#play = play;
+    this.#origin = origin;
     this.#process = first;
   }
 
@@ -67,30 +92,69 @@ class LocalSandbox implements Sandbox {
     return this.#process.port;
   }
 
-  async run(scripts: readonly ReplayScript[], signal: AbortSignal): Promise<SandboxRun> {
-    if (this.#process.deaths >= DEATHS_MAX) await this.#startAnew(signal);
+  async run(
+    scripts: readonly ReplayScript[],
+    signal: AbortSignal,
+    { isFresh, lingerMs }: SandboxRunSettings = PLAIN_RUN,
+  ): Promise<SandboxRun> {
+    const isSpent = this.#process.deaths >= DEATHS_MAX;
+    if (isSpent || (this.#isUsed && (isFresh || this.#origin !== null))) {
+      await this.#startAnew(signal);
+    }
     const running = this.#process;
-    const target = { host: LOOPBACK, port: running.port };
     const before = running.deaths;
-    const played = await Promise.all(scripts.map((script) => this.#play(script, target, signal)));
+    if (this.#origin !== null) {
+      this.#origin.scripts = scripts.filter((script) => script.mode === 'request');
+    }
+    const played = await Promise.all(scripts.map((script) => this.#playAll(script, signal)));
     await running.settle(signal);
+    if (running.deaths === before && lingerMs > 0) {
+      await sleep(lingerMs * slowdown(), undefined, { signal });
+      await running.settle(signal);
+    }
     const death = running.deaths > before ? await running.newIncident(signal) : null;
+    // A worker that has died takes with it what it was played.
+    this.#isUsed = death === null || scripts.length > 1 || isFresh;
     return { death, played };
+  }
+
+  /** A script of a connection that is made many times ends with the first death. */
+  async #playAll(script: ReplayScript, signal: AbortSignal): Promise<PlayedOutcome> {
+    const running = this.#process;
+    const { afterMs = 0 } = script;
+    if (afterMs > 0) await sleep(afterMs, undefined, { signal });
+    const target = { host: LOOPBACK, port: running.port, plainPort: running.plainPort };
+    if (script.mode === 'request') return this.#play(script, target, signal);
+    const before = running.deaths;
+    let left = script.times ?? 1;
+    for (;;) {
+      const batch = Array.from({ length: Math.min(left, AT_ONCE) }, () =>
+        this.#play(script, target, signal),
+      );
+      const [first] = await Promise.all(batch);
+      left -= batch.length;
+      if (left <= 0) return first!;
+      await running.settle(signal);
+      if (running.deaths > before) return first!;
+    }
   }
 
   async #startAnew(signal: AbortSignal): Promise<void> {
     await this.#process[Symbol.asyncDispose]();
-    this.#process = await SandboxProcess.start(this.#setting, signal);
+    this.#process = await SandboxProcess.start(this.#setting, this.#origin, signal);
+    this.#isUsed = false;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#process[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+    await this.#origin?.[Symbol.asyncDispose]();
   }
 }
 
 /** One sluice on one directory. */
 class SandboxProcess implements AsyncDisposable {
   port = 0;
+  plainPort = 0;
   deaths = 0;
   readonly #child: ChildProcess;
   readonly #directory: string;
@@ -100,15 +164,26 @@ class SandboxProcess implements AsyncDisposable {
   #output = '';
 
   /** Rejects with UsageError; then nothing is left behind. */
-  static async start(setting: SandboxSetting, signal: AbortSignal): Promise<SandboxProcess> {
+  static async start(
+    setting: SandboxSetting,
+    origin: ScriptedOrigin | null,
+    signal: AbortSignal,
+  ): Promise<SandboxProcess> {
     const sandbox = new SandboxProcess(setting.checkout);
     try {
       const { options, features } = setting;
       const directory = sandbox.#directory;
-      const start = { protocol: SANDBOX_PROTOCOL, options, features, directory } as const;
+      const common = { options, features, directory };
+      const start: SandboxStart =
+        origin === null
+          ? { protocol: HANDSHAKE_PROTOCOL, ...common }
+          : { protocol: SANDBOX_PROTOCOL, ...common, origin: origin.ports };
       const answer = await sandbox.#ask({ type: 'start', start }, START_TIMEOUT_MS, signal);
       if (answer.type === 'failed') throw new UsageError(answer.message, answer.remedy);
-      if (answer.type === 'ready') sandbox.port = answer.port;
+      if (answer.type === 'ready') {
+        sandbox.port = answer.port;
+        sandbox.plainPort = answer.plainPort ?? 0;
+      }
       return sandbox;
     } catch (error) {
       await sandbox[Symbol.asyncDispose]();

@@ -27,6 +27,7 @@ import { isSafeMethod } from '../../http/methods.ts';
 import type { Compression } from '../../routing/compression.ts';
 import type { OriginGroup } from '../../upstream/contract.ts';
 import type { ProxyEnvironment } from '../environment.ts';
+import type { OriginNotes } from '../exchange-record.ts';
 import { Fetch, type FetchHandler } from '../fetch.ts';
 import { Fill, type FillConsumer } from '../fill.ts';
 import { Leftover } from '../leftover.ts';
@@ -93,6 +94,8 @@ export interface OriginRequestInput {
   /** What the request selects, although stale: it may stand in for an error (RFC 5861 §4). */
   readonly fallback: StoreHit | undefined;
   readonly inFlight: InFlightFetch | null;
+  /** Hears of the answer; null when no client waits. */
+  readonly notes: OriginNotes | null;
   readonly owner: OriginRequestOwner;
 }
 
@@ -137,10 +140,12 @@ export class OriginRequest implements FetchHandler {
     requestEdits?.apply(fields, { head, facts: input.facts });
     const asked = headToOrigin(head, authority, path, fields);
     const { compression } = environment.route;
-    this.#fetch =
-      compression === null
-        ? new Fetch(origin, asked, this, input.facts)
-        : this.#encoded(compression, (handler) => new Fetch(origin, asked, handler, input.facts));
+    const fetchFor = (handler: FetchHandler) => {
+      const fetch = new Fetch(origin, asked, handler, input.facts);
+      fetch.notes = input.notes;
+      return fetch;
+    };
+    this.#fetch = compression === null ? fetchFor(this) : this.#encoded(compression, fetchFor);
   }
 
   #encoded(compression: Compression, fetch: EncodedFetchInput['fetch']): OriginFetch {

@@ -10,14 +10,19 @@ import { durationText } from '../../base/duration-text.ts';
 import type { SluiceOptions } from '../../config/options.ts';
 import { type Report, reportWith } from '../../telemetry/log-event.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import type { WrongNumber } from '../../telemetry/number-check.ts';
+import { patternWords } from '../../tls/refusal/hello-traits.ts';
 import { TraceHeader } from '../../tls/trace-layout.ts';
 import {
   type ConfigurationFacts,
   type HandshakeFaultKind,
   incidentOfDeath,
   incidentOfFailure,
+  incidentOfWrongNumber,
+  lostWith,
 } from '../../triage/assemble.ts';
 import type { Incident, IncidentKind } from '../../triage/incident.ts';
+import { readTraces } from '../../triage/trace-reader.ts';
 import { type TraceSnapshot, takeSnapshot } from '../../triage/trace-snapshot.ts';
 import type { HandshakeFault } from '../../worker/new-failures.ts';
 import type { AdminRoute } from '../admin/admin-routes.ts';
@@ -28,6 +33,7 @@ import type { Parts } from '../parts.ts';
 import type { WorkerPlace } from '../workers/worker-place.ts';
 import { explainExit, explainLoss, type WorkerExit } from './deaths.ts';
 import { HelloBlocklist } from './hello-blocklist.ts';
+import { HelloPatterns } from './hello-patterns.ts';
 import { IncidentStore } from './incident-store.ts';
 import { LastGood } from './last-good.ts';
 import { LocalTraces, type LostTraces } from './local-traces.ts';
@@ -84,6 +90,7 @@ export class CrashHandler {
   readonly #directory: string | null;
   readonly #rollbacks: RollbackDriver<SluiceOptions>;
   readonly #refused: HelloBlocklist;
+  readonly #patterns: HelloPatterns;
   readonly #lastGood: LastGood;
   #refusedNow: readonly string[] = [];
   readonly #watchdog: Watchdog | null;
@@ -108,6 +115,7 @@ export class CrashHandler {
     this.#store = new IncidentStore(directory, reportWith(report, toRecorder));
     this.#watchdog = watchdogMs > 0 && options.workers > 1 ? new Watchdog(watchdogMs) : null;
     this.#refused = new HelloBlocklist(options.autoDisable);
+    this.#patterns = new HelloPatterns(options.autoDisable);
     const digest = addressDigest(options);
     const fileOf = (name: string) =>
       directory === null ? null : join(directory, `${name}-${digest}.json`);
@@ -121,6 +129,7 @@ export class CrashHandler {
       refusedHellos: () => this.#refusedNow,
       onReset: () => {
         this.#refused.clear();
+        this.#patterns.clear();
         this.#tellRefused();
       },
       report: reportWith(report, { level: 'warning', subsystem: 'features' }),
@@ -206,6 +215,20 @@ export class CrashHandler {
     const failure = { kind, connection, signature, stack, nowMs: Date.now() };
     const incident = incidentOfFailure(snapshot, failure, this.#configurationFacts);
     if (incident !== null) this.#save(incident);
+  }
+
+  /** What a worker has counted cannot be true. */
+  wrongNumber(index: number, { rule, text }: WrongNumber): void {
+    this.#input.report(`worker ${index} counts wrongly (${rule}): ${text}`, {
+      level: 'error',
+      subsystem: 'recorder',
+      event: 'wrong-number',
+      fields: { worker: index, rule },
+    });
+    const snapshot = takeSnapshot(this.#local?.region ?? this.#input.traceRegion(index));
+    if (snapshot === null) return;
+    const wrong = { rule, text, nowMs: Date.now() };
+    this.#save(incidentOfWrongNumber(snapshot, wrong, this.#configurationFacts));
   }
 
   routes(): AdminRoute[] {
@@ -310,6 +333,8 @@ export class CrashHandler {
     if (this.#rollbacks.overrides.every((name) => without.includes(name))) this.#refuse(brief);
     // With all the others it takes tens of milliseconds.
     const whole = () => {
+      const lost = lostWith(snapshot);
+      this.#input.metrics.workLost(lost.handshakes, lost.requests);
       const incident = incidentOfDeath(snapshot, report, facts);
       const file = this.#save(incident);
       if (file === null || nativeStack !== null || findStack === null) return;
@@ -322,24 +347,52 @@ export class CrashHandler {
   }
 
   /** Counts what the worker died of, whatever the rollbacks make of it. */
-  #refuse({ kind, suspect, connections }: Incident): void {
+  #refuse({ kind, signature, suspect, connections }: Incident): void {
     if (!this.#options.autoDisable.enabled || (kind !== 'crash' && kind !== 'hang')) return;
-    const hello = connections.find(({ id }) => id === suspect?.connection)?.clientHello;
-    for (const fingerprint of [hello?.sha256 ?? '', hello?.shape ?? '']) {
-      if (fingerprint === '' || !this.#refused.died(fingerprint, Date.now())) continue;
-      const what = `workers die of it: ClientHellos like ${fingerprint} are refused for a time`;
-      this.#input.report(`rollback: ${what}`, {
-        level: 'warning',
-        subsystem: 'features',
-        event: 'client-hello-refused',
-        fields: { fingerprint },
-      });
+    const hello = connections.find(({ id }) => id === suspect?.connection)?.clientHello ?? null;
+    if (hello === null) return;
+    const { sha256, traits = [] } = hello;
+    const nowMs = Date.now();
+    if (this.#refused.died(sha256, nowMs)) this.#tellRefusal(sha256);
+    if (traits.length > 0) {
+      const honest = () => this.#honestHellos();
+      const verdict = this.#patterns.died(signature, new Set(traits), honest, nowMs);
+      if (verdict.kind === 'refused') this.#tellRefusal(verdict.pattern);
+      if (verdict.kind === 'honest') {
+        this.#input.report(
+          'rollback: workers die of ClientHellos that honest clients send as well: none is refused',
+          { level: 'warning', subsystem: 'features', event: 'client-hello-not-refused' },
+        );
+      }
     }
     this.#tellRefused();
   }
 
+  #tellRefusal(fingerprint: string): void {
+    const what = `workers die of it: ClientHellos like ${patternWords(fingerprint)} are refused for a time`;
+    this.#input.report(`rollback: ${what}`, {
+      level: 'warning',
+      subsystem: 'features',
+      event: 'client-hello-refused',
+      fields: { fingerprint },
+    });
+  }
+
+  /** Of handshakes that clients have completed of late, with any worker. */
+  #honestHellos(): Set<string>[] {
+    return this.#input.workers().flatMap((_, index) => {
+      const snapshot = takeSnapshot(this.#local?.region ?? this.#input.traceRegion(index));
+      if (snapshot === null) return [];
+      const { connections } = readTraces(snapshot, { observers: [], peers: false });
+      return connections
+        .filter(({ role, outcome }) => role === 'server' && outcome === 'complete')
+        .flatMap(({ clientHello }) => (clientHello === null ? [] : [new Set(clientHello.traits)]));
+    });
+  }
+
   #tellRefused(): void {
-    const refused = this.#refused.list(Date.now());
+    const nowMs = Date.now();
+    const refused = [...this.#refused.list(nowMs), ...this.#patterns.list(nowMs)];
     if (refused.join() === this.#refusedNow.join()) return;
     this.#refusedNow = refused;
     const change = { type: 'refused-hellos', fingerprints: refused } as const;

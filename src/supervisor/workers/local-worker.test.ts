@@ -45,7 +45,7 @@ function starting() {
       await ready.promise;
       return running;
     },
-    link: { purgeEverywhere() {}, onHandshakeFault() {}, onEvent() {} },
+    link: { purgeEverywhere() {}, onHandshakeFault() {}, onWrongNumber() {}, onEvent() {} },
     onRunning() {},
     report() {},
   });

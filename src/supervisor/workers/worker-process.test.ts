@@ -61,7 +61,7 @@ function starting(isRefused = false) {
     onStart: () => seen.starts++,
     onServing() {},
     onEnd() {},
-    link: { onHandshakeFault() {}, purgeEverywhere() {}, onEvent() {} },
+    link: { onHandshakeFault() {}, onWrongNumber() {}, purgeEverywhere() {}, onEvent() {} },
     report: (message) => seen.reports.push(message),
   });
   const started = worker.start();
@@ -159,7 +159,7 @@ function hanging(next: () => WorkerChild) {
     onStart() {},
     onServing() {},
     onEnd: (end) => seen.ends.push(end),
-    link: { onHandshakeFault() {}, purgeEverywhere() {}, onEvent() {} },
+    link: { onHandshakeFault() {}, onWrongNumber() {}, purgeEverywhere() {}, onEvent() {} },
     report: (message) => seen.reports.push(message),
   });
   return { worker, seen };

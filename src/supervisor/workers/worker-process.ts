@@ -333,6 +333,10 @@ export class WorkerProcess implements WorkerPlace {
       this.#input.link.onHandshakeFault(message.fault);
       return;
     }
+    if (message.type === 'wrong-number') {
+      this.#input.link.onWrongNumber(message.wrong);
+      return;
+    }
     if (message.type === 'event') {
       this.#input.link.onEvent(message.event);
       return;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { extension, helloMessage, inRecords } from '../../../test/support/client-hello.ts';
 import { parseClientHello } from '../../tls/client-hello.ts';
-import type { ReplayScript } from '../replay/script.ts';
+import type { HandshakeScript } from '../replay/script.ts';
 import { firstFlightOf, reducedScript } from './script-reduction.ts';
 
 const FFDHE4096 = 0x0102;
@@ -29,7 +29,7 @@ const write = (bytes: Uint8Array, delayMs = 0) => ({
   bytes: Buffer.from(bytes).toString('base64'),
 });
 
-const script: ReplayScript = {
+const script: HandshakeScript = {
   mode: 'verbatim',
   flights: [
     { kind: 'bytes', writes: [write(hello.subarray(0, 50)), write(hello.subarray(50), 30)] },
@@ -39,7 +39,7 @@ const script: ReplayScript = {
 };
 
 /** A server that fails at a group that it takes of which there is no share. */
-function failsAtRetry(candidate: ReplayScript): boolean {
+function failsAtRetry(candidate: HandshakeScript): boolean {
   const parsed = parseClientHello(firstFlightOf(candidate)!);
   if (parsed === null) return false;
   return (
@@ -89,7 +89,7 @@ test('what needs a later flight, its writes or its records keeps them', async ()
 });
 
 test('early data and the ticket go when they are not needed', async () => {
-  const resumed: ReplayScript = {
+  const resumed: HandshakeScript = {
     mode: 're-enacted',
     flights: [
       {

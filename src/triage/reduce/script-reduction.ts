@@ -1,22 +1,22 @@
 /** From what a client did to the least of it that still does the same. */
-import type { ReplayFlight, ReplayScript } from '../replay/script.ts';
+import type { HandshakeScript, ReplayFlight } from '../replay/script.ts';
 import { minimalSubset } from './delta-debugging.ts';
 import { type HelloModel, readHello } from './hello-model.ts';
 import { type HelloPart, helloPartsOf, withParts } from './hello-parts.ts';
 
 /** Whether a script does what is looked for; `words` say what was left out of it. */
-export type ScriptFails = (script: ReplayScript, words: string) => Promise<boolean>;
+export type ScriptFails = (script: HandshakeScript, words: string) => Promise<boolean>;
 
 /**
  * Coarse first: what follows the ClientHello, how it was cut into writes and when, then what is in
  * it. The script itself must fail.
  */
 export async function reducedScript(
-  script: ReplayScript,
+  script: HandshakeScript,
   fails: ScriptFails,
-): Promise<ReplayScript> {
+): Promise<HandshakeScript> {
   let least = script;
-  const tryInstead = async (candidate: ReplayScript | null, words: string) => {
+  const tryInstead = async (candidate: HandshakeScript | null, words: string) => {
     if (candidate !== null && (await fails(candidate, words))) least = candidate;
   };
   await tryInstead(withFlights(least, 1), 'the first flight only');
@@ -33,7 +33,7 @@ export async function reducedScript(
 }
 
 /** Bytes of the first flight; null when there are none. */
-export function firstFlightOf({ flights }: ReplayScript): Buffer | null {
+export function firstFlightOf({ flights }: HandshakeScript): Buffer | null {
   const [first] = flights;
   if (first === undefined || first.kind === 'finish') return null;
   if (first.kind === 'client-hello') return Buffer.from(first.template, 'base64');
@@ -41,7 +41,7 @@ export function firstFlightOf({ flights }: ReplayScript): Buffer | null {
 }
 
 /** The script with another first flight, in one write. */
-function withFirstFlight(script: ReplayScript, flight: Buffer): ReplayScript {
+function withFirstFlight(script: HandshakeScript, flight: Buffer): HandshakeScript {
   const [first, ...others] = script.flights;
   const bytes = flight.toString('base64');
   const replaced: ReplayFlight =
@@ -51,17 +51,17 @@ function withFirstFlight(script: ReplayScript, flight: Buffer): ReplayScript {
   return { ...script, flights: [replaced, ...others] };
 }
 
-function helloOf(script: ReplayScript): HelloModel | null {
+function helloOf(script: HandshakeScript): HelloModel | null {
   const bytes = firstFlightOf(script);
   return bytes === null ? null : readHello(bytes);
 }
 
 /** Whole extensions first, then what is in those that are left. */
 async function withLeastHello(
-  script: ReplayScript,
+  script: HandshakeScript,
   model: HelloModel,
   fails: ScriptFails,
-): Promise<ReplayScript> {
+): Promise<HandshakeScript> {
   const all = helloPartsOf(model);
   const least = async (candidates: readonly HelloPart[], others: readonly HelloPart[]) => {
     // Nothing left out is the bytes as they are, in the writes as they are.
@@ -106,26 +106,26 @@ function leftOutWords(candidates: readonly HelloPart[], kept: readonly HelloPart
 }
 
 /** Null when it has no more than that. */
-function withFlights(script: ReplayScript, count: number): ReplayScript | null {
+function withFlights(script: HandshakeScript, count: number): HandshakeScript | null {
   if (script.flights.length <= count) return null;
   return { ...script, flights: script.flights.slice(0, count) };
 }
 
-function withoutResumption(script: ReplayScript): ReplayScript | null {
+function withoutResumption(script: HandshakeScript): HandshakeScript | null {
   const [first, ...others] = script.flights;
   if (first?.kind !== 'client-hello') return null;
   if (first.earlyData.length === 0 && !first.resumes) return null;
   return { ...script, flights: [{ ...first, earlyData: [], resumes: false }, ...others] };
 }
 
-function inOneWrite(script: ReplayScript): ReplayScript | null {
+function inOneWrite(script: HandshakeScript): HandshakeScript | null {
   const [first] = script.flights;
   const bytes = firstFlightOf(script);
   const isOne = first?.kind === 'finish' || (first?.writes.length ?? 0) <= 1;
   return bytes === null || isOne ? null : withFirstFlight(script, bytes);
 }
 
-function withoutRest(script: ReplayScript): ReplayScript | null {
+function withoutRest(script: HandshakeScript): HandshakeScript | null {
   const bytes = firstFlightOf(script);
   const model = helloOf(script);
   if (bytes === null || model === null || model.rest.length === 0) return null;

@@ -2,7 +2,7 @@
 
 import { clientHelloLength } from '../../tls/client-hello.ts';
 import type { Incident, IncidentConnection, ReceivedEvent } from '../incident.ts';
-import type { BytesFlight, ReplayScript, ReplayWrite } from './script.ts';
+import type { BytesFlight, HandshakeScript, ReplayWrite } from './script.ts';
 
 /**
  * Between two writes, at most. A client that was slow is played as slow as this, and no slower:
@@ -12,7 +12,7 @@ export const REPLAY_DELAY_MS_MAX = 2_000;
 
 export interface ScriptOfConnection {
   readonly connection: number;
-  readonly script: ReplayScript;
+  readonly script: HandshakeScript;
   /** What could not be kept, a sentence each. */
   readonly notes: readonly string[];
 }

@@ -6,12 +6,13 @@ import type { Ticket } from './client/own-hello.ts';
 import { requestRecords } from './client/request-bytes.ts';
 import { ScriptedClient } from './client/scripted-client.ts';
 import { PlayedConnection, type TimedWrite } from './played-connection.ts';
+import { playRequest } from './request-player.ts';
 import type {
   ClientHelloFlight,
   FinishFlight,
+  HandshakeScript,
   PlayedOutcome,
   ReplayFlight,
-  ReplayScript,
   SizedWrite,
 } from './script.ts';
 
@@ -19,6 +20,7 @@ type Outcome = Omit<PlayedOutcome, 'durationMs'>;
 
 export const playScript: Player = async (script, target, signal) => {
   signal.throwIfAborted();
+  if (script.mode === 'request') return playRequest(script, target, signal);
   const startedAtMs = performance.now();
   const connections: PlayedConnection[] = [];
   const destroyAll = () => {
@@ -69,7 +71,7 @@ async function fetchTicket(
 
 /** One script, once, on one connection. */
 class Play {
-  readonly #script: ReplayScript;
+  readonly #script: HandshakeScript;
   readonly #ticket: Ticket | null;
   readonly #connection: PlayedConnection;
   #client: ScriptedClient | null = null;
@@ -77,7 +79,7 @@ class Play {
   #asked = { host: '', protocol: '' };
   #flightsSent = 0;
 
-  constructor(script: ReplayScript, ticket: Ticket | null, connection: PlayedConnection) {
+  constructor(script: HandshakeScript, ticket: Ticket | null, connection: PlayedConnection) {
     this.#script = script;
     this.#ticket = ticket;
     this.#connection = connection;

@@ -1,9 +1,12 @@
 /**
- * What a client did in its handshake, so that it can be done again: from an incident, or edited in the
- * search for the smallest trigger. Plain JSON.
+ * What a client did, so that it can be done again: from an incident, or edited in the search for the
+ * smallest trigger. Plain JSON.
  */
 
-export interface ReplayScript {
+export type ReplayScript = HandshakeScript | RequestScript;
+
+/** A connection, to the end of its handshake. */
+export interface HandshakeScript {
   /**
    * `verbatim`: the bytes that were sent, in the same writes. `re-enacted`: a client of ours with
    * keys of its own that does the same, where the bytes themselves depend on keys.
@@ -13,6 +16,49 @@ export interface ReplayScript {
   readonly flights: readonly ReplayFlight[];
   /** What the client does at the end: FIN, RST, or nothing until the server closes. */
   readonly end: 'close' | 'reset' | 'wait';
+  /** How many such connections are made, at most; 1 when it does not say. */
+  readonly times?: number;
+  /** Milliseconds after the first of several; 0 when it does not say. */
+  readonly afterMs?: number;
+}
+
+/** A request, by a client of ours, and what its origin answers. Bodies are fill of the same sizes. */
+export interface RequestScript {
+  readonly mode: 'request';
+  /** `1.1` or `2`. */
+  readonly version: '1.1' | '2';
+  readonly tls: boolean;
+  readonly method: string;
+  readonly authority: string;
+  /** With its query. */
+  readonly path: string;
+  /** Lower-case, in order, without Host and without what frames the body. */
+  readonly headers: readonly HeaderLine[];
+  readonly body: PlayedBody;
+  /** Null: a short answer of 200. */
+  readonly answer: PlayedAnswer | null;
+  /** How often it is sent on its connection, at most. */
+  readonly times: number;
+  /** As of a handshake's. */
+  readonly afterMs?: number;
+}
+
+export type HeaderLine = readonly [name: string, value: string];
+
+export interface PlayedBody {
+  /** `length`: announced by Content-Length. `chunked`: not announced. */
+  readonly framing: 'none' | 'length' | 'chunked';
+  /** Bytes of each write. */
+  readonly pieces: readonly number[];
+  /** Bytes announced beyond those that are sent: the client stops in the middle. */
+  readonly missing: number;
+}
+
+export interface PlayedAnswer {
+  readonly status: number;
+  /** As of a request's. */
+  readonly headers: readonly HeaderLine[];
+  readonly body: PlayedBody;
 }
 
 export type ReplayFlight = BytesFlight | ClientHelloFlight | FinishFlight;
@@ -72,7 +118,10 @@ export interface PlayedOutcome {
   readonly alert: string;
   /** Flights that were sent whole. */
   readonly flightsSent: number;
-  /** What was received: types of records and, of handshake messages in the clear, their names. */
+  /**
+   * What was received: types of records and, of handshake messages in the clear, their names; of a
+   * response the status and the length.
+   */
   readonly received: readonly string[];
   readonly durationMs: number;
 }

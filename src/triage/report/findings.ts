@@ -12,6 +12,7 @@ import {
 } from '../incident.ts';
 import { readHello } from '../reduce/hello-model.ts';
 import { helloWords } from '../reduce/hello-words.ts';
+import { requestBytes, requestWords } from '../reduce/request-words.ts';
 import { firstFlightOf } from '../reduce/script-reduction.ts';
 import {
   type Findings,
@@ -37,7 +38,7 @@ export function reportOf(
   findings: Findings,
   evidence: readonly Evidence[],
 ): TriageReport {
-  const { reproduction, features, configuration, setting, commit } = findings;
+  const { reproduction, features, rules, configuration, setting, commit, proof } = findings;
   const verdict = verdictOf(findings);
   return {
     format: REPORT_FORMAT,
@@ -54,9 +55,11 @@ export function reportOf(
     summary: summaryOf(whatOf(incident), verdict, findings),
     reproduction,
     features,
+    rules,
     configuration,
     trigger: triggerOf(findings),
     commit,
+    proof,
     advice: adviceOf(verdict, findings),
     evidence: evidence.map(({ key: _, ...row }) => row),
     nativeStack: incident.nativeStack,
@@ -67,8 +70,8 @@ export function reportOf(
 
 function verdictOf(findings: Findings): TriageReport['verdict'] {
   if (findings.recorded === null) return 'not-reproducible';
-  const { features, configuration, commit } = findings;
-  const isFound = [features, configuration, commit].some(({ status }) => status === 'found');
+  const { features, rules, configuration, commit } = findings;
+  const isFound = [features, rules, configuration, commit].some(({ status }) => status === 'found');
   return isFound ? 'cause-found' : 'no-cause-found';
 }
 
@@ -94,7 +97,18 @@ function whatOf(incident: Incident): string {
 function triggerOf({ trigger, recorded, received, reproduction }: Findings): Trigger | null {
   const script = trigger ?? recorded;
   // Of many connections at once none alone is it.
-  if (script === null || recorded === null || reproduction.what === 'all') return null;
+  if (script === null || recorded === null) return null;
+  if (reproduction.what === 'all' && trigger === null) return null;
+  if (script.mode === 'request') {
+    return {
+      words: requestWords(script),
+      script,
+      bytes: requestBytes(script),
+      bytesBefore: recorded.mode === 'request' ? requestBytes(recorded) : 0,
+      needsEarlyData: false,
+      isRetried: null,
+    };
+  }
   const bytes = firstFlightOf(script);
   const [flight] = script.flights;
   const isEarly = flight?.kind === 'client-hello' && flight.earlyData.length > 0;
@@ -102,7 +116,7 @@ function triggerOf({ trigger, recorded, received, reproduction }: Findings): Tri
     words: bytes === null ? 'no bytes of its own' : helloWords(bytes),
     script,
     bytes: bytes?.length ?? 0,
-    bytesBefore: firstFlightOf(recorded)?.length ?? 0,
+    bytesBefore: recorded.mode === 'request' ? 0 : (firstFlightOf(recorded)?.length ?? 0),
     needsEarlyData: isEarly || (bytes !== null && offersEarlyData(bytes)),
     isRetried: isRetried(received),
   };

@@ -1,6 +1,13 @@
 /** A report for people. */
 import { firstFlightOf } from '../reduce/script-reduction.ts';
-import type { CommitFinding, ConfigurationFinding, TriageReport, Trigger } from './report.ts';
+import type {
+  CommitFinding,
+  ConfigurationFinding,
+  Reproduction,
+  TriageReport,
+  Trigger,
+} from './report.ts';
+import { ageWords } from './words.ts';
 
 const HEX_BYTES_PER_LINE = 16;
 /** Of the trigger; all of it is in report.json. */
@@ -32,7 +39,8 @@ function softwareText({ sluice, node, openssl, kernel }: TriageReport['software'
   return `sluice ${sluice}, Node ${node}, OpenSSL ${openssl}, ${kernel}`;
 }
 
-function findingLines({ reproduction, features, configuration, commit }: TriageReport): string[] {
+function findingLines(report: TriageReport): string[] {
+  const { reproduction, features, rules, configuration, commit, proof = null } = report;
   const { what, same, runs, notes, runsPerQuestion } = reproduction;
   const lines = [
     what === null
@@ -41,6 +49,7 @@ function findingLines({ reproduction, features, configuration, commit }: TriageR
         `${runsPerQuestion} for each further question.`,
     ...notes.map((note) => `  - ${note}`),
   ];
+  if (reproduction.age !== undefined) lines.push(`- **Age**: ${ageWords(reproduction.age)}.`);
   for (const { name, summary } of features.blamed) {
     lines.push(`- **To blame**: \`${name}\`. ${summary}`);
   }
@@ -53,12 +62,29 @@ function findingLines({ reproduction, features, configuration, commit }: TriageR
     );
   }
   if (features.status === 'none') lines.push('- **Features**: it happens with all of them off.');
+  for (const { route, rule, path } of rules?.rules ?? []) {
+    lines.push(`- **Route rule**: \`${rule}\` of route ${route || '(unnamed)'} (\`${path}\`)`);
+  }
   lines.push(...configurationLines(configuration), ...commitLines(commit));
+  if (proof !== null) lines.push(proofLine(proof));
   return lines;
 }
 
-function whatText(what: 'suspect' | 'all'): string {
-  return what === 'suspect' ? 'the connection of the suspect alone' : 'all connections at once';
+function proofLine({ fails, passes }: NonNullable<TriageReport['proof']>): string {
+  const without =
+    passes === null ? '' : `, and without what is to blame it ${passes ? 'does not' : 'does, too'}`;
+  return `- **Proof**: played once more in a new process, the trigger ${fails ? 'kills' : 'does not kill'}${without}.`;
+}
+
+function whatText(what: NonNullable<Reproduction['what']>): string {
+  switch (what) {
+    case 'suspect':
+      return 'the suspect alone';
+    case 'all':
+      return 'all of the incident, in their order';
+    case 'age':
+      return 'the suspect again and again';
+  }
 }
 
 function configurationLines(finding: ConfigurationFinding): string[] {
@@ -113,6 +139,13 @@ function commitLines({ status, commits, reason }: CommitFinding): string[] {
 function triggerPart(trigger: Trigger | null): string[] {
   if (trigger === null) return [];
   const { words, bytes, bytesBefore, isRetried, needsEarlyData, script } = trigger;
+  if (script.mode === 'request') {
+    return [
+      '\n## Smallest trigger\n',
+      `${words}: ${bytes} bytes, of ${bytesBefore} that were recorded.\n`,
+      fenced(JSON.stringify(script, null, 1)),
+    ];
+  }
   const flight = firstFlightOf(script);
   return [
     '\n## Smallest trigger\n',

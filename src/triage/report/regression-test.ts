@@ -3,10 +3,15 @@
  * in it, so that it can be put anywhere; what it needs beside is a sluice to test.
  */
 import type { TriageReport } from './report.ts';
+import { isProven } from './words.ts';
 
-/** Null when nothing was reproduced: there is nothing to test. */
+/**
+ * Null when nothing was reproduced, or when the trigger was tried and does not show the fault: a test
+ * that passes with the fault is worse than none.
+ */
 export function regressionTestOf(report: TriageReport): string | null {
   if (report.setting === null || report.trigger === null) return null;
+  if (!isProven(report)) return null;
   const quoted = (text: string) => JSON.stringify(text);
   // What `sluice tls replay` reads of a report.
   const { format, version, incident, setting, trigger } = report;

@@ -1,6 +1,7 @@
 /** What a triage has found: plain JSON, explained in docs/reference/triage-report.md. */
 
 import type { ConfigurationChange } from '../causes/configuration.ts';
+import type { RulesFinding } from '../causes/route-rules.ts';
 import type { Evidence } from '../experiments.ts';
 import type { IncidentKind, IncidentSoftware, IncidentStack, JsonValue } from '../incident.ts';
 import type { ReplayScript } from '../replay/script.ts';
@@ -16,6 +17,7 @@ export const REPORT_VERSION = 1;
 export interface Findings {
   readonly reproduction: Reproduction;
   readonly features: FeatureFinding;
+  readonly rules: RulesFinding;
   readonly configuration: ConfigurationFinding;
   /** Where it fails; null when it was not reproduced. */
   readonly setting: SandboxSetting | null;
@@ -26,6 +28,8 @@ export interface Findings {
   /** What a server answers to it that is without what is to blame; null when that is not known. */
   readonly received: readonly string[] | null;
   readonly commit: CommitFinding;
+  /** Of the trigger, once more in new processes; null when there is none. */
+  readonly proof: Proof | null;
 }
 
 export interface TriageReport {
@@ -43,9 +47,13 @@ export interface TriageReport {
   readonly summary: string;
   readonly reproduction: Reproduction;
   readonly features: FeatureFinding;
+  /** Of a request: what of its routes. */
+  readonly rules?: RulesFinding;
   readonly configuration: ConfigurationFinding;
   readonly trigger: Trigger | null;
   readonly commit: CommitFinding;
+  /** Whether the trigger was tried both ways; not there in reports of older versions. */
+  readonly proof?: Proof | null;
   /** What to do now, a sentence each. */
   readonly advice: readonly string[];
   readonly evidence: readonly Omit<Evidence, 'key'>[];
@@ -76,8 +84,13 @@ export interface ReportedIncident {
 }
 
 export interface Reproduction {
-  /** `suspect`: its connection alone. `all`: all connections of the incident at once. */
-  readonly what: 'suspect' | 'all' | null;
+  /**
+   * `suspect`: its connection, or its request, alone. `all`: all of the incident, in their order.
+   * `age`: the suspect again and again, until a worker was as old as the one that died.
+   */
+  readonly what: 'suspect' | 'all' | 'age' | null;
+  /** Of `age`. */
+  readonly age?: Age;
   readonly mode: ReplayScript['mode'] | null;
   /** Runs of the way that reproduces it, or of all ways when none does. */
   readonly runs: number;
@@ -86,6 +99,20 @@ export interface Reproduction {
   readonly runsPerQuestion: number;
   /** What could not be played as it was. */
   readonly notes: readonly string[];
+}
+
+/** How much a worker had done when it died, in each run. */
+export interface Age {
+  readonly of: 'requests' | 'handshakes';
+  readonly counts: readonly number[];
+}
+
+/** The trigger once more, in processes that nothing else was played to. */
+export interface Proof {
+  /** With the fault it fails. */
+  readonly fails: boolean;
+  /** Without what is to blame it does not; null when nothing is to blame that can be switched off. */
+  readonly passes: boolean | null;
 }
 
 export interface NamedFeature {
@@ -121,7 +148,7 @@ export interface Trigger {
   /** In words. */
   readonly words: string;
   readonly script: ReplayScript;
-  /** Bytes of the first flight, of the trigger and of what was recorded. */
+  /** Bytes of the first flight or of the request, of the trigger and of what was recorded. */
   readonly bytes: number;
   readonly bytesBefore: number;
   readonly needsEarlyData: boolean;

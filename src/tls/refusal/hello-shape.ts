@@ -4,8 +4,8 @@
  * every length count, so that what is refused for its shape is little beside what has done harm.
  */
 import { createHash } from 'node:crypto';
-import { type ClientHello, type Extension, ExtensionType, isGrease } from './client-hello.ts';
-import { ja4Of } from './ja4.ts';
+import { type ClientHello, type Extension, ExtensionType, isGrease } from '../client-hello.ts';
+import { ja4Of } from '../ja4.ts';
 
 const HASH_DIGITS = 16;
 const EXTENSION_PADDING = 21;

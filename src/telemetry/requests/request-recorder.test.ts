@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {
-  REQUEST_SLOTS,
-  RequestPhaseCode,
-  RequestRecorder,
-  readRequests,
-  requestRegionBytes,
-} from './request-recorder.ts';
+import { REQUEST_SLOTS, RequestPhaseCode, requestRegionBytes } from './request-layout.ts';
+import { readRequests } from './request-reading.ts';
+import { RequestRecorder } from './request-recorder.ts';
 
 const facts = { early: false, tls: null, remoteAddress: '192.0.2.7' };
 
 function head(path: string, method = 'GET') {
   const fields = { names: ['accept'], values: ['*/*'] };
-  return { version: '1.1', method, authority: { text: 'a.example' }, path, fields };
+  return {
+    version: '1.1',
+    method,
+    authority: { text: 'a.example' },
+    path,
+    fields,
+    contentLength: 0,
+  };
 }
 
 test('a reader finds the requests that are open, how far they are, and which was worked at last', () => {
@@ -27,15 +30,20 @@ test('a reader finds the requests that are open, how far they are, and which was
   recorder.end(over);
   const { active, count, leftOut, requests } = readRequests(region);
   assert.deepEqual([active, count, leftOut], [1, 3, 0]);
-  const common = { version: '1.1', peer: '192.0.2.7', authority: 'a.example', isCut: false };
+  const body = { announced: 0, bytes: 0, pieces: [], isWhole: false };
+  const message = { headers: [{ name: 'accept', value: '*/*' }], isCut: false, body };
+  const common = {
+    ...{ version: '1.1', peer: '192.0.2.7', authority: 'a.example', isCut: false },
+    ...{ message, response: null },
+  };
   assert.deepEqual(requests, [
     {
       ...{ ...common, number: 1, method: 'GET', path: '/one?', phase: 'deliver' },
-      ...{ early: false, tls: false, startedAtMs: 1_000 },
+      ...{ early: false, tls: false, startedAtMs: 1_000, queryBytes: 8 },
     },
     {
       ...{ ...common, number: 3, method: 'POST', path: '/two', phase: 'origin' },
-      ...{ early: true, tls: true, startedAtMs: 1_002 },
+      ...{ early: true, tls: true, startedAtMs: 1_002, queryBytes: 0 },
     },
   ]);
   recorder.touch(second);
@@ -67,6 +75,57 @@ test('of a request that is not described yet an exception tells all the same', (
   assert.equal(readRequests(region).requests[0]?.path, '/hit');
 });
 
+test('bodies are their lengths, and of headers no secret is there', () => {
+  const region = new Uint8Array(requestRegionBytes);
+  const recorder = new RequestRecorder(region);
+  const asked = {
+    ...head('/form', 'POST'),
+    contentLength: 500,
+    fields: {
+      names: ['host', 'cookie', 'x-api-key', 'x-mode', 'x-blob', 'a#7'],
+      values: ['a.example', 'id=1', 'short', 'fast', 'Zm9vYmFyYmF6cXV4', ''],
+    },
+  };
+  const slot = recorder.begin(asked, facts, 1);
+  recorder.describe(slot);
+  for (const bytes of [100, 400]) recorder.requestPiece(slot, bytes);
+  recorder.bodyEnded(slot, 'request');
+  const fields = { names: ['set-cookie', 'etag'], values: ['id=2', '"v1"'] };
+  recorder.answered(slot, { status: 503, fields, contentLength: -1 });
+  for (let piece = 0; piece < 20; piece++) recorder.responsePiece(slot, 10);
+  recorder.enterFeature(4);
+  const { requests, running } = readRequests(region);
+  assert.equal(running, 4);
+  const [{ message, response }] = requests as [(typeof requests)[0]];
+  assert.deepEqual(message, {
+    headers: [
+      { name: 'host', value: 'a.example' },
+      { name: 'cookie', bytes: 4 },
+      { name: 'x-api-key', bytes: 5 },
+      { name: 'x-mode', value: 'fast' },
+      { name: 'x-blob', bytes: 16 },
+      { name: 'a#7', value: '' },
+    ],
+    isCut: false,
+    body: { announced: 500, bytes: 500, pieces: [100, 400], isWhole: true },
+  });
+  assert.deepEqual(response, {
+    status: 503,
+    headers: [
+      { name: 'set-cookie', bytes: 4 },
+      { name: 'etag', value: '"v1"' },
+    ],
+    isCut: false,
+    body: { announced: -1, bytes: 200, pieces: new Array(16).fill(10), isWhole: false },
+  });
+  const large = { names: ['etag', 'via'], values: ['x', 'v'.repeat(5_000)] };
+  recorder.answered(slot, { status: 200, fields: large, contentLength: 0 });
+  const [again] = readRequests(region).requests;
+  assert.deepEqual(again!.response?.headers, [{ name: 'etag', value: 'x' }]);
+  assert.ok(again!.response?.isCut);
+  assert.deepEqual(again!.message, message, 'what came of the request stays');
+});
+
 test('a target that is too long loses its end, and that is told', () => {
   const region = new Uint8Array(requestRegionBytes);
   const recorder = new RequestRecorder(region);
@@ -80,7 +139,9 @@ test('a new process finds nothing of its predecessor; a damaged memory is read w
   const region = new Uint8Array(requestRegionBytes);
   new RequestRecorder(region).begin(head('/old'), facts, 1);
   new RequestRecorder(region);
-  assert.deepEqual(readRequests(region), { active: 0, count: 0, leftOut: 0, requests: [] });
+  assert.deepEqual(readRequests(region), {
+    ...{ active: 0, running: -1, count: 0, leftOut: 0, requests: [] },
+  });
   for (const byte of [0x01, 0x7f, 0xff]) {
     const { requests } = readRequests(new Uint8Array(requestRegionBytes).fill(byte));
     assert.equal(requests.length, REQUEST_SLOTS);
