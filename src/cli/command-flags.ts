@@ -92,6 +92,7 @@ const TEXTS: Readonly<Record<string, FlagText>> = {
   times: flag('N', 'how often'),
   without: flag('FEATURE,…', 'with these features disabled'),
   mode: flag('MODE', 'send what was recorded, or act as that client', ['verbatim', 're-enacted']),
+  markdown: flag('', 'a page for who is on call, as Markdown'),
   once: flag('', 'print once, after a second, then end'),
   out: flag('DIR', 'where the report goes'),
   dimensions: flag(

@@ -15,6 +15,7 @@ import {
 import { IncidentError } from '../triage/incident-check.ts';
 import { decodeIncident } from '../triage/incident-file.ts';
 import { incidentFileName } from '../triage/incident-name.ts';
+import { incidentPage } from '../triage/report/incident-page.ts';
 import {
   type ActionArguments,
   onlyArgument,
@@ -23,11 +24,12 @@ import {
   refuseArguments,
 } from './action-arguments.ts';
 import type { Command } from './command.ts';
+import { printLines } from './terminal.ts';
 
 /** True for flags with a value. */
 const FLAGS = {
   list: { 'incident-dir': true, json: false },
-  show: { 'incident-dir': true, json: false },
+  show: { 'incident-dir': true, json: false, markdown: false },
 };
 
 export const incidentsCommand: Command = { flags: FLAGS, run };
@@ -101,7 +103,12 @@ function listedFile(file: string): Listed {
 }
 
 function show(args: ActionArguments): number {
-  const incident = readIncidentFile(incidentPath(onlyArgument(args, 'FILE'), args));
+  const file = incidentPath(onlyArgument(args, 'FILE'), args);
+  const incident = readIncidentFile(file);
+  if (args.flags.has('markdown')) {
+    printLines([incidentPage(incident, file).trimEnd()]);
+    return EXIT_OK;
+  }
   printAnswer(args, incident, incidentLines(incident));
   return EXIT_OK;
 }

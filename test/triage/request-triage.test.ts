@@ -4,7 +4,7 @@ import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:http2';
 import { join } from 'node:path';
 import test from 'node:test';
-import type { Incident, IncidentRequest } from '../../src/triage/incident.ts';
+import type { Incident, IncidentRequest, JsonValue } from '../../src/triage/incident.ts';
 import { encodeIncident } from '../../src/triage/incident-file.ts';
 import type { RequestScript } from '../../src/triage/replay/script.ts';
 import type { TriageReport } from '../../src/triage/report/report.ts';
@@ -141,7 +141,6 @@ test('a fault that needs a worker of some age is said to come at that request', 
 }, async () => {
   const incident = await deathOf({
     feature: 'danger-fortieth',
-    flags: ['--workers', '2'],
     async provoke({ http }) {
       for (let count = 0; count < 100; count++) await get(http, `/films/${count}`);
     },
@@ -165,14 +164,31 @@ test('who dies later than its request is not blamed on another one', { skip }, a
 
 test('the rule of a route without which it does not happen is named', { skip }, async () => {
   const incident = await deathOf({
-    feature: 'danger-under-rule',
-    flags: ['--compress'],
+    feature: 'danger-response',
     provoke: ({ http }) => get(http, '/films/3'),
   });
-  const { report } = await triaged(incident, '--dimensions', 'rules');
+  const { report } = await triaged(underRule(incident), '--dimensions', 'rules');
   assert.deepEqual(
     report.rules?.rules.map(({ rule }) => rule),
     ['compression'],
     report.summary,
   );
 });
+
+/** The same death, had it been of the feature that needs a route which compresses. */
+function underRule(incident: Incident): Incident {
+  const feature = 'danger-under-rule';
+  const options = incident.configuration.options as { readonly [name: string]: JsonValue };
+  const [route] = options.routes as readonly { readonly [name: string]: JsonValue }[];
+  const compression = { encodings: ['gzip'], minBytes: 1, types: ['text/html'] };
+  return {
+    ...incident,
+    signature: incident.signature.replace('danger-response', feature),
+    suspect: { ...incident.suspect!, observer: feature },
+    features: { ...incident.features, 'danger-response': false, [feature]: true },
+    configuration: {
+      ...incident.configuration,
+      options: { ...options, features: {}, routes: [{ ...route, compression }] },
+    },
+  };
+}
