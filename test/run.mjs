@@ -28,6 +28,9 @@ const FILE_TIMEOUT_MS = isLong ? 3_600_000 : 600_000;
 /** Test files wait for what they have started a third of their time: so many more run at once. */
 const WAITING_FILES = 2;
 
+/** What takes longer has a process of its own, so that others run beside it. */
+const SMALL_SECONDS = 5;
+
 /** How many of the dearest files are shown at the end; all where `SLUICE_COSTS` is 1. */
 const DEAREST_SHOWN = process.env.SLUICE_COSTS === '1' ? Number.POSITIVE_INFINITY : 20;
 
@@ -69,7 +72,8 @@ async function main(filters) {
   const lacking = new Map(files.map((file) => [file, lackedBy(file)]).filter(([, name]) => name));
   const present = files.filter((file) => !lacking.has(file));
   const alone = present.filter(runsAlone);
-  const small = present.filter(sharesProcess);
+  const isSmall = (file) => costs.secondsOf(file) < SMALL_SECONDS && sharesProcess(file);
+  const small = present.filter(isSmall);
   const others = present.filter((file) => !alone.includes(file) && !small.includes(file));
   const phases = [
     {

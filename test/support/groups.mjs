@@ -1,6 +1,6 @@
 /** Which test files share a process, and what their groups are called. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -11,18 +11,34 @@ const OWN_PROCESS = new RegExp(
     '^// (?:Runs alone|Needs)',
     'node:child_process|node:worker_threads|support/(?:programs|sluice|leaks)',
     'process\\.(?:env|exit|exitCode|on|once|emit|chdir|umask|execArgv|argv|kill|stdout|stderr)\\b',
-    'globalThis|mock\\.|setFlagsFromString|performance\\.now',
+    'globalThis|mock\\.|setFlagsFromString',
     '^(?:test\\.)?(?:before|after|beforeEach|afterEach)\\(',
   ].join('|'),
   'm',
 );
 
+/** What is imported of the tests' own files. */
+const IMPORT = /(?:from|import) '(\.[^']+)'|import\('(\.[^']+)'\)/g;
+
+/** Whether a file, or what it imports of the tests' own, needs its process for itself; by path. */
+const needing = new Map();
+
 /**
- * Unit tests of pure code run together in a few processes: a process costs a fifth of a second of
- * processor time before its first test, and most of them have little more to do.
+ * Tests of pure code run together in a few processes: a process costs a fifth of a second of processor
+ * time before its first test, and most of them have little more to do.
  */
 export function sharesProcess(file) {
-  return file.startsWith('src/') && !OWN_PROCESS.test(readFileSync(file, 'utf8'));
+  const known = needing.get(file);
+  if (known !== undefined) return known;
+  // Two that import each other.
+  needing.set(file, true);
+  const text = readFileSync(join(root, file), 'utf8');
+  const own = [...text.matchAll(IMPORT)]
+    .map(([, plain, later]) => join(dirname(file), plain ?? later))
+    .filter((path) => path.startsWith('test/') && existsSync(join(root, path)));
+  const shares = !OWN_PROCESS.test(text) && own.every(sharesProcess);
+  needing.set(file, shares);
+  return shares;
 }
 
 const GROUP_FILES_MAX = 40;
