@@ -1,4 +1,6 @@
 /** The reference pages that come from tables in the source, by file name. */
+import { commandHelps } from '../src/cli/command-help.ts';
+import { commands } from '../src/cli/commands.ts';
 import { jsonSchemaText } from '../src/config/json-schema.ts';
 import { commandLineReference } from '../src/config/reference.ts';
 import { configurationSchema } from '../src/config/schema/configuration.ts';
@@ -6,6 +8,7 @@ import { accessLogFields, accessLogLine } from '../src/telemetry/access-log-line
 import { type ExchangeSummary, emptySummary } from '../src/telemetry/exchange-summary.ts';
 import { type MetricDefinition, metricTable } from '../src/telemetry/metric-table.ts';
 import { namedLogFields } from '../src/telemetry/named-log-fields.ts';
+import { commandsPage } from './commands-page.ts';
 import { configurationPage } from './configuration-page.ts';
 import { featuresPage } from './features-page.ts';
 import { handshakeLogPage } from './handshake-log-page.ts';
@@ -15,6 +18,7 @@ import { limitsPage } from './limits-page.ts';
 export async function referencePages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['docs/reference/command-line.md', commandLineReference()],
+    ['docs/reference/commands.md', commandsPage(await commandHelps(commands))],
     ['docs/reference/configuration.md', configurationPage()],
     ['schema/sluice.schema.json', jsonSchemaText(configurationSchema)],
     ['docs/reference/metrics.md', metricsReference()],

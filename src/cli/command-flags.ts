@@ -34,19 +34,22 @@ export async function flagLines(command: string, commands: Commands): Promise<st
   const all = Object.entries(actions).length > 0 ? Object.entries(actions) : [['', flags] as const];
   return all
     .filter(([, of]) => Object.keys(of).length > 0)
-    .map(([action, of]) => `Flags${action === '' ? '' : ` of ${action}`}:\n${flagsText(of)}\n`)
+    .map(([action, of]) => {
+      const place = action === '' ? '' : ` of ${action}`;
+      return `Flags${place}:\n${flagsText(command, of)}\n`;
+    })
     .join('');
 }
 
-function flagsText(flags: Flags): string {
+function flagsText(command: string, flags: Flags): string {
   const lines = Object.keys(flags).map((name) => {
-    const { placeholder, summary } = flagText(name)!;
+    const { placeholder, summary } = flagText(name, command)!;
     return `  ${`--${name} ${placeholder}`.padEnd(FLAG_COLUMN)} ${summary}\n`;
   });
   return lines.join('');
 }
 
-interface FlagText {
+export interface FlagText {
   /** What stands for the value; '' for a flag without one. */
   readonly placeholder: string;
   readonly summary: string;
@@ -57,7 +60,7 @@ interface FlagText {
 const flag = (placeholder: string, summary: string, values?: readonly string[]): FlagText =>
   values === undefined ? { placeholder, summary } : { placeholder, summary, values };
 
-/** By name; a name means the same in every command. */
+/** By name; a name means the same in every command but those of OWN_TEXTS. */
 const TEXTS: Readonly<Record<string, FlagText>> = {
   admin: flag('[HOST:]PORT', 'the admin endpoint of the running sluice (127.0.0.1:8081)'),
   json: flag('', 'print JSON, for programs'),
@@ -72,6 +75,7 @@ const TEXTS: Readonly<Record<string, FlagText>> = {
   tag: flag('TAG', 'every response with this tag (Surrogate-Key, Cache-Tag)'),
   'incident-dir': flag('DIR', 'where the incidents are (incidents in the state directory)'),
   watch: flag('', 'start again when a file has changed'),
+  search: flag('WORDS', 'only metrics whose names or labels hold these words'),
   follow: flag('', 'go on, and print new ones as they come'),
   level: flag('LEVEL', 'only what is at least so urgent', [
     'error',
@@ -107,8 +111,18 @@ const TEXTS: Readonly<Record<string, FlagText>> = {
   fresh: flag('', 'forget what an earlier triage has found out'),
 };
 
+/** As `COMMAND NAME`, where it means something else. */
+const OWN_TEXTS: Readonly<Record<string, FlagText>> = {
+  'metrics watch': flag(
+    '',
+    'draw them anew every second, with their rates; / searches, h explains',
+  ),
+};
+
 /** Undefined for a flag that has no words yet, which a test refuses. */
-export function flagText(name: string): FlagText | undefined {
+export function flagText(name: string, command = ''): FlagText | undefined {
+  const own = OWN_TEXTS[`${command} ${name}`];
+  if (own !== undefined) return own;
   return Object.hasOwn(TEXTS, name) ? TEXTS[name] : undefined;
 }
 

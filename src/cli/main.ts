@@ -66,9 +66,8 @@ async function perform(args: readonly string[]): Promise<number> {
 
 /** The lines of the help that are about one command. */
 async function helpOf(command: string): Promise<number> {
-  const { helpText } = await import('../config/reference.ts');
-  const isAbout = (line: string) => line.trim().split(/ +/, 2).join(' ') === `sluice ${command}`;
-  const lines = helpText().split('\n').filter(isAbout);
+  const { usagesOf } = await import('./command-help.ts');
+  const lines = usagesOf(command).map(({ text, summary }) => `  ${text.padEnd(35)} ${summary}`);
   const { flagLines } = await import('./command-flags.ts');
   const flags = await flagLines(command, commands);
   const rest = '\nsluice --help has all commands, signals and exit codes.\n';

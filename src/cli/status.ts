@@ -1,4 +1,4 @@
-/** `sluice status`, `metrics` and `stop`: a running sluice at a glance, its numbers, and its end. */
+/** `sluice status` and `stop`: a running sluice at a glance, and its end. */
 
 import { durationText } from '../base/duration-text.ts';
 import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
@@ -6,15 +6,14 @@ import type { Overview } from '../supervisor/admin/overview-routes.ts';
 import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
 import { serverStateText } from '../upstream/server-state-text.ts';
 import { type ActionArguments, parseFlags, printAnswer } from './action-arguments.ts';
-import { askAdmin, askAdminText, NotRunningError } from './admin-client.ts';
+import { askAdmin, NotRunningError } from './admin-client.ts';
 import type { Command } from './command.ts';
-import { print, printJson, printNote } from './terminal.ts';
-import { uptimeText } from './top-frame.ts';
+import { uptimeText } from './live/top-frame.ts';
+import { printNote } from './terminal.ts';
 
 const FLAGS = { admin: true, json: false };
 
 export const statusCommand: Command = { flags: FLAGS, run: printStatus };
-export const metricsCommand: Command = { flags: FLAGS, run: printMetrics };
 export const stopCommand: Command = { flags: FLAGS, run: stop };
 
 /** As LSB has it for `status`: the program does not run. */
@@ -115,18 +114,6 @@ function earlyDataLines({ refusal, forSeconds }: SupervisorStatus['earlyData']):
   if (refusal === '') return [];
   const time = forSeconds === null ? '' : `, for ${forSeconds} s more`;
   return [`  early data is refused: ${refusal}${time}`];
-}
-
-/** All metrics: as Prometheus reads them, or as JSON. */
-async function printMetrics(args: readonly string[]): Promise<number> {
-  const parsed = parseFlags('metrics', FLAGS, args);
-  if (parsed.flags.has('json')) {
-    const { metrics } = (await askAdmin(parsed, '/stats')) as { metrics: unknown };
-    printJson(metrics);
-  } else {
-    print(await askAdminText(parsed, '/metrics'));
-  }
-  return 0;
 }
 
 async function stop(args: readonly string[]): Promise<number> {

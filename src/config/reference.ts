@@ -35,7 +35,7 @@ Watch, as in sluice log --follow --level warning
   sluice top                          show requests, hits, times, handshakes and origins, every second
   sluice log [--follow]               print the latest events of the error log, and new ones
   sluice log level [SUBSYSTEM=LEVEL]  show the log levels, or change them while it runs
-  sluice metrics                      print all metrics
+  sluice metrics [--watch]            print all metrics, or draw them anew every second, with search
 
 Origins, as in sluice origins drain app/10.0.0.1:3000
   sluice origins                      show the state of every origin server
@@ -121,6 +121,8 @@ sluice demo [flags]
 sluice help [COMMAND]
 sluice version
 \`\`\`
+
+[Commands](commands.md) has every command with its flags.
 
 \`run\` serves an origin; \`demo\` brings its own origin and prints what to try. A flag is written
 \`--flag value\` or \`--flag=value\`.
@@ -284,7 +286,7 @@ forgets the deaths. Over HTTP: \`GET /features\`, and \`POST /features\` of \`ap
 \`\`\`
 sluice status [--admin ADDRESS] [--json]
 sluice top [--admin ADDRESS] [--json]
-sluice metrics [--admin ADDRESS] [--json]
+sluice metrics [--watch] [--search WORDS] [--admin ADDRESS] [--json]
 sluice origins [list|up|drain|down GROUP/SERVER] [--admin ADDRESS] [--json]
 sluice certificates [list|renew|revoke|why NAME] [--admin ADDRESS] [--json]
 sluice handshakes failures|observers|enable NAME [--admin ADDRESS] [--json]
@@ -297,7 +299,9 @@ sluice stop [--admin ADDRESS] [--json]
   serve, 3 when it does not run.
 - \`top\` shows requests, hit rates, times, handshakes and origins once a second, until Ctrl-C; the
   [dashboard](../how-to/watch-live.md) shows the same in a browser.
-- \`metrics\` prints all [metrics](metrics.md) as Prometheus reads them.
+- \`metrics\` prints all [metrics](metrics.md) as Prometheus reads them; with \`--search\` those whose names
+  or labels hold these words (exit code 1 when there are none). \`--watch\` draws them with their rates, anew
+  every second; \`/\` searches, \`h\` names the other keys.
 - \`origins\` shows the state of every server; \`drain\` gives a server no new requests, \`down\` marks it
   down, \`up\` puts it back into rotation. See [origins](../explanation/origins.md).
 - \`certificates\` shows the certificates that sluice gets by itself: who has issued them, until when

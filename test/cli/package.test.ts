@@ -124,6 +124,9 @@ function checkManifest(installed: string): void {
   for (const target of Object.values(manifest.exports['.'] as Record<string, string>)) {
     assert.ok(existsSync(join(installed, target)), target);
   }
+  // npm install -g puts them where man finds them.
+  assert.ok(manifest.man.includes('./dist/man/sluice.1') && manifest.man.length > 20);
+  for (const page of manifest.man) assert.ok(existsSync(join(installed, page)), page);
   // What the documents of the package link to is in the package, or on the web.
   for (const name of ['README.md', 'CHANGELOG.md', 'SECURITY.md']) {
     const text = readFileSync(join(installed, name), 'utf8');

@@ -1,10 +1,11 @@
 /** One picture of `sluice top`, from two samples: pure. */
-import { durationText } from '../base/duration-text.ts';
-import type { GroupReport, ServerReport } from '../supervisor/admin/origin-routes.ts';
-import { hitOutcomes } from '../telemetry/exchange-summary.ts';
-import { quantile } from '../telemetry/quantile.ts';
-import type { TrafficSample } from '../telemetry/traffic-sample.ts';
-import { serverStateText } from '../upstream/server-state-text.ts';
+import { durationText } from '../../base/duration-text.ts';
+import type { GroupReport, ServerReport } from '../../supervisor/admin/origin-routes.ts';
+import { hitOutcomes } from '../../telemetry/exchange-summary.ts';
+import { quantile } from '../../telemetry/quantile.ts';
+import type { TrafficSample } from '../../telemetry/traffic-sample.ts';
+import { serverStateText } from '../../upstream/server-state-text.ts';
+import { CTRL_C, ESCAPE, typed } from './terminal-keys.ts';
 
 type ShownServer = Pick<
   ServerReport,
@@ -43,16 +44,11 @@ export const plainView: TopView = {
 };
 
 const SORTS: readonly TopView['sort'][] = ['requests', 'errors', 'name'];
-const CTRL_C = '\x03';
-const ESCAPE = '\x1b';
-const BACKSPACE = '\x7f';
-/** A filter is the part of a name. */
-const FILTER_LENGTH_MAX = 60;
 
 /** The view after a key; null to quit. */
 export function keyPressed(view: TopView, key: string): TopView | null {
   if (key === CTRL_C) return null;
-  if (view.isTyping) return typed(view, key);
+  if (view.isTyping) return { ...view, ...typed(view, key) };
   switch (key) {
     case 'q':
       return null;
@@ -73,14 +69,6 @@ export function keyPressed(view: TopView, key: string): TopView | null {
     default:
       return view;
   }
-}
-
-function typed(view: TopView, key: string): TopView {
-  if (key === '\r' || key === '\n') return { ...view, isTyping: false };
-  if (key === ESCAPE) return { ...view, isTyping: false, filter: '' };
-  if (key === BACKSPACE) return { ...view, filter: view.filter.slice(0, -1) };
-  const isText = /^[\x20-\x7e]$/.test(key) && view.filter.length < FILTER_LENGTH_MAX;
-  return isText ? { ...view, filter: view.filter + key } : view;
 }
 
 /** The last line: which keys there are, and what was chosen by them. */

@@ -1,14 +1,15 @@
 /** `sluice top`: a running sluice, drawn anew every second. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UsageError } from '../base/errors.ts';
-import type { GroupReport } from '../supervisor/admin/origin-routes.ts';
-import type { SupervisorStatus } from '../supervisor/supervisor-status.ts';
-import type { TrafficSample } from '../telemetry/traffic-sample.ts';
-import { type ActionArguments, parseFlags } from './action-arguments.ts';
-import { askAdmin } from './admin-client.ts';
-import type { Command } from './command.ts';
-import { print, printFrame, printJson } from './terminal.ts';
+import { UsageError } from '../../base/errors.ts';
+import type { GroupReport } from '../../supervisor/admin/origin-routes.ts';
+import type { SupervisorStatus } from '../../supervisor/supervisor-status.ts';
+import type { TrafficSample } from '../../telemetry/traffic-sample.ts';
+import { type ActionArguments, parseFlags } from '../action-arguments.ts';
+import { askAdmin } from '../admin-client.ts';
+import type { Command } from '../command.ts';
+import { print, printFrame, printJson } from '../terminal.ts';
+import { readKeys } from './terminal-keys.ts';
 import {
   awayFrame,
   fitted,
@@ -28,7 +29,6 @@ const FLAGS = { admin: true, once: false, json: false };
 export const topCommand: Command = { flags: FLAGS, run };
 
 const INTERVAL_MS = 1_000;
-/** Upper left corner; erase to the end of the line, and of the screen (ECMA-48 CUP, EL, ED). */
 /** Of a terminal that does not say. */
 const COLUMNS_DEFAULT = 80;
 const ROWS_DEFAULT = 24;
@@ -51,19 +51,6 @@ async function run(args: readonly string[]): Promise<number> {
   if (isJson) printJson({ before, now });
   else print(await frameOf(parsed, before, now));
   return 0;
-}
-
-/** Keys as they are pressed, until the process ends. */
-function readKeys(onKey: (key: string) => void): void {
-  const { stdin } = process;
-  if (stdin.isTTY !== true) return;
-  stdin.setRawMode(true);
-  process.once('exit', () => stdin.setRawMode(false));
-  stdin.setEncoding('utf8').on('data', (keys: string) => {
-    // An arrow and its like are several characters, and none of ours.
-    if (keys.length > 1 && keys.startsWith('\x1b')) return;
-    for (const key of keys) onKey(key);
-  });
 }
 
 /** Draws for ever; a sluice that was there once and is away may come back, as after an upgrade. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { TrafficSample } from '../telemetry/traffic-sample.ts';
+import type { TrafficSample } from '../../telemetry/traffic-sample.ts';
 import {
   awayFrame,
   fitted,
