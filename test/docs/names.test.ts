@@ -29,6 +29,8 @@ const flags = new Set(`${helpText()}${commandLineReference()}`.match(/(?<!\w)--[
 
 /** Flags of other programs that the documents write in code style. */
 const FOREIGN_FLAGS = new Set([
+  // docker run
+  '--stop-timeout',
   '--now',
   '--ssl-sessions',
   '--omit',

@@ -16,16 +16,16 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', '
 export function compileMatch(entry: MatchEntry, context: CompileContext): RouteMatch {
   const { not = [] } = entry;
   if (!Array.isArray(not)) {
-    return { ...conditionsOf(entry, context), not: [refused(not, context.below('not'))] };
+    return { ...conditionsOf(entry, context), not: [excluded(not, context.below('not'))] };
   }
   return {
     ...conditionsOf(entry, context),
-    not: not.map((one, i) => refused(one, context.below('not', i))),
+    not: not.map((one, i) => excluded(one, context.below('not', i))),
   };
 }
 
 /** What a route is not for. */
-function refused(entry: MatchEntry, context: CompileContext): RouteMatch {
+function excluded(entry: MatchEntry, context: CompileContext): RouteMatch {
   if (Object.keys(entry).length === 0) {
     context.refuse([], 'every request is so', 'write a condition, as in not: {methods: [POST]}');
   }
