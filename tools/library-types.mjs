@@ -2,9 +2,10 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const directory = fileURLToPath(new URL('../dist/library/', import.meta.url));
-
-for (const name of readdirSync(directory).filter((one) => one.endsWith('.d.ts'))) {
-  const text = readFileSync(directory + name, 'utf8');
-  writeFileSync(directory + name, text.replace(/(from '\.[^']*)\.ts'/g, "$1.js'"));
+for (const room of ['library', 'plugin']) {
+  const directory = fileURLToPath(new URL(`../dist/${room}/`, import.meta.url));
+  for (const name of readdirSync(directory).filter((one) => one.endsWith('.d.ts'))) {
+    const text = readFileSync(directory + name, 'utf8');
+    writeFileSync(directory + name, text.replace(/(from '\.[^']*)\.ts'/g, "$1.js'"));
+  }
 }

@@ -203,6 +203,22 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     defaultsName: 'defaultObserverLimits',
   },
   {
+    heading: 'Plugins',
+    intro: 'Per worker.',
+    file: 'plugin/limits.ts',
+    interfaceName: 'PluginLimits',
+    defaultsName: 'defaultPluginLimits',
+  },
+  {
+    heading: 'What a plugin may be',
+    intro: 'A plugin that is more is refused with the configuration.',
+    constants: [
+      ['plugin/source.ts', 'PLUGIN_MODULES_MAX', 'PLUGIN_BYTES_MAX'],
+      ['plugin/plugin-trial.ts', 'TRIAL_MS', 'TRIAL_MEMORY_MIB'],
+      ['plugin/plugin-set.ts', 'CLOSE_CALLS'],
+    ],
+  },
+  {
     heading: 'Collapsing',
     intro: 'Per worker: requests that wait for the fetch of another request.',
     file: 'cache/collapse.ts',

@@ -25,7 +25,10 @@ export async function loadConfiguration(input: ConfigurationInput): Promise<Conf
   if (source === null) return { options: await resolveOptions(flags, input), source };
   // Loaded for files only: a start with flags alone needs no schema.
   const { compileFile } = await import('./compile/configuration.ts');
-  const { given, sections, diagnostics } = compileFile(source, input);
+  const { given, sections: plain, plugins, diagnostics: found } = compileFile(source, input);
+  const tried = (await plugins?.compile()) ?? { plugins: [], diagnostics: [] };
+  const sections = { ...plain, plugins: tried.plugins };
+  const diagnostics = [...found, ...tried.diagnostics];
   const all = overridden(given, flags);
   const surroundings = { ...input, file: source.file };
   if (diagnostics.length === 0) {

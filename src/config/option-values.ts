@@ -20,6 +20,8 @@ import {
   type FeatureName,
   featureNamed,
   featureTable,
+  PLUGIN_PREFIX,
+  type PluginFeature,
 } from '../tls/features.ts';
 import { REDACTED } from '../triage/redaction.ts';
 import { UNIX_PREFIX } from '../upstream/server-names.ts';
@@ -245,13 +247,13 @@ export function parseSwitch(option: OptionWords, given: ExplicitValue): boolean 
 export function parseFeature(
   option: OptionWords,
   given: ExplicitValue,
-): readonly [FeatureName | DangerName, boolean] {
+): readonly [FeatureName | DangerName | PluginFeature, boolean] {
   const equals = given.text.indexOf('=');
   const name = given.text.slice(0, equals === -1 ? undefined : equals);
   const feature = featureNamed(name);
-  // Of these only a worker knows which there are: its modules bring them.
-  const isDanger = name.startsWith(DANGER_PREFIX);
-  if (feature === undefined && !isDanger) {
+  // Of these only a worker knows which there are: its modules and plugins bring them.
+  const isBrought = name.startsWith(DANGER_PREFIX) || name.startsWith(PLUGIN_PREFIX);
+  if (feature === undefined && !isBrought) {
     const names = featureTable.map((known) => known.name);
     const near = nearestWord(name, names);
     const remedy =

@@ -9,6 +9,7 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import type { ClusterOptions } from '../cluster/options.ts';
 import type { ListenerOptions } from '../downstream/options.ts';
 import type { ContentLimits } from '../http/content-watch.ts';
+import type { PluginOptions } from '../plugin/options.ts';
 import type { ConnectMethodOptions } from '../proxy/connect-gateway.ts';
 import type { ClientIdentityFields } from '../proxy/request/client-identity.ts';
 import type { EarlyDataPolicy } from '../proxy/request/early-data.ts';
@@ -94,6 +95,8 @@ export interface SluiceOptions {
   /** Each request takes the first that is for it. */
   readonly routes: readonly RouteOptions[];
   readonly listeners: readonly ListenerOptions[];
+  /** In the order in which their hooks are called. */
+  readonly plugins: readonly PluginOptions[];
   /** The first is for names that none of them has. Empty when there is no https listener. */
   readonly hosts: readonly HostOptions[];
   readonly tls: TlsOptions;

@@ -97,6 +97,7 @@ export async function resolveOptions(
     purgeFrom: () => resolveRanges(values, 'purge-from'),
     trustedProxies: () => resolveRanges(values, 'trusted-proxies'),
     trustedProxiesHeader: () => values.required('trusted-proxies-header'),
+    plugins: () => sections.plugins ?? [],
     connect: () => sections.connect ?? null,
     requestBody: () => (sections.timeouts ?? defaultTimeouts).requestBody,
     features: () => Object.fromEntries(values.every('feature')),

@@ -2,6 +2,7 @@
 
 import type { AcmeOptions } from '../acme/options.ts';
 import type { ListenerOptions } from '../downstream/options.ts';
+import type { PluginOptions } from '../plugin/options.ts';
 import type { ConnectMethodOptions } from '../proxy/connect-gateway.ts';
 import type { RouteOptions } from '../routing/route.ts';
 import type { LogOptions, LogRotation } from '../telemetry/log-options.ts';
@@ -24,6 +25,7 @@ export interface FileSections {
   /** At least one. */
   readonly origins?: readonly OriginGroupOptions[];
   readonly routes?: readonly RouteOptions[];
+  readonly plugins?: readonly PluginOptions[];
   readonly connect?: ConnectMethodOptions;
   readonly timeouts?: ClientTimeouts;
   readonly logs?: readonly LogOptions[];

@@ -44,6 +44,30 @@ export const n = 1;
   assert.deepEqual(Object.keys(exported).sort(), ['C', 'f', 'g', 'h', 'late', 'n']);
 });
 
+test('default exports, all of a module, and lines without semicolons are taken as well', () => {
+  const source = `import one, { a } from './x.ts'
+import two, * as all from './x.ts'
+import './x.ts'
+export * from './x.ts'
+const local = 1
+export { local }
+export default { one, two, a, b: all.b }
+`;
+  const modules = { './x.ts': { a: 1, b: 2, default: 3 } };
+  const expected = { a: 1, b: 2, local: 1, default: { one: 3, two: 3, a: 1, b: 2 } };
+  assert.deepEqual(run(source, modules), expected);
+  for (const [text, name] of [
+    ['export default function named() { return named.name; }\nnamed.x = 1;', 'named'],
+    ['export default async function () {}', 'async'],
+    ['export default class extends Array {}', 'class'],
+    ['class A {}\nexport default class B extends A {}\nnew B();', 'B'],
+    ['export default (() => 1)\n;', '()'],
+    ['export default /a"b/;', 'a"b'],
+  ] as const) {
+    assert.ok(String(run(text).default).includes(name), text);
+  }
+});
+
 test('what only looks like an import or an export is left as it is', () => {
   // With ~ for a backtick and § for a dollar sign.
   const source = String.raw`
@@ -97,9 +121,8 @@ export function f() { /* here */ throw new Error('x'); }
 
 test('what it does not know is refused, with its line', () => {
   for (const [source, words] of [
-    ["\nexport * from './x.ts';", /^line 2: export \* from/],
-    ['export default 1;', /^line 1: export default 1; is none/],
-    ["import a, { b } from './x.ts';", /^line 1: import a, /],
+    ["\nexport * as x from './x.ts';", /^line 2: export \* as x from/],
+    ['export default 1; import', /^line 1: import/],
     ["import a from './x.json' with { type: 'json' };", /^line 1: import a from/],
     ["if (a) {\n  import 'b';\n}", /^line 2: import 'b'; is not at the top/],
     ['const a = `${1}', /^line 1: .* is never closed/],

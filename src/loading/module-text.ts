@@ -1,10 +1,11 @@
 /**
- * A module of ours as the body of a function, so that it can be compiled as a script, whose code is kept
- * (`kept-modules.ts`). Lines and columns stay where they are: what a stack says is true of the source.
+ * A module of ours, or of a plugin, as the body of a function, so that it can be compiled as a script: the
+ * code of ours is kept (`kept-modules.ts`), and that of a plugin can be forgotten, which Node's own modules
+ * never are. Lines and columns stay where they are: what a stack says is true of the source.
  *
- * It takes what our modules are made of, and refuses the rest by a SyntaxError: they never lead back to
- * themselves, wait for nothing at their top, and export by name. A name that is exported is what it is
- * when its module has run.
+ * It takes what such modules are made of, and refuses the rest by a SyntaxError: they never lead back to
+ * themselves, and wait for nothing at their top. A name that is exported is what it is when its module has
+ * run.
  */
 
 export interface ModuleText {
@@ -21,19 +22,28 @@ export function moduleText(source: string): ModuleText {
 
 const WORD = /[\p{ID_Start}$_][\p{ID_Continue}$]*/uy;
 /** Where the stripped types and comments were, there may be any space. */
-const FROM = String.raw`from\s*(?<quote>['"])(?<from>[^'"\n]+)\k<quote>\s*;`;
+const FROM = String.raw`from\s*(?<quote>['"])(?<from>[^'"\n]+)\k<quote>(?:\s*;|(?=\s*(?:\n|$)))`;
 const IMPORT = new RegExp(
-  String.raw`import\s*(?:(?<alone>['"])(?<effect>[^'"\n]+)\k<alone>\s*;|` +
-    String.raw`(?:\*\s*as\s+(?<all>[\w$]+)|\{(?<names>[^}]*)\}|(?<one>[\w$]+))\s*${FROM})`,
+  String.raw`import\s*(?:(?<alone>['"])(?<effect>[^'"\n]+)\k<alone>(?:\s*;|(?=\s*(?:\n|$)))|` +
+    String.raw`(?:(?<one>[\w$]+)\s*,?\s*)?(?:\*\s*as\s+(?<all>[\w$]+)|\{(?<names>[^}]*)\})?\s*${FROM})`,
   'y',
 );
-const EXPORT_LIST = new RegExp(String.raw`export\s*\{(?<names>[^}]*)\}\s*(?:${FROM}|;)`, 'y');
+const EXPORT_LIST = new RegExp(
+  String.raw`export\s*\{(?<names>[^}]*)\}\s*(?:${FROM}|;|(?=\n|$))`,
+  'y',
+);
+const EXPORT_ALL = new RegExp(String.raw`export\s*\*\s*${FROM}`, 'y');
+const EXPORT_DEFAULT = /export\s+default\b/y;
+const NAMED = /^(?:(?:async )?function ?\*? ?|class )(?!extends\b)(?<name>[\w$]+)/;
+/** Characters of a function's or class's head in which its name is. */
+const HEAD_LENGTH = 200;
 const EXPORT = /export\s+(?:(?:async\s+)?function\*?|class|const|let)\s+(?<name>[\w$]+)/y;
 
 /** A `/` after one of these begins a regular expression; after anything else it divides. */
 const BEFORE_REGULAR_EXPRESSION = /(?:^|[(,=:[!&|?{};+\-*%<>~^])$/;
+/** `export`: the value of `export default`. */
 const WORDS_BEFORE_REGULAR_EXPRESSION = new Set(
-  'return typeof case in of delete void throw new else do await yield instanceof'.split(' '),
+  'export return typeof case in of delete void throw new else do await yield instanceof'.split(' '),
 );
 const REGULAR_EXPRESSION = /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/y;
 const STRING = /'(?:\\[\s\S]|[^'\\\n])*'|"(?:\\[\s\S]|[^"\\\n])*"/y;
@@ -160,12 +170,14 @@ class Translation {
     const match = this.#match(IMPORT);
     if (match === null) throw this.#fault('is none that is known here');
     const { effect, all, names, one, from } = match.groups!;
-    const loaded = `$load(${this.#need(from ?? effect!)})`;
-    let text = `${loaded};`;
-    if (all !== undefined) text = `const ${all} = ${loaded};`;
-    else if (names !== undefined) text = `const {${names.replace(/\bas\b/g, ':')}} = ${loaded};`;
-    else if (one !== undefined) text = `const ${one} = $load.byDefault(${this.#need(from!)});`;
-    this.#statement(match[0], text);
+    const specifier = this.#need(from ?? effect!);
+    const bound: string[] = [];
+    if (one !== undefined) bound.push(`const ${one} = $load.byDefault(${specifier});`);
+    if (all !== undefined) bound.push(`const ${all} = $load(${specifier});`);
+    if (names !== undefined) {
+      bound.push(`const {${names.replace(/\bas\b/g, ':')}} = $load(${specifier});`);
+    }
+    this.#statement(match[0], bound.length === 0 ? `$load(${specifier});` : bound.join(''));
   }
 
   #export(): void {
@@ -177,6 +189,26 @@ class Translation {
         this.#exports.push(`$exports.${as ?? name}=${source}${name};`);
       }
       this.#statement(listed[0], from === undefined ? '' : `$load(${this.#need(from)});`);
+      return;
+    }
+    const all = this.#match(EXPORT_ALL);
+    if (all !== null) {
+      const from = `$load(${this.#need(all.groups!.from!)})`;
+      const copied = `for (const $n in ${from}) if ($n !== 'default') $exports[$n] = ${from}[$n];`;
+      this.#statement(all[0], copied);
+      return;
+    }
+    const byDefault = this.#match(EXPORT_DEFAULT);
+    if (byDefault !== null) {
+      const [words] = byDefault;
+      const start = this.#at + words.length;
+      const head = this.#source.slice(start, start + HEAD_LENGTH).trimStart();
+      const name = NAMED.exec(head.replace(/\s+/g, ' '))?.groups?.name;
+      if (name === undefined) this.#replace(this.#at + words.length, '$exports.default=');
+      else {
+        this.#exports.push(`$exports.default=${name};`);
+        this.#replace(this.#at + words.length, words.replace(/\S/g, ' '));
+      }
       return;
     }
     const match = this.#match(EXPORT);

@@ -119,7 +119,14 @@ class ConnectExchange implements RequestHandler, OutboundHandler, WatchedTunnel 
     const { clock, requests } = environment;
     const slot = requests.begin(head, facts, clock.wallMs());
     const startedMs = clock.monotonicMs();
-    this.#record = new ExchangeRecord({ environment, head, facts, startedMs, slot });
+    this.#record = new ExchangeRecord({
+      environment,
+      head,
+      facts,
+      startedMs,
+      slot,
+      plugins: null,
+    });
     this.#record.cache = 'bypass';
   }
 

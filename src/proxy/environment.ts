@@ -5,6 +5,7 @@ import type { CollapseTable } from '../cache/collapse.ts';
 import type { Store } from '../cache/contract.ts';
 import type { KeyRules } from '../cache/rules/key.ts';
 import type { CachePolicy } from '../cache/rules/policy.ts';
+import type { RoutePlugins } from '../plugin/route-plugins.ts';
 import type { RouteRules } from '../routing/rules.ts';
 import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
 import type { RequestRecorder } from '../telemetry/requests/request-recorder.ts';
@@ -31,6 +32,8 @@ export interface ProxyEnvironment {
   readonly sliceBytes: number;
   /** What else the request's route asks for. */
   readonly route: RouteRules;
+  /** Null for a route without plugins, which pays nothing for those of others. */
+  readonly plugins: RoutePlugins | null;
   readonly earlyDataPolicies: EarlyDataPolicies;
   readonly collapse: CollapseTable;
   readonly hitForMissMemory: HitForMissMemory;

@@ -2,6 +2,8 @@
 import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { FinishedRequest } from '../plugin/api.ts';
+import type { PluginRun } from '../plugin/plugin-run.ts';
 import {
   type CacheOutcome,
   type ExchangeSummary,
@@ -24,6 +26,8 @@ export interface ExchangeRecordInput {
   readonly startedMs: number;
   /** Of the request recorder; -1 for none. */
   readonly slot: number;
+  /** Told when it is over; null for none. */
+  readonly plugins: PluginRun | null;
 }
 
 /** Hears of the origin's answer as it comes in, before anything is done with it. */
@@ -40,6 +44,7 @@ export class ExchangeRecord implements OriginNotes {
   readonly #head: RequestHead;
   readonly #facts: RequestFacts;
   readonly #startedMs: number;
+  readonly #plugins: PluginRun | null;
   readonly #startedAtMs: number;
   cache: CacheOutcome = 'none';
   /** Of the final response, as the client gets it. */
@@ -54,7 +59,8 @@ export class ExchangeRecord implements OriginNotes {
   #originStatus = 0;
   #originMs = -1;
 
-  constructor({ environment, head, facts, startedMs, slot }: ExchangeRecordInput) {
+  constructor({ environment, head, facts, startedMs, slot, plugins }: ExchangeRecordInput) {
+    this.#plugins = plugins;
     this.#environment = environment;
     this.#head = head;
     this.#facts = facts;
@@ -139,6 +145,7 @@ export class ExchangeRecord implements OriginNotes {
     summary.originMs = this.#originMs;
     summary.errorCode = errorCode === '' ? this.errorCode : errorCode;
     observer.onFinish(summary);
+    this.#plugins?.onFinish(finishedOf(summary));
     requests.watcher?.onEnd(head);
     requests.end(this.#slot);
     // A fill may outlive it, and the slot is another's from now on.
@@ -148,6 +155,12 @@ export class ExchangeRecord implements OriginNotes {
 
 /** Of the request recorder, for none. */
 const OVER = -1;
+
+/** What plugins are told. */
+export function finishedOf(summary: ExchangeSummary): FinishedRequest {
+  const { status, cache, durationMs, responseBytes, errorCode } = summary;
+  return { status, cache, durationMs, responseBytes, error: errorCode };
+}
 
 /** What logs have and metrics have not. */
 export function noteTexts(

@@ -21,6 +21,7 @@ import { canValidate } from '../cache/rules/validation.ts';
 import type { RequestFacts, RequestHandler, ResponseSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { PluginRun } from '../plugin/plugin-run.ts';
 import type { GateResult } from '../routing/rules.ts';
 import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
@@ -65,6 +66,8 @@ export interface ExchangeInput {
   readonly startedMs: number;
   /** Of the request recorder; -1 for none. */
   readonly slot: number;
+  /** Of the request's plugins; null for none. */
+  readonly plugins: PluginRun | null;
   /** Not a client's: it asks for a part of what another exchange answers with. */
   readonly part: PartTask | null;
 }
@@ -103,15 +106,30 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
 
   constructor(input: ExchangeInput) {
     this.#input = input;
-    const { environment, head, sender, facts, startedMs, slot } = input;
+    const { environment, head, sender, facts, startedMs, slot, plugins } = input;
     // An extended CONNECT that is translated: `head` is then what the origin is asked.
     const sent = head.sentAs ?? head;
-    const record = new ExchangeRecord({ environment, head: sent, facts, startedMs, slot });
+    const record = new ExchangeRecord({
+      environment,
+      head: sent,
+      facts,
+      startedMs,
+      slot,
+      plugins,
+    });
     const content = new RequestContent(sender, sent.contentLength !== 0);
     this.#directives = requestDirectives(head.fields);
     this.#record = record;
     this.#content = content;
-    this.#delivery = new Delivery({ environment, head, sender, facts, record, content });
+    this.#delivery = new Delivery({
+      environment,
+      head,
+      sender,
+      facts,
+      record,
+      content,
+      plugins,
+    });
   }
 
   #turnTo(next: Answerer): void {
@@ -209,7 +227,8 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
     }
     if (stale && decision.revalidate) {
       const validation = { selected, hits };
-      revalidateInBackground({ environment, head, key, validation });
+      const plugins = this.#input.plugins?.forPart() ?? null;
+      revalidateInBackground({ environment, head, key, validation, plugins });
     }
   }
 
@@ -252,7 +271,7 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   }
 
   #assembly(): AssemblyInput {
-    const { environment, head, facts, key } = this.#input;
+    const { environment, head, facts, key, plugins } = this.#input;
     const open: OpenExchange = (partHead, partKey, part, sender) => {
       return new Exchange({
         environment: environmentForParts(environment),
@@ -263,6 +282,7 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
         startedMs: environment.clock.monotonicMs(),
         // The request that it is a part of is recorded.
         slot: -1,
+        plugins: plugins?.forPart() ?? null,
         part,
       });
     };
@@ -319,7 +339,7 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   }
 
   #makeForwarded(): ForwardedRequest {
-    const { environment, head, facts, key, part, sender } = this.#input;
+    const { environment, head, facts, key, part, sender, plugins } = this.#input;
     return new ForwardedRequest({
       environment,
       head,
@@ -327,6 +347,7 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
       key,
       part,
       sender,
+      plugins,
       directives: this.#directives,
       content: this.#content,
       delivery: this.#delivery,
@@ -444,7 +465,9 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
 
   onEnd(received: FieldSection | null): void {
     this.#record.requestEnd();
-    const trailers = this.#input.environment.route.screenTrailers(received);
+    const { environment, plugins } = this.#input;
+    const screened = environment.route.screenTrailers(received);
+    const trailers = plugins === null ? screened : plugins.screenTrailers(screened);
     this.#content.onEnd(trailers);
     // Without its content, which was dropped, it would be no end.
     if (this.#delivery.wantsRequest) this.#forwarded?.sendEnd(trailers);

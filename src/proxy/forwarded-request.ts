@@ -15,6 +15,7 @@ import type { StoringDecision } from '../cache/rules/storing.ts';
 import type { RequestFacts, ResponseSender } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { PluginRun } from '../plugin/plugin-run.ts';
 import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
 import { claimFetch } from './cross-worker-fetch.ts';
 import type { ProxyEnvironment } from './environment.ts';
@@ -52,6 +53,7 @@ export interface ForwardInput {
   readonly key: string;
   readonly directives: RequestDirectives;
   readonly part: PartTask | null;
+  readonly plugins: PluginRun | null;
   readonly sender: Pick<ResponseSender, 'sendInformational' | 'upgrade'>;
   readonly content: RequestContent;
   readonly delivery: Delivery;
@@ -232,7 +234,7 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
   }
 
   #send(validation: Validation | null, inFlight: InFlightFetch | null): void {
-    const { environment, head, directives, key, part, facts, record } = this.#input;
+    const { environment, head, directives, key, part, facts, record, plugins } = this.#input;
     const { method, upgrade, contentLength } = head;
     // Content is no part of the key: what it made the origin say must not answer those without it.
     const isPlainGet = method === 'GET' && contentLength === 0;
@@ -248,6 +250,7 @@ export class ForwardedRequest implements OriginRequestOwner, Waiter {
       peerAddress: facts.peerAddress,
       facts,
       early: facts.early,
+      plugins,
       mayStore: mayStore && environment.route.caches,
       validation,
       fallback: this.#fallback,

@@ -11,6 +11,7 @@ import { cacheKey } from '../cache/rules/key.ts';
 import { ttlSeconds } from '../cache/rules/reuse.ts';
 import { selectStored } from '../cache/rules/select.ts';
 import type {
+  PreparedResponse,
   RequestFacts,
   RequestHandler,
   RequestSink,
@@ -18,6 +19,9 @@ import type {
 } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
+import { PLUGIN_FAILED } from '../plugin/faults.ts';
+import { PLUGIN_CONTROL } from '../plugin/origin-views.ts';
+import { type Entry, type PluginRun, WAITS } from '../plugin/plugin-run.ts';
 import type { LocalResponse } from '../routing/local-response.ts';
 import { type GateResult, routingError } from '../routing/rules.ts';
 import {
@@ -27,7 +31,8 @@ import {
 } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { Exchange, type ExchangeInput } from './exchange.ts';
-import { noteTexts } from './exchange-record.ts';
+import { finishedOf, noteTexts } from './exchange-record.ts';
+import { enterPlugins, environmentFor, HeldRequest } from './plugin-entry.ts';
 import { addOurMark, PROXY_NAME } from './request/forwarding.ts';
 import type { Routes } from './route-table.ts';
 import { requestMeantBy } from './websocket.ts';
@@ -99,11 +104,18 @@ export class ReverseProxy implements RequestSink {
       const gateResult = route.gate.enter(head, facts, clock.wallMs(), environment.dateNow());
       if (gateResult !== null) {
         const key = '';
-        const input = { environment, head, sender, facts, key, startedMs, slot, part };
+        const plugins = null;
+        const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
         const exchange = new Exchange(input);
         exchange.turnAway(gateResult);
         return exchange;
       }
+    }
+    const plugins = environment.plugins === null ? null : environment.plugins.begin(head, facts);
+    if (plugins !== null) {
+      const key = '';
+      const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
+      return this.#throughPlugins(input, plugins);
     }
     route.compression?.prepare(head.fields);
     let key = cacheKey(head, environment.keyRules);
@@ -114,15 +126,52 @@ export class ReverseProxy implements RequestSink {
       if (
         hits !== undefined &&
         hits.length > 0 &&
-        this.#serveHit(environment, hits, head, sender, facts)
+        this.#serveHit(environment, hits, head, sender, facts, null)
       ) {
         this.#noteHit(environment, head, facts, startedMs);
         requests.end(slot);
         return ANSWERED;
       }
     }
-    const input = { environment, head, sender, facts, key, startedMs, slot, part };
+    const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
     const exchange = new Exchange(input);
+    exchange.begin();
+    return exchange;
+  }
+
+  #throughPlugins(input: ExchangeInput, plugins: PluginRun): RequestHandler {
+    const { environment, head, sender } = input;
+    const goOn = (decided: Entry) => this.#afterPlugins(input, plugins, decided);
+    const abort = (error: SluiceError) => new Exchange(input).onAbort(error);
+    let held: HeldRequest | null = null;
+    const entry = enterPlugins(environment, plugins, input, (late) => held?.decided(late));
+    if (entry !== WAITS) return goOn(entry);
+    held = new HeldRequest(plugins, head.contentLength === 0 ? null : sender, goOn, abort);
+    return held;
+  }
+
+  #afterPlugins(input: ExchangeInput, plugins: PluginRun, entry: Entry): RequestHandler {
+    if (entry !== null) return turnedAway(input, entry);
+    const { sender, facts, startedMs, slot } = input;
+    const { head } = plugins;
+    const { route, keyRules } = input.environment;
+    route.compression?.prepare(head.fields);
+    const key = plugins.key(head, keyRules, route.keySuffix);
+    if (typeof key === 'object' && key !== null) return turnedAway(input, refusal(key));
+    const environment = environmentFor(input.environment, plugins.origin, key !== null);
+    const asked = { ...input, environment, head, key: key ?? '' };
+    const mayHit = key !== null && head.contentLength === 0 && route.caches;
+    if (mayHit && (head.method === 'GET' || head.method === 'HEAD')) {
+      const hits = environment.store.peek(key) ?? [];
+      if (hits.length > 0 && this.#serveHit(environment, hits, head, sender, facts, plugins)) {
+        this.#noteHit(environment, head, facts, startedMs);
+        plugins.onFinish(finishedOf(this.#summary));
+        environment.requests.end(slot);
+        return ANSWERED;
+      }
+      if (plugins.hasFailed) return turnedAway(asked, refusal(PLUGIN_FAILED));
+    }
+    const exchange = new Exchange(asked);
     exchange.begin();
     return exchange;
   }
@@ -169,7 +218,8 @@ export class ReverseProxy implements RequestSink {
   #unroutedExchange(input: Pick<ExchangeInput, 'head' | 'sender' | 'facts' | 'slot'>): Exchange {
     const environment = this.#routes.unrouted;
     const startedMs = environment.clock.monotonicMs();
-    return new Exchange({ ...input, environment, key: '', startedMs, part: null });
+    const none = { part: null, plugins: null };
+    return new Exchange({ ...input, ...none, environment, key: '', startedMs });
   }
 
   #serveHit(
@@ -178,6 +228,7 @@ export class ReverseProxy implements RequestSink {
     head: RequestHead,
     sender: ResponseSender,
     facts: RequestFacts,
+    plugins: PluginRun | null,
   ): boolean {
     const { cachePolicy, clock, route } = environment;
     if (head.upgrade !== '' || asksOfCache(head.fields)) return false;
@@ -201,13 +252,15 @@ export class ReverseProxy implements RequestSink {
       prepared.madeBy = edits;
       prepared.madeFor = head.path;
     }
+    const sent = plugins === null ? prepared : throughResponseHooks(prepared, plugins);
+    if (sent === null) return false;
     const summary = this.#summary;
     summary.startedAtMs = nowMs;
     summary.status = status;
     summary.responseBytes = head.method === 'HEAD' ? 0 : prepared.content.length;
     summary.earlyData = facts.early ? 'answered-early' : facts.beganEarly ? 'early' : 'no';
-    sender.sendStored(prepared);
-    this.#hitHeaders.prepared = prepared;
+    sender.sendStored(sent);
+    this.#hitHeaders.prepared = sent;
     return true;
   }
 
@@ -233,7 +286,7 @@ export class ReverseProxy implements RequestSink {
 
 /** As they were sent: a hit's Age stands beside its fields. */
 class HitHeaders implements HeaderLines {
-  prepared: PreparedHit | null = null;
+  prepared: Pick<PreparedHit, 'ageSeconds' | 'fields'> | null = null;
 
   combined(name: string): string | undefined {
     if (name === 'age') return String(this.prepared!.ageSeconds);
@@ -244,12 +297,27 @@ class HitHeaders implements HeaderLines {
 /** Once a second for an object that is asked for: the rest of the hits in it cost nothing more. */
 function refresh(prepared: PreparedHit, stored: StoredResponse, age: number, nowMs: number): void {
   const fields = stored.fields.clone();
+  fields.remove(PLUGIN_CONTROL);
   addOurMark(fields, hitStatusMember(PROXY_NAME, ttlSeconds(stored, nowMs)));
   prepared.ageSeconds = age;
   prepared.fields = fields;
   prepared.http1Head = undefined;
   prepared.http2Head = undefined;
   prepared.http3Head = undefined;
+}
+
+/** Null when a plugin refuses it. What is stored is everybody's: what a hook changes is a copy. */
+function throughResponseHooks(prepared: PreparedHit, plugins: PluginRun): PreparedResponse | null {
+  const { status, fields, content, ageSeconds } = prepared;
+  const edited = plugins.onResponse(status, fields);
+  if (edited === null) return null;
+  return edited === fields ? prepared : { status, fields: edited, content, ageSeconds };
+}
+
+function turnedAway(input: ExchangeInput, result: GateResult): Exchange {
+  const exchange = new Exchange(input);
+  exchange.turnAway(result);
+  return exchange;
 }
 
 function refusal(error: SluiceError): GateResult {

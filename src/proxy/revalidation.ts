@@ -4,6 +4,7 @@ import type { Waiter } from '../cache/collapse.ts';
 import { NO_REQUEST_DIRECTIVES } from '../cache/rules/cache-control.ts';
 import { CONDITIONAL } from '../cache/rules/validation.ts';
 import type { RequestHead } from '../http/message.ts';
+import type { PluginRun } from '../plugin/plugin-run.ts';
 import { claimFetch } from './cross-worker-fetch.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import {
@@ -56,11 +57,12 @@ export interface RevalidationInput {
   readonly head: RequestHead;
   readonly key: string;
   readonly validation: Validation;
+  readonly plugins: PluginRun | null;
 }
 
 /** Starts one revalidation per key at a time; further calls meanwhile do nothing. */
 export function revalidateInBackground(input: RevalidationInput): void {
-  const { environment, head, key, validation } = input;
+  const { environment, head, key, validation, plugins } = input;
   const { collapse, clock, store } = environment;
   const joined = collapse.join(key, NOBODY, clock.wallMs(), store.versionOf(key));
   if (joined.role === 'waiter') joined.inFlight.leave(NOBODY);
@@ -83,6 +85,7 @@ export function revalidateInBackground(input: RevalidationInput): void {
       peerAddress: '127.0.0.1',
       facts: null,
       early: false,
+      plugins,
       mayStore: true,
       validation: about,
       // An error that may be stored does not take the place of what may be served in place of it.

@@ -81,6 +81,31 @@ export const EARLY_DATA_CLOSED = [
   'cluster did not answer',
 ] as const;
 
+/** Places in plugins where faults happen: hooks of plugin/options.ts, and what else runs of them. */
+export const PLUGIN_PLACES = [
+  'onRequest',
+  'cacheKey',
+  'onOriginRequest',
+  'onOriginResponse',
+  'onResponse',
+  'onFinish',
+  'onHandshake',
+  'onIncident',
+  'setup',
+  'background',
+] as const;
+/** Of plugin/faults.ts. */
+export const PLUGIN_FAULTS = [
+  'threw',
+  'rejected',
+  'timed-out',
+  'overran',
+  'returned',
+  'exited',
+  'globals',
+  'disabled',
+] as const;
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CONNECT', 'TRACE'];
 
 /** `none` first, then every status code that HTTP allows (RFC 9110 §15). */
@@ -376,6 +401,12 @@ export const metricTable = {
     'sluice_observer_faults_total',
     'Faults of handshake observers, by observer and kind: it threw, or exceeded its time.',
     [label('observer', [], 31), closed('fault', ['threw', 'overran'])],
+  ),
+  pluginFaults: metric(
+    'counter',
+    'sluice_plugin_faults_total',
+    'Faults of plugins, by plugin, hook and kind.',
+    [label('plugin', [], 31), closed('hook', PLUGIN_PLACES), closed('fault', PLUGIN_FAULTS)],
   ),
   callbackFaults: metric(
     'counter',

@@ -18,6 +18,8 @@ import {
 import {
   EARLY_DATA_CLOSED,
   INCIDENT_KINDS,
+  PLUGIN_FAULTS,
+  PLUGIN_PLACES,
   ROLLBACK_ACTIONS,
   SUPERVISOR_PARTS,
 } from './metric-table.ts';
@@ -66,6 +68,7 @@ export class Metrics {
   readonly #originTlsVersion: LabelIndex;
   readonly #originError: LabelIndex;
   readonly #faultyObserver: LabelIndex;
+  readonly #faultyPlugin: LabelIndex;
   readonly #faultyCallback: LabelIndex;
   readonly #enabledObserver: LabelIndex;
   readonly #cutOffObserver: LabelIndex;
@@ -102,6 +105,7 @@ export class Metrics {
     this.#originTlsVersion = index(at.originHandshakes, 0);
     this.#originError = index(at.originErrors, 0);
     this.#faultyObserver = index(at.observerFaults, 0);
+    this.#faultyPlugin = index(at.pluginFaults, 0);
     this.#faultyCallback = index(at.callbackFaults, 0);
     this.#enabledObserver = index(at.observersArmed, 0);
     this.#cutOffObserver = index(at.observersCutOff, 0);
@@ -229,6 +233,18 @@ export class Metrics {
     const layout = at.observerFaults;
     const faultOffset = (fault === 'threw' ? 0 : 1) * layout.labels[1]!.stride;
     this.#add(layout.firstSlot + this.#faultyObserver.offsetOf(name) + faultOffset, 1);
+  }
+
+  /** A plugin has made a fault. */
+  pluginFailed(
+    plugin: string,
+    place: (typeof PLUGIN_PLACES)[number],
+    fault: (typeof PLUGIN_FAULTS)[number],
+  ): void {
+    const { firstSlot, labels } = at.pluginFaults;
+    const placeOffset = PLUGIN_PLACES.indexOf(place) * labels[1]!.stride;
+    const faultOffset = PLUGIN_FAULTS.indexOf(fault) * labels[2]!.stride;
+    this.#add(firstSlot + this.#faultyPlugin.offsetOf(plugin) + placeOffset + faultOffset, 1);
   }
 
   /** A callback of native code threw. */

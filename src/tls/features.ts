@@ -105,8 +105,14 @@ export const featureTable: readonly (FeatureDefinition & { readonly name: Featur
 export const DANGER_PREFIX = 'danger-';
 export type DangerName = `${typeof DANGER_PREFIX}${string}`;
 
+/** A plugin is a feature as well: on by default, and disabled when workers die in its hooks. */
+export const PLUGIN_PREFIX = 'plugin-';
+export type PluginFeature = `${typeof PLUGIN_PREFIX}${string}`;
+
 /** What was switched; the rest is as by default. Plain data, which crosses to workers. */
-export type FeatureSwitches = Readonly<Partial<Record<FeatureName | DangerName, boolean>>>;
+export type FeatureSwitches = Readonly<
+  Partial<Record<FeatureName | DangerName | PluginFeature, boolean>>
+>;
 
 export function featureNamed(name: string): (typeof featureTable)[number] | undefined {
   return featureTable.find((feature) => feature.name === name);
@@ -116,9 +122,18 @@ export function isOn(name: FeatureName, switches: FeatureSwitches): boolean {
   return switches[name] ?? featureNamed(name)!.isOnByDefault;
 }
 
-/** Whether somebody may do more while it is off. What an operator's module observes decides nothing. */
+/**
+ * Whether somebody may do more while it is off. What an operator's module observes decides nothing; without a
+ * plugin its requests are refused, unless its operator has said that they pass when it fails.
+ */
 export function offAllowsMore(name: string): boolean {
-  return featureNamed(name)?.offAllowsMore ?? !name.startsWith(DANGER_PREFIX);
+  const isHarmless = name.startsWith(DANGER_PREFIX) || name.startsWith(PLUGIN_PREFIX);
+  return featureNamed(name)?.offAllowsMore ?? !isHarmless;
+}
+
+/** Of a plugin, by its own name. */
+export function isPluginOn(name: string, switches: FeatureSwitches): boolean {
+  return switches[`${PLUGIN_PREFIX}${name}`] ?? true;
 }
 
 /** Every feature by name, and whether it is on. */

@@ -133,6 +133,17 @@ export class TraceRecorder {
     this.current?.noteObserver(TraceEvent.observerLeft, index);
   }
 
+  /** A hook of a plugin is about to run; returns what was noted before, for `leavePlugin`. */
+  enterPlugin(index: number): number {
+    const before = this.words[TraceHeader.insideObserver]!;
+    this.words[TraceHeader.insideObserver] = index + 1;
+    return before;
+  }
+
+  leavePlugin(before: number): void {
+    this.words[TraceHeader.insideObserver] = before;
+  }
+
   /** A connection has begun. */
   begin(role: 'server' | 'client'): HandshakeTrace {
     const number = (this.words[TraceHeader.lastConnection]! + 1) | 0 || 1;

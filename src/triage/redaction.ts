@@ -69,12 +69,19 @@ function isSecretAt(path: readonly string[], value: unknown): boolean {
   const parent = path.at(-2) ?? '';
   if (typeof value === 'string') {
     if (value === '') return false;
+    if (isOfPlugin(path)) return true;
     if (SECRET_MAPS.has(parent) && !name.startsWith('[')) return true;
     // How a condition compares a value of such a map.
     if (name === 'text' && SECRET_MAPS.has(path.at(-3) ?? '')) return true;
     return SECRET_NAME.test(name) || (SECRET_URLS.has(parent) && name === 'url');
   }
   return SECRET_NAME.test(name) && (Array.isArray(value) || ArrayBuffer.isView(value));
+}
+
+/** The code of a plugin is long and its version stands beside it; what its options mean only it knows. */
+function isOfPlugin([section, , part, , text]: readonly string[]): boolean {
+  if (section !== 'plugins') return false;
+  return part === 'options' || (part === 'modules' && text === 'text');
 }
 
 /** With keys in order, so that equal values have equal texts. */

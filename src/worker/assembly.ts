@@ -22,6 +22,7 @@ import { loadDangerModules } from './danger.ts';
 import { lastFaultText, tellCallbackFaults } from './handshakes/callback-faults.ts';
 import { WorkerLogs } from './logs.ts';
 import { NewFailures } from './new-failures.ts';
+import { MarkNames, pluginHost } from './plugins.ts';
 import type { SharedRegions } from './shared-layout.ts';
 import { openTraceRecording } from './trace-recording.ts';
 import { WorkerLog } from './worker-log.ts';
@@ -72,10 +73,11 @@ export async function assembleWorker({
     monotonicMs: systemClock.monotonicMs,
   });
   const guard = new HelloGuard();
+  const marks = new MarkNames(danger.numbered);
   const traces = openTraceRecording(
     traceRegion ?? regions.bytes('traces', workerIndex),
     setup,
-    danger.numbered,
+    marks,
   );
   const watcherOf = (now: SluiceOptions) => danger.watcherOf(now, traces.recorder.requests);
   traces.recorder.requests.watcher = watcherOf(options);
@@ -85,6 +87,7 @@ export async function assembleWorker({
     ...regionsFor(workerIndex, regions),
     accessLog: logs.access,
     recorder: traces.recorder,
+    plugins: pluginHost({ marks: traces.recorder, names: marks, metrics, log }),
     newFailures: new NewFailures(
       systemClock.monotonicMs,
       (fault) => link.onHandshakeFault(fault),

@@ -15,6 +15,8 @@ import { HostPolicies, type RefusingSink } from '../downstream/host-guard.ts';
 import { defaultDownstreamLimits } from '../downstream/limits.ts';
 import { noContentLimits } from '../http/content-watch.ts';
 import { formatHttpDate } from '../http/dates.ts';
+import { handshakeOf } from '../plugin/handshake-view.ts';
+import { PluginSet } from '../plugin/plugin-set.ts';
 import { ConnectGateway } from '../proxy/connect-gateway.ts';
 import type { HitForMissMemory } from '../proxy/hit-for-miss-memory.ts';
 import { ReverseProxy } from '../proxy/proxy.ts';
@@ -24,7 +26,7 @@ import { ClientIdentity, identityClaims } from '../proxy/request/client-identity
 import { EarlyDataPolicies } from '../proxy/request/early-data.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import { ClaimedNames } from '../routing/claimed-names.ts';
-import type { FeatureSwitches } from '../tls/features.ts';
+import { type FeatureSwitches, isPluginOn } from '../tls/features.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import type { ServerContext } from '../tls/server-context.ts';
 import type { ChannelPool } from '../transport/channel.ts';
@@ -70,6 +72,7 @@ export class ConfigurationGeneration {
   readonly tunnels: SniTunnels;
   readonly #base: GenerationBase;
   readonly #origins: WorkerOrigins;
+  readonly #plugins: PluginSet;
   readonly #disposables: Disposable[] = [];
   #tls: ServerContext | null = null;
   readonly #features: FeatureSwitches;
@@ -90,6 +93,9 @@ export class ConfigurationGeneration {
       this[Symbol.dispose]();
       throw error;
     }
+    this.#plugins = new PluginSet(options.plugins, base.input.plugins, (name) =>
+      isPluginOn(name, options.features),
+    );
     const hosts = options.hosts.map(({ tls }) => tls);
     this.#features = options.features;
     this.routes = options.routes;
@@ -151,6 +157,7 @@ export class ConfigurationGeneration {
       rates: input.rates,
       observerOf,
       claims,
+      plugins: this.#plugins,
     });
     const proxy = new ReverseProxy(routes, this.#base.challenges.answer);
     const next = new ClientIdentity(proxy, identities);
@@ -210,9 +217,11 @@ export class ConfigurationGeneration {
   #observer(): DownstreamShared['observer'] {
     const { observers, clock } = this.#base;
     const { metrics, log, accessLog } = this.#base.input;
+    const hears = this.#plugins.hasHook('onHandshake');
     return {
       onHandshake: (record, connection) => {
         observers.notify(record, connection);
+        if (hears) this.#plugins.tell('onHandshake', handshakeOf(record, connection.remoteAddress));
         if (log.details.tls) tellHandshake(log, record, connection.remoteAddress);
       },
       onAbuse: (kind) => metrics.http2Abused(kind),

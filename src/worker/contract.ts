@@ -4,6 +4,7 @@ import type { ChallengeAnswers } from '../acme/challenges.ts';
 import type { ListQuery, PurgeSelector } from '../cache/contract.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { InheritedListener } from '../downstream/options.ts';
+import type { PluginHost } from '../plugin/plugin-set.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { LevelTable, LogEvent } from '../telemetry/log-event.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -240,6 +241,7 @@ export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex'
   readonly log: WorkerLog;
   readonly handshakes: HandshakeJournal;
   readonly recorder: TraceRecorder;
+  readonly plugins: PluginHost;
   readonly danger: DangerModules;
   readonly newFailures: NewFailures;
   readonly guard: HelloGuard;

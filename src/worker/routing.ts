@@ -1,6 +1,10 @@
 /** Makes the routes of one worker from the options. */
 import { UsageError } from '../base/errors.ts';
+import type { CachePolicy } from '../cache/rules/policy.ts';
 import { type CacheRules, defaultCacheRules } from '../cache/rules/rules.ts';
+import { PLUGIN_CONTROL } from '../plugin/origin-views.ts';
+import type { PluginSet } from '../plugin/plugin-set.ts';
+import { pluginsOfRoute, type RoutePlugins } from '../plugin/route-plugins.ts';
 import type { ExchangeObserver, ProxyEnvironment } from '../proxy/environment.ts';
 import { keySuffixes, type Routes, type RouteTarget, routeTable } from '../proxy/route-table.ts';
 import { capturesOf } from '../routing/captures.ts';
@@ -15,7 +19,7 @@ import type { OriginGroup, Origins } from '../upstream/contract.ts';
 /** What is the same for all routes. */
 export type CommonEnvironment = Omit<
   ProxyEnvironment,
-  'origins' | 'cachePolicy' | 'keyRules' | 'sliceBytes' | 'route'
+  'origins' | 'cachePolicy' | 'keyRules' | 'sliceBytes' | 'route' | 'plugins'
 >;
 
 /** The shared memory of rate limits; see rate-table.ts. */
@@ -31,6 +35,7 @@ export interface RoutesInput {
   readonly rates: RateMemory;
   readonly observerOf: (route: string) => ExchangeObserver;
   readonly claims: ClaimedNames;
+  readonly plugins: PluginSet;
 }
 
 /** Throws UsageError for a route that cannot be carried out. */
@@ -41,6 +46,7 @@ export function openRoutes({
   rates,
   observerOf,
   claims,
+  plugins,
 }: RoutesInput): Routes {
   const table = new RateTable(rates.words);
   const suffixes = keySuffixes(routes);
@@ -55,11 +61,21 @@ export function openRoutes({
       const route = named(options, () =>
         compileRules({ options, keySuffix: suffixes[i]!, limiter, origin: place, claims }),
       );
-      return environmentOf(environment, { groups: origins.groups, byDefault: group }, cache, route);
+      const hooks = pluginsOfRoute({
+        set: plugins,
+        route: name,
+        origin: options.action.kind === 'origin' ? group.name : '',
+        hasOrigin: (other) => origins.groups.has(other),
+        dateNow: common.dateNow,
+      });
+      const { groups } = origins;
+      const asked = { groups, byDefault: group };
+      return environmentOf({ common: environment, origins: asked, cache, route, plugins: hooks });
     };
     return targetOf(options, origins, openFor);
   });
-  const unrouted = environmentOf(common, origins, defaultCacheRules, NO_RULES);
+  const cache = defaultCacheRules;
+  const unrouted = environmentOf({ common, origins, cache, route: NO_RULES, plugins: null });
   return routeTable(routes, targets, unrouted);
 }
 
@@ -90,15 +106,30 @@ function targetOf(
   };
 }
 
+interface EnvironmentParts {
+  readonly common: CommonEnvironment;
+  readonly origins: Origins;
+  readonly cache: CacheRules;
+  readonly route: RouteRules;
+  readonly plugins: RoutePlugins | null;
+}
+
 /** One place, so that all environments have one shape. */
-function environmentOf(
-  common: CommonEnvironment,
-  origins: Origins,
-  cache: CacheRules,
-  route: RouteRules,
-): ProxyEnvironment {
-  const { policy: cachePolicy, key: keyRules, sliceBytes } = cache;
-  return { ...common, origins, cachePolicy, keyRules, sliceBytes, route };
+function environmentOf({
+  common,
+  origins,
+  cache,
+  route,
+  plugins,
+}: EnvironmentParts): ProxyEnvironment {
+  const { policy, key: keyRules, sliceBytes } = cache;
+  const cachePolicy = plugins === null ? policy : withPluginControl(policy);
+  return { ...common, origins, cachePolicy, keyRules, sliceBytes, route, plugins };
+}
+
+/** What plugins say of lifetimes comes before what the origin says. */
+function withPluginControl(policy: CachePolicy): CachePolicy {
+  return { ...policy, targetedFields: [PLUGIN_CONTROL, ...policy.targetedFields] };
 }
 
 /** A route that answers by itself has one, too: it is never asked. */

@@ -1,11 +1,12 @@
 /** A worker's trace recorder: opened over shared memory, with what its reader must know beside it. */
 import { systemClock } from '../base/clock.ts';
 import type { SluiceOptions } from '../config/options.ts';
-import { featureStates, observerNames } from '../tls/features.ts';
+import { featureStates, isPluginOn, observerNames, PLUGIN_PREFIX } from '../tls/features.ts';
 import { TraceRecorder } from '../tls/trace-recorder.ts';
 import { describeException } from '../triage/exception.ts';
 import { identityNow, shortened } from '../triage/trace-identity.ts';
 import type { WorkerSetup } from './contract.ts';
+import type { MarkNames } from './plugins.ts';
 
 /** How often the event loop shows that it turns: often, measured by the watchdog's patience. */
 const HEARTBEAT_INTERVAL_MS = 200;
@@ -19,18 +20,25 @@ export interface TraceRecording extends Disposable {
 export function openTraceRecording(
   region: Uint8Array,
   { workerIndex, version, options }: Pick<WorkerSetup, 'workerIndex' | 'version' | 'options'>,
-  numbered: readonly string[],
+  marks: MarkNames,
 ): TraceRecording {
   const recorder = new TraceRecorder(region, process.pid, systemClock);
   const identify = (now: SluiceOptions) => {
     recorder.digestsEarlyData = now.recorder.earlyDataDigest;
+    marks.adopt(now.plugins);
+    const plugins = now.plugins.map(({ name }) => name);
+    const isOn = (name: string) => isPluginOn(name, now.features);
+    const states = plugins.map((name) => [`${PLUGIN_PREFIX}${name}`, isOn(name)] as const);
     const identity = identityNow({
       workerIndex,
       version,
       options: now,
-      features: featureStates(now.features),
-      observers: observerNames(now.features),
-      numbered,
+      features: { ...featureStates(now.features), ...Object.fromEntries(states) },
+      observers: [
+        ...observerNames(now.features),
+        ...states.filter(([, on]) => on).map(([name]) => name),
+      ],
+      numbered: marks.names,
       addresses: now.recorder.addresses,
     });
     if (!recorder.identify(JSON.stringify(identity))) {

@@ -45,6 +45,20 @@ async function load(configuration: unknown): Promise<SluiceOptions> {
 
 type Values = Record<string, unknown>;
 
+for (const name of ['auth', 'other']) {
+  const options = { type: 'object', properties: { header: { type: 'string', default: 'X' } } };
+  const text = JSON.stringify({ name, options }).replace(
+    /}$/,
+    ',setup: () => ({ onRequest() {} }) }',
+  );
+  writeFileSync(join(directory, `${name}.js`), `export default ${text}`);
+}
+/** With one plugin. */
+const plugins = (changes: Values): Values => ({
+  ...base,
+  plugins: [{ use: './auth.js', ...changes }],
+});
+
 const rsaPair = { cert: rsa.certificateFile, key: rsa.keyFile };
 
 const host = { names: ['a.example'], certificates: [{ cert, key }] };
@@ -302,6 +316,16 @@ const pairs: Record<string, readonly [Values, Values]> = {
     route({ compression: { 'min-size': 10 } }),
     route({ compression: {} }),
   ],
+  plugins: [plugins({}), base],
+  'plugins[].use': [plugins({ use: './other.js', name: 'auth' }), plugins({})],
+  'plugins[].name': [plugins({ name: 'staff' }), plugins({})],
+  'plugins[].match': [plugins({ match: { methods: ['GET'] } }), plugins({})],
+  'plugins[].match.routes': [plugins({ match: { routes: ['routes[0]'] } }), plugins({})],
+  'plugins[].match.paths': [plugins({ match: { paths: ['/a'] } }), plugins({})],
+  'plugins[].match.methods': [plugins({ match: { methods: ['GET'] } }), plugins({})],
+  'plugins[].options': [plugins({ options: { header: 'Y' } }), plugins({})],
+  'plugins[].on-fault': [plugins({ 'on-fault': 'skip' }), plugins({})],
+  'plugins[].timeout': [plugins({ timeout: '500ms' }), plugins({})],
   'routes[].error-pages': [route({ 'error-pages': { '5xx': page } }), base],
   'routes[].error-pages.*': [route({ 'error-pages': { '5xx': page } }), base],
 };

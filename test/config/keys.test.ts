@@ -49,7 +49,7 @@ test('defaults that are written as values are right values', () => {
 test('keys are in kebab-case', () => {
   for (const { path } of keys) {
     for (const part of path.replace(/\[\]/g, '').split('.')) {
-      assert.match(part, /^(?:[a-z][a-z0-9]*(?:-[a-z0-9]+)*|\*|danger-\*)$/, path);
+      assert.match(part, /^(?:[a-z][a-z0-9]*(?:-[a-z0-9]+)*|\*|danger-\*|plugin-\*)$/, path);
     }
   }
 });

@@ -140,6 +140,31 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].cache.pin as pinMs',
     ],
   },
+  'test/plugin/hooks.test.ts': {
+    'a plugin for some paths is for every spelling of them, and one for a method for no other': [
+      'plugins[].match.paths',
+      'plugins[].match.methods',
+    ],
+    'a hook can wait until nobody can have sent a copy, and that is not its fault': [
+      'plugins[].timeout as timeoutMs',
+    ],
+  },
+  'test/plugin/faults.test.ts': {
+    'what a hook that fails has changed did not happen, and what others changed did': [
+      'plugins[].on-fault as onFault',
+    ],
+    'a plugin that cannot be set up, or is disabled, answers 503 where it decides': [
+      'features.plugin-* as isEnabled',
+    ],
+  },
+  'test/end-to-end/plugins.test.ts': {
+    'a plugin of two TypeScript files lets in whoever it knows, on its route alone': [
+      'plugins[].use',
+      'plugins[].name',
+      'plugins[].match.routes',
+      'plugins[].options',
+    ],
+  },
   'test/end-to-end/acme.test.ts': {
     'each host has a certificate of the authority soon, without a restart': [
       'hosts[].certificates as acme',

@@ -286,6 +286,7 @@ export class Scene implements Disposable {
       cachePolicy: defaultCachePolicy,
       keyRules: defaultKeyRules,
       sliceBytes: 0,
+      plugins: null,
       route: { ...NO_RULES, screenTrailers: (trailers) => trailers },
       earlyDataPolicies: new EarlyDataPolicies([defaultEarlyDataPolicy], () => [0]),
       collapse: new CollapseTable(),
@@ -312,7 +313,10 @@ export class Scene implements Disposable {
     const startedMs = this.nowMs;
     const sender = client;
     const slot = -1;
-    const exchange = new Exchange({ environment, head, sender, facts, key, startedMs, slot, part });
+    const plugins = null;
+    const exchange = new Exchange({
+      ...{ environment, head, sender, facts, key, startedMs, slot, part, plugins },
+    });
     exchange.begin();
     if (head.contentLength === 0) exchange.onEnd(null);
     return { client, exchange, facts };

@@ -20,6 +20,7 @@ const LEVELS: Record<string, number> = Object.fromEntries(
     ['transport'],
     ['tunnel'],
     ['downstream', 'upstream', 'routing', 'triage', 'cluster', 'acme'],
+    ['plugin'],
     ['proxy'],
     ['config'],
     ['worker'],

@@ -24,6 +24,7 @@ import { compileHosts } from './hosts.ts';
 import { compileListeners } from './listeners.ts';
 import { compileLogs } from './logs.ts';
 import { compileOrigins } from './origins.ts';
+import { PendingPlugins } from './plugins.ts';
 import { covers } from './reach.ts';
 import { compileRoutes } from './routes.ts';
 import { compileTimeouts } from './timeouts.ts';
@@ -32,6 +33,8 @@ import { compileTransportPolicies } from './transport-policies.ts';
 
 export interface CompiledFile {
   readonly sections: FileSections;
+  /** What is to be known of plugins is known when they have run. */
+  readonly plugins: PendingPlugins | null;
   /** Of keys that say the same as a flag. */
   readonly given: ExplicitOptions;
   /** When there is one, nothing else may be used. */
@@ -70,12 +73,13 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
   refuseBoth(given, entry, root);
   return {
     sections,
+    plugins: pendingPlugins(entry, sections, compilation),
     given,
     diagnostics: [...read.diagnostics, ...beside(read.diagnostics, found)],
   };
 }
 
-const NOTHING = { sections: {}, given: new Map() } as const;
+const NOTHING = { sections: {}, plugins: null, given: new Map() } as const;
 
 function foreignFile(file: string, server: string): Diagnostic {
   return {
@@ -107,6 +111,17 @@ function compileSections(entry: ConfigurationEntry, compilation: Compilation): F
     ...(errorLog && { errorLogRotate: compileErrorLog(errorLog, at('error-log')) }),
     ...(routes && { routes: compileRoutes(routes, groups, at('routes')) }),
   };
+}
+
+/** Null for none. */
+function pendingPlugins(
+  { plugins = [] }: ConfigurationEntry,
+  { routes }: FileSections,
+  compilation: Compilation,
+): PendingPlugins | null {
+  if (plugins.length === 0) return null;
+  const names = routes?.map(({ name }) => name) ?? [DEFAULT_GROUP];
+  return new PendingPlugins(plugins, names, compilation);
 }
 
 /** Nothing is wrong with it, and yet it is hardly meant so. */

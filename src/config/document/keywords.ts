@@ -29,6 +29,8 @@ export interface ValueSchema {
   readonly 'x-least'?: number;
   /** The key that has the same keys: they are described there. */
   readonly 'x-same-as'?: string;
+  /** Read by a schema that is not known yet: that of a plugin, for its options. */
+  readonly 'x-later'?: boolean;
   /** Not shown in messages: it may hold a password. */
   readonly 'x-secret'?: boolean;
 }

@@ -54,6 +54,22 @@ export function readBySchema(parsed: ParsedSource, schema: ValueSchema): ReadVal
   };
 }
 
+/** What is written at a path, by a schema that was not known when the rest was read. */
+export function readPartBySchema(
+  parsed: ParsedSource,
+  schema: ValueSchema,
+  path: KeyPath,
+): ReadValues {
+  const reader = new SchemaReader(parsed, schema);
+  const node = isMap(parsed.root) ? parsed.root.getIn(path, true) : undefined;
+  const value = node === undefined ? UNREADABLE : reader.read(schema, node, path);
+  return {
+    value: value === UNREADABLE ? {} : value,
+    diagnostics: reader.diagnostics,
+    given: reader.given,
+  };
+}
+
 class SchemaReader {
   readonly diagnostics: Diagnostic[] = [];
   readonly given = new Map<string, ExplicitValue[]>();
@@ -83,6 +99,7 @@ class SchemaReader {
     if (node === null || (isScalar(node) && node.value === null)) {
       return this.#refuse(path, 'no value', remedyFor(schema, path));
     }
+    if (schema['x-later'] === true && isMap(node)) return {};
     const alternatives = schema.anyOf;
     if (alternatives !== undefined) return this.#readAny(schema, alternatives, node, path);
     const shape = shapeOf(node);

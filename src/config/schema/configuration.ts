@@ -17,6 +17,7 @@ import {
 import { listenersSchema } from './listeners.ts';
 import { logsSchema } from './logs.ts';
 import { originsSchema } from './origins.ts';
+import { pluginsSchema } from './plugins.ts';
 import { routesSchema } from './routes.ts';
 import { timeoutsSchema } from './timeouts.ts';
 import { tlsSchema } from './tls.ts';
@@ -32,6 +33,7 @@ const sections = {
   cluster: clusterSchema,
   origins: originsSchema,
   routes: routesSchema,
+  plugins: pluginsSchema,
   cache: cacheSchema,
   connect: connectSchema,
   logs: logsSchema,

@@ -19,12 +19,21 @@ function deliver(scene: Scene, asked: Asked = {}) {
   const { environment } = scene;
   const [head, sender, facts] = [requestHead(asked), new Client(), new Facts()];
   const record = new ExchangeRecord({
+    plugins: null,
     ...{ environment, head, facts },
     startedMs: scene.nowMs,
     slot: -1,
   });
   const content = new RequestContent(sender, head.contentLength !== 0);
-  const delivery = new Delivery({ environment, head, sender, facts, record, content });
+  const delivery = new Delivery({
+    environment,
+    head,
+    sender,
+    facts,
+    record,
+    content,
+    plugins: null,
+  });
   return { client: sender, content, delivery };
 }
 

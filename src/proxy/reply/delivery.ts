@@ -10,6 +10,9 @@ import type { StoringDecision } from '../../cache/rules/storing.ts';
 import type { RequestFacts, ResponseSender } from '../../http/exchange.ts';
 import type { FieldSection } from '../../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
+import { PLUGIN_FAILED } from '../../plugin/faults.ts';
+import { PLUGIN_CONTROL } from '../../plugin/origin-views.ts';
+import type { PluginRun } from '../../plugin/plugin-run.ts';
 import { type LocalResponse, localResponse } from '../../routing/local-response.ts';
 import type { CacheOutcome } from '../../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from '../environment.ts';
@@ -28,6 +31,8 @@ export interface DeliveryInput {
   readonly sender: ResponseSender;
   readonly facts: RequestFacts;
   readonly record: ExchangeRecord;
+  /** Of the request's plugins; null for none. */
+  readonly plugins: PluginRun | null;
   /** What the client sends: the response may come before its end. */
   readonly content: Pick<RequestContent, 'isDropped' | 'drop'>;
 }
@@ -48,6 +53,8 @@ export class Delivery {
   /** What became of the stored response that the origin has confirmed. */
   keeping: StoringDecision | 'not-asked' = 'not-asked';
   #stage: Stage = 'awaited';
+  /** A plugin has refused the response: what comes of it is taken, and dropped. */
+  #isReplaced = false;
 
   constructor(input: DeliveryInput) {
     this.#input = input;
@@ -71,8 +78,29 @@ export class Delivery {
     record.responseStarted(head.status);
     const { status } = head;
     environment.route.responseEdits?.apply(head.fields, { head: request, facts, status });
-    record.responseFields = head.fields;
-    sender.sendHead(head);
+    head.fields.remove(PLUGIN_CONTROL);
+    const { plugins } = this.#input;
+    const fields = plugins === null ? head.fields : plugins.onResponse(head.status, head.fields);
+    if (fields === null) {
+      this.#replace();
+      return;
+    }
+    record.responseFields = fields;
+    sender.sendHead(fields === head.fields ? head : { ...head, fields });
+  }
+
+  /** In place of a response that a plugin has failed to look at. Its source is read to its end all the same. */
+  #replace(): void {
+    const { environment, head, record, sender } = this.#input;
+    const { status } = proxyStatusOf(PLUGIN_FAILED);
+    const why = ['proxy-status', proxyStatusField(PROXY_NAME, PLUGIN_FAILED)] as const;
+    const { fields, content } = localResponse(status, environment.dateNow(), [why]);
+    this.#isReplaced = true;
+    record.errorCode = PLUGIN_FAILED.code;
+    record.responseFields = fields;
+    record.responseStarted(status);
+    sender.sendHead({ status, fields, contentLength: content.length });
+    if (head.method !== 'HEAD') sender.sendContent(content);
   }
 
   /** The head of an answer that is made of a stored response; its fields are copied. */
@@ -109,6 +137,7 @@ export class Delivery {
   sendContent(bytes: Uint8Array): boolean {
     const { record, sender } = this.#input;
     record.touch();
+    if (this.#isReplaced) return true;
     record.responseBytes += bytes.length;
     return sender.sendContent(bytes);
   }
@@ -131,7 +160,7 @@ export class Delivery {
   end(trailers: FieldSection | null): void {
     if (this.#stage !== 'over') this.#stage = 'ended';
     this.#input.content.drop();
-    this.#input.sender.sendEnd(trailers);
+    this.#input.sender.sendEnd(this.#isReplaced ? null : trailers);
     this.finish('');
   }
 

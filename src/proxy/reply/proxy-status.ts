@@ -40,6 +40,8 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'tunnel-client-refused': { status: 403, type: 'http_request_denied' },
   'tunnel-destination-refused': { status: 403, type: 'destination_ip_prohibited' },
   'tunnels-full': { status: 503, type: 'connection_limit_reached' },
+  'plugin-failed': { status: 500, type: 'proxy_internal_error' },
+  'plugin-disabled': { status: 503, type: 'proxy_internal_error' },
   'early-data-refused': { status: 425, type: 'http_request_error' },
 };
 

@@ -1,6 +1,8 @@
 /**
  * A request to the origin and what its response means for the cache: freshen, store, invalidate, or
  * nothing. Clients' exchanges and background revalidations both own one.
+ *
+ * Long because each way that a response can take is a few lines here.
  */
 import { SluiceError } from '../../base/errors.ts';
 import type { InFlightFetch } from '../../cache/collapse.ts';
@@ -24,6 +26,9 @@ import type { FieldSection } from '../../http/field-section.ts';
 import { isOriginForm } from '../../http/made-text.ts';
 import type { RequestHead, ResponseHead } from '../../http/message.ts';
 import { isSafeMethod } from '../../http/methods.ts';
+import type { AskedHead } from '../../plugin/origin-views.ts';
+import { PLUGIN_CONTROL } from '../../plugin/origin-views.ts';
+import { type PluginRun, WAITS } from '../../plugin/plugin-run.ts';
 import type { Compression } from '../../routing/compression.ts';
 import type { OriginGroup } from '../../upstream/contract.ts';
 import type { ProxyEnvironment } from '../environment.ts';
@@ -88,6 +93,8 @@ export interface OriginRequestInput {
   readonly facts: RequestFacts | null;
   /** Mark it with `Early-Data: 1`: the handshake is still open. */
   readonly early: boolean;
+  /** Of the request's plugins; null for none. */
+  readonly plugins: PluginRun | null;
   /** Whether the response may be stored, by the method and the request. */
   readonly mayStore: boolean;
   readonly validation: Validation | null;
@@ -110,6 +117,8 @@ export class OriginRequest implements FetchHandler {
   #isOutdated = false;
   /** What the route has made of the target is none. */
   readonly #isUnsendable: boolean;
+  /** What the origin is asked; plugins may change it until the start. */
+  readonly #asked: RequestHead;
   #mode: Mode = 'waiting';
   #fill: Fill | null = null;
   #afterDrop: (() => void) | null = null;
@@ -139,6 +148,7 @@ export class OriginRequest implements FetchHandler {
     this.#isUnsendable = path !== head.path && path !== '*' && !isOriginForm(path);
     requestEdits?.apply(fields, { head, facts: input.facts });
     const asked = headToOrigin(head, authority, path, fields);
+    this.#asked = asked;
     const { compression } = environment.route;
     const fetchFor = (handler: FetchHandler) => {
       const fetch = new Fetch(origin, asked, handler, input.facts);
@@ -155,8 +165,26 @@ export class OriginRequest implements FetchHandler {
   }
 
   start(): void {
+    const { plugins } = this.#input;
     if (this.#isUnsendable) this.onError(NO_TARGET);
-    else this.#fetch.start();
+    else if (plugins === null) this.#fetch.start();
+    else {
+      const later = (fault: SluiceError | null) => this.#startUnless(fault);
+      const fault = plugins.onOriginRequest(this.#asked as AskedHead, later);
+      if (fault !== WAITS) this.#startUnless(fault);
+    }
+  }
+
+  /** The client may have gone while a plugin took its time. */
+  #startUnless(fault: SluiceError | null): void {
+    if (this.#mode === 'over') return;
+    if (fault === null) {
+      this.#fetch.start();
+      return;
+    }
+    this.#mode = 'over';
+    this.#input.inFlight?.release('failed');
+    this.#input.owner.onFailure(fault);
   }
 
   sendContent(bytes: Uint8Array): boolean {
@@ -205,8 +233,10 @@ export class OriginRequest implements FetchHandler {
     this.#input.owner.onInformational(status, fields);
   }
 
-  onHead(response: ResponseHead): void {
+  onHead(received: ResponseHead): void {
     const { environment, head, key, owner, early, validation } = this.#input;
+    const response = this.#throughPlugins(received);
+    if (response === null) return;
     // RFC 9111 §4.4: an unsafe request has succeeded, or a purge, since this one was sent.
     this.#isOutdated = environment.store.versionOf(key) !== this.#version;
     this.#invalidate(response);
@@ -227,6 +257,18 @@ export class OriginRequest implements FetchHandler {
       return;
     }
     this.#deliver(response);
+  }
+
+  /** Null when it is refused. */
+  #throughPlugins(received: ResponseHead): ResponseHead | null {
+    const { environment, plugins, inFlight, owner } = this.#input;
+    if (plugins === null) return received;
+    received.fields.remove(PLUGIN_CONTROL);
+    const response = plugins.onOriginResponse(received, environment.cachePolicy.targetedFields);
+    if (!(response instanceof SluiceError)) return response;
+    inFlight?.release('failed');
+    this.#drop(() => owner.onFailure(response));
+    return null;
   }
 
   onContent(bytes: Uint8Array): void {

@@ -4,7 +4,13 @@ import { hostname } from 'node:os';
 import { readCarefully, replaceFile } from '../../base/careful-files.ts';
 import type { SluiceOptions } from '../../config/options.ts';
 import type { Report } from '../../telemetry/log-event.ts';
-import { DANGER_PREFIX, type FeatureSwitches, featureNamed, isOn } from '../../tls/features.ts';
+import {
+  DANGER_PREFIX,
+  type FeatureSwitches,
+  featureNamed,
+  isOn,
+  PLUGIN_PREFIX,
+} from '../../tls/features.ts';
 import type { Incident } from '../../triage/incident.ts';
 import { type AdminRequest, type AdminRoute, failure, success } from '../admin/admin-routes.ts';
 import type { FeaturesAnswer } from '../dashboard/answers.ts';
@@ -27,7 +33,9 @@ export const SUSPECT_CHANGE_MS = 300_000;
 export const CONFIGURATION = 'configuration';
 
 /** What of the options matters here; the rest is passed on, and compared. */
-export type RevertibleOptions = Pick<SluiceOptions, 'autoDisable' | 'features'>;
+export type RevertibleOptions = Pick<SluiceOptions, 'autoDisable' | 'features'> & {
+  readonly plugins?: readonly { readonly name: string }[];
+};
 
 export interface RollbackDriverInput<O extends RevertibleOptions> {
   /** Where the state is kept; null for nowhere. */
@@ -104,7 +112,7 @@ export class RollbackDriver<O extends RevertibleOptions> {
     const death = {
       incident: number,
       signature,
-      observer: suspect?.observer ?? '',
+      observer: featureOf(suspect?.observer ?? ''),
       without,
       suspects: this.#suspects(incident),
     };
@@ -162,7 +170,8 @@ export class RollbackDriver<O extends RevertibleOptions> {
     if (
       action === 'disable' &&
       featureNamed(name) === undefined &&
-      !name.startsWith(DANGER_PREFIX)
+      !name.startsWith(DANGER_PREFIX) &&
+      !this.#isPlugin(name)
     ) {
       return failure(404, `there is no feature ${name}`);
     }
@@ -182,7 +191,11 @@ export class RollbackDriver<O extends RevertibleOptions> {
       if (!suspects.some((one) => one.name === name)) suspects.push({ kind, name, reason });
     };
     const observer = suspect?.observer ?? null;
-    if (observer !== null) add(observer, 'it was running when the worker died');
+    if (observer !== null) {
+      const [, hook] = observer.split(':');
+      const what = hook === undefined ? 'it' : `its hook ${hook}`;
+      add(featureOf(observer), `${what} was running when the worker died`);
+    }
     const isFresh = this.#input.nowMs() - this.#changedMs <= SUSPECT_CHANGE_MS;
     if (this.#before !== null && isFresh) {
       for (const name of switchedOn(this.#before.features, this.#options.features)) {
@@ -196,6 +209,11 @@ export class RollbackDriver<O extends RevertibleOptions> {
       add('early-data', 'it changes how handshakes are driven, and can be done without');
     }
     return suspects;
+  }
+
+  #isPlugin(name: string): boolean {
+    const { plugins = [] } = this.#options;
+    return plugins.some((plugin) => `${PLUGIN_PREFIX}${plugin.name}` === name);
   }
 
   #mayBeOff(name: string): boolean {
@@ -279,7 +297,13 @@ function switchedOn(before: FeatureSwitches, after: FeatureSwitches): string[] {
 
 function isFeatureOn(name: keyof FeatureSwitches, switches: FeatureSwitches): boolean {
   const feature = featureNamed(name);
-  return feature === undefined ? switches[name] === true : isOn(feature.name, switches);
+  if (feature !== undefined) return isOn(feature.name, switches);
+  return switches[name] ?? name.startsWith(PLUGIN_PREFIX);
+}
+
+/** Of a plugin the recorder notes the hook as well: `plugin-auth:onRequest`. */
+function featureOf(observer: string): string {
+  return observer.split(':', 1)[0]!;
 }
 
 function shown(rollback: Rollback) {
