@@ -36,6 +36,7 @@ const FOREIGN_FLAGS = new Set([
   '--omit',
   '--publish',
   '--perf-basic-prof',
+  '--stop-timeout',
 ]);
 
 function metricOf(name: string): MetricDefinition | undefined {
