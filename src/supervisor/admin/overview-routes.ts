@@ -77,7 +77,7 @@ function overviewOf(sources: OverviewSources, nowMs: number): Overview {
     wrong: [
       ...sources.readiness().why.map(wrongOf),
       ...expiring(certificates),
-      ...refused(sources.earlyData()),
+      ...refusedOf(sources.earlyData()),
       ...sources.troubles(),
     ],
   };
@@ -96,7 +96,7 @@ const REFUSED_AS_USUAL: readonly EarlyDataState['refusal'][] = [
   'register too young',
 ];
 
-function refused({ refusal, forSeconds }: EarlyDataState): Wrong[] {
+function refusedOf({ refusal, forSeconds }: EarlyDataState): Wrong[] {
   if (REFUSED_AS_USUAL.includes(refusal)) return [];
   const time = forSeconds === null ? '' : `, for ${forSeconds} s more`;
   const what = `early data is refused as a whole: ${refusal}${time}`;
