@@ -98,6 +98,7 @@ const TEXTS: Readonly<Record<string, FlagText>> = {
   mode: flag('MODE', 'send what was recorded, or act as that client', ['verbatim', 're-enacted']),
   markdown: flag('', 'a page for who is on call, as Markdown'),
   once: flag('', 'print once, after a second, then end'),
+  output: flag('FILE', 'write the configuration to this new file, not to standard output'),
   out: flag('DIR', 'where the report goes'),
   dimensions: flag(
     'NAME,…',

@@ -11,6 +11,7 @@ export const commands: Commands = {
   exec: async () => (await import('./exec/exec.ts')).execCommand,
   features: async () => (await import('./features.ts')).featuresCommand,
   handshakes: async () => (await import('./handshakes.ts')).handshakesCommand,
+  import: async () => (await import('./importing/import.ts')).importCommand,
   log: async () => (await import('./log.ts')).logCommand,
   metrics: async () => (await import('./live/metrics.ts')).metricsCommand,
   origins: async () => (await import('./origins.ts')).originsCommand,

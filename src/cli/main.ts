@@ -1,7 +1,9 @@
 /** The `sluice` command: reads its arguments, does as they say, and ends with an exit code. */
 
+import { readFileSync, statSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import { parseCommandLine } from '../config/command-line.ts';
+import { foreignWords } from '../config/document/foreign-files.ts';
 import { commands } from './commands.ts';
 import { packageVersion } from './package-version.ts';
 import { print, printNote } from './terminal.ts';
@@ -33,6 +35,20 @@ function wordsOfHelp([help = '', command = '', ...rest]: readonly string[]): rea
   return isExplained ? [help, ...rest] : [command, ...rest];
 }
 
+/** Larger files are no configuration of anybody. */
+const FOREIGN_BYTES_MAX = 16 * 1024 * 1024;
+
+/** `sluice nginx.conf`, `sluice run nginx.conf`: what is wanted can be said better than that it is no command. */
+function refuseForeignFile(args: readonly string[]): void {
+  const word = args[0] === 'run' ? args[1] : args[0];
+  // What is named as ours is read as ours, and says more of the place.
+  if (word === undefined || !/^[^-].*[./]/.test(word) || /\.(?:ya?ml|json)$/i.test(word)) return;
+  const stats = statSync(word, { throwIfNoEntry: false });
+  if (stats?.isFile() !== true || stats.size > FOREIGN_BYTES_MAX) return;
+  const foreign = foreignWords(word, readFileSync(word, 'utf8'));
+  if (foreign !== null) throw new UsageError(`${word}: ${foreign.problem}`, foreign.remedy);
+}
+
 async function perform(args: readonly string[]): Promise<number> {
   const [first = ''] = args;
   if (Object.hasOwn(commands, first)) {
@@ -43,6 +59,7 @@ async function perform(args: readonly string[]): Promise<number> {
     return written(await command.run(args.slice(1), commands));
   }
   if (first === 'help' && Object.hasOwn(commands, args[1] ?? '')) return helpOf(args[1]!);
+  refuseForeignFile(args);
   const commandLine = parseCommandLine(first === 'help' ? wordsOfHelp(args) : args, process.cwd());
   switch (commandLine.command) {
     case 'help': {

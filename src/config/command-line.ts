@@ -24,6 +24,7 @@ const OTHER_COMMANDS = [
   'exec',
   'features',
   'handshakes',
+  'import',
   'help',
   'metrics',
   'origins',

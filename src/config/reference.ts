@@ -29,6 +29,7 @@ Configure, as in sluice check sluice.yaml && sluice reload
   sluice config explain [KEY]         describe a key of that file
   sluice config schema                print its JSON Schema, for editors
   sluice config diff FILE FILE        list what differs between two such files
+  sluice import nginx FILE            write such a file from the configuration of another server
 
 Watch, as in sluice log --follow --level warning
   sluice status                       show whether it serves, what is wrong now, and what to do
@@ -156,6 +157,22 @@ from its command line, write it in single quotes.
   SIGKILL 10 s later. The exit code is the program's; 0 when the signal ended it.
 - \`--watch\` starts the program again when a file in the current directory has changed. Files in
   \`node_modules\`, in \`dist\` and \`build\`, and those that begin with a dot do not count.
+
+## Configurations of other servers
+
+\`\`\`
+sluice import nginx FILE [--output NEW.yaml] [--json]
+\`\`\`
+
+Reads an \`nginx.conf\`, or a file of \`conf.d\`, with all that it includes, and prints a configuration of
+sluice. Beside each piece stands the line that it comes from. The report on standard error has a row for
+every directive that was left out, that is imported with a difference or that needs nothing, and says
+what to do instead; with \`--json\` it has one for all of them, on standard output.
+
+What decides about access or safety is never left out in silence: the report says
+so, and the exit code is 1. Whatever such a directive protected is closed (\`access: [{deny: all}]\`, with a
+comment that says why) until somebody has decided. Exit code 0: nothing of the kind was left out; 2: the
+files cannot be read. See [coming from other servers](../how-to/import-from-nginx.md).
 
 ## The cache
 

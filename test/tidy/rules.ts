@@ -23,7 +23,7 @@ const LEVELS: Record<string, number> = Object.fromEntries(
     ['plugin'],
     ['proxy'],
     ['config'],
-    ['worker'],
+    ['worker', 'import'],
     ['supervisor'],
     ['cli', 'library'],
   ].flatMap((folders, index) => folders.map((folder) => [folder, index + 1])),

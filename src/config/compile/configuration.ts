@@ -4,7 +4,7 @@ import { normalHostPattern, OverlappingNames } from '../../base/host-names.ts';
 import { matchEverything, type RouteMatch } from '../../routing/route.ts';
 import { hasVariables } from '../../routing/variables.ts';
 import type { Diagnostic } from '../document/diagnostic.ts';
-import { foreignServer } from '../document/foreign-files.ts';
+import { foreignWords } from '../document/foreign-files.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource, type Source } from '../document/source.ts';
 import type { ExplicitOptions } from '../explicit-values.ts';
@@ -50,8 +50,11 @@ export interface FileSurroundings {
 
 /** Reads only what the file names, and writes nothing. */
 export function compileFile(source: Source, surroundings: FileSurroundings): CompiledFile {
-  const server = foreignServer(source.text);
-  if (server !== null) return { ...NOTHING, diagnostics: [foreignFile(source.file, server)] };
+  const foreign = foreignWords(source.file, source.text);
+  if (foreign !== null) {
+    const place = { file: source.file, line: 1, column: 1, key: '' };
+    return { ...NOTHING, diagnostics: [{ ...place, ...foreign }] };
+  }
   const parsed = parseSource(source);
   const read = readBySchema(parsed, configurationSchema);
   const found: Diagnostic[] = [];
@@ -80,14 +83,6 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
 }
 
 const NOTHING = { sections: {}, plugins: null, given: new Map() } as const;
-
-function foreignFile(file: string, server: string): Diagnostic {
-  return {
-    ...{ file, line: 1, column: 1, key: '' },
-    problem: `this is a file of ${server}, and sluice has a language of its own`,
-    remedy: 'write it as YAML, as sluice config explain shows the keys: origins, routes, hosts',
-  };
-}
 
 function compileSections(entry: ConfigurationEntry, compilation: Compilation): FileSections {
   const at = (name: string) => new CompileContext(compilation, [name]);

@@ -37,9 +37,30 @@ const FOREIGN: readonly ForeignFile[] = [
 const HEAD_CHARACTERS = 65_536;
 
 /** Whose file this is; null when it may be ours. */
-export function foreignServer(text: string): string | null {
+function foreignServer(text: string): string | null {
   const head = significantText(text.slice(0, HEAD_CHARACTERS));
   return FOREIGN.find(({ marks }) => marks.test(head))?.server ?? null;
+}
+
+export interface ForeignWords {
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+/** What somebody is told who gives us this text as ours; null when it may be. */
+export function foreignWords(file: string, text: string): ForeignWords | null {
+  const server = foreignServer(text);
+  if (server === null) return null;
+  const problem = `this is a file of ${server}, and sluice has a language of its own`;
+  if (server === 'nginx')
+    return { problem, remedy: `sluice import nginx ${shellWord(file)} writes it as YAML` };
+  const remedy =
+    'write it as YAML, as sluice config explain shows the keys: origins, routes, hosts';
+  return { problem, remedy };
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Without comments and empty lines, and with one blank for many: so that patterns stay simple. */
