@@ -98,6 +98,12 @@ const TEXTS: Readonly<Record<string, FlagText>> = {
   mode: flag('MODE', 'send what was recorded, or act as that client', ['verbatim', 're-enacted']),
   markdown: flag('', 'a page for who is on call, as Markdown'),
   once: flag('', 'print once, after a second, then end'),
+  compare: flag(
+    'OLD_URL',
+    'ask the old server and --with for each of --urls, and list differences',
+  ),
+  with: flag('NEW_URL', 'a sluice that serves by the imported file'),
+  urls: flag('FILE', 'what both are asked for, a URL a line'),
   output: flag('FILE', 'write the configuration to this new file, not to standard output'),
   out: flag('DIR', 'where the report goes'),
   dimensions: flag(

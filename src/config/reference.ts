@@ -162,6 +162,7 @@ from its command line, write it in single quotes.
 
 \`\`\`
 sluice import nginx FILE [--output NEW.yaml] [--json]
+sluice import nginx FILE --compare OLD_URL --with NEW_URL --urls FILE [--json]
 \`\`\`
 
 Reads an \`nginx.conf\`, or a file of \`conf.d\`, with all that it includes, and prints a configuration of
@@ -171,8 +172,15 @@ what to do instead; with \`--json\` it has one for all of them, on standard outp
 
 What decides about access or safety is never left out in silence: the report says
 so, and the exit code is 1. Whatever such a directive protected is closed (\`access: [{deny: all}]\`, with a
-comment that says why) until somebody has decided. Exit code 0: nothing of the kind was left out; 2: the
-files cannot be read. See [coming from other servers](../how-to/import-from-nginx.md).
+comment that says why) until you have decided. Exit code 0: nothing of the kind was left out; 2: the
+files cannot be read.
+
+With \`--compare\` nothing is written: the old server and a sluice that serves by the file are asked
+for each URL of a file: \`/path\`, \`http://example.org/path\` or \`HEAD /path\` a line. Differences
+in status, Location, headers and body are listed. Headers that name the server or the moment, and the
+words of errors, are not compared. Exit code 1: there are some. Certificates are not verified.
+
+See [import from nginx](../how-to/import-from-nginx.md).
 
 ## The cache
 

@@ -23,7 +23,7 @@ interface PatternOptions {
 const SAME_ESCAPES = /[dDwWsSbB]/;
 
 /** Throws PatternProblem. */
-export function patternOf(written: string, options: PatternOptions = {}): Pattern {
+export function importedPattern(written: string, options: PatternOptions = {}): Pattern {
   const flags = /^\(\?(i)\)/.exec(written);
   const source = flags === null ? written : written.slice(flags[0].length);
   const ignoreCase = options.ignoreCase === true || flags !== null;

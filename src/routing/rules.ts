@@ -258,6 +258,8 @@ function redirectTo(to: string, status: number, captures: Captures): Answer {
     for (const part of parts) location += part({ head, facts });
     // A path that begins with two slashes would be another host's (RFC 3986 §4.2).
     if (!to.startsWith('//')) location = location.replace(/^[/\\]{2,}/, '/');
+    // Of a request without a query nothing is left of `?${query}`.
+    if (to.endsWith(`?\${query}`)) location = location.replace(/\?$/, '');
     const fields = FieldSection.of(['date', date], ['location', encodeURI8(location)]);
     return { status, fields, content: new Uint8Array(0) };
   };

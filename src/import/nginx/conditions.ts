@@ -1,5 +1,5 @@
 /** `if (…)` as what a route of ours asks for. */
-import { escapedPattern, PatternProblem, patternOf } from '../regular-expressions.ts';
+import { escapedPattern, importedPattern, PatternProblem } from '../regular-expressions.ts';
 import type { Directive } from './parser.ts';
 
 /** What a route may ask for beside its path, host and scheme. */
@@ -50,7 +50,10 @@ function compared(name: string, operator: string, value: string): Extra | string
   if (name === 'uri' || name === 'document_uri') {
     if (operator === '=') return { pattern: `^${escapedPattern(value)}$` };
     if (operator === '~' || operator === '~*') {
-      const { text, names } = patternOf(value, { ignoreCase: operator === '~*', ofPath: true });
+      const { text, names } = importedPattern(value, {
+        ignoreCase: operator === '~*',
+        ofPath: true,
+      });
       return { pattern: text, groups: names };
     }
   }

@@ -52,7 +52,7 @@ function proxyProtocol(draft: Draft, listen: Directive, scope: Scope, state: Ngi
     .filter((range) => range !== null);
   if (from.length === 0) {
     const remedy =
-      'listeners: proxy-protocol: {accept: required, from: [the balancers]}; until then nobody can connect';
+      'listeners: proxy-protocol: {accept: required, from: [the balancers]}; until then no client can connect';
     state.report.leftOut(listen, {
       reason: 'nothing says which balancers may send the header',
       remedy,
@@ -189,7 +189,7 @@ function clientCertificates(scope: Scope, state: NginxState): Draft | null {
   const draft = new Draft();
   if (verify.args[0] === 'optional_no_ca') {
     report.leftOut(verify, {
-      reason: 'certificates that nobody vouches for are refused',
+      reason: 'certificates without a known issuer are refused',
       remedy: 'client-certificates: {mode: optional, ca: FILE}',
       decides: true,
     });

@@ -1,6 +1,6 @@
 /** Paths of nginx in our words: which ones a route is for, and what the origin is asked for. */
 import { Draft } from '../draft.ts';
-import { escapedPattern, PatternProblem, patternOf } from '../regular-expressions.ts';
+import { escapedPattern, importedPattern, PatternProblem } from '../regular-expressions.ts';
 import type { Location } from './locations.ts';
 import { uriText } from './variables.ts';
 
@@ -32,7 +32,7 @@ export function pathOfLocation(location: Location): PathMatch {
   const { kind, text, ignoreCase } = location;
   if (kind === 'named') throw new PatternProblem('a name is no path');
   if (kind === 'regex') {
-    const { text: pattern, names } = patternOf(text, { ignoreCase, ofPath: true });
+    const { text: pattern, names } = importedPattern(text, { ignoreCase, ofPath: true });
     return { prefix: '', pattern, groups: names };
   }
   if (!text.startsWith('/')) throw new PatternProblem('no path of a request');
@@ -43,7 +43,7 @@ export function pathOfLocation(location: Location): PathMatch {
 }
 
 export function exactPath(path: string): PathMatch {
-  return patternPath(`${patternOf(`^${escapedPattern(path)}$`, { ofPath: true }).text}`);
+  return patternPath(`${importedPattern(`^${escapedPattern(path)}$`, { ofPath: true }).text}`);
 }
 
 export function patternPath(pattern: string, groups = NO_GROUPS): PathMatch {

@@ -9,7 +9,7 @@ import type { Directive } from './parser.ts';
 import { prefixRewrite, replaceBy, wholePath } from './paths.ts';
 import type { Scope } from './scope.ts';
 import type { NginxState, RouteDraft } from './state.ts';
-import { hasVariables, translated, uriText, type VariableFacts } from './variables.ts';
+import { namesVariables, translated, uriText, type VariableFacts } from './variables.ts';
 
 export interface ProxyFacts {
   readonly scope: Scope;
@@ -29,7 +29,7 @@ export function importProxy(directive: Directive, route: RouteDraft, facts: Prox
   const written = withConstants(directive.args[0] ?? '', variables);
   const target = proxyTarget(/^\w+:\/\//.test(written) ? written : `grpc://${written}`);
   const report = state.report;
-  if (target === null || hasVariables(target.place)) {
+  if (target === null || namesVariables(target.place)) {
     report.leftOut(directive, {
       reason: 'where it leads is found out for each request',
       remedy: 'write a route and a group of origins for each destination',
@@ -77,7 +77,7 @@ function rewriteOf(target: ProxyTarget, facts: ProxyFacts): Draft | null {
   const { uri } = target;
   const { location, variables, pattern } = facts;
   if (uri === null) return new Draft();
-  if (!hasVariables(uri)) return location === null ? null : prefixRewrite(location, uri);
+  if (!namesVariables(uri)) return location === null ? null : prefixRewrite(location, uri);
   if (/^\$(?:request_uri|uri\$is_args\$args|uri)$/.test(uri)) return new Draft();
   const added = /^(\/[^$?#]*)\$(?:request_uri|uri\$is_args\$args)$/.exec(uri)?.[1];
   if (added !== undefined) return Draft.of({ 'add-prefix': uriText(added) });

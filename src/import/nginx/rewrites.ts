@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration.
 /** `return`, `rewrite` and `if`: what nginx does with a request before it looks who may make it. */
 import { Draft } from '../draft.ts';
-import { PatternProblem, patternOf } from '../regular-expressions.ts';
+import { importedPattern, PatternProblem } from '../regular-expressions.ts';
 import { ACCESS_DIRECTIVES } from './access.ts';
 import { conditionOf, type Extra } from './conditions.ts';
 import type { Directive } from './parser.ts';
@@ -69,7 +69,7 @@ export interface RewriteRule {
 export function rewriteRule({ args }: Directive): RewriteRule {
   const [written = '', text = '', flag = ''] = args;
   const isAll = ['^', '.*', '^.*$', '^/', '^(.*)$', '^/(.*)$', '(.*)', '^(.*)'].includes(written);
-  const { text: pattern, names } = patternOf(written, { ofPath: true });
+  const { text: pattern, names } = importedPattern(written, { ofPath: true });
   const isUsed = /\$[1-9{]|\$\w/.test(text);
   const isRedirect = /^(?:https?:\/\/|\$scheme)/.test(text);
   const known = ['redirect', 'permanent', 'last', 'break'].find((one) => one === flag);

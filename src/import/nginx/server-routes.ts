@@ -1,6 +1,6 @@
 /** One server of nginx as routes of ours, in the order in which they must stand. */
 import { Draft } from '../draft.ts';
-import { PatternProblem, patternOf } from '../regular-expressions.ts';
+import { importedPattern, PatternProblem } from '../regular-expressions.ts';
 import type { ImportReport } from '../report.ts';
 import { importAccess, onlyMethods } from './access.ts';
 import { importResponseHeaders } from './headers.ts';
@@ -137,7 +137,10 @@ class ServerRoutes {
         if (!sign.startsWith('~') || path === null) continue;
         const ignoreCase = sign.startsWith('~*');
         const text = around.args[1] ?? sign.replace(/^~\*?/, '');
-        path = bothPaths(path, patternPath(patternOf(text, { ignoreCase, ofPath: true }).text));
+        path = bothPaths(
+          path,
+          patternPath(importedPattern(text, { ignoreCase, ofPath: true }).text),
+        );
       }
     } catch (error) {
       if (!(error instanceof PatternProblem)) throw error;
@@ -180,7 +183,7 @@ class ServerRoutes {
     this.#writer.match(route, EVERY_PATH, {});
     route.body.set('respond', Draft.of({ status: 403 }));
     route.close(
-      `${directive.file}:${directive.line} keeps somebody out, and could not be imported: ${reason}`,
+      `${directive.file}:${directive.line} keeps clients out, and could not be imported: ${reason}`,
     );
     this.#writer.push(route, `closed for ${directive.text}`);
   }

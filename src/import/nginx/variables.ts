@@ -100,7 +100,7 @@ function variableText(
 }
 
 /** Whether a text has variables of nginx. */
-export function hasVariables(text: string): boolean {
+export function namesVariables(text: string): boolean {
   return /\$[\w{]/.test(text);
 }
 
