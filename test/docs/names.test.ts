@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import test from 'node:test';
+import { commandHelps } from '../../src/cli/command-help.ts';
+import { commands } from '../../src/cli/commands.ts';
 import { commandLineReference, helpText } from '../../src/config/reference.ts';
 import { accessLogFields } from '../../src/telemetry/access-log-line.ts';
 import { cacheOutcomes } from '../../src/telemetry/exchange-summary.ts';
@@ -25,7 +27,13 @@ function withoutRenames(text: string): string {
 const metrics = new Map(
   Object.values<MetricDefinition>(metricTable).map((metric) => [metric.name, metric]),
 );
-const flags = new Set(`${helpText()}${commandLineReference()}`.match(/(?<!\w)--[a-z][a-z-]*/g));
+const ofCommands = (await commandHelps(commands)).flatMap(({ flags: byAction }) =>
+  [...byAction.values()].flat().map(({ name }) => `--${name}`),
+);
+const flags = new Set([
+  ...`${helpText()}${commandLineReference()}`.matchAll(/(?<!\w)--[a-z][a-z-]*/g).map(String),
+  ...ofCommands,
+]);
 
 /** Flags of other programs that the documents write in code style. */
 const FOREIGN_FLAGS = new Set([
