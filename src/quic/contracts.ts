@@ -3,6 +3,7 @@
  * does no I/O, holds no key and reads no clock: `src/tls/` and `src/native/` implement these contracts,
  * `src/worker/` wires them, and tests have implementations of their own (`test/support/quic/`).
  */
+import type { QuicCloseReason } from './application.ts';
 
 /** Which side of a connection this is. */
 export type QuicRole = 'client' | 'server';
@@ -35,8 +36,13 @@ export interface QuicTls {
    * a server the implementer may have freed what it held, and answers any with alert 10.
    */
   receive(level: EncryptionLevel, bytes: Uint8Array): void;
-  /** The connection has ended: everything is freed, and no handler is called any more. Idempotent. */
-  free(): void;
+  /** So many bytes of streams have come in 0-RTT packets, and the handshake is open. */
+  noteEarlyData(bytes: number): void;
+  /**
+   * The connection has ended, for this reason if it is known: everything is freed, and no handler is
+   * called any more. Idempotent.
+   */
+  free(reason?: QuicCloseReason): void;
 }
 
 /** What a {@link QuicTls} tells the connection. Bytes are valid until the return. */

@@ -13,6 +13,7 @@ import { QuicSsl, type QuicTlsEvent } from '../native/quic/quic-tls.ts';
 import { EarlyDataStatus, type Ssl, SslStatus } from '../native/ssl.ts';
 import type { SslContext } from '../native/ssl-context.ts';
 import type { SslSession } from '../native/ssl-session.ts';
+import type { QuicCloseReason } from '../quic/application.ts';
 import {
   type EncryptionLevel,
   EncryptionLevel as Level,
@@ -20,6 +21,7 @@ import {
   type QuicTls,
   type QuicTlsHandler,
 } from '../quic/contracts.ts';
+import { TransportErrorCode } from '../quic/wire/transport-error.ts';
 import {
   ALERT_HANDSHAKE_FAILURE,
   ALERT_INTERNAL_ERROR,
@@ -42,6 +44,8 @@ import { beginTrace, endTrace, type HandshakeTrace, type TraceWatch } from './tr
 const QUIC_EARLY_DATA = 0xffff_ffff;
 
 const HANDSHAKE_HEADER_BYTES = 4;
+/** An alert is a byte (RFC 8446 §6). */
+const ALERT_NUMBER_MAX = 0xff;
 const RECORD_HEADER_BYTES = 5;
 /** RFC 8446 §5.1. */
 const RECORD_BYTES_MAX = 16_384;
@@ -153,7 +157,6 @@ export class QuicTlsEngine implements QuicTls {
     return this.#quic?.ssl.session() ?? null;
   }
 
-  /** The owner counts early data, which does not come here. */
   noteEarlyData(bytes: number): void {
     this.#earlyDataBytes += bytes;
   }
@@ -202,24 +205,23 @@ export class QuicTlsEngine implements QuicTls {
     if (!this.#isWaiting) this.#goOn(quic);
   }
 
-  /** Ends an unfinished handshake from outside (deadline, peer gone): takes the record. */
-  abandon(errorCode: string): void {
-    const error = new SluiceError(errorCode, 'the handshake was abandoned', {
-      blame: this.#blamed,
-    });
-    this.#endFailed({ error, alert: '', alertSentBy: '' });
-  }
-
-  /** The peer has closed the connection by CRYPTO_ERROR with this alert (RFC 9001 §4.8). */
-  receiveAlert(alert: number): void {
-    this.#endFailed(alertReceived(alertName(alert), this.#blamed));
-  }
-
-  free(): void {
+  /** An unfinished handshake ends with it: then the record is taken. */
+  free(reason?: QuicCloseReason): void {
     if (this.#isFreed) return;
-    if (this.#startedAtMs !== 0) this.abandon('tls-handshake-abandoned');
+    if (this.#startedAtMs !== 0) this.#endFailed(this.#cutOff(reason));
     this.#isFreed = true;
     this.#release();
+  }
+
+  #cutOff(reason: QuicCloseReason | undefined): Failure {
+    const { by, errorCode = 0, isApplication } = reason ?? {};
+    const alert = errorCode - TransportErrorCode.handshakeAlert;
+    if (by === 'peer' && isApplication === false && alert >= 0 && alert <= ALERT_NUMBER_MAX) {
+      return alertReceived(alertName(alert), this.#blamed);
+    }
+    const code = by === 'idle' ? 'tls-handshake-timeout' : 'tls-handshake-abandoned';
+    const error = new SluiceError(code, 'the handshake was abandoned', { blame: this.#blamed });
+    return { error, alert: '', alertSentBy: '' };
   }
 
   get #blamed(): 'downstream' | 'upstream' {

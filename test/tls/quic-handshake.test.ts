@@ -6,6 +6,7 @@ import type { SteadyClock } from '../../src/base/clock.ts';
 import { bootClock } from '../../src/native/boot-clock.ts';
 import { liveNativeCounts } from '../../src/native/counters.ts';
 import { quicSlotsTaken } from '../../src/native/quic/quic-tls.ts';
+import type { QuicCloseReason } from '../../src/quic/application.ts';
 import type { ClusterRegister, ClusterStrike } from '../../src/tls/cluster.ts';
 import { AntiReplayCheck } from '../../src/tls/early-data/anti-replay-check.ts';
 import { StrikeRegister, strikeRegisterBytes } from '../../src/tls/early-data/strike-register.ts';
@@ -29,6 +30,8 @@ after(() => {
   assert.deepEqual(liveHandles(), {}, 'every native handle was freed');
   assert.equal(quicSlotsTaken(), 0, 'and what was lent');
 });
+
+const TIMED_OUT = { by: 'idle', isApplication: false, errorCode: 0, reason: '' } as const;
 
 /** What the client writes with, the server reads with. */
 function agree({ client, server }: QuicPair, names: readonly string[]): void {
@@ -197,7 +200,7 @@ describe('early data over QUIC that is not accepted', () => {
     );
     pairs[2]!.settle();
     assert.equal(pairs[2]!.server.record.earlyDataReason, 'over the limit');
-    pairs[0]!.server.engine.abandon('tls-handshake-timeout');
+    pairs[0]!.server.engine.free(TIMED_OUT);
     using later = new QuicPair(server, client, { session }).settle();
     assert.equal(later.server.record.earlyData, 'accepted');
     for (const pair of pairs) pair[Symbol.dispose]();
@@ -301,7 +304,7 @@ describe('the HelloRetryRequest matrix over QUIC', () => {
       pair.toServer();
       assert.equal(pair.server.engine.isComplete, false);
       assert.equal(pair.server.records.length, 0);
-      pair.server.engine.abandon('tls-handshake-timeout');
+      pair.server.engine.free(TIMED_OUT);
       assert.equal(pair.server.record.outcome, 'failed');
       assert.equal(pair.server.record.helloRetryRequest, true);
       assert.equal(pair.server.record.group, '');
@@ -510,6 +513,29 @@ describe('a server of QUIC', () => {
     assert.equal(second.server.record.errorCode, 'tls-client-hello-refused');
     assert.equal(second.server.record.serverName, first.server.record.serverName);
     assert.notEqual(second.server.record.serverName, '');
+  });
+
+  test('that the peer or time has ended is recorded by what ended it, once', () => {
+    const closed = { isApplication: false, errorCode: 0x100 + 48, reason: '' };
+    const ends: readonly (readonly [QuicCloseReason | undefined, string, string])[] = [
+      [{ ...closed, by: 'peer' }, 'tls-alert-received', 'unknown_ca'],
+      [{ ...closed, by: 'peer', isApplication: true }, 'tls-handshake-abandoned', ''],
+      [{ ...closed, by: 'peer', errorCode: 0x200 }, 'tls-handshake-abandoned', ''],
+      [{ ...closed, by: 'us' }, 'tls-handshake-abandoned', ''],
+      [TIMED_OUT, 'tls-handshake-timeout', ''],
+      [undefined, 'tls-handshake-abandoned', ''],
+    ];
+    using server = quicServer();
+    using client = quicClient();
+    for (const [reason, code, alert] of ends) {
+      using pair = new QuicPair(server, client);
+      pair.toServer();
+      pair.server.engine.free(reason);
+      pair.server.engine.free();
+      assert.equal(pair.server.records.length, 1);
+      const { errorCode, alert: told, outcome } = pair.server.record;
+      assert.deepEqual([outcome, errorCode, told], ['failed', code, alert]);
+    }
   });
 
   test('may be freed by its owner from inside of any call', () => {

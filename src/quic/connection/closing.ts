@@ -62,7 +62,7 @@ export class Closing {
     const reason = core.closeReason!;
     core.trace?.closed(reason, core.nowMs);
     if (core.state === 'closing') this.#makeDatagram(reason);
-    this.#free();
+    this.#free(reason);
     this.#handshake.handshakeOver();
     core.application.onClosed(reason);
     const isSilent = reason.by === 'idle' || reason.by === 'reset' || reason.by === 'refused';
@@ -84,9 +84,9 @@ export class Closing {
     this.#isPending = true;
   }
 
-  #free(): void {
+  #free(reason: QuicCloseReason): void {
     const core = this.#core;
-    core.tls.free();
+    core.tls.free(reason);
     core.earlySealer?.free();
     core.earlyOpener?.free();
     for (const space of core.spaces) space.discard();

@@ -63,7 +63,9 @@ export class ReceivedFrames implements FrameHandler {
   }
 
   onStream(frame: StreamFrame): void {
-    this.#core.streams.onFrame(frame, this.isEarly);
+    const core = this.#core;
+    if (this.isEarly && core.handshake === undefined) core.tls.noteEarlyData(frame.bytes.length);
+    core.streams.onFrame(frame, this.isEarly);
   }
 
   onResetStream(id: number, errorCode: number, finalSize: number): void {

@@ -155,6 +155,18 @@ function recovering() {
   return { recovery, controller, path, lost, acknowledged, send, ack };
 }
 
+test('who goes back to a path counts what is still open there, and never less than nothing', () => {
+  const { ack, path, recovery, send } = recovering();
+  send(0, 0);
+  send(1, 0);
+  recovery.moveTo({ ...path, serial: 1, mtu: new MtuProbe(SIZE) });
+  assert.equal(recovery.bytesInFlight, 0);
+  recovery.moveTo(path);
+  assert.equal(recovery.bytesInFlight, 2 * SIZE);
+  ack(10, 0, 1);
+  assert.equal(recovery.bytesInFlight, 0);
+});
+
 test('a peer that never acknowledges makes nobody remember ever more (CVE-2023-50247)', () => {
   const { lost, recovery, send } = recovering();
   send(0, 0);

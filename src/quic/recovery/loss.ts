@@ -84,10 +84,13 @@ export class LossRecovery {
     return this.#path;
   }
 
-  /** Goes on with another path: what is in flight on the old one counts no more. */
+  /**
+   * Goes on with another path: what is in flight on the old one counts no more. What counts is what is
+   * still open of the new one, which may have been left before.
+   */
   moveTo(path: PathMeasures): void {
     this.#path = path;
-    this.bytesInFlight = 0;
+    this.bytesInFlight = this.#spaces.reduce((sum, { sent }) => sum + openBytes(sent, path), 0);
     this.probeCount = 0;
   }
 
@@ -368,4 +371,14 @@ export class LossRecovery {
   free(): void {
     for (const space of SPACES) this.discard(space);
   }
+}
+
+/** Bytes of the packets that are open on a path. */
+function openBytes(sent: SentPackets, { serial }: PathMeasures): number {
+  let bytes = 0;
+  for (let number = sent.first; number < sent.end; number++) {
+    const packet = sent.get(number);
+    if (packet?.pathSerial === serial) bytes += packet.bytes;
+  }
+  return bytes;
 }

@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { copyOfBytes } from '../../../src/base/bytes.ts';
+import type { QuicCloseReason } from '../../../src/quic/application.ts';
 import {
   EncryptionLevel,
   QuicCipherSuite,
@@ -46,6 +47,9 @@ export class FakeTls implements QuicTls {
   #isEarlyOffered = false;
   #isPaused: boolean;
   isFree = false;
+  earlyBytes = 0;
+  /** Why the connection ended. */
+  freedFor: QuicCloseReason | undefined;
   /** Messages that were read, by their types. */
   readonly messages: number[] = [];
 
@@ -163,7 +167,12 @@ export class FakeTls implements QuicTls {
     bytes.fill(0);
   }
 
-  free(): void {
+  noteEarlyData(bytes: number): void {
+    this.earlyBytes += bytes;
+  }
+
+  free(reason?: QuicCloseReason): void {
+    if (!this.isFree) this.freedFor = reason;
     this.isFree = true;
   }
 }
