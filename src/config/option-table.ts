@@ -123,6 +123,20 @@ const definitions = [
     example: 'on',
   },
   {
+    name: 'http3',
+    type: 'switch',
+    summary: 'Serve HTTP/3 (QUIC) on the UDP port beside --https, and tell clients of it.',
+    details:
+      'UDP must come through to the same port number: see the how-to about HTTP/3. Clients begin ' +
+      'with TCP, and move over when the header Alt-Svc has told them. When the UDP port cannot be ' +
+      'had, sluice says so and serves without. There is no HTTP/3 on UNIX sockets, where a PROXY ' +
+      'protocol header is required, and where TLS is passed through. `listeners` of a file have ' +
+      'a key of their own.',
+    defaultText: 'off',
+    repeatable: false,
+    example: 'on',
+  },
+  {
     name: 'proxy-protocol-from',
     type: 'addresses-or-off',
     summary: 'Load balancers whose connections begin with a PROXY protocol header.',

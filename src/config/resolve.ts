@@ -304,6 +304,7 @@ function resolveListeners(
   values: OptionValues,
   { listeners }: FileSections,
 ): readonly ListenerOptions[] {
+  const http3 = { ...plainListener.http3, isOn: values.required('http3') };
   if (listeners !== undefined && !KINDS.some((kind) => values.isByFlag(kind))) return listeners;
   const isGiven = KINDS.some((kind) => values.given(kind) !== undefined);
   const endpointsOf = (kind: 'http' | 'https') =>
@@ -316,7 +317,7 @@ function resolveListeners(
   return KINDS.flatMap((kind) =>
     endpointsOf(kind).map((address) => {
       const http2Cleartext = http2 && kind === 'http';
-      return { ...plainListener, kind, address, http2Cleartext, proxyProtocol };
+      return { ...plainListener, kind, address, http2Cleartext, http3, proxyProtocol };
     }),
   );
 }

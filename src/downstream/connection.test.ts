@@ -113,11 +113,19 @@ class Scene implements Disposable {
           onAbuse: (kind) => notes.push(`abuse ${kind}`),
           onRefused: ({ code }) => notes.push(`refused ${code}`),
           onBadRequest: ({ status }) => notes.push(`bad request ${status}`),
+          onHttp3Abuse: (kind) => notes.push(`abuse ${kind}`),
+          onQuicEnd: () => notes.push('the end of QUIC'),
           onClosed: () => notes.push('closed'),
         },
         isCovered: () => true,
       },
-      { socket, accept: tls === null ? null : () => tls, peer: socket, http2Cleartext: false },
+      {
+        socket,
+        accept: tls === null ? null : () => tls,
+        peer: socket,
+        http2Cleartext: false,
+        announced: null,
+      },
     );
   }
 

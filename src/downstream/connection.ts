@@ -9,6 +9,8 @@ import type { Authority } from '../http/authority.ts';
 import { ContentWatch } from '../http/content-watch.ts';
 import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
 import type { Http2Abuse } from '../http2/limits.ts';
+import type { Http3Abuse } from '../http3/limits.ts';
+import type { QuicConnectionFacts } from '../quic/application.ts';
 import type { StreamSocket } from '../reactor/contract.ts';
 import type { ExchangeSummary } from '../telemetry/exchange-summary.ts';
 import { CHALLENGE_PROTOCOL } from '../tls/challenge-certificates.ts';
@@ -44,8 +46,11 @@ export type BadRequestFacts = Pick<ExchangeSummary, 'errorCode' | 'status' | 're
 /** What is counted and logged of connections. Called after the fact; never alters anything. */
 export interface DownstreamObserver {
   onHandshake(record: HandshakeRecord, connection: DownstreamConnection): void;
-  /** HTTP/2: a client did something too often, and its connection ended for it. */
+  /** A client did something too often, and its connection ended for it. */
   onAbuse(kind: Http2Abuse): void;
+  onHttp3Abuse(kind: Http3Abuse): void;
+  /** A connection of QUIC is over; `onClosed` comes, too. */
+  onQuicEnd(facts: QuicConnectionFacts): void;
   /** A message that broke the protocol's rules was refused. */
   onRefused(error: SluiceError, connection: DownstreamConnection): void;
   /** What was refused never became a request, so that no exchange tells of it. */
@@ -69,6 +74,8 @@ export interface DownstreamInput {
   readonly peer: PeerAddress;
   /** Whether HTTP/2 may begin without TLS. */
   readonly http2Cleartext: boolean;
+  /** Alt-Svc of its responses; null for none. */
+  readonly announced: string | null;
 }
 
 export class Downstream implements ChannelHandler, DownstreamConnection, WatchedConnection {
@@ -77,6 +84,7 @@ export class Downstream implements ChannelHandler, DownstreamConnection, Watched
   readonly #channel: Channel;
   /** Who connected: the socket's peer, or whom a PROXY header has named. */
   readonly #peer: PeerAddress;
+  readonly #announced: string | null;
   readonly #socket: StreamSocket;
   /** Looks for HTTP/2 without TLS, until the first bytes have told. */
   #preface: PrefaceWatch | null = null;
@@ -105,10 +113,11 @@ export class Downstream implements ChannelHandler, DownstreamConnection, Watched
   #isGraceOver = false;
 
   constructor(shared: DownstreamShared, input: DownstreamInput) {
-    const { socket, accept, peer, http2Cleartext } = input;
+    const { socket, accept, peer, http2Cleartext, announced } = input;
     this.kind = accept === null ? 'http' : 'https';
     this.#shared = shared;
     this.#peer = peer;
+    this.#announced = announced;
     this.#socket = socket;
     this.#openedMs = shared.monotonicMs();
     this.#phaseSinceMs = this.#openedMs;
@@ -138,6 +147,7 @@ export class Downstream implements ChannelHandler, DownstreamConnection, Watched
       output: this.#channel,
       channels: this.#shared.channels,
       scheme: this.kind,
+      announced: this.#announced,
       factsFor: (early: boolean) => (early ? this.#factsOfEarly() : this),
       monotonicMs: this.#shared.monotonicMs,
       dateNow: this.#shared.dateNow,

@@ -87,6 +87,8 @@ class Scene {
         onAbuse: () => notes.push('abuse'),
         onRefused: ({ code }: SluiceError) => notes.push(`refused ${code}`),
         onBadRequest: ({ status }: { status: number }) => notes.push(`bad request ${status}`),
+        onHttp3Abuse: (kind: string) => notes.push(`abuse ${kind}`),
+        onQuicEnd: () => {},
         onClosed: () => notes.push('closed'),
       },
       isCovered,

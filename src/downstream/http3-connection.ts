@@ -3,6 +3,7 @@
  * What connection.ts is for TCP.
  */
 import type { SluiceError } from '../base/errors.ts';
+import type { TcpFigure } from '../base/tcp-figures.ts';
 import type { Authority } from '../http/authority.ts';
 import type { RequestFacts, RequestSink, TlsFacts } from '../http/exchange.ts';
 import { Http3ErrorCode } from '../http3/protocol.ts';
@@ -18,6 +19,8 @@ import {
   OpenTlsFacts,
   type TlsSource,
 } from './request-facts.ts';
+
+const MICROSECONDS = 1_000;
 
 /** What is known of the connection's TLS, also while the handshake is open. */
 export interface QuicTlsSource extends TlsSource {
@@ -41,7 +44,6 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
   readonly #shared: DownstreamShared;
   readonly #input: Http3DownstreamInput;
   readonly #core: Http3ServerConnection;
-  readonly #openedMs: number;
   #record: HandshakeRecord | null = null;
   #handshakeWaiters: ((complete: boolean) => void)[] = [];
   #tls: OpenTlsFacts | null = null;
@@ -53,7 +55,6 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
     const { quic, atEndOfTurn, grease } = input;
     this.#shared = shared;
     this.#input = input;
-    this.#openedMs = shared.monotonicMs();
     this.#core = new Http3ServerConnection({
       quic,
       sink: this.#sink,
@@ -67,6 +68,7 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
       onBadRequest: (errorCode, status, responseBytes) => {
         shared.observer.onBadRequest({ errorCode, status, responseBytes }, this);
       },
+      onAbuse: (kind) => shared.observer.onHttp3Abuse(kind),
       onGone: () => this.#onGone(),
     });
   }
@@ -122,9 +124,23 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
     return this.#input.local.port;
   }
 
-  /** There is no TCP here. */
-  tcpFigure(): number {
-    return -1;
+  /** There is no TCP here: of QUIC, what is the same by these names. */
+  tcpFigure(figure: TcpFigure): number {
+    const facts = this.#input.quic.facts();
+    switch (figure) {
+      case 'rtt':
+        return Math.round(facts.smoothedRttMs * MICROSECONDS);
+      case 'min-rtt':
+        return Math.round(facts.minRttMs * MICROSECONDS);
+      case 'retransmits':
+        return facts.packetsLost;
+      case 'cwnd':
+        return Math.floor(facts.congestionWindowBytes / facts.datagramBytes);
+      case 'mss':
+        return facts.datagramBytes;
+      default:
+        return -1;
+    }
   }
 
   get clientHello(): Uint8Array | null {
@@ -153,6 +169,7 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
 
   #onGone(): void {
     for (const waiter of this.#handshakeWaiters.splice(0)) waiter(false);
+    this.#shared.observer.onQuicEnd(this.#input.quic.facts());
     this.#shared.observer.onClosed(this);
   }
 
@@ -160,10 +177,6 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
 
   sweep(nowMs: number): void {
     const { limits } = this.#shared;
-    if (this.isOpening && nowMs - this.#openedMs >= limits.handshakeTimeoutMs) {
-      this.breakOff();
-      return;
-    }
     this.#core.sweep(nowMs, limits.sendTimeoutMs, limits.contentTimeoutMs, limits);
     if (!this.#core.isIdle || this.isOpening) this.#idleSinceMs = -1;
     else if (this.#idleSinceMs < 0) this.#idleSinceMs = nowMs;

@@ -1,6 +1,7 @@
 /** What a worker listens on, and how connections may begin there. */
 import type { AddressRange } from '../base/address-range.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import { ALT_SVC_LIFETIME_SECONDS_DEFAULT, type AltSvcOptions } from '../http3/alt-svc.ts';
 
 /** Under this: by which flag or key it was said, for people. No option: it is compared with nothing. */
 export const saidAs = Symbol('said as');
@@ -15,11 +16,19 @@ export interface ListenerOptions {
   readonly fastOpenQueue: number;
   /** HTTP/2 without TLS, by prior knowledge (RFC 9113 §3.3). Only for `http`. */
   readonly http2Cleartext: boolean;
+  readonly http3: Http3ListenerOptions;
   readonly proxyProtocol: AcceptedProxyProtocol;
   /** Connections that one client address may have open in one worker; 0 for no limit. */
   readonly connectionsPerClientMax: number;
   /** TLS for these names is not ended here. For `https` and `sni-routing`. */
   readonly tunnels: readonly SniTunnelOptions[];
+}
+
+/** For `https`. */
+export interface Http3ListenerOptions {
+  readonly isOn: boolean;
+  /** What clients are told of it over TCP. */
+  readonly altSvc: AltSvcOptions;
 }
 
 /** Where TLS for some names goes. */
@@ -42,6 +51,10 @@ export const plainListener = {
   fastOpenQueue: 0,
   tunnels: [],
   http2Cleartext: false,
+  http3: {
+    isOn: false,
+    altSvc: { mode: 'on', publicPort: 0, lifetimeSeconds: ALT_SVC_LIFETIME_SECONDS_DEFAULT },
+  },
   proxyProtocol: { accept: 'off', from: [] },
   connectionsPerClientMax: 0,
 } as const satisfies Partial<ListenerOptions>;
@@ -51,4 +64,22 @@ export interface InheritedListener extends ListenerOptions {
   readonly fd: number;
   /** Index of the worker that takes its connections. */
   readonly place: number;
+  /** What its responses say in Alt-Svc; null for nothing. */
+  readonly announced: string | null;
+}
+
+/** The UDP sockets beside a listener of `https` that one worker reads. */
+export interface InheritedDatagrams {
+  /** What else holds of the listener. */
+  readonly listener: ListenerOptions;
+  /** How many sockets share the port: what connection IDs are made by. */
+  readonly sharing: number;
+  readonly sockets: readonly InheritedDatagramSocket[];
+}
+
+/** A UDP socket, bound. The worker adopts the descriptor, and closes it. */
+export interface InheritedDatagramSocket {
+  readonly fd: number;
+  /** Which of those that share the port. */
+  readonly index: number;
 }

@@ -42,6 +42,8 @@ export interface ProtocolInput {
   readonly output: Channel;
   readonly channels: ChannelPool;
   readonly scheme: 'http' | 'https';
+  /** Alt-Svc of responses that have none; null for none. */
+  readonly announced: string | null;
   readonly factsFor: (early: boolean) => RequestFacts;
   readonly monotonicMs: () => number;
   /** For refusals, which are responses of our own. */

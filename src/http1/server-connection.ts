@@ -30,6 +30,8 @@ export interface Http1ServerInput {
   readonly onBadRequest?: (code: string, status: number, contentBytes: number) => void;
   /** Date of refusals (RFC 9110 §6.6.1); absent: they have none. */
   readonly dateNow?: () => string;
+  /** Alt-Svc of responses that have none (RFC 7838); null or absent: none. */
+  readonly announced?: string | null;
   readonly limits?: Http1Limits;
 }
 
@@ -41,6 +43,7 @@ type Reading = 'head' | 'content' | 'nothing' | 'tunnel' | 'drain' | 'closed';
 
 export class Http1ServerConnection implements ChunkReceiver {
   readonly output: Http1Output;
+  readonly announcedLine: string;
   readonly #input: Http1ServerInput;
   readonly #limits: Http1Limits;
   readonly #reader: HeadReader;
@@ -73,6 +76,8 @@ export class Http1ServerConnection implements ChunkReceiver {
   constructor(input: Http1ServerInput) {
     this.#input = input;
     this.output = input.output;
+    const { announced = null } = input;
+    this.announcedLine = announced === null ? '' : `alt-svc: ${announced}\r\n`;
     this.#limits = input.limits ?? defaultHttp1Limits;
     const { headBytesMax, startLineBytesMax, fieldLinesMax, emptyLinesMax } = this.#limits;
     this.#reader = new HeadReader({

@@ -8,14 +8,16 @@ import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { Http1Output } from './output.ts';
 import { fieldLines, statusLine, writeChunk, writeLastChunk, writeText } from './serialize.ts';
 
-/** Room for what is added per answer to a stored head: Age, Connection, the empty line. */
-const ADDED_BYTES_MAX = 64;
+/** Room for what is added per answer to a stored head: Age, Connection, Alt-Svc, the empty line. */
+const ADDED_BYTES_MAX = 160;
 
 type Framing = 'none' | 'length' | 'chunked' | 'close' | 'tunnel' | 'half-closed';
 
 /** The connection, as the response on it sees it. */
 export interface ServerResponseOwner {
   readonly output: Http1Output;
+  /** Alt-Svc of responses that have none (RFC 7838), as a line with its end; '' for none. */
+  readonly announcedLine: string;
   noteContinueSent(): void;
   /** Takes the result of writing to the output, and returns it. */
   noteWritten(isWritable: boolean): boolean;
@@ -76,13 +78,19 @@ export class ServerResponse implements ResponseSender {
       text += `content-length: ${contentLength}\r\n`;
     }
     const { output } = this.#connection;
-    this.#connection.noteWritten(writeText(output, `${text}${this.#connectionLine()}\r\n`));
+    text += this.#announcedBeside(head.fields) + this.#connectionLine();
+    this.#connection.noteWritten(writeText(output, `${text}\r\n`));
   }
 
   #framingOf(status: number, contentLength: number): Framing {
     if (this.#request.method === 'HEAD' || !mayHaveContent(status)) return 'none';
     if (contentLength >= 0) return 'length';
     return this.#request.version === '1.0' ? 'close' : 'chunked';
+  }
+
+  #announcedBeside(fields: FieldSection): string {
+    const { announcedLine } = this.#connection;
+    return announcedLine === '' || fields.has('alt-svc') ? '' : announcedLine;
   }
 
   #connectionLine(): string {
@@ -140,7 +148,7 @@ export class ServerResponse implements ResponseSender {
     const hasContent = this.#request.method !== 'HEAD' && mayHaveContent(stored.status);
     const content = hasContent ? stored.content : NO_CONTENT;
     const { output } = this.#connection;
-    const added = this.#addedLines(stored.ageSeconds);
+    const added = this.#announcedBeside(stored.fields) + this.#addedLines(stored.ageSeconds);
     const at = output.reserve(head.length + ADDED_BYTES_MAX + content.length);
     if (at === -1) {
       output.write(Buffer.concat([head, Buffer.from(added, 'latin1')]));

@@ -33,6 +33,8 @@ export interface Http2ServerOptions {
    * scheme; others get 421. Absent: for all.
    */
   readonly isCovered?: CoverageCheck;
+  /** Alt-Svc of responses that have none (RFC 7838); null or absent: none. */
+  readonly announced?: string | null;
   readonly limits?: Http2Limits;
   readonly monotonicMs: () => number;
   /** Date of answers of our own (RFC 9110 §6.6.1); absent: they have none. */
@@ -182,7 +184,8 @@ export class Http2ServerConnection implements RoleHandler {
     }
     const stream = connection.openStream(streamId, priority ?? reader.priority);
     stream.expectedBytes = head.contentLength;
-    const exchange = new ServerExchange(connection, stream, head.method === 'HEAD');
+    const { announced = null } = this.#options;
+    const exchange = new ServerExchange(connection, stream, head.method === 'HEAD', announced);
     stream.user = exchange;
     stream.isRemoteEnded = endStream;
     exchange.begin(this.#options.sink.onRequest(head, exchange, this.#options.factsFor(early)));

@@ -11,13 +11,14 @@ import type { ResponseHead } from '../http/message.ts';
 import { parsePriority } from '../http/priority.ts';
 import type { Connection } from './connection.ts';
 import { ErrorCode, FRAME_SIZE_MIN } from './protocol.ts';
-import { ageLine, encodeAge, storedHead } from './stored-head.ts';
+import { addedLines, encodeAdded, storedHead } from './stored-head.ts';
 import type { Stream, StreamUser } from './stream.ts';
 
 export class ServerExchange implements ResponseSender, StreamUser {
   readonly #connection: Connection;
   readonly #stream: Stream;
   readonly #isHead: boolean;
+  readonly #announced: string | null;
   #handler: RequestHandler | null = null;
   #hasSentHead = false;
   /** END_STREAM is sent or will be: whatever else is sent is dropped. */
@@ -25,10 +26,12 @@ export class ServerExchange implements ResponseSender, StreamUser {
   /** The stream broke before the handler was known: it is told at once. */
   #resetBefore: SluiceError | null = null;
 
-  constructor(connection: Connection, stream: Stream, isHead: boolean) {
+  /** `announced`: Alt-Svc of a response that has none itself; null for none. */
+  constructor(connection: Connection, stream: Stream, isHead: boolean, announced: string | null) {
     this.#connection = connection;
     this.#stream = stream;
     this.#isHead = isHead;
+    this.#announced = announced;
   }
 
   /** The answer may have been sent before the sink has returned its handler. */
@@ -62,7 +65,8 @@ export class ServerExchange implements ResponseSender, StreamUser {
     if (this.#isOver() || this.#hasSentHead) return;
     // RFC 9113 §8.6: 101 has no meaning here.
     if (status < 100 || status >= 200 || status === 101) return;
-    this.#sendFields(status, fields, -1, false);
+    this.#beginFields(status, fields);
+    this.#sendBlock(false);
     this.#connection.afterSending();
   }
 
@@ -72,7 +76,12 @@ export class ServerExchange implements ResponseSender, StreamUser {
     this.#stream.isAnswered = true;
     this.#mergePriority(head.fields);
     const isAll = isWithoutContent(head, this.#isHead);
-    this.#sendFields(head.status, head.fields, contentLengthToSend(head), isAll);
+    const encoder = this.#beginFields(head.status, head.fields);
+    const contentLength = contentLengthToSend(head);
+    if (contentLength >= 0) encoder.field('content-length', String(contentLength));
+    const announced = this.#announcedBeside(head.fields);
+    if (announced !== null) encoder.field('alt-svc', announced);
+    this.#sendBlock(isAll);
     if (isAll) this.#endNow();
     this.#connection.afterSending();
   }
@@ -98,16 +107,17 @@ export class ServerExchange implements ResponseSender, StreamUser {
     const stream = this.#stream;
     stream.isAnswered = true;
     const block = storedHead(stored);
-    const ageLength = encodeAge(stored.ageSeconds);
+    const addedLength = encodeAdded(stored.ageSeconds, this.#announcedBeside(stored.fields));
     const content = this.#isHead || !mayAnnounceLength(stored.status) ? NO_BYTES : stored.content;
-    const fits = block.length + ageLength <= FRAME_SIZE_MIN && !connection.encoder.hasPendingUpdate;
+    const fits =
+      block.length + addedLength <= FRAME_SIZE_MIN && !connection.encoder.hasPendingUpdate;
     if (fits && connection.sender.canSendNow(stream, content.length)) {
-      connection.writer.storedResponse(stream.id, block, ageLine, ageLength, content);
+      connection.writer.storedResponse(stream.id, block, addedLines, addedLength, content);
       connection.sender.onSent(stream, content.length);
       this.#endNow();
     } else {
       this.#mergePriority(stored.fields);
-      this.#sendStoredSlowly(block, ageLength, content);
+      this.#sendStoredSlowly(block, addedLength, content);
     }
     connection.afterSending();
   }
@@ -118,7 +128,8 @@ export class ServerExchange implements ResponseSender, StreamUser {
     this.#stream.isAnswered = true;
     this.#stream.expectedBytes = -1;
     // Where HTTP/1.1 has 101, HTTP/2 has 200 (RFC 8441 §5).
-    this.#sendFields(status === 101 ? 200 : status, fields, -1, false);
+    this.#beginFields(status === 101 ? 200 : status, fields);
+    this.#sendBlock(false);
     this.#connection.afterSending();
   }
 
@@ -166,34 +177,37 @@ export class ServerExchange implements ResponseSender, StreamUser {
     this.#connection.sender.schedule.reprioritize(stream, priority);
   }
 
+  #announcedBeside(fields: FieldSection): string | null {
+    return this.#announced === null || fields.has('alt-svc') ? null : this.#announced;
+  }
+
   #endNow(): void {
     this.#hasEnded = true;
     this.#stream.isLocalEnded = true;
     this.#connection.onLocalEnd(this.#stream);
   }
 
-  #sendFields(
-    status: number,
-    fields: FieldSection,
-    contentLength: number,
-    endStream: boolean,
-  ): void {
-    const { encoder, writer } = this.#connection;
+  #beginFields(status: number, fields: FieldSection): Connection['encoder'] {
+    const { encoder } = this.#connection;
     encoder.begin();
     encoder.field(':status', String(status));
     encoder.section(fields, 'content-length');
-    if (contentLength >= 0) encoder.field('content-length', String(contentLength));
+    return encoder;
+  }
+
+  #sendBlock(endStream: boolean): void {
+    const { encoder, writer } = this.#connection;
     writer.headers(this.#stream.id, encoder.block.bytes, encoder.block.length, endStream);
   }
 
   /** Fields or content beyond one frame, or beyond what may be sent at once. */
-  #sendStoredSlowly(block: Uint8Array, ageLength: number, content: Uint8Array): void {
+  #sendStoredSlowly(block: Uint8Array, addedLength: number, content: Uint8Array): void {
     const connection = this.#connection;
     const stream = this.#stream;
     const target = connection.encoder.block;
     connection.encoder.begin();
     target.append(block, block.length);
-    target.append(ageLine, ageLength);
+    target.append(addedLines, addedLength);
     connection.writer.headers(stream.id, target.bytes, target.length, content.length === 0);
     if (content.length === 0) {
       this.#endNow();

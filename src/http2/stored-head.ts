@@ -35,21 +35,32 @@ function encodeStoredHead(stored: PreparedResponse): Uint8Array {
 }
 
 /** An Age field line: at most 2 bytes of index, 1 of length, 16 digits. */
-export const ageLine = new Uint8Array(20);
-let ageLineSeconds = -1;
-let ageLineLength = 0;
+const AGE_LINE_BYTES_MAX = 20;
+/** An Alt-Svc line with its name, and a value that a prefix of a byte can tell the length of. */
+const ANNOUNCED_LINE_BYTES_MAX = 140;
 
-/** Writes the field line into {@link ageLine} and returns its length; 0 for no Age. */
-export function encodeAge(seconds: number): number {
-  if (seconds < 0) return 0;
-  if (seconds === ageLineSeconds) return ageLineLength;
-  const digits = String(seconds);
+/** What is added to an answer: see {@link encodeAdded}. */
+export const addedLines = new Uint8Array(AGE_LINE_BYTES_MAX + ANNOUNCED_LINE_BYTES_MAX);
+let addedSeconds = -1;
+let addedAnnounced: string | null = null;
+let addedLength = 0;
+
+/**
+ * Writes Age (unless negative) and Alt-Svc (unless null) into {@link addedLines}; returns how many bytes.
+ */
+export function encodeAdded(seconds: number, announced: string | null): number {
+  if (seconds === addedSeconds && announced === addedAnnounced) return addedLength;
+  block.length = 0;
   // Literal without indexing, indexed name: a prefix of four ones, then the rest of the index.
-  ageLine[0] = 0x0f;
-  ageLine[1] = AGE_INDEX - 15;
-  ageLine[2] = digits.length;
-  for (let i = 0; i < digits.length; i++) ageLine[3 + i] = digits.charCodeAt(i);
-  ageLineSeconds = seconds;
-  ageLineLength = 3 + digits.length;
-  return ageLineLength;
+  if (seconds >= 0) {
+    const digits = Buffer.from(String(seconds), 'latin1');
+    block.append(Uint8Array.of(0x0f, AGE_INDEX - 15, digits.length), 3);
+    block.append(digits, digits.length);
+  }
+  if (announced !== null) appendLiteral(block, 'alt-svc', announced);
+  addedLines.set(block.bytes.subarray(0, block.length));
+  addedSeconds = seconds;
+  addedAnnounced = announced;
+  addedLength = block.length;
+  return addedLength;
 }

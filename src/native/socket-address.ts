@@ -104,10 +104,14 @@ export class ConnectionAddress {
 
   #format(): string {
     if (this.family !== AF_INET && this.family !== AF_INET6) return 'unix';
-    const bytes = this.#binary;
-    if (this.family === AF_INET) return bytes.join('.');
-    return isIp4Mapped(bytes) ? bytes.subarray(12).join('.') : formatIp6(bytes);
+    return addressTextOf(this.#binary);
   }
+}
+
+/** An address of 4 or 16 bytes, as above; '' for none. */
+export function addressTextOf(bytes: Uint8Array): string {
+  if (bytes.length === 16 && !isIp4Mapped(bytes)) return formatIp6(bytes);
+  return bytes.subarray(-4).join('.');
 }
 
 /** `::ffff:0:0/96` (RFC 4291 §2.5.5.2): what a dual-stack listener shows of an IPv4 peer. */

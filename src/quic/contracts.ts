@@ -209,6 +209,8 @@ export interface PathAddress {
   /** The peer's address, 4 or 16 bytes. */
   readonly peerIp: Uint8Array;
   readonly peerPort: number;
+  /** Our address, 4 or 16 bytes; absent or empty when it is not known. */
+  readonly localIp?: Uint8Array;
 }
 
 /** A datagram as it came; one object that is used again for each. */

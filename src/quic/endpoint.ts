@@ -4,6 +4,7 @@
  * for each datagram, `flush` after a batch of them and after `onWork`, and `onTimer` at `deadlineMs`.
  */
 import { assert } from '../base/assert.ts';
+import { markSteeredId, type SteeredSlot } from '../base/steered-ids.ts';
 import type { QuicApplication, QuicConnection } from './application.ts';
 import { type ConnectionParts, TransportConnection } from './connection/connection.ts';
 import type { ConnectionEnvironment, DialedPeer } from './connection/environment.ts';
@@ -50,8 +51,8 @@ const FIRST_ID_BYTES_MIN = 8;
 /** What its connections are given is the endpoint's, too; the rest it makes. */
 export interface EndpointOptions extends Omit<ConnectionEnvironment, 'scratch' | 'makeId'> {
   readonly sink: DatagramSink;
-  /** The first byte of our connection IDs is `index` modulo `count`: by that the kernel finds the worker. */
-  readonly worker: { readonly index: number; readonly count: number };
+  /** What our connection IDs say: by that the kernel finds the socket. */
+  readonly worker: SteeredSlot;
   /** Whether every client must first show that it receives at its address. */
   readonly isRetryAlways: boolean;
   /**
@@ -151,8 +152,7 @@ export class QuicEndpoint implements ConnectionHolder {
     const id = new Uint8Array(OUR_ID_BYTES);
     do {
       secrets.fillRandom(id);
-      const first = id[0]! - (id[0]! % worker.count) + worker.index;
-      id[0] = first > 0xff ? first - worker.count : first;
+      markSteeredId(id, worker);
     } while (this.#byId.has(idText(id, 0, OUR_ID_BYTES)));
     return id;
   }

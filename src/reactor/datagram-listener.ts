@@ -74,7 +74,12 @@ export class DatagramListener implements WatchedDescriptor {
       this.#modify();
       this.#handler.onWritable();
     }
-    for (let i = 0; i < RECEIVES_PER_TURN_MAX && !this.#isClosed && !this.#isResting; i++) {
+    if (!this.#isResting) this.receiveWaiting();
+  }
+
+  /** Takes what has come, as much as a turn may. */
+  receiveWaiting(): void {
+    for (let i = 0; i < RECEIVES_PER_TURN_MAX && !this.#isClosed; i++) {
       const count = this.#socket.receive((datagram) => this.#handler.onDatagram(datagram));
       if (count < MESSAGES_PER_CALL) break;
     }

@@ -5,6 +5,7 @@
 
 import type { SocketAddress } from '../base/socket-address.ts';
 import { adoptDescriptor, listeningAddress } from '../native/sockets.ts';
+import type { OpenDatagrams } from './datagram-sockets.ts';
 
 /** sd_listen_fds(3): the first descriptor that is passed. */
 const LISTEN_FDS_START = 3;
@@ -16,6 +17,8 @@ export interface PassedListener {
   readonly wanted: SocketAddress;
   readonly bound: SocketAddress;
   readonly fds: readonly number[];
+  /** The UDP sockets beside it. */
+  readonly datagrams?: OpenDatagrams | null;
 }
 
 export class InheritedSockets {
@@ -65,6 +68,8 @@ export function inheritedSockets(environment: NodeJS.ProcessEnv): InheritedSocke
     const bound = listeningAddress(fd);
     listeners.push({ wanted: bound, bound, fds: [fd] });
   }
-  for (const { fds } of listeners) for (const fd of fds) adoptDescriptor(fd);
+  for (const { fds, datagrams } of listeners) {
+    for (const fd of [...fds, ...(datagrams?.fds ?? [])]) adoptDescriptor(fd);
+  }
   return new InheritedSockets(listeners);
 }

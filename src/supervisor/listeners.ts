@@ -2,9 +2,18 @@
 import { statsOf } from '../base/careful-files.ts';
 import { SluiceError, UsageError } from '../base/errors.ts';
 import { hostAndPort, type SocketAddress } from '../base/socket-address.ts';
-import type { InheritedListener } from '../downstream/options.ts';
+import type { InheritedDatagrams, InheritedListener } from '../downstream/options.ts';
 import { type ListenerOptions, saidAs } from '../downstream/options.ts';
+import { altSvcValue } from '../http3/alt-svc.ts';
 import { closeDescriptor, openListeningSockets, removeSocketFile } from '../native/sockets.ts';
+import {
+  adoptDatagrams,
+  closeDatagrams,
+  datagramsFor,
+  type OpenDatagrams,
+  openDatagrams,
+  wantsDatagrams,
+} from './datagram-sockets.ts';
 import { InheritedSockets } from './inherited-sockets.ts';
 
 /**
@@ -15,7 +24,14 @@ export interface OpenListener extends ListenerOptions {
   /** As the options say it: a port 0 stays one. */
   readonly wanted: SocketAddress;
   readonly fds: readonly number[];
+  /** The UDP sockets for HTTP/3; null for none. */
+  readonly datagrams: OpenDatagrams | null;
+  /** Why there are none though they are wanted; null when nothing is wrong. */
+  readonly datagramFault: string | null;
 }
+
+/** A port that is free for TCP is seldom taken for UDP. */
+const ANY_PORT_ATTEMPTS_MAX = 8;
 
 /**
  * Opens every address for `workers` workers. Throws UsageError that names the flag when one cannot
@@ -43,17 +59,49 @@ function openListener(
 ): OpenListener {
   const { kind, address, fastOpenQueue } = listener;
   const passed = inherited.take(address);
+  const wanted = address;
   if (passed !== null) {
-    return { ...listener, wanted: address, address: passed.bound, fds: passed.fds };
+    const { bound, fds, datagrams = null } = passed;
+    const open = { ...listener, wanted, address: bound, fds };
+    return { ...open, ...datagramsBeside(open, workers, datagrams) };
   }
   try {
-    const { fds, port } = openListeningSockets(address, workers, { fastOpenQueue });
-    const bound = 'path' in address ? address : { ...address, port };
-    return { ...listener, wanted: address, address: bound, fds: [...new Set(fds)] };
+    for (let attempt = 1; ; attempt++) {
+      const { fds, port } = openListeningSockets(address, workers, { fastOpenQueue });
+      const bound = 'path' in address ? address : { ...address, port };
+      const open = { ...listener, wanted, address: bound, fds: [...new Set(fds)] };
+      const beside = datagramsBeside(open, workers, null);
+      const isOurChoice = 'port' in address && address.port === 0;
+      if (beside.datagramFault === null || !isOurChoice || attempt === ANY_PORT_ATTEMPTS_MAX) {
+        return { ...open, ...beside };
+      }
+      // Any port will do, but one that is free for both.
+      for (const fd of open.fds) closeDescriptor(fd);
+    }
   } catch (error) {
     const said = listener[saidAs] ?? (kind === 'http' ? '--http' : '--https');
     if (error instanceof SluiceError) throw listenError(said, address, error.code);
     throw error;
+  }
+}
+
+type DatagramsBeside = Pick<OpenListener, 'datagrams' | 'datagramFault'>;
+
+/** `passed`: those of the sluice before. Without UDP there is TCP still. */
+function datagramsBeside(
+  listener: Omit<OpenListener, keyof DatagramsBeside>,
+  workers: number,
+  passed: OpenDatagrams | null,
+): DatagramsBeside {
+  if (!wantsDatagrams(listener)) {
+    if (passed !== null) closeDatagrams(passed, false);
+    return { datagrams: null, datagramFault: null };
+  }
+  if (passed !== null) return { datagrams: adoptDatagrams(passed), datagramFault: null };
+  try {
+    return { datagrams: openDatagrams(listener.address, workers), datagramFault: null };
+  } catch (error) {
+    return { datagrams: null, datagramFault: (error as Error).message };
   }
 }
 
@@ -106,7 +154,15 @@ function inUseError(said: string, address: SocketAddress): UsageError {
 }
 
 export function closeListeners(listeners: readonly OpenListener[]): void {
-  for (const { fds } of listeners) for (const fd of fds) closeDescriptor(fd);
+  for (const { fds, datagrams } of listeners) {
+    for (const fd of fds) closeDescriptor(fd);
+    if (datagrams !== null) closeDatagrams(datagrams, false);
+  }
+}
+
+/** What a worker of this process, which has closed its own, leaves. */
+export function closeUnlent(listeners: readonly OpenListener[]): void {
+  for (const { datagrams } of listeners) if (datagrams !== null) closeDatagrams(datagrams, true);
 }
 
 /** A UNIX socket that nobody listens on any more is only in the way. */
@@ -123,7 +179,8 @@ export function listenersOf(
   workerIndex: number,
   workers: number,
 ): InheritedListener[] {
-  return listeners.flatMap(({ fds, wanted: _wanted, ...listener }) => {
+  return listeners.flatMap(({ fds, wanted: _, datagrams, datagramFault: __, ...options }) => {
+    const listener = { ...options, announced: announcedBy(options, datagrams !== null) };
     const count = Math.max(fds.length, workers);
     const all = Array.from({ length: count }, (_, i) => ({
       ...listener,
@@ -134,6 +191,24 @@ export function listenersOf(
     const seen = new Set(own.map(({ fd }) => fd));
     const others = all.filter(({ fd }) => !seen.has(fd) && seen.add(fd));
     return [...own, ...others];
+  });
+}
+
+function announcedBy({ kind, address, http3 }: ListenerOptions, isOpen: boolean): string | null {
+  if (kind !== 'https' || 'path' in address) return null;
+  return altSvcValue(http3.altSvc, isOpen ? address.port : 0);
+}
+
+/** The UDP sockets of one worker. */
+export function inheritedDatagrams(
+  listeners: readonly OpenListener[],
+  workerIndex: number,
+  workers: number,
+): InheritedDatagrams[] {
+  const worker = { index: workerIndex, count: workers };
+  return listeners.flatMap(({ datagrams, datagramFault: _, wanted: __, fds: ___, ...listener }) => {
+    if (datagrams === null) return [];
+    return datagramsFor(datagrams, listener, worker) ?? [];
   });
 }
 

@@ -44,10 +44,14 @@ export function reportUnused(report: Report, sockets: InheritedSockets['rest']):
 }
 
 export function reportStart(report: Report, { version, options, listeners }: StartFacts): void {
-  for (const { kind, address: bound } of listeners) {
+  for (const { kind, address: bound, datagrams, datagramFault } of listeners) {
     const address = socketAddressText(bound);
     const fields = { kind, address };
-    report(`listens at ${kind} ${address}`, { ...told, event: 'listening', fields });
+    const beside = datagrams === null ? '' : ', for HTTP/3 on UDP as well';
+    report(`listens at ${kind} ${address}${beside}`, { ...told, event: 'listening', fields });
+    if (datagramFault === null) continue;
+    const what = `no HTTP/3 at ${address}: ${datagramFault}`;
+    report(what, { ...told, level: 'warning', event: 'http3-unavailable', fields });
   }
   const { workers, account } = options;
   const as = account === null ? '' : ` as ${account.name}`;

@@ -28,6 +28,7 @@ import { originRoutes } from './admin/origin-routes.ts';
 import { viewRoutes } from './admin/overview-routes.ts';
 import { healthOf } from './canary.ts';
 import type { Certificates } from './certificates/certificates.ts';
+import { DatagramSteering } from './datagram-sockets.ts';
 import { DirectoryDeaths } from './directory-deaths.ts';
 import { clusterLinks, type EarlyDataState, earlyDataState } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
@@ -92,6 +93,10 @@ export class Supervisor {
   readonly #troubles = new Troubles(bootClock.nowMs);
   readonly #troubleWatch: TroubleWatch;
   readonly #workers: WorkerSet;
+  readonly #steering = new DatagramSteering(
+    () => this.#listeners.flatMap(({ datagrams }) => datagrams ?? []),
+    (error) => this.#parts.of('service')(error),
+  );
   /** Those that are active: a reload puts others in their place. */
   #options: SluiceOptions;
   #listeners: OpenListener[] = [];
@@ -169,7 +174,11 @@ export class Supervisor {
     });
     this.#succession = new Succession({
       sockets: () => [...this.#listeners, ...(this.#admin === null ? [] : [this.#admin.listener])],
-      handOver: (isHandingOver) => this.#tickets?.handOver(isHandingOver),
+      handOver: (isHandingOver) => {
+        this.#tickets?.handOver(isHandingOver);
+        if (isHandingOver) this.#steering[Symbol.dispose]();
+        else this.#steering.take();
+      },
       onServing: (pid) => {
         input.serviceManager.mainProcess(pid);
         // Who asks next means the one that serves, and both accept connections of one socket.
@@ -202,6 +211,7 @@ export class Supervisor {
       this.#admin?.close();
       throw error;
     }
+    this.#steering.take();
     this.#tickets?.start();
     this.#rotateLogs();
     if (options.hosts.length > 0) this.#parts.own('certificates', this.#keepCertificates());
@@ -490,6 +500,7 @@ export class Supervisor {
       event: 'ending',
       fields: { drainMs: timeoutMs },
     });
+    this.#steering[Symbol.dispose]();
     this.#keeper?.[Symbol.dispose]();
     this.#tickets?.[Symbol.dispose]();
     this.#rotator?.[Symbol.dispose]();

@@ -12,7 +12,8 @@ import { type AdminRoute, failure, success } from './admin/admin-routes.ts';
 import { PASSED_SOCKETS, type PassedListener } from './inherited-sockets.ts';
 import type { OpenListener } from './listeners.ts';
 
-export type PassableListener = Pick<OpenListener, 'wanted' | 'address' | 'fds'>;
+export type PassableListener = Pick<OpenListener, 'wanted' | 'address' | 'fds'> &
+  Partial<Pick<OpenListener, 'datagrams'>>;
 
 /** Where the next one says that it serves: a descriptor number. */
 export const READY_DESCRIPTOR = 'SLUICE_READY_FD';
@@ -28,12 +29,13 @@ const START_TIMEOUT_MS = 60_000;
  * it serves; rejects when it ends, or is not ready in time, and then it is gone.
  */
 async function startSuccessor(listeners: readonly PassableListener[]): Promise<number> {
-  const fds = listeners.flatMap((listener) => listener.fds);
+  const fds = listeners.flatMap((one) => [...one.fds, ...(one.datagrams?.fds ?? [])]);
   let nextFd = FIRST_SOCKET_FD;
-  const passed: PassedListener[] = listeners.map(({ wanted, address, fds: own }) => ({
+  const passed: PassedListener[] = listeners.map(({ wanted, address, fds: own, datagrams }) => ({
     wanted,
     bound: address,
     fds: own.map(() => nextFd++),
+    datagrams: datagrams ? { ...datagrams, fds: datagrams.fds.map(() => nextFd++) } : null,
   }));
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     // A group of its own: what ends us, as Ctrl-C in a terminal, is not meant for it.

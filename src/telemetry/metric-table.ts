@@ -183,6 +183,22 @@ const HTTP2_ABUSES = [
   'unread-control-frames',
 ];
 
+/** As http3/limits.ts names them. */
+const HTTP3_ABUSES = [
+  'rapid-reset',
+  'stream-errors',
+  'priority',
+  'empty-frames',
+  'control-frames',
+  'unknown-streams',
+  'unread-instructions',
+];
+
+/** What becomes of datagrams of QUIC that no connection is for. */
+export const QUIC_ANSWERS = ['retry', 'version-negotiation', 'reset', 'refusal', 'none'] as const;
+/** What is counted of the packets of a QUIC connection when it ends. */
+export const QUIC_PACKETS = ['sent', 'received', 'lost'] as const;
+
 /** RFC 9209 §2.3. */
 const ORIGIN_ERRORS = [
   'dns_timeout',
@@ -354,6 +370,34 @@ export const metricTable = {
     'sluice_http2_abuse_total',
     'HTTP/2 connections ended because the client did something too often, by what it did.',
     [label('kind', HTTP2_ABUSES)],
+  ),
+  http3Abuse: metric(
+    'counter',
+    'sluice_http3_abuse_total',
+    'HTTP/3 connections ended because the client did something too often, by what it did.',
+    [label('kind', HTTP3_ABUSES)],
+  ),
+  quicDatagrams: metric(
+    'counter',
+    'sluice_quic_datagrams_received_total',
+    'UDP datagrams that came to the ports of HTTP/3.',
+  ),
+  quicAnswers: metric(
+    'counter',
+    'sluice_quic_datagrams_unclaimed_total',
+    'UDP datagrams that no QUIC connection was for and that began none, by what answered them.',
+    [closed('answer', QUIC_ANSWERS)],
+  ),
+  quicPackets: metric(
+    'counter',
+    'sluice_quic_packets_total',
+    'Packets of QUIC connections that have ended, by what became of them.',
+    [closed('kind', QUIC_PACKETS)],
+  ),
+  quicMigrations: metric(
+    'counter',
+    'sluice_quic_migrations_total',
+    'Times that the client of a QUIC connection, since ended, went on from another address.',
   ),
   handshakes: metric(
     'counter',

@@ -20,6 +20,8 @@ import {
   INCIDENT_KINDS,
   PLUGIN_FAULTS,
   PLUGIN_PLACES,
+  QUIC_ANSWERS,
+  QUIC_PACKETS,
   ROLLBACK_ACTIONS,
   SUPERVISOR_PARTS,
 } from './metric-table.ts';
@@ -58,6 +60,7 @@ export class Metrics {
   readonly #requestError: LabelIndex;
   readonly #refused: LabelIndex;
   readonly #http2Abuse: LabelIndex;
+  readonly #http3Abuse: LabelIndex;
   readonly #tlsVersion: LabelIndex;
   readonly #group: LabelIndex;
   readonly #durationGroup: LabelIndex;
@@ -95,6 +98,7 @@ export class Metrics {
     this.#requestError = index(at.requestErrors, 0);
     this.#refused = index(at.messagesRefused, 0);
     this.#http2Abuse = index(at.http2Abuse, 0);
+    this.#http3Abuse = index(at.http3Abuse, 0);
     this.#tlsVersion = index(at.handshakes, 0);
     this.#group = index(at.handshakes, 1);
     this.#durationGroup = index(at.handshakeDuration, 2);
@@ -184,6 +188,28 @@ export class Metrics {
   /** An HTTP/2 client did something too often, or too much of it. */
   http2Abused(kind: string): void {
     this.#add(at.http2Abuse.firstSlot + this.#http2Abuse.offsetOf(kind), 1);
+  }
+
+  /** The same of an HTTP/3 client. */
+  http3Abused(kind: string): void {
+    this.#add(at.http3Abuse.firstSlot + this.#http3Abuse.offsetOf(kind), 1);
+  }
+
+  quicDatagramsReceived(count: number): void {
+    this.#add(at.quicDatagrams.firstSlot, count);
+  }
+
+  /** Of datagrams that no connection was for. */
+  quicAnswered(answer: (typeof QUIC_ANSWERS)[number], count: number): void {
+    this.#add(at.quicAnswers.firstSlot + QUIC_ANSWERS.indexOf(answer), count);
+  }
+
+  /** A QUIC connection has ended. */
+  quicEnded(packets: Record<(typeof QUIC_PACKETS)[number], number>, migrations: number): void {
+    QUIC_PACKETS.forEach((kind, i) => {
+      this.#add(at.quicPackets.firstSlot + i, packets[kind]);
+    });
+    this.#add(at.quicMigrations.firstSlot, migrations);
   }
 
   handshakeEnded(facts: HandshakeFacts): void {

@@ -53,7 +53,7 @@ export async function assembleWorker({
   traceRegion = null,
 }: WorkerAssembly): Promise<AssembledWorker> {
   const danger = await loadDangerModules(setup.options.dangerModules);
-  const { options, workerIndex, listeners, changes } = setup;
+  const { options, workerIndex, listeners, datagrams, changes } = setup;
   const metrics = new Metrics(regions.bytes('metrics', workerIndex));
   const log = new WorkerLog(
     (event) => link.onEvent(event),
@@ -82,7 +82,7 @@ export async function assembleWorker({
   const watcherOf = (now: SluiceOptions) => danger.watcherOf(now, traces.recorder.requests);
   traces.recorder.requests.watcher = watcherOf(options);
   const worker = await startWorker({
-    ...{ options, workerIndex, listeners, metrics, log, danger, guard },
+    ...{ options, workerIndex, listeners, datagrams, metrics, log, danger, guard },
     tickets: { current: changes.tickets.tickets },
     ...regionsFor(workerIndex, regions),
     accessLog: logs.access,

@@ -28,7 +28,7 @@ import type { Reactor } from '../reactor/reactor.ts';
 import { ClaimedNames } from '../routing/claimed-names.ts';
 import { type FeatureSwitches, isPluginOn } from '../tls/features.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
-import type { ServerContext } from '../tls/server-context.ts';
+import type { QuicTlsEngine, QuicTlsOwner } from '../tls/quic-engine.ts';
 import type { ChannelPool } from '../transport/channel.ts';
 import { defaultTunnelLimits } from '../tunnel/limits.ts';
 import { TunnelTable } from '../tunnel/tunnel-table.ts';
@@ -42,9 +42,12 @@ import type { HandshakeObservers } from './handshakes/handshake-observers.ts';
 import { exchangeObserver, logBadRequest, tellHandshake } from './handshakes/observers.ts';
 import { type KnownNames, openOrigins, type WorkerOrigins } from './origins.ts';
 import { openRoutes } from './routing.ts';
-import { certificatesToSend, openTls } from './tls.ts';
+import { certificatesToSend, openTls, type WorkerTls } from './tls.ts';
 
 const connectionsMax = connectionsFor(descriptorsMax(), defaultDownstreamLimits.connectionsMax);
+
+/** Makes the TLS engine of a connection of QUIC from the address `peer`. */
+export type QuicAcceptor = (owner: QuicTlsOwner, peer: string) => QuicTlsEngine;
 
 /** What outlives any configuration: it belongs to the worker. */
 export interface GenerationBase {
@@ -67,6 +70,8 @@ export class ConfigurationGeneration {
   readonly shared: DownstreamShared;
   /** Null without TLS. */
   readonly accept: TlsAcceptor | null;
+  /** The same for QUIC; null where nothing listens for it, or it is off now. */
+  readonly acceptQuic: QuicAcceptor | null;
   readonly connections = new Set<WatchedConnection>();
   /** What its tunnels share. */
   readonly tunnels: SniTunnels;
@@ -74,7 +79,7 @@ export class ConfigurationGeneration {
   readonly #origins: WorkerOrigins;
   readonly #plugins: PluginSet;
   readonly #disposables: Disposable[] = [];
-  #tls: ServerContext | null = null;
+  #tls: WorkerTls | null = null;
   readonly #features: FeatureSwitches;
   readonly routes: SluiceOptions['routes'];
   readonly #hostNames: readonly string[];
@@ -86,7 +91,9 @@ export class ConfigurationGeneration {
   constructor(base: GenerationBase, options: SluiceOptions) {
     this.#base = base;
     try {
-      this.accept = this.#tlsAcceptor(options);
+      this.#tls = this.#openTls(options);
+      this.accept = this.#tlsAcceptor();
+      this.acceptQuic = this.#quicAcceptor();
       this.#origins = openOrigins(options, base);
       this.#disposables.push(this.#origins);
     } catch (error) {
@@ -187,31 +194,47 @@ export class ConfigurationGeneration {
     };
   }
 
-  #tlsAcceptor(options: SluiceOptions): TlsAcceptor | null {
+  #openTls(options: SluiceOptions): WorkerTls | null {
     if (options.hosts.length === 0) return null;
-    const { recorder, guard } = this.#base.input;
-    const { context, keyLog } = openTls(
+    const tls = openTls(
       options,
       this.#base.clusters.registerOf(options.cluster),
       this.#base.input,
       this.#base.challenges.certificates,
     );
-    this.#tls = context;
-    this.#disposables.push(context);
-    if (keyLog !== null) this.#disposables.push(keyLog);
+    for (const part of [tls.context, tls.quic, tls.keyLog]) {
+      if (part !== null) this.#disposables.push(part);
+    }
+    return tls;
+  }
+
+  #tlsAcceptor(): TlsAcceptor | null {
+    if (this.#tls === null) return null;
+    const { context } = this.#tls;
+    const { recorder, guard } = this.#base.input;
     return (handler, peer) => context.accept(handler, systemClock, { recorder, peer, guard });
+  }
+
+  #quicAcceptor(): QuicAcceptor | null {
+    const quic = this.#tls?.quic ?? null;
+    if (quic === null) return null;
+    const { recorder, guard } = this.#base.input;
+    return (owner, peer) => quic.accept(owner, systemClock, { recorder, peer, guard });
   }
 
   replaceCertificates(names: readonly string[], certificates: readonly CertificatePair[]): void {
     const host = this.#hostNames.indexOf(names.join());
     if (host === -1) return;
-    this.#tls?.replaceCertificates(host, certificatesToSend(certificates, this.#features));
+    const sent = certificatesToSend(certificates, this.#features);
+    this.#tls?.context.replaceCertificates(host, sent);
+    this.#tls?.quic?.replaceCertificates(host, sent);
     this.#certificates[host] = certificates.map(pemOf);
     this.#authorityCheck = authorityCheckOf(this.#certificates);
   }
 
   replaceTicketKeys(keys: readonly Uint8Array[]): void {
-    this.#tls?.replaceTicketKeys(keys);
+    this.#tls?.context.replaceTicketKeys(keys);
+    this.#tls?.quic?.replaceTicketKeys(keys);
   }
 
   #observer(): DownstreamShared['observer'] {
@@ -225,6 +248,11 @@ export class ConfigurationGeneration {
         if (log.details.tls) tellHandshake(log, record, connection.remoteAddress);
       },
       onAbuse: (kind) => metrics.http2Abused(kind),
+      onHttp3Abuse: (kind) => metrics.http3Abused(kind),
+      onQuicEnd: ({ packetsSent, packetsReceived, packetsLost, migrations }) => {
+        const packets = { sent: packetsSent, received: packetsReceived, lost: packetsLost };
+        metrics.quicEnded(packets, migrations);
+      },
       onRefused: (error) => metrics.messageRefused(error.code),
       onBadRequest: (sent, connection) =>
         logBadRequest(accessLog, connection, sent, clock.wallMs()),

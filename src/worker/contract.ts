@@ -3,7 +3,7 @@
 import type { ChallengeAnswers } from '../acme/challenges.ts';
 import type { ListQuery, PurgeSelector } from '../cache/contract.ts';
 import type { SluiceOptions } from '../config/options.ts';
-import type { InheritedListener } from '../downstream/options.ts';
+import type { InheritedDatagrams, InheritedListener } from '../downstream/options.ts';
 import type { PluginHost } from '../plugin/plugin-set.ts';
 import type { AccessLogSink } from '../telemetry/access-log.ts';
 import type { LevelTable, LogEvent } from '../telemetry/log-event.ts';
@@ -28,6 +28,8 @@ export interface WorkerSetup {
   readonly workerIndex: number;
   /** Of all workers: those of others it takes over when they do not serve. */
   readonly listeners: readonly InheritedListener[];
+  /** The UDP sockets beside them, of this worker alone: what comes for another waits for its successor. */
+  readonly datagrams: readonly InheritedDatagrams[];
   /** What all processes share: its descriptor, and what is where in it. */
   readonly memory: SharedHandle;
   /** Of sluice. */
@@ -233,7 +235,8 @@ export type WorkerReport =
   | { readonly type: 'purge'; readonly id: number; readonly request: PurgeRequest };
 
 /** What a worker is started with: its setup, with the means to count and to log. */
-export interface WorkerInput extends Pick<WorkerSetup, 'options' | 'workerIndex' | 'listeners'> {
+export interface WorkerInput
+  extends Pick<WorkerSetup, 'options' | 'workerIndex' | 'listeners' | 'datagrams'> {
   /** What the supervisor has said last. */
   readonly tickets: { current: TicketRing };
   readonly metrics: Metrics;

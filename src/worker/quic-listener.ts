@@ -1,8 +1,9 @@
 /**
- * HTTP/3 on one UDP socket: the reactor's datagrams and time for the QUIC core, and what it makes of them
- * back to the socket.
+ * HTTP/3 on the UDP sockets of one listener that this worker reads: the reactor's datagrams and time for
+ * the QUIC core, and what it makes of them back to the socket.
  */
 import type { Clock } from '../base/clock.ts';
+import type { SteeredSlot } from '../base/steered-ids.ts';
 import { packetProtection } from '../native/quic/packet-protection.ts';
 import type { QuicSecrets } from '../quic/contracts.ts';
 import type { AcceptedParts, AcceptFacts } from '../quic/endpoint.ts';
@@ -15,13 +16,13 @@ import type { Timer } from '../reactor/timer-wheel.ts';
 export interface QuicListenerInput {
   readonly reactor: Reactor;
   readonly clock: Clock;
-  /** Of a UDP socket; taken over. */
-  readonly fd: number;
-  /** Whether another worker reads the socket. */
-  readonly isResting: boolean;
+  /** Of UDP sockets of one port; taken over. The first one sends. */
+  readonly fds: readonly number[];
   readonly secrets: QuicSecrets;
   readonly limits: QuicLimits;
-  readonly worker: { readonly index: number; readonly count: number };
+  /** What connection IDs are to say: the first of these sockets. */
+  readonly worker: SteeredSlot;
+  readonly isRetryAlways: boolean;
   /** Makes what a client's connection needs; undefined refuses it. */
   readonly accept: (facts: AcceptFacts) => AcceptedParts | undefined;
 }
@@ -29,13 +30,13 @@ export interface QuicListenerInput {
 export class QuicListener {
   readonly #input: QuicListenerInput;
   readonly #endpoint: QuicEndpoint;
-  readonly #socket: DatagramListener;
+  readonly #sockets: readonly DatagramListener[];
   readonly #timer: Timer;
   #isFlushAwaited = false;
   #armedMs = Number.POSITIVE_INFINITY;
 
   constructor(input: QuicListenerInput) {
-    const { reactor, clock, fd, isResting } = input;
+    const { reactor, clock, fds } = input;
     this.#input = input;
     this.#timer = reactor.timer(() => this.#onTimer());
     this.#endpoint = new QuicEndpoint({
@@ -45,29 +46,27 @@ export class QuicListener {
       limits: input.limits,
       congestionControl: 'cubic',
       isEcnEnabled: true,
-      sink: { send: (batch) => this.#socket.send(batch) },
+      sink: { send: (batch) => this.#sockets[0]!.send(batch) },
       worker: input.worker,
-      isRetryAlways: false,
+      isRetryAlways: input.isRetryAlways,
       accept: input.accept,
       onUnclaimed: undefined,
       onWork: () => this.#flushSoon(),
     });
-    this.#socket = reactor.listenForDatagrams(
-      fd,
-      {
-        onDatagram: (datagram) => this.#endpoint.receive(datagram, clock.monotonicMs()),
-        onBatchEnd: () => this.#flush(),
-        onWritable: () => {
-          this.#endpoint.onWritable(clock.monotonicMs());
-          this.#arm();
-        },
+    const handler = {
+      onDatagram: (datagram: Parameters<QuicEndpoint['receive']>[0]) =>
+        this.#endpoint.receive(datagram, clock.monotonicMs()),
+      onBatchEnd: () => this.#flush(),
+      onWritable: () => {
+        this.#endpoint.onWritable(clock.monotonicMs());
+        this.#arm();
       },
-      isResting,
-    );
+    };
+    this.#sockets = fds.map((fd) => reactor.listenForDatagrams(fd, handler));
   }
 
   get port(): number {
-    return this.#socket.port;
+    return this.#sockets[0]!.port;
   }
 
   get connectionCount(): number {
@@ -78,8 +77,9 @@ export class QuicListener {
     return this.#endpoint.counts;
   }
 
-  replaceResting(isResting: boolean): void {
-    this.#socket.replaceResting(isResting);
+  /** Takes what waits in the sockets. */
+  receiveWaiting(): void {
+    for (const socket of this.#sockets) socket.receiveWaiting();
   }
 
   #flushSoon(): void {
@@ -110,10 +110,11 @@ export class QuicListener {
     else this.#timer.arm(Math.max(0, deadlineMs - this.#input.clock.monotonicMs()));
   }
 
-  /** Frees what is left of its connections, whose peers hear nothing of it, and the socket. */
+  /** Sends what waits, frees what is left of its connections, whose peers hear no more, and the sockets. */
   close(): void {
+    this.#flush();
     this.#endpoint.abandon();
     this.#timer.cancel();
-    this.#socket.close();
+    for (const socket of this.#sockets) socket.close();
   }
 }

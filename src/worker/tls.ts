@@ -2,20 +2,29 @@
 
 import { assert } from '../base/assert.ts';
 import type { HostOptions, SluiceOptions } from '../config/options.ts';
+import { defaultHttp3Limits, type Http3Limits } from '../http3/limits.ts';
 import { bootClock } from '../native/boot-clock.ts';
+import { defaultQuicLimits, type QuicLimits } from '../quic/limits.ts';
 import type { ChallengeCertificates } from '../tls/challenge-certificates.ts';
 import type { ClusterRegister } from '../tls/cluster.ts';
 import { AntiReplayCheck } from '../tls/early-data/anti-replay-check.ts';
 import { StrikeRegister } from '../tls/early-data/strike-register.ts';
 import { type FeatureSwitches, isOn } from '../tls/features.ts';
 import type { CertificatePair, HostTlsOptions } from '../tls/host-options.ts';
-import { createHostedContext, type ServerContext } from '../tls/server-context.ts';
+import { createQuicServerContext, type QuicServerContext } from '../tls/quic-context.ts';
+import {
+  createHostedContext,
+  type ServerContext,
+  type SharedServerOptions,
+} from '../tls/server-context.ts';
 import type { WorkerInput } from './contract.ts';
 import { KeyLog } from './handshakes/key-log.ts';
 
 export interface WorkerTls {
   readonly context: ServerContext;
-  /** To be disposed after the context; null when secrets are not logged. */
+  /** The same for QUIC; null where nothing listens for it. */
+  readonly quic: QuicServerContext | null;
+  /** To be disposed after the contexts; null when secrets are not logged. */
   readonly keyLog: Disposable | null;
 }
 
@@ -23,7 +32,7 @@ export interface WorkerTls {
 export function openTls(
   options: SluiceOptions,
   cluster: ClusterRegister | null,
-  input: Pick<WorkerInput, 'strikes' | 'tickets' | 'recorder' | 'danger' | 'log'>,
+  input: Pick<WorkerInput, 'strikes' | 'tickets' | 'recorder' | 'danger' | 'log' | 'datagrams'>,
   challenges?: ChallengeCertificates,
 ): WorkerTls {
   const { features } = options;
@@ -36,27 +45,29 @@ export function openTls(
       event: 'key-log-unwritable',
     });
   const keyLog = isLogged ? new KeyLog(options.tls.keyLog, onFault) : null;
+  const shared: Omit<SharedServerOptions, 'alpn'> = {
+    antiReplay: new AntiReplayCheck({
+      register: new StrikeRegister(input.strikes),
+      nowMs: bootClock.nowMs,
+      fromMs: () => input.tickets.current.earlyDataFromMs,
+    }),
+    cluster: cluster ?? undefined,
+    tickets: isOn('session-tickets', features),
+    ticketKeys: input.tickets.current.keys,
+    ticketLifetimeSeconds: options.tls.ticketLifetimeSeconds,
+    ticketsPerHandshake: options.tls.ticketsPerHandshake,
+    keepsClientHello: isOn('ja4', features),
+    infoObservers: input.danger.observersOf(options, input.recorder),
+    earlyDataInFlightBytesMax: options.tls.earlyDataInFlightBytesMax,
+    logKey: keyLog?.write,
+  };
+  const hosts = options.hosts.map((host) => withFeatures(host, features));
+  const alpn = isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'];
   const context = createHostedContext(
-    {
-      alpn: isOn('alpn-h2', features) ? ['h2', 'http/1.1'] : ['http/1.1'],
-      antiReplay: new AntiReplayCheck({
-        register: new StrikeRegister(input.strikes),
-        nowMs: bootClock.nowMs,
-        fromMs: () => input.tickets.current.earlyDataFromMs,
-      }),
-      cluster: cluster ?? undefined,
-      tickets: isOn('session-tickets', features),
-      ticketKeys: input.tickets.current.keys,
-      ticketLifetimeSeconds: options.tls.ticketLifetimeSeconds,
-      ticketsPerHandshake: options.tls.ticketsPerHandshake,
-      keepsClientHello: isOn('ja4', features),
-      infoObservers: input.danger.observersOf(options, input.recorder),
-      earlyDataInFlightBytesMax: options.tls.earlyDataInFlightBytesMax,
-      logKey: keyLog?.write,
-      ...(challenges && { challenges }),
-    },
-    options.hosts.map((host) => withFeatures(host, features)),
+    { ...shared, alpn, ...(challenges && { challenges }) },
+    hosts,
   );
+  const quic = input.datagrams.length === 0 ? null : openQuicTls(shared, hosts);
   const left = context.uncompressedHosts;
   if (left.length > 0) {
     input.log.report(
@@ -64,8 +75,36 @@ export function openTls(
       { level: 'warning', subsystem: 'tls', event: 'certificate-uncompressed' },
     );
   }
-  return { context, keyLog };
+  return { context, quic, keyLog };
 }
+
+function openQuicTls(
+  shared: Omit<SharedServerOptions, 'alpn'>,
+  hosts: readonly HostTlsOptions[],
+): QuicServerContext {
+  const rememberedLimits = JSON.stringify([
+    RELEVANT_LIMITS.map((name) => defaultQuicLimits[name]),
+    RELEVANT_SETTINGS.map((name) => defaultHttp3Limits[name]),
+  ]);
+  return createQuicServerContext({ ...shared, alpn: ['h3'], rememberedLimits }, hosts);
+}
+
+/** What a client may use early when it remembers it (RFC 9000 §7.4.1). */
+const RELEVANT_LIMITS = [
+  'bidirectionalStreamsMax',
+  'unidirectionalStreamsMax',
+  'streamWindowBytes',
+  'connectionWindowBytes',
+  'activeIdsMax',
+  'datagramFrameBytesMax',
+] as const satisfies readonly (keyof QuicLimits)[];
+
+/** The same of HTTP/3 (RFC 9114 §7.2.4.2). */
+const RELEVANT_SETTINGS = [
+  'fieldSectionBytesMax',
+  'tableBytesMax',
+  'blockedStreamsMax',
+] as const satisfies readonly (keyof Http3Limits)[];
 
 /** Without their status when that is switched off. */
 export function certificatesToSend(

@@ -30,6 +30,7 @@ import type {
 } from './contract.ts';
 import { answerHandshakeQuestion } from './handshakes/handshake-queries.ts';
 import { observersOf } from './handshakes/handshakes.ts';
+import { QuicListeners } from './quic-listeners.ts';
 import { Shortages } from './shortages.ts';
 
 /** How often a drain looks whether everything has ended. */
@@ -44,6 +45,7 @@ export async function startWorker(input: WorkerInput): Promise<RunningWorker> {
 class Worker implements RunningWorker {
   readonly #base: GenerationBase;
   readonly #listeners: Listener[] = [];
+  readonly #quic: QuicListeners;
   /** For each listener, what takes its connections in now. */
   #acceptors: readonly Acceptor[];
   #service: ConfigurationGeneration;
@@ -79,6 +81,11 @@ class Worker implements RunningWorker {
       const isResting = place !== input.workerIndex;
       const onAccept: OnAccept = (socket) => this.#acceptors[index]!(socket);
       this.#listeners.push(reactor.listen({ fd, isResting }, onAccept));
+    });
+    this.#quic = new QuicListeners({
+      base: this.#base,
+      generation: () => this.#service,
+      isFull: () => this.#connectionCount >= this.#service.shared.limits.connectionsMax,
     });
     const { sweepIntervalMs } = defaultDownstreamLimits;
     this.#sweeper = repeat(sweepIntervalMs, () => this.#sweep(), tolerate(shortages));
@@ -148,6 +155,7 @@ class Worker implements RunningWorker {
 
   #replaceTickets(tickets: TicketRing): void {
     this.#base.input.tickets.current = tickets;
+    this.#quic.replaceTicketKeys(tickets.keys);
     for (const service of this.#services) service.replaceTicketKeys(tickets.keys);
   }
 
@@ -173,6 +181,7 @@ class Worker implements RunningWorker {
     this.#forgetRetired();
     this.#base.collapse.expire(systemClock.wallMs());
     this.#base.cache.count();
+    this.#quic.count();
   }
 
   /** What a former configuration has made goes with its last connection. */
@@ -198,6 +207,7 @@ class Worker implements RunningWorker {
       listener.acceptWaiting();
       listener.close();
     }
+    this.#quic.drain();
     for (const service of this.#services) service.drain();
     const nowMs = systemClock.monotonicMs();
     const deadlineMs = nowMs + timeoutMs;
@@ -206,6 +216,7 @@ class Worker implements RunningWorker {
     await this.#untilClosed(deadlineMs);
     for (const service of this.#services) service.breakOff();
     clearInterval(this.#sweeper);
+    this.#quic.close();
     const { reactor, cache, channels } = this.#base;
     await reactor.close();
     await cache.close();

@@ -46,6 +46,18 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].match.not',
     ],
   },
+  'src/supervisor/listeners.test.ts': {
+    'are there for each worker at the port of TCP where http3 is on, and are announced': [
+      'http3',
+      'listeners[].http3',
+    ],
+    'are announced by the port, lifetime and mode of alt-svc': [
+      'listeners[].alt-svc',
+      'listeners[].alt-svc.mode',
+      'listeners[].alt-svc.port',
+      'listeners[].alt-svc.lifetime',
+    ],
+  },
   'src/http/content-watch.test.ts': {
     'request-body off: whoever is not silent goes on': ['timeouts.request-body'],
   },

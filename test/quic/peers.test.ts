@@ -81,6 +81,8 @@ const sharedBy = (worker: number): DownstreamShared => ({
   observer: {
     onHandshake: (record) => void records.push(record),
     onAbuse: () => {},
+    onHttp3Abuse: () => {},
+    onQuicEnd: () => {},
     onRefused: () => {},
     onBadRequest: () => {},
     onClosed: () => void openConnections--,
@@ -101,8 +103,8 @@ function startWorker(index: number): QuicListener {
   return new QuicListener({
     reactor,
     clock: systemClock,
-    fd: openDatagramSocket({ host: '127.0.0.1', port: 0 }),
-    isResting: false,
+    fds: [openDatagramSocket({ host: '127.0.0.1', port: 0 })],
+    isRetryAlways: false,
     secrets: new TicketedQuicSecrets([ticketKey]),
     limits: defaultQuicLimits,
     worker: { index, count: 2 },

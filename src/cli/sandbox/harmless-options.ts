@@ -88,7 +88,9 @@ async function plainOptions(
     { command: 'run', nowMs: Date.now(), stateDirectory: directory, demoOrigin: null, warn() {} },
   );
   const address = { host: LOOPBACK, port: 0 };
-  const secure = { ...plainListener, address, kind: 'https' } as const;
+  // What is played to it comes over TCP.
+  const http3 = { ...plainListener.http3, isOn: false };
+  const secure = { ...plainListener, http3, address, kind: 'https' } as const;
   const plaintext = { ...plainListener, address, kind: 'http' } as const;
   return {
     ...options,

@@ -43,11 +43,34 @@ export function compileListeners(
       kind,
       fastOpenQueue: entry['fast-open'] ?? plainListener.fastOpenQueue,
       http2Cleartext,
+      http3: http3Of(entry, kind, i, context),
       proxyProtocol: { accept, from },
       connectionsPerClientMax: entry['connections-per-client'] ?? 0,
       tunnels: compileTunnels(entry, kind, i, context),
     };
   });
+}
+
+function http3Of(
+  { http3, 'alt-svc': altSvc = {} }: ListenersEntry[number],
+  kind: ListenerOptions['kind'],
+  i: number,
+  context: CompileContext,
+): ListenerOptions['http3'] {
+  if (http3 === true && kind !== 'https') {
+    context.refuse([i, 'http3'], `not with the protocol ${kind}`, 'leave it out');
+  }
+  const plain = plainListener.http3;
+  const { lifetime } = altSvc;
+  return {
+    isOn: http3 ?? plain.isOn,
+    altSvc: {
+      mode: altSvc.mode ?? plain.altSvc.mode,
+      publicPort: altSvc.port ?? plain.altSvc.publicPort,
+      lifetimeSeconds:
+        lifetime === undefined ? plain.altSvc.lifetimeSeconds : Math.round(lifetime / 1_000),
+    },
+  };
 }
 
 function compileTunnels(

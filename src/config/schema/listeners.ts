@@ -3,6 +3,7 @@ import {
   addressRanges,
   integer,
   list,
+  longDuration,
   oneOf,
   onOff,
   section,
@@ -33,6 +34,38 @@ const proxyProtocol = section(
     title: 'Headers by which a load balancer names the client.',
     default: 'off',
     examples: [{ accept: 'required', from: ['10.0.0.0/8'] }],
+  },
+);
+
+const altSvc = section(
+  {
+    mode: oneOf(['on', 'off', 'clear'], {
+      title: 'Whether clients are told of HTTP/3.',
+      description:
+        '`clear` makes clients forget what they were told before: write it for a day when HTTP/3 ' +
+        'is switched off for good.',
+      default: 'on',
+      examples: ['clear'],
+    }),
+    port: integer({
+      title: 'The UDP port as clients reach it; 0 for the port of the listener.',
+      description: 'Where a port is forwarded to this machine, the number before the forward.',
+      default: 0,
+      examples: [443],
+      minimum: 0,
+      maximum: 65_535,
+    }),
+    lifetime: longDuration({
+      title: 'How long a client may remember it.',
+      default: '24h',
+      examples: ['1h'],
+    }),
+  },
+  {
+    title: 'The header Alt-Svc (RFC 7838), by which clients learn of HTTP/3.',
+    description: 'Responses over HTTP/1.1 and HTTP/2 have it, unless they have one already.',
+    default: 'on',
+    examples: [{ lifetime: '1h' }],
   },
 );
 
@@ -109,6 +142,15 @@ const listener = section(
       default: 'off',
       examples: ['on'],
     }),
+    http3: onOff({
+      title: 'Serve HTTP/3 (QUIC) on the UDP port beside this one.',
+      description:
+        'Only with the protocol `https`. UDP must come through to the same port number. There is ' +
+        'no HTTP/3 on UNIX sockets, with `proxy-protocol: required` and with `tunnels`.',
+      default: 'off',
+      examples: ['on'],
+    }),
+    'alt-svc': altSvc,
     'proxy-protocol': proxyProtocol,
     tunnels: list(tunnel, {
       title: 'TLS passthrough, by the server name of the ClientHello (SNI).',

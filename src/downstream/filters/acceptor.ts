@@ -76,7 +76,7 @@ export function acceptorOf(
   const kind = listener.kind === 'http' ? 'http' : 'https';
   const acceptor = listener.kind === 'https' ? accept : null;
   const routes = listener.tunnels.length === 0 ? null : new ServerNameRoutes(listener.tunnels);
-  const { http2Cleartext, proxyProtocol } = listener;
+  const { http2Cleartext, proxyProtocol, announced } = listener;
   // Who may say whose connection it is: a header from anybody else is read as a bad request.
   const { accept: wanted, from } = proxyProtocol;
   const identifiers = wanted === 'off' ? null : new AddressSet(from);
@@ -89,7 +89,9 @@ export function acceptorOf(
   ): SocketHandler | null => {
     if (!shared.clients.enter(peer.remoteAddress, listener.connectionsPerClientMax)) return null;
     if (route !== null) return openTunnel(input, socket, peer, route);
-    const connection = new Downstream(shared, { socket, accept: acceptor, peer, http2Cleartext });
+    const connection = new Downstream(shared, {
+      ...{ socket, accept: acceptor, peer, http2Cleartext, announced },
+    });
     input.add(connection);
     return connection.channel;
   };

@@ -5,6 +5,8 @@ import { AF_INET, AF_INET6, isIp4Mapped } from '../socket-address.ts';
 /** An address of ours as the kernel gives it: 4 or 16 bytes, and behind them the interface. */
 export const LOCAL_BYTES = 20;
 
+const INTERFACE_BYTES = 4;
+
 /** How many paths are remembered at least; twice as many at most. */
 const PATHS_KEPT = 8_192;
 
@@ -28,6 +30,10 @@ export class DatagramPath {
     const family = sockaddr[0]!;
     const at = family === AF_INET ? 4 : isIp4Mapped(sockaddr.subarray(8)) ? 20 : 8;
     this.peerIp = this.sockaddr.subarray(at, family === AF_INET6 ? 24 : 8);
+  }
+
+  get localIp(): Uint8Array {
+    return this.local.subarray(0, Math.max(0, this.local.length - INTERFACE_BYTES));
   }
 
   get isIp4(): boolean {

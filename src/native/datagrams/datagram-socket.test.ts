@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { until } from '../../../test/support/waiting.ts';
+import { markSteeredId } from '../../base/steered-ids.ts';
 import type { DatagramBatch, DatagramSink, ReceivedDatagram } from '../../quic/contracts.ts';
 import { liveNativeCounts } from '../counters.ts';
 import { Errno } from '../errno.ts';
@@ -11,7 +12,7 @@ import { NativeBuffer } from '../memory.ts';
 import { localAddress } from '../sockets.ts';
 import { DatagramPath } from './datagram-path.ts';
 import { DatagramSocket, openDatagramSocket, type SendMessage } from './datagram-socket.ts';
-import { steerByConnectionId, steeredIndex } from './reuseport-program.ts';
+import { steerByConnectionId } from './reuseport-program.ts';
 
 function open(host = '127.0.0.1', port = 0, send?: SendMessage): DatagramSocket {
   return new DatagramSocket(openDatagramSocket({ host, port }), send);
@@ -201,37 +202,52 @@ function sendThrough(fd: number, message: bigint, flags: number): number {
 }
 
 describe('sockets that share a port', () => {
-  it('get the datagrams whose connection ID names them, whoever sends them', async () => {
-    const SOCKETS = 4;
+  it('get the datagrams whose connection ID names them, and new ones by generation', async () => {
+    const steering = { slots: 2, generations: 3, current: 1, others: [2] };
+    const count = steering.slots * steering.generations;
     const sockets: DatagramSocket[] = [];
     let port = 0;
-    for (let i = 0; i < SOCKETS; i++) {
+    for (let i = 0; i < count; i++) {
       const fd = openDatagramSocket({ host: '127.0.0.1', port }, { reusePort: true });
       const socket = new DatagramSocket(fd);
       sockets.push(socket);
       port = socket.port;
     }
-    steerByConnectionId(sockets[2]!.fd, SOCKETS);
+    steerByConnectionId(sockets[2]!.fd, steering);
     const path = pathTo('127.0.0.1', port);
-    const clients = [open(), open()];
-    for (const client of clients) {
-      for (let id = 0; id < 64; id++) {
-        const long = Buffer.from([0xc0, 0, 0, 0, 1, 8, id, 1, 2, 3, 4, 5, 6, 7, 0]);
-        const short = Buffer.from([0x40, id, 1, 2, 3, 4, 5, 6, 7]);
-        for (const datagram of [long, short]) client.send(batch(datagram, path));
-      }
+    const client = open();
+    // Which socket each datagram is for, by what it says.
+    const due = new Map<string, number>();
+    const send = (datagram: Buffer, index: number) => {
+      due.set(datagram.toString('latin1'), index);
+      client.send(batch(datagram, path));
+    };
+    for (let round = 0; round < 96; round++) {
+      const id = randomBytes(8);
+      const fresh = 2 + (id[0]! % 2);
+      const long = (first: number, ofId: Uint8Array) =>
+        Buffer.from([first, 0, 0, 0, 1, ofId.length, ...ofId, 0, round]);
+      // What a client has chosen, of this length or another, in Initial and 0-RTT.
+      for (const first of [0xc0, 0xd0]) send(long(first, Buffer.concat([id, id])), fresh);
+      id[1] = id[0]! ^ id[3]!;
+      send(long(0xc0, id), fresh);
+      const index = round % count;
+      markSteeredId(id, { index, count });
+      assert.equal(id[0]! % count, index);
+      // Nobody reads the first generation: its packets go to the current one.
+      const kept = index < 2 ? index + 2 : index;
+      for (const first of [0xc0, 0xd0, 0xe0]) send(long(first, id), kept);
+      send(Buffer.from([0x40, ...id, round]), kept);
     }
     for (const [index, socket] of sockets.entries()) {
-      const got = await take(socket, (2 * 2 * 64) / SOCKETS);
-      assert.equal(got.length, (2 * 2 * 64) / SOCKETS);
-      for (const { text } of got) {
-        const id = text.charCodeAt(text.charCodeAt(0) === 0xc0 ? 6 : 1);
-        assert.equal(steeredIndex(id, SOCKETS), index);
-      }
+      const wanted = [...due.values()].filter((one) => one === index).length;
+      const got = await take(socket, wanted);
+      assert.equal(got.length, wanted);
+      for (const { text } of got) assert.equal(due.get(text), index);
     }
-    clients[0]!.send(batch(Buffer.from([0xc0, 1, 2]), path));
+    client.send(batch(Buffer.from([0xc0, 1, 2]), path));
     assert.equal((await take(sockets[0]!, 1))[0]!.text.length, 3, 'too short for an ID: the first');
-    for (const socket of [...sockets, ...clients]) socket[Symbol.dispose]();
+    for (const socket of [...sockets, client]) socket[Symbol.dispose]();
   });
 });
 

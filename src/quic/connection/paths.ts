@@ -83,7 +83,7 @@ export interface PathSettings {
   readonly datagramBytesMax: number;
 }
 
-export function sameAddress(a: PathAddress, b: PathAddress): boolean {
+function sameAddress(a: PathAddress, b: PathAddress): boolean {
   return a === b || a.key === b.key;
 }
 

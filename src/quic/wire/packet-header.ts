@@ -1,5 +1,6 @@
 /** The parts of packets that are readable without keys (RFC 8999, RFC 9000 §17). */
 import { readLatin1 } from '../../base/bytes.ts';
+import { STEERED_ID_BYTES } from '../../base/steered-ids.ts';
 import type { WireReader, WireWriter } from './varint.ts';
 
 export const QUIC_VERSION_1 = 1;
@@ -7,8 +8,8 @@ export const QUIC_VERSION_1 = 1;
 /** RFC 9000 §17.2. */
 export const CONNECTION_ID_BYTES_MAX = 20;
 
-/** Bytes of the connection IDs that we choose: the first byte names the worker, seven random ones follow. */
-export const OUR_ID_BYTES = 8;
+/** Bytes of the connection IDs that we choose. */
+export const OUR_ID_BYTES = STEERED_ID_BYTES;
 
 export const PacketKind = {
   initial: 0,

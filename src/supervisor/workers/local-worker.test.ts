@@ -32,7 +32,14 @@ function starting() {
   const options = optionsWith();
   const worker = new LocalWorker({
     setup: {
-      ...{ options, workerIndex: 0, listeners: [], memory: regions.handle, version: '1' },
+      ...{
+        options,
+        workerIndex: 0,
+        listeners: [],
+        datagrams: [],
+        memory: regions.handle,
+        version: '1',
+      },
       changes: {
         tickets: tickets(0),
         'log-levels': { type: 'log-levels', levels: {} as LevelTable },

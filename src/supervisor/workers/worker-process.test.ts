@@ -39,7 +39,7 @@ function setupOf(): WorkerSetup {
     tickets: { type: 'tickets', tickets: { keys: [], earlyDataFromMs: 0 } },
     'log-levels': { type: 'log-levels', levels: levelTable('error', {}) },
   } as const;
-  return { options, workerIndex: 0, listeners: [], memory, version: '1', changes };
+  return { options, workerIndex: 0, listeners: [], datagrams: [], memory, version: '1', changes };
 }
 
 function starting(isRefused = false) {

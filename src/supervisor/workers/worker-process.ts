@@ -221,7 +221,8 @@ export class WorkerProcess implements WorkerPlace {
     const { setup } = this.#input;
     const options = this.#options;
     this.#startedWith = options;
-    const fds = [...setup.listeners.map((listener) => listener.fd), setup.memory.fd];
+    const udp = setup.datagrams.flatMap(({ sockets }) => sockets.map(({ fd }) => fd));
+    const fds = [...setup.listeners.map((listener) => listener.fd), ...udp, setup.memory.fd];
     const { entryPoint, identity } = this.#input;
     let spawned: SpawnedWorker<WorkerChild>;
     try {
@@ -260,6 +261,10 @@ export class WorkerProcess implements WorkerPlace {
       setup: {
         ...{ ...setup, options, changes: this.#told.begin() },
         listeners: setup.listeners.map((one) => ({ ...one, fd: numbers.get(one.fd)! })),
+        datagrams: setup.datagrams.map((one) => ({
+          ...one,
+          sockets: one.sockets.map((socket) => ({ ...socket, fd: numbers.get(socket.fd)! })),
+        })),
         memory: { ...setup.memory, fd: numbers.get(setup.memory.fd)! },
       },
     });

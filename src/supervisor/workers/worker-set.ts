@@ -10,8 +10,15 @@ import type {
   WorkerSetup,
 } from '../../worker/contract.ts';
 import type { SharedRegions } from '../../worker/shared-layout.ts';
+import { datagramsRead } from '../datagram-sockets.ts';
 import type { WorkerEnd } from '../faults/crash-handler.ts';
-import { closeListeners, listenersOf, type OpenListener } from '../listeners.ts';
+import {
+  closeListeners,
+  closeUnlent,
+  inheritedDatagrams,
+  listenersOf,
+  type OpenListener,
+} from '../listeners.ts';
 import type { Parts } from '../parts.ts';
 import type { Identity } from '../privileges.ts';
 import { LocalWorker } from './local-worker.ts';
@@ -135,6 +142,7 @@ export class WorkerSet {
     // Each worker has its own copy, which it closes when it has emptied the queue.
     const areOurs = this.#areProcesses || this.#places.every(({ isFirstStart }) => isFirstStart);
     if (areOurs) closeListeners(listeners);
+    else closeUnlent(listeners);
     await Promise.all(this.#places.map((place) => place.stop(timeoutMs)));
   }
 
@@ -150,6 +158,7 @@ export class WorkerSet {
       options,
       workerIndex,
       listeners: listenersOf(listeners, workerIndex, count),
+      datagrams: inheritedDatagrams(listeners, workerIndex, count),
       memory: regions.handle,
       version,
       changes,
@@ -189,8 +198,11 @@ export class WorkerSet {
 
   #startStandby({ listeners, identity }: Beginning): void {
     const { source, regions, parts } = this.#input;
-    const fds = [...listeners.flatMap((listener) => listener.fds), regions.handle.fd];
-    const spawn = () => spawnWorker(source.entryPoint, fds, identity);
+    const fds = listeners.flatMap((one) => [
+      ...one.fds,
+      ...(one.datagrams === null ? [] : datagramsRead(one.datagrams)),
+    ]);
+    const spawn = () => spawnWorker(source.entryPoint, [...fds, regions.handle.fd], identity);
     this.#standby = new Standby(spawn, parts.of('workers'));
     this.#standby.fill();
   }
