@@ -63,8 +63,8 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   {
     heading: 'QUIC connections',
     intro:
-      'Per connection, and at the end of the list per worker. sluice does not listen on UDP yet, so these\n' +
-      'limits and those of HTTP/3 have no effect.',
+      'Per connection, and at the end of the list per worker. These limits and those of HTTP/3 matter with\n' +
+      '`--http3 on`.',
     file: 'quic/limits.ts',
     interfaceName: 'QuicLimits',
     defaultsName: 'defaultQuicLimits',
