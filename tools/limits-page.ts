@@ -63,8 +63,8 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
   {
     heading: 'QUIC connections',
     intro:
-      'Per connection, and at the end of the list per worker. These limits and those of HTTP/3 matter with\n' +
-      '`--http3 on`.',
+      'Per connection, and at the end of the list per worker. These limits and those of HTTP/3 matter\n' +
+      'with `--http3 on`.',
     file: 'quic/limits.ts',
     interfaceName: 'QuicLimits',
     defaultsName: 'defaultQuicLimits',

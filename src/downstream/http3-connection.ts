@@ -44,6 +44,7 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
   readonly #shared: DownstreamShared;
   readonly #input: Http3DownstreamInput;
   readonly #core: Http3ServerConnection;
+  readonly #openedMs: number;
   #record: HandshakeRecord | null = null;
   #handshakeWaiters: ((complete: boolean) => void)[] = [];
   #tls: OpenTlsFacts | null = null;
@@ -55,6 +56,7 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
     const { quic, atEndOfTurn, grease } = input;
     this.#shared = shared;
     this.#input = input;
+    this.#openedMs = shared.monotonicMs();
     this.#core = new Http3ServerConnection({
       quic,
       sink: this.#sink,
@@ -177,6 +179,10 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
 
   sweep(nowMs: number): void {
     const { limits } = this.#shared;
+    if (this.isOpening && nowMs - this.#openedMs >= limits.handshakeTimeoutMs) {
+      this.breakOff();
+      return;
+    }
     this.#core.sweep(nowMs, limits.sendTimeoutMs, limits.contentTimeoutMs, limits);
     if (!this.#core.isIdle || this.isOpening) this.#idleSinceMs = -1;
     else if (this.#idleSinceMs < 0) this.#idleSinceMs = nowMs;
