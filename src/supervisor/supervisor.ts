@@ -174,11 +174,7 @@ export class Supervisor {
     });
     this.#succession = new Succession({
       sockets: () => [...this.#listeners, ...(this.#admin === null ? [] : [this.#admin.listener])],
-      handOver: (isHandingOver) => {
-        this.#tickets?.handOver(isHandingOver);
-        if (isHandingOver) this.#steering[Symbol.dispose]();
-        else this.#steering.take();
-      },
+      handOver: (isHandingOver) => this.#handOver(isHandingOver),
       onServing: (pid) => {
         input.serviceManager.mainProcess(pid);
         // Who asks next means the one that serves, and both accept connections of one socket.
@@ -221,6 +217,13 @@ export class Supervisor {
     this.#sayReady();
     this.#parts.own('service', this.#originWatch.start());
     this.#parts.run('service', () => this.#troubleWatch.start(), undefined);
+  }
+
+  /** Another sluice is being started in our place, or is not any more. */
+  #handOver(isHandingOver: boolean): void {
+    this.#tickets?.handOver(isHandingOver);
+    if (isHandingOver) this.#steering[Symbol.dispose]();
+    else this.#steering.take();
   }
 
   #sayReady(): void {
