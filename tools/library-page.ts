@@ -4,13 +4,7 @@ import { readFileSync } from 'node:fs';
 const directory = new URL('../src/library/', import.meta.url);
 
 /** In the order in which a reader needs them. */
-const FILES = [
-  'edge.ts',
-  'edge-options.ts',
-  'edge-contract.ts',
-  'app-server.ts',
-  'fetch-handler.ts',
-];
+const FILES = ['edge.ts', 'edge-options.ts', 'edge-contract.ts', 'app-server.ts'];
 
 /** A comment, and the exported declaration below it, up to the line that ends it. */
 const DECLARATION =

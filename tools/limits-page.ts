@@ -47,6 +47,13 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
     defaultsName: 'defaultTunnelLimits',
   },
   {
+    heading: 'Handlers',
+    intro: 'Per handler; what an operator sets is in the configuration, under `handler`.',
+    file: 'handler/limits.ts',
+    interfaceName: 'HandlerLimits',
+    defaultsName: 'defaultHandlerLimits',
+  },
+  {
     heading: 'HTTP/1.1 messages',
     intro: 'For messages of clients and of origins.',
     file: 'http1/limits.ts',

@@ -49,6 +49,7 @@ function originText({ options: { origins } }: RunningInstance): string {
   const [first, ...others] = origins;
   if (first === undefined) return 'what its routes say';
   if (others.length > 0 || first.servers.length > 1) return origins.map(groupText).join(', ');
+  if (first.handler !== null) return `the handler ${first.handler.file}`;
   const [server] = first.servers;
   const { scheme, host, port } = server!;
   const where = nameOfServer(host, port);

@@ -11,6 +11,7 @@ import type { Surroundings } from '../config/resolve.ts';
 import { stateDirectory } from '../config/self-signed-store.ts';
 import { keepProgram } from '../loading/program.ts';
 import { ErrorLog } from '../supervisor/error-log.ts';
+import { SocketDirectory } from '../supervisor/handlers/socket-directory.ts';
 import { inheritedSockets } from '../supervisor/inherited-sockets.ts';
 import { shareCache } from '../supervisor/shared-cache.ts';
 import { Supervisor } from '../supervisor/supervisor.ts';
@@ -55,7 +56,9 @@ export async function startInstance(
   });
   log.configure(resolved.errorLog);
   const cache = shareCache(resolved, warn);
-  const { options } = cache;
+  const sockets = new SocketDirectory();
+  process.once('exit', () => sockets.remove());
+  const options = sockets.place(cache.options);
   const texts = new WeakMap([[options, await textOf(source)]]);
   const sources = new WeakMap([[options, source]]);
   const supervisor = new Supervisor({
@@ -76,7 +79,7 @@ export async function startInstance(
           tell(message);
         },
       });
-      const loaded = withCacheOf(next.options, resolved, options);
+      const loaded = sockets.place(withCacheOf(next.options, resolved, options));
       texts.set(loaded, await textOf(next.source));
       sources.set(loaded, next.source);
       return loaded;

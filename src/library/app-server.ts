@@ -1,8 +1,11 @@
 /** The app that is given to `edge`, whatever it is, as a server of Node that listens for us. */
 import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
 import type { Server, Socket } from 'node:net';
+import { fetchListener } from '../base/fetch-listener.ts';
 import { hostAndPort } from '../base/socket-address.ts';
-import { requestListener, type WebHandler } from './fetch-handler.ts';
+
+/** A handler of the Fetch model: what Hono's, Remix's and others' `fetch` is. */
+export type WebHandler = (request: Request) => Response | Promise<Response>;
 
 /** As much of Fastify as is used. */
 export interface FastifyLike {
@@ -121,7 +124,7 @@ async function serverOf(app: App, kind: HandlerKind | undefined): Promise<Closab
   if (typeof app === 'function') return closable(createServer(listenerOf(app, kind)));
   if (isFunctionOf(app, 'fetch')) {
     const fetchLike = app as FetchLike;
-    return closable(createServer(requestListener((request) => fetchLike.fetch(request), warn)));
+    return closable(createServer(webListener((request) => fetchLike.fetch(request))));
   }
   throw new TypeError(
     'edge(app): not a server, a Fastify, Koa, Hono, Express or Next app, nor a function',
@@ -132,7 +135,11 @@ async function serverOf(app: App, kind: HandlerKind | undefined): Promise<Closab
 function listenerOf(app: object, kind: HandlerKind | undefined): RequestListener {
   const { length } = app as (...args: unknown[]) => unknown;
   const isFetch = kind === undefined ? length < 2 : kind === 'fetch';
-  return isFetch ? requestListener(app as WebHandler, warn) : (app as RequestListener);
+  return isFetch ? webListener(app as WebHandler) : (app as RequestListener);
+}
+
+function webListener(handler: WebHandler): RequestListener {
+  return fetchListener({ fetch: (request) => handler(request), onError: warn });
 }
 
 function warn(error: unknown): void {

@@ -276,6 +276,8 @@ export class Fetch implements GroupRequest, ResponseHandler {
   #mayTryAgain(error: SluiceError): boolean {
     if (this.#answered || this.#hasTriedAgain) return false;
     if (this.#isUntouched(error)) return true;
+    // Handlers close no idle connection: it has ended with its thread, perhaps by this request.
+    if (this.#origin.isHandler) return false;
     return error.retry === 'ifReused' && this.#reused && this.#isRepeatable;
   }
 

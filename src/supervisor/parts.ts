@@ -14,6 +14,7 @@ const SUBSYSTEMS: Readonly<Record<Part, LogSubsystem>> = {
   certificates: 'tls',
   tickets: 'tls',
   logs: 'logs',
+  handlers: 'handlers',
   faults: 'recorder',
   workers: 'supervisor',
   service: 'supervisor',

@@ -10,6 +10,7 @@ import type { KeyChange } from '../config/difference.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import type { Report } from '../telemetry/log-event.ts';
 import { canaryFault, type HealthFigures, healthBetween } from './canary.ts';
+import type { Handlers } from './handlers/handlers.ts';
 import { fixedChanges, type OptionChange, optionChanges } from './option-changes.ts';
 import { defaultRestartPolicy } from './workers/restart-policy.ts';
 import { changesForPeople, writtenKey } from './written-changes.ts';
@@ -38,6 +39,8 @@ export interface ReloadInput {
     | ((before: SluiceOptions, after: SluiceOptions) => Promise<readonly KeyChange[]>)
     | undefined;
   workers(): readonly ReloadableWorker[];
+  /** Begins handlers that are new or others; they serve when the options are active. */
+  readonly handlers?: Pick<Handlers, 'prepare'>;
   /** They are active from here, also for workers that are started later. */
   adopt(options: SluiceOptions): void;
   readonly report: Report;
@@ -153,16 +156,24 @@ export class Reload {
       const changes = optionChanges(current(), options);
       const written = (await this.#input.written?.(this.#loaded, options)) ?? [];
       this.#note({ changes: changes.length === 0 ? [] : changesForPeople(written, changes) });
-      if (changes.length === 0) return this.#end('unchanged', '', '');
       const fixed = fixedChanges(changes).map(({ key }) => writtenKey(key));
       if (fixed.length > 0) {
         const reason = `${fixed.join(', ')} cannot change while sluice runs`;
         return this.#end('refused', reason, 'write sluice upgrade, or restart sluice');
       }
-      return await this.#putInForce(options, canaryMs, () => {
-        this.#loaded = options;
-        this.#appliedAtMs = Date.now();
-        adopt(options);
+      return await this.#withHandlers(options, async (serve) => {
+        if (this.#status!.changes.length === 0) return this.#end('unchanged', '', '');
+        const putAllInForce = async () => {
+          this.#appliedAtMs = Date.now();
+          if (changes.length > 0) {
+            this.#loaded = options;
+            adopt(options);
+          }
+          await serve();
+        };
+        if (changes.length > 0) return this.#putInForce(options, canaryMs, putAllInForce);
+        await putAllInForce();
+        return this.#end('done', '', '');
       });
     } catch (error) {
       const remedy = error instanceof UsageError ? error.remedy : 'see the log of sluice';
@@ -170,10 +181,34 @@ export class Reload {
     }
   }
 
+  /** Begins those that are new or others. If `body` does not have them serve, they are given up. */
+  async #withHandlers(
+    options: SluiceOptions,
+    body: (serve: () => Promise<void>) => Promise<ReloadStatus>,
+  ): Promise<ReloadStatus> {
+    const handlers = await this.#input.handlers?.prepare(options.origins);
+    if (handlers === undefined) return body(async () => {});
+    let isServing = false;
+    try {
+      const renewed = handlers.renewed.map((name) => ({
+        key: `origins.${name}.handler`,
+        before: 'as it was loaded',
+        after: 'as it is now',
+      }));
+      this.#note({ changes: [...this.#status!.changes, ...renewed] });
+      return await body(async () => {
+        await handlers.commit();
+        isServing = true;
+      });
+    } finally {
+      if (!isServing) handlers.abandon();
+    }
+  }
+
   async #putInForce(
     options: SluiceOptions,
     canaryMs: number,
-    adopt: () => void,
+    putAllInForce: () => Promise<void>,
   ): Promise<ReloadStatus> {
     const workers = this.#input.workers();
     const given: Given = new Map();
@@ -188,7 +223,7 @@ export class Reload {
       if (refused !== null) return this.#rollBack(given, refused);
       this.#note({ workersDone: index + 2 });
     }
-    adopt();
+    await putAllInForce();
     for (const worker of workers) {
       if (given.get(worker) !== worker.restarts) await this.#catchUp(worker, options);
     }

@@ -33,6 +33,7 @@ import { DirectoryDeaths } from './directory-deaths.ts';
 import { clusterLinks, type EarlyDataState, earlyDataState } from './early-data-state.ts';
 import type { ErrorLog } from './error-log.ts';
 import { CrashHandler, type WorkerEnd } from './faults/crash-handler.ts';
+import { Handlers } from './handlers/handlers.ts';
 import { type Health, healthOfAll } from './health.ts';
 import type { InheritedSockets } from './inherited-sockets.ts';
 import { type OpenListener, openListeners, removeSocketFiles } from './listeners.ts';
@@ -86,6 +87,7 @@ export class Supervisor {
   readonly #startedAtMs = Date.now();
   readonly #cache: CacheControl;
   readonly #reload: Reload;
+  readonly #handlers: Handlers;
   readonly #faults: CrashHandler;
   readonly #parts: Parts;
   readonly #standIns: StandIns;
@@ -159,10 +161,12 @@ export class Supervisor {
       onDeath: (cause) => this.#metrics.workerRestarted(cause),
       report: this.#reportWith('supervisor'),
     });
+    this.#handlers = this.#newHandlers();
     this.#reload = new Reload({
       load: (warn) => input.loadOptions(this.#options, warn),
       ...{ current: () => this.#options, written: input.written },
       workers: () => this.#reloadable(),
+      handlers: this.#handlers,
       adopt: (options) => {
         this.#adopt(options);
         this.#tickets?.adopt();
@@ -203,7 +207,7 @@ export class Supervisor {
       await this.#startAll(identity);
       if (options.pidFile !== null) writePidFile(options.pidFile);
     } catch (error) {
-      this.#workers.kill();
+      this.kill();
       this.#admin?.close();
       throw error;
     }
@@ -313,6 +317,7 @@ export class Supervisor {
   /** Ends the worker processes at once. */
   kill(): void {
     this.#workers.kill();
+    this.#handlers.kill();
   }
 
   /** SIGUSR1. */
@@ -433,6 +438,7 @@ export class Supervisor {
     const localTraces = this.#process.traces(() => this.#faults.openLocalTraces());
     const options = this.#faults.effective(this.#input.options);
     this.#tickets = this.#openTickets();
+    await this.#handlers.start(this.#input.options.origins, identity);
     await this.#workers.start({
       options,
       listeners: this.#listeners,
@@ -450,6 +456,13 @@ export class Supervisor {
       ...{ hosts: () => this.#options.hosts, earlyData: () => this.#earlyData },
       ...{ steadyMs: bootClock.nowMs, wallMs: Date.now },
       ...{ report: this.#reportWith('supervisor'), onFault: this.#parts.of('service') },
+    });
+  }
+
+  #newHandlers(): Handlers {
+    return new Handlers({
+      metrics: this.#metrics.handlers,
+      ...{ report: this.#reportWith('handlers'), onFault: this.#parts.of('handlers') },
     });
   }
 
@@ -512,6 +525,7 @@ export class Supervisor {
     const { serviceManager } = this.#input;
     if (!this.#succession.isDone) serviceManager.stopping();
     await this.#workers.drain(timeoutMs, this.#listeners);
+    await this.#handlers.stop(timeoutMs);
     this.#faults.closeLocalTraces();
     report('ended', { level: 'info', event: 'ended' });
     this.#admin?.close();

@@ -10,6 +10,7 @@ export const logSubsystems = [
   'config',
   'cluster',
   'features',
+  'handlers',
   'logs',
   'origins',
   'proxy',

@@ -5,6 +5,7 @@
  * Long because it is a table, of one entry for each metric.
  */
 import { cacheOutcomes } from './exchange-summary.ts';
+import { GROUPS, SIGNATURE_SCHEMES } from './label-values.ts';
 
 /**
  * Values that a label may take. Names that are not known in advance are added while running, up to
@@ -111,49 +112,6 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'CO
 /** `none` first, then every status code that HTTP allows (RFC 9110 §15). */
 const STATUSES = ['none', ...Array.from({ length: 500 }, (_, i) => String(100 + i))];
 
-/** As OpenSSL 3.5 names them; `none` for handshakes without (EC)DHE, and failed ones. */
-const GROUPS = [
-  'none',
-  'x25519',
-  'secp256r1',
-  'secp384r1',
-  'secp521r1',
-  'x448',
-  'X25519MLKEM768',
-  'SecP256r1MLKEM768',
-  'SecP384r1MLKEM1024',
-  'MLKEM512',
-  'MLKEM768',
-  'MLKEM1024',
-  'ffdhe2048',
-  'ffdhe3072',
-  'ffdhe4096',
-  'ffdhe6144',
-  'ffdhe8192',
-  'brainpoolP256r1tls13',
-  'brainpoolP384r1tls13',
-  'brainpoolP512r1tls13',
-];
-
-/** By the names of RFC 8446 §4.2.3. */
-const SIGNATURE_SCHEMES = [
-  'none',
-  'ecdsa_secp256r1_sha256',
-  'ecdsa_secp384r1_sha384',
-  'ecdsa_secp521r1_sha512',
-  'ed25519',
-  'ed448',
-  'rsa_pss_rsae_sha256',
-  'rsa_pss_rsae_sha384',
-  'rsa_pss_rsae_sha512',
-  'rsa_pss_pss_sha256',
-  'rsa_pss_pss_sha384',
-  'rsa_pss_pss_sha512',
-  'rsa_pkcs1_sha256',
-  'rsa_pkcs1_sha384',
-  'rsa_pkcs1_sha512',
-];
-
 const CIPHERS = [
   'none',
   'TLS_AES_128_GCM_SHA256',
@@ -238,6 +196,24 @@ const ORIGIN_ERRORS = [
 /** The kinds that native/counters.ts counts; others are added when they are first seen. */
 const NATIVE_KINDS = ['fd', 'ssl', 'ssl-session', 'ssl-ctx', 'mapping', 'callback'];
 
+/**
+ * What goes wrong in a handler. `exception`: `fetch` threw; `body`: the body of its response did;
+ * `rejection`: a promise that nobody waited for was rejected; `uncaught`: an exception outside of
+ * `fetch`; `load`: the module cannot be loaded; `memory`, `busy`: a limit; `exit`: it ended its thread;
+ * `crash`: its process ended.
+ */
+export const HANDLER_FAULTS = [
+  'exception',
+  'body',
+  'rejection',
+  'uncaught',
+  'load',
+  'memory',
+  'busy',
+  'exit',
+  'crash',
+] as const;
+
 /** Whether an address of an origin is asked, and if not, why. */
 export const ORIGIN_ADDRESS_STATES = ['up', 'ejected', 'unhealthy', 'drain', 'down'] as const;
 
@@ -270,6 +246,7 @@ export const SUPERVISOR_PARTS = [
   'logs',
   'faults',
   'workers',
+  'handlers',
   'service',
   'other',
 ] as const;
@@ -763,6 +740,18 @@ export const metricTable = {
     'Exceptions in parts of the supervisor, which kept running. Each is a fault of sluice, ' +
       'and in the error log.',
     [closed('part', SUPERVISOR_PARTS)],
+  ),
+  handlerFaults: metric(
+    'counter',
+    'sluice_handler_faults_total',
+    'Faults of handlers, by handler and kind. Each kind is in the error log, with its stack.',
+    [origin, closed('fault', HANDLER_FAULTS)],
+  ),
+  handlerRestarts: metric(
+    'counter',
+    'sluice_handler_restarts_total',
+    'Threads and processes of handlers that ended and were restarted, by handler.',
+    [origin],
   ),
   incidents: metric(
     'counter',

@@ -6,6 +6,7 @@
 import { assert } from '../base/assert.ts';
 import { CertificateMetrics } from './certificate-metrics.ts';
 import type { ExchangeSummary } from './exchange-summary.ts';
+import { HandlerMetrics } from './handler-metrics.ts';
 import { LabelIndex } from './label-index.ts';
 import {
   HISTOGRAM_SLOTS,
@@ -82,6 +83,7 @@ export class Metrics {
   readonly routes: RouteMetrics;
   readonly certificates: CertificateMetrics;
   readonly tickets: TicketMetrics;
+  readonly handlers: HandlerMetrics;
 
   /**
    * Takes a region over, with what its last writer counted. Gauges describe a process that lives:
@@ -117,6 +119,7 @@ export class Metrics {
     this.#nativeKind = index(at.nativeObjects, 0);
     this.origins = new OriginMetrics(region, this.#slots);
     this.routes = new RouteMetrics(region, this.#slots);
+    this.handlers = new HandlerMetrics(region, this.#slots);
     this.certificates = new CertificateMetrics(region, this.#slots);
     this.tickets = new TicketMetrics(region, this.#slots);
     for (const layout of Object.values<MetricLayout>(at)) {

@@ -19,7 +19,7 @@ const SECRET_NAME = new RegExp(
  * not. What the schema marks as secret in a file ends here; test/config/secrets.test.ts compares.
  */
 const SECRET_MAPS: ReadonlySet<string> = new Set([
-  ...['set', 'add', 'fields', 'headers', 'querySet'],
+  ...['set', 'add', 'fields', 'headers', 'querySet', 'env'],
   // Of conditions.
   ...['cookies', 'query', 'setCookies', 'responseHeaders'],
 ]);

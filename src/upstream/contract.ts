@@ -32,6 +32,8 @@ export interface OriginGroup {
   readonly name: string;
   /** Host and, unless it is the scheme's default, port: for requests that name none. */
   readonly authority: string;
+  /** It is told of the client in a field that only sluice writes: handler/client-header.ts. */
+  readonly isHandler: boolean;
   /** Put before every path; '' for none. */
   readonly pathPrefix: string;
   /** Statuses after which another endpoint may be asked. */

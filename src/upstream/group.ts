@@ -53,6 +53,7 @@ const TRIAL_MS_MAX = 10_000;
 export class UpstreamGroup implements OriginGroup {
   readonly name: string;
   readonly authority: string;
+  readonly isHandler: boolean;
   readonly pathPrefix: string;
   readonly retriedStatuses: readonly number[];
   readonly servers: readonly OriginServer[];
@@ -80,6 +81,7 @@ export class UpstreamGroup implements OriginGroup {
     this.#options = options;
     this.name = options.name;
     this.authority = authority;
+    this.isHandler = options.handler !== null;
     this.pathPrefix = options.pathPrefix;
     this.retriedStatuses = options.retries.statuses;
     this.servers = servers;

@@ -1,4 +1,5 @@
 /** What an operator says of a group of origins: plain data, as it crosses to the workers. */
+import type { HandlerOptions } from '../handler/options.ts';
 
 /** One server of a group. Its name may have several addresses: each is balanced on its own. */
 export interface OriginServerOptions {
@@ -12,6 +13,8 @@ export interface OriginServerOptions {
   readonly weight: number;
   /** Asked only when no other server can be. */
   readonly backup: boolean;
+  /** What it is called in the place of its address, which nobody has given it; '' for none. */
+  readonly label?: string;
 }
 
 /** What a request is hashed by. */
@@ -120,6 +123,8 @@ export interface OriginTlsOptions {
 export interface OriginGroupOptions {
   readonly name: string;
   readonly servers: readonly OriginServerOptions[];
+  /** A module of which each server is a thread; null for servers elsewhere. */
+  readonly handler: HandlerOptions | null;
   /** Put before every path, without trailing slash; '' for none. */
   readonly pathPrefix: string;
   readonly balance: BalanceOptions;
@@ -150,6 +155,7 @@ export interface OriginGroupOptions {
  * explained in limits.ts.
  */
 export const defaultGroupOptions = {
+  handler: null,
   pathPrefix: '',
   balance: { method: 'round-robin' },
   slowStartMs: 0,

@@ -18,11 +18,11 @@ export function nameOfServer(host: string, port: number): string {
   return socketPathOf(host) === null ? hostAndPort(host, port) : host;
 }
 
-/** `host:port`, and a number after it for the second and later ones of the same. */
+/** `host:port` or the label, and a number after it for the second and later ones of the same. */
 export function serverNames(servers: readonly OriginServerOptions[]): string[] {
   const counts = new Map<string, number>();
-  return servers.map(({ host, port }) => {
-    const name = nameOfServer(host, port);
+  return servers.map(({ host, port, label }) => {
+    const name = label ?? nameOfServer(host, port);
     const count = (counts.get(name) ?? 0) + 1;
     counts.set(name, count);
     return count === 1 ? name : `${name}#${count}`;

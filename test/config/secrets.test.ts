@@ -53,7 +53,11 @@ function configurationWith(path: string, value: string): Record<string, unknown>
   const routes = route === undefined ? [{ origin: 'a' }] : [{ ...route, ...action }];
   const account = (inner.acme as Record<string, object> | undefined)?.['external-account'];
   if (account !== undefined) Object.assign(account, { 'key-id': 'kid-1' });
-  return { origins: { a: { servers: [{ url: 'http://127.0.0.1:1' }] } }, ...inner, routes };
+  const [group] = Object.values((inner.origins ?? {}) as Record<string, { handler?: object }>);
+  // A module that is there.
+  if (group?.handler !== undefined) Object.assign(group.handler, { file: import.meta.filename });
+  const a = { servers: [{ url: 'http://127.0.0.1:1' }] };
+  return { ...inner, origins: { a, ...(inner.origins as object | undefined) }, routes };
 }
 
 /** The same values, written in ways that a reader of lines would not see through. */
@@ -95,6 +99,7 @@ test('there are secrets in the schema: headers, parameters, URLs', () => {
     'routes[].rewrite.query-set.*',
     'routes[].match.headers.*',
     'routes[].respond.headers.*',
+    'origins.*.handler.env.*',
     'cluster.redis',
     'auto-disable.webhook',
   ]) {

@@ -252,6 +252,7 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'error-log.levels.config as logSubsystems',
       'error-log.levels.cluster as logSubsystems',
       'error-log.levels.features as logSubsystems',
+      'error-log.levels.handlers as logSubsystems',
       'error-log.levels.logs as logSubsystems',
       'error-log.levels.origins as logSubsystems',
       'error-log.levels.proxy as logSubsystems',
@@ -654,6 +655,18 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
     'a kept connection is answered within the grace of a drain, and closed after it': [
       'drain-grace',
     ],
+  },
+  'test/handlers/handlers.test.ts': {
+    'a Hono app answers as it is': ['origins.*.handler', 'origins.*.handler.file'],
+    'what a handler hears of the client is from sluice': [
+      'origins.*.handler.env',
+      'origins.*.handler.env.* as SECRET',
+    ],
+    '${path}: the thread is restarted': ['origins.*.handler.memory'],
+    'an endless loop is ended': ['origins.*.handler.busy-max'],
+  },
+  'test/handlers/reload.test.ts': {
+    'a module that has changed is served after SIGHUP': ['origins.*.handler.threads'],
   },
   'test/supervisor/supervisor.test.ts': {
     'what outlives the drain timeout is broken off': ['drain-timeout'],

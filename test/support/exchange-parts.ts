@@ -214,6 +214,7 @@ export class SentRequest implements RequestSender {
 
 /** A group of origins that has a connection for every request at once, unless it `withholds`. */
 export class Origin implements OriginGroup {
+  readonly isHandler = false;
   readonly name = 'default';
   readonly authority = 'origin.example';
   readonly pathPrefix = '';

@@ -18,7 +18,7 @@ const LEVELS: Record<string, number> = Object.fromEntries(
     ['http', 'native', 'telemetry', 'quic'],
     ['http1', 'http2', 'http3', 'cache', 'tls', 'reactor'],
     ['transport'],
-    ['tunnel'],
+    ['tunnel', 'handler'],
     ['downstream', 'upstream', 'routing', 'triage', 'cluster', 'acme'],
     ['plugin'],
     ['proxy'],
@@ -185,7 +185,7 @@ const BANNED: readonly (readonly [pattern: RegExp, replacement: string])[] = [
 
 export const bannedCalls: Rule = (file) => {
   if (!isSource(file.path)) return [];
-  const atTheTop = ['cli', 'supervisor', 'worker'].includes(folderOf(file.path) ?? '');
+  const atTheTop = ['cli', 'supervisor', 'worker', 'handler'].includes(folderOf(file.path) ?? '');
   return BANNED.filter(([pattern]) => !(atTheTop && /console|exit/.test(pattern.source))).flatMap(
     ([pattern, replacement]) => search(file, file.code, pattern, replacement),
   );
@@ -227,6 +227,7 @@ const PATHS_BY_NAME: Record<string, readonly [names: string, reason: string]> = 
   'src/config/compile/logs.ts': ['accessSync existsSync', 'asks only, for sluice check'],
   'src/config/compile/routes.ts': ['readFileSync statSync', 'reads what the operator names'],
   'src/config/document/source.ts': ['readFileSync', 'reads what the operator names'],
+  'src/config/handler-module.ts': ['accessSync statSync', 'asks only'],
   'src/config/resolve.ts': ['accessSync existsSync readFileSync', 'reads what the operator names'],
   'src/config/self-signed-store.ts': [
     'linkSync readFileSync renameSync',
@@ -242,6 +243,10 @@ const PATHS_BY_NAME: Record<string, readonly [names: string, reason: string]> = 
   ],
   'src/supervisor/dashboard/served-page.ts': ['readFileSync', 'reads files of the package'],
   'src/supervisor/faults/local-traces.ts': ['readFileSync', 'in /proc'],
+  'src/supervisor/handlers/socket-directory.ts': [
+    'mkdtempSync openSync',
+    'a new directory in one that is sticky or our own; without following links',
+  ],
   'src/supervisor/log-rotation.ts': [
     'createReadStream createWriteStream lstatSync openSync renameSync rmSync',
     'at a place, or a descriptor',

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
 import { UsageError } from '../../base/errors.ts';
 import { isHostName } from '../../base/host-names.ts';
+import { CONTEXT_NAMES } from '../../handler/context.ts';
+import { type HandlerOptions, plainHandler } from '../../handler/options.ts';
 import { parseAuthority } from '../../http/authority.ts';
 import { isAsciiOriginForm } from '../../http/made-text.ts';
 import {
@@ -11,7 +13,9 @@ import {
   type OriginGroupOptions,
   type OriginServerOptions,
 } from '../../upstream/options.ts';
+import { UNIX_PREFIX } from '../../upstream/server-names.ts';
 import { checkAuthorities } from '../certificate.ts';
+import { whyNoModule } from '../handler-module.ts';
 import type { OriginOptions } from '../options.ts';
 import type { OriginGroupEntry, OriginsEntry } from '../schema/origins.ts';
 import type { CompileContext } from './context.ts';
@@ -39,11 +43,14 @@ function compileGroup(
     context.refuse([], 'not a name for a group', remedy);
   }
   const { slowStartMs, connectionsMax, queuedMax, requestsMax } = defaultGroupOptions;
-  const { servers, pathPrefix } = compileServers(entry, context);
+  const handler = compileHandler(entry, context);
+  const { servers, pathPrefix } =
+    handler === null ? compileServers(entry, context) : handlerServers(name, handler.threads);
   const defaults = defaultGroupOptions;
   return {
     name,
     servers,
+    handler,
     pathPrefix,
     balance: balanceOf(entry.balance),
     slowStartMs: entry['slow-start'] ?? slowStartMs,
@@ -59,9 +66,16 @@ function compileGroup(
 }
 
 function compileServers(
-  { servers }: OriginGroupEntry,
+  { servers = [], handler }: OriginGroupEntry,
   context: CompileContext,
 ): { servers: OriginServerOptions[]; pathPrefix: string } {
+  if (servers.length === 0 && handler === undefined) {
+    context.refuse(
+      [],
+      'no server',
+      'write servers: [http://127.0.0.1:3000], or handler: ./site.ts',
+    );
+  }
   let prefix: string | undefined;
   const compiled = servers.map((written, i) => {
     const isBare = 'scheme' in written;
@@ -79,6 +93,54 @@ function compileServers(
     context.refuse(['servers'], 'all of them are backup', 'leave backup out for one');
   }
   return { servers: compiled, pathPrefix: prefix ?? '' };
+}
+
+/** Null for servers elsewhere. */
+function compileHandler(
+  { handler, servers, 'proxy-protocol': proxyProtocol }: OriginGroupEntry,
+  context: CompileContext,
+): HandlerOptions | null {
+  if (handler === undefined) return null;
+  if (servers !== undefined) {
+    context.refuse(['servers'], 'there is a handler', 'leave either out, or make it another group');
+  }
+  if (proxyProtocol !== undefined && proxyProtocol !== 'off') {
+    context.refuse(['proxy-protocol'], 'a handler knows its client', 'leave it out');
+  }
+  const below = context.below('handler');
+  const isFile = typeof handler === 'string';
+  const {
+    file,
+    threads,
+    memory,
+    'busy-max': busyMsMax,
+    env = {},
+  } = isFile ? { file: handler } : handler;
+  const why = whyNoModule(file);
+  if (why !== null) below.refuse(isFile ? [] : ['file'], why, 'name a module, as ./site.ts');
+  for (const name of Object.keys(env)) {
+    if (!CONTEXT_NAMES.has(name)) continue;
+    below.refuse(['env', name], 'the context has it by that name', 'choose another name');
+  }
+  return {
+    file,
+    threads: threads ?? plainHandler.threads,
+    memoryBytes: memory ?? plainHandler.memoryBytes,
+    busyMsMax: busyMsMax ?? plainHandler.busyMsMax,
+    env,
+  };
+}
+
+/** One for each thread; where it listens is known when there is a directory for its socket. */
+function handlerServers(
+  name: string,
+  threads: number,
+): { servers: OriginServerOptions[]; pathPrefix: string } {
+  const servers = Array.from({ length: threads }, (_, thread) => ({
+    ...{ scheme: 'http', http2: 'never', host: UNIX_PREFIX, port: 0, weight: 1, backup: false },
+    label: `handler:${name}/${thread}`,
+  })) satisfies OriginServerOptions[];
+  return { servers, pathPrefix: '' };
 }
 
 const LOAD_FACTOR_DEFAULT = 1.25;
@@ -103,7 +165,11 @@ function failureOptions(
   entry: OriginGroupEntry,
   context: CompileContext,
 ): Pick<OriginGroupOptions, 'healthCheck' | 'passiveHealth' | 'circuitBreaker' | 'retries'> {
-  const { passiveHealth, circuitBreaker, retries } = defaultGroupOptions;
+  const { circuitBreaker } = defaultGroupOptions;
+  const isHandler = entry.handler !== undefined;
+  const passiveHealth = isHandler ? HANDLER_HEALTH : defaultGroupOptions.passiveHealth;
+  const isPlain = isHandler && entry.retries === undefined;
+  const retries = isPlain ? HANDLER_RETRIES : defaultGroupOptions.retries;
   const {
     'health-check': check = 'off',
     'passive-health': passive = {},
@@ -135,6 +201,15 @@ function failureOptions(
     },
   };
 }
+
+/** A thread that has ended is begun anew at once, and needs no time out of rotation. */
+const HANDLER_HEALTH = { ...defaultGroupOptions.passiveHealth, failures: 0 };
+
+/**
+ * What has ended one thread would end the next: only a request that no thread has seen is sent to
+ * another.
+ */
+const HANDLER_RETRIES = { ...defaultGroupOptions.retries, budgetShare: 0, budgetMin: 0 };
 
 type HealthCheckEntry = Exclude<OriginGroupEntry['health-check'], 'off' | undefined>;
 

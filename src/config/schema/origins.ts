@@ -1,4 +1,5 @@
 import type { Static } from 'typebox';
+import { plainHandler } from '../../handler/options.ts';
 import { defaultGroupOptions } from '../../upstream/options.ts';
 import { failureSections } from './origin-failures.ts';
 import {
@@ -13,7 +14,9 @@ import {
   oneOf,
   onOff,
   originUrl,
+  secretText,
   section,
+  size,
   text,
 } from './typed-keys.ts';
 
@@ -208,13 +211,70 @@ const tls = section(
   },
 );
 
+const handlerFile = file({
+  title: 'The module: `.ts`, `.js` or `.mjs`.',
+  description:
+    'It has `export default { fetch(request, context) }`, as what runs in Workers, Deno, Bun and ' +
+    'Hono; a function as default export and an export named `fetch` are taken, too.',
+  default: 'none: it must be given',
+  examples: ['./site.ts'],
+});
+
+const handler = section(
+  {
+    file: handlerFile,
+    threads: integer({
+      title: 'Threads, each with the module of its own; one that is ended leaves the others.',
+      default: plainHandler.threads,
+      minimum: 1,
+      maximum: 64,
+      examples: [4],
+    }),
+    memory: size({
+      title: 'Largest heap of a thread, and most that its buffers may hold beside it.',
+      description: 'A thread that needs more is ended and restarted.',
+      default: '256MiB',
+      examples: ['64MiB'],
+      'x-least': 16 * 2 ** 20,
+    }),
+    'busy-max': duration({
+      title: 'Longest time that a thread may compute without a turn of its event loop.',
+      description:
+        'Then it is ended and restarted, and the error log has the stack of the place where it ' +
+        'was: an endless loop, or a computation that belongs elsewhere.',
+      default: '10s',
+      examples: ['2s'],
+    }),
+    env: mapOf(secretText({ title: 'A text.', examples: ['postgres://db.internal/site'] }), {
+      title:
+        'What the module finds as `context.env`, and in the place of the environment of Workers.',
+      default: 'nothing',
+      examples: [{ DATABASE_URL: 'postgres://db.internal/site' }],
+    }),
+  },
+  {
+    title: 'A handler with its settings.',
+    examples: [{ file: './site.ts', threads: 4 }],
+    required: ['file'],
+  },
+);
+
 const group = section(
   {
+    handler: either([handlerFile, handler], {
+      title: 'A module that answers requests in threads of its own, in the place of servers.',
+      description:
+        'It is an origin like any other: cache, retries, timeouts, the circuit breaker and purges ' +
+        'by tag hold for it. What is behind it cannot harm the rest: [handlers]' +
+        '(../how-to/write-a-handler.md).',
+      default: 'none: either it or `servers` must be given',
+      examples: ['./site.ts'],
+    }),
     servers: list(
       either([serverUrl, server], { title: 'A server.', examples: ['http://o:3000'] }),
       {
         title: 'The servers, each as a URL or as a map with more settings.',
-        default: 'none: it must be given',
+        default: 'none: either it or `handler` must be given',
         examples: [['http://10.0.0.1:3000', 'http://10.0.0.2:3000']],
         minItems: 1,
       },
@@ -265,7 +325,6 @@ const group = section(
   {
     title: 'A group of servers that give the same answers.',
     examples: [{ servers: ['http://10.0.0.1:3000'] }],
-    required: ['servers'],
   },
 );
 

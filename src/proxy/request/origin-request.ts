@@ -20,6 +20,7 @@ import {
 } from '../../cache/rules/storing.ts';
 import { addValidation, freshen, freshenedBy, headOutcome } from '../../cache/rules/validation.ts';
 import { matchesVary } from '../../cache/rules/vary.ts';
+import { CLIENT_FIELD, clientFieldValue } from '../../handler/client-header.ts';
 import type { Authority } from '../../http/authority.ts';
 import type { RequestFacts } from '../../http/exchange.ts';
 import type { FieldSection } from '../../http/field-section.ts';
@@ -147,6 +148,10 @@ export class OriginRequest implements FetchHandler {
     }
     this.#isUnsendable = path !== head.path && path !== '*' && !isOriginForm(path);
     requestEdits?.apply(fields, { head, facts: input.facts });
+    if (origin.isHandler) {
+      fields.remove(CLIENT_FIELD);
+      if (input.facts !== null) fields.append(CLIENT_FIELD, clientFieldValue(input.facts, early));
+    }
     const asked = headToOrigin(head, authority, path, fields);
     this.#asked = asked;
     const { compression } = environment.route;
