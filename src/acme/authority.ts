@@ -3,7 +3,13 @@ import { AcmeClient } from './client.ts';
 import { AcmeError, type AskAuthority } from './contract.ts';
 import { AccountKey } from './jws.ts';
 import type { AcmeOptions } from './options.ts';
-import { type Issued, type OrderHelp, type OrderRequest, runOrder } from './order.ts';
+import {
+  type Issued,
+  type OrderHelp,
+  type OrderMemory,
+  type OrderRequest,
+  runOrder,
+} from './order.ts';
 import type { AcmeStore } from './store.ts';
 
 export interface AuthoritiesInput {
@@ -37,6 +43,7 @@ export class Authorities {
     request: OrderRequest,
     issuedBy: string,
     help: OrderHelp,
+    memoryAt: (directory: string) => OrderMemory | null = () => null,
   ): Promise<Issued & { readonly directory: string }> {
     const { directories } = this.#input.options;
     const troubles: AcmeError[] = [];
@@ -44,7 +51,8 @@ export class Authorities {
       // Only who has issued it knows what is to be replaced.
       const replaces = issuedBy === directory ? request.replaces : null;
       try {
-        const issued = await runOrder(this.clientOf(directory), { ...request, replaces }, help);
+        const whole = { ...request, replaces };
+        const issued = await runOrder(this.clientOf(directory), whole, help, memoryAt(directory));
         return { ...issued, directory };
       } catch (error) {
         const trouble = troubleOf(error, directories.length > 1 ? directory : '');
@@ -92,6 +100,18 @@ export class Authorities {
       this.#clients.set(directory, client);
     }
     return client;
+  }
+
+  /** The key of the account at an authority, PEM. */
+  accountKey(directory: string): string {
+    return this.#input.store.account(directory).keyPem;
+  }
+
+  /** Another key takes its place, which may have an account already. */
+  useAccountKey(directory: string, keyPem: string): void {
+    if (this.accountKey(directory) === keyPem) return;
+    this.#input.store.keepAccount(directory, { keyPem, url: null });
+    this.#clients.delete(directory);
   }
 
   #keepAccount(directory: string): void {

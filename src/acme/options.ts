@@ -10,6 +10,15 @@ export const DIRECTORIES: Readonly<Record<string, string>> = {
 /** An authority issues no certificate of more names than this; few take so many. */
 export const NAMES_PER_CERTIFICATE_MAX = 100;
 
+export interface AcmeClusterOptions {
+  /** `redis:` or `rediss:` URL. */
+  readonly url: string;
+  /** Milliseconds that a handshake waits for it; orders wait longer. */
+  readonly timeoutMs: number;
+  /** With which certificates, accounts and orders are sealed there, in hexadecimal. */
+  readonly secret: string;
+}
+
 export interface AcmeOptions {
   /** Where an authority writes to; null for nowhere. */
   readonly email: string | null;
@@ -29,6 +38,8 @@ export interface AcmeOptions {
   readonly dnsCommand: string | null;
   /** An absolute path to the directory of accounts, keys and certificates. */
   readonly storage: string;
+  /** Instances that share what they get; null for one that gets its own. */
+  readonly cluster: AcmeClusterOptions | null;
   /** `ADDRESS:PORT` of DNS servers for checks beforehand; none for those of this machine. */
   readonly resolvers: readonly string[];
 }

@@ -63,19 +63,45 @@ export interface Issued {
   readonly certificatePem: string;
 }
 
-/** Rejects with an AcmeError that names the name that was refused. */
+/** One that was begun: whoever knows it can go on with it. */
+export interface OpenOrder {
+  /** Where it is, at the authority. */
+  readonly location: string;
+  /** The key of the certificate that it is for. */
+  readonly keyPem: string;
+}
+
+/** Where an order is remembered until it has ended. */
+export interface OrderMemory {
+  /** Null for none. */
+  read(): Promise<OpenOrder | null>;
+  /** Rejects when it cannot be remembered: then the order is given up. */
+  keep(order: OpenOrder): Promise<void>;
+}
+
+/**
+ * Without a memory an order ends with whoever has begun it. Rejects with an AcmeError that names the
+ * name that was refused.
+ */
 export async function runOrder(
   client: AcmeClient,
   request: OrderRequest,
   help: OrderHelp,
+  memory: OrderMemory | null = null,
 ): Promise<Issued> {
   const run = new OrderRun(client, help);
-  const { value: order, location } = await begin(client, request);
+  const { order, location, key, isResumed } =
+    (await resume(client, memory)) ?? (await begin(client, request, memory));
   if (order.status === 'pending') await run.authorize(order, request);
-  await run.until<OrderResource>(location, ({ status }) => status !== 'pending');
-  const keyPem = await makeCertificateKey(request.keyType);
-  const csr = certificateRequest(keyPem, request.names).toString('base64url');
-  await client.post(order.finalize, { csr });
+  const now = await run.until<OrderResource>(location, ({ status }) => status !== 'pending');
+  const keyPem = key ?? (await makeCertificateKey(request.keyType));
+  if (now.status === 'ready') {
+    const csr = certificateRequest(keyPem, request.names).toString('base64url');
+    const finalize = client.post(order.finalize, { csr });
+    // Who has begun it may be at it still: what becomes of it shows below.
+    if (isResumed) await finalize.catch(() => {});
+    else await finalize;
+  }
   const isDone = ({ status }: OrderResource) => status === 'valid' || status === 'invalid';
   const done = await run.until<OrderResource>(location, isDone);
   if (done.status === 'invalid' || done.certificate === undefined) throw refusalOf(done.error, '');
@@ -83,7 +109,30 @@ export async function runOrder(
   return { keyPem, certificatePem: body };
 }
 
-async function begin(client: AcmeClient, { names, profile, replaces }: OrderRequest) {
+/** One that was begun before, if it can still come to something. */
+async function resume(client: AcmeClient, memory: OrderMemory | null) {
+  const open = (await memory?.read()) ?? null;
+  if (open === null) return null;
+  const { location, keyPem: key } = open;
+  try {
+    const { value: order } = await client.post<OrderResource>(open.location, null);
+    return order.status === 'invalid' ? null : { location, key, order, isResumed: true };
+  } catch (error) {
+    // The authority does not know it any more.
+    if (error instanceof AcmeError) return null;
+    throw error;
+  }
+}
+
+/** The key is made at once where another may have to go on with the order. */
+async function begin(client: AcmeClient, request: OrderRequest, memory: OrderMemory | null) {
+  const key = memory === null ? null : await makeCertificateKey(request.keyType);
+  const { value: order, location } = await place(client, request);
+  if (key !== null) await memory?.keep({ location, keyPem: key });
+  return { order, location, key, isResumed: false };
+}
+
+async function place(client: AcmeClient, { names, profile, replaces }: OrderRequest) {
   const { newOrder, meta } = await client.directory();
   if (profile !== null && meta?.profiles?.[profile] === undefined) {
     const known = Object.keys(meta?.profiles ?? {}).join(', ') || 'none';
@@ -125,7 +174,7 @@ class OrderRun {
     const challenges = open.map(({ challenge }) => challenge);
     try {
       await this.#help.show(challenges);
-      for (const { url } of open) await this.#client.post(url, {});
+      for (const { url, isAsked } of open) if (!isAsked) await this.#client.post(url, {});
       for (const { authorization, challenge } of open) await this.#seen(authorization, challenge);
     } finally {
       await this.#help.hide(challenges);
@@ -138,12 +187,13 @@ class OrderRun {
     const isWildcard = value.wildcard === true;
     const chosen = chooseChallenge(value.challenges, allowed, { isWildcard, name });
     if (chosen === null) throw noWay(value, allowed);
-    const { token = '', type, url } = chosen;
+    const { token = '', type, url, status } = chosen;
     // It becomes a path and a record: nothing but what RFC 8555 §8.1 allows.
     if (!/^[\w-]+$/.test(token)) throw new AcmeError('malformed', 'its token is none');
     const keyAuthorization = `${token}.${this.#client.key.thumbprint}`;
     const challenge: Challenge = { type, name, token, keyAuthorization };
-    return { challenge, url };
+    // Asked already, by whoever has begun the order.
+    return { challenge, url, isAsked: status === 'processing' };
   }
 
   async #seen(authorization: string, { name }: Challenge): Promise<void> {

@@ -31,6 +31,8 @@ export interface OrderState {
   readonly windowAskedAgainMs: number;
   /** The directory of the authority that has issued it; '' for none. */
   readonly directory: string;
+  /** When it was, in wall-clock milliseconds: a later one takes the place of an earlier one. */
+  readonly issuedMs: number;
   /** It is to be replaced whatever its dates say: revoked, or an operator wants it. */
   readonly isUnwanted: boolean;
 }
@@ -42,6 +44,7 @@ export const freshState: OrderState = {
   window: null,
   windowAskedAgainMs: 0,
   directory: '',
+  issuedMs: 0,
   isUnwanted: false,
 };
 

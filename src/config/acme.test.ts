@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { temporaryDirectory } from '../../test/support/temporary.ts';
 import { AcmeStore, certificateId } from '../acme/store.ts';
 import { makeSelfSignedCertificate } from '../tls/self-signed.ts';
-import { withIssued } from './acme.ts';
+import { acmeOptionsOf, withIssued } from './acme.ts';
 import { parseCommandLine } from './command-line.ts';
+import { compileAcme } from './compile/acme.ts';
 import type { HostOptions } from './options.ts';
 import { resolveOptions } from './resolve.ts';
 
@@ -81,4 +83,27 @@ test('what is possible is tried: http-01 with a listener for it', async () => {
     (await load([...words, ...more])).acme?.challenges;
   assert.deepEqual(await challenges(), ['http-01', 'tls-alpn-01']);
   assert.deepEqual(await challenges('--https', '8443'), ['tls-alpn-01']);
+});
+
+test('a secret for a cluster must be long, and needs a cluster', () => {
+  const secret = (bytes: number) => {
+    const file = join(temporaryDirectory(), 'secret');
+    writeFileSync(file, 'x'.repeat(bytes));
+    return file;
+  };
+  const said = (file: string) => {
+    const refused: string[] = [];
+    const context = { refuse: (_: unknown, problem: string) => void refused.push(problem) };
+    const section = compileAcme({ 'cluster-secret-file': file }, context as never);
+    return { section, refused };
+  };
+  assert.match(said(secret(31)).refused[0]!, /31 bytes, and a secret has at least 32/);
+  assert.match(said('/nowhere').refused[0]!, /it cannot be read \(ENOENT\)/);
+  const { section, refused } = said(secret(32));
+  assert.deepEqual(refused, []);
+  const rest = { stateDirectory, listeners: [] };
+  assert.throws(() => acmeOptionsOf(section, null, { ...rest, cluster: null }), /no cluster/);
+  const cluster = { url: 'redis://r', timeoutMs: 5 };
+  const options = acmeOptionsOf(section, null, { ...rest, cluster });
+  assert.deepEqual(options.cluster, { ...cluster, secret: '78'.repeat(32) });
 });

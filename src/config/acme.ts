@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { KeyType } from '../acme/contract.ts';
 import type { AcmeOptions } from '../acme/options.ts';
 import { AcmeStore, certificateId } from '../acme/store.ts';
+import { UsageError } from '../base/errors.ts';
+import type { ClusterOptions } from '../cluster/options.ts';
 import type { ListenerOptions } from '../downstream/options.ts';
 import type { CertificatePair } from '../tls/host-options.ts';
 import { plainAcme } from './compile/acme.ts';
@@ -14,10 +16,20 @@ import type { AcmeSection } from './sections.ts';
 export function acmeOptionsOf(
   section: AcmeSection = plainAcme,
   email: string | null,
-  stateDirectory: string,
-  listeners: readonly ListenerOptions[],
+  {
+    stateDirectory,
+    listeners,
+    cluster,
+  }: {
+    readonly stateDirectory: string;
+    readonly listeners: readonly ListenerOptions[];
+    readonly cluster: ClusterOptions | null;
+  },
 ): AcmeOptions {
-  const { storage, challenges, ...rest } = section;
+  const { storage, challenges, clusterSecret: secret, ...rest } = section;
+  if (secret !== null && cluster === null) {
+    throw new UsageError('acme.cluster-secret-file: there is no cluster', 'add cluster: redis://…');
+  }
   const has = (kind: ListenerOptions['kind']) => listeners.some((one) => one.kind === kind);
   const possible: AcmeOptions['challenges'] = [
     ...(has('http') ? (['http-01'] as const) : []),
@@ -27,6 +39,7 @@ export function acmeOptionsOf(
   return {
     ...rest,
     email,
+    cluster: cluster === null || secret === null ? null : { ...cluster, secret },
     storage: storage ?? join(stateDirectory, 'acme'),
     challenges: challenges ?? possible,
   };

@@ -114,8 +114,8 @@ export async function resolveOptions(
   const isSecure = resolved.listeners?.some(({ kind }) => kind === 'https') ?? false;
   const hosts = await attempts.one(async () => {
     const found = await resolveHosts(values, isSecure, surroundings, sections);
-    const { listeners = [] } = resolved;
-    return withAcme(found, { values, surroundings, section: sections.acme, listeners });
+    const { listeners = [], cluster = null } = resolved;
+    return withAcme(found, { values, surroundings, section: sections.acme, listeners, cluster });
   });
   const { traffic, cache, faults, ...rest } = attempts.finish({ ...resolved, hosts: hosts?.hosts });
   const acme = hosts?.acme ?? null;
@@ -599,14 +599,16 @@ async function withAcme(
     readonly surroundings: Surroundings;
     readonly section: FileSections['acme'];
     readonly listeners: readonly ListenerOptions[];
+    readonly cluster: ClusterOptions | null;
   },
 ): Promise<{ hosts: readonly HostOptions[]; acme: AcmeOptions | null }> {
-  const { values, surroundings, section, listeners } = input;
+  const { values, surroundings, section, listeners, cluster } = input;
+  const { stateDirectory } = surroundings;
   const email = values.required('acme');
   const isWanted = hosts.some(({ isAcme }) => isAcme);
   if (!isWanted && section === undefined && email === null) return { hosts, acme: null };
   const { acmeOptionsOf, withIssued } = await import('./acme.ts');
-  const acme = acmeOptionsOf(section, email, surroundings.stateDirectory, listeners);
+  const acme = acmeOptionsOf(section, email, { stateDirectory, listeners, cluster });
   return { hosts: await withIssued(hosts, acme, surroundings), acme };
 }
 

@@ -12,9 +12,12 @@ import type { HostOptions, TlsOptions } from './options.ts';
 import type { TransportPolicy } from './secure-transport.ts';
 
 /** What a file says of certificates that sluice gets by itself; null where the rest decides. */
-export interface AcmeSection extends Omit<AcmeOptions, 'email' | 'storage' | 'challenges'> {
+export interface AcmeSection
+  extends Omit<AcmeOptions, 'email' | 'storage' | 'challenges' | 'cluster'> {
   readonly storage: string | null;
   readonly challenges: AcmeOptions['challenges'] | null;
+  /** Hexadecimal. */
+  readonly clusterSecret: string | null;
 }
 
 export interface FileSections {

@@ -171,6 +171,10 @@ const pairs: Record<string, readonly [Values, Values]> = {
     acme({ 'external-account': account }),
     acme({ 'external-account': { ...account, key: 'efgh' } }),
   ],
+  'acme.cluster-secret-file': [
+    { ...acme({ 'cluster-secret-file': tickets }), cluster: 'redis://r' },
+    { ...acme({}), cluster: 'redis://r' },
+  ],
   'acme.challenges': [
     acme({ 'dns-command': 'dns-record', challenges: ['dns-01'] }),
     acme({ 'dns-command': 'dns-record' }),

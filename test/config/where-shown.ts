@@ -177,6 +177,11 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'plugins[].options',
     ],
   },
+  'test/chaos/acme-cluster.test.ts': {
+    'an instance with another secret is told so, and gets its own certificates': [
+      'acme.cluster-secret-file as secret',
+    ],
+  },
   'test/end-to-end/acme.test.ts': {
     'each host has a certificate of the authority soon, without a restart': [
       'hosts[].certificates as acme',

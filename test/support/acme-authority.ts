@@ -42,6 +42,7 @@ export class AcmeAuthority {
   fixedPem = '';
   nowMs = Date.now();
   #nonces = new Set<string>();
+  readonly #accountOf = new Map<string, number>();
   #count = 0;
 
   readonly ask: AskAuthority = async (request) => {
@@ -73,7 +74,7 @@ export class AcmeAuthority {
     const { payload } = signed;
     switch (what) {
       case 'new-account':
-        return this.#register(payload!);
+        return this.#register(payload!, JSON.stringify(signed.header.jwk));
       case 'new-order':
         return this.#newOrder(payload!);
       case 'order':
@@ -111,10 +112,14 @@ export class AcmeAuthority {
     };
   }
 
-  #register({ contact, externalAccountBinding }: Record<string, unknown>): AcmeReply {
-    this.accounts.push({ contact, binding: externalAccountBinding });
-    const location = `https://authority.test/account/${this.accounts.length}`;
-    return { ...json(201, { status: 'valid' }), fields: { location } };
+  /** A key has one account, however often it is registered (RFC 8555 §7.3.1). */
+  #register({ contact, externalAccountBinding }: Record<string, unknown>, key: string): AcmeReply {
+    const known = this.#accountOf.get(key);
+    if (known === undefined) this.accounts.push({ contact, binding: externalAccountBinding });
+    const number = known ?? this.accounts.length;
+    this.#accountOf.set(key, number);
+    const location = `https://authority.test/account/${number}`;
+    return { ...json(known === undefined ? 201 : 200, { status: 'valid' }), fields: { location } };
   }
 
   #newOrder({ identifiers, profile, replaces }: Record<string, unknown>): AcmeReply {

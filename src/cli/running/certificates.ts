@@ -1,5 +1,5 @@
 /** `sluice certificates`: those that a running sluice gets by itself, from authorities. */
-import type { CertificateState } from '../../supervisor/certificates/acme-keeper.ts';
+import type { CertificateState } from '../../supervisor/certificates/acme-entry.ts';
 import {
   type ActionArguments,
   onlyArgument,

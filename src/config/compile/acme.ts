@@ -1,9 +1,14 @@
 /** The section `acme`. What depends on other sections is added in ../acme.ts. */
 import { DIRECTORIES } from '../../acme/options.ts';
+import { SECRET_BYTES_MIN } from '../../acme/sealed.ts';
+import { readCarefully } from '../../base/careful-files.ts';
 import { readPemText } from '../certificate.ts';
 import type { AcmeEntry } from '../schema/acme.ts';
 import type { AcmeSection } from '../sections.ts';
 import type { CompileContext } from './context.ts';
+
+/** What more there is in a secret's file is a mistake: bytes. */
+const SECRET_FILE_BYTES_MAX = 4_096;
 
 /** Without one. */
 export const plainAcme: AcmeSection = {
@@ -15,6 +20,7 @@ export const plainAcme: AcmeSection = {
   challenges: null,
   dnsCommand: null,
   storage: null,
+  clusterSecret: null,
   resolvers: [],
 };
 
@@ -45,8 +51,26 @@ export function compileAcme(entry: AcmeEntry, context: CompileContext): AcmeSect
     challenges,
     dnsCommand,
     storage,
+    clusterSecret: clusterSecret(entry, context),
     resolvers,
   };
+}
+
+/** Read as bytes: whatever `openssl rand` makes. */
+function clusterSecret(entry: AcmeEntry, context: CompileContext): string | null {
+  const file = entry['cluster-secret-file'];
+  if (file === undefined) return plainAcme.clusterSecret;
+  const remedy = `make one with openssl rand ${SECRET_BYTES_MIN} > FILE, and copy it to all instances`;
+  try {
+    const bytes = readCarefully(file, SECRET_FILE_BYTES_MAX);
+    if (bytes.length >= SECRET_BYTES_MIN) return bytes.toString('hex');
+    const problem = `${file}: ${bytes.length} bytes, and a secret has at least ${SECRET_BYTES_MIN}`;
+    context.refuse(['cluster-secret-file'], problem, remedy);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    context.refuse(['cluster-secret-file'], `${file}: it cannot be read (${code})`, remedy);
+  }
+  return null;
 }
 
 function directoryUrl(

@@ -101,6 +101,15 @@ const settings = section(
       default: '`acme` in `$XDG_STATE_HOME/sluice` (`~/.local/state/sluice`)',
       examples: ['/var/lib/sluice/acme'],
     }),
+    'cluster-secret-file': file({
+      title: 'A secret with which a cluster shares certificates.',
+      description:
+        'At least 32 random bytes, the same for all instances. With it and with `cluster`, one ' +
+        'instance orders and all have the certificate; accounts, keys and orders stand in Redis, ' +
+        'sealed with this secret (AES-256-GCM). Without it every instance orders its own.',
+      default: 'none',
+      examples: ['/etc/sluice/acme-cluster.secret'],
+    }),
     resolvers: list(text({ title: 'ADDRESS[:PORT]', examples: ['10.0.0.53'] }), {
       title: 'DNS servers that are asked before an order, to find out what would prevent it.',
       default: 'those of this machine',

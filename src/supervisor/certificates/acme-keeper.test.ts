@@ -68,6 +68,7 @@ class Keeping {
       profile: null,
       challenges: ['http-01'],
       dnsCommand: null,
+      cluster: null,
       storage: join(directory, String(++count)),
       resolvers: [],
     };
@@ -90,6 +91,7 @@ class Keeping {
       }),
       ownAddresses: () => ['192.0.2.1'],
       askBy: () => this.authority.ask,
+      clusterBy: () => null,
       metrics: { ordered: (outcome) => void this.outcomes.push(outcome) },
       wallMs: () => this.authority.nowMs,
       report: (message) => void this.reports.push(message),

@@ -5,21 +5,36 @@
 import { X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Authorities, authorityName } from '../../acme/authority.ts';
-import { answersTo, type ChallengeAnswers } from '../../acme/challenges.ts';
-import { AcmeError, type AskAuthority, type Challenge, type KeyType } from '../../acme/contract.ts';
+import { AcmeError, type AskAuthority } from '../../acme/contract.ts';
 import type { AcmeOptions } from '../../acme/options.ts';
-import type { Issued, OrderHelp } from '../../acme/order.ts';
+import type { OrderHelp } from '../../acme/order.ts';
 import { type Finding, type LookUp, precheck } from '../../acme/precheck.ts';
 import { renewalId, renewalInfo } from '../../acme/renewal-info.ts';
-import { renewalAtMs, retryAtMs } from '../../acme/schedule.ts';
-import { AcmeStore, certificateId, freshState, type OrderState } from '../../acme/store.ts';
+import { retryAtMs } from '../../acme/schedule.ts';
+import { AcmeStore, freshState, type OrderState } from '../../acme/store.ts';
 import { durationText } from '../../base/duration-text.ts';
 import { type OnFault, owned, repeated } from '../../base/owned.ts';
 import type { HostOptions } from '../../config/options.ts';
 import type { CertificateMetrics } from '../../telemetry/certificate-metrics.ts';
 import type { Report } from '../../telemetry/log-event.ts';
 import type { CertificatePair } from '../../tls/host-options.ts';
-import { changeRecords } from './dns-command.ts';
+import type { AcmeCluster, AcmeClusterInput, SharedCertificate } from './acme-cluster.ts';
+import {
+  type CertificateEntry,
+  type CertificateState,
+  datesOf,
+  dueAtMs,
+  idle,
+  type KnownCertificate,
+  renewalMsOf,
+  sentenceOf,
+  stateOf,
+  unwanted,
+  type WantedCertificate,
+  wantedOf,
+} from './acme-entry.ts';
+import { changeRecords, removeRecords } from './dns-command.ts';
+import { ShownChallenges, type ShownChallengesInput } from './shown-challenges.ts';
 
 /** Milliseconds between two looks at what is due. */
 const LOOK_MS = 1_000;
@@ -28,67 +43,28 @@ const ORDER_GAP_MS = 60_000;
 /** Orders under way at once: authorities allow some hundred in hours, and a start may need many. */
 export const ACME_ORDERS_AT_ONCE_MAX = 4;
 
-/** How one certificate is doing: for the admin endpoint. Times are RFC 3339, null for none. */
-export interface CertificateState {
-  readonly names: readonly string[];
-  readonly keyType: KeyType;
-  readonly isIssued: boolean;
-  readonly authority: string | null;
-  readonly validUntil: string | null;
-  /** When it is ordered next. */
-  readonly next: string;
-  readonly isUnderWay: boolean;
-  readonly failures: number;
-  /** Why the last order failed; '' when it did not. */
-  readonly trouble: string;
-}
+/** Milliseconds until a cluster is asked again whether an order is ours. */
+const CLAIM_AGAIN_MS = 2_000;
 
-export interface AcmeKeeperInput {
+export interface AcmeKeeperInput extends ShownChallengesInput {
   /** Those that are active. */
   hosts(): readonly HostOptions[];
   options(): AcmeOptions | null;
   /** Applies other certificates of a host, for new connections everywhere. */
   replace(host: number, certificates: readonly CertificatePair[]): void;
-  /** Resolves when every worker answers so. */
-  show(answers: ChallengeAnswers): Promise<void>;
   /** How names are looked up beforehand. */
   lookUpBy(servers: readonly string[]): LookUp;
   ownAddresses(): readonly string[];
   /** How authorities are asked. */
   askBy(options: AcmeOptions): AskAuthority;
+  /** What is shared with other instances; null for an instance that is alone. */
+  clusterBy(options: AcmeOptions, events: ClusterEvents): AcmeCluster | null;
   readonly metrics: Pick<CertificateMetrics, 'ordered'>;
-  readonly wallMs: () => number;
   readonly report: Report;
   readonly onFault: OnFault;
 }
 
-/** One certificate that a host is to have. */
-interface Wanted {
-  readonly id: string;
-  readonly names: readonly string[];
-  readonly keyType: KeyType;
-  readonly host: number;
-  /** Among the host's certificates. */
-  readonly index: number;
-}
-
-/** What is known of one. */
-interface Entry {
-  issued: Issued | null;
-  dates: { readonly notBeforeMs: number; readonly notAfterMs: number } | null;
-  state: OrderState;
-  /** When the dates and the authority want another: kept, since every second asks for it. */
-  renewalMs: number;
-  isUnderWay: boolean;
-  isAskedAbout: boolean;
-}
-
-const idle = { isUnderWay: false, isAskedAbout: false };
-
-interface Known {
-  readonly wanted: Wanted;
-  readonly entry: Entry;
-}
+export type ClusterEvents = Pick<AcmeClusterInput, 'onCertificate' | 'onChallenges' | 'onIds'>;
 
 /** What options make: it lasts as long as they are the same. */
 interface Setting {
@@ -96,22 +72,23 @@ interface Setting {
   options: AcmeOptions;
   readonly store: AcmeStore;
   readonly authorities: Authorities;
-  readonly entries: Map<string, Entry>;
+  readonly cluster: AcmeCluster | null;
+  readonly entries: Map<string, CertificateEntry>;
   /** Those of the hosts beside it: other hosts are another array. */
-  known: readonly Known[];
+  known: readonly KnownCertificate[];
   hosts: readonly HostOptions[];
 }
 
 export class AcmeKeeper implements Disposable {
   readonly #input: AcmeKeeperInput;
-  /** With what answers each: a certificate has a key of its own, which is made once. */
-  readonly #shown = new Map<Challenge, ChallengeAnswers>();
+  readonly #shown: ShownChallenges;
   #setting: Setting | null = null;
   #rounds: Disposable | null = null;
   #isClosed = false;
 
   constructor(input: AcmeKeeperInput) {
     this.#input = input;
+    this.#shown = new ShownChallenges(input);
   }
 
   start(): void {
@@ -124,7 +101,7 @@ export class AcmeKeeper implements Disposable {
     const setting = this.#settingNow();
     if (setting === null || this.#isClosed) return;
     const nowMs = this.#input.wallMs();
-    const due: (Known & { atMs: number })[] = [];
+    const due: (KnownCertificate & { atMs: number })[] = [];
     let underWay = 0;
     const busy = new Set<string>();
     for (const { wanted, entry } of this.#known(setting)) {
@@ -133,6 +110,10 @@ export class AcmeKeeper implements Disposable {
         for (const name of wanted.names) busy.add(name);
       } else this.#install(wanted, entry);
       this.#askAbout(setting, wanted, entry);
+      if (entry.isUntold && setting.cluster?.isUp === true) {
+        entry.isUntold = false;
+        owned(this.#publish(setting, wanted.id, entry), this.#input.onFault);
+      }
       const atMs = dueAtMs(entry);
       if (!entry.isUnderWay && atMs <= nowMs) due.push({ wanted, entry, atMs });
     }
@@ -141,11 +122,12 @@ export class AcmeKeeper implements Disposable {
     for (const { wanted, entry } of due) {
       // In a handshake a name can show one thing only; and the second order finds it proved.
       if (underWay >= ACME_ORDERS_AT_ONCE_MAX) break;
-      if (wanted.names.some((name) => busy.has(name))) continue;
+      if (entry.claimAgainMs > nowMs || wanted.names.some((name) => busy.has(name))) continue;
       for (const name of wanted.names) busy.add(name);
       underWay++;
       entry.isUnderWay = true;
-      owned(this.#order(setting, wanted, entry), this.#input.onFault);
+      const order = setting.cluster === null ? this.#order : this.#orderOnce;
+      owned(order.call(this, setting, wanted, entry), this.#input.onFault);
     }
   }
 
@@ -205,7 +187,7 @@ export class AcmeKeeper implements Disposable {
     this.look();
   }
 
-  #named(setting: Setting, name: string): Known[] {
+  #named(setting: Setting, name: string): KnownCertificate[] {
     return this.#known(setting).filter(({ wanted }) => wanted.names.includes(name));
   }
 
@@ -237,12 +219,87 @@ export class AcmeKeeper implements Disposable {
     const { askBy, wallMs } = this.#input;
     const authorities = new Authorities({ options, store, ask: askBy(options), wallMs });
     const nothing = { entries: new Map(), known: [], hosts: [] };
-    this.#setting = { options, store, authorities, ...nothing };
+    present?.cluster?.[Symbol.dispose]();
+    const cluster = this.#isClosed ? null : this.#clusterOf(options);
+    this.#setting = { options, store, authorities, cluster, ...nothing };
     return this.#setting;
   }
 
+  #clusterOf(options: AcmeOptions): AcmeCluster | null {
+    return this.#input.clusterBy(options, {
+      onCertificate: (id, certificate) => this.#adopt(id, certificate),
+      onChallenges: (challenges) => this.#shown.replaceOthers(challenges),
+      onIds: (ids) => this.#publishAllBut(ids),
+    });
+  }
+
+  /** What another instance was issued, unless what is here is younger. */
+  #adopt(id: string, shared: SharedCertificate): void {
+    const { directory, issuedMs, keyPem, certificatePem } = shared;
+    const setting = this.#settingNow();
+    const found =
+      setting === null ? [] : this.#known(setting).filter((one) => one.wanted.id === id);
+    const issued = { keyPem, certificatePem };
+    for (const { entry } of found.slice(0, 1)) {
+      if (entry.issued !== null && entry.state.issuedMs >= issuedMs) continue;
+      entry.issued = issued;
+      entry.dates = datesOf(issued);
+      this.#keep(id, () => setting!.store.keepCertificate(id, issued));
+      const nextAttemptMs = this.#input.wallMs() + ORDER_GAP_MS;
+      const state = { ...freshState, directory, issuedMs, nextAttemptMs };
+      this.#keepState(setting!.store, id, entry, state);
+    }
+    this.look();
+  }
+
+  #publishAllBut(ids: ReadonlySet<string>): void {
+    const setting = this.#settingNow();
+    if (setting === null) return;
+    for (const { wanted, entry } of this.#known(setting)) {
+      if (!ids.has(wanted.id)) owned(this.#publish(setting, wanted.id, entry), this.#input.onFault);
+    }
+  }
+
+  /** What could not be told is told with the next look. */
+  async #publish({ cluster }: Setting, id: string, entry: CertificateEntry): Promise<void> {
+    const { issued, state } = entry;
+    if (cluster === null || issued === null) return;
+    const { directory, issuedMs } = state;
+    const isTold = await cluster.publish(id, { ...issued, directory, issuedMs });
+    // The order is remembered until then: another instance would end it.
+    if (isTold) await cluster.forgetOrder(id);
+    entry.isUntold = !isTold;
+  }
+
+  /** In a cluster one instance orders, and the others get what it was issued. */
+  async #orderOnce(
+    setting: Setting,
+    wanted: WantedCertificate,
+    entry: CertificateEntry,
+  ): Promise<void> {
+    const cluster = setting.cluster!;
+    const { id } = wanted;
+    const claim = await cluster.claim(id);
+    // Whoever had the right before may have used it.
+    const isKnown = claim === 'ours' && (await cluster.look());
+    const nowMs = this.#input.wallMs();
+    if (!isKnown || dueAtMs(entry) > nowMs) {
+      entry.claimAgainMs = nowMs + CLAIM_AGAIN_MS;
+      entry.isUnderWay = false;
+      if (claim === 'ours') await cluster.release(id, 0);
+      return;
+    }
+    try {
+      await this.#order(setting, wanted, entry);
+    } finally {
+      // What has failed, everyone waits for as long as this one does.
+      const restMs = entry.state.failures === 0 ? 0 : entry.state.nextAttemptMs - nowMs;
+      await cluster.release(id, restMs);
+    }
+  }
+
   /** Every certificate that is wanted, with what is known of it. */
-  #known(setting: Setting): readonly Known[] {
+  #known(setting: Setting): readonly KnownCertificate[] {
     const hosts = this.#input.hosts();
     if (setting.hosts !== hosts) {
       setting.known = wantedOf(hosts, setting.options).map((wanted) => {
@@ -253,7 +310,7 @@ export class AcmeKeeper implements Disposable {
     return setting.known;
   }
 
-  #entryOf({ entries, store }: Setting, { id }: Wanted): Entry {
+  #entryOf({ entries, store }: Setting, { id }: WantedCertificate): CertificateEntry {
     let entry = entries.get(id);
     if (entry === undefined) {
       const issued = store.certificate(id);
@@ -265,7 +322,11 @@ export class AcmeKeeper implements Disposable {
   }
 
   /** When the authority wants it to be renewed: asked now and again, since that may change. */
-  #askAbout({ authorities, options, store }: Setting, { id }: Wanted, entry: Entry): void {
+  #askAbout(
+    { authorities, options, store }: Setting,
+    { id }: WantedCertificate,
+    entry: CertificateEntry,
+  ): void {
     const { issued, state, isAskedAbout, isUnderWay } = entry;
     const nowMs = this.#input.wallMs();
     const isTime = nowMs >= state.windowAskedAgainMs && !isAskedAbout && !isUnderWay;
@@ -287,15 +348,19 @@ export class AcmeKeeper implements Disposable {
   }
 
   /** Into force, if it is not: a reload may have read another, and a name may be new. */
-  #install({ host, index }: Wanted, { issued }: Entry): void {
+  #install({ host, index }: WantedCertificate, { issued }: CertificateEntry): void {
     if (issued === null) return;
     const { certificates } = this.#input.hosts()[host]!.tls;
     if (certificates[index]?.certificatePem === issued.certificatePem) return;
     this.#input.replace(host, certificates.with(index, issued));
   }
 
-  async #order(setting: Setting, wanted: Wanted, entry: Entry): Promise<void> {
-    const { authorities, options, store } = setting;
+  async #order(
+    setting: Setting,
+    wanted: WantedCertificate,
+    entry: CertificateEntry,
+  ): Promise<void> {
+    const { authorities, options, store, cluster } = setting;
     const { metrics, report } = this.#input;
     const { names, keyType, id } = wanted;
     const label = names.join(', ');
@@ -304,17 +369,21 @@ export class AcmeKeeper implements Disposable {
       const { issued: before } = entry;
       const replaces = before === null ? null : renewalId(before.certificatePem);
       await this.#precheck(setting, wanted);
+      await shareAccounts(setting);
       const request = { names, keyType, challenges, profile, replaces };
       const { directory, ...issued } = await authorities.order(
         request,
         entry.state.directory,
-        this.#help(options),
+        this.#help(setting),
+        (one) => cluster?.memoryOf(id, one) ?? null,
       );
       entry.issued = issued;
       entry.dates = datesOf(issued);
       this.#keep(label, () => store.keepCertificate(id, issued));
-      const nextAttemptMs = this.#input.wallMs() + ORDER_GAP_MS;
-      this.#keepState(store, id, entry, { ...freshState, directory, nextAttemptMs });
+      const issuedMs = this.#input.wallMs();
+      const nextAttemptMs = issuedMs + ORDER_GAP_MS;
+      this.#keepState(store, id, entry, { ...freshState, directory, issuedMs, nextAttemptMs });
+      await this.#publish(setting, id, entry);
       metrics.ordered('issued');
       const until = new Date(entry.dates!.notAfterMs).toISOString();
       const by = authorityName(directory);
@@ -332,7 +401,7 @@ export class AcmeKeeper implements Disposable {
   }
 
   /** Rejects with what would make any authority refuse. */
-  async #precheck({ authorities, options }: Setting, { names }: Wanted): Promise<void> {
+  async #precheck({ authorities, options }: Setting, { names }: WantedCertificate): Promise<void> {
     const findings = await this.#findings(authorities, options, names);
     const stop = findings.find(({ isHint }) => !isHint);
     if (stop !== undefined) throw new AcmeError('caa', stop.words);
@@ -353,7 +422,12 @@ export class AcmeKeeper implements Disposable {
     return precheck({ names, challenges, identities, own: ownAddresses(), lookUp });
   }
 
-  #failed({ store }: Setting, { names, id }: Wanted, entry: Entry, error: Error): void {
+  #failed(
+    { store }: Setting,
+    { names, id }: WantedCertificate,
+    entry: CertificateEntry,
+    error: Error,
+  ): void {
     const nowMs = this.#input.wallMs();
     const failures = entry.state.failures + 1;
     const askedMs = error instanceof AcmeError ? error.retryAtMs : 0;
@@ -371,7 +445,7 @@ export class AcmeKeeper implements Disposable {
   }
 
   /** What cannot be kept is known until the end of this process. */
-  #keepState(store: AcmeStore, id: string, entry: Entry, state: OrderState): void {
+  #keepState(store: AcmeStore, id: string, entry: CertificateEntry, state: OrderState): void {
     entry.state = state;
     entry.renewalMs = renewalMsOf(id, entry.dates, state);
     this.#keep(id, () => store.keepState(id, state));
@@ -389,18 +463,17 @@ export class AcmeKeeper implements Disposable {
     }
   }
 
-  #help({ dnsCommand }: AcmeOptions): OrderHelp {
+  #help({ options: { dnsCommand }, cluster }: Setting): OrderHelp {
     return {
       show: async (challenges) => {
-        const nowMs = this.#input.wallMs();
-        for (const one of challenges) this.#shown.set(one, answersTo([one], nowMs));
-        await this.#showAll();
+        await this.#shown.add(challenges);
+        await cluster?.show(challenges);
         await changeRecords(dnsCommand, 'add', challenges);
       },
       hide: async (challenges) => {
-        for (const challenge of challenges) this.#shown.delete(challenge);
-        await this.#showAll();
-        await this.#removeRecords(dnsCommand, challenges);
+        await this.#shown.remove(challenges);
+        await cluster?.hide(challenges);
+        await removeRecords(dnsCommand, challenges, this.#input.report);
       },
       sleep: async (ms) => {
         await sleep(ms, undefined, { ref: false });
@@ -409,76 +482,18 @@ export class AcmeKeeper implements Disposable {
     };
   }
 
-  /** What stays behind does no harm. */
-  async #removeRecords(command: string | null, challenges: readonly Challenge[]): Promise<void> {
-    try {
-      await changeRecords(command, 'remove', challenges);
-    } catch (error) {
-      const detail = { level: 'warning', event: 'dns-record-left' } as const;
-      this.#input.report(`a record stays in DNS: ${(error as Error).message}`, detail);
-    }
-  }
-
-  #showAll(): Promise<void> {
-    const all = [...this.#shown.values()];
-    const [http, tls] = [all.flatMap((one) => one.http), all.flatMap((one) => one.tls)];
-    return this.#input.show({ http, tls });
-  }
-
   [Symbol.dispose](): void {
     this.#isClosed = true;
     this.#rounds?.[Symbol.dispose]();
+    this.#setting?.cluster?.[Symbol.dispose]();
   }
 }
 
-function datesOf(issued: Issued | null): Entry['dates'] {
-  if (issued === null) return null;
-  const { validFromDate, validToDate } = new X509Certificate(issued.certificatePem);
-  return { notBeforeMs: validFromDate.getTime(), notAfterMs: validToDate.getTime() };
-}
-
-function wantedOf(hosts: readonly HostOptions[], { keyTypes }: AcmeOptions): Wanted[] {
-  return hosts.flatMap(({ isAcme, tls: { names } }, host) => {
-    if (!isAcme) return [];
-    return keyTypes.map((keyType, index) => {
-      return { id: certificateId(names, keyType), names, keyType, host, index };
-    });
-  });
-}
-
-/** Another is to take its place, as soon as can be. */
-function unwanted(state: OrderState): OrderState {
-  return { ...state, isUnwanted: true, nextAttemptMs: 0 };
-}
-
-/** 0 for one that is not there. */
-function renewalMsOf(id: string, dates: Entry['dates'], { window }: OrderState): number {
-  return dates === null ? 0 : renewalAtMs({ name: id, ...dates, window });
-}
-
-/** After a failure not before its time, whatever else is. */
-function dueAtMs({ renewalMs, state: { isUnwanted, nextAttemptMs } }: Entry): number {
-  return Math.max(isUnwanted ? 0 : renewalMs, nextAttemptMs);
-}
-
-function stateOf({ wanted, entry }: Known): CertificateState {
-  const { dates, state, isUnderWay } = entry;
-  const { directory, failures, trouble } = state;
-  const { names, keyType } = wanted;
-  return {
-    ...{ names, keyType, isUnderWay, failures, trouble },
-    isIssued: entry.issued !== null,
-    authority: directory === '' ? null : authorityName(directory),
-    validUntil: dates === null ? null : new Date(dates.notAfterMs).toISOString(),
-    next: new Date(dueAtMs(entry)).toISOString(),
-  };
-}
-
-function sentenceOf(state: CertificateState): string {
-  const { keyType, isIssued, authority, validUntil, next, isUnderWay, failures, trouble } = state;
-  const serves = isIssued
-    ? `a certificate (${keyType}) of ${authority ?? 'an authority'} serves, valid until ${validUntil}`
-    : `a self-signed certificate (${keyType}) serves`;
-  const failed = failures === 0 ? '' : `; ${failures} orders in a row have failed: ${trouble}`;
-  return `${serves}${failed}; ${isUnderWay ? 'an order is under way' : `the next order is at ${next}`}`;
+/** All instances order by the same accounts: so one goes on with what another has begun. */
+async function shareAccounts({ cluster, authorities, options }: Setting): Promise<void> {
+  if (cluster === null) return;
+  for (const directory of options.directories) {
+    const ours = authorities.accountKey(directory);
+    authorities.useAccountKey(directory, await cluster.accountKey(directory, ours));
+  }
 }

@@ -6,6 +6,7 @@ import type { SluiceOptions } from '../../config/options.ts';
 import type { CertificateMetrics } from '../../telemetry/certificate-metrics.ts';
 import type { Report } from '../../telemetry/log-event.ts';
 import type { CertificatePair } from '../../tls/host-options.ts';
+import { AcmeCluster } from './acme-cluster.ts';
 import { AcmeKeeper } from './acme-keeper.ts';
 import { CertificateRenewer } from './certificate-renewer.ts';
 import { lookUpBy, ownAddresses } from './name-look-up.ts';
@@ -42,6 +43,11 @@ export class Certificates implements Disposable {
       ownAddresses,
       askBy: ({ authoritiesPem }) =>
         askOverHttps({ authoritiesPem, userAgent: `sluice/${version}` }),
+      clusterBy: ({ cluster }, events) => {
+        if (cluster === null) return null;
+        const secret = Buffer.from(cluster.secret, 'hex');
+        return new AcmeCluster({ options: cluster, secret, ...events, report, onFault });
+      },
     });
   }
 

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { dnsRecord } from '../../acme/challenges.ts';
 import type { Challenge } from '../../acme/contract.ts';
+import type { Report } from '../../telemetry/log-event.ts';
 
 /** Milliseconds until a program that makes a record is ended: zones take their time to be everywhere. */
 export const DNS_COMMAND_TIMEOUT_MS = 120_000;
@@ -40,4 +41,18 @@ function change(command: string, action: string, challenge: Challenge): Promise<
     reject(new Error(`${command} ${action} ${name}: ${how}${words}`));
   });
   return promise;
+}
+
+/** Tells of what stays behind: it does no harm. */
+export async function removeRecords(
+  command: string | null,
+  challenges: readonly Challenge[],
+  report: Report,
+): Promise<void> {
+  try {
+    await changeRecords(command, 'remove', challenges);
+  } catch (error) {
+    const detail = { level: 'warning', event: 'dns-record-left' } as const;
+    report(`a record stays in DNS: ${(error as Error).message}`, detail);
+  }
 }
