@@ -104,6 +104,8 @@ const tables: readonly (LimitTable | ConstantGroup)[] = [
       ['routing/path.ts', 'READINGS_MAX', 'READING_CHARACTERS_MAX'],
       ['routing/rate-table.ts', 'RATE_TABLE_SLOTS'],
       ['routing/error-pages.ts', 'ERROR_PAGE_BYTES_MAX'],
+      ['config/compile/routes.ts', 'DELAY_MAX_MS'],
+      ['config/document/substitutions.ts', 'VALUE_FILE_BYTES_MAX'],
       ['proxy/leftover.ts', 'LEFTOVER_BYTES_MAX', 'LEFTOVER_MS_MAX'],
       ['proxy/reply/encoder.ts', 'FLUSH_AFTER_MS', 'ENCODERS_MAX', 'GZIP_LEVEL', 'BROTLI_QUALITY'],
       ['proxy/reply/encoder.ts', 'ZSTD_LEVEL', 'BROTLI_WINDOW_BITS'],

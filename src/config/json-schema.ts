@@ -7,5 +7,7 @@ const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 export function jsonSchemaText(schema: ValueSchema): string {
   const isOurs = (key: string) => key.startsWith('x-');
   const shown = (key: string, value: unknown) => (isOurs(key) ? undefined : value);
-  return `${JSON.stringify({ $schema: DIALECT, ...schema }, shown, 2)}\n`;
+  // A place for anchors.
+  const whole = { $schema: DIALECT, ...schema, patternProperties: { '^x-': {} } };
+  return `${JSON.stringify(whole, shown, 2)}\n`;
 }

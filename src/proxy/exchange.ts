@@ -22,7 +22,7 @@ import type { RequestFacts, RequestHandler, ResponseSender } from '../http/excha
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { PluginRun } from '../plugin/plugin-run.ts';
-import type { GateResult } from '../routing/rules.ts';
+import { BODY_TOO_LARGE, type GateResult } from '../routing/rules.ts';
 import type { CacheOutcome } from '../telemetry/exchange-summary.ts';
 import type { ProxyEnvironment } from './environment.ts';
 import { incompleteError, loopError } from './exchange-errors.ts';
@@ -101,6 +101,8 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   #answerer: Answerer = null;
   /** Made for the first time that the origin is asked. */
   #forwarded: ForwardedRequest | null = null;
+  /** Of a request that waits for its turn. */
+  #delayed: NodeJS.Timeout | null = null;
   /** Of the key's fetches by all workers, when the store was looked into. */
   #version = 0;
 
@@ -156,8 +158,21 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
     else this.#lookUp();
   }
 
+  /** What comes meanwhile waits with the client, which may give up. */
+  delay(ms: number, then: () => void): void {
+    this.#content.hold();
+    this.#delayed = setTimeout(() => {
+      if (!this.#delivery.isOver) then();
+    }, ms);
+  }
+
   /** Instead of `begin`: neither the cache nor an origin is asked. */
   turnAway(gateResult: GateResult): void {
+    if (gateResult.kind === 'delayed') {
+      const { ms, answer } = gateResult;
+      if (answer !== null) this.delay(ms, () => this.#delivery.answerWith(answer));
+      return;
+    }
     if (gateResult.kind === 'answered') {
       this.#delivery.answerWith(gateResult.response);
       return;
@@ -460,6 +475,13 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   onContent(bytes: Uint8Array): void {
     this.#record.requestContent(bytes);
     if (!this.#delivery.wantsRequest || this.#forwarded === null) return;
+    const { environment, head } = this.#input;
+    const isTooLarge = this.#record.requestBytes > environment.route.requestBytesMax;
+    if (isTooLarge && head.upgrade === '') {
+      this.#answerer?.cancel();
+      this.#delivery.fail(BODY_TOO_LARGE);
+      return;
+    }
     if (!this.#forwarded.sendContent(bytes)) this.#input.sender.pause();
   }
 
@@ -482,6 +504,7 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
   onAbort(error: SluiceError): void {
     if (this.#delivery.isOver) return;
     this.#record.touch();
+    if (this.#delayed !== null) clearTimeout(this.#delayed);
     this.#answerer?.cancel();
     this.#delivery.finish(error.code);
   }

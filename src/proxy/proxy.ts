@@ -100,27 +100,31 @@ export class ReverseProxy implements RequestSink {
     const { route } = environment;
     const startedMs = clock.monotonicMs();
     const part = null;
+    let delayMs = 0;
     if (route.gate !== null) {
       const gateResult = route.gate.enter(head, facts, clock.wallMs(), environment.dateNow());
       if (gateResult !== null) {
-        const key = '';
-        const plugins = null;
-        const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
-        const exchange = new Exchange(input);
-        exchange.turnAway(gateResult);
-        return exchange;
+        if (gateResult.kind !== 'delayed' || gateResult.answer !== null) {
+          const key = '';
+          const plugins = null;
+          const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
+          const exchange = new Exchange(input);
+          exchange.turnAway(gateResult);
+          return exchange;
+        }
+        delayMs = gateResult.ms;
       }
     }
     const plugins = environment.plugins === null ? null : environment.plugins.begin(head, facts);
     if (plugins !== null) {
       const key = '';
       const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
-      return this.#throughPlugins(input, plugins);
+      return this.#throughPlugins(input, plugins, delayMs);
     }
     route.compression?.prepare(head.fields);
     let key = cacheKey(head, environment.keyRules);
     if (route.keySuffix !== '') key += route.keySuffix;
-    const mayHit = head.contentLength === 0 && route.caches;
+    const mayHit = head.contentLength === 0 && route.caches && delayMs === 0;
     if (mayHit && (head.method === 'GET' || head.method === 'HEAD')) {
       const hits = environment.store.peek(key);
       if (
@@ -135,13 +139,14 @@ export class ReverseProxy implements RequestSink {
     }
     const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
     const exchange = new Exchange(input);
-    exchange.begin();
+    if (delayMs === 0) exchange.begin();
+    else exchange.delay(delayMs, () => exchange.begin());
     return exchange;
   }
 
-  #throughPlugins(input: ExchangeInput, plugins: PluginRun): RequestHandler {
+  #throughPlugins(input: ExchangeInput, plugins: PluginRun, delayMs: number): RequestHandler {
     const { environment, head, sender } = input;
-    const goOn = (decided: Entry) => this.#afterPlugins(input, plugins, decided);
+    const goOn = (decided: Entry) => this.#afterPlugins(input, plugins, decided, delayMs);
     const abort = (error: SluiceError) => new Exchange(input).onAbort(error);
     let held: HeldRequest | null = null;
     const entry = enterPlugins(environment, plugins, input, (late) => held?.decided(late));
@@ -150,7 +155,12 @@ export class ReverseProxy implements RequestSink {
     return held;
   }
 
-  #afterPlugins(input: ExchangeInput, plugins: PluginRun, entry: Entry): RequestHandler {
+  #afterPlugins(
+    input: ExchangeInput,
+    plugins: PluginRun,
+    entry: Entry,
+    delayMs: number,
+  ): RequestHandler {
     if (entry !== null) return turnedAway(input, entry);
     const { sender, facts, startedMs, slot } = input;
     const { head } = plugins;
@@ -160,7 +170,8 @@ export class ReverseProxy implements RequestSink {
     if (typeof key === 'object' && key !== null) return turnedAway(input, refusal(key));
     const environment = environmentFor(input.environment, plugins.origin, key !== null);
     const asked = { ...input, environment, head, key: key ?? '' };
-    const mayHit = key !== null && head.contentLength === 0 && route.caches;
+    const isPlain = head.contentLength === 0 && delayMs === 0;
+    const mayHit = key !== null && isPlain && route.caches;
     if (mayHit && (head.method === 'GET' || head.method === 'HEAD')) {
       const hits = environment.store.peek(key) ?? [];
       if (hits.length > 0 && this.#serveHit(environment, hits, head, sender, facts, plugins)) {
@@ -172,7 +183,8 @@ export class ReverseProxy implements RequestSink {
       if (plugins.hasFailed) return turnedAway(asked, refusal(PLUGIN_FAILED));
     }
     const exchange = new Exchange(asked);
-    exchange.begin();
+    if (delayMs === 0) exchange.begin();
+    else exchange.delay(delayMs, () => exchange.begin());
     return exchange;
   }
 

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration.
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { configuredAuthority } from '../http/authority.ts';
@@ -25,7 +26,7 @@ function requestWith(fields: Record<string, string> = {}): RequestHead {
 }
 
 function limiter(limit: Partial<RateLimit>, words = memory(64), name = 'route') {
-  const all: RateLimit = { requestsPerSecond: 10, burst: 0, key: 'address', ...limit };
+  const all: RateLimit = { requestsPerSecond: 10, burst: 0, delayMs: 0, key: 'address', ...limit };
   return new RateLimiter(new RateTable(words, words.length / 4), secret, name, all);
 }
 
@@ -47,7 +48,7 @@ test('a client gets its burst at once and its rate from then on', () => {
 test('the wait is said in whole seconds, and asking in vain does not lengthen it', () => {
   const one = limiter({ requestsPerSecond: 0.1, burst: 0 });
   assert.equal(one.take(requestWith(), '192.0.2.1', 0), 0);
-  for (let i = 0; i < 50; i++) assert.equal(one.take(requestWith(), '192.0.2.1', 500), 10);
+  for (let i = 0; i < 50; i++) assert.equal(one.take(requestWith(), '192.0.2.1', 500), 9_500);
   assert.equal(one.take(requestWith(), '192.0.2.1', 10_000), 0);
 });
 
@@ -62,11 +63,11 @@ test('clients are told apart by address, of IPv6 by /64, and mapped addresses ar
 });
 
 test('clients can be told apart by a field, and those without it by address', () => {
-  const one = limiter({ key: { field: 'X-Api-Key' } });
+  const one = limiter({ key: { text: '${header:X-Api-Key}' } });
   const take = (key: string) => one.take(requestWith({ 'x-api-key': key }), '192.0.2.1', 0);
   assert.equal(take('a'), 0);
   assert.equal(take('b'), 0);
-  assert.equal(take('a'), 1);
+  assert.ok(take('a') > 0);
   assert.equal(take('192.0.2.1'), 0, 'a value is not taken for an address');
   assert.equal(allowed(one, 3, 0), 1);
 });
@@ -87,4 +88,55 @@ test('a clock that is set back locks nobody out for long', () => {
   const one = limiter({ requestsPerSecond: 1, burst: 1 });
   assert.equal(allowed(one, 5, 1_000_000_000), 2);
   assert.equal(allowed(one, 5, 999_990_000), 2);
+});
+
+test('a request beyond the burst waits for its turn, as long as it may, and is then refused', () => {
+  const one = limiter({ requestsPerSecond: 10, burst: 1, delayMs: 250 });
+  const at = (nowMs: number) => one.take(requestWith(), '192.0.2.1', nowMs);
+  assert.deepEqual([at(0), at(0)], [0, 0], 'the first and the burst');
+  assert.deepEqual([at(0), at(0)], [-100, -200], 'each after the one before');
+  assert.ok(at(0) > 0, 'a third would wait longer than 250 ms');
+  assert.equal(at(100), -200, 'a turn later there is one more place');
+  assert.equal(at(10_000), 0);
+});
+
+test('clients are told apart by a cookie, a parameter or several things together', () => {
+  const passed = (text: string, requests: readonly (readonly [path: string, cookie: string])[]) => {
+    const one = limiter({ key: { text } });
+    return requests.filter(([path, cookie]) => {
+      return one.take({ ...requestWith({ cookie }), path }, '192.0.2.1', 0) === 0;
+    }).length;
+  };
+  assert.equal(
+    passed('${cookie:id}', [
+      ['/', 'a=1; id=7'],
+      ['/', 'id=7'],
+      ['/', 'id=8'],
+    ]),
+    2,
+  );
+  assert.equal(
+    passed('${query:t}', [
+      ['/?a&t=1', ''],
+      ['/?t=1', ''],
+      ['/?t=2', ''],
+    ]),
+    2,
+  );
+  assert.equal(
+    passed('${method} ${path}', [
+      ['/a', ''],
+      ['/a?b', ''],
+      ['/b', ''],
+    ]),
+    2,
+  );
+  assert.equal(
+    passed('${cookie:id}', [
+      ['/', ''],
+      ['/', 'xid=7'],
+    ]),
+    1,
+    'without it by address',
+  );
 });

@@ -42,6 +42,15 @@ export interface ClientTag {
   readonly place: number;
 }
 
+export interface RateShape {
+  /** Between two requests at the rate. */
+  readonly intervalMs: number;
+  /** How many may come at once beyond it. */
+  readonly burst: number;
+  /** How many more may wait for their turn. */
+  readonly queued: number;
+}
+
 export class RateTable {
   readonly #words: Int32Array;
   readonly #table: SharedTable;
@@ -58,14 +67,15 @@ export class RateTable {
   }
 
   /**
-   * Takes one request from a client's bucket. `intervalMs` is the time between two requests at the
-   * rate, `burst` how many may come at once beyond it, `nowMs` wall-clock time. Returns 0, or the
-   * milliseconds until one will be allowed; a refused request costs nothing.
+   * Takes one request from a client's bucket; `nowMs` is wall-clock time. Returns 0 when it may go on,
+   * or the milliseconds until it may, negative for one that has taken its turn and waits for it; a
+   * refused request costs nothing.
    */
-  take(client: ClientTag, intervalMs: number, burst: number, nowMs: number): number {
+  take(client: ClientTag, { intervalMs, burst, queued }: RateShape, nowMs: number): number {
     const tickMs = intervalMs / TICKS_PER_REQUEST;
     const now = Math.floor(nowMs / tickMs) | 0;
     const tolerance = burst * TICKS_PER_REQUEST;
+    const most = tolerance + queued * TICKS_PER_REQUEST;
     const at = this.#find(client, now, Math.floor(nowMs / 1000));
     // Another worker took the last place at the same moment: once, this is not counted.
     if (at === -1) return 0;
@@ -73,14 +83,14 @@ export class RateTable {
       const stored = Atomics.load(this.#words, at + FULL_AT_TICK);
       let ahead = (stored - now) | 0;
       // Past, or further ahead than this limit ever goes: long ago, or the clock was set back.
-      if (ahead < 0 || ahead > tolerance + TICKS_PER_REQUEST) ahead = 0;
-      if (ahead > tolerance) return (ahead - tolerance) * tickMs;
+      if (ahead < 0 || ahead > most + TICKS_PER_REQUEST) ahead = 0;
+      if (ahead > most) return (ahead - most) * tickMs;
       const next = (now + ahead + TICKS_PER_REQUEST) | 0;
       if (Atomics.compareExchange(this.#words, at + FULL_AT_TICK, stored, next) !== stored)
         continue;
       const fullMs = nowMs + (ahead + TICKS_PER_REQUEST) * tickMs;
       Atomics.store(this.#words, at + FULL_AT_SECOND, Math.ceil(fullMs / 1000));
-      return 0;
+      return ahead > tolerance ? (tolerance - ahead) * tickMs : 0;
     }
   }
 

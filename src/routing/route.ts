@@ -130,8 +130,23 @@ export interface RateLimit {
   readonly requestsPerSecond: number;
   /** Requests at once beyond the rate. */
   readonly burst: number;
-  /** What a client is: its address (of IPv6 the /64), or a request field's value. */
-  readonly key: 'address' | { readonly field: string };
+  /** Milliseconds that a request beyond the burst may wait before it is refused; 0 for none. */
+  readonly delayMs: number;
+  /**
+   * What a client is: its address (of IPv6 the /64), or a text with variables. One for which the text
+   * is empty is known by its address.
+   */
+  readonly key: 'address' | { readonly text: string };
+}
+
+/** The route is closed for all but some. */
+export interface Maintenance {
+  readonly contentType: string;
+  readonly content: string;
+  /** Seconds; 0 for no Retry-After. */
+  readonly retryAfterSeconds: number;
+  /** Who gets through all the same. */
+  readonly except: readonly AddressRange[];
 }
 
 export interface ErrorPage {
@@ -192,6 +207,9 @@ export interface RouteOptions {
   readonly responseFields: readonly EditStep[];
   readonly access: readonly AccessRule[];
   readonly rateLimit: RateLimit | null;
+  /** Bytes of a request's body; null for no limit. */
+  readonly requestBytesMax: number | null;
+  readonly maintenance: Maintenance | null;
   readonly compression: CompressionOptions | null;
   readonly errorPages: ErrorPages | null;
   readonly cache: CacheRules;
@@ -227,6 +245,8 @@ export function plainRoute(origin: string): RouteOptions {
     responseFields: [],
     access: [],
     rateLimit: null,
+    requestBytesMax: null,
+    maintenance: null,
     compression: null,
     errorPages: null,
     cache: defaultCacheRules,

@@ -290,3 +290,23 @@ test('OPTIONS * is under no path', () => {
   const route = routerOf({ root: { pathPrefix: '/' }, rest: {} });
   assert.equal(route({ ...request('http://a.example/', 'OPTIONS'), path: '*' }), 'rest');
 });
+
+test('10,000 hosts with a route each, and some for all, are routes in no more than linear time', () => {
+  const timeOf = (count: number) => {
+    const routes = Array.from({ length: count }, (_, i) => ({
+      match: none({ hosts: [`h${i}.example`, `*.h${i}.example`] }),
+      target: { name: String(i) },
+    }));
+    const last = { match: none({ pathPrefix: '/all' }), target: { name: 'all' } };
+    const startedMs = process.cpuUsage().user;
+    const router = new Router([...routes, last]);
+    const facts = { remoteAddress: '', localPort: 0, tls: null };
+    const found = router.find(request(`http://a.h${count - 1}.example/`), facts);
+    assert.deepEqual(found, { name: String(count - 1) });
+    return process.cpuUsage().user - startedMs;
+  };
+  timeOf(1_000);
+  // Square time would take 100 times as long, and some seconds.
+  const [small, large] = [timeOf(1_000), timeOf(10_000)];
+  assert.ok(large < Math.max(small * 40, 500_000), `${small} µs, then ${large} µs`);
+});

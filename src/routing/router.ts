@@ -3,7 +3,7 @@
  * routes that can be for a host at all are found by the host's name, so that a thousand hosts cost
  * no more than one.
  */
-import { HostNames, isNameOf } from '../base/host-names.ts';
+import { HostNames, parentOf } from '../base/host-names.ts';
 import type { RequestHead } from '../http/message.ts';
 import { isUnder, type PathRule, pathRule, readPath } from './path.ts';
 import { compilePattern, PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
@@ -65,20 +65,27 @@ export class Router<T extends object> {
   readonly #others: HostRoutes<T>;
 
   constructor(routes: readonly { readonly match: RouteMatch; readonly target: T }[]) {
-    const compiled = routes.map(({ match, target }) => {
-      return { hosts: match.hosts.map(normalName), candidate: candidateOf(match, target) };
-    });
-    const routesFor = (isFor: (name: string) => boolean): HostRoutes<T> => {
-      const fits = compiled.filter((one) => one.hosts.length === 0 || one.hosts.some(isFor));
-      return hostRoutes(fits.map((one) => one.candidate));
-    };
-    const names = new Set(compiled.flatMap(({ hosts }) => hosts));
-    for (const name of names) {
-      const isFor = (other: string) => other === name || isNameOf(other, name);
-      this.#byHost.add(name, routesFor(isFor));
+    const candidates = routes.map(({ match, target }) => candidateOf(match, target));
+    const forAll: number[] = [];
+    // Each route once for each of its names, so that the time grows with the names alone.
+    const byName = new Map<string, number[]>();
+    for (const [i, { match }] of routes.entries()) {
+      if (match.hosts.length === 0) forAll.push(i);
+      for (const name of new Set(match.hosts.map(normalName))) {
+        const known = byName.get(name);
+        if (known === undefined) byName.set(name, [i]);
+        else known.push(i);
+      }
     }
-    this.#others = routesFor(() => false);
-    this.#only = names.size === 0 ? this.#others.only : null;
+    const routesFor = (own: readonly number[]): HostRoutes<T> =>
+      hostRoutes(merged(own, forAll).map((i) => candidates[i]!));
+    for (const [name, own] of byName) {
+      // Of a wildcard it is its own: only equal ones have a name in common.
+      const wider = name.startsWith('*.') ? [] : (byName.get(`*${parentOf(name)}`) ?? []);
+      this.#byHost.add(name, routesFor(merged(own, wider)));
+    }
+    this.#others = routesFor([]);
+    this.#only = byName.size === 0 ? this.#others.only : null;
   }
 
   find(head: RequestHead, facts: RoutingFacts): T | RoutingFailure {
@@ -101,6 +108,12 @@ export class Router<T extends object> {
     }
     return found ?? 'no-route';
   }
+}
+
+/** Two lists in rising order as one, each number once. */
+function merged(a: readonly number[], b: readonly number[]): readonly number[] {
+  if (a.length === 0) return b;
+  return b.length === 0 ? a : [...new Set([...a, ...b])].sort((one, other) => one - other);
 }
 
 /** Conditions by themselves, for what is done within a route: of paths the normal reading counts. */

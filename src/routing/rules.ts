@@ -12,6 +12,7 @@ import { type CompiledEdits, compileEdits } from './field-edits.ts';
 import { screenFields, screenTrailers, withoutNames } from './field-screen.ts';
 import type { LocalResponse } from './local-response.ts';
 import { LocationMap, type OriginPlace } from './location-map.ts';
+import { ClosedRoute } from './maintenance.ts';
 import { PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { Rewrite } from './rewrite.ts';
@@ -22,7 +23,9 @@ import { compileTemplate, type Template } from './variables.ts';
 /** What becomes of a request before the cache is asked; null when it goes on. */
 export type GateResult =
   | { readonly kind: 'refused'; readonly error: SluiceError; readonly retryAfterSeconds: number }
-  | { readonly kind: 'answered'; readonly response: LocalResponse };
+  | { readonly kind: 'answered'; readonly response: LocalResponse }
+  /** It goes on after so many milliseconds, or gets `answer` then. */
+  | { readonly kind: 'delayed'; readonly ms: number; readonly answer: LocalResponse | null };
 
 /** Changes of a response on its way to the client. */
 export type ResponseEdits = Pick<CompiledEdits, 'apply' | 'isPerRequest'>;
@@ -36,6 +39,8 @@ export interface RouteRules {
   readonly answersItself: boolean;
   /** Asked for every request, hits and early data included; null when there is nothing to ask. */
   readonly gate: Gate | null;
+  /** Bytes that a request's body may have; Infinity for any number. */
+  readonly requestBytesMax: number;
   /** Whether the cache is used at all. */
   readonly caches: boolean;
   /** Added to cache keys, so that no other route answers with what this one stored; '' for none. */
@@ -60,6 +65,7 @@ export const NO_RULES: RouteRules = {
   name: '',
   answersItself: false,
   gate: null,
+  requestBytesMax: Number.POSITIVE_INFINITY,
   caches: true,
   keySuffix: '',
   rewrite: null,
@@ -97,6 +103,8 @@ export function compileRules({
     access: access.length === 0 ? null : new AccessList(access),
     limiter,
     answer: answerOf(action, captures),
+    closed: options.maintenance === null ? null : new ClosedRoute(options.maintenance),
+    requestBytesMax: options.requestBytesMax ?? Number.POSITIVE_INFINITY,
     hasPattern: rewrite?.hasPattern ?? false,
   };
   const requestEdits = compileEdits(options.requestFields, 'request', captures);
@@ -105,11 +113,14 @@ export function compileRules({
   const editedInResponses = responseEdits?.names ?? [];
   const policy = options.underscoresInFields;
   const locations = compileLocations(options, rewrite, origin);
-  const isOpen = parts.access === null && limiter === null && parts.answer === null;
+  const { requestBytesMax } = parts;
+  const asks = [parts.access, limiter, parts.answer, parts.closed].some((part) => part !== null);
+  const isOpen = !asks && requestBytesMax === Number.POSITIVE_INFINITY;
   return {
     name: options.name,
     answersItself: parts.answer !== null,
     gate: isOpen && !parts.hasPattern ? null : new Gate(parts),
+    requestBytesMax,
     caches: options.cache.enabled,
     keySuffix,
     rewrite,
@@ -165,12 +176,14 @@ interface GateParts {
   readonly access: AccessList | null;
   readonly limiter: RateLimiter | null;
   readonly answer: Answer | null;
+  readonly closed: ClosedRoute | null;
+  readonly requestBytesMax: number;
   readonly hasPattern: boolean;
 }
 
 type Answer = (head: RequestHead, facts: RequestFacts, date: string) => LocalResponse;
 
-/** In the order: access, rate, an answer of our own. */
+/** In the order: access, maintenance, what the request is like, rate, an answer of our own. */
 class Gate {
   readonly #parts: GateParts;
 
@@ -180,16 +193,22 @@ class Gate {
 
   /** `nowMs` is wall-clock time; `date` the same as an IMF-fixdate. */
   enter(head: RequestHead, facts: RequestFacts, nowMs: number, date: string): GateResult | null {
-    const { access, limiter, answer, hasPattern } = this.#parts;
+    const { access, limiter, answer, closed, requestBytesMax, hasPattern } = this.#parts;
     if (access !== null && !access.allows(head, facts.remoteAddress)) {
       return refusal(ACCESS_DENIED, 0);
     }
-    if (limiter !== null) {
-      const waitSeconds = limiter.take(head, facts.remoteAddress, nowMs);
-      if (waitSeconds > 0) return refusal(RATE_LIMITED, waitSeconds);
+    if (closed !== null && !closed.isOpenFor(facts.remoteAddress)) {
+      return { kind: 'answered', response: closed.answer(date) };
     }
     if (hasPattern && head.path.length > PATTERN_PATH_CHARACTERS_MAX) return refusal(TOO_LONG, 0);
-    return answer === null ? null : { kind: 'answered', response: answer(head, facts, date) };
+    // Before the client is told to go on with it (RFC 9110 §10.1.1); a tunnel has none.
+    if (head.contentLength > requestBytesMax && head.upgrade === '')
+      return refusal(BODY_TOO_LARGE, 0);
+    const waitMs = limiter === null ? 0 : limiter.take(head, facts.remoteAddress, nowMs, facts);
+    if (waitMs > 0) return refusal(RATE_LIMITED, Math.ceil(waitMs / 1_000));
+    const response = answer === null ? null : answer(head, facts, date);
+    if (waitMs < 0) return { kind: 'delayed', ms: -waitMs, answer: response };
+    return response === null ? null : { kind: 'answered', response };
   }
 }
 
@@ -204,6 +223,11 @@ const ACCESS_DENIED = new SluiceError('access-denied', 'the route allows no such
 const RATE_LIMITED = new SluiceError('rate-limited', 'too many requests from this client', {
   blame: 'downstream',
 });
+export const BODY_TOO_LARGE = new SluiceError(
+  'request-body-too-large',
+  'the body of the request is larger than the route allows',
+  { blame: 'downstream' },
+);
 const NO_ROUTE = new SluiceError('no-route', 'no route is for this request', {
   blame: 'downstream',
 });

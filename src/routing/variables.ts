@@ -1,5 +1,7 @@
 /** Texts with variables, as field values and redirects have: `${host}`, `${client-address}`. */
+import { parameterName } from '../cache/rules/key.ts';
 import type { RequestFacts } from '../http/exchange.ts';
+import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import { type Captures, NO_CAPTURES } from './captures.ts';
 
@@ -44,6 +46,8 @@ export type Template = (source: VariableSource) => string;
 
 const VARIABLE = /\$\{([^{}]*)\}/g;
 const FIELD_VARIABLE = /^header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
+const COOKIE_VARIABLE = /^cookie:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/;
+const PARAMETER_VARIABLE = /^query:([^\s:{}]+)$/;
 
 export interface TemplateWords {
   /** Of the route's patterns: `${path:1}`, `${host:name}`. */
@@ -143,9 +147,19 @@ function readerOf(name: string, scope: VariableScope, captures: Captures): Reade
   if (field !== undefined && scope === 'request') {
     return ({ head }) => head.fields.combined(field) ?? '';
   }
+  const cookie = COOKIE_VARIABLE.exec(name)?.[1];
+  const parameter = PARAMETER_VARIABLE.exec(name)?.[1];
+  if (cookie !== undefined && scope === 'request') {
+    return ({ head }) => cookieOf(head.fields, cookie);
+  }
+  if (parameter !== undefined && scope === 'request') {
+    return ({ head }) => parameterOf(head.path, parameter);
+  }
   const names = Object.keys(table).map((known) => `\${${known}}`);
-  if (scope === 'request') names.push(`\${header:NAME}`);
-  if (field !== undefined || Object.hasOwn(OF_REQUEST, name)) {
+  if (scope === 'request') {
+    names.push(...['header', 'cookie', 'query'].map((kind) => `\${${kind}:NAME}`));
+  }
+  if ((field ?? cookie ?? parameter) !== undefined || Object.hasOwn(OF_REQUEST, name)) {
     const reason = 'one stored response is sent to many clients';
     throw new SyntaxError(
       `\${${name}} is not to be had here, because ${reason}: ${names.join(' ')}`,
@@ -167,6 +181,27 @@ function groupReader(subject: keyof Captures, group: string, captures: Captures)
     throw new SyntaxError(`${written}: ${subject}-pattern has no such group: ${known}`);
   }
   return ({ head }) => groups.read(head, group);
+}
+
+/** The first of that name (RFC 6265 §5.4: servers should not rely on their order); '' for none. */
+function cookieOf(fields: FieldSection, name: string): string {
+  for (const line of fields.all('cookie')) {
+    for (const pair of line.split(';')) {
+      const equals = pair.indexOf('=');
+      if (equals !== -1 && pair.slice(0, equals).trim() === name) {
+        return pair.slice(equals + 1).trim();
+      }
+    }
+  }
+  return '';
+}
+
+/** The first of that name, as it was sent; '' for none. */
+function parameterOf(target: string, name: string): string {
+  const found = queryOf(target)
+    .split('&')
+    .find((one) => parameterName(one) === name);
+  return found?.includes('=') ? found.slice(found.indexOf('=') + 1) : '';
 }
 
 export function pathOf(target: string): string {

@@ -272,6 +272,14 @@ const pairs: Record<string, readonly [Values, Values]> = {
       return [`routes[].${key}.else`, [both, route({ [key]: edits })]] as const;
     }),
   ),
+  'routes[].maintenance.enabled': [
+    route({ maintenance: { enabled: 'off' } }),
+    route({ maintenance: 'on' }),
+  ],
+  'routes[].maintenance.body-file': [
+    route({ maintenance: { 'body-file': page } }),
+    route({ maintenance: 'on' }),
+  ],
   'routes[].respond.body-file': [
     answer({ respond: { status: 503, 'body-file': page } }),
     answer({ respond: { status: 503 } }),

@@ -191,7 +191,7 @@ const cases: Record<string, readonly [text: string, said: string]> = {
   'a variable of the environment': [
     server('"$' + '{ORIGIN}"'),
     'f:2:19: origins.app.servers[0]: variables are not replaced here; write ' +
-      'http://10.0.0.1:3000; for variables of the environment, make the file with envsubst',
+      'http://10.0.0.1:3000; for one of the environment, write ${env:NAME}',
   ],
   'a port that there is not': [
     `${ORIGIN}listeners: [{address: "127.0.0.1:99999"}]\n`,

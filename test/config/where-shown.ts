@@ -477,6 +477,17 @@ export const whereShown: Readonly<Record<string, Readonly<Record<string, readonl
       'routes[].respond.body',
     ],
     'an answer of a route may come from a file': ['routes[].respond.body-file'],
+    'a body that is too large is refused before it is sent, or when it becomes so': [
+      'routes[].request-body-max',
+    ],
+    'a route that is closed answers nobody but who may pass': [
+      'routes[].maintenance.enabled as maintenance',
+      'routes[].maintenance.body-file as body-file',
+      'routes[].maintenance.retry-after as retry-after',
+      'routes[].maintenance.except as except',
+      'routes[].maintenance as maintenance',
+    ],
+    'a request beyond the rate is answered when its turn has come': ['routes[].rate-limit.delay'],
     'the origin is asked for the rewritten path, query and host': [
       'routes[].rewrite.strip-prefix',
       'routes[].rewrite.replace.pattern',

@@ -32,6 +32,23 @@ const routes = [
     respond: { status: 200, headers: { 'X-Answer': 'sluice' }, body: 'about us' },
   },
   { match: { hosts: ['other.example'] }, origin: 'other' },
+  { match: { 'path-prefix': '/upload' }, origin: 'app', 'request-body-max': '1KiB' },
+  { match: { 'path-prefix': '/closed/all' }, origin: 'app', maintenance: 'on' },
+  {
+    match: { 'path-prefix': '/closed/most' },
+    origin: 'app',
+    maintenance: { 'retry-after': '10m', except: ['127.0.0.2'], 'body-file': 'missing.html' },
+  },
+  {
+    match: { 'path-prefix': '/closed/not' },
+    origin: 'app',
+    maintenance: { enabled: false, except: ['127.0.0.2'] },
+  },
+  {
+    match: { 'path-prefix': '/turns' },
+    respond: { status: 204 },
+    'rate-limit': { 'requests-per-second': 5, burst: 0, delay: '1s' },
+  },
   {
     match: { 'path-prefix': '/each/cached' },
     origin: 'app',
@@ -282,6 +299,43 @@ test('an answer of a route may come from a file', async () => {
   const { status, content, fields } = await get('/page.html');
   assert.equal(`${status} ${content}`, '503 <h1>nothing here</h1>');
   assert.equal(fields.get('content-type'), 'text/html; charset=utf-8');
+});
+
+test('a body that is too large is refused before it is sent, or when it becomes so', async () => {
+  assert.equal((await get('/upload/small', '-d', 'x'.repeat(1_024))).status, 200);
+  const asked = app.asked('/upload/known').length;
+  using connection = await RawConnection.open(sluice.httpPort);
+  const head = 'POST /upload/known HTTP/1.1\r\nHost: 127.0.0.1\r\n';
+  const early = await connection.request(
+    `${head}Content-Length: 1025\r\nExpect: 100-continue\r\n\r\n`,
+  );
+  assert.equal(early.status, 413, 'before the client is told to go on');
+  assert.equal(app.asked('/upload/known').length, asked, 'the origin is not asked');
+  const chunked = ['-H', 'Transfer-Encoding: chunked', '-d', 'x'.repeat(200_000)];
+  const late = await get('/upload/chunked', ...chunked);
+  assert.equal(late.status, 413, 'the length was not known');
+  assert.match(late.fields.get('proxy-status')!, /larger than the route allows/);
+});
+
+test('a route that is closed answers nobody but who may pass', async () => {
+  const closed = await get('/closed/all');
+  assert.equal(closed.status, 503);
+  assert.equal(closed.fields.get('cache-control'), 'no-store');
+  const most = await get('/closed/most');
+  assert.equal(`${most.status} ${most.content}`, '503 <h1>nothing here</h1>');
+  assert.equal(most.fields.get('retry-after'), '600');
+  assert.equal((await get('/closed/most', '--interface', '127.0.0.2')).status, 200);
+  assert.equal((await get('/closed/not')).status, 200);
+});
+
+test('a request beyond the rate is answered when its turn has come', async () => {
+  const startedMs = performance.now();
+  const answers = await Promise.all([get('/turns'), get('/turns'), get('/turns')]);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [204, 204, 204],
+  );
+  assert.ok(performance.now() - startedMs > 380, 'the last waited for two turns of 200 ms');
 });
 
 test('access rules are asked in order, for hits of the cache, too', async () => {

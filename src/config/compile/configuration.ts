@@ -7,6 +7,7 @@ import type { Diagnostic } from '../document/diagnostic.ts';
 import { foreignWords } from '../document/foreign-files.ts';
 import { readBySchema } from '../document/reader.ts';
 import { parseSource, type Source } from '../document/source.ts';
+import { substitute } from '../document/substitutions.ts';
 import type { ExplicitOptions } from '../explicit-values.ts';
 import { type OptionName, optionTable } from '../option-table.ts';
 import type { ExplicitValue } from '../option-values.ts';
@@ -56,6 +57,7 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
     return { ...NOTHING, diagnostics: [{ ...place, ...foreign }] };
   }
   const parsed = parseSource(source);
+  const references = substitute(parsed, process.env);
   const read = readBySchema(parsed, configurationSchema);
   const found: Diagnostic[] = [];
   const { warn, nowMs, hostsInUse = [] } = surroundings;
@@ -78,7 +80,14 @@ export function compileFile(source: Source, surroundings: FileSurroundings): Com
     sections,
     plugins: pendingPlugins(entry, sections, compilation),
     given,
-    diagnostics: [...read.diagnostics, ...beside(read.diagnostics, found)],
+    diagnostics: [
+      ...references.diagnostics,
+      ...[...read.diagnostics, ...beside(read.diagnostics, found)].map((diagnostic) => ({
+        ...diagnostic,
+        problem: references.hide(diagnostic.problem),
+        remedy: references.hide(diagnostic.remedy),
+      })),
+    ],
   };
 }
 

@@ -5,6 +5,7 @@ import { type Captures, capturesOf, NO_CAPTURES } from '../../routing/captures.t
 import { ERROR_PAGE_BYTES_MAX } from '../../routing/error-pages.ts';
 import { compileEdits } from '../../routing/field-edits.ts';
 import { compilePattern } from '../../routing/pattern.ts';
+import { compileRateKey } from '../../routing/rate-limit.ts';
 import { Rewrite } from '../../routing/rewrite.ts';
 import {
   type AccessRule,
@@ -14,6 +15,7 @@ import {
   type CompressionOptions,
   type EditStep,
   type ErrorPages,
+  type Maintenance,
   type RateLimit,
   type RewriteOptions,
   type RouteAction,
@@ -55,6 +57,14 @@ function remedyForOrigin(origins: readonly string[]): string {
   return `write ${origins.join(' or ')}`;
 }
 
+/** Milliseconds. Waiting requests are held in memory, with their connections. */
+const DELAY_MAX_MS = 30_000;
+
+const MAINTENANCE_PAGE = {
+  contentType: 'text/plain; charset=utf-8',
+  content: 'Down for maintenance. Please try again later.\n',
+};
+
 const VARIABLE = /\$\{[^{}]*\}/g;
 
 class RouteCompiler {
@@ -87,6 +97,8 @@ class RouteCompiler {
       underscoresInFields: entry['underscores-in-headers'] ?? 'pass',
       access: (entry.access ?? []).map((rule, i) => this.#access(rule, i)),
       rateLimit: this.#rateLimit(),
+      requestBytesMax: entry['request-body-max'] ?? null,
+      maintenance: this.#maintenance(),
       compression: this.#compression(),
       errorPages: this.#errorPages(),
       cache: compileRouteCache(entry.cache ?? {}, this.#context.below('cache')),
@@ -241,11 +253,33 @@ class RouteCompiler {
     if (entry === undefined) return null;
     const requestsPerSecond = entry['requests-per-second'];
     const { key = 'address', burst = Math.max(1, Math.ceil(requestsPerSecond)) } = entry;
-    const field = /^header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/.exec(key)?.[1];
-    if (key !== 'address' && field === undefined) {
-      this.#refuse(['rate-limit', 'key'], 'no such key', 'write address or header:NAME');
+    const { delay: delayMs = 0 } = entry;
+    if (delayMs > DELAY_MAX_MS) {
+      this.#refuse(['rate-limit', 'delay'], 'clients do not wait so long', 'write 30s or less');
     }
-    return { requestsPerSecond, burst, key: field === undefined ? 'address' : { field } };
+    if (key === 'address') return { requestsPerSecond, burst, delayMs, key };
+    const field = /^header:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)$/.exec(key)?.[1];
+    const text = field === undefined ? key : `\${header:${field}}`;
+    if (!hasVariables(text)) {
+      const remedy = 'write address, header:NAME, or variables as in ${cookie:session}';
+      this.#refuse(['rate-limit', 'key'], 'no such key', remedy);
+    }
+    this.#attempt(['rate-limit', 'key'], 'use one of those', () => {
+      compileRateKey(text);
+    });
+    return { requestsPerSecond, burst, delayMs, key: { text } };
+  }
+
+  #maintenance(): Maintenance | null {
+    const { maintenance } = this.#entry;
+    if (maintenance === undefined || maintenance === false) return null;
+    const entry = maintenance === true ? {} : maintenance;
+    if (entry.enabled === false) return null;
+    const file = entry['body-file'];
+    const page = file === undefined ? undefined : this.#page(['maintenance', 'body-file'], file);
+    const { contentType, content } = page ?? MAINTENANCE_PAGE;
+    const retryAfterSeconds = Math.ceil((entry['retry-after'] ?? 0) / 1_000);
+    return { contentType, content, retryAfterSeconds, except: entry.except ?? [] };
   }
 
   #compression(): CompressionOptions | null {

@@ -11,6 +11,7 @@ import {
   isScalar,
   isSeq,
   type Node,
+  type Pair,
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
@@ -32,6 +33,9 @@ const NODES_MAX = 100_000;
 
 /** To find what was meant takes a millisecond: too long for a file with nothing right in it. */
 const REMEDIES_MAX = 100;
+
+/** https://yaml.org/type/merge.html */
+const MERGE = '<<';
 
 /** A value that could not be read; a mistake says why. */
 const UNREADABLE = Symbol('unreadable');
@@ -131,9 +135,10 @@ class SchemaReader {
   #readMap(schema: ValueSchema, map: YAMLMap, path: KeyPath): unknown {
     const value: Record<string, unknown> = {};
     const misspelt = new Set<string>();
-    for (const item of map.items) {
-      if (!isPair(item)) continue;
+    for (const item of this.#pairsOf(map, path)) {
       const key = mapKeyText(item.key);
+      // A place for anchors.
+      if (path.length === 0 && key.startsWith('x-')) continue;
       const inner = this.#schemaOf(schema, key, path, misspelt);
       if (inner === null) continue;
       const read = this.read(inner, item.value, [...path, key]);
@@ -148,6 +153,37 @@ class SchemaReader {
       define(value, key, standIn(inner));
     }
     return value;
+  }
+
+  /**
+   * With those of the maps that `<<` names (YAML's merge key), which the map's own come before; of
+   * several the first counts.
+   */
+  #pairsOf(map: YAMLMap, path: KeyPath): Pair[] {
+    const own = map.items.filter(isPair);
+    const merges = own.filter(({ key }) => mapKeyText(key) === MERGE);
+    if (merges.length === 0) return own;
+    const found = new Map<string, Pair>();
+    for (const pair of own) {
+      if (mapKeyText(pair.key) !== MERGE) found.set(mapKeyText(pair.key), pair);
+    }
+    for (const { value } of merges) {
+      const node = this.#parsed.resolve(value);
+      const maps = isSeq(node) ? node.items.map((item) => this.#parsed.resolve(item)) : [node];
+      for (const one of maps) {
+        if (!isMap(one)) {
+          const remedy = 'name a map, as in <<: *defaults, with &defaults where it stands';
+          this.#refuse([...path, MERGE], 'no map', remedy, true);
+          continue;
+        }
+        if (++this.#nodes > NODES_MAX) return own;
+        for (const pair of one.items.filter(isPair)) {
+          const key = mapKeyText(pair.key);
+          if (key !== MERGE && !found.has(key)) found.set(key, pair);
+        }
+      }
+    }
+    return [...found.values()];
   }
 
   /** Notes the key that was meant by one that is unknown. */
@@ -316,7 +352,7 @@ const VARIABLE = /\$\{[^{}]*\}|\{\{[^{}]*\}\}/;
 
 function literally(schema: ValueSchema, path: KeyPath): string {
   const example = remedyFor(schema, path);
-  return `${example}; for variables of the environment, make the file with envsubst`;
+  return `${example}; for one of the environment, write \${env:NAME}`;
 }
 
 function standIn(schema: ValueSchema): unknown {

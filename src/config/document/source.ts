@@ -84,6 +84,8 @@ export interface ParsedSource {
   readonly diagnostics: readonly Diagnostic[];
   /** Where the value of a path is, or else of the nearest that it is part of. */
   positionOf(path: KeyPath): Position;
+  /** Where an offset of the text is. */
+  positionAt(offset: number): Position;
   /** Where the key of a path is. */
   positionOfKey(path: KeyPath): Position;
   /** What an anchor was given to, for a reference to it. */
@@ -122,6 +124,7 @@ export function parseSource(source: Source): ParsedSource {
       })),
       ...foreignIn(document, source).map((offset) => ({ ...at(offset), key: '', ...NO_UTF_8 })),
     ],
+    positionAt: at,
     positionOf: (path) => locate(path, false),
     positionOfKey: (path) => locate(path, true),
     resolve: (node) => resolved(document, node),

@@ -7,6 +7,7 @@ import {
 } from '../../routing/route.ts';
 import { fieldValues, requestHeaders, responseHeaders } from './field-edits.ts';
 import { routeCacheSchema } from './route-cache.ts';
+import { maintenance, rateLimit, requestBodyMax } from './route-limits.ts';
 import { methods, routeMatch } from './route-match.ts';
 import {
   addressRanges,
@@ -14,7 +15,6 @@ import {
   file,
   integer,
   list,
-  number,
   oneOf,
   onOff,
   section,
@@ -185,40 +185,6 @@ const accessRule = section(
   },
 );
 
-const rateLimit = section(
-  {
-    'requests-per-second': number({
-      title: 'The rate that one client may have on average.',
-      default: 'none: it must be given',
-      minimum: 0.0001,
-      maximum: 100_000,
-      examples: [10],
-    }),
-    burst: integer({
-      title: 'Requests that may come at the same time beyond the first.',
-      default: 'one second’s worth',
-      minimum: 0,
-      maximum: 1_000_000,
-      examples: [20],
-    }),
-    key: text({
-      title: 'What identifies a client: `address`, or `header:NAME`.',
-      description:
-        'An IPv6 client is identified by its /64. Requests without the header are counted by ' +
-        'address. A client that can choose the header’s value freely is not limited by it.',
-      default: 'address',
-      examples: ['header:X-Api-Key'],
-    }),
-  },
-  {
-    title: 'How many requests each client may send; beyond it, 429 with Retry-After.',
-    description: 'All workers count together. Cache hits count, too.',
-    default: 'none',
-    examples: [{ 'requests-per-second': 10, burst: 20 }],
-    required: ['requests-per-second'],
-  },
-);
-
 const compression = section(
   {
     encodings: list(
@@ -311,7 +277,9 @@ const route = section(
       default: [],
       examples: [[{ allow: ['10.0.0.0/8'] }, { deny: 'all' }]],
     }),
+    'request-body-max': requestBodyMax,
     'rate-limit': rateLimit,
+    maintenance,
     cache: routeCacheSchema,
     compression: either(
       [onOff({ title: 'With the defaults below.', examples: ['on'] }), compression],

@@ -31,6 +31,7 @@ const BY_CODE: Record<string, ProxyStatus> = {
   'loop-detected': { status: 508, type: 'proxy_loop_detected' },
   'access-denied': { status: 403, type: 'http_request_denied' },
   'rate-limited': { status: 429, type: 'http_request_denied' },
+  'request-body-too-large': { status: 413, type: 'http_request_error' },
   'no-route': { status: 404, type: 'destination_not_found' },
   'ambiguous-path': { status: 400, type: 'http_request_error' },
   'value-too-long': { status: 431, type: 'http_request_error' },
