@@ -4,9 +4,9 @@
  * replaced in the parsed document, before a schema looks at it, so that a value means the same wherever
  * it came from, and cannot become two values or a key.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isScalar, visit } from 'yaml';
+import { readCarefully } from '../../base/careful-files.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import type { ParsedSource } from './source.ts';
 
@@ -84,13 +84,10 @@ function ofFile(written: string, { source }: ParsedSource): string | Missing {
   }
   const path = resolve(source.directory, written);
   try {
-    if (statSync(path).size > VALUE_FILE_BYTES_MAX) {
-      const problem = `${path} is longer than ${VALUE_FILE_BYTES_MAX} bytes`;
-      return { problem, remedy: 'name a file with one value' };
-    }
-    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    return readCarefully(path, VALUE_FILE_BYTES_MAX).toString('utf8').replace(/\r?\n$/, '');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) return { problem: message, remedy: 'name a file with one value' };
     const problem = `${path} cannot be read (${code})`;
     return { problem, remedy: 'name a file that this user may read' };
   }
