@@ -84,7 +84,9 @@ function ofFile(written: string, { source }: ParsedSource): string | Missing {
   }
   const path = resolve(source.directory, written);
   try {
-    return readCarefully(path, VALUE_FILE_BYTES_MAX).toString('utf8').replace(/\r?\n$/, '');
+    return readCarefully(path, VALUE_FILE_BYTES_MAX)
+      .toString('utf8')
+      .replace(/\r?\n$/, '');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === undefined) return { problem: message, remedy: 'name a file with one value' };
