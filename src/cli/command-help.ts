@@ -55,8 +55,10 @@ export function usagesOf(command: string): Usage[] {
   return helpText()
     .split('\n')
     .flatMap((line) => {
-      const [, text, summary] = /^ {2}(sluice \S.*?) {2,}(\S.*)$/.exec(line) ?? [];
-      if (text === undefined || summary === undefined) return [];
+      if (!line.startsWith('  sluice ')) return [];
+      const end = line.indexOf('  ', 2);
+      const [text, summary] = [line.slice(2, end), line.slice(end).trimStart()];
+      if (end === -1) return [];
       // `run` may be left out.
       const name = text.split(' ')[1]!.replace(/^\[run\]$|^FILE\.yaml$/, 'run');
       return name === command ? [{ text, summary }] : [];

@@ -111,27 +111,13 @@ export class Exchange implements RequestHandler, ForwardOwner, AssemblyOwner {
     const { environment, head, sender, facts, startedMs, slot, plugins } = input;
     // An extended CONNECT that is translated: `head` is then what the origin is asked.
     const sent = head.sentAs ?? head;
-    const record = new ExchangeRecord({
-      environment,
-      head: sent,
-      facts,
-      startedMs,
-      slot,
-      plugins,
-    });
+    const given = { environment, facts, plugins };
+    const record = new ExchangeRecord({ ...given, head: sent, startedMs, slot });
     const content = new RequestContent(sender, sent.contentLength !== 0);
     this.#directives = requestDirectives(head.fields);
     this.#record = record;
     this.#content = content;
-    this.#delivery = new Delivery({
-      environment,
-      head,
-      sender,
-      facts,
-      record,
-      content,
-      plugins,
-    });
+    this.#delivery = new Delivery({ ...given, head, sender, record, content });
   }
 
   #turnTo(next: Answerer): void {

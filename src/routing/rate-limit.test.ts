@@ -48,7 +48,8 @@ test('a client gets its burst at once and its rate from then on', () => {
 test('the wait is said in whole seconds, and asking in vain does not lengthen it', () => {
   const one = limiter({ requestsPerSecond: 0.1, burst: 0 });
   assert.equal(one.take(requestWith(), '192.0.2.1', 0), 0);
-  for (let i = 0; i < 50; i++) assert.equal(one.take(requestWith(), '192.0.2.1', 500), 9_500);
+  const waitSeconds = () => Math.ceil(one.take(requestWith(), '192.0.2.1', 500) / 1_000);
+  for (let i = 0; i < 50; i++) assert.equal(waitSeconds(), 10);
   assert.equal(one.take(requestWith(), '192.0.2.1', 10_000), 0);
 });
 

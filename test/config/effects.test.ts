@@ -144,6 +144,12 @@ const answer = (more: Values) => ({ ...base, routes: [more] });
 const short = (more: Values) => ({ ...plainBase, ...more });
 const query = (of: Values | string) => route({ cache: { key: { query: of } } });
 const log = join(directory, 'a.log');
+const [site, otherSite] = ['site.js', 'other-site.js'].map((name) => {
+  const file = join(directory, name);
+  writeFileSync(file, 'export default { fetch: () => new Response() };\n');
+  return file;
+});
+const handled = (handler: Values) => ({ ...base, origins: { app: { handler } } });
 const acme = (more: Values) => ({ ...base, acme: { email: 'a@b.example', ...more } });
 const account = { 'key-id': 'kid-1', key: 'abcd' };
 const errorLog = (more: Values) => ({ ...base, 'error-log': { target: log, ...more } });
@@ -328,6 +334,22 @@ const pairs: Record<string, readonly [Values, Values]> = {
     route({ compression: { 'min-size': 10 } }),
     route({ compression: {} }),
   ],
+  ...Object.fromEntries(
+    (
+      [
+        ['', { file: site }, 'other'],
+        ['.file', { file: site }, { file: otherSite }],
+        ['.threads', { file: site, threads: 3 }, { file: site }],
+        ['.memory', { file: site, memory: '64MiB' }, { file: site }],
+        ['.busy-max', { file: site, 'busy-max': '3s' }, { file: site }],
+        ['.env', { file: site, env: { A: 'b' } }, { file: site }],
+        ['.env.*', { file: site, env: { A: 'b' } }, { file: site, env: { A: 'c' } }],
+      ] as const
+    ).map(([key, given, left]) => [
+      `origins.*.handler${key}`,
+      [handled(given), left === 'other' ? base : handled(left)] as const,
+    ]),
+  ),
   plugins: [plugins({}), base],
   'plugins[].use': [plugins({ use: './other.js', name: 'auth' }), plugins({})],
   'plugins[].name': [plugins({ name: 'staff' }), plugins({})],

@@ -107,7 +107,7 @@ worker: 2
 const single: readonly [text: string, mistake: string][] = [
   ['origins: {}\n', '1:10 origins: no group; write app: {servers: [http://127.0.0.1:3000]}'],
   ['origins: {a: {servers: []}}\n', '1:24 origins.a.servers: an empty list; write servers: '],
-  ['origins: {a: {}}\n', '1:14 origins.a: it has no servers; write servers: [http://10.0.0.1:3000'],
+  ['origins: {a: {}}\n', '1:14 origins.a: no server; write servers: [http://127.0.0.1:3000], or h'],
   ['origins: {"a b": {servers: [http://o]}}\n', '1:18 origins.a b: not a name for a group; write'],
   ['origin: http://o\nhttp: 80\nlisteners: [{address: 81}]\n', '2:7 http: short for listeners'],
   ['origin: http://o\norigins: {a: {servers: [http://o]}}\n', '1:9 origin: short for origins'],

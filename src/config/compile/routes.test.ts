@@ -104,7 +104,7 @@ test('every key of a route arrives', () => {
   assert.equal(route.underscoresInFields, 'refuse');
   assert.deepEqual(route.access[1], { effect: 'deny', from: [], methods: [], paths: [] });
   assert.deepEqual(route.access[0]?.from, [{ address: '10.0.0.0', bits: 8 }]);
-  const rate = { requestsPerSecond: 0.5, burst: 7, key: { field: 'X-Key' } };
+  const rate = { requestsPerSecond: 0.5, burst: 7, delayMs: 0, key: { text: '${header:X-Key}' } };
   assert.deepEqual(route.rateLimit, rate);
   assert.deepEqual(route.compression, { encodings: ['br'], minBytes: 2048, types: ['text/*'] });
   const page = { contentType: 'text/html; charset=utf-8', content: '<h1>no</h1>' };
@@ -175,7 +175,7 @@ const wrong: readonly (readonly [text: string, said: RegExp])[] = [
   ['- {origin: app, rate-limit: {requests-per-second: 0}}', /not a number from 0\.0001 to 100000/],
   [
     '- {origin: app, rate-limit: {requests-per-second: 1, key: ip}}',
-    /write address or header:NAME/,
+    /write address, header:NAME, or variables/,
   ],
   ['- {origin: app, compression: {encodings: [deflate]}}', /"deflate": no such word/],
   ['- {origin: app, error-pages: {404: nowhere.html}}', /cannot be read \(ENOENT\)/],

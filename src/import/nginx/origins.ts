@@ -22,7 +22,7 @@ export function proxyTarget(url: string): ProxyTarget | null {
     const uri = unix[4] === undefined || unix[4] === '' ? null : unix[4];
     return { scheme: schemeOf(unix[1]!), place: unix[2]!, host: 'localhost', uri };
   }
-  const match = /^(https?|grpcs?):\/\/([^/?#]+)(.*)$/.exec(url);
+  const match = /^(https?|grpcs?):\/\/([^/?#]+)(|[/?#].*)$/.exec(url);
   if (match === null) return null;
   const [scheme = '', place = '', uri = ''] = match.slice(1);
   const usual = scheme.endsWith('s') ? ':443' : ':80';

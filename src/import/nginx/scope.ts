@@ -57,12 +57,13 @@ export function secondsOf(text: string): number | null {
     '': 1,
   };
   const parts = text.trim().split(/\s+/).join('');
-  if (!/^(?:\d+(?:ms|[smhdwMy])?)+$/.test(parts)) return null;
   let seconds = 0;
-  for (const [, digits, unit] of parts.matchAll(/(\d+)(ms|[smhdwMy])?/g)) {
+  let read = 0;
+  for (const [all, digits, unit] of parts.matchAll(/(\d+)(ms|[smhdwMy])?/g)) {
     seconds += Number(digits) * units[unit ?? '']!;
+    read += all.length;
   }
-  return seconds;
+  return read === 0 || read < parts.length ? null : seconds;
 }
 
 /** As our files write times: the largest unit that has no rest. */

@@ -207,7 +207,7 @@ class ServerRoutes {
           report.imported(directive);
           return { variables, final, finalPlace: directive, rewrite, closed, methods };
         }
-        closed.push(this.#refused(directive, final));
+        closed.push(this.#leaveOut(directive, final));
       } else if (name === 'if') {
         const outcome = this.#if(directive, spot, variables);
         methods = outcome.methods.length > 0 ? outcome.methods : methods;
@@ -234,7 +234,7 @@ class ServerRoutes {
     return { variables, final: null, finalPlace: null, rewrite, closed, methods };
   }
 
-  #refused(directive: Directive, reason: string): string {
+  #leaveOut(directive: Directive, reason: string): string {
     const decides = keepsOut(directive);
     this.#state.report.leftOut(directive, { reason, remedy: remedyFor(directive.name), decides });
     return `${directive.file}:${directive.line} ${directive.name} left out`;
@@ -249,7 +249,7 @@ class ServerRoutes {
     const { report } = this.#state;
     if (typeof rule === 'string') {
       const closes = keepsOut(directive);
-      const reason = this.#refused(directive, rule);
+      const reason = this.#leaveOut(directive, rule);
       for (const inner of directive.block ?? []) {
         report.leftOut(inner, {
           reason: 'its if is left out',
@@ -262,7 +262,7 @@ class ServerRoutes {
     const { otherMethods } = rule.extra;
     if (otherMethods !== undefined) return this.#otherMethods(directive, rule, otherMethods);
     if (!this.#writer.conditional(spot, rule, directive)) {
-      const reason = this.#refused(directive, 'two conditions of one kind');
+      const reason = this.#leaveOut(directive, 'two conditions of one kind');
       return { methods: [], closed: keepsOut(directive) ? [reason] : [] };
     }
     report.imported(directive, ...(directive.block ?? []));
@@ -278,7 +278,7 @@ class ServerRoutes {
     const { report } = this.#state;
     const status = action.kind === 'respond' ? Number(action.draft.get('status')) : 0;
     if (status < 400) {
-      this.#refused(directive, 'other methods are not to be had as a condition');
+      this.#leaveOut(directive, 'other methods are not to be had as a condition');
       return { methods: [], closed: [] };
     }
     report.imported(...(directive.block ?? []));
@@ -306,7 +306,7 @@ class ServerRoutes {
       if (isRedirect) {
         const action = rewriteRedirect(directive, rule, variables);
         if (typeof action === 'string') {
-          this.#refused(directive, action);
+          this.#leaveOut(directive, action);
           return nothing;
         }
         report.imported(directive);
@@ -314,13 +314,13 @@ class ServerRoutes {
           return { ...nothing, final: action };
         const extra = { pattern: path.pattern, groups: path.groups };
         if (!this.#writer.conditional(spot, { extra, action, headers: [] }, directive)) {
-          this.#refused(directive, 'two regular expressions for one path');
+          this.#leaveOut(directive, 'two regular expressions for one path');
         }
         return nothing;
       }
       const rewrite = rewriteReplace(rule, variables);
       if (typeof rewrite === 'string')
-        return { ...nothing, closed: [this.#refused(directive, rewrite)] };
+        return { ...nothing, closed: [this.#leaveOut(directive, rewrite)] };
       report.imported(directive);
       return {
         ...nothing,
@@ -328,13 +328,13 @@ class ServerRoutes {
       };
     } catch (error) {
       if (!(error instanceof PatternProblem)) throw error;
-      return { ...nothing, closed: [this.#refused(directive, error.message)] };
+      return { ...nothing, closed: [this.#leaveOut(directive, error.message)] };
     }
   }
 
   /** To another location: whatever that asks for would be passed by. */
   #elsewhere(directive: Directive, spot: Spot, pattern: string): string {
-    const reason = this.#refused(directive, 'a route does not hand a request on to another');
+    const reason = this.#leaveOut(directive, 'a route does not hand a request on to another');
     if (pattern === '' || pattern === spot.path.pattern) return reason;
     const route = new RouteDraft();
     if (!this.#writer.match(route, { ...spot.path, pattern }, {})) return reason;
