@@ -1,6 +1,6 @@
 /**
  * `sluice/plugin`: what a plugin is written with. What is not in this file is not promised to plugins;
- * docs/reference/hooks.md is made of it.
+ * docs/reference/plugins.md describes it.
  */
 import type { Static, TObject, TSchema } from 'typebox';
 
@@ -126,13 +126,6 @@ export interface Handshake {
   readonly durationMs: number;
 }
 
-/** A worker has died, or a handshake has met a fault of sluice. */
-export interface IncidentNotice {
-  readonly number: string;
-  readonly kind: string;
-  readonly signature: string;
-}
-
 /** What the response is stored under besides its URL. */
 export interface KeyParts {
   /** More that the response depends on: each value has a stored response of its own. */
@@ -203,8 +196,6 @@ export interface Hooks {
   onFinish?(finished: FinishedRequest, request: EdgeRequest): void;
   /** When a TLS handshake has ended. */
   onHandshake?(handshake: Handshake): void;
-  /** When sluice has written an incident. */
-  onIncident?(incident: IncidentNotice): void;
 }
 
 /** What `setup` gets beside the options. */

@@ -12,7 +12,6 @@ export type {
   Handshake,
   Headers,
   Hooks,
-  IncidentNotice,
   KeyParts,
   PluginDefinition,
   RequestToOrigin,

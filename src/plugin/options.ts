@@ -10,7 +10,6 @@ export const hookNames = [
   'onResponse',
   'onFinish',
   'onHandshake',
-  'onIncident',
 ] as const;
 export type HookName = (typeof hookNames)[number];
 

@@ -269,6 +269,7 @@ export class PluginRun {
       const plugin = this.#plugins[i]!;
       if (plugin.hooks?.onOriginRequest === undefined) continue;
       this.#at = i;
+      this.#wait = null;
       const view = new OriginRequestView(asked);
       const result = plugin.call('onOriginRequest', view, this.#view);
       if (isThenable(result)) return this.#askOriginAfter(asked, view, result, i);
@@ -286,9 +287,7 @@ export class PluginRun {
   ): Promise<SluiceError | null> {
     const plugin = this.#plugins[i]!;
     const { timeoutMs } = plugin.options;
-    const wait = new HookWait(timeoutMs);
-    this.#wait = wait;
-    const settled = await wait.settle(result);
+    const settled = await this.#waiting.settle(result);
     this.#wait = null;
     if (settled.how === 'rejected') {
       plugin.fault('onOriginRequest', 'rejected', wordsOf(settled.error));

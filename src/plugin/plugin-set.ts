@@ -181,7 +181,7 @@ export class PluginSet {
   }
 
   /** Tells all that have the hook; what it returns does not matter. */
-  tell(hook: 'onHandshake' | 'onIncident', fact: unknown): void {
+  tell(hook: 'onHandshake', fact: unknown): void {
     for (const plugin of this.plugins) {
       if (plugin.hooks?.[hook] !== undefined) plugin.call(hook, fact);
     }

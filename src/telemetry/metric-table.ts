@@ -91,7 +91,6 @@ export const PLUGIN_PLACES = [
   'onResponse',
   'onFinish',
   'onHandshake',
-  'onIncident',
   'setup',
   'background',
 ] as const;

@@ -180,6 +180,19 @@ test('onOriginRequest changes what the origin is asked, and waits for what it ne
   assert.deepEqual(said, ['/signed/a', 'bucket.example', 'GET']);
 });
 
+test('onOriginRequest is told by the signal that its time is over', async () => {
+  using edge = edgeWith(
+    `{ async onOriginRequest(o, client) {
+       await new Promise((go) => client.signal.addEventListener('abort', go)); tools.log('aborted'); } }`,
+    { onFault: 'skip', timeoutMs: 5 },
+  );
+  edge.ask();
+  while (edge.origin.requests.length === 0) await new Promise((go) => setTimeout(go, 1));
+  await settled();
+  assert.deepEqual(edge.logged, ['tested: aborted']);
+  assert.deepEqual(edge.faults, ['tested/onOriginRequest timed-out']);
+});
+
 test('onOriginResponse runs once for a fetch: what it sets is stored, and how long is as it says', () => {
   using edge = edgeWith(
     '{ onOriginResponse(o) { tools.log(String(o.lifetime)); o.headers.set("X-Made", "1"); o.lifetime = 600; } }',

@@ -87,7 +87,8 @@ const plugin = section(
 
 export const pluginsSchema = list(plugin, {
   title: 'Code of your own at the edge: plugins, in the order in which their hooks are called.',
-  description: 'See the how-to page about plugins, and the reference page of hooks.',
+  description:
+    'docs/how-to/write-a-plugin.md shows how to write one, docs/reference/plugins.md has every hook.',
   default: 'none',
   examples: [[{ use: './plugins/auth.ts' }]],
 });
