@@ -13,6 +13,9 @@ export const hookNames = [
 ] as const;
 export type HookName = (typeof hookNames)[number];
 
+/** What the recorder may note of a plugin: a hook, or what it has left running behind a hook. */
+export type MarkedPlace = HookName | 'background';
+
 export interface PluginModule {
   /** An absolute path. */
   readonly path: string;

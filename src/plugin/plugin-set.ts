@@ -4,7 +4,7 @@ import { type FaultPlace, type PluginFault, type PluginFaults, wordsOf } from '.
 import { changedIntrinsics } from './intrinsics.ts';
 import { defaultPluginLimits } from './limits.ts';
 import { runPlugin } from './module.ts';
-import { type HookName, hookNames, type PluginOptions } from './options.ts';
+import { type HookName, hookNames, type MarkedPlace, type PluginOptions } from './options.ts';
 import { enterCall, guardProcess, leaveCall, PluginExit, runAs } from './process-guard.ts';
 
 /** Where a worker that dies has noted which hook it was in. */
@@ -18,8 +18,8 @@ export interface PluginMarks {
 export interface PluginHost {
   readonly marks: PluginMarks;
   readonly faults: PluginFaults;
-  /** The mark's number of a hook: the same for all of the worker's life. */
-  numberOf(plugin: string, hook: HookName): number;
+  /** The mark's number of a place: the same for all of the worker's life. */
+  numberOf(plugin: string, place: MarkedPlace): number;
   log(plugin: string, message: string): void;
 }
 
@@ -173,8 +173,10 @@ export class PluginSet {
     isEnabled: (name: string) => boolean,
   ) {
     if (options.length > 0) {
-      guardProcess((plugin, error) =>
-        host.faults.add(plugin, 'background', straysFault(error), wordsOf(error)),
+      guardProcess(
+        (plugin, error) =>
+          host.faults.add(plugin, 'background', straysFault(error), wordsOf(error)),
+        (plugin) => host.marks.enterPlugin(host.numberOf(plugin, 'background')),
       );
     }
     this.plugins = options.map((one) => new LoadedPlugin(one, host, isEnabled(one.name)));

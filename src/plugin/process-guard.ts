@@ -17,6 +17,9 @@ export class PluginExit extends Error {
 /** Told of what a plugin has left to itself. */
 type OnStray = (plugin: string, error: unknown) => void;
 
+/** Told that an exception of a plugin's ends the process: of an event emitter of its own, as a rule. */
+type OnFatal = (plugin: string) => void;
+
 /** Runs what belongs to the plugin and may go on after its return. */
 export function runAs<T>(plugin: string, body: () => T): T {
   const before = called;
@@ -44,6 +47,7 @@ function runningPlugin(): string {
 }
 
 let onStray: OnStray = () => {};
+let onFatal: OnFatal = () => {};
 let isGuarded = false;
 /** By the URL at the beginning of their modules' stack frames, whose they are. */
 const owners = new Map<string, string>();
@@ -54,8 +58,9 @@ export function ownModule(url: string, plugin: string): void {
 }
 
 /** Once a process, with its first plugin. */
-export function guardProcess(sink: OnStray): void {
+export function guardProcess(sink: OnStray, fatal: OnFatal): void {
   onStray = sink;
+  onFatal = fatal;
   if (isGuarded) return;
   isGuarded = true;
   changedIntrinsics();
@@ -63,6 +68,11 @@ export function guardProcess(sink: OnStray): void {
   refuse(process, 'reallyExit');
   refuse(process, 'abort');
   refuse(process, 'kill');
+  // It only listens: sluice's own part of what was interrupted may be half done.
+  process.on('uncaughtExceptionMonitor', (error) => {
+    const plugin = runningPlugin() || ownerOf(error);
+    if (plugin !== '') onFatal(plugin);
+  });
   process.on('unhandledRejection', (reason) => {
     const plugin = runningPlugin() || ownerOf(reason);
     if (plugin === '') throw reason;

@@ -1,7 +1,7 @@
 /** What plugins get of a worker: numbers for the recorder, counters, the error log. It outlives reloads. */
 import { systemClock } from '../base/clock.ts';
 import { type FaultReport, PluginFaults } from '../plugin/faults.ts';
-import type { HookName, PluginOptions } from '../plugin/options.ts';
+import type { MarkedPlace, PluginOptions } from '../plugin/options.ts';
 import type { PluginHost, PluginMarks } from '../plugin/plugin-set.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { PLUGIN_PREFIX } from '../tls/features.ts';
@@ -24,11 +24,13 @@ export class MarkNames {
   }
 
   adopt(plugins: readonly PluginOptions[]): void {
-    for (const { name, hooks } of plugins) for (const hook of hooks) this.numberOf(name, hook);
+    for (const { name, hooks } of plugins) {
+      for (const place of [...hooks, 'background'] as const) this.numberOf(name, place);
+    }
   }
 
-  numberOf(plugin: string, hook: HookName): number {
-    const name = `${PLUGIN_PREFIX}${plugin}:${hook}`;
+  numberOf(plugin: string, place: MarkedPlace): number {
+    const name = `${PLUGIN_PREFIX}${plugin}:${place}`;
     const known = this.#names.indexOf(name);
     return known === -1 ? this.#names.push(name) - 1 : known;
   }
@@ -49,7 +51,7 @@ export function pluginHost({ marks, names, metrics, log }: PluginHostInput): Plu
       report: (fault) => reportFault(log, fault),
       monotonicMs: systemClock.monotonicMs,
     }),
-    numberOf: (plugin, hook) => names.numberOf(plugin, hook),
+    numberOf: (plugin, place) => names.numberOf(plugin, place),
     log(plugin, message) {
       const detail = { level: 'notice', event: 'plugin-message', fields: { plugin } } as const;
       log.report(`plugin ${plugin}: ${message}`, detail);

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { curl } from '../support/curl.ts';
+import { deathsIn } from '../support/incidents.ts';
 import { type Origin, startOrigin } from '../support/origins.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
@@ -49,6 +50,16 @@ export default definePlugin({ name: 'stray', setup: () => ({
 }) });
 `;
 
+const fatal = `import { definePlugin } from 'sluice/plugin';
+import { connect } from 'node:net';
+export default definePlugin({ name: 'fatal', onFault: 'skip', setup: () => ({
+  onRequest(request) {
+    const socket = connect(Number(request.url.searchParams.get('port')), '127.0.0.1');
+    socket.on('connect', () => { throw new RangeError('nobody catches this'); });
+  },
+}) });
+`;
+
 function write(files: Record<string, string>): void {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
 }
@@ -58,7 +69,12 @@ before(async () => {
     response.setHeader('Cache-Control', 'max-age=60');
     response.end(request.headers['x-user'] ?? 'nobody');
   });
-  write({ 'auth.ts': auth, 'session.ts': session, 'mark.ts': marked('first'), 'stray.ts': stray });
+  write({
+    'auth.ts': auth,
+    'session.ts': session,
+    'mark.ts': marked('first'),
+    'stray.ts': stray,
+  });
   const file = join(directory, 'sluice.yaml');
   const configuration = {
     origins: { app: { servers: [origin.url] } },
@@ -129,4 +145,23 @@ test('SIGHUP takes a changed file, and refuses one that is broken while the othe
     () => `the refusal: ${sluice.output}`,
   );
   assert.equal((await ask('/marked')).fields.get('x-mark'), 'second');
+});
+
+test('an exception of a plugin that ends the worker is told with its name in the incident', async () => {
+  write({ 'fatal.ts': fatal });
+  const file = join(directory, 'fatal.yaml');
+  const origins = { app: { servers: [origin.url] } };
+  writeFileSync(file, JSON.stringify({ origins, plugins: [{ use: './fatal.ts' }] }));
+  const incidents = join(temporaryDirectory(), 'incidents');
+  const flags = ['--config', file, '--incident-dir', incidents];
+  await using edge = await startSluice({ workers: 2, flags });
+  // It may be answered before its worker dies, or not.
+  await fetch(`${edge.httpUrl}/?port=${new URL(origin.url).port}`).catch(() => null);
+  const [death] = await until(() => {
+    const found = edge.output.includes('sluice: incident: ') ? deathsIn(incidents) : [];
+    return found.length > 0 && found;
+  }, 'an incident');
+  assert.equal(death!.suspect?.observer, 'plugin-fatal:background');
+  assert.match(death!.signature, /RangeError.*plugin-fatal/);
+  assert.ok(edge.isRunning);
 });

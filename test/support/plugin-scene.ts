@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { defaultCachePolicy } from '../../src/cache/rules/policy.ts';
 import type { ResponseSender } from '../../src/http/exchange.ts';
 import { PluginFaults } from '../../src/plugin/faults.ts';
-import type { HookName, PluginOptions } from '../../src/plugin/options.ts';
+import type { MarkedPlace, PluginOptions } from '../../src/plugin/options.ts';
 import { PLUGIN_CONTROL } from '../../src/plugin/origin-views.ts';
 import { PluginSet } from '../../src/plugin/plugin-set.ts';
 import { pluginsOfRoute } from '../../src/plugin/route-plugins.ts';
@@ -65,7 +65,7 @@ export class PluginScene implements Disposable {
         report: ({ words }) => this.words.push(words),
         monotonicMs: () => 0,
       }),
-      numberOf: (plugin: string, hook: HookName) => numbers.push(`${plugin}:${hook}`) - 1,
+      numberOf: (plugin: string, place: MarkedPlace) => numbers.push(`${plugin}:${place}`) - 1,
       log: (plugin: string, message: string) => this.logged.push(`${plugin}: ${message}`),
     };
     this.set = new PluginSet(plugins, host, isEnabled);

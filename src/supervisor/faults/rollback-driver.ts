@@ -194,7 +194,9 @@ export class RollbackDriver<O extends RevertibleOptions> {
     if (observer !== null) {
       const [, hook] = observer.split(':');
       const what = hook === undefined ? 'it' : `its hook ${hook}`;
-      add(featureOf(observer), `${what} was running when the worker died`);
+      const why = `${what} was running when the worker died`;
+      const isLeft = hook === 'background';
+      add(featureOf(observer), isLeft ? 'the worker died of what it had left running' : why);
     }
     const isFresh = this.#input.nowMs() - this.#changedMs <= SUSPECT_CHANGE_MS;
     if (this.#before !== null && isFresh) {
