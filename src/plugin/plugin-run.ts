@@ -44,7 +44,8 @@ export class PluginRun {
   readonly #plugins: readonly LoadedPlugin[];
   readonly #head: RequestHead;
   readonly #facts: RequestFacts;
-  readonly #states: unknown[] = [];
+  /** By plugin; shared with the request's parts. */
+  #states: unknown[] = [];
   #view: RequestView;
   /** The place of the plugin whose hook runs, or ran last. */
   #at = 0;
@@ -78,7 +79,9 @@ export class PluginRun {
   /** The same for a part of what this request answers with: only what is between the cache and origins. */
   forPart(): PluginRun {
     const part = new PluginRun(this.#route, this.#plugins, this.#head, this.#facts);
-    part.#view = this.#view;
+    part.#states = this.#states;
+    part.#view.close();
+    part.#view.restore(this.#view.snapshot());
     part.#isPart = true;
     return part;
   }

@@ -193,6 +193,28 @@ test('onOriginRequest is told by the signal that its time is over', async () => 
   assert.deepEqual(edge.faults, ['tested/onOriginRequest timed-out']);
 });
 
+test('what a plugin keeps is its own, also where sluice asks the origin again by itself', () => {
+  const keeps = pluginOf('{ onRequest(r) { r.state = "secret"; } }', { name: 'keeps' });
+  const asks = pluginOf(
+    '{ onRequest(r) { r.state = "asks"; }, onOriginRequest(o, client) { tools.log(String(client.state)); }, onOriginResponse(o, client) { tools.log(String(client.state)); } }',
+    { name: 'asks' },
+  );
+  const looks = pluginOf('{ onOriginRequest(o, client) { tools.log(String(client.state)); } }', {
+    name: 'looks',
+  });
+  using edge = new PluginScene([keeps, asks, looks]);
+  edge.ask();
+  const stale = ['cache-control', 'max-age=60, stale-while-revalidate=600'];
+  edge.origin.asked.answer(200, stale, 'first');
+  const said = ['asks: asks', 'looks: undefined', 'asks: asks'];
+  assert.deepEqual(edge.logged.splice(0), said);
+  edge.scene.nowMs += 120_000;
+  assert.equal(edge.ask().client.content, 'first');
+  edge.origin.asked.answer(200, stale, 'second');
+  assert.equal(edge.origin.requests.length, 2);
+  assert.deepEqual(edge.logged, said);
+});
+
 test('onOriginResponse runs once for a fetch: what it sets is stored, and how long is as it says', () => {
   using edge = edgeWith(
     '{ onOriginResponse(o) { tools.log(String(o.lifetime)); o.headers.set("X-Made", "1"); o.lifetime = 600; } }',
