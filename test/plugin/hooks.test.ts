@@ -158,6 +158,26 @@ test('each value of a key has a stored response of its own, and what is merged i
   }
 });
 
+test('a header that onRequest sets is no part of the key: Vary and cacheKey keep users apart', () => {
+  const sets = 'onRequest(r) { r.headers.set("X-User", r.state = r.cookie("user")); }';
+  const keyed = `${sets}, cacheKey: (r) => ({ vary: { user: r.state } })`;
+  for (const [hooks, fields, asked] of [
+    [sets, FRESH, 1],
+    [sets, [...FRESH, 'vary', 'X-User'], 2],
+    [sets, ['cache-control', 'private, max-age=60'], 4],
+    [keyed, FRESH, 2],
+  ] as const) {
+    using edge = edgeWith(`{ ${hooks} }`);
+    for (const user of ['ann', 'bob', 'ann', 'bob']) {
+      const before = edge.origin.requests.length;
+      const { client } = edge.ask({ fields: ['cookie', `user=${user}`] });
+      if (edge.origin.requests.length > before) edge.origin.asked.answer(200, fields, user);
+      assert.equal(client.content === user || asked === 1, true);
+    }
+    assert.equal(edge.origin.requests.length, asked, hooks + fields.join());
+  }
+});
+
 test('another group of origins has stored responses of its own', () => {
   using edge = edgeWith('{ onRequest(r) { if (r.cookie("beta") === "1") r.origin = "other"; } }');
   edge.ask({ fields: ['cookie', 'a=2; beta=1'] });
