@@ -42,6 +42,7 @@ const char *inet_ntop(int af, const void *src, char *dst, socklen_t size);
 int epoll_create1(int flags);
 int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event);
 int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout);
+int fallocate(int fd, int mode, off_t offset, off_t len);
 ssize_t preadv2(int fd, const struct iovec *iov, int iovcnt, off_t offset, int flags);
 void *memcpy(void *dest, const void *src, size_t n);
 int memcmp(const void *s1, const void *s2, size_t n);
@@ -186,6 +187,7 @@ const SYSTEM_HEADERS = [
   'bits/mman-shared.h',
   'unistd.h',
   'fcntl.h',
+  'bits/fcntl-linux.h',
   'sys/file.h',
   'sys/socket.h',
   'arpa/inet.h',

@@ -33,6 +33,7 @@ export const Errno = {
   EHOSTDOWN: 112,
   EHOSTUNREACH: 113,
   EINPROGRESS: 115,
+  EDQUOT: 122,
 } as const;
 
 const view = new Int32Array(viewOf(libc.checked.__errno_location(), 4));

@@ -1,14 +1,15 @@
 /**
- * Locks of files. And reading a file only as far as it is in the page cache: `preadv2` with RWF_NOWAIT
- * fails with EAGAIN where it would wait for a device, so the event loop never does. The caller then
- * reads the same through a thread.
+ * Locks of files, and room for what is to be mapped. And reading a file only as far as it is in the
+ * page cache: `preadv2` with RWF_NOWAIT fails with EAGAIN where it would wait for a device, so the event
+ * loop never does. The caller then reads the same through a thread.
  */
-import { lastErrno } from './errno.ts';
+import { callError, Errno, lastErrno } from './errno.ts';
 import { libc } from './libc-table.ts';
 import { bind } from './load.ts';
 import { addressOf, NativeBuffer } from './memory.ts';
 
 const io = bind({
+  fallocate: { arguments: ['i32', 'i32', 'i64', 'i64'], return: 'i32' },
   preadv2: { arguments: ['i32', 'pointer', 'i32', 'i64', 'i32'], return: 'i32' },
 });
 
@@ -56,4 +57,33 @@ const LOCK_NO_WAIT = 4;
 export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
   const operation = kind === 'shared' ? LOCK_SHARED : LOCK_EXCLUSIVE;
   return libc.checked.flock(fd, operation | LOCK_NO_WAIT) === 0;
+}
+
+const PROT_READ = 1;
+const MAP_SHARED = 1;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
+/** What `fallocate` says of a full device, in Node's words. */
+const FULL: Readonly<Record<number, string>> = {
+  [Errno.ENOSPC]: 'ENOSPC',
+  [Errno.EDQUOT]: 'EDQUOT',
+};
+
+/**
+ * Sees to it that each of the first `length` bytes of a file has a block: holes get one, what is written
+ * stays. To touch a mapped page that a full device has no block for ends the process (SIGBUS). Throws
+ * when the device has no room; a file system that cannot say is believed.
+ */
+export function fillHoles(fd: number, length: number): void {
+  if (io.checked.fallocate(fd, 0, 0n, BigInt(length)) === 0) return;
+  const code = FULL[lastErrno()];
+  if (code === undefined) return;
+  throw Object.assign(new Error(`${code}: no space left on device, fallocate`), { code });
+}
+
+/** Throws when this process has no room to map so much of a file, or one mapping more. */
+export function demandMappable(fd: number, length: number): void {
+  const address = libc.checked.mmap(0n, BigInt(length), PROT_READ, MAP_SHARED, fd, 0n);
+  if (address === MAP_FAILED) throw callError(`mmap of ${length} bytes`, lastErrno());
+  libc.checked.munmap(address, BigInt(length));
 }

@@ -119,7 +119,7 @@ function whyNot(path: string, suspectMs: number, isAlone: boolean): string | nul
   if (isOtherFormat(path)) return OTHER_VERSION;
   const begunMs = statSync(join(path, 'format'), { throwIfNoEntry: false })?.mtimeMs ?? suspectMs;
   if (begunMs < suspectMs) return 'a worker has died in it';
-  return isAlone ? findIndexDamage(path) : null;
+  return findIndexDamage(path, !isAlone);
 }
 
 /** The format, and a number of its own for every cache that was begun; '' without one. */

@@ -28,8 +28,16 @@ export function writeFault(error: Error): StoreFault {
 /** No room on the device. LMDB gives the number of the error, or only its text. */
 export function isFull(error: Error): boolean {
   const { code } = error as { code?: string | number };
-  return code === 'ENOSPC' || code === 'EDQUOT' || FULL_NUMBERS.has(Number(code));
+  if (code === 'ENOSPC' || code === 'EDQUOT' || FULL_NUMBERS.has(Number(code))) return true;
+  return Number(code) === EIO && error.message === PART_WRITTEN;
 }
+
+/**
+ * What LMDB says when the device took only a part of what was written. Where the device itself says EIO,
+ * LMDB says more: what it was about to write.
+ */
+const EIO = 5;
+const PART_WRITTEN = 'Input/output error';
 
 /** ENOSPC and EDQUOT on Linux. */
 const FULL_NUMBERS: ReadonlySet<number> = new Set([28, 122]);

@@ -2,10 +2,10 @@
  * The index of the disk store in LMDB, shared by all workers of a machine: which responses are
  * stored and where, which segments there are and how many bytes they take.
  *
- * LMDB survives the death of any process at any moment, but not damage to its file: see
- * index-file.ts for what is looked at before it is opened. Every value has a checksum of its own.
- * The first fault ends the use of the index: from there on it knows nothing and takes nothing, and
- * its owner is told.
+ * LMDB survives the death of any process at any moment, but not damage to its file, nor a refusal while
+ * it opens: see index-file.ts and index-room.ts for what is looked at before. Every value has a checksum
+ * of its own. The first fault ends the use of the index: from there on it knows nothing and takes
+ * nothing, and its owner is told.
  *
  * Long because every access to LMDB is here, so that each has its check and its fault.
  */
@@ -16,6 +16,8 @@ import { owned, shownElsewhere } from '../../../base/owned.ts';
 import { isFull } from '../faults.ts';
 import { KEY_HASH_BYTES, RECORD_NAME_BYTES, TARGET_HASH_BYTES } from '../segments/record.ts';
 import { decodeEntry, encodeEntry, type IndexEntry } from './index-entry.ts';
+import { INDEX_MAP_BYTES } from './index-file.ts';
+import { makeRoom } from './index-room.ts';
 import {
   decodeNumber,
   decodePurge,
@@ -29,9 +31,6 @@ import {
   segmentName,
 } from './index-values.ts';
 import { LockFile } from './lock-file.ts';
-
-/** Address space for the index: 64 GiB maps some 300 million entries and costs nothing unused. */
-export const INDEX_MAP_BYTES = 2 ** 36;
 
 /** Each may have a selector as long as a URL: all at once would not fit into memory. */
 const PURGES_READ_AT_ONCE = 64;
@@ -89,9 +88,11 @@ export class DiskIndex {
     this.#options = options;
     this.#mark = options.mark ?? new Int32Array(1);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeRoom(directory, INDEX_MAP_BYTES);
     this.#enter();
+    let environment: RootDatabase<Buffer, Buffer> | undefined;
     try {
-      this.#environment = open<Buffer, Buffer>({
+      environment = open<Buffer, Buffer>({
         path: directory,
         keyEncoding: 'binary',
         encoding: 'binary',
@@ -102,6 +103,7 @@ export class DiskIndex {
         // index is looked at like any other, and what is damaged is not used.
         noSync: true,
       });
+      this.#environment = environment;
       const encoding = 'binary';
       const binary = { keyEncoding: 'binary', encoding } as const;
       this.#objects = this.#environment.openDB({ name: 'objects', ...binary });
@@ -115,6 +117,10 @@ export class DiskIndex {
         return { fd, bytes: fstatSync(fd).size };
       });
       this.#locks = new LockFile(this.#files[1]!.fd);
+    } catch (error) {
+      // It is tried again and again: nothing of an attempt may stay.
+      if (environment !== undefined) owned(environment.close(), shownElsewhere);
+      throw error;
     } finally {
       this.#leave();
     }

@@ -39,8 +39,8 @@ const META_BYTES = 144;
 const FREE_FLAGS = 8;
 const SYNC_PENDING = 0x1000;
 
-/** See INDEX_MAP_BYTES. */
-const MAP_BYTES_MAX = 2 ** 36;
+/** Address space for the index: 64 GiB maps some 300 million entries and costs nothing unused. */
+export const INDEX_MAP_BYTES = 2 ** 36;
 
 /** Of a tree: MDB_db. */
 const TREE_BYTES = 48;
@@ -52,19 +52,59 @@ const NODE_TREE = 2;
 /** Trees are never as deep: LMDB's CURSOR_STACK. */
 const DEPTH_MAX = 32;
 
+/** The least that an index is: two meta pages. */
+export const META_PAGES_BYTES = 2 * PAGE_BYTES_MIN;
+
+/** An index with nothing in it, as LMDB would begin it. */
+export const EMPTY_INDEX: Buffer = emptyIndex();
+
 /** What is read of a tree. */
 export type NodeVisitor = (key: Buffer, value: Buffer) => void;
 
-/** What makes the index of a cache directory useless; null when it can be used, or is not there. */
-export function findIndexDamage(directory: string): string | null {
+/**
+ * What makes the index of a cache directory useless; null when it can be used, or is not there. While
+ * others may be writing to it no more is looked at than what never changes.
+ */
+export function findIndexDamage(directory: string, isWritten = false): string | null {
   const path = join(directory, 'index', 'data.mdb');
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return null;
   try {
-    readIndexFile(path, {});
+    if (isWritten) withFile(path, demandIndex);
+    else readIndexFile(path, {});
     return null;
   } catch (error) {
     return `its index is damaged: ${(error as Error).message}`;
   }
+}
+
+/** Throws what LMDB would refuse the open file for. */
+export function demandIndex(fd: number): void {
+  const { pageBytes } = metaAt(bytesOf(fd, 0));
+  demand(metaAt(bytesOf(fd, pageBytes)).pageBytes === pageBytes, 'its two meta pages differ');
+}
+
+function bytesOf(fd: number, offset: number): Buffer {
+  const bytes = Buffer.alloc(PAGE_BYTES_MIN);
+  demand(readSync(fd, bytes, 0, bytes.length, offset) === bytes.length, 'it is cut short');
+  return bytes;
+}
+
+function emptyIndex(): Buffer {
+  const bytes = Buffer.alloc(META_PAGES_BYTES);
+  for (const number of [0, 1]) {
+    const page = bytes.subarray(number * PAGE_BYTES_MIN);
+    page.writeUInt32LE(number, 0);
+    page.writeUInt16LE(META, FLAGS_AT);
+    const meta = page.subarray(HEADER_BYTES);
+    meta.writeUInt32LE(MAGIC, 0);
+    meta.writeUInt32LE(DATA_VERSION, 4);
+    meta.writeBigUInt64LE(BigInt(INDEX_MAP_BYTES), META_MAP_BYTES_AT);
+    meta.writeUInt32LE(PAGE_BYTES_MIN, META_FREE_AT);
+    meta.writeUInt16LE(FREE_FLAGS, META_FREE_AT + 4);
+    for (const tree of [META_FREE_AT, META_MAIN_AT]) meta.fill(0xff, tree + 40, tree + 48);
+    meta.writeUInt32LE(1, META_LAST_PAGE_AT);
+  }
+  return bytes;
 }
 
 /**
@@ -72,9 +112,13 @@ export function findIndexDamage(directory: string): string | null {
  * live with. Nobody may be writing to it.
  */
 export function readIndexFile(path: string, visitors: Readonly<Record<string, NodeVisitor>>): void {
+  withFile(path, (fd) => new IndexFile(fd, visitors).read());
+}
+
+function withFile(path: string, body: (fd: number) => void): void {
   const fd = openSync(path, 'r');
   try {
-    new IndexFile(fd, visitors).read();
+    body(fd);
   } finally {
     closeSync(fd);
   }
@@ -143,7 +187,7 @@ class IndexFile {
       const { pageBytes, flags, mapBytes, transaction } = meta;
       demand(pageBytes === first.pageBytes, 'its two meta pages differ');
       demand((flags & ~SYNC_PENDING) === FREE_FLAGS, 'a meta page is of another kind');
-      demand(mapBytes <= MAP_BYTES_MAX, 'a meta page has another map');
+      demand(mapBytes <= INDEX_MAP_BYTES, 'a meta page has another map');
       // Transactions take turns.
       demand(transaction === 0 || transaction % 2 === index, 'a meta page has another number');
       demand(meta.lastPage >= 1, 'it says that it has no pages');
@@ -173,7 +217,7 @@ class IndexFile {
     demand(transaction <= latest.transaction, 'a meta page is of the future');
     demand(pageBytes === this.#pageBytes, 'a meta page has other pages');
     demand(numberAt(meta, META_LAST_PAGE_AT) <= latest.lastPage, 'a meta page has more pages');
-    demand(numberAt(meta, META_MAP_BYTES_AT) <= MAP_BYTES_MAX, 'a meta page has another map');
+    demand(numberAt(meta, META_MAP_BYTES_AT) <= INDEX_MAP_BYTES, 'a meta page has another map');
   }
 
   // ------------------------------------------------------------------ trees

@@ -7,7 +7,10 @@
  */
 import { readFileSync, readSync } from 'node:fs';
 
+/** The header and the places of readers, as LMDB makes it. */
+export const LOCK_FILE_BYTES = 8_272;
 const HEADER_BYTES = 128;
+const MAGIC = 0xbeefc0de;
 /** Two numbers that say what the file is: they never change. */
 const IDENTITY_BYTES = 8;
 const READERS_AT = 16;
@@ -69,6 +72,11 @@ export class LockFile {
     this.#header.fill(0);
     readSync(this.#fd, this.#header, 0, HEADER_BYTES, 0);
   }
+}
+
+/** Whether a file that begins so is one. */
+export function isLockFile(start: Buffer): boolean {
+  return start.readUInt32LE(0) === MAGIC;
 }
 
 function damaged(): Error {
