@@ -133,8 +133,7 @@ function installFiles(tree, program, documents) {
   put(tree, 'etc/sluice/sluice.yaml', read('sluice.yaml'), 0o640);
   mkdirSync(documents, { recursive: true });
   cpSync(join(program, 'LICENSE'), join(documents, 'copyright'));
-  const manual = join(program, 'man');
-  if (!existsSync(manual)) return;
+  const manual = join(program, 'dist/man');
   for (const page of readdirSync(manual)) {
     const text = gzipSync(readFileSync(join(manual, page)), { level: 9 });
     put(tree, `usr/share/man/man1/${page.replace(/^sluice/, NAME)}.gz`, text, 0o644);

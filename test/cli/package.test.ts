@@ -252,6 +252,7 @@ test('the Debian package installs, serves by its configuration and leaves nothin
   await sluice.until(/ {2}https {2}https:\/\/127\.0\.0\.1:\d+\/\n/, 'stderr');
   process.kill(sluice.pid, 'SIGTERM');
   assert.equal((await sluice.ended).code, 0);
+  assert.ok(existsSync(join(system, 'usr/share/man/man1/sluice-edge.1.gz')));
   for (const unit of ['sluice.service', 'sluice.socket']) {
     const text = readFileSync(join(system, 'lib/systemd/system', unit), 'utf8');
     const programs = [...text.matchAll(/^Exec\w+=(\S+)/gm)].map(([, path]) => path!);
