@@ -25,7 +25,7 @@ const { port } = taken.address() as AddressInfo;
 /** One mistake of each kind through the whole command; the rest are in src/config/config.test.ts. */
 const mistakes: readonly [words: string, line: string][] = [
   ['--orign http://o', 'unknown flag --orign; did you mean --origin?'],
-  ['--early-data --origin http://o', '--early-data: no value; write --early-data on|off'],
+  ['--workers --origin http://o', '--workers: no value; write --workers N'],
   ['cache purge --tag --soft', 'cache purge: --tag: no value; write --tag TAG'],
   ['cache lookup', 'cache lookup: no URL; write sluice cache lookup URL'],
   [
