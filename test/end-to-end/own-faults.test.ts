@@ -38,7 +38,12 @@ for (const workers of [1, 2]) {
       writeFileSync(planted, words);
       const outcome = await shakeHands(sluice.httpsPort);
       const count = () => sluice.sum('sluice_callback_faults_total', { callback });
-      await until(async () => (await count()) > 0, 'the fault to be counted');
+      await until(async () => {
+        if ((await count()) > 0) return true;
+        // One that begins while the callback still runs for the one before needs no call of its own.
+        if (callback === 'uv-poll') await shakeHands(sluice.httpsPort);
+        return false;
+      }, 'the fault to be counted');
       await until(() => sluice.output.includes(`planted in ${callback}`), 'a line in the log');
       assert.match(sluice.output, new RegExp(`sluice itself in the callback ${callback}[^]+ at `));
       if (callback === 'uv-poll') assert.equal(outcome, 'TLSv1.3');
