@@ -58,9 +58,10 @@ type Instruction = readonly [code: number, whenTrue: number, whenFalse: number, 
 
 type Piece = readonly Instruction[];
 
-/** With the first byte of an ID of ours: to its generation while that is read, else to the current one. */
-function byOurId({ slots, generations, current, others }: SocketSteering): Piece {
+/** By the first byte of an ID of ours: to its generation while that is read, else to the current one. */
+function byOurId({ slots, generations, current, others }: SocketSteering, idAt: number): Piece {
   return [
+    [LOAD_BYTE, 0, 0, idAt],
     [MODULO, 0, 0, slots * generations],
     ...others.flatMap((generation): Instruction[] => [
       [JUMP_IF_NOT_LESS, 0, 2, generation * slots],
@@ -103,20 +104,20 @@ function checkOfOurs(after: number): Piece {
 }
 
 function programFor(steering: SocketSteering): Piece {
-  const ours = byOurId(steering);
-  const ofInitial: Piece = [[LOAD_BYTE, 0, 0, LONG_HEADER_ID_AT], ...ours];
-  const check = checkOfOurs(ofInitial.length);
-  const fresh: Piece = [[LOAD_BYTE, 0, 0, LONG_HEADER_ID_AT], ...inCurrent(steering)];
-  const later: Piece = [[LOAD_BYTE, 0, 0, LONG_HEADER_ID_AT], ...ours];
-  const short: Piece = [[LOAD_BYTE, 0, 0, SHORT_HEADER_ID_AT], ...ours];
-  const long: Piece = [
-    [JUMP_IF_ANY_BIT, 0, later.length, LATER_TYPES],
-    ...later,
+  const short = byOurId(steering, SHORT_HEADER_ID_AT);
+  const ours = byOurId(steering, LONG_HEADER_ID_AT);
+  const check = checkOfOurs(ours.length);
+  return [
+    [LOAD_BYTE, 0, 0, 0],
+    [JUMP_IF_ANY_BIT, short.length, 0, LONG_HEADER],
+    ...short,
+    // Later packets have an ID of ours without a look.
+    [JUMP_IF_ANY_BIT, check.length, 0, LATER_TYPES],
     ...check,
-    ...ofInitial,
-    ...fresh,
+    ...ours,
+    [LOAD_BYTE, 0, 0, LONG_HEADER_ID_AT],
+    ...inCurrent(steering),
   ];
-  return [[LOAD_BYTE, 0, 0, 0], [JUMP_IF_ANY_BIT, short.length, 0, LONG_HEADER], ...short, ...long];
 }
 
 /**
