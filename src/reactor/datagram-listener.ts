@@ -25,16 +25,14 @@ export class DatagramListener implements WatchedDescriptor {
   readonly #socket: DatagramSocket;
   readonly #handler: DatagramHandler;
   readonly #slot: number;
-  #isResting: boolean;
   #isBlocked = false;
   #isClosed = false;
 
   /** Takes the descriptor over: one that this process has opened, or inherited. */
-  constructor(dispatcher: Dispatcher, fd: number, handler: DatagramHandler, isResting: boolean) {
+  constructor(dispatcher: Dispatcher, fd: number, handler: DatagramHandler) {
     this.#dispatcher = dispatcher;
     this.#socket = new DatagramSocket(fd);
     this.#handler = handler;
-    this.#isResting = isResting;
     const { slot, generation } = dispatcher.takeSlot();
     this.#slot = slot;
     this.generation = generation;
@@ -48,14 +46,7 @@ export class DatagramListener implements WatchedDescriptor {
   }
 
   get #wantedEvents(): number {
-    return (this.#isResting ? 0 : EPOLLIN) | (this.#isBlocked ? EPOLLOUT : 0);
-  }
-
-  /** A socket that another process reads as well: while it rests, datagrams are left to that one. */
-  replaceResting(isResting: boolean): void {
-    if (this.#isClosed || isResting === this.#isResting) return;
-    this.#isResting = isResting;
-    this.#modify();
+    return this.#isBlocked ? EPOLLIN | EPOLLOUT : EPOLLIN;
   }
 
   send(batch: OutgoingDatagrams): ReturnType<DatagramSocket['send']> {
@@ -74,7 +65,7 @@ export class DatagramListener implements WatchedDescriptor {
       this.#modify();
       this.#handler.onWritable();
     }
-    if (!this.#isResting) this.receiveWaiting();
+    this.receiveWaiting();
   }
 
   /** Takes what has come, as much as a turn may. */

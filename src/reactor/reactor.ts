@@ -59,8 +59,8 @@ export class Reactor {
   }
 
   /** Takes datagrams of a UDP socket that this process has opened or inherited. */
-  listenForDatagrams(fd: number, handler: DatagramHandler, isResting = false): DatagramListener {
-    return new DatagramListener(this.#dispatcher, fd, handler, isResting);
+  listenForDatagrams(fd: number, handler: DatagramHandler): DatagramListener {
+    return new DatagramListener(this.#dispatcher, fd, handler);
   }
 
   /**
