@@ -166,14 +166,6 @@ test('whoever waits for a handshake that never ends is told so', () => {
   assert.deepEqual(scene.notes, ['closed']);
 });
 
-test('a handshake that takes too long ends the connection', () => {
-  const scene = new Scene();
-  scene.sweepAfter(defaultDownstreamLimits.handshakeTimeoutMs - 1);
-  assert.equal(scene.closeCode, undefined);
-  scene.sweepAfter(1);
-  assert.equal(scene.closeCode, 0x100);
-});
-
 test('a head whose end has not come is handed up at the end of the turn', () => {
   const scene = new Scene();
   scene.quic.peerStream(0).deliver(headers(POST_FIELDS));

@@ -44,7 +44,6 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
   readonly #shared: DownstreamShared;
   readonly #input: Http3DownstreamInput;
   readonly #core: Http3ServerConnection;
-  readonly #openedMs: number;
   #record: HandshakeRecord | null = null;
   #handshakeWaiters: ((complete: boolean) => void)[] = [];
   #tls: OpenTlsFacts | null = null;
@@ -56,7 +55,6 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
     const { quic, atEndOfTurn, grease } = input;
     this.#shared = shared;
     this.#input = input;
-    this.#openedMs = shared.monotonicMs();
     this.#core = new Http3ServerConnection({
       quic,
       sink: this.#sink,
@@ -177,12 +175,9 @@ export class Http3Downstream implements DownstreamConnection, WatchedConnection 
 
   // ------------------------------------------------------------------ deadlines and drain
 
+  /** That a handshake ends in time is QUIC's own to see to. */
   sweep(nowMs: number): void {
     const { limits } = this.#shared;
-    if (this.isOpening && nowMs - this.#openedMs >= limits.handshakeTimeoutMs) {
-      this.breakOff();
-      return;
-    }
     this.#core.sweep(nowMs, limits.sendTimeoutMs, limits.contentTimeoutMs, limits);
     if (!this.#core.isIdle || this.isOpening) this.#idleSinceMs = -1;
     else if (this.#idleSinceMs < 0) this.#idleSinceMs = nowMs;
