@@ -4,6 +4,7 @@
  * dynamic tables hold (RFC 7541 §6.1, §6.2.2). Only Age is added per answer.
  */
 
+import { writeLatin1 } from '../base/bytes.ts';
 import { mayAnnounceLength } from '../http/content-length.ts';
 import type { PreparedResponse } from '../http/exchange.ts';
 import { FieldBlock } from '../http/field-block.ts';
@@ -44,23 +45,39 @@ export const addedLines = new Uint8Array(AGE_LINE_BYTES_MAX + ANNOUNCED_LINE_BYT
 let addedSeconds = -1;
 let addedAnnounced: string | null = null;
 let addedLength = 0;
+/** Alt-Svc as it was encoded last: a listener has one value. */
+let announcedValue = '';
+let announcedLine: Uint8Array = new Uint8Array(0);
 
 /**
  * Writes Age (unless negative) and Alt-Svc (unless null) into {@link addedLines}; returns how many bytes.
  */
 export function encodeAdded(seconds: number, announced: string | null): number {
   if (seconds === addedSeconds && announced === addedAnnounced) return addedLength;
-  block.length = 0;
-  // Literal without indexing, indexed name: a prefix of four ones, then the rest of the index.
-  if (seconds >= 0) {
-    const digits = Buffer.from(String(seconds), 'latin1');
-    block.append(Uint8Array.of(0x0f, AGE_INDEX - 15, digits.length), 3);
-    block.append(digits, digits.length);
+  addedLength = encodeAge(seconds);
+  if (announced !== null) {
+    if (announced !== announcedValue) encodeAnnounced(announced);
+    addedLines.set(announcedLine, addedLength);
+    addedLength += announcedLine.length;
   }
-  if (announced !== null) appendLiteral(block, 'alt-svc', announced);
-  addedLines.set(block.bytes.subarray(0, block.length));
   addedSeconds = seconds;
   addedAnnounced = announced;
-  addedLength = block.length;
   return addedLength;
+}
+
+function encodeAge(seconds: number): number {
+  if (seconds < 0) return 0;
+  const digits = String(seconds);
+  // Literal without indexing, indexed name: a prefix of four ones, then the rest of the index.
+  addedLines[0] = 0x0f;
+  addedLines[1] = AGE_INDEX - 15;
+  addedLines[2] = digits.length;
+  return writeLatin1(digits, addedLines, 3);
+}
+
+function encodeAnnounced(value: string): void {
+  block.length = 0;
+  appendLiteral(block, 'alt-svc', value);
+  announcedLine = block.bytes.slice(0, block.length);
+  announcedValue = value;
 }
