@@ -3,10 +3,10 @@
  * page cache: `preadv2` with RWF_NOWAIT fails with EAGAIN where it would wait for a device, so the event
  * loop never does. The caller then reads the same through a thread.
  */
-import { callError, Errno, lastErrno } from './errno.ts';
+import { callError, Errno, errnoName, lastErrno } from './errno.ts';
 import { libc } from './libc-table.ts';
 import { bind } from './load.ts';
-import { addressOf, NativeBuffer } from './memory.ts';
+import { addressOf, MAP_FAILED, MAP_SHARED, NativeBuffer } from './memory.ts';
 
 const io = bind({
   fallocate: { arguments: ['i32', 'i32', 'i64', 'i64'], return: 'i32' },
@@ -60,14 +60,6 @@ export function tryLock(fd: number, kind: 'shared' | 'exclusive'): boolean {
 }
 
 const PROT_READ = 1;
-const MAP_SHARED = 1;
-const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
-
-/** What `fallocate` says of a full device, in Node's words. */
-const FULL: Readonly<Record<number, string>> = {
-  [Errno.ENOSPC]: 'ENOSPC',
-  [Errno.EDQUOT]: 'EDQUOT',
-};
 
 /**
  * Sees to it that each of the first `length` bytes of a file has a block: holes get one, what is written
@@ -76,8 +68,10 @@ const FULL: Readonly<Record<number, string>> = {
  */
 export function fillHoles(fd: number, length: number): void {
   if (io.checked.fallocate(fd, 0, 0n, BigInt(length)) === 0) return;
-  const code = FULL[lastErrno()];
-  if (code === undefined) return;
+  const errno = lastErrno();
+  if (errno !== Errno.ENOSPC && errno !== Errno.EDQUOT) return;
+  // In Node's words.
+  const code = errnoName(errno);
   throw Object.assign(new Error(`${code}: no space left on device, fallocate`), { code });
 }
 

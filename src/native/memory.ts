@@ -9,9 +9,9 @@ import { libc } from './libc-table.ts';
 import { viewOf } from './load.ts';
 
 const PROT_READ_WRITE = 3;
-const MAP_SHARED = 0x01;
+export const MAP_SHARED = 0x01;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
-const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+export const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 const EMPTY = Buffer.alloc(0);
 
