@@ -25,11 +25,13 @@ export const ExtensionType = {
   supportedGroups: 10,
   signatureAlgorithms: 13,
   alpn: 16,
+  padding: 21,
   preSharedKey: 41,
   earlyData: 42,
   supportedVersions: 43,
   cookie: 44,
   keyShare: 51,
+  encryptedClientHello: 0xfe0d,
 } as const;
 
 export interface Extension {

@@ -142,7 +142,7 @@ export interface FailureScene {
   readonly verifyResultText: string;
 }
 
-/** A ClientHello that has ended workers (hello-guard.ts) does not reach OpenSSL. */
+/** A ClientHello that has ended workers (refusal/hello-guard.ts) does not reach OpenSSL. */
 export function helloRefused(blame: Blame): Failure {
   const message = 'a ClientHello like this one has ended workers, and is refused for a time';
   const error = new SluiceError('tls-client-hello-refused', message, { blame });

@@ -1,22 +1,20 @@
 /**
  * How a ClientHello looks apart from what is random in it: two of one client to one name, each with a
  * ticket of the same size or without, have one shape. Finer than JA4: the name asked for, groups and
- * every length count, so that what is refused for its shape is little beside what has done harm.
+ * every length count. Incidents tell it; what is refused is told by hello-traits.ts.
  */
 import { createHash } from 'node:crypto';
 import { type ClientHello, type Extension, ExtensionType, isGrease } from '../client-hello.ts';
 import { ja4Of } from '../ja4.ts';
 
 const HASH_DIGITS = 16;
-const EXTENSION_PADDING = 21;
-const EXTENSION_ENCRYPTED_HELLO = 0xfe0d;
 
 /** What is chosen anew for each connection: its length counts alone. */
 const VARYING: ReadonlySet<number> = new Set([
   ExtensionType.preSharedKey,
   ExtensionType.cookie,
-  EXTENSION_PADDING,
-  EXTENSION_ENCRYPTED_HELLO,
+  ExtensionType.padding,
+  ExtensionType.encryptedClientHello,
 ]);
 
 /** As `t13d1516h2_8daaf6152771_e5627efa2ab1/0123456789abcdef`. */

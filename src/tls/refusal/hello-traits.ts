@@ -7,14 +7,12 @@ import { createHash } from 'node:crypto';
 import { type ClientHello, ExtensionType, isGrease } from '../client-hello.ts';
 
 const HASH_DIGITS = 12;
-const EXTENSION_PADDING = 21;
-const EXTENSION_ENCRYPTED_HELLO = 0xfe0d;
 
 /** Of these the length is random, or depends on what comes after it. */
 const LENGTH_VARIES: ReadonlySet<number> = new Set([
   ExtensionType.cookie,
-  EXTENSION_PADDING,
-  EXTENSION_ENCRYPTED_HELLO,
+  ExtensionType.padding,
+  ExtensionType.encryptedClientHello,
 ]);
 
 /** A pattern is told from other fingerprints by its beginning. */
