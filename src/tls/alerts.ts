@@ -8,7 +8,6 @@ export const ALERT_HANDSHAKE_FAILURE = 40;
 export const ALERT_PROTOCOL_VERSION = 70;
 export const ALERT_INTERNAL_ERROR = 80;
 export const ALERT_MISSING_EXTENSION = 109;
-export const ALERT_NO_APPLICATION_PROTOCOL = 120;
 
 const names: Readonly<Record<number, string>> = {
   0: 'close_notify',

@@ -4,11 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { type ClientHelloStep, HelloVerdict } from '../native/client-hello.ts';
-import {
-  ALERT_MISSING_EXTENSION,
-  ALERT_NO_APPLICATION_PROTOCOL,
-  ALERT_PROTOCOL_VERSION,
-} from './alerts.ts';
+import { ALERT_MISSING_EXTENSION, ALERT_PROTOCOL_VERSION } from './alerts.ts';
 import { decisionOf } from './early-data/hello-decision.ts';
 import type { HostTlsOptions } from './host-options.ts';
 import { QuicTlsEngine, type QuicTlsOwner } from './quic-engine.ts';
@@ -27,8 +23,6 @@ export interface QuicServerOptions extends SharedServerOptions {
    * §7.2.4.2).
    */
   readonly rememberedLimits: string;
-  /** Whether a host may be reached this way; by default all may. */
-  readonly isServed?: (host: number) => boolean;
 }
 
 export type QuicServerContext = AcceptingContext<
@@ -37,11 +31,11 @@ export type QuicServerContext = AcceptingContext<
 
 /** As `createHostedContext`. Throws UsageError for hosts that cannot be used. */
 export function createQuicServerContext(
-  { rememberedLimits, isServed = () => true, ...shared }: QuicServerOptions,
+  { rememberedLimits, ...shared }: QuicServerOptions,
   hosts: readonly HostTlsOptions[],
 ): QuicServerContext {
   const ours = hosts.map((host) => overQuic(host, rememberedLimits));
-  const helloSteps = [refuseUnserved(hosts, isServed), ...(shared.helloSteps ?? [])];
+  const helloSteps = [refuseOlder(hosts), ...(shared.helloSteps ?? [])];
   const parts = assembleServer({ ...shared, helloSteps }, ours, [requireParameters]);
   return contextOf(
     parts,
@@ -72,14 +66,10 @@ function overQuic(host: HostTlsOptions, rememberedLimits: string): HostTlsOption
 const requireParameters: ClientHelloStep = (hello) =>
   hello.hasQuicParameters ? HelloVerdict.proceed : hello.refuse(ALERT_MISSING_EXTENSION);
 
-/** Of a host that wants no TLS 1.3, or nobody this way. */
-function refuseUnserved(
-  hosts: readonly HostTlsOptions[],
-  isServed: (host: number) => boolean,
-): ClientHelloStep {
+/** Of a host that wants no TLS 1.3. */
+function refuseOlder(hosts: readonly HostTlsOptions[]): ClientHelloStep {
   return (hello) => {
-    const index = decisionOf(hello.connection)!.host;
-    if (hosts[index]!.maxVersion !== 'TLSv1.3') return hello.refuse(ALERT_PROTOCOL_VERSION);
-    return isServed(index) ? HelloVerdict.proceed : hello.refuse(ALERT_NO_APPLICATION_PROTOCOL);
+    const { maxVersion } = hosts[decisionOf(hello.connection)!.host]!;
+    return maxVersion === 'TLSv1.3' ? HelloVerdict.proceed : hello.refuse(ALERT_PROTOCOL_VERSION);
   };
 }
