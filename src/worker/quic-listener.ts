@@ -9,7 +9,7 @@ import type { QuicSecrets } from '../quic/contracts.ts';
 import type { AcceptedParts, AcceptFacts } from '../quic/endpoint.ts';
 import { type EndpointCounts, QuicEndpoint } from '../quic/endpoint.ts';
 import type { QuicLimits } from '../quic/limits.ts';
-import type { DatagramListener } from '../reactor/datagram-listener.ts';
+import type { DatagramHandler, DatagramListener } from '../reactor/datagram-listener.ts';
 import type { Reactor } from '../reactor/reactor.ts';
 import type { Timer } from '../reactor/timer-wheel.ts';
 
@@ -53,9 +53,8 @@ export class QuicListener {
       onUnclaimed: undefined,
       onWork: () => this.#flushSoon(),
     });
-    const handler = {
-      onDatagram: (datagram: Parameters<QuicEndpoint['receive']>[0]) =>
-        this.#endpoint.receive(datagram, clock.monotonicMs()),
+    const handler: DatagramHandler = {
+      onDatagram: (datagram) => this.#endpoint.receive(datagram, clock.monotonicMs()),
       onBatchEnd: () => this.#flush(),
       onWritable: () => {
         this.#endpoint.onWritable(clock.monotonicMs());

@@ -89,9 +89,8 @@ export function acceptorOf(
   ): SocketHandler | null => {
     if (!shared.clients.enter(peer.remoteAddress, listener.connectionsPerClientMax)) return null;
     if (route !== null) return openTunnel(input, socket, peer, route);
-    const connection = new Downstream(shared, {
-      ...{ socket, accept: acceptor, peer, http2Cleartext, announced },
-    });
+    const began = { socket, accept: acceptor, peer, http2Cleartext, announced };
+    const connection = new Downstream(shared, began);
     input.add(connection);
     return connection.channel;
   };
