@@ -7,7 +7,7 @@ import { reenactedScript } from './replay/re-enactment.ts';
 import { requestScript } from './replay/request-script.ts';
 import type { HandshakeScript, ReplayScript } from './replay/script.ts';
 import type { Age, Reproduction } from './report/report.ts';
-import type { SandboxRunSettings, SandboxSetting } from './sandbox.ts';
+import { PATIENT, PROMPT, type SandboxRunSettings, type SandboxSetting } from './sandbox.ts';
 
 /** Once in so many questions a fault that is rarer than it has shown may be taken for gone. */
 const MISTAKE_CHANCE = 0.05;
@@ -20,9 +20,6 @@ const AGE_MARGIN = 1.05;
 const AGE_MORE = 8;
 /** Connections go to one of two workers by chance. */
 const WORKERS_MARGIN = 2.3;
-
-/** Where nothing was under way it may have been armed before: a timer is waited for. */
-const LINGER_MS = 1_500;
 
 export interface Reproduced {
   readonly reproduction: Reproduction;
@@ -49,12 +46,12 @@ export async function reproduce(
   const notes: string[] = [];
   // Of a death that nothing was under way at, it is not known what it was of, nor when.
   const isLate = incident.suspect === null && incident.death !== null;
-  const patient = { isFresh: true, lingerMs: isLate ? LINGER_MS : 0 };
+  const fresh = isLate ? PATIENT : { ...PROMPT, isFresh: true };
   for (const way of waysOf(incident)) {
     notes.push(...way.notes.filter((note) => !notes.includes(note)));
     if (way.scripts.length === 0) continue;
     const { words: question, scripts, what } = way;
-    const run = isLate || what === 'age' ? patient : PROMPT;
+    const run = isLate || what === 'age' ? fresh : PROMPT;
     const experiment = { stage: 'reproduction', question, setting, scripts, run } as const;
     const row = await experiments.ask(experiment, runs, false);
     runsInAll += row.runs;
@@ -75,8 +72,6 @@ export async function reproduce(
   const nothing = { what: null, mode: null, same: 0, runsPerQuestion: 0 } as const;
   return { reproduction: { ...nothing, runs: runsInAll, notes }, scripts: null, run: PROMPT };
 }
-
-export const PROMPT: SandboxRunSettings = { isFresh: false, lingerMs: 0 };
 
 function ageOf({ mode }: ReplayScript, counts: readonly number[]): Age {
   return { of: mode === 'request' ? 'requests' : 'handshakes', counts };

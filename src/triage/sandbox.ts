@@ -34,6 +34,12 @@ export interface SandboxRunSettings {
   readonly lingerMs: number;
 }
 
+/** The quickest. */
+export const PROMPT: SandboxRunSettings = { isFresh: false, lingerMs: 0 };
+
+/** Where a trigger does nothing at once, or alone: a death may come later, of a timer. */
+export const PATIENT: SandboxRunSettings = { isFresh: true, lingerMs: 1_500 };
+
 export interface Sandbox extends AsyncDisposable {
   /** Port of its https listener on 127.0.0.1. */
   readonly port: number;

@@ -7,7 +7,7 @@ import { findCommit } from './causes/commits.ts';
 import { changesBetween, withChanges } from './causes/configuration.ts';
 import { featuresToBlame } from './causes/features.ts';
 import { type RulesFinding, rulesToBlame } from './causes/route-rules.ts';
-import { type Evidence, Experiments, type TriageStage } from './experiments.ts';
+import { type Evidence, type Experiment, Experiments, type TriageStage } from './experiments.ts';
 import { faultOf, isSameKind, judgeBy } from './fault.ts';
 import type { Incident, IncidentSoftware } from './incident.ts';
 import { minimalSubset } from './reduce/delta-debugging.ts';
@@ -24,8 +24,14 @@ import type {
   TriageReport,
 } from './report/report.ts';
 import { namedFeature } from './report/words.ts';
-import { isOfRequest, PROMPT, type Reproduced, reproduce } from './reproduction.ts';
-import type { OpenSandbox, SandboxRunSettings, SandboxSetting } from './sandbox.ts';
+import { isOfRequest, type Reproduced, reproduce } from './reproduction.ts';
+import {
+  type OpenSandbox,
+  PATIENT,
+  PROMPT,
+  type SandboxRunSettings,
+  type SandboxSetting,
+} from './sandbox.ts';
 
 const noFeatures = { blamed: [], conditions: [], unclear: [] } as const;
 const noChanges = { changes: [], unclear: [], changesInAll: 0 } as const;
@@ -70,9 +76,6 @@ export async function triage(input: TriageInput): Promise<TriageReport> {
   const findings = await new TriageRun(input, experiments).run();
   return reportOf(input, findings, experiments.evidence);
 }
-
-/** Where a trigger does nothing alone, a death may have come later than its question. */
-const LATE_MS = 1_500;
 
 /** One pass over all dimensions, each of which begins with what the ones before have found. */
 class TriageRun {
@@ -134,9 +137,25 @@ class TriageRun {
     setting: SandboxSetting,
     scripts = this.#scripts,
   ): Promise<boolean | null> {
-    const experiment = { stage, question, setting, scripts, run: this.#run };
-    const { outcome } = await this.#experiments.ask(experiment, this.#runsPerQuestion, true);
+    const { outcome } = await this.#ask(stage, question, { setting, scripts });
     return outcome === 'cannot' ? null : outcome === 'same';
+  }
+
+  /** With what is known to be needed until now, but for what is given. */
+  #ask(
+    stage: TriageStage,
+    question: string,
+    given: Partial<Experiment>,
+    runs = this.#runsPerQuestion,
+  ): Promise<Evidence> {
+    const known = { setting: this.#setting, scripts: this.#scripts, run: this.#run };
+    return this.#experiments.ask({ stage, question, ...known, ...given }, runs, true);
+  }
+
+  /** Without the features that are to blame. */
+  #settingWithout(blamed: FeatureFinding['blamed']): SandboxSetting {
+    const off = Object.fromEntries(blamed.map(({ name }) => [name, false]));
+    return { ...this.#setting, features: { ...this.#setting.features, ...off } };
   }
 
   /** A feature that is off must not be cleared, or blamed, by a death that has moved elsewhere. */
@@ -145,13 +164,7 @@ class TriageRun {
     question: string,
   ): Promise<boolean | null> {
     const setting = { ...this.#setting, features };
-    const about = { stage: 'features', question, setting } as const;
-    const experiment = { ...about, scripts: this.#scripts, run: this.#run };
-    const { outcome, detail } = await this.#experiments.ask(
-      experiment,
-      this.#runsPerQuestion,
-      true,
-    );
+    const { outcome, detail } = await this.#ask('features', question, { setting });
     if (outcome === 'cannot') return null;
     if (outcome !== 'other') return outcome === 'same';
     return isSameKind(detail, this.#input.incident.signature);
@@ -231,11 +244,10 @@ class TriageRun {
     const least = await this.#reduced(script);
     if (least === script || this.#run.isFresh) return least;
     // Of what was played before, nothing may have been needed: else it is asked again, each alone.
-    const alone = { isFresh: true, lingerMs: LATE_MS };
     const words = 'the smallest trigger, in a process of its own';
-    if (await this.#failsIn(alone, words, [least])) return least;
-    this.#run = alone;
-    if (!(await this.#failsIn(alone, 'what was recorded, in a process of its own', [script]))) {
+    if (await this.#failsAlone(words, [least])) return least;
+    this.#run = PATIENT;
+    if (!(await this.#failsAlone('what was recorded, in a process of its own', [script]))) {
       return script;
     }
     return this.#reduced(script);
@@ -253,15 +265,13 @@ class TriageRun {
     const all = this.#scripts;
     const { items } = await minimalSubset(all, async (some) => {
       if (some.length === 0) return false;
-      if (some.length === all.length) return true;
       return this.#fails('input', `${some.length} of ${all.length}`, this.#setting, some);
     });
     return items;
   }
 
-  async #failsIn(run: SandboxRunSettings, question: string, scripts: readonly ReplayScript[]) {
-    const experiment = { stage: 'proof', question, setting: this.#setting, scripts, run } as const;
-    const { outcome } = await this.#experiments.ask(experiment, this.#runsPerQuestion, true);
+  async #failsAlone(question: string, scripts = this.#scripts): Promise<boolean> {
+    const { outcome } = await this.#ask('proof', question, { scripts, run: PATIENT });
     return outcome === 'same';
   }
 
@@ -269,14 +279,11 @@ class TriageRun {
   async #proof({ blamed }: FeatureFinding): Promise<Proof | null> {
     if (this.#scripts.length !== 1) return null;
     this.#input.onStage('proof');
-    const run = { isFresh: true, lingerMs: LATE_MS };
-    const fails = await this.#failsIn(run, 'the smallest trigger once more', this.#scripts);
+    const fails = await this.#failsAlone('the smallest trigger once more');
     if (blamed.length === 0) return { fails, passes: null };
-    const off = Object.fromEntries(blamed.map(({ name }) => [name, false]));
-    const setting = { ...this.#setting, features: { ...this.#setting.features, ...off } };
     const question = 'the smallest trigger without what is to blame';
-    const about = { stage: 'proof', question, setting, scripts: this.#scripts, run } as const;
-    const { outcome } = await this.#experiments.ask(about, this.#runsPerQuestion, true);
+    const given = { setting: this.#settingWithout(blamed), run: PATIENT };
+    const { outcome } = await this.#ask('proof', question, given);
     return { fails, passes: outcome === 'lives' };
   }
 
@@ -287,12 +294,9 @@ class TriageRun {
   ): Promise<readonly string[] | null> {
     if (blamed.length === 0 || trigger.mode === 'request') return null;
     this.#input.onStage('explanation');
-    const off = Object.fromEntries(blamed.map(({ name }) => [name, false]));
-    const setting = { ...this.#setting, features: { ...this.#setting.features, ...off } };
     const question = 'what the server answers without it';
-    const scripts = [trigger];
-    const experiment = { stage: 'explanation', question, setting, scripts, run: PROMPT } as const;
-    const { outcome, received } = await this.#experiments.ask(experiment, 1, true);
+    const given = { setting: this.#settingWithout(blamed), scripts: [trigger], run: PROMPT };
+    const { outcome, received } = await this.#ask('explanation', question, given, 1);
     return outcome === 'lives' ? received : null;
   }
 
@@ -307,15 +311,7 @@ class TriageRun {
       async (checkout, { hash: commit, subject }) => {
         const setting = { ...this.#setting, checkout };
         const question = `${commit.slice(0, 10)} ${subject}`;
-        const experiment = {
-          stage: 'commits',
-          question,
-          setting,
-          scripts: this.#scripts,
-          run: this.#run,
-          commit,
-        } as const;
-        const { outcome } = await this.#experiments.ask(experiment, this.#runsPerQuestion, true);
+        const { outcome } = await this.#ask('commits', question, { setting, commit });
         return outcome === 'cannot' ? 'cannot' : outcome === 'same' ? 'fails' : 'lives';
       },
       signal,

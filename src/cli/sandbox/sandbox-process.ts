@@ -16,13 +16,14 @@ import { decodeIncident } from '../../triage/incident-file.ts';
 import { incidentFileName } from '../../triage/incident-name.ts';
 import type { PlayedOutcome, ReplayScript } from '../../triage/replay/script.ts';
 import { ScriptedOrigin } from '../../triage/replay/scripted-origin.ts';
-import type {
-  OpenSandbox,
-  Player,
-  Sandbox,
-  SandboxRun,
-  SandboxRunSettings,
-  SandboxSetting,
+import {
+  type OpenSandbox,
+  type Player,
+  PROMPT,
+  type Sandbox,
+  type SandboxRun,
+  type SandboxRunSettings,
+  type SandboxSetting,
 } from '../../triage/sandbox.ts';
 import { entryPoint } from '../entry-point.ts';
 import {
@@ -63,8 +64,6 @@ export function sandboxWith(play: Player): OpenSandbox {
   };
 }
 
-const PLAIN_RUN: SandboxRunSettings = { isFresh: false, lingerMs: 0 };
-
 /** Connections of a script that is played many times: so many at once. */
 const AT_ONCE = 16;
 
@@ -95,7 +94,7 @@ class LocalSandbox implements Sandbox {
   async run(
     scripts: readonly ReplayScript[],
     signal: AbortSignal,
-    { isFresh, lingerMs }: SandboxRunSettings = PLAIN_RUN,
+    { isFresh, lingerMs }: SandboxRunSettings = PROMPT,
   ): Promise<SandboxRun> {
     const isSpent = this.#process.deaths >= DEATHS_MAX;
     if (isSpent || (this.#isUsed && (isFresh || this.#origin !== null))) {

@@ -40,7 +40,6 @@ export async function rulesToBlame(
   const all = rulesIn(options);
   if (all.length === 0) return { status: 'none', rules: [] };
   const { items, unclear } = await minimalSubset(all, (kept) => {
-    if (kept.length === all.length) return Promise.resolve(true);
     const gone = all.filter((rule) => !kept.includes(rule));
     return fails(withoutRules(options, gone), `without ${wordsFor(gone)}`);
   });

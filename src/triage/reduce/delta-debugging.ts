@@ -5,7 +5,7 @@
 
 /**
  * Whether it still fails with these items only; null when that cannot be told, and then they are not
- * left out. Asked once for each subset.
+ * left out. Asked once for each subset, and never for all of them.
  */
 export type Fails<T> = (items: readonly T[]) => Promise<boolean | null>;
 

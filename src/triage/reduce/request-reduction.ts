@@ -62,10 +62,9 @@ class Reduction {
     what: string,
   ): Promise<readonly HeaderLine[]> {
     if (all.length === 0) return all;
-    const { items } = await minimalSubset(all, async (some) => {
-      if (some.length === all.length) return true;
-      return this.#fails({ ...this.least, ...change(some) }, headerWords(all, some, what));
-    });
+    const { items } = await minimalSubset(all, (some) =>
+      this.#fails({ ...this.least, ...change(some) }, headerWords(all, some, what)),
+    );
     return items;
   }
 
@@ -102,7 +101,6 @@ class Reduction {
       const { items } = await minimalSubset(
         least.pieces.map((length) => ({ length })),
         (some) => {
-          if (some.length === least.pieces.length) return Promise.resolve(true);
           const pieces = some.map(({ length }) => length);
           const candidate = { ...this.least, ...change({ ...least, pieces }) };
           return this.#fails(candidate, `${what} of ${some.length} of its pieces`);

@@ -67,7 +67,6 @@ async function withLeastHello(
     // Nothing left out is the bytes as they are, in the writes as they are.
     if (candidates.length === 0) return candidates;
     const { items } = await minimalSubset(candidates, (kept) => {
-      if (kept.length === candidates.length) return Promise.resolve(true);
       const bytes = withParts(model, inOrder(all, [...kept, ...others]));
       return fails(withFirstFlight(script, bytes), leftOutWords(candidates, kept));
     });
