@@ -44,7 +44,6 @@ const FOREIGN_FLAGS = new Set([
   '--omit',
   '--publish',
   '--perf-basic-prof',
-  '--stop-timeout',
 ]);
 
 function metricOf(name: string): MetricDefinition | undefined {

@@ -20,7 +20,7 @@ import { dirname, join } from 'node:path';
 import { launcher } from '../cli/sluice-process.ts';
 import { ended, findProgram } from '../support/programs.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
-import { freePort, patience } from '../support/waiting.ts';
+import { freePort, patience, sleep } from '../support/waiting.ts';
 
 export interface Fence {
   readonly words: readonly string[];
@@ -149,13 +149,13 @@ async function untilServing(
     while (!(await accepts(port))) {
       assert.equal(child.exitCode, null, `line ${line}: it ended:\n${said}`);
       assert.ok(performance.now() < deadlineMs, `line ${line}: nothing listens on ${port}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
     }
   }
   if (!command.includes('npx sluice')) return;
   while (!SERVES.test(said)) {
     assert.ok(performance.now() < deadlineMs, `line ${line}: it does not serve:\n${said}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(20);
   }
 }
 

@@ -19,6 +19,7 @@ import { type RunningSluice, startSluice } from '../support/sluice.ts';
 import { temporaryDirectory } from '../support/temporary.ts';
 import { inParallel, until } from '../support/waiting.ts';
 
+const isLong = process.env.SLUICE_LONG === '1';
 const MIB = 2 ** 20;
 
 /** `/NAME/SIZE`: bytes that follow from the target alone, fresh for an hour. */
@@ -123,7 +124,7 @@ for (const [what, happen] of Object.entries(HAPPENINGS)) {
     const pids = await sluice.workerPids();
     await askAll(sluice);
     happen(directory);
-    for (let round = 0; round < 2; round++) await askAll(sluice);
+    for (let round = 0; round < (isLong ? 3 : 2); round++) await askAll(sluice);
     await isHitAgain(sluice, 'again');
     assert.deepEqual(await sluice.workerPids(), pids);
     assert.match(sluice.output, /cache-(index-failed|write-failed|content-damaged)/);
@@ -174,7 +175,7 @@ test('what two workers have on disk, evicted and open included, is within --cach
   await using sluice = await start(directory, 2, '24MiB');
   const pids = await sluice.workerPids();
   const bound = 24 * MIB + 2 * 2 * MIB;
-  for (let i = 0; i < 30; i++) {
+  for (let i = 0; i < (isLong ? 60 : 30); i++) {
     // Both workers read each.
     for (let time = 0; time < 5; time++) await get(sluice, `/kept/${i}/2000000`);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import http from 'node:http';
 import test from 'node:test';
@@ -8,6 +8,7 @@ import { startOrigin } from '../support/origins.ts';
 import { RawConnection } from '../support/raw-connection.ts';
 import { startConfigured } from '../support/routes.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
+import { tcpSockets } from '../support/tcp-sockets.ts';
 import { until, within } from '../support/waiting.ts';
 
 const MIB = 2 ** 20;
@@ -65,12 +66,8 @@ async function asked(target: string, count = 1): Promise<ServerResponse> {
 
 /** The worker that has the socket between two ports: its own one first. */
 async function workerBetween(own: RunningSluice, ...ports: [number, number]): Promise<number> {
-  const [near, far] = ports.map(
-    (port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
-  );
-  const lines = readFileSync('/proc/net/tcp', 'latin1').split('\n');
-  const words = lines.map((line) => line.trim().split(/\s+/));
-  const inode = words.find((each) => each[1] === near && each[2] === far)?.[9];
+  const [near, far] = ports;
+  const inode = tcpSockets().find((one) => one.localPort === near && one.peerPort === far)?.inode;
   const pids = await own.workerPids();
   for (const pid of pids.filter((each) => each > 0)) {
     for (const fd of readdirSync(`/proc/${pid}/fd`)) {

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { type Incident, isWithoutDeath } from '../../src/triage/incident.ts';
+import type { Incident } from '../../src/triage/incident.ts';
 import { dangerModule, RETRIED_GROUPS, shakeHands } from '../support/danger.ts';
-import { incidentsIn } from '../support/incidents.ts';
+import { deathsIn } from '../support/incidents.ts';
 import { startOrigin } from '../support/origins.ts';
 import { unlessInstalled } from '../support/programs.ts';
 import { startConfigured } from '../support/routes.ts';
@@ -28,14 +28,12 @@ function startWith(observer: string, options: object): Promise<RunningSluice> {
   return startConfigured({ file, workers: 2 });
 }
 
-/** Of deaths: a handshake that failed leaves one, too. */
-function deathsIn(directory: string): Incident[] {
-  if (!existsSync(directory)) return [];
-  return incidentsIn(directory).filter(({ kind }) => !isWithoutDeath(kind));
+function deathsSoFar(directory: string): Incident[] {
+  return existsSync(directory) ? deathsIn(directory) : [];
 }
 
 function firstDeath(directory: string): Promise<Incident> {
-  return until(() => deathsIn(directory)[0] ?? false, 'an incident');
+  return until(() => deathsSoFar(directory)[0] ?? false, 'an incident');
 }
 
 const asFlags = (directory: string, webhook: string) => ({
@@ -104,7 +102,7 @@ for (const [form, given] of Object.entries({
     await using sluice = await startWith(RETRIED, options);
     for (const count of [1, 2]) {
       await shakeHands(sluice.httpsPort, { groups: RETRIED_GROUPS });
-      await until(() => deathsIn(directory).length === count, `${count} incidents`);
+      await until(() => deathsSoFar(directory).length === count, `${count} incidents`);
     }
     assert.doesNotMatch(sluice.output, /is disabled automatically/);
   });

@@ -22,7 +22,7 @@ import { startOrigin, startRawOrigin } from '../support/origins.ts';
 import { RawConnection } from '../support/raw-connection.ts';
 import { startRawHttp2Origin } from '../support/raw-http2-origin.ts';
 import { startConfigured } from '../support/routes.ts';
-import { untakenBytes } from '../support/socket-queues.ts';
+import { untakenBytes } from '../support/tcp-sockets.ts';
 import { sleep, until } from '../support/waiting.ts';
 
 const listeners = (extra: object = {}) => [

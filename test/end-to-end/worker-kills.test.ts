@@ -10,6 +10,7 @@ import { startOrigin } from '../support/origins.ts';
 import { ended, findProgram, start } from '../support/programs.ts';
 import { standbyOf } from '../support/replacement.ts';
 import { type RunningSluice, startSluice } from '../support/sluice.ts';
+import { type TcpSocket, tcpSockets } from '../support/tcp-sockets.ts';
 import { sleep, until, within } from '../support/waiting.ts';
 
 const isLong = process.env.SLUICE_LONG === '1';
@@ -91,26 +92,14 @@ function event(socket: Socket, name: 'connect' | 'data'): Promise<unknown> {
   });
 }
 
-interface OpenSocket {
-  readonly inode: string;
-  readonly peerPort: number;
-  readonly isListening: boolean;
-}
-
 /** The TCP sockets (IPv4) that a process has open. */
-function socketsOf(pid: number): OpenSocket[] {
+function socketsOf(pid: number): TcpSocket[] {
   const own = new Set<string>();
   for (const fd of readdirSync(`/proc/${pid}/fd`)) {
     const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
     if (inode !== undefined) own.add(inode);
   }
-  const rows = readFileSync('/proc/net/tcp', 'latin1').split('\n').slice(1);
-  return rows.flatMap((row) => {
-    const [, , peer = '', state, , , , , , inode = ''] = row.trim().split(/\s+/);
-    if (!own.has(inode)) return [];
-    const peerPort = Number.parseInt(peer.split(':')[1]!, 16);
-    return [{ inode, peerPort, isListening: state === '0A' }];
-  });
+  return tcpSockets().filter(({ inode }) => own.has(inode));
 }
 
 function listeningSockets(pid: number): string[] {
