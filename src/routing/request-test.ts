@@ -1,10 +1,11 @@
 /** A route's conditions but those of host and path, compiled; see router.ts for these. */
 import { AddressSet } from '../base/address-range.ts';
 import { HostNames, normalHostPattern } from '../base/host-names.ts';
-import { parameterName, parameterValue } from '../cache/rules/key.ts';
+import { parameterValue } from '../cache/rules/key.ts';
 import type { TlsFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
+import { cookiesNamed, parametersNamed } from './request-values.ts';
 import { matchEverything, type RouteMatch, type TlsMatch, type ValueMatches } from './route.ts';
 import { compileTextMatch, type TextTest } from './text-match.ts';
 
@@ -91,25 +92,12 @@ export function namesOf(written: readonly string[]): HostNames<true> {
  * (RFC 6265 §4.2.2), so that a rule that knows one of them only would be passed by the other.
  */
 function someCookie(fields: FieldSection, name: string, test: TextTest): boolean {
-  for (let i = 0; i < fields.names.length; i++) {
-    if (fields.names[i] !== 'cookie') continue;
-    for (const pair of fields.values[i]!.split(';')) {
-      const equals = pair.indexOf('=');
-      if (equals === -1 || pair.slice(0, equals).trim() !== name) continue;
-      if (test(pair.slice(equals + 1).trim())) return true;
-    }
-  }
-  return false;
+  return cookiesNamed(fields, name).some(test);
 }
 
 /** As origins read them: decoded, and each of one name. */
 function someParameter(target: string, name: string, test: TextTest): boolean {
-  const mark = target.indexOf('?');
-  if (mark === -1) return false;
-  return target
-    .slice(mark + 1)
-    .split('&')
-    .some((one) => one !== '' && parameterName(one) === name && test(parameterValue(one)));
+  return parametersNamed(target, name).some((one) => test(parameterValue(one)));
 }
 
 /** Where values stand that patterns are matched with: they must not be long. */

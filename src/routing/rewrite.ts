@@ -6,15 +6,9 @@ import type { RequestHead } from '../http/message.ts';
 import { type Captures, NO_CAPTURES } from './captures.ts';
 import { isUnder, readPath } from './path.ts';
 import { compilePattern } from './pattern.ts';
+import { pathOf, queryOf } from './request-values.ts';
 import type { RewriteOptions } from './route.ts';
-import {
-  compileTemplate,
-  hasVariables,
-  pathOf,
-  queryOf,
-  type Template,
-  type VariableSource,
-} from './variables.ts';
+import { compileTemplate, hasVariables, type Template, type VariableSource } from './variables.ts';
 
 /** As `rewrite.host`: the authority of the origin itself. */
 export const ORIGIN_HOST = `\${origin}`;

@@ -1,9 +1,9 @@
 /** Texts with variables, as field values and redirects have: `${host}`, `${client-address}`. */
-import { parameterName } from '../cache/rules/key.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import type { FieldSection } from '../http/field-section.ts';
 import type { RequestHead } from '../http/message.ts';
 import { type Captures, NO_CAPTURES } from './captures.ts';
+import { cookiesNamed, parametersNamed, pathOf, queryOf } from './request-values.ts';
 
 /** What variables are read from; no facts when sluice asks on its own account. */
 export interface VariableSource {
@@ -185,31 +185,11 @@ function groupReader(subject: keyof Captures, group: string, captures: Captures)
 
 /** The first of that name (RFC 6265 §5.4: servers should not rely on their order); '' for none. */
 function cookieOf(fields: FieldSection, name: string): string {
-  for (const line of fields.all('cookie')) {
-    for (const pair of line.split(';')) {
-      const equals = pair.indexOf('=');
-      if (equals !== -1 && pair.slice(0, equals).trim() === name) {
-        return pair.slice(equals + 1).trim();
-      }
-    }
-  }
-  return '';
+  return cookiesNamed(fields, name).next().value ?? '';
 }
 
 /** The first of that name, as it was sent; '' for none. */
 function parameterOf(target: string, name: string): string {
-  const found = queryOf(target)
-    .split('&')
-    .find((one) => parameterName(one) === name);
-  return found?.includes('=') ? found.slice(found.indexOf('=') + 1) : '';
-}
-
-export function pathOf(target: string): string {
-  const mark = target.indexOf('?');
-  return mark === -1 ? target : target.slice(0, mark);
-}
-
-export function queryOf(target: string): string {
-  const mark = target.indexOf('?');
-  return mark === -1 ? '' : target.slice(mark + 1);
+  const [found = ''] = parametersNamed(target, name);
+  return found.includes('=') ? found.slice(found.indexOf('=') + 1) : '';
 }
