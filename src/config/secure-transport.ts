@@ -1,6 +1,13 @@
 /** What hosts say of requests without TLS, as routes and edits do it: redirects, and HSTS (RFC 6797). */
 import type { ListenerOptions } from '../downstream/options.ts';
-import { type EditStep, matchEverything, plainRoute, type RouteOptions } from '../routing/route.ts';
+import {
+  alwaysEdit,
+  type EditStep,
+  matchEverything,
+  noEditCondition,
+  plainRoute,
+  type RouteOptions,
+} from '../routing/route.ts';
 
 export interface TransportPolicy {
   /** As hosts of routes; none for every name. */
@@ -43,19 +50,10 @@ export function withTransportPolicies(
 
 /** Only over TLS (RFC 6797 §7.2). What a route edits itself comes after it. */
 function hstsStep({ names, hsts }: TransportPolicy): EditStep {
+  const match = { ...matchEverything, scheme: 'https', hosts: names } as const;
   return {
-    when: {
-      match: { ...matchEverything, scheme: 'https', hosts: names },
-      statuses: [],
-      responseHeaders: {},
-      share: null,
-      hours: null,
-    },
-    edits: {
-      ...{ remove: [], add: {}, removeCookies: [], setCookies: {} },
-      set: { 'Strict-Transport-Security': hsts },
-    },
-    otherwise: null,
+    ...alwaysEdit({ set: { 'Strict-Transport-Security': hsts } }),
+    when: { ...noEditCondition, match },
   };
 }
 

@@ -101,6 +101,19 @@ export interface EditStep {
   readonly otherwise: FieldEdits | null;
 }
 
+const noEdits: FieldEdits = {
+  remove: [],
+  set: {},
+  add: {},
+  removeCookies: [],
+  setCookies: {},
+};
+
+/** Edits that are always made. */
+export function alwaysEdit(edits: Partial<FieldEdits>): EditStep {
+  return { when: null, edits: { ...noEdits, ...edits }, otherwise: null };
+}
+
 /** All that is given must hold. */
 export interface EditCondition {
   /** Of the request; its hosts and paths, too. */
@@ -114,6 +127,15 @@ export interface EditCondition {
   /** Minutes of the day in UTC, from the first to before the second; null for the whole day. */
   readonly hours: readonly [from: number, to: number] | null;
 }
+
+/** Of every exchange. */
+export const noEditCondition: EditCondition = {
+  match: null,
+  statuses: [],
+  responseHeaders: {},
+  share: null,
+  hours: null,
+};
 
 /** The first rule whose every condition holds decides; when none does, access is allowed. */
 export interface AccessRule {

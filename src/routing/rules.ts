@@ -16,7 +16,7 @@ import { ClosedRoute } from './maintenance.ts';
 import { PATTERN_PATH_CHARACTERS_MAX } from './pattern.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import { Rewrite } from './rewrite.ts';
-import type { RouteOptions } from './route.ts';
+import { alwaysEdit, type RouteOptions } from './route.ts';
 import type { RoutingFailure } from './router.ts';
 import { compileTemplate, type Template } from './variables.ts';
 
@@ -261,8 +261,7 @@ function answerOf(action: RouteOptions['action'], captures: Captures): Answer | 
   if (action.kind === 'redirect') return redirectTo(action.to, action.status, captures);
   const content = new TextEncoder().encode(action.content);
   const { status } = action;
-  const edits = { remove: [], set: action.fields, add: {}, removeCookies: [], setCookies: {} };
-  const lines = compileEdits([{ when: null, edits, otherwise: null }], 'response', captures);
+  const lines = compileEdits([alwaysEdit({ set: action.fields })], 'response', captures);
   return (head, facts, date) => {
     const fields = FieldSection.of(['date', date]);
     lines?.apply(fields, { head, facts, status });

@@ -1,7 +1,12 @@
 /** Changes of headers and cookies, and when they are made. */
 import type { Captures } from '../../routing/captures.ts';
 import { compileEdits } from '../../routing/field-edits.ts';
-import type { EditCondition, EditStep, FieldEdits } from '../../routing/route.ts';
+import {
+  alwaysEdit,
+  type EditCondition,
+  type EditStep,
+  type FieldEdits,
+} from '../../routing/route.ts';
 import type { RoutesEntry } from '../schema/routes.ts';
 import type { CompileContext } from './context.ts';
 import { compileMatch, valuesOf } from './route-match.ts';
@@ -10,14 +15,6 @@ type ResponseEntry = NonNullable<RoutesEntry[number]['response-headers']>;
 type StepEntry = Extract<ResponseEntry, { readonly when?: unknown }>;
 type WhenEntry = NonNullable<StepEntry['when']>;
 type LinesEntry = Pick<StepEntry, 'remove' | 'set' | 'add' | 'cookies'>;
-
-export const NO_EDITS: FieldEdits = {
-  remove: [],
-  set: {},
-  add: {},
-  removeCookies: [],
-  setCookies: {},
-};
 
 /** `captures`: of the route's patterns. */
 export function compileEditSteps(
@@ -53,7 +50,7 @@ function stepOf(
   for (const [edits, place] of parts) {
     if (edits === null) continue;
     try {
-      compileEdits([{ when: null, edits, otherwise: null }], message, captures);
+      compileEdits([alwaysEdit(edits)], message, captures);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       place.refuse([], error.message, 'change or remove it');

@@ -9,6 +9,7 @@ import { compileRateKey } from '../../routing/rate-limit.ts';
 import { Rewrite } from '../../routing/rewrite.ts';
 import {
   type AccessRule,
+  alwaysEdit,
   COMPRESSION_ENCODINGS_DEFAULT,
   COMPRESSION_SIZE_MIN_DEFAULT,
   COMPRESSION_TYPES_DEFAULT,
@@ -27,7 +28,7 @@ import { DEFAULT_GROUP } from '../resolve.ts';
 import type { RoutesEntry } from '../schema/routes.ts';
 import { nearestWord } from '../suggestion.ts';
 import type { CompileContext } from './context.ts';
-import { compileEditSteps, NO_EDITS } from './field-edits.ts';
+import { compileEditSteps } from './field-edits.ts';
 import { compileRouteCache } from './route-cache.ts';
 import { checkMethods, checkPath, compileMatch } from './route-match.ts';
 
@@ -72,6 +73,7 @@ class RouteCompiler {
   readonly #name: string;
   readonly #origins: readonly string[];
   readonly #context: CompileContext;
+  readonly #captures: Captures;
 
   constructor(
     entry: RouteEntry,
@@ -83,6 +85,7 @@ class RouteCompiler {
     this.#name = name;
     this.#origins = origins;
     this.#context = context;
+    this.#captures = capturesIn(entry);
   }
 
   compile(): RouteOptions {
@@ -119,18 +122,6 @@ class RouteCompiler {
     }
   }
 
-  /** None where the patterns are none: that is told where they stand. */
-  #captures(): Captures {
-    const { match = {} } = this.#entry;
-    const [pathPattern, hostPattern] = [match['path-pattern'] ?? '', match['host-pattern'] ?? ''];
-    try {
-      return capturesOf({ pathPattern, hostPattern, ignoreCase: match['ignore-case'] ?? false });
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      return NO_CAPTURES;
-    }
-  }
-
   #action(): RouteAction {
     const { origin, redirect, respond, match } = this.#entry;
     const given = [origin, redirect, respond].filter((one) => one !== undefined);
@@ -148,7 +139,7 @@ class RouteCompiler {
     const origins = this.#origins;
     if (origin !== undefined && hasVariables(origin)) {
       this.#attempt(['origin'], 'write a name, or a group of host-pattern or path-pattern', () => {
-        compileTemplate(origin, 'target', { captures: this.#captures() });
+        compileTemplate(origin, 'target', { captures: this.#captures });
       });
     } else if (origin !== undefined && !origins.includes(origin)) {
       const near = nearestWord(origin, origins);
@@ -161,8 +152,7 @@ class RouteCompiler {
   #respond(respond: Part<'respond'>): RouteAction {
     const { status, headers = {}, body, 'body-file': file } = respond;
     this.#attempt(['respond', 'headers'], 'change or remove it', () => {
-      const edits = { ...NO_EDITS, set: headers };
-      compileEdits([{ when: null, edits, otherwise: null }], 'response', this.#captures());
+      compileEdits([alwaysEdit({ set: headers })], 'response', this.#captures);
     });
     if (body !== undefined && file !== undefined) {
       this.#refuse(['respond', 'body-file'], 'there is a body, too', 'remove one of them');
@@ -176,7 +166,7 @@ class RouteCompiler {
   #redirect(to: string, pathPattern: string): void {
     let isTemplate = false;
     this.#attempt(['redirect', 'to'], 'use one of those', () => {
-      compileTemplate(to, 'request', { captures: this.#captures() });
+      compileTemplate(to, 'request', { captures: this.#captures });
       isTemplate = true;
     });
     if (isTemplate && /\$[A-Za-z_]|(?<!\$)\{/.test(to)) {
@@ -224,7 +214,7 @@ class RouteCompiler {
     };
     if (isPattern) {
       this.#attempt(['rewrite'], 'write host as example.org, other characters as %XX', () => {
-        new Rewrite(options, this.#captures());
+        new Rewrite(options, this.#captures);
       });
     }
     return options;
@@ -232,7 +222,7 @@ class RouteCompiler {
 
   #edits(message: 'request' | 'response'): EditStep[] {
     const context = this.#context.below(`${message}-headers`);
-    return compileEditSteps(this.#entry[`${message}-headers`], message, this.#captures(), context);
+    return compileEditSteps(this.#entry[`${message}-headers`], message, this.#captures, context);
   }
 
   #access(rule: Part<'access'>[number], i: number): AccessRule {
@@ -321,6 +311,17 @@ class RouteCompiler {
       this.#refuse(key, problem, 'name a file that this user may read');
       return undefined;
     }
+  }
+}
+
+/** None where the patterns are none: that is told where they stand. */
+function capturesIn({ match = {} }: RouteEntry): Captures {
+  const [pathPattern, hostPattern] = [match['path-pattern'] ?? '', match['host-pattern'] ?? ''];
+  try {
+    return capturesOf({ pathPattern, hostPattern, ignoreCase: match['ignore-case'] ?? false });
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return NO_CAPTURES;
   }
 }
 
