@@ -4,7 +4,7 @@
  */
 
 import type { SluiceError } from '../base/errors.ts';
-import type { PreparedHit, StoredResponse, StoreHit } from '../cache/contract.ts';
+import type { PreparedHit, StoredResponse } from '../cache/contract.ts';
 import { hitStatusMember } from '../cache/rules/cache-status.ts';
 import { currentAgeMs, isFresh } from '../cache/rules/freshness.ts';
 import { cacheKey } from '../cache/rules/key.ts';
@@ -103,16 +103,12 @@ export class ReverseProxy implements RequestSink {
     let delayMs = 0;
     if (route.gate !== null) {
       const gateResult = route.gate.enter(head, facts, clock.wallMs(), environment.dateNow());
-      if (gateResult !== null) {
-        if (gateResult.kind !== 'delayed' || gateResult.answer !== null) {
-          const key = '';
-          const plugins = null;
-          const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
-          const exchange = new Exchange(input);
-          exchange.turnAway(gateResult);
-          return exchange;
-        }
+      if (gateResult?.kind === 'delayed' && gateResult.answer === null) {
         delayMs = gateResult.ms;
+      } else if (gateResult !== null) {
+        const [key, plugins] = ['', null];
+        const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
+        return turnedAway(input, gateResult);
       }
     }
     const plugins = environment.plugins === null ? null : environment.plugins.begin(head, facts);
@@ -124,24 +120,13 @@ export class ReverseProxy implements RequestSink {
     route.compression?.prepare(head.fields);
     let key = cacheKey(head, environment.keyRules);
     if (route.keySuffix !== '') key += route.keySuffix;
-    const mayHit = head.contentLength === 0 && route.caches && delayMs === 0;
-    if (mayHit && (head.method === 'GET' || head.method === 'HEAD')) {
-      const hits = environment.store.peek(key);
-      if (
-        hits !== undefined &&
-        hits.length > 0 &&
-        this.#serveHit(environment, hits, head, sender, facts, null)
-      ) {
-        this.#noteHit(environment, head, facts, startedMs);
-        requests.end(slot);
-        return ANSWERED;
-      }
+    if (delayMs === 0 && this.#serveHit(environment, key, head, sender, facts, null)) {
+      this.#noteHit(environment, head, facts, startedMs);
+      requests.end(slot);
+      return ANSWERED;
     }
     const input = { environment, head, sender, facts, key, startedMs, slot, part, plugins };
-    const exchange = new Exchange(input);
-    if (delayMs === 0) exchange.begin();
-    else exchange.delay(delayMs, () => exchange.begin());
-    return exchange;
+    return begun(input, delayMs);
   }
 
   #throughPlugins(input: ExchangeInput, plugins: PluginRun, delayMs: number): RequestHandler {
@@ -170,22 +155,14 @@ export class ReverseProxy implements RequestSink {
     if (typeof key === 'object' && key !== null) return turnedAway(input, refusal(key));
     const environment = environmentFor(input.environment, plugins.origin, key !== null);
     const asked = { ...input, environment, head, key: key ?? '' };
-    const isPlain = head.contentLength === 0 && delayMs === 0;
-    const mayHit = key !== null && isPlain && route.caches;
-    if (mayHit && (head.method === 'GET' || head.method === 'HEAD')) {
-      const hits = environment.store.peek(key) ?? [];
-      if (hits.length > 0 && this.#serveHit(environment, hits, head, sender, facts, plugins)) {
-        this.#noteHit(environment, head, facts, startedMs);
-        plugins.onFinish(finishedOf(this.#summary));
-        environment.requests.end(slot);
-        return ANSWERED;
-      }
-      if (plugins.hasFailed) return turnedAway(asked, refusal(PLUGIN_FAILED));
+    if (delayMs === 0 && this.#serveHit(environment, asked.key, head, sender, facts, plugins)) {
+      this.#noteHit(environment, head, facts, startedMs);
+      plugins.onFinish(finishedOf(this.#summary));
+      environment.requests.end(slot);
+      return ANSWERED;
     }
-    const exchange = new Exchange(asked);
-    if (delayMs === 0) exchange.begin();
-    else exchange.delay(delayMs, () => exchange.begin());
-    return exchange;
+    if (plugins.hasFailed) return turnedAway(asked, refusal(PLUGIN_FAILED));
+    return begun(asked, delayMs);
   }
 
   /** The same for requests that would go to an origin; others take their route. */
@@ -234,15 +211,20 @@ export class ReverseProxy implements RequestSink {
     return new Exchange({ ...input, ...none, environment, key: '', startedMs });
   }
 
+  /** Whether it was answered at once with what is in memory. */
   #serveHit(
     environment: ProxyEnvironment,
-    hits: readonly StoreHit[],
+    key: string,
     head: RequestHead,
     sender: ResponseSender,
     facts: RequestFacts,
     plugins: PluginRun | null,
   ): boolean {
     const { cachePolicy, clock, route } = environment;
+    if (head.contentLength !== 0 || !route.caches) return false;
+    if (head.method !== 'GET' && head.method !== 'HEAD') return false;
+    const hits = environment.store.peek(key);
+    if (hits === undefined || hits.length === 0) return false;
     if (head.upgrade !== '' || asksOfCache(head.fields)) return false;
     const hit = selectStored(hits, head.fields, cachePolicy);
     if (hit === undefined) return false;
@@ -324,6 +306,13 @@ function throughResponseHooks(prepared: PreparedHit, plugins: PluginRun): Prepar
   const edited = plugins.onResponse(status, fields);
   if (edited === null) return null;
   return edited === fields ? prepared : { status, fields: edited, content, ageSeconds };
+}
+
+function begun(input: ExchangeInput, delayMs: number): Exchange {
+  const exchange = new Exchange(input);
+  if (delayMs === 0) exchange.begin();
+  else exchange.delay(delayMs, () => exchange.begin());
+  return exchange;
 }
 
 function turnedAway(input: ExchangeInput, result: GateResult): Exchange {
