@@ -26,13 +26,6 @@ export function routeTable(
   targets: readonly RouteTarget[],
   unrouted: ProxyEnvironment,
 ): Routes {
-  // What no route asks for costs no request anything.
-  if (targets.every(({ choose }) => choose === null)) {
-    const router = new Router(
-      routes.map(({ match }, i) => ({ match, target: targets[i]!.environment })),
-    );
-    return { find: (head, facts) => router.find(head, facts), unrouted };
-  }
   const router = new Router(routes.map(({ match }, i) => ({ match, target: targets[i]! })));
   return {
     find(head, facts) {
