@@ -83,7 +83,7 @@ class PluginProgram {
   constructor(modules: readonly PluginModule[], name: string) {
     this.#texts = new Map(modules.map(({ path, text }) => [path, text]));
     this.#name = name;
-    this.#timers = timersFor(() => name);
+    this.#timers = timersFor(name);
   }
 
   run(path: string): Exports {

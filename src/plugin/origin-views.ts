@@ -6,6 +6,11 @@ import type { ResponseHead } from '../http/message.ts';
 import type { RequestToOrigin, ResponseFromOrigin } from './api.ts';
 import { HeadersView } from './headers-view.ts';
 
+/** Whether a plugin may put it in the place of a request's host. */
+export function isHost(text: string): boolean {
+  return /^[\w.:[\]-]+$/.test(text);
+}
+
 /** A request on its way to an origin, which nobody has seen yet. */
 export interface AskedHead {
   readonly method: string;
@@ -41,7 +46,7 @@ export class OriginRequestView implements RequestToOrigin {
   }
 
   set host(host: string) {
-    this.#check('host', /^[\w.:[\]-]+$/.test(host));
+    this.#check('host', isHost(host));
     this.#host = host;
   }
 

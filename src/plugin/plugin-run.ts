@@ -17,9 +17,9 @@ import type { GateResult } from '../routing/rules.ts';
 import { Answer, type FinishedRequest, type KeyParts } from './api.ts';
 import { PLUGIN_DISABLED, PLUGIN_FAILED, wordsOf } from './faults.ts';
 import { HeadersView, protectEdits } from './headers-view.ts';
-import { HookWait } from './hook-wait.ts';
+import { HookWait, type Settled } from './hook-wait.ts';
 import { defaultPluginLimits } from './limits.ts';
-import { type AskedHead, OriginRequestView, OriginResponseView } from './origin-views.ts';
+import { type AskedHead, isHost, OriginRequestView, OriginResponseView } from './origin-views.ts';
 import { FAULT, type LoadedPlugin } from './plugin-set.ts';
 import { RequestView } from './request-view.ts';
 
@@ -141,13 +141,9 @@ export class PluginRun {
     result: PromiseLike<unknown> | Response,
     before: ReturnType<RequestView['snapshot']>,
   ): Promise<Entry> {
-    const settled = await this.#waiting.settle(decisionOf(result));
-    this.#wait = null;
+    const settled = await this.#settle(plugin, 'onRequest', decisionOf(result));
     if (settled.how === 'done') return this.#judge(plugin, settled.value, before);
-    if (settled.how === 'rejected') plugin.fault('onRequest', 'rejected', wordsOf(settled.error));
     if (settled.how === 'timed-out') {
-      const words = `it was not settled within ${plugin.options.timeoutMs} ms`;
-      plugin.fault('onRequest', 'timed-out', words);
       // What it does from now on has no effect.
       this.#view.close();
       this.#view.restore(before);
@@ -178,6 +174,22 @@ export class PluginRun {
   #undo(plugin: LoadedPlugin, before: ReturnType<RequestView['snapshot']>): Entry {
     this.#view.restore(before);
     return plugin.onFault === 'refuse' ? refusal(PLUGIN_FAILED) : null;
+  }
+
+  /** Waits for a hook that takes its time; when it fails, that is told. */
+  async #settle(
+    plugin: LoadedPlugin,
+    hook: 'onRequest' | 'onOriginRequest',
+    result: PromiseLike<unknown>,
+  ): Promise<Settled> {
+    const settled = await this.#waiting.settle(result);
+    this.#wait = null;
+    if (settled.how === 'rejected') plugin.fault(hook, 'rejected', wordsOf(settled.error));
+    if (settled.how === 'timed-out') {
+      const words = `it was not settled within ${plugin.options.timeoutMs} ms`;
+      plugin.fault(hook, 'timed-out', words);
+    }
+    return settled;
   }
 
   #hold(): Promise<void> {
@@ -289,14 +301,7 @@ export class PluginRun {
     i: number,
   ): Promise<SluiceError | null> {
     const plugin = this.#plugins[i]!;
-    const { timeoutMs } = plugin.options;
-    const settled = await this.#waiting.settle(result);
-    this.#wait = null;
-    if (settled.how === 'rejected') {
-      plugin.fault('onOriginRequest', 'rejected', wordsOf(settled.error));
-    } else if (settled.how === 'timed-out') {
-      plugin.fault('onOriginRequest', 'timed-out', `it was not settled within ${timeoutMs} ms`);
-    }
+    const settled = await this.#settle(plugin, 'onOriginRequest', result);
     const value = settled.how === 'done' ? settled.value : FAULT;
     return this.#endOriginRequest(plugin, asked, view, value) ?? this.#askOriginFrom(asked, i + 1);
   }
@@ -458,7 +463,7 @@ function keyFault(value: unknown): string {
   for (const [name, one] of Object.entries(vary)) {
     if (typeof one !== 'string') return `vary.${name} is no text`;
   }
-  if (host !== undefined && (typeof host !== 'string' || !/^[\w.:[\]-]+$/.test(host)))
+  if (host !== undefined && (typeof host !== 'string' || !isHost(host)))
     return 'host is no name of a host';
   if (target !== undefined && (typeof target !== 'string' || !isOriginForm(target)))
     return 'target is no path';

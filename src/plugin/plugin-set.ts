@@ -84,7 +84,7 @@ export class LoadedPlugin {
         : body.call(this.hooks, first, second);
     } catch (error) {
       result = FAULT;
-      this.fault(hook, error instanceof PluginExit ? 'exited' : 'threw', wordsOf(error));
+      this.#threw(hook, error);
     } finally {
       leaveCall(before);
       marks.leavePlugin(mark);
@@ -101,6 +101,10 @@ export class LoadedPlugin {
 
   fault(place: FaultPlace, fault: PluginFault, words: string): void {
     this.#host.faults.add(this.name, place, fault, words);
+  }
+
+  #threw(place: FaultPlace, error: unknown): void {
+    this.fault(place, faultOf(error), wordsOf(error));
   }
 
   /** To be preempted is no fault. */
@@ -129,7 +133,7 @@ export class LoadedPlugin {
       if (changed.length === 0) return checkedHooks(hooks);
       this.fault('setup', 'globals', globalsWords(changed));
     } catch (error) {
-      this.fault('setup', error instanceof PluginExit ? 'exited' : 'threw', wordsOf(error));
+      this.#threw('setup', error);
     }
     return null;
   }
@@ -174,8 +178,7 @@ export class PluginSet {
   ) {
     if (options.length > 0) {
       guardProcess(
-        (plugin, error) =>
-          host.faults.add(plugin, 'background', straysFault(error), wordsOf(error)),
+        (plugin, error) => host.faults.add(plugin, 'background', faultOf(error), wordsOf(error)),
         (plugin) => host.marks.enterPlugin(host.numberOf(plugin, 'background')),
       );
     }
@@ -194,6 +197,7 @@ export class PluginSet {
   }
 }
 
-function straysFault(error: unknown): PluginFault {
+/** Of what was thrown. */
+function faultOf(error: unknown): PluginFault {
   return error instanceof PluginExit ? 'exited' : 'threw';
 }

@@ -104,15 +104,15 @@ function ownerOf(reason: unknown): string {
  * Functions that call back later, for a plugin's modules: an exception in what they call is the plugin's
  * fault, and does not end the worker.
  */
-export function timersFor(plugin: () => string) {
+export function timersFor(plugin: string) {
   const guarded = (body: (...args: unknown[]) => unknown) => {
     return (...args: unknown[]) => {
       try {
-        const result = runAs(plugin(), () => body(...args));
-        if (result instanceof Promise) result.catch((error: unknown) => onStray(plugin(), error));
+        const result = runAs(plugin, () => body(...args));
+        if (result instanceof Promise) result.catch((error: unknown) => onStray(plugin, error));
         return result;
       } catch (error) {
-        onStray(plugin(), error);
+        onStray(plugin, error);
         return undefined;
       }
     };
