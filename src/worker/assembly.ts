@@ -1,6 +1,7 @@
 /** Puts one worker together from its setup: metrics, access log, sampler, and the worker itself. */
 
 import { systemClock } from '../base/clock.ts';
+import { endProcess, repeated } from '../base/owned.ts';
 import type { SluiceOptions } from '../config/options.ts';
 import { liveNativeCounts } from '../native/counters.ts';
 import { nativeBytesLive } from '../native/memory.ts';
@@ -96,7 +97,7 @@ export async function assembleWorker({
     handshakes: logs.handshakes,
     purgeEverywhere: link.purgeEverywhere,
   });
-  const stopChecking = checkNumbers(regions.bytes('metrics', workerIndex), link);
+  const numberChecks = checkNumbers(regions.bytes('metrics', workerIndex), link);
   const tell = teller({
     'log-levels': ({ levels }) => log.adopt(levels),
     'refused-hellos': ({ fingerprints }) => guard.replace(fingerprints),
@@ -108,7 +109,7 @@ export async function assembleWorker({
     async drain(timeoutMs) {
       await worker.drain(timeoutMs);
       stopSampling();
-      stopChecking();
+      numberChecks[Symbol.dispose]();
       callbackFaults[Symbol.dispose]();
       traces[Symbol.dispose]();
       await logs.close();
@@ -135,13 +136,12 @@ export async function assembleWorker({
 /** How often it is looked whether what was counted can be true. */
 const CHECK_INTERVAL_MS = 1_000;
 
-function checkNumbers(region: Uint8Array, link: SupervisorLink): () => void {
+function checkNumbers(region: Uint8Array, link: SupervisorLink): Disposable {
   const check = new NumberCheck(region);
-  const timer = setInterval(() => {
+  const look = () => {
     for (const wrong of check.look()) link.onWrongNumber(wrong);
-  }, CHECK_INTERVAL_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+  };
+  return repeated(CHECK_INTERVAL_MS, look, endProcess);
 }
 
 /** What of the shared memory a worker works with. */
