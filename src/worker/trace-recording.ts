@@ -26,17 +26,17 @@ export function openTraceRecording(
   const identify = (now: SluiceOptions) => {
     recorder.digestsEarlyData = now.recorder.earlyDataDigest;
     marks.adopt(now.plugins);
-    const plugins = now.plugins.map(({ name }) => name);
-    const isOn = (name: string) => isPluginOn(name, now.features);
-    const states = plugins.map((name) => [`${PLUGIN_PREFIX}${name}`, isOn(name)] as const);
+    const plugins = now.plugins.map(({ name }) => {
+      return [`${PLUGIN_PREFIX}${name}`, isPluginOn(name, now.features)] as const;
+    });
     const identity = identityNow({
       workerIndex,
       version,
       options: now,
-      features: { ...featureStates(now.features), ...Object.fromEntries(states) },
+      features: { ...featureStates(now.features), ...Object.fromEntries(plugins) },
       observers: [
         ...observerNames(now.features),
-        ...states.filter(([, on]) => on).map(([name]) => name),
+        ...plugins.filter(([, on]) => on).map(([name]) => name),
       ],
       numbered: marks.names,
       addresses: now.recorder.addresses,
