@@ -81,7 +81,10 @@ function stackOf({ threadId }: Worker): Promise<string> {
   });
   session.connect();
   session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
-  return promise.finally(() => clearTimeout(timer)).finally(() => session.disconnect());
+  return promise.finally(() => {
+    clearTimeout(timer);
+    session.disconnect();
+  });
 }
 
 function lineOf({ functionName, url, location }: CallFrame, urls: Map<string, string>): string {

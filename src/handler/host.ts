@@ -23,13 +23,9 @@ class HandlerHost {
   #start(setup: HostSetup): void {
     this.#loading = setup.options.threads;
     this.#places = setup.sockets.map((_socket, index) => {
-      let isFirst = true;
       return new ThreadPlace({
         ...{ setup, index },
-        onReady: () => {
-          if (isFirst) this.#loaded();
-          isFirst = false;
-        },
+        onLoaded: () => this.#loaded(),
         onFailed: (message) => this.#failed(message),
         onFiles: (files) => tell({ type: 'files', files }),
         onFault: (fault) => tell({ type: 'fault', fault }),

@@ -19,7 +19,8 @@ import { defaultHandlerLimits, handlerRestartMs } from './limits.ts';
 export interface ThreadPlaceInput {
   readonly setup: HostSetup;
   readonly index: number;
-  onReady(): void;
+  /** The first thread has loaded the module. */
+  onLoaded(): void;
   /** The first thread could not be started. */
   onFailed(why: string): void;
   onFiles(files: readonly LoadedFile[]): void;
@@ -116,11 +117,12 @@ export class ThreadPlace {
     } else if (report.type === 'files') {
       this.#input.onFiles(report.files);
     } else {
+      const isFirst = !this.#wasReady;
       this.#isReady = true;
       this.#wasReady = true;
       this.#stopStartTimer();
       if (this.#isPublished) this.publish();
-      this.#input.onReady();
+      if (isFirst) this.#input.onLoaded();
     }
   }
 
