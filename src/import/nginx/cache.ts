@@ -1,7 +1,7 @@
 /** `proxy_cache` and its kin as what a route stores. */
 import { Draft } from '../draft.ts';
-import type { Directive } from './parser.ts';
-import { type Scope, secondsOf, timeText } from './scope.ts';
+import { type Directive, optionIn } from './parser.ts';
+import { bytesOf, type Scope, secondsOf, sizeText, timeText } from './scope.ts';
 import type { NginxState, RouteDraft } from './state.ts';
 
 /** What makes a cache of ours act as nginx's, which stores nothing that it is not told to. */
@@ -122,8 +122,7 @@ function lifetimes(scope: Scope, cache: Draft, state: NginxState): void {
 function staleness(scope: Scope, cache: Draft, state: NginxState, path: Directive): void {
   const stale = scope.last('proxy_cache_use_stale');
   const background = scope.last('proxy_cache_background_update');
-  const inactive = path.args.find((arg) => arg.startsWith('inactive='))?.slice('inactive='.length);
-  const seconds = secondsOf(inactive ?? '10m') ?? 600;
+  const seconds = secondsOf(optionIn(path, 'inactive') ?? '10m') ?? 600;
   if (stale !== undefined) {
     state.report.imported(stale);
     const errors = stale.args.filter((arg) => arg !== 'updating' && arg !== 'off');
@@ -149,12 +148,8 @@ export function importStore(paths: readonly Directive[], root: Draft, state: Ngi
   if (first === undefined) return;
   state.report.imported(first);
   const store = new Draft().set('directory', first.args[0] ?? '', first);
-  const size = first.args.find((arg) => arg.startsWith('max_size='))?.slice('max_size='.length);
-  const match = /^(\d+)([kmg]?)$/i.exec(size ?? '');
-  if (match !== null) {
-    const unit = { '': '', k: 'KiB', m: 'MiB', g: 'GiB' }[match[2]!.toLowerCase()]!;
-    store.set('size', unit === '' ? Number(match[1]) : `${match[1]}${unit}`, first);
-  }
+  const bytes = bytesOf(optionIn(first, 'max_size') ?? '');
+  if (bytes !== null) store.set('size', sizeText(bytes), first);
   root.set('cache', store);
   for (const other of others) {
     state.report.partly(other, {

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { Draft } from '../draft.ts';
 import { rangeOf } from './access.ts';
-import type { Directive } from './parser.ts';
+import { type Directive, optionIn } from './parser.ts';
 import type { Scope } from './scope.ts';
 import { defaultServer, type NginxServer, schemesOf } from './servers.ts';
 import type { NginxState } from './state.ts';
@@ -35,9 +35,8 @@ export function importListeners(
       drafts.get(key) ??
       new Draft().set('address', key, ...places).set('protocol', isTls ? 'https' : 'http');
     drafts.set(key, draft);
-    const open = words.find((word) => word.startsWith('fastopen='));
-    if (open !== undefined)
-      draft.set('fast-open', Number(open.slice('fastopen='.length)), ...places);
+    const open = optionIn({ args: words }, 'fastopen');
+    if (open !== undefined) draft.set('fast-open', Number(open), ...places);
     if (words.includes('proxy_protocol') && directive !== null)
       proxyProtocol(draft, directive, scope, state);
   }

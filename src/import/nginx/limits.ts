@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Draft } from '../draft.ts';
-import type { Directive } from './parser.ts';
+import { type Directive, optionIn } from './parser.ts';
 import { bytesOf, type Scope, sizeText } from './scope.ts';
 import type { NginxState, RouteDraft } from './state.ts';
 
@@ -31,11 +31,8 @@ function importRate(
   route: RouteDraft,
   state: NginxState,
 ): void {
-  const optionIn = (args: readonly string[], name: string) => {
-    return args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
-  };
-  const zone = state.rateZones.get(optionIn(directive.args, 'zone') ?? '');
-  const rate = /^(\d+)r\/([sm])$/.exec(optionIn(zone?.args ?? [], 'rate') ?? '');
+  const zone = state.rateZones.get(optionIn(directive, 'zone') ?? '');
+  const rate = /^(\d+)r\/([sm])$/.exec((zone && optionIn(zone, 'rate')) ?? '');
   const key = keyOf(zone?.args[0] ?? '');
   if (zone === undefined || rate === null || key === null) {
     const reason = zone === undefined ? 'its zone is not defined' : `no limit by ${zone.args[0]}`;
@@ -46,12 +43,12 @@ function importRate(
   }
   const perSecond = Number(rate[1]) / (rate[2] === 'm' ? 60 : 1);
   const limit = new Draft().set('requests-per-second', Number(perSecond.toFixed(4)), zone);
-  limit.set('burst', Number(optionIn(directive.args, 'burst') ?? 0), directive);
+  limit.set('burst', Number(optionIn(directive, 'burst') ?? 0), directive);
   if (key !== 'address') limit.set('key', key);
   route.body.set('rate-limit', limit);
   state.report.imported(zone);
   const isDelayed =
-    optionIn(directive.args, 'burst') !== undefined && !directive.args.includes('nodelay');
+    optionIn(directive, 'burst') !== undefined && !directive.args.includes('nodelay');
   if (isDelayed) {
     state.report.partly(directive, {
       reason: 'what is within the burst is not held back',

@@ -9,7 +9,7 @@ import { importStore } from './cache.ts';
 import { importHosts, importListeners } from './hosts.ts';
 import { importLogs } from './logs.ts';
 import { Groups } from './origins.ts';
-import { type Directive, readNginx } from './parser.ts';
+import { type Directive, optionIn, readNginx } from './parser.ts';
 import { Scope } from './scope.ts';
 import { addServerRoutes } from './server-routes.ts';
 import { instancesOf, type NginxServer, schemesOf, serverOf } from './servers.ts';
@@ -49,7 +49,7 @@ function read(path: string): Imported {
     cacheZones: named(
       inside,
       'proxy_cache_path',
-      (one) => optionOf(one, 'keys_zone')?.split(':')[0],
+      (one) => optionIn(one, 'keys_zone')?.split(':')[0],
     ),
     isAddressUnknown: addresses,
     closedServers: new Map(),
@@ -220,9 +220,5 @@ function named(
 }
 
 function zoneOf(directive: Directive): string | undefined {
-  return optionOf(directive, 'zone')?.split(':')[0];
-}
-
-function optionOf({ args }: Directive, name: string): string | undefined {
-  return args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
+  return optionIn(directive, 'zone')?.split(':')[0];
 }

@@ -1,7 +1,7 @@
 /** `upstream` and `proxy_pass` as groups of origins. */
 import { Draft } from '../draft.ts';
 import type { ImportReport } from '../report.ts';
-import type { Directive } from './parser.ts';
+import { type Directive, optionIn } from './parser.ts';
 import { type Scope, secondsOf, timeText } from './scope.ts';
 
 /** Where `proxy_pass` leads, taken apart. */
@@ -87,8 +87,7 @@ export class Groups {
       'servers',
       used.map((server) => this.#server(server, target)),
     );
-    const options = used.flatMap(({ args }) => args.slice(1));
-    this.#failures(draft, options);
+    this.#failures(draft, { args: used.flatMap(({ args }) => args.slice(1)) });
     for (const directive of block) this.#upstreamDirective(directive, draft);
     return draft;
   }
@@ -112,17 +111,14 @@ export class Groups {
   }
 
   /** What nginx says for each server, and we for a group. */
-  #failures(draft: Draft, options: readonly string[]): void {
-    const optionIn = (name: string) => {
-      return options.find((option) => option.startsWith(`${name}=`))?.slice(name.length + 1);
-    };
-    const failures = optionIn('max_fails');
-    const seconds = secondsOf(optionIn('fail_timeout') ?? '');
+  #failures(draft: Draft, options: Pick<Directive, 'args'>): void {
+    const failures = optionIn(options, 'max_fails');
+    const seconds = secondsOf(optionIn(options, 'fail_timeout') ?? '');
     if (failures !== undefined) draft.at('passive-health').set('failures', Number(failures));
     if (seconds !== null && seconds > 0) {
       draft.at('passive-health').set('ejection', timeText(seconds));
     }
-    const most = optionIn('max_conns');
+    const most = optionIn(options, 'max_conns');
     if (most !== undefined && Number(most) > 0) draft.set('connections-max', Number(most));
   }
 

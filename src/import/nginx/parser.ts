@@ -14,6 +14,11 @@ export interface Directive extends SourcePlace {
   readonly block: readonly Directive[] | null;
 }
 
+/** What an argument `name=value` says. */
+export function optionIn({ args }: Pick<Directive, 'args'>, name: string): string | undefined {
+  return args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
 export interface NginxFiles {
   readonly directives: readonly Directive[];
   /** Files that are named and are not there. */
