@@ -259,13 +259,17 @@ function isWithin([from, to]: readonly [number, number], minute: number): boolea
   return from <= to ? minute >= from && minute < to : minute >= from || minute < to;
 }
 
+/** Whether sluice answers for a field, so that it is nobody else's to say. `name`: in lower case. */
+export function isProtectedField(name: string, message: 'request' | 'response'): boolean {
+  return (message === 'request' ? PROTECTED_IN_REQUESTS : PROTECTED_IN_RESPONSES).has(name);
+}
+
 /** In lower case. Throws SyntaxError for what is no name, or not the operator's to say. */
 export function editableName(text: string, message: 'request' | 'response'): string {
   const name = text.toLowerCase();
   if (!isToken(name)) throw new SyntaxError(`no name of a field: ${text}`);
-  const isRequest = message === 'request';
-  if ((isRequest ? PROTECTED_IN_REQUESTS : PROTECTED_IN_RESPONSES).has(name)) {
-    const remedy = isRequest && name === 'host' ? '; write rewrite: {host: …}' : '';
+  if (isProtectedField(name, message)) {
+    const remedy = message === 'request' && name === 'host' ? '; write rewrite: {host: …}' : '';
     throw new SyntaxError(`${text} is not to be edited: sluice answers for it${remedy}`);
   }
   return name;

@@ -89,6 +89,11 @@ export function compileTemplate(
   };
 }
 
+/** Whether a variable has the same value for all requests of one target. */
+export function isOfOneTarget(name: string): boolean {
+  return Object.hasOwn(OF_TARGET, name);
+}
+
 /** Ours by nginx's, which write them without braces. */
 const NGINX: Readonly<Record<string, string>> = {
   args: 'query',
@@ -117,7 +122,7 @@ function refuseForeign(text: string): void {
   for (const [written, braced, plain] of text.matchAll(/\$(?:\{(\w+)\}|([a-z]\w*))/g)) {
     const name = braced ?? plain!;
     if (braced !== undefined && Object.hasOwn(OF_REQUEST, name)) continue;
-    const ours = oursFor(name);
+    const ours = variableOfNginx(name);
     const isKnown = ours !== undefined || NGINX_OTHERS.includes(name) || PREFIXED.test(name);
     if (!isKnown) continue;
     const remedy = ours === undefined ? 'sluice has none for it' : `write \${${ours}}`;
@@ -132,7 +137,7 @@ function refuseForeign(text: string): void {
 }
 
 /** Of ours, what nginx's variable is; undefined for none. */
-function oursFor(name: string): string | undefined {
+export function variableOfNginx(name: string): string | undefined {
   if (Object.hasOwn(NGINX, name)) return NGINX[name];
   const header = /^http_(\w+)$/.exec(name)?.[1];
   return header === undefined ? undefined : `header:${header.replaceAll('_', '-')}`;

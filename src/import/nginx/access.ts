@@ -2,6 +2,7 @@
  * Who may do what at a location. What cannot be said in our words closes the route: nobody gets in by an
  * import who did not before.
  */
+import { addressWords } from '../../base/address-range.ts';
 import { Draft } from '../draft.ts';
 import type { Directive } from './parser.ts';
 import type { Scope } from './scope.ts';
@@ -37,17 +38,14 @@ export const ACCESS_DIRECTIVES: readonly string[] = [
 
 /** An address or range in our words; null for what is none. */
 export function rangeOf(written: string): string | null {
-  if (written === 'unix:') return null;
-  const match = /^([0-9a-fA-F:.]+)(?:\/(\d+))?$/.exec(written);
-  if (match === null) return null;
-  const [address = '', bits] = match.slice(1) as [string?, string?];
+  const [, address = '', bits] = /^([0-9a-fA-F:.]+)(?:\/(\d+))?$/.exec(written) ?? [];
+  const words = addressWords(address);
+  if (words === null) return null;
   if (bits === undefined || address.includes(':')) return written;
+  if (Number(bits) > 32) return null;
   // nginx takes 10.1.2.3/8 for 10.0.0.0/8.
-  const parts = address.split('.').map(Number);
-  if (parts.length !== 4 || Number(bits) > 32) return null;
-  const mask = Number(bits) === 0 ? 0 : (0xffffffff << (32 - Number(bits))) >>> 0;
-  const word = (parts.reduce((sum, part) => sum * 256 + part, 0) & mask) >>> 0;
-  return `${[24, 16, 8, 0].map((shift) => (word >>> shift) & 255).join('.')}/${bits}`;
+  const network = words[0]! & (Number(bits) === 0 ? 0 : 0xffffffff << (32 - Number(bits)));
+  return `${[24, 16, 8, 0].map((shift) => (network >>> shift) & 255).join('.')}/${bits}`;
 }
 
 interface Rules {

@@ -1,4 +1,5 @@
 /** Headers of requests and responses: `proxy_set_header`, `add_header`, `expires` and their kin. */
+import { isProtectedField } from '../../routing/field-edits.ts';
 import type { Draft } from '../draft.ts';
 import type { Directive } from './parser.ts';
 import type { Scope } from './scope.ts';
@@ -11,18 +12,11 @@ export interface HeaderFacts {
   readonly state: NginxState;
 }
 
-/** Headers that sluice answers for, with what it does. */
+/** What sluice does by itself about headers that it answers for; of others there is nothing to say. */
 const REQUEST_HEADERS: Readonly<Record<string, string>> = {
   connection: 'sluice keeps connections to origins, and passes WebSockets on',
   upgrade: 'sluice passes WebSockets on',
   'early-data': 'sluice says so by itself',
-  te: 'sluice answers for it',
-  'transfer-encoding': 'sluice answers for it',
-  'content-length': 'sluice answers for it',
-  'keep-alive': 'sluice answers for it',
-  expect: 'sluice answers for it',
-  trailer: 'sluice answers for it',
-  'proxy-connection': 'sluice answers for it',
 };
 
 export function importRequestHeaders(route: RouteDraft, facts: HeaderFacts, isGrpc: boolean): void {
@@ -69,9 +63,8 @@ function importRequestHeader(directive: Directive, route: RouteDraft, facts: Hea
   const { variables, state } = facts;
   const [name = '', value = ''] = directive.args;
   const lower = name.toLowerCase();
-  const own = Object.hasOwn(REQUEST_HEADERS, lower) ? REQUEST_HEADERS[lower] : undefined;
-  if (own !== undefined) {
-    state.report.needless(directive, own);
+  if (isProtectedField(lower, 'request')) {
+    state.report.needless(directive, REQUEST_HEADERS[lower] ?? 'sluice answers for it');
     return;
   }
   if (lower === 'x-forwarded-for' && value === '$proxy_add_x_forwarded_for') {
@@ -127,21 +120,6 @@ export function importHiddenHeaders(route: RouteDraft, { scope, state }: HeaderF
   if (removed.length > 0) route.body.at('response-headers').set('remove', removed, ...more);
 }
 
-/** Fields of responses that are sluice's to say. */
-const PROTECTED = [
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'age',
-  'content-encoding',
-  'content-range',
-];
-
 export function importResponseHeaders(route: RouteDraft, facts: HeaderFacts): void {
   for (const directive of facts.scope.all('add_header')) {
     importResponseHeader(directive, route.body.at('response-headers'), facts);
@@ -153,7 +131,7 @@ export function importResponseHeader(directive: Directive, edits: Draft, facts: 
   const { variables, state } = facts;
   const { report } = state;
   const [name = '', value = '', always] = directive.args;
-  if (PROTECTED.includes(name.toLowerCase())) {
+  if (isProtectedField(name.toLowerCase(), 'response')) {
     report.leftOut(directive, {
       reason: 'sluice answers for it',
       remedy: 'let the origin send it',

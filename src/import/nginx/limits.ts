@@ -1,6 +1,7 @@
 /** Rates, compression and error pages of a location. */
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { ERROR_PAGE_BYTES_MAX } from '../../routing/error-pages.ts';
 import { Draft } from '../draft.ts';
 import { type Directive, optionIn } from './parser.ts';
 import { bytesOf, type Scope, sizeText } from './scope.ts';
@@ -130,10 +131,8 @@ export function importErrorPages(
   route.body.set('error-pages', pages);
 }
 
-const PAGE_BYTES_MAX = 256 * 1024;
-
 function isPage(file: string): boolean {
-  return existsSync(file) && statSync(file).isFile() && statSync(file).size <= PAGE_BYTES_MAX;
+  return existsSync(file) && statSync(file).isFile() && statSync(file).size <= ERROR_PAGE_BYTES_MAX;
 }
 
 /** Of a path below a `root` or `alias`. */

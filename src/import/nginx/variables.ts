@@ -1,5 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration.
 /** Texts with nginx's variables as texts with ours. */
+import { isOfOneTarget, variableOfNginx } from '../../routing/variables.ts';
 
 /** What a text may say of a request: all, or what every request of one target has in common. */
 export type Reach = 'request' | 'target';
@@ -24,29 +25,6 @@ export interface Translated {
   /** Variables that there are none of here; the text is of no use then. */
   readonly unknown: readonly string[];
 }
-
-const OF_TARGET: Readonly<Record<string, string>> = {
-  scheme: '${scheme}',
-  host: '${host}',
-  http_host: '${authority}',
-  uri: '${path}',
-  document_uri: '${path}',
-};
-
-const OF_REQUEST: Readonly<Record<string, string>> = {
-  ...OF_TARGET,
-  args: '${query}',
-  query_string: '${query}',
-  request_uri: '${target}',
-  request_method: '${method}',
-  remote_addr: '${client-address}',
-  remote_port: '${client-port}',
-  server_protocol: '${http-version}',
-  ssl_protocol: '${tls-version}',
-  ssl_cipher: '${tls-cipher}',
-  ssl_curve: '${tls-group}',
-  ssl_server_name: '${server-name}',
-};
 
 const VARIABLE = /\$(?:\{(\w+)\}|(\w+))/g;
 /** A set variable may name others; not itself, for ever. */
@@ -89,14 +67,12 @@ function variableText(
   }
   const group = facts.groups.get(name);
   if (group !== undefined) return reach === 'request' && group <= 9 ? `$${group}` : null;
-  const table = reach === 'request' ? OF_REQUEST : OF_TARGET;
-  if (Object.hasOwn(table, name)) return table[name]!;
   if (name === 'server_name') return facts.serverName === '' ? null : facts.serverName;
   if (name === 'server_port') return facts.port === '' ? null : facts.port;
   if (name === 'proxy_host') return facts.proxyHost === '' ? null : facts.proxyHost;
-  const header = /^http_(\w+)$/.exec(name)?.[1];
-  if (header === undefined || reach === 'target') return null;
-  return `\${header:${header.replaceAll('_', '-')}}`;
+  const ours = variableOfNginx(name === 'document_uri' ? 'uri' : name);
+  if (ours === undefined || (reach === 'target' && !isOfOneTarget(ours))) return null;
+  return `\${${ours}}`;
 }
 
 /** Whether a text has variables of nginx. */
