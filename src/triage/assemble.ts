@@ -33,12 +33,18 @@ export interface DeathReport {
 /** What the supervisor knows of the configuration beside what the worker has noted. */
 export type ConfigurationFacts = Pick<IncidentConfiguration, 'lastGood' | 'text'>;
 
-/** The incident of a worker that has died. */
+/** What a worker had not finished. */
+interface Lost {
+  readonly handshakes: number;
+  readonly requests: number;
+}
+
+/** The incident of a worker that has died, and what was open in it. */
 export function incidentOfDeath(
   snapshot: TraceSnapshot,
   report: DeathReport,
   facts: ConfigurationFacts,
-): Incident {
+): { readonly incident: Incident; readonly lost: Lost } {
   const { kind, death } = report;
   const base = incidentBase(snapshot, report.nowMs, facts);
   const suspect = suspectOf(base.reading, base.numbered);
@@ -46,7 +52,7 @@ export function incidentOfDeath(
   // One that was noted and not died of is another's business.
   const cause = kind === 'exit' ? exception : null;
   const request = requests.open.find(({ number }) => number === suspect?.request) ?? null;
-  return {
+  const incident = {
     ...base.incident,
     kind,
     signature: deathSignature(kind, death, { suspect, exception: cause, request }),
@@ -57,6 +63,7 @@ export function incidentOfDeath(
     exception: cause,
     nativeStack: report.nativeStack,
   };
+  return { incident, lost: lostOf(base.reading) };
 }
 
 /**
@@ -119,12 +126,8 @@ export function incidentOfWrongNumber(
   };
 }
 
-/** What was open in a worker that has died. */
-export function lostWith(snapshot: TraceSnapshot): {
-  readonly handshakes: number;
-  readonly requests: number;
-} {
-  const { connections, requests } = readTraces(snapshot, { observers: [], peers: false });
+/** What was open in the worker. */
+function lostOf({ connections, requests }: TraceReading): Lost {
   const open = connections.filter(({ role, outcome }) => role === 'server' && outcome === 'open');
   return { handshakes: open.length, requests: requests.open.length };
 }

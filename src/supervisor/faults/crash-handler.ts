@@ -19,7 +19,6 @@ import {
   incidentOfDeath,
   incidentOfFailure,
   incidentOfWrongNumber,
-  lostWith,
 } from '../../triage/assemble.ts';
 import type { Incident, IncidentKind } from '../../triage/incident.ts';
 import { readTraces } from '../../triage/trace-reader.ts';
@@ -208,9 +207,8 @@ export class CrashHandler {
 
   /** A handshake has failed in a way that its worker has not seen before. */
   handshakeFailed(index: number, { kind, connection, signature, stack }: HandshakeFault): void {
-    const region = this.#local?.region ?? this.#input.traceRegion(index);
     // Traffic goes on meanwhile, in this very process when the worker is ours: one is read quickly.
-    const snapshot = takeSnapshot(region, connection);
+    const snapshot = this.#snapshotOf(index, connection);
     if (snapshot === null) return;
     const failure = { kind, connection, signature, stack, nowMs: Date.now() };
     const incident = incidentOfFailure(snapshot, failure, this.#configurationFacts);
@@ -225,7 +223,7 @@ export class CrashHandler {
       event: 'wrong-number',
       fields: { worker: index, rule },
     });
-    const snapshot = takeSnapshot(this.#local?.region ?? this.#input.traceRegion(index));
+    const snapshot = this.#snapshotOf(index);
     if (snapshot === null) return;
     const wrong = { rule, text, nowMs: Date.now() };
     this.#save(incidentOfWrongNumber(snapshot, wrong, this.#configurationFacts));
@@ -326,16 +324,15 @@ export class CrashHandler {
     // The replacement comes first: for what it starts with, the suspect is enough.
     const inside = snapshot.header[TraceHeader.insideConnection]!;
     const slots = snapshot.slots.filter(({ connection }) => connection === inside);
-    const brief = incidentOfDeath({ ...snapshot, slots }, report, facts);
+    const { incident: brief } = incidentOfDeath({ ...snapshot, slots }, report, facts);
     this.#lastGood.died(performance.now());
     this.#rollbacks.died(brief, without, this.#store.numberFor(brief));
     // What a rollback may have cured, in a worker that does not know of it yet, is no reason.
     if (this.#rollbacks.overrides.every((name) => without.includes(name))) this.#refuse(brief);
     // With all the others it takes tens of milliseconds.
     const whole = () => {
-      const lost = lostWith(snapshot);
+      const { incident, lost } = incidentOfDeath(snapshot, report, facts);
       this.#input.metrics.workLost(lost.handshakes, lost.requests);
-      const incident = incidentOfDeath(snapshot, report, facts);
       const file = this.#save(incident);
       if (file === null || nativeStack !== null || findStack === null) return;
       const withStack = findStack().then((stack) => {
@@ -381,13 +378,18 @@ export class CrashHandler {
   /** Of handshakes that clients have completed of late, with any worker. */
   #honestHellos(): Set<string>[] {
     return this.#input.workers().flatMap((_, index) => {
-      const snapshot = takeSnapshot(this.#local?.region ?? this.#input.traceRegion(index));
+      const snapshot = this.#snapshotOf(index);
       if (snapshot === null) return [];
       const { connections } = readTraces(snapshot, { observers: [], peers: false });
       return connections
         .filter(({ role, outcome }) => role === 'server' && outcome === 'complete')
         .flatMap(({ clientHello }) => (clientHello === null ? [] : [new Set(clientHello.traits)]));
     });
+  }
+
+  /** Of a worker that lives, in a process of its own or in this one. */
+  #snapshotOf(index: number, only?: number): TraceSnapshot | null {
+    return takeSnapshot(this.#local?.region ?? this.#input.traceRegion(index), only);
   }
 
   #tellRefused(): void {
