@@ -1,5 +1,5 @@
 /** What is counted of certificates, by the supervisor. */
-import { LabelIndex } from './label-index.ts';
+import { SeriesSlots } from './label-index.ts';
 import { type MetricLayout, metricLayouts } from './metric-layout.ts';
 import type { ACME_OUTCOMES, CERTIFICATE_RELOADS, OCSP_OUTCOMES } from './metric-table.ts';
 
@@ -23,35 +23,29 @@ export interface CertificateFacts {
 
 export class CertificateMetrics {
   readonly #slots: Float64Array;
-  readonly #indices: Map<MetricLayout, LabelIndex[]>;
+  readonly #series: SeriesSlots;
 
   constructor(region: Uint8Array, slots: Float64Array) {
     this.#slots = slots;
-    const layouts: MetricLayout[] = [
+    this.#series = new SeriesSlots(region, [
       at.certificateExpiry,
       at.stapleExpiry,
       at.certificateReloads,
       at.ocspFetches,
       at.acmeOrders,
-    ];
-    this.#indices = new Map(
-      layouts.map((layout) => [
-        layout,
-        layout.labels.map((label) => new LabelIndex(region, label)),
-      ]),
-    );
+    ]);
   }
 
   reloaded(outcome: CertificateReload): void {
-    this.#slots[this.#slotOf(at.certificateReloads, outcome)]! += 1;
+    this.#slots[this.#series.of(at.certificateReloads, outcome)]! += 1;
   }
 
   ordered(outcome: AcmeOutcome): void {
-    this.#slots[this.#slotOf(at.acmeOrders, outcome)]! += 1;
+    this.#slots[this.#series.of(at.acmeOrders, outcome)]! += 1;
   }
 
   ocspFetched(outcome: OcspOutcome): void {
-    this.#slots[this.#slotOf(at.ocspFetches, outcome)]! += 1;
+    this.#slots[this.#series.of(at.ocspFetches, outcome)]! += 1;
   }
 
   /** All that are in use; those of before that are missing count no more. */
@@ -60,8 +54,8 @@ export class CertificateMetrics {
       this.#slots.fill(0, layout.firstSlot, layout.firstSlot + layout.slotCount);
     }
     for (const { host, key, expiresAt, stapleExpiresAt } of certificates) {
-      this.#lower(this.#slotOf(at.certificateExpiry, host, key), expiresAt);
-      this.#lower(this.#slotOf(at.stapleExpiry, host, key), stapleExpiresAt);
+      this.#lower(this.#series.of(at.certificateExpiry, host, key), expiresAt);
+      this.#lower(this.#series.of(at.stapleExpiry, host, key), stapleExpiresAt);
     }
   }
 
@@ -69,10 +63,5 @@ export class CertificateMetrics {
   #lower(slot: number, value: number): void {
     const present = this.#slots[slot]!;
     if (value > 0 && (present === 0 || value < present)) this.#slots[slot] = value;
-  }
-
-  #slotOf(layout: MetricLayout, ...values: string[]): number {
-    const indices = this.#indices.get(layout)!;
-    return values.reduce((slot, value, i) => slot + indices[i]!.offsetOf(value), layout.firstSlot);
   }
 }

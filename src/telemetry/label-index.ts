@@ -1,6 +1,6 @@
 /** Labels' values as indices into the slots of a metric. */
 import { assert } from '../base/assert.ts';
-import { type LabelLayout, METRIC_NAME_BYTES } from './metric-layout.ts';
+import { type LabelLayout, METRIC_NAME_BYTES, type MetricLayout } from './metric-layout.ts';
 
 /** The text of added name number `index` of a label, or '' where there is none yet. */
 export function readAddedName(region: Uint8Array, label: LabelLayout, index: number): string {
@@ -53,5 +53,26 @@ export class LabelIndex {
     this.#added++;
     this.#byValue.set(value, index);
     return index;
+  }
+}
+
+/** From metrics with labels to the slots of their series. */
+export class SeriesSlots {
+  /** By metric: one index for each of its labels. */
+  readonly #indices: ReadonlyMap<MetricLayout, readonly LabelIndex[]>;
+
+  constructor(region: Uint8Array, layouts: readonly MetricLayout[]) {
+    this.#indices = new Map(
+      layouts.map((layout) => [
+        layout,
+        layout.labels.map((label) => new LabelIndex(region, label)),
+      ]),
+    );
+  }
+
+  /** The first slot of the series with these values, in the order of the labels. */
+  of(layout: MetricLayout, ...values: readonly string[]): number {
+    const indices = this.#indices.get(layout)!;
+    return values.reduce((slot, value, i) => slot + indices[i]!.offsetOf(value), layout.firstSlot);
   }
 }

@@ -1,5 +1,5 @@
 /** What is counted of each server of each group of origins. */
-import { LabelIndex } from './label-index.ts';
+import { SeriesSlots } from './label-index.ts';
 import {
   HISTOGRAM_SLOTS,
   histogramBucket,
@@ -12,12 +12,11 @@ const at = metricLayouts;
 /** Finds the slots of a group or server once, so that counting is one addition. */
 export class OriginMetrics {
   readonly #slots: Float64Array;
-  /** By metric: one index for each of its labels. */
-  readonly #indices = new Map<MetricLayout, LabelIndex[]>();
+  readonly #series: SeriesSlots;
 
   constructor(region: Uint8Array, slots: Float64Array) {
     this.#slots = slots;
-    for (const layout of [
+    this.#series = new SeriesSlots(region, [
       at.groupResponseTime,
       at.originRetries,
       at.originCircuitOpenings,
@@ -31,27 +30,17 @@ export class OriginMetrics {
       at.serverUnderWay,
       at.serverAddresses,
       at.serverFailing,
-    ] as MetricLayout[]) {
-      this.#indices.set(
-        layout,
-        layout.labels.map((label) => new LabelIndex(region, label)),
-      );
-    }
+    ]);
   }
 
   group(origin: string): GroupMetrics {
-    const slotOf = (layout: MetricLayout) => this.#slotOf(layout, origin);
+    const slotOf = (layout: MetricLayout) => this.#series.of(layout, origin);
     return new GroupMetrics(this.#slots, slotOf);
   }
 
   server(origin: string, server: string): ServerMetrics {
-    const slotOf = (layout: MetricLayout) => this.#slotOf(layout, origin, server);
+    const slotOf = (layout: MetricLayout) => this.#series.of(layout, origin, server);
     return new ServerMetrics(this.#slots, slotOf);
-  }
-
-  #slotOf(layout: MetricLayout, ...values: string[]): number {
-    const indices = this.#indices.get(layout)!;
-    return values.reduce((slot, value, i) => slot + indices[i]!.offsetOf(value), layout.firstSlot);
   }
 }
 
