@@ -79,13 +79,14 @@ export function findIndexDamage(directory: string, isWritten = false): string | 
 
 /** Throws what LMDB would refuse the open file for. */
 export function demandIndex(fd: number): void {
-  const { pageBytes } = metaAt(bytesOf(fd, 0));
-  demand(metaAt(bytesOf(fd, pageBytes)).pageBytes === pageBytes, 'its two meta pages differ');
+  const { pageBytes } = metaAt(bytesOf(fd, 0, PAGE_BYTES_MIN));
+  const other = metaAt(bytesOf(fd, pageBytes, PAGE_BYTES_MIN));
+  demand(other.pageBytes === pageBytes, 'its two meta pages differ');
 }
 
-function bytesOf(fd: number, offset: number): Buffer {
-  const bytes = Buffer.alloc(PAGE_BYTES_MIN);
-  demand(readSync(fd, bytes, 0, bytes.length, offset) === bytes.length, 'it is cut short');
+function bytesOf(fd: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  demand(readSync(fd, bytes, 0, length, offset) === length, 'it is cut short');
   return bytes;
 }
 
@@ -312,9 +313,7 @@ class IndexFile {
 
   #bytesAt(offset: number, length: number): Buffer {
     demand(offset + length <= this.#fileBytes, 'it is cut short');
-    const bytes = Buffer.allocUnsafe(length);
-    demand(readSync(this.#fd, bytes, 0, length, offset) === length, 'it is cut short');
-    return bytes;
+    return bytesOf(this.#fd, offset, length);
   }
 }
 

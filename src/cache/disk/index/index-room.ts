@@ -4,17 +4,9 @@
  * locks with no blocks, so that a full device ends the process, too (SIGBUS). So all that it would ask
  * for is asked for here first, where a refusal is an error.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '../../../base/careful-files.ts';
 import { demandMappable, fillHoles } from '../../../native/file-io.ts';
 import { demandIndex, EMPTY_INDEX, META_PAGES_BYTES } from './index-file.ts';
 import { isLockFile, LOCK_FILE_BYTES } from './lock-file.ts';
@@ -22,7 +14,7 @@ import { isLockFile, LOCK_FILE_BYTES } from './lock-file.ts';
 /** LMDB opens four at once, and some spare: other threads of this process open files, too. */
 const DESCRIPTORS = 8;
 
-const { O_RDWR, O_CREAT, O_EXCL } = constants;
+const { O_RDWR, O_CREAT } = constants;
 
 /** Throws what the file system says, or what is wrong; an index that is not there is begun, and empty. */
 export function makeRoom(directory: string, mapBytes: number): void {
@@ -41,7 +33,8 @@ export function makeRoom(directory: string, mapBytes: number): void {
 function openData(path: string, opened: number[]): number {
   const there = openAt(path, opened);
   if (fstatSync(there).size >= META_PAGES_BYTES) return there;
-  replace(path, EMPTY_INDEX);
+  // What others have mapped is never cut.
+  replaceFile(path, EMPTY_INDEX);
   return openAt(path, opened);
 }
 
@@ -54,7 +47,7 @@ function openLocks(path: string, opened: number[]): void {
   const header = Buffer.alloc(8);
   readSync(fd, header, 0, header.length, 0);
   if (fstatSync(fd).size < LOCK_FILE_BYTES || !isLockFile(header)) {
-    replace(path, Buffer.alloc(LOCK_FILE_BYTES));
+    replaceFile(path, Buffer.alloc(LOCK_FILE_BYTES));
     fd = openAt(path, opened);
   }
   fillHoles(fd, fstatSync(fd).size);
@@ -64,23 +57,4 @@ function openAt(path: string, opened: number[]): number {
   const fd = openSync(path, O_RDWR | O_CREAT, 0o600);
   opened.push(fd);
   return fd;
-}
-
-/** By one that is whole: nobody ever sees a part of it, and what others have mapped is never cut. */
-function replace(path: string, bytes: Buffer): void {
-  const begun = `${path}.begun`;
-  rmSync(begun, { force: true });
-  try {
-    const fd = openSync(begun, O_RDWR | O_CREAT | O_EXCL, 0o600);
-    try {
-      let written = 0;
-      while (written < bytes.length) written += writeSync(fd, bytes, written);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(begun, path);
-  } catch (error) {
-    rmSync(begun, { force: true });
-    throw error;
-  }
 }
