@@ -6,6 +6,7 @@
 import { SluiceError } from '../base/errors.ts';
 import { type OnFault, repeated } from '../base/owned.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import { isAlive } from '../cache/disk/shared/processes.ts';
 import type { InheritedDatagrams, ListenerOptions } from '../downstream/options.ts';
 import { openDatagramSocket } from '../native/datagrams/datagram-socket.ts';
 import { steerByConnectionId } from '../native/datagrams/reuseport-program.ts';
@@ -73,16 +74,6 @@ function steer({ fds, slots, current, readers }: OpenDatagrams): void {
   const generations = readers.length;
   const others = readers.flatMap((pid, i) => (i !== current && isAlive(pid) ? i : []));
   steerByConnectionId(fds[0]!, { slots, generations, current, others });
-}
-
-function isAlive(pid: number): boolean {
-  if (pid === 0) return false;
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // It is another user's.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** Those of our generation. */

@@ -44,6 +44,12 @@ export function earlyDataState(facts: EarlyDataFacts): EarlyDataState {
   return { refusal: '', forSeconds: 0 };
 }
 
+/** `early data is refused as a whole: register too young, for 12 s more`. */
+export function refusalText({ refusal, forSeconds }: EarlyDataState): string {
+  const time = forSeconds === null ? '' : `, for ${forSeconds} s more`;
+  return `early data is refused as a whole: ${refusal}${time}`;
+}
+
 /** Processes that can ask the register of their cluster, by the metrics of all. */
 export function clusterLinks(regions: readonly Uint8Array[]): number {
   const slot = metricLayouts.clusterConnected.firstSlot + CLUSTER_LINKS.indexOf('register');

@@ -11,7 +11,7 @@ import {
   EXPIRY_REMEDY,
   expiryText,
 } from './certificates/certificate-expiry.ts';
-import type { EarlyDataState } from './early-data-state.ts';
+import { type EarlyDataState, refusalText } from './early-data-state.ts';
 
 /** From one look to the next. Milliseconds. */
 export const TROUBLE_LOOK_MS = 500;
@@ -109,7 +109,8 @@ export class TroubleWatch {
   /** Said when two looks in a row agree: at a start, and between two states, it is refused for moments. */
   #lookAtEarlyData(): void {
     const { earlyData, steadyMs, report } = this.#input;
-    const { refusal, forSeconds } = earlyData();
+    const state = earlyData();
+    const { refusal } = state;
     const isSettled = refusal === this.#refusalBefore;
     this.#refusalBefore = refusal;
     if (!isSettled || refusal === this.#refusal) return;
@@ -129,15 +130,11 @@ export class TroubleWatch {
       return;
     }
     this.#refusedFromMs = steadyMs();
-    const time = forSeconds === null ? '' : `, for ${forSeconds} s more`;
-    report(
-      `early data is refused as a whole: ${refusal}${time}; requests come after the handshake`,
-      {
-        ...detail,
-        // After each start, for a moment: so that nothing is accepted twice.
-        level: refusal === 'register too young' ? 'info' : 'warning',
-        event: 'early-data-refused',
-      },
-    );
+    report(`${refusalText(state)}; requests come after the handshake`, {
+      ...detail,
+      // After each start, for a moment: so that nothing is accepted twice.
+      level: refusal === 'register too young' ? 'info' : 'warning',
+      event: 'early-data-refused',
+    });
   }
 }

@@ -8,7 +8,7 @@ import {
   EXPIRY_REMEDY,
   expiryText,
 } from '../certificates/certificate-expiry.ts';
-import type { EarlyDataState } from '../early-data-state.ts';
+import { type EarlyDataState, refusalText } from '../early-data-state.ts';
 import type { Health } from '../health.ts';
 import { type OpenListener, socketAddressText } from '../listeners.ts';
 import type { Wrong } from '../troubles.ts';
@@ -96,15 +96,14 @@ const REFUSED_AS_USUAL: readonly EarlyDataState['refusal'][] = [
   'register too young',
 ];
 
-function refusedOf({ refusal, forSeconds }: EarlyDataState): Wrong[] {
+function refusedOf(state: EarlyDataState): Wrong[] {
+  const { refusal } = state;
   if (REFUSED_AS_USUAL.includes(refusal)) return [];
-  const time = forSeconds === null ? '' : `, for ${forSeconds} s more`;
-  const what = `early data is refused as a whole: ${refusal}${time}`;
   const remedy =
     refusal === 'cluster did not answer'
       ? 'look at the Redis of --cluster; requests come after the handshake meanwhile'
       : 'it ends by itself; requests come after the handshake meanwhile';
-  return [{ what, remedy, at: null }];
+  return [{ what: refusalText(state), remedy, at: null }];
 }
 
 /** What operators do about each kind of trouble. */
