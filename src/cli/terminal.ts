@@ -49,6 +49,21 @@ export function printFrame(
   process.stdout.write(`${HOME}${safe.join(`${ERASE_LINE}\n`)}${ERASE_LINE}${ERASE_REST}`);
 }
 
+/** Of a terminal that does not say, or says that it has none. */
+const COLUMNS_DEFAULT = 80;
+const ROWS_DEFAULT = 24;
+
+export function screenSize(): { readonly columns: number; readonly rows: number } {
+  const { columns, rows } = process.stdout;
+  return { columns: columns || COLUMNS_DEFAULT, rows: rows || ROWS_DEFAULT };
+}
+
+/** The shell's prompt goes below the picture. */
+export function leaveScreen(): never {
+  print('\n');
+  process.exit(0);
+}
+
 /** In place of what stood on the last line of standard output before. */
 export function printInPlace(line: string): void {
   process.stdout.write(`\r${ERASE_LINE}${harmlessLine(line)}`);

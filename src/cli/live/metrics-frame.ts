@@ -95,10 +95,15 @@ export function metricRows(
   });
 }
 
-/** Those whose names hold every word of the filter, in any order and case. */
-export function found(rows: readonly MetricRow[], filter: string): MetricRow[] {
+/** Whether a text holds every word of the filter, in any order and case. */
+export function holds(filter: string): (text: string) => boolean {
   const words = filter.toLowerCase().split(' ').filter(Boolean);
-  return rows.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
+  return (text) => words.every((word) => text.toLowerCase().includes(word));
+}
+
+export function found(rows: readonly MetricRow[], filter: string): MetricRow[] {
+  const isFound = holds(filter);
+  return rows.filter(({ name }) => isFound(name));
 }
 
 /** Room for a value and its rate before the name, which may be long. */

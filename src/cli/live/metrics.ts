@@ -4,9 +4,10 @@ import { UsageError } from '../../base/errors.ts';
 import { type ActionArguments, parseFlags } from '../action-arguments.ts';
 import { askAdmin, askAdminText } from '../admin-client.ts';
 import type { Command } from '../command.ts';
-import { print, printFrame, printJson, printLines } from '../terminal.ts';
+import { leaveScreen, print, printFrame, printJson, printLines, screenSize } from '../terminal.ts';
 import {
   found,
+  holds,
   type MetricRow,
   type MetricsAnswer,
   metricRows,
@@ -22,9 +23,6 @@ const FLAGS = { admin: true, json: false, search: true, watch: false };
 export const metricsCommand: Command = { flags: FLAGS, run };
 
 const INTERVAL_MS = 1_000;
-/** Of a terminal that does not say. */
-const COLUMNS_DEFAULT = 80;
-const ROWS_DEFAULT = 24;
 const EXIT_NOTHING = 1;
 
 /** As Prometheus reads them, as JSON, or those that a search has found; 1 when it finds none. */
@@ -46,10 +44,7 @@ async function run(args: readonly string[]): Promise<number> {
   } else if (search === '') print(await askAdminText(parsed, '/metrics'));
   else {
     const text = await askAdminText(parsed, '/metrics');
-    const words = search.toLowerCase().split(' ');
-    const lines = text
-      .split('\n')
-      .filter((line) => words.every((word) => line.toLowerCase().includes(word)));
+    const lines = text.split('\n').filter(holds(search));
     printLines(lines);
     return lines.length === 0 ? EXIT_NOTHING : 0;
   }
@@ -62,22 +57,16 @@ async function watch(args: ActionArguments, search: string): Promise<never> {
   let rows: readonly MetricRow[] = [];
   let away = '';
   const show = () => {
-    const height = process.stdout.rows || ROWS_DEFAULT;
+    const { columns, rows: height } = screenSize();
     const lines = view.isHelp ? metricsHelp : metricsFrame(rows, view, height);
     const shown = away === '' ? lines : [away, ...lines.slice(1)];
-    const columns = process.stdout.columns || COLUMNS_DEFAULT;
     printFrame(
       shown.map((line) => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line)),
       (line) => line === away,
     );
   };
   readKeys((key) => {
-    const next = metricsKeyPressed(view, key);
-    if (next === null) {
-      print('\n');
-      process.exit(0);
-    }
-    view = next;
+    view = metricsKeyPressed(view, key) ?? leaveScreen();
     show();
   });
   for (let atMs = performance.now(); ; await sleep(INTERVAL_MS)) {

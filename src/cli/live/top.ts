@@ -8,7 +8,7 @@ import type { TrafficSample } from '../../telemetry/traffic-sample.ts';
 import { type ActionArguments, parseFlags } from '../action-arguments.ts';
 import { askAdmin } from '../admin-client.ts';
 import type { Command } from '../command.ts';
-import { print, printFrame, printJson } from '../terminal.ts';
+import { leaveScreen, print, printFrame, printJson, screenSize } from '../terminal.ts';
 import { readKeys } from './terminal-keys.ts';
 import {
   awayFrame,
@@ -29,20 +29,12 @@ const FLAGS = { admin: true, once: false, json: false };
 export const topCommand: Command = { flags: FLAGS, run };
 
 const INTERVAL_MS = 1_000;
-/** Of a terminal that does not say. */
-const COLUMNS_DEFAULT = 80;
-const ROWS_DEFAULT = 24;
-
 /** Ends with q or Ctrl-C, or after one second's picture with --once or without a terminal. */
 async function run(args: readonly string[]): Promise<number> {
   const parsed = parseFlags('top', FLAGS, args);
   const { flags } = parsed;
   const isLive = process.stdout.isTTY === true && !flags.has('once') && !flags.has('json');
-  process.once('SIGINT', () => {
-    // The shell's prompt goes below the picture.
-    if (isLive) print('\n');
-    process.exit(0);
-  });
+  process.once('SIGINT', () => (isLive ? leaveScreen() : process.exit(0)));
   if (isLive) return watch(parsed);
   const before = await sample(parsed);
   await sleep(INTERVAL_MS);
@@ -62,12 +54,7 @@ async function watch(args: ActionArguments): Promise<never> {
   const history: number[] = [];
   const show = () => draw(view.isHelp ? helpFrame : last, view);
   readKeys((key) => {
-    const next = keyPressed(view, key);
-    if (next === null) {
-      print('\n');
-      process.exit(0);
-    }
-    view = next;
+    view = keyPressed(view, key) ?? leaveScreen();
     show();
   });
   for (;;) {
@@ -93,9 +80,7 @@ async function watch(args: ActionArguments): Promise<never> {
 }
 
 function draw(frame: string, view: TopView): void {
-  // Some say that they have none.
-  const columns = process.stdout.columns || COLUMNS_DEFAULT;
-  const rows = process.stdout.rows || ROWS_DEFAULT;
+  const { columns, rows } = screenSize();
   const lines = fitted(frame, footerText(view), columns, rows);
   printFrame(lines, (line) => lineTone(line) === 'bad');
 }
