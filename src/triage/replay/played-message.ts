@@ -26,15 +26,20 @@ export function byName(lines: readonly HeaderLine[]): Record<string, string | st
   return fields;
 }
 
-/** Each by itself, until all is written or the other side has gone. */
-export async function writePieces(
-  { pieces }: PlayedBody,
-  write: (bytes: Buffer) => void,
-  isGone: () => boolean,
-): Promise<void> {
+/** What a body is written to, until it has gone. */
+export interface BodySink {
+  readonly destroyed: boolean;
+  readonly writableEnded: boolean;
+  write(bytes: Buffer): boolean;
+  end(): unknown;
+}
+
+/** Each piece by itself, until all is written or the other side has gone. */
+export async function writePieces({ pieces }: PlayedBody, to: BodySink): Promise<void> {
+  const isGone = () => to.destroyed || to.writableEnded;
   for (const length of pieces) {
     for (let at = 0; at < length && !isGone(); at += fill.length) {
-      write(fill.subarray(0, Math.min(fill.length, length - at)));
+      to.write(fill.subarray(0, Math.min(fill.length, length - at)));
     }
     await sleep(BETWEEN_PIECES_MS);
     if (isGone()) return;

@@ -6,9 +6,10 @@ import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { owned } from '../../base/owned.ts';
 import { slowdown } from '../../base/slowdown.ts';
+import { NO_AUTHORITY, parseAuthority } from '../../http/authority.ts';
 import type { PlayTarget } from '../sandbox.ts';
-import { announcedBy, byName, writePieces } from './played-message.ts';
-import type { PlayedOutcome, RequestScript } from './script.ts';
+import { announcedBy, type BodySink, byName, writePieces } from './played-message.ts';
+import type { PlayedBody, PlayedOutcome, RequestScript } from './script.ts';
 
 /** Longer than a server on this machine takes for anything but hanging. */
 const ANSWER_TIMEOUT_MS = 3_000;
@@ -56,10 +57,18 @@ async function inTime(answer: Promise<Answer>): Promise<Answer> {
   return first;
 }
 
+/** A client that stops in the middle waits. Of a connection that ends before the answer tells. */
+function sendBody(body: PlayedBody, to: BodySink): void {
+  const end = () => {
+    if (body.missing === 0 && !to.destroyed) to.end();
+  };
+  owned(writePieces(body, to).then(end), end);
+}
+
 /** What the server is to be shown as the name that it is asked for. */
 function serverNameOf({ authority }: RequestScript): string {
-  const host = authority.replace(/:\d*$/, '').replace(/^\[|\]$/g, '');
-  return isIP(host) === 0 && host !== '' ? host : '';
+  const { address } = parseAuthority(authority) ?? NO_AUTHORITY;
+  return isIP(address) === 0 ? address : '';
 }
 
 class Http1Client {
@@ -116,17 +125,7 @@ class Http1Client {
     const { body } = this.#script;
     request.setNoDelay(true);
     if (body.pieces.length > 0) request.flushHeaders();
-    const over = writePieces(
-      body,
-      (bytes) => request.write(bytes),
-      () => request.destroyed,
-    );
-    // A client that stops in the middle waits.
-    const end = () => {
-      if (body.missing === 0) request.end();
-    };
-    // Of a connection that ends in between the answer tells.
-    owned(over.then(end), end);
+    sendBody(body, request);
   }
 
   destroy(): void {
@@ -180,17 +179,7 @@ class Http2Client {
     stream.on('error', () => {});
     // The session says after its streams why it has ended.
     stream.on('close', () => setImmediate(() => resolve({ ...gone(), received: received() })));
-    if (body.framing !== 'none') {
-      const end = () => {
-        if (body.missing === 0 && !stream.destroyed) stream.end();
-      };
-      const over = writePieces(
-        body,
-        (bytes) => stream.write(bytes),
-        () => stream.destroyed,
-      );
-      owned(over.then(end), end);
-    }
+    if (body.framing !== 'none') sendBody(body, stream);
     return promise;
   }
 

@@ -123,11 +123,7 @@ async function giveAnswer(response: AnyResponse, answer: PlayedAnswer, method: s
     response.writeHead(status, lines.flat());
   }
   if (method !== 'HEAD') {
-    const write = (bytes: Buffer) => {
-      if ('stream' in response) response.stream.write(bytes);
-      else response.write(bytes);
-    };
-    await writePieces(body, write, () => response.destroyed || response.writableEnded);
+    await writePieces(body, 'stream' in response ? response.stream : response);
   }
   response.end();
 }
